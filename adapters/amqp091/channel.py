@@ -1,0 +1,215 @@
+"""One AMQP 0-9-1 channel: its consumers, what they have not acknowledged, its mode (plain, confirm, tx).
+
+A channel is open until either side closes it.  After the broker closed it (`fail`), everything that comes for it is
+ignored until the client's close-ok, and only then is its number free again (AMQP 0-9-1 1.5.2.5).
+
+Delivery tags count from 1 and are shared by deliveries and gets.  `unacked` holds them in that order, which is all
+that acknowledging "up to here" needs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from adapters.amqp091 import methods
+from adapters.amqp091.constants import FRAME_PREFIX_BYTES
+from adapters.amqp091.consumer import AmqpConsumer, cancel_notice
+from adapters.amqp091.content import IncomingContent
+from adapters.amqp091.publishing import check_publish, publish
+from adapters.amqp091.texts import short_text
+from adapters.amqp091.transaction import Transaction
+from core.client import Client
+from core.confirms import Confirms
+from core.declaration_queue import end_consumer
+from core.errors import BrokerError, InternalError, NotFound, PreconditionFailed
+from core.unacked import Unacked, requeue_all
+
+if TYPE_CHECKING:
+    from adapters.amqp091.connection import Connection
+    from core.queues.base import Queue
+
+
+class Channel:
+    """See the head of this file.
+
+    prefetch: the limit that new consumers get.  global_limit: the limit that all consumers share, 0 for none;
+    outstanding counts towards it.  starved: consumers parked for lack of that shared credit.
+    last_queue: the queue declared last, which an empty queue name means.
+    """
+
+    __slots__ = (
+        "client",
+        "closing",
+        "confirms",
+        "connection",
+        "consumers",
+        "content",
+        "delivery_tag",
+        "global_limit",
+        "last_queue",
+        "name",
+        "number",
+        "outstanding",
+        "prefetch",
+        "reply_queue",
+        "starved",
+        "transaction",
+        "unacked",
+    )
+
+    def __init__(self, connection: Connection, number: int) -> None:
+        if connection.client is None:
+            raise InternalError("a channel needs an open connection")
+        self.connection = connection
+        self.client: Client = connection.client
+        self.number = number
+        self.name = f"{connection.name} ({number})"
+        self.closing = False
+        self.content: IncomingContent | None = None
+        self.consumers: dict[str, AmqpConsumer] = {}
+        self.unacked: Unacked = {}
+        self.delivery_tag = 0
+        self.prefetch = 0
+        self.global_limit = 0
+        self.outstanding = 0
+        self.starved: list[AmqpConsumer] = []
+        self.confirms: Confirms | None = None
+        self.transaction: Transaction | None = None
+        self.last_queue: str | None = None
+        self.reply_queue: Queue | None = None
+
+    def send(self, method: methods.Method) -> None:
+        """Send a method without content on this channel."""
+        self.connection.send(self.number, method)
+
+    # Publishing
+
+    def begin_content(self, method: methods.BasicPublish, frame: bytes) -> None:
+        """A basic.publish came: check it, then take the content that follows."""
+        check_publish(self, method)
+        self.content = IncomingContent(method, frame)
+
+    def content_frame(self, kind: int, data: bytes, start: int, stop: int) -> None:
+        """A header or body frame for the publish under way."""
+        content = self.content
+        if content is None:
+            return
+        content.add(kind, data[start + FRAME_PREFIX_BYTES : stop], self.connection.settings.message_bytes_max)
+        if content.complete:
+            self.content = None
+            publish(self, content)
+
+    # Confirms and transactions: core.broker.Committed
+
+    def confirm_batch(self) -> None:
+        """At the end of a batch: confirm what may be, and wait for a flush with the rest."""
+        confirms = self.confirms
+        if confirms is None or confirms.published == confirms.confirmed:
+            return
+        if confirms.waits:
+            self.client.vhost.broker.awaiting_flush[self] = None
+            return
+        before = confirms.confirmed
+        self._confirm(before, confirms.now())
+
+    def mark(self) -> int:
+        """What a flush that begins now covers: publishes of a confirm channel, commits of a transactional one."""
+        if self.confirms is not None:
+            return self.confirms.mark()
+        return self.transaction.commits_requested if self.transaction is not None else 0
+
+    def flushed(self, mark: int) -> None:
+        """That flush is on disk."""
+        if self.closing or self.number not in self.connection.channels:
+            return
+        if self.confirms is not None:
+            before = self.confirms.confirmed
+            self._confirm(before, self.confirms.flushed(mark))
+        elif self.transaction is not None:
+            for _ in range(self.transaction.committed_up_to(mark)):
+                self.send(methods.TxCommitOk())
+
+    def _confirm(self, before: int, number: int | None) -> None:
+        if number is not None:
+            self.send(methods.BasicAck(number, multiple=number - before > 1))
+
+    # Consumers
+
+    @property
+    def has_global_credit(self) -> bool:
+        """False when the consumers of this channel together have all that basic.qos with global allows."""
+        return not self.global_limit or self.outstanding < self.global_limit
+
+    def set_global_limit(self, limit: int) -> None:
+        """basic.qos with global: one limit for all consumers of the channel, existing ones too; 0 for none."""
+        self.global_limit = limit
+        self.outstanding = sum(1 for _, _, consumer in self.unacked.values() if consumer is not None)
+        starved = self.starved
+        self.starved = []
+        for consumer in starved:
+            consumer.resume()
+
+    def consumer_cancelled(self, consumer: AmqpConsumer) -> None:
+        """The broker ended a consumer: notify the client if it declared consumer_cancel_notify."""
+        self.consumers.pop(consumer.tag, None)
+        if "consumer_cancel_notify" in self.connection.capabilities and not self.closing:
+            self.send(cancel_notice(consumer.tag))
+
+    def end_reply_consumer(self) -> None:
+        """The direct reply-to consumer is gone; replies still under way are dropped."""
+        if self.reply_queue is not None:
+            self.client.vhost.reply_queues.pop(self.reply_queue.name, None)
+            self.client.vhost.changed()
+            self.reply_queue = None
+
+    # The end
+
+    def fail(self, error: BrokerError, class_id: int, method_id: int) -> None:
+        """Close the channel with `error`; it ends at once, and is forgotten when the client says close-ok."""
+        self.closing = True
+        self.end()
+        self.send(methods.ChannelClose(error.code, short_text(error.reply_text), class_id, method_id))
+
+    def close(self) -> None:
+        """The client closed the channel."""
+        self.end()
+        self.connection.channel_closed(self)
+        self.send(methods.ChannelCloseOk())
+
+    def frame_while_closing(self, class_id: int, method_id: int) -> None:
+        """Only close and close-ok count on a channel that the broker closed."""
+        if (class_id, method_id) == (20, 41):
+            self.connection.channel_closed(self)
+        elif (class_id, method_id) == (20, 40):
+            self.send(methods.ChannelCloseOk())
+            self.connection.channel_closed(self)
+
+    def end(self) -> None:
+        """Consumers go, unacknowledged messages return to their queues in order, an open transaction is void."""
+        self.content = None
+        self.connection.publishings.clear()
+        if self.transaction is not None:
+            self.transaction.rollback(self)
+            self.transaction = None
+        for consumer in list(self.consumers.values()):
+            end_consumer(consumer)
+        self.consumers.clear()
+        self.starved = []
+        self.end_reply_consumer()
+        requeue_all(self.unacked)
+        self.client.vhost.broker.awaiting_flush.pop(self, None)
+
+    def queue_name(self, name: str) -> str:
+        """`name`, or the queue declared last when it is empty; NotFound (404) when there was none (spec A.4)."""
+        if name:
+            return name
+        if self.last_queue is None:
+            raise NotFound("no previously declared queue on this channel; name the queue")
+        return self.last_queue
+
+    def require_plain(self, wanted: str) -> None:
+        """A channel is in confirm mode or transactional, never both (406)."""
+        if wanted == "confirm" and self.transaction is not None:
+            raise PreconditionFailed("cannot switch from tx to confirm mode; use another channel")
+        if wanted == "tx" and self.confirms is not None:
+            raise PreconditionFailed("cannot switch from confirm to tx mode; use another channel")

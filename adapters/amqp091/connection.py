@@ -1,0 +1,626 @@
+"""One AMQP 0-9-1 connection on the broker's side: bytes in, broker calls, bytes out.
+
+Theory of operation
+-------------------
+`receive` runs one loop over all frames of a read.  The loop knows one thing by heart: a `basic.publish` whose method
+frame, as raw bytes, was seen before on this connection.  Such a publish is one entry of `publishings`, a dict from the
+bytes to what they led to (channel, route, confirms), and its header and body frames follow in the same buffer in nearly
+all cases, so that exchange, routing key, flags and permissions are neither parsed nor checked again.  Everything else
+goes frame by frame through `_frame`, the cold path, which is also where every error comes from.  The dict is
+dropped whenever something that it rests on changes: topology, users, alarms, the state of a channel.
+
+Phases: the handshake (see handshake.py) -> running -> closing (we sent connection.close and wait for close-ok; other
+frames are ignored) -> closed.  A frame error can't be recovered from, so after one the rest of the input is dropped.
+
+While an alarm blocks publishing, frames of channels that try to publish are held back in order, except acks, which go
+on (spec A.3, connection.blocked); past a limit the connection isn't read any more.  See holding.py.
+
+Longer than 400 lines because the loop, the cold path and the phases share the state of one connection.
+"""
+
+from __future__ import annotations
+
+import logging
+from struct import Struct
+from typing import TYPE_CHECKING, Final
+
+from adapters.amqp091 import methods, methods_legacy
+from adapters.amqp091.channel import Channel
+from adapters.amqp091.handlers import handle
+from adapters.amqp091.constants import (
+    CLASS_BASIC,
+    FRAME_BODY,
+    FRAME_END,
+    FRAME_HEADER,
+    FRAME_HEARTBEAT,
+    FRAME_MAX_INITIAL_BYTES,
+    FRAME_METHOD,
+    FRAME_OVERHEAD_BYTES,
+    PROTOCOL_HEADER,
+)
+from adapters.amqp091.framing import FRAMED_FOR_CHANNEL
+from adapters.amqp091.handshake import Handshake
+from adapters.amqp091.heartbeat import Heartbeat
+from adapters.amqp091.holding import Holding
+from adapters.amqp091.listing import describe_channel, describe_connection
+from adapters.amqp091.publishing import Publishing
+from adapters.amqp091.texts import short_text
+from core.client import Client
+from core.declaration_queue import end_client
+from core.errors import (
+    BrokerError,
+    ChannelError,
+    CommandInvalid,
+    ConnectionForced,
+    FrameError,
+    InternalError,
+    NotAllowed,
+    Scope,
+    UnexpectedFrame,
+)
+from core.message import Message
+from core.outbox import Outbox
+from core.properties import Properties
+
+if TYPE_CHECKING:
+    from adapters.amqp091.settings import Amqp091Settings
+    from collections.abc import Mapping
+
+    from core.broker import Broker
+    from core.field_table import FieldValue
+    from core.transport import Transport
+
+_log = logging.getLogger("warren.amqp")
+
+_unpack_method_frame = Struct(">BHIHH").unpack_from
+_unpack_content_header = Struct(">BHIHHQ").unpack_from
+_unpack_envelope = Struct(">BHI").unpack_from
+
+METHOD_FRAME_LEAST: Final = 12
+"""Envelope, class id, method id and end octet: what the loop needs to see of a method frame."""
+
+HEADER_PROPERTIES_AT: Final = 19
+"""Where the property list begins in a content header frame, envelope included."""
+
+PROPERTY_LISTS_MAX: Final = 256
+"""Property lists remembered by their bytes; clients that vary them per message get little from it, and cost little."""
+
+PROPERTY_LIST_BYTES_MAX: Final = 256
+"""Longer lists are hardly constant, and not kept."""
+
+CLOSE_OK_WAIT_MS: Final = 30_000
+"""How long a client may take to answer connection.close, at most (spec A.3.11)."""
+
+
+class Connection:
+    """A session in the sense of core.transport.Session; made by the listener for each accepted socket."""
+
+    def __init__(self, broker: Broker, transport: Transport, settings: Amqp091Settings) -> None:
+        self.broker = broker
+        self.transport = transport
+        self.settings = settings
+        self.outbox = Outbox(broker.touched, transport)
+        self.channels: dict[int, Channel] = {}
+        self.publishings: dict[bytes, Publishing] = {}
+        self.client: Client | None = None
+        self.capabilities: frozenset[str] = frozenset()
+        self.decode = methods.decode
+        self.encode_frame = methods.encode_frame
+        self.frame_max = FRAME_MAX_INITIAL_BYTES
+        self.channel_max = settings.channel_max
+        self.heartbeat_s = 0
+        self.mechanism = ""
+        self.client_properties: Mapping[str, FieldValue] = {}
+        self.connected_at_ms = broker.now_ms
+        self.received_at_ms = broker.now_ms
+        self.state = "starting"
+        self.name = f"{transport.peer_host}:{transport.peer_port} -> {transport.host}:{transport.port}"
+        self.provided_name = ""
+        self._tail = b""
+        self._closed = False
+        self._suspended = False
+        self._heartbeat: Heartbeat | None = None
+        self._property_lists: dict[bytes, Properties] = {}
+        self._vhost_version = 0
+        self._users_version = 0
+        self._holding = Holding(self)
+        self._handshake: Handshake | None = Handshake(self)
+        self._confirming: list[Channel] = []
+        self._handshake_deadline = broker.deadlines.schedule(
+            broker.now_ms + settings.handshake_timeout_ms, self._handshake_expired
+        )
+        broker.sessions[self] = None
+
+    # Session interface
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes from the peer; answers are in the outbox afterwards."""
+        self.received_at_ms = self.broker.now_ms
+        if self._closed:
+            return
+        if self._tail:
+            data = self._tail + data
+            self._tail = b""
+        try:
+            position = 0
+            if self._handshake is not None:
+                position = self._handshake.header(data)
+                if self._closed:
+                    return
+            if self._suspended or (self._handshake is not None and not self._handshake.header_seen):
+                self._tail = data[position:]
+            else:
+                position = self._parse(data, position)
+                if position < len(data):
+                    self._tail = data[position:]
+        except BrokerError as error:
+            self._tail = b""
+            self._closed = True
+            self._fail(error, 0, 0)
+            self.transport.close()
+        except Exception:
+            _log.exception("connection %s: internal error; closing it", self.name)
+            self._tail = b""
+            self._closed = True
+            self._fail(InternalError("internal error; the broker's log has the details"), 0, 0)
+            self.transport.close()
+        if self._closed:
+            self._tail = b""
+        for channel in self._confirming:
+            channel.confirm_batch()
+
+    def drained(self) -> None:
+        """The peer has read what it was sent: go on with commands that waited for that."""
+        if self._suspended:
+            self._suspended = False
+            self.transport.resume()
+            self.receive(b"")
+
+    def connection_lost(self, reason: str) -> None:
+        """Everything that dies with the socket: channels, consumers, exclusive queues."""
+        if self.state != "closed":
+            _log.warning(
+                "connection %s (%s) lost: %s",
+                self.name,
+                self.client.user.name if self.client else "-",
+                reason,
+            )
+        self._end()
+        self._closed = True
+        self.broker.sessions.pop(self, None)
+
+    def shut_down(self, reason: str) -> None:
+        """Close with 320 CONNECTION_FORCED."""
+        if self.state == "running":
+            self.close(ConnectionForced(reason), 0, 0)
+        elif self.state != "closing":
+            self.transport.close()
+
+    def force_close(self, reason: str) -> None:
+        """An operator's wish: 320 with the reason given."""
+        self.shut_down(reason)
+
+    # Sending
+
+    def send(self, channel: int, method: methods.Method) -> None:
+        """Send a method without content."""
+        self.outbox.write(self.encode_frame(channel, method))
+
+    # The loop
+
+    def _parse(self, data: bytes, position: int) -> int:
+        """Handle all whole frames from `position`; the position of the first frame that isn't whole yet."""
+        end = len(data)
+        broker = self.broker
+        publishings = self.publishings
+        property_lists = self._property_lists
+        payload_max = self.frame_max
+        self._check_versions()
+        while end - position >= METHOD_FRAME_LEAST:
+            kind, number, size, class_id, method_id = _unpack_method_frame(data, position)
+            stop = position + 7 + size
+            if method_id == 40 and class_id == CLASS_BASIC and stop < end:
+                publishing = publishings.get(data[position:stop])
+                header = stop + 1
+                if publishing is not None and end - header > HEADER_PROPERTIES_AT:
+                    (
+                        header_kind,
+                        header_number,
+                        header_size,
+                        header_class,
+                        weight,
+                        body_size,
+                    ) = _unpack_content_header(data, header)
+                    header_stop = header + 7 + header_size
+                    if body_size:
+                        body = header_stop + 8
+                        body_stop = body + body_size
+                        whole = (
+                            body_stop < end
+                            and _unpack_envelope(data, body - 7) == (FRAME_BODY, number, body_size)
+                            and data[body_stop] == FRAME_END
+                            and body_size <= payload_max
+                        )
+                    else:
+                        body = body_stop = header_stop
+                        whole = header_stop < end
+                    if (
+                        whole
+                        and header_kind == FRAME_HEADER
+                        and header_number == number
+                        and header_class == CLASS_BASIC
+                        and not weight
+                        and data[stop] == FRAME_END
+                        and data[header_stop] == FRAME_END
+                        and header_size <= payload_max
+                    ):
+                        properties = property_lists.get(data[header + HEADER_PROPERTIES_AT : header_stop])
+                        if properties is None:
+                            properties = self._remember_properties(
+                                data[header + HEADER_PROPERTIES_AT : header_stop]
+                            )
+                        if not properties.special:
+                            broker.sequence = sequence = broker.sequence + 1
+                            position = body_stop + 1
+                            message = Message(
+                                sequence,
+                                publishing.address,
+                                properties,
+                                data[header:position],
+                                body - header,
+                                body_size,
+                                FRAMED_FOR_CHANNEL + number,
+                                broker.now_ms,
+                            )
+                            for queue in publishing.queues:
+                                queue.append(message)
+                            confirms = publishing.confirms
+                            if properties.persistent and publishing.store_ids:
+                                broker.store.append(message, publishing.store_ids)
+                                if confirms is not None:
+                                    confirms.published += 1
+                                    confirms.last_stored = confirms.published
+                            elif confirms is not None:
+                                confirms.published += 1
+                            continue
+            if stop >= end:
+                self._check_size(size)
+                break
+            if data[stop] != FRAME_END:
+                raise FrameError(
+                    f"frame of type {kind} on channel {number} ends with octet {data[stop]:#04x}, not 0xce"
+                )
+            self._frame(kind, number, data, position, stop)
+            position = stop + 1
+            if self._closed or self._suspended:
+                return position
+            payload_max = self.frame_max
+            self._check_versions()
+        return self._parse_short(data, position) if 8 <= end - position < METHOD_FRAME_LEAST else position
+
+    def _parse_short(self, data: bytes, position: int) -> int:
+        """What the loop leaves: frames too short to be a method (heartbeats, empty bodies), or their beginning."""
+        end = len(data)
+        while end - position >= 8 and not self._closed and not self._suspended:
+            kind, number, size = _unpack_envelope(data, position)
+            stop = position + 7 + size
+            if stop >= end:
+                self._check_size(size)
+                break
+            if data[stop] != FRAME_END:
+                raise FrameError(
+                    f"frame of type {kind} on channel {number} ends with octet {data[stop]:#04x}, not 0xce"
+                )
+            self._frame(kind, number, data, position, stop)
+            position = stop + 1
+        return position
+
+    def _check_size(self, size: int) -> None:
+        # frame_max counts the 8 octets around the payload; 8 more are tolerated (spec A.1).
+        if size > self.frame_max:
+            raise FrameError(
+                f"frame payload of {size} octets is larger than the negotiated frame_max allows "
+                f"({self.frame_max - FRAME_OVERHEAD_BYTES})"
+            )
+
+    def _check_versions(self) -> None:
+        """Drop the remembered publishes when topology or users changed since they were resolved."""
+        client = self.client
+        if client is None:
+            return
+        if (
+            client.vhost.version != self._vhost_version
+            or self.broker.users.version != self._users_version
+            or self.broker.alarms.blocked is not None
+        ):
+            self._vhost_version = client.vhost.version
+            self._users_version = self.broker.users.version
+            self.publishings.clear()
+
+    def _remember_properties(self, raw: bytes) -> Properties:
+        properties = Properties.parse(raw)
+        if len(raw) <= PROPERTY_LIST_BYTES_MAX and not properties.special:
+            if len(self._property_lists) >= PROPERTY_LISTS_MAX:
+                self._property_lists.clear()
+            self._property_lists[raw] = properties
+        return properties
+
+    # The cold path
+
+    def _frame(self, kind: int, number: int, data: bytes, start: int, stop: int) -> None:
+        """Handle one whole frame, `data[start:stop]` plus its end octet; errors end a channel or the connection."""
+        self._check_size(stop - start - 7)
+        if self.state == "closing":
+            self._frame_while_closing(kind, number, data, start, stop)
+            return
+        class_id, method_id = methods.method_ids(data, start + 7) if kind == FRAME_METHOD else (0, 0)
+        try:
+            if kind == FRAME_HEARTBEAT:
+                if number:
+                    raise UnexpectedFrame(f"heartbeat frame on channel {number}, must be 0")
+            elif kind == FRAME_METHOD and not number:
+                self._connection_method(class_id, method_id, data, start + 7, stop)
+            elif kind in (FRAME_METHOD, FRAME_HEADER, FRAME_BODY):
+                if not number:
+                    raise UnexpectedFrame("content frame on channel 0")
+                if self.state != "running":
+                    raise ChannelError(
+                        f"unexpected frame on channel {number} in connection state {self.state}"
+                    )
+                if self._holding.wants(kind, number, class_id, method_id):
+                    self._holding.add(kind, number, data[start : stop + 1])
+                else:
+                    self.channel_frame(kind, number, data, start, stop)
+            else:
+                raise FrameError(f"unknown frame type {kind}")
+        except BrokerError as error:
+            self._frame_failed(error, number, class_id, method_id)
+        if self.outbox.overfull and not self._closed:
+            self._suspend()
+
+    def channel_frame(self, kind: int, number: int, data: bytes, start: int, stop: int) -> None:
+        """Handle a frame of an open or opening channel."""
+        channel = self.channels.get(number)
+        if kind == FRAME_METHOD:
+            class_id, method_id = methods.method_ids(data, start + 7)
+            if channel is None:
+                if (class_id, method_id) == (20, 10):
+                    self._open_channel(number)
+                    return
+                raise ChannelError(
+                    f"expected 'channel.open' on channel {number}, got class {class_id} method {method_id}"
+                )
+            if channel.closing:
+                channel.frame_while_closing(class_id, method_id)
+                return
+            if channel.content is not None:
+                raise UnexpectedFrame(channel.content.expected_text())
+            method = self.decode(data, start + 7, stop)
+            try:
+                if isinstance(method, methods.BasicPublish):
+                    channel.begin_content(method, data[start:stop])
+                else:
+                    handle(channel, method)
+            except BrokerError as error:
+                self._frame_failed(error, number, class_id, method_id)
+            return
+        if channel is None:
+            raise ChannelError(f"expected 'channel.open' on channel {number}, got a content frame")
+        if channel.closing:
+            return
+        if channel.content is None:
+            raise UnexpectedFrame("expected method frame, got non method frame instead")
+        try:
+            channel.content_frame(kind, data, start, stop)
+        except BrokerError as error:
+            self._frame_failed(error, number, CLASS_BASIC, 40)
+
+    def _open_channel(self, number: int) -> None:
+        if number > self.channel_max or len(self.channels) >= self.channel_max:
+            raise NotAllowed(
+                f"number of channels opened ({len(self.channels)}) has reached the negotiated channel_max "
+                f"({self.channel_max}), or channel number {number} is above it"
+            )
+        self.channels[number] = Channel(self, number)
+        self.send(number, methods.ChannelOpenOk())
+
+    def _connection_method(self, class_id: int, method_id: int, data: bytes, start: int, stop: int) -> None:
+        method = self.decode(data, start, stop)
+        if self._handshake is not None and not isinstance(method, methods.ConnectionClose):
+            self._handshake.method(method)
+            return
+        if isinstance(method, methods.ConnectionClose):
+            self._client_closes()
+        elif isinstance(method, methods.ConnectionUpdateSecret):
+            self.send(0, methods.ConnectionUpdateSecretOk())
+        elif isinstance(method, methods.ConnectionCloseOk):
+            pass
+        elif method.CLASS_ID != 10:
+            raise CommandInvalid(f"method {method.NAME} is not for channel 0")
+        else:
+            raise ChannelError(f"unexpected method {method.NAME} in connection state {self.state}")
+
+    def _frame_while_closing(self, kind: int, number: int, data: bytes, start: int, stop: int) -> None:
+        if kind != FRAME_METHOD or number:
+            return
+        try:
+            method = self.decode(data, start + 7, stop)
+        except BrokerError:
+            return
+        if isinstance(method, methods.ConnectionCloseOk):
+            self._finish()
+        elif isinstance(method, methods.ConnectionClose):
+            self.send(0, methods.ConnectionCloseOk())
+            self._finish()
+
+    def _suspend(self) -> None:
+        """The peer doesn't read its replies: take no commands until it does, and cut it off if it never does."""
+        self._suspended = True
+        self.transport.pause()
+        room = self.outbox.room
+        self.broker.deadlines.schedule(
+            self.broker.now_ms + self.settings.unread_timeout_ms,
+            lambda now_ms: self._cut_off_unless_read(room),
+        )
+
+    def _cut_off_unless_read(self, room: int) -> None:
+        if not self._suspended or self._closed:
+            return
+        if self.outbox.room > room:
+            self._suspend()
+            return
+        _log.warning(
+            "connection %s: peer has not read its replies for %d s; cutting it off",
+            self.name,
+            self.settings.unread_timeout_ms // 1000,
+        )
+        self.transport.abort()
+
+    # Phases
+
+    def use_legacy_dialect(self) -> None:
+        """The client's header says AMQP 0-8, or what is numbered like it."""
+        self.decode = methods_legacy.decode
+        self.encode_frame = methods_legacy.encode_frame
+
+    def opened(self, client: Client) -> None:
+        """The handshake is through: connection.open-ok goes out, the connection runs."""
+        self.client = client
+        self.state = "running"
+        self._handshake = None
+        self._handshake_deadline.cancel()
+        self.broker.alarms.listen(self._alarms_changed)
+        if self.heartbeat_s:
+            self._heartbeat = Heartbeat(self)
+
+    def confirming(self, channel: Channel) -> None:
+        """Look at this channel's confirms at the end of every batch."""
+        self._confirming.append(channel)
+
+    def channel_closed(self, channel: Channel) -> None:
+        """The channel's number is free again."""
+        self.channels.pop(channel.number, None)
+        if channel in self._confirming:
+            self._confirming.remove(channel)
+        self._holding.drop(channel.number)
+
+    def close(self, error: BrokerError, class_id: int, method_id: int) -> None:
+        """Close with `error`: channels end at once, the socket when the client answers or has had its time."""
+        self._fail(error, class_id, method_id)
+        self.state = "closing"
+        wait_ms = min(self.heartbeat_s * 1000 or CLOSE_OK_WAIT_MS, CLOSE_OK_WAIT_MS)
+        self.broker.deadlines.schedule(self.broker.now_ms + wait_ms, self._close_ok_expired)
+
+    def refuse_protocol(self, start: bytes) -> None:
+        """What came is no protocol header that is served: say which one is, and close."""
+        _log.warning(
+            "connection %s: sent %r instead of an AMQP 0-9-1 protocol header; closing it", self.name, start
+        )
+        self.outbox.write(PROTOCOL_HEADER)
+        self._finish()
+
+    def authentication_failed(self, error: BrokerError) -> None:
+        """Refuse the login: told to clients that understand it, a closed socket for the others (spec A.3.9)."""
+        _log.warning("connection %s: %s", self.name, error.text)
+        if "authentication_failure_close" in self.capabilities:
+            self._send_close(error, 0, 0)
+        self._finish()
+
+    def _frame_failed(self, error: BrokerError, number: int, class_id: int, method_id: int) -> None:
+        """Close what the error's scope says: a channel, or the connection."""
+        if error.scope is not Scope.CONNECTION and number in self.channels:
+            channel = self.channels[number]
+            _log.info("connection %s channel %d: %s", self.name, number, error.reply_text)
+            channel.fail(error, class_id, method_id)
+            return
+        if isinstance(error, FrameError):
+            raise error
+        if self.state != "running":
+            # Before connection.open-ok, or on the way out, a client may not expect to be told; tell it and go.
+            self._fail(error, class_id, method_id)
+            self._finish()
+            return
+        self.close(error, class_id, method_id)
+
+    def _fail(self, error: BrokerError, class_id: int, method_id: int) -> None:
+        _log.warning("connection %s: closing it: %s", self.name, error.reply_text)
+        self._end()
+        self._send_close(error, class_id, method_id)
+
+    def _send_close(self, error: BrokerError, class_id: int, method_id: int) -> None:
+        self.send(0, methods.ConnectionClose(error.code, short_text(error.reply_text), class_id, method_id))
+
+    def _client_closes(self) -> None:
+        self._end()
+        self.send(0, methods.ConnectionCloseOk())
+        self._finish()
+
+    def _finish(self) -> None:
+        """Nothing more is to be said or heard."""
+        self._end()
+        self.state = "closed"
+        self._closed = True
+        self.transport.close()
+
+    def _end(self) -> None:
+        """End channels, consumers and exclusive queues; before close-ok, as clients rely on (spec A.3.11)."""
+        self._handshake_deadline.cancel()
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
+            self._heartbeat = None
+        self.broker.alarms.unlisten(self._alarms_changed)
+        self._holding.clear()
+        self.publishings.clear()
+        for channel in list(self.channels.values()):
+            channel.end()
+        self.channels.clear()
+        self._confirming.clear()
+        if self.client is not None:
+            end_client(self.client)
+            self.client = None
+
+    def _handshake_expired(self, now_ms: int) -> None:
+        _log.warning(
+            "connection %s: no connection.open within %d s of connecting; closing it",
+            self.name,
+            self.settings.handshake_timeout_ms // 1000,
+        )
+        self.state = "closed"
+        self.transport.abort()
+
+    def _close_ok_expired(self, now_ms: int) -> None:
+        if self.state == "closing" and not self._closed:
+            self.state = "closed"
+            self.transport.abort()
+
+    def _alarms_changed(self) -> None:
+        self.publishings.clear()
+        self._holding.alarms_changed()
+
+    @property
+    def reported_state(self) -> str:
+        """The state as listings show it; `blocked` while an alarm holds its publishes."""
+        return "blocked" if self._holding.active else self.state
+
+    @property
+    def not_read(self) -> bool:
+        """True while the broker itself holds back from reading: the peer's silence says nothing then."""
+        return self._suspended or self._holding.paused
+
+    def handle_held(self, frames: list[tuple[int, int, bytes]]) -> None:
+        """Handle frames that an alarm held back."""
+        for kind, number, frame in frames:
+            if self.state == "running":
+                self._frame(kind, number, frame, 0, len(frame) - 1)
+        for channel in self._confirming:
+            channel.confirm_batch()
+
+    # Listings
+
+    def describe(self) -> dict[str, object]:
+        """The columns of list_connections."""
+        return describe_connection(self)
+
+    def describe_channels(self) -> list[dict[str, object]]:
+        """The columns of list_channels, a row per channel."""
+        return [describe_channel(channel) for channel in self.channels.values()]

@@ -1,0 +1,178 @@
+"""A consumer on an AMQP 0-9-1 channel: how a delivery is put on the wire.
+
+A delivery is four chunks: a prefix (frame envelope, basic.deliver's ids, consumer tag) and a suffix (redelivered flag,
+exchange, routing key) made once per address, the delivery tag between them, and the content, which is the publisher's
+own frames when they fit this channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from struct import Struct
+from typing import TYPE_CHECKING, Final
+
+from adapters.amqp091 import methods
+from adapters.amqp091.constants import FRAME_METHOD, FRAME_OVERHEAD_BYTES
+from adapters.amqp091.framing import FRAMED_FOR_CHANNEL, content_frames
+from core.address import Address
+from core.consumer import UNLIMITED_CREDIT, Consumer
+
+if TYPE_CHECKING:
+    from adapters.amqp091.channel import Channel
+    from core.field_table import FieldValue
+    from core.message import Message
+    from core.queues.base import Queue
+
+_pack_tag = Struct(">Q").pack
+_pack_envelope = Struct(">BHI").pack
+
+DELIVER_IDS: Final = b"\0\x3c\0\x3c"
+DELIVER_FIXED_BYTES: Final = 13
+"""Ids, delivery tag and the octet of flags: what basic.deliver has beside its three strings."""
+
+ADDRESSES_MAX: Final = 1024
+"""Addresses whose prefix and suffix are kept, per consumer."""
+
+
+class AmqpConsumer(Consumer):
+    """See the head of this file; `credit` counts down from the prefetch limit."""
+
+    __slots__ = (
+        "_address",
+        "_body_frame_max",
+        "_framed_for",
+        "_outbox",
+        "_parts",
+        "_prefix",
+        "_suffix",
+        "_suffix_redelivered",
+        "channel",
+        "credit",
+    )
+
+    def __init__(
+        self,
+        channel: Channel,
+        queue: Queue,
+        tag: str,
+        *,
+        no_ack: bool,
+        exclusive: bool,
+        prefetch: int,
+        arguments: Mapping[str, FieldValue],
+    ) -> None:
+        super().__init__(
+            queue,
+            channel.client,
+            tag,
+            no_ack=no_ack,
+            exclusive=exclusive,
+            prefetch=prefetch,
+            arguments=arguments,
+        )
+        self.channel = channel
+        self.credit = prefetch if prefetch and not no_ack else UNLIMITED_CREDIT
+        self._outbox = channel.connection.outbox
+        self._framed_for = FRAMED_FOR_CHANNEL + channel.number
+        self._body_frame_max = channel.connection.frame_max - FRAME_OVERHEAD_BYTES
+        self._address: Address | None = None
+        self._prefix = self._suffix = self._suffix_redelivered = b""
+        self._parts: dict[Address, tuple[bytes, bytes, bytes]] = {}
+
+    def can_take(self) -> bool:
+        """True when the consumer has credit, its channel has, and its connection's outbox has room."""
+        return self.credit > 0 and self._outbox.room > 0 and self.channel.has_global_credit
+
+    def deliver(self, message: Message, redelivered: bool) -> bool:
+        """Send one message; True when another could follow."""
+        channel = self.channel
+        channel.delivery_tag = tag = channel.delivery_tag + 1
+        if message.address is not self._address:
+            self._use(message.address)
+        if message.framed_for == self._framed_for and message.body_size <= self._body_frame_max:
+            content = message.content
+        else:
+            content = content_frames(
+                channel.number, message.properties.raw, message.body, self._body_frame_max
+            )
+        outbox = self._outbox
+        outbox.chunks += (
+            self._prefix,
+            _pack_tag(tag),
+            self._suffix_redelivered if redelivered else self._suffix,
+            content,
+        )
+        if not outbox.touched:
+            outbox.touch()
+        outbox.room = room = outbox.room - len(content) - len(self._prefix) - len(self._suffix) - 8
+        if self.no_ack:
+            if room > 0:
+                return True
+            outbox.parked.append(self)
+            return False
+        channel.unacked[tag] = (self.queue, message, self)
+        self.credit = credit = self.credit - 1
+        if channel.global_limit:
+            channel.outstanding += 1
+            if channel.outstanding >= channel.global_limit:
+                channel.starved.append(self)
+                return False
+        if room <= 0:
+            outbox.parked.append(self)
+            return False
+        return credit > 0
+
+    def acknowledged(self) -> None:
+        """One of its deliveries was settled: it has more credit."""
+        self.credit += 1
+        channel = self.channel
+        if channel.global_limit:
+            channel.outstanding -= 1
+            if channel.starved:
+                starved = channel.starved
+                channel.starved = []
+                for consumer in starved:
+                    consumer.resume()
+        if self.parked:
+            self.resume()
+
+    def resume(self) -> None:
+        """Available again if there is credit; else it waits where the credit is missing."""
+        if self.parked and self.active:
+            if self._outbox.room <= 0:
+                if self not in self._outbox.parked:
+                    self._outbox.parked.append(self)
+            elif not self.channel.has_global_credit:
+                if self not in self.channel.starved:
+                    self.channel.starved.append(self)
+            elif self.credit > 0:
+                self.queue.resume(self)
+
+    def cancelled(self) -> None:
+        """The queue is gone: consumer cancel notification, for clients that know it."""
+        self.channel.consumer_cancelled(self)
+
+    def session_name(self) -> str:
+        return self.channel.name
+
+    def _use(self, address: Address) -> None:
+        parts = self._parts.get(address)
+        if parts is None:
+            tag = self.tag.encode("utf-8", "surrogateescape")
+            size = DELIVER_FIXED_BYTES + 1 + len(tag) + len(address.encoded)
+            parts = (
+                b"%b%b%c%b"
+                % (_pack_envelope(FRAME_METHOD, self.channel.number, size), DELIVER_IDS, len(tag), tag),
+                b"\0%b\xce" % address.encoded,
+                b"\1%b\xce" % address.encoded,
+            )
+            if len(self._parts) >= ADDRESSES_MAX:
+                self._parts.clear()
+            self._parts[address] = parts
+        self._address = address
+        self._prefix, self._suffix, self._suffix_redelivered = parts
+
+
+def cancel_notice(tag: str) -> methods.BasicCancel:
+    """What tells a client that its consumer ended on the broker's side."""
+    return methods.BasicCancel(tag, nowait=True)

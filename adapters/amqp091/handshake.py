@@ -1,0 +1,194 @@
+"""From the first byte to connection.open-ok (AMQP 0-9-1 2.2.4, 4.2.2; spec A.3).
+
+    header -> start -> start-ok [-> secure -> secure-ok]* -> tune -> tune-ok -> open -> open-ok
+
+Which header is served:
+
+    AMQP 0 0 9 1   0-9-1
+    AMQP 1 1 0 9   0-9, which is 0-9-1 but for what nobody uses
+    AMQP 1 1 8 0   0-8, translated by methods_legacy.py
+    AMQP 1 1 9 1   py-amqplib, which speaks 0-8 all the same
+
+Anything else gets `AMQP 0 0 9 1` and a closed socket, which is what a client needs to explain itself.  Clients of the
+older headers get server-properties of long strings and nothing else.
+"""
+
+from __future__ import annotations
+
+import platform
+from typing import TYPE_CHECKING, Final
+
+from adapters.amqp091 import methods
+from adapters.amqp091.constants import FRAME_MAX_LEAST_BYTES, PROTOCOL_HEADER
+from adapters.amqp091.sasl import Challenge, Credentials, Outcome, standard_mechanisms
+from core.access.accounts import LoginRefused, User
+from core.client import Client
+from core.errors import ChannelError, NotAllowed
+from core.transport import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from adapters.amqp091.connection import Connection
+    from core.field_table import FieldValue
+
+HEADER_0_9: Final = b"AMQP\x01\x01\x00\x09"
+HEADER_PY_AMQPLIB: Final = b"AMQP\x01\x01\x09\x01"
+HEADER_0_8: Final = b"AMQP\x01\x01\x08\x00"
+LEGACY: Final = (HEADER_0_8, HEADER_PY_AMQPLIB)
+SERVED: Final = (PROTOCOL_HEADER, HEADER_0_9, *LEGACY)
+
+CAPABILITIES: Final[tuple[str, ...]] = (
+    "publisher_confirms",
+    "exchange_exchange_bindings",
+    "basic.nack",
+    "consumer_cancel_notify",
+    "connection.blocked",
+    "consumer_priorities",
+    "authentication_failure_close",
+    "per_consumer_qos",
+    "direct_reply_to",
+)
+
+
+class Handshake:
+    """The state of a connection that is not open yet."""
+
+    __slots__ = ("_answer", "_connection", "_header_seen", "_mechanisms", "_user", "_waiting_for")
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._header_seen = False
+        self._waiting_for: type[methods.Method] = methods.ConnectionStartOk
+        self._mechanisms = standard_mechanisms(connection.settings.anonymous_user)
+        self._answer: Callable[[bytes], Outcome] | None = None
+        self._user: User | None = None
+
+    def header(self, data: bytes) -> int:
+        """Look for the protocol header at the beginning of `data`; how many bytes of it are done with."""
+        if self._header_seen:
+            return 0
+        connection = self._connection
+        start = data[: len(PROTOCOL_HEADER)]
+        if start in SERVED:
+            self._header_seen = True
+            self._start(start)
+            return len(PROTOCOL_HEADER)
+        if not any(header.startswith(start) for header in SERVED):
+            connection.refuse_protocol(start)
+            return len(data)
+        return 0
+
+    @property
+    def header_seen(self) -> bool:
+        """False while the protocol header isn't complete: there are no frames to look for yet."""
+        return self._header_seen
+
+    def method(self, method: methods.Method) -> None:
+        """A method on channel 0: the one that is due, or ChannelError (504)."""
+        if not isinstance(method, self._waiting_for):
+            raise ChannelError(
+                f"unexpected method {method.NAME} in connection state {self._connection.state}, "
+                f"waiting for {self._waiting_for.NAME}"
+            )
+        if isinstance(method, methods.ConnectionStartOk):
+            self._start_ok(method)
+        elif isinstance(method, methods.ConnectionSecureOk):
+            if self._answer is not None:
+                self._take(self._answer(method.response))
+        elif isinstance(method, methods.ConnectionTuneOk):
+            self._tune_ok(method)
+        elif isinstance(method, methods.ConnectionOpen):
+            self._open(method)
+
+    def _start(self, header: bytes) -> None:
+        connection = self._connection
+        settings = connection.settings
+        if header in LEGACY:
+            connection.use_legacy_dialect()
+        properties: dict[str, FieldValue] = {
+            "product": settings.product,
+            "version": settings.version,
+            "platform": f"Python {platform.python_version()}",
+            "copyright": "Copyright the Warren developers",
+            "information": "Licensed under Apache-2.0",
+            "cluster_name": settings.cluster_name,
+            "warren": settings.own_version,
+        }
+        if header == PROTOCOL_HEADER:
+            properties["capabilities"] = dict.fromkeys(CAPABILITIES, True)
+        connection.state = "starting"
+        connection.send(
+            0,
+            methods.ConnectionStart(0, 9, properties, self._mechanisms.offer(connection.transport), b"en_US"),
+        )
+
+    def _start_ok(self, method: methods.ConnectionStartOk) -> None:
+        connection = self._connection
+        connection.client_properties = method.client_properties
+        capabilities = method.client_properties.get("capabilities")
+        if isinstance(capabilities, dict):
+            connection.capabilities = frozenset(name for name, value in capabilities.items() if value is True)
+        name = method.client_properties.get("connection_name")
+        if isinstance(name, str):
+            connection.provided_name = name
+        connection.mechanism = method.mechanism
+        mechanism = self._mechanisms.find(method.mechanism)
+        self._take(mechanism.start(method.response, connection.transport))
+
+    def _take(self, outcome: Outcome) -> None:
+        connection = self._connection
+        if isinstance(outcome, Challenge):
+            connection.state = "securing"
+            self._answer = outcome.answer
+            self._waiting_for = methods.ConnectionSecureOk
+            connection.send(0, methods.ConnectionSecure(outcome.question))
+            return
+        try:
+            self._user = self._login(outcome)
+        except LoginRefused as error:
+            connection.authentication_failed(error)
+            return
+        settings = connection.settings
+        connection.state = "tuning"
+        self._waiting_for = methods.ConnectionTuneOk
+        connection.send(
+            0, methods.ConnectionTune(settings.channel_max, settings.frame_max_bytes, settings.heartbeat_s)
+        )
+
+    def _login(self, credentials: Credentials) -> User:
+        connection = self._connection
+        users = connection.broker.users
+        loopback = is_loopback(connection.transport.peer_host)
+        if credentials.password is None:
+            return users.admit(credentials.user, loopback, connection.mechanism)
+        return users.authenticate(credentials.user, credentials.password, loopback, connection.mechanism)
+
+    def _tune_ok(self, method: methods.ConnectionTuneOk) -> None:
+        connection = self._connection
+        settings = connection.settings
+        connection.frame_max = _negotiate(
+            "frame_max", method.frame_max, FRAME_MAX_LEAST_BYTES, settings.frame_max_bytes
+        )
+        connection.channel_max = _negotiate("channel_max", method.channel_max, 1, settings.channel_max)
+        connection.heartbeat_s = method.heartbeat
+        connection.state = "opening"
+        self._waiting_for = methods.ConnectionOpen
+
+    def _open(self, method: methods.ConnectionOpen) -> None:
+        connection = self._connection
+        if self._user is None:
+            raise ChannelError("connection.open before authentication")
+        vhost = connection.broker.open_vhost(self._user, method.virtual_host)
+        client = Client(connection.name, self._user, vhost, "AMQP 0-9-1", connection.client_properties)
+        connection.send(0, methods.ConnectionOpenOk())
+        connection.opened(client)
+
+
+def _negotiate(name: str, wanted: int, minimum: int, maximum: int) -> int:
+    """The client's value if it is within the server's bounds; 0 means no limit on either side (spec A.3.6)."""
+    if wanted and wanted < minimum:
+        raise NotAllowed(f"negotiated {name} = {wanted} is lower than the minimum allowed value ({minimum})")
+    if maximum and (not wanted or wanted > maximum):
+        raise NotAllowed(f"negotiated {name} = {wanted} is higher than the maximum allowed value ({maximum})")
+    return wanted

@@ -1,0 +1,144 @@
+"""basic.publish off the fast path: the checks, the special properties, the answer to what can't be routed.
+
+The first publish with a given method frame comes through here; when nothing about it varies from message to message,
+a `Publishing` is left behind for the fast path in connection.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from adapters.amqp091 import methods
+from adapters.amqp091.constants import FRAME_OVERHEAD_BYTES, NO_ROUTE
+from adapters.amqp091.framing import content_frames
+from core.errors import AccessRefused, NotImplementedByBroker, PreconditionFailed
+from core.message import Message
+from core.publish_checks import check_expiration, check_user_id, extra_routing_keys, without_bcc
+from core.vhost import DEFAULT_EXCHANGE
+
+if TYPE_CHECKING:
+    from adapters.amqp091.channel import Channel
+    from adapters.amqp091.content import IncomingContent
+    from core.confirms import Confirms
+    from core.properties import Properties
+    from core.route import Route
+
+REPLY_QUEUE: Final = "amq.rabbitmq.reply-to"
+"""reply_to of a request whose answers are to come to the requester's reply consumer."""
+
+PUBLISHINGS_MAX: Final = 4096
+"""Remembered publishes per connection; one that varies its routing keys endlessly starts over."""
+
+
+class Publishing:
+    """What a basic.publish method frame led to: valid until topology, users or alarms change."""
+
+    __slots__ = ("address", "confirms", "queues", "store_ids")
+
+    def __init__(self, route: Route, confirms: Confirms | None, *, store_is_durable: bool) -> None:
+        self.address = route.address
+        self.queues = route.queues
+        self.store_ids = route.store_ids if store_is_durable else ()
+        self.confirms = confirms
+
+
+def check_publish(channel: Channel, method: methods.BasicPublish) -> None:
+    """Everything about a publish that its method alone can get wrong, before its content is taken."""
+    client = channel.client
+    vhost = client.vhost
+    users = vhost.broker.users
+    if method.immediate:
+        raise NotImplementedByBroker(
+            "immediate=true is not supported; publish with an expiration of 0 instead"
+        )
+    users.check(client.user.name, vhost.name, "exchange", method.exchange, "write")
+    if method.exchange == DEFAULT_EXCHANGE:
+        return
+    exchange = vhost.exchange(method.exchange)
+    if exchange.internal:
+        raise AccessRefused(
+            f"cannot publish to internal exchange '{method.exchange}' in vhost '{vhost.name}'; "
+            "publish to an exchange that is bound to it"
+        )
+    _check_topic(channel, method.exchange, [method.routing_key])
+
+
+def publish(channel: Channel, content: IncomingContent) -> None:
+    """A whole publish has arrived: check its properties, route it, and deliver it or keep it for tx.commit."""
+    vhost = channel.client.vhost
+    broker = vhost.broker
+    method = content.method
+    properties = content.properties
+    extra_keys: list[str] = []
+    if properties.special:
+        properties, extra_keys = _special(channel, method, properties)
+    route = vhost.route(method.exchange, method.routing_key, properties.headers, extra_keys)
+    body = content.body()
+    message = Message(broker.next_sequence(), route.address, properties, body, 0, len(body), 0, broker.now_ms)
+    if channel.transaction is not None:
+        channel.transaction.publishes.append((message, route, method.mandatory))
+        return
+    deliver(channel, message, route, method.mandatory)
+    if route.cacheable and (route.routed or not method.mandatory) and broker.alarms.blocked is None:
+        publishings = channel.connection.publishings
+        if len(publishings) >= PUBLISHINGS_MAX:
+            publishings.clear()
+        publishings[content.frame] = Publishing(
+            route, channel.confirms, store_is_durable=broker.store.durable
+        )
+
+
+def deliver(channel: Channel, message: Message, route: Route, mandatory: bool) -> None:
+    """Give a message to its queues; one that nothing takes goes back if it is mandatory, before its confirm."""
+    if mandatory and not route.routed:
+        _return(channel, message)
+    stored = channel.client.vhost.publish(route, message)
+    if channel.confirms is not None:
+        channel.confirms.add(stored=stored)
+
+
+def _special(
+    channel: Channel, method: methods.BasicPublish, properties: Properties
+) -> tuple[Properties, list[str]]:
+    client = channel.client
+    check_user_id(client.user, properties)
+    check_expiration(properties)
+    extra_keys = extra_routing_keys(properties)
+    if extra_keys:
+        _check_topic(channel, method.exchange, extra_keys)
+        properties = without_bcc(properties)
+    if properties.reply_to == REPLY_QUEUE:
+        if channel.reply_queue is None:
+            raise PreconditionFailed(
+                "fast reply consumer does not exist: consume from 'amq.rabbitmq.reply-to' "
+                "on the same channel before publishing requests"
+            )
+        properties = properties.with_changes(reply_to=channel.reply_queue.name)
+    return properties, extra_keys
+
+
+def _check_topic(channel: Channel, exchange_name: str, routing_keys: Iterable[str]) -> None:
+    client = channel.client
+    vhost = client.vhost
+    exchange = vhost.exchanges.get(exchange_name)
+    if exchange is not None and exchange.type_name == "topic":
+        for routing_key in routing_keys:
+            vhost.broker.users.check_topic(client.user.name, vhost.name, exchange_name, routing_key, "write")
+
+
+def _return(channel: Channel, message: Message) -> None:
+    address = message.address
+    connection = channel.connection
+    connection.send(
+        channel.number,
+        methods.BasicReturn(NO_ROUTE, "NO_ROUTE", address.exchange, address.routing_key),
+    )
+    connection.outbox.write(
+        content_frames(
+            channel.number,
+            message.properties.raw,
+            message.body,
+            connection.frame_max - FRAME_OVERHEAD_BYTES,
+        )
+    )

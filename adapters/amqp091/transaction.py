@@ -1,0 +1,80 @@
+"""The transaction of a tx channel (AMQP 0-9-1 1.9).
+
+Publishes and acknowledgements are collected and done at tx.commit, all of them as one atomic group of the store: after
+a crash either everything of a transaction is there or nothing, across queues too, which goes beyond RabbitMQ.
+tx.commit-ok is sent when the group is on disk.  A rollback discards publishes; acknowledged messages become
+unacknowledged again and are not redelivered.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from adapters.amqp091.publishing import deliver
+from adapters.amqp091.settling import settle_deliveries
+from core.unacked import Delivery
+
+if TYPE_CHECKING:
+    from adapters.amqp091.channel import Channel
+    from core.message import Message
+    from core.route import Route
+
+
+class Transaction:
+    """What was done on the channel since the last commit or rollback.
+
+    publishes: message, route, mandatory.  settlements: deliveries with their outcome: "ack", "discard", "requeue".
+    """
+
+    __slots__ = ("_commits_answered", "commits_requested", "publishes", "settlements")
+
+    def __init__(self) -> None:
+        self.publishes: list[tuple[Message, Route, bool]] = []
+        self.settlements: list[tuple[dict[int, Delivery], str]] = []
+        self.commits_requested = 0
+        self._commits_answered = 0
+
+    @property
+    def uncommitted_acks(self) -> int:
+        """Acknowledgements waiting for the commit."""
+        return sum(len(deliveries) for deliveries, _ in self.settlements)
+
+    def commit(self, channel: Channel) -> bool:
+        """Do it all; True when tx.commit-ok must wait for a flush, else it may be sent at once."""
+        vhost = channel.client.vhost
+        store = vhost.broker.store
+        publishes, self.publishes = self.publishes, []
+        settlements, self.settlements = self.settlements, []
+        store.begin_group()
+        try:
+            for message, route, mandatory in publishes:
+                current = (
+                    vhost.route(route.address.exchange, route.address.routing_key)
+                    if route.cacheable
+                    else route
+                )
+                deliver(channel, message, current, mandatory)
+            for deliveries, outcome in settlements:
+                settle_deliveries(deliveries, outcome)
+        finally:
+            store.end_group()
+        if not (store.pending and store.durable):
+            return False
+        self.commits_requested += 1
+        return True
+
+    def committed_up_to(self, mark: int) -> int:
+        """A flush covers the commits up to `mark`: how many tx.commit-ok are due now."""
+        due = mark - self._commits_answered
+        self._commits_answered = mark
+        return due
+
+    def rollback(self, channel: Channel) -> None:
+        """Forget the publishes; what was acknowledged is unacknowledged again, in its old order."""
+        self.publishes = []
+        restored = dict(channel.unacked)
+        for deliveries, _ in self.settlements:
+            restored.update(deliveries)
+        self.settlements = []
+        channel.unacked.clear()
+        channel.unacked.update(sorted(restored.items()))

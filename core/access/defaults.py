@@ -1,0 +1,26 @@
+"""The user that a blank store starts with, so that programs written for RabbitMQ can log in (spec G)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from core.access.users import Users
+from core.definitions.store import DefinitionStore
+
+KIND: Final = "marker"
+NAME: Final = "default user"
+
+
+def seed_defaults(store: DefinitionStore, users: Users, name: str, password: str, vhost: str = "/") -> bool:
+    """Once in the life of a store: add `name` as administrator with all permissions on `vhost`.
+
+    Returns False, changing nothing, when that was done before or users are there already.  What was done is
+    marked in the store, so that an administrator who deletes the default user doesn't find it again after a
+    restart.
+    """
+    if users or any(kind == KIND and row_name == NAME for kind, _, row_name, _ in store.load()):
+        return False
+    users.add_user(name, password, ("administrator",))
+    users.set_permissions(name, vhost, ".*", ".*", ".*")
+    store.put(KIND, "", NAME, {"user": name})
+    return True

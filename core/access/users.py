@@ -1,0 +1,216 @@
+"""The one door to users and their permissions.
+
+It joins three parts that keep their own rows (accounts, permissions, topic permissions): deleting a user or a
+vhost reaches all of them, permissions are only given to users that exist, and every change is counted in
+`version`, by which others know that routes they resolved earlier, with the checks made then, have to be
+resolved again.
+
+Permissions may name vhosts that this part knows nothing about: whoever sets them checks that the vhost is
+there, and whoever deletes a vhost calls `forget_vhost`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from core.access import accounts, permissions, topic_permissions
+from core.access.accounts import DEFAULT_LOOPBACK_USERS, Accounts, LoginRefused, User
+from core.access.patterns import Patterns
+from core.access.permissions import Permission, Permissions, ResourceKind, Verb
+from core.access.topic_permissions import TopicPermission, TopicPermissions, TopicVerb
+from core.definitions.store import JSON, DefinitionStore
+from core.errors import StorageError
+
+__all__ = ["LoginRefused", "User", "Users"]
+
+NO_VARIABLES: Final[Mapping[str, str]] = {}
+
+
+class Users:
+    """All users with their permissions, kept in `store`. Iterating gives users in the order they were added.
+
+    Methods that name a user who isn't there raise NotFound, except the checks, which refuse.
+    version: grows with every change.
+    """
+
+    __slots__ = ("_accounts", "_permissions", "_topic_permissions", "version")
+
+    def __init__(
+        self, store: DefinitionStore, loopback_users: frozenset[str] = DEFAULT_LOOPBACK_USERS
+    ) -> None:
+        """Start without users; `load_users` starts with those of the store."""
+        patterns = Patterns()
+        self._accounts = Accounts(store, loopback_users)
+        self._permissions = Permissions(store, patterns)
+        self._topic_permissions = TopicPermissions(store, patterns)
+        self.version = 1
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._accounts
+
+    def __iter__(self) -> Iterator[User]:
+        return iter(self._accounts)
+
+    def __len__(self) -> int:
+        return len(self._accounts)
+
+    def __getitem__(self, name: str) -> User:
+        return self._accounts.get(name)
+
+    def restore(self, kind: str, vhost: str, name: str, value: Mapping[str, JSON]) -> bool:
+        """Take a row of the definition store if its kind is ours, else return False.
+
+        Raises StorageError for a row of ours that lacks what it should hold.
+        """
+        try:
+            if kind == accounts.KIND:
+                self._accounts.restore(name, value)
+            elif kind == permissions.KIND:
+                self._permissions.restore(vhost, name, value)
+            elif kind == topic_permissions.KIND:
+                self._topic_permissions.restore(vhost, name, value)
+            else:
+                return False
+        except (KeyError, TypeError, ValueError) as error:
+            raise StorageError(
+                f"definition of kind '{kind}', name '{name}' is damaged ({error!r}). Restore the definition "
+                "database from a backup."
+            ) from error
+        self.version += 1
+        return True
+
+    @property
+    def loopback_users(self) -> frozenset[str]:
+        """Names that may only log in from this machine."""
+        return self._accounts.loopback_users
+
+    def add_user(self, name: str, password: str, tags: Iterable[str] = (), salt: bytes | None = None) -> User:
+        """Add a user; PreconditionFailed for a name that is taken or blank, or a blank password."""
+        self.version += 1
+        return self._accounts.add(name, password, tags, salt)
+
+    def add_user_hash(
+        self, name: str, password_hash: str, algorithm: str | None, tags: Iterable[str] = ()
+    ) -> User:
+        """Add a user with a hash made elsewhere (core.access.passwords); `algorithm` None means MD5."""
+        self.version += 1
+        return self._accounts.add_hash(name, password_hash, algorithm, tags)
+
+    def delete_user(self, name: str) -> None:
+        """Remove the user and all permissions of that name."""
+        self._accounts.delete(name)
+        self._permissions.forget_user(name)
+        self._topic_permissions.forget_user(name)
+        self.version += 1
+
+    def change_password(self, name: str, password: str, salt: bytes | None = None) -> User:
+        """Give the user another password; PreconditionFailed when it is blank."""
+        self.version += 1
+        return self._accounts.change_password(name, password, salt)
+
+    def clear_password(self, name: str) -> User:
+        """Forbid the user to log in with a password."""
+        self.version += 1
+        return self._accounts.clear_password(name)
+
+    def set_tags(self, name: str, tags: Iterable[str]) -> User:
+        """Replace the user's tags (administrator, monitoring, management, policymaker, impersonator, ...)."""
+        self.version += 1
+        return self._accounts.set_tags(name, tags)
+
+    def authenticate(self, name: str, password: str, is_loopback: bool, mechanism: str = "PLAIN") -> User:
+        """The user who logs in; raises LoginRefused (A.3.9), whose `reason` is for the log.
+
+        is_loopback: whether the peer's address is of this machine (127/8, ::1, ::ffff:127/8).
+        """
+        return self._accounts.authenticate(name, password, is_loopback, mechanism)
+
+    def admit(self, name: str, is_loopback: bool, mechanism: str) -> User:
+        """The same for a mechanism that proves who the peer is without a password (EXTERNAL, ANONYMOUS)."""
+        return self._accounts.admit(name, is_loopback, mechanism)
+
+    def set_permissions(self, user: str, vhost: str, configure: str, write: str, read: str) -> None:
+        """Let the user open the vhost with these expressions; PreconditionFailed if one is invalid."""
+        self._accounts.get(user)
+        self._permissions.set(user, vhost, Permission(configure, write, read))
+        self.version += 1
+
+    def clear_permissions(self, user: str, vhost: str) -> bool:
+        """Forbid the user the vhost; False when it was already."""
+        self._accounts.get(user)
+        self.version += 1
+        return self._permissions.clear(user, vhost)
+
+    def set_topic_permissions(self, user: str, vhost: str, exchange: str, write: str, read: str) -> None:
+        """Narrow the routing keys that the user may use with a topic exchange."""
+        self._accounts.get(user)
+        self._topic_permissions.set(user, vhost, exchange, TopicPermission(write, read))
+        self.version += 1
+
+    def clear_topic_permissions(self, user: str, vhost: str, exchange: str | None = None) -> bool:
+        """Lift that for one exchange, or for all of the vhost; False when there was nothing to lift."""
+        self._accounts.get(user)
+        self.version += 1
+        return self._topic_permissions.clear(user, vhost, exchange)
+
+    def forget_vhost(self, vhost: str) -> None:
+        """Drop all permissions in a vhost that is being deleted."""
+        self._permissions.forget_vhost(vhost)
+        self._topic_permissions.forget_vhost(vhost)
+        self.version += 1
+
+    def may_access_vhost(self, user: str, vhost: str) -> bool:
+        """True when the user has permissions in the vhost, whatever they allow."""
+        return self._permissions.of(user, vhost) is not None
+
+    def check(self, user: str, vhost: str, kind: ResourceKind, name: str, verb: Verb) -> None:
+        """Raise AccessRefused (403, A.5) unless the user may do `verb` to the queue or exchange `name`."""
+        self._permissions.check(user, vhost, kind, name, verb)
+
+    def check_topic(
+        self,
+        user: str,
+        vhost: str,
+        exchange: str,
+        routing_key: str,
+        verb: TopicVerb,
+        variables: Mapping[str, str] = NO_VARIABLES,
+    ) -> None:
+        """Raise AccessRefused (403, A.5) unless the user may use this key; for exchanges of type topic only.
+
+        variables: what expressions may name besides `{username}` and `{vhost}`, such as `client_id`.
+        """
+        self._topic_permissions.check(user, vhost, exchange, routing_key, verb, variables)
+
+    def list_users(self) -> list[dict[str, object]]:
+        """Rows of user and tags (F.8)."""
+        return [{"user": user.name, "tags": sorted(user.tags)} for user in self]
+
+    def list_permissions(self, vhost: str) -> list[dict[str, object]]:
+        """Rows of user, configure, write and read (F.8)."""
+        return [{"user": user, **found._asdict()} for user, found in self._permissions.in_vhost(vhost)]
+
+    def list_user_permissions(self, user: str) -> list[dict[str, object]]:
+        """Rows of vhost, configure, write and read (F.8)."""
+        self._accounts.get(user)
+        return [{"vhost": vhost, **found._asdict()} for vhost, found in self._permissions.of_user(user)]
+
+    def list_topic_permissions(self, vhost: str) -> list[dict[str, object]]:
+        """Rows of user, exchange, write and read (F.8)."""
+        found = self._topic_permissions.in_vhost(vhost)
+        return [{"user": user, "exchange": exchange, **row._asdict()} for user, exchange, row in found]
+
+    def list_user_topic_permissions(self, user: str) -> list[dict[str, object]]:
+        """Rows of vhost, exchange, write and read (F.8)."""
+        self._accounts.get(user)
+        found = self._topic_permissions.of_user(user)
+        return [{"vhost": vhost, "exchange": exchange, **row._asdict()} for vhost, exchange, row in found]
+
+
+def load_users(store: DefinitionStore, loopback_users: frozenset[str] = DEFAULT_LOOPBACK_USERS) -> Users:
+    """The users of `store`. A broker that reads the store once for all its parts uses `Users.restore`."""
+    users = Users(store, loopback_users)
+    for row in store.load():
+        users.restore(*row)
+    return users

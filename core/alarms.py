@@ -1,0 +1,49 @@
+"""Resource alarms: while one is raised, publishes are held back (spec G, A.3 connection.blocked)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+REASONS = {"memory": "low on memory", "disk": "low on disk"}
+"""What is running out, and how connection.blocked says it."""
+
+
+class Alarms:
+    """The alarms raised now, and who wants to hear of a change.
+
+    `blocked` is None while publishing is free, else the reason in connection.blocked's words.
+    """
+
+    __slots__ = ("_listeners", "_raised", "blocked")
+
+    def __init__(self) -> None:
+        self._raised: set[str] = set()
+        self._listeners: dict[Callable[[], None], None] = {}
+        self.blocked: str | None = None
+
+    def set(self, resource: str, raised: bool) -> bool:
+        """Raise or clear the alarm of "memory" or "disk"; True when that changed it."""
+        if raised == (resource in self._raised):
+            return False
+        if raised:
+            self._raised.add(resource)
+        else:
+            self._raised.discard(resource)
+        was_blocked = self.blocked is not None
+        self.blocked = " & ".join(REASONS[name] for name in sorted(self._raised, reverse=True)) or None
+        if was_blocked != (self.blocked is not None):
+            for listener in list(self._listeners):
+                listener()
+        return True
+
+    def raised(self) -> list[str]:
+        """The names of the raised alarms, sorted."""
+        return sorted(self._raised)
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever publishing gets blocked or free again."""
+        self._listeners[listener] = None
+
+    def unlisten(self, listener: Callable[[], None]) -> None:
+        """Stop calling it."""
+        self._listeners.pop(listener, None)

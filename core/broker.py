@@ -1,0 +1,232 @@
+"""The broker as a whole: what is shared by all virtual hosts, and the turns in which it works.
+
+Nothing here waits.  The gateway calls in with bytes (through sessions) and with the time, and at the end of each batch
+calls `dispatch`, sends what the touched outboxes hold, and runs a commit when there is something to flush:
+
+    sessions.receive(...)            # publishes append to queues and to the store
+    broker.dispatch()                # queues to consumers; confirms that need no disk
+    for outbox in broker.touched ... # one send per connection
+    commit = broker.begin_commit()   # encode what is pending
+    commit.write()                   # in a worker thread: write, fdatasync
+    broker.finish_commit(commit)     # confirms
+
+The time is `now_ms`, wall-clock milliseconds since 1970 that never run backwards, set by the gateway before each batch.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol, cast
+
+from core import inspection, recovery
+from core.access.accounts import User
+from core.access.users import Users
+from core.alarms import Alarms
+from core.deadlines import Deadlines
+from core.declaration_queue import remove_queue
+from core.definitions.store import DefinitionStore
+from core.errors import NotAllowed, PreconditionFailed
+from core.outbox import Outbox
+from core.queues.base import Queue
+from core.queues.classic import ClassicQueue
+from core.storage.engine import Flush, StorageEngine
+from core.vhost import VirtualHost
+
+if TYPE_CHECKING:
+    from core.definitions.store import JSON
+
+_log = logging.getLogger("warren.broker")
+
+BACKLOG_BYTES_MAX = 64 * 1024 * 1024
+"""Default memory budget of queued stored messages: a quarter of what a small edge device can spare."""
+
+
+class Committed(Protocol):
+    """Something that waits for a flush: a confirm channel, a transaction."""
+
+    def mark(self) -> int:
+        """What a flush that begins now covers, as a number to be given back."""
+
+    def flushed(self, mark: int) -> None:
+        """The flush that began at `mark` is on disk."""
+
+
+class Commit:
+    """One group commit on its way to disk; `write` may run in any thread, the rest is the broker's."""
+
+    __slots__ = ("definitions", "flush", "waiting")
+
+    def __init__(
+        self, flush: Flush | None, definitions: DefinitionStore | None, waiting: list[tuple[Committed, int]]
+    ) -> None:
+        self.flush = flush
+        self.definitions = definitions
+        self.waiting = waiting
+
+    def write(self) -> None:
+        """Definitions before messages, so that a confirmed message never lies in a queue that was forgotten."""
+        if self.definitions is not None:
+            self.definitions.sync()
+        if self.flush is not None:
+            self.flush.write()
+
+
+class SessionEntry(Protocol):
+    """What the broker's listings need of a connected session; adapters register theirs."""
+
+    def describe(self) -> dict[str, object]:
+        """Columns of list_connections."""
+
+    def describe_channels(self) -> list[dict[str, object]]:
+        """Columns of list_channels."""
+
+    def force_close(self, reason: str) -> None:
+        """Close with 320 CONNECTION_FORCED, or the protocol's equivalent."""
+
+
+class Broker:
+    """One broker; see the head of this file for how the gateway drives it.
+
+    store: the engine for messages, recovered already.  definitions: the store for everything else, loaded by
+    `core.recovery.recover`.  now_ms: the time at the start.  backlog_bytes_max: memory budget of queued stored
+    messages, in bytes.
+    """
+
+    def __init__(
+        self,
+        store: StorageEngine,
+        definitions: DefinitionStore,
+        users: Users,
+        *,
+        now_ms: int,
+        backlog_bytes_max: int = BACKLOG_BYTES_MAX,
+    ) -> None:
+        self.store = store
+        self.definitions = definitions
+        self.users = users
+        self.now_ms = now_ms
+        self.started_at_ms = now_ms
+        self.backlog_bytes_max = backlog_bytes_max
+        self.sequence = 0
+        self.vhosts: dict[str, VirtualHost] = {}
+        self.deadlines = Deadlines(self._callback_failed)
+        self.alarms = Alarms()
+        self.dirty_queues: list[Queue] = []
+        self.touched: list[Outbox] = []
+        self.awaiting_flush: dict[Committed, None] = {}
+        self.after_batch: list[Callable[[], None]] = []
+        self.crowded_queues: set[ClassicQueue] = set()
+        self.sessions: dict[SessionEntry, None] = {}
+
+    # Virtual hosts
+
+    def vhost(self, name: str) -> VirtualHost:
+        """The virtual host of this name; NotAllowed (530) says that there is none."""
+        found = self.vhosts.get(name)
+        if found is None:
+            raise NotAllowed(f"vhost {name} not found")
+        return found
+
+    def open_vhost(self, user: User, name: str) -> VirtualHost:
+        """The virtual host, for `user`; NotAllowed (530) when it isn't there or isn't theirs (A.3.7)."""
+        found = self.vhost(name)
+        if not self.users.may_access_vhost(user.name, name):
+            raise NotAllowed(
+                f"access to vhost '{name}' refused for user '{user.name}'; grant permissions on it first"
+            )
+        return found
+
+    def add_vhost(self, name: str, metadata: Mapping[str, object]) -> VirtualHost:
+        """Make a virtual host; PreconditionFailed when it is there already."""
+        if name in self.vhosts:
+            raise PreconditionFailed(f"vhost '{name}' exists already")
+        return recovery.add_vhost(self, name, cast("Mapping[str, JSON]", metadata))
+
+    def delete_vhost(self, name: str) -> None:
+        """Delete a virtual host with all that is in it, and close its connections (spec G)."""
+        vhost = self.vhost(name)
+        for session in list(self.sessions):
+            if session.describe().get("vhost") == name:
+                session.force_close(f"vhost '{name}' is deleted")
+        for queue in list(vhost.queues.values()):
+            remove_queue(vhost, queue)
+        del self.vhosts[name]
+        self.users.forget_vhost(name)
+        self.definitions.delete_vhost(name)
+        self.definitions.delete("vhost", "", name)
+
+    def inspect(self, what: str, vhost: str | None) -> list[dict[str, object]]:
+        """Rows of queues, exchanges, bindings, connections, channels, consumers or vhosts (spec F.8).
+
+        vhost: only what is in it; None for all.
+        """
+        return inspection.rows(self, what, vhost)
+
+    # Batches
+
+    def next_sequence(self) -> int:
+        """The number of the next message."""
+        self.sequence += 1
+        return self.sequence
+
+    def at_end_of_batch(self, call: Callable[[], None]) -> None:
+        """Have `call` run in this batch's `dispatch`, once deliveries are made."""
+        self.after_batch.append(call)
+
+    def dispatch(self) -> None:
+        """Deliver what the batch made deliverable, then run what was put off to the end of the batch."""
+        while self.dirty_queues or self.after_batch:
+            while self.dirty_queues:
+                queues = self.dirty_queues
+                self.dirty_queues = []
+                for queue in queues:
+                    queue.dirty = False
+                    queue.drain()
+            calls = self.after_batch
+            self.after_batch = []
+            for call in calls:
+                call()
+        if self.definitions.dirty:
+            self.definitions.commit()
+
+    def advance(self, now_ms: int) -> None:
+        """Let everything happen that is due by `now_ms`."""
+        self.now_ms = max(self.now_ms, now_ms)
+        self.deadlines.run(self.now_ms)
+
+    # Commits
+
+    @property
+    def commit_wanted(self) -> bool:
+        """True when something waits to be flushed or confirmed."""
+        return bool(self.awaiting_flush) or self.store.pending or self.definitions.unsynced
+
+    def begin_commit(self) -> Commit:
+        """Take everything that waits for the disk."""
+        if self.definitions.dirty:
+            self.definitions.commit()
+        waiting = [(committed, committed.mark()) for committed in self.awaiting_flush]
+        self.awaiting_flush.clear()
+        return Commit(
+            self.store.begin_flush(), self.definitions if self.definitions.unsynced else None, waiting
+        )
+
+    def finish_commit(self, commit: Commit) -> None:
+        """Book a commit that was written: confirms go out, and what is on disk may leave memory."""
+        if commit.flush is not None:
+            self.store.finish_flush(commit.flush)
+        for committed, mark in commit.waiting:
+            committed.flushed(mark)
+        if self.crowded_queues:
+            self._page_out()
+
+    def _page_out(self) -> None:
+        queues = self.crowded_queues
+        if sum(queue.resident_bytes for queue in queues) > self.backlog_bytes_max:
+            for queue in queues:
+                queue.page_out()
+        self.crowded_queues = {queue for queue in queues if queue.resident_bytes > 0}
+
+    def _callback_failed(self, error: Exception) -> None:
+        _log.error("a timer's action failed", exc_info=error)

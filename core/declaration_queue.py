@@ -1,0 +1,179 @@
+"""Operations of clients on queues: declare, delete, purge, and what happens when consumers or connections go."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from core.access.permissions import Verb
+from core.binding import EMPTY_TABLE_RAW
+from core.client import Client
+from core.consumer import Consumer
+from core.declaration_binding import remove_bindings_of
+from core.declaration_exchange import check_any_permission, remove_emptied
+from core.equivalence import check_arguments, check_flag
+from core.errors import PreconditionFailed
+from core.names import check_new_name, clean_name, generated_name
+from core.queues.base import Queue
+from core.queues.registry import queue_class
+from core.vhost import VirtualHost
+
+if TYPE_CHECKING:
+    from core.field_table import FieldValue
+
+
+def declare_queue(
+    client: Client,
+    name: str,
+    *,
+    durable: bool = False,
+    exclusive: bool = False,
+    auto_delete: bool = False,
+    arguments: Mapping[str, FieldValue] | None = None,
+    arguments_raw: bytes = EMPTY_TABLE_RAW,
+) -> Queue:
+    """queue.declare: make the queue, or agree with the one that is there; an empty name has one generated.
+
+    Raises AccessRefused (403) for a reserved name or a lack of permission, ResourceLocked (405) when it is another
+    connection's or its exclusivity differs, PreconditionFailed (406) for invalid arguments or any other difference.
+    """
+    vhost = client.vhost
+    broker = vhost.broker
+    name = clean_name(name) or generated_name()
+    arguments = arguments or {}
+    existing = vhost.queues.get(name)
+    if existing is None and not name.startswith("amq.gen-"):
+        check_new_name("queue", name)
+    broker.users.check(client.user.name, vhost.name, "queue", name, "configure")
+    if existing is not None:
+        existing.check_owner(client)
+        _check_equivalent(existing, client, durable, exclusive, auto_delete, arguments, arguments_raw)
+        return existing
+    made = queue_class(f"queue '{name}' in vhost '{vhost.name}'", arguments)
+    stored = durable and not exclusive
+    queue = made(
+        vhost,
+        name,
+        durable=stored,
+        auto_delete=auto_delete,
+        owner=client if exclusive else None,
+        arguments=arguments,
+        arguments_raw=arguments_raw,
+        store_id=broker.definitions.next_id("queue") if stored else 0,
+    )
+    vhost.queues[name] = queue
+    vhost.changed()
+    if exclusive:
+        client.exclusive_queues[name] = queue
+    if stored:
+        broker.definitions.put(
+            "queue",
+            vhost.name,
+            name,
+            {
+                "id": queue.store_id,
+                "auto_delete": auto_delete,
+                "arguments": base64.b64encode(arguments_raw).decode(),
+            },
+        )
+    return queue
+
+
+def check_queue(client: Client, name: str) -> Queue:
+    """queue.declare with passive: the queue, or NotFound (404), ResourceLocked (405), AccessRefused (403)."""
+    name = clean_name(name)
+    queue = client.vhost.queue(name)
+    queue.check_owner(client)
+    check_any_permission(client, "queue", name)
+    return queue
+
+
+def accessible_queue(client: Client, name: str, verb: Verb) -> Queue:
+    """The queue, for an operation that needs the permission `verb` on it."""
+    vhost = client.vhost
+    vhost.broker.users.check(client.user.name, vhost.name, "queue", name, verb)
+    queue = vhost.queue(name)
+    queue.check_owner(client)
+    return queue
+
+
+def delete_queue(client: Client, name: str, *, if_unused: bool = False, if_empty: bool = False) -> int:
+    """queue.delete; the number of ready messages that went with it, 0 when there was no such queue.
+
+    Raises PreconditionFailed (406) when a condition doesn't hold, ResourceLocked (405), AccessRefused (403).
+    """
+    vhost = client.vhost
+    name = clean_name(name)
+    vhost.broker.users.check(client.user.name, vhost.name, "queue", name, "configure")
+    queue = vhost.queues.get(name)
+    if queue is None:
+        return 0
+    queue.check_owner(client)
+    if if_unused and queue.consumers:
+        raise PreconditionFailed(f"{queue.description} in use: it has {len(queue.consumers)} consumer(s)")
+    if if_empty and queue.ready_count:
+        raise PreconditionFailed(f"{queue.description} not empty: it holds {queue.ready_count} message(s)")
+    return remove_queue(vhost, queue)
+
+
+def purge_queue(client: Client, name: str) -> int:
+    """queue.purge: drop the ready messages; the number dropped."""
+    return accessible_queue(client, clean_name(name), "read").purge()
+
+
+def remove_queue(vhost: VirtualHost, queue: Queue) -> int:
+    """Take a queue away: consumers are told, bindings go, contents are dropped (not dead-lettered)."""
+    if vhost.queues.get(queue.name) is not queue:
+        return 0
+    del vhost.queues[queue.name]
+    if queue.owner is not None:
+        queue.owner.exclusive_queues.pop(queue.name, None)
+    count = queue.ready_count
+    if queue.store_id:
+        vhost.broker.definitions.delete("queue", vhost.name, queue.name)
+    remove_emptied(vhost, remove_bindings_of(vhost, queue))
+    for consumer in list(queue.consumers):
+        queue.remove_consumer(consumer)
+        consumer.cancelled()
+    queue.close()
+    return count
+
+
+def end_consumer(consumer: Consumer) -> None:
+    """A consumer was cancelled or its session ended: an auto-delete queue without any goes too (spec A.7)."""
+    queue = consumer.queue
+    if not consumer.active:
+        return
+    queue.remove_consumer(consumer)
+    if queue.auto_delete and not queue.consumers:
+        remove_queue(queue.vhost, queue)
+
+
+def end_client(client: Client) -> None:
+    """A connection ended: its exclusive queues are deleted."""
+    for queue in list(client.exclusive_queues.values()):
+        remove_queue(queue.vhost, queue)
+
+
+def _check_equivalent(
+    queue: Queue,
+    client: Client,
+    durable: bool,
+    exclusive: bool,
+    auto_delete: bool,
+    arguments: Mapping[str, FieldValue],
+    arguments_raw: bytes,
+) -> None:
+    if exclusive != queue.exclusive:
+        queue.refuse_exclusivity()
+    check_flag(queue.description, "durable", durable and not exclusive, queue.durable)
+    check_flag(queue.description, "auto_delete", auto_delete, queue.auto_delete)
+    check_arguments(
+        queue.description,
+        queue.equivalent_arguments,
+        arguments,
+        arguments_raw,
+        queue.arguments,
+        queue.arguments_raw,
+    )

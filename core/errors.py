@@ -1,0 +1,146 @@
+"""The one tree of errors that a broker operation can end in.
+
+Every error carries the AMQP 0-9-1 reply code and name, the scope that it ends (one message, one channel, one
+connection) and a text for people: what was wrong and what to do.  Core raises them; each adapter translates them at
+one place into its protocol's own terms (channel.close, ERROR frames, reason codes).
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import ClassVar
+
+
+class Scope(Enum):
+    """How much of a client's session an error ends."""
+
+    MESSAGE = "message"
+    CHANNEL = "channel"
+    CONNECTION = "connection"
+
+
+class BrokerError(Exception):
+    """An operation that was refused; subclasses fix the code, the name and the usual scope.
+
+    `text` is for people and goes on the wire behind the name.  `scope` overrides the class's usual scope.
+    """
+
+    code: ClassVar[int] = 541
+    name: ClassVar[str] = "INTERNAL_ERROR"
+    scope: Scope = Scope.CONNECTION
+
+    def __init__(self, text: str, scope: Scope | None = None) -> None:
+        super().__init__(text)
+        self.text = text
+        if scope is not None:
+            self.scope = scope
+
+    @property
+    def reply_text(self) -> str:
+        """`NAME - text`, as RabbitMQ writes it (untruncated)."""
+        return f"{self.name} - {self.text}"
+
+
+class ContentTooLarge(BrokerError):
+    code = 311
+    name = "CONTENT_TOO_LARGE"
+    scope = Scope.CHANNEL
+
+
+class ConnectionForced(BrokerError):
+    code = 320
+    name = "CONNECTION_FORCED"
+    scope = Scope.CONNECTION
+
+
+class InvalidPath(BrokerError):
+    code = 402
+    name = "INVALID_PATH"
+    scope = Scope.CONNECTION
+
+
+class AccessRefused(BrokerError):
+    code = 403
+    name = "ACCESS_REFUSED"
+    scope = Scope.CHANNEL
+
+
+class NotFound(BrokerError):
+    code = 404
+    name = "NOT_FOUND"
+    scope = Scope.CHANNEL
+
+
+class ResourceLocked(BrokerError):
+    code = 405
+    name = "RESOURCE_LOCKED"
+    scope = Scope.CHANNEL
+
+
+class PreconditionFailed(BrokerError):
+    code = 406
+    name = "PRECONDITION_FAILED"
+    scope = Scope.CHANNEL
+
+
+class FrameError(BrokerError):
+    code = 501
+    name = "FRAME_ERROR"
+    scope = Scope.CONNECTION
+
+
+class MalformedField(BrokerError):
+    """A method argument, table or property list that can't be decoded (502 SYNTAX_ERROR)."""
+
+    code = 502
+    name = "SYNTAX_ERROR"
+    scope = Scope.CONNECTION
+
+
+class CommandInvalid(BrokerError):
+    code = 503
+    name = "COMMAND_INVALID"
+    scope = Scope.CONNECTION
+
+
+class ChannelError(BrokerError):
+    code = 504
+    name = "CHANNEL_ERROR"
+    scope = Scope.CONNECTION
+
+
+class UnexpectedFrame(BrokerError):
+    code = 505
+    name = "UNEXPECTED_FRAME"
+    scope = Scope.CONNECTION
+
+
+class ResourceError(BrokerError):
+    code = 506
+    name = "RESOURCE_ERROR"
+    scope = Scope.CONNECTION
+
+
+class NotAllowed(BrokerError):
+    code = 530
+    name = "NOT_ALLOWED"
+    scope = Scope.CONNECTION
+
+
+class NotImplementedByBroker(BrokerError):
+    code = 540
+    name = "NOT_IMPLEMENTED"
+    scope = Scope.CONNECTION
+
+
+class InternalError(BrokerError):
+    code = 541
+    name = "INTERNAL_ERROR"
+    scope = Scope.CONNECTION
+
+
+class StorageError(Exception):
+    """The data directory can't be used: the text says which file, what is wrong with it and what to do.
+
+    It ends the broker, not a connection, so it is outside the tree of reply codes.
+    """

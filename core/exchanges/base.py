@@ -1,0 +1,172 @@
+"""What every exchange type offers to the rest of the broker, and the set of bindings they all keep.
+
+An exchange type is a class behind this interface, found by its name in `core.exchanges.registry`; the
+built-in types come through the same door as any other.  A type says how to find the targets of a message
+(`targets`), what bindings it accepts (`check_binding`), and keeps whatever index makes finding cheap:
+`make_index` starts it empty, `binding_added` and `binding_removed` tell it of changes.
+
+The set of bindings proper is kept here, two ways: by key in the order of adding, and by target, so that
+the bindings of a queue that goes away are found without looking at all the others.  Targets are held by
+reference; whoever deletes one calls `remove_target` first.
+
+The default exchange is not one of these: it has no bindings, the vhost routes by queue name itself.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from core.binding import EMPTY_TABLE_RAW, Binding, BindingKey, Destination, DestinationKind
+from core.errors import PreconditionFailed
+from core.exchanges.field_names import field_type_name
+
+if TYPE_CHECKING:
+    from core.field_table import FieldValue
+
+ALTERNATE_EXCHANGE = "alternate-exchange"
+"""The declare argument that names the exchange for messages which this one leads nowhere."""
+
+
+class Exchange(ABC):
+    """The common part of every exchange: its name and declaration, and its bindings as a source.
+
+    type_name: what clients call the type in exchange.declare.
+    depends_on_headers: True when `targets` looks at more than the routing key, so that its result can't be
+    kept by key.
+    compared_arguments: the arguments that must be the same when the exchange is declared again; others are
+    ignored.
+    internal: publishable only by way of another exchange.
+    alternate: the exchange for messages without a target here, None for none; a policy may set it where the
+    argument doesn't.
+    """
+
+    __slots__ = (
+        "_bindings",
+        "_by_target",
+        "_sequence",
+        "alternate",
+        "arguments",
+        "arguments_raw",
+        "auto_delete",
+        "durable",
+        "internal",
+        "name",
+    )
+
+    type_name: ClassVar[str]
+    depends_on_headers: ClassVar[bool] = False
+    compared_arguments: ClassVar[tuple[str, ...]] = (ALTERNATE_EXCHANGE,)
+    kind: Literal["exchange"] = "exchange"
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        durable: bool = False,
+        auto_delete: bool = False,
+        internal: bool = False,
+        arguments: Mapping[str, FieldValue] | None = None,
+        arguments_raw: bytes = EMPTY_TABLE_RAW,
+    ) -> None:
+        self.name = name
+        self.durable = durable
+        self.auto_delete = auto_delete
+        self.internal = internal
+        self.arguments: Mapping[str, FieldValue] = arguments or {}
+        self.arguments_raw = arguments_raw
+        alternate = self.arguments.get(ALTERNATE_EXCHANGE)
+        self.alternate: str | None = alternate if isinstance(alternate, str) else None
+        self._bindings: dict[BindingKey, Binding] = {}
+        self._by_target: dict[tuple[DestinationKind, str], dict[BindingKey, Binding]] = {}
+        self._sequence = 0
+        self.make_index()
+
+    @abstractmethod
+    def targets(self, routing_key: str, headers: Mapping[str, FieldValue] | None) -> Collection[Destination]:
+        """Where a message goes: each target once, in the order of the earliest bindings that lead there.
+
+        headers: the headers property of the message, None when it has none.
+        The caller must not change the collection, nor use it any more after a binding has changed.
+        """
+
+    @classmethod
+    def check_arguments(cls, arguments: Mapping[str, FieldValue]) -> None:
+        """Raise PreconditionFailed when an exchange of this type can't be declared with these arguments."""
+        alternate = arguments.get(ALTERNATE_EXCHANGE)
+        if ALTERNATE_EXCHANGE in arguments and not isinstance(alternate, str):
+            raise PreconditionFailed(
+                f"invalid type '{field_type_name(alternate)}' for arg '{ALTERNATE_EXCHANGE}': "
+                "expected longstr, the name of an exchange"
+            )
+
+    def check_binding(self, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
+        """Raise PreconditionFailed when this type has no use for such a binding; most types accept any."""
+        return
+
+    @property
+    def bindings(self) -> Collection[Binding]:
+        """All bindings with this exchange as the source, in the order of adding."""
+        return self._bindings.values()
+
+    def get(self, key: BindingKey) -> Binding | None:
+        """The binding with this key (see `core.binding.binding_key`), None when there is none."""
+        return self._bindings.get(key)
+
+    def bindings_to(self, target: Destination) -> Collection[Binding]:
+        """The bindings that lead from here to `target`, in the order of adding."""
+        return self._by_target.get((target.kind, target.name), {}).values()
+
+    def add(self, binding: Binding) -> bool:
+        """Route by `binding` from now on; False when there is an equal one already, which then stays.
+
+        Raises PreconditionFailed, before anything is changed, as `check_binding` does.
+        """
+        self.check_binding(binding.routing_key, binding.arguments)
+        if binding.key in self._bindings:
+            return False
+        self._sequence += 1
+        binding.sequence = self._sequence
+        binding.source_durable = self.durable
+        self._bindings[binding.key] = binding
+        self._by_target.setdefault(binding.key[:2], {})[binding.key] = binding
+        self.binding_added(binding)
+        return True
+
+    def remove(self, key: BindingKey) -> bool:
+        """Stop routing by the binding with this key; False when there is none."""
+        binding = self._bindings.pop(key, None)
+        if binding is None:
+            return False
+        to_target = self._by_target[key[:2]]
+        del to_target[key]
+        if not to_target:
+            del self._by_target[key[:2]]
+        self.binding_removed(binding)
+        return True
+
+    def remove_target(self, target: Destination) -> list[Binding]:
+        """Remove and return all bindings that lead to `target`, without looking at any others."""
+        removed = self._by_target.pop((target.kind, target.name), {})
+        for key, binding in removed.items():
+            del self._bindings[key]
+            self.binding_removed(binding)
+        return list(removed.values())
+
+    @abstractmethod
+    def make_index(self) -> None:
+        """Make the type's own index, empty as yet; called once, by the constructor."""
+
+    @abstractmethod
+    def binding_added(self, binding: Binding) -> None:
+        """Bring the type's own index up to date; `binding` is in `bindings` already."""
+
+    @abstractmethod
+    def binding_removed(self, binding: Binding) -> None:
+        """Bring the type's own index up to date; `binding` is no longer in `bindings`."""
+
+
+def distinct_targets(bindings: Iterable[Binding]) -> tuple[Destination, ...]:
+    """The targets of `bindings`, each once, in the order of its first appearance."""
+    return tuple(dict.fromkeys(binding.target for binding in bindings))

@@ -1,0 +1,55 @@
+"""The topic exchange: the binding keys are patterns for routing keys (AMQP 0-9-1, 3.1.3.3).
+
+Keys and patterns are words separated by dots.  The empty key is zero words, so `#` and the empty pattern
+match it and `*` does not; `a..b` is three words, the middle one empty.  A pattern may hold any number of
+`#`: RabbitMQ refuses more than two because its matching takes exponentially long for them, which
+`core.topic_trie` does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from operator import attrgetter
+from typing import TYPE_CHECKING, ClassVar
+
+from core.binding import Binding, Destination
+from core.exchanges.base import Exchange, distinct_targets
+from core.exchanges.registry import register
+from core.topic_trie import TopicTrie
+
+if TYPE_CHECKING:
+    from core.field_table import FieldValue
+
+_by_sequence = attrgetter("sequence")
+
+
+def split_words(key: str) -> tuple[str, ...]:
+    """The words of a routing key or of a binding key."""
+    return tuple(key.split(".")) if key else ()
+
+
+@register
+class TopicExchange(Exchange):
+    """A trie whose values are the bindings, so that equal patterns with different arguments count apart."""
+
+    __slots__ = ("_trie",)
+
+    type_name: ClassVar[str] = "topic"
+
+    def make_index(self) -> None:
+        """See Exchange.make_index."""
+        self._trie: TopicTrie[Binding] = TopicTrie()
+
+    def targets(self, routing_key: str, headers: Mapping[str, FieldValue] | None) -> tuple[Destination, ...]:
+        """See Exchange.targets."""
+        matching = self._trie.match(split_words(routing_key))
+        matching.sort(key=_by_sequence)
+        return distinct_targets(matching)
+
+    def binding_added(self, binding: Binding) -> None:
+        """See Exchange.binding_added."""
+        self._trie.insert(split_words(binding.routing_key), binding)
+
+    def binding_removed(self, binding: Binding) -> None:
+        """See Exchange.binding_removed."""
+        self._trie.remove(split_words(binding.routing_key), binding)

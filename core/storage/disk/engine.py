@@ -1,0 +1,252 @@
+"""The storage engine on disk: one log for the whole broker.  records.py describes the format.
+
+The pieces: `Batch` collects what is appended and settled; `Encoder` turns it into records at the next flush;
+`LogWriter` writes them; `Ledger` and `Segment` know what is alive; `MessageReader` reads messages back;
+`compaction` deletes and rewrites segments; `recovery` reads everything back at start.  This file ties them
+together and is the only one with the broker's thread and the worker threads in view:
+
+* append, settle, begin_*, finish_* and read run on the broker's thread and alone touch the ledger;
+* `Flush.write` runs in a worker thread and touches nothing but the end of the last segment's file;
+* a maintenance job's `write` runs in a worker thread and touches only files of earlier segments.
+
+A flush's settlements are booked when it is finished, not when it begins: a segment must not be deleted
+because of a settlement that a crash could still undo.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from core.message import Message
+from core.storage.disk.compaction import CompactionJob, DeletionJob
+from core.storage.disk.encoder import Batch, Encoder, Mark
+from core.storage.disk.files import prepare_directory
+from core.storage.disk.flush import ALLOCATION_STEP, LogFlush, LogWriter
+from core.storage.disk.ledger import Ledger
+from core.storage.disk.quarantine import Quarantine
+from core.storage.disk.reader import MessageReader
+from core.storage.disk.records import encode_segment_header
+from core.storage.disk.recovery import Recovery
+from core.storage.disk.scanner import no_pause
+from core.storage.disk.segment import Segment
+from core.storage.engine import Flush, StorageEngine
+
+SEGMENT_BYTES_MAX = 64 << 20
+"""Large enough that most segments die as a whole, small enough that one is rewritten in a second or two."""
+
+_RETRY_CALLS = 1000
+"""After a failed maintenance job so many calls of begin_maintenance pass before the next try."""
+
+
+class DiskEngine(StorageEngine):
+    """Keeps entries in segment files under `directory`/messages.
+
+    segment_bytes_max: size from which a flush begins a new segment. allocation_step: bytes of disk space
+    reserved at a time ahead of the writes; 0 for none. pause: called by compaction, in the worker thread,
+    after about every millisecond of work, so that it can let the broker's thread run.
+
+    Raises StorageError when the directory can't be made or written.  `recover` must be called before anything
+    else.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        segment_bytes_max: int = SEGMENT_BYTES_MAX,
+        allocation_step: int = ALLOCATION_STEP,
+        pause: Callable[[], None] = no_pause,
+    ) -> None:
+        self.durable = True
+        self._directory = prepare_directory(directory)
+        self._segment_bytes_max = segment_bytes_max
+        self._pause = pause
+        self._batch = Batch()
+        self._group_start: Mark | None = None
+        self._ledger = Ledger()
+        self._quarantine = Quarantine(self._directory)
+        self._writer = LogWriter(self._directory, min(allocation_step, segment_bytes_max))
+        self._reader = MessageReader(self._directory, self._ledger, self._quarantine)
+        self._written_end = 0
+        self._torn_bytes = 0
+        self._job: CompactionJob | DeletionJob | None = None
+        self._calls_to_skip = 0
+
+    def append(self, message: Message, queue_ids: tuple[int, ...]) -> None:
+        """Collect the message for the next flush."""
+        message.references = len(queue_ids)
+        batch = self._batch
+        batch.messages.append(message)
+        batch.queue_ids.append(queue_ids)
+
+    def settle(self, queue_id: int, message: Message) -> None:
+        """Collect the settlement for the next flush."""
+        message.references -= 1
+        batch = self._batch
+        batch.settled_queue_ids.append(queue_id)
+        batch.settled_messages.append(message)
+
+    def settle_positions(self, queue_id: int, positions: Sequence[int]) -> None:
+        """Collect the settlements for the next flush."""
+        self._batch.settled_positions.append((queue_id, array("Q", positions)))
+
+    def begin_group(self) -> None:
+        """Remember where the group begins."""
+        self._group_start = self._batch.mark()
+
+    def end_group(self) -> None:
+        """Remember where the group ends."""
+        if self._group_start is not None:
+            self._batch.groups.append((self._group_start, self._batch.mark()))
+            self._group_start = None
+
+    @property
+    def pending(self) -> bool:
+        """True when anything was appended or settled since the last begin_flush."""
+        batch = self._batch
+        return bool(batch.messages or batch.settled_messages or batch.settled_positions)
+
+    def begin_flush(self) -> Flush | None:
+        """Encode everything pending; None when none of it needs writing."""
+        batch, self._batch = self._batch, Batch()
+        segment = self._ledger.last
+        if segment.size >= self._segment_bytes_max:
+            segment = Segment(segment.end)
+            self._ledger.add(segment)
+        encoder = Encoder(segment, segment.end)
+        encoder.encode(batch)
+        if not encoder.chunks:
+            return None
+        offset = segment.size
+        if offset == 0:
+            encoder.chunks.insert(0, encode_segment_header(segment.base, 0))
+        segment.end = encoder.position
+        segment.size = segment.end - segment.base
+        return LogFlush(self._writer, segment, offset, encoder.chunks, encoder.settled)
+
+    def finish_flush(self, flush: Flush) -> None:
+        """Book the settlements of the flush."""
+        if not isinstance(flush, LogFlush):
+            raise TypeError("finish_flush takes what begin_flush returned")
+        self._written_end = flush.end
+        for queue_id, positions in flush.settled:
+            self._ledger.book_settled(flush.segment, queue_id, positions)
+
+    def is_written(self, message: Message) -> bool:
+        """True once the message's flush is finished."""
+        return 0 < message.position < self._written_end
+
+    def read(self, positions: Sequence[int]) -> list[Message | None]:
+        """Messages at these positions, as StorageEngine.read says."""
+        return self._reader.read(positions)
+
+    def begin_maintenance(self) -> Flush | None:
+        """Delete segments if any can be deleted, or else compact one if that pays; one job at a time."""
+        if self._job is not None:
+            return None
+        if self._calls_to_skip:
+            self._calls_to_skip -= 1
+            return None
+        deletable = self._ledger.take_deletable()
+        if deletable:
+            self._job = DeletionJob(self._directory, deletable)
+        else:
+            self._job = self._begin_compaction()
+        return self._job
+
+    def finish_maintenance(self, job: Flush) -> None:
+        """Book the job; a failed one is reported and tried again later."""
+        self._job = None
+        if isinstance(job, DeletionJob):
+            self._finish_deletion(job)
+        elif isinstance(job, CompactionJob):
+            self._finish_compaction(job)
+        else:
+            raise TypeError("finish_maintenance takes what begin_maintenance returned")
+        if job.failure is not None:
+            self._calls_to_skip = _RETRY_CALLS
+            self._quarantine.report(
+                f"tidying up {self._directory} failed: {job.failure}; messages are safe, but disk space is"
+                " not freed. It is tried again later."
+            )
+
+    def recover(self) -> Iterator[tuple[int, Sequence[int], Sequence[int]]]:
+        """Read the log; the scan is done when this returns. Raises StorageError as Recovery.run."""
+        recovery = Recovery(self._directory, self._segment_bytes_max, self._quarantine)
+        recovery.run()
+        self._ledger = recovery.ledger
+        self._reader = MessageReader(self._directory, self._ledger, self._quarantine)
+        self._written_end = self._ledger.last.end
+        self._torn_bytes = recovery.torn_bytes
+        return recovery.queues()
+
+    def damage(self) -> list[str]:
+        """What was found damaged, oldest first."""
+        return list(self._quarantine.reports)
+
+    def statistics(self) -> dict[str, int]:
+        """Figures of the log.
+
+        segments; bytes_on_disk (without space allocated ahead); entries: unsettled ones in the log;
+        pending_bytes: bodies waiting for a flush; torn_bytes: dropped from the end of the log at start.
+        """
+        return {
+            "segments": sum(1 for segment in self._ledger.segments if segment.size),
+            "bytes_on_disk": sum(segment.size for segment in self._ledger.segments),
+            "entries": sum(segment.live_count for segment in self._ledger.segments),
+            "pending_bytes": sum(message.body_size for message in self._batch.messages),
+            "torn_bytes": self._torn_bytes,
+        }
+
+    def close(self) -> None:
+        """Close all files."""
+        self._writer.close()
+        self._reader.close()
+
+    def _begin_compaction(self) -> CompactionJob | None:
+        """A job for a segment that is worth it."""
+        segment = self._ledger.take_compactable()
+        if segment is None:
+            return None
+        try:
+            self._reader.hold(segment)
+        except OSError as error:
+            self._calls_to_skip = _RETRY_CALLS
+            self._ledger.touch(segment)
+            self._quarantine.report(f"a segment in {self._directory} can't be opened for tidying up: {error}")
+            return None
+        job = CompactionJob(
+            self._directory,
+            segment,
+            self._ledger.settled_elsewhere(segment),
+            self._ledger.settlements_of(segment),
+            self._pause,
+        )
+        segment.settled = {}
+        return job
+
+    def _finish_deletion(self, job: DeletionJob) -> None:
+        """Forget the segments, or keep them to try again."""
+        if job.failure is not None:
+            for segment in job.segments:
+                self._ledger.touch(segment)
+            return
+        for segment in job.segments:
+            self._reader.release(segment)
+        self._ledger.remove(job.segments)
+
+    def _finish_compaction(self, job: CompactionJob) -> None:
+        """Turn to the rewritten file, and free the settlements that it made needless."""
+        segment = job.segment
+        for text in job.quarantine.reports:
+            self._quarantine.report(text)
+        self._reader.release(segment)
+        if job.replaced:
+            segment.adopt(job.rewritten, job.live_count)
+        if job.completed:
+            self._ledger.free_settlements(segment, job.settlement_counts)
+        else:
+            segment.note_dead(job.settled)
+        self._ledger.touch(segment)

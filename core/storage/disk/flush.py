@@ -1,0 +1,99 @@
+"""Writing to the end of the log: the part of a flush that waits, for a worker thread.
+
+The writer holds the descriptor of the last segment and knows how far its file is allocated; nothing else
+touches it, and at most one flush is under way, so it needs no lock.  Every flush says by itself where it
+goes.  If its write fails nothing of it is confirmed; it may be tried again as long as the sync was not what
+failed.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from pathlib import Path
+
+from core.storage.disk.files import FILE_MODE, allocate, sync_data, sync_directory, write_at
+from core.storage.disk.segment import Segment
+
+ALLOCATION_STEP = 4 << 20
+"""Space reserved ahead of the writes: 25 times a second at 100 MB/s, and little lost on a quiet broker."""
+
+
+class LogWriter:
+    """Writes at the end of the last segment; makes its file when it is new, and completes the one before."""
+
+    def __init__(self, directory: Path, allocation_step: int) -> None:
+        self._directory = directory
+        self._allocation_step = allocation_step
+        self._descriptor = -1
+        self._base = -1
+        self._used = 0
+        self._allocated = 0
+
+    def write(self, base: int, offset: int, data: bytes) -> None:
+        """Write `data` at `offset` of the segment `base` and sync; offset 0 makes the file."""
+        is_new = offset == 0
+        if base != self._base:
+            self._open(base, is_new)
+        self._reserve(offset + len(data))
+        write_at(self._descriptor, data, offset)
+        sync_data(self._descriptor)
+        if is_new:
+            sync_directory(self._directory)
+        self._used = offset + len(data)
+
+    def close(self) -> None:
+        """Give back the space that was reserved, and close the file."""
+        if self._descriptor >= 0:
+            descriptor, self._descriptor, self._base = self._descriptor, -1, -1
+            try:
+                os.ftruncate(descriptor, self._used)
+            finally:
+                os.close(descriptor)
+
+    def _open(self, base: int, is_new: bool) -> None:
+        """Turn to another segment."""
+        self.close()
+        path = self._directory / segment_name(base)
+        flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT | os.O_EXCL if is_new else 0)
+        self._descriptor = os.open(path, flags, FILE_MODE)
+        self._base = base
+        self._used = self._allocated = os.fstat(self._descriptor).st_size
+
+    def _reserve(self, end: int) -> None:
+        """Allocate in steps up to `end`; where that fails the write itself will say why."""
+        if end > self._allocated and self._allocation_step:
+            size = max(self._allocation_step, end - self._allocated)
+            if allocate(self._descriptor, self._allocated, size):
+                self._allocated += size
+
+
+class LogFlush:
+    """Everything one flush writes: `chunks` at `offset` of `segment`; `settled` is booked when it is done."""
+
+    __slots__ = ("_base", "_chunks", "_offset", "_writer", "end", "segment", "settled")
+
+    def __init__(
+        self,
+        writer: LogWriter,
+        segment: Segment,
+        offset: int,
+        chunks: list[bytes | memoryview],
+        settled: list[tuple[int, array[int]]],
+    ) -> None:
+        self.segment = segment
+        self.end = segment.end
+        self.settled = settled
+        self._writer = writer
+        self._base = segment.base
+        self._offset = offset
+        self._chunks = chunks
+
+    def write(self) -> None:
+        """Write and sync; raises OSError when the disk fails."""
+        self._writer.write(self._base, self._offset, b"".join(self._chunks))
+
+
+def segment_name(base: int) -> str:
+    """The file name of the segment with this base."""
+    return f"{base:016x}.log"

@@ -1,0 +1,115 @@
+"""The contract of a storage engine: where messages of durable queues live.
+
+An *entry* is one stored message in one durable queue; it is named by (queue id, message).  Queue ids are positive
+integers that are never used twice.  A message routed to several durable queues is one record with several entries.
+
+The life of an entry: `append` (in memory, ordered) -> a flush carries it to disk and gives the message its position ->
+`settle` (acknowledged, dropped, purged) -> a later flush records that.  Positions grow in the order of appending, so
+the entries of a queue sorted by position are in queue order.  An entry that is settled before any flush picked it up
+need never be written.
+
+Flushing is split in three so that core stays free of threads: `begin_flush` takes everything pending and encodes it
+(on the broker's thread), `Flush.write` does the waiting (write and fdatasync; on any thread, touching no engine
+state), `finish_flush` books the result (on the broker's thread again).  At most one flush is under way at a time;
+what is appended meanwhile rides the next one.  Only after `finish_flush` may the messages of a flush be confirmed.
+
+Groups make several appends and settles atomic: everything between `begin_group` and `end_group` is recovered
+together or not at all (AMQP tx.commit).  Groups don't nest and never span a call to `begin_flush`.
+
+Within one flush all appends go before all settles, so that a torn write can double a message that moved between queues
+(dead-lettering) but not lose it; groups are exempt, being atomic.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from core.message import Message
+
+
+class Flush(Protocol):
+    """Everything one flush writes, detached from the engine."""
+
+    def write(self) -> None:
+        """Write and sync; may take long; raises OSError when the disk fails (then nothing may be confirmed)."""
+
+
+class StorageEngine(ABC):
+    """Keeps the entries of durable queues; see the head of this file for the life of an entry."""
+
+    durable: bool
+    """True when a flushed entry survives the process; False lets the broker confirm at once."""
+
+    @abstractmethod
+    def append(self, message: Message, queue_ids: tuple[int, ...]) -> None:
+        """Take `message` for these queues (at least one); sets message.references. Constant time, no I/O."""
+
+    @abstractmethod
+    def settle(self, queue_id: int, message: Message) -> None:
+        """The entry of `message` in this queue is done with. Constant time, no I/O."""
+
+    @abstractmethod
+    def settle_positions(self, queue_id: int, positions: Sequence[int]) -> None:
+        """The same for entries known only by the position of their record (paged out)."""
+
+    @abstractmethod
+    def begin_group(self) -> None:
+        """Start an atomic group of appends and settles."""
+
+    @abstractmethod
+    def end_group(self) -> None:
+        """End it."""
+
+    @property
+    @abstractmethod
+    def pending(self) -> bool:
+        """True when there is anything to flush."""
+
+    @abstractmethod
+    def begin_flush(self) -> Flush | None:
+        """Hand over everything pending (None: nothing to write); messages written by it have a position from now."""
+
+    @abstractmethod
+    def finish_flush(self, flush: Flush) -> None:
+        """Book a flush whose `write` returned: entries are durable, dead segments may go."""
+
+    @abstractmethod
+    def is_written(self, message: Message) -> bool:
+        """True once the message's record is on disk by a finished flush, so that its content may leave memory."""
+
+    @abstractmethod
+    def read(self, positions: Sequence[int]) -> list[Message | None]:
+        """Messages at these positions, in this order, read synchronously in as few reads as possible.
+
+        Their `sequence` is 0 (the caller sets it) and `references` 0.  A record that turns out damaged gives None and
+        is reported as by `damage`.
+        """
+
+    @abstractmethod
+    def begin_maintenance(self) -> Flush | None:
+        """Compaction of a mostly dead segment as a job of the same shape as a flush; None when there is none to do.
+
+        The job runs in a worker thread beside everything else, flushes included.
+        """
+
+    @abstractmethod
+    def finish_maintenance(self, job: Flush) -> None:
+        """Book a maintenance job whose `write` returned."""
+
+    @abstractmethod
+    def recover(self) -> Iterator[tuple[int, Sequence[int], Sequence[int]]]:
+        """Once, before anything else: (queue id, positions, body sizes) of the unsettled entries of every queue, in order."""
+
+    @abstractmethod
+    def damage(self) -> list[str]:
+        """Descriptions of what was found damaged and quarantined, oldest first (for the log and alarms)."""
+
+    @abstractmethod
+    def statistics(self) -> dict[str, int]:
+        """segments, bytes_on_disk, entries, pending_bytes and the like."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release files. Everything pending must have been flushed."""

@@ -1,0 +1,81 @@
+"""The storage engine of `--in-memory`: durable queues live as long as the process.
+
+Nothing is ever written, so a message never gets a position and can't be paged out; what is left of the
+contract is counting references and entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from core.message import Message
+from core.storage.engine import Flush, StorageEngine
+
+
+class MemoryEngine(StorageEngine):
+    """Keeps nothing; `durable` is False, so that the broker confirms at once."""
+
+    def __init__(self) -> None:
+        self.durable = False
+        self._entry_count = 0
+
+    def append(self, message: Message, queue_ids: tuple[int, ...]) -> None:
+        """Count the references of `message`."""
+        message.references = len(queue_ids)
+        self._entry_count += message.references
+
+    def settle(self, queue_id: int, message: Message) -> None:
+        """Count one reference less."""
+        message.references -= 1
+        self._entry_count -= 1
+
+    def settle_positions(self, queue_id: int, positions: Sequence[int]) -> None:
+        """Nothing: no message ever has a position."""
+
+    def begin_group(self) -> None:
+        """Nothing: what is never recovered is atomic."""
+
+    def end_group(self) -> None:
+        """Nothing, as `begin_group`."""
+
+    @property
+    def pending(self) -> bool:
+        """False: there is never anything to flush."""
+        return False
+
+    def begin_flush(self) -> Flush | None:
+        """None: there is never anything to flush."""
+        return None
+
+    def finish_flush(self, flush: Flush) -> None:
+        """Nothing: no flush ever begins."""
+
+    def is_written(self, message: Message) -> bool:
+        """False: content may never leave memory."""
+        return False
+
+    def read(self, positions: Sequence[int]) -> list[Message | None]:
+        """None for each: no message ever has a position."""
+        return [None] * len(positions)
+
+    def begin_maintenance(self) -> Flush | None:
+        """None: there is nothing to compact."""
+        return None
+
+    def finish_maintenance(self, job: Flush) -> None:
+        """Nothing: no job ever begins."""
+
+    def recover(self) -> Iterator[tuple[int, Sequence[int], Sequence[int]]]:
+        """Nothing: every start is the first one."""
+        return iter(())
+
+    def damage(self) -> list[str]:
+        """Nothing: there is no disk to fail."""
+        return []
+
+    def statistics(self) -> dict[str, int]:
+        """`entries`: unsettled entries; the figures of the log are 0."""
+        return {"segments": 0, "bytes_on_disk": 0, "entries": self._entry_count, "pending_bytes": 0}
+
+    def close(self) -> None:
+        """Nothing: no files are open."""

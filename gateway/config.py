@@ -1,0 +1,219 @@
+"""The configuration of a broker: every key with its default and unit, and how sources combine.
+
+A key has one name everywhere: `heartbeat_s` in `Config`, in warren.toml and after `--set`,
+`WARREN_HEARTBEAT_S` in the environment (`listeners` is the exception: its key is `listen`).  The sources,
+later ones win, key by key:
+
+1. the defaults below,
+2. one file: `--config FILE`, else `$WARREN_CONFIG` or `$RABBITMQ_CONFIG_FILE`, else `warren.toml` in the
+   working directory, else `warren.toml` in the data directory; TOML, or RabbitMQ's format when its name ends
+   in `.conf`,
+3. the environment,
+4. the command line.
+
+`listen` is replaced as a whole: the last source that names any listener names all of them.  Relative paths
+start at the working directory, in a file at the directory of that file.
+
+A wrong key or value in any source is a ConfigError that names the source, the key, the value and what is
+allowed; it is never skipped, with one exception: a rabbitmq.conf written for RabbitMQ may hold keys that
+Warren doesn't have, and each is listed in `Config.warnings`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gateway.config_values import Listener, Watermark
+
+PORT = 5672
+"""Registered with IANA for AMQP."""
+
+
+MEMORY_HIGH_WATERMARK = Watermark(relative=0.6)
+"""RabbitMQ's default since 4.0; what is left is for the page cache and the other programs."""
+
+
+class ConfigError(Exception):
+    """The configuration can't be used; the text names source, key and value, and says what is allowed."""
+
+
+def default_data_directory() -> Path:
+    """Where data goes when nothing says otherwise.
+
+    $XDG_DATA_HOME/warren when that is set; else /var/lib/warren for root (a service: Filesystem Hierarchy
+    Standard 5.8); else ~/.local/share/warren (XDG Base Directory Specification).
+    """
+    base = os.environ.get("XDG_DATA_HOME", "")
+    if os.path.isabs(base):
+        return Path(base) / "warren"
+    if os.geteuid() == 0:
+        return Path("/var/lib/warren")
+    return Path(os.path.expanduser("~")) / ".local" / "share" / "warren"
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a broker is started with.  Made by `load_config`, or directly by a program that embeds one."""
+
+    data_directory: Path | None = None
+    """Directory of everything that is kept.  None becomes the default one, except with `in_memory`: then
+    nothing touches the disk and there is no control socket; with `in_memory` and a directory, only the
+    control socket and the lock are in it."""
+
+    in_memory: bool = False
+    """Keep nothing: messages and definitions end with the process."""
+
+    listeners: tuple[Listener, ...] = (Listener("amqp", "127.0.0.1", PORT),)
+    """Addresses to listen on; port 0 is any free one.  The key is `listen`."""
+
+    ready_file: Path | None = None
+    """File that gets the addresses once connections are accepted (`ready_file.py`)."""
+
+    heartbeat_s: int = 60
+    """Heartbeat interval offered to clients in connection.tune, in seconds; 0 offers none."""
+
+    frame_max: int = 131072
+    """Largest frame offered to clients in connection.tune, in bytes."""
+
+    channel_max: int = 2047
+    """Channels per connection offered to clients in connection.tune."""
+
+    handshake_timeout_s: float = 10.0
+    """Time a client has from connecting to an open virtual host, in seconds."""
+
+    default_user: str = "guest"
+    """User that is made, as administrator with all permissions, when the store is new."""
+
+    default_pass: str = "guest"
+    """Password of that user."""
+
+    default_vhost: str = "/"
+    """Virtual host that is made when the store is new."""
+
+    loopback_users: frozenset[str] = frozenset({"guest"})
+    """Users that may only connect from this machine."""
+
+    max_message_bytes: int = 16 * 2**20
+    """Largest message body, in bytes."""
+
+    memory_high_watermark: Watermark = MEMORY_HIGH_WATERMARK
+    """Memory use that raises the memory alarm, which blocks publishers."""
+
+    disk_free_limit_bytes: int = 50 * 10**6
+    """Free space on the data directory's file system below which the disk alarm is raised, in bytes."""
+
+    backlog_bytes_max: int = 64 * 2**20
+    """Bodies of queued durable messages that are kept in memory, in bytes; the rest is read back."""
+
+    log_level: str = "info"
+    """Least important kind of log line that is written (`config_keys.LOG_LEVELS`)."""
+
+    product: str = "RabbitMQ"
+    """`product` in the server properties.  Client libraries choose behaviour by it (Kombu: the meaning of a
+    prefetch count), so it says what Warren behaves like."""
+
+    product_version: str = "4.1.0"
+    """`version` in the server properties; read together with `product`."""
+
+    cluster_name: str = ""
+    """Name of this broker in the server properties; empty becomes warren@HOSTNAME."""
+
+    file: Path | None = None
+    """The configuration file that was read.  Not a key."""
+
+    warnings: tuple[str, ...] = ()
+    """What of that file could not be applied, for the log.  Not a key."""
+
+    def __post_init__(self) -> None:
+        if self.data_directory is None and not self.in_memory:
+            object.__setattr__(self, "data_directory", default_data_directory())
+        if not self.cluster_name:
+            object.__setattr__(self, "cluster_name", f"warren@{socket.gethostname()}")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A key as one source gives it.
+
+    source, written: the source and the key as people know them.  base: where relative paths start.
+    """
+
+    source: str
+    written: str
+    key: str
+    value: object
+    base: Path
+
+
+def load_config(
+    command_line: Iterable[Setting] = (),
+    *,
+    config_file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+) -> Config:
+    """Combine all sources into one configuration, as the head of this file says.
+
+    command_line: its settings (`config_sources.command_line_settings`); config_file: its `--config`.
+    environment, directory: the process's own by default.  Raises ConfigError.
+    """
+    from gateway import config_sources as sources
+
+    environment = os.environ if environment is None else environment
+    directory = directory or Path.cwd()
+    outer = [*sources.environment_settings(environment, directory), *command_line]
+    file = sources.find_file(config_file, environment, directory)
+    if file is None:
+        data_directory = Config(**_checked(outer)).data_directory
+        file = sources.file_in(data_directory) if data_directory else None
+    if file is None:
+        return Config(**_checked(outer))
+    settings, warnings = sources.read_file(file)
+    return Config(**_checked([*settings, *outer]), file=file, warnings=tuple(warnings))
+
+
+def describe(config: Config) -> dict[str, object]:
+    """The effective configuration by key, as plain JSON values; secrets are hidden."""
+    from gateway.config_keys import KEYS
+
+    shown: dict[str, object] = {}
+    for key in KEYS.values():
+        shown[key.name] = "********" if key.secret else _plain(getattr(config, key.field))
+    shown["config_file"] = _plain(config.file)
+    return shown
+
+
+def _checked(settings: Iterable[Setting]) -> dict[str, Any]:
+    """Values by field of Config, the last setting of a key winning.  Raises ConfigError."""
+    from gateway.config_keys import KEYS
+
+    result: dict[str, Any] = {}
+    for setting in settings:
+        key = KEYS[setting.key]
+        try:
+            value = key.parse(setting.value)
+        except ValueError as error:
+            shown = "'...'" if key.secret else _as_written(setting.value)
+            raise ConfigError(f"{setting.source}: {setting.written} = {shown}: must be {error}") from None
+        result[key.field] = setting.base / value if isinstance(value, Path) else value
+    return result
+
+
+def _as_written(value: object) -> str:
+    """One value of a list, such as a repeated option, stands for itself."""
+    return repr(value[0] if isinstance(value, list) and len(value) == 1 else value)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, tuple):
+        return [str(entry) for entry in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return str(value)

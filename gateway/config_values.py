@@ -1,0 +1,236 @@
+"""Values of configuration keys: how each kind is written, and what is allowed.
+
+A parser takes a value as it was written, a string (environment, command line, rabbitmq.conf) or a native TOML
+value, and gives the typed one.  What it doesn't accept is a ValueError whose text completes "must be ...":
+the caller adds the source, the key and the value.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+Parser = Callable[[object], object]
+"""Takes a value as written, gives the typed one or raises ValueError("what is allowed")."""
+
+_TRUE = ("true", "yes", "on", "1")
+_FALSE = ("false", "no", "off", "0")
+
+_UNITS = {
+    "": 1,
+    "b": 1,
+    "k": 2**10,
+    "kb": 10**3,
+    "kib": 2**10,
+    "m": 2**20,
+    "mb": 10**6,
+    "mib": 2**20,
+    "g": 2**30,
+    "gb": 10**9,
+    "gib": 2**30,
+    "t": 2**40,
+    "tb": 10**12,
+    "tib": 2**40,
+}
+"""Spelled and sized as in rabbitmq.conf: kB and MB are powers of ten, k, KiB and MiB powers of two."""
+
+SIZE_SYNTAX = "a size in bytes, such as 1048576, 512KiB, 64MiB or 50MB"
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One address that connections of one protocol are accepted on; port 0 lets the system choose."""
+
+    protocol: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.protocol}={format_address(self.host, self.port)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """An amount of memory: a fraction of the machine's, or a number of bytes (one of the two)."""
+
+    relative: float | None = None
+    absolute_bytes: int | None = None
+
+    def bytes_of(self, total_bytes: int) -> int:
+        """The amount in bytes on a machine with `total_bytes` of memory."""
+        if self.absolute_bytes is not None:
+            return self.absolute_bytes
+        return int((self.relative or 0.0) * total_bytes)
+
+    def __str__(self) -> str:
+        return str(self.relative if self.absolute_bytes is None else self.absolute_bytes)
+
+
+def format_address(host: str, port: int) -> str:
+    """`HOST:PORT`, with brackets around an IPv6 host (RFC 3986, 3.2.2)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """`HOST:PORT` or `[IPV6]:PORT`; ValueError says what is allowed."""
+    allowed = "HOST:PORT, such as 127.0.0.1:5672, 0.0.0.0:5672, [::1]:5672 or 127.0.0.1:0 (any free port)"
+    found = re.fullmatch(r"(?:\[([0-9A-Za-z:.%]+)\]|([^\s\[\]:/=]+)):(\d{1,5})", text.strip())
+    if found is None:
+        raise ValueError(allowed)
+    port = int(found[3])
+    if port > 65535:
+        raise ValueError("an address with a port from 0 to 65535")
+    return found[1] or found[2], port
+
+
+def text(value: object) -> str:
+    """Any string but the empty one."""
+    if not isinstance(value, str) or not value:
+        raise ValueError("a string that isn't empty")
+    return value
+
+
+def one_of(names: Collection[str]) -> Parser:
+    """One of these words, in any case."""
+
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or value.strip().lower() not in names:
+            raise ValueError("one of " + ", ".join(names))
+        return value.strip().lower()
+
+    return parse
+
+
+def boolean(value: object) -> bool:
+    """true or false, also as yes/no, on/off, 1/0 in the sources that only have strings."""
+    if isinstance(value, bool):
+        return value
+    word = value.strip().lower() if isinstance(value, str) else ""
+    if word not in _TRUE + _FALSE:
+        raise ValueError("true or false")
+    return word in _TRUE
+
+
+def whole_number(minimum: int, maximum: int, unit: str = "") -> Parser:
+    """A whole number within these bounds (inclusive); `unit` is for the message."""
+
+    def parse(value: object) -> int:
+        number = _integer(value)
+        if number is None or not minimum <= number <= maximum:
+            raise ValueError(f"a whole number{unit and ' of ' + unit} from {minimum} to {maximum}")
+        return number
+
+    return parse
+
+
+def number(minimum: float, maximum: float, unit: str = "") -> Parser:
+    """A number, possibly with a fraction, within these bounds (inclusive)."""
+
+    def parse(value: object) -> float:
+        found = _float(value)
+        if found is None or not minimum <= found <= maximum:
+            raise ValueError(f"a number{unit and ' of ' + unit} from {minimum:g} to {maximum:g}")
+        return found
+
+    return parse
+
+
+def size(minimum: int, maximum: int) -> Parser:
+    """A number of bytes, with or without a unit, within these bounds (inclusive)."""
+
+    def parse(value: object) -> int:
+        found = _bytes(value)
+        if found is None or not minimum <= found <= maximum:
+            raise ValueError(f"{SIZE_SYNTAX}, from {minimum} to {maximum}")
+        return found
+
+    return parse
+
+
+def watermark(value: object) -> Watermark:
+    """A fraction of the machine's memory (0 to 1) or an amount (0.6, "2GiB", 1073741824)."""
+    fraction = _float(value)
+    if fraction is not None and 0 <= fraction <= 1:
+        return Watermark(relative=fraction)
+    found = _bytes(value)
+    if found is None or found <= 1:
+        raise ValueError("a fraction of the memory from 0 to 1, such as 0.6, or a size such as 2GiB")
+    return Watermark(absolute_bytes=found)
+
+
+def path(value: object) -> Path:
+    """A file or directory name; `~` is the home directory."""
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError("the name of a file or directory")
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:
+        raise ValueError("a path; no home directory is known for this '~'") from error
+
+
+def names(value: object) -> frozenset[str]:
+    """A set of names: a list of strings, or one string with commas between them ("" is the empty set)."""
+    return frozenset(_strings(value, 'a list of names, such as ["guest"] or guest,monitor'))
+
+
+def listeners(protocols: Collection[str]) -> Parser:
+    """PROTOCOL=HOST:PORT, several as a list or with commas; the protocols are those given here."""
+
+    def parse(value: object) -> tuple[Listener, ...]:
+        entries = _strings(value, f"PROTOCOL=HOST:PORT, such as {next(iter(protocols))}=127.0.0.1:5672")
+        found = tuple(_listener(entry, protocols) for entry in entries)
+        fixed = [listener for listener in found if listener.port != 0]
+        if not found or len(set(fixed)) < len(fixed):
+            raise ValueError("at least one address, each only once")
+        return found
+
+    return parse
+
+
+def _listener(entry: str, protocols: Collection[str]) -> Listener:
+    protocol, equals, address = entry.partition("=")
+    protocol = protocol.strip().lower()
+    if not equals or protocol not in protocols:
+        raise ValueError(f"PROTOCOL=HOST:PORT with one of these protocols: {', '.join(protocols)}")
+    return Listener(protocol, *parse_address(address))
+
+
+def _strings(value: object, allowed: str) -> list[str]:
+    if isinstance(value, str):
+        entries: list[object] = [part.strip() for part in value.split(",") if part.strip()]
+    elif isinstance(value, list | tuple):
+        entries = list(value)
+    else:
+        raise ValueError(allowed)
+    if not all(isinstance(entry, str) and entry for entry in entries):
+        raise ValueError(allowed)
+    return [str(entry) for entry in entries]
+
+
+def _integer(value: object) -> int | None:
+    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,20}\s*", value):
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _float(value: object) -> float | None:
+    if isinstance(value, str):
+        if not re.fullmatch(r"\s*[+-]?([0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20})\s*", value):
+            return None
+        return float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _bytes(value: object) -> int | None:
+    if isinstance(value, str):
+        found = re.fullmatch(r"\s*([0-9]{1,20}(?:\.[0-9]{1,20})?)\s*([a-zA-Z]{0,3})\s*", value)
+        if found is None or found[2].lower() not in _UNITS:
+            return None
+        unit = _UNITS[found[2].lower()]
+        return int(found[1]) * unit if "." not in found[1] else int(float(found[1]) * unit)
+    return _integer(value)

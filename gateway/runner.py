@@ -1,0 +1,160 @@
+"""One run of a broker: from opening its stores to closing them in good order.
+
+`start_app` and `stop_app` begin and end a run within one process; the embedding API and `warren serve` are one run
+each.  A run is a nursery with the hub, the commit loop, the timers and the resource watch in it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from core.access.users import Users
+from core.broker import Broker
+from core.definitions.memory import MemoryDefinitionStore
+from core.definitions.sqlite import SqliteDefinitionStore
+from core.definitions.store import DefinitionStore
+from core.recovery import note_clean_stop, recover
+from core.storage.disk.engine import DiskEngine
+from core.storage.engine import StorageEngine
+from core.storage.memory import MemoryEngine
+from gateway.clock import Clock
+from gateway.commit import commit_once, run_commits
+from gateway.config import Config
+from gateway.config_values import Listener
+from gateway.hub import Hub
+from gateway.listeners import ListeningSocket
+from gateway.protocols import accept_by_protocol
+from gateway.resources import raise_descriptor_limit, watch_resources
+
+_log = logging.getLogger("warren.broker")
+
+DEFINITIONS_NAME: Final = "definitions.sqlite"
+
+GOODBYE_S: Final = 5.0
+"""How long clients may take to answer that they are being closed, when the broker stops."""
+
+COMPACTION_PAUSE_S: Final = 0.001
+"""Compaction rests as long as it works, so that the broker's thread gets the interpreter."""
+
+
+class BrokerRun:
+    """A running broker: `broker`, `hub` and the addresses in `listening` (protocol -> [(host, port)])."""
+
+    def __init__(self, config: Config, listeners: Sequence[Listener]) -> None:
+        self.config = config
+        self._listeners = listeners
+        self.listening: dict[str, list[tuple[str, int]]] = {}
+        self._sockets: list[ListeningSocket] = []
+        self._stop_wanted = trio.Event()
+        self._reason = "shutdown"
+        self.broker: Broker
+        self.hub: Hub
+
+    def request_stop(self, reason: str = "shutdown") -> None:
+        """End the run in good order; `run` returns when that is done."""
+        self._reason = reason
+        self._stop_wanted.set()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Open the stores, listen, and work until `request_stop` or cancellation.
+
+        Raises StorageError when the data or an address can't be used, or the disk fails.
+        """
+        clock = Clock()
+        store, definitions = _open_stores(self.config)
+        try:
+            users = Users(definitions, frozenset(self.config.loopback_users))
+            self.broker = Broker(
+                store,
+                definitions,
+                users,
+                now_ms=clock(),
+                backlog_bytes_max=self.config.backlog_bytes_max,
+            )
+            recover(
+                self.broker,
+                default_user=self.config.default_user,
+                default_password=self.config.default_pass,
+                default_vhost=self.config.default_vhost,
+            )
+            self.hub = Hub(self.broker, clock)
+            try:
+                self._listen()
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(run_commits, self.hub)
+                    nursery.start_soon(self.hub.run_timers)
+                    nursery.start_soon(watch_resources, self.hub, self.config)
+                    nursery.start_soon(self.hub.run)
+                    for sock in self._sockets:
+                        sock.open()
+                    task_status.started()
+                    try:
+                        await self._stop_wanted.wait()
+                    finally:
+                        with trio.CancelScope(shield=True):
+                            await self._say_goodbye()
+                    nursery.cancel_scope.cancel()
+                with trio.CancelScope(shield=True):
+                    if self.broker.commit_wanted:
+                        await commit_once(self.hub)
+                note_clean_stop(self.broker)
+            finally:
+                for sock in self._sockets:
+                    sock.close()
+                for link in list(self.hub.links):
+                    link.abort()
+                self.hub.close()
+        finally:
+            store.close()
+            definitions.close()
+
+    def _listen(self) -> None:
+        accepts = accept_by_protocol(self.config)
+        descriptors_max = raise_descriptor_limit()
+        for listener in self._listeners:
+            sock = ListeningSocket(self.hub, listener, accepts[listener.protocol], descriptors_max)
+            self._sockets.append(sock)
+            self.listening.setdefault(listener.protocol, []).append(sock.address)
+        self.hub.on_released = self._released
+
+    def _released(self) -> None:
+        for sock in self._sockets:
+            sock.room_again()
+
+    async def _say_goodbye(self) -> None:
+        """Stop accepting, tell the clients (320), and wait a little for their answers."""
+        for sock in self._sockets:
+            sock.close()
+        for session in list(self.broker.sessions):
+            session.force_close(f"broker forced connection closure with reason '{self._reason}'")
+        self.hub.settle()
+        with trio.move_on_after(GOODBYE_S):
+            while self.hub.links:
+                await self.hub.link_released()
+        for link in list(self.hub.links):
+            link.abort()
+        self.hub.settle()
+
+
+def _open_stores(config: Config) -> tuple[StorageEngine, DefinitionStore]:
+    directory = config.data_directory
+    if config.in_memory or directory is None:
+        return MemoryEngine(), MemoryDefinitionStore()
+    definitions = SqliteDefinitionStore(Path(directory) / DEFINITIONS_NAME)
+    try:
+        return DiskEngine(Path(directory), pause=partial(time.sleep, COMPACTION_PAUSE_S)), definitions
+    except BaseException:
+        definitions.close()
+        raise
+
+
+def addresses(listening: Mapping[str, Sequence[tuple[str, int]]]) -> list[Listener]:
+    """Listeners for addresses that were in use before, so that a restart keeps its ports."""
+    return [Listener(protocol, host, port) for protocol, found in listening.items() for host, port in found]

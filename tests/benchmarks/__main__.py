@@ -1,0 +1,110 @@
+"""`python -m tests.benchmarks`: run scenarios against brokers in turn and print a Markdown report.
+
+Progress goes to standard error, the report to standard output.  The exit code is 1 if any run failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from tests.benchmarks.client import LoadError
+from tests.benchmarks.machine import machine_facts
+from tests.benchmarks.report import Run, markdown
+from tests.benchmarks.scenarios import DEFAULT_SCENARIOS, SCENARIOS, Scenario
+from tests.benchmarks.servers import Peer, peers
+from tests.support.child import ChildError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what the command line asks for.  Returns the exit code."""
+    options = _parser().parse_args(arguments)
+    chosen = _available(options.peers)
+    if not chosen:
+        print("none of the brokers asked for is installed", file=sys.stderr)
+        return 1
+    facts = {
+        **machine_facts(options.directory or Path(tempfile.gettempdir())),
+        **{peer.name: peer.version for peer in chosen},
+        "generator": f"CPython {platform.python_version()}",
+    }
+    runs: list[Run] = []
+    for name in options.scenario or DEFAULT_SCENARIOS:
+        runs += _alternate(SCENARIOS[name], chosen, options.runs, options.messages, options.directory)
+    names = [peer.name for peer in chosen]
+    print(markdown(runs, names, {each.name: each.about for each in SCENARIOS.values()}, facts))
+    if options.json is not None:
+        content = {"machine": facts, "runs": [asdict(run) for run in runs]}
+        options.json.write_text(json.dumps(content, indent=2) + "\n")
+    return 1 if any(run.failure is not None for run in runs) else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument(
+        "--scenario",
+        action="append",
+        choices=list(SCENARIOS),
+        help="which to run; repeatable (all but backlog)",
+    )
+    parser.add_argument("--runs", type=int, default=5, help="runs per scenario and broker (5)")
+    parser.add_argument("--messages", type=int, help="messages per run instead of the scenario's own number")
+    parser.add_argument(
+        "--peers",
+        type=lambda text: text.split(","),
+        default=["warren", "rabbitmq"],
+        help=f"brokers, separated by commas, of: {', '.join(peers())} (warren,rabbitmq)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures of all runs to FILE")
+    parser.add_argument(
+        "--directory",
+        type=Path,
+        metavar="DIR",
+        help="put the brokers' stores below DIR (temporary directory)",
+    )
+    return parser
+
+
+def _available(names: Sequence[str]) -> list[Peer]:
+    known = peers()
+    chosen = []
+    for name in names:
+        if name not in known:
+            raise SystemExit(f"no broker called {name!r}: choose from {', '.join(known)}")
+        if known[name].available:
+            chosen.append(known[name])
+        else:
+            print(f"{name} isn't installed here: left out", file=sys.stderr)
+    return chosen
+
+
+def _alternate(
+    scenario: Scenario, chosen: Sequence[Peer], count: int, messages: int | None, directory: Path | None
+) -> list[Run]:
+    """`count` runs with each broker, in turn: what else the machine does then meets all of them alike."""
+    runs = []
+    for number in range(1, count + 1):
+        for peer in chosen:
+            run = _run(scenario, peer, number, messages or scenario.messages, directory)
+            result = run.failure or ", ".join(f"{name} {value:,.2f}" for name, value in run.figures.items())
+            print(f"{scenario.name} {number}/{count} {peer.name}: {result}", file=sys.stderr, flush=True)
+            runs.append(run)
+    return runs
+
+
+def _run(scenario: Scenario, peer: Peer, number: int, messages: int, directory: Path | None) -> Run:
+    try:
+        with peer.start(directory) as server:
+            return Run(scenario.name, peer.name, number, scenario.measure(server, messages))
+    except (ChildError, LoadError) as error:
+        return Run(scenario.name, peer.name, number, {}, str(error))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

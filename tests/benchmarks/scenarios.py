@@ -1,0 +1,104 @@
+"""The loads that are measured.  Each is a function from a running broker to figures; most are one Job.
+
+A run has a broker of its own, freshly started, so that runs don't inherit each other's memory.  A job is
+preceded by a shorter one of the same kind that isn't counted: caches fill, code is compiled, buffers grow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from tests.benchmarks.backlog import measure_backlog
+from tests.benchmarks.figures import MEBIBYTE, Figures
+from tests.benchmarks.load import Job, run_in_child
+from tests.benchmarks.servers import Server
+from tests.support.process_usage import usage_of_tree
+
+WARM_UP_SHARE = 10
+"""One message in so many is sent beforehand."""
+
+UNADDRESSED = Job(port=0, broker_pid=0, messages=0)
+"""One publisher, one consumer, 16-byte bodies, transient, automatic acks: what the other jobs vary."""
+
+CONFIRMED = replace(UNADDRESSED, persistent=True, confirm_window=1000, acks="each", prefetch=1000)
+"""Persistent messages in a durable queue, 1,000 confirms outstanding, an ack for each delivery."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A load.  `measure(server, messages)` runs it once.
+
+    messages: how many are published unless told otherwise; few seconds' worth for either broker.
+    """
+
+    name: str
+    about: str
+    messages: int
+    measure: Callable[[Server, int], Figures]
+
+
+def _job_scenario(name: str, messages: int, job: Job, about: str) -> Scenario:
+    def measure(server: Server, messages: int) -> Figures:
+        addressed = replace(job, port=server.port, broker_pid=server.pid, messages=messages)
+        run_in_child(replace(addressed, messages=max(messages // WARM_UP_SHARE, 1, job.clients)))
+        outcome = run_in_child(addressed)
+        return {
+            "messages/s": outcome.deliveries / outcome.load_s,
+            "broker CPU µs/message": outcome.broker_cpu_s / outcome.deliveries * 1e6,
+            "peak MiB": usage_of_tree(server.pid).peak_bytes / MEBIBYTE,
+            "generator CPU µs/message": outcome.generator_cpu_s / outcome.deliveries * 1e6,
+        }
+
+    return Scenario(name, about, messages, measure)
+
+
+def _measure_start(server: Server, messages: int) -> Figures:
+    return {
+        "seconds to first connection": server.start_s,
+        "peak MiB": usage_of_tree(server.pid).peak_bytes / MEBIBYTE,
+    }
+
+
+_ALL = (
+    _job_scenario(
+        "transient", 400_000, UNADDRESSED, "16 bytes, transient, automatic acks, 1 publisher, 1 consumer"
+    ),
+    _job_scenario(
+        "persistent", 150_000, CONFIRMED, "16 bytes, persistent, 1,000 confirms outstanding, an ack each"
+    ),
+    _job_scenario(
+        "persistent-1k", 100_000, replace(CONFIRMED, body_size=1024), "as persistent, with 1 KiB bodies"
+    ),
+    _job_scenario(
+        "persistent-multiple",
+        150_000,
+        replace(CONFIRMED, acks="multiple"),
+        "as persistent, with cumulative acks",
+    ),
+    _job_scenario(
+        "fanout",
+        40_000,
+        replace(UNADDRESSED, consumers=10),
+        "transient, 1 publisher, 10 queues; per delivery",
+    ),
+    _job_scenario(
+        "many-connections",
+        50_000,
+        replace(UNADDRESSED, clients=500),
+        "500 connections, each with a queue and one transient message under way",
+    ),
+    Scenario("startup", "a fresh broker: from exec to its answer to a protocol header", 0, _measure_start),
+    Scenario(
+        "backlog",
+        "1 KiB, persistent, confirmed, no consumer; then consumed and verified in order",
+        1_000_000,
+        measure_backlog,
+    ),
+)
+
+SCENARIOS: Mapping[str, Scenario] = {scenario.name: scenario for scenario in _ALL}
+"""All scenarios by name, in the order of the report."""
+
+DEFAULT_SCENARIOS = tuple(name for name in SCENARIOS if name != "backlog")
+"""What is run unless named: a backlog takes minutes and a gigabyte of disk, so it is run when asked for."""

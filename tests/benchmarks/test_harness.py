@@ -1,0 +1,51 @@
+"""The whole harness against Warren, with few messages: that every scenario runs, and every message arrives.
+
+Each scenario fails by itself when a count is wrong.  Nothing here looks at a time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.__main__ import main
+from tests.benchmarks.client import LoadError
+from tests.benchmarks.load import Job, run_in_child
+from tests.benchmarks.scenarios import SCENARIOS, Scenario
+from tests.benchmarks.servers import Server, peers
+
+MESSAGES = 2_000
+
+
+@pytest.fixture(scope="module")
+def warren() -> Iterator[Server]:
+    with peers()["warren"].start(None) as server:
+        yield server
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS.keys())
+def test_scenario_delivers_everything(warren: Server, scenario: Scenario) -> None:
+    assert scenario.measure(warren, MESSAGES)
+
+
+def test_outcome_counts_every_delivery(warren: Server) -> None:
+    outcome = run_in_child(Job(warren.port, warren.pid, MESSAGES, consumers=3))
+    assert outcome.deliveries == 3 * MESSAGES
+
+
+def test_leftover_messages_fail_a_job(warren: Server) -> None:
+    run_in_child(Job(warren.port, warren.pid, 7, confirm_window=7, consumers=0))
+    with pytest.raises(LoadError, match=r"after \d of 10 deliveries: an unexpected sequence"):
+        run_in_child(Job(warren.port, warren.pid, 10))
+
+
+def test_command_line_writes_the_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "figures.json"
+    arguments = ["--scenario", "transient", "--runs", "1", "--messages", str(MESSAGES), "--peers", "warren"]
+    assert main([*arguments, "--json", str(output)]) == 0
+    assert "**transient**" in capsys.readouterr().out
+    (run,) = json.loads(output.read_text())["runs"]
+    assert (run["scenario"], run["peer"], run["failure"]) == ("transient", "warren", None)

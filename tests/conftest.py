@@ -1,0 +1,49 @@
+"""Which brokers the scenario tests run against, and the one process of each that a test session shares.
+
+`--broker warren` (the default) tests Warren; `--broker rabbitmq` holds the same tests against the installed
+RabbitMQ, which is how the tests themselves are checked; `--broker both` does one after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.brokers import BROKER_NAMES, Broker, run_broker
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--broker", choices=[*BROKER_NAMES, "both"], default="warren", help="what the scenario tests talk to"
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "broker_process" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--broker")
+        names = BROKER_NAMES if chosen == "both" else [chosen]
+        metafunc.parametrize("broker_process", names, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def broker_process(request: pytest.FixtureRequest) -> Iterator[Broker]:
+    """The session's broker; at the end of the session it must hold no queue that a test left behind."""
+    with run_broker(request.param) as broker:
+        yield broker
+        assert broker.queue_names() == [], "queues left behind by tests"
+
+
+@pytest.fixture
+def broker(broker_process: Broker) -> Iterator[Broker]:
+    """The broker under test.  A traceback in its log fails the test during which it was written."""
+    log_length = len(broker_process.read_log())
+    yield broker_process
+    written = broker_process.read_log()[log_length:]
+    assert "Traceback" not in written, written
+
+
+@pytest.fixture
+def broker_address(broker: Broker) -> tuple[str, int]:
+    """Where the broker under test listens for AMQP."""
+    return broker.address

@@ -1,0 +1,76 @@
+"""What the regular expressions of permissions match (spec G)."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.access.patterns import COMPILED_MAX, Patterns, check_pattern, expand
+from core.errors import PreconditionFailed
+
+
+def matches(pattern: str, name: str, **variables: str) -> bool:
+    return Patterns().matches(pattern, variables, name)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matching", "other"),
+    [
+        (".*", ["", "anything", "a\nb", "\udcff"], []),
+        ("", [""], ["a", "amq.default"]),
+        ("^$", [""], ["a"]),
+        ("orders", ["orders", "my-orders-2"], ["order", ""]),
+        ("^orders", ["orders", "orders-2"], ["my-orders"]),
+        ("orders$", ["my-orders"], ["orders-2"]),
+        ("^(amq\\.gen.*|amq\\.default)$", ["amq.gen-x", "amq.default"], ["amqxdefault", "x amq.default"]),
+        ("^(?!secret)", ["public", ""], ["secret", "secrets"]),
+        ("(?i)^ORDERS$", ["orders", "Orders"], ["order"]),
+        ("^\\w+$", ["abc_1"], ["häse", "a b"]),
+        ("^[a-z]{2,3}$", ["ab", "abc"], ["a", "abcd"]),
+    ],
+)
+def test_search_semantics(pattern: str, matching: list[str], other: list[str]) -> None:
+    for name in matching:
+        assert matches(pattern, name), name
+    for name in other:
+        assert not matches(pattern, name), name
+
+
+INVALID = ["(", "*", "[a", "a{2}{3}", "\\Qa\\E", "^[[:alpha:]]+$", "(?P<n", "(?<=a*)b", "x" + "(" * 5000]
+
+
+@pytest.mark.parametrize("pattern", INVALID)
+def test_an_invalid_pattern_matches_nothing_and_is_refused_when_set(pattern: str) -> None:
+    for name in ("", "a", pattern, ":"):
+        assert not matches(pattern, name)
+    with pytest.raises(PreconditionFailed, match="invalid regular expression"):
+        check_pattern(pattern)
+
+
+@pytest.mark.parametrize("pattern", ["", ".*", "^a|b$", "^{username}-{other}$", "{"])
+def test_valid_patterns_pass(pattern: str) -> None:
+    assert check_pattern(pattern) == pattern
+
+
+def test_variables_are_put_in_literally() -> None:
+    assert matches("^{username}-.*", "alice-1", username="alice")
+    assert not matches("^{username}-.*", "bob-1", username="alice")
+    assert matches("^{username}$", "a.b", username="a.b")
+    assert not matches("^{username}$", "axb", username="a.b")
+    assert not matches("^{client_id}$", "anything", client_id=".*")
+    assert matches("^{client_id}$", ".*", client_id=".*")
+    assert not matches("^{client_id}$", "anything", client_id="(")
+
+
+def test_a_value_is_not_expanded_again() -> None:
+    assert expand("{username}{vhost}", {"username": "{vhost}", "vhost": "v"}) == "\\{vhost\\}v"
+
+
+def test_unknown_variables_and_quantifiers_stay() -> None:
+    assert expand("a{2}{2,3}{other}{", {"username": "u"}) == "a{2}{2,3}{other}{"
+
+
+def test_no_more_patterns_are_kept_than_the_limit() -> None:
+    patterns = Patterns()
+    for number in range(COMPILED_MAX * 2 + 10):
+        assert patterns.matches("^{client_id}$", {"client_id": str(number)}, str(number))
+        assert len(patterns._compiled) <= COMPILED_MAX

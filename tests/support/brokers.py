@@ -1,0 +1,80 @@
+"""The brokers that scenario tests run against, behind one small interface."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.rabbitmq import rabbitmq
+from tests.support.warren_process import REPOSITORY, warren_process
+
+BROKER_NAMES = ["warren", "rabbitmq"]
+
+CTL_TIME_LIMIT_S = 60
+
+
+@dataclass(frozen=True)
+class Broker:
+    """A running broker.  `ctl` runs its command-line tool and gives what it prints."""
+
+    name: str
+    address: tuple[str, int]
+    log: Path
+    ctl: Callable[..., str]
+
+    @property
+    def is_warren(self) -> bool:
+        return self.name == "warren"
+
+    def read_log(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def queue_names(self) -> list[str]:
+        """Every queue of the default vhost."""
+        rows = json.loads(self.ctl("list_queues", "name", "--formatter", "json"))
+        return [row["name"] for row in rows]
+
+
+@contextmanager
+def run_broker(name: str) -> Iterator[Broker]:
+    """A broker with a data directory and ports of its own, for as long as the context lasts."""
+    with {"warren": _warren, "rabbitmq": _rabbitmq}[name]() as broker:
+        yield broker
+
+
+@contextmanager
+def _warren() -> Iterator[Broker]:
+    with warren_process() as running:
+
+        def ctl(*words: str) -> str:
+            command = [
+                sys.executable,
+                "-m",
+                "gateway",
+                "ctl",
+                "--data-dir",
+                str(running.data_directory),
+                *words,
+            ]
+            done = subprocess.run(
+                command, cwd=REPOSITORY, capture_output=True, text=True, timeout=CTL_TIME_LIMIT_S, check=False
+            )
+            assert done.returncode == 0, f"{' '.join(words)}: {done.stdout}{done.stderr}"
+            return done.stdout
+
+        yield Broker("warren", running.addresses["amqp"], running.log, ctl)
+
+
+@contextmanager
+def _rabbitmq() -> Iterator[Broker]:
+    with rabbitmq() as running:
+
+        def ctl(*words: str) -> str:
+            return running.ctl("--quiet", *words)
+
+        yield Broker("rabbitmq", ("127.0.0.1", running.amqp_port), running.log, ctl)

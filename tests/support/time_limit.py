@@ -1,0 +1,28 @@
+"""A bound on how long a blocking test may take, for client libraries that wait for an answer without one."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class TimeLimitExceededError(AssertionError):
+    """The test was still waiting when its time was up."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raises TimeLimitExceededError in the main thread if the code inside takes longer."""
+
+    def give_up(number: int, frame: FrameType | None) -> None:
+        raise TimeLimitExceededError(f"not done within {seconds:g} s")
+
+    previous = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)

@@ -1,0 +1,125 @@
+"""A real Warren broker as a child process, for tests and measurements that need one that can be killed.
+
+`warren_process()` starts `python -m gateway serve` on a port of the kernel's choice, in a data directory of
+the caller or in memory, and gives its address once the ready file says that connections are accepted.  Tests
+that need no process of their own embed the broker instead (`gateway.open_broker`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support import child
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+"""Where the packages are: the child runs from the working tree, not from an installed copy."""
+
+READY_TIMEOUT_S = 20.0
+"""A start takes a fraction of a second; recovering a large store on a busy machine may take seconds."""
+
+STOP_GRACE_S = 20.0
+"""Closing connections, flushing and closing the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class WarrenProcess:
+    """A running broker: where it listens, and what it consists of."""
+
+    process: child.Child
+    addresses: Mapping[str, tuple[str, int]]
+    data_directory: Path | None
+    log: Path
+    start_s: float
+    """Seconds from starting the process to its first answer to an AMQP protocol header, or (without an AMQP
+    listener) to its ready file."""
+
+    @property
+    def amqp_port(self) -> int:
+        """The loopback port of its AMQP listener."""
+        return self.addresses["amqp"][1]
+
+    def kill(self) -> None:
+        """End it as a crash does (SIGKILL), and wait until it is gone."""
+        child.stop(self.process, grace_s=0)
+
+    def stop(self) -> int:
+        """End it in order (SIGTERM).  Returns the exit code; a broker that doesn't stop in time is killed."""
+        return child.stop(self.process, STOP_GRACE_S)
+
+
+def start_warren(
+    directory: Path,
+    *,
+    data_directory: Path | None,
+    listen: Sequence[str] = ("amqp=127.0.0.1:0",),
+    options: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    python: str = sys.executable,
+) -> WarrenProcess:
+    """Start a broker and wait until it accepts connections.  The caller ends it with `stop` or `kill`.
+
+    directory: where the ready file and the log go.
+    data_directory: the store; None keeps everything in memory.
+    listen: values of --listen.
+    options: more command-line options of `warren serve`.
+    environment: variables added to this process's own.
+    python: the interpreter to run it with.
+    Raises child.ChildError, with the end of the log, when it doesn't get ready.
+    """
+    ready_file = directory / "ready.json"
+    ready_file.unlink(missing_ok=True)
+    log = directory / "warren.log"
+    command = [python, "-m", "gateway", "serve", "--ready-file", str(ready_file)]
+    command += ["--in-memory"] if data_directory is None else ["--data-dir", str(data_directory)]
+    for each in listen:
+        command += ["--listen", each]
+    started_at = time.perf_counter()
+    process = child.start([*command, *options], log, _environment(environment), REPOSITORY)
+    try:
+        child.wait_until(ready_file.exists, process, log, READY_TIMEOUT_S, "starting Warren")
+        addresses = _addresses(ready_file)
+        if "amqp" in addresses:
+            port = addresses["amqp"][1]
+            child.wait_until(
+                lambda: child.amqp_answers(port), process, log, READY_TIMEOUT_S, "answering AMQP"
+            )
+    except (child.ChildError, ValueError):
+        child.stop(process, grace_s=0)
+        raise
+    return WarrenProcess(process, addresses, data_directory, log, time.perf_counter() - started_at)
+
+
+@contextmanager
+def warren_process(
+    *,
+    in_memory: bool = False,
+    listen: Sequence[str] = ("amqp=127.0.0.1:0",),
+    options: Sequence[str] = (),
+    parent: Path | None = None,
+) -> Iterator[WarrenProcess]:
+    """A broker with a temporary directory of its own (below `parent`), stopped and removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="warren-", dir=parent) as name:
+        directory = Path(name)
+        data_directory = None if in_memory else directory / "data"
+        broker = start_warren(directory, data_directory=data_directory, listen=listen, options=options)
+        try:
+            yield broker
+        finally:
+            broker.stop()
+
+
+def _addresses(ready_file: Path) -> dict[str, tuple[str, int]]:
+    content = json.loads(ready_file.read_text())
+    return {protocol: (str(host), int(port)) for protocol, (host, port) in content.items()}
+
+
+def _environment(added: Mapping[str, str] | None) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(REPOSITORY), **(added or {})}
