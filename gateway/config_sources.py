@@ -84,9 +84,7 @@ def environment_settings(environment: Mapping[str, str], directory: Path) -> lis
     return found
 
 
-def command_line_settings(
-    options: Iterable[tuple[str, str, object]], directory: Path | None = None
-) -> list[Setting]:
+def command_line_settings(options: Iterable[tuple[str, str, object]], directory: Path | None = None) -> list[Setting]:
     """Settings of the command line: (option as written, key, value), e.g. ("--log-level", "log_level",
     "debug").
 

@@ -53,17 +53,13 @@ def request(
             raise CommandFailedError(text, codes.UNAVAILABLE) from None
     if answer.get("ok") is not True:
         exit_code = answer.get("exit_code")
-        raise CommandFailedError(
-            str(answer.get("error")), exit_code if isinstance(exit_code, int) else codes.SOFTWARE
-        )
+        raise CommandFailedError(str(answer.get("error")), exit_code if isinstance(exit_code, int) else codes.SOFTWARE)
     return answer
 
 
 def _no_broker(directory: Path, error: OSError) -> CommandFailedError:
     if isinstance(error, FileNotFoundError | ConnectionRefusedError | NotADirectoryError):
-        text = (
-            f"no Warren broker is running on {directory}; start one with: warren serve --data-dir {directory}"
-        )
+        text = f"no Warren broker is running on {directory}; start one with: warren serve --data-dir {directory}"
     elif isinstance(error, PermissionError):
         text = f"{directory / SOCKET_NAME} may only be opened by the user that runs the broker (try sudo -u)"
     elif isinstance(error, PathTooLongError):

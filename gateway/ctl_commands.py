@@ -69,9 +69,7 @@ async def _run(control: Control, command: str, request: Request) -> Answer:
     if facts is not None:
         return facts(control, request)
     if not control.server.running:
-        raise RefusedError(
-            "the broker application is stopped; start it with: warren ctl start_app", codes.UNAVAILABLE
-        )
+        raise RefusedError("the broker application is stopped; start it with: warren ctl start_app", codes.UNAVAILABLE)
     answer = _HANDLERS[command](control, request)
     control.server.changed()
     return answer

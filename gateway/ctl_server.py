@@ -109,7 +109,7 @@ def _listen(directory: Path) -> socket.socket:
 
 
 def _bind_private(listener: socket.socket, path: str) -> None:
-    """Made with mode 0600 from the first moment.  The umask is the process's: nothing may run in between."""
+    """Made with mode 0600 from the first moment; what other threads make meanwhile gets no more either."""
     before = os.umask(0o177)
     try:
         listener.bind(path)

@@ -64,8 +64,7 @@ def _status_text(value: Mapping[str, object]) -> str:
     totals = cast("Mapping[str, object]", value["totals"])
     listeners = cast("list[dict[str, object]]", value["listeners"])
     addresses = [
-        f"{each['protocol']} {format_address(str(each['interface']), int(str(each['port'])))}"
-        for each in listeners
+        f"{each['protocol']} {format_address(str(each['interface']), int(str(each['port'])))}" for each in listeners
     ]
     memory_bytes = int(str(value["memory_bytes"]))
     kept = "in memory only" if value["in_memory"] else value["data_directory"]

@@ -20,8 +20,7 @@ def _add_user(control: Control, request: Request) -> Answer:
     name, password = request.arguments
     control.server.broker.users.add_user(name, password)
     return done(
-        f"Done. Don't forget to let the user into a virtual host: "
-        f"warren ctl set_permissions -p / {name} '.*' '.*' '.*'"
+        f"Done. Don't forget to let the user into a virtual host: warren ctl set_permissions -p / {name} '.*' '.*' '.*'"
     )
 
 

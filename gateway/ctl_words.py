@@ -34,9 +34,7 @@ class Word:
         """ValueError says what is wrong with the number of arguments or with an option, and what is right."""
         least, most = self._bounds()
         if not least <= len(arguments) <= most:
-            raise ValueError(
-                f"{'not enough' if len(arguments) < least else 'too many'} arguments; {self.line}"
-            )
+            raise ValueError(f"{'not enough' if len(arguments) < least else 'too many'} arguments; {self.line}")
         for option in options:
             if option not in self.options:
                 raise ValueError(f"{self.name} doesn't take --{option.replace('_', '-')}; {self.line}")

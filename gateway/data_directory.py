@@ -33,7 +33,7 @@ class DataDirectoryInUseError(StorageError):
 class DataDirectory:
     """An open, locked data directory; `close` (or leaving a `with`) gives it back."""
 
-    __slots__ = ("_lock", "path")
+    __slots__ = ("_lock", "_opened_at", "path")
 
     def __init__(self, path: Path) -> None:
         """Make the directory (mode 0700) if it is missing, and lock it.
@@ -43,6 +43,7 @@ class DataDirectory:
         self.path = path
         _make(path)
         self._lock = _take_lock(path)
+        self._opened_at = datetime.now(UTC).isoformat(timespec="seconds")
         try:
             self.record({})
         except BaseException:
@@ -53,7 +54,7 @@ class DataDirectory:
         """Write down who holds the lock and where it listens.  Raises StorageError."""
         holder = {
             "pid": os.getpid(),
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "started": self._opened_at,
             "listening": {name: [list(address) for address in listening[name]] for name in listening},
         }
         try:

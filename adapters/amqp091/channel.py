@@ -99,6 +99,19 @@ class Channel:
             self.content = None
             publish(self, content)
 
+    def acknowledge(self, tag: int) -> bool:
+        """The usual basic.ack, of one message on a plain channel; False leaves it to the long way."""
+        if self.closing or self.content is not None or self.transaction is not None:
+            return False
+        delivery = self.unacked.pop(tag, None)
+        if delivery is None:
+            return False
+        queue, message, consumer = delivery
+        queue.acknowledge(message)
+        if isinstance(consumer, AmqpConsumer):
+            consumer.acknowledged()
+        return True
+
     # Confirms and transactions: core.broker.Committed
 
     def confirm_batch(self) -> None:

@@ -74,10 +74,14 @@ _log = logging.getLogger("warren.amqp")
 
 _unpack_method_frame = Struct(">BHIHH").unpack_from
 _unpack_content_header = Struct(">BHIHHQ").unpack_from
+_unpack_ack = Struct(">QB").unpack_from
 _unpack_envelope = Struct(">BHI").unpack_from
 
 METHOD_FRAME_LEAST: Final = 12
 """Envelope, class id, method id and end octet: what the loop needs to see of a method frame."""
+
+ACK_PAYLOAD_BYTES: Final = 13
+"""basic.ack: ids, delivery tag, the octet of the multiple bit."""
 
 HEADER_PROPERTIES_AT: Final = 19
 """Where the property list begins in a content header frame, envelope included."""
@@ -212,6 +216,7 @@ class Connection:
         """Handle all whole frames from `position`; the position of the first frame that isn't whole yet."""
         end = len(data)
         broker = self.broker
+        channels = self.channels
         publishings = self.publishings
         property_lists = self._property_lists
         payload_max = self.frame_max
@@ -283,6 +288,18 @@ class Connection:
                             elif confirms is not None:
                                 confirms.published += 1
                             continue
+            elif method_id == 80 and size == ACK_PAYLOAD_BYTES and stop < end and data[stop] == FRAME_END:
+                channel = channels.get(number)
+                tag, multiple = _unpack_ack(data, position + 11)
+                if (
+                    channel is not None
+                    and not multiple
+                    and class_id == CLASS_BASIC
+                    and kind == FRAME_METHOD
+                    and channel.acknowledge(tag)
+                ):
+                    position = stop + 1
+                    continue
             if stop >= end:
                 self._check_size(size)
                 break

@@ -19,14 +19,6 @@ def settle(channel: Channel, tag: int, *, multiple: bool, outcome: str) -> None:
 
     outcome: "ack", "discard" or "requeue".  Raises PreconditionFailed (406) for an unknown tag.
     """
-    if not multiple and channel.transaction is None and outcome == "ack":
-        delivery = channel.unacked.pop(tag, None)
-        if delivery is not None:
-            queue, message, consumer = delivery
-            queue.acknowledge(message)
-            if isinstance(consumer, AmqpConsumer):
-                consumer.acknowledged()
-            return
     deliveries = take(channel.unacked, tag, multiple=multiple)
     if channel.transaction is not None:
         channel.transaction.settlements.append((deliveries, outcome))

@@ -36,18 +36,14 @@ class Client:
         self.socket.sendall(wire.PROTOCOL_HEADER)
         self._expect(10, 10)
         response = f"\0{user}\0{password}".encode()
-        start_ok = (
-            wire.longstr(b"") + wire.shortstr("PLAIN") + wire.longstr(response) + wire.shortstr("en_US")
-        )
+        start_ok = wire.longstr(b"") + wire.shortstr("PLAIN") + wire.longstr(response) + wire.shortstr("en_US")
         self.socket.sendall(wire.method(0, 10, 11, start_ok))
         channels, frame_size, _ = struct.unpack(">HIH", self._expect(10, 30))
         self.socket.sendall(wire.method(0, 10, 31, struct.pack(">HIH", channels, frame_size, 0)))
         self.call(10, 40, 41, wire.shortstr("/") + b"\x00\x00", channel=0)
         self.call(20, 10, 11, b"\x00")
 
-    def call(
-        self, class_id: int, method_id: int, answer: int, arguments: bytes, channel: int = wire.CHANNEL
-    ) -> bytes:
+    def call(self, class_id: int, method_id: int, answer: int, arguments: bytes, channel: int = wire.CHANNEL) -> bytes:
         """Send a method and return the encoded arguments of its answer, a method of the same class."""
         self.socket.settimeout(CALL_TIMEOUT_S)
         self.socket.sendall(wire.method(channel, class_id, method_id, arguments))
@@ -143,6 +139,4 @@ def describe_stream(data: bytes, usual_method: int) -> str:
         if kind == wire.METHOD and payload[:4] != struct.pack(">HH", wire.BASIC, usual_method):
             return describe(kind, payload)
         offset += size + wire.FRAME_OVERHEAD
-    return (
-        f"an unexpected sequence: a message lost, repeated, out of order or altered, near {data[:120].hex()}"
-    )
+    return f"an unexpected sequence: a message lost, repeated, out of order or altered, near {data[:120].hex()}"

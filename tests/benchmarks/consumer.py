@@ -130,9 +130,7 @@ class Consumer:
         if self._acks == "each":
             self._acks_due = self.delivered * wire.ACK_FRAME.size
         elif self._acks == "multiple":
-            self._ack_frames = memoryview(
-                bytes(self._ack_frames[self._acks_sent :]) + wire.ack(self.delivered, True)
-            )
+            self._ack_frames = memoryview(bytes(self._ack_frames[self._acks_sent :]) + wire.ack(self.delivered, True))
             self._acks_sent, self._acks_due = 0, len(self._ack_frames)
 
     def _fail(self, filled: int) -> None:

@@ -66,10 +66,7 @@ class Echo:
         self._received += received
         expected = self._delivery
         if len(self._received) < len(expected):
-            if (
-                self._received[: self._delivery_tag_at]
-                != expected[: len(self._received)][: self._delivery_tag_at]
-            ):
+            if self._received[: self._delivery_tag_at] != expected[: len(self._received)][: self._delivery_tag_at]:
                 raise LoadError(f"{self}: {describe_stream(self._received, usual_method=60)}")
             return
         wire.NUMBER.pack_into(expected, self._delivery_tag_at, self.delivered + 1)

@@ -28,9 +28,7 @@ def write_numbers(buffer: bytearray, at: int, record_size: int, count: int, firs
     buffer[at + 6 : end : record_size] = _SECOND[phase : phase + count]
     for start, stop, high in _high_parts(count, first):
         for byte_at, value in enumerate(high, at):
-            buffer[start * record_size + byte_at : stop * record_size : record_size] = bytes((value,)) * (
-                stop - start
-            )
+            buffer[start * record_size + byte_at : stop * record_size : record_size] = bytes((value,)) * (stop - start)
 
 
 def numbers_match(buffer: bytearray, at: int, record_size: int, count: int, first: int) -> bool:

@@ -26,9 +26,7 @@ PARTS_PER_WINDOW = 10
 class Publisher:
     """Sends `messages` copies of `frames`, numbered from 0.  An `End` of the load loop."""
 
-    def __init__(
-        self, connection: socket.socket, frames: wire.NumberedFrames, messages: int, window: int
-    ) -> None:
+    def __init__(self, connection: socket.socket, frames: wire.NumberedFrames, messages: int, window: int) -> None:
         """window: how many messages may be unconfirmed; 0 publishes without confirms."""
         self.socket = connection
         self.messages = messages

@@ -20,9 +20,7 @@ class Run:
     failure: str | None = None
 
 
-def markdown(
-    runs: Sequence[Run], peers: Sequence[str], abouts: Mapping[str, str], facts: Mapping[str, str]
-) -> str:
+def markdown(runs: Sequence[Run], peers: Sequence[str], abouts: Mapping[str, str], facts: Mapping[str, str]) -> str:
     """The report.  abouts: scenario name to its description; facts: machine and versions, for the head."""
     lines = [f"- {name}: {value}" for name, value in facts.items()]
     lines.append("- each figure: median (least to most) of the runs, which alternate between the brokers")
@@ -42,9 +40,7 @@ def _table(runs: Sequence[Run], peers: Sequence[str]) -> list[str]:
         if with_ratio:
             cells.append(_ratio(values[0], values[1]))
         lines.append(_row([figure, *cells]))
-    lines += [
-        f"\n{run.peer}, run {run.number} FAILED: {run.failure}" for run in runs if run.failure is not None
-    ]
+    lines += [f"\n{run.peer}, run {run.number} FAILED: {run.failure}" for run in runs if run.failure is not None]
     return lines
 
 

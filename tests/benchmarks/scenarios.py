@@ -61,15 +61,9 @@ def _measure_start(server: Server, messages: int) -> Figures:
 
 
 _ALL = (
-    _job_scenario(
-        "transient", 400_000, UNADDRESSED, "16 bytes, transient, automatic acks, 1 publisher, 1 consumer"
-    ),
-    _job_scenario(
-        "persistent", 150_000, CONFIRMED, "16 bytes, persistent, 1,000 confirms outstanding, an ack each"
-    ),
-    _job_scenario(
-        "persistent-1k", 100_000, replace(CONFIRMED, body_size=1024), "as persistent, with 1 KiB bodies"
-    ),
+    _job_scenario("transient", 400_000, UNADDRESSED, "16 bytes, transient, automatic acks, 1 publisher, 1 consumer"),
+    _job_scenario("persistent", 150_000, CONFIRMED, "16 bytes, persistent, 1,000 confirms outstanding, an ack each"),
+    _job_scenario("persistent-1k", 100_000, replace(CONFIRMED, body_size=1024), "as persistent, with 1 KiB bodies"),
     _job_scenario(
         "persistent-multiple",
         150_000,

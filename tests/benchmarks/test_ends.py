@@ -18,9 +18,7 @@ from tests.benchmarks.publisher import Publisher
 BODY_BYTES = 16
 PUBLICATION = wire.publication("", "queue", BODY_BYTES, persistent=True)
 DELIVERY = wire.delivery("", "queue", BODY_BYTES, persistent=True)
-CLOSE = wire.method(
-    1, 20, 40, struct.pack(">H", 406) + wire.shortstr("PRECONDITION_FAILED - no") + b"\0\0\0\0"
-)
+CLOSE = wire.method(1, 20, 40, struct.pack(">H", 406) + wire.shortstr("PRECONDITION_FAILED - no") + b"\0\0\0\0")
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -131,9 +129,7 @@ def test_publisher_keeps_to_its_window(pair: Pair) -> None:
     while end.pump():
         pass
     rest = receive(pair[1], 10 * size)
-    numbers = [
-        wire.NUMBER.unpack_from(rest, at + PUBLICATION.number_at)[0] for at in range(0, len(rest), size)
-    ]
+    numbers = [wire.NUMBER.unpack_from(rest, at + PUBLICATION.number_at)[0] for at in range(0, len(rest), size)]
     assert numbers == list(range(20, 30))
     assert not end.done
     pair[1].sendall(wire.ack(30, multiple=True))

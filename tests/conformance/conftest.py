@@ -16,7 +16,7 @@ from tests.support.time_limit import time_limit
 T = TypeVar("T")
 
 
-TEST_TIME_LIMIT_S = 60.0
+TEST_TIME_LIMIT_S = 6.0
 """For one scenario; most take milliseconds."""
 
 

@@ -118,9 +118,7 @@ class Workbench:
 class Inbox:
     """A consumer that keeps what it is delivered, in order."""
 
-    def __init__(
-        self, channel: BlockingChannel, queue: str, *, auto_ack: bool = False, **arguments: Any
-    ) -> None:
+    def __init__(self, channel: BlockingChannel, queue: str, *, auto_ack: bool = False, **arguments: Any) -> None:
         self.channel = channel
         self.deliveries: list[Delivery] = []
         self.cancelled = False
@@ -141,9 +139,7 @@ class Inbox:
         """Returns when the broker has cancelled this consumer."""
         process_until(self.channel, lambda: self.cancelled)
 
-    def _on_delivery(
-        self, channel: object, method: Any, properties: pika.BasicProperties, body: bytes
-    ) -> None:
+    def _on_delivery(self, channel: object, method: Any, properties: pika.BasicProperties, body: bytes) -> None:
         self.deliveries.append(_delivery(method, properties, body))
 
     def _on_cancel(self, frame: Any) -> None:
@@ -254,6 +250,4 @@ def _exists(ask: Callable[[BlockingChannel], object], bench: Workbench) -> bool:
 
 
 def _delivery(method: Any, properties: pika.BasicProperties, body: bytes) -> Delivery:
-    return Delivery(
-        body, method.delivery_tag, method.redelivered, method.exchange, method.routing_key, properties
-    )
+    return Delivery(body, method.delivery_tag, method.redelivered, method.exchange, method.routing_key, properties)

@@ -23,9 +23,7 @@ from tests.conformance.scenario import (
 
 @pytest.mark.parametrize("durable", [False, True])
 @pytest.mark.parametrize("kind", ["direct", "fanout", "topic", "headers"])
-def test_declaring_again_alike_is_fine(
-    bench: Workbench, channel: BlockingChannel, kind: str, durable: bool
-) -> None:
+def test_declaring_again_alike_is_fine(bench: Workbench, channel: BlockingChannel, kind: str, durable: bool) -> None:
     flags: dict[str, Any] = {"durable": durable, "arguments": {"alternate-exchange": "amq.fanout"}}
     exchange = bench.exchange(channel, kind, **flags)
     channel.exchange_declare(exchange, kind, **flags)
@@ -59,8 +57,7 @@ DIFFERENT: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
         "alternate-exchange",
         {"arguments": {"alternate-exchange": "amq.fanout"}},
         {"arguments": {"alternate-exchange": "amq.direct"}},
-        "received the value 'amq.direct' of type 'longstr'"
-        " but current is the value 'amq.fanout' of type 'longstr'",
+        "received 'amq.direct' but current is 'amq.fanout'",
     ),
 ]
 
@@ -76,10 +73,8 @@ def test_declaring_again_differently_is_refused(
 ) -> None:
     exchange = bench.name("exchange")
     channel.exchange_declare(exchange, **first)
-    with channel_refusal(
-        406,
-        f"PRECONDITION_FAILED - inequivalent arg '{argument}' for exchange '{exchange}' in vhost '/': {words}",
-    ):
+    subject = f"inequivalent arg '{argument}' for exchange '{exchange}' in vhost '/'"
+    with channel_refusal(406, f"PRECONDITION_FAILED - {subject}: {words}"):
         channel.exchange_declare(exchange, **second)
 
 
@@ -233,9 +228,7 @@ def test_reserved_exchange_names(channel: BlockingChannel) -> None:
 
 @pytest.mark.parametrize("name", ["amq.direct", "amq.fanout", "amq.topic", "amq.headers", "amq.match"])
 def test_system_exchanges_cannot_be_deleted(bench: Workbench, channel: BlockingChannel, name: str) -> None:
-    with channel_refusal(
-        403, f"ACCESS_REFUSED - deletion of system exchange '{name}' in vhost '/' not allowed"
-    ):
+    with channel_refusal(403, f"ACCESS_REFUSED - deletion of system exchange '{name}' in vhost '/' not allowed"):
         channel.exchange_delete(name)
     assert exchange_exists(bench, name)
 

@@ -123,9 +123,7 @@ HEADERS = [
 """Binding arguments, message headers, and whether the one matches the other."""
 
 
-@pytest.mark.parametrize(
-    ("arguments", "headers", "matched"), [pytest.param(*row[1:], id=row[0]) for row in HEADERS]
-)
+@pytest.mark.parametrize(("arguments", "headers", "matched"), [pytest.param(*row[1:], id=row[0]) for row in HEADERS])
 def test_headers(
     bench: Workbench,
     channel: BlockingChannel,

@@ -161,9 +161,7 @@ async def test_passwords_can_be_typed(server: TargetServer, tmp_path: Path) -> N
     assert server.broker.users.authenticate("ann", "secret", is_loopback=False).name == "ann"
 
 
-async def test_stop_returns_when_the_directory_is_free(
-    server: TargetServer, warren: Warren, tmp_path: Path
-) -> None:
+async def test_stop_returns_when_the_directory_is_free(server: TargetServer, warren: Warren, tmp_path: Path) -> None:
     held = DataDirectory(tmp_path)
     finished = trio.Event()
 
@@ -263,9 +261,7 @@ def test_rich_is_not_imported_without_need() -> None:
 
 def test_a_reader_that_has_seen_enough() -> None:
     command = f"{sys.executable} -m gateway ctl --help | head -n 1; echo ${{PIPESTATUS[0]}}"
-    found = subprocess.run(
-        ["bash", "-c", command], cwd=REPOSITORY, capture_output=True, text=True, check=True
-    )
+    found = subprocess.run(["bash", "-c", command], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert found.stdout.endswith("\n0\n")
     assert found.stderr == ""
 

@@ -80,9 +80,7 @@ def test_listeners_are_replaced_as_a_whole(tmp_path: Path) -> None:
         "amqp=0.0.0.0:3",
         "amqp=[::]:4",
     ]
-    options: list[tuple[str, str, object]] = [
-        ("--listen", "listen", ["amqp=localhost:0", "amqp=localhost:0"])
-    ]
+    options: list[tuple[str, str, object]] = [("--listen", "listen", ["amqp=localhost:0", "amqp=localhost:0"])]
     found = load(tmp_path, environment=environment, options=options).listeners
     assert found == (Listener("amqp", "localhost", 0),) * 2
 

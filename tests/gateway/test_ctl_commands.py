@@ -19,9 +19,7 @@ class Asker:
 
     def __init__(self) -> None:
         self.server = TargetServer()
-        self.control = Control(
-            self.server, Config(in_memory=True, default_pass="swordfish"), started_at_s=0.0
-        )
+        self.control = Control(self.server, Config(in_memory=True, default_pass="swordfish"), started_at_s=0.0)
 
     async def ask(self, command: str, *arguments: str, **options: object) -> Answer:
         """The answer, whatever it is."""
@@ -62,9 +60,7 @@ async def test_columns(warren: Asker) -> None:
     warren.server.fill_queue("tasks", 3, {"x-max-length": 10})
     assert await warren.rows("list_queues") == [["tasks", 3]]
     assert await warren.rows("list_queues", "messages_ready", "name") == [[3, "tasks"]]
-    assert await warren.rows("list_queues", "name,arguments", "policy") == [
-        ["tasks", {"x-max-length": 10}, None]
-    ]
+    assert await warren.rows("list_queues", "name,arguments", "policy") == [["tasks", {"x-max-length": 10}, None]]
     assert await warren.rows("list_queues", vhost="other") == []
     code, text = await warren.refused("list_queues", "name", "size")
     assert code == 64

@@ -61,9 +61,7 @@ def test_a_holder_that_was_killed_holds_nothing(tmp_path: Path) -> None:
     DataDirectory(tmp_path).close()
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b'{"pid": 1}', b'{"pid":1,"started":2,"listening":{"a":1}}']
-)
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"pid": 1}', b'{"pid":1,"started":2,"listening":{"a":1}}'])
 def test_a_lock_file_that_makes_no_sense(tmp_path: Path, content: bytes) -> None:
     with DataDirectory(tmp_path):
         (tmp_path / LOCK_NAME).write_bytes(content)

@@ -177,9 +177,7 @@ def method(channel: int, name: str, *arguments: bytes) -> bytes:
     return frame(METHOD, channel, short(class_id) + short(method_id) + b"".join(arguments))
 
 
-def header(
-    channel: int, body_size: int, properties: bytes = b"\0\0", class_id: int = 60, weight: int = 0
-) -> bytes:
+def header(channel: int, body_size: int, properties: bytes = b"\0\0", class_id: int = 60, weight: int = 0) -> bytes:
     """A content header; `properties` are the flags and the property list as raw bytes."""
     return frame(HEADER, channel, short(class_id) + short(weight) + longlong(body_size) + properties)
 
@@ -204,9 +202,7 @@ def publish(
     """A whole message in as few frames as may be: a body frame only where there is a body."""
     content = header(channel, len(payload), properties) + (body(channel, payload) if payload else b"")
     flags = bits(mandatory, False)
-    return (
-        method(channel, "basic.publish", short(0), shortstr(exchange), shortstr(routing_key), flags) + content
-    )
+    return method(channel, "basic.publish", short(0), shortstr(exchange), shortstr(routing_key), flags) + content
 
 
 class ByteReader:

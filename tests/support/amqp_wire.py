@@ -46,9 +46,7 @@ class Frame:
         if self.kind == wire.METHOD:
             ids = int.from_bytes(self.payload[:2]), int.from_bytes(self.payload[2:4])
             return wire.METHOD_NAMES.get(ids, f"{ids[0]}.{ids[1]}")
-        return {wire.HEADER: "header", wire.BODY: "body", wire.HEARTBEAT: "heartbeat"}.get(
-            self.kind, str(self.kind)
-        )
+        return {wire.HEADER: "header", wire.BODY: "body", wire.HEARTBEAT: "heartbeat"}.get(self.kind, str(self.kind))
 
     @property
     def arguments(self) -> ByteReader:
@@ -222,9 +220,7 @@ class WireClient:
     def declare_queue(self, channel: int, name: str, *, exclusive: bool = True) -> str:
         """Declares a queue, by default one that goes with this connection; gives its name."""
         flags = wire.bits(False, False, exclusive, False, False)
-        self.send(
-            wire.method(channel, "queue.declare", wire.short(0), wire.shortstr(name), flags, wire.table())
-        )
+        self.send(wire.method(channel, "queue.declare", wire.short(0), wire.shortstr(name), flags, wire.table()))
         return self.expect("queue.declare-ok", channel).shortstr()
 
     def consume(self, channel: int, queue: str, *, no_ack: bool = True, tag: str = "") -> str:

@@ -1,12 +1,12 @@
 """Child processes of the tests: free ports, waiting for something to become true, stopping what was started.
 
 Every broker is started as the leader of a session of its own, so that it and whatever it started can be ended
-by its process id alone, without looking for names.  Each has a guard besides: a shell that waits for a pipe from the test
-process to close, and then kills that session.  So a test run that is itself killed, when no cleaning up happens,
-leaves nothing running.
+by its process id alone, without looking for names.  Each has a guard besides: a shell that waits for a pipe from
+the test process to close, and then kills that session.  So a test run that is itself killed, when no cleaning up
+happens, leaves nothing running.
 
-Waiting is always bounded and always watches the child: a
-broker that died while starting is reported at once, with the end of its log.
+Waiting is always bounded and always watches the child: a broker that died while starting is reported at once,
+with the end of its log.
 """
 
 from __future__ import annotations

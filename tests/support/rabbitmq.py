@@ -165,9 +165,7 @@ def _start(
         child.wait_until(lambda: child.amqp_answers(amqp), process, log, START_TIMEOUT_S, "starting RabbitMQ")
         start_s = time.perf_counter() - started_at
         for port in others:
-            child.wait_until(
-                partial(child.accepts, port), process, log, START_TIMEOUT_S, f"opening port {port}"
-            )
+            child.wait_until(partial(child.accepts, port), process, log, START_TIMEOUT_S, f"opening port {port}")
     except child.ChildError:
         child.stop(process, 0)
         child.stop(port_mapper, 0)

@@ -88,9 +88,7 @@ def start_warren(
         addresses = _addresses(ready_file)
         if "amqp" in addresses:
             port = addresses["amqp"][1]
-            child.wait_until(
-                lambda: child.amqp_answers(port), process, log, READY_TIMEOUT_S, "answering AMQP"
-            )
+            child.wait_until(lambda: child.amqp_answers(port), process, log, READY_TIMEOUT_S, "answering AMQP")
     except (child.ChildError, ValueError):
         child.stop(process, grace_s=0)
         raise

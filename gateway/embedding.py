@@ -1,0 +1,80 @@
+"""A broker inside a Trio program: for tests that want a real one, and for programs that bring their own.
+
+    async with gateway.open_broker() as broker:
+        host, port = broker.address("amqp")
+        ...
+
+Entering the block starts the broker; leaving it, also by an exception or cancellation, closes its connections with 320
+and its stores in good order.  It shares the program's event loop and does nothing to the rest of the process: no
+signals, no log configuration, no garbage collector settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+
+from gateway.config import Config
+from gateway.config_keys import PROTOCOLS
+from gateway.config_values import listeners as listeners_of
+from gateway.server import Server, open_server
+
+
+class EmbeddedBroker:
+    """A running broker, as the block of `open_broker` sees it."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    @property
+    def listening(self) -> Mapping[str, Sequence[tuple[str, int]]]:
+        """The addresses that connections are accepted on, by protocol."""
+        return self._server.listening
+
+    def address(self, protocol: str = "amqp") -> tuple[str, int]:
+        """Host and port of the first listener of a protocol.  Raises KeyError when there is none."""
+        return self._server.listening[protocol][0]
+
+    def url(self, protocol: str = "amqp") -> str:
+        """`amqp://HOST:PORT/` for clients that take one."""
+        host, port = self.address(protocol)
+        return f"{protocol}://[{host}]:{port}/" if ":" in host else f"{protocol}://{host}:{port}/"
+
+    def inspect(self, what: str, vhost: str | None = None) -> list[dict[str, object]]:
+        """Rows of queues, exchanges, bindings, connections, channels, consumers or vhosts, as `warren ctl` lists them."""
+        return self._server.broker.inspect(what, vhost)
+
+    def set_alarm(self, resource: str, raised: bool) -> None:
+        """Raise or clear the "memory" or "disk" alarm by hand, to see how clients cope with connection.blocked."""
+        self._server.broker.alarms.set(resource, raised)
+        self._server.changed()
+
+
+_parse_listeners = listeners_of(PROTOCOLS)
+
+
+@asynccontextmanager
+async def open_broker(
+    data_directory: str | PathLike[str] | None = None,
+    *,
+    listen: Sequence[str] = ("amqp=127.0.0.1:0",),
+    config: Config | None = None,
+) -> AsyncIterator[EmbeddedBroker]:
+    """Run a broker for the length of an `async with` block.
+
+    data_directory: where it keeps its data; None keeps everything in memory.  listen: addresses such as
+    `amqp=127.0.0.1:0` (port 0: any free one).  config: everything else; its directory and listeners are replaced.
+    Raises StorageError when the directory or an address can't be used.
+    """
+    base = config if config is not None else Config(in_memory=True)
+    chosen = replace(
+        base,
+        data_directory=Path(data_directory) if data_directory is not None else None,
+        in_memory=data_directory is None,
+        listeners=_parse_listeners(list(listen)),
+    )
+    async with open_server(chosen) as server:
+        yield EmbeddedBroker(server)
