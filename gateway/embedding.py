@@ -16,9 +16,11 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
+from typing import cast
 
 from gateway.config import Config
 from gateway.config_keys import PROTOCOLS
+from gateway.config_values import Listener
 from gateway.config_values import listeners as listeners_of
 from gateway.server import Server, open_server
 
@@ -74,7 +76,7 @@ async def open_broker(
         base,
         data_directory=Path(data_directory) if data_directory is not None else None,
         in_memory=data_directory is None,
-        listeners=_parse_listeners(list(listen)),
+        listeners=cast("tuple[Listener, ...]", _parse_listeners(list(listen))),
     )
     async with open_server(chosen) as server:
         yield EmbeddedBroker(server)
