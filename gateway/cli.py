@@ -95,9 +95,7 @@ def ctl(
     description: Annotated[str | None, typer.Option("--description")] = None,
     tags: Annotated[str | None, typer.Option("--tags")] = None,
     default_queue_type: Annotated[str | None, typer.Option("--default-queue-type")] = None,
-    node: Annotated[
-        str | None, typer.Option("--node", "-n", help="Ignored: the data directory says it.")
-    ] = None,
+    node: Annotated[str | None, typer.Option("--node", "-n", help="Ignored: the data directory says it.")] = None,
     longnames: Annotated[bool, typer.Option("--longnames", "-l", help="Ignored.")] = False,
     show_help: Annotated[bool, typer.Option("--help", "-h")] = False,
 ) -> None:
@@ -172,6 +170,9 @@ def _dispatch(arguments: list[str]) -> int:
         arguments.insert(0, "ctl")
     try:
         result = typer.main.get_command(app).main(arguments, prog_name="warren", standalone_mode=False)
+    except SystemExit:
+        # How typer ends, in this mode, when whoever read the output has gone: no failure of the command.
+        return codes.OK
     except Exception as error:
         text, code = _explain(error)
         print(f"Error: {text}", file=sys.stderr)

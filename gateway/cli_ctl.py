@@ -51,9 +51,7 @@ def run(invocation: Invocation) -> None:
         vhost = options.get(VHOST) or "/"
         print(word.announcement.format(*arguments, vhost=vhost, directory=directory), flush=True)
     answer = request(directory, word.name, arguments, options, invocation.timeout_s)
-    print_answer(
-        answer, invocation.formatter, sys.stdout, headers=invocation.headers, silent=invocation.silent
-    )
+    print_answer(answer, invocation.formatter, sys.stdout, headers=invocation.headers, silent=invocation.silent)
     if word.name == "stop":
         _wait_for_end(directory, invocation.timeout_s)
 

@@ -259,11 +259,18 @@ def test_rich_is_not_imported_without_need() -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0
 
 
-def test_a_reader_that_has_seen_enough() -> None:
-    command = f"{sys.executable} -m gateway ctl --help | head -n 1; echo ${{PIPESTATUS[0]}}"
-    found = subprocess.run(["bash", "-c", command], cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    assert found.stdout.endswith("\n0\n")
-    assert found.stderr == ""
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_has_seen_enough(unbuffered: str) -> None:
+    """As in `warren list_queues | head`: whether writing or the last flush meets the closed pipe."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    command = [sys.executable, "-m", "gateway", "ctl", "--help"]
+    with os.fdopen(writing, "wb") as closed:
+        found = subprocess.run(
+            command, cwd=REPOSITORY, env=environment, stdout=closed, stderr=subprocess.PIPE, check=False
+        )
+    assert (found.returncode, found.stderr) == (0, b"")
 
 
 CELLS = [

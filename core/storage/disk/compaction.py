@@ -182,9 +182,7 @@ class CompactionJob:
             if kept:
                 self._add(encode_record(SETTLED, position, encode_settled(queue_id, kept)))
 
-    def _copy_message(
-        self, position: int, buffer: bytes, start: int, end: int, dead: dict[int, set[int]]
-    ) -> None:
+    def _copy_message(self, position: int, buffer: bytes, start: int, end: int, dead: dict[int, set[int]]) -> None:
         """The message for those of its queues that haven't settled it."""
         _, queue_ids, address_at, properties_at, body_at = decode_message(buffer, start, end)
         kept = [queue_id for queue_id in queue_ids if position not in dead.get(queue_id, ())]

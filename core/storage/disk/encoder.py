@@ -142,10 +142,7 @@ class Encoder:
                 if size > LARGE_RECORD_SIZE:
                     content = memoryview(content)
                 content = content[message.body_at : message.body_at + size]
-            head = (
-                pack_message_head(MARKER, MESSAGE | flags, length, position, message.published_at_ms)
-                + routing
-            )
+            head = pack_message_head(MARKER, MESSAGE | flags, length, position, message.published_at_ms) + routing
             add(pack_checksum(crc32(content, crc32(head))))
             add(head)
             add(content)

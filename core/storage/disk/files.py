@@ -86,7 +86,5 @@ def _advice(messages: Path, error: OSError) -> str:
             " runs the broker, or name another data directory"
         )
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return (
-            f"cannot keep messages in {messages}: {reason}; free some space, or name another data directory"
-        )
+        return f"cannot keep messages in {messages}: {reason}; free some space, or name another data directory"
     return f"cannot keep messages in {messages}: {reason}; check the path, or name another data directory"

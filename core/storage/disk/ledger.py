@@ -89,9 +89,7 @@ class Ledger:
     def settlements_of(self, target: Segment) -> dict[int, int]:
         """How many settlements of entries in `target` each segment holds, by base."""
         return {
-            segment.base: segment.targets[target.base]
-            for segment in self.segments
-            if target.base in segment.targets
+            segment.base: segment.targets[target.base] for segment in self.segments if target.base in segment.targets
         }
 
     def settled_elsewhere(self, source: Segment) -> dict[int, list[array[int]]]:
@@ -131,7 +129,7 @@ class Ledger:
         return sorted(found, key=lambda segment: segment.base)
 
     def take_compactable(self) -> Segment | None:
-        """The first segment that would shrink to half or has damage to leave behind; None if there is none."""
+        """The first segment that would shrink to half or has damage to leave behind, or None."""
         last = self.last
         for segment in sorted(self._touched, key=lambda segment: segment.base):
             self._touched.discard(segment)

@@ -37,9 +37,7 @@ class Quarantine:
                 self._make_directory()
                 self._copy(self._directory / name, copy, start, end)
         except OSError as error:
-            self.report(
-                f"{what} and could not be copied to {copy}: {error.strerror}; they stay where they are"
-            )
+            self.report(f"{what} and could not be copied to {copy}: {error.strerror}; they stay where they are")
             return False
         self.report(
             f"{what}; copied to {copy}. Messages stored there are lost, and messages acknowledged there"
@@ -83,9 +81,7 @@ class Quarantine:
         partial = target.with_suffix(".tmp")
         source_descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            target_descriptor = os.open(
-                partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE
-            )
+            target_descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
             try:
                 for offset in range(start, end, _COPY_CHUNK_SIZE):
                     data = os.pread(source_descriptor, min(_COPY_CHUNK_SIZE, end - offset), offset)

@@ -140,9 +140,7 @@ class MessageReader:
                 found[position] = self._decode(descriptor, buffer, offset - first, position, offset)
             except DamagedRecordError as damage:
                 found[position] = None
-                self._quarantine.report(
-                    f"{self._path(segment)}: the message at byte {offset} is lost: {damage}"
-                )
+                self._quarantine.report(f"{self._path(segment)}: the message at byte {offset} is lost: {damage}")
 
     def _decode(self, descriptor: int, buffer: bytes, at: int, position: int, offset: int) -> Message:
         """The message whose record begins at buffer[at]; raises DamagedRecordError."""

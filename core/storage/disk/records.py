@@ -119,9 +119,7 @@ def decode_message(buffer: bytes, start: int, end: int) -> tuple[int, tuple[int,
     starts).
     """
     try:
-        published_at_ms, queue_count, address_size, properties_size = _MESSAGE_FIELDS.unpack_from(
-            buffer, start
-        )
+        published_at_ms, queue_count, address_size, properties_size = _MESSAGE_FIELDS.unpack_from(buffer, start)
         address_at = start + MESSAGE_FIELDS_SIZE + QUEUE_ID_SIZE * queue_count
         properties_at = address_at + address_size
         body_at = properties_at + properties_size

@@ -129,11 +129,7 @@ class Recovery:
     def _can_go_on(self, scan: SegmentScan) -> bool:
         segment = scan.segment
         is_whole = scan.header_is_valid and not scan.damaged and not segment.sparse
-        return (
-            is_whole
-            and segment.size < self._segment_bytes_max
-            and segment.base + scan.file_size >= self._next_base
-        )
+        return is_whole and segment.size < self._segment_bytes_max and segment.base + scan.file_size >= self._next_base
 
     def _cut_tail(self, scan: SegmentScan) -> None:
         """Cut the file behind its last record, so that nothing old can appear behind what is written next."""

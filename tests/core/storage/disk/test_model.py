@@ -70,26 +70,36 @@ class DiskEngineMachine(RuleBasedStateMachine):
             self.engine.close()
         shutil.rmtree(self.root)
 
-    @rule(queue_ids=QUEUE_IDS, size=SIZES)
-    def append(self, queue_ids: tuple[int, ...], size: int) -> None:
-        number, self.next_number = self.next_number, self.next_number + 1
-        message = make_message(b"%08d" % number + bytes(size))
-        self.engine.append(message, queue_ids)
-        for queue_id in queue_ids:
-            self.live[queue_id, number] = message
-            self._note_appended((queue_id, number))
+    @rule(queue_ids=QUEUE_IDS, size=SIZES, count=st.integers(1, 6))
+    def append(self, queue_ids: tuple[int, ...], size: int, count: int) -> None:
+        for _ in range(count):
+            self._append_one(queue_ids, size)
+
+    @rule(queue_ids=QUEUE_IDS, size=SIZES, count=st.integers(1, 12))
+    @precondition(lambda self: self.group is None and self.flush_job is None)
+    def append_and_flush_each(self, queue_ids: tuple[int, ...], size: int, count: int) -> None:
+        for _ in range(count):
+            self._append_one(queue_ids, size)
+            self.flush_at_once()
 
     @rule(choice=st.integers(0, 1 << 30), by_position=st.booleans())
     @precondition(lambda self: self.live)
     def settle(self, choice: int, by_position: bool) -> None:
         self._settle_one(sorted(self.live)[choice % len(self.live)], by_position)
 
-    @rule(fraction=st.floats(0, 1), by_position=st.booleans())
+    @rule(tenths=st.integers(1, 10), by_position=st.booleans())
     @precondition(lambda self: self.live)
-    def settle_oldest(self, fraction: float, by_position: bool) -> None:
+    def settle_oldest(self, tenths: int, by_position: bool) -> None:
         oldest = sorted(self.live, key=lambda entry: entry[1])
-        for entry in oldest[: int(len(oldest) * fraction)]:
+        for entry in oldest[: -(-len(oldest) * tenths // 10)]:
             self._settle_one(entry, by_position)
+
+    @rule(step=st.integers(2, 9), by_position=st.booleans())
+    @precondition(lambda self: self.live)
+    def settle_all_but_each_nth(self, step: int, by_position: bool) -> None:
+        for index, entry in enumerate(sorted(self.live, key=lambda entry: entry[1])):
+            if index % step:
+                self._settle_one(entry, by_position)
 
     @rule()
     @precondition(lambda self: self.group is None)
@@ -164,8 +174,8 @@ class DiskEngineMachine(RuleBasedStateMachine):
     def maintain_to_the_end(self) -> None:
         maintain(self.engine)
 
-    @rule(cut=st.floats(0, 1), with_leftover=st.booleans())
-    def crash(self, cut: float, with_leftover: bool) -> None:
+    @rule(cut=st.integers(0, 16), with_leftover=st.booleans())
+    def crash(self, cut: int, with_leftover: bool) -> None:
         old_directory = self._directory()
         self.directory_number += 1
         directory = crash_copy(old_directory, self._directory())
@@ -185,10 +195,9 @@ class DiskEngineMachine(RuleBasedStateMachine):
         self.pending, self.flying = Work(), Work()
         self.group = self.flush_job = self.maintenance_job = None
 
-    @invariant()
-    def stored_messages_can_be_read(self) -> None:
-        if not hasattr(self, "engine"):
-            return
+    @rule()
+    @precondition(lambda self: self.live)
+    def read_everything(self) -> None:
         readable = [entry for entry in sorted(self.durable) if entry in self.live]
         positions = [self._position(entry) for entry in readable]
         for (_, number), message in zip(readable, self.engine.read(positions), strict=True):
@@ -215,8 +224,13 @@ class DiskEngineMachine(RuleBasedStateMachine):
         holder = self.live[entry]
         return holder.position if isinstance(holder, Message) else holder
 
-    def _note_appended(self, entry: Entry) -> None:
-        (self.group[0] if self.group is not None else self.pending.appended).add(entry)
+    def _append_one(self, queue_ids: tuple[int, ...], size: int) -> None:
+        number, self.next_number = self.next_number, self.next_number + 1
+        message = make_message(b"%08d" % number + bytes(size))
+        self.engine.append(message, queue_ids)
+        for queue_id in queue_ids:
+            self.live[queue_id, number] = message
+            (self.group[0] if self.group is not None else self.pending.appended).add((queue_id, number))
 
     def _settle_one(self, entry: Entry, by_position: bool) -> None:
         position = self._position(entry)
@@ -241,15 +255,15 @@ class DiskEngineMachine(RuleBasedStateMachine):
         files = segment_files(self._directory())
         return len(files), len(files[-1].read_bytes().rstrip(b"\0")) if files else 0
 
-    def _cut_last_write(self, directory: Path, cut: float) -> None:
-        """Keep a part of what the last flush wrote."""
+    def _cut_last_write(self, directory: Path, cut: int) -> None:
+        """Keep `cut` sixteenths of what the last flush wrote."""
         assert self.size_before_write is not None
         path = segment_files(directory)[-1]
         used = len(path.read_bytes().rstrip(b"\0"))
         count_before, used_before = self.size_before_write
         start = used_before if len(segment_files(directory)) == count_before else 0
         if start < used:
-            os.truncate(path, start + int((used - start) * cut))
+            os.truncate(path, start + (used - start) * cut // 16)
 
     def _recover(self) -> dict[Entry, int]:
         """Recovered entries and their positions, checked to be in order."""

@@ -149,16 +149,22 @@ def test_a_message_read_back_can_be_settled(engine: DiskEngine, directory: Path)
     assert engine.statistics()["entries"] == 0
 
 
+def test_recovered_messages_are_written_ones(engine: DiskEngine, directory: Path, tmp_path: Path) -> None:
+    store(engine, [b"one"])
+    reopened = open_disk(crash_copy(directory, tmp_path / "copy"))
+    ((_, positions, _),) = reopened.recover()
+    (message,) = reopened.read(positions)
+    assert message is not None
+    assert reopened.is_written(message)
+    reopened.close()
+
+
 def test_large_bodies_and_small_ones_are_read_in_the_order_asked(engine: DiskEngine) -> None:
-    bodies = [
-        bytes([number]) * size for number, size in enumerate([1, 200_000, 0, 70_000, 3_000_000, 5, 40_000])
-    ]
+    bodies = [bytes([number]) * size for number, size in enumerate([1, 200_000, 0, 70_000, 3_000_000, 5, 40_000])]
     positions = [message.position for message in store(engine, bodies)]
     for order in ([0, 1, 2, 3, 4, 5, 6], [6, 0, 4, 2], [4], [5, 1]):
         found = engine.read([positions[index] for index in order])
-        assert [message.body for message in found if message is not None] == [
-            bodies[index] for index in order
-        ]
+        assert [message.body for message in found if message is not None] == [bodies[index] for index in order]
 
 
 def test_the_log_goes_on_after_a_restart(directory: Path) -> None:

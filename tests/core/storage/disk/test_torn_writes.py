@@ -151,14 +151,16 @@ def _blank(path: Path, start: int, end: int) -> None:
     path.write_bytes(data)
 
 
-def test_torn_bytes_are_counted(tmp_path: Path) -> None:
+def test_torn_bytes_are_counted_and_cut_off(tmp_path: Path) -> None:
     engine = open_disk(tmp_path)
     list(engine.recover())
     store(engine, [b"kept", b"torn"])
     engine.close()
     (path,) = segment_files(tmp_path)
+    kept_end = record_ranges(path)[0][1]
     os.truncate(path, path.stat().st_size - 1)
     engine = open_disk(tmp_path)
     assert recover_bodies(engine) == {1: [b"kept"]}
     assert engine.statistics()["torn_bytes"] > 0
+    assert path.stat().st_size == kept_end
     engine.close()

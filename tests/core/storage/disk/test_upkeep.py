@@ -98,9 +98,7 @@ def test_a_segment_dies_only_when_its_settlements_are_synced(engine: DiskEngine,
     assert isinstance(engine.begin_maintenance(), DeletionJob)
 
 
-def test_settlements_outlive_their_segment_as_long_as_they_are_needed(
-    engine: DiskEngine, directory: Path
-) -> None:
+def test_settlements_outlive_their_segment_as_long_as_they_are_needed(engine: DiskEngine, directory: Path) -> None:
     """The first segment stays (most of it is live); a later one holds only settlements of its entries."""
     first = [store(engine, [b"%02d" % number])[0] for number in range(8)]
     engine.settle(1, first[0])
@@ -206,13 +204,34 @@ def test_the_broker_goes_on_while_a_segment_is_compacted(engine: DiskEngine, dir
     expected = {1: [message.body for message in other] + [b"during"]}
     assert reopened_bodies(directory) == expected
     engine.finish_maintenance(job)
-    assert _bodies(engine.read([message.position for message in other])) == [
-        message.body for message in other
-    ]
+    assert _bodies(engine.read([message.position for message in other])) == [message.body for message in other]
     assert engine.statistics()["entries"] == 3
     assert reopened_bodies(directory) == expected
     maintain(engine)
     assert reopened_bodies(directory) == expected
+
+
+def test_a_segment_is_read_first_between_its_rewriting_and_the_booking(engine: DiskEngine) -> None:
+    live = _mostly_dead(engine)
+    job = _compact(engine)
+    job.write()
+    assert _bodies(engine.read([message.position for message in live])) == [message.body for message in live]
+
+
+def test_what_is_settled_during_a_compaction_stays_settled(engine: DiskEngine, directory: Path) -> None:
+    """Its settlement lies in a segment without live entries, which must outlive the compaction."""
+    live = _mostly_dead(engine)
+    job = _compact(engine)
+    engine.settle(1, live[0])
+    flush(engine)
+    passing = store(engine, [bytes(TINY_SEGMENT_BYTES)], (2,))
+    store(engine, [b"next segment"], (3,))
+    job.write()
+    engine.finish_maintenance(job)
+    engine.settle(2, passing[0])
+    flush(engine)
+    maintain(engine)
+    assert reopened_bodies(directory)[1] == [message.body for message in live[1:]]
 
 
 def test_a_crash_before_the_rename(engine: DiskEngine, directory: Path) -> None:

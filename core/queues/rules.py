@@ -1,0 +1,196 @@
+"""The rules of a queue: what its x-arguments and policies ask for beyond first in, first out (spec A.7).
+
+Arguments are checked when the queue is declared and never change; a policy may come and go.  `effective_rules` joins
+both: the smaller of two numbers counts, and for names and the overflow behaviour the argument wins.  A queue for which
+nothing is asked has `NO_RULES`, and pays for none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from core.errors import PreconditionFailed
+
+if TYPE_CHECKING:
+    from core.field_table import FieldValue
+
+DURATION_MS_MAX: Final = 315_360_000_000
+"""Ten years, RabbitMQ's limit for TTL and expiry."""
+
+PRIORITY_MAX: Final = 255
+
+DROP_HEAD: Final = "drop-head"
+REJECT_PUBLISH: Final = "reject-publish"
+REJECT_PUBLISH_DLX: Final = "reject-publish-dlx"
+OVERFLOWS: Final = (DROP_HEAD, REJECT_PUBLISH, REJECT_PUBLISH_DLX)
+DEAD_LETTER_STRATEGIES: Final = ("at-most-once", "at-least-once")
+
+DEDUPLICATION_SIZE: Final = 1000
+"""Remembered values when deduplication is asked for without bounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRules:
+    """What is asked of a queue; None: nothing.  Durations in milliseconds, lengths in messages or bytes.
+
+    delivery_limit: failed deliveries after which a message is dead-lettered.
+    drop_lowest_first: a full priority queue drops from its lowest priority instead of its head.
+    """
+
+    message_ttl_ms: int | None = None
+    expires_ms: int | None = None
+    max_length: int | None = None
+    max_length_bytes: int | None = None
+    overflow: str = DROP_HEAD
+    dead_letter_exchange: str | None = None
+    dead_letter_routing_key: str | None = None
+    max_priority: int | None = None
+    drop_lowest_first: bool = False
+    single_active_consumer: bool = False
+    delivery_limit: int | None = None
+    consumer_timeout_ms: int | None = None
+    deduplication_size: int | None = None
+    deduplication_ttl_ms: int | None = None
+    deduplication_header: str = "x-deduplication-header"
+
+    @property
+    def bounded(self) -> bool:
+        """True when there is a length to keep."""
+        return self.max_length is not None or self.max_length_bytes is not None
+
+    @property
+    def refuses(self) -> bool:
+        """True when a full queue refuses publishes instead of dropping its head."""
+        return self.bounded and self.overflow != DROP_HEAD
+
+
+NO_RULES: Final = QueueRules()
+
+
+def rules_from_arguments(description: str, arguments: Mapping[str, FieldValue]) -> QueueRules:
+    """The rules that a declaration asks for.
+
+    description: the queue, for the texts.  Raises PreconditionFailed (406) that names the argument and what is allowed.
+    """
+    if not any(name.startswith("x-") for name in arguments):
+        return NO_RULES
+    reader = _Arguments(description, arguments)
+    dead_letter_exchange = reader.text("x-dead-letter-exchange")
+    dead_letter_routing_key = reader.text("x-dead-letter-routing-key")
+    if dead_letter_routing_key is not None and dead_letter_exchange is None:
+        reader.refuse("x-dead-letter-routing-key", "it needs x-dead-letter-exchange as well")
+    reader.choice("x-dead-letter-strategy", DEAD_LETTER_STRATEGIES)
+    deduplicates = reader.flag("x-message-deduplication")
+    size = reader.number("x-cache-size", 1, None)
+    ttl_ms = reader.number("x-cache-ttl", 1, DURATION_MS_MAX)
+    if deduplicates and size is None and ttl_ms is None:
+        size = DEDUPLICATION_SIZE
+    version = reader.number("x-queue-version", 1, None)
+    if version not in (None, 1, 2):
+        reader.refuse("x-queue-version", f"{version} is not a version of classic queues; 2 is")
+    return QueueRules(
+        message_ttl_ms=reader.number("x-message-ttl", 0, DURATION_MS_MAX),
+        expires_ms=reader.number("x-expires", 1, DURATION_MS_MAX),
+        max_length=reader.number("x-max-length", 0, None),
+        max_length_bytes=reader.number("x-max-length-bytes", 0, None),
+        overflow=reader.choice("x-overflow", OVERFLOWS) or DROP_HEAD,
+        dead_letter_exchange=dead_letter_exchange,
+        dead_letter_routing_key=dead_letter_routing_key,
+        max_priority=reader.number("x-max-priority", 0, PRIORITY_MAX),
+        drop_lowest_first=reader.flag("x-drop-lowest-priority-first"),
+        single_active_consumer=reader.flag("x-single-active-consumer"),
+        delivery_limit=reader.number("x-delivery-limit", -1, None),
+        consumer_timeout_ms=reader.number("x-consumer-timeout", 0, DURATION_MS_MAX),
+        deduplication_size=size if deduplicates else None,
+        deduplication_ttl_ms=ttl_ms if deduplicates else None,
+        deduplication_header=reader.text("x-deduplication-header") or "x-deduplication-header",
+    )
+
+
+def effective_rules(
+    rules: QueueRules, arguments: Mapping[str, FieldValue], policy: Mapping[str, object]
+) -> QueueRules:
+    """The rules of a queue with these arguments under an effective policy definition (spec A.7, precedence)."""
+    if not policy:
+        return rules
+    overflow = policy.get("overflow")
+    dead_letter_exchange = policy.get("dead-letter-exchange")
+    dead_letter_routing_key = policy.get("dead-letter-routing-key")
+    return QueueRules(
+        message_ttl_ms=_least(rules.message_ttl_ms, policy.get("message-ttl")),
+        expires_ms=_least(rules.expires_ms, policy.get("expires")),
+        max_length=_least(rules.max_length, policy.get("max-length")),
+        max_length_bytes=_least(rules.max_length_bytes, policy.get("max-length-bytes")),
+        overflow=rules.overflow if "x-overflow" in arguments or overflow is None else str(overflow),
+        dead_letter_exchange=_first(rules.dead_letter_exchange, dead_letter_exchange),
+        dead_letter_routing_key=_first(rules.dead_letter_routing_key, dead_letter_routing_key),
+        max_priority=rules.max_priority,
+        drop_lowest_first=rules.drop_lowest_first,
+        single_active_consumer=rules.single_active_consumer,
+        delivery_limit=_least_limit(rules.delivery_limit, policy.get("delivery-limit")),
+        consumer_timeout_ms=_least(rules.consumer_timeout_ms, policy.get("consumer-timeout")),
+        deduplication_size=rules.deduplication_size,
+        deduplication_ttl_ms=rules.deduplication_ttl_ms,
+        deduplication_header=rules.deduplication_header,
+    )
+
+
+class _Arguments:
+    """Reads x-arguments and refuses what they may not be."""
+
+    def __init__(self, description: str, arguments: Mapping[str, FieldValue]) -> None:
+        self._description = description
+        self._arguments = arguments
+
+    def number(self, name: str, minimum: int, maximum: int | None) -> int | None:
+        if name not in self._arguments:
+            return None
+        value = self._arguments[name]
+        if isinstance(value, bool) or not isinstance(value, int):
+            self.refuse(name, f"{value!r} is no integer")
+            return None
+        if value < minimum:
+            self.refuse(name, f"{value} is smaller than {minimum}")
+        if maximum is not None and value > maximum:
+            self.refuse(name, f"{value} is larger than {maximum}")
+        return int(value)
+
+    def text(self, name: str) -> str | None:
+        value = self._arguments.get(name)
+        if name in self._arguments and not isinstance(value, str):
+            self.refuse(name, f"{value!r} is no string")
+        return value if isinstance(value, str) else None
+
+    def flag(self, name: str) -> bool:
+        value = self._arguments.get(name, False)
+        if not isinstance(value, bool):
+            self.refuse(name, f"{value!r} is neither true nor false")
+        return value is True
+
+    def choice(self, name: str, allowed: tuple[str, ...]) -> str | None:
+        value = self.text(name)
+        if value is not None and value not in allowed:
+            self.refuse(name, f"'{value}' is none of {', '.join(allowed)}")
+        return value
+
+    def refuse(self, name: str, reason: str) -> None:
+        raise PreconditionFailed(f"invalid arg '{name}' for {self._description}: {reason}")
+
+
+def _least(argument: int | None, policy: object) -> int | None:
+    if not isinstance(policy, int):
+        return argument
+    return policy if argument is None else min(argument, policy)
+
+
+def _least_limit(argument: int | None, policy: object) -> int | None:
+    """The smaller delivery limit, where a negative one means none."""
+    limits = [limit for limit in (argument, policy) if isinstance(limit, int)]
+    bounded = [limit for limit in limits if limit >= 0]
+    return min(bounded) if bounded else (limits[0] if limits else None)
+
+
+def _first(argument: str | None, policy: object) -> str | None:
+    return argument if argument is not None else (str(policy) if policy is not None else None)
