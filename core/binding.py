@@ -81,9 +81,7 @@ def canonical_arguments(arguments: Mapping[str, FieldValue]) -> tuple[object, ..
     return tuple((name, canonical_value(arguments[name])) for name in sorted(arguments))
 
 
-def binding_key(
-    kind: DestinationKind, name: str, routing_key: str, arguments: Mapping[str, FieldValue]
-) -> BindingKey:
+def binding_key(kind: DestinationKind, name: str, routing_key: str, arguments: Mapping[str, FieldValue]) -> BindingKey:
     """The key that a binding with this destination, routing key and arguments has; what unbind looks up."""
     return (kind, name, routing_key, canonical_arguments(arguments))
 

@@ -16,22 +16,29 @@ The time is `now_ms`, wall-clock milliseconds since 1970 that never run backward
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol, cast
 
 from core import inspection, recovery
 from core.access.accounts import User
 from core.access.users import Users
+from core.ack_timeout import TIMEOUT_DEFAULT_MS, AckHolder, AckTimeoutWatch
 from core.alarms import Alarms
 from core.deadlines import Deadlines
 from core.declaration_queue import remove_queue
 from core.definitions.store import DefinitionStore
 from core.errors import NotAllowed, PreconditionFailed
+from core.limits import BrokerLimits, Usage, check_connection, check_vhost
 from core.outbox import Outbox
+from core.parameters import Parameters
+from core.policies.table import PolicyTable
 from core.queues.base import Queue
 from core.queues.classic import ClassicQueue
 from core.storage.engine import Flush, StorageEngine
 from core.vhost import VirtualHost
+from core.vhost_limits import COMPONENT as VHOST_LIMITS
+from core.vhost_limits import VhostLimits
+from core.vhost_metadata import check_metadata
 
 if TYPE_CHECKING:
     from core.definitions.store import JSON
@@ -40,6 +47,9 @@ _log = logging.getLogger("warren.broker")
 
 BACKLOG_BYTES_MAX = 64 * 1024 * 1024
 """Default memory budget of queued stored messages: a quarter of what a small edge device can spare."""
+
+
+NO_LIMITS = BrokerLimits()
 
 
 class Committed(Protocol):
@@ -81,6 +91,9 @@ class SessionEntry(Protocol):
     def describe_channels(self) -> list[dict[str, object]]:
         """Columns of list_channels."""
 
+    def ack_holders(self) -> Iterable[AckHolder]:
+        """Its channels, or itself: whatever keeps unacknowledged deliveries."""
+
     def force_close(self, reason: str) -> None:
         """Close with 320 CONNECTION_FORCED, or the protocol's equivalent."""
 
@@ -90,7 +103,9 @@ class Broker:
 
     store: the engine for messages, recovered already.  definitions: the store for everything else, loaded by
     `core.recovery.recover`.  now_ms: the time at the start.  backlog_bytes_max: memory budget of queued stored
-    messages, in bytes.
+    messages, in bytes.  continue_client_deaths: whether the x-death that a client publishes counts as a message's
+    history (what applications written before RabbitMQ 4 expect).  consumer_timeout_ms: the acknowledgement timeout, 0
+    for none.  default_queue_type: of declarations that name none, in virtual hosts that have no default of their own.
     """
 
     def __init__(
@@ -101,6 +116,10 @@ class Broker:
         *,
         now_ms: int,
         backlog_bytes_max: int = BACKLOG_BYTES_MAX,
+        continue_client_deaths: bool = True,
+        consumer_timeout_ms: int = TIMEOUT_DEFAULT_MS,
+        limits: BrokerLimits = NO_LIMITS,
+        default_queue_type: str | None = None,
     ) -> None:
         self.store = store
         self.definitions = definitions
@@ -109,7 +128,16 @@ class Broker:
         self.started_at_ms = now_ms
         self.backlog_bytes_max = backlog_bytes_max
         self.sequence = 0
+        self.continue_client_deaths = continue_client_deaths
         self.vhosts: dict[str, VirtualHost] = {}
+        self.policies = PolicyTable(definitions)
+        self.parameters = Parameters(definitions)
+        self.limits = limits
+        self.default_queue_type = default_queue_type
+        self.client_count = 0
+        self.channel_count = 0
+        self._usage: dict[str, Usage] = {}
+        self.parameters.register(VHOST_LIMITS, VhostLimits(self.vhosts))
         self.deadlines = Deadlines(self._callback_failed)
         self.alarms = Alarms()
         self.dirty_queues: list[Queue] = []
@@ -118,6 +146,7 @@ class Broker:
         self.after_batch: list[Callable[[], None]] = []
         self.crowded_queues: set[ClassicQueue] = set()
         self.sessions: dict[SessionEntry, None] = {}
+        self.ack_timeouts = AckTimeoutWatch(self, consumer_timeout_ms)
 
     # Virtual hosts
 
@@ -131,17 +160,53 @@ class Broker:
     def open_vhost(self, user: User, name: str) -> VirtualHost:
         """The virtual host, for `user`; NotAllowed (530) when it isn't there or isn't theirs (A.3.7)."""
         found = self.vhost(name)
+        check_connection(self, user.name, found)
         if not self.users.may_access_vhost(user.name, name):
-            raise NotAllowed(
-                f"access to vhost '{name}' refused for user '{user.name}'; grant permissions on it first"
-            )
+            raise NotAllowed(f"access to vhost '{name}' refused for user '{user.name}'; grant permissions on it first")
         return found
 
     def add_vhost(self, name: str, metadata: Mapping[str, object]) -> VirtualHost:
         """Make a virtual host; PreconditionFailed when it is there already."""
         if name in self.vhosts:
             raise PreconditionFailed(f"vhost '{name}' exists already")
-        return recovery.add_vhost(self, name, cast("Mapping[str, JSON]", metadata))
+        if not name:
+            raise PreconditionFailed("a virtual host needs a name")
+        check_vhost(self, name)
+        return recovery.add_vhost(self, name, check_metadata(cast("Mapping[str, JSON]", metadata)))
+
+    def update_vhost(self, name: str, metadata: Mapping[str, JSON]) -> None:
+        """Replace the description, tags or default queue type that `metadata` holds; the others stay.
+
+        An empty default queue type means none any more.  Raises NotAllowed for an unknown virtual host,
+        PreconditionFailed for a value that can't be.
+        """
+        vhost = self.vhost(name)
+        checked = check_metadata(metadata)
+        for key in metadata:
+            vhost.metadata.pop(key, None)
+        vhost.metadata.update(checked)
+        self._put_vhost(vhost)
+
+    def set_tracing(self, name: str, tracing: bool) -> None:
+        """Turn the firehose of a virtual host on or off, also for the time after a restart."""
+        vhost = self.vhost(name)
+        vhost.tracing = tracing
+        self._put_vhost(vhost)
+        vhost.changed()
+
+    def usage_of(self, user: str) -> Usage:
+        """The counters of what a user has open."""
+        found = self._usage.get(user)
+        if found is None:
+            found = self._usage[user] = Usage()
+        return found
+
+    def _put_vhost(self, vhost: VirtualHost) -> None:
+        if vhost.tracing:
+            vhost.metadata["tracing"] = True
+        else:
+            vhost.metadata.pop("tracing", None)
+        self.definitions.put("vhost", "", vhost.name, cast("Mapping[str, JSON]", vhost.metadata))
 
     def delete_vhost(self, name: str) -> None:
         """Delete a virtual host with all that is in it, and close its connections (spec G)."""
@@ -153,8 +218,15 @@ class Broker:
             remove_queue(vhost, queue)
         del self.vhosts[name]
         self.users.forget_vhost(name)
+        self.policies.forget_vhost(name)
+        self.parameters.forget_vhost(name)
         self.definitions.delete_vhost(name)
         self.definitions.delete("vhost", "", name)
+
+    def expire_queue(self, queue: Queue) -> None:
+        """Delete a queue that nobody has used for as long as its expiry says."""
+        _log.info("%s has expired: unused for its x-expires", queue.description)
+        remove_queue(queue.vhost, queue)
 
     def inspect(self, what: str, vhost: str | None) -> list[dict[str, object]]:
         """Rows of queues, exchanges, bindings, connections, channels, consumers or vhosts (spec F.8).
@@ -208,9 +280,7 @@ class Broker:
             self.definitions.commit()
         waiting = [(committed, committed.mark()) for committed in self.awaiting_flush]
         self.awaiting_flush.clear()
-        return Commit(
-            self.store.begin_flush(), self.definitions if self.definitions.unsynced else None, waiting
-        )
+        return Commit(self.store.begin_flush(), self.definitions if self.definitions.unsynced else None, waiting)
 
     def finish_commit(self, commit: Commit) -> None:
         """Book a commit that was written: confirms go out, and what is on disk may leave memory."""

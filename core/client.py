@@ -1,9 +1,14 @@
-"""Who is connected: the identity behind a session, as the broker's core sees it."""
+"""Who is connected: the identity behind a session, as the broker's core sees it.
+
+A client counts towards the limits on connections and channels (`core.limits`) from its making to `close`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+from core.limits import check_channel
 
 if TYPE_CHECKING:
     from core.access.accounts import User
@@ -19,7 +24,7 @@ class Client:
     properties: what the client says of itself.
     """
 
-    __slots__ = ("exclusive_queues", "name", "properties", "protocol", "user", "vhost")
+    __slots__ = ("_channels", "_open", "exclusive_queues", "name", "properties", "protocol", "usage", "user", "vhost")
 
     def __init__(
         self,
@@ -35,3 +40,35 @@ class Client:
         self.protocol = protocol
         self.properties = properties
         self.exclusive_queues: dict[str, Queue] = {}
+        self.usage = vhost.broker.usage_of(user.name)
+        self._channels = 0
+        self._open = True
+        self.usage.connections += 1
+        vhost.client_count += 1
+        vhost.broker.client_count += 1
+
+    def open_channel(self) -> None:
+        """A channel, or what comes nearest to it, is being opened; NotAllowed (530) when that is one too many."""
+        check_channel(self)
+        self._channels += 1
+        self.usage.channels += 1
+        self.vhost.broker.channel_count += 1
+
+    def close_channel(self) -> None:
+        """One of the channels is closed."""
+        self._close_channels(1)
+
+    def close(self) -> None:
+        """The connection ended: it counts towards limits no more.  A second call does nothing."""
+        if self._open:
+            self._open = False
+            self._close_channels(self._channels)
+            self.usage.connections -= 1
+            self.vhost.client_count -= 1
+            self.vhost.broker.client_count -= 1
+
+    def _close_channels(self, count: int) -> None:
+        count = min(count, self._channels)
+        self._channels -= count
+        self.usage.channels -= count
+        self.vhost.broker.channel_count -= count

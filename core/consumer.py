@@ -24,11 +24,23 @@ UNLIMITED_CREDIT = 1 << 60
 class Consumer(ABC):
     """One subscription to one queue; an adapter's subclass knows how a delivery looks on its wire.
 
+    priority: from the argument x-priority; higher ones are served first while they have credit.
     tag: the consumer's name, unique in its session.  no_ack: deliveries count as acknowledged once sent.
     exclusive: no other consumer may be on the queue.  prefetch: the limit it was created with, 0 for none.
     """
 
-    __slots__ = ("active", "arguments", "client", "exclusive", "no_ack", "parked", "prefetch", "queue", "tag")
+    __slots__ = (
+        "active",
+        "arguments",
+        "client",
+        "exclusive",
+        "no_ack",
+        "parked",
+        "prefetch",
+        "priority",
+        "queue",
+        "tag",
+    )
 
     def __init__(
         self,
@@ -48,6 +60,8 @@ class Consumer(ABC):
         self.exclusive = exclusive
         self.prefetch = prefetch
         self.arguments = arguments
+        priority = arguments.get("x-priority", 0)
+        self.priority = priority if isinstance(priority, int) else 0
         self.parked = False
         self.active = True
 

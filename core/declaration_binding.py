@@ -42,22 +42,27 @@ def bind(
         target = vhost.queue(destination) if kind == "queue" else vhost.exchange(destination)
     if exchange is None:
         exchange = vhost.exchange(source)
-    binding = Binding(source, target, routing_key, arguments, arguments_raw)
-    if exchange.add(binding):
-        vhost.changed()
-        if binding.durable:
-            vhost.broker.definitions.put(
-                "binding",
-                vhost.name,
-                _row_name(binding),
-                {
-                    "source": source,
-                    "kind": kind,
-                    "destination": target.name,
-                    "routing_key": routing_key,
-                    "arguments": base64.b64encode(arguments_raw).decode(),
-                },
-            )
+    add_binding(vhost, exchange, Binding(source, target, routing_key, arguments, arguments_raw))
+
+
+def add_binding(vhost: VirtualHost, exchange: Exchange, binding: Binding) -> None:
+    """Route by `binding`, from `exchange`, unless there is an equal one; PreconditionFailed for invalid arguments."""
+    if not exchange.add(binding):
+        return
+    vhost.changed()
+    if binding.durable:
+        vhost.broker.definitions.put(
+            "binding",
+            vhost.name,
+            _row_name(binding),
+            {
+                "source": exchange.name,
+                "kind": binding.target.kind,
+                "destination": binding.target.name,
+                "routing_key": binding.routing_key,
+                "arguments": base64.b64encode(binding.arguments_raw).decode(),
+            },
+        )
 
 
 def unbind(

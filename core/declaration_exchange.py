@@ -14,6 +14,7 @@ from core.equivalence import check_arguments, check_flag
 from core.errors import AccessRefused, BrokerError, PreconditionFailed
 from core.exchanges.base import Exchange
 from core.exchanges.registry import create
+from core.limits import check_exchange as check_exchange_limit
 from core.names import RESERVED_PREFIX, check_new_name, clean_name
 from core.vhost import DEFAULT_EXCHANGE, VirtualHost
 
@@ -80,21 +81,33 @@ def declare_exchange(
     if exchange.alternate is not None:
         users.check(client.user.name, vhost.name, "exchange", name, "read")
         users.check(client.user.name, vhost.name, "exchange", exchange.alternate, "write")
-    vhost.exchanges[name] = exchange
+    check_exchange_limit(vhost, name)
+    add_exchange(vhost, exchange)
+    return exchange
+
+
+def add_exchange(vhost: VirtualHost, exchange: Exchange) -> None:
+    """Put a new exchange of a free name into its virtual host, under the policies that match it."""
+    broker = vhost.broker
+    if exchange.durable and exchange.keeps_messages and not exchange.store_id:
+        exchange.store_id = broker.definitions.next_id("queue")
+    vhost.exchanges[exchange.name] = exchange
+    exchange.attached(vhost)
+    broker.policies.apply_to(vhost.name, exchange)
     vhost.changed()
-    if durable:
-        vhost.broker.definitions.put(
+    if exchange.durable:
+        broker.definitions.put(
             "exchange",
             vhost.name,
-            name,
+            exchange.name,
             {
-                "type": type_name,
-                "auto_delete": auto_delete,
-                "internal": internal,
-                "arguments": base64.b64encode(arguments_raw).decode(),
+                "type": exchange.type_name,
+                "auto_delete": exchange.auto_delete,
+                "internal": exchange.internal,
+                "id": exchange.store_id,
+                "arguments": base64.b64encode(exchange.arguments_raw).decode(),
             },
         )
-    return exchange
 
 
 def check_exchange(client: Client, name: str) -> Exchange:
@@ -128,6 +141,7 @@ def delete_exchange(client: Client, name: str, *, if_unused: bool = False) -> No
 def remove_exchange(vhost: VirtualHost, exchange: Exchange) -> None:
     """Take an exchange away with its bindings in both directions; auto-delete exchanges may go with it."""
     del vhost.exchanges[exchange.name]
+    exchange.detached()
     forget_bindings(vhost, list(exchange.bindings))
     if exchange.durable:
         vhost.broker.definitions.delete("exchange", vhost.name, exchange.name)

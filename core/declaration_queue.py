@@ -14,10 +14,12 @@ from core.declaration_binding import remove_bindings_of
 from core.declaration_exchange import check_any_permission, remove_emptied
 from core.equivalence import check_arguments, check_flag
 from core.errors import PreconditionFailed
+from core.limits import check_queue as check_queue_limit
 from core.names import check_new_name, clean_name, generated_name
 from core.queues.base import Queue
 from core.queues.registry import queue_class
 from core.vhost import VirtualHost
+from core.vhost_metadata import with_default_type
 
 if TYPE_CHECKING:
     from core.field_table import FieldValue
@@ -40,32 +42,76 @@ def declare_queue(
     """
     vhost = client.vhost
     broker = vhost.broker
+    server_named = not clean_name(name)
     name = clean_name(name) or generated_name()
-    arguments = arguments or {}
+    arguments, arguments_raw = with_default_type(
+        vhost, arguments or {}, arguments_raw, durable=durable, exclusive=exclusive, auto_delete=auto_delete
+    )
     existing = vhost.queues.get(name)
     if existing is None and not name.startswith("amq.gen-"):
         check_new_name("queue", name)
     broker.users.check(client.user.name, vhost.name, "queue", name, "configure")
     if existing is not None:
         existing.check_owner(client)
+        existing.used()
         _check_equivalent(existing, client, durable, exclusive, auto_delete, arguments, arguments_raw)
         return existing
+    check_queue_limit(vhost, name)
+    queue_class(f"queue '{name}' in vhost '{vhost.name}'", arguments).check_declaration(
+        f"queue '{name}' in vhost '{vhost.name}'",
+        durable=durable,
+        exclusive=exclusive,
+        auto_delete=auto_delete,
+        server_named=server_named,
+    )
+    return create_queue(
+        vhost,
+        name,
+        durable=durable,
+        auto_delete=auto_delete,
+        owner=client if exclusive else None,
+        arguments=arguments,
+        arguments_raw=arguments_raw,
+    )
+
+
+def create_queue(
+    vhost: VirtualHost,
+    name: str,
+    *,
+    durable: bool = False,
+    auto_delete: bool = False,
+    owner: Client | None = None,
+    arguments: Mapping[str, FieldValue] | None = None,
+    arguments_raw: bytes = EMPTY_TABLE_RAW,
+    store_id: int | None = None,
+) -> Queue:
+    """Make a queue of a name that is free, under the policies that match it; no permission is asked for.
+
+    owner: the connection of an exclusive one.  store_id: its number in the store, if it was taken already.
+    Raises PreconditionFailed (406) for invalid arguments.
+    """
+    broker = vhost.broker
+    arguments = arguments or {}
     made = queue_class(f"queue '{name}' in vhost '{vhost.name}'", arguments)
-    stored = durable and not exclusive
+    stored = durable and owner is None
+    if store_id is None:
+        store_id = broker.definitions.next_id("queue") if stored else 0
     queue = made(
         vhost,
         name,
         durable=stored,
         auto_delete=auto_delete,
-        owner=client if exclusive else None,
+        owner=owner,
         arguments=arguments,
         arguments_raw=arguments_raw,
-        store_id=broker.definitions.next_id("queue") if stored else 0,
+        store_id=store_id,
     )
     vhost.queues[name] = queue
+    broker.policies.apply_to(vhost.name, queue)
     vhost.changed()
-    if exclusive:
-        client.exclusive_queues[name] = queue
+    if owner is not None:
+        owner.exclusive_queues[name] = queue
     if stored:
         broker.definitions.put(
             "queue",
@@ -110,6 +156,7 @@ def delete_queue(client: Client, name: str, *, if_unused: bool = False, if_empty
     if queue is None:
         return 0
     queue.check_owner(client)
+    queue.check_delete(if_unused=if_unused, if_empty=if_empty)
     if if_unused and queue.consumers:
         raise PreconditionFailed(f"{queue.description} in use: it has {len(queue.consumers)} consumer(s)")
     if if_empty and queue.ready_count:
@@ -151,9 +198,10 @@ def end_consumer(consumer: Consumer) -> None:
 
 
 def end_client(client: Client) -> None:
-    """A connection ended: its exclusive queues are deleted."""
+    """A connection ended: its exclusive queues are deleted, and it counts no more."""
     for queue in list(client.exclusive_queues.values()):
         remove_queue(queue.vhost, queue)
+    client.close()
 
 
 def _check_equivalent(

@@ -42,9 +42,7 @@ class Typed:
         self.value = value
 
 
-FieldValue: TypeAlias = (
-    "str | int | float | Decimal | bytes | dict[str, FieldValue] | list[FieldValue] | None"
-)
+FieldValue: TypeAlias = "str | int | float | Decimal | bytes | dict[str, FieldValue] | list[FieldValue] | None"
 """What decoding gives (bool and Timestamp are ints)."""
 
 FieldTable: TypeAlias = dict[str, FieldValue]
@@ -159,9 +157,7 @@ def join_entries(entries: Mapping[str, bytes]) -> bytes:
     for key, raw_value in entries.items():
         key_bytes = key.encode("utf-8", "surrogateescape")
         if len(key_bytes) > SHORT_STRING_BYTES_MAX:
-            raise ValueError(
-                f"field table key is longer than {SHORT_STRING_BYTES_MAX} bytes: {key[:40]!r}..."
-            )
+            raise ValueError(f"field table key is longer than {SHORT_STRING_BYTES_MAX} bytes: {key[:40]!r}...")
         parts.append(bytes((len(key_bytes),)))
         parts.append(key_bytes)
         parts.append(raw_value)

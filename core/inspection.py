@@ -51,9 +51,9 @@ def _queues(broker: Broker, vhost: str | None) -> Iterator[Row]:
                 "consumers": len(queue.consumers),
                 "memory": queue.resident_bytes if isinstance(queue, ClassicQueue) else None,
                 "state": "running",
-                "policy": None,
-                "operator_policy": None,
-                "effective_policy_definition": {},
+                "policy": queue.policy,
+                "operator_policy": queue.operator_policy,
+                "effective_policy_definition": dict(queue.effective_policy),
             }
 
 
@@ -65,6 +65,9 @@ def _exchanges(broker: Broker, vhost: str | None) -> Iterator[Row]:
             row["auto_delete"] = exchange.auto_delete
             row["internal"] = exchange.internal
             row["arguments"] = dict(exchange.arguments)
+            row["policy"] = exchange.policy
+            row["operator_policy"] = exchange.operator_policy
+            row["effective_policy_definition"] = dict(exchange.effective_policy)
             yield row
 
 
@@ -132,15 +135,16 @@ def _consumers(broker: Broker, vhost: str | None) -> Iterator[Row]:
                     "ack_required": not consumer.no_ack,
                     "exclusive": consumer.exclusive,
                     "prefetch_count": consumer.prefetch,
-                    "active": True,
-                    "activity_status": "up",
+                    "active": queue.is_active(consumer),
+                    "activity_status": "single_active" if queue.is_active(consumer) else "waiting",
                     "arguments": dict(consumer.arguments),
                 }
 
 
 def _vhosts(broker: Broker, vhost: str | None) -> Iterator[Row]:
     for found in _vhosts_of(broker, vhost):
-        yield {"name": found.name, "tracing": False, **found.metadata}
+        metadata = {key: value for key, value in found.metadata.items() if key != "tracing"}
+        yield {"name": found.name, **metadata, "tracing": found.tracing, "metadata": metadata}
 
 
 _LISTINGS: dict[str, Callable[[Broker, str | None], Iterator[Row]]] = {

@@ -148,9 +148,7 @@ class Properties:
         except IndexError:
             raise MalformedField("property list is cut short") from None
         if at != len(raw):
-            raise MalformedField(
-                "property list is cut short" if at > len(raw) else "bytes behind the property list"
-            )
+            raise MalformedField("property list is cut short" if at > len(raw) else "bytes behind the property list")
         return cls(raw, flags, persistent, headers)
 
     @property

@@ -21,9 +21,7 @@ def check_user_id(user: User, properties: Properties) -> None:
     """The user_id property, if set, has to name the user who is logged in (validated user-id)."""
     user_id = properties.user_id
     if user_id is not None and user_id != user.name and IMPERSONATOR not in user.tags:
-        raise PreconditionFailed(
-            f"user_id property set to '{user_id}' but authenticated user was '{user.name}'"
-        )
+        raise PreconditionFailed(f"user_id property set to '{user_id}' but authenticated user was '{user.name}'")
 
 
 def check_expiration(properties: Properties) -> None:
@@ -59,9 +57,7 @@ def extra_routing_keys(properties: Properties) -> list[str]:
             raise PreconditionFailed(f"invalid message: header '{name}' has to be an array of strings")
         for key in value:
             if not isinstance(key, str):
-                raise PreconditionFailed(
-                    f"invalid message: header '{name}' holds something that is no string"
-                )
+                raise PreconditionFailed(f"invalid message: header '{name}' holds something that is no string")
             keys.append(key)
     return keys
 

@@ -16,10 +16,12 @@ from core.access.defaults import seed_defaults
 from core.binding import Binding, Destination
 from core.declaration_exchange import predeclare
 from core.errors import BrokerError, StorageError
+from core.exchanges.base import Exchange
 from core.exchanges.registry import create
 from core.field_table import decode_table
 from core.queues.base import Queue
-from core.queues.classic import ClassicQueue, make_ticket
+from core.queues.backlog import make_ticket
+from core.queues.classic import ClassicQueue
 from core.queues.registry import queue_class
 from core.vhost import VirtualHost
 
@@ -49,7 +51,11 @@ def recover(broker: Broker, *, default_user: str, default_password: str, default
                 crashed = crashed or name == RUNNING
             elif kind == DELIVERED:
                 delivered[vhost, name] = int(str(value["position"]))
-            elif not broker.users.restore(kind, vhost, name, value):
+            elif not (
+                broker.users.restore(kind, vhost, name, value)
+                or broker.policies.restore(kind, vhost, name, value)
+                or broker.parameters.restore(kind, vhost, name, value)
+            ):
                 _restore(broker, kind, vhost, name, value)
         except (BrokerError, KeyError, ValueError, TypeError) as error:
             raise StorageError(
@@ -59,6 +65,8 @@ def recover(broker: Broker, *, default_user: str, default_password: str, default
     if not broker.vhosts:
         add_vhost(broker, default_vhost)
     seed_defaults(broker.definitions, broker.users, default_user, default_password, default_vhost)
+    for restored in broker.vhosts.values():
+        broker.policies.apply(restored)
     _restore_messages(broker, delivered, crashed=crashed)
     for vhost, name in delivered:
         broker.definitions.delete(DELIVERED, vhost, name)
@@ -95,7 +103,7 @@ def _restore(broker: Broker, kind: str, vhost_name: str, name: str, value: Mappi
     vhost = broker.vhosts[vhost_name]
     raw, arguments = _arguments(value)
     if kind == "exchange":
-        vhost.exchanges[name] = create(
+        exchange = create(
             str(value["type"]),
             name,
             durable=True,
@@ -104,6 +112,9 @@ def _restore(broker: Broker, kind: str, vhost_name: str, name: str, value: Mappi
             arguments=arguments,
             arguments_raw=raw,
         )
+        exchange.store_id = int(str(value.get("id", 0)))
+        vhost.exchanges[name] = exchange
+        exchange.attached(vhost)
     elif kind == "queue":
         made = queue_class(f"queue '{name}' in vhost '{vhost_name}'", arguments)
         vhost.queues[name] = made(
@@ -143,11 +154,19 @@ def _restore_messages(broker: Broker, delivered: Mapping[tuple[str, str], int], 
     queues: dict[int, Queue] = {
         queue.store_id: queue for vhost in broker.vhosts.values() for queue in vhost.queues.values()
     }
+    exchanges: dict[int, Exchange] = {
+        exchange.store_id: exchange
+        for vhost in broker.vhosts.values()
+        for exchange in vhost.exchanges.values()
+        if exchange.store_id
+    }
     entries = []
     for queue_id, positions, sizes in broker.store.recover():
         queue = queues.get(queue_id)
         if isinstance(queue, ClassicQueue):
             entries.append((queue, positions, sizes))
+        elif queue_id in exchanges:
+            exchanges[queue_id].restore_messages(positions, sizes)
         else:
             broker.store.settle_positions(queue_id, positions)
     for description in broker.store.damage():

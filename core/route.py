@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from core.address import Address
+    from core.exchanges.base import Exchange
     from core.queues.base import Queue
 
 
@@ -15,13 +16,32 @@ class Route:
     store_ids: the storage numbers of those queues that store persistent messages.
     routed: False when nothing took the message, so that a mandatory one goes back to its publisher.
     cacheable: False when message headers had a say, so that the next message may go elsewhere.
+    guarded: True when a queue among them may refuse or ignore a message, so each is to be asked.
+    observer: the exchange, if its type wants to see the message itself.
+    transient_ids: the storage numbers of those queues that store transient messages too.
     """
 
-    __slots__ = ("address", "cacheable", "queues", "routed", "store_ids")
+    __slots__ = ("address", "cacheable", "guarded", "observer", "queues", "routed", "store_ids", "transient_ids")
 
-    def __init__(self, address: Address, queues: tuple[Queue, ...], *, routed: bool, cacheable: bool) -> None:
+    def __init__(
+        self,
+        address: Address,
+        queues: tuple[Queue, ...],
+        *,
+        routed: bool,
+        cacheable: bool,
+        observer: Exchange | None = None,
+    ) -> None:
         self.address = address
         self.queues = queues
         self.routed = routed
         self.cacheable = cacheable
+        self.observer = observer
+        self.guarded = any(queue.guarded for queue in queues)
         self.store_ids = tuple(queue.store_id for queue in queues if queue.store_id)
+        self.transient_ids = tuple(queue.store_id for queue in queues if queue.store_id and queue.stores_transient)
+
+    @property
+    def plain(self) -> bool:
+        """True when every message of this address may be handled alike, without asking anybody."""
+        return self.cacheable and not self.guarded and not self.transient_ids and self.observer is None

@@ -213,9 +213,7 @@ class TopicTrie(Generic[Value]):
             self._set_child(path[-1], words[len(path) - 1], None)
 
 
-def _reach_many(
-    node: _Node[Value], greedy: list[_Node[Value]], reached: set[_Node[Value]], found: list[Value]
-) -> None:
+def _reach_many(node: _Node[Value], greedy: list[_Node[Value]], reached: set[_Node[Value]], found: list[Value]) -> None:
     """Go on from `node` to its many-words child, that one's own, and so on, until one was reached before.
 
     The values of a many-words node match from here to any end of the topic, so they are found at once.

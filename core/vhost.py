@@ -8,13 +8,15 @@ take part in the decision.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from core.address import Address
 from core.errors import NotFound
 from core.exchanges.base import Exchange
-from core.queues.base import Queue
+from core.firehose import trace_publish
+from core.queues.base import Admission, Queue
 from core.route import Route
 
 if TYPE_CHECKING:
@@ -32,10 +34,30 @@ ROUTES_MAX = 50_000
 """Cached routes; a publisher with ever new routing keys must not fill the memory with them."""
 
 
+class Outcome(Enum):
+    """What became of a publish; REFUSED means basic.nack or its like."""
+
+    TAKEN = "taken"
+    STORED = "stored"
+    REFUSED = "refused"
+
+
 class VirtualHost:
     """One namespace of exchanges and queues; made by the broker, which keeps it durable."""
 
-    __slots__ = ("_routes", "broker", "exchanges", "metadata", "name", "queues", "reply_queues", "version")
+    __slots__ = (
+        "_routes",
+        "broker",
+        "client_count",
+        "exchanges",
+        "limits",
+        "metadata",
+        "name",
+        "queues",
+        "reply_queues",
+        "tracing",
+        "version",
+    )
 
     def __init__(self, broker: Broker, name: str, metadata: Mapping[str, object] | None = None) -> None:
         self.broker = broker
@@ -45,6 +67,9 @@ class VirtualHost:
         self.queues: dict[str, Queue] = {}
         self.reply_queues: dict[str, Queue] = {}
         self.version = 0
+        self.tracing = bool(self.metadata.get("tracing", False))
+        self.limits: Mapping[str, int] = {}
+        self.client_count = 0
         self._routes: dict[tuple[str, str], Route] = {}
 
     def changed(self) -> None:
@@ -88,6 +113,7 @@ class VirtualHost:
         found: dict[int, Queue] = {}
         routed = False
         cacheable = not extra
+        observer = None
         if exchange_name == DEFAULT_EXCHANGE:
             for key in keys:
                 queue = self.queues.get(key)
@@ -97,9 +123,12 @@ class VirtualHost:
                 if queue is not None:
                     found[id(queue)] = queue
         else:
-            cacheable &= self._walk(self.exchange(exchange_name), keys, headers, found)
+            exchange = self.exchange(exchange_name)
+            cacheable &= self._walk(exchange, keys, headers, found)
+            if exchange.observes:
+                observer = exchange
         queues = tuple(found.values())
-        route = Route(address, queues, routed=routed or bool(queues), cacheable=cacheable)
+        route = Route(address, queues, routed=routed or bool(queues), cacheable=cacheable, observer=observer)
         if cacheable:
             if len(self._routes) >= ROUTES_MAX:
                 self._routes.clear()
@@ -136,12 +165,51 @@ class VirtualHost:
                     to_visit.append(alternate)
         return cacheable
 
-    def publish(self, route: Route, message: Message) -> bool:
-        """Hand `message` to the queues of `route`; True when its confirm must wait for the next flush."""
-        for queue in route.queues:
+    def publish(self, route: Route, message: Message) -> Outcome:
+        """Publish `message` by `route`: what the exchange's type wants to see first, then `deliver`."""
+        observer = route.observer
+        if self.tracing:
+            trace_publish(self, route, message)
+        if observer is None:
+            return self.deliver(route, message)
+        if observer.take_over(message):
+            return Outcome.STORED if observer.store_id and self.broker.store.durable else Outcome.TAKEN
+        outcome = self.deliver(route, message)
+        observer.routed(message)
+        return outcome
+
+    def deliver(self, route: Route, message: Message, barred: Collection[str] = ()) -> Outcome:
+        """Append `message` to the queues of `route`, except those named in `barred`, and to the store.
+
+        STORED: a confirm must wait for the next flush.  REFUSED: a queue was full and said so; others have it.
+        """
+        outcome = Outcome.TAKEN
+        queues: Iterable[Queue] = route.queues
+        if route.guarded or barred:
+            taken = []
+            for queue in route.queues:
+                if queue.name in barred:
+                    continue
+                admission = queue.admit(message) if queue.guarded else Admission.TAKE
+                if admission is Admission.TAKE:
+                    taken.append(queue)
+                elif admission is Admission.REFUSE:
+                    outcome = Outcome.REFUSED
+            queues = taken
+            if message.properties.persistent:
+                store_ids = tuple(queue.store_id for queue in taken if queue.store_id)
+            else:
+                store_ids = tuple(queue.store_id for queue in taken if queue.store_id and queue.stores_transient)
+        else:
+            store_ids = route.store_ids if message.properties.persistent else route.transient_ids
+        for queue in queues:
             queue.append(message)
-        if route.store_ids and message.properties.persistent:
+        if message.properties.expiration is not None:
+            for queue in queues:
+                queue.expects_expiry()
+        if store_ids:
             store = self.broker.store
-            store.append(message, route.store_ids)
-            return store.durable
-        return False
+            store.append(message, store_ids)
+            if store.durable and outcome is Outcome.TAKEN:
+                outcome = Outcome.STORED
+        return outcome

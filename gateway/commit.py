@@ -40,9 +40,7 @@ async def commit_once(hub: Hub) -> None:
         try:
             await trio.to_thread.run_sync(commit.write)
         except OSError as error:
-            _log.critical(
-                "the message log can't be written: %s; stopping, nothing unwritten was confirmed", error
-            )
+            _log.critical("the message log can't be written: %s; stopping, nothing unwritten was confirmed", error)
             raise StorageError(
                 f"the message log can't be written: {error}; make room or replace the disk, then start again"
             ) from error

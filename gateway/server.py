@@ -156,9 +156,7 @@ async def serve(config: Config) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with open_server(config) as server, trio.open_nursery() as nursery:
             where = "in memory only" if config.in_memory else f"data in {config.data_directory}"
-            _log.info(
-                "Warren %s is ready: %s, control with `warren ctl`, Ctrl-C stops it", WARREN_VERSION, where
-            )
+            _log.info("Warren %s is ready: %s, control with `warren ctl`, Ctrl-C stops it", WARREN_VERSION, where)
             if config.ready_file is not None:
                 write_ready_file(config.ready_file, server.listening)
             gc.collect()

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.brokers import BROKER_NAMES, Broker, run_broker
+pytest.register_assert_rewrite("tests.conformance.scenario", "tests.support.amqp_wire")
+
+from tests.support.brokers import BROKER_NAMES, Broker, run_broker  # noqa: E402  # rewriting comes first
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -16,6 +16,7 @@ from adapters.amqp091.constants import FRAME_PREFIX_BYTES
 from adapters.amqp091.consumer import AmqpConsumer, cancel_notice
 from adapters.amqp091.content import IncomingContent
 from adapters.amqp091.publishing import check_publish, publish
+from adapters.amqp091.settling import settle_deliveries
 from adapters.amqp091.texts import short_text
 from adapters.amqp091.transaction import Transaction
 from core.client import Client
@@ -26,6 +27,7 @@ from core.unacked import Unacked, requeue_all
 
 if TYPE_CHECKING:
     from adapters.amqp091.connection import Connection
+    from core.consumer import Consumer
     from core.queues.base import Queue
 
 
@@ -34,6 +36,7 @@ class Channel:
 
     prefetch: the limit that new consumers get.  global_limit: the limit that all consumers share, 0 for none;
     outstanding counts towards it.  starved: consumers parked for lack of that shared credit.
+    expired: tags of deliveries that timed out; settling them late is no error.
     last_queue: the queue declared last, which an empty queue name means.
     """
 
@@ -44,7 +47,9 @@ class Channel:
         "connection",
         "consumers",
         "content",
+        "delivery_notes",
         "delivery_tag",
+        "expired",
         "global_limit",
         "last_queue",
         "name",
@@ -69,6 +74,8 @@ class Channel:
         self.consumers: dict[str, AmqpConsumer] = {}
         self.unacked: Unacked = {}
         self.delivery_tag = 0
+        self.expired: set[int] = set()
+        self.delivery_notes: list[tuple[int, int]] = []
         self.prefetch = 0
         self.global_limit = 0
         self.outstanding = 0
@@ -167,6 +174,26 @@ class Channel:
         self.consumers.pop(consumer.tag, None)
         if "consumer_cancel_notify" in self.connection.capabilities and not self.closing:
             self.send(cancel_notice(consumer.tag))
+
+    def acknowledgement_timed_out(self, consumer: Consumer, timeout_ms: int) -> None:
+        """Cancel the consumer with notice and return its messages; without cancel notify, close the channel (406)."""
+        if "consumer_cancel_notify" not in self.connection.capabilities:
+            self.connection.channel_failed(
+                self,
+                PreconditionFailed(
+                    f"delivery acknowledgement on channel {self.number} timed out. Timeout value used: {timeout_ms} ms. "
+                    "Acknowledge sooner, or set another x-consumer-timeout"
+                ),
+            )
+            return
+        self.consumers.pop(consumer.tag, None)
+        self.send(cancel_notice(consumer.tag))
+        held = {tag: entry for tag, entry in self.unacked.items() if entry[2] is consumer}
+        for tag in held:
+            del self.unacked[tag]
+        self.expired.update(held)
+        end_consumer(consumer)
+        settle_deliveries(held, "return")
 
     def end_reply_consumer(self) -> None:
         """The direct reply-to consumer is gone; replies still under way are dropped."""

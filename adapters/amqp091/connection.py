@@ -64,7 +64,7 @@ from core.properties import Properties
 
 if TYPE_CHECKING:
     from adapters.amqp091.settings import Amqp091Settings
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from core.broker import Broker
     from core.field_table import FieldValue
@@ -261,9 +261,7 @@ class Connection:
                     ):
                         properties = property_lists.get(data[header + HEADER_PROPERTIES_AT : header_stop])
                         if properties is None:
-                            properties = self._remember_properties(
-                                data[header + HEADER_PROPERTIES_AT : header_stop]
-                            )
+                            properties = self._remember_properties(data[header + HEADER_PROPERTIES_AT : header_stop])
                         if not properties.special:
                             broker.sequence = sequence = broker.sequence + 1
                             position = body_stop + 1
@@ -381,9 +379,7 @@ class Connection:
                 if not number:
                     raise UnexpectedFrame("content frame on channel 0")
                 if self.state != "running":
-                    raise ChannelError(
-                        f"unexpected frame on channel {number} in connection state {self.state}"
-                    )
+                    raise ChannelError(f"unexpected frame on channel {number} in connection state {self.state}")
                 if self._holding.wants(kind, number, class_id, method_id):
                     self._holding.add(kind, number, data[start : stop + 1])
                 else:
@@ -438,6 +434,8 @@ class Connection:
                 f"number of channels opened ({len(self.channels)}) has reached the negotiated channel_max "
                 f"({self.channel_max}), or channel number {number} is above it"
             )
+        if self.client is not None:
+            self.client.open_channel()
         self.channels[number] = Channel(self, number)
         self.send(number, methods.ChannelOpenOk())
 
@@ -514,9 +512,15 @@ class Connection:
         """Look at this channel's confirms at the end of every batch."""
         self._confirming.append(channel)
 
+    def channel_failed(self, channel: Channel, error: BrokerError) -> None:
+        """Close a channel for a reason that no frame of the client's gave."""
+        _log.info("connection %s channel %d: %s", self.name, channel.number, error.reply_text)
+        channel.fail(error, 0, 0)
+
     def channel_closed(self, channel: Channel) -> None:
         """The channel's number is free again."""
-        self.channels.pop(channel.number, None)
+        if self.channels.pop(channel.number, None) is not None:
+            channel.client.close_channel()
         if channel in self._confirming:
             self._confirming.remove(channel)
         self._holding.drop(channel.number)
@@ -530,9 +534,7 @@ class Connection:
 
     def refuse_protocol(self, start: bytes) -> None:
         """What came is no protocol header that is served: say which one is, and close."""
-        _log.warning(
-            "connection %s: sent %r instead of an AMQP 0-9-1 protocol header; closing it", self.name, start
-        )
+        _log.warning("connection %s: sent %r instead of an AMQP 0-9-1 protocol header; closing it", self.name, start)
         self.outbox.write(PROTOCOL_HEADER)
         self._finish()
 
@@ -637,6 +639,10 @@ class Connection:
     def describe(self) -> dict[str, object]:
         """The columns of list_connections."""
         return describe_connection(self)
+
+    def ack_holders(self) -> Iterable[Channel]:
+        """Its channels, for the acknowledgement timeout."""
+        return list(self.channels.values())
 
     def describe_channels(self) -> list[dict[str, object]]:
         """The columns of list_channels, a row per channel."""

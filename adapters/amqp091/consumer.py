@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from adapters.amqp091.channel import Channel
     from core.field_table import FieldValue
     from core.message import Message
+    from core.properties import Properties
     from core.queues.base import Queue
 
 _pack_tag = Struct(">Q").pack
@@ -89,12 +90,15 @@ class AmqpConsumer(Consumer):
         channel.delivery_tag = tag = channel.delivery_tag + 1
         if message.address is not self._address:
             self._use(message.address)
-        if message.framed_for == self._framed_for and message.body_size <= self._body_frame_max:
+        if (
+            message.framed_for == self._framed_for
+            and message.body_size <= self._body_frame_max
+            and not (redelivered and self.queue.counts_deliveries)
+        ):
             content = message.content
         else:
-            content = content_frames(
-                channel.number, message.properties.raw, message.body, self._body_frame_max
-            )
+            properties = shown_properties(self.queue, message, redelivered=redelivered)
+            content = content_frames(channel.number, properties.raw, message.body, self._body_frame_max)
         outbox = self._outbox
         outbox.chunks += (
             self._prefix,
@@ -161,8 +165,7 @@ class AmqpConsumer(Consumer):
             tag = self.tag.encode("utf-8", "surrogateescape")
             size = DELIVER_FIXED_BYTES + 1 + len(tag) + len(address.encoded)
             parts = (
-                b"%b%b%c%b"
-                % (_pack_envelope(FRAME_METHOD, self.channel.number, size), DELIVER_IDS, len(tag), tag),
+                b"%b%b%c%b" % (_pack_envelope(FRAME_METHOD, self.channel.number, size), DELIVER_IDS, len(tag), tag),
                 b"\0%b\xce" % address.encoded,
                 b"\1%b\xce" % address.encoded,
             )
@@ -171,6 +174,15 @@ class AmqpConsumer(Consumer):
             self._parts[address] = parts
         self._address = address
         self._prefix, self._suffix, self._suffix_redelivered = parts
+
+
+def shown_properties(queue: Queue, message: Message, *, redelivered: bool) -> Properties:
+    """The properties as the client sees them: with x-delivery-count after failed deliveries, where they are counted."""
+    if redelivered and queue.counts_deliveries:
+        failures = queue.failures(message)
+        if failures:
+            return message.properties.with_header_entries({"x-delivery-count": failures})
+    return message.properties
 
 
 def cancel_notice(tag: str) -> methods.BasicCancel:

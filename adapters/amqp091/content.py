@@ -76,9 +76,7 @@ class IncomingContent:
         if weight:
             raise MalformedField(f"content header has weight {weight}, must be 0")
         if size > message_bytes_max:
-            raise PreconditionFailed(
-                f"message size {size} is larger than configured max size {message_bytes_max}"
-            )
+            raise PreconditionFailed(f"message size {size} is larger than configured max size {message_bytes_max}")
         self.properties = Properties.parse(payload[_HEADER_FIXED_BYTES:])
         self._has_header = True
         self._missing = size

@@ -66,9 +66,7 @@ def _close_ok(channel: Channel, method: methods.ChannelCloseOk) -> None:
 
 def _flow(channel: Channel, method: methods.ChannelFlow) -> None:
     if not method.active:
-        raise NotImplementedByBroker(
-            "active=false: use basic.qos to limit deliveries, or cancel the consumer"
-        )
+        raise NotImplementedByBroker("active=false: use basic.qos to limit deliveries, or cancel the consumer")
     channel.send(methods.ChannelFlowOk(True))
 
 

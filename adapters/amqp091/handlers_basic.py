@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from adapters.amqp091 import methods
 from adapters.amqp091.constants import FRAME_OVERHEAD_BYTES
-from adapters.amqp091.consumer import AmqpConsumer
+from adapters.amqp091.consumer import AmqpConsumer, shown_properties
 from adapters.amqp091.framing import content_frames
 from adapters.amqp091.settling import settle
 from core.declaration_binding import REPLY_QUEUE
@@ -43,6 +43,11 @@ def consume(channel: Channel, method: methods.BasicConsume) -> None:
         _consume_replies(channel, method, tag)
     else:
         queue = accessible_queue(channel.client, channel.queue_name(method.queue), "read")
+        if channel.global_limit and not queue.shares_prefetch:
+            raise NotImplementedByBroker(
+                f"{queue.description} of type {queue.type_name} can't be consumed from under a global prefetch; "
+                "use basic.qos without global"
+            )
         consumer = AmqpConsumer(
             channel,
             queue,
@@ -54,6 +59,8 @@ def consume(channel: Channel, method: methods.BasicConsume) -> None:
         )
         queue.add_consumer(consumer)
         channel.consumers[tag] = consumer
+        if not consumer.no_ack:
+            queue.vhost.broker.ack_timeouts.added(consumer)
     if not method.nowait:
         channel.send(methods.BasicConsumeOk(tag))
 
@@ -81,19 +88,18 @@ def get(channel: Channel, method: methods.BasicGet) -> None:
         channel.send(methods.BasicGetEmpty())
         return
     message, redelivered = found
+    properties = shown_properties(queue, message, redelivered=redelivered)
     channel.delivery_tag += 1
     tag = channel.delivery_tag
     if not method.no_ack:
         channel.unacked[tag] = (queue, message, None)
     address = message.address
-    channel.send(
-        methods.BasicGetOk(tag, redelivered, address.exchange, address.routing_key, queue.ready_count)
-    )
+    channel.send(methods.BasicGetOk(tag, redelivered, address.exchange, address.routing_key, queue.ready_count))
     connection = channel.connection
     connection.outbox.write(
         content_frames(
             channel.number,
-            message.properties.raw,
+            properties.raw,
             message.body,
             connection.frame_max - FRAME_OVERHEAD_BYTES,
         )
@@ -106,8 +112,8 @@ def ack(channel: Channel, method: methods.BasicAck) -> None:
 
 
 def nack(channel: Channel, method: methods.BasicNack) -> None:
-    """basic.nack."""
-    outcome = "requeue" if method.requeue else "discard"
+    """basic.nack; returning a message this way is no failure of its delivery (spec A.7)."""
+    outcome = "return" if method.requeue else "discard"
     settle(channel, method.delivery_tag, multiple=method.multiple, outcome=outcome)
 
 
@@ -131,9 +137,7 @@ def recover_async(channel: Channel, method: methods.BasicRecoverAsync) -> None:
 def _recover(channel: Channel, *, requeue: bool) -> None:
     if not requeue:
         raise NotImplementedByBroker("requeue=false is not supported by basic.recover; use requeue=true")
-    consumers = [
-        consumer for _, _, consumer in channel.unacked.values() if isinstance(consumer, AmqpConsumer)
-    ]
+    consumers = [consumer for _, _, consumer in channel.unacked.values() if isinstance(consumer, AmqpConsumer)]
     requeue_all(channel.unacked)
     for consumer in consumers:
         consumer.acknowledged()
@@ -147,9 +151,7 @@ def _consume_replies(channel: Channel, method: methods.BasicConsume, tag: str) -
         raise PreconditionFailed("reply consumer already set: one per channel")
     vhost = channel.client.vhost
     queue = ClassicQueue(vhost, REPLY_PREFIX + unguessable())
-    consumer = AmqpConsumer(
-        channel, queue, tag, no_ack=True, exclusive=True, prefetch=0, arguments=method.arguments
-    )
+    consumer = AmqpConsumer(channel, queue, tag, no_ack=True, exclusive=True, prefetch=0, arguments=method.arguments)
     queue.add_consumer(consumer)
     channel.consumers[tag] = consumer
     channel.reply_queue = queue

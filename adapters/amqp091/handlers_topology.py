@@ -128,9 +128,7 @@ def queue_unbind(channel: Channel, method: methods.QueueUnbind) -> None:
     """queue.unbind, which has no nowait."""
     queue = channel.queue_name(method.queue)
     routing_key = queue if not method.queue and not method.routing_key else method.routing_key
-    emptied = declaration_binding.unbind(
-        channel.client, "queue", queue, method.exchange, routing_key, method.arguments
-    )
+    emptied = declaration_binding.unbind(channel.client, "queue", queue, method.exchange, routing_key, method.arguments)
     declaration_exchange.remove_emptied(channel.client.vhost, emptied)
     channel.send(methods.QueueUnbindOk())
 

@@ -152,9 +152,7 @@ class Handshake:
         settings = connection.settings
         connection.state = "tuning"
         self._waiting_for = methods.ConnectionTuneOk
-        connection.send(
-            0, methods.ConnectionTune(settings.channel_max, settings.frame_max_bytes, settings.heartbeat_s)
-        )
+        connection.send(0, methods.ConnectionTune(settings.channel_max, settings.frame_max_bytes, settings.heartbeat_s))
 
     def _login(self, credentials: Credentials) -> User:
         connection = self._connection

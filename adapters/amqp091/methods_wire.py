@@ -158,9 +158,7 @@ def method(
         made.CLASS_ID = class_id
         made.METHOD_ID = method_id
         made.has_content = has_content
-        made.ARGUMENTS = tuple(
-            (each, WIRE_TYPES[wire]) for each, wire in wire_names.items() if wire != "RawTable"
-        )
+        made.ARGUMENTS = tuple((each, WIRE_TYPES[wire]) for each, wire in wire_names.items() if wire != "RawTable")
         made.RAW_TABLES = frozenset(
             each.removesuffix("_raw") for each, wire in wire_names.items() if wire == "RawTable"
         )

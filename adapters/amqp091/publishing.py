@@ -15,7 +15,7 @@ from adapters.amqp091.framing import content_frames
 from core.errors import AccessRefused, NotImplementedByBroker, PreconditionFailed
 from core.message import Message
 from core.publish_checks import check_expiration, check_user_id, extra_routing_keys, without_bcc
-from core.vhost import DEFAULT_EXCHANGE
+from core.vhost import DEFAULT_EXCHANGE, Outcome
 
 if TYPE_CHECKING:
     from adapters.amqp091.channel import Channel
@@ -49,9 +49,7 @@ def check_publish(channel: Channel, method: methods.BasicPublish) -> None:
     vhost = client.vhost
     users = vhost.broker.users
     if method.immediate:
-        raise NotImplementedByBroker(
-            "immediate=true is not supported; publish with an expiration of 0 instead"
-        )
+        raise NotImplementedByBroker("immediate=true is not supported; publish with an expiration of 0 instead")
     users.check(client.user.name, vhost.name, "exchange", method.exchange, "write")
     if method.exchange == DEFAULT_EXCHANGE:
         return
@@ -80,27 +78,25 @@ def publish(channel: Channel, content: IncomingContent) -> None:
         channel.transaction.publishes.append((message, route, method.mandatory))
         return
     deliver(channel, message, route, method.mandatory)
-    if route.cacheable and (route.routed or not method.mandatory) and broker.alarms.blocked is None:
+    if route.plain and (route.routed or not method.mandatory) and broker.alarms.blocked is None and not vhost.tracing:
         publishings = channel.connection.publishings
         if len(publishings) >= PUBLISHINGS_MAX:
             publishings.clear()
-        publishings[content.frame] = Publishing(
-            route, channel.confirms, store_is_durable=broker.store.durable
-        )
+        publishings[content.frame] = Publishing(route, channel.confirms, store_is_durable=broker.store.durable)
 
 
 def deliver(channel: Channel, message: Message, route: Route, mandatory: bool) -> None:
     """Give a message to its queues; one that nothing takes goes back if it is mandatory, before its confirm."""
     if mandatory and not route.routed:
         _return(channel, message)
-    stored = channel.client.vhost.publish(route, message)
+    outcome = channel.client.vhost.publish(route, message)
     if channel.confirms is not None:
-        channel.confirms.add(stored=stored)
+        channel.confirms.add(stored=outcome is Outcome.STORED)
+        if outcome is Outcome.REFUSED:
+            channel.send(methods.BasicNack(channel.confirms.published, multiple=False, requeue=False))
 
 
-def _special(
-    channel: Channel, method: methods.BasicPublish, properties: Properties
-) -> tuple[Properties, list[str]]:
+def _special(channel: Channel, method: methods.BasicPublish, properties: Properties) -> tuple[Properties, list[str]]:
     client = channel.client
     check_user_id(client.user, properties)
     check_expiration(properties)

@@ -17,8 +17,15 @@ if TYPE_CHECKING:
 def settle(channel: Channel, tag: int, *, multiple: bool, outcome: str) -> None:
     """Settle one delivery, or all up to `tag`, now or, on a tx channel, at the commit.
 
-    outcome: "ack", "discard" or "requeue".  Raises PreconditionFailed (406) for an unknown tag.
+    outcome: "ack", "discard", "requeue" (the delivery failed) or "return" (it didn't).  Raises PreconditionFailed (406) for an unknown tag.
     """
+    if tag in channel.expired:
+        if not multiple:
+            channel.expired.discard(tag)
+            return
+        tag = max((each for each in channel.unacked if each <= tag), default=0)
+        if not tag:
+            return
     deliveries = take(channel.unacked, tag, multiple=multiple)
     if channel.transaction is not None:
         channel.transaction.settlements.append((deliveries, outcome))
@@ -28,12 +35,12 @@ def settle(channel: Channel, tag: int, *, multiple: bool, outcome: str) -> None:
 
 def settle_deliveries(deliveries: Mapping[int, Delivery], outcome: str) -> None:
     """Tell the queues, then give the consumers their credit back."""
-    if outcome == "requeue":
+    if outcome in ("requeue", "return"):
         returned: dict[int, tuple[Queue, list[Message]]] = {}
         for queue, message, _ in deliveries.values():
             returned.setdefault(id(queue), (queue, []))[1].append(message)
         for queue, messages in returned.values():
-            queue.requeue(messages)
+            queue.requeue(messages, failed=outcome == "requeue")
     elif outcome == "ack":
         for queue, message, _ in deliveries.values():
             queue.acknowledge(message)

@@ -48,11 +48,7 @@ class Transaction:
         store.begin_group()
         try:
             for message, route, mandatory in publishes:
-                current = (
-                    vhost.route(route.address.exchange, route.address.routing_key)
-                    if route.cacheable
-                    else route
-                )
+                current = vhost.route(route.address.exchange, route.address.routing_key) if route.cacheable else route
                 deliver(channel, message, current, mandatory)
             for deliveries, outcome in settlements:
                 settle_deliveries(deliveries, outcome)

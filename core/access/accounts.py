@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, cast
 
 from core.access import passwords
@@ -24,12 +24,13 @@ DEFAULT_LOOPBACK_USERS: Final = frozenset({"guest"})
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """One user; changes make a new one. `password_hash` is as in core.access.passwords."""
+    """One user; changes make a new one. `password_hash` is as in core.access.passwords, `limits` as in core.limits."""
 
     name: str
     password_hash: str
     hashing_algorithm: str
     tags: frozenset[str]
+    limits: Mapping[str, int] = field(default_factory=dict, hash=False)
 
 
 class LoginRefused(AccessRefused):
@@ -39,8 +40,7 @@ class LoginRefused(AccessRefused):
 
     def __init__(self, mechanism: str, reason: str) -> None:
         super().__init__(
-            f"Login was refused using authentication mechanism {mechanism}. "
-            "For details see the broker logfile."
+            f"Login was refused using authentication mechanism {mechanism}. For details see the broker logfile."
         )
         self.reason = reason
 
@@ -67,7 +67,8 @@ class Accounts:
     def restore(self, name: str, value: Mapping[str, JSON]) -> None:
         """Take a row read back from the store."""
         tags = frozenset(cast("list[str]", value["tags"]))
-        self._users[name] = User(name, str(value["password_hash"]), str(value["hashing_algorithm"]), tags)
+        limits = dict(cast("dict[str, int]", value.get("limits", {})))
+        self._users[name] = User(name, str(value["password_hash"]), str(value["hashing_algorithm"]), tags, limits)
 
     def get(self, name: str) -> User:
         """The user of this name; raises NotFound."""
@@ -87,6 +88,18 @@ class Accounts:
         known = passwords.check_algorithm(algorithm or passwords.LEGACY_ALGORITHM)
         return self._save(User(name, passwords.check_hash(password_hash), known, frozenset(tags)))
 
+    def put(self, user: User) -> User:
+        """Add the user, or replace the one of this name, as imported definitions do; checked as by `add_hash`."""
+        if not user.name:
+            raise PreconditionFailed("a user name can't be blank")
+        passwords.check_algorithm(user.hashing_algorithm)
+        passwords.check_hash(user.password_hash)
+        return self._save(user)
+
+    def set_limits(self, name: str, limits: Mapping[str, int]) -> User:
+        """Replace the user's limits."""
+        return self._save(replace(self.get(name), limits=dict(limits)))
+
     def delete(self, name: str) -> None:
         """Remove the user; raises NotFound."""
         self.get(name)
@@ -96,9 +109,7 @@ class Accounts:
     def change_password(self, name: str, password: str, salt: bytes | None) -> User:
         """Give the user another password, hashed by the default algorithm."""
         algorithm = passwords.DEFAULT_ALGORITHM
-        return self._save(
-            replace(self.get(name), password_hash=_hash(password, salt), hashing_algorithm=algorithm)
-        )
+        return self._save(replace(self.get(name), password_hash=_hash(password, salt), hashing_algorithm=algorithm))
 
     def clear_password(self, name: str) -> User:
         """Forbid the user to log in with a password."""
@@ -135,6 +146,7 @@ class Accounts:
             "password_hash": user.password_hash,
             "hashing_algorithm": user.hashing_algorithm,
             "tags": sorted(user.tags),
+            "limits": dict(user.limits),
         }
         self._store.put(KIND, "", user.name, value)
         self._users[user.name] = user

@@ -55,9 +55,7 @@ def hash_password(password: str, salt: bytes, algorithm: str = DEFAULT_ALGORITHM
     if len(salt) != SALT_BYTES:
         raise ValueError(f"a salt has {SALT_BYTES} bytes, not {len(salt)}")
     if not password:
-        raise PreconditionFailed(
-            "a password can't be blank; choose one, or clear it to forbid password logins"
-        )
+        raise PreconditionFailed("a password can't be blank; choose one, or clear it to forbid password logins")
     try:
         encoded = _encode(password)
     except UnicodeEncodeError:

@@ -100,8 +100,7 @@ class Permissions:
             allowed = self._remember(question)
         if not allowed:
             raise AccessRefused(
-                f"{verb} access to {kind} '{_known_name(kind, name)}' in vhost '{vhost}' "
-                f"refused for user '{user}'"
+                f"{verb} access to {kind} '{_known_name(kind, name)}' in vhost '{vhost}' refused for user '{user}'"
             )
 
     def _remember(self, question: tuple[str, str, ResourceKind, str, Verb]) -> bool:

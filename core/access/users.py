@@ -36,9 +36,7 @@ class Users:
 
     __slots__ = ("_accounts", "_permissions", "_topic_permissions", "version")
 
-    def __init__(
-        self, store: DefinitionStore, loopback_users: frozenset[str] = DEFAULT_LOOPBACK_USERS
-    ) -> None:
+    def __init__(self, store: DefinitionStore, loopback_users: frozenset[str] = DEFAULT_LOOPBACK_USERS) -> None:
         """Start without users; `load_users` starts with those of the store."""
         patterns = Patterns()
         self._accounts = Accounts(store, loopback_users)
@@ -90,12 +88,19 @@ class Users:
         self.version += 1
         return self._accounts.add(name, password, tags, salt)
 
-    def add_user_hash(
-        self, name: str, password_hash: str, algorithm: str | None, tags: Iterable[str] = ()
-    ) -> User:
+    def add_user_hash(self, name: str, password_hash: str, algorithm: str | None, tags: Iterable[str] = ()) -> User:
         """Add a user with a hash made elsewhere (core.access.passwords); `algorithm` None means MD5."""
         self.version += 1
         return self._accounts.add_hash(name, password_hash, algorithm, tags)
+
+    def put_user(self, user: User) -> User:
+        """Add the user or replace the one of this name, keeping its permissions; PreconditionFailed as above."""
+        self.version += 1
+        return self._accounts.put(user)
+
+    def set_limits(self, name: str, limits: Mapping[str, int]) -> User:
+        """Replace the user's limits on connections and channels (core.limits); what is over them already stays."""
+        return self._accounts.set_limits(name, limits)
 
     def delete_user(self, name: str) -> None:
         """Remove the user and all permissions of that name."""

@@ -15,7 +15,7 @@ The default exchange is not one of these: it has no bindings, the vhost routes b
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from core.binding import EMPTY_TABLE_RAW, Binding, BindingKey, Destination, DestinationKind
@@ -23,7 +23,10 @@ from core.errors import PreconditionFailed
 from core.exchanges.field_names import field_type_name
 
 if TYPE_CHECKING:
+    from core.definitions.store import JSON
     from core.field_table import FieldValue
+    from core.message import Message
+    from core.vhost import VirtualHost
 
 ALTERNATE_EXCHANGE = "alternate-exchange"
 """The declare argument that names the exchange for messages which this one leads nowhere."""
@@ -51,14 +54,25 @@ class Exchange(ABC):
         "arguments_raw",
         "auto_delete",
         "durable",
+        "effective_policy",
         "internal",
         "name",
+        "operator_policy",
+        "policy",
+        "store_id",
+        "vhost",
     )
 
     type_name: ClassVar[str]
     depends_on_headers: ClassVar[bool] = False
     compared_arguments: ClassVar[tuple[str, ...]] = (ALTERNATE_EXCHANGE,)
     kind: Literal["exchange"] = "exchange"
+
+    observes: ClassVar[bool] = False
+    """True for a type that wants to see whole messages (`take_over`, `routed`); its results are never cached."""
+
+    keeps_messages: ClassVar[bool] = False
+    """True for a type that stores messages of its own: a durable exchange of it gets a `store_id`."""
 
     def __init__(
         self,
@@ -78,6 +92,11 @@ class Exchange(ABC):
         self.arguments_raw = arguments_raw
         alternate = self.arguments.get(ALTERNATE_EXCHANGE)
         self.alternate: str | None = alternate if isinstance(alternate, str) else None
+        self.policy: str | None = None
+        self.operator_policy: str | None = None
+        self.effective_policy: Mapping[str, JSON] = {}
+        self.vhost: VirtualHost | None = None
+        self.store_id = 0
         self._bindings: dict[BindingKey, Binding] = {}
         self._by_target: dict[tuple[DestinationKind, str], dict[BindingKey, Binding]] = {}
         self._sequence = 0
@@ -90,6 +109,39 @@ class Exchange(ABC):
         headers: the headers property of the message, None when it has none.
         The caller must not change the collection, nor use it any more after a binding has changed.
         """
+
+    def apply_policy(
+        self, effective: Mapping[str, JSON], policy_name: str | None, operator_policy_name: str | None
+    ) -> None:
+        """Other policies match the exchange now; called when it is declared or restored, and whenever that changes.
+
+        effective: the merged definition of both.  An argument of the declaration wins over it.
+        """
+        self.effective_policy = effective
+        self.policy = policy_name
+        self.operator_policy = operator_policy_name
+        alternate = self.arguments.get(ALTERNATE_EXCHANGE, effective.get(ALTERNATE_EXCHANGE))
+        self.alternate = alternate if isinstance(alternate, str) else None
+
+    # For types that observe or keep messages; the others need none of it.
+
+    def attached(self, vhost: VirtualHost) -> None:
+        """The exchange now exists in `vhost`: declared, or restored with its bindings still to come."""
+        self.vhost = vhost
+
+    def detached(self) -> None:
+        """The exchange is deleted: let go of timers, settle what it keeps."""
+        self.vhost = None
+
+    def take_over(self, message: Message) -> bool:
+        """Called before a message is routed, if the type observes; True keeps it from being routed now."""
+        return False
+
+    def routed(self, message: Message) -> None:
+        """Called after a message was routed, if the type observes."""
+
+    def restore_messages(self, positions: Sequence[int], body_sizes: Sequence[int]) -> None:
+        """At start: the log positions of what this exchange had stored under its `store_id`, in order."""
 
     @classmethod
     def check_arguments(cls, arguments: Mapping[str, FieldValue]) -> None:

@@ -55,9 +55,7 @@ class Criteria:
     def match(self, headers: dict[str, object]) -> bool:
         """Whether a message with these headers, whose values are canonical, goes by the binding."""
         if self.any_suffices:
-            return not (
-                self.equal.items().isdisjoint(headers.items()) and self.present.isdisjoint(headers.keys())
-            )
+            return not (self.equal.items().isdisjoint(headers.items()) and self.present.isdisjoint(headers.keys()))
         return self.equal.items() <= headers.items() and self.present <= headers.keys()
 
 

@@ -9,7 +9,8 @@ is remembered by the session, which gives it back by `acknowledge`, `discard` or
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, Literal, NoReturn
 
 from core.binding import EMPTY_TABLE_RAW
@@ -18,9 +19,18 @@ from core.errors import ResourceLocked
 if TYPE_CHECKING:
     from core.client import Client
     from core.consumer import Consumer
+    from core.definitions.store import JSON
     from core.field_table import FieldValue
     from core.message import Message
     from core.vhost import VirtualHost
+
+
+class Admission(Enum):
+    """A guarded queue's answer to a message: take it, refuse it (the publisher is told), or drop it silently."""
+
+    TAKE = "take"
+    REFUSE = "refuse"
+    DROP = "drop"
 
 
 class Queue(ABC):
@@ -37,16 +47,25 @@ class Queue(ABC):
         "consumers",
         "dirty",
         "durable",
+        "effective_policy",
         "exclusive",
         "had_consumer",
         "name",
+        "operator_policy",
         "owner",
+        "policy",
         "store_id",
         "vhost",
     )
 
     type_name: ClassVar[str]
     kind: Literal["queue"] = "queue"
+
+    stores_transient: ClassVar[bool] = False
+    """True for a type that keeps every message on disk, whatever its delivery mode."""
+
+    shares_prefetch: ClassVar[bool] = True
+    """False for a type that can't be consumed from under a prefetch shared by the channel (540)."""
 
     equivalent_arguments: ClassVar[tuple[str, ...]] = ()
     """Arguments that a redeclaration must repeat; others don't count."""
@@ -75,11 +94,44 @@ class Queue(ABC):
         self.consumers: list[Consumer] = []
         self.had_consumer = False
         self.dirty = False
+        self.policy: str | None = None
+        self.operator_policy: str | None = None
+        self.effective_policy: Mapping[str, JSON] = {}
 
     @property
     def description(self) -> str:
         """`queue 'name' in vhost 'vhost'`, for error texts."""
         return f"queue '{self.name}' in vhost '{self.vhost.name}'"
+
+    @classmethod
+    def check_declaration(
+        cls, description: str, *, durable: bool, exclusive: bool, auto_delete: bool, server_named: bool
+    ) -> None:
+        """Raise PreconditionFailed (406) for properties that a queue of this type can't have."""
+
+    def check_delete(self, *, if_unused: bool, if_empty: bool) -> None:
+        """Raise NotImplementedByBroker (540) for conditions that this type doesn't know."""
+
+    def used(self) -> None:
+        """Somebody redeclared or polled the queue."""
+
+    def failures(self, message: Message) -> int:
+        """Failed deliveries of an unsettled message, where the type counts them."""
+        return 0
+
+    @property
+    def consumer_timeout_ms(self) -> int | None:
+        """The acknowledgement timeout of its consumers; None: as the broker has it."""
+        return None
+
+    @property
+    def counts_deliveries(self) -> bool:
+        """True when redeliveries carry x-delivery-count."""
+        return False
+
+    def is_active(self, consumer: Consumer) -> bool:
+        """False for a consumer that waits behind a single active one."""
+        return True
 
     def check_owner(self, client: Client) -> None:
         """Refuse, with ResourceLocked (405), a client that an exclusive queue doesn't belong to."""
@@ -93,6 +145,17 @@ class Queue(ABC):
             "or was declared with another value of exclusive"
         )
 
+    def apply_policy(
+        self, effective: Mapping[str, JSON], policy_name: str | None, operator_policy_name: str | None
+    ) -> None:
+        """Other policies match the queue now; called when it is declared or restored, and whenever that changes.
+
+        effective: the merged definition of both.  Types that obey policies extend this.
+        """
+        self.effective_policy = effective
+        self.policy = policy_name
+        self.operator_policy = operator_policy_name
+
     @property
     @abstractmethod
     def ready_count(self) -> int:
@@ -103,9 +166,21 @@ class Queue(ABC):
     def unacked_count(self) -> int:
         """Messages delivered and not settled."""
 
+    @property
+    def guarded(self) -> bool:
+        """True when `admit` has to be asked before a message is appended."""
+        return False
+
+    def admit(self, message: Message) -> Admission:
+        """Whether a message may come in; asked only of queues that are `guarded`."""
+        return Admission.TAKE
+
     @abstractmethod
     def append(self, message: Message) -> None:
         """Take a routed message; delivery happens at the end of the batch."""
+
+    def expects_expiry(self) -> None:
+        """A message with an expiration of its own was appended."""
 
     @abstractmethod
     def drain(self) -> None:
@@ -124,8 +199,15 @@ class Queue(ABC):
         """A delivered message was rejected without requeueing."""
 
     @abstractmethod
-    def requeue(self, messages: Iterable[Message]) -> None:
-        """Delivered messages come back to their original positions, marked as redelivered."""
+    def requeue(self, messages: Iterable[Message], *, failed: bool = True) -> None:
+        """Delivered messages come back to their original positions, marked as redelivered.
+
+        failed: it counts towards a delivery limit (reject, a lost connection); False for a plain nack.
+        """
+
+    @abstractmethod
+    def browse(self, start: int, count: int) -> Iterator[Message]:
+        """Up to `count` ready messages from index `start` on, in delivery order, without changing anything."""
 
     @abstractmethod
     def purge(self) -> int:

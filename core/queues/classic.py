@@ -1,67 +1,54 @@
-"""The classic queue: one ordered row of ready messages on one node.
+"""The classic queue: messages in the order of their publishing, or of their priorities, on one node.
 
 Theory of operation
 -------------------
-`_ready` is a deque in the order of `Message.sequence`.  Its elements are messages or, for the part that left memory,
-*tickets*: one int that packs the sequence, the body size and the log position of a stored message (44 bytes each
-instead of a message with its body).  The head of the queue is always resident when it is wanted: `_load_page` reads
-the records behind a run of tickets in one go, ahead of the consumers.  `page_out` does the reverse at the tail, for
-messages that are safely on disk.
-
-Messages that come back (`requeue`) are collected in `_returning` and merged into their places by sequence when
-somebody next looks at the head, so that a thousand single nacks cost one merge.  `_returned` counts the returns per
-sequence; a message found there is delivered with the redelivered flag.
+Ready messages are in a `Backlog` (one per priority for x-max-priority), whose deque the hot path works on directly.
+Messages that come back are collected in `_returning` and merged into their places by sequence when somebody next looks
+at the head, so that a thousand single nacks cost one merge.  `_returned` counts the returns per sequence; a message
+found there is delivered with the redelivered flag.
 
 Consumers take turns: `_available` holds those that can take a message now, in the order of their turns; the one
-served goes to the back, one without credit leaves until it is resumed.
+served goes to the back (behind its equals, where consumers have priorities), one without credit leaves until it is
+resumed.  With a single active consumer only that one is ever available.
 
-Longer than the usual file because drain, paging and returning share the deque's invariant.
+`drain` is written twice.  `_drain_plain` is the hot path and knows none of the rules.  `_drain_governed` serves queues
+with TTLs, lengths, priorities or tracing: it looks at the head before every delivery, and afterwards enforces what is
+left.  All limits are enforced there, at the end of a batch, when consumers had their chance: a queue of length 0
+therefore still delivers to whoever is waiting.
+
+Longer than 400 lines because both drains, settling and returning share the same few counters.
 """
 
 from __future__ import annotations
 
-import logging
 from collections import deque
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, ClassVar
 
 from core.binding import EMPTY_TABLE_RAW
-from core.errors import AccessRefused
-from core.message import UNSTORED, Message
-from core.queues.base import Queue
+from core.dead_letter import DELIVERY_LIMIT, EXPIRED, MAXLEN, REJECTED, dead_letter
+from core.deduplication import DeduplicationWindow
+from core.errors import AccessRefused, ResourceLocked
+from core.firehose import trace_delivery
+from core.message import Message
+from core.queues.backlog import (
+    MESSAGE_OVERHEAD_BYTES,
+    RESIDENT_HEAD_MESSAGES,
+    Backlog,
+    position_of,
+    sequence_of,
+    size_of,
+)
+from core.queues.base import Admission, Queue
+from core.queues.rules import NO_RULES, REJECT_PUBLISH_DLX, QueueRules, effective_rules, rules_from_arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from core.client import Client
     from core.consumer import Consumer
+    from core.deadlines import Deadline
+    from core.definitions.store import JSON
     from core.field_table import FieldValue
     from core.vhost import VirtualHost
-
-_log = logging.getLogger("warren.queue")
-
-_POSITION_BITS = 64
-_SIZE_BITS = 32
-_POSITION_MASK = (1 << _POSITION_BITS) - 1
-_SIZE_MASK = (1 << _SIZE_BITS) - 1
-_SEQUENCE_SHIFT = _POSITION_BITS + _SIZE_BITS
-
-PAGE_MESSAGES_MAX = 512
-"""Messages read back at once: enough to make one read cheap per message."""
-
-PAGE_BYTES_MAX = 1024 * 1024
-"""Bodies read back at once; a single larger body is read alone."""
-
-RESIDENT_HEAD_MESSAGES = 1024
-"""Messages at the head that stay in memory whatever the budget says: the next page for its consumers."""
-
-MESSAGE_OVERHEAD_BYTES = 400
-"""What a resident message costs beside its body: measured object, int and deque sizes in CPython 3.11."""
-
-
-def make_ticket(sequence: int, body_size: int, position: int) -> int:
-    """Pack what a queue must know of a message that is not in memory."""
-    return sequence << _SEQUENCE_SHIFT | body_size << _POSITION_BITS | position
 
 
 class ClassicQueue(Queue):
@@ -69,22 +56,34 @@ class ClassicQueue(Queue):
 
     __slots__ = (
         "_available",
+        "_backlog",
+        "_backlogs",
         "_closed",
-        "_paged_bytes",
-        "_paged_count",
+        "_deduplication",
+        "_draining",
+        "_expecting_expiry",
+        "_expiry",
+        "_expiry_at_ms",
+        "_failures",
+        "_governed",
+        "_own_rules",
+        "_prioritised",
         "_ready",
         "_redelivered_until",
         "_returned",
         "_returning",
         "_unacked_count",
+        "_single",
+        "_unused",
         "exclusive_consumer",
-        "paging_mark",
         "ready_bytes",
+        "rules",
+        "used_at_ms",
     )
 
     type_name = "classic"
 
-    equivalent_arguments = (
+    equivalent_arguments: ClassVar[tuple[str, ...]] = (
         "x-expires",
         "x-message-ttl",
         "x-dead-letter-exchange",
@@ -118,24 +117,42 @@ class ClassicQueue(Queue):
             arguments_raw=arguments_raw,
             store_id=store_id,
         )
-        self._ready: deque[Message | int] = deque()
+        self._own_rules = self.read_rules()
+        self.rules: QueueRules = self._own_rules
+        levels = (self.rules.max_priority or 0) + 1
+        self._backlogs = [Backlog(self.description, vhost.broker.store, store_id, self._lost) for _ in range(levels)]
+        self._backlog = self._backlogs[0]
+        self._ready = self._backlog.entries
         self.ready_bytes = 0
-        self._paged_count = 0
-        self._paged_bytes = 0
         self._returning: list[Message] = []
         self._returned: dict[int, int] = {}
+        self._failures: dict[int, int] = {}
         self._redelivered_until = 0
         self._unacked_count = 0
         self._closed = False
+        self._draining = False
         self._available: deque[Consumer] = deque()
+        self._prioritised = False
+        self._single: Consumer | None = None
         self.exclusive_consumer: Consumer | None = None
-        self.paging_mark = 0
+        self._expecting_expiry = False
+        self._expiry: Deadline | None = None
+        self._expiry_at_ms = 0
+        self._unused: Deadline | None = None
+        self.used_at_ms = vhost.broker.now_ms
+        self._deduplication: DeduplicationWindow | None = None
+        self._governed = False
+        self._rules_changed()
+
+    def read_rules(self) -> QueueRules:
+        """The rules in the declaration's arguments; PreconditionFailed (406) for invalid ones."""
+        return rules_from_arguments(self.description, self.arguments)
 
     # Counting
 
     @property
     def ready_count(self) -> int:
-        return len(self._ready) + len(self._returning)
+        return sum(len(backlog.entries) for backlog in self._backlogs) + len(self._returning)
 
     @property
     def unacked_count(self) -> int:
@@ -144,15 +161,16 @@ class ClassicQueue(Queue):
     @property
     def paged_count(self) -> int:
         """Ready messages whose content is on disk alone."""
-        return self._paged_count
+        return sum(backlog.paged_count for backlog in self._backlogs)
 
     @property
     def resident_bytes(self) -> int:
         """Estimated memory of the ready messages that are resident, in bytes."""
-        resident_count = len(self._ready) - self._paged_count
-        return self.ready_bytes - self._paged_bytes + resident_count * MESSAGE_OVERHEAD_BYTES
+        count = sum(backlog.resident_count for backlog in self._backlogs)
+        paged_bytes = sum(backlog.paged_bytes for backlog in self._backlogs)
+        return self.ready_bytes - paged_bytes + count * MESSAGE_OVERHEAD_BYTES
 
-    # In and out
+    # In
 
     def append(self, message: Message) -> None:
         self._ready.append(message)
@@ -161,9 +179,70 @@ class ClassicQueue(Queue):
             self.dirty = True
             self.vhost.broker.dirty_queues.append(self)
 
+    @property
+    def guarded(self) -> bool:
+        return self.rules.refuses or self._deduplication is not None
+
+    def admit(self, message: Message) -> Admission:
+        """Refuse a message that a full queue with reject-publish has no room for; drop a duplicate."""
+        rules = self.rules
+        if self._deduplication is not None:
+            value = (message.properties.headers or {}).get(rules.deduplication_header)
+            if value is not None and self._deduplication.seen(str(value), self.vhost.broker.now_ms):
+                return Admission.DROP
+        if not rules.refuses:
+            return Admission.TAKE
+        if self._available and not self._draining:
+            self.drain()
+        if self._available and not self.ready_count:
+            return Admission.TAKE
+        full = (rules.max_length is not None and self.ready_count + 1 > rules.max_length) or (
+            rules.max_length_bytes is not None and self.ready_bytes + message.body_size > rules.max_length_bytes
+        )
+        if not full:
+            return Admission.TAKE
+        if rules.overflow == REJECT_PUBLISH_DLX:
+            dead_letter(self, rules, message, MAXLEN)
+        return Admission.REFUSE
+
+    def expects_expiry(self) -> None:
+        self._expecting_expiry = True
+        self._governed = True
+        self.mark_dirty()
+
+    def _level(self, message: Message) -> int:
+        """The index of the backlog for a message's priority, the highest first."""
+        top = len(self._backlogs) - 1
+        return top - min(message.properties.priority or 0, top)
+
+    def mark_dirty(self) -> None:
+        """Have the queue drained at the end of this batch."""
+        if not self.dirty:
+            self.dirty = True
+            self.vhost.broker.dirty_queues.append(self)
+
+    # Out
+
     def drain(self) -> None:
         if self._returning:
             self._merge_returning()
+        self._draining = True
+        try:
+            if self._governed or self.vhost.tracing:
+                self._drain_governed()
+            else:
+                self._drain_plain()
+        finally:
+            self._draining = False
+        if self.store_id and self.resident_count > RESIDENT_HEAD_MESSAGES:
+            self.vhost.broker.crowded_queues.add(self)
+
+    @property
+    def resident_count(self) -> int:
+        """Ready messages in memory."""
+        return sum(backlog.resident_count for backlog in self._backlogs)
+
+    def _drain_plain(self) -> None:
         ready = self._ready
         available = self._available
         returned = self._returned
@@ -174,9 +253,7 @@ class ClassicQueue(Queue):
         while ready and available:
             message = ready.popleft()
             if isinstance(message, int):
-                self.ready_bytes -= delivered_bytes
-                delivered_bytes = 0
-                self._load_page(message)
+                self._backlog.load(message)
                 continue
             delivered_bytes += message.body_size
             consumer = available[0]
@@ -194,102 +271,394 @@ class ClassicQueue(Queue):
                 available.rotate(-1)
         self.ready_bytes -= delivered_bytes
         self._unacked_count += unacked
-        if store_id and len(ready) - self._paged_count > RESIDENT_HEAD_MESSAGES:
-            self.vhost.broker.crowded_queues.add(self)
+
+    def _drain_governed(self) -> None:
+        available = self._available
+        tracing = self.vhost.tracing
+        while available:
+            message = self._head()
+            if message is None:
+                break
+            deadline_ms = self._deadline_ms(message)
+            if deadline_ms is not None and deadline_ms < self.vhost.broker.now_ms:
+                self._drop_head(message, EXPIRED)
+                continue
+            self._take_head()
+            consumer = available[0]
+            redelivered = self._is_redelivered(message)
+            more = consumer.deliver(message, redelivered)
+            if tracing:
+                trace_delivery(self, message, redelivered=redelivered)
+            if consumer.no_ack:
+                self._settle(message)
+            else:
+                self._unacked_count += 1
+            if not more:
+                available.popleft()
+                consumer.parked = True
+            elif len(available) > 1:
+                self._next_turn()
+        self._enforce_limits()
+
+    def _next_turn(self) -> None:
+        """The consumer just served goes behind its equals."""
+        available = self._available
+        if not self._prioritised:
+            available.rotate(-1)
+            return
+        consumer = available.popleft()
+        index = 0
+        while index < len(available) and available[index].priority >= consumer.priority:
+            index += 1
+        available.insert(index, consumer)
 
     def get(self, *, no_ack: bool) -> tuple[Message, bool] | None:
-        message = self._take_head()
+        """The message at the head; ResourceLocked (405) where a single active consumer has the queue."""
+        if self.rules.single_active_consumer:
+            raise ResourceLocked(f"{self.description} has a single active consumer: consume from it instead of polling")
+        self.used_at_ms = self.vhost.broker.now_ms
+        if self._returning:
+            self._merge_returning()
+        message = self._head()
+        while message is not None:
+            deadline_ms = self._deadline_ms(message)
+            if deadline_ms is None or deadline_ms > self.vhost.broker.now_ms:
+                break
+            self._drop_head(message, EXPIRED)
+            message = self._head()
         if message is None:
             return None
-        redelivered = message.sequence <= self._redelivered_until or message.sequence in self._returned
+        self._take_head()
+        redelivered = self._is_redelivered(message)
+        if self.vhost.tracing:
+            trace_delivery(self, message, redelivered=redelivered)
         if no_ack:
             self._settle(message)
         else:
             self._unacked_count += 1
         return message, redelivered
 
+    def browse(self, start: int, count: int) -> Iterator[Message]:
+        if self._returning:
+            self._merge_returning()
+        for backlog in self._backlogs:
+            length = len(backlog.entries)
+            if start >= length:
+                start -= length
+                continue
+            yield from backlog.browse(start, count)
+            count -= min(count, length - start)
+            start = 0
+            if not count:
+                return
+
+    def _is_redelivered(self, message: Message) -> bool:
+        return message.sequence <= self._redelivered_until or message.sequence in self._returned
+
+    def _head(self) -> Message | None:
+        """The next message to deliver, still in its place."""
+        for backlog in self._backlogs:
+            message = backlog.head()
+            if message is not None:
+                return message
+        return None
+
+    def _lost(self, body_bytes: int) -> None:
+        self.ready_bytes -= body_bytes
+
+    def _take_head(self) -> None:
+        for backlog in self._backlogs:
+            if backlog.entries:
+                self.ready_bytes -= size_of(backlog.entries.popleft())
+                return
+
+    # Settling
+
     def acknowledge(self, message: Message) -> None:
         self._unacked_count -= 1
-        if self.store_id or self._returned:
+        if self.store_id or self._returned or self._failures:
             self._settle(message)
 
     def discard(self, message: Message) -> None:
         self._unacked_count -= 1
+        dead_letter(self, self.rules, message, REJECTED)
         self._settle(message)
 
-    def requeue(self, messages: Iterable[Message]) -> None:
+    def requeue(self, messages: Iterable[Message], *, failed: bool = True) -> None:
         returned = self._returned
-        count = 0
+        limit = self.rules.delivery_limit
         for message in messages:
-            count += 1
-            returned[message.sequence] = returned.get(message.sequence, 0) + 1
+            self._unacked_count -= 1
+            sequence = message.sequence
+            if failed and limit is not None:
+                failures = self._failures.get(sequence, 0) + 1
+                if 0 <= limit < failures:
+                    dead_letter(self, self.rules, message, DELIVERY_LIMIT)
+                    self._settle(message)
+                    continue
+                self._failures[sequence] = failures
+            returned[sequence] = returned.get(sequence, 0) + 1
             self._returning.append(message)
             self.ready_bytes += message.body_size
-        self._unacked_count -= count
         if self._closed:
             self.purge()
         else:
             self.mark_dirty()
 
+    @property
+    def consumer_timeout_ms(self) -> int | None:
+        return self.rules.consumer_timeout_ms
+
+    @property
+    def counts_deliveries(self) -> bool:
+        return self.rules.delivery_limit is not None
+
+    def failures(self, message: Message) -> int:
+        """Failed deliveries of a message so far, for the header x-delivery-count; 0 where nobody counts."""
+        return self._failures.get(message.sequence, 0)
+
     def purge(self) -> int:
         if self._returning:
             self._merge_returning()
-        count = len(self._ready)
-        self._settle_ready()
-        self._ready.clear()
-        self._paged_count = self._paged_bytes = self.ready_bytes = 0
-        self.paging_mark = 0
+        positions: list[int] = []
+        count = 0
+        for backlog in self._backlogs:
+            for entry in backlog.clear():
+                count += 1
+                if isinstance(entry, int):
+                    positions.append(position_of(entry))
+                    self._returned.pop(sequence_of(entry), None)
+                    self._failures.pop(sequence_of(entry), None)
+                else:
+                    self._settle(entry)
+        if positions:
+            self.vhost.broker.store.settle_positions(self.store_id, positions)
+        self.ready_bytes = 0
         return count
 
     def close(self) -> None:
         self.purge()
         self._closed = True
+        for deadline in (self._expiry, self._unused):
+            if deadline is not None:
+                deadline.cancel()
 
-    def mark_dirty(self) -> None:
-        """Have the queue drained at the end of this batch."""
-        if not self.dirty:
-            self.dirty = True
-            self.vhost.broker.dirty_queues.append(self)
+    def _settle(self, message: Message) -> None:
+        if self._returned:
+            self._returned.pop(message.sequence, None)
+        if self._failures:
+            self._failures.pop(message.sequence, None)
+        if self.store_id and (message.properties.persistent or self.stores_transient):
+            self.vhost.broker.store.settle(self.store_id, message)
+
+    def _merge_returning(self) -> None:
+        returning = self._returning
+        self._returning = []
+        if len(self._backlogs) == 1:
+            self._backlog.merge(returning)
+            return
+        by_level: dict[int, list[Message]] = {}
+        for message in returning:
+            by_level.setdefault(self._level(message), []).append(message)
+        for level, messages in by_level.items():
+            self._backlogs[level].merge(messages)
+
+    # Rules
+
+    def apply_policy(
+        self,
+        effective: Mapping[str, JSON],
+        policy_name: str | None,
+        operator_policy_name: str | None,
+    ) -> None:
+        super().apply_policy(effective, policy_name, operator_policy_name)
+        self.rules = effective_rules(self._own_rules, self.arguments, effective)
+        self._rules_changed()
+        self.mark_dirty()
+
+    def _rules_changed(self) -> None:
+        rules = self.rules
+        if rules.deduplication_size is None and rules.deduplication_ttl_ms is None:
+            self._deduplication = None
+        elif self._deduplication is None:
+            self._deduplication = DeduplicationWindow(rules.deduplication_size, rules.deduplication_ttl_ms)
+        self._govern()
+        self._watch_use()
+
+    def _govern(self) -> None:
+        rules = self.rules
+        self._governed = (
+            rules.message_ttl_ms is not None
+            or rules.bounded
+            or len(self._backlogs) > 1
+            or self._prioritised
+            or self._expecting_expiry
+        )
+
+    def _deadline_ms(self, message: Message) -> int | None:
+        """When a message expires: by the queue's TTL or its own, whichever is earlier."""
+        ttl_ms = self.rules.message_ttl_ms
+        own = message.properties.expiration
+        if own is not None:
+            own_ms = int(own)
+            ttl_ms = own_ms if ttl_ms is None else min(ttl_ms, own_ms)
+        return None if ttl_ms is None else message.published_at_ms + ttl_ms
+
+    def _drop_head(self, message: Message, reason: str) -> None:
+        """The head leaves without being delivered."""
+        self._take_head()
+        dead_letter(self, self.rules, message, reason)
+        self._settle(message)
+
+    def _enforce_limits(self) -> None:
+        """What is left after delivering: expire heads that are due, drop what is too much, set the timer."""
+        rules = self.rules
+        if rules.message_ttl_ms is not None or self._expecting_expiry:
+            self._expire_heads()
+        if rules.bounded and not rules.refuses:
+            self._drop_excess()
+
+    def _expire_heads(self) -> None:
+        now_ms = self.vhost.broker.now_ms
+        next_ms: int | None = None
+        for backlog in self._backlogs:
+            message = backlog.head()
+            while message is not None:
+                deadline_ms = self._deadline_ms(message)
+                if deadline_ms is None:
+                    break
+                if deadline_ms > now_ms:
+                    next_ms = deadline_ms if next_ms is None else min(next_ms, deadline_ms)
+                    break
+                self.ready_bytes -= size_of(backlog.entries.popleft())
+                dead_letter(self, self.rules, message, EXPIRED)
+                self._settle(message)
+                message = backlog.head()
+        if next_ms is None and not self.ready_count:
+            self._expecting_expiry = False
+            self._govern()
+        self._set_expiry(next_ms)
+
+    def _set_expiry(self, at_ms: int | None) -> None:
+        if self._expiry is not None and self._expiry.is_pending:
+            if at_ms == self._expiry_at_ms:
+                return
+            self._expiry.cancel()
+        self._expiry = None
+        if at_ms is not None:
+            self._expiry_at_ms = at_ms
+            self._expiry = self.vhost.broker.deadlines.schedule(at_ms, lambda now_ms: self.mark_dirty())
+
+    def _drop_excess(self) -> None:
+        rules = self.rules
+        order = reversed(self._backlogs) if rules.drop_lowest_first else iter(self._backlogs)
+        count = self.ready_count
+        for backlog in order:
+            while backlog.entries and (
+                (rules.max_length is not None and count > rules.max_length)
+                or (rules.max_length_bytes is not None and self.ready_bytes > rules.max_length_bytes)
+            ):
+                message = backlog.head()
+                if message is None:
+                    break
+                self.ready_bytes -= size_of(backlog.entries.popleft())
+                count -= 1
+                dead_letter(self, rules, message, MAXLEN)
+                self._settle(message)
 
     # Consumers
 
     def add_consumer(self, consumer: Consumer) -> None:
         """Register a consumer.
 
-        Raises AccessRefused when it asks for exclusivity that can't be had, or another one has it (A.5).
+        Raises AccessRefused (403) when it asks for exclusivity that can't be had, or another one has it (A.5).
         """
-        if self.exclusive_consumer is not None or (consumer.exclusive and self.consumers):
+        single = self.rules.single_active_consumer
+        if self.exclusive_consumer is not None or (consumer.exclusive and (self.consumers or single)):
             raise AccessRefused(
-                f"{self.description} in exclusive use: another consumer is on it; "
+                f"{self.description} in exclusive use: another consumer is on it, or only one may be active; "
                 "cancel that one first, or consume without the exclusive flag"
             )
         if consumer.exclusive:
             self.exclusive_consumer = consumer
         self.consumers.append(consumer)
         self.had_consumer = True
-        if consumer.can_take():
-            self._available.append(consumer)
-            self.mark_dirty()
-        else:
+        if consumer.priority and not self._prioritised:
+            self._prioritised = True
+            self._govern()
+        if single and self._single is not None:
             consumer.parked = True
+            return
+        if single:
+            self._single = consumer
+        self._activate(consumer)
+
+    def _activate(self, consumer: Consumer) -> None:
+        """Let a consumer have messages as soon as it can take them."""
+        consumer.parked = True
+        if consumer.can_take():
+            self.resume(consumer)
+        else:
             consumer.resume()
 
     def remove_consumer(self, consumer: Consumer) -> None:
         consumer.active = False
+        self.used_at_ms = self.vhost.broker.now_ms
         if consumer in self.consumers:
             self.consumers.remove(consumer)
         if consumer in self._available:
             self._available.remove(consumer)
         if self.exclusive_consumer is consumer:
             self.exclusive_consumer = None
+        if self._single is consumer:
+            # The next one is the first of those with the highest priority (A.7).
+            self._single = max(self.consumers, key=lambda each: each.priority, default=None)
+            if self._single is not None:
+                self._activate(self._single)
+        if not self.consumers:
+            self._watch_use()
 
     def resume(self, consumer: Consumer) -> None:
-        if consumer.parked and consumer.active:
-            consumer.parked = False
+        if not consumer.parked or not consumer.active:
+            return
+        if self._single is not None and consumer is not self._single:
+            return
+        consumer.parked = False
+        if self._prioritised:
+            self._available.appendleft(consumer)
+            self._next_turn()
+        else:
             self._available.append(consumer)
-            self.mark_dirty()
+        self.mark_dirty()
 
-    # Recovery and paging
+    def is_active(self, consumer: Consumer) -> bool:
+        """False for those that wait behind a single active consumer."""
+        return self._single is None or consumer is self._single
+
+    # Expiry of the queue itself
+
+    def used(self) -> None:
+        """A redeclaration or poll: the queue's own expiry starts over."""
+        self.used_at_ms = self.vhost.broker.now_ms
+
+    def _watch_use(self) -> None:
+        expires_ms = self.rules.expires_ms
+        if self._unused is not None:
+            self._unused.cancel()
+            self._unused = None
+        if expires_ms is not None and not self.consumers and not self._closed:
+            self._unused = self.vhost.broker.deadlines.schedule(self.used_at_ms + expires_ms, self._check_use)
+
+    def _check_use(self, now_ms: int) -> None:
+        expires_ms = self.rules.expires_ms
+        if self.consumers or expires_ms is None or self._closed:
+            return
+        if self.used_at_ms + expires_ms <= now_ms:
+            self.vhost.broker.expire_queue(self)
+        else:
+            self._watch_use()
+
+    # Restart
 
     def restore(self, tickets: Iterable[int], *, redelivered_until: int) -> None:
         """Fill the queue after a restart with tickets in queue order.
@@ -298,11 +667,32 @@ class ClassicQueue(Queue):
         """
         self._redelivered_until = redelivered_until
         for ticket in tickets:
-            self._ready.append(ticket)
-            self._paged_count += 1
-            size = (ticket >> _POSITION_BITS) & _SIZE_MASK
-            self._paged_bytes += size
-            self.ready_bytes += size
+            self._backlog.add_ticket(ticket)
+            self.ready_bytes += size_of(ticket)
+        if len(self._backlogs) > 1:
+            self._sort_into_levels()
+        # Their records know whether they expire; until they have been looked at, they may.
+        self._expecting_expiry = True
+        self._govern()
+        self.mark_dirty()
+
+    def _sort_into_levels(self) -> None:
+        """Priorities are in the records: read them all once, and page out again what exceeds the budget."""
+        everything, self._backlog = (
+            self._backlog,
+            Backlog(self.description, self.vhost.broker.store, self.store_id, self._lost),
+        )
+        self._backlogs[0] = self._backlog
+        self._ready = self._backlog.entries
+        while (message := everything.head()) is not None:
+            everything.entries.popleft()
+            self._backlogs[self._level(message)].entries.append(message)
+        self.vhost.broker.crowded_queues.add(self)
+
+    def page_out(self) -> None:
+        """Let messages leave memory that are safely on disk, behind the heads."""
+        for backlog in self._backlogs:
+            backlog.page_out()
 
     def delivered_position(self) -> int:
         if self._returning:
@@ -310,111 +700,9 @@ class ClassicQueue(Queue):
         if not self._returned and not self._redelivered_until:
             return 0
         last = 0
-        for entry in self._ready:
-            sequence = _sequence_of(entry)
-            if sequence <= self._redelivered_until or sequence in self._returned:
-                last = entry & _POSITION_MASK if isinstance(entry, int) else entry.position
+        for backlog in self._backlogs:
+            for entry in backlog.entries:
+                sequence = sequence_of(entry)
+                if sequence <= self._redelivered_until or sequence in self._returned:
+                    last = max(last, position_of(entry))
         return last
-
-    def page_out(self) -> None:
-        """Replace written messages behind the resident head by tickets, from the tail towards the first ticket."""
-        ready = self._ready
-        if len(ready) < self.paging_mark + RESIDENT_HEAD_MESSAGES // 2:
-            self.paging_mark = min(self.paging_mark, len(ready))
-            return
-        store = self.vhost.broker.store
-        tail: list[Message | int] = []
-        floor = RESIDENT_HEAD_MESSAGES
-        while len(ready) > floor:
-            message = ready.pop()
-            if isinstance(message, int):
-                ready.append(message)
-                break
-            if message.position != UNSTORED and store.is_written(message):
-                tail.append(make_ticket(message.sequence, message.body_size, message.position))
-                self._paged_count += 1
-                self._paged_bytes += message.body_size
-            else:
-                tail.append(message)
-        tail.reverse()
-        ready.extend(tail)
-        self.paging_mark = len(ready)
-
-    def _load_page(self, first: int) -> None:
-        """Put the messages behind the run of tickets that starts with `first` (already taken) back at the head."""
-        ready = self._ready
-        tickets = [first]
-        total = (first >> _POSITION_BITS) & _SIZE_MASK
-        while ready and len(tickets) < PAGE_MESSAGES_MAX:
-            head = ready[0]
-            if not isinstance(head, int):
-                break
-            total += (head >> _POSITION_BITS) & _SIZE_MASK
-            if total > PAGE_BYTES_MAX:
-                break
-            tickets.append(head)
-            ready.popleft()
-        messages = self.vhost.broker.store.read([ticket & _POSITION_MASK for ticket in tickets])
-        self._paged_count -= len(tickets)
-        for ticket, message in zip(reversed(tickets), reversed(messages), strict=True):
-            size = (ticket >> _POSITION_BITS) & _SIZE_MASK
-            self._paged_bytes -= size
-            if message is None:
-                self.ready_bytes -= size
-                self.vhost.broker.store.settle_positions(self.store_id, [ticket & _POSITION_MASK])
-                _log.error("%s lost a message: its record in the message log is damaged", self.description)
-                continue
-            message.sequence = ticket >> _SEQUENCE_SHIFT
-            ready.appendleft(message)
-
-    def _take_head(self) -> Message | None:
-        if self._returning:
-            self._merge_returning()
-        ready = self._ready
-        while ready:
-            message = ready.popleft()
-            if isinstance(message, int):
-                self._load_page(message)
-                continue
-            self.ready_bytes -= message.body_size
-            return message
-        return None
-
-    def _merge_returning(self) -> None:
-        """Move the returned messages to their places: before the first ready message that was published later."""
-        returning = self._returning
-        returning.sort(key=_sequence_of)
-        ready = self._ready
-        last = returning[-1].sequence
-        older: list[Message | int] = []
-        while ready and _sequence_of(ready[0]) < last:
-            older.append(ready.popleft())
-        merged: list[Message | int] = [*returning, *older]
-        if older:
-            merged.sort(key=_sequence_of)
-        ready.extendleft(reversed(merged))
-        self._returning = []
-
-    # Settling
-
-    def _settle(self, message: Message) -> None:
-        if self._returned:
-            self._returned.pop(message.sequence, None)
-        if self.store_id and message.properties.persistent:
-            self.vhost.broker.store.settle(self.store_id, message)
-
-    def _settle_ready(self) -> None:
-        positions: list[int] = []
-        for message in self._ready:
-            if isinstance(message, int):
-                positions.append(message & _POSITION_MASK)
-                if self._returned:
-                    self._returned.pop(message >> _SEQUENCE_SHIFT, None)
-            else:
-                self._settle(message)
-        if positions:
-            self.vhost.broker.store.settle_positions(self.store_id, positions)
-
-
-def _sequence_of(entry: Message | int) -> int:
-    return entry >> _SEQUENCE_SHIFT if isinstance(entry, int) else entry.sequence

@@ -109,9 +109,7 @@ def rules_from_arguments(description: str, arguments: Mapping[str, FieldValue]) 
     )
 
 
-def effective_rules(
-    rules: QueueRules, arguments: Mapping[str, FieldValue], policy: Mapping[str, object]
-) -> QueueRules:
+def effective_rules(rules: QueueRules, arguments: Mapping[str, FieldValue], policy: Mapping[str, object]) -> QueueRules:
     """The rules of a queue with these arguments under an effective policy definition (spec A.7, precedence)."""
     if not policy:
         return rules

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+REPEAT_S = 5.0
+
 
 class TimeLimitExceededError(AssertionError):
     """The test was still waiting when its time was up."""
@@ -14,13 +16,17 @@ class TimeLimitExceededError(AssertionError):
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raises TimeLimitExceededError in the main thread if the code inside takes longer."""
+    """Raises TimeLimitExceededError in the main thread if the code inside takes longer.
+
+    It is raised again every `REPEAT_S`, in case that what the first one ends (a test) is followed by more that waits
+    (its clean-up).
+    """
 
     def give_up(number: int, frame: FrameType | None) -> None:
         raise TimeLimitExceededError(f"not done within {seconds:g} s")
 
     previous = signal.signal(signal.SIGALRM, give_up)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, REPEAT_S)
     try:
         yield
     finally:

@@ -58,7 +58,7 @@ class DeletionJob:
         """Remove the files and make that durable; failing is noted, not raised."""
         try:
             for segment in self.segments:
-                (self._directory / segment_name(segment.base)).unlink(missing_ok=True)
+                _remove(self._directory / segment_name(segment.base))
             sync_directory(self._directory)
         except OSError as error:
             self.failure = error
@@ -110,7 +110,7 @@ class CompactionJob:
         except (OSError, DamagedRecordError) as error:
             self.failure = error
             if not self.replaced:
-                _remove(temporary)
+                _try_to_remove(temporary)
 
     def _rewrite(self, temporary: Path) -> None:
         """The complete new file under its temporary name."""
@@ -212,8 +212,16 @@ class CompactionJob:
 
 
 def _remove(path: Path) -> None:
+    """Remove a file that an earlier, failed job may have removed already."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def _try_to_remove(path: Path) -> None:
     """Remove a temporary file if that is possible; recovery does it otherwise."""
     try:
-        path.unlink(missing_ok=True)
+        os.unlink(path)
     except OSError:
         pass

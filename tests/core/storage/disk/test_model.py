@@ -298,8 +298,8 @@ class DiskEngineMachine(RuleBasedStateMachine):
 
 TestDiskEngine = DiskEngineMachine.TestCase
 TestDiskEngine.settings = settings(
-    max_examples=150,
-    stateful_step_count=60,
+    max_examples=250,
+    stateful_step_count=50,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

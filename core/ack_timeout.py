@@ -1,0 +1,138 @@
+"""Acknowledgement timeout: consumers that keep messages too long are cancelled, their messages return (spec A.5, A.7).
+
+Nothing is noted per delivery.  A watch wakes up every so often and notes, per session, the latest delivery tag and the
+time; a tag at or below an earlier note is at least that old.  So a timeout is noticed late by up to one interval, which
+for the default of 30 minutes is a minute, and costs nothing in between.
+
+At half the time a warning goes to the log, once per consumer.  On expiry the consumer is cancelled with notice and what
+it holds returns to its queue; the channel lives on.  A client that declared no consumer_cancel_notify would wait for
+ever, so its channel is closed with 406 instead.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final, Protocol
+
+from core.consumer import Consumer
+
+if TYPE_CHECKING:
+    from core.broker import Broker
+    from core.unacked import Unacked
+
+_log = logging.getLogger("warren.consumer")
+
+TIMEOUT_DEFAULT_MS: Final = 30 * 60 * 1000
+INTERVAL_MAX_MS: Final = 60_000
+INTERVALS_PER_TIMEOUT: Final = 8
+"""How finely the shortest timeout in use is measured."""
+
+NOTES_MAX: Final = 64
+"""Notes kept per session; older ones are thinned out, which only makes expiry later."""
+
+
+class AckHolder(Protocol):
+    """A session, or channel of one, whose consumers acknowledge."""
+
+    unacked: Unacked
+    delivery_tag: int
+    delivery_notes: list[tuple[int, int]]
+    """(delivery tag, time in ms): kept by the watch."""
+
+    def acknowledgement_timed_out(self, consumer: Consumer, timeout_ms: int) -> None:
+        """Cancel the consumer with notice, or close what has to be closed (406)."""
+
+
+class AckTimeoutWatch:
+    """Watches all holders of a broker; made by it.
+
+    timeout_ms: for consumers whose queue and arguments say nothing; 0 for none.
+    """
+
+    def __init__(self, broker: Broker, timeout_ms: int = TIMEOUT_DEFAULT_MS) -> None:
+        self._broker = broker
+        self._timeout_ms = timeout_ms
+        self._shortest_ms = timeout_ms or INTERVAL_MAX_MS * INTERVALS_PER_TIMEOUT
+        self._warned: set[tuple[int, int]] = set()
+        self._next = broker.deadlines.schedule(broker.now_ms + self._interval_ms, self._look)
+
+    @property
+    def _interval_ms(self) -> int:
+        return max(1, min(INTERVAL_MAX_MS, self._shortest_ms // INTERVALS_PER_TIMEOUT))
+
+    def timeout_of(self, consumer: Consumer) -> int:
+        """The timeout of a consumer in ms, 0 for none: its argument, else its queue's, else the broker's."""
+        value = consumer.arguments.get("x-consumer-timeout")
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return value
+        of_queue = consumer.queue.consumer_timeout_ms
+        return self._timeout_ms if of_queue is None else of_queue
+
+    def added(self, consumer: Consumer) -> None:
+        """A consumer that acknowledges has come: look often enough for its timeout."""
+        timeout_ms = self.timeout_of(consumer)
+        if timeout_ms and timeout_ms < self._shortest_ms:
+            self._shortest_ms = timeout_ms
+            self._next.cancel()
+            self._next = self._broker.deadlines.schedule(self._broker.now_ms + self._interval_ms, self._look)
+
+    def _look(self, now_ms: int) -> None:
+        for session in list(self._broker.sessions):
+            for holder in session.ack_holders():
+                self._look_at(holder, now_ms)
+        self._next = self._broker.deadlines.schedule(now_ms + self._interval_ms, self._look)
+
+    def _look_at(self, holder: AckHolder, now_ms: int) -> None:
+        notes = holder.delivery_notes
+        if not holder.unacked:
+            notes.clear()
+            return
+        for consumer, tag in _oldest_by_consumer(holder):
+            timeout_ms = self.timeout_of(consumer)
+            if not timeout_ms:
+                continue
+            delivered_at_ms = next((at_ms for latest, at_ms in notes if tag <= latest), now_ms)
+            age_ms = now_ms - delivered_at_ms
+            if age_ms >= timeout_ms:
+                _log.warning(
+                    "consumer '%s' on %s has not acknowledged for %d ms (timeout %d ms): cancelling it",
+                    consumer.tag,
+                    consumer.session_name(),
+                    age_ms,
+                    timeout_ms,
+                )
+                holder.acknowledgement_timed_out(consumer, timeout_ms)
+            elif age_ms >= timeout_ms // 2:
+                self._warn(consumer, tag, age_ms, timeout_ms)
+        oldest = next(iter(holder.unacked), None)
+        while len(notes) > 1 and oldest is not None and notes[0][0] < oldest:
+            del notes[0]
+        if not notes or notes[-1][0] < holder.delivery_tag:
+            notes.append((holder.delivery_tag, now_ms))
+        if len(notes) > NOTES_MAX:
+            del notes[1:-1:2]
+
+    def _warn(self, consumer: Consumer, tag: int, age_ms: int, timeout_ms: int) -> None:
+        key = (id(consumer), tag)
+        if key in self._warned:
+            return
+        if len(self._warned) > NOTES_MAX * NOTES_MAX:
+            self._warned.clear()
+        self._warned.add(key)
+        _log.warning(
+            "consumer '%s' on %s has not acknowledged for %d ms; at %d ms it will be cancelled",
+            consumer.tag,
+            consumer.session_name(),
+            age_ms,
+            timeout_ms,
+        )
+
+
+def _oldest_by_consumer(holder: AckHolder) -> Iterator[tuple[Consumer, int]]:
+    """Each consumer with the tag of its oldest unacknowledged delivery."""
+    oldest: dict[int, tuple[Consumer, int]] = {}
+    for tag, (_, _, consumer) in holder.unacked.items():
+        if consumer is not None and id(consumer) not in oldest:
+            oldest[id(consumer)] = (consumer, tag)
+    yield from list(oldest.values())

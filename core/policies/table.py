@@ -1,0 +1,140 @@
+"""All policies of a broker, and which of them each queue and exchange is under.
+
+Theory of operation
+-------------------
+Of each kind, user and operator, at most one policy applies to an object: the one with the highest priority that
+matches, and among equals the first by name, so that restarts and the order of setting don't matter.  `_ranked` keeps
+the policies of a virtual host in that order; finding the one that applies is a walk to the first match.
+
+What applies is found when an object comes into being (`apply_to`) and again for all objects of a virtual host when a
+policy there changes (`apply`).  An object is told only if the outcome differs from what it was told last; the virtual
+host forgets its cached routes then, since routing depends on alternate exchanges and on queues that refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from core.errors import NotFound
+from core.policies.policy import OPERATOR_POLICY, POLICY, Policy, PolicyKind, policy_from_row
+from core.policies.settings import merge
+
+if TYPE_CHECKING:
+    from core.definitions.store import JSON, DefinitionStore
+    from core.exchanges.base import Exchange
+    from core.queues.base import Queue
+    from core.vhost import VirtualHost
+
+KINDS: tuple[PolicyKind, PolicyKind] = (POLICY, OPERATOR_POLICY)
+
+_NOTHING: Mapping[str, JSON] = {}
+
+
+class PolicyTable:
+    """The policies of all virtual hosts, kept in `store`."""
+
+    __slots__ = ("_policies", "_ranked", "_store")
+
+    def __init__(self, store: DefinitionStore) -> None:
+        self._store = store
+        self._policies: dict[tuple[PolicyKind, str], dict[str, Policy]] = {}
+        self._ranked: dict[tuple[PolicyKind, str], tuple[Policy, ...]] = {}
+
+    def restore(self, kind: str, vhost: str, name: str, value: Mapping[str, JSON]) -> bool:
+        """Take a row of the definition store if its kind is ours, else return False.
+
+        Applies it to nothing yet.  Raises PreconditionFailed, KeyError or TypeError for a row that is no policy.
+        """
+        for known in KINDS:
+            if kind == known:
+                self._put(vhost, policy_from_row(known, name, value))
+                return True
+        return False
+
+    def set(self, vhost: VirtualHost, policy: Policy) -> None:
+        """Add a policy or replace the one of its kind and name, and apply it at once to all that it matches."""
+        self.set_all(vhost, [policy])
+
+    def set_all(self, vhost: VirtualHost, policies: Iterable[Policy]) -> None:
+        """The same for several at once."""
+        for policy in policies:
+            self._put(vhost.name, policy)
+            self._store.put(policy.kind, vhost.name, policy.name, policy.value())
+        self.apply(vhost)
+
+    def clear(self, vhost: VirtualHost, kind: PolicyKind, name: str) -> None:
+        """Remove a policy, at once from all that it matched; NotFound when there is none of this name."""
+        policies = self._policies.get((kind, vhost.name), {})
+        if name not in policies:
+            text = f"{kind.replace('_', ' ')} '{name}' in vhost '{vhost.name}'"
+            raise NotFound(f"Parameter does not exist: there is no {text}")
+        del policies[name]
+        self._ranked.pop((kind, vhost.name), None)
+        self._store.delete(kind, vhost.name, name)
+        self.apply(vhost)
+
+    def in_vhost(self, kind: PolicyKind, vhost: str) -> list[Policy]:
+        """The policies of a virtual host by priority, the highest last, as rabbitmqctl lists them; then by name."""
+        found = self._policies.get((kind, vhost), {}).values()
+        return sorted(found, key=lambda policy: (policy.priority, policy.name))
+
+    def forget_vhost(self, vhost: str) -> None:
+        """A virtual host is being deleted; its rows go with all its others."""
+        for kind in KINDS:
+            self._policies.pop((kind, vhost), None)
+            self._ranked.pop((kind, vhost), None)
+
+    def apply(self, vhost: VirtualHost) -> None:
+        """See to it that every object of the virtual host is under the policies that match it now."""
+        changed = False
+        for exchange in list(vhost.exchanges.values()):
+            changed |= self.apply_to(vhost.name, exchange)
+        for queue in list(vhost.queues.values()):
+            changed |= self.apply_to(vhost.name, queue)
+        if changed:
+            vhost.changed()
+
+    def apply_to(self, vhost: str, target: Queue | Exchange) -> bool:
+        """The same for one queue or exchange; True when that changed anything for it."""
+        user = self._match(POLICY, vhost, target)
+        operator = self._match(OPERATOR_POLICY, vhost, target)
+        policy_name = user.name if user is not None else None
+        operator_policy_name = operator.name if operator is not None else None
+        effective = _effective(user, operator)
+        if (
+            effective == target.effective_policy
+            and policy_name == target.policy
+            and operator_policy_name == target.operator_policy
+        ):
+            return False
+        target.apply_policy(effective, policy_name, operator_policy_name)
+        return True
+
+    def _match(self, kind: PolicyKind, vhost: str, target: Queue | Exchange) -> Policy | None:
+        for policy in self._in_order(kind, vhost):
+            if policy.matches(target):
+                return policy
+        return None
+
+    def _in_order(self, kind: PolicyKind, vhost: str) -> tuple[Policy, ...]:
+        """Those of a virtual host, the one that wins first."""
+        ranked = self._ranked.get((kind, vhost))
+        if ranked is None:
+            found = self._policies.get((kind, vhost), {}).values()
+            ranked = tuple(sorted(found, key=lambda policy: (-policy.priority, policy.name)))
+            self._ranked[kind, vhost] = ranked
+        return ranked
+
+    def _put(self, vhost: str, policy: Policy) -> None:
+        self._policies.setdefault((policy.kind, vhost), {})[policy.name] = policy
+        self._ranked.pop((policy.kind, vhost), None)
+
+
+def _effective(user: Policy | None, operator: Policy | None) -> Mapping[str, JSON]:
+    if user is None and operator is None:
+        return _NOTHING
+    return merge(
+        user.definition if user is not None else _NOTHING,
+        operator.definition if operator is not None else _NOTHING,
+    )

@@ -1,0 +1,195 @@
+"""A row of ready messages, of which only the head has to be in memory.
+
+`entries` is a deque in the order of `Message.sequence`.  Its elements are messages or, for the part that left memory,
+*tickets*: one int that packs the sequence, the body size and the log position of a stored message (44 bytes each
+instead of a message with its body).  `load` reads the records behind a run of tickets in one go, ahead of the
+consumers; `page_out` does the reverse at the tail, for messages that are safely on disk.  `merge` puts returned messages
+back in their places.
+
+The deque itself is public and stays the same object, since the queue's hot path works on it directly; whoever takes
+an int from its head calls `load` with it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from core.message import UNSTORED, Message
+
+if TYPE_CHECKING:
+    from core.storage.engine import StorageEngine
+
+_log = logging.getLogger("warren.queue")
+
+_POSITION_BITS: Final = 64
+_SIZE_BITS: Final = 32
+_POSITION_MASK: Final = (1 << _POSITION_BITS) - 1
+_SIZE_MASK: Final = (1 << _SIZE_BITS) - 1
+_SEQUENCE_SHIFT: Final = _POSITION_BITS + _SIZE_BITS
+
+PAGE_MESSAGES_MAX: Final = 512
+"""Messages read back at once: enough to make one read cheap per message."""
+
+PAGE_BYTES_MAX: Final = 1024 * 1024
+"""Bodies read back at once; a single larger body is read alone."""
+
+RESIDENT_HEAD_MESSAGES: Final = 1024
+"""Messages at the head that stay in memory whatever the budget says: the next page for the consumers."""
+
+MESSAGE_OVERHEAD_BYTES: Final = 400
+"""What a resident message costs beside its body: measured object, int and deque sizes in CPython 3.11."""
+
+Entry = Message | int
+
+
+def make_ticket(sequence: int, body_size: int, position: int) -> int:
+    """Pack what a queue must know of a message that is not in memory."""
+    return sequence << _SEQUENCE_SHIFT | body_size << _POSITION_BITS | position
+
+
+def sequence_of(entry: Entry) -> int:
+    """The sequence of a message or ticket."""
+    return entry >> _SEQUENCE_SHIFT if isinstance(entry, int) else entry.sequence
+
+
+def position_of(entry: Entry) -> int:
+    """The log position of a message or ticket, UNSTORED if it has none."""
+    return entry & _POSITION_MASK if isinstance(entry, int) else entry.position
+
+
+def size_of(entry: Entry) -> int:
+    """The body size of a message or ticket, in bytes."""
+    return (entry >> _POSITION_BITS) & _SIZE_MASK if isinstance(entry, int) else entry.body_size
+
+
+class Backlog:
+    """See the head of this file.
+
+    description: the queue, for the log.  store_id: its number in `store`, 0 when it isn't stored.
+    lost: told the body size of a message whose record turned out damaged.
+    paged_count, paged_bytes: how much of `entries` is tickets.
+    """
+
+    __slots__ = ("_description", "_lost", "_mark", "_store", "_store_id", "entries", "paged_bytes", "paged_count")
+
+    def __init__(self, description: str, store: StorageEngine, store_id: int, lost: Callable[[int], None]) -> None:
+        self._description = description
+        self._lost = lost
+        self._store = store
+        self._store_id = store_id
+        self.entries: deque[Entry] = deque()
+        self.paged_count = 0
+        self.paged_bytes = 0
+        self._mark = 0
+
+    @property
+    def resident_count(self) -> int:
+        """Messages in memory."""
+        return len(self.entries) - self.paged_count
+
+    def head(self) -> Message | None:
+        """The first message, in memory from now on; None when there is none."""
+        entries = self.entries
+        while entries:
+            entry = entries[0]
+            if not isinstance(entry, int):
+                return entry
+            entries.popleft()
+            self.load(entry)
+        return None
+
+    def add_ticket(self, ticket: int) -> None:
+        """Append a message that is on disk alone."""
+        self.entries.append(ticket)
+        self.paged_count += 1
+        self.paged_bytes += size_of(ticket)
+
+    def load(self, first: int) -> None:
+        """Put the messages behind the run of tickets that starts with `first` (already taken) back at the head.
+
+        Messages whose records are damaged are lost: logged, settled, and their size reported.
+        """
+        entries = self.entries
+        tickets = [first]
+        total = size_of(first)
+        while entries and len(tickets) < PAGE_MESSAGES_MAX:
+            head = entries[0]
+            if not isinstance(head, int):
+                break
+            total += size_of(head)
+            if total > PAGE_BYTES_MAX:
+                break
+            tickets.append(head)
+            entries.popleft()
+        messages = self._store.read([position_of(ticket) for ticket in tickets])
+        self.paged_count -= len(tickets)
+        for ticket, message in zip(reversed(tickets), reversed(messages), strict=True):
+            self.paged_bytes -= size_of(ticket)
+            if message is None:
+                self._lost(size_of(ticket))
+                self._store.settle_positions(self._store_id, [position_of(ticket)])
+                _log.error("%s lost a message: its record in the message log is damaged", self._description)
+                continue
+            message.sequence = sequence_of(ticket)
+            entries.appendleft(message)
+
+    def page_out(self) -> None:
+        """Replace written messages behind the resident head by tickets, from the tail towards the first ticket.
+
+        Does nothing until the backlog has grown by half a head since the last time, as messages that can't leave
+        (transient ones) would be looked at over and over.
+        """
+        entries = self.entries
+        if len(entries) < self._mark + RESIDENT_HEAD_MESSAGES // 2:
+            self._mark = min(self._mark, len(entries))
+            return
+        tail: list[Entry] = []
+        while len(entries) > RESIDENT_HEAD_MESSAGES:
+            entry = entries.pop()
+            if isinstance(entry, int):
+                entries.append(entry)
+                break
+            if entry.position != UNSTORED and self._store.is_written(entry):
+                tail.append(make_ticket(entry.sequence, entry.body_size, entry.position))
+                self.paged_count += 1
+                self.paged_bytes += entry.body_size
+            else:
+                tail.append(entry)
+        tail.reverse()
+        entries.extend(tail)
+        self._mark = len(entries)
+
+    def merge(self, returning: list[Message]) -> None:
+        """Put returned messages in their places: before the first entry that was published later."""
+        returning.sort(key=sequence_of)
+        entries = self.entries
+        last = returning[-1].sequence
+        older: list[Entry] = []
+        while entries and sequence_of(entries[0]) < last:
+            older.append(entries.popleft())
+        merged: list[Entry] = [*returning, *older]
+        if older:
+            merged.sort(key=sequence_of)
+        entries.extendleft(reversed(merged))
+
+    def clear(self) -> list[Entry]:
+        """Take everything out."""
+        taken = list(self.entries)
+        self.entries.clear()
+        self.paged_count = self.paged_bytes = self._mark = 0
+        return taken
+
+    def browse(self, start: int, count: int) -> Iterator[Message]:
+        """Copies of up to `count` messages from index `start` on, read without changing anything."""
+        found = list(islice(self.entries, start, start + count))
+        positions = [position_of(entry) for entry in found if isinstance(entry, int)]
+        read: Sequence[Message | None] = self._store.read(positions) if positions else []
+        messages = iter(read)
+        for entry in found:
+            message = next(messages) if isinstance(entry, int) else entry
+            if message is not None:
+                yield message

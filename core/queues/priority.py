@@ -1,0 +1,25 @@
+"""A classic queue with priorities (x-max-priority, spec A.7): strictly the highest first, in order within each.
+
+A message's priority above the queue's maximum counts as the maximum, none as 0.  Each priority has a backlog of its own;
+everything else is the classic queue's, which always looks at all of its backlogs, the highest first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.queues.classic import ClassicQueue
+
+if TYPE_CHECKING:
+    from core.message import Message
+
+
+class PriorityQueue(ClassicQueue):
+    """See the head of this file."""
+
+    __slots__ = ()
+
+    def append(self, message: Message) -> None:
+        self._backlogs[self._level(message)].entries.append(message)
+        self.ready_bytes += message.body_size
+        self.mark_dirty()

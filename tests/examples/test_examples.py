@@ -1,0 +1,160 @@
+"""Every example program runs as its docstring says, as a process of its own against a real broker."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.examples.programs import EXAMPLES, Programs, help_of
+
+WAITING = "waiting for messages, Ctrl-C stops"
+
+
+def test_hello_when_the_receiver_comes_second(programs: Programs) -> None:
+    assert programs.run("hello/send", "good morning") == ["sent: good morning"]
+    receiver = programs.start("hello/receive")
+    receiver.wait_for("received: good morning")
+    assert receiver.interrupt() == [WAITING, "received: good morning", "stopped"]
+
+
+def test_hello_when_the_receiver_comes_first(programs: Programs) -> None:
+    receiver = programs.start("hello/receive")
+    receiver.wait_for(WAITING)
+    programs.run("hello/send", "good morning")
+    programs.run("hello/send", "good night")
+    receiver.wait_for("received: good night")
+    assert receiver.interrupt() == [WAITING, "received: good morning", "received: good night", "stopped"]
+
+
+def test_hello_takes_the_url_as_an_argument(url: str, tmp_path: Path) -> None:
+    nowhere = Programs("amqp://guest:guest@127.0.0.1:1", tmp_path)
+    try:
+        assert nowhere.run("hello/send", "--url", url) == ["sent: hello"]
+    finally:
+        nowhere.end()
+
+
+ENDLESS = str(10**18)
+"""A job that no worker finishes."""
+
+SMALL_JOBS = {10: 4, 100: 25, 1000: 168}
+"""Jobs, and how many primes there are below each."""
+
+
+def test_work_queue(programs: Programs) -> None:
+    assert programs.run("work_queue/submit", "1000") == ["submitted: 1000"]
+    worker = programs.start("work_queue/worker")
+    worker.wait_for("done: 168 primes below 1000")
+    assert worker.interrupt() == [
+        "waiting for jobs, Ctrl-C stops",
+        "started: 1000",
+        "done: 168 primes below 1000",
+        "stopped",
+    ]
+
+
+def test_a_busy_worker_gets_no_more_jobs(programs: Programs) -> None:
+    busy = programs.start("work_queue/worker")
+    busy.wait_for("waiting for jobs, Ctrl-C stops")
+    programs.run("work_queue/submit", ENDLESS)
+    busy.wait_for(f"started: {ENDLESS}")
+
+    programs.run("work_queue/submit", *map(str, SMALL_JOBS))
+    free = programs.start("work_queue/worker")
+    for job, count in SMALL_JOBS.items():
+        free.wait_for(f"done: {count} primes below {job}")
+    assert busy.lines() == ["waiting for jobs, Ctrl-C stops", f"started: {ENDLESS}"]
+
+
+def test_the_job_of_a_worker_that_dies_goes_to_another(programs: Programs) -> None:
+    programs.run("work_queue/submit", ENDLESS)
+    dying = programs.start("work_queue/worker")
+    dying.wait_for(f"started: {ENDLESS}")
+    other = programs.start("work_queue/worker")
+    other.wait_for("waiting for jobs, Ctrl-C stops")
+    dying.kill()
+    other.wait_for(f"started: {ENDLESS} (second attempt)")
+
+
+def test_publish_subscribe(programs: Programs) -> None:
+    programs.run("publish_subscribe/announce", "nobody hears this")
+    listeners = [programs.start("publish_subscribe/listen") for _ in range(2)]
+    for listener in listeners:
+        listener.wait_for("listening, Ctrl-C stops")
+    assert programs.run("publish_subscribe/announce", "lunch is ready") == ["announced: lunch is ready"]
+    for listener in listeners:
+        listener.wait_for("heard: lunch is ready")
+        assert listener.interrupt() == ["listening, Ctrl-C stops", "heard: lunch is ready", "stopped"]
+
+
+def test_routing(programs: Programs) -> None:
+    north = programs.start("routing/deliver", "norway", "sweden")
+    north.wait_for("delivering to norway, sweden, Ctrl-C stops")
+    south = programs.start("routing/deliver", "italy")
+    south.wait_for("delivering to italy, Ctrl-C stops")
+
+    assert programs.run("routing/order", "norway", "three chairs") == ["ordered: three chairs to norway"]
+    assert programs.run("routing/order", "spain", "a table") == ["nobody delivers to spain"]
+    assert programs.run("routing/order", "italy", "a lamp") == ["ordered: a lamp to italy"]
+    assert programs.run("routing/order", "sweden", "a bed") == ["ordered: a bed to sweden"]
+
+    north.wait_for("to sweden: a bed")
+    south.wait_for("to italy: a lamp")
+    assert north.interrupt()[1:] == ["to norway: three chairs", "to sweden: a bed", "stopped"]
+    assert south.interrupt()[1:] == ["to italy: a lamp", "stopped"]
+
+
+def test_topics(programs: Programs) -> None:
+    watcher = programs.start("topics/watch", "barn.*.temperature", "#.humidity")
+    watcher.wait_for("watching barn.*.temperature, #.humidity, Ctrl-C stops")
+    for topic in (
+        "barn.loft.temperature",
+        "house.loft.temperature",
+        "barn.temperature",
+        "humidity",
+        "barn.loft.left.temperature",
+    ):
+        assert programs.run("topics/measure", topic, "21.5") == [f"{topic} is 21.5"]
+    programs.run("topics/measure", "house.cellar.humidity", "0.6")
+    watcher.wait_for("house.cellar.humidity: 0.6")
+    assert watcher.interrupt()[1:] == [
+        "barn.loft.temperature: 21.5",
+        "humidity: 21.5",
+        "house.cellar.humidity: 0.6",
+        "stopped",
+    ]
+
+
+@pytest.mark.parametrize("variant", [(), ("--direct",)], ids=["own queue", "direct reply-to"])
+def test_rpc(programs: Programs, variant: tuple[str, ...]) -> None:
+    server = programs.start("rpc/serve")
+    server.wait_for("waiting for requests, Ctrl-C stops")
+    answers = programs.run("rpc/ask", *variant, "360", "97")
+    assert answers == ["360 = 2 x 2 x 2 x 3 x 3 x 5", "97 = 97"]
+    server.wait_for("answered: 97 = 97")
+    assert len(server.interrupt()) == 4
+
+
+def test_rpc_without_a_server(programs: Programs) -> None:
+    assert programs.run("rpc/ask", "--timeout", "0", "7") == ["7 = no answer"]
+
+
+PATHS = sorted(EXAMPLES.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.relative_to(EXAMPLES).as_posix())
+def test_each_example_says_what_to_run_and_what_one_sees(path: Path) -> None:
+    text = ast.get_docstring(ast.parse(path.read_text())) or ""
+    name = path.relative_to(EXAMPLES.parent).as_posix()
+    assert f"python {name}" in text
+    assert "rint" in text
+    assert "--url" in help_of(path)
+
+
+def test_the_overview_names_each_folder() -> None:
+    overview = (EXAMPLES / "README.md").read_text()
+    folders = sorted({path.parent.name for path in PATHS})
+    assert len(folders) == 6
+    assert [folder for folder in folders if f"[{folder}]({folder})" not in overview] == []

@@ -1,0 +1,113 @@
+"""Celery: a worker process takes its tasks through Warren, and the results come back through it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.interop.clients import TIME_LIMIT_S, url
+from tests.support import child
+from tests.support.warren_process import REPOSITORY, WarrenProcess, warren_process
+
+TASK_TIME_LIMIT_S = 20.0
+"""For one task, which takes milliseconds."""
+
+STOP_GRACE_S = 20.0
+"""A worker ends its tasks and says goodbye to the others first."""
+
+
+@pytest.fixture(scope="module")
+def warren() -> Iterator[WarrenProcess]:
+    """A broker of these tests' own: workers leave durable queues behind, as they should."""
+    with warren_process() as broker:
+        yield broker
+        log = broker.log.read_text()
+    assert "Traceback" not in log, log
+
+
+@pytest.fixture(scope="module")
+def application(warren: WarrenProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The application, with a worker running it."""
+    directory = tmp_path_factory.mktemp("celery")
+    broker_url = url(warren.addresses["amqp"])
+    log = directory / "worker.log"
+    command = [sys.executable, "-m", "celery", "-A", "tests.interop.celery_application", "worker"]
+    options = ["--pool", "solo", "--loglevel", "info", "--hostname", "worker@interop"]
+    environment = {**os.environ, "AMQP_URL": broker_url, "PYTHONPATH": str(REPOSITORY), "C_FORCE_ROOT": "1"}
+    worker = child.start([*command, *options], log, environment, directory)
+    try:
+        child.wait_until(lambda: is_ready(log), worker, log, TIME_LIMIT_S, "starting the worker")
+        from tests.interop.celery_application import application as celery
+
+        celery.conf.broker_url = broker_url
+        yield celery
+        celery.backend.result_consumer.stop()
+        celery.pool.force_close_all()
+        celery.close()
+    finally:
+        code = child.stop(worker, STOP_GRACE_S)
+    assert code == 0, child.log_tail(log)
+
+
+def is_ready(log: Path) -> bool:
+    return "worker@interop ready." in log.read_text()
+
+
+def call(application: Any, name: str, *arguments: object) -> Any:
+    """Send a task by name, as a program does that doesn't have its code."""
+    return application.send_task(f"tests.interop.celery_application.{name}", args=arguments)
+
+
+def test_a_task_gives_its_result(application: Any) -> None:
+    assert call(application, "add", 2, 3).get(timeout=TASK_TIME_LIMIT_S) == 5
+
+
+def test_many_tasks_give_theirs(application: Any) -> None:
+    results = [call(application, "add", number, number) for number in range(100)]
+    assert [result.get(timeout=TASK_TIME_LIMIT_S) for result in results] == [2 * number for number in range(100)]
+
+
+def test_an_exception_arrives(application: Any) -> None:
+    with pytest.raises(ValueError, match="on purpose"):
+        call(application, "fail", "on purpose").get(timeout=TASK_TIME_LIMIT_S)
+
+
+def test_retries(application: Any) -> None:
+    assert call(application, "succeed_at_third_attempt").get(timeout=TASK_TIME_LIMIT_S) == 3
+
+
+def test_a_task_in_the_future(application: Any) -> None:
+    result = application.send_task("tests.interop.celery_application.add", args=(1, 1), countdown=0.2)
+    assert result.get(timeout=TASK_TIME_LIMIT_S) == 2
+
+
+def test_tasks_in_the_future_dont_hold_up_others(application: Any) -> None:
+    """The worker holds them unacknowledged, and asks for more by raising the prefetch count of its whole channel.
+
+    It does that only for a broker that says it is RabbitMQ before 4.0, where the limit of a channel is shared by its
+    consumers and can be raised at any time. That is so here, too, which is why `product_version` is what it is.
+    """
+    later = [
+        application.send_task("tests.interop.celery_application.add", args=(1, 1), countdown=3600) for _ in range(5)
+    ]
+    try:
+        assert call(application, "add", 1, 2).get(timeout=TASK_TIME_LIMIT_S) == 3
+    finally:
+        for result in later:
+            result.revoke()
+
+
+def test_delivery_information(application: Any) -> None:
+    expected = {"redelivered": False, "routing_key": "celery"}
+    assert call(application, "where").get(timeout=TASK_TIME_LIMIT_S) == expected
+
+
+def test_remote_control(application: Any) -> None:
+    """A broadcast through a fanout exchange, answered into a queue with an expiry."""
+    answers = application.control.broadcast("ping", reply=True, limit=1, timeout=TASK_TIME_LIMIT_S)
+    assert answers == [{"worker@interop": {"ok": "pong"}}]

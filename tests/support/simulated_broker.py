@@ -1,0 +1,212 @@
+"""A whole broker without Trio, sockets, threads or a clock, driven step by step.
+
+`settle` is what the gateway does at the end of a batch: dispatch, send what the touched outboxes hold, and commit;
+with `commits_by_itself` off, commits wait for `begin_commit` and `finish_commit`, so that a test can look at what
+happens between them.  `advance` moves the time.  With a directory, messages are on a real DiskEngine and survive
+`restart` (clean) and `crash` (what was not committed is gone); definitions are rows in memory that outlive the broker.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from adapters.amqp091.connection import Connection
+from adapters.amqp091.settings import Amqp091Settings
+from core.access.users import Users
+from core.broker import BACKLOG_BYTES_MAX, Broker, Commit
+from core.definitions.memory import MemoryDefinitionStore
+from core.queues.classic import ClassicQueue
+from core.recovery import note_clean_stop, recover
+from core.storage.disk.engine import DiskEngine
+from core.storage.engine import StorageEngine
+from core.storage.memory import MemoryEngine
+from core.vhost import VirtualHost
+from tests.support.simulated_client import SimulatedClient
+from tests.support.simulated_transport import SimulatedTransport
+
+START_MS = 1_700_000_000_000
+SEGMENT_BYTES_MAX = 64 * 1024
+"""Small, so that a few hundred messages go through several segments."""
+
+
+class SimulatedBroker:
+    """See the head of this file.  `directory`: None for a MemoryEngine."""
+
+    broker: Broker
+
+    def __init__(
+        self,
+        directory: Path | None = None,
+        *,
+        settings: Amqp091Settings | None = None,
+        backlog_bytes_max: int = BACKLOG_BYTES_MAX,
+    ) -> None:
+        self.settings = settings or Amqp091Settings()
+        self.commits_by_itself = True
+        self.clients: list[SimulatedClient] = []
+        self._directory = directory
+        self._backlog_bytes_max = backlog_bytes_max
+        self._definitions = MemoryDefinitionStore()
+        self._now_ms = START_MS
+        self._next_port = 50_000
+        self._commits: list[Commit] = []
+        self._start()
+
+    def _start(self) -> None:
+        store: StorageEngine = MemoryEngine()
+        if self._directory is not None:
+            store = DiskEngine(self._directory, segment_bytes_max=SEGMENT_BYTES_MAX, allocation_step=4096)
+        self.broker = Broker(
+            store,
+            self._definitions,
+            Users(self._definitions, frozenset({"guest"})),
+            now_ms=self._now_ms,
+            backlog_bytes_max=self._backlog_bytes_max,
+        )
+        recover(self.broker, default_user="guest", default_password="guest", default_vhost="/")
+
+    @property
+    def vhost(self) -> VirtualHost:
+        """The virtual host "/"."""
+        return self.broker.vhosts["/"]
+
+    def queue(self, name: str) -> ClassicQueue:
+        """The classic queue of this name."""
+        queue = self.vhost.queue(name)
+        assert isinstance(queue, ClassicQueue)
+        return queue
+
+    # Connections
+
+    def accept(self, peer_host: str = "127.0.0.1") -> SimulatedClient:
+        """A connection that has said nothing yet."""
+        self._next_port += 1
+        transport = SimulatedTransport(peer_host, self._next_port)
+        connection = Connection(self.broker, transport, self.settings)
+        transport.session = connection
+        transport.outbox = connection.outbox
+        client = SimulatedClient(self, transport, connection)
+        self.clients.append(client)
+        return client
+
+    def connect(self, channels: int = 1) -> SimulatedClient:
+        """An open connection with the channels 1 to `channels`."""
+        client = self.accept()
+        client.handshake()
+        for number in range(1, channels + 1):
+            client.open(number)
+        return client
+
+    # Turns
+
+    def settle(self) -> None:
+        """Dispatch, send and commit until nothing is left to do."""
+        broker = self.broker
+        for _ in range(10_000):
+            broker.dispatch()
+            outboxes = broker.touched[:]
+            broker.touched.clear()
+            for outbox in outboxes:
+                outbox.transport.send()
+            if not outboxes and self.commits_by_itself and broker.commit_wanted:
+                self.begin_commit()
+                self.finish_commit()
+            elif not outboxes and not broker.dirty_queues:
+                return
+        raise AssertionError("the broker never comes to rest")
+
+    def begin_commit(self) -> None:
+        """Take what waits for the disk; it is written at once, but not booked."""
+        commit = self.broker.begin_commit()
+        commit.write()
+        self._commits.append(commit)
+
+    def finish_commit(self) -> None:
+        """Book the oldest commit."""
+        self.broker.finish_commit(self._commits.pop(0))
+
+    def maintain(self) -> None:
+        """Run the store's maintenance until there is none."""
+        store = self.broker.store
+        while (job := store.begin_maintenance()) is not None:
+            job.write()
+            store.finish_maintenance(job)
+
+    def advance(self, milliseconds: int) -> None:
+        """Let time pass in one step, then settle."""
+        self._now_ms += milliseconds
+        self.broker.advance(self._now_ms)
+        self.settle()
+
+    # Ends
+
+    def restart(self) -> None:
+        """Stop in good order and start again; connections are closed with 320."""
+        for session in list(self.broker.sessions):
+            session.force_close("broker forced connection closure with reason 'shutdown'")
+        self.settle()
+        for client in self.clients:
+            client.transport.lose()
+        self.settle()
+        if self.broker.commit_wanted:
+            self.begin_commit()
+            self.finish_commit()
+        note_clean_stop(self.broker)
+        self._end()
+        self._start()
+
+    def crash(self) -> None:
+        """Start again from what has been committed, as after kill -9."""
+        self._end()
+        self._start()
+
+    def close(self) -> None:
+        """Release files."""
+        self.broker.store.close()
+
+    def _end(self) -> None:
+        self._commits.clear()
+        self.clients.clear()
+        self.broker.store.close()
+
+    # What must hold whenever the broker is at rest
+
+    def check(self) -> None:
+        """Counters agree with what they count, and nothing is left of what ended."""
+        for vhost in self.broker.vhosts.values():
+            for queue in vhost.queues.values():
+                assert isinstance(queue, ClassicQueue)
+                self._check_queue(queue)
+        assert not self.broker.dirty_queues
+        assert set(self.broker.sessions) == {
+            client.connection for client in self.clients if not client.transport.closed
+        }
+
+    def _check_queue(self, queue: ClassicQueue) -> None:
+        unacked = [
+            message
+            for client in self.clients
+            for channel in client.connection.channels.values()
+            for delivery in [
+                *channel.unacked.values(),
+                *(
+                    delivery
+                    for deliveries, _ in (channel.transaction.settlements if channel.transaction else ())
+                    for delivery in deliveries.values()
+                ),
+            ]
+            for message in [delivery[1]]
+            if delivery[0] is queue
+        ]
+        assert queue.unacked_count == len(unacked), (queue.name, queue.unacked_count, len(unacked))
+        check_counts(queue)
+
+
+def check_counts(queue: ClassicQueue) -> None:
+    """The running totals of a queue equal what is in it."""
+    if not queue.ready_count:
+        assert queue.ready_bytes == 0
+        assert queue.paged_count == 0
+        assert queue.resident_bytes == 0
+    assert queue.resident_bytes >= 0
+    assert 0 <= queue.paged_count <= queue.ready_count
