@@ -216,6 +216,8 @@ class Broker:
                 session.force_close(f"vhost '{name}' is deleted")
         for queue in list(vhost.queues.values()):
             remove_queue(vhost, queue)
+        for exchange in vhost.exchanges.values():
+            exchange.detached()
         del self.vhosts[name]
         self.users.forget_vhost(name)
         self.policies.forget_vhost(name)

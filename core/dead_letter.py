@@ -79,7 +79,9 @@ def dead_letter(queue: Queue, rules: QueueRules, message: Message, reason: str) 
     if properties.expiration is not None:
         properties = properties.with_changes(expiration=None)
     try:
-        route = vhost.route(exchange_name, routing_key, properties.headers, () if overridden else extra_keys)
+        route = vhost.route(
+            exchange_name, routing_key, properties.headers, () if overridden else extra_keys, properties
+        )
     except NotFound:
         return
     letter = Message(

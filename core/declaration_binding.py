@@ -63,6 +63,7 @@ def add_binding(vhost: VirtualHost, exchange: Exchange, binding: Binding) -> Non
                 "arguments": base64.b64encode(binding.arguments_raw).decode(),
             },
         )
+    exchange.bound(binding)
 
 
 def unbind(

@@ -48,7 +48,7 @@ def declare_queue(
         vhost, arguments or {}, arguments_raw, durable=durable, exclusive=exclusive, auto_delete=auto_delete
     )
     existing = vhost.queues.get(name)
-    if existing is None and not name.startswith("amq.gen-"):
+    if existing is None and not server_named:
         check_new_name("queue", name)
     broker.users.check(client.user.name, vhost.name, "queue", name, "configure")
     if existing is not None:

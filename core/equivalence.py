@@ -30,12 +30,17 @@ def check_arguments(
     current: Mapping[str, FieldValue],
     current_raw: bytes,
 ) -> None:
-    """Compare the arguments in `names`; others don't count.  The raw tables tell the types for the text."""
+    """Compare the arguments in `names`; others don't count.
+
+    The raw tables tell the types, which the text names where the values alone don't show the difference.
+    """
     for name in names:
         if (name in received) == (name in current) and (
             name not in received or canonical_value(received[name]) == canonical_value(current[name])
         ):
             continue
+        if name in received and name in current and _plain(received[name]) != _plain(current[name]):
+            check_flag(description, name, _plain(received[name]), _plain(current[name]))
         raise PreconditionFailed(
             f"inequivalent arg '{name}' for {description}: "
             f"received {_described(name, received, received_raw)} "

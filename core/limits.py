@@ -57,7 +57,7 @@ def check_limits(value: JSON, known: tuple[str, ...], what: str) -> dict[str, in
     what: whose limits, for the texts.
     """
     if not isinstance(value, Mapping):
-        raise PreconditionFailed(f"{what} must be a JSON object such as {{\"{known[0]}\": 100}}, not {value!r}")
+        raise PreconditionFailed(f'{what} must be a JSON object such as {{"{known[0]}": 100}}, not {value!r}')
     unknown = [name for name in value if name not in known]
     if unknown:
         raise PreconditionFailed(
@@ -103,9 +103,7 @@ def check_channel(client: Client) -> None:
         )
     limit = broker.limits.channels
     if limit is not None and broker.channel_count >= limit:
-        raise NotAllowed(
-            f"number of channels opened on this broker has reached the maximum allowed limit of {limit}"
-        )
+        raise NotAllowed(f"number of channels opened on this broker has reached the maximum allowed limit of {limit}")
 
 
 def check_queue(vhost: VirtualHost, name: str) -> None:
@@ -137,4 +135,5 @@ def check_vhost(broker: Broker, name: str) -> None:
 
 
 def _user_limits(broker: Broker, user: str) -> Mapping[str, int]:
-    return broker.users[user].limits if user in broker.users else {}
+    found = broker.users.get(user)
+    return found.limits if found is not None else {}

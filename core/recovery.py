@@ -19,8 +19,8 @@ from core.errors import BrokerError, StorageError
 from core.exchanges.base import Exchange
 from core.exchanges.registry import create
 from core.field_table import decode_table
-from core.queues.base import Queue
 from core.queues.backlog import make_ticket
+from core.queues.base import Queue
 from core.queues.classic import ClassicQueue
 from core.queues.registry import queue_class
 from core.vhost import VirtualHost
@@ -37,11 +37,14 @@ RUNNING = "running"
 DELIVERED = "delivered"
 
 
-def recover(broker: Broker, *, default_user: str, default_password: str, default_vhost: str) -> None:
+def recover(
+    broker: Broker, *, default_user: str, default_password: str, default_vhost: str, with_defaults: bool = True
+) -> None:
     """Fill a new broker from its stores, and mark it as running.
 
-    default_user, default_password, default_vhost: what a blank store starts with.  Raises StorageError when the
-    definitions hold what this version can't read; damage to messages is logged and survived.
+    default_user, default_password, default_vhost: what a blank store starts with.  with_defaults: False when it starts
+    with imported definitions instead.  Raises StorageError when the definitions hold what this version can't read;
+    damage to messages is logged and survived.
     """
     delivered: dict[tuple[str, str], int] = {}
     crashed = False
@@ -62,9 +65,10 @@ def recover(broker: Broker, *, default_user: str, default_password: str, default
                 f"the definitions hold a {kind} '{name}' (vhost '{vhost}') that can't be restored: {error}; "
                 "was the data directory written by a newer Warren?"
             ) from error
-    if not broker.vhosts:
-        add_vhost(broker, default_vhost)
-    seed_defaults(broker.definitions, broker.users, default_user, default_password, default_vhost)
+    if with_defaults:
+        if not broker.vhosts:
+            add_vhost(broker, default_vhost)
+        seed_defaults(broker.definitions, broker.users, default_user, default_password, default_vhost)
     for restored in broker.vhosts.values():
         broker.policies.apply(restored)
     _restore_messages(broker, delivered, crashed=crashed)
@@ -176,7 +180,9 @@ def _restore_messages(broker: Broker, delivered: Mapping[tuple[str, str], int], 
     for queue, positions, sizes in entries:
         if not positions:
             continue
-        last_delivered = positions[-1] if crashed else delivered.get((queue.vhost.name, queue.name), 0)
+        last_delivered = positions[-1]
+        if not crashed:
+            last_delivered = min(last_delivered, delivered.get((queue.vhost.name, queue.name), 0))
         queue.restore(
             (make_ticket(position, size, position) for position, size in zip(positions, sizes, strict=True)),
             redelivered_until=last_delivered,

@@ -17,11 +17,26 @@ class Route:
     routed: False when nothing took the message, so that a mandatory one goes back to its publisher.
     cacheable: False when message headers had a say, so that the next message may go elsewhere.
     guarded: True when a queue among them may refuse or ignore a message, so each is to be asked.
-    observer: the exchange, if its type wants to see the message itself.
+    observers: the exchanges on the way that want to see the message itself.
+    holders: the exchanges on the way that keep it for now instead of passing it on.
+    extra_keys: further routing keys of the message (CC and BCC).
+    behind: the exchange that held the message until now; the way begins behind it.
     transient_ids: the storage numbers of those queues that store transient messages too.
     """
 
-    __slots__ = ("address", "cacheable", "guarded", "observer", "queues", "routed", "store_ids", "transient_ids")
+    __slots__ = (
+        "address",
+        "behind",
+        "cacheable",
+        "extra_keys",
+        "guarded",
+        "holders",
+        "observers",
+        "queues",
+        "routed",
+        "store_ids",
+        "transient_ids",
+    )
 
     def __init__(
         self,
@@ -30,13 +45,19 @@ class Route:
         *,
         routed: bool,
         cacheable: bool,
-        observer: Exchange | None = None,
+        observers: tuple[Exchange, ...] = (),
+        holders: tuple[Exchange, ...] = (),
+        extra_keys: tuple[str, ...] = (),
+        behind: Exchange | None = None,
     ) -> None:
         self.address = address
         self.queues = queues
         self.routed = routed
         self.cacheable = cacheable
-        self.observer = observer
+        self.observers = observers
+        self.holders = holders
+        self.extra_keys = extra_keys
+        self.behind = behind
         self.guarded = any(queue.guarded for queue in queues)
         self.store_ids = tuple(queue.store_id for queue in queues if queue.store_id)
         self.transient_ids = tuple(queue.store_id for queue in queues if queue.store_id and queue.stores_transient)
@@ -44,4 +65,4 @@ class Route:
     @property
     def plain(self) -> bool:
         """True when every message of this address may be handled alike, without asking anybody."""
-        return self.cacheable and not self.guarded and not self.transient_ids and self.observer is None
+        return self.cacheable and not self.guarded and not self.transient_ids and not self.observers

@@ -1,9 +1,9 @@
 """A virtual host: the exchanges, queues and bindings of one namespace, and the walk from an address to queues.
 
-Routing walks from the exchange that was published to along exchange-to-exchange bindings, visiting each exchange
-once, so that cycles are harmless; an exchange whose own bindings yield nothing hands over to its alternate exchange.
-The result is cached per address as a Route until anything in the topology changes (`changed`), except where headers
-take part in the decision.
+Routing walks (`core.walk`) from the exchange that was published to along exchange-to-exchange bindings.  The result is
+cached per address as a Route until anything in the topology changes (`changed`), except where headers take part in the
+decision.  Exchanges on the way may drop a message that they have seen before, hold it for later, or remember it;
+`deliver` asks those that want to be asked, and costs the others nothing.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from core.exchanges.base import Exchange
 from core.firehose import trace_publish
 from core.queues.base import Admission, Queue
 from core.route import Route
+from core.walk import Walk
 
 if TYPE_CHECKING:
     from core.broker import Broker
     from core.field_table import FieldValue
     from core.message import Message
+    from core.properties import Properties
 
 DEFAULT_EXCHANGE = ""
 """The nameless exchange that every queue is bound to by its own name (AMQP 0-9-1, 3.1.3.1)."""
@@ -79,7 +81,7 @@ class VirtualHost:
 
     def queue(self, name: str) -> Queue:
         """The queue of this name; NotFound (404) says so."""
-        queue = self.queues.get(name) or self.reply_queues.get(name)
+        queue = self.queues.get(name)
         if queue is None:
             raise NotFound(f"no queue '{name}' in vhost '{self.name}'")
         return queue
@@ -97,11 +99,13 @@ class VirtualHost:
         routing_key: str,
         headers: Mapping[str, FieldValue] | None = None,
         extra_keys: Iterable[str] = (),
+        properties: Properties | None = None,
     ) -> Route:
         """The Route of an address.
 
         headers: of the message, None for "has none".  extra_keys: the further routing keys of CC and BCC, which make
-        the result good for this message only.  Raises NotFound when there is no such exchange.
+        the result good for this message only.  properties: all of the message's, for exchanges that look at others
+        than the headers.  Raises NotFound when there is no such exchange.
         """
         extra = list(extra_keys)
         if not extra:
@@ -109,80 +113,117 @@ class VirtualHost:
             if cached is not None:
                 return cached
         address = Address(exchange_name, routing_key)
-        keys = [routing_key, *(key for key in dict.fromkeys(extra) if key != routing_key)]
-        found: dict[int, Queue] = {}
-        routed = False
-        cacheable = not extra
-        observer = None
         if exchange_name == DEFAULT_EXCHANGE:
-            for key in keys:
-                queue = self.queues.get(key)
-                if queue is None and key.startswith(REPLY_PREFIX):
-                    routed = True
-                    queue = self.reply_queues.get(key)
-                if queue is not None:
-                    found[id(queue)] = queue
+            route = self._default_route(address, extra)
         else:
-            exchange = self.exchange(exchange_name)
-            cacheable &= self._walk(exchange, keys, headers, found)
-            if exchange.observes:
-                observer = exchange
-        queues = tuple(found.values())
-        route = Route(address, queues, routed=routed or bool(queues), cacheable=cacheable, observer=observer)
-        if cacheable:
+            route = self._walk(self.exchange(exchange_name), address, extra, headers, properties)
+        if route.cacheable:
             if len(self._routes) >= ROUTES_MAX:
                 self._routes.clear()
             self._routes[exchange_name, routing_key] = route
         return route
 
+    def route_behind(
+        self, exchange: Exchange, routing_key: str, properties: Properties, extra_keys: Iterable[str]
+    ) -> Route:
+        """The Route of a message that `exchange` has held until now, from there on."""
+        address = Address(exchange.name, routing_key)
+        return self._walk(exchange, address, list(extra_keys), properties.headers, properties, behind=exchange)
+
+    def _default_route(self, address: Address, extra_keys: list[str]) -> Route:
+        found: dict[int, Queue] = {}
+        routed = False
+        for key in (address.routing_key, *extra_keys):
+            queue = self.queues.get(key)
+            if queue is None and key.startswith(REPLY_PREFIX):
+                routed = True
+                queue = self.reply_queues.get(key)
+            if queue is not None:
+                found[id(queue)] = queue
+        return Route(address, tuple(found.values()), routed=routed or bool(found), cacheable=not extra_keys)
+
     def _walk(
         self,
         start: Exchange,
-        keys: list[str],
+        address: Address,
+        extra_keys: list[str],
         headers: Mapping[str, FieldValue] | None,
-        found: dict[int, Queue],
-    ) -> bool:
-        """Collect the queues reachable from `start` into `found`; False when headers took part in the decision."""
-        cacheable = True
-        seen = {start.name}
-        to_visit = [start]
-        while to_visit:
-            exchange = to_visit.pop()
-            cacheable &= not exchange.depends_on_headers
-            matched = False
-            for key in keys:
-                for target in exchange.targets(key, headers):
-                    matched = True
-                    if isinstance(target, Queue):
-                        found[id(target)] = target
-                    elif isinstance(target, Exchange) and target.name not in seen:
-                        seen.add(target.name)
-                        to_visit.append(target)
-            if not matched and exchange.alternate is not None:
-                alternate = self.exchanges.get(exchange.alternate)
-                if alternate is not None and alternate.name not in seen:
-                    seen.add(alternate.name)
-                    to_visit.append(alternate)
-        return cacheable
+        properties: Properties | None,
+        *,
+        behind: Exchange | None = None,
+        closed: Collection[str] = (),
+    ) -> Route:
+        routing_key = address.routing_key
+        keys = [routing_key, *(key for key in dict.fromkeys(extra_keys) if key != routing_key)]
+        walk = Walk(self.exchanges, keys, headers, properties)
+        walk.run(start, behind=behind, closed=closed)
+        queues = tuple(walk.queues.values())
+        return Route(
+            address,
+            queues,
+            routed=bool(queues or walk.holders),
+            cacheable=walk.cacheable and not extra_keys,
+            observers=tuple(walk.observers),
+            holders=tuple(walk.holders),
+            extra_keys=tuple(extra_keys),
+            behind=behind,
+        )
 
     def publish(self, route: Route, message: Message) -> Outcome:
-        """Publish `message` by `route`: what the exchange's type wants to see first, then `deliver`."""
-        observer = route.observer
+        """Publish `message` by `route`, as `deliver` does; the firehose sees it."""
         if self.tracing:
             trace_publish(self, route, message)
-        if observer is None:
-            return self.deliver(route, message)
-        if observer.take_over(message):
-            return Outcome.STORED if observer.store_id and self.broker.store.durable else Outcome.TAKEN
-        outcome = self.deliver(route, message)
-        observer.routed(message)
-        return outcome
+        return self.deliver(route, message)
 
     def deliver(self, route: Route, message: Message, barred: Collection[str] = ()) -> Outcome:
-        """Append `message` to the queues of `route`, except those named in `barred`, and to the store.
+        """Give `message` to the queues of `route`, except those named in `barred`, and to exchanges that ask for it.
 
         STORED: a confirm must wait for the next flush.  REFUSED: a queue was full and said so; others have it.
         """
+        if route.observers or route.holders:
+            return self._deliver_observed(route, message, barred)
+        return self._append(route, message, barred)
+
+    def _deliver_observed(self, route: Route, message: Message, barred: Collection[str]) -> Outcome:
+        """Drop duplicates first, and let the exchanges on what remains of the way hold or remember the message."""
+        asked: list[Exchange] = []
+        closed: set[str] = set()
+        while (observer := _next_to_ask(route, asked)) is not None:
+            asked.append(observer)
+            if observer.is_duplicate(message):
+                closed.add(observer.name)
+                route = self._reroute(route, message, closed)
+        outcome = self._append(route, message, barred)
+        for holder in route.holders:
+            holder.hold(message, route.extra_keys)
+        for observer in route.observers:
+            observer.routed(message)
+        if outcome is Outcome.REFUSED or not (route.routed or closed):
+            for observer in asked:
+                if observer.name not in closed:
+                    observer.forget(message)
+        elif outcome is Outcome.TAKEN and (route.holders or closed) and self.broker.store.durable:
+            # A duplicate, too, is confirmed only when what it duplicates is on disk.
+            return Outcome.STORED if message.properties.persistent else outcome
+        return outcome
+
+    def _reroute(self, route: Route, message: Message, closed: Collection[str]) -> Route:
+        start = route.behind or self.exchanges.get(route.address.exchange)
+        if start is None or start.name in closed:
+            return Route(route.address, (), routed=False, cacheable=False, extra_keys=route.extra_keys)
+        properties = message.properties
+        return self._walk(
+            start,
+            route.address,
+            list(route.extra_keys),
+            properties.headers,
+            properties,
+            behind=route.behind,
+            closed=closed,
+        )
+
+    def _append(self, route: Route, message: Message, barred: Collection[str]) -> Outcome:
+        """Append `message` to the queues of `route`, except those named in `barred`, and to the store."""
         outcome = Outcome.TAKEN
         queues: Iterable[Queue] = route.queues
         if route.guarded or barred:
@@ -213,3 +254,11 @@ class VirtualHost:
             if store.durable and outcome is Outcome.TAKEN:
                 outcome = Outcome.STORED
         return outcome
+
+
+def _next_to_ask(route: Route, asked: list[Exchange]) -> Exchange | None:
+    """The next exchange on the way that drops duplicates and hasn't been asked about this message."""
+    for observer in route.observers:
+        if observer.duplicates is not None and observer not in asked:
+            return observer
+    return None

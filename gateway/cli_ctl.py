@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway import cli_exit_codes as codes
+from gateway.cli_files import STANDARD_STREAM, read_file, write_file
 from gateway.cli_output import FORMATTERS, MACHINE_READABLE, print_answer
 from gateway.config import ConfigError, load_config
 from gateway.ctl_client import CommandFailedError, request
@@ -45,12 +46,17 @@ def run(invocation: Invocation) -> None:
         raise CommandFailedError(text, codes.USAGE)
     word, arguments, options = _checked(invocation)
     directory = _directory(invocation)
+    file = (arguments.pop() if arguments else STANDARD_STREAM) if word.reads_file or word.writes_file else None
     if word.secret is not None and len(arguments) == word.secret:
         arguments.append(_ask_password())
-    if _announces(invocation) and word.announcement:
-        vhost = options.get(VHOST) or "/"
-        print(word.announcement.format(*arguments, vhost=vhost, directory=directory), flush=True)
-    answer = request(directory, word.name, arguments, options, invocation.timeout_s)
+    if _announces(invocation) and word.announcement and not (word.writes_file and file == STANDARD_STREAM):
+        print(_announcement(word, arguments if file is None else [file], options, directory), flush=True)
+    content = read_file(file) if file is not None and word.reads_file else None
+    sent = arguments if file is None or word.reads_file else [file]
+    answer = request(directory, word.name, sent, options, invocation.timeout_s, content)
+    if file is not None and word.writes_file:
+        write_file(file, answer.get("value"))
+        return
     print_answer(answer, invocation.formatter, sys.stdout, headers=invocation.headers, silent=invocation.silent)
     if word.name == "stop":
         _wait_for_end(directory, invocation.timeout_s)
@@ -78,6 +84,12 @@ Options, before or after the command:
   --formatter FORMATTER    table, pretty_table, json or csv
   -t, --timeout SECONDS    give up after this time (default: 60; 0: never)
   --help                   this text; after a command: its usage"""
+
+
+def _announcement(word: Word, arguments: Sequence[str], options: Mapping[str, object], directory: Path) -> str:
+    vhost = options.get(VHOST) or "/"
+    priority = options.get("priority") or "0"
+    return word.announcement.format(*arguments, vhost=vhost, directory=directory, priority=priority)
 
 
 def _checked(invocation: Invocation) -> tuple[Word, list[str], dict[str, object]]:

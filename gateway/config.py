@@ -98,6 +98,28 @@ class Config:
     loopback_users: frozenset[str] = frozenset({"guest"})
     """Users that may only connect from this machine."""
 
+    load_definitions: Path | None = None
+    """Definitions, as exported by RabbitMQ or Warren, that are imported at every start: a file, or a directory of
+    *.json files.  A new store then gets no default user and virtual host."""
+
+    default_queue_type: str | None = None
+    """Type of queues that are declared without x-queue-type, in virtual hosts that have no default of their own."""
+
+    connection_max: int | None = None
+    """Connections that may be open at once; None is any number, as in the following limits."""
+
+    channel_max_per_node: int | None = None
+    """Channels that may be open at once, in all connections together."""
+
+    cluster_queue_limit: int | None = None
+    """Queues that there may be."""
+
+    cluster_exchange_limit: int | None = None
+    """Exchanges that there may be, those that every virtual host starts with included."""
+
+    vhost_max: int | None = None
+    """Virtual hosts that there may be."""
+
     max_message_bytes: int = 16 * 2**20
     """Largest message body, in bytes."""
 

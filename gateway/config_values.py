@@ -37,6 +37,9 @@ _UNITS = {
 }
 """Spelled and sized as in rabbitmq.conf: kB and MB are powers of ten, k, KiB and MiB powers of two."""
 
+_LIMIT_MAX = 2**31 - 1
+"""More than there can ever be."""
+
 SIZE_SYNTAX = "a size in bytes, such as 1048576, 512KiB, 64MiB or 50MB"
 
 
@@ -124,6 +127,16 @@ def whole_number(minimum: int, maximum: int, unit: str = "") -> Parser:
         return number
 
     return parse
+
+
+def limit(value: object) -> int | None:
+    """A number of things there may be; `infinity` for any number."""
+    if isinstance(value, str) and value.strip().lower() == "infinity":
+        return None
+    number = _integer(value)
+    if number is None or not 0 <= number <= _LIMIT_MAX:
+        raise ValueError(f"a whole number from 0 to {_LIMIT_MAX}, or infinity")
+    return number
 
 
 def number(minimum: float, maximum: float, unit: str = "") -> Parser:

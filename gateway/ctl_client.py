@@ -28,13 +28,17 @@ def request(
     arguments: Sequence[str] = (),
     options: Mapping[str, object] | None = None,
     timeout_s: float | None = None,
+    content: bytes | None = None,
 ) -> dict[str, object]:
     """Have the broker on data directory `directory` carry out a command; its answer (`ctl_protocol`).
 
-    timeout_s: of each step, None waits for ever.  Raises CommandFailedError when the broker refuses, isn't
-    there, doesn't answer in time or talks nonsense.
+    timeout_s: of each step, None waits for ever.  content: of a file, for a word that reads one.  Raises
+    CommandFailedError when the broker refuses, isn't there, doesn't answer in time or talks nonsense.
     """
-    line = encode({"command": command, "arguments": list(arguments), "options": dict(options or {})})
+    message: dict[str, object] = {"command": command, "arguments": list(arguments), "options": dict(options or {})}
+    if content is not None:
+        message["content_bytes"] = len(content)
+    line = encode(message)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout_s)
         try:
@@ -43,7 +47,7 @@ def request(
         except OSError as error:
             raise _no_broker(directory, error) from None
         try:
-            connection.sendall(line)
+            connection.sendall(line + (content or b""))
             answer = decode(_read_line(connection))
         except TimeoutError:
             text = f"the broker on {directory} did not answer within {timeout_s:g} seconds (--timeout)"

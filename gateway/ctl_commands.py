@@ -12,7 +12,17 @@ from typing import cast
 
 from core.errors import BrokerError, StorageError
 from gateway import cli_exit_codes as codes
-from gateway import ctl_listings, ctl_objects, ctl_status, ctl_users
+from gateway import (
+    ctl_definitions,
+    ctl_limits,
+    ctl_listings,
+    ctl_objects,
+    ctl_parameters,
+    ctl_policies,
+    ctl_status,
+    ctl_users,
+    ctl_vhosts,
+)
 from gateway.ctl_control import (
     Answer,
     AsyncHandler,
@@ -28,10 +38,13 @@ from gateway.ctl_words import find_word
 _log = logging.getLogger("warren.control")
 
 
-async def run_command(control: Control, request: dict[str, object]) -> Answer:
-    """Carry out a request and answer it; never raises for what the request holds, or what becomes of it."""
+async def run_command(control: Control, request: dict[str, object], content: bytes | None = None) -> Answer:
+    """Carry out a request and answer it; never raises for what the request holds, or what becomes of it.
+
+    content: what came behind the request, for words that read a file.
+    """
     try:
-        command, checked = _check(request)
+        command, checked = _check(request, content)
         return await _run(control, command, checked)
     except RefusedError as error:
         return failure(str(error), error.exit_code)
@@ -44,7 +57,7 @@ async def run_command(control: Control, request: dict[str, object]) -> Answer:
         return failure(f"a bug in the broker ({error!r}); its log has the details", codes.SOFTWARE)
 
 
-def _check(request: dict[str, object]) -> tuple[str, Request]:
+def _check(request: dict[str, object], content: bytes | None) -> tuple[str, Request]:
     """The word and its checked request; the client has checked too, but anyone may have written the line."""
     arguments, options = request.get("arguments", []), request.get("options", {})
     if not isinstance(arguments, list) or not all(isinstance(each, str) for each in arguments):
@@ -58,7 +71,7 @@ def _check(request: dict[str, object]) -> tuple[str, Request]:
         raise RefusedError(str(error), codes.USAGE) from None
     if word.secret is not None and len(arguments) <= word.secret:
         raise RefusedError(f"the password is missing; {word.line}", codes.USAGE)
-    return word.name, Request(tuple(arguments), cast("dict[str, object]", options))
+    return word.name, Request(tuple(arguments), cast("dict[str, object]", options), content)
 
 
 async def _run(control: Control, command: str, request: Request) -> Answer:
@@ -105,5 +118,14 @@ _APPLICATION: dict[str, AsyncHandler] = {
 }
 """Words on the broker application as a whole; they work whether it runs or not."""
 
-_HANDLERS: dict[str, Handler] = {**ctl_listings.HANDLERS, **ctl_users.HANDLERS, **ctl_objects.HANDLERS}
+_HANDLERS: dict[str, Handler] = {
+    **ctl_listings.HANDLERS,
+    **ctl_users.HANDLERS,
+    **ctl_objects.HANDLERS,
+    **ctl_policies.HANDLERS,
+    **ctl_parameters.HANDLERS,
+    **ctl_limits.HANDLERS,
+    **ctl_vhosts.HANDLERS,
+    **ctl_definitions.HANDLERS,
+}
 """Words that need it to run."""

@@ -6,8 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from core.access.users import Users
-from core.alarms import Alarms
+from core.broker import Broker
 from core.vhost import VirtualHost
 from gateway import cli_exit_codes as codes
 from gateway.config import Config
@@ -18,35 +17,11 @@ Answer = dict[str, object]
 Row = Mapping[str, object]
 
 
-class ControlledBroker(Protocol):
-    """The part of core.broker.Broker that commands use."""
-
-    @property
-    def users(self) -> Users: ...
-
-    @property
-    def vhosts(self) -> Mapping[str, VirtualHost]: ...
-
-    @property
-    def alarms(self) -> Alarms: ...
-
-    def inspect(self, what: str, vhost: str | None) -> Sequence[Row]:
-        """Rows of queues, exchanges, bindings, connections, channels, consumers or vhosts; None: of all
-        vhosts.
-        """
-
-    def add_vhost(self, name: str, metadata: Mapping[str, object]) -> object:
-        """Make a virtual host; PreconditionFailed when it is there already."""
-
-    def delete_vhost(self, name: str) -> None:
-        """Delete a virtual host with all that is in it, and close its connections."""
-
-
 class ControlledServer(Protocol):
     """The part of gateway.server.Server that commands use."""
 
     @property
-    def broker(self) -> ControlledBroker:
+    def broker(self) -> Broker:
         """Only while `running`."""
 
     @property
@@ -100,10 +75,14 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A checked command: `arguments` are as many as the word takes, `options` only those that it takes."""
+    """A checked command: `arguments` are as many as the word takes, `options` only those that it takes.
+
+    content: what came behind the request, for words that read a file.
+    """
 
     arguments: tuple[str, ...]
     options: Mapping[str, object]
+    content: bytes | None = None
 
     @property
     def vhost(self) -> str:

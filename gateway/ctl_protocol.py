@@ -1,9 +1,15 @@
 """How `warren ctl` and the broker talk: one connection to a local socket, one line each way.
 
-    request  {"command": "list_queues", "arguments": ["name"], "options": {"vhost": "/"}} answer   {"ok":
-    true, "columns": ["name"], "rows": [{"name": "tasks"}]}     a table {"ok": true, "value": {...}, "text":
-    "..."}                       facts, and how to tell people {"ok": true, "text": "..."}
-    done ("" when nothing is to be said) {"ok": false, "error": "...", "exit_code": 65}
+    request  {"command": "list_queues", "arguments": ["name"], "options": {"vhost": "/"}}
+
+    answer   {"ok": true, "columns": ["name"], "rows": [{"name": "tasks"}]}   a table
+             {"ok": true, "value": {...}, "text": "..."}                      facts, and how to tell people
+             {"ok": true, "text": "..."}                                      done ("": nothing is to be said)
+             {"ok": false, "error": "...", "exit_code": 65}
+
+A word that reads a file says how long it is, and the file's bytes follow the request's line:
+
+    {"command": "import_definitions", "arguments": [], "options": {}, "content_bytes": 1234}
 
 Lines are UTF-8 JSON.  The socket is DIR/control.sock, mode 0600 in a directory of mode 0700: who can open it
 may do everything, so only the owner can.
@@ -25,6 +31,9 @@ SOCKET_NAME = "control.sock"
 
 REQUEST_BYTES_MAX = 256 * 1024
 """Linux limits an argument of a command line to 128 KiB; real requests are short."""
+
+CONTENT_BYTES_MAX = 64 * 1024 * 1024
+"""A file that follows a request; as much as `core.definitions_json` takes."""
 
 _PATH_BYTES_MAX = 100
 """sun_path is 104 bytes on the BSDs and macOS, 108 on Linux, with the final NUL."""

@@ -20,7 +20,14 @@ from core.errors import StorageError
 from gateway import cli_exit_codes as codes
 from gateway.ctl_commands import run_command
 from gateway.ctl_control import Control, failure
-from gateway.ctl_protocol import REQUEST_BYTES_MAX, SOCKET_NAME, decode, encode, socket_path
+from gateway.ctl_protocol import (
+    CONTENT_BYTES_MAX,
+    REQUEST_BYTES_MAX,
+    SOCKET_NAME,
+    decode,
+    encode,
+    socket_path,
+)
 
 _log = logging.getLogger("warren.control")
 
@@ -29,6 +36,9 @@ REQUEST_TIMEOUT_S = 10.0
 
 ANSWER_TIMEOUT_S = 60.0
 """For an answer to be taken; a client that was stopped (Ctrl-Z) must not keep its task for ever."""
+
+CHUNK_BYTES = 1024 * 1024
+"""Of a file that follows a request, at once."""
 
 BACKLOG = 64
 """Requests waiting to be accepted; scripts may run a few commands at a time."""
@@ -55,11 +65,11 @@ async def serve_control(
 async def _serve(control: Control, stream: trio.SocketStream) -> None:
     """One request and its answer; the catch-all of this connection."""
     try:
-        line = b""
+        line = beginning = b""
         with trio.move_on_after(REQUEST_TIMEOUT_S):
-            line = await _read_line(stream)
+            line, beginning = await _read_line(stream)
         if line:
-            answer = await _answer(control, line)
+            answer = await _answer(control, stream, line, beginning)
             with trio.move_on_after(ANSWER_TIMEOUT_S):
                 await stream.send_all(encode(answer))
     except trio.BrokenResourceError:
@@ -70,24 +80,47 @@ async def _serve(control: Control, stream: trio.SocketStream) -> None:
         control.server.request_stop()
 
 
-async def _answer(control: Control, line: bytes) -> dict[str, object]:
+async def _answer(control: Control, stream: trio.SocketStream, line: bytes, beginning: bytes) -> dict[str, object]:
+    """Carry out the request on `line`; `beginning` came behind it."""
     try:
         if not line.endswith(b"\n"):
             raise ValueError(f"no newline within {REQUEST_BYTES_MAX} bytes")
         request = decode(line)
+        content = await _read_content(stream, request.get("content_bytes"), beginning)
     except ValueError as error:
         return failure(f"the request is not understood: {error}", codes.USAGE)
-    return await run_command(control, request)
+    return await run_command(control, request, content)
 
 
-async def _read_line(stream: trio.SocketStream) -> bytes:
-    """The first line; without its newline when the client ends early or it is too long."""
+async def _read_line(stream: trio.SocketStream) -> tuple[bytes, bytes]:
+    """The first line and what came with it; without its newline when the client ends early or it is too long."""
     received = bytearray()
     while len(received) <= REQUEST_BYTES_MAX:
         chunk = await stream.receive_some()
         received += chunk
-        if not chunk or chunk.endswith(b"\n"):
+        if not chunk or b"\n" in chunk:
             break
+    line, newline, rest = bytes(received).partition(b"\n")
+    return line + newline, rest
+
+
+async def _read_content(stream: trio.SocketStream, size: object, beginning: bytes) -> bytes | None:
+    """The file that follows a request which says how long it is; ValueError when it doesn't come."""
+    if size is None:
+        if beginning:
+            raise ValueError("something follows its line, and content_bytes doesn't say what")
+        return None
+    if not isinstance(size, int) or not 0 <= size <= CONTENT_BYTES_MAX:
+        raise ValueError(f"content_bytes must be a number from 0 to {CONTENT_BYTES_MAX}, not {size!r}")
+    received = bytearray(beginning)
+    with trio.move_on_after(REQUEST_TIMEOUT_S):
+        while len(received) < size:
+            chunk = await stream.receive_some(CHUNK_BYTES)
+            if not chunk:
+                break
+            received += chunk
+    if len(received) != size:
+        raise ValueError(f"{len(received)} bytes of content came instead of {size}")
     return bytes(received)
 
 

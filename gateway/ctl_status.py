@@ -10,9 +10,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import cast
 
+from core.broker import Broker
 from gateway.config import describe
 from gateway.config_values import format_address
-from gateway.ctl_control import Answer, Control, ControlledBroker, Handler, Request, done
+from gateway.ctl_control import Answer, Control, Handler, Request, done
 from gateway.resources import resident_bytes
 from gateway.version import WARREN_VERSION
 
@@ -41,7 +42,7 @@ def _facts(control: Control) -> dict[str, object]:
     }
 
 
-def _totals(broker: ControlledBroker) -> dict[str, object]:
+def _totals(broker: Broker) -> dict[str, object]:
     queues = broker.inspect("queues", None)
     return {
         "virtual_host_count": len(broker.vhosts),

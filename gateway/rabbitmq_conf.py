@@ -34,6 +34,15 @@ _RENAMED: dict[str, tuple[str, Callable[[str], object]]] = {
     "heartbeat": ("heartbeat_s", str),
     "frame_max": ("frame_max", str),
     "channel_max": ("channel_max", lambda value: _CHANNEL_MAX if value == "0" else value),
+    "load_definitions": ("load_definitions", str),
+    "management.load_definitions": ("load_definitions", str),
+    "definitions.local.path": ("load_definitions", str),
+    "default_queue_type": ("default_queue_type", str),
+    "connection_max": ("connection_max", str),
+    "channel_max_per_node": ("channel_max_per_node", str),
+    "cluster_queue_limit": ("cluster_queue_limit", str),
+    "cluster_exchange_limit": ("cluster_exchange_limit", str),
+    "vhost_max": ("vhost_max", str),
     "handshake_timeout": ("handshake_timeout_s", _seconds),
     "max_message_size": ("max_message_bytes", str),
     "vm_memory_high_watermark.relative": ("memory_high_watermark", str),
@@ -48,6 +57,10 @@ _RENAMED: dict[str, tuple[str, Callable[[str], object]]] = {
 """RabbitMQ's keys that are one key of Warren, and how their value is written for it (ms become seconds)."""
 
 
+_ALREADY_SO = (("definitions.import_backend", "local_filesystem"), ("definitions.skip_if_unchanged", "false"))
+"""What Warren does without being told."""
+
+
 def read_rabbitmq_conf(text: str, path: Path) -> tuple[list[Setting], list[str]]:
     """(settings, warnings) of a rabbitmq.conf.  Raises ConfigError for a line that isn't `key = value`."""
     entries = _entries(text, path)
@@ -58,7 +71,7 @@ def read_rabbitmq_conf(text: str, path: Path) -> tuple[list[Setting], list[str]]
         if written in _RENAMED:
             key, convert = _RENAMED[written]
             settings.append(Setting(source, written, key, convert(value), base))
-        elif not written.startswith(("listeners.tcp", "loopback_users")):
+        elif not written.startswith(("listeners.tcp", "loopback_users")) and (written, value) not in _ALREADY_SO:
             unknown.append(written)
     settings += _listener_settings(entries, source, base)
     settings += _loopback_settings(entries, source, base)

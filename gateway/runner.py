@@ -20,13 +20,16 @@ from core.broker import Broker
 from core.definitions.memory import MemoryDefinitionStore
 from core.definitions.sqlite import SqliteDefinitionStore
 from core.definitions.store import DefinitionStore
+from core.errors import BrokerError
+from core.limits import BrokerLimits
 from core.recovery import note_clean_stop, recover
 from core.storage.disk.engine import DiskEngine
 from core.storage.engine import StorageEngine
 from core.storage.memory import MemoryEngine
+from core.vhost_metadata import check_queue_type
 from gateway.clock import Clock
 from gateway.commit import commit_once, run_commits
-from gateway.config import Config
+from gateway.config import Config, ConfigError
 from gateway.config_values import Listener
 from gateway.hub import Hub
 from gateway.listeners import ListeningSocket
@@ -77,13 +80,23 @@ class BrokerRun:
                 users,
                 now_ms=clock(),
                 backlog_bytes_max=self.config.backlog_bytes_max,
+                limits=BrokerLimits(
+                    connections=self.config.connection_max,
+                    channels=self.config.channel_max_per_node,
+                    queues=self.config.cluster_queue_limit,
+                    exchanges=self.config.cluster_exchange_limit,
+                    vhosts=self.config.vhost_max,
+                ),
+                default_queue_type=_queue_type(self.config.default_queue_type),
             )
             recover(
                 self.broker,
                 default_user=self.config.default_user,
                 default_password=self.config.default_pass,
                 default_vhost=self.config.default_vhost,
+                with_defaults=self.config.load_definitions is None,
             )
+            self._load_definitions()
             self.hub = Hub(self.broker, clock)
             try:
                 self._listen()
@@ -115,6 +128,18 @@ class BrokerRun:
             store.close()
             definitions.close()
 
+    def _load_definitions(self) -> None:
+        """Import what the configuration names; ConfigError when it can't be, which is no crash for the next start."""
+        if self.config.load_definitions is None:
+            return
+        from gateway.definitions_file import load_definitions
+
+        try:
+            load_definitions(self.broker, self.config.load_definitions)
+        except ConfigError:
+            note_clean_stop(self.broker)
+            raise
+
     def _listen(self) -> None:
         accepts = accept_by_protocol(self.config)
         descriptors_max = raise_descriptor_limit()
@@ -141,6 +166,13 @@ class BrokerRun:
         for link in list(self.hub.links):
             link.abort()
         self.hub.settle()
+
+
+def _queue_type(name: str | None) -> str | None:
+    try:
+        return None if name is None else check_queue_type(name)
+    except BrokerError as error:
+        raise ConfigError(f"default_queue_type: {error.text}") from None
 
 
 def _open_stores(config: Config) -> tuple[StorageEngine, DefinitionStore]:

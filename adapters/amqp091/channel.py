@@ -15,7 +15,7 @@ from adapters.amqp091 import methods
 from adapters.amqp091.constants import FRAME_PREFIX_BYTES
 from adapters.amqp091.consumer import AmqpConsumer, cancel_notice
 from adapters.amqp091.content import IncomingContent
-from adapters.amqp091.publishing import check_publish, publish
+from adapters.amqp091.publishing import check_method, publish
 from adapters.amqp091.settling import settle_deliveries
 from adapters.amqp091.texts import short_text
 from adapters.amqp091.transaction import Transaction
@@ -93,8 +93,9 @@ class Channel:
 
     def begin_content(self, method: methods.BasicPublish, frame: bytes) -> None:
         """A basic.publish came: check it, then take the content that follows."""
-        check_publish(self, method)
+        check_method(self, method)
         self.content = IncomingContent(method, frame)
+        self.connection.contents_open += 1
 
     def content_frame(self, kind: int, data: bytes, start: int, stop: int) -> None:
         """A header or body frame for the publish under way."""
@@ -103,8 +104,13 @@ class Channel:
             return
         content.add(kind, data[start + FRAME_PREFIX_BYTES : stop], self.connection.settings.message_bytes_max)
         if content.complete:
-            self.content = None
+            self._end_content()
             publish(self, content)
+
+    def _end_content(self) -> None:
+        if self.content is not None:
+            self.content = None
+            self.connection.contents_open -= 1
 
     def acknowledge(self, tag: int) -> bool:
         """The usual basic.ack, of one message on a plain channel; False leaves it to the long way."""
@@ -124,7 +130,7 @@ class Channel:
     def confirm_batch(self) -> None:
         """At the end of a batch: confirm what may be, and wait for a flush with the rest."""
         confirms = self.confirms
-        if confirms is None or confirms.published == confirms.confirmed:
+        if confirms is None or confirms.published == confirms.confirmed or self.closing:
             return
         if confirms.waits:
             self.client.vhost.broker.awaiting_flush[self] = None
@@ -140,7 +146,7 @@ class Channel:
 
     def flushed(self, mark: int) -> None:
         """That flush is on disk."""
-        if self.closing or self.number not in self.connection.channels:
+        if self.closing or self.connection.channels.get(self.number) is not self:
             return
         if self.confirms is not None:
             before = self.confirms.confirmed
@@ -164,10 +170,24 @@ class Channel:
         """basic.qos with global: one limit for all consumers of the channel, existing ones too; 0 for none."""
         self.global_limit = limit
         self.outstanding = sum(1 for _, _, consumer in self.unacked.values() if consumer is not None)
+        if self.transaction is not None:
+            self.outstanding += self.transaction.uncommitted_consumer_acks
+        if not self.has_global_credit:
+            self.starve(None)
+            return
         starved = self.starved
         self.starved = []
         for consumer in starved:
             consumer.resume()
+
+    def starve(self, latest: AmqpConsumer | None) -> None:
+        """The shared credit is used up, by `latest`: no consumer of the channel can take anything for now."""
+        if latest is not None:
+            self.starved.append(latest)
+        for consumer in self.consumers.values():
+            if consumer is not latest and not consumer.parked:
+                consumer.queue.park(consumer)
+                self.starved.append(consumer)
 
     def consumer_cancelled(self, consumer: AmqpConsumer) -> None:
         """The broker ended a consumer: notify the client if it declared consumer_cancel_notify."""
@@ -206,12 +226,15 @@ class Channel:
 
     def fail(self, error: BrokerError, class_id: int, method_id: int) -> None:
         """Close the channel with `error`; it ends at once, and is forgotten when the client says close-ok."""
+        self.confirm_batch()
         self.closing = True
         self.end()
+        self.connection.drop_held(self.number)
         self.send(methods.ChannelClose(error.code, short_text(error.reply_text), class_id, method_id))
 
     def close(self) -> None:
         """The client closed the channel."""
+        self.confirm_batch()
         self.end()
         self.connection.channel_closed(self)
         self.send(methods.ChannelCloseOk())
@@ -226,7 +249,7 @@ class Channel:
 
     def end(self) -> None:
         """Consumers go, unacknowledged messages return to their queues in order, an open transaction is void."""
-        self.content = None
+        self._end_content()
         self.connection.publishings.clear()
         if self.transaction is not None:
             self.transaction.rollback(self)

@@ -60,13 +60,14 @@ from core.errors import (
 )
 from core.message import Message
 from core.outbox import Outbox
-from core.properties import Properties
+from core.properties import Properties, encode_properties
 
 if TYPE_CHECKING:
     from adapters.amqp091.settings import Amqp091Settings
     from collections.abc import Iterable, Mapping
 
     from core.broker import Broker
+    from core.deadlines import Deadline
     from core.field_table import FieldValue
     from core.transport import Transport
 
@@ -92,6 +93,10 @@ PROPERTY_LISTS_MAX: Final = 256
 PROPERTY_LIST_BYTES_MAX: Final = 256
 """Longer lists are hardly constant, and not kept."""
 
+_NO_PUBLISHINGS: Final[Mapping[bytes, Publishing]] = {}
+
+_SPECIAL_PROPERTIES: Final = encode_properties(priority=0)
+
 CLOSE_OK_WAIT_MS: Final = 30_000
 """How long a client may take to answer connection.close, at most (spec A.3.11)."""
 
@@ -106,6 +111,7 @@ class Connection:
         self.outbox = Outbox(broker.touched, transport)
         self.channels: dict[int, Channel] = {}
         self.publishings: dict[bytes, Publishing] = {}
+        self.contents_open = 0
         self.client: Client | None = None
         self.capabilities: frozenset[str] = frozenset()
         self.decode = methods.decode
@@ -123,6 +129,8 @@ class Connection:
         self._tail = b""
         self._closed = False
         self._suspended = False
+        self._unread: Deadline | None = None
+        self._close_ok: Deadline | None = None
         self._heartbeat: Heartbeat | None = None
         self._property_lists: dict[bytes, Properties] = {}
         self._vhost_version = 0
@@ -157,27 +165,27 @@ class Connection:
                 position = self._parse(data, position)
                 if position < len(data):
                     self._tail = data[position:]
-        except BrokerError as error:
-            self._tail = b""
-            self._closed = True
-            self._fail(error, 0, 0)
-            self.transport.close()
-        except Exception:
-            _log.exception("connection %s: internal error; closing it", self.name)
-            self._tail = b""
-            self._closed = True
-            self._fail(InternalError("internal error; the broker's log has the details"), 0, 0)
-            self.transport.close()
+        except Exception as error:
+            self._break(error)
         if self._closed:
             self._tail = b""
+            return
         for channel in self._confirming:
             channel.confirm_batch()
+        if self.outbox.overfull and not self._suspended:
+            self._suspend()
 
     def drained(self) -> None:
         """The peer has read what it was sent: go on with commands that waited for that."""
-        if self._suspended:
-            self._suspended = False
-            self.transport.resume()
+        if not self._suspended:
+            return
+        self._suspended = False
+        if self._unread is not None:
+            self._unread.cancel()
+        self._holding.release()
+        if not self._suspended:
+            if not self._holding.paused:
+                self.transport.resume()
             self.receive(b"")
 
     def connection_lost(self, reason: str) -> None:
@@ -217,10 +225,10 @@ class Connection:
         end = len(data)
         broker = self.broker
         channels = self.channels
-        publishings = self.publishings
         property_lists = self._property_lists
-        payload_max = self.frame_max
+        payload_max = min(self.frame_max, self.settings.message_bytes_max)
         self._check_versions()
+        publishings = self._publishings_now()
         while end - position >= METHOD_FRAME_LEAST:
             kind, number, size, class_id, method_id = _unpack_method_frame(data, position)
             stop = position + 7 + size
@@ -309,8 +317,9 @@ class Connection:
             position = stop + 1
             if self._closed or self._suspended:
                 return position
-            payload_max = self.frame_max
+            payload_max = min(self.frame_max, self.settings.message_bytes_max)
             self._check_versions()
+            publishings = self._publishings_now()
         return self._parse_short(data, position) if 8 <= end - position < METHOD_FRAME_LEAST else position
 
     def _parse_short(self, data: bytes, position: int) -> int:
@@ -352,8 +361,16 @@ class Connection:
             self._users_version = self.broker.users.version
             self.publishings.clear()
 
+    def _publishings_now(self) -> Mapping[bytes, Publishing]:
+        """The remembered publishes, unless frames must be taken one by one: within a content, or behind held ones."""
+        return _NO_PUBLISHINGS if self.contents_open or self._holding.active else self.publishings
+
     def _remember_properties(self, raw: bytes) -> Properties:
-        properties = Properties.parse(raw)
+        """The parsed property list; a malformed one is left, by way of being special, to the cold path to refuse."""
+        try:
+            properties = Properties.parse(raw)
+        except BrokerError:
+            return _SPECIAL_PROPERTIES
         if len(raw) <= PROPERTY_LIST_BYTES_MAX and not properties.special:
             if len(self._property_lists) >= PROPERTY_LISTS_MAX:
                 self._property_lists.clear()
@@ -374,7 +391,10 @@ class Connection:
                 if number:
                     raise UnexpectedFrame(f"heartbeat frame on channel {number}, must be 0")
             elif kind == FRAME_METHOD and not number:
-                self._connection_method(class_id, method_id, data, start + 7, stop)
+                if self._holding.wants(kind, number, class_id, method_id):
+                    self._holding.add(kind, number, data[start : stop + 1])
+                else:
+                    self._connection_method(class_id, method_id, data, start + 7, stop)
             elif kind in (FRAME_METHOD, FRAME_HEADER, FRAME_BODY):
                 if not number:
                     raise UnexpectedFrame("content frame on channel 0")
@@ -399,6 +419,9 @@ class Connection:
             if channel is None:
                 if (class_id, method_id) == (20, 10):
                     self._open_channel(number)
+                    return
+                if (class_id, method_id) == (20, 41):
+                    # Both sides closed at once: this answers a close that the client's own has settled.
                     return
                 raise ChannelError(
                     f"expected 'channel.open' on channel {number}, got class {class_id} method {method_id}"
@@ -453,7 +476,7 @@ class Connection:
         elif method.CLASS_ID != 10:
             raise CommandInvalid(f"method {method.NAME} is not for channel 0")
         else:
-            raise ChannelError(f"unexpected method {method.NAME} in connection state {self.state}")
+            raise ChannelError(f"unexpected method in connection state {self.state}: {method.NAME}")
 
     def _frame_while_closing(self, kind: int, number: int, data: bytes, start: int, stop: int) -> None:
         if kind != FRAME_METHOD or number:
@@ -473,7 +496,7 @@ class Connection:
         self._suspended = True
         self.transport.pause()
         room = self.outbox.room
-        self.broker.deadlines.schedule(
+        self._unread = self.broker.deadlines.schedule(
             self.broker.now_ms + self.settings.unread_timeout_ms,
             lambda now_ms: self._cut_off_unless_read(room),
         )
@@ -525,12 +548,16 @@ class Connection:
             self._confirming.remove(channel)
         self._holding.drop(channel.number)
 
+    def drop_held(self, number: int) -> None:
+        """The channel is being closed: what an alarm held back for it is void."""
+        self._holding.drop(number)
+
     def close(self, error: BrokerError, class_id: int, method_id: int) -> None:
         """Close with `error`: channels end at once, the socket when the client answers or has had its time."""
         self._fail(error, class_id, method_id)
         self.state = "closing"
         wait_ms = min(self.heartbeat_s * 1000 or CLOSE_OK_WAIT_MS, CLOSE_OK_WAIT_MS)
-        self.broker.deadlines.schedule(self.broker.now_ms + wait_ms, self._close_ok_expired)
+        self._close_ok = self.broker.deadlines.schedule(self.broker.now_ms + wait_ms, self._close_ok_expired)
 
     def refuse_protocol(self, start: bytes) -> None:
         """What came is no protocol header that is served: say which one is, and close."""
@@ -561,6 +588,15 @@ class Connection:
             return
         self.close(error, class_id, method_id)
 
+    def _break(self, error: Exception) -> None:
+        """What nothing can follow, a broken frame or a bug of ours: say so, unless that has been done, and close."""
+        if not isinstance(error, BrokerError):
+            _log.error("connection %s: internal error; closing it", self.name, exc_info=error)
+            error = InternalError("internal error; the broker's log has the details")
+        if self.state != "closing":
+            self._fail(error, 0, 0)
+        self._finish()
+
     def _fail(self, error: BrokerError, class_id: int, method_id: int) -> None:
         _log.warning("connection %s: closing it: %s", self.name, error.reply_text)
         self._end()
@@ -584,6 +620,7 @@ class Connection:
     def _end(self) -> None:
         """End channels, consumers and exclusive queues; before close-ok, as clients rely on (spec A.3.11)."""
         self._handshake_deadline.cancel()
+        self._forget_deadlines()
         if self._heartbeat is not None:
             self._heartbeat.stop()
             self._heartbeat = None
@@ -591,12 +628,19 @@ class Connection:
         self._holding.clear()
         self.publishings.clear()
         for channel in list(self.channels.values()):
+            channel.confirm_batch()
             channel.end()
         self.channels.clear()
         self._confirming.clear()
         if self.client is not None:
             end_client(self.client)
             self.client = None
+
+    def _forget_deadlines(self) -> None:
+        for deadline in (self._unread, self._close_ok):
+            if deadline is not None:
+                deadline.cancel()
+        self._unread = self._close_ok = None
 
     def _handshake_expired(self, now_ms: int) -> None:
         _log.warning(
@@ -626,13 +670,26 @@ class Connection:
         """True while the broker itself holds back from reading: the peer's silence says nothing then."""
         return self._suspended or self._holding.paused
 
-    def handle_held(self, frames: list[tuple[int, int, bytes]]) -> None:
-        """Handle frames that an alarm held back."""
-        for kind, number, frame in frames:
-            if self.state == "running":
-                self._frame(kind, number, frame, 0, len(frame) - 1)
+    @property
+    def suspended(self) -> bool:
+        """True while the peer has too many replies to read before it may send more commands."""
+        return self._suspended
+
+    def handle_held(self, frames: list[tuple[int, int, bytes]]) -> int:
+        """Handle frames that an alarm held back, as far as the peer reads the answers; how many were done with."""
+        count = 0
+        try:
+            for kind, number, frame in frames:
+                if self._suspended:
+                    break
+                count += 1
+                if self.state == "running":
+                    self._frame(kind, number, frame, 0, len(frame) - 1)
+        except Exception as error:
+            self._break(error)
         for channel in self._confirming:
             channel.confirm_batch()
+        return count
 
     # Listings
 

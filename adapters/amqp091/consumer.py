@@ -119,7 +119,7 @@ class AmqpConsumer(Consumer):
         if channel.global_limit:
             channel.outstanding += 1
             if channel.outstanding >= channel.global_limit:
-                channel.starved.append(self)
+                channel.starve(self)
                 return False
         if room <= 0:
             outbox.parked.append(self)

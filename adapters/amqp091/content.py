@@ -62,8 +62,9 @@ class IncomingContent:
             raise UnexpectedFrame(
                 f"content body is larger than its header declared: {len(payload) - self._missing} octets too many"
             )
-        self._missing -= len(payload)
-        self._chunks.append(payload)
+        if payload:
+            self._missing -= len(payload)
+            self._chunks.append(payload)
 
     def _add_header(self, payload: bytes, message_bytes_max: int) -> None:
         if len(payload) < _HEADER_FIXED_BYTES:

@@ -70,6 +70,8 @@ def cancel(channel: Channel, method: methods.BasicCancel) -> None:
     consumer = channel.consumers.pop(method.consumer_tag, None)
     if consumer is not None:
         end_consumer(consumer)
+        if consumer in channel.starved:
+            channel.starved.remove(consumer)
         if consumer.queue is channel.reply_queue:
             channel.end_reply_consumer()
     if not method.nowait:

@@ -88,7 +88,7 @@ class Handshake:
         """A method on channel 0: the one that is due, or ChannelError (504)."""
         if not isinstance(method, self._waiting_for):
             raise ChannelError(
-                f"unexpected method {method.NAME} in connection state {self._connection.state}, "
+                f"unexpected method in connection state {self._connection.state}: {method.NAME}, "
                 f"waiting for {self._waiting_for.NAME}"
             )
         if isinstance(method, methods.ConnectionStartOk):

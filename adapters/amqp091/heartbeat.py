@@ -51,9 +51,11 @@ class Heartbeat:
 
     def _send(self, now_ms: int) -> None:
         connection = self._connection
-        if connection.transport.sent_bytes == self._seen_sent:
+        sent = connection.transport.sent_bytes
+        if sent == self._seen_sent:
             connection.outbox.write(HEARTBEAT_FRAME)
-        self._seen_sent = connection.transport.sent_bytes
+            sent += len(HEARTBEAT_FRAME)
+        self._seen_sent = sent
         self._sending = connection.broker.deadlines.schedule(now_ms + self._interval_ms // 2, self._send)
 
     def _check(self, now_ms: int) -> None:

@@ -6,21 +6,20 @@ a `Publishing` is left behind for the fast path in connection.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from adapters.amqp091 import methods
 from adapters.amqp091.constants import FRAME_OVERHEAD_BYTES, NO_ROUTE
 from adapters.amqp091.framing import content_frames
-from core.errors import AccessRefused, NotImplementedByBroker, PreconditionFailed
-from core.message import Message
-from core.publish_checks import check_expiration, check_user_id, extra_routing_keys, without_bcc
-from core.vhost import DEFAULT_EXCHANGE, Outcome
+from core.errors import NotImplementedByBroker, PreconditionFailed
+from core.publish import check_publish, make_message, read_special
+from core.vhost import Outcome
 
 if TYPE_CHECKING:
     from adapters.amqp091.channel import Channel
     from adapters.amqp091.content import IncomingContent
     from core.confirms import Confirms
+    from core.message import Message
     from core.properties import Properties
     from core.route import Route
 
@@ -43,23 +42,11 @@ class Publishing:
         self.confirms = confirms
 
 
-def check_publish(channel: Channel, method: methods.BasicPublish) -> None:
+def check_method(channel: Channel, method: methods.BasicPublish) -> None:
     """Everything about a publish that its method alone can get wrong, before its content is taken."""
-    client = channel.client
-    vhost = client.vhost
-    users = vhost.broker.users
     if method.immediate:
         raise NotImplementedByBroker("immediate=true is not supported; publish with an expiration of 0 instead")
-    users.check(client.user.name, vhost.name, "exchange", method.exchange, "write")
-    if method.exchange == DEFAULT_EXCHANGE:
-        return
-    exchange = vhost.exchange(method.exchange)
-    if exchange.internal:
-        raise AccessRefused(
-            f"cannot publish to internal exchange '{method.exchange}' in vhost '{vhost.name}'; "
-            "publish to an exchange that is bound to it"
-        )
-    _check_topic(channel, method.exchange, [method.routing_key])
+    check_publish(channel.client, method.exchange, method.routing_key)
 
 
 def publish(channel: Channel, content: IncomingContent) -> None:
@@ -71,9 +58,9 @@ def publish(channel: Channel, content: IncomingContent) -> None:
     extra_keys: list[str] = []
     if properties.special:
         properties, extra_keys = _special(channel, method, properties)
-    route = vhost.route(method.exchange, method.routing_key, properties.headers, extra_keys)
-    body = content.body()
-    message = Message(broker.next_sequence(), route.address, properties, body, 0, len(body), 0, broker.now_ms)
+    message, route = make_message(
+        channel.client, method.exchange, method.routing_key, properties, content.body(), extra_keys
+    )
     if channel.transaction is not None:
         channel.transaction.publishes.append((message, route, method.mandatory))
         return
@@ -91,19 +78,14 @@ def deliver(channel: Channel, message: Message, route: Route, mandatory: bool) -
         _return(channel, message)
     outcome = channel.client.vhost.publish(route, message)
     if channel.confirms is not None:
-        channel.confirms.add(stored=outcome is Outcome.STORED)
         if outcome is Outcome.REFUSED:
-            channel.send(methods.BasicNack(channel.confirms.published, multiple=False, requeue=False))
+            channel.send(methods.BasicNack(channel.confirms.refuse(), multiple=False, requeue=False))
+        else:
+            channel.confirms.add(stored=outcome is Outcome.STORED)
 
 
 def _special(channel: Channel, method: methods.BasicPublish, properties: Properties) -> tuple[Properties, list[str]]:
-    client = channel.client
-    check_user_id(client.user, properties)
-    check_expiration(properties)
-    extra_keys = extra_routing_keys(properties)
-    if extra_keys:
-        _check_topic(channel, method.exchange, extra_keys)
-        properties = without_bcc(properties)
+    properties, extra_keys = read_special(channel.client, method.exchange, properties)
     if properties.reply_to == REPLY_QUEUE:
         if channel.reply_queue is None:
             raise PreconditionFailed(
@@ -112,15 +94,6 @@ def _special(channel: Channel, method: methods.BasicPublish, properties: Propert
             )
         properties = properties.with_changes(reply_to=channel.reply_queue.name)
     return properties, extra_keys
-
-
-def _check_topic(channel: Channel, exchange_name: str, routing_keys: Iterable[str]) -> None:
-    client = channel.client
-    vhost = client.vhost
-    exchange = vhost.exchanges.get(exchange_name)
-    if exchange is not None and exchange.type_name == "topic":
-        for routing_key in routing_keys:
-            vhost.broker.users.check_topic(client.user.name, vhost.name, exchange_name, routing_key, "write")
 
 
 def _return(channel: Channel, message: Message) -> None:

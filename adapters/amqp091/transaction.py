@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 from adapters.amqp091.publishing import deliver
 from adapters.amqp091.settling import settle_deliveries
+from core.errors import NotFound
+from core.route import Route
 from core.unacked import Delivery
 
 if TYPE_CHECKING:
     from adapters.amqp091.channel import Channel
     from core.message import Message
-    from core.route import Route
+    from core.vhost import VirtualHost
 
 
 class Transaction:
@@ -39,6 +41,16 @@ class Transaction:
         """Acknowledgements waiting for the commit."""
         return sum(len(deliveries) for deliveries, _ in self.settlements)
 
+    @property
+    def uncommitted_consumer_acks(self) -> int:
+        """Those of them that keep credit of the channel's consumers until the commit."""
+        return sum(
+            1
+            for deliveries, _ in self.settlements
+            for _, _, consumer in deliveries.values()
+            if consumer is not None
+        )
+
     def commit(self, channel: Channel) -> bool:
         """Do it all; True when tx.commit-ok must wait for a flush, else it may be sent at once."""
         vhost = channel.client.vhost
@@ -48,13 +60,13 @@ class Transaction:
         store.begin_group()
         try:
             for message, route, mandatory in publishes:
-                current = vhost.route(route.address.exchange, route.address.routing_key) if route.cacheable else route
-                deliver(channel, message, current, mandatory)
+                message.sequence = vhost.broker.next_sequence()
+                deliver(channel, message, _route_now(vhost, message, route), mandatory)
             for deliveries, outcome in settlements:
                 settle_deliveries(deliveries, outcome)
         finally:
             store.end_group()
-        if not (store.pending and store.durable):
+        if not (store.pending and store.durable) and self.commits_requested == self._commits_answered:
             return False
         self.commits_requested += 1
         return True
@@ -74,3 +86,13 @@ class Transaction:
         self.settlements = []
         channel.unacked.clear()
         channel.unacked.update(sorted(restored.items()))
+
+
+def _route_now(vhost: VirtualHost, message: Message, route: Route) -> Route:
+    """Where a message goes by the bindings of the commit's moment; nowhere, if its exchange is gone by then."""
+    address = route.address
+    properties = message.properties
+    try:
+        return vhost.route(address.exchange, address.routing_key, properties.headers, route.extra_keys, properties)
+    except NotFound:
+        return Route(address, (), routed=False, cacheable=False)

@@ -56,6 +56,10 @@ class Users:
     def __getitem__(self, name: str) -> User:
         return self._accounts.get(name)
 
+    def get(self, name: str) -> User | None:
+        """The user of this name, None when there is none."""
+        return self._accounts.get(name) if name in self._accounts else None
+
     def restore(self, kind: str, vhost: str, name: str, value: Mapping[str, JSON]) -> bool:
         """Take a row of the definition store if its kind is ours, else return False.
 

@@ -1,5 +1,27 @@
 """Where a message goes: the exchange types. Importing the package registers the built-in ones."""
 
-from core.exchanges import direct, fanout, headers, topic
+from core.exchanges import (
+    consistent_hash,
+    delayed,
+    direct,
+    fanout,
+    headers,
+    local_random,
+    modulus_hash,
+    random_exchange,
+    recent_history,
+    topic,
+)
 
-__all__ = ["direct", "fanout", "headers", "topic"]
+__all__ = [
+    "consistent_hash",
+    "delayed",
+    "direct",
+    "fanout",
+    "headers",
+    "local_random",
+    "modulus_hash",
+    "random_exchange",
+    "recent_history",
+    "topic",
+]

@@ -20,12 +20,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from core.binding import EMPTY_TABLE_RAW, Binding, BindingKey, Destination, DestinationKind
 from core.errors import PreconditionFailed
+from core.exchanges.duplicates import DEDUPLICATION_ARGUMENTS, duplicate_filter
 from core.exchanges.field_names import field_type_name
 
 if TYPE_CHECKING:
     from core.definitions.store import JSON
     from core.field_table import FieldValue
     from core.message import Message
+    from core.properties import Properties
     from core.vhost import VirtualHost
 
 ALTERNATE_EXCHANGE = "alternate-exchange"
@@ -41,6 +43,10 @@ class Exchange(ABC):
     compared_arguments: the arguments that must be the same when the exchange is declared again; others are
     ignored.
     internal: publishable only by way of another exchange.
+    duplicates: the filter that drops messages seen before, None for most.
+    observes: whether it wants to hear of the messages that come by (`duplicates`, `routed`).
+    cacheable: whether what `targets` says of a routing key holds until bindings change.
+    picks_one: whether a message goes to one target at most, so that only its first routing key counts.
     alternate: the exchange for messages without a target here, None for none; a policy may set it where the
     argument doesn't.
     """
@@ -53,11 +59,15 @@ class Exchange(ABC):
         "arguments",
         "arguments_raw",
         "auto_delete",
+        "cacheable",
+        "duplicates",
         "durable",
         "effective_policy",
         "internal",
         "name",
+        "observes",
         "operator_policy",
+        "picks_one",
         "policy",
         "store_id",
         "vhost",
@@ -65,14 +75,14 @@ class Exchange(ABC):
 
     type_name: ClassVar[str]
     depends_on_headers: ClassVar[bool] = False
-    compared_arguments: ClassVar[tuple[str, ...]] = (ALTERNATE_EXCHANGE,)
+    compared_arguments: ClassVar[tuple[str, ...]] = (ALTERNATE_EXCHANGE, *DEDUPLICATION_ARGUMENTS)
     kind: Literal["exchange"] = "exchange"
 
-    observes: ClassVar[bool] = False
-    """True for a type that wants to see whole messages (`take_over`, `routed`); its results are never cached."""
+    depends_on_properties: ClassVar[bool] = False
+    """True for a type that is to be asked by `targets_by_properties` instead of `targets`."""
 
     keeps_messages: ClassVar[bool] = False
-    """True for a type that stores messages of its own: a durable exchange of it gets a `store_id`."""
+    """True for a type that holds messages back (`holds`, `hold`): a durable exchange of it gets a `store_id`."""
 
     def __init__(
         self,
@@ -97,6 +107,10 @@ class Exchange(ABC):
         self.effective_policy: Mapping[str, JSON] = {}
         self.vhost: VirtualHost | None = None
         self.store_id = 0
+        self.duplicates = duplicate_filter(self.arguments)
+        self.observes = self.duplicates is not None
+        self.cacheable = not self.depends_on_headers
+        self.picks_one = False
         self._bindings: dict[BindingKey, Binding] = {}
         self._by_target: dict[tuple[DestinationKind, str], dict[BindingKey, Binding]] = {}
         self._sequence = 0
@@ -123,6 +137,12 @@ class Exchange(ABC):
         alternate = self.arguments.get(ALTERNATE_EXCHANGE, effective.get(ALTERNATE_EXCHANGE))
         self.alternate = alternate if isinstance(alternate, str) else None
 
+    def targets_by_properties(
+        self, routing_key: str, headers: Mapping[str, FieldValue] | None, properties: Properties | None
+    ) -> Collection[Destination]:
+        """As `targets`, for types that look at other properties than the headers too; None: not known."""
+        return self.targets(routing_key, headers)
+
     # For types that observe or keep messages; the others need none of it.
 
     def attached(self, vhost: VirtualHost) -> None:
@@ -133,15 +153,36 @@ class Exchange(ABC):
         """The exchange is deleted: let go of timers, settle what it keeps."""
         self.vhost = None
 
-    def take_over(self, message: Message) -> bool:
-        """Called before a message is routed, if the type observes; True keeps it from being routed now."""
+    def is_duplicate(self, message: Message) -> bool:
+        """True when the exchange drops duplicates and has seen this message's value before; else it has now."""
+        if self.duplicates is None or self.vhost is None:
+            return False
+        return self.duplicates.is_duplicate(message, self.vhost.broker.now_ms)
+
+    def forget(self, message: Message) -> None:
+        """Nothing took the message: it is no duplicate when it comes again."""
+        if self.duplicates is not None:
+            self.duplicates.forget(message)
+
+    def holds(self, headers: Mapping[str, FieldValue] | None) -> bool:
+        """Whether a message with these headers stays here instead of going on; asked of types that keep messages."""
         return False
 
+    def hold(self, message: Message, extra_keys: Sequence[str]) -> None:
+        """Take a message in that `holds` said yes to; extra_keys: the routing keys of its CC and BCC."""
+        return
+
     def routed(self, message: Message) -> None:
-        """Called after a message was routed, if the type observes."""
+        """A message has come by and was delivered; called if the exchange observes."""
+        return
+
+    def bound(self, binding: Binding) -> None:
+        """A client has added this binding just now, and routing knows of it."""
+        return
 
     def restore_messages(self, positions: Sequence[int], body_sizes: Sequence[int]) -> None:
         """At start: the log positions of what this exchange had stored under its `store_id`, in order."""
+        return
 
     @classmethod
     def check_arguments(cls, arguments: Mapping[str, FieldValue]) -> None:
@@ -152,9 +193,14 @@ class Exchange(ABC):
                 f"invalid type '{field_type_name(alternate)}' for arg '{ALTERNATE_EXCHANGE}': "
                 "expected longstr, the name of an exchange"
             )
+        duplicate_filter(arguments)
 
     def check_binding(self, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
         """Raise PreconditionFailed when this type has no use for such a binding; most types accept any."""
+        return
+
+    def check_destination(self, target: Destination) -> None:
+        """Raise PreconditionFailed when this type can't lead to such a target; most types can lead to any."""
         return
 
     @property
@@ -176,6 +222,7 @@ class Exchange(ABC):
         Raises PreconditionFailed, before anything is changed, as `check_binding` does.
         """
         self.check_binding(binding.routing_key, binding.arguments)
+        self.check_destination(binding.target)
         if binding.key in self._bindings:
             return False
         self._sequence += 1

@@ -40,6 +40,9 @@ PAGE_BYTES_MAX: Final = 1024 * 1024
 RESIDENT_HEAD_MESSAGES: Final = 1024
 """Messages at the head that stay in memory whatever the budget says: the next page for the consumers."""
 
+RESIDENT_HEAD_BYTES: Final = 4 * 1024 * 1024
+"""Bodies beyond this don't belong to that head, however few messages they are."""
+
 MESSAGE_OVERHEAD_BYTES: Final = 400
 """What a resident message costs beside its body: measured object, int and deque sizes in CPython 3.11."""
 
@@ -140,15 +143,19 @@ class Backlog:
     def page_out(self) -> None:
         """Replace written messages behind the resident head by tickets, from the tail towards the first ticket.
 
-        Does nothing until the backlog has grown by half a head since the last time, as messages that can't leave
-        (transient ones) would be looked at over and over.
+        Does nothing until half a head more are resident than the last time left, or an eighth more, as messages that
+        can't leave (transient ones) would be looked at over and over.
         """
         entries = self.entries
-        if len(entries) < self._mark + RESIDENT_HEAD_MESSAGES // 2:
-            self._mark = min(self._mark, len(entries))
+        resident_count = self.resident_count
+        if resident_count <= self._mark:
+            self._mark = resident_count
+            return
+        head_count = self._head_count()
+        if resident_count < self._mark + max(head_count // 2, self._mark // 8):
             return
         tail: list[Entry] = []
-        while len(entries) > RESIDENT_HEAD_MESSAGES:
+        while len(entries) > head_count:
             entry = entries.pop()
             if isinstance(entry, int):
                 entries.append(entry)
@@ -161,7 +168,17 @@ class Backlog:
                 tail.append(entry)
         tail.reverse()
         entries.extend(tail)
-        self._mark = len(entries)
+        self._mark = self.resident_count
+
+    def _head_count(self) -> int:
+        """How many entries make up the head that stays resident."""
+        size = 0
+        for index, entry in enumerate(islice(self.entries, RESIDENT_HEAD_MESSAGES)):
+            if not isinstance(entry, int):
+                size += entry.body_size
+                if size > RESIDENT_HEAD_BYTES:
+                    return index + 1
+        return RESIDENT_HEAD_MESSAGES
 
     def merge(self, returning: list[Message]) -> None:
         """Put returned messages in their places: before the first entry that was published later."""

@@ -222,6 +222,10 @@ class Queue(ABC):
         """Forget a consumer; its unsettled messages stay with its session."""
 
     @abstractmethod
+    def park(self, consumer: Consumer) -> None:
+        """A consumer can't take messages until it is resumed, for a reason that its own deliveries didn't show."""
+
+    @abstractmethod
     def resume(self, consumer: Consumer) -> None:
         """A parked consumer can take messages again."""
 

@@ -33,6 +33,7 @@ from core.firehose import trace_delivery
 from core.message import Message
 from core.queues.backlog import (
     MESSAGE_OVERHEAD_BYTES,
+    RESIDENT_HEAD_BYTES,
     RESIDENT_HEAD_MESSAGES,
     Backlog,
     position_of,
@@ -40,7 +41,7 @@ from core.queues.backlog import (
     size_of,
 )
 from core.queues.base import Admission, Queue
-from core.queues.rules import NO_RULES, REJECT_PUBLISH_DLX, QueueRules, effective_rules, rules_from_arguments
+from core.queues.rules import REJECT_PUBLISH_DLX, QueueRules, effective_rules, rules_from_arguments
 
 if TYPE_CHECKING:
     from core.client import Client
@@ -72,8 +73,8 @@ class ClassicQueue(Queue):
         "_redelivered_until",
         "_returned",
         "_returning",
-        "_unacked_count",
         "_single",
+        "_unacked_count",
         "_unused",
         "exclusive_consumer",
         "ready_bytes",
@@ -234,7 +235,9 @@ class ClassicQueue(Queue):
                 self._drain_plain()
         finally:
             self._draining = False
-        if self.store_id and self.resident_count > RESIDENT_HEAD_MESSAGES:
+        if self.store_id and (
+            self.ready_bytes > RESIDENT_HEAD_BYTES or self.resident_count > RESIDENT_HEAD_MESSAGES
+        ):
             self.vhost.broker.crowded_queues.add(self)
 
     @property
@@ -439,6 +442,7 @@ class ClassicQueue(Queue):
     def close(self) -> None:
         self.purge()
         self._closed = True
+        self.vhost.broker.crowded_queues.discard(self)
         for deadline in (self._expiry, self._unused):
             if deadline is not None:
                 deadline.cancel()
@@ -617,6 +621,11 @@ class ClassicQueue(Queue):
                 self._activate(self._single)
         if not self.consumers:
             self._watch_use()
+
+    def park(self, consumer: Consumer) -> None:
+        if consumer in self._available:
+            self._available.remove(consumer)
+            consumer.parked = True
 
     def resume(self, consumer: Consumer) -> None:
         if not consumer.parked or not consumer.active:

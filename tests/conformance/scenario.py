@@ -81,8 +81,12 @@ class Workbench:
 
     def name(self, label: str = "name") -> str:
         """A name that no other test uses; a queue or exchange of this name is deleted after the test."""
-        self._names.append(f"{label}-{next(_numbers)}")
-        return self._names[-1]
+        return self.remember(f"{label}-{next(_numbers)}")
+
+    def remember(self, name: str) -> str:
+        """Has a queue or exchange of this name deleted after the test."""
+        self._names.append(name)
+        return name
 
     def queue(self, channel: BlockingChannel, label: str = "queue", **arguments: Any) -> str:
         """Declares a queue, and gives its name."""

@@ -36,7 +36,7 @@ class Conversation:
     @property
     def address(self) -> str:
         assert self.request.properties.reply_to is not None
-        return self.request.properties.reply_to
+        return str(self.request.properties.reply_to)
 
 
 @pytest.fixture

@@ -189,7 +189,8 @@ def test_immediate_is_not_implemented(bench: Workbench) -> None:
         names = wire.short(0) + wire.shortstr("") + wire.shortstr(queue) + wire.bits(False, True)
         client.send(wire.method(1, "basic.publish", names), wire.header(1, 1), wire.body(1, b"x"))
         close = client.expect_connection_close()
-    assert (close.code, close.text) == (540, "NOT_IMPLEMENTED - immediate=true")
+    assert close.code == 540
+    assert close.text.startswith("NOT_IMPLEMENTED - immediate=true")
     assert (close.class_id, close.method_id) == (60, 40)
 
 

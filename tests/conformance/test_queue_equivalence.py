@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
-from tests.conformance.scenario import Workbench, channel_refusal, synchronise
+from tests.conformance.scenario import Refusal, Workbench, assert_refused, channel_refusal, refusal_of, synchronise
 from tests.support import amqp_bytes as wire
 from tests.support.amqp_bytes import Tagged
 from tests.support.amqp_wire import Address, WireClient, wire_client
@@ -116,11 +117,16 @@ INVALID: list[tuple[str, dict[str, object], str]] = [
 
 @pytest.mark.parametrize(("arguments", "words"), [pytest.param(*row[1:], id=row[0]) for row in INVALID])
 def test_invalid_arguments(
-    bench: Workbench, channel: BlockingChannel, arguments: dict[str, object], words: str
+    bench: Workbench,
+    channel: BlockingChannel,
+    expected: Callable[[Refusal], Refusal],
+    arguments: dict[str, object],
+    words: str,
 ) -> None:
     queue = bench.name("queue")
-    with channel_refusal(406, "PRECONDITION_FAILED - " + words.format(queue=queue)):
-        channel.queue_declare(queue, arguments=arguments)
+    refusal = Refusal("channel", 406, "PRECONDITION_FAILED - " + words.format(queue=queue))
+    actual = refusal_of(lambda: channel.queue_declare(queue, arguments=arguments), channel)
+    assert_refused(actual, expected(refusal))
 
 
 def declare(client: WireClient, queue: str, arguments: dict[str, object]) -> None:

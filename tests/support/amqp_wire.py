@@ -182,10 +182,7 @@ class WireClient:
 
     def expect_end(self) -> None:
         """The broker closes the socket without another word."""
-        try:
-            rest = self.read_to_end()
-        except ConnectionResetError:
-            return
+        rest = self.read_to_end()
         assert rest == b"", f"more before the end: {rest!r}"
 
     def handshake(
@@ -239,13 +236,17 @@ class WireClient:
         """The civil way out: connection.close, close-ok, end of the socket."""
         self.send(close_connection())
         self.expect("connection.close-ok", 0)
+        self.socket.shutdown(socket.SHUT_WR)
         self.expect_end()
 
     def _receive(self, deadline: float) -> bytes:
         remaining_s = max(0.0, deadline - time.monotonic())
         if not select.select([self.socket], [], [], remaining_s)[0]:
             raise SilenceError(f"nothing more within the time limit after {self._received!r}")
-        return self.socket.recv(65536)
+        try:
+            return self.socket.recv(65536)
+        except ConnectionResetError:
+            return b""
 
 
 def start_ok(

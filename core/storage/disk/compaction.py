@@ -180,7 +180,9 @@ class CompactionJob:
             wanted = needed.get(queue_id)
             kept = array("Q", filter(wanted.__contains__, positions)) if wanted else None
             if kept:
-                self._add(encode_record(SETTLED, position, encode_settled(queue_id, kept)))
+                record = encode_record(SETTLED, position, encode_settled(queue_id, kept))
+                self.rewritten.add_settlements(len(kept), len(record))
+                self._add(record)
 
     def _copy_message(self, position: int, buffer: bytes, start: int, end: int, dead: dict[int, set[int]]) -> None:
         """The message for those of its queues that haven't settled it."""

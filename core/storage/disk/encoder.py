@@ -179,5 +179,6 @@ class Encoder:
             record = encode_record(SETTLED | self._flags, self.position, encode_settled(queue_id, positions))
             self.chunks.append(record)
             self.settled.append((queue_id, positions))
+            self._segment.add_settlements(len(positions), len(record))
             self.position += len(record)
             self._flags &= INNER

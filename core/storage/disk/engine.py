@@ -249,4 +249,4 @@ class DiskEngine(StorageEngine):
             self._ledger.free_settlements(segment, job.settlement_counts)
         else:
             segment.note_dead(job.settled)
-        self._ledger.touch(segment)
+            self._ledger.touch(segment)

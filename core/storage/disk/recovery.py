@@ -103,7 +103,7 @@ class Recovery:
             return None
         if not scan.header_is_valid:
             scan.damaged.insert(0, (0, SEGMENT_HEADER_SIZE))
-        if scan.tail is not None and (not is_last or scan.damaged):
+        if scan.tail is not None and (not is_last or scan.damaged or scan.segment.sparse):
             scan.damaged.append(scan.tail)
         copied = [self._quarantine.copy_range(name, *damage, "no valid record") for damage in scan.damaged]
         scan.segment.damaged = bool(copied) and all(copied)
@@ -120,16 +120,20 @@ class Recovery:
         """Go on writing in the last segment if that is possible, or else in a new one."""
         for scan in scans:
             self.ledger.add(scan.segment)
-        scan_last = scans[-1] if scans else None
-        if scan_last is not None and self._can_go_on(scan_last):
-            self._cut_tail(scan_last)
-        else:
-            self.ledger.add(Segment(self._next_base))
+        if scans and self._is_whole(scans[-1]):
+            self._cut_tail(scans[-1])
+            if self._can_go_on(scans[-1]):
+                return
+        self.ledger.add(Segment(self._next_base))
+
+    def _is_whole(self, scan: SegmentScan) -> bool:
+        """True for a segment as the writer left it: at most its end is torn."""
+        return scan.header_is_valid and not scan.damaged and not scan.segment.sparse
 
     def _can_go_on(self, scan: SegmentScan) -> bool:
+        """True when the segment has room and nothing came behind it."""
         segment = scan.segment
-        is_whole = scan.header_is_valid and not scan.damaged and not segment.sparse
-        return is_whole and segment.size < self._segment_bytes_max and segment.base + scan.file_size >= self._next_base
+        return segment.size < self._segment_bytes_max and segment.base + scan.file_size >= self._next_base
 
     def _cut_tail(self, scan: SegmentScan) -> None:
         """Cut the file behind its last record, so that nothing old can appear behind what is written next."""

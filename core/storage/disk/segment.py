@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from array import array
 
-from core.storage.disk.records import POSITION_SIZE, SEGMENT_HEADER_SIZE
+from core.storage.disk.records import SEGMENT_HEADER_SIZE
 
 LARGE_RECORD_SIZE = 65536
 """Records from this size on are accounted for one by one: at most 1,024 in a segment of 64 MiB."""
@@ -36,6 +36,7 @@ class Segment:
     the bytes of these records, dead ones included.
     large: position of each large record in the file -> bytes per entry.
     large_bytes: the bytes of large entries that are live.
+    settlement_count, settlement_bytes: settlements recorded in the file, needed or not, and the bytes they take.
     settled, targets: see the head of this file.
     """
 
@@ -49,6 +50,8 @@ class Segment:
         "offsets",
         "positions",
         "settled",
+        "settlement_bytes",
+        "settlement_count",
         "size",
         "small_bytes",
         "small_count",
@@ -69,6 +72,8 @@ class Segment:
         self.small_bytes = 0
         self.large: dict[int, int] = {}
         self.large_bytes = 0
+        self.settlement_count = 0
+        self.settlement_bytes = 0
         self.settled: dict[int, array[int]] = {}
         self.targets: dict[int, int] = {}
 
@@ -89,6 +94,11 @@ class Segment:
         self.live_count += entry_count
         self.large[position] = record_bytes // entry_count
         self.large_bytes += self.large[position] * entry_count
+
+    def add_settlements(self, count: int, record_bytes: int) -> None:
+        """A record of `record_bytes` with so many settlements was written."""
+        self.settlement_count += count
+        self.settlement_bytes += record_bytes
 
     def book_settled(self, queue_id: int, positions: array[int]) -> None:
         """These entries of the queue, all in this segment, were settled."""
@@ -115,6 +125,7 @@ class Segment:
         self.live_count, self.small_live = rewritten.live_count, rewritten.small_live
         self.small_count, self.small_bytes = rewritten.small_count, rewritten.small_bytes
         self.large, self.large_bytes = rewritten.large, rewritten.large_bytes
+        self.settlement_count, self.settlement_bytes = rewritten.settlement_count, rewritten.settlement_bytes
         self.damaged = False
         since, self.settled = self.settled, {}
         for queue_id, positions in since.items():
@@ -126,6 +137,12 @@ class Segment:
             self.settled.setdefault(queue_id, array("Q")).extend(positions)
 
     def estimated_bytes(self) -> int:
-        """About how many bytes the file would have after compaction."""
-        small = self.small_bytes * self.small_live // self.small_count if self.small_count else 0
-        return SEGMENT_HEADER_SIZE + small + self.large_bytes + POSITION_SIZE * sum(self.targets.values())
+        """About how many bytes the file would have after compaction; just after one, what it has."""
+        small = _share(self.small_bytes, self.small_live, self.small_count)
+        settlements = _share(self.settlement_bytes, sum(self.targets.values()), self.settlement_count)
+        return SEGMENT_HEADER_SIZE + small + self.large_bytes + settlements
+
+
+def _share(total_bytes: int, wanted: int, count: int) -> int:
+    """The bytes of `wanted` out of `count` things that take `total_bytes`."""
+    return total_bytes * wanted // count if count else 0

@@ -101,6 +101,7 @@ class SegmentScan:
                 self._take_message(position, buffer, start, end, offset)
             elif kind == SETTLED:
                 queue_id, positions = decode_settled(buffer, start, end)
+                self.segment.add_settlements(len(positions), RECORD_HEAD_SIZE + end - start)
                 if self._is_doubtful:
                     self._doubtful.append((queue_id, positions))
                 else:

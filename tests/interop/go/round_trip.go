@@ -47,26 +47,29 @@ func open(connection *amqp.Connection) *amqp.Channel {
 	return channel
 }
 
-func publish(channel *amqp.Channel, exchange, key, body string, mandatory bool) *amqp.DeferredConfirmation {
+func publish(channel *amqp.Channel, exchange, key, body string, mandatory bool) {
 	message := amqp.Publishing{
 		DeliveryMode: amqp.Persistent, Headers: headers, ContentType: "text/plain", Body: []byte(body),
 	}
-	confirmation, err := channel.PublishWithDeferredConfirmWithContext(
-		context.Background(), exchange, key, mandatory, false, message)
-	must(err)
-	return confirmation
+	must(channel.PublishWithContext(context.Background(), exchange, key, mandatory, false, message))
+}
+
+// confirms takes notice of confirms by a channel, as in this version of the client a DeferredConfirmation waits for
+// ever when the confirm comes before the client has made it.
+func confirms(channel *amqp.Channel, count int) chan amqp.Confirmation {
+	must(channel.Confirm(false))
+	return channel.NotifyPublish(make(chan amqp.Confirmation, count))
 }
 
 func publishAll(connection *amqp.Connection, exchange string) int {
 	channel := open(connection)
-	must(channel.Confirm(false))
-	confirmations := make([]*amqp.DeferredConfirmation, messages)
-	for number := range confirmations {
-		confirmations[number] = publish(channel, exchange, "a.b.c", fmt.Sprintf("message %d", number), false)
+	confirmations := confirms(channel, messages)
+	for number := 0; number < messages; number++ {
+		publish(channel, exchange, "a.b.c", fmt.Sprintf("message %d", number), false)
 	}
 	confirmed := 0
-	for _, confirmation := range confirmations {
-		if confirmation.Wait() {
+	for number := 0; number < messages; number++ {
+		if confirmation := <-confirmations; confirmation.Ack {
 			confirmed++
 		}
 	}
@@ -93,11 +96,11 @@ func consumeAll(connection *amqp.Connection, queue string) (bodies []string, las
 
 func unroutable(connection *amqp.Connection, exchange string) []interface{} {
 	channel := open(connection)
-	must(channel.Confirm(false))
+	confirmations := confirms(channel, 1)
 	returns := channel.NotifyReturn(make(chan amqp.Return, 1))
-	confirmation := publish(channel, exchange, "nobody", "lost", true)
+	publish(channel, exchange, "nobody", "lost", true)
 	returned := <-returns
-	confirmed := confirmation.Wait()
+	confirmed := (<-confirmations).Ack
 	must(channel.Close())
 	return []interface{}{returned.ReplyCode, returned.ReplyText, string(returned.Body), confirmed}
 }

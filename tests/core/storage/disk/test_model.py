@@ -19,8 +19,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from core.message import UNSTORED, Message
 from core.storage.disk.engine import DiskEngine
+from core.storage.disk.records import SEGMENT_HEADER_SIZE
 from core.storage.engine import Flush
-from tests.core.storage.support import crash_copy, flush, maintain, make_message, open_disk, segment_files
+from tests.core.storage.support import (
+    crash_copy,
+    flush,
+    maintain,
+    make_message,
+    open_disk,
+    record_ranges,
+    segment_files,
+)
 
 Entry = tuple[int, int]
 """(queue id, message number): message numbers grow in the order of appending."""
@@ -57,6 +66,7 @@ class DiskEngineMachine(RuleBasedStateMachine):
         self.flush_written = False
         self.size_before_write: tuple[int, int] | None = None
         self.maintenance_job: Flush | None = None
+        self.maintenance_written = False
         self.next_number = 0
 
     @initialize(segment_bytes_max=st.sampled_from([64, 256, 1024]))
@@ -154,18 +164,19 @@ class DiskEngineMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.maintenance_job is None)
     def begin_maintenance(self) -> None:
         self.maintenance_job = self.engine.begin_maintenance()
+        self.maintenance_written = False
 
     @rule()
-    @precondition(lambda self: self.maintenance_job is not None)
+    @precondition(lambda self: self.maintenance_job is not None and not self.maintenance_written)
     def write_maintenance(self) -> None:
         assert self.maintenance_job is not None
         self.maintenance_job.write()
+        self.maintenance_written = True
 
     @rule()
-    @precondition(lambda self: self.maintenance_job is not None)
+    @precondition(lambda self: self.maintenance_job is not None and self.maintenance_written)
     def finish_maintenance(self) -> None:
         assert self.maintenance_job is not None
-        self.maintenance_job.write()
         self.engine.finish_maintenance(self.maintenance_job)
         self.maintenance_job = None
 
@@ -188,7 +199,7 @@ class DiskEngineMachine(RuleBasedStateMachine):
             self._cut_last_write(directory, cut)
         self.engine = self._open()
         found = self._recover()
-        assert self.engine.damage() == []
+        assert self.engine.damage() == [], self.engine.damage()
         self._check_recovered(set(found), self.flying if torn else Work())
         self.live = dict(found)
         self.durable = set(found)
@@ -253,13 +264,13 @@ class DiskEngineMachine(RuleBasedStateMachine):
     def _last_used(self) -> tuple[int, int]:
         """(number of segment files, bytes used in the last)."""
         files = segment_files(self._directory())
-        return len(files), len(files[-1].read_bytes().rstrip(b"\0")) if files else 0
+        return len(files), _used(files[-1]) if files else 0
 
     def _cut_last_write(self, directory: Path, cut: int) -> None:
         """Keep `cut` sixteenths of what the last flush wrote."""
         assert self.size_before_write is not None
         path = segment_files(directory)[-1]
-        used = len(path.read_bytes().rstrip(b"\0"))
+        used = _used(path)
         count_before, used_before = self.size_before_write
         start = used_before if len(segment_files(directory)) == count_before else 0
         if start < used:
@@ -294,6 +305,12 @@ class DiskEngineMachine(RuleBasedStateMachine):
                 assert not old_settled & found if here else True
             if settled & self.durable and written and not here:
                 assert settled & self.durable <= found
+
+
+def _used(path: Path) -> int:
+    """Where the last record of a segment file ends."""
+    ranges = record_ranges(path)
+    return ranges[-1][1] if ranges else SEGMENT_HEADER_SIZE
 
 
 TestDiskEngine = DiskEngineMachine.TestCase

@@ -108,6 +108,21 @@ def test_a_group_is_there_as_a_whole_or_not_at_all(tmp_path: Path, keep_allocati
     assert seen == allowed
 
 
+def test_a_torn_tail_of_a_full_segment_is_no_damage_later(tmp_path: Path) -> None:
+    engine = open_disk(tmp_path, segment_bytes_max=64)
+    list(engine.recover())
+    store(engine, [b"kept" * 20, b"torn"])
+    engine.close()
+    (path,) = segment_files(tmp_path)
+    os.truncate(path, path.stat().st_size - 1)
+    for expected in ([b"kept" * 20], [b"kept" * 20, b"next"], [b"kept" * 20, b"next", b"next"]):
+        engine = open_disk(tmp_path, segment_bytes_max=64)
+        assert recover_bodies(engine) == {1: expected}
+        assert engine.damage() == []
+        store(engine, [b"next"])
+        engine.close()
+
+
 def test_the_first_flush_of_a_segment_cut_anywhere(tmp_path: Path) -> None:
     engine = open_disk(tmp_path / "data", segment_bytes_max=64)
     list(engine.recover())

@@ -1,0 +1,135 @@
+"""The exchange x-consistent-hash: each message to one of the targets, by a hash of it, in proportion to weights.
+
+The binding key is the weight of a target: a positive integer, as many buckets.  Of several bindings to one target only
+the earliest counts; when that goes, the next one does.  What is hashed is the routing key or, by the arguments of the
+exchange, a header (`hash-header`) or a property (`hash-property`: message_id, correlation_id, timestamp); messages
+without it all go to the same target.
+
+A message's bucket is the jump consistent hash of its value.  That is stable only where buckets are added and removed at
+the end of the row, so a target that leaves has its buckets filled from the end: with n equal targets, 1/n of the values
+have to go elsewhere anyway, and another 1/n move along.  After a restart the row is built anew in the order of binding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from core.binding import Binding, Destination, DestinationKind
+from core.errors import PreconditionFailed
+from core.exchanges.base import Exchange
+from core.exchanges.field_names import field_type_name
+from core.exchanges.registry import register
+from core.exchanges.stable_hash import jump_bucket, stable_hash
+
+if TYPE_CHECKING:
+    from core.field_table import FieldValue
+    from core.properties import Properties
+
+HASH_HEADER: Final = "hash-header"
+HASH_PROPERTY: Final = "hash-property"
+
+PROPERTIES: Final = ("correlation_id", "message_id", "timestamp")
+
+WEIGHT_MAX: Final = 100_000
+"""A bucket takes 8 bytes, and a share of one in a hundred thousand is as fine as anybody can measure."""
+
+MISSING: Final = ""
+"""What is hashed of a message without the header or property in question."""
+
+
+@register
+class ConsistentHashExchange(Exchange):
+    """`_buckets` is the row; `_counting` the binding that counts, by target."""
+
+    __slots__ = ("_buckets", "_counting", "_header", "_property")
+
+    type_name: ClassVar[str] = "x-consistent-hash"
+    depends_on_properties: ClassVar[bool] = True
+    compared_arguments: ClassVar[tuple[str, ...]] = (*Exchange.compared_arguments, HASH_HEADER, HASH_PROPERTY)
+
+    def make_index(self) -> None:
+        """See Exchange.make_index."""
+        header = self.arguments.get(HASH_HEADER)
+        hashed_property = self.arguments.get(HASH_PROPERTY)
+        self._header = header if isinstance(header, str) else None
+        self._property = hashed_property if isinstance(hashed_property, str) else None
+        self._buckets: list[Destination] = []
+        self._counting: dict[tuple[DestinationKind, str], Binding] = {}
+        self.picks_one = True
+        self.cacheable = self._header is None and self._property is None
+
+    def targets(self, routing_key: str, headers: Mapping[str, FieldValue] | None) -> tuple[Destination, ...]:
+        """See Exchange.targets."""
+        return self.targets_by_properties(routing_key, headers, None)
+
+    def targets_by_properties(
+        self, routing_key: str, headers: Mapping[str, FieldValue] | None, properties: Properties | None
+    ) -> tuple[Destination, ...]:
+        """See Exchange.targets_by_properties."""
+        if not self._buckets:
+            return ()
+        value = self._hashed(routing_key, headers, properties)
+        return (self._buckets[jump_bucket(stable_hash(value), len(self._buckets))],)
+
+    @classmethod
+    def check_arguments(cls, arguments: Mapping[str, FieldValue]) -> None:
+        """Refuse both arguments at once, an unknown property, and what is no name."""
+        super().check_arguments(arguments)
+        if HASH_HEADER in arguments and HASH_PROPERTY in arguments:
+            raise PreconditionFailed(f"{HASH_HEADER} and {HASH_PROPERTY} are mutually exclusive")
+        for name in (HASH_HEADER, HASH_PROPERTY):
+            value = arguments.get(name)
+            if name in arguments and not isinstance(value, str):
+                raise PreconditionFailed(
+                    f"invalid type '{field_type_name(value)}' for arg '{name}' of an exchange: expected longstr"
+                )
+        hashed_property = arguments.get(HASH_PROPERTY)
+        if isinstance(hashed_property, str) and hashed_property not in PROPERTIES:
+            raise PreconditionFailed(f"Unsupported property: {hashed_property!s}; use one of {', '.join(PROPERTIES)}")
+
+    def check_binding(self, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
+        """Refuse a binding key that is no weight."""
+        digits = routing_key.removeprefix("-")
+        if not (digits.isascii() and digits.isdigit()):
+            raise PreconditionFailed(f"The binding key must be an integer: '{routing_key}'; it is the target's weight")
+        if routing_key.startswith("-") or not digits.strip("0"):
+            raise PreconditionFailed(f"The binding key must be greater than 0; '{routing_key}' is no weight")
+        if len(digits.lstrip("0")) > len(str(WEIGHT_MAX)) or int(digits) > WEIGHT_MAX:
+            raise PreconditionFailed(f"The binding key must not be greater than {WEIGHT_MAX}, the largest weight")
+
+    def binding_added(self, binding: Binding) -> None:
+        """See Exchange.binding_added."""
+        if self._counting.setdefault(binding.key[:2], binding) is binding:
+            self._buckets += [binding.target] * int(binding.routing_key)
+
+    def binding_removed(self, binding: Binding) -> None:
+        """See Exchange.binding_removed."""
+        if self._counting.get(binding.key[:2]) is not binding:
+            return
+        del self._counting[binding.key[:2]]
+        self._remove_buckets(binding.target)
+        for following in self.bindings_to(binding.target):
+            self.binding_added(following)
+            return
+
+    def _hashed(self, routing_key: str, headers: Mapping[str, FieldValue] | None, properties: Properties | None) -> str:
+        if self._header is not None:
+            value: object = headers.get(self._header) if headers else None
+        elif self._property is not None:
+            value = getattr(properties, self._property, None)
+        else:
+            return routing_key
+        return MISSING if value is None else str(value)
+
+    def _remove_buckets(self, target: Destination) -> None:
+        """Fill the places of `target` from the end of the row."""
+        buckets = self._buckets
+        place = 0
+        while place < len(buckets):
+            if buckets[place] is target:
+                last = buckets.pop()
+                if place < len(buckets):
+                    buckets[place] = last
+            else:
+                place += 1

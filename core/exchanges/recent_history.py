@@ -1,0 +1,101 @@
+"""The exchange x-recent-history: a fanout whose latest messages are delivered to whoever is bound to it later.
+
+It remembers the latest `x-recent-history-length` messages (20 by default), except those with the header
+`x-recent-history-no-store` true.  Every new binding brings them, oldest first, to the queue that was bound, or through
+the exchange that was bound to where that leads.  They are copies, published now as far as TTLs are concerned.  The
+history is kept in memory, as in RabbitMQ: after a restart it is empty.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from core.binding import Binding
+from core.errors import PreconditionFailed
+from core.exchanges.fanout import FanoutExchange
+from core.exchanges.registry import register
+from core.message import Message
+from core.queues.base import Queue
+from core.route import Route
+
+if TYPE_CHECKING:
+    from core.field_table import FieldValue
+    from core.vhost import VirtualHost
+
+LENGTH: Final = "x-recent-history-length"
+NO_STORE: Final = "x-recent-history-no-store"
+
+LENGTH_DEFAULT: Final = 20
+
+LENGTH_MAX: Final = 1_000_000
+"""More than anybody wants to have delivered in one go, and to keep in memory."""
+
+
+@register
+class RecentHistoryExchange(FanoutExchange):
+    """`_history` holds the latest messages, oldest first."""
+
+    __slots__ = ("_history",)
+
+    type_name: ClassVar[str] = "x-recent-history"
+    compared_arguments: ClassVar[tuple[str, ...]] = (*FanoutExchange.compared_arguments, LENGTH)
+
+    def make_index(self) -> None:
+        """See Exchange.make_index."""
+        super().make_index()
+        length = self.arguments.get(LENGTH)
+        self._history: deque[Message] = deque(maxlen=length if isinstance(length, int) else LENGTH_DEFAULT)
+        self.observes = True
+
+    @classmethod
+    def check_arguments(cls, arguments: Mapping[str, FieldValue]) -> None:
+        """Refuse a length that is none."""
+        super().check_arguments(arguments)
+        length = arguments.get(LENGTH, LENGTH_DEFAULT)
+        if isinstance(length, bool) or not isinstance(length, int) or not 0 < length <= LENGTH_MAX:
+            raise PreconditionFailed(
+                f"Invalid argument {length!r}, '{LENGTH}' must be a positive integer up to {LENGTH_MAX}"
+            )
+
+    def routed(self, message: Message) -> None:
+        """Remember the message."""
+        headers = message.properties.headers
+        if headers is None or headers.get(NO_STORE) is not True:
+            self._history.append(message)
+
+    def bound(self, binding: Binding) -> None:
+        """Deliver the history to the new target."""
+        vhost = self.vhost
+        if vhost is None:
+            return
+        target = binding.target
+        for message in list(self._history):
+            address = message.address
+            properties = message.properties
+            if isinstance(target, Queue):
+                route = Route(address, (target,), routed=True, cacheable=False)
+            else:
+                route = vhost.route(target.name, address.routing_key, properties.headers, (), properties)
+            vhost.deliver(route, _copy(vhost, message))
+
+    def detached(self) -> None:
+        """Forget the history."""
+        super().detached()
+        self._history.clear()
+
+
+def _copy(vhost: VirtualHost, message: Message) -> Message:
+    """The same content as a message of its own, with a place in the log and in its queues of its own."""
+    broker = vhost.broker
+    return Message(
+        broker.next_sequence(),
+        message.address,
+        message.properties,
+        message.content,
+        message.body_at,
+        message.body_size,
+        message.framed_for,
+        broker.now_ms,
+    )

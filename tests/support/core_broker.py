@@ -1,0 +1,42 @@
+"""A broker of core alone, in memory: for tests of what needs no connection."""
+
+from __future__ import annotations
+
+from core.access.accounts import User
+from core.access.users import Users
+from core.broker import Broker
+from core.client import Client
+from core.definitions.memory import MemoryDefinitionStore
+from core.definitions.store import DefinitionStore
+from core.limits import BrokerLimits
+from core.recovery import recover
+from core.storage.memory import MemoryEngine
+
+
+def core_broker(
+    definitions: DefinitionStore | None = None,
+    *,
+    limits: BrokerLimits | None = None,
+    default_queue_type: str | None = None,
+) -> Broker:
+    """A broker as it is after a start over `definitions`, a blank store by default, which gives it user guest and `/`.
+
+    A second one over the same store is the broker after a restart.
+    """
+    store = definitions if definitions is not None else MemoryDefinitionStore()
+    broker = Broker(
+        MemoryEngine(),
+        store,
+        Users(store),
+        now_ms=0,
+        limits=limits if limits is not None else BrokerLimits(),
+        default_queue_type=default_queue_type,
+    )
+    recover(broker, default_user="guest", default_password="guest", default_vhost="/")
+    return broker
+
+
+def core_client(broker: Broker, user: str = "guest", vhost: str = "/") -> Client:
+    """A connection of a user to a virtual host, admitted as a handshake admits it."""
+    found: User = broker.users[user]
+    return Client("test", found, broker.open_vhost(found, vhost), "AMQP 0-9-1", {})
