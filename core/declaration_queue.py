@@ -54,6 +54,7 @@ def declare_queue(
     if existing is not None:
         existing.check_owner(client)
         existing.used()
+        existing.catch_up()
         _check_equivalent(existing, client, durable, exclusive, auto_delete, arguments, arguments_raw)
         return existing
     check_queue_limit(vhost, name)
@@ -131,6 +132,7 @@ def check_queue(client: Client, name: str) -> Queue:
     name = clean_name(name)
     queue = client.vhost.queue(name)
     queue.check_owner(client)
+    queue.catch_up()
     check_any_permission(client, "queue", name)
     return queue
 
@@ -141,6 +143,7 @@ def accessible_queue(client: Client, name: str, verb: Verb) -> Queue:
     vhost.broker.users.check(client.user.name, vhost.name, "queue", name, verb)
     queue = vhost.queue(name)
     queue.check_owner(client)
+    queue.catch_up()
     return queue
 
 
@@ -156,6 +159,7 @@ def delete_queue(client: Client, name: str, *, if_unused: bool = False, if_empty
     if queue is None:
         return 0
     queue.check_owner(client)
+    queue.catch_up()
     queue.check_delete(if_unused=if_unused, if_empty=if_empty)
     if if_unused and queue.consumers:
         raise PreconditionFailed(f"{queue.description} in use: it has {len(queue.consumers)} consumer(s)")

@@ -14,6 +14,7 @@ from core.errors import BrokerError, StorageError
 from gateway import cli_exit_codes as codes
 from gateway import (
     ctl_definitions,
+    ctl_delayed,
     ctl_limits,
     ctl_listings,
     ctl_objects,
@@ -127,5 +128,6 @@ _HANDLERS: dict[str, Handler] = {
     **ctl_limits.HANDLERS,
     **ctl_vhosts.HANDLERS,
     **ctl_definitions.HANDLERS,
+    **ctl_delayed.HANDLERS,
 }
 """Words that need it to run."""

@@ -47,7 +47,7 @@ def _import(control: Control, request: Request) -> Answer:
 
 def report(imported: Imported) -> list[str]:
     """What an import did, in lines for people."""
-    counts = ", ".join(f"{count} {section.replace('_', ' ')}" for section, count in imported.counts.items())
+    counts = ", ".join(f"{section.replace('_', ' ')}: {count}" for section, count in imported.counts.items())
     return [f"Imported {counts or 'nothing that was not there'}", *(f"Warning: {text}" for text in imported.warnings)]
 
 

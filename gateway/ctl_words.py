@@ -325,6 +325,20 @@ _WORDS = (
         _IN_VHOST,
     ),
     Word(
+        "list_delayed_messages",
+        "EXCHANGE [COUNT]",
+        "the messages that an x-delayed-message exchange holds, those due first (100 unless told otherwise)",
+        "Listing delayed messages of exchange '{0}' in vhost '{vhost}' ...",
+        _IN_VHOST,
+    ),
+    Word(
+        "cancel_delayed_message",
+        "EXCHANGE ID [ID]...",
+        "drop messages that an x-delayed-message exchange holds",
+        "Cancelling delayed messages of exchange '{0}' in vhost '{vhost}' ...",
+        _IN_VHOST,
+    ),
+    Word(
         "close_connection",
         "PID_OR_NAME [REASON]...",
         "close one connection (320 CONNECTION_FORCED)",

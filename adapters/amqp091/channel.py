@@ -127,6 +127,11 @@ class Channel:
 
     # Confirms and transactions: core.broker.Committed
 
+    @property
+    def committing(self) -> bool:
+        """True between tx.commit and its answer, when no other command may come (spec A.5)."""
+        return self.transaction is not None and self.transaction.committing
+
     def confirm_batch(self) -> None:
         """At the end of a batch: confirm what may be, and wait for a flush with the rest."""
         confirms = self.confirms

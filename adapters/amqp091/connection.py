@@ -431,6 +431,8 @@ class Connection:
                 return
             if channel.content is not None:
                 raise UnexpectedFrame(channel.content.expected_text())
+            if channel.committing and (class_id, method_id) != (20, 40):
+                raise ChannelError("command during tx.commit: wait for tx.commit-ok")
             method = self.decode(data, start + 7, stop)
             try:
                 if isinstance(method, methods.BasicPublish):

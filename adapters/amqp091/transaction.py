@@ -37,6 +37,11 @@ class Transaction:
         self._commits_answered = 0
 
     @property
+    def committing(self) -> bool:
+        """True while a tx.commit-ok waits for the disk."""
+        return self.commits_requested > self._commits_answered
+
+    @property
     def uncommitted_acks(self) -> int:
         """Acknowledgements waiting for the commit."""
         return sum(len(deliveries) for deliveries, _ in self.settlements)
@@ -66,7 +71,7 @@ class Transaction:
                 settle_deliveries(deliveries, outcome)
         finally:
             store.end_group()
-        if not (store.pending and store.durable) and self.commits_requested == self._commits_answered:
+        if not (store.pending and store.durable):
             return False
         self.commits_requested += 1
         return True

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from core.errors import PreconditionFailed
+from core.field_table import encode_table
 
 if TYPE_CHECKING:
     from core.definitions.store import JSON
@@ -36,7 +38,10 @@ def to_json(value: FieldValue) -> JSON:
         return _text(value.encode("utf-8", "surrogateescape"))
     if isinstance(value, bytes):
         return _text(value)
-    if isinstance(value, bool | float):
+    if isinstance(value, float):
+        # JSON has no infinity, and nothing that is no number.
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, bool):
         return value
     if isinstance(value, int):
         return int(value)
@@ -75,7 +80,12 @@ def table_from_json(value: JSON) -> FieldTable:
         return {}
     if not isinstance(value, Mapping):
         raise PreconditionFailed(f"arguments must be a JSON object, not {value!r}")
-    return _table(value, 1)
+    table = _table(value, 1)
+    try:
+        encode_table(table)
+    except ValueError as error:
+        raise PreconditionFailed(f"the arguments can't be written as a field table: {error}") from None
+    return table
 
 
 def _table(value: Mapping[str, JSON], level: int) -> FieldTable:

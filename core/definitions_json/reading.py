@@ -7,6 +7,7 @@ alike here: 3.10 writes some objects as lists of pairs (`[["max-length",5]]`).
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -67,7 +68,7 @@ def read_document(data: bytes | str) -> dict[str, JSON]:
     except UnicodeDecodeError as error:
         raise PreconditionFailed(f"the definitions are not UTF-8 text (byte {error.start})") from None
     try:
-        document = json.loads(text, parse_constant=_refuse_constant)
+        document = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except json.JSONDecodeError as error:
         advice = "the file ends too early, is it complete?" if not text[error.pos :].strip() else error.msg
         raise PreconditionFailed(
@@ -181,6 +182,13 @@ def as_object(value: JSON) -> JSON:
         isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) for pair in value
     ):
         return {str(pair[0]): pair[1] for pair in value}
+    return value
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {text} is too large")
     return value
 
 

@@ -339,6 +339,8 @@ class ClassicQueue(Queue):
             self._settle(message)
         else:
             self._unacked_count += 1
+        if self._governed:
+            self.mark_dirty()
         return message, redelivered
 
     def browse(self, start: int, count: int) -> Iterator[Message]:
@@ -400,6 +402,8 @@ class ClassicQueue(Queue):
                     self._settle(message)
                     continue
                 self._failures[sequence] = failures
+            if message.properties.expiration is not None:
+                self.expects_expiry()
             returned[sequence] = returned.get(sequence, 0) + 1
             self._returning.append(message)
             self.ready_bytes += message.body_size

@@ -100,7 +100,7 @@ class StorageEngine(ABC):
 
     @abstractmethod
     def recover(self) -> Iterator[tuple[int, Sequence[int], Sequence[int]]]:
-        """Once, before anything else: (queue id, positions, body sizes) of the unsettled entries of every queue, in order."""
+        """Once, first of all: (queue id, positions, body sizes) of the unsettled entries of every queue, in order."""
 
     @abstractmethod
     def damage(self) -> list[str]:

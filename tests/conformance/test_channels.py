@@ -120,7 +120,9 @@ def test_long_texts_are_cut(broker_address: Address) -> None:
 def test_long_texts_are_cut_between_characters(broker_address: Address) -> None:
     with wire_client(broker_address) as client:
         client.send(passive_declare(1, "日" * 85))
-        assert client.expect_channel_close(1).code == 404
+        close = client.expect_channel_close(1)
+    assert close.code == 404
+    assert close.text.encode(), "still UTF-8"
 
 
 def test_flow_on_is_answered(broker_address: Address) -> None:

@@ -95,7 +95,7 @@ def test_memory_is_bounded_whatever_comes() -> None:
 
 
 def test_a_large_window_takes_constant_time() -> None:
-    """Twenty thousand values through a window of ten thousand; a walk for each eviction would take a minute."""
+    """With a walk over the forgotten ones for each eviction, this would take a minute."""
     window = DeduplicationWindow(10_000, None)
     for number in range(200_000):
         window.seen(str(number), 0)

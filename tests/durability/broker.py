@@ -61,6 +61,15 @@ class Starter:
         self._running.append(broker)
         return broker
 
+    def start_with_small_segments(self, segment_bytes: int, *limits: str) -> WarrenProcess:
+        """A running broker that begins a new segment after so many bytes.  limits: shell commands to run before."""
+        script = self.directory / "python"
+        lines = ["#!/bin/sh", *(f"{each} || exit 1" for each in limits), "shift 2"]
+        lines.append(f'exec "{sys.executable}" -m tests.support.crash_serve {segment_bytes} "$@"')
+        script.write_text("\n".join(lines) + "\n")
+        script.chmod(0o755)
+        return self.start(python=str(script))
+
     def attempt(self, *options: str, data_directory: Path | None = None, before: Sequence[str] = ()) -> tuple[int, str]:
         """(exit code, standard error) of a start that is to fail.  before: a command that runs the broker."""
         command = [*before, sys.executable, "-m", "gateway", "serve", "--listen", "amqp=127.0.0.1:0"]

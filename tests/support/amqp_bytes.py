@@ -230,10 +230,10 @@ class ByteReader:
         return int.from_bytes(self.take(8))
 
     def shortstr(self) -> str:
-        return self.take(self.octet()).decode()
+        return self.take(self.octet()).decode(errors="surrogateescape")
 
     def longstr(self) -> str:
-        return self.take(self.long()).decode()
+        return self.take(self.long()).decode(errors="surrogateescape")
 
     def table(self) -> dict[str, Tagged]:
         inside = ByteReader(self.take(self.long()))

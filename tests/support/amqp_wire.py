@@ -119,6 +119,12 @@ class WireClient:
         taken, self._received = self._received[:count], self._received[count:]
         return taken
 
+    def peek(self, count: int) -> bytes:
+        """The next octets, which stay to be read; raises as `read_exactly`."""
+        start = self.read_exactly(count)
+        self._received = start + self._received
+        return start
+
     def read_to_end(self, time_limit_s: float = TIME_LIMIT_S) -> bytes:
         """Whatever comes until the broker closes the socket."""
         deadline = time.monotonic() + time_limit_s
@@ -230,6 +236,10 @@ class WireClient:
     def round_trip(self, channel: int) -> None:
         """Everything sent before on this channel has been dealt with when this returns."""
         self.send(wire.method(channel, "channel.flow", wire.bits(True)))
+        self.expect("channel.flow-ok", channel)
+
+    def wait_for_round_trip(self, channel: int) -> None:
+        """As `round_trip`, when the question has been sent already."""
         self.expect("channel.flow-ok", channel)
 
     def close(self) -> None:

@@ -4,8 +4,8 @@ Each role owns a connection, tells the history what it sends before sending it a
 sends as much as its window allows; `handle` takes one event.  All randomness comes from the generator passed in.
 
 The topology: `crash.all` is a fanout exchange in front of `work.0` to `work.2`, which have consumers; `work.3` has
-none.  Publishers feed all of these and `move.in`, from which the mover takes messages, and in one transaction
-acknowledges them and publishes as many to `move.left` and `move.right`.  Fences (see `Consumer`) go to `fence`.
+none.  Publishers feed all of these and `move.in`, from which movers take messages, and in one transaction
+acknowledge them and publish as many to `move.left` and `move.right`.  Fences (see `Consumer`) go to `fence`.
 The declarer makes `extra.*` exchanges and queues and deletes the oldest again.
 """
 
@@ -211,7 +211,7 @@ class Consumer(Role):
 
 
 class Mover(Role):
-    """Moves messages in transactions of one to five, many of which are under way at a time; rolls a few back."""
+    """Moves messages in transactions of one to five, one after the other; rolls a few back."""
 
     def __init__(self, connection: CrashLink, history: History, chance: random.Random, numbers: Numbers) -> None:
         super().__init__(connection, history, chance, numbers)
@@ -233,7 +233,7 @@ class Mover(Role):
             super().handle(event)
 
     def pump(self) -> None:
-        while len(self._waiting) >= 5 and self.link.may_send:
+        while not self._commits and len(self._waiting) >= 5 and self.link.may_send:
             self._move([self._waiting.popleft() for _ in range(self.chance.randint(1, 5))])
 
     def _move(self, deliveries: list[tuple[int, str]]) -> None:

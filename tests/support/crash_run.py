@@ -33,6 +33,7 @@ from tests.support.crash_roles import Consumer, Declarer, Mover, Numbers, Publis
 from tests.support.warren_process import READY_TIMEOUT_S, REPOSITORY, STOP_GRACE_S
 
 PUBLISHERS = 4
+MOVERS = 3
 
 SEGMENT_BYTES = (1 << 20, 4 << 20, 64 << 20)
 """Sizes of segments, one of which each start draws; the last is the broker's own."""
@@ -245,7 +246,7 @@ class CrashRun:
         common = self._history, self._chance, self._numbers
         roles: list[Role] = [Publisher(connect(f"publisher{n}"), *common) for n in range(PUBLISHERS)]
         roles += [Consumer(connect(f"consumer-{name}"), *common, name) for name in crash_roles.FANNED]
-        roles.append(Mover(connect("mover"), *common))
+        roles += [Mover(connect(f"mover{n}"), *common) for n in range(MOVERS)]
         roles.append(Declarer(connect("declarer"), *common, self._definitions, queues))
         return roles
 

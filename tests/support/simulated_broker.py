@@ -64,6 +64,12 @@ class SimulatedBroker:
             backlog_bytes_max=self._backlog_bytes_max,
         )
         recover(self.broker, default_user="guest", default_password="guest", default_vhost="/")
+        self._own_timers = len(self.broker.deadlines)
+
+    @property
+    def timers(self) -> int:
+        """Deadlines beside those that the broker has when nobody is connected."""
+        return len(self.broker.deadlines) - self._own_timers
 
     @property
     def vhost(self) -> VirtualHost:

@@ -55,7 +55,9 @@ def publishing() -> bytes:
         said.append(HEARTBEAT_FRAME)
         if number % 5 == 4:
             said.append(publish_frames("nowhere", b"back", mandatory=True))
-            said.append(frame(3, methods.TxRollback() if number % 2 else methods.TxCommit()))
+        if number in (4, 14):
+            said.append(frame(3, methods.TxRollback()))
+    said.append(frame(3, methods.TxCommit()))
     return b"".join(said)
 
 
@@ -69,6 +71,8 @@ def settling() -> bytes:
         frame(4, methods.BasicAck(1)),
         frame(4, methods.BasicGet(queue="tx", no_ack=True)),
         frame(3, methods.TxCommit()),
+        frame(2, methods.BasicCancel("c")),
+        publish_frames("q", b"last", properties=PERSISTENT),
     ]
     return b"".join(said)
 
@@ -81,8 +85,6 @@ def ending() -> bytes:
         frame(4, methods.BasicGet(queue="tx")),
         frame(4, methods.ChannelCloseOk()),
         frame(4, methods.ChannelOpen()),
-        frame(2, methods.BasicCancel("c")),
-        publish_frames("q", b"last", properties=PERSISTENT),
         frame(1, methods.ChannelClose(200)),
         frame(0, methods.ConnectionClose(200)),
         frame(4, methods.BasicGet(queue="tx")),

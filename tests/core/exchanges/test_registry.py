@@ -9,9 +9,15 @@ import pytest
 
 from core.binding import Destination
 from core.errors import PreconditionFailed
+from core.exchanges.consistent_hash import ConsistentHashExchange
+from core.exchanges.delayed import DelayedMessageExchange
 from core.exchanges.direct import DirectExchange
 from core.exchanges.fanout import FanoutExchange
 from core.exchanges.headers import HeadersExchange
+from core.exchanges.local_random import LocalRandomExchange
+from core.exchanges.modulus_hash import ModulusHashExchange
+from core.exchanges.random_exchange import RandomExchange
+from core.exchanges.recent_history import RecentHistoryExchange
 from core.exchanges.registry import create, exchange_type, register, type_names, unregister
 from core.exchanges.topic import TopicExchange
 from core.field_table import FieldValue
@@ -21,7 +27,16 @@ BUILT_IN = {
     "fanout": FanoutExchange,
     "headers": HeadersExchange,
     "topic": TopicExchange,
+    "x-consistent-hash": ConsistentHashExchange,
+    "x-delayed-message": DelayedMessageExchange,
+    "x-local-random": LocalRandomExchange,
+    "x-modulus-hash": ModulusHashExchange,
+    "x-random": RandomExchange,
+    "x-recent-history": RecentHistoryExchange,
 }
+
+NEEDED: dict[str, dict[str, FieldValue]] = {"x-delayed-message": {"x-delayed-type": "direct"}}
+"""Arguments that a type can't be declared without."""
 
 
 class NowhereExchange(FanoutExchange):
@@ -51,9 +66,7 @@ def test_the_built_in_types() -> None:
 def test_an_unknown_type_is_refused_with_the_known_ones(type_name: str) -> None:
     with pytest.raises(PreconditionFailed) as caught:
         create(type_name, "x")
-    assert caught.value.text == (
-        f"unknown exchange type '{type_name}'; the types are direct, fanout, headers, topic"
-    )
+    assert caught.value.text == f"unknown exchange type '{type_name}'; the types are {', '.join(sorted(BUILT_IN))}"
 
 
 def test_a_type_can_come_from_elsewhere(registered: None) -> None:
@@ -74,7 +87,7 @@ def test_a_type_name_is_given_once(registered: None) -> None:
 
 @pytest.mark.parametrize("type_name", sorted(BUILT_IN))
 def test_a_new_exchange_is_as_declared(type_name: str) -> None:
-    arguments: dict[str, FieldValue] = {"alternate-exchange": "other", "x-more": 1}
+    arguments: dict[str, FieldValue] = {"alternate-exchange": "other", "x-more": 1, **NEEDED.get(type_name, {})}
     exchange = create(
         type_name,
         "x",

@@ -92,6 +92,23 @@ class DiskEngineMachine(RuleBasedStateMachine):
             self._append_one(queue_ids, size)
             self.flush_at_once()
 
+    @rule(size=SIZES, count=st.integers(4, 12), settle_others=st.integers(0, 3))
+    @precondition(lambda self: self.group is None and self.flush_job is None)
+    def messages_pass_through(self, size: int, count: int, settle_others: int) -> None:
+        """A consumer that keeps up; beside it a few older messages are settled, leaving most of them stuck."""
+        for _ in range(count):
+            self._append_one((4,), size)
+            self.flush_at_once()
+            if settle_others:
+                for entry in sorted(self.live, key=lambda entry: entry[1])[1 : 1 + settle_others]:
+                    self._settle_one(entry, by_position=False)
+                settle_others = 0
+            for entry in [entry for entry in self.live if entry[0] == 4]:
+                self._settle_one(entry, by_position=False)
+        self.flush_at_once()
+        if self.maintenance_job is None:
+            maintain(self.engine)
+
     @rule(choice=st.integers(0, 1 << 30), by_position=st.booleans())
     @precondition(lambda self: self.live)
     def settle(self, choice: int, by_position: bool) -> None:
@@ -315,7 +332,7 @@ def _used(path: Path) -> int:
 
 TestDiskEngine = DiskEngineMachine.TestCase
 TestDiskEngine.settings = settings(
-    max_examples=250,
+    max_examples=150,
     stateful_step_count=50,
     deadline=None,
     derandomize=True,

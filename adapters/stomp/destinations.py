@@ -1,0 +1,135 @@
+"""Destinations: the paths by which STOMP names queues, topics and exchanges (spec B.3).
+
+    /queue/NAME, NAME       a durable queue, declared when it is first used
+    /amq/queue/NAME         a queue that exists, however it was declared
+    /topic/KEY              the topic exchange (amq.topic unless configured otherwise), words separated by "."
+    /exchange/X[/KEY]       the exchange X
+    /reply-queue/NAME       a queue named in a reply-to; only to SEND to
+    /temp-queue/ID          a private queue for answers; only as the value of reply-to
+
+A "/" within a name is written %2F.  Any byte may be written %XX, and what is no such escape stands for itself;
+`destination_of` writes what could be misread that way.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from adapters.stomp.errors import StompError
+from core.address import Address
+from core.vhost import DEFAULT_EXCHANGE
+
+PREFIXES: Final = ("/queue/", "/amq/queue/", "/topic/", "/exchange/", "/reply-queue/", "/temp-queue/")
+
+TEMPORARY_PREFIX: Final = "/temp-queue/"
+REPLY_PREFIX: Final = "/reply-queue/"
+
+NAME_BYTES_MAX: Final = 255
+"""Names and routing keys are shortstrs (AMQP 0-9-1 4.2.5.3)."""
+
+_escaped = re.compile(rb"%([0-9A-Fa-f]{2})")
+
+
+class Kind(Enum):
+    """What a destination stands for; the value is its name in texts."""
+
+    QUEUE = "queue"
+    EXISTING_QUEUE = "amq/queue"
+    REPLY_QUEUE = "reply-queue"
+    TOPIC = "topic"
+    EXCHANGE = "exchange"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A destination taken apart.  For queues, `exchange` is the default one and `key` the queue's name."""
+
+    kind: Kind
+    exchange: str
+    key: str
+
+    @property
+    def is_queue(self) -> bool:
+        """True for those that name a queue, not an exchange."""
+        return self.exchange == DEFAULT_EXCHANGE
+
+
+def parse_destination(text: str, topic_exchange: str) -> Destination:
+    """Take a destination apart; StompError for one that isn't valid, with what would be."""
+    if not text.startswith("/"):
+        if not text or "/" in text:
+            raise _unknown(text)
+        return Destination(Kind.QUEUE, DEFAULT_EXCHANGE, _decoded(text, text, "queue"))
+    prefix = next((each for each in PREFIXES if text.startswith(each)), None)
+    if prefix is None or prefix == TEMPORARY_PREFIX:
+        raise _temporary(text) if prefix else _unknown(text)
+    rest = text[len(prefix) :]
+    if prefix == REPLY_PREFIX:
+        return Destination(Kind.REPLY_QUEUE, DEFAULT_EXCHANGE, _decoded(rest, text, "reply-queue", "/" in rest))
+    if prefix == "/exchange/":
+        name, slash, key = rest.partition("/")
+        if "/" in key:
+            raise _invalid(f"/{rest}", "exchange")
+        exchange = _decoded(name, text, "exchange")
+        return Destination(Kind.EXCHANGE, exchange, _decoded(key, text, "exchange") if key else "")
+    kind = {"/queue/": Kind.QUEUE, "/amq/queue/": Kind.EXISTING_QUEUE, "/topic/": Kind.TOPIC}[prefix]
+    if "/" in rest:
+        raise _invalid(f"/{rest}", kind.value)
+    exchange = topic_exchange if kind is Kind.TOPIC else DEFAULT_EXCHANGE
+    return Destination(kind, exchange, _decoded(rest, text, kind.value))
+
+
+def destination_of(address: Address, topic_exchange: str) -> str:
+    """The destination header of a message that was published to this address."""
+    if address.exchange == DEFAULT_EXCHANGE:
+        return f"/queue/{_encoded(address.routing_key)}"
+    if address.exchange == topic_exchange:
+        return f"/topic/{_encoded(address.routing_key)}"
+    exchange = f"/exchange/{_encoded(address.exchange)}"
+    return f"{exchange}/{_encoded(address.routing_key)}" if address.routing_key else exchange
+
+
+def _decoded(part: str, whole: str, kind: str, plain: bool = False) -> str:
+    if not part:
+        raise _invalid(whole, kind)
+    data = part.encode("utf-8", "surrogateescape")
+    if not plain and "%" in part:
+        data = _escaped.sub(lambda found: bytes((int(found[1], 16),)), data)
+    if len(data) > NAME_BYTES_MAX:
+        raise StompError(
+            "Invalid destination", f"a name in '{whole[:80]}...' is longer than {NAME_BYTES_MAX} bytes, the limit"
+        )
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _encoded(name: str) -> str:
+    """Percent signs, slashes, control characters and everything beyond ASCII, escaped (spec B.3)."""
+    if name.isascii() and name.isprintable() and "/" not in name and "%" not in name:
+        return name
+    return "".join(
+        f"%{byte:02X}" if byte < 32 or byte > 127 or byte in b"/%" else chr(byte)
+        for byte in name.encode("utf-8", "surrogateescape")
+    )
+
+
+def _invalid(path: str, kind: str) -> StompError:
+    hint = "; write a slash in a name as %2F" if path.count("/") > 1 else ""
+    return StompError("Invalid destination", f"'{path}' is not a valid {kind} destination{hint}")
+
+
+def _temporary(text: str) -> StompError:
+    return StompError(
+        "Invalid destination",
+        f"'{text}' is not a valid destination: /temp-queue/ is only for the reply-to header of SEND; "
+        "answers come to you without SUBSCRIBE",
+    )
+
+
+def _unknown(text: str) -> StompError:
+    return StompError(
+        "Unknown destination",
+        f"'{text}' is not a valid destination.\nValid destination types are: {', '.join(PREFIXES)}",
+    )

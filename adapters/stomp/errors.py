@@ -1,0 +1,33 @@
+"""What can be wrong with a frame, in STOMP's own terms: the short `message` and the body of an ERROR frame."""
+
+from __future__ import annotations
+
+
+class StompError(Exception):
+    """A frame that is refused; the session goes on unless `fatal`.
+
+    message: a few words, the header `message` of the ERROR frame.  detail: its body, what was wrong and what to do.
+    headers: further headers of the ERROR frame.
+    """
+
+    fatal = False
+
+    def __init__(
+        self, message: str, detail: str, *, fatal: bool | None = None, headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(f"{message}: {detail}")
+        self.message = message
+        self.detail = detail
+        self.headers = headers or {}
+        if fatal is not None:
+            self.fatal = fatal
+
+
+class FramingError(StompError):
+    """Bytes that are no frame: nothing that follows can be understood, so the connection is closed."""
+
+    fatal = True
+
+    def __init__(self, detail: str, *, receipt: str | None = None) -> None:
+        super().__init__("Framing error", detail)
+        self.receipt = receipt

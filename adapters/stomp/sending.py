@@ -1,0 +1,130 @@
+"""SEND: from headers to a published message (spec B.5).
+
+The first SEND with a given head (command and headers, as raw bytes) comes through `send`.  When nothing about it varies
+from message to message, a `KnownSend` is left behind for the fast path in session.py: destination, properties, checks
+and route belong to the head, so the same head means the same of them until topology, users or alarms change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from adapters.stomp.destinations import TEMPORARY_PREFIX, Kind, parse_destination
+from adapters.stomp.errors import StompError
+from adapters.stomp.properties import properties_of
+from adapters.stomp.subscribing import declare_once
+from core.publish import check_publish, make_message, read_special
+from core.vhost import Outcome
+
+if TYPE_CHECKING:
+    from adapters.stomp.frames import Frame
+    from adapters.stomp.session import StompSession
+    from core.address import Address
+    from core.message import Message
+    from core.properties import Properties
+    from core.queues.base import Queue
+    from core.route import Route
+
+KNOWN_SENDS_MAX: Final = 1024
+"""Remembered heads per session; one that varies them endlessly starts over."""
+
+KNOWN_HEAD_BYTES_MAX: Final = 1024
+"""Longer heads are hardly constant, and not looked for."""
+
+
+class KnownSend:
+    """What a head led to.  body_size: by its content-length, -1 without."""
+
+    __slots__ = ("address", "body_size", "properties", "queues", "store_ids")
+
+    def __init__(self, route: Route, properties: Properties, body_size: int, *, store_is_durable: bool) -> None:
+        self.address: Address = route.address
+        self.queues: tuple[Queue, ...] = route.queues
+        self.properties = properties
+        self.store_ids = route.store_ids if store_is_durable and properties.persistent else ()
+        self.body_size = body_size
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """A SEND that has passed all checks, to be made a message when its time has come."""
+
+    exchange: str
+    routing_key: str
+    properties: Properties
+    extra_keys: list[str]
+    body: bytes
+    receipt: str | None
+
+
+def prepare(session: StompSession, frame: Frame) -> Publish:
+    """Check a SEND and declare what it names; StompError or a BrokerError says what is wrong with it."""
+    headers = frame.headers
+    if "message-id" in headers:
+        raise StompError("Invalid header", "'message-id' is not allowed on 'SEND'; use amqp-message-id instead")
+    name = headers.get("destination")
+    if name is None:
+        raise StompError("Missing destination", "'SEND' must include a 'destination' header")
+    destination = parse_destination(name, session.settings.topic_exchange)
+    properties = properties_of(headers)
+    client = session.logged_in
+    if destination.kind is Kind.QUEUE:
+        declare_once(session, destination, headers)
+    check_publish(client, destination.exchange, destination.key)
+    if properties.reply_to is not None and properties.reply_to.startswith(TEMPORARY_PREFIX):
+        properties = properties.with_changes(reply_to=session.replies.queue_name(properties.reply_to))
+    extra_keys: list[str] = []
+    if properties.special:
+        properties, extra_keys = read_special(client, destination.exchange, properties)
+    return Publish(destination.exchange, destination.key, properties, extra_keys, frame.body, frame.receipt)
+
+
+def message_of(session: StompSession, publish: Publish) -> tuple[Message, Route]:
+    """The message and where it goes."""
+    return make_message(
+        session.logged_in,
+        publish.exchange,
+        publish.routing_key,
+        publish.properties,
+        publish.body,
+        publish.extra_keys,
+    )
+
+
+def send(session: StompSession, frame: Frame) -> None:
+    """SEND outside of a transaction; its receipt says that the message is safe (spec B.5)."""
+    publish = prepare(session, frame)
+    message, route = message_of(session, publish)
+    outcome = session.logged_in.vhost.publish(route, message)
+    if outcome is Outcome.STORED:
+        session.receipts.after_flush(publish.receipt)
+    elif outcome is Outcome.TAKEN:
+        session.receipts.send(publish.receipt)
+    elif publish.receipt is not None:
+        raise refused(publish)
+    session.remember(frame, route, message.properties)
+
+
+def refused(publish: Publish) -> StompError:
+    """What a publisher is told whose message a full queue didn't take."""
+    return StompError(
+        "Message refused",
+        f"a queue that '{publish.routing_key}' leads to is full and refuses messages (x-overflow: reject-publish); "
+        "the message is not in it. Send it again when there is room",
+    )
+
+
+def may_be_remembered(session: StompSession, headers: Mapping[str, str], route: Route, properties: Properties) -> bool:
+    """True when every SEND with this head may be handled alike, without asking anybody."""
+    vhost = session.logged_in.vhost
+    return (
+        route.plain
+        and "receipt" not in headers
+        and "transaction" not in headers
+        and properties.expiration is None
+        and properties.priority is None
+        and not vhost.tracing
+        and vhost.broker.alarms.blocked is None
+    )

@@ -1,0 +1,106 @@
+"""ACK and NACK: which deliveries they mean, and what that means for the queues (spec B.7).
+
+A message id, `T_ID@@SESSION@@TAG`, says itself which subscription and delivery it belongs to.  With ack:client, an ACK
+settles everything that the session was given before it, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from adapters.stomp.errors import StompError
+from adapters.stomp.escaping import V1_2
+from adapters.stomp.properties import boolean
+from adapters.stomp.subscription import Subscription
+from core.errors import PreconditionFailed
+from core.unacked import Delivery, take
+
+if TYPE_CHECKING:
+    from adapters.stomp.frames import Frame
+    from adapters.stomp.session import StompSession
+    from core.message import Message
+    from core.queues.base import Queue
+
+Outcome = Literal["ack", "discard", "return"]
+
+
+class Settlement:
+    """What an ACK or NACK asks for."""
+
+    __slots__ = ("multiple", "outcome", "tag")
+
+    def __init__(self, tag: int, multiple: bool, outcome: Outcome) -> None:
+        self.tag = tag
+        self.multiple = multiple
+        self.outcome = outcome
+
+
+def settlement_of(session: StompSession, frame: Frame, *, positive: bool) -> Settlement:
+    """What the frame asks for; StompError when it names no delivery of this session."""
+    header = "id" if session.version == V1_2 else "message-id"
+    text = frame.headers.get(header)
+    if text is None:
+        raise StompError(
+            "Missing header",
+            f"'{frame.command}' must include the header '{header}', with the value of "
+            + ("'ack'" if header == "id" else "'message-id'")
+            + " in the MESSAGE",
+        )
+    parts = text.rsplit("@@", 2)
+    if len(parts) != 3 or not (parts[2].isascii() and parts[2].isdecimal() and len(parts[2]) <= 19):
+        raise StompError(
+            "Invalid header", f"'{header}' is '{text[:80]}', which is no message id; copy it from the MESSAGE as it is"
+        )
+    tag = int(parts[2])
+    found = session.unacked.get(tag)
+    subscription = found[2] if found is not None else None
+    if parts[1] != session.id or not isinstance(subscription, Subscription) or subscription.tag != parts[0]:
+        raise not_found(text)
+    if positive:
+        return Settlement(tag, subscription.cumulative, "ack")
+    requeue = boolean(frame.headers, "requeue")
+    if requeue is None:
+        requeue = session.settings.nack_requeues
+    return Settlement(tag, subscription.cumulative, "return" if requeue else "discard")
+
+
+def not_found(text: str) -> StompError:
+    """The error for an id that means nothing here."""
+    return StompError(
+        "Message not found",
+        f"'{text[:80]}' is not waiting for an acknowledgement in this session: it was settled before, "
+        "delivered with ack:auto, or belongs to another session",
+    )
+
+
+def settle(session: StompSession, settlement: Settlement) -> None:
+    """Do it; the delivery is known to be there."""
+    settle_deliveries(take_deliveries(session, settlement), settlement.outcome)
+
+
+def take_deliveries(session: StompSession, settlement: Settlement) -> dict[int, Delivery]:
+    """The deliveries that are settled, no longer the session's."""
+    try:
+        return take(session.unacked, settlement.tag, multiple=settlement.multiple)
+    except PreconditionFailed:
+        raise not_found(str(settlement.tag)) from None
+
+
+def settle_deliveries(deliveries: Mapping[int, Delivery], outcome: Outcome) -> None:
+    """Tell the queues, then give the subscriptions their credit back."""
+    if outcome == "return":
+        returned: dict[int, tuple[Queue, list[Message]]] = {}
+        for queue, message, _ in deliveries.values():
+            returned.setdefault(id(queue), (queue, []))[1].append(message)
+        for queue, messages in returned.values():
+            queue.requeue(messages, failed=False)
+    elif outcome == "ack":
+        for queue, message, _ in deliveries.values():
+            queue.acknowledge(message)
+    else:
+        for queue, message, _ in deliveries.values():
+            queue.discard(message)
+    for _, _, consumer in deliveries.values():
+        if isinstance(consumer, Subscription):
+            consumer.acknowledged()

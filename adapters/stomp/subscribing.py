@@ -1,0 +1,252 @@
+"""SUBSCRIBE and UNSUBSCRIBE: which queue a destination means, and how it is declared (spec B.3, B.4).
+
+A queue destination names its queue.  A topic or exchange gets a queue of the subscription's own, bound to it:
+
+    durable:true, auto-delete:false, id    kept for who comes back with the same destination and id; its name is made of
+                                           the two, so that several sessions share it
+    x-queue-name                           of the client's choice
+    otherwise                              a new one, gone with the subscription
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from adapters.stomp.destinations import TEMPORARY_PREFIX, Destination, Kind, parse_destination
+from adapters.stomp.errors import StompError
+from adapters.stomp.properties import boolean, number
+from adapters.stomp.subscription import Subscription
+from core.binding import EMPTY_TABLE_RAW
+from core.declaration_binding import bind
+from core.declaration_queue import accessible_queue, declare_queue, delete_queue, end_consumer
+from core.field_table import encode_table
+from core.names import generated_name
+from core.timestamp import Timestamp
+
+if TYPE_CHECKING:
+    from adapters.stomp.frames import Frame
+    from adapters.stomp.session import StompSession
+    from core.field_table import FieldValue
+
+ACK_MODES: Final = ("auto", "client", "client-individual")
+
+QUEUE_PREFIX: Final = "stomp-subscription"
+
+NUMBER_ARGUMENTS: Final = (
+    "x-expires",
+    "x-max-length",
+    "x-max-length-bytes",
+    "x-max-priority",
+    "x-message-ttl",
+    "x-delivery-limit",
+    "x-stream-max-segment-size-bytes",
+    "x-stream-filter-size-bytes",
+)
+TEXT_ARGUMENTS: Final = (
+    "x-dead-letter-exchange",
+    "x-dead-letter-routing-key",
+    "x-dead-letter-strategy",
+    "x-max-age",
+    "x-overflow",
+    "x-queue-type",
+)
+FLAG_ARGUMENTS: Final = ("x-single-active-consumer",)
+"""Headers that are arguments of the queue when it is declared (spec B.4)."""
+
+NUMBER_MAX: Final = 2**63 - 1
+PREFETCH_MAX: Final = 65535
+PRIORITY_MAX: Final = 2**31 - 1
+
+
+def subscribe(session: StompSession, frame: Frame) -> None:
+    """SUBSCRIBE; messages come after its receipt."""
+    headers = frame.headers
+    name = headers.get("destination")
+    if name is None:
+        raise StompError("Missing destination", "'SUBSCRIBE' must include a 'destination' header")
+    id = headers.get("id")
+    if id is not None and id.startswith(TEMPORARY_PREFIX):
+        raise StompError("Invalid id", f"'{id}': an id must not begin with {TEMPORARY_PREFIX}; choose another one")
+    destination = parse_destination(name, session.settings.topic_exchange)
+    if destination.kind is Kind.REPLY_QUEUE:
+        raise StompError(
+            "Invalid destination",
+            f"'{name}' is only for SEND; subscribe to a queue you know by name as /amq/queue/NAME",
+        )
+    key = subscription_key(id, name)
+    if key in session.subscriptions:
+        raise StompError(
+            "Duplicated subscription identifier",
+            f"a subscription '{id if id is not None else name}' exists already; give each one an id of its own",
+            fatal=True,
+        )
+    mode = headers.get("ack", "auto")
+    if mode not in ACK_MODES:
+        raise StompError("Invalid header", f"'ack' is '{mode}'; it has to be one of {', '.join(ACK_MODES)}")
+    prefetch = number(headers, "prefetch-count", PREFETCH_MAX) or 0
+    arguments = _consumer_arguments(headers)
+    durable = _wants_durable(headers) and not destination.is_queue
+    if durable and id is None:
+        raise StompError("Missing Header", "Header 'id' is required for durable subscriptions")
+    queue_name = _queue_for(session, destination, name, headers, id, durable=durable)
+    client = session.logged_in
+    queue = accessible_queue(client, queue_name, "read")
+    subscription = Subscription(
+        session,
+        queue,
+        key,
+        id=id,
+        destination=name,
+        no_ack=mode == "auto",
+        cumulative=mode == "client",
+        durable_queue=durable,
+        exclusive=destination.kind is Kind.EXISTING_QUEUE and boolean(headers, "exclusive") is True,
+        prefetch=prefetch,
+        arguments=arguments,
+    )
+    queue.add_consumer(subscription)
+    session.subscriptions[key] = subscription
+    if not subscription.no_ack:
+        session.broker.ack_timeouts.added(subscription)
+
+
+def unsubscribe(session: StompSession, frame: Frame) -> None:
+    """UNSUBSCRIBE; what was delivered and not acknowledged stays with the session."""
+    headers = frame.headers
+    id = headers.get("id")
+    name = headers.get("destination")
+    if id is None and name is None:
+        raise StompError("Missing destination or id", "'UNSUBSCRIBE' must include a 'destination' or 'id' header")
+    subscription = session.subscriptions.pop(subscription_key(id, name or ""), None)
+    if subscription is None:
+        raise StompError(
+            "No subscription found",
+            f"there is no subscription '{id if id is not None else name}' in this session; "
+            "name it as SUBSCRIBE did, by the same id, or by the destination if it had none",
+        )
+    end_consumer(subscription)
+    if subscription.durable_queue and _wants_durable(headers):
+        delete_queue(session.logged_in, subscription.queue.name)
+
+
+def subscription_key(id: str | None, destination: str) -> str:
+    """What names a subscription in its session, and in message ids (spec B.4)."""
+    return f"T_{id}" if id is not None else f"Q_{destination}"
+
+
+def declare_once(session: StompSession, destination: Destination, headers: Mapping[str, str]) -> None:
+    """Declare the queue of /queue/NAME when the session first uses it (spec B.3)."""
+    if destination.key in session.declared_queues:
+        return
+    arguments = _queue_arguments(headers)
+    durable = headers.get("durable", headers.get("persistent"))
+    exclusive = boolean(headers, "exclusive") is True
+    declare_queue(
+        session.logged_in,
+        destination.key,
+        durable=durable != "false" or not exclusive,
+        exclusive=exclusive,
+        auto_delete=boolean(headers, "auto-delete") is True,
+        arguments=arguments,
+        arguments_raw=encode_table(arguments) if arguments else EMPTY_TABLE_RAW,
+    )
+    session.declared_queues.add(destination.key)
+
+
+def _queue_for(
+    session: StompSession,
+    destination: Destination,
+    name: str,
+    headers: Mapping[str, str],
+    id: str | None,
+    *,
+    durable: bool,
+) -> str:
+    """The name of the queue to consume from, declared and bound as the destination wants it."""
+    if destination.kind is Kind.QUEUE:
+        declare_once(session, destination, headers)
+    if destination.is_queue:
+        return destination.key
+    client = session.logged_in
+    client.vhost.exchange(destination.exchange)
+    queue_name = headers.get("x-queue-name") or (
+        durable_queue_name(name, id or "") if durable else generated_name(QUEUE_PREFIX)
+    )
+    exclusive = boolean(headers, "exclusive")
+    if exclusive is None:
+        exclusive = destination.kind is Kind.EXCHANGE and not durable and "x-queue-name" not in headers
+    arguments = _queue_arguments(headers)
+    queue = declare_queue(
+        client,
+        queue_name,
+        durable=durable,
+        exclusive=exclusive,
+        auto_delete=boolean(headers, "auto-delete") is not False,
+        arguments=arguments,
+        arguments_raw=encode_table(arguments) if arguments else EMPTY_TABLE_RAW,
+    )
+    bind(client, "queue", queue.name, destination.exchange, destination.key, {}, EMPTY_TABLE_RAW)
+    return queue.name
+
+
+def durable_queue_name(destination: str, id: str) -> str:
+    """The queue of a durable subscription: the same for the same destination and id."""
+    text = f"{destination}\0{id}".encode("utf-8", "surrogateescape")
+    digest = hashlib.md5(text, usedforsecurity=False).digest()
+    return f"{QUEUE_PREFIX}-{base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
+
+
+def _wants_durable(headers: Mapping[str, str]) -> bool:
+    return boolean(headers, "durable") is True or boolean(headers, "persistent") is True
+
+
+def _queue_arguments(headers: Mapping[str, str]) -> dict[str, FieldValue]:
+    arguments: dict[str, FieldValue] = {}
+    for name in NUMBER_ARGUMENTS:
+        value = number(headers, name, NUMBER_MAX)
+        if value is not None:
+            arguments[name] = value
+    for name in TEXT_ARGUMENTS:
+        if name in headers:
+            arguments[name] = headers[name]
+    for name in FLAG_ARGUMENTS:
+        flag = boolean(headers, name)
+        if flag is not None:
+            arguments[name] = flag
+    return arguments
+
+
+def _consumer_arguments(headers: Mapping[str, str]) -> dict[str, FieldValue]:
+    arguments: dict[str, FieldValue] = {}
+    if "x-priority" in headers:
+        text = headers["x-priority"].strip()
+        value = number({"x-priority": text.removeprefix("-")}, "x-priority", PRIORITY_MAX) or 0
+        arguments["x-priority"] = -value if text.startswith("-") else value
+    timeout_ms = number(headers, "x-consumer-timeout", NUMBER_MAX)
+    if timeout_ms is not None:
+        arguments["x-consumer-timeout"] = timeout_ms
+    if "x-stream-offset" in headers:
+        arguments["x-stream-offset"] = _stream_offset(headers["x-stream-offset"])
+    if "x-stream-filter" in headers:
+        arguments["x-stream-filter"] = [each.strip() for each in headers["x-stream-filter"].split(",")]
+    unfiltered = boolean(headers, "x-stream-match-unfiltered")
+    if unfiltered is not None:
+        arguments["x-stream-match-unfiltered"] = unfiltered
+    return arguments
+
+
+def _stream_offset(text: str) -> FieldValue:
+    """first, last, next, offset=N or timestamp=T (spec B.4)."""
+    if text in ("first", "last", "next"):
+        return text
+    name, _, value = text.partition("=")
+    if name in ("offset", "timestamp"):
+        found = number({name: value}, name, NUMBER_MAX) or 0
+        return Timestamp(found) if name == "timestamp" else found
+    raise StompError(
+        "Invalid header",
+        f"'x-stream-offset' is '{text[:80]}'; it has to be first, last, next, offset=NUMBER or timestamp=SECONDS",
+    )

@@ -1,0 +1,186 @@
+"""A subscription: how a message becomes a MESSAGE frame.
+
+A MESSAGE is written in chunks: a prefix (command, subscription, destination, the beginning of the message id) made
+once per address, the delivery tag, a suffix (redelivered, the headers of the message, content-length) which stays the
+same as long as properties and size do, and the body as it came.
+
+    MESSAGE\\nsubscription:ID\\ndestination:D\\nmessage-id:T_ID@@SESSION@@ | 17 | \\nredelivered:false\\n... | body | NUL LF
+
+A message id is unique in the broker's run, and says by itself what ACK has to look for (spec B.6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from adapters.stomp.destinations import destination_of
+from adapters.stomp.escaping import V1_2
+from adapters.stomp.frames import END, END_WITH_LINE_FEED, encode_headers
+from adapters.stomp.properties import headers_of
+from core.consumer import UNLIMITED_CREDIT, Consumer
+from core.shown_properties import shown_properties
+
+if TYPE_CHECKING:
+    from adapters.stomp.session import StompSession
+    from core.address import Address
+    from core.field_table import FieldValue
+    from core.message import Message
+    from core.properties import Properties
+    from core.queues.base import Queue
+
+ADDRESSES_MAX: Final = 1024
+"""Addresses whose prefix is kept, per subscription."""
+
+
+class Subscription(Consumer):
+    """See the head of this file; `credit` counts down from the prefetch count.
+
+    id: as the client gave it, None if it gave none (1.0).  key: `T_ID` or `Q_DESTINATION`, unique in the session.
+    cumulative: an ACK settles everything before it, too.  durable_queue: it outlives the session.
+    """
+
+    __slots__ = (
+        "_ack_prefix",
+        "_address",
+        "_body_size",
+        "_end",
+        "_outbox",
+        "_prefix",
+        "_prefixes",
+        "_properties",
+        "_suffix",
+        "credit",
+        "cumulative",
+        "destination",
+        "durable_queue",
+        "id",
+        "session",
+    )
+
+    def __init__(
+        self,
+        session: StompSession,
+        queue: Queue,
+        key: str,
+        *,
+        id: str | None,
+        destination: str,
+        no_ack: bool,
+        cumulative: bool,
+        durable_queue: bool,
+        exclusive: bool,
+        prefetch: int,
+        arguments: Mapping[str, FieldValue],
+    ) -> None:
+        super().__init__(
+            queue,
+            session.logged_in,
+            key,
+            no_ack=no_ack,
+            exclusive=exclusive,
+            prefetch=prefetch,
+            arguments=arguments,
+        )
+        self.session = session
+        self.id = id
+        self.destination = destination
+        self.cumulative = cumulative
+        self.durable_queue = durable_queue
+        self.credit = prefetch if prefetch and not no_ack else UNLIMITED_CREDIT
+        self._outbox = session.outbox
+        self._end = END_WITH_LINE_FEED if session.settings.trailing_line_feed else END
+        self._prefixes: dict[Address, bytes] = {}
+        self._address: Address | None = None
+        self._prefix = b""
+        self._properties: Properties | None = None
+        self._body_size = -1
+        self._suffix = b""
+        self._ack_prefix = b""
+        if session.version == V1_2 and not no_ack:
+            self._ack_prefix = b"\n" + encode_headers([("ack", self._message_id())], V1_2)[:-1]
+
+    def can_take(self) -> bool:
+        """True when there is credit and the connection's outbox has room."""
+        return self.credit > 0 and self._outbox.room > 0
+
+    def deliver(self, message: Message, redelivered: bool) -> bool:
+        """Send one message; True when another could follow."""
+        session = self.session
+        session.delivery_tag = tag = session.delivery_tag + 1
+        if message.address is not self._address:
+            self._use(message.address)
+        if redelivered:
+            suffix = self._suffix_of(
+                shown_properties(self.queue, message, redelivered=True), message.body_size, b"true"
+            )
+        else:
+            if message.properties is not self._properties or message.body_size != self._body_size:
+                self._properties = message.properties
+                self._body_size = message.body_size
+                self._suffix = self._suffix_of(message.properties, message.body_size, b"false")
+            suffix = self._suffix
+        content = message.content
+        if len(content) != message.body_size:
+            content = message.body
+        number = b"%d" % tag
+        outbox = self._outbox
+        if self._ack_prefix:
+            outbox.chunks += (self._prefix, number, self._ack_prefix, number, suffix, content, self._end)
+        else:
+            outbox.chunks += (self._prefix, number, suffix, content, self._end)
+        if not outbox.touched:
+            outbox.touch()
+        outbox.room = room = outbox.room - len(self._prefix) - len(suffix) - len(content) - 24
+        if not self.no_ack:
+            session.unacked[tag] = (self.queue, message, self)
+            self.credit -= 1
+        if room <= 0:
+            outbox.parked.append(self)
+            return False
+        return self.credit > 0
+
+    def acknowledged(self) -> None:
+        """One of its deliveries was settled: it has more credit."""
+        self.credit += 1
+        if self.parked:
+            self.resume()
+
+    def resume(self) -> None:
+        """Available again if there is credit; else it waits where the credit is missing."""
+        if self.parked and self.active:
+            if self._outbox.room <= 0:
+                if self not in self._outbox.parked:
+                    self._outbox.parked.append(self)
+            elif self.credit > 0:
+                self.queue.resume(self)
+
+    def cancelled(self) -> None:
+        """The queue is gone: the client is told (spec B.4)."""
+        self.session.subscription_cancelled(self)
+
+    def session_name(self) -> str:
+        return self.session.channel_name
+
+    def _message_id(self) -> str:
+        """The message id up to the delivery tag."""
+        return f"{self.tag}@@{self.session.id}@@"
+
+    def _use(self, address: Address) -> None:
+        prefix = self._prefixes.get(address)
+        if prefix is None:
+            headers = [("subscription", self.id)] if self.id is not None else []
+            headers.append(("destination", destination_of(address, self.session.settings.topic_exchange)))
+            headers.append(("message-id", self._message_id()))
+            prefix = b"MESSAGE\n" + encode_headers(headers, self.session.version)[:-1]
+            if len(self._prefixes) >= ADDRESSES_MAX:
+                self._prefixes.clear()
+            self._prefixes[address] = prefix
+        self._address = address
+        self._prefix = prefix
+
+    def _suffix_of(self, properties: Properties, body_size: int, redelivered: bytes) -> bytes:
+        """What stands between the delivery tag and the body."""
+        headers = encode_headers(headers_of(properties), self.session.version)
+        length = b"content-length:%d\n" % body_size if body_size else b""
+        return b"\nredelivered:%b\n%b%b\n" % (redelivered, headers, length)

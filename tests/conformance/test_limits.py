@@ -1,0 +1,87 @@
+"""Limits of virtual hosts and users as clients meet them (spec A.3.7, A.4, A.5)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pika
+import pytest
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import ConnectionClosedByBroker
+
+from tests.conformance.scenario import Refusal, Workbench, assert_refused, process_until, queue_exists, refusal_of
+from tests.support.brokers import Broker
+
+VHOST = "limited"
+USER = "limited-user"
+
+
+@pytest.fixture(scope="module")
+def limited(broker_process: Broker) -> Iterator[None]:
+    """A virtual host and a user that nobody else has."""
+    broker_process.ctl("add_vhost", VHOST)
+    broker_process.ctl("add_user", USER, "secret")
+    broker_process.ctl("set_permissions", "-p", VHOST, USER, ".*", ".*", ".*")
+    yield
+    broker_process.ctl("delete_user", USER)
+    broker_process.ctl("delete_vhost", VHOST)
+
+
+def connect(bench: Workbench) -> pika.BlockingConnection:
+    return bench.connect(USER, "secret", virtual_host=VHOST)
+
+
+def refused_connection(bench: Workbench) -> Refusal:
+    with pytest.raises(ConnectionClosedByBroker) as caught:
+        connect(bench)
+    return Refusal("connection", caught.value.reply_code, caught.value.reply_text)
+
+
+def test_connections_of_a_virtual_host(bench: Workbench, broker: Broker, limited: None) -> None:
+    broker.ctl("set_vhost_limits", "-p", VHOST, '{"max-connections": 1}')
+    first = connect(bench)
+    text = f"access to vhost '{VHOST}' refused for user '{USER}': connection limit (1) is reached"
+    assert_refused(refused_connection(bench), Refusal("connection", 530, f"NOT_ALLOWED - {text}"))
+    first.close()
+    process_until(bench.channel(), lambda: open_connections(broker) == 0)
+    connect(bench).close()
+    broker.ctl("clear_vhost_limits", "-p", VHOST)
+
+
+def open_connections(broker: Broker) -> int:
+    return len(re.findall(f"^{VHOST}$", broker.ctl("list_connections", "vhost"), re.MULTILINE))
+
+
+def test_queues_of_a_virtual_host(bench: Workbench, broker: Broker, limited: None) -> None:
+    broker.ctl("set_vhost_limits", "-p", VHOST, '{"max-queues": 1}')
+    channel: BlockingChannel = connect(bench).channel()
+    first = channel.queue_declare("", exclusive=True).method.queue
+    refusal = refusal_of(lambda: channel.queue_declare("too-many"), channel)
+    text = f"cannot declare queue 'too-many': queue limit in vhost '{VHOST}' (1) is reached"
+    assert_refused(refusal, Refusal("channel", 406, f"PRECONDITION_FAILED - {text}"))
+    channel = channel.connection.channel()
+    channel.queue_declare(first, exclusive=True)
+    assert not queue_exists(bench, "too-many")
+    broker.ctl("clear_vhost_limits", "-p", VHOST)
+
+
+def test_connections_of_a_user(bench: Workbench, broker: Broker, limited: None) -> None:
+    broker.ctl("set_user_limits", USER, '{"max-connections": 0}')
+    text = f"connection refused for user '{USER}': user connection limit (0) is reached"
+    assert_refused(refused_connection(bench), Refusal("connection", 530, f"NOT_ALLOWED - {text}"))
+    broker.ctl("clear_user_limits", USER, "max-connections")
+    connect(bench).close()
+
+
+def test_channels_of_a_user(bench: Workbench, broker: Broker, limited: None) -> None:
+    broker.ctl("set_user_limits", USER, '{"max-channels": 2}')
+    connection = connect(bench)
+    first = connection.channel()
+    second = connection.channel()
+    second.close()
+    connection.channel()
+    refusal = refusal_of(connection.channel, first)
+    text = f"number of channels opened for user '{USER}' has reached the maximum allowed user limit of 2"
+    assert_refused(refusal, Refusal("connection", 530, f"NOT_ALLOWED - {text}"))
+    broker.ctl("clear_user_limits", USER, "all")

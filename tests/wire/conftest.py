@@ -1,0 +1,47 @@
+"""After each test the broker must still serve, whatever it was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support import amqp_bytes as wire
+from tests.support.amqp_wire import Address, WireClient, wire_client
+from tests.support.brokers import Broker
+from tests.support.time_limit import time_limit
+
+TEST_TIME_LIMIT_S = 120.0
+
+
+@pytest.fixture(autouse=True)
+def bounded(broker_process: Broker) -> Iterator[None]:
+    """Starting the broker isn't counted."""
+    with time_limit(TEST_TIME_LIMIT_S):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def still_serving(broker: Broker) -> Iterator[None]:
+    """A fresh connection can publish and get when the test is over."""
+    yield
+    assert_serves(broker.address)
+
+
+def assert_serves(address: Address) -> None:
+    """A whole life of a connection: handshake, declare, publish, get, close."""
+    with wire_client(address) as client:
+        queue = client.declare_queue(1, "")
+        client.send(wire.publish(1, "", queue, b"message"))
+        client.send(wire.method(1, "basic.get", wire.short(0), wire.shortstr(queue), wire.bits(True)))
+        client.expect("basic.get-ok", 1)
+        assert client.expect_content(1).body == b"message"
+        client.close()
+
+
+def open_client(address: Address) -> WireClient:
+    """A client past the handshake with channel 1 open, for the caller to close."""
+    client = WireClient(address)
+    client.handshake()
+    client.open_channel(1)
+    return client
