@@ -33,6 +33,9 @@ from gateway.config_values import Listener, Watermark
 PORT = 5672
 """Registered with IANA for AMQP."""
 
+STOMP_PORT = 61613
+"""What STOMP brokers and clients take for granted."""
+
 
 MEMORY_HIGH_WATERMARK = Watermark(relative=0.6)
 """RabbitMQ's default since 4.0; what is left is for the page cache and the other programs."""
@@ -68,8 +71,12 @@ class Config:
     in_memory: bool = False
     """Keep nothing: messages and definitions end with the process."""
 
-    listeners: tuple[Listener, ...] = (Listener("amqp", "127.0.0.1", PORT),)
-    """Addresses to listen on; port 0 is any free one.  The key is `listen`."""
+    listeners: tuple[Listener, ...] = (
+        Listener("amqp", "127.0.0.1", PORT),
+        Listener("stomp", "127.0.0.1", STOMP_PORT),
+    )
+    """Addresses to listen on; port 0 is any free one.  The key is `listen`.  Unless told otherwise: AMQP on
+    127.0.0.1:5672 and STOMP on 127.0.0.1:61613."""
 
     ready_file: Path | None = None
     """File that gets the addresses once connections are accepted (`ready_file.py`)."""
@@ -131,6 +138,41 @@ class Config:
 
     backlog_bytes_max: int = 64 * 2**20
     """Bodies of queued durable messages that are kept in memory, in bytes; the rest is read back."""
+
+    stomp_friendly: bool = False
+    """Whether STOMP sessions that look typed (CONNECT without accept-version, lines that end with CR LF) are helped:
+    a lone "." ends a body, ERROR frames carry hints.  Anybody can ask for that by typing HELP.
+    Also written `stomp.friendly`, and so on for all keys of STOMP."""
+
+    stomp_default_user: str = "guest"
+    """User of a STOMP CONNECT without login."""
+
+    stomp_default_pass: str = "guest"
+    """Password of that user."""
+
+    stomp_default_vhost: str = "/"
+    """Virtual host of a CONNECT without host."""
+
+    stomp_default_topic_exchange: str = "amq.topic"
+    """Exchange that /topic/ stands for."""
+
+    stomp_default_nack_requeue: bool = True
+    """Whether NACK without the header requeue returns the message to its queue; else it is dead-lettered."""
+
+    stomp_implicit_connect: bool = False
+    """Whether a first frame other than CONNECT logs in as the default user."""
+
+    stomp_hide_server_info: bool = False
+    """Whether CONNECTED keeps product and version to itself."""
+
+    stomp_login_timeout_s: float = 10.0
+    """Time a client has from connecting to CONNECT, in seconds."""
+
+    stomp_max_frame_bytes: int = 4 * 2**20
+    """Largest STOMP frame, in bytes.  Also written `stomp.max_frame_size`, as RabbitMQ does."""
+
+    stomp_trailing_lf: bool = True
+    """Whether a line feed follows each frame, which keeps terminals readable."""
 
     log_level: str = "info"
     """Least important kind of log line that is written (`config_keys.LOG_LEVELS`)."""

@@ -8,15 +8,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway import config_values as values
-
-PROTOCOLS = ("amqp",)
-"""Protocols that a listener can be named for."""
+from gateway.protocols import PROTOCOLS
 
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical", "none")
 """As RabbitMQ names them, from all to nothing."""
 
-ALIASES = {"data_dir": "data_directory", "listeners": "listen"}
-"""Second names of keys: as the command line's option is called, and as the field is."""
+ALIASES = {
+    "data_dir": "data_directory",
+    "listeners": "listen",
+    "stomp.friendly": "stomp_friendly",
+    "stomp.default_user": "stomp_default_user",
+    "stomp.default_pass": "stomp_default_pass",
+    "stomp.default_vhost": "stomp_default_vhost",
+    "stomp.default_topic_exchange": "stomp_default_topic_exchange",
+    "stomp.default_nack_requeue": "stomp_default_nack_requeue",
+    "stomp.implicit_connect": "stomp_implicit_connect",
+    "stomp.hide_server_info": "stomp_hide_server_info",
+    "stomp.login_timeout_s": "stomp_login_timeout_s",
+    "stomp.max_frame_size": "stomp_max_frame_bytes",
+    "stomp.trailing_lf": "stomp_trailing_lf",
+}
+"""Second names of keys: as the command line's option is called, as the field is, and as RabbitMQ calls it."""
 
 _FRAME_MAX_LEAST = 4096
 """AMQP 0-9-1, 1.4 (frame-min-size); every client must be able to take it."""
@@ -69,6 +81,17 @@ _KEYS = (
     _key("memory_high_watermark", values.watermark),
     _key("disk_free_limit_bytes", values.size(0, _BYTES_MOST)),
     _key("backlog_bytes_max", values.size(0, _BYTES_MOST)),
+    _key("stomp_friendly", values.boolean),
+    _key("stomp_default_user", values.text),
+    _key("stomp_default_pass", values.text, secret=True),
+    _key("stomp_default_vhost", values.text),
+    _key("stomp_default_topic_exchange", values.text),
+    _key("stomp_default_nack_requeue", values.boolean),
+    _key("stomp_implicit_connect", values.boolean),
+    _key("stomp_hide_server_info", values.boolean),
+    _key("stomp_login_timeout_s", values.number(0.1, 3600, "seconds")),
+    _key("stomp_max_frame_bytes", values.size(_FRAME_MAX_LEAST, _FRAME_MAX_MOST)),
+    _key("stomp_trailing_lf", values.boolean),
     _key("log_level", values.one_of(LOG_LEVELS)),
     _key("product", values.text),
     _key("product_version", values.text),

@@ -65,7 +65,16 @@ def read_file(path: Path) -> tuple[list[Setting], list[str]]:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     source, base = str(path), path.parent
-    return [Setting(source, key, known_key(key, source), value, base) for key, value in document.items()], []
+    return [Setting(source, key, known_key(key, source), value, base) for key, value in _flat(document)], []
+
+
+def _flat(document: Mapping[str, object]) -> Iterable[tuple[str, object]]:
+    """The keys of a TOML document, those of its tables as `table.key`."""
+    for key, value in document.items():
+        if isinstance(value, dict):
+            yield from ((f"{key}.{name}", entry) for name, entry in value.items())
+        else:
+            yield key, value
 
 
 def environment_settings(environment: Mapping[str, str], directory: Path) -> list[Setting]:

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import cast
 
 from gateway.config import Config
-from gateway.config_keys import PROTOCOLS
 from gateway.config_values import Listener
 from gateway.config_values import listeners as listeners_of
+from gateway.protocols import PROTOCOLS
 from gateway.server import Server, open_server
 
 

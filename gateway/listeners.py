@@ -10,7 +10,6 @@ import errno
 import logging
 import selectors
 import socket
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from core.errors import StorageError
@@ -18,9 +17,8 @@ from gateway.config_values import format_address
 from gateway.link import Link
 
 if TYPE_CHECKING:
-    from core.broker import Broker
+    from adapters.interface import Accept
     from core.outbox import Outbox
-    from core.transport import Session, Transport
     from gateway.config_values import Listener
     from gateway.hub import Hub
 
@@ -45,10 +43,6 @@ class Connection(Protocol):
     """What a protocol makes for an accepted socket: a session and the outbox that it fills."""
 
     outbox: Outbox
-
-
-Accept = Callable[["Broker", "Transport"], "tuple[Session, Outbox]"]
-"""Makes the session for a connection."""
 
 
 class ListeningSocket:

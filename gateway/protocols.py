@@ -1,37 +1,79 @@
-"""The protocols that a listener can speak, by name."""
+"""The protocols that a listener can speak: names for the configuration, and adapters loaded when one is named.
+
+Which there are is known without importing any of them (adapters.registry, and the entry points of other packages), and
+other packages are only looked for when a name isn't Warren's own: a start should take no longer than it has to.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import fields
+from typing import TYPE_CHECKING, cast
 
-from adapters.amqp091.connection import Connection
-from adapters.amqp091.settings import Amqp091Settings
-from gateway.version import WARREN_VERSION
+from adapters.interface import ENTRY_POINT_GROUP, Options
+from adapters.registry import OWN
+from core.errors import StorageError
 
 if TYPE_CHECKING:
-    from core.broker import Broker
-    from core.outbox import Outbox
-    from core.transport import Session, Transport
+    from importlib.metadata import EntryPoint
+
+    from adapters.interface import Accept, Configure
     from gateway.config import Config
-    from gateway.listeners import Accept
 
 
-def accept_by_protocol(config: Config) -> dict[str, Accept]:
-    """For each protocol name, what makes the session of an accepted connection."""
-    settings = Amqp091Settings(
-        frame_max_bytes=config.frame_max,
-        channel_max=config.channel_max,
-        heartbeat_s=config.heartbeat_s,
-        handshake_timeout_ms=int(config.handshake_timeout_s * 1000),
-        message_bytes_max=config.max_message_bytes,
-        product=config.product,
-        version=config.product_version,
-        own_version=WARREN_VERSION,
-        cluster_name=config.cluster_name,
-    )
+class Protocols(Collection[str]):
+    """The names of all protocols, Warren's own first; looking into other packages only when that is needed."""
 
-    def accept_amqp(broker: Broker, transport: Transport) -> tuple[Session, Outbox]:
-        connection = Connection(broker, transport, settings)
-        return connection, connection.outbox
+    def __contains__(self, name: object) -> bool:
+        return name in OWN or name in _found()
 
-    return {"amqp": accept_amqp}
+    def __iter__(self) -> Iterator[str]:
+        yield from OWN
+        yield from (name for name in _found() if name not in OWN)
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+PROTOCOLS = Protocols()
+"""Protocols that a listener can be named for."""
+
+
+def accept_by_protocol(config: Config, names: Iterable[str]) -> dict[str, Accept]:
+    """For each of these protocols, what makes the session of an accepted connection.
+
+    Raises StorageError, which ends the start, for an adapter of another package that can't be loaded.
+    """
+    options = options_of(config)
+    return {name: _load(name)(options) for name in dict.fromkeys(names)}
+
+
+def options_of(config: Config) -> Options:
+    """The configuration as adapters see it, and `warren_version`."""
+    from gateway.version import WARREN_VERSION
+
+    values = {field.name: getattr(config, field.name) for field in fields(config)}
+    return Options({**values, "warren_version": WARREN_VERSION})
+
+
+def _load(name: str) -> Configure:
+    from importlib.metadata import EntryPoint
+
+    own = OWN.get(name)
+    entry = EntryPoint(name, own, ENTRY_POINT_GROUP) if own is not None else _found().get(name)
+    if entry is None:
+        raise StorageError(f"no adapter for the protocol '{name}' is installed; there are {', '.join(PROTOCOLS)}")
+    try:
+        return cast("Configure", entry.load())
+    except (ImportError, AttributeError) as error:
+        raise StorageError(
+            f"the adapter for the protocol '{name}' ({entry.value}) can't be loaded: {error}; "
+            "install its package again, or remove the listener"
+        ) from error
+
+
+def _found() -> dict[str, EntryPoint]:
+    """The adapters that other packages offer, by the name of their protocol."""
+    from importlib.metadata import entry_points
+
+    return {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}

@@ -141,7 +141,7 @@ class BrokerRun:
             raise
 
     def _listen(self) -> None:
-        accepts = accept_by_protocol(self.config)
+        accepts = accept_by_protocol(self.config, [listener.protocol for listener in self._listeners])
         descriptors_max = raise_descriptor_limit()
         for listener in self._listeners:
             sock = ListeningSocket(self.hub, listener, accepts[listener.protocol], descriptors_max)

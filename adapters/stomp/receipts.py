@@ -43,10 +43,14 @@ class Receipts:
             self._waiting.append((self._asked, receipt))
             self._session.broker.awaiting_flush[self] = None
 
-    def close_after_flush(self, receipt: str) -> None:
-        """The same for DISCONNECT: then the connection is closed."""
-        self.after_flush(receipt)
-        self._closes_at = self._asked
+    def close(self, receipt: str | None) -> None:
+        """DISCONNECT: send its receipt when all that came before it is safe, then close the connection."""
+        if self._waiting or (receipt is not None and self._session.broker.store.durable):
+            self.after_flush(receipt)
+            self._closes_at = self._asked
+        else:
+            self.send(receipt)
+            self._session.finish()
 
     def clear(self) -> None:
         """The session ends: nobody is there to be told."""

@@ -15,7 +15,9 @@ from adapters.stomp.destinations import TEMPORARY_PREFIX, Kind, parse_destinatio
 from adapters.stomp.errors import StompError
 from adapters.stomp.properties import properties_of
 from adapters.stomp.subscribing import declare_once
+from core.errors import AccessRefused
 from core.publish import check_publish, make_message, read_special
+from core.publish_checks import IMPERSONATOR
 from core.vhost import Outcome
 
 if TYPE_CHECKING:
@@ -75,6 +77,9 @@ def prepare(session: StompSession, frame: Frame) -> Publish:
     check_publish(client, destination.exchange, destination.key)
     if properties.reply_to is not None and properties.reply_to.startswith(TEMPORARY_PREFIX):
         properties = properties.with_changes(reply_to=session.replies.queue_name(properties.reply_to))
+    user = client.user
+    if properties.user_id not in (None, user.name) and IMPERSONATOR not in user.tags:
+        raise AccessRefused(f"user-id is '{properties.user_id}' but authenticated user was '{user.name}'; leave it out")
     extra_keys: list[str] = []
     if properties.special:
         properties, extra_keys = read_special(client, destination.exchange, properties)

@@ -15,7 +15,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from adapters.stomp.destinations import TEMPORARY_PREFIX, Destination, Kind, parse_destination
+from adapters.stomp.destinations import NAME_BYTES_MAX, TEMPORARY_PREFIX, Destination, Kind, parse_destination
 from adapters.stomp.errors import StompError
 from adapters.stomp.properties import boolean, number
 from adapters.stomp.subscription import Subscription
@@ -142,13 +142,11 @@ def declare_once(session: StompSession, destination: Destination, headers: Mappi
     if destination.key in session.declared_queues:
         return
     arguments = _queue_arguments(headers)
-    durable = headers.get("durable", headers.get("persistent"))
-    exclusive = boolean(headers, "exclusive") is True
     declare_queue(
         session.logged_in,
         destination.key,
-        durable=durable != "false" or not exclusive,
-        exclusive=exclusive,
+        durable=boolean(headers, "durable") is not False,
+        exclusive=boolean(headers, "exclusive") is True,
         auto_delete=boolean(headers, "auto-delete") is True,
         arguments=arguments,
         arguments_raw=encode_table(arguments) if arguments else EMPTY_TABLE_RAW,
@@ -175,6 +173,8 @@ def _queue_for(
     queue_name = headers.get("x-queue-name") or (
         durable_queue_name(name, id or "") if durable else generated_name(QUEUE_PREFIX)
     )
+    if len(queue_name.encode("utf-8", "surrogateescape")) > NAME_BYTES_MAX:
+        raise StompError("Invalid header", f"'x-queue-name' is longer than {NAME_BYTES_MAX} bytes, the limit")
     exclusive = boolean(headers, "exclusive")
     if exclusive is None:
         exclusive = destination.kind is Kind.EXCHANGE and not durable and "x-queue-name" not in headers

@@ -11,14 +11,10 @@ are left out with a warning: RabbitMQ exports those of internal exchanges, but n
 
 from __future__ import annotations
 
-import base64
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from core.access import passwords
-from core.access.accounts import User
 from core.access.patterns import check_pattern
 from core.access.permissions import Permission
 from core.access.topic_permissions import TopicPermission
@@ -29,10 +25,11 @@ from core.definitions_json.exporting import INTERNAL_PREFIX
 from core.definitions_json.field_values import table_from_json
 from core.definitions_json.plan import Plan, PlannedBinding, PlannedQueue, PlannedVhost
 from core.definitions_json.reading import Item, as_object, items, unknown_sections
+from core.definitions_json.users import user_of_item
 from core.errors import BrokerError, PreconditionFailed
 from core.exchanges.registry import create
 from core.field_table import encode_table
-from core.limits import MAX_QUEUES, USER_LIMITS, VHOST_LIMITS, check_limits
+from core.limits import MAX_QUEUES, VHOST_LIMITS, check_limits
 from core.names import RESERVED_PREFIX
 from core.parameters import Parameter
 from core.policies.policy import OPERATOR_POLICY, POLICY, make_policy, policy_from_value
@@ -47,7 +44,6 @@ from core.vhost_metadata import (
     QUEUE_TYPE_ARGUMENT,
     TAGS,
     check_metadata,
-    check_tags,
     with_default_type,
 )
 
@@ -58,9 +54,6 @@ if TYPE_CHECKING:
     from core.broker import Broker
     from core.definitions.store import JSON
     from core.exchanges.base import Exchange
-
-_DIGEST_ALGORITHMS: Final[Mapping[int, str]] = {16: passwords.MD5, 32: passwords.SHA256, 64: passwords.SHA512}
-"""Which function made a digest of so many bytes, for hashes that don't say so (RabbitMQ before 3.6.1)."""
 
 _BROKER_SECTIONS: Final = ("users", "vhosts", "permissions", "topic_permissions", "global_parameters")
 """Left out when a file is imported into one virtual host."""
@@ -114,22 +107,13 @@ class Planner:
     # Users and virtual hosts
 
     def _user(self, item: Item) -> None:
-        name = item.name("name")
-        existing = self._broker.users.get(name)
-        limits = existing.limits if existing is not None else {}
-        if "limits" in item:
-            limits = check_limits(item.table("limits"), USER_LIMITS, "user-limits")
-        password_hash, algorithm = _password(item)
-        passwords.check_algorithm(algorithm)
-        passwords.check_hash(password_hash)
-        if not name:
-            item.refuse("a user name can't be blank")
-        self._plan.users[name] = User(name, password_hash, algorithm, _user_tags(item), limits)
-        if existing is None:
+        user = user_of_item(item, self._broker.users.get(item.name("name")))
+        self._plan.users[user.name] = user
+        if user.name not in self._broker.users:
             for vhost, granted in item.table("permissions").items():
                 if not isinstance(granted, Mapping):
                     item.refuse("'permissions' must be an object of objects")
-                self._permit(Item("permissions", {"user": name, "vhost": vhost, **granted}), known=False)
+                self._permit(Item("permissions", {"user": user.name, "vhost": vhost, **granted}), known=False)
 
     def _vhost(self, item: Item) -> None:
         name = item.name("name")
@@ -360,37 +344,6 @@ def _located(item: Item) -> Iterator[None]:
 
 def _refuse_located(item: Item, error: BrokerError) -> NoReturn:
     raise PreconditionFailed(f"{item.where}: {error.text}") from error
-
-
-def _password(item: Item) -> tuple[str, str]:
-    """(hash, algorithm) of a user: as it stands there, of the password that stands there, or none at all."""
-    if "password" in item:
-        if "password_hash" in item:
-            item.refuse("both password and password_hash are given")
-        salt = os.urandom(passwords.SALT_BYTES)
-        return passwords.hash_password(item.text("password"), salt), passwords.DEFAULT_ALGORITHM
-    password_hash = item.text("password_hash", passwords.NO_PASSWORD)
-    if "hashing_algorithm" in item:
-        return password_hash, item.text("hashing_algorithm")
-    return password_hash, _algorithm_of(password_hash)
-
-
-def _algorithm_of(password_hash: str) -> str:
-    if not password_hash:
-        return passwords.DEFAULT_ALGORITHM
-    passwords.check_hash(password_hash)
-    digest_bytes = len(base64.b64decode(password_hash)) - passwords.SALT_BYTES
-    return _DIGEST_ALGORITHMS.get(digest_bytes, passwords.LEGACY_ALGORITHM)
-
-
-def _user_tags(item: Item) -> frozenset[str]:
-    """Tags as a list (3.9 and later), as a string with commas, or the flag `administrator` (before 2.4)."""
-    if "tags" not in item:
-        if "administrator" not in item:
-            item.refuse("'tags' is missing")
-        return frozenset({"administrator"} if item.flag("administrator", False) else ())
-    tags: Iterable[JSON] = check_tags(item.get("tags"))
-    return frozenset(str(tag) for tag in tags)
 
 
 def _destination_kind(item: Item) -> DestinationKind:

@@ -39,21 +39,21 @@ def policies(broker: Broker) -> Iterator[Policies]:
     found.clear_all()
 
 
-def routed_by(channel: BlockingChannel, exchange: str, *queues: str) -> list[bytes]:
-    """Where a message to the exchange ends up: the bodies in these queues."""
+def routed_by(channel: BlockingChannel, exchange: str, *queues: str) -> list[int]:
+    """Where a message to the exchange ends up: how many are then in each of these queues, which are emptied."""
     send(channel, exchange, "key", b"m")
     synchronise(channel)
-    return [body for queue in queues for body in drain(channel, queue)]
+    return [len(drain(channel, queue)) for queue in queues]
 
 
 def test_an_alternate_exchange_by_policy(bench: Workbench, channel: BlockingChannel, policies: Policies) -> None:
     main, spare = bench.exchange(channel), bench.exchange(channel, "fanout")
     queue = bench.bound_queue(channel, spare, "")
-    assert routed_by(channel, main, queue) == []
+    assert routed_by(channel, main, queue) == [0]
     policies.set("p", f"^{main}$", f'{{"alternate-exchange": "{spare}"}}', "--apply-to", "exchanges")
-    assert routed_by(channel, main, queue) == [b"m"]
+    assert routed_by(channel, main, queue) == [1]
     policies.clear("p")
-    assert routed_by(channel, main, queue) == []
+    assert routed_by(channel, main, queue) == [0]
 
 
 def test_the_argument_wins_over_the_policy(bench: Workbench, channel: BlockingChannel, policies: Policies) -> None:
@@ -63,8 +63,8 @@ def test_the_argument_wins_over_the_policy(bench: Workbench, channel: BlockingCh
     arguments: dict[str, Any] = {"alternate-exchange": by_argument}
     main = bench.exchange(channel, "topic", arguments=arguments)
     other = bench.exchange(channel, "topic")
-    assert (routed_by(channel, main, first), routed_by(channel, main, second)) == ([b"m"], [])
-    assert (routed_by(channel, other, first), routed_by(channel, other, second)) == ([], [b"m"])
+    assert routed_by(channel, main, first, second) == [1, 0]
+    assert routed_by(channel, other, first, second) == [0, 1]
 
 
 def test_a_length_limit_for_existing_and_later_queues(

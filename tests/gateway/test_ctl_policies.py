@@ -23,14 +23,15 @@ class Asker:
         self.server = TargetServer()
         self.control = Control(self.server, Config(in_memory=True), started_at_s=0.0)
 
-    async def ask(self, command: str, *arguments: str, content: bytes | None = None, **options: object) -> Answer:
-        """The answer, whatever it is."""
+    async def ask(self, command: str, *arguments: str, **options: object) -> Answer:
+        """The answer, whatever it is; `content` among the options is what a word that reads a file is sent."""
+        content = options.pop("content", None)
         request: dict[str, object] = {"command": command, "arguments": list(arguments), "options": options}
-        return await run_command(self.control, request, content)
+        return await run_command(self.control, request, cast("bytes | None", content))
 
-    async def do(self, command: str, *arguments: str, content: bytes | None = None, **options: object) -> str:
+    async def do(self, command: str, *arguments: str, **options: object) -> str:
         """The text of a command that succeeds."""
-        answer = await self.ask(command, *arguments, content=content, **options)
+        answer = await self.ask(command, *arguments, **options)
         assert answer["ok"] is True, answer
         return str(answer["text"])
 

@@ -99,8 +99,8 @@ async def test_definitions_through_standard_streams(server: TargetServer, warren
             [*command, *arguments], cwd=REPOSITORY, input=out, capture_output=True, text=True, check=False
         )
 
-    for arguments in ([], ["-"]):
-        done = await trio.to_thread.run_sync(lambda given=arguments: piped(*given))
+    for arguments in ((), ("-",)):
+        done = await trio.to_thread.run_sync(piped, *arguments)
         assert (done.returncode, done.stdout, done.stderr) == (0, "Imported users: 1, vhosts: 2\n", "")
 
 

@@ -9,7 +9,9 @@ from core.client import Client
 from core.declaration_binding import bind as bind_in_core
 from core.declaration_exchange import declare_exchange
 from core.declaration_queue import declare_queue
+from core.delayed_messages import DelayedMessages
 from core.exchanges.base import Exchange
+from core.exchanges.delayed import DelayedMessageExchange
 from core.field_table import Encodable, FieldTable, FieldValue, decode_table, encode_table
 from core.message import Message
 from core.properties import Properties, PropertyChanges, encode_properties
@@ -40,6 +42,28 @@ def exchange(
     """Declare an exchange."""
     decoded, raw = table(arguments or {})
     return declare_exchange(guest(broker), name, type_name, durable=durable, arguments=decoded, arguments_raw=raw)
+
+
+def delayed(
+    broker: SimulatedBroker,
+    inner: str = "direct",
+    *,
+    durable: bool = False,
+    arguments: Mapping[str, Encodable] | None = None,
+) -> DelayedMessageExchange:
+    """Declare "x", an x-delayed-message exchange around another type."""
+    declared = exchange(
+        broker, "x", "x-delayed-message", {"x-delayed-type": inner, **(arguments or {})}, durable=durable
+    )
+    assert isinstance(declared, DelayedMessageExchange)
+    return declared
+
+
+def held(broker: SimulatedBroker) -> DelayedMessages:
+    """What "x" holds."""
+    found = broker.vhost.exchanges["x"]
+    assert isinstance(found, DelayedMessageExchange)
+    return found.delayed
 
 
 def queue(

@@ -130,9 +130,7 @@ BAD_ITEMS: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("section", "changes", "text"), BAD_ITEMS)
-def test_one_bad_item_refuses_the_whole_file(
-    broker: Broker, section: str, changes: dict[str, Any], text: str
-) -> None:
+def test_one_bad_item_refuses_the_whole_file(broker: Broker, section: str, changes: dict[str, Any], text: str) -> None:
     found = small()
     item = {**found[section][0], **changes}
     found[section] = [{key: value for key, value in item.items() if value is not MISSING}]
@@ -206,15 +204,21 @@ def test_any_value_anywhere_is_taken_or_refused(data: st.DataObject) -> None:
     key = data.draw(st.sampled_from(sorted({*item, "arguments", "limits", "metadata", "tags", "type", "priority"})))
     item[key] = data.draw(json_values)
     broker = core_broker()
-    before = exported(broker)
-    try:
-        import_definitions(broker, json.dumps(found))
-    except PreconditionFailed as error:
-        assert error.text.startswith("nothing was imported: ")
-        assert exported(broker) == before
-    else:
+    text = json.dumps(found)
+    if is_accepted(text):
+        import_definitions(broker, text)
         broker.dispatch()
         import_definitions(core_broker(), json.dumps(exported(broker)))
+    else:
+        refused(broker, text)
+
+
+def is_accepted(text: str) -> bool:
+    try:
+        import_definitions(core_broker(), text)
+    except PreconditionFailed:
+        return False
+    return True
 
 
 def test_arguments_too_large_for_a_table(broker: Broker) -> None:

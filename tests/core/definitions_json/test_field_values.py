@@ -69,8 +69,9 @@ def test_tables() -> None:
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"])).filter(lambda text: text != "undefined")
+floats = st.floats(allow_nan=False, allow_infinity=False)
 values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63) + 1, 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    st.none() | st.booleans() | st.integers(-(2**63) + 1, 2**63 - 1) | floats | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=10,
 )

@@ -10,7 +10,7 @@ from core.broker import Broker
 from core.declaration_queue import create_queue
 from core.definitions.memory import MemoryDefinitionStore
 from core.definitions_json.importing import import_definitions
-from core.field_table import encode_table
+from core.field_table import FieldValue, encode_table
 from tests.core.definitions_json.documents import FILES, document, exported, exported_vhost, read, small
 from tests.support.core_broker import core_broker
 
@@ -103,7 +103,7 @@ def test_a_file_of_4_1(broker: Broker) -> None:
     assert work.effective_policy == {"consumer-timeout": 60000, "dead-letter-exchange": "dlx", "delivery-limit": 50}
     assert orders.queues["work.dead"].operator_policy is None
     assert [queue.name for queue in orders.route("events", "order.new").queues] == ["work"]
-    headers = {"level": 3, "kind": "any", "ratio": 0.5}
+    headers: dict[str, FieldValue] = {"level": 3, "kind": "any", "ratio": 0.5}
     assert [queue.name for queue in orders.route("dlx", "", headers).queues] == ["work.dead"]
     assert orders.exchanges["dlx"].alternate == "amq.fanout"
 

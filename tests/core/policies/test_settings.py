@@ -138,7 +138,7 @@ def test_unknown_settings() -> None:
 
 @pytest.mark.parametrize("definition", [{}, [], None, "max-length", 1])
 def test_what_is_no_definition(definition: JSON) -> None:
-    with pytest.raises(PreconditionFailed, match="no policy provided|must be a JSON object"):
+    with pytest.raises(PreconditionFailed, match=r"no policy provided|must be a JSON object"):
         check_definition(definition, operator=False)
 
 

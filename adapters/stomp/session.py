@@ -1,0 +1,462 @@
+"""One STOMP session on the broker's side: bytes in, broker calls, bytes out.
+
+Theory of operation
+-------------------
+`receive` runs one loop over the frames of a read.  The loop knows one thing by heart: a SEND whose head (command and
+headers, as raw bytes) was seen before in this session.  `_sends`, a dict from those bytes to what they led to, saves
+parsing, checking and routing it again.  Everything else, and every frame that doesn't lie whole in the read, goes
+through the parser (parser.py) and `handle` (commands.py), which is also where every error comes from.  The dict is
+dropped whenever something that it rests on changes: topology, users, alarms.
+
+Phases: connecting (CONNECT is awaited; HELP may come) -> running -> closing (DISCONNECT waits for the disk; what comes
+now is ignored) -> closed.  After a fatal ERROR everything that follows is ignored (STOMP 1.2, "ERROR").
+
+While an alarm blocks publishing, frames from a SEND on are held back in order, except acknowledgements; see holding.py.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from typing import TYPE_CHECKING, Final
+
+from adapters.stomp.commands import handle
+from adapters.stomp.connecting import VERSIONS_TEXT
+from adapters.stomp.errors import FramingError, StompError
+from adapters.stomp.escaping import V1_0
+from adapters.stomp.frames import END, END_WITH_LINE_FEED, SEND, Frame, encode_frame
+from adapters.stomp.friendly import help_text, hint
+from adapters.stomp.heartbeat import Heartbeat
+from adapters.stomp.holding import Holding
+from adapters.stomp.listing import describe_channel, describe_connection
+from adapters.stomp.parser import FrameParser
+from adapters.stomp.receipts import Receipts
+from adapters.stomp.replies import Replies
+from adapters.stomp.sending import KNOWN_HEAD_BYTES_MAX, KNOWN_SENDS_MAX, KnownSend, may_be_remembered
+from core.declaration_queue import end_client, end_consumer
+from core.errors import BrokerError, InternalError
+from core.message import Message
+from core.outbox import Outbox
+from core.unacked import Unacked, requeue_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from adapters.stomp.settings import StompSettings
+    from adapters.stomp.subscription import Subscription
+    from adapters.stomp.transaction import Transaction
+    from core.broker import Broker
+    from core.client import Client
+    from core.consumer import Consumer
+    from core.deadlines import Deadline
+    from core.properties import Properties
+    from core.route import Route
+    from core.transport import Transport
+
+_log = logging.getLogger("warren.stomp")
+
+TYPING_TIMEOUT_MS: Final = 120_000
+"""What a person has to log in, who first reads what to type."""
+
+_NO_SENDS: Final[Mapping[bytes, KnownSend]] = {}
+
+
+class StompSession:
+    """A session in the sense of core.transport.Session; made by the listener for each accepted socket.
+
+    version: what is spoken, 1.0 until CONNECT says otherwise.  id: the session's name in message ids.
+    unacked, delivery_tag, delivery_notes: see core.ack_timeout.  declared_queues: those of /queue/ that the session has
+    used, and so declared.
+    """
+
+    def __init__(self, broker: Broker, transport: Transport, settings: StompSettings) -> None:
+        self.broker = broker
+        self.transport = transport
+        self.settings = settings
+        self.outbox = Outbox(broker.touched, transport)
+        self.id = f"session-{uuid.uuid4()}"
+        self.name = f"{transport.peer_host}:{transport.peer_port} -> {transport.host}:{transport.port}"
+        self.channel_name = f"{self.name} (1)"
+        self.version = V1_0
+        self.state = "connecting"
+        self.client: Client | None = None
+        self.mechanism = ""
+        self.heartbeat_ms = 0
+        self.connected_at_ms = broker.now_ms
+        self.users_version = 0
+        self.subscriptions: dict[str, Subscription] = {}
+        self.transactions: dict[str, Transaction] = {}
+        self.declared_queues: set[str] = set()
+        self.unacked: Unacked = {}
+        self.delivery_tag = 0
+        self.delivery_notes: list[tuple[int, int]] = []
+        self.receipts = Receipts(self)
+        self.replies = Replies(self)
+        self._parser = FrameParser(friendly_expected=settings.friendly)
+        self._sends: dict[bytes, KnownSend] = {}
+        self._head = b""
+        self._vhost_version = 0
+        self._end_of_frame = END_WITH_LINE_FEED if settings.trailing_line_feed else END
+        self._closed = False
+        self.suspended = False
+        self._unparsed = b""
+        self._unread: Deadline | None = None
+        self._heartbeat: Heartbeat | None = None
+        self._holding = Holding(self)
+        timeout_ms = max(settings.login_timeout_ms, TYPING_TIMEOUT_MS if settings.friendly else 0)
+        self._login = broker.deadlines.schedule(broker.now_ms + timeout_ms, self._login_expired)
+        broker.sessions[self] = None
+
+    @property
+    def logged_in(self) -> Client:
+        """The client; InternalError before CONNECT."""
+        if self.client is None:
+            raise InternalError("the session is not logged in")
+        return self.client
+
+    @property
+    def held_back(self) -> bool:
+        """True while an alarm holds this session's publishes."""
+        return self._holding.active
+
+    @property
+    def not_read(self) -> bool:
+        """True while the broker itself holds back from reading: the peer's silence says nothing then."""
+        return self.suspended or self._holding.paused
+
+    # Session interface
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes from the peer; answers are in the outbox afterwards."""
+        if self._closed or self.state == "closing":
+            return
+        if self.suspended:
+            self._unparsed += data
+            return
+        try:
+            position = self._parse(data)
+            if self.suspended:
+                self._unparsed = data[position:]
+        except Exception as error:
+            self._break(error)
+
+    def drained(self) -> None:
+        """The peer has read what it was sent: go on with frames that waited for that."""
+        if not self.suspended or self._closed:
+            return
+        self.suspended = False
+        if self._unread is not None:
+            self._unread.cancel()
+        self._holding.release()
+        if self.suspended:
+            return
+        if not self._holding.paused:
+            self.transport.resume()
+        data, self._unparsed = self._unparsed, b""
+        self.receive(data)
+
+    def connection_lost(self, reason: str) -> None:
+        """Everything that dies with the socket: subscriptions, transactions, private queues."""
+        if self.state != "closed":
+            _log.warning(
+                "connection %s (%s) lost: %s", self.name, self.client.user.name if self.client else "-", reason
+            )
+        self._end()
+        self.receipts.clear()
+        self._closed = True
+        self.broker.sessions.pop(self, None)
+
+    def shut_down(self, reason: str) -> None:
+        """Tell the client why, and close."""
+        if not self._closed:
+            self._refuse(StompError("connection_forced", reason, fatal=True), None)
+
+    def force_close(self, reason: str) -> None:
+        """An operator's wish."""
+        self.shut_down(reason)
+
+    # The loop
+
+    def _parse(self, data: bytes) -> int:
+        """Handle all frames that are whole; the position of what is left when the session is suspended meanwhile."""
+        end = len(data)
+        position = 0
+        parser = self._parser
+        broker = self.broker
+        sends = self._sends_now()
+        while position < end and not self._closed and self.state != "closing":
+            start = -1
+            if parser.idle:
+                whole_max = min(parser.frame_bytes_max, parser.body_bytes_max)
+                while position < end:
+                    head_stop = data.find(b"\n\n", position, position + KNOWN_HEAD_BYTES_MAX)
+                    if head_stop < 0:
+                        break
+                    known = sends.get(data[position:head_stop])
+                    if known is None:
+                        break
+                    body_at = head_stop + 2
+                    size = known.body_size
+                    if size >= 0:
+                        stop = body_at + size
+                        if stop >= end or data[stop]:
+                            break
+                    else:
+                        stop = data.find(b"\0", body_at)
+                        if stop < 0 or stop - position > whole_max:
+                            break
+                        size = stop - body_at
+                    broker.sequence = sequence = broker.sequence + 1
+                    message = Message(
+                        sequence,
+                        known.address,
+                        known.properties,
+                        data[body_at:stop],
+                        0,
+                        size,
+                        0,
+                        broker.now_ms,
+                    )
+                    for queue in known.queues:
+                        queue.append(message)
+                    if known.store_ids:
+                        broker.store.append(message, known.store_ids)
+                    position = stop + 1
+                start = position
+            frame, position = parser.next(data, position)
+            if frame is None:
+                break
+            self._head = _head_of(frame, data, start) if frame.command == SEND else b""
+            self._frame(frame)
+            if self.suspended:
+                break
+            sends = self._sends_now()
+        return position
+
+    def _sends_now(self) -> Mapping[bytes, KnownSend]:
+        """The remembered heads, none of which is older than what it rests on."""
+        client = self.client
+        if client is None:
+            return _NO_SENDS
+        if client.vhost.version != self._vhost_version or self.broker.users.version != self.users_version:
+            self._vhost_version = client.vhost.version
+            self.users_version = self.broker.users.version
+            self._sends.clear()
+        return self._sends
+
+    def remember(self, frame: Frame, route: Route, properties: Properties) -> None:
+        """A SEND went this way: the next one with the same head does so, too, if nothing about it can vary."""
+        if not self._head or self._parser.friendly or not may_be_remembered(self, frame.headers, route, properties):
+            return
+        if len(self._sends) >= KNOWN_SENDS_MAX:
+            self._sends.clear()
+        sized = frame.headers.get("content-length", "").strip().isdecimal()
+        body_size = len(frame.body) if sized else -1
+        self._sends[self._head] = KnownSend(route, properties, body_size, store_is_durable=self.broker.store.durable)
+
+    def _frame(self, frame: Frame) -> None:
+        """Handle one frame; what is wrong with it is told in an ERROR frame."""
+        try:
+            if self._holding.wants(frame):
+                self._holding.add(frame)
+            else:
+                handle(self, frame)
+        except StompError as error:
+            self._refuse(error, frame)
+        except BrokerError as error:
+            self._refuse(StompError(error.name.lower(), error.reply_text, fatal=True), frame)
+        if self.outbox.overfull and not self._closed:
+            self._suspend()
+
+    def handle_held(self, frames: list[Frame]) -> int:
+        """Handle frames that an alarm held back, as far as the peer reads the answers; how many were done with."""
+        count = 0
+        self._head = b""
+        try:
+            for frame in frames:
+                if self.suspended or self._closed or self.state == "closing":
+                    break
+                count += 1
+                self._frame(frame)
+        except Exception as error:
+            self._break(error)
+        return count
+
+    # Sending
+
+    def send(
+        self, command: str, headers: Iterable[tuple[str, str]], body: bytes = b"", version: str | None = None
+    ) -> None:
+        """Send a frame that is no delivery."""
+        self.outbox.write(encode_frame(command, headers, body, version or self.version, self._end_of_frame))
+
+    def _refuse(self, error: StompError, frame: Frame | None) -> None:
+        """Send an ERROR frame; a fatal one is the last frame of the connection (spec B.9)."""
+        receipt = frame.receipt if frame is not None else getattr(error, "receipt", None)
+        headers = [("message", error.message), ("content-type", "text/plain"), ("version", VERSIONS_TEXT)]
+        headers += error.headers.items()
+        if receipt is not None:
+            headers.append(("receipt-id", receipt))
+        detail = error.detail
+        if self._parser.friendly and frame is not None:
+            detail = f"{detail}\n{hint(frame.command, self.client is not None)}"
+        log = _log.warning if error.fatal else _log.info
+        log("connection %s: %s: %s", self.name, error.message, error.detail)
+        self.send("ERROR", headers, f"{detail}\n".encode("utf-8", "backslashreplace"))
+        if error.fatal:
+            self._end()
+            self.finish()
+
+    def be_friendly(self) -> None:
+        """HELP: a person is typing, and wants to know what."""
+        self._parser.friendly = True
+        self._parser.friendly_expected = False
+        self._sends.clear()
+        if self.client is None:
+            self._login.cancel()
+            self._login = self.broker.deadlines.schedule(
+                self.broker.now_ms + max(TYPING_TIMEOUT_MS, self.settings.login_timeout_ms), self._login_expired
+            )
+        self.outbox.write(help_text())
+
+    # Phases
+
+    def connected(self, client: Client, version: str, receive_ms: int, send_ms: int) -> None:
+        """The login is through: the session runs."""
+        self.client = client
+        self.version = self._parser.version = version
+        self._parser.frame_bytes_max = self.settings.frame_bytes_max
+        self._parser.body_bytes_max = min(self._parser.body_bytes_max, self.settings.message_bytes_max)
+        self._vhost_version = client.vhost.version
+        self.state = "running"
+        self._login.cancel()
+        self.broker.alarms.listen(self._alarms_changed)
+        self.heartbeat_ms = receive_ms
+        if receive_ms or send_ms:
+            self._heartbeat = Heartbeat(self, receive_ms, send_ms)
+
+    def subscription_cancelled(self, subscription: Subscription) -> None:
+        """The broker ended a subscription, as its queue is gone (spec B.4)."""
+        self.subscriptions.pop(subscription.tag, None)
+        if self._closed or self.client is None:
+            return
+        headers = {"subscription": subscription.id} if subscription.id is not None else {}
+        self._refuse(
+            StompError(
+                "Server cancelled subscription",
+                f"the queue behind '{subscription.destination}' was deleted; subscribe again if you still want messages",
+                headers=headers,
+            ),
+            None,
+        )
+
+    def acknowledgement_timed_out(self, consumer: Consumer, timeout_ms: int) -> None:
+        """A delivery was kept too long: the connection is closed, its messages return (spec B.9)."""
+        self._refuse(
+            StompError(
+                "precondition_failed",
+                f"PRECONDITION_FAILED - delivery acknowledgement of subscription '{consumer.tag}' timed out. Timeout "
+                f"value used: {timeout_ms} ms. Send ACK or NACK sooner, or subscribe with another x-consumer-timeout",
+                fatal=True,
+            ),
+            None,
+        )
+
+    def disconnect(self, frame: Frame) -> None:
+        """DISCONNECT: what came before it is done; its receipt says that it is safe, too."""
+        self._end()
+        self.state = "closing"
+        self.receipts.close(frame.receipt)
+
+    def finish(self) -> None:
+        """Nothing more is to be said or heard."""
+        self.state = "closed"
+        self._closed = True
+        self.transport.close()
+
+    def _break(self, error: Exception) -> None:
+        """What nothing can follow, bytes that are no frame or a bug of ours: say so and close."""
+        if not isinstance(error, StompError):
+            _log.error("connection %s: internal error; closing it", self.name, exc_info=error)
+            error = StompError("internal_error", "the broker's log has the details", fatal=True)
+        elif isinstance(error, FramingError) and error.receipt is None:
+            error.receipt = self._parser.receipt
+        if not self._closed:
+            self._refuse(error, None)
+
+    def _end(self) -> None:
+        """End subscriptions, transactions and private queues; what was not acknowledged returns to its queues."""
+        self._login.cancel()
+        if self._unread is not None:
+            self._unread.cancel()
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
+            self._heartbeat = None
+        self.broker.alarms.unlisten(self._alarms_changed)
+        self._holding.clear()
+        self._sends.clear()
+        self.transactions.clear()
+        client, self.client = self.client, None
+        for subscription in list(self.subscriptions.values()):
+            end_consumer(subscription)
+        self.subscriptions.clear()
+        requeue_all(self.unacked)
+        if client is not None:
+            end_client(client)
+
+    def _suspend(self) -> None:
+        """The peer doesn't read its replies: take no frames until it does, and cut it off if it never does."""
+        self.suspended = True
+        self.transport.pause()
+        room = self.outbox.room
+        self._unread = self.broker.deadlines.schedule(
+            self.broker.now_ms + self.settings.unread_timeout_ms,
+            lambda now_ms: self._cut_off_unless_read(room),
+        )
+
+    def _cut_off_unless_read(self, room: int) -> None:
+        if not self.suspended or self._closed:
+            return
+        if self.outbox.room > room:
+            self._suspend()
+            return
+        _log.warning(
+            "connection %s: peer has not read its replies for %d s; cutting it off",
+            self.name,
+            self.settings.unread_timeout_ms // 1000,
+        )
+        self.transport.abort()
+
+    def _login_expired(self, now_ms: int) -> None:
+        if self.client is None and not self._closed:
+            seconds = max(self.settings.login_timeout_ms // 1000, 1)
+            self._refuse(
+                StompError("Bad CONNECT", f"no CONNECT came within {seconds} s; connect again", fatal=True), None
+            )
+
+    def _alarms_changed(self) -> None:
+        self._sends.clear()
+        if not self.suspended:
+            self._holding.release()
+
+    # Listings
+
+    def describe(self) -> dict[str, object]:
+        """The columns of list_connections."""
+        return describe_connection(self)
+
+    def describe_channels(self) -> list[dict[str, object]]:
+        """The columns of list_channels: a session is one."""
+        return [describe_channel(self)] if self.client is not None else []
+
+    def ack_holders(self) -> Iterable[StompSession]:
+        """Itself: a session keeps its own deliveries."""
+        return [self]
+
+
+def _head_of(frame: Frame, data: bytes, start: int) -> bytes:
+    """The raw head of a SEND that lies whole in `data` from `start` on, as the loop would look it up; else nothing."""
+    stop = frame.body_at - 2
+    if start < 0 or stop < start or stop + 2 - start > KNOWN_HEAD_BYTES_MAX:
+        return b""
+    return data[start:stop] if data.find(b"\n\n", start, frame.body_at) == stop else b""

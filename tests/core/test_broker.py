@@ -1,0 +1,158 @@
+"""The broker as a whole: batches, commits, virtual hosts, what is let go of when it ends."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from adapters.amqp091 import methods
+from core.errors import NotAllowed, PreconditionFailed
+from tests.support.simulated_broker import SimulatedBroker
+from tests.support.simulated_client import PERSISTENT
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SimulatedBroker]:
+    broker = SimulatedBroker(tmp_path)
+    yield broker
+    broker.close()
+
+
+def test_at_rest_no_commit_is_wanted(disk: SimulatedBroker) -> None:
+    disk.settle()
+    client = disk.connect()
+    client.declare("q", durable=True)
+    client.confirm_select()
+    client.publish("q", b"1", properties=PERSISTENT)
+    disk.settle()
+    assert not disk.broker.commit_wanted
+    client.consume("q", "a")
+    client.ack(1)
+    disk.settle()
+    assert not disk.broker.commit_wanted
+    assert disk.broker.store.statistics()["entries"] == 0
+
+
+def test_an_ack_wants_a_commit(disk: SimulatedBroker) -> None:
+    client = disk.connect()
+    client.declare("q", durable=True)
+    client.publish("q", b"1", properties=PERSISTENT)
+    assert client.get("q") is not None
+    disk.commits_by_itself = False
+    client.ack(1)
+    assert disk.broker.commit_wanted
+
+
+def test_what_is_put_off_to_the_end_of_the_batch_runs_once() -> None:
+    simulated = SimulatedBroker()
+    broker = simulated.broker
+    ran: list[str] = []
+
+    def first() -> None:
+        ran.append("first")
+        broker.at_end_of_batch(lambda: ran.append("second"))
+
+    broker.at_end_of_batch(first)
+    broker.dispatch()
+    broker.dispatch()
+    assert ran == ["first", "second"]
+
+
+def test_time_never_runs_backwards() -> None:
+    broker = SimulatedBroker().broker
+    now_ms = broker.now_ms
+    broker.advance(now_ms - 5)
+    assert broker.now_ms == now_ms
+
+
+def test_virtual_hosts_come_and_go() -> None:
+    simulated = SimulatedBroker()
+    broker = simulated.broker
+    vhost = broker.add_vhost("other", {"description": "for a test"})
+    broker.users.set_permissions("guest", "other", ".*", ".*", ".*")
+    with pytest.raises(PreconditionFailed, match="exists already"):
+        broker.add_vhost("other", {})
+    client = simulated.accept()
+    client.send_bytes(_handshake_to("other"))
+    client.open()
+    client.declare("q", durable=True)
+    stays = simulated.connect()
+    broker.delete_vhost("other")
+    close = client.expect(methods.ConnectionClose, 0)
+    assert (close.reply_code, close.reply_text) == (320, "CONNECTION_FORCED - vhost 'other' is deleted")
+    assert vhost.queues == {}
+    assert stays.take() == []
+    with pytest.raises(NotAllowed, match="vhost other not found"):
+        broker.vhost("other")
+    client.lose()
+    simulated.restart()
+    assert list(simulated.broker.vhosts) == ["/"]
+
+
+def _handshake_to(vhost: str) -> bytes:
+    from tests.support.simulated_client import handshake_bytes
+
+    return handshake_bytes(vhost=vhost)
+
+
+def test_nothing_is_kept_of_connections_queues_and_messages_that_ended(disk: SimulatedBroker) -> None:
+    client = disk.connect(channels=3)
+    client.declare("q", durable=True)
+    client.declare("mine", exclusive=True)
+    client.confirm_select()
+    client.send(3, methods.TxSelect())
+    client.expect(methods.TxSelectOk, 3)
+    client.qos(2, global_=True, channel=2)
+    client.consume("q", "a", channel=2)
+    client.consume("mine", "b", channel=2)
+    client.consume("amq.rabbitmq.reply-to", "c", no_ack=True)
+    for _ in range(5):
+        client.publish("q", b"123456789012345678901234567890", properties=PERSISTENT)
+        client.publish("mine", b"1")
+        client.publish("q", b"1", channel=3)
+    client.take()
+    channel = client.connection.channels[2]
+    message = next(iter(channel.unacked.values()))[1]
+    assert message.body
+    watched = [
+        weakref.ref(client.connection),
+        weakref.ref(client.transport),
+    ]
+    client.send(2, methods.QueueDelete(queue="q"))
+    client.expect(methods.QueueDeleteOk, 2)
+    client.close()
+    disk.settle()
+    disk.check()
+    disk.clients.clear()
+    del client, channel, message
+    gc.collect()
+    assert [reference() for reference in watched] == [None, None]
+    broker = disk.broker
+    assert not (broker.sessions or broker.awaiting_flush or broker.touched or broker.dirty_queues)
+    assert not broker.crowded_queues
+    assert disk.vhost.reply_queues == {}
+    assert broker.store.statistics()["entries"] == 0
+    assert disk.timers == 0
+    assert (broker.client_count, broker.channel_count) == (0, 0)
+
+
+@pytest.mark.parametrize("end", ["close", "lose", "force"])
+def test_counts_of_connections_and_channels_return_to_zero(end: str) -> None:
+    simulated = SimulatedBroker()
+    client = simulated.connect(channels=3)
+    client.send(2, methods.BasicGet(queue="missing"))
+    client.expect(methods.ChannelClose, 2)
+    assert simulated.broker.channel_count == 3
+    client.close_channel(3)
+    assert simulated.broker.channel_count == 2
+    if end == "close":
+        client.close()
+    elif end == "lose":
+        client.lose()
+    else:
+        client.connection.force_close("maintenance")
+    assert (simulated.broker.client_count, simulated.broker.channel_count) == (0, 0)
