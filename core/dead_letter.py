@@ -1,8 +1,8 @@
 """Dead-lettering: a message leaves its queue for the queue's dead letter exchange (spec A.7).
 
 The dead letter is a new message with the old body, whose headers say what happened: `x-death`, an array with one table
-per (queue, reason), the latest first, and `x-first-death-*` / `x-last-death-*`.  The history travels in the headers; one
-that a client carried over by publishing a dead letter again is continued, as applications expect that retry by
+per (queue, reason), the latest first, and `x-first-death-*` / `x-last-death-*`.  The history travels in the headers;
+one that a client carried over by publishing a dead letter again is continued, as applications expect that retry by
 republishing, unless the broker is told to start afresh (`continue_client_deaths`).
 
 The dead letter is appended to its queues before the original is settled, within the same flush, so that a crash can

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from core.exchanges.delayed import DelayedMessageExchange
 from core.queues.classic import ClassicQueue
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def _exchanges(broker: Broker, vhost: str | None) -> Iterator[Row]:
             row["auto_delete"] = exchange.auto_delete
             row["internal"] = exchange.internal
             row["arguments"] = dict(exchange.arguments)
+            if isinstance(exchange, DelayedMessageExchange):
+                row["messages_delayed"] = exchange.messages_delayed
             row["policy"] = exchange.policy
             row["operator_policy"] = exchange.operator_policy
             row["effective_policy_definition"] = dict(exchange.effective_policy)

@@ -225,6 +225,7 @@ class VirtualHost:
     def _append(self, route: Route, message: Message, barred: Collection[str]) -> Outcome:
         """Append `message` to the queues of `route`, except those named in `barred`, and to the store."""
         outcome = Outcome.TAKEN
+        waits_for_flush = False
         queues: Iterable[Queue] = route.queues
         if route.guarded or barred:
             taken = []
@@ -236,6 +237,9 @@ class VirtualHost:
                     taken.append(queue)
                 elif admission is Admission.REFUSE:
                     outcome = Outcome.REFUSED
+                elif queue.store_id and message.properties.persistent and self.broker.store.durable:
+                    # What it duplicates may not be on disk yet; it is confirmed no sooner.
+                    waits_for_flush = True
             queues = taken
             if message.properties.persistent:
                 store_ids = tuple(queue.store_id for queue in taken if queue.store_id)
@@ -251,9 +255,8 @@ class VirtualHost:
         if store_ids:
             store = self.broker.store
             store.append(message, store_ids)
-            if store.durable and outcome is Outcome.TAKEN:
-                outcome = Outcome.STORED
-        return outcome
+            waits_for_flush |= store.durable
+        return Outcome.STORED if waits_for_flush and outcome is Outcome.TAKEN else outcome
 
 
 def _next_to_ask(route: Route, asked: list[Exchange]) -> Exchange | None:

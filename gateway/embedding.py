@@ -46,7 +46,7 @@ class EmbeddedBroker:
         return f"{protocol}://[{host}]:{port}/" if ":" in host else f"{protocol}://{host}:{port}/"
 
     def inspect(self, what: str, vhost: str | None = None) -> list[dict[str, object]]:
-        """Rows of queues, exchanges, bindings, connections, channels, consumers or vhosts, as `warren ctl` lists them."""
+        """Rows of queues, exchanges, bindings, connections, channels, consumers or vhosts, as `warren ctl` has them."""
         return self._server.broker.inspect(what, vhost)
 
     def set_alarm(self, resource: str, raised: bool) -> None:

@@ -15,8 +15,6 @@ from adapters.registry import OWN
 from core.errors import StorageError
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
-
     from adapters.interface import Accept, Configure
     from gateway.config import Config
 
@@ -57,23 +55,23 @@ def options_of(config: Config) -> Options:
 
 
 def _load(name: str) -> Configure:
-    from importlib.metadata import EntryPoint
+    from importlib import import_module
 
-    own = OWN.get(name)
-    entry = EntryPoint(name, own, ENTRY_POINT_GROUP) if own is not None else _found().get(name)
-    if entry is None:
+    where = OWN.get(name) or _found().get(name)
+    if where is None:
         raise StorageError(f"no adapter for the protocol '{name}' is installed; there are {', '.join(PROTOCOLS)}")
+    module, _, function = where.partition(":")
     try:
-        return cast("Configure", entry.load())
+        return cast("Configure", getattr(import_module(module), function))
     except (ImportError, AttributeError) as error:
         raise StorageError(
-            f"the adapter for the protocol '{name}' ({entry.value}) can't be loaded: {error}; "
+            f"the adapter for the protocol '{name}' ({where}) can't be loaded: {error}; "
             "install its package again, or remove the listener"
         ) from error
 
 
-def _found() -> dict[str, EntryPoint]:
-    """The adapters that other packages offer, by the name of their protocol."""
+def _found() -> dict[str, str]:
+    """The adapters that other packages offer: the name of the protocol to `module:function`."""
     from importlib.metadata import entry_points
 
-    return {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
+    return {entry.name: f"{entry.module}:{entry.attr}" for entry in entry_points(group=ENTRY_POINT_GROUP)}

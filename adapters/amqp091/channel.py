@@ -206,7 +206,8 @@ class Channel:
             self.connection.channel_failed(
                 self,
                 PreconditionFailed(
-                    f"delivery acknowledgement on channel {self.number} timed out. Timeout value used: {timeout_ms} ms. "
+                    f"delivery acknowledgement on channel {self.number} timed out. "
+                    f"Timeout value used: {timeout_ms} ms. "
                     "Acknowledge sooner, or set another x-consumer-timeout"
                 ),
             )

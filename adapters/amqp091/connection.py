@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING, Final
 
 from adapters.amqp091 import methods, methods_legacy
 from adapters.amqp091.channel import Channel
-from adapters.amqp091.handlers import handle
 from adapters.amqp091.constants import (
     CLASS_BASIC,
     FRAME_BODY,
@@ -39,6 +38,7 @@ from adapters.amqp091.constants import (
     PROTOCOL_HEADER,
 )
 from adapters.amqp091.framing import FRAMED_FOR_CHANNEL
+from adapters.amqp091.handlers import handle
 from adapters.amqp091.handshake import Handshake
 from adapters.amqp091.heartbeat import Heartbeat
 from adapters.amqp091.holding import Holding
@@ -63,9 +63,9 @@ from core.outbox import Outbox
 from core.properties import Properties, encode_properties
 
 if TYPE_CHECKING:
-    from adapters.amqp091.settings import Amqp091Settings
     from collections.abc import Iterable, Mapping
 
+    from adapters.amqp091.settings import Amqp091Settings
     from core.broker import Broker
     from core.deadlines import Deadline
     from core.field_table import FieldValue

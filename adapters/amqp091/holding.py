@@ -74,7 +74,10 @@ class Holding:
             self.release()
 
     def release(self) -> None:
-        """Handle what was kept, in order, unless an alarm is raised; what the peer has to read replies for first stays."""
+        """Handle what was kept, in order, unless an alarm is raised.
+
+        What the peer has to read replies for first stays.
+        """
         connection = self._connection
         if connection.broker.alarms.blocked is not None:
             return

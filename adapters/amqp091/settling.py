@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 def settle(channel: Channel, tag: int, *, multiple: bool, outcome: str) -> None:
     """Settle one delivery, or all up to `tag`, now or, on a tx channel, at the commit.
 
-    outcome: "ack", "discard", "requeue" (the delivery failed) or "return" (it didn't).  Raises PreconditionFailed (406) for an unknown tag.
+    outcome: "ack", "discard", "requeue" (the delivery failed) or "return" (it didn't).
+    Raises PreconditionFailed (406) for an unknown tag.
     """
     if tag in channel.expired:
         if not multiple:

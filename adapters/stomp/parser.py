@@ -12,7 +12,8 @@ scanned twice, and a frame that trickles in byte by byte costs no more than one 
                             '-- HELP, which is a line alone --------------------------------->
 
 Between frames any number of NUL, LF and CRLF is skipped, so that a person may end the body with Ctrl-@ and Enter.
-Lines end with LF or CRLF in all versions.  Every limit is checked before more is kept than it allows.
+Lines end with LF or CRLF in all versions; any other carriage return is an error, except in 1.1, which has no escape
+for it.  Every limit is checked before more is kept than it allows.
 
 What depends on the version is set by the session once it is negotiated: `version` decides on escapes and, in 1.0, on
 white space before values.  CONNECT and STOMP have no escapes.
@@ -26,7 +27,7 @@ from __future__ import annotations
 from typing import Final
 
 from adapters.stomp.errors import FramingError
-from adapters.stomp.escaping import V1_0, unescape
+from adapters.stomp.escaping import V1_0, V1_1, unescape
 from adapters.stomp.frames import CLIENT_COMMANDS, CONNECT, HELP, SEND, STOMP, Frame
 from adapters.stomp.settings import (
     BODY_BYTES_MAX,
@@ -192,7 +193,7 @@ class FrameParser:
             line = line[:-1]
         else:
             self._crlf_only = False
-        if b"\r" in line:
+        if b"\r" in line and self.version != V1_1:
             raise _stray_carriage_return()
         if b"\0" in line:
             raise FramingError(
@@ -213,7 +214,6 @@ class FrameParser:
         if self.friendly:
             command = command.strip().upper()
             if not command:
-                self._stage = _BETWEEN
                 return None
         if command == HELP or (self.friendly and command not in CLIENT_COMMANDS):
             self._stage = _BETWEEN
@@ -226,9 +226,12 @@ class FrameParser:
         if len(self._headers) >= HEADERS_MAX:
             raise FramingError(f"more than {HEADERS_MAX} headers in a frame")
         name_bytes, colon, value_bytes = line.partition(b":")
-        if not colon:
+        if not colon or not name_bytes:
             shown = line[:80].decode("utf-8", "backslashreplace")
-            raise FramingError(f"header line '{shown}' has no colon; write name:value, and a blank line before the body")
+            raise FramingError(
+                f"header line '{shown}' has no {'name' if colon else 'colon'}; "
+                "write name:value, and a blank line before the body"
+            )
         if len(name_bytes) > HEADER_BYTES_MAX or len(value_bytes) > HEADER_BYTES_MAX:
             raise _long_header()
         name = name_bytes.decode("utf-8", "surrogateescape")

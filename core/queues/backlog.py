@@ -3,8 +3,8 @@
 `entries` is a deque in the order of `Message.sequence`.  Its elements are messages or, for the part that left memory,
 *tickets*: one int that packs the sequence, the body size and the log position of a stored message (44 bytes each
 instead of a message with its body).  `load` reads the records behind a run of tickets in one go, ahead of the
-consumers; `page_out` does the reverse at the tail, for messages that are safely on disk.  `merge` puts returned messages
-back in their places.
+consumers; `page_out` does the reverse at the tail, for messages that are safely on disk.  `merge` puts returned
+messages back in their places.
 
 The deque itself is public and stays the same object, since the queue's hot path works on it directly; whoever takes
 an int from its head calls `load` with it.

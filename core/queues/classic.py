@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from core.binding import EMPTY_TABLE_RAW
 from core.dead_letter import DELIVERY_LIMIT, EXPIRED, MAXLEN, REJECTED, dead_letter
-from core.deduplication import DeduplicationWindow
+from core.deduplication import DeduplicationWindow, fingerprint
 from core.errors import AccessRefused, ResourceLocked
 from core.firehose import trace_delivery
 from core.message import Message
@@ -187,9 +187,11 @@ class ClassicQueue(Queue):
     def admit(self, message: Message) -> Admission:
         """Refuse a message that a full queue with reject-publish has no room for; drop a duplicate."""
         rules = self.rules
+        seen_as = None
         if self._deduplication is not None:
             value = (message.properties.headers or {}).get(rules.deduplication_header)
-            if value is not None and self._deduplication.seen(str(value), self.vhost.broker.now_ms):
+            seen_as = None if value is None else fingerprint(value)
+            if seen_as is not None and self._deduplication.seen(seen_as, self.vhost.broker.now_ms):
                 return Admission.DROP
         if not rules.refuses:
             return Admission.TAKE
@@ -202,6 +204,8 @@ class ClassicQueue(Queue):
         )
         if not full:
             return Admission.TAKE
+        if self._deduplication is not None and seen_as is not None:
+            self._deduplication.forget(seen_as)
         if rules.overflow == REJECT_PUBLISH_DLX:
             dead_letter(self, rules, message, MAXLEN)
         return Admission.REFUSE

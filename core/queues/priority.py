@@ -1,7 +1,7 @@
 """A classic queue with priorities (x-max-priority, spec A.7): strictly the highest first, in order within each.
 
-A message's priority above the queue's maximum counts as the maximum, none as 0.  Each priority has a backlog of its own;
-everything else is the classic queue's, which always looks at all of its backlogs, the highest first.
+A message's priority above the queue's maximum counts as the maximum, none as 0.  Each priority has a backlog of its
+own; everything else is the classic queue's, which always looks at all of its backlogs, the highest first.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 Programs that declare quorum queues run unchanged; replication comes with the distributed engine.  What differs from a
 classic queue: every message is kept on disk, whatever its delivery mode; deliveries are counted, and a message that
 failed more often than the delivery limit (20 unless declared) is dead-lettered or dropped; what a quorum queue
-can't be (exclusive, transient, auto-delete, server-named) is refused, and so are global prefetch, if-unused and if-empty.
+can't be (exclusive, transient, auto-delete, server-named) is refused, and so are global prefetch, if-unused and
+if-empty.
 """
 
 from __future__ import annotations

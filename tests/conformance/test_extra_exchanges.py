@@ -1,7 +1,7 @@
 """The exchange types that RabbitMQ has as plugins, and deduplication, through a real client (A.6 Types).
 
-Debian's RabbitMQ has no x-delayed-message, x-local-random nor deduplication, and the other plugins are not switched on
-there, so these tests talk to Warren only.
+Debian's RabbitMQ has no x-delayed-message, x-local-random nor deduplication, and the other plugins are not
+switched on there, so these tests talk to Warren only.
 """
 
 from __future__ import annotations

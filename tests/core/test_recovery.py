@@ -130,7 +130,7 @@ def test_a_crash_loses_what_was_not_flushed_and_keeps_what_was(broker: Simulated
     assert client.take() == [Event(1, methods.BasicAck(2, True))]
     client.get("q", no_ack=True)
     client.publish("q", b"last", properties=PERSISTENT)
-    client.settle()
+    assert client.take() == [Event(1, methods.BasicAck(3, False))]
     broker.commits_by_itself = False
     client.publish("q", b"unflushed", properties=PERSISTENT)
     client.get("q", no_ack=True)

@@ -41,7 +41,7 @@ FLOW_EVERY = 10
 ROLLBACK_SHARE = 0.1
 """Of the transactions."""
 
-DECLARE_SHARE = 0.2
+DECLARE_SHARE = 0.4
 """Of the turns of the loop: more would be a test of declarations alone, as each drops the broker's cached routes."""
 
 EXTRAS_MAX = 6
@@ -242,7 +242,7 @@ class Mover(Role):
             self.history.acknowledge(self.link.name, MOVE_IN, message_id, transaction)
             self.link.send(link.acknowledge(tag))
             for queue in (MOVE_LEFT, MOVE_RIGHT):
-                moved = self.numbers.next_id(self.publisher, random_size(self.chance) // 4)
+                moved = self.numbers.next_id(self.publisher, random_size(self.chance))
                 self.history.publish(self.publisher, moved, (queue,), transaction=transaction)
                 self.link.send(link.publish_frames("", queue, moved))
         if self.chance.random() < ROLLBACK_SHARE:

@@ -33,7 +33,7 @@ from tests.support.crash_roles import Consumer, Declarer, Mover, Numbers, Publis
 from tests.support.warren_process import READY_TIMEOUT_S, REPOSITORY, STOP_GRACE_S
 
 PUBLISHERS = 4
-MOVERS = 3
+MOVERS = 6
 
 SEGMENT_BYTES = (1 << 20, 4 << 20, 64 << 20)
 """Sizes of segments, one of which each start draws; the last is the broker's own."""

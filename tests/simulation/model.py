@@ -1,0 +1,244 @@
+"""A broker in a hundred lines: lists per queue, and who holds what.
+
+It shares nothing with the broker under test.  Of what a broker may decide itself, only the choice among several
+consumers of a queue is left open: the model then checks each delivery as it is seen (`delivered`) instead of foretelling
+it.  What a delivery must be follows from the model alone: with messages ready in order of their numbers, the next one
+given to anybody is the first.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(order=True)
+class Entry:
+    """A message in a queue, in its place by `number`; `returned`: it was delivered before."""
+
+    number: int
+    body: bytes = field(compare=False)
+    persistent: bool = field(compare=False)
+    returned: bool = field(compare=False, default=False)
+
+
+@dataclass
+class ModelConsumer:
+    """Where a consumer is, and how much it may hold."""
+
+    queue: str
+    channel: tuple[int, int]
+    prefetch: int
+    no_ack: bool
+
+
+@dataclass
+class ModelQueue:
+    """`ready` in order; `durable`: survives; `auto_delete` once it had a consumer."""
+
+    durable: bool
+    auto_delete: bool
+    ready: list[Entry] = field(default_factory=list)
+
+
+@dataclass
+class Held:
+    """A delivery that is not settled."""
+
+    queue: str
+    entry: Entry
+    tag: str | None
+    generation: int
+
+
+Snapshot = dict[tuple[str, int], list[Entry]]
+"""Entries by queue name and generation (a queue deleted and declared anew is another one)."""
+
+
+class Model:
+    """Channels are (connection, number); consumers are known by (connection, number, tag)."""
+
+    def __init__(self) -> None:
+        self.queues: dict[str, ModelQueue] = {}
+        self.generations: dict[str, int] = {}
+        self.bindings: set[tuple[str, str]] = set()
+        self.consumers: dict[tuple[int, int, str], ModelConsumer] = {}
+        self.held: dict[tuple[int, int], dict[int, Held]] = {}
+        self.next_tags: dict[tuple[int, int], int] = {}
+        self.global_limits: dict[tuple[int, int], int] = {}
+        self.number = 0
+
+    # Topology
+
+    def declare(self, name: str, *, durable: bool, auto_delete: bool) -> bool:
+        """False when it is there and differs."""
+        found = self.queues.get(name)
+        if found is None:
+            self.queues[name] = ModelQueue(durable, auto_delete)
+            self.generations[name] = self.generations.get(name, 0) + 1
+            return True
+        return (found.durable, found.auto_delete) == (durable, auto_delete)
+
+    def delete(self, name: str) -> list[tuple[int, int, str]]:
+        """Take a queue away; the consumers that it had."""
+        gone = [key for key, consumer in self.consumers.items() if consumer.queue == name]
+        for key in gone:
+            del self.consumers[key]
+        self.queues.pop(name, None)
+        self.bindings = {binding for binding in self.bindings if binding[1] != name}
+        return gone
+
+    # Publishing
+
+    def publish(self, exchange: str, key: str, body: bytes, *, persistent: bool) -> list[Entry]:
+        """The entries that a message becomes, one per queue; none when it is unroutable."""
+        self.number += 1
+        if exchange:
+            names = [name for bound_key, name in sorted(self.bindings) if bound_key == key]
+        else:
+            names = [key] if key in self.queues else []
+        entries = []
+        for name in dict.fromkeys(names):
+            entry = Entry(self.number, body, persistent)
+            self.queues[name].ready.append(entry)
+            entries.append(entry)
+        return entries
+
+    # Consuming
+
+    def credit(self, key: tuple[int, int, str]) -> bool:
+        """True when this consumer could take a message."""
+        consumer = self.consumers[key]
+        held = [each for each in self.held[consumer.channel].values() if each.tag is not None]
+        limit = self.global_limits.get(consumer.channel, 0)
+        if limit and len(held) >= limit:
+            return False
+        own = sum(1 for each in held if each.tag == key[2])
+        return consumer.no_ack or not consumer.prefetch or own < consumer.prefetch
+
+    def delivered(self, key: tuple[int, int, str], number: int, redelivered: bool, body: bytes) -> None:
+        """A consumer got this: it must be the head of its queue, on credit, with the right tag and flag."""
+        consumer = self.consumers[key]
+        queue = self.queues[consumer.queue]
+        assert queue.ready, f"{key} got {body!r} from an empty queue"
+        assert self.credit(key), f"{key} got {body!r} without credit"
+        self._take(consumer.channel, queue.ready.pop(0), consumer.queue, number, redelivered, body, key[2], consumer.no_ack)
+
+    def got(self, channel: tuple[int, int], name: str, number: int, redelivered: bool, body: bytes, no_ack: bool) -> None:
+        """basic.get-ok: the same for a poll."""
+        self._take(channel, self.queues[name].ready.pop(0), name, number, redelivered, body, None, no_ack)
+
+    def _take(
+        self,
+        channel: tuple[int, int],
+        entry: Entry,
+        name: str,
+        number: int,
+        redelivered: bool,
+        body: bytes,
+        tag: str | None,
+        no_ack: bool,
+    ) -> None:
+        assert body == entry.body, f"expected {entry.body!r} from {name}, got {body!r}"
+        assert redelivered == entry.returned, f"{body!r} redelivered={redelivered}"
+        self.next_tags[channel] += 1
+        assert number == self.next_tags[channel], "delivery tags count up"
+        if not no_ack:
+            self.held[channel][number] = Held(name, entry, tag, self.generations[name])
+
+    def starving(self) -> list[tuple[int, int, str]]:
+        """Consumers that could take a message of their queue, which has some."""
+        return [
+            key
+            for key, consumer in self.consumers.items()
+            if self.queues[consumer.queue].ready and self.credit(key)
+        ]
+
+    # Settling
+
+    def settle(self, channel: tuple[int, int], number: int, *, multiple: bool, requeue: bool) -> bool:
+        """False for a tag that is not outstanding."""
+        held = self.held[channel]
+        if multiple and not number:
+            chosen = list(held)
+        elif number not in held:
+            return False
+        else:
+            chosen = [each for each in held if each <= number] if multiple else [number]
+        for each in chosen:
+            taken = held.pop(each)
+            if requeue:
+                self._give_back(taken)
+        return True
+
+    def recover(self, channel: tuple[int, int]) -> None:
+        """Everything that is held on the channel returns."""
+        self.settle(channel, 0, multiple=True, requeue=True)
+
+    def _give_back(self, taken: Held) -> None:
+        queue = self.queues.get(taken.queue)
+        if queue is not None and self.generations[taken.queue] == taken.generation:
+            taken.entry.returned = True
+            insort(queue.ready, taken.entry)
+
+    # Ends
+
+    def open(self, channel: tuple[int, int]) -> None:
+        """A fresh channel."""
+        self.held[channel] = {}
+        self.next_tags[channel] = 0
+        self.global_limits[channel] = 0
+
+    def cancel(self, key: tuple[int, int, str]) -> None:
+        """A consumer ends; an auto-delete queue without any goes with it."""
+        name = self.consumers.pop(key).queue
+        still = any(consumer.queue == name for consumer in self.consumers.values())
+        if self.queues[name].auto_delete and not still:
+            self.delete(name)
+
+    def close(self, channel: tuple[int, int]) -> None:
+        """Consumers go first, then what is held returns."""
+        for key in [key for key in self.consumers if key[:2] == channel]:
+            if key in self.consumers:
+                self.cancel(key)
+        self.recover(channel)
+
+    def snapshot(self) -> Snapshot:
+        """What a commit that begins now makes survive a crash: what is ready or held, if it is stored at all."""
+        found: Snapshot = {}
+        for name, queue in self.queues.items():
+            if queue.durable:
+                held = [
+                    each.entry
+                    for channel in self.held.values()
+                    for each in channel.values()
+                    if each.queue == name and each.generation == self.generations[name]
+                ]
+                stored = sorted(entry for entry in [*queue.ready, *held] if entry.persistent)
+                found[name, self.generations[name]] = stored
+        return found
+
+    def stop(self) -> None:
+        """A clean stop and start: only up to the last message that was delivered, messages are marked."""
+        for channel in list(self.held):
+            self.close(channel)
+        for queue in self._start().values():
+            queue.ready = [entry for entry in queue.ready if entry.persistent]
+            last = max((entry.number for entry in queue.ready if entry.returned), default=0)
+            for entry in queue.ready:
+                entry.returned = entry.number <= last
+
+    def crash(self, snapshot: Snapshot) -> None:
+        """Everything but the definitions is as the snapshot says, and all of it is marked."""
+        self.consumers.clear()
+        for name, queue in self._start().items():
+            stored = snapshot.get((name, self.generations[name]), [])
+            queue.ready = [replace(entry, returned=True) for entry in stored]
+
+    def _start(self) -> dict[str, ModelQueue]:
+        self.held.clear()
+        self.next_tags.clear()
+        self.global_limits.clear()
+        self.queues = {name: queue for name, queue in self.queues.items() if queue.durable}
+        self.bindings = {binding for binding in self.bindings if binding[1] in self.queues}
+        return self.queues
