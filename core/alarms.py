@@ -17,20 +17,23 @@ class Alarms:
     __slots__ = ("_listeners", "_raised", "blocked")
 
     def __init__(self) -> None:
-        self._raised: set[str] = set()
+        self._raised: set[tuple[str, str]] = set()
         self._listeners: dict[Callable[[], None], None] = {}
         self.blocked: str | None = None
 
-    def set(self, resource: str, raised: bool) -> bool:
-        """Raise or clear the alarm of "memory" or "disk"; True when that changed it."""
-        if raised == (resource in self._raised):
+    def set(self, resource: str, raised: bool, *, source: str = "measured") -> bool:
+        """Raise or clear the alarm of "memory" or "disk"; True when that changed it.
+
+        source: who says so; an alarm is raised as long as anybody says so.
+        """
+        if raised == ((resource, source) in self._raised):
             return False
         if raised:
-            self._raised.add(resource)
+            self._raised.add((resource, source))
         else:
-            self._raised.discard(resource)
+            self._raised.discard((resource, source))
         was_blocked = self.blocked is not None
-        self.blocked = " & ".join(REASONS[name] for name in sorted(self._raised, reverse=True)) or None
+        self.blocked = " & ".join(REASONS[name] for name in reversed(self.raised())) or None
         if was_blocked != (self.blocked is not None):
             for listener in list(self._listeners):
                 listener()
@@ -38,7 +41,7 @@ class Alarms:
 
     def raised(self) -> list[str]:
         """The names of the raised alarms, sorted."""
-        return sorted(self._raised)
+        return sorted({name for name, _ in self._raised})
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever publishing gets blocked or free again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.config import Config
+from gateway.errors import sole_error
 from gateway.log import configure_logging
 
 
@@ -21,12 +22,4 @@ def run(config: Config) -> None:
     try:
         trio.run(serve, config)
     except BaseExceptionGroup as group:
-        raise _essence(group) from None
-
-
-def _essence(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one error that a nursery wrapped, or the whole group when there are several."""
-    inner: BaseException = group
-    while isinstance(inner, BaseExceptionGroup) and len(inner.exceptions) == 1:
-        inner = inner.exceptions[0]
-    return group if isinstance(inner, BaseExceptionGroup) else inner
+        raise sole_error(group) from None

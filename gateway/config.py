@@ -181,8 +181,9 @@ class Config:
     """`product` in the server properties.  Client libraries choose behaviour by it (Kombu: the meaning of a
     prefetch count), so it says what Warren behaves like."""
 
-    product_version: str = "4.1.0"
-    """`version` in the server properties; read together with `product`."""
+    product_version: str = "3.13.7"
+    """`version` in the server properties; read together with `product`.  A version before 4, since from 4 on Kombu
+    (Celery) believes that a running prefetch can't be raised, and tasks in the future hold up all others."""
 
     cluster_name: str = ""
     """Name of this broker in the server properties; empty becomes warren@HOSTNAME."""

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import cast
 
 from gateway.config import Config
-from gateway.config_values import Listener
+from gateway.config_values import Listener, format_address
 from gateway.config_values import listeners as listeners_of
 from gateway.protocols import PROTOCOLS
+from gateway.errors import sole_error
 from gateway.server import Server, open_server
 
 
@@ -41,9 +42,9 @@ class EmbeddedBroker:
         return self._server.listening[protocol][0]
 
     def url(self, protocol: str = "amqp") -> str:
-        """`amqp://HOST:PORT/` for clients that take one."""
+        """`amqp://HOST:PORT` for clients that take one; without a path, which every client takes for the vhost `/`."""
         host, port = self.address(protocol)
-        return f"{protocol}://[{host}]:{port}/" if ":" in host else f"{protocol}://{host}:{port}/"
+        return f"{protocol}://{format_address(host, port)}"
 
     def inspect(self, what: str, vhost: str | None = None) -> list[dict[str, object]]:
         """Rows of queues, exchanges, bindings, connections, channels, consumers or vhosts, as `warren ctl` has them."""
@@ -51,7 +52,7 @@ class EmbeddedBroker:
 
     def set_alarm(self, resource: str, raised: bool) -> None:
         """Raise or clear the "memory" or "disk" alarm by hand, to see how clients cope with connection.blocked."""
-        self._server.broker.alarms.set(resource, raised)
+        self._server.broker.alarms.set(resource, raised, source="program")
         self._server.changed()
 
 
@@ -78,5 +79,9 @@ async def open_broker(
         in_memory=data_directory is None,
         listeners=cast("tuple[Listener, ...]", _parse_listeners(list(listen))),
     )
-    async with open_server(chosen) as server:
-        yield EmbeddedBroker(server)
+    try:
+        async with open_server(chosen) as server:
+            yield EmbeddedBroker(server)
+    except BaseExceptionGroup as group:
+        # The broker's tasks are its own affair: an error of the program, or the one of a failed start, arrives bare.
+        raise sole_error(group) from None

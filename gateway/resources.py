@@ -21,15 +21,19 @@ CHECK_INTERVAL_S: Final = 1.0
 """Fast enough to stop a publisher on a fast link before the last tenth of memory is gone."""
 
 
-def raise_descriptor_limit() -> int:
-    """Raise the soft limit of open files to the hard one; the limit now."""
+def raise_descriptor_limit() -> None:
+    """Raise the soft limit of open files to the hard one; for a process that is a broker and nothing else."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-            soft = hard
         except (ValueError, OSError) as error:
             _log.warning("the limit of open files stays at %d: %s", soft, error)
+
+
+def descriptor_limit() -> int:
+    """How many files this process may have open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return soft if soft != resource.RLIM_INFINITY else 1 << 30
 
 

@@ -34,7 +34,7 @@ from gateway.config_values import Listener
 from gateway.hub import Hub
 from gateway.listeners import ListeningSocket
 from gateway.protocols import accept_by_protocol
-from gateway.resources import raise_descriptor_limit, watch_resources
+from gateway.resources import watch_resources
 
 _log = logging.getLogger("warren.broker")
 
@@ -48,10 +48,14 @@ COMPACTION_PAUSE_S: Final = 0.001
 
 
 class BrokerRun:
-    """A running broker: `broker`, `hub` and the addresses in `listening` (protocol -> [(host, port)])."""
+    """A running broker: `broker`, `hub` and the addresses in `listening` (protocol -> [(host, port)]).
 
-    def __init__(self, config: Config, listeners: Sequence[Listener]) -> None:
+    descriptors_max: how many files this process may have open.
+    """
+
+    def __init__(self, config: Config, listeners: Sequence[Listener], descriptors_max: int) -> None:
         self.config = config
+        self._descriptors_max = descriptors_max
         self._listeners = listeners
         self.listening: dict[str, list[tuple[str, int]]] = {}
         self._sockets: list[ListeningSocket] = []
@@ -142,9 +146,8 @@ class BrokerRun:
 
     def _listen(self) -> None:
         accepts = accept_by_protocol(self.config, [listener.protocol for listener in self._listeners])
-        descriptors_max = raise_descriptor_limit()
         for listener in self._listeners:
-            sock = ListeningSocket(self.hub, listener, accepts[listener.protocol], descriptors_max)
+            sock = ListeningSocket(self.hub, listener, accepts[listener.protocol], self._descriptors_max)
             self._sockets.append(sock)
             self.listening.setdefault(listener.protocol, []).append(sock.address)
         self.hub.on_released = self._released

@@ -26,6 +26,7 @@ from gateway.ctl_control import Control
 from gateway.ctl_server import serve_control
 from gateway.data_directory import DataDirectory
 from gateway.ready_file import remove_ready_file, write_ready_file
+from gateway.resources import descriptor_limit, raise_descriptor_limit
 from gateway.runner import DEFINITIONS_NAME, BrokerRun, addresses
 from gateway.version import WARREN_VERSION
 
@@ -73,7 +74,7 @@ class Server:
         """Open the data and listen; nothing happens when that is so already."""
         if self._run is not None:
             return
-        run = BrokerRun(self.config, self._listeners)
+        run = BrokerRun(self.config, self._listeners, descriptor_limit())
         self._run_ended = trio.Event()
         await self._nursery.start(self._run_to_end, run)
         self._run = run
@@ -121,8 +122,11 @@ class Server:
         await self._stop_wanted.wait()
 
     async def _run_to_end(self, run: BrokerRun, *, task_status: trio.TaskStatus[None]) -> None:
+        # Cancelling the process's nursery must not take the hub away before the clients have been told; whoever cancels
+        # calls `stop_app`.
         try:
-            await run.run(task_status=task_status)
+            with trio.CancelScope(shield=True):
+                await run.run(task_status=task_status)
         finally:
             self._run = None
             self._run_ended.set()
@@ -137,11 +141,11 @@ async def open_server(config: Config) -> AsyncIterator[Server]:
             directory = stack.enter_context(DataDirectory(Path(config.data_directory)))
         nursery = await stack.enter_async_context(trio.open_nursery())
         server = Server(config, nursery, directory)
-        await server.start_app()
-        if directory is not None:
-            control = Control(server, config, time.monotonic())
-            await nursery.start(serve_control, control, directory.path)
         try:
+            await server.start_app()
+            if directory is not None:
+                control = Control(server, config, time.monotonic())
+                await nursery.start(serve_control, control, directory.path)
             yield server
         finally:
             with trio.CancelScope(shield=True):
@@ -151,6 +155,7 @@ async def open_server(config: Config) -> AsyncIterator[Server]:
 
 async def serve(config: Config) -> None:
     """Run a broker until SIGTERM, Ctrl-C or the command `stop`."""
+    raise_descriptor_limit()
     if config.ready_file is not None:
         remove_ready_file(config.ready_file)
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:

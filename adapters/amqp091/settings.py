@@ -29,7 +29,7 @@ class Amqp091Settings:
     unread_timeout_ms: int = 30_000
     message_bytes_max: int = 16 * 1024 * 1024
     product: str = "RabbitMQ"
-    version: str = "4.1.0"
+    version: str = "3.13.7"
     own_version: str = ""
     cluster_name: str = "warren@localhost"
     anonymous_user: str | None = None

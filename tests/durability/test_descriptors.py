@@ -96,10 +96,10 @@ def test_more_clients_than_descriptors(starter: Starter) -> None:
             assert is_served(client, 5)
         assert not is_served(waiting[10], PATIENCE_S)
         assert publish_confirmed(publisher, 10) == 10
+        assert starter.log.count("new connections wait") <= 12, "more than a line each time the room was used up again"
 
     assert starter.stop(broker) == 0
     assert "[critical]" not in starter.log
-    assert starter.log.count("new connections wait") < 5
     again = starter.start()
     with WireClient(again.addresses["amqp"]) as client:
         client.handshake()

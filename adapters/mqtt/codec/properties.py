@@ -75,18 +75,29 @@ class Kind(Enum):
 class PropertyRule:
     """What holds for one property.
 
-    packets: the types whose packets may carry it, WILL included.  minimum, maximum: bounds of a number beyond those of
-    its kind.  reason_code, clause: what breaking the bounds means.
+    packets: the types whose packets may carry it, WILL included.  section: where it is described.  minimum, maximum:
+    bounds of a number beyond those of its kind; reason_code: what breaking them means; clause: the statement that has
+    them, if it has a number.
     """
 
     identifier: int
     name: str
     kind: Kind
     packets: frozenset[int]
-    clause: str
+    section: str
     minimum: int = 0
     maximum: int = 0xFFFF_FFFF
     reason_code: int = reason_codes.PROTOCOL_ERROR
+    clause: str = ""
+
+    @property
+    def bounds_clause(self) -> str:
+        return self.clause or self.section
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether one packet may carry several: its value is a list, then."""
+        return self.kind is Kind.PAIR or self.kind is Kind.VARIABLE
 
 
 _connect = frozenset({versions.CONNECT})
@@ -109,7 +120,7 @@ RULES: Final = (
     PropertyRule(1, "payload_format_indicator", Kind.BYTE, _message, "3.3.2.3.2", maximum=1),
     PropertyRule(2, "message_expiry_interval", Kind.FOUR_BYTES, _message, "3.3.2.3.3"),
     PropertyRule(3, "content_type", Kind.STRING, _message, "3.3.2.3.9"),
-    PropertyRule(8, "response_topic", Kind.STRING, _message, "MQTT-3.3.2-14"),
+    PropertyRule(8, "response_topic", Kind.STRING, _message, "3.3.2.3.5", clause="MQTT-3.3.2-14"),
     PropertyRule(9, "correlation_data", Kind.BINARY, _message, "3.3.2.3.6"),
     PropertyRule(
         11,
@@ -146,9 +157,10 @@ RULES: Final = (
         "topic_alias",
         Kind.TWO_BYTES,
         _publish,
-        "MQTT-3.3.2-8",
+        "3.3.2.3.4",
         minimum=1,
         reason_code=reason_codes.TOPIC_ALIAS_INVALID,
+        clause="MQTT-3.3.2-8",
     ),
     PropertyRule(36, "maximum_qos", Kind.BYTE, _connack, "3.2.2.3.4", maximum=1),
     PropertyRule(37, "retain_available", Kind.FLAG, _connack, "3.2.2.3.5"),
