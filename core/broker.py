@@ -256,11 +256,17 @@ class Broker:
                 self.dirty_queues = []
                 for queue in queues:
                     queue.dirty = False
-                    queue.drain()
+                    try:
+                        queue.drain()
+                    except Exception:
+                        _log.exception("%s: internal error while delivering", queue.description)
             calls = self.after_batch
             self.after_batch = []
             for call in calls:
-                call()
+                try:
+                    call()
+                except Exception as error:
+                    self._callback_failed(error)
         if self.definitions.dirty:
             self.definitions.commit()
 
@@ -289,7 +295,10 @@ class Broker:
         if commit.flush is not None:
             self.store.finish_flush(commit.flush)
         for committed, mark in commit.waiting:
-            committed.flushed(mark)
+            try:
+                committed.flushed(mark)
+            except Exception as error:
+                self._callback_failed(error)
         if self.crowded_queues:
             self._page_out()
 
@@ -301,4 +310,4 @@ class Broker:
         self.crowded_queues = {queue for queue in queues if queue.resident_bytes > 0}
 
     def _callback_failed(self, error: Exception) -> None:
-        _log.error("a timer's action failed", exc_info=error)
+        _log.error("an action of a timer, a commit or the end of a batch failed", exc_info=error)

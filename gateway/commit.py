@@ -20,29 +20,29 @@ if TYPE_CHECKING:
 _log = logging.getLogger("warren.commit")
 
 
-async def run_commits(hub: Hub) -> None:
+async def run_commits(hub: Hub, where: str) -> None:
     """Commit whatever waits, until cancelled; a commit under way is finished first.
 
-    Raises StorageError when the disk fails.
+    where: the directory of the message log, for the error.  Raises StorageError when the disk fails.
     """
     async with trio.open_nursery() as nursery:
         maintenance = _Maintenance(hub, nursery)
         while True:
             await hub.commit_wanted()
-            await commit_once(hub)
+            await commit_once(hub, where)
             maintenance.start_if_due()
 
 
-async def commit_once(hub: Hub) -> None:
+async def commit_once(hub: Hub, where: str) -> None:
     """One commit, from taking what waits to sending the confirms."""
     commit = hub.broker.begin_commit()
     with trio.CancelScope(shield=True):
         try:
             await trio.to_thread.run_sync(commit.write)
         except OSError as error:
-            _log.critical("the message log can't be written: %s; stopping, nothing unwritten was confirmed", error)
             raise StorageError(
-                f"the message log can't be written: {error}; make room or replace the disk, then start again"
+                f"the message log in {where} can't be written: {error.strerror or error}. "
+                "Nothing unwritten was confirmed; make room or replace the disk, then start again"
             ) from error
     hub.broker.finish_commit(commit)
     hub.settle()

@@ -21,8 +21,8 @@ from typing import cast
 from gateway.config import Config
 from gateway.config_values import Listener, format_address
 from gateway.config_values import listeners as listeners_of
-from gateway.protocols import PROTOCOLS
 from gateway.errors import sole_error
+from gateway.protocols import PROTOCOLS
 from gateway.server import Server, open_server
 
 

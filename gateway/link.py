@@ -180,6 +180,11 @@ class Link:
         if not self._closed:
             self._lost("closed by the broker")
 
+    def drop(self) -> None:
+        """Close the socket without a word to anybody: the broker itself has failed."""
+        self._session_ended = True
+        self._release()
+
     def pause(self) -> None:
         """Stop reading."""
         self._paused = True

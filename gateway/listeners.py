@@ -18,6 +18,7 @@ from gateway.link import Link
 
 if TYPE_CHECKING:
     from adapters.interface import Accept
+    from core.deadlines import Deadline
     from core.outbox import Outbox
     from gateway.config_values import Listener
     from gateway.hub import Hub
@@ -35,6 +36,9 @@ DESCRIPTORS_RESERVED: Final = 64
 
 RETRY_MS: Final = 1000
 """After running out of descriptors, when to look again even if no connection has gone meanwhile."""
+
+TELL_AGAIN_MS: Final = 60_000
+"""Between two log lines about the same shortage."""
 
 EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -60,7 +64,8 @@ class ListeningSocket:
         host, port = self._socket.getsockname()[:2]
         self.address: tuple[str, int] = (str(host), int(port))
         self._accepting = False
-        self._told = False
+        self._told_at_ms: int | None = None
+        self._retry: Deadline | None = None
 
     def open(self) -> None:
         """Start accepting."""
@@ -98,7 +103,6 @@ class ListeningSocket:
                     return
                 _log.warning("accepting on %s failed: %s", format_address(*self.address), error)
                 return
-            self._told = False
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             link = Link(self._hub, sock)
             session, outbox = self._accept(self._hub.broker, link)
@@ -106,16 +110,17 @@ class ListeningSocket:
             link.start(session, outbox)
 
     def _exhausted(self, why: str) -> None:
-        if not self._told:
-            self._told = True
+        now_ms = self._hub.broker.now_ms
+        if self._told_at_ms is None or now_ms - self._told_at_ms >= TELL_AGAIN_MS:
+            self._told_at_ms = now_ms
             _log.error(
                 "%s: %s; new connections wait. Raise the limit (ulimit -n) or close connections",
                 format_address(*self.address),
                 why,
             )
         self._stop_accepting()
-        broker = self._hub.broker
-        broker.deadlines.schedule(broker.now_ms + RETRY_MS, lambda now_ms: self.room_again())
+        if self._retry is None or not self._retry.is_pending:
+            self._retry = self._hub.broker.deadlines.schedule(now_ms + RETRY_MS, lambda now_ms: self.room_again())
 
 
 def _bind(listener: Listener) -> socket.socket:

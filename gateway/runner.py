@@ -20,7 +20,7 @@ from core.broker import Broker
 from core.definitions.memory import MemoryDefinitionStore
 from core.definitions.sqlite import SqliteDefinitionStore
 from core.definitions.store import DefinitionStore
-from core.errors import BrokerError
+from core.errors import BrokerError, StorageError
 from core.limits import BrokerLimits
 from core.recovery import note_clean_stop, recover
 from core.storage.disk.engine import DiskEngine
@@ -31,6 +31,7 @@ from gateway.clock import Clock
 from gateway.commit import commit_once, run_commits
 from gateway.config import Config, ConfigError
 from gateway.config_values import Listener
+from gateway.errors import sole_error
 from gateway.hub import Hub
 from gateway.listeners import ListeningSocket
 from gateway.protocols import accept_by_protocol
@@ -39,6 +40,7 @@ from gateway.resources import watch_resources
 _log = logging.getLogger("warren.broker")
 
 DEFINITIONS_NAME: Final = "definitions.sqlite"
+MESSAGES_NAME: Final = "messages"
 
 GOODBYE_S: Final = 5.0
 """How long clients may take to answer that they are being closed, when the broker stops."""
@@ -61,6 +63,7 @@ class BrokerRun:
         self._sockets: list[ListeningSocket] = []
         self._stop_wanted = trio.Event()
         self._reason = "shutdown"
+        self._where = str(Path(config.data_directory or "") / MESSAGES_NAME)
         self.broker: Broker
         self.hub: Hub
 
@@ -70,7 +73,7 @@ class BrokerRun:
         self._stop_wanted.set()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Open the stores, listen, and work until `request_stop` or cancellation.
+        """Open the stores, listen, and work until `request_stop`; to be shielded from cancellation.
 
         Raises StorageError when the data or an address can't be used, or the disk fails.
         """
@@ -105,28 +108,29 @@ class BrokerRun:
             try:
                 self._listen()
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(run_commits, self.hub)
+                    nursery.start_soon(run_commits, self.hub, self._where)
                     nursery.start_soon(self.hub.run_timers)
                     nursery.start_soon(watch_resources, self.hub, self.config)
                     nursery.start_soon(self.hub.run)
                     for sock in self._sockets:
                         sock.open()
                     task_status.started()
-                    try:
-                        await self._stop_wanted.wait()
-                    finally:
-                        with trio.CancelScope(shield=True):
-                            await self._say_goodbye()
+                    await self._stop_wanted.wait()
+                    await self._say_goodbye()
                     nursery.cancel_scope.cancel()
-                with trio.CancelScope(shield=True):
-                    if self.broker.commit_wanted:
-                        await commit_once(self.hub)
+                if self.broker.commit_wanted:
+                    await commit_once(self.hub, self._where)
                 note_clean_stop(self.broker)
+            except BaseExceptionGroup as group:
+                error = sole_error(group)
+                if isinstance(error, StorageError):
+                    _log.critical("%s; stopping", error)
+                raise error from None
             finally:
                 for sock in self._sockets:
                     sock.close()
                 for link in list(self.hub.links):
-                    link.abort()
+                    link.drop()
                 self.hub.close()
         finally:
             store.close()

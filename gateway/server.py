@@ -27,7 +27,7 @@ from gateway.ctl_server import serve_control
 from gateway.data_directory import DataDirectory
 from gateway.ready_file import remove_ready_file, write_ready_file
 from gateway.resources import descriptor_limit, raise_descriptor_limit
-from gateway.runner import DEFINITIONS_NAME, BrokerRun, addresses
+from gateway.runner import DEFINITIONS_NAME, MESSAGES_NAME, BrokerRun, addresses
 from gateway.version import WARREN_VERSION
 
 _log = logging.getLogger("warren.broker")
@@ -35,8 +35,6 @@ _log = logging.getLogger("warren.broker")
 GC_THRESHOLDS: Final = (50_000, 20, 20)
 """The cyclic collector runs when this many more containers are alive: messages are no cycles, and a queue of a million
 of them should not be walked at every turn."""
-
-MESSAGES_DIRECTORY: Final = "messages"
 
 
 class Server:
@@ -185,7 +183,7 @@ async def _stop_on_signal(server: Server, signals: AsyncIterator[int]) -> None:
 def _wipe(directory: Path) -> None:
     """Remove what a broker keeps, leaving lock and control socket alone."""
     try:
-        messages = directory / MESSAGES_DIRECTORY
+        messages = directory / MESSAGES_NAME
         if messages.exists():
             shutil.rmtree(messages)
         for suffix in ("", "-wal", "-shm", "-journal"):

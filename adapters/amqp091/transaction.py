@@ -50,10 +50,7 @@ class Transaction:
     def uncommitted_consumer_acks(self) -> int:
         """Those of them that keep credit of the channel's consumers until the commit."""
         return sum(
-            1
-            for deliveries, _ in self.settlements
-            for _, _, consumer in deliveries.values()
-            if consumer is not None
+            1 for deliveries, _ in self.settlements for _, _, consumer in deliveries.values() if consumer is not None
         )
 
     def commit(self, channel: Channel) -> bool:

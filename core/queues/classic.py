@@ -239,9 +239,7 @@ class ClassicQueue(Queue):
                 self._drain_plain()
         finally:
             self._draining = False
-        if self.store_id and (
-            self.ready_bytes > RESIDENT_HEAD_BYTES or self.resident_count > RESIDENT_HEAD_MESSAGES
-        ):
+        if self.store_id and (self.ready_bytes > RESIDENT_HEAD_BYTES or self.resident_count > RESIDENT_HEAD_MESSAGES):
             self.vhost.broker.crowded_queues.add(self)
 
     @property

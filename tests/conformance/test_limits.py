@@ -86,9 +86,16 @@ def test_channels_of_a_user(bench: Workbench, broker: Broker, limited: None) -> 
     broker.ctl("set_user_limits", USER, '{"max-channels": 2}')
     connection = connect(bench)
     first = connection.channel()
-    second = connection.channel()
-    second.close()
     connection.channel()
     refusal = refusal_of(connection.channel, first)
     text = f"number of channels opened for user '{USER}' has reached the maximum allowed user limit of"
     assert_refused(refusal, Refusal("connection", 530, f"NOT_ALLOWED - {text}"))
+
+
+def test_a_closed_channel_no_longer_counts(bench: Workbench, broker: Broker, limited: None) -> None:
+    if not broker.is_warren:
+        pytest.skip("RabbitMQ lowers its count some time after close-ok")
+    broker.ctl("set_user_limits", USER, '{"max-channels": 1}')
+    connection = connect(bench)
+    for _ in range(3):
+        connection.channel().close()

@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from adapters.amqp091 import methods
+from adapters.amqp091.channel import Channel
+from adapters.amqp091.consumer import AmqpConsumer
 from core.errors import NotAllowed, PreconditionFailed
+from core.message import Message
 from tests.support.simulated_broker import SimulatedBroker
-from tests.support.simulated_client import PERSISTENT
+from tests.support.simulated_client import PERSISTENT, Event, handshake_bytes
 
 
 @pytest.fixture
@@ -77,7 +80,7 @@ def test_virtual_hosts_come_and_go() -> None:
     with pytest.raises(PreconditionFailed, match="exists already"):
         broker.add_vhost("other", {})
     client = simulated.accept()
-    client.send_bytes(_handshake_to("other"))
+    client.send_bytes(handshake_bytes(vhost="other"))
     client.open()
     client.declare("q", durable=True)
     stays = simulated.connect()
@@ -91,12 +94,6 @@ def test_virtual_hosts_come_and_go() -> None:
     client.lose()
     simulated.restart()
     assert list(simulated.broker.vhosts) == ["/"]
-
-
-def _handshake_to(vhost: str) -> bytes:
-    from tests.support.simulated_client import handshake_bytes
-
-    return handshake_bytes(vhost=vhost)
 
 
 def test_nothing_is_kept_of_connections_queues_and_messages_that_ended(disk: SimulatedBroker) -> None:
@@ -118,10 +115,7 @@ def test_nothing_is_kept_of_connections_queues_and_messages_that_ended(disk: Sim
     channel = client.connection.channels[2]
     message = next(iter(channel.unacked.values()))[1]
     assert message.body
-    watched = [
-        weakref.ref(client.connection),
-        weakref.ref(client.transport),
-    ]
+    watched = weakref.WeakSet[object]([client.connection, client.transport])
     client.send(2, methods.QueueDelete(queue="q"))
     client.expect(methods.QueueDeleteOk, 2)
     client.close()
@@ -130,10 +124,10 @@ def test_nothing_is_kept_of_connections_queues_and_messages_that_ended(disk: Sim
     disk.clients.clear()
     del client, channel, message
     gc.collect()
-    assert [reference() for reference in watched] == [None, None]
+    assert list(watched) == []
     broker = disk.broker
-    assert not (broker.sessions or broker.awaiting_flush or broker.touched or broker.dirty_queues)
-    assert not broker.crowded_queues
+    for left in (broker.sessions, broker.awaiting_flush, broker.touched, broker.dirty_queues, broker.crowded_queues):
+        assert not left
     assert disk.vhost.reply_queues == {}
     assert broker.store.statistics()["entries"] == 0
     assert disk.timers == 0
@@ -156,3 +150,50 @@ def test_counts_of_connections_and_channels_return_to_zero(end: str) -> None:
     else:
         client.connection.force_close("maintenance")
     assert (simulated.broker.client_count, simulated.broker.channel_count) == (0, 0)
+
+
+def test_a_bug_in_one_delivery_leaves_the_other_queues_served(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    simulated = SimulatedBroker()
+    client = simulated.connect()
+    for name in ("a", "b", "c"):
+        client.declare(name)
+        client.consume(name, name, no_ack=True)
+    deliver = AmqpConsumer.deliver
+
+    def break_down(consumer: AmqpConsumer, message: Message, redelivered: bool) -> bool:
+        if consumer.tag == "b":
+            raise RuntimeError("a bug")
+        return deliver(consumer, message, redelivered)
+
+    monkeypatch.setattr(AmqpConsumer, "deliver", break_down)
+    for name in ("a", "b", "c"):
+        client.publish(name, name.encode())
+    assert client.take_bodies() == [b"a", b"c"]
+    assert "queue 'b' in vhost '/': internal error while delivering" in caplog.text
+    assert "a bug" in caplog.text
+    monkeypatch.undo()
+    client.publish("b", b"later")
+    assert client.take_bodies() == [b"later"]
+
+
+def test_a_bug_in_one_confirm_leaves_the_others_told(
+    disk: SimulatedBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = disk.connect(channels=2)
+    client.declare("q", durable=True)
+    for channel in (1, 2):
+        client.confirm_select(channel)
+    flushed = Channel.flushed
+
+    def break_down(channel: Channel, mark: int) -> None:
+        if channel.number == 1:
+            raise RuntimeError("a bug")
+        flushed(channel, mark)
+
+    monkeypatch.setattr(Channel, "flushed", break_down)
+    for channel in (1, 2):
+        client.publish("q", b"x", properties=PERSISTENT, channel=channel)
+    assert client.take() == [Event(2, methods.BasicAck(1, False))]
+    assert "a bug" in caplog.text

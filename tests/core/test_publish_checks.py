@@ -7,6 +7,7 @@ import pytest
 from core.access.users import Users
 from core.definitions.memory import MemoryDefinitionStore
 from core.errors import PreconditionFailed
+from core.field_table import FieldTable
 from core.properties import EMPTY, encode_properties
 from core.publish_checks import check_expiration, check_user_id, extra_routing_keys, without_bcc
 
@@ -50,7 +51,8 @@ def test_the_user_id_has_to_be_ones_own() -> None:
 def test_extra_routing_keys() -> None:
     assert extra_routing_keys(EMPTY) == []
     assert extra_routing_keys(encode_properties(headers={"CC": ["a", "b"], "BCC": ["c"]})) == ["a", "b", "c"]
-    for wrong in ({"CC": "a"}, {"BCC": ["a", 1]}, {"CC": None}):
+    wrongs: list[FieldTable] = [{"CC": "a"}, {"BCC": ["a", 1]}, {"CC": None}]
+    for wrong in wrongs:
         with pytest.raises(PreconditionFailed, match="invalid message"):
             extra_routing_keys(encode_properties(headers=wrong))
 

@@ -194,5 +194,18 @@ def test_definitions_of_an_unknown_kind_are_refused_in_words(broker: SimulatedBr
     definitions.put("marvel", "/", "m", {"arguments": "AAAAAA=="})
     definitions.commit()
     fresh = Broker(broker.broker.store, definitions, broker.broker.users, now_ms=0)
-    with pytest.raises(StorageError, match="hold a marvel 'm'.*newer Warren"):
+    with pytest.raises(StorageError, match=r"hold a marvel 'm'.*newer Warren"):
         recover(fresh, default_user="guest", default_password="guest", default_vhost="/")
+
+
+def test_a_noted_position_beyond_what_is_left_marks_no_new_messages(broker: SimulatedBroker) -> None:
+    """The message at that position may have been lost to damage; numbers start over from the last one that is there."""
+    client = broker.connect()
+    client.declare("q", durable=True)
+    client.publish("q", b"old", properties=PERSISTENT)
+    broker.settle()
+    definitions = broker.broker.definitions
+    broker.restart(lambda: definitions.put("delivered", "/", "q", {"position": 1 << 40}))
+    again = broker.connect()
+    again.publish("q", b"new")
+    assert everything(again, "q") == [(b"old", True), (b"new", False)]

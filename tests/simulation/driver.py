@@ -152,9 +152,7 @@ class Simulation:
         for name in self.model.queues:
             keys = [key for key, consumer in self.model.consumers.items() if consumer.queue == name]
             free = [
-                key
-                for key in keys
-                if not self.model.consumers[key].prefetch and not self.model.global_limits[key[:2]]
+                key for key in keys if not self.model.consumers[key].prefetch and not self.model.global_limits[key[:2]]
             ]
             if len(free) == len(keys) and keys:
                 counts = [got[key] for key in keys]
@@ -316,9 +314,7 @@ class Simulation:
             body = b"%d." % self.model.number + b"x" * size
             properties = PERSISTENT if persistent else NO_PROPERTIES
             self._do(f"{connection}.{channel} publish {body[:8]!r} to {exchange}/{key} {persistent=} {mandatory=}")
-            client.publish(
-                key, body, exchange=exchange, properties=properties, mandatory=mandatory, channel=channel
-            )
+            client.publish(key, body, exchange=exchange, properties=properties, mandatory=mandatory, channel=channel)
             names = [name for name in self._targets(exchange, key) if self.model.queues[name].durable]
             entries = self.model.publish(exchange, key, body, persistent=persistent)
             if channel == CONFIRMING:

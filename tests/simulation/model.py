@@ -1,8 +1,8 @@
 """A broker in a hundred lines: lists per queue, and who holds what.
 
 It shares nothing with the broker under test.  Of what a broker may decide itself, only the choice among several
-consumers of a queue is left open: the model then checks each delivery as it is seen (`delivered`) instead of foretelling
-it.  What a delivery must be follows from the model alone: with messages ready in order of their numbers, the next one
+consumers of a queue is left open: the model then checks each delivery as it is seen (`delivered`), and foretells none.
+What a delivery must be follows from the model alone: with messages ready in order of their numbers, the next one
 given to anybody is the first.
 """
 
@@ -122,9 +122,13 @@ class Model:
         queue = self.queues[consumer.queue]
         assert queue.ready, f"{key} got {body!r} from an empty queue"
         assert self.credit(key), f"{key} got {body!r} without credit"
-        self._take(consumer.channel, queue.ready.pop(0), consumer.queue, number, redelivered, body, key[2], consumer.no_ack)
+        self._take(
+            consumer.channel, queue.ready.pop(0), consumer.queue, number, redelivered, body, key[2], consumer.no_ack
+        )
 
-    def got(self, channel: tuple[int, int], name: str, number: int, redelivered: bool, body: bytes, no_ack: bool) -> None:
+    def got(
+        self, channel: tuple[int, int], name: str, number: int, redelivered: bool, body: bytes, no_ack: bool
+    ) -> None:
         """basic.get-ok: the same for a poll."""
         self._take(channel, self.queues[name].ready.pop(0), name, number, redelivered, body, None, no_ack)
 
@@ -149,9 +153,7 @@ class Model:
     def starving(self) -> list[tuple[int, int, str]]:
         """Consumers that could take a message of their queue, which has some."""
         return [
-            key
-            for key, consumer in self.consumers.items()
-            if self.queues[consumer.queue].ready and self.credit(key)
+            key for key, consumer in self.consumers.items() if self.queues[consumer.queue].ready and self.credit(key)
         ]
 
     # Settling

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Self
 
 from tests.support import amqp_bytes as wire
 from tests.support.amqp_bytes import ByteReader
@@ -90,7 +91,7 @@ class WireClient:
         self.frame_max = 131072
         self.channel_max = 2047
 
-    def __enter__(self) -> WireClient:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

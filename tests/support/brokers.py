@@ -24,6 +24,7 @@ class Broker:
 
     name: str
     address: tuple[str, int]
+    process_id: int
     log: Path
     ctl: Callable[..., str]
 
@@ -43,13 +44,14 @@ class Broker:
 @contextmanager
 def run_broker(name: str) -> Iterator[Broker]:
     """A broker with a data directory and ports of its own, for as long as the context lasts."""
-    with {"warren": _warren, "rabbitmq": _rabbitmq}[name]() as broker:
+    with {"warren": run_warren, "rabbitmq": _rabbitmq}[name]() as broker:
         yield broker
 
 
 @contextmanager
-def _warren() -> Iterator[Broker]:
-    with warren_process() as running:
+def run_warren(*options: str) -> Iterator[Broker]:
+    """A Warren started with these options of `warren serve` beside its usual ones."""
+    with warren_process(options=options) as running:
 
         def ctl(*words: str) -> str:
             command = [
@@ -67,7 +69,7 @@ def _warren() -> Iterator[Broker]:
             assert done.returncode == 0, f"{' '.join(words)}: {done.stdout}{done.stderr}"
             return done.stdout
 
-        yield Broker("warren", running.addresses["amqp"], running.log, ctl)
+        yield Broker("warren", running.addresses["amqp"], running.process.pid, running.log, ctl)
 
 
 @contextmanager
@@ -77,4 +79,4 @@ def _rabbitmq() -> Iterator[Broker]:
         def ctl(*words: str) -> str:
             return running.ctl("--quiet", *words)
 
-        yield Broker("rabbitmq", ("127.0.0.1", running.amqp_port), running.log, ctl)
+        yield Broker("rabbitmq", ("127.0.0.1", running.amqp_port), running.process.pid, running.log, ctl)

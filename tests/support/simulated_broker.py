@@ -8,6 +8,7 @@ happens between them.  `advance` moves the time.  With a directory, messages are
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from adapters.amqp091.connection import Connection
@@ -146,8 +147,8 @@ class SimulatedBroker:
 
     # Ends
 
-    def restart(self) -> None:
-        """Stop in good order and start again; connections are closed with 320."""
+    def restart(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Stop in good order and start again; connections are closed with 320.  `meanwhile`: called in between."""
         for session in list(self.broker.sessions):
             session.force_close("broker forced connection closure with reason 'shutdown'")
         self.settle()
@@ -159,6 +160,7 @@ class SimulatedBroker:
             self.finish_commit()
         note_clean_stop(self.broker)
         self._end()
+        meanwhile()
         self._start()
 
     def crash(self) -> None:

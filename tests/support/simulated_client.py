@@ -224,15 +224,31 @@ class SimulatedClient:
         self.expect(methods.ChannelOpenOk, channel)
 
     def declare(
-        self, queue: str = "", *, channel: int = 1, arguments: FieldTable | None = None, **flags: bool
+        self,
+        queue: str = "",
+        *,
+        channel: int = 1,
+        passive: bool = False,
+        durable: bool = False,
+        exclusive: bool = False,
+        auto_delete: bool = False,
+        arguments: FieldTable | None = None,
     ) -> methods.QueueDeclareOk:
-        """queue.declare with these flags."""
-        self.send(channel, methods.QueueDeclare(queue=queue, arguments=arguments or {}, **flags))
+        """queue.declare."""
+        method = methods.QueueDeclare(
+            queue=queue,
+            passive=passive,
+            durable=durable,
+            exclusive=exclusive,
+            auto_delete=auto_delete,
+            arguments=arguments or {},
+        )
+        self.send(channel, method)
         return self.expect(methods.QueueDeclareOk, channel)
 
-    def consume(self, queue: str, tag: str = "", *, channel: int = 1, **flags: bool) -> str:
+    def consume(self, queue: str, tag: str = "", *, channel: int = 1, no_ack: bool = False) -> str:
         """basic.consume; the consumer's tag."""
-        self.send(channel, methods.BasicConsume(queue=queue, consumer_tag=tag, **flags))
+        self.send(channel, methods.BasicConsume(queue=queue, consumer_tag=tag, no_ack=no_ack))
         return self.expect(methods.BasicConsumeOk, channel).consumer_tag
 
     def qos(self, count: int, *, global_: bool = False, channel: int = 1) -> None:

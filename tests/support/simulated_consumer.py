@@ -88,7 +88,9 @@ class SimulatedConsumer(Consumer):
         self.taken = [taken for index, taken in enumerate(self.taken) if index not in set(chosen)]
 
 
-def publish(broker: SimulatedBroker, queue: ClassicQueue, bodies: Iterable[bytes], properties: Properties = EMPTY) -> None:
+def publish(
+    broker: SimulatedBroker, queue: ClassicQueue, bodies: Iterable[bytes], properties: Properties = EMPTY
+) -> None:
     """Publish to one queue as an adapter does, past exchanges."""
     address = Address("", queue.name)
     core = broker.broker

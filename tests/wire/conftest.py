@@ -15,16 +15,16 @@ TEST_TIME_LIMIT_S = 120.0
 
 
 @pytest.fixture(autouse=True)
-def bounded(broker_process: Broker) -> Iterator[None]:
-    """Starting the broker isn't counted."""
+def bounded() -> Iterator[None]:
+    """No test waits for ever."""
     with time_limit(TEST_TIME_LIMIT_S):
         yield
 
 
-@pytest.fixture(autouse=True)
-def still_serving(broker: Broker) -> Iterator[None]:
-    """A fresh connection can publish and get when the test is over."""
-    yield
+@pytest.fixture
+def broker(broker: Broker) -> Iterator[Broker]:
+    """The broker under test; a fresh connection can publish and get when the test is over."""
+    yield broker
     assert_serves(broker.address)
 
 

@@ -146,9 +146,7 @@ RULES: Final = (
     PropertyRule(24, "will_delay_interval", Kind.FOUR_BYTES, frozenset({WILL}), "3.1.3.2.2"),
     PropertyRule(25, "request_response_information", Kind.FLAG, _connect, "3.1.2.11.6"),
     PropertyRule(26, "response_information", Kind.STRING, _connack, "3.2.2.3.15"),
-    PropertyRule(
-        28, "server_reference", Kind.STRING, frozenset({versions.CONNACK, versions.DISCONNECT}), "3.2.2.3.16"
-    ),
+    PropertyRule(28, "server_reference", Kind.STRING, frozenset({versions.CONNACK, versions.DISCONNECT}), "3.2.2.3.16"),
     PropertyRule(31, "reason_string", Kind.STRING, _answers, "3.2.2.3.9"),
     PropertyRule(33, "receive_maximum", Kind.TWO_BYTES, _login, "3.1.2.11.3", minimum=1),
     PropertyRule(34, "topic_alias_maximum", Kind.TWO_BYTES, _login, "3.1.2.11.5"),

@@ -80,7 +80,7 @@ def parse_filter(text: str, level: int = versions.V5) -> TopicFilter:
 
 
 def check_filter(text: str, level: int = versions.V5) -> tuple[str, ...]:
-    """The words of a filter without share name; MalformedPacket 0x8F when its wildcards aren't words, or it is empty."""
+    """The words of a filter without share name; MalformedPacket 0x8F when it is empty or its wildcards aren't words."""
     if not text:
         raise _invalid(clauses.TOPIC_NOT_EMPTY.of(level), "the topic filter is empty")
     words = words_of(text)

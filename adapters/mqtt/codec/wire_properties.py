@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, cast
 
 from adapters.mqtt.codec import clauses, reason_codes, versions, writer
@@ -142,8 +141,3 @@ def _write_value(rule: PropertyRule, value: Any) -> bytes:
     if kind is Kind.VARIABLE:
         return writer.variable(value)
     return writer.number(int(value), 1)
-
-
-def is_empty(properties: Mapping[str, object]) -> bool:
-    """Whether nothing would be written, empty lists included."""
-    return not any(value != [] for value in properties.values())

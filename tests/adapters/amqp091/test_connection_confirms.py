@@ -85,9 +85,7 @@ def test_a_return_comes_before_its_confirm(client: SimulatedClient) -> None:
     assert events[1].method == methods.BasicAck(1, False)
 
 
-def test_confirming_when_a_consumer_was_faster_than_the_disk(
-    broker: SimulatedBroker, client: SimulatedClient
-) -> None:
+def test_confirming_when_a_consumer_was_faster_than_the_disk(broker: SimulatedBroker, client: SimulatedClient) -> None:
     client.consume("q", "c", channel=3, no_ack=True)
     client.publish("q", b"1", properties=PERSISTENT)
     assert "basic.deliver" in answers(client)
@@ -144,9 +142,7 @@ def test_what_was_taken_before_an_error_is_confirmed_before_the_close(client: Si
 def test_a_channel_that_failed_gets_no_confirm_behind_the_close(
     broker: SimulatedBroker, client: SimulatedClient
 ) -> None:
-    client.send_bytes(
-        publish_frames("q", b"1", properties=PERSISTENT) + publish_frames("q", b"2", exchange="missing")
-    )
+    client.send_bytes(publish_frames("q", b"1", properties=PERSISTENT) + publish_frames("q", b"2", exchange="missing"))
     assert answers(client) == ["channel.close"]
     client.send(3, methods.QueueDeclare(queue="other"))
     broker.begin_commit()

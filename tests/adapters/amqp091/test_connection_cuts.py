@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeGuard
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from adapters.amqp091 import methods
 from adapters.amqp091.framing import HEARTBEAT_FRAME
+from adapters.amqp091.settings import Amqp091Settings
 from core.properties import encode_properties
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import PERSISTENT, Event, EventReader, handshake_bytes, publish_frames
@@ -95,9 +97,18 @@ def ending() -> bytes:
 PHASES = [setting_up(), publishing(), settling(), ending()]
 
 
-def level(events: Iterable[Event]) -> dict[int, list[object]]:
+Said = Event | tuple[str, int]
+Outcome = tuple[dict[int, list[Said]], dict[str, list[tuple[bytes, bytes, bool]]]]
+"""What was said on each channel, and then what each queue held: body, properties, redelivered."""
+
+
+def is_event(said: Said, kind: type[methods.Method]) -> TypeGuard[Event]:
+    return isinstance(said, Event) and isinstance(said.method, kind)
+
+
+def level(events: Iterable[Event]) -> dict[int, list[Said]]:
     """Events by channel; confirms are counted instead of listed."""
-    channels: dict[int, list[object]] = {}
+    channels: dict[int, list[Said]] = {}
     confirmed = 0
     for event in events:
         if event.channel == 1 and isinstance(event.method, methods.BasicAck):
@@ -109,7 +120,7 @@ def level(events: Iterable[Event]) -> dict[int, list[object]]:
     return channels
 
 
-def talk(broker: SimulatedBroker, cuts: list[list[int]], *, settle_often: bool) -> tuple[object, object]:
+def talk(broker: SimulatedBroker, cuts: list[list[int]], *, settle_often: bool) -> Outcome:
     """Say everything, cut as told; the answers and what the queues hold afterwards."""
     client = broker.accept()
     answers = b""
@@ -139,7 +150,7 @@ def talk(broker: SimulatedBroker, cuts: list[list[int]], *, settle_often: bool) 
 
 
 @pytest.fixture(scope="module")
-def whole() -> tuple[object, object]:
+def whole() -> Outcome:
     with TemporaryDirectory() as directory:
         broker = SimulatedBroker(Path(directory))
         said = talk(broker, [[]] * 4, settle_often=False)
@@ -147,19 +158,18 @@ def whole() -> tuple[object, object]:
     return said
 
 
-def test_the_recording_says_what_it_should(whole: tuple[dict[int, list[Event]], dict[str, list[object]]]) -> None:
+def test_the_recording_says_what_it_should(whole: Outcome) -> None:
     channels, state = whole
-    delivered = [event.body for event in channels[2] if isinstance(event.method, methods.BasicDeliver)]
-    assert [len(body) for body in delivered] == SIZES * 2
+    delivered = [len(event.body) for event in channels[2] if is_event(event, methods.BasicDeliver)]
+    assert delivered == SIZES * 2
     assert ("confirmed", 24 + 4 + 1) in channels[1]
-    returned = [event for event in channels[1] if isinstance(getattr(event, "method", None), methods.BasicReturn)]
-    assert len(returned) == 4
-    assert [held[0] for held in state["q"]][-1] == b"last"  # type: ignore[index]
-    assert isinstance(channels[0][-1].method, methods.ConnectionCloseOk)
+    assert sum(is_event(event, methods.BasicReturn) for event in channels[1]) == 4
+    assert state["q"][-1][0] == b"last"
+    assert is_event(channels[0][-1], methods.ConnectionCloseOk)
 
 
 @pytest.mark.parametrize("settle_often", [False, True])
-def test_byte_by_byte(whole: tuple[object, object], tmp_path: Path, settle_often: bool) -> None:
+def test_byte_by_byte(whole: Outcome, tmp_path: Path, settle_often: bool) -> None:
     broker = SimulatedBroker(tmp_path)
     cuts = [list(range(1, len(phase))) for phase in PHASES]
     if settle_often:
@@ -170,7 +180,7 @@ def test_byte_by_byte(whole: tuple[object, object], tmp_path: Path, settle_often
 
 @given(st.data())
 @settings(max_examples=25, deadline=None)
-def test_random_cuts(whole: tuple[object, object], data: st.DataObject) -> None:
+def test_random_cuts(whole: Outcome, data: st.DataObject) -> None:
     cuts = [
         data.draw(st.lists(st.integers(1, len(phase) - 1), max_size=40), label=f"phase {number}")
         for number, phase in enumerate(PHASES)
@@ -200,8 +210,6 @@ WRONG = {
 
 def answer_to(data: bytes, places: Iterable[int]) -> list[Event]:
     """What comes after a publish that was understood, and then this."""
-    from adapters.amqp091.settings import Amqp091Settings
-
     broker = SimulatedBroker(settings=Amqp091Settings(message_bytes_max=2000))
     client = broker.connect()
     client.declare("q")

@@ -226,7 +226,10 @@ def test_external_trusts_the_certificate(broker: SimulatedBroker) -> None:
     [
         (methods.ConnectionTuneOk(100, 4095, 0), "negotiated frame_max = 4095 is lower than the minimum allowed value"),
         (methods.ConnectionTuneOk(100, 0, 0), "negotiated frame_max = 0 is higher than the maximum allowed value"),
-        (methods.ConnectionTuneOk(100, 131073, 0), "frame_max = 131073 is higher than the maximum allowed value (131072)"),
+        (
+            methods.ConnectionTuneOk(100, 131073, 0),
+            "frame_max = 131073 is higher than the maximum allowed value (131072)",
+        ),
         (methods.ConnectionTuneOk(0, 4096, 0), "negotiated channel_max = 0 is higher than the maximum allowed value"),
         (methods.ConnectionTuneOk(2048, 4096, 0), "channel_max = 2048 is higher than the maximum allowed value (2047)"),
     ],

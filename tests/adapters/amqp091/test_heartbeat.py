@@ -111,9 +111,7 @@ def test_heartbeats_go_on_while_publishes_are_held(broker: SimulatedBroker, clie
     assert heartbeats(client) >= 9
 
 
-def test_a_peer_that_does_not_read_gets_no_pile_of_heartbeats(
-    broker: SimulatedBroker, client: SimulatedClient
-) -> None:
+def test_a_peer_that_does_not_read_gets_no_pile_of_heartbeats(broker: SimulatedBroker, client: SimulatedClient) -> None:
     client.transport.socket_room = 0
     for _ in range(100):
         client.send_bytes(HEARTBEAT_FRAME)

@@ -98,9 +98,7 @@ def test_a_publish_that_the_connection_knows_by_heart_is_held_too(
     assert bodies(broker) == [b"1", b"22222222222222222222222222", b"3"]
 
 
-def test_acknowledgements_heartbeats_and_other_channels_go_on(
-    broker: SimulatedBroker, client: SimulatedClient
-) -> None:
+def test_acknowledgements_heartbeats_and_other_channels_go_on(broker: SimulatedBroker, client: SimulatedClient) -> None:
     for number in range(6):
         client.publish("q", b"%d" % number)
     client.consume("q", "c")
@@ -125,9 +123,7 @@ def test_acknowledgements_heartbeats_and_other_channels_go_on(
     assert names == ["connection.unblocked", "queue.declare-ok", "basic.deliver"]
 
 
-def test_a_publish_under_way_when_the_alarm_comes_is_finished(
-    broker: SimulatedBroker, client: SimulatedClient
-) -> None:
+def test_a_publish_under_way_when_the_alarm_comes_is_finished(broker: SimulatedBroker, client: SimulatedClient) -> None:
     frames = publish_frames("q", b"x" * 6000)
     client.send_bytes(frames[:5000])
     block(broker)

@@ -1,0 +1,12 @@
+"""What of MQTT outlives a socket: sessions, their subscriptions and packet identifiers, shared subscriptions.
+
+Nothing here knows MQTT's bytes.  An adapter attaches to a session as its holder while its client is connected.
+
+    topics          topic names and filters as routing keys, and back
+    subscription    one filter with its options
+    session_queue   the queue behind a session
+    session         a client's session, and its QoS 2 state on disk
+    registry        the sessions of a virtual host, and how they come back after a restart
+    publishing      messages that the broker publishes by itself: wills, retained ones
+    system_topics   $SYS
+"""

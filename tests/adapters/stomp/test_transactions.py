@@ -1,0 +1,141 @@
+"""BEGIN, COMMIT, ABORT: everything or nothing (spec B.8)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.adapters.stomp.conftest import Connect
+from tests.support.simulated_broker import SimulatedBroker
+from tests.support.simulated_stomp import StompClient
+
+
+def fill(client: StompClient, transaction: str = "t") -> None:
+    client.send("BEGIN", transaction=transaction)
+    for number in range(3):
+        client.send("SEND", b"%d" % number, destination="/queue/a", persistent="true", transaction=transaction)
+
+
+def test_commit_does_it_all_in_order(connect: Connect, simulated: SimulatedBroker) -> None:
+    client = connect()
+    fill(client)
+    assert simulated.queue("a").ready_count == 0
+    assert client.send("COMMIT", transaction="t", receipt="1")[0]["receipt-id"] == "1"
+    assert [message.body for message in simulated.queue("a").browse(0, 9)] == [b"0", b"1", b"2"]
+
+
+def test_abort_does_nothing(connect: Connect, simulated: SimulatedBroker) -> None:
+    client = connect()
+    fill(client)
+    assert client.send("ABORT", transaction="t", receipt="1")[0].command == "RECEIPT"
+    assert simulated.queue("a").ready_count == 0
+
+
+def test_disconnecting_does_nothing(connect: Connect, simulated: SimulatedBroker) -> None:
+    client = connect()
+    fill(client)
+    client.send("DISCONNECT", receipt="1")
+    assert simulated.queue("a").ready_count == 0
+
+
+def test_beginning_again_starts_over(connect: Connect, simulated: SimulatedBroker) -> None:
+    client = connect()
+    fill(client)
+    client.send("BEGIN", transaction="t")
+    client.send("COMMIT", transaction="t")
+    assert simulated.queue("a").ready_count == 0
+
+
+def test_transactions_do_not_mix(connect: Connect, simulated: SimulatedBroker) -> None:
+    client = connect()
+    fill(client, "t")
+    fill(client, "u")
+    client.send("ABORT", transaction="t")
+    client.send("COMMIT", transaction="u")
+    assert simulated.queue("a").ready_count == 3
+
+
+def test_acknowledgements(connect: Connect, simulated: SimulatedBroker) -> None:
+    client = connect()
+    client.send("SUBSCRIBE", id="1", destination="/queue/b", ack="client-individual")
+    messages = [client.send("SEND", b"%d" % number, destination="/queue/b")[0] for number in range(3)]
+    client.send("BEGIN", transaction="t")
+    client.send("ACK", id=messages[0]["ack"], transaction="t")
+    client.send("NACK", id=messages[1]["ack"], transaction="t", requeue="false")
+    assert simulated.queue("b").unacked_count == 3
+    client.send("COMMIT", transaction="t")
+    assert simulated.queue("b").unacked_count == 1
+
+
+def test_aborted_acknowledgements_can_be_made_again(connect: Connect, simulated: SimulatedBroker) -> None:
+    client = connect()
+    client.send("SUBSCRIBE", id="1", destination="/queue/b", ack="client")
+    (message,) = client.send("SEND", b"x", destination="/queue/b")
+    client.send("BEGIN", transaction="t")
+    client.send("ACK", id=message["ack"], transaction="t")
+    client.send("ABORT", transaction="t")
+    assert client.send("ACK", id=message["ack"]) == []
+    assert simulated.queue("b").unacked_count == 0
+
+
+def test_a_commit_that_is_refused_does_nothing(connect: Connect, simulated: SimulatedBroker) -> None:
+    client = connect()
+    client.send("SUBSCRIBE", id="1", destination="/queue/b", ack="client")
+    (message,) = client.send("SEND", b"x", destination="/queue/b")
+    fill(client)
+    client.send("ACK", id=message["ack"], transaction="t")
+    client.send("ACK", id=message["ack"])
+    (answer,) = client.send("COMMIT", transaction="t", receipt="1")
+    assert (answer["message"], answer["receipt-id"]) == ("Message not found", "1")
+    assert simulated.queue("a").ready_count == 0
+    assert client.send("COMMIT", transaction="t")[0]["message"] == "Bad transaction"
+
+
+def test_a_permission_lost_before_the_commit(connect: Connect, simulated: SimulatedBroker) -> None:
+    client = connect()
+    client.send("SEND", b"x", destination="/queue/b")
+    client.send("BEGIN", transaction="t")
+    client.send("SEND", b"1", destination="/queue/b", transaction="t")
+    client.send("SEND", b"2", destination="/exchange/amq.direct/k", transaction="t")
+    simulated.broker.users.set_permissions("guest", "/", ".*", "amq.default", ".*")
+    (answer,) = client.send("COMMIT", transaction="t", receipt="1")
+    assert (answer["message"], answer["receipt-id"]) == ("access_refused", "1")
+    assert simulated.queue("b").ready_count == 1
+
+
+def test_a_full_queue_is_told_at_the_commit(connect: Connect, simulated: SimulatedBroker) -> None:
+    client = connect()
+    arguments = {"x_max_length": "1", "x_overflow": "reject-publish"}
+    client.send("BEGIN", transaction="t")
+    for _ in range(2):
+        client.send("SEND", b"x", destination="/queue/b", transaction="t", **arguments)
+    (answer,) = client.send("COMMIT", transaction="t", receipt="1")
+    assert (answer["message"], answer["receipt-id"]) == ("Message refused", "1")
+    assert simulated.queue("b").ready_count == 1
+
+
+def test_atomic_across_queues_and_a_crash(tmp_path: Path) -> None:
+    broker = SimulatedBroker(tmp_path)
+    client = StompClient(broker).connect()
+    client.send("SUBSCRIBE", id="1", destination="/queue/in", ack="client")
+    (message,) = client.send("SEND", b"in", destination="/queue/in", persistent="true")
+    broker.commits_by_itself = False
+    client.send("BEGIN", transaction="t")
+    client.send("ACK", id=message["ack"], transaction="t")
+    client.send("SEND", b"out", destination="/queue/out", persistent="true", transaction="t")
+    assert client.send("COMMIT", transaction="t", receipt="1") == []
+    broker.begin_commit()
+    broker.finish_commit()
+    broker.settle()
+    assert client.answers()[0]["receipt-id"] == "1"
+    broker.crash()
+    assert [broker.queue(name).ready_count for name in ("in", "out")] == [0, 1]
+    broker.close()
+
+
+def test_what_is_not_committed_is_gone_after_a_crash(tmp_path: Path) -> None:
+    broker = SimulatedBroker(tmp_path)
+    client = StompClient(broker).connect()
+    fill(client)
+    broker.crash()
+    assert broker.queue("a").ready_count == 0
+    broker.close()
