@@ -18,7 +18,7 @@ To a session, everything is a plain call, on one thread, that must not wait (no 
     shut_down(reason)        the broker stops: tell the peer, and transport.close()
 
 It makes its outbox with `Outbox(broker.touched, transport)` and writes replies to it; the broker sends them at the end
-of the turn.  It registers itself in `broker.sessions` (core.broker.SessionEntry) and leaves when its connection is lost.
+of the turn.  It registers itself in `broker.sessions` (core.broker.SessionEntry) and leaves with its connection.
 Time is `broker.now_ms`, and what is to happen later goes to `broker.deadlines`.
 
 What a session calls:

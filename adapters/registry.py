@@ -1,7 +1,7 @@
 """The protocols that this installation can speak: Warren's own, and those of other packages.
 
-An adapter is known by the name that listeners give it and by where its `configure` is, as `module:function`.  Nothing is
-imported before a listener asks for it: whoever loads one does so by `where`.  Warren's own protocols are written here
+An adapter is known by the name that listeners give it and by where its `configure` is, as `module:function`.  Nothing
+is imported before a listener asks for it.  Warren's own protocols are written here
 in the same form that other packages use in their entry points, and are loaded in the same way.
 """
 

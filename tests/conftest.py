@@ -1,7 +1,8 @@
 """Which brokers the scenario tests run against, and the one process of each that a test session shares.
 
-`--broker warren` (the default) tests Warren; `--broker rabbitmq` holds the same tests against the installed
-RabbitMQ, which is how the tests themselves are checked; `--broker both` does one after the other.
+The same tests run against Warren and against the installed RabbitMQ, which is how the tests themselves are
+checked: `--broker both`, the default where RabbitMQ is installed.  `--broker warren` and `--broker rabbitmq`
+pick one.
 """
 
 from __future__ import annotations
@@ -9,15 +10,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# The same examples on every run, and no limit of time that a loaded machine could miss.
+settings.register_profile("warren", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("warren")
 
 pytest.register_assert_rewrite("tests.conformance.scenario", "tests.support.amqp_wire")
 
 from tests.support.brokers import BROKER_NAMES, Broker, run_broker  # noqa: E402  # rewriting comes first
+from tests.support.rabbitmq import rabbitmq_available  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--broker", choices=[*BROKER_NAMES, "both"], default="warren", help="what the scenario tests talk to"
+        "--broker",
+        choices=[*BROKER_NAMES, "both"],
+        default="both" if rabbitmq_available() else "warren",
+        help="what the scenario tests talk to",
     )
 
 

@@ -25,6 +25,8 @@ VERSIONS_TEXT: Final = "1.0,1.1,1.2"
 
 BAD_CONNECT: Final = "Bad CONNECT"
 
+LOCAL_NAME: Final = "localhost"
+
 
 def connect(session: StompSession, frame: Frame) -> None:
     """CONNECT or STOMP: CONNECTED goes out, or StompError says why not, which ends the connection."""
@@ -104,7 +106,14 @@ def _user(session: StompSession, headers: Mapping[str, str]) -> User:
 
 
 def _vhost(session: StompSession, user: User, name: str) -> VirtualHost:
+    """The virtual host, for `user`.
+
+    The specification recommends that clients give the host name that they connected to, and some libraries do so
+    unasked; a virtual host that doesn't exist but is called like the broker's own address is the default one.
+    """
     broker = session.broker
+    if name not in broker.vhosts and name in (session.transport.host, LOCAL_NAME):
+        name = session.settings.default_vhost
     if name not in broker.vhosts or not broker.users.may_access_vhost(user.name, name):
         raise StompError(
             BAD_CONNECT,

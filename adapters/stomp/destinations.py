@@ -70,7 +70,7 @@ def parse_destination(text: str, topic_exchange: str) -> Destination:
     if prefix == REPLY_PREFIX:
         return Destination(Kind.REPLY_QUEUE, DEFAULT_EXCHANGE, _decoded(rest, text, "reply-queue", "/" in rest))
     if prefix == "/exchange/":
-        name, slash, key = rest.partition("/")
+        name, _, key = rest.partition("/")
         if "/" in key:
             raise _invalid(f"/{rest}", "exchange")
         exchange = _decoded(name, text, "exchange")

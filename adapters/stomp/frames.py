@@ -67,9 +67,10 @@ class Frame:
         self.body_at = body_at
 
     def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Frame)
-            and (self.command, self.headers, self.body) == (other.command, other.headers, other.body)
+        return isinstance(other, Frame) and (self.command, self.headers, self.body) == (
+            other.command,
+            other.headers,
+            other.body,
         )
 
     __hash__ = None  # type: ignore[assignment]

@@ -31,7 +31,9 @@ def negotiate(header: str) -> tuple[int, int]:
     Raises StompError for anything but two numbers.
     """
     first, comma, second = (part.strip() for part in header.partition(","))
-    if not comma or not all(part.isascii() and part.isdecimal() and len(part) <= DIGITS_MAX for part in (first, second)):
+    if not comma or not all(
+        part.isascii() and part.isdecimal() and len(part) <= DIGITS_MAX for part in (first, second)
+    ):
         raise StompError(
             "Bad CONNECT",
             f"heart-beat is '{header[:40]}'; it has to be two numbers of milliseconds, such as 10000,10000",
@@ -47,7 +49,16 @@ def _rounded(milliseconds: int) -> int:
 class Heartbeat:
     """Runs from CONNECTED to the end of the connection, on the broker's deadlines."""
 
-    __slots__ = ("_receive_ms", "_receiving", "_seen_received", "_seen_sent", "_send_ms", "_sending", "_session", "_silent")
+    __slots__ = (
+        "_receive_ms",
+        "_receiving",
+        "_seen_received",
+        "_seen_sent",
+        "_send_ms",
+        "_sending",
+        "_session",
+        "_silent",
+    )
 
     def __init__(self, session: StompSession, receive_ms: int, send_ms: int) -> None:
         self._session = session
@@ -86,7 +97,9 @@ class Heartbeat:
         else:
             self._silent += 1
         if self._silent >= SILENT_CHECKS_MAX:
-            _log.warning("connection %s: missed heart-beats from client, timeout: %d ms", session.name, self._receive_ms)
+            _log.warning(
+                "connection %s: missed heart-beats from client, timeout: %d ms", session.name, self._receive_ms
+            )
             session.state = "closed"
             session.transport.abort()
             return

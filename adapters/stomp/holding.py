@@ -53,7 +53,7 @@ class Holding:
             self._session.transport.pause()
 
     def release(self) -> None:
-        """Handle what was kept, in order, unless an alarm is raised; what the peer has to read replies for first stays."""
+        """Handle what was kept, in order, unless an alarm is raised or the peer has replies to read first."""
         session = self._session
         if session.broker.alarms.blocked is not None or not self._frames:
             return

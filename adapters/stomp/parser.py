@@ -54,7 +54,6 @@ _LENGTH_DIGITS_MAX: Final = 18
 """More digits than any length that could be meant."""
 
 
-
 class FrameParser:
     """The parser of one connection; see the head of this file.
 

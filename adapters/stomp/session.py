@@ -344,7 +344,7 @@ class StompSession:
         self._refuse(
             StompError(
                 "Server cancelled subscription",
-                f"the queue behind '{subscription.destination}' was deleted; subscribe again if you still want messages",
+                f"the queue behind '{subscription.destination}' was deleted; subscribe again to get messages",
                 headers=headers,
             ),
             None,

@@ -1,10 +1,10 @@
-"""A subscription: how a message becomes a MESSAGE frame.
+r"""A subscription: how a message becomes a MESSAGE frame.
 
 A MESSAGE is written in chunks: a prefix (command, subscription, destination, the beginning of the message id) made
 once per address, the delivery tag, a suffix (redelivered, the headers of the message, content-length) which stays the
 same as long as properties and size do, and the body as it came.
 
-    MESSAGE\\nsubscription:ID\\ndestination:D\\nmessage-id:T_ID@@SESSION@@ | 17 | \\nredelivered:false\\n... | body | NUL LF
+    MESSAGE\nsubscription:I\ndestination:D\nmessage-id:T_I@@SESSION@@ | 17 | \nredelivered:false\n... | body | NUL
 
 A message id is unique in the broker's run, and says by itself what ACK has to look for (spec B.6).
 """

@@ -100,7 +100,7 @@ def _alternate(
 
 def _run(scenario: Scenario, peer: Peer, number: int, messages: int, directory: Path | None) -> Run:
     try:
-        with peer.start(directory) as server:
+        with peer.start(directory, scenario.protocol) as server:
             return Run(scenario.name, peer.name, number, scenario.measure(server, messages))
     except (ChildError, LoadError) as error:
         return Run(scenario.name, peer.name, number, {}, str(error))

@@ -25,6 +25,7 @@ from tests.benchmarks.consumer import Acks, Consumer
 from tests.benchmarks.echo import Echo
 from tests.benchmarks.loop import End, run_ends
 from tests.benchmarks.publisher import Publisher
+from tests.benchmarks.stomp import StompClient, StompConsumer, StompPublisher
 from tests.support.process_usage import usage_of_tree
 from tests.support.warren_process import REPOSITORY
 
@@ -47,6 +48,7 @@ class Job:
     consumers: with more than one, a fanout exchange feeds a queue for each.  None: fill the queue.
     publish: False consumes what an earlier job left.
     clients: if not 0, that many Echo clients share the messages instead of the publisher and the consumers.
+    protocol: "amqp", or "stomp": one publisher and one subscriber with ack:auto, 16-byte bodies.
     stall_timeout_s: fail when nothing moves for so long.
     timeout_s: fail when the load isn't done after so long.
     """
@@ -62,6 +64,7 @@ class Job:
     consumers: int = 1
     publish: bool = True
     clients: int = 0
+    protocol: str = "amqp"
     stall_timeout_s: float = 20.0
     timeout_s: float = 180.0
 
@@ -83,6 +86,8 @@ class Outcome:
 
 def run(job: Job) -> Outcome:
     """Run a job in this process.  Raises LoadError when the broker does anything else than it should."""
+    if job.protocol == "stomp":
+        return _run_stomp(job)
     return _run_echoes(job) if job.clients else _run_streams(job)
 
 
@@ -179,6 +184,23 @@ def _run_echoes(job: Job) -> Outcome:
         _delete(control, queues)
         control.close()
     return outcome
+
+
+def _run_stomp(job: Job) -> Outcome:
+    publishing, consuming = StompClient(job.port), StompClient(job.port)
+    with ExitStack() as stack:
+        stack.callback(publishing.socket.close)
+        stack.callback(consuming.socket.close)
+        consuming.subscribe()
+        meter = _Meter(job.broker_pid)
+        ends: list[End] = [
+            StompPublisher(publishing.socket, job.messages),
+            StompConsumer(consuming.socket, job.messages),
+        ]
+        load_s = run_ends(ends, job.stall_timeout_s, job.timeout_s)
+        publishing.close()
+        consuming.close()
+        return meter.outcome(job.messages, load_s)
 
 
 class _Meter:

@@ -30,12 +30,14 @@ class Scenario:
     """A load.  `measure(server, messages)` runs it once.
 
     messages: how many are published unless told otherwise; few seconds' worth for either broker.
+    protocol: what the server's port is to speak.
     """
 
     name: str
     about: str
     messages: int
     measure: Callable[[Server, int], Figures]
+    protocol: str = "amqp"
 
 
 def _job_scenario(name: str, messages: int, job: Job, about: str) -> Scenario:
@@ -50,7 +52,7 @@ def _job_scenario(name: str, messages: int, job: Job, about: str) -> Scenario:
             "generator CPU µs/message": outcome.generator_cpu_s / outcome.deliveries * 1e6,
         }
 
-    return Scenario(name, about, messages, measure)
+    return Scenario(name, about, messages, measure, job.protocol)
 
 
 def _measure_start(server: Server, messages: int) -> Figures:
@@ -81,6 +83,12 @@ _ALL = (
         50_000,
         replace(UNADDRESSED, clients=500),
         "500 connections, each with a queue and one transient message under way",
+    ),
+    _job_scenario(
+        "stomp",
+        200_000,
+        replace(UNADDRESSED, protocol="stomp"),
+        "STOMP 1.2: SEND to a queue, MESSAGE to a subscriber with ack:auto, 16 bytes, transient",
     ),
     Scenario("startup", "a fresh broker: from exec to its answer to a protocol header", 0, _measure_start),
     Scenario(

@@ -12,9 +12,17 @@ from tests.support.rabbitmq import rabbitmq, rabbitmq_available, rabbitmq_versio
 from tests.support.warren_process import warren_process
 
 
+RABBITMQ_PLUGINS: Mapping[str, tuple[str, ...]] = {
+    "amqp": (),
+    "stomp": ("rabbitmq_stomp",),
+}
+"""What RabbitMQ needs for a protocol; nothing else is enabled."""
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running broker: its AMQP port on loopback, the root of its process tree, and how long its start took.
+    """A running broker: its port on loopback for the protocol asked for, the root of its process tree, and how long its
+    start took.
 
     start_s: from starting the process to its first answer to an AMQP protocol header.
     """
@@ -26,30 +34,34 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A kind of broker.  `start(parent)` runs one with its data below the directory `parent`."""
+    """A kind of broker.  `start(parent, protocol)` runs one with its data below the directory `parent`."""
 
     name: str
     version: str
     available: bool
-    start: Callable[[Path | None], AbstractContextManager[Server]]
+    start: Callable[[Path | None, str], AbstractContextManager[Server]]
 
 
 @contextmanager
-def _warren(parent: Path | None) -> Iterator[Server]:
-    with warren_process(parent=parent) as broker:
-        yield Server(broker.amqp_port, broker.process.pid, broker.start_s)
+def _warren(parent: Path | None, protocol: str) -> Iterator[Server]:
+    with warren_process(parent=parent, listen=_listen(protocol)) as broker:
+        yield Server(broker.addresses[protocol][1], broker.process.pid, broker.start_s)
 
 
 @contextmanager
-def _warren_in_memory(parent: Path | None) -> Iterator[Server]:
-    with warren_process(in_memory=True, parent=parent) as broker:
-        yield Server(broker.amqp_port, broker.process.pid, broker.start_s)
+def _warren_in_memory(parent: Path | None, protocol: str) -> Iterator[Server]:
+    with warren_process(in_memory=True, parent=parent, listen=_listen(protocol)) as broker:
+        yield Server(broker.addresses[protocol][1], broker.process.pid, broker.start_s)
 
 
 @contextmanager
-def _rabbitmq(parent: Path | None) -> Iterator[Server]:
-    with rabbitmq(parent=parent) as node:
-        yield Server(node.amqp_port, node.process.pid, node.start_s)
+def _rabbitmq(parent: Path | None, protocol: str) -> Iterator[Server]:
+    with rabbitmq(parent=parent, plugins=RABBITMQ_PLUGINS[protocol]) as node:
+        yield Server(node.ports[protocol], node.process.pid, node.start_s)
+
+
+def _listen(protocol: str) -> list[str]:
+    return [f"{name}=127.0.0.1:0" for name in dict.fromkeys(["amqp", protocol])]
 
 
 def peers() -> Mapping[str, Peer]:

@@ -58,7 +58,7 @@ def answers(data: bytes) -> list[Answer]:
     return found
 
 
-def frame(command: str, body: bytes = b"", **headers: str) -> bytes:
+def frame(command: str, body: bytes = b"", /, **headers: str) -> bytes:
     """A frame, not escaped; underscores in names stand for dashes."""
     lines = "".join(f"{name.replace('_', '-')}:{value}\n" for name, value in headers.items())
     return f"{command}\n{lines}\n".encode("utf-8", "surrogateescape") + body + b"\0"
@@ -101,11 +101,11 @@ class StompClient:
         """What has come since the last call."""
         return answers(self.transport.take())
 
-    def send(self, command: str, body: bytes = b"", **headers: str) -> list[Answer]:
+    def send(self, command: str, body: bytes = b"", /, **headers: str) -> list[Answer]:
         """Send a frame; what is answered."""
         return self.send_bytes(frame(command, body, **headers))
 
-    def connect(self, version: str = "1.2", **headers: str) -> StompClient:
+    def connect(self, version: str = "1.2", /, **headers: str) -> StompClient:
         """Log in."""
         headers = {"accept_version": version, **headers} if version != "1.0" else headers
         (answer,) = self.send("CONNECT", **headers)

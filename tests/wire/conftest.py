@@ -1,8 +1,13 @@
-"""After each test the broker must still serve, whatever it was sent."""
+"""After each test the broker must still serve, whatever it was sent.
+
+RabbitMQ takes three seconds over many a refusal, so it is held to these cases only when asked for by name
+(`--broker rabbitmq`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +16,23 @@ from tests.support.amqp_wire import Address, WireClient, wire_client
 from tests.support.brokers import Broker
 from tests.support.time_limit import time_limit
 
+DIRECTORY = Path(__file__).parent
+
 TEST_TIME_LIMIT_S = 120.0
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `--broker both`, tests of this directory run on Warren alone."""
+    if config.getoption("--broker") == "both":
+        config.hook.pytest_deselected(items=[item for item in items if is_slow(item)])
+        items[:] = [item for item in items if not is_slow(item)]
+
+
+def is_slow(item: pytest.Item) -> bool:
+    """Whether it is a test of this directory on RabbitMQ."""
+    callspec = getattr(item, "callspec", None)
+    on_rabbitmq = callspec is not None and callspec.params.get("broker_process") == "rabbitmq"
+    return on_rabbitmq and item.path.parent == DIRECTORY
 
 
 @pytest.fixture(autouse=True)

@@ -39,6 +39,8 @@ CASES = Path(__file__).with_name("cases")
 OCTET_BY_OCTET_BYTES_MAX = 3000
 """Longer cases are about size, not about structure."""
 
+WHOLE, OCTET_BY_OCTET = "whole", "octet by octet"
+
 SPARE_CHANNEL = 2
 """Open beside the case's channel 1, to see whether the rest of the connection goes on."""
 
@@ -62,25 +64,23 @@ class Case:
 KEYS = {"name", "clause", "after", "frame_max", "send", "answer", "rabbitmq", "because"}
 
 
-def entries() -> list[Any]:
-    """All cases of all files, as pytest parameters."""
+def parameters() -> list[Any]:
+    """Entry and way of sending, for all cases of all files."""
     found = []
     for file in sorted(CASES.glob("*.toml")):
         for entry in tomllib.loads(file.read_text())["case"]:
             assert entry.keys() <= KEYS, entry
-            found.append(pytest.param(entry, id=f"{file.stem}: {entry['name']}"))
+            name = f"{file.stem}: {entry['name']}"
+            found.append(pytest.param(entry, WHOLE, id=name))
+            if len(octets(entry["send"])) <= OCTET_BY_OCTET_BYTES_MAX:
+                found.append(pytest.param(entry, OCTET_BY_OCTET, id=f"{name}, {OCTET_BY_OCTET}"))
     return found
 
 
-@pytest.mark.parametrize("cut", ["whole", "octet by octet"])
-@pytest.mark.parametrize("entry", entries())
-def test_case(broker: Broker, entry: dict[str, Any], cut: str) -> None:
+@pytest.mark.parametrize(("entry", "way"), parameters())
+def test_case(broker: Broker, entry: dict[str, Any], way: str) -> None:
     case = Case.of(entry, broker.name)
-    pieces = [case.send]
-    if cut == "octet by octet":
-        if len(case.send) > OCTET_BY_OCTET_BYTES_MAX or not broker.is_warren:
-            pytest.skip("long, or a broker that isn't ours")
-        pieces = [bytes([octet]) for octet in case.send]
+    pieces = [case.send] if way == WHOLE else [bytes([octet]) for octet in case.send]
     with WireClient(broker.address) as client:
         reach(client, case)
         for piece in pieces:

@@ -18,7 +18,7 @@ from tests.support.brokers import Broker, run_warren
 from tests.support.process_usage import usage_of_tree
 from tests.wire.conftest import assert_serves
 
-ROUNDS = 250
+ROUNDS = 500
 
 GROWTH_BYTES_MAX = 64 * 2**20
 """What a few thousand connections that are gone may leave behind: freed memory that the process keeps."""
@@ -171,7 +171,6 @@ def test_the_conversation_is_a_good_one(victim: Broker) -> None:
     with WireClient(victim.address) as client:
         client.handshake()
         client.send(CONVERSATION)
-        names = [client.read_frame().name]
-        while names[-1] != "queue.delete-ok":
-            names.append(client.read_frame().name)
-    assert {"basic.deliver", "basic.ack", "tx.commit-ok", "queue.purge-ok", "basic.cancel-ok"} <= set(names)
+        missing = {"basic.deliver", "basic.ack", "tx.commit-ok", "queue.purge-ok", "basic.cancel-ok", "queue.delete-ok"}
+        while missing:
+            missing.discard(client.read_frame().name)

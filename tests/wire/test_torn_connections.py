@@ -81,10 +81,7 @@ def test_connecting_and_going_away(broker_address: Address) -> None:
 
 def test_gone_with_unacknowledged_messages_and_half_a_publish(broker: Broker, owner: WireClient) -> None:
     with owner:
-        owner.send(
-            wire.method(1, "queue.declare", wire.short(0), wire.shortstr("torn"), wire.bits(False), wire.table())
-        )
-        owner.expect("queue.declare-ok")
+        owner.declare_queue(1, "torn", exclusive=False)
         owner.send(wire.publish(1, "", "torn", b"1"), wire.publish(1, "", "torn", b"2"))
         owner.round_trip(1)
         with open_client(broker.address) as client:

@@ -1,5 +1,7 @@
 """Bad input, each case in a data file: what is answered, and whether the connection stays open.
 
+The lines of a case:
+
     == name                      begins a case
     settings name=value          of StompSettings
     > bytes                      sent, as in a Python bytes literal

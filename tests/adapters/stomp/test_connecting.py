@@ -207,3 +207,16 @@ def test_a_peer_that_never_reads_is_cut_off(connect: Connect, simulated: Simulat
         simulated.settle()
     simulated.advance(30_000)
     assert client.transport.aborted
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
+def test_the_brokers_own_address_is_the_default_virtual_host(
+    accept: Connect, simulated: SimulatedBroker, name: str
+) -> None:
+    client = accept()
+    client.send("CONNECT", host=name)
+    assert client.session.logged_in.vhost.name == "/"
+    simulated.broker.add_vhost(name, {})
+    other = accept()
+    (answer,) = other.send("CONNECT", host=name)
+    assert answer["message"] == "Bad CONNECT"

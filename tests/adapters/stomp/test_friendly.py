@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from adapters.stomp.friendly import EXAMPLES, HELP_TEXT
 from adapters.stomp.frames import CLIENT_COMMANDS
+from adapters.stomp.friendly import EXAMPLES, HELP_TEXT
 from adapters.stomp.settings import StompSettings
 from tests.adapters.stomp.conftest import Connect
 from tests.support.simulated_broker import SimulatedBroker

@@ -1,0 +1,57 @@
+"""Headers by which a message carries what MQTT says of it and AMQP's properties have no room for.
+
+They are the broker's own: consumers of other protocols don't see them (core.shown_properties), and they go to disk with
+the message.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from core.properties import Properties
+
+PUBLISH_QOS: Final = "x-mqtt-publish-qos"
+"""2 for a message published with QoS 2; for the others the delivery mode tells."""
+
+RETAIN: Final = "x-mqtt-retain"
+"""True for a message that was published with the retain flag."""
+
+RETAINED_FOR: Final = "x-mqtt-retained-for"
+"""On a retained message that a new subscription is given: the subscription's identifier, 0 for none."""
+
+RAW_PROPERTIES: Final = "x-mqtt-properties"
+"""An MQTT 5 publisher's properties as they came, user properties in order and with duplicates."""
+
+PACKET_ID: Final = "x-mqtt-packet-id"
+SOURCE: Final = "x-mqtt-source"
+RELEASED: Final = "x-mqtt-released"
+"""On records of a session's own: see session.py."""
+
+INTERNAL: Final = (PUBLISH_QOS, RETAIN, RETAINED_FOR, RAW_PROPERTIES, PACKET_ID, SOURCE, RELEASED)
+
+_MARK: Final = b"x-mqtt-"
+
+
+def without_internal(properties: Properties) -> Properties:
+    """The properties as consumers of other protocols see them."""
+    if not properties.has_headers or _MARK not in properties.raw:
+        return properties
+    headers = properties.headers or {}
+    internal = [name for name in INTERNAL if name in headers]
+    if not internal:
+        return properties
+    if len(internal) == len(headers):
+        return properties.with_changes(headers=None)
+    return properties.with_header_entries({}, internal)
+
+
+def publish_qos(properties: Properties) -> int:
+    """The QoS that a message was published with: by its header, else 1 for persistent ones (spec C.1)."""
+    if not properties.persistent:
+        return 0
+    if properties.has_headers:
+        headers = properties.headers
+        if headers is not None and headers.get(PUBLISH_QOS) == 2:
+            return 2
+    return 1

@@ -1,0 +1,451 @@
+"""One client's session: its subscriptions, what is under way to it and from it, and what of that is on disk.
+
+Theory of operation
+-------------------
+A session is *attached* while its client is connected; its holder is the adapter's connection.  One that outlives its
+connection (`stored`) has a durable queue and a row in the definitions; any other ends when it is detached.
+
+Outgoing messages of QoS 1 and 2 are in `outgoing` by packet identifier, in the order of sending, until the client is
+done with them; they stay there, unacknowledged in their queue, while the client is away, and are sent again when it
+comes back.  After a restart those of QoS 1 are in their queue again.
+
+QoS 2 is exactly once, also across a crash, because its packet identifiers are on disk wherever forgetting one would
+double or lose a message.  A stored session has two numbers in the message store for that, next to its queue's:
+
+    inbound     a record per packet identifier that was received and not released.  It is written in one group with the
+                message's own publishing, so either both are there or none; PUBREC waits for that, and PUBCOMP for its
+                settling.
+    outbound    before a message is sent, it moves from its queue to here, in one group, together with its packet
+                identifier; PUBLISH waits for that.  After PUBREC it is replaced by a record that says "released", in
+                one group; PUBREL waits for that.  PUBCOMP settles it.
+
+The waiting is the adapter's business: what has to wait is marked `stores` here.  Moving costs writing the message once
+more; in return nothing ever has to be looked up by a position that isn't known yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, Protocol
+
+from core.address import Address
+from core.errors import ResourceLocked
+from core.message import Message
+from core.mqtt_sessions.headers import PACKET_ID, RELEASED, SOURCE, publish_qos
+from core.mqtt_sessions.subscription import MqttSubscription
+from core.properties import encode_properties
+from core.queues.classic import ClassicQueue
+from core.topic_trie import TopicTrie
+
+if TYPE_CHECKING:
+    from core.client import Client
+    from core.deadlines import Deadline
+    from core.mqtt_sessions.registry import MqttSessions
+
+PACKET_ID_MAX: Final = 65_535
+
+EXPIRY_NEVER: Final = 0xFFFF_FFFF
+"""The expiry of a session that doesn't expire, in seconds (MQTT 5 3.1.2.11.2)."""
+
+WAITING: Final = 0
+SENT: Final = 1
+RELEASED_BY_CLIENT: Final = 2
+"""States of an outgoing message: its packet identifier goes to disk first; PUBLISH was sent; PUBREC came."""
+
+_RECORD_ADDRESS: Final = Address("", "")
+
+
+class Holder(Protocol):
+    """A connection that a session is attached to."""
+
+    def taken_over(self) -> None:
+        """Another connection takes the session: say so, detach, and close."""
+
+
+class Outgoing:
+    """A message of QoS 1 or 2 on its way to the client.
+
+    queue: where it is unacknowledged; None once it is the session's own (QoS 2).  source: the filter of the shared or
+    queue subscription that it came by, empty for the session's own queue.  record: what stands for it under the
+    outbound number.  message: None once it was released.
+    """
+
+    __slots__ = ("message", "packet_id", "qos", "queue", "record", "source", "state")
+
+    def __init__(self, packet_id: int, message: Message | None, queue: ClassicQueue | None, qos: int, source: str) -> None:
+        self.packet_id = packet_id
+        self.message = message
+        self.queue = queue
+        self.qos = qos
+        self.source = source
+        self.state = SENT
+        self.record: Message | None = None
+
+    def settle(self) -> None:
+        """Its queue is done with it."""
+        if self.queue is not None and self.message is not None:
+            self.queue.acknowledge(self.message)
+            self.queue = None
+
+
+class MqttSession:
+    """See the head of this file; made by the registry.
+
+    expiry_s: how long it outlives its connection.  stored: it is on disk.  inbound: packet identifiers of QoS 2
+    messages that came and weren't released, with their records.
+    """
+
+    __slots__ = (
+        "_expiry",
+        "_inbound_id",
+        "_outbound_id",
+        "_packet_id",
+        "_trie",
+        "client_id",
+        "detached_at_ms",
+        "ended",
+        "expiry_s",
+        "holder",
+        "inbound",
+        "outgoing",
+        "queue",
+        "registry",
+        "stored",
+        "subscriptions",
+    )
+
+    def __init__(self, registry: MqttSessions, client_id: str, expiry_s: int) -> None:
+        self.registry = registry
+        self.client_id = client_id
+        self.expiry_s = expiry_s
+        self.stored = expiry_s > 0
+        self.holder: Holder | None = None
+        self.ended = False
+        self.detached_at_ms: int | None = None
+        self.queue: ClassicQueue | None = None
+        self.subscriptions: dict[str, MqttSubscription] = {}
+        self.outgoing: dict[int, Outgoing] = {}
+        self.inbound: dict[int, Message | None] = {}
+        self._trie: TopicTrie[MqttSubscription] | None = None
+        self._packet_id = 0
+        self._expiry: Deadline | None = None
+        self._inbound_id = 0
+        self._outbound_id = 0
+
+    # Subscriptions
+
+    def subscribe(self, client: Client, subscription: MqttSubscription) -> bool:
+        """Add a subscription or replace the one of the same filter; False when it replaced one.
+
+        What it may do was checked (`MqttSessions.check_subscribe`).  Raises ResourceLocked (405) when another program
+        has a queue of the session's name, NotFound (404) for `$queue/NAME` without such a queue.
+        """
+        before = self.subscriptions.get(subscription.filter)
+        if subscription.is_own:
+            if self.queue is None:
+                self.queue = self.registry.make_queue(self, client)
+            if before is None:
+                self.registry.bind(self.queue, subscription.topic_filter)
+            self._match_also(subscription, before)
+        elif subscription.group and before is None:
+            self.registry.join(subscription, durable=self.stored)
+        elif subscription.queue_name:
+            self.registry.vhost.queue(subscription.queue_name)
+        self.subscriptions[subscription.filter] = subscription
+        self.registry.subscription_changed(subscription, before)
+        self.save()
+        return before is None
+
+    def unsubscribe(self, filter: str) -> MqttSubscription | None:
+        """Take a subscription away; None when there was none.  Messages that it brought already still come."""
+        subscription = self.subscriptions.pop(filter, None)
+        if subscription is None:
+            return None
+        if subscription.is_own:
+            if self._trie is not None:
+                self._trie.remove(subscription.words, subscription)
+            if self.queue is not None:
+                self.registry.unbind(self.queue, subscription.topic_filter)
+        elif subscription.group:
+            self.registry.leave(subscription)
+        self.registry.subscription_changed(None, subscription)
+        self.save()
+        return subscription
+
+    def matching(self, topic: str) -> list[MqttSubscription]:
+        """The session's own subscriptions that match a topic, each once."""
+        return self._trie.match(topic.split("/")) if self._trie is not None else []
+
+    def _match_also(self, subscription: MqttSubscription, before: MqttSubscription | None) -> None:
+        if self._trie is None:
+            self._trie = TopicTrie.for_mqtt()
+        if before is not None:
+            self._trie.remove(before.words, before)
+        self._trie.insert(subscription.words, subscription)
+
+    # Messages to the client
+
+    def next_packet_id(self) -> int:
+        """A packet identifier that isn't in use."""
+        packet_id = self._packet_id
+        outgoing = self.outgoing
+        while True:
+            packet_id = packet_id % PACKET_ID_MAX + 1
+            if packet_id not in outgoing:
+                self._packet_id = packet_id
+                return packet_id
+
+    def send(self, message: Message, queue: ClassicQueue, qos: int, source: str) -> Outgoing:
+        """A message of QoS 1 or 2 is about to be sent; in state WAITING it has to wait for the next flush."""
+        outgoing = Outgoing(self.next_packet_id(), message, queue, qos, source)
+        self.outgoing[outgoing.packet_id] = outgoing
+        if qos == 2 and self.stores:
+            self._move_to_outbound(outgoing, message, queue)
+        return outgoing
+
+    @property
+    def stores(self) -> bool:
+        """True when the session's QoS 2 state goes to disk."""
+        return self.stored and self.registry.broker.store.durable
+
+    def _move_to_outbound(self, outgoing: Outgoing, message: Message, queue: ClassicQueue) -> None:
+        entries: dict[str, int | str] = {PACKET_ID: outgoing.packet_id}
+        if outgoing.source:
+            entries[SOURCE] = outgoing.source
+        properties = message.properties.with_header_entries(entries)
+        copy = Message(
+            message.sequence,
+            message.address,
+            properties,
+            message.content,
+            message.body_at,
+            message.body_size,
+            0,
+            message.published_at_ms,
+        )
+        store = self.registry.broker.store
+        store.begin_group()
+        store.append(copy, (self._outbound(),))
+        queue.acknowledge(message)
+        store.end_group()
+        outgoing.message = copy
+        outgoing.record = copy
+        outgoing.queue = None
+        outgoing.state = WAITING
+
+    def acknowledge(self, packet_id: int) -> Outgoing | None:
+        """PUBACK, or PUBREC with a failure: the client is done with the message; None when there is none such."""
+        outgoing = self.outgoing.pop(packet_id, None)
+        if outgoing is not None:
+            outgoing.settle()
+            self._settle_record(outgoing)
+        return outgoing
+
+    def release(self, packet_id: int) -> Outgoing | None:
+        """PUBREC: the client has the message; None when there is none such.  PUBREL waits for a flush if `stores`."""
+        outgoing = self.outgoing.get(packet_id)
+        if outgoing is None or outgoing.qos != 2:
+            return None
+        if outgoing.state != RELEASED_BY_CLIENT:
+            outgoing.state = RELEASED_BY_CLIENT
+            outgoing.settle()
+            if self.stores:
+                store = self.registry.broker.store
+                store.begin_group()
+                self._settle_record(outgoing)
+                outgoing.record = self._record({PACKET_ID: packet_id, RELEASED: True})
+                store.append(outgoing.record, (self._outbound(),))
+                store.end_group()
+            outgoing.message = None
+        return outgoing
+
+    def complete(self, packet_id: int) -> Outgoing | None:
+        """PUBCOMP: the packet identifier is free again; None when it isn't one that was released."""
+        outgoing = self.outgoing.get(packet_id)
+        if outgoing is None or outgoing.state != RELEASED_BY_CLIENT:
+            return None
+        del self.outgoing[packet_id]
+        self._settle_record(outgoing)
+        return outgoing
+
+    def _settle_record(self, outgoing: Outgoing) -> None:
+        if outgoing.record is not None:
+            self.registry.broker.store.settle(self._outbound_id, outgoing.record)
+            outgoing.record = None
+
+    # Messages from the client
+
+    def note_inbound(self, packet_id: int) -> None:
+        """A QoS 2 message came; called within the group of its publishing if `stores`."""
+        record = None
+        if self.stores:
+            record = self._record({PACKET_ID: packet_id})
+            self.registry.broker.store.append(record, (self._inbound(),))
+        self.inbound[packet_id] = record
+
+    def forget_inbound(self, packet_id: int) -> bool:
+        """PUBREL; False for an unknown one.  PUBCOMP waits for a flush if `stores`."""
+        if packet_id not in self.inbound:
+            return False
+        record = self.inbound.pop(packet_id)
+        if record is not None:
+            self.registry.broker.store.settle(self._inbound_id, record)
+        return True
+
+    def _record(self, entries: Mapping[str, int | bool]) -> Message:
+        broker = self.registry.broker
+        properties = encode_properties(delivery_mode=2, headers=entries)
+        return Message(broker.next_sequence(), _RECORD_ADDRESS, properties, b"", 0, 0, 0, broker.now_ms)
+
+    def _inbound(self) -> int:
+        if not self._inbound_id:
+            self._inbound_id = self.registry.broker.definitions.next_id("queue")
+            self.registry.records[self._inbound_id] = self
+            self.save()
+        return self._inbound_id
+
+    def _outbound(self) -> int:
+        if not self._outbound_id:
+            self._outbound_id = self.registry.broker.definitions.next_id("queue")
+            self.registry.records[self._outbound_id] = self
+            self.save()
+        return self._outbound_id
+
+    # Coming and going
+
+    def attach(self, holder: Holder, expiry_s: int) -> None:
+        """Its client is connected."""
+        self.holder = holder
+        self.expiry_s = expiry_s
+        self.detached_at_ms = None
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+        self.save()
+
+    def detach(self) -> None:
+        """Its client is gone: what came by shared queues goes to others, and the session waits or ends."""
+        self.holder = None
+        if self.ended:
+            return
+        self.return_shared()
+        if not self.expiry_s or not self.stored:
+            self.end()
+            return
+        self.detached_at_ms = self.registry.broker.now_ms
+        self.save()
+        self.expect_return()
+
+    def return_shared(self) -> None:
+        """Messages from queues that others consume from, too, and that the client may still refuse, go back."""
+        returned = [each for each in self.outgoing.values() if each.source and each.queue is not None]
+        for each in returned:
+            del self.outgoing[each.packet_id]
+            if each.queue is not None and each.message is not None:
+                each.queue.requeue([each.message])
+
+    def return_own(self) -> None:
+        """Before a stop in good order: what waits for a PUBACK goes back to its queue, marked as delivered."""
+        for each in list(self.outgoing.values()):
+            if each.queue is not None and each.message is not None:
+                del self.outgoing[each.packet_id]
+                each.queue.requeue([each.message])
+
+    def expect_return(self) -> None:
+        """Let the session expire when its time has come."""
+        if self.expiry_s != EXPIRY_NEVER and self.detached_at_ms is not None:
+            self._expiry = self.registry.broker.deadlines.schedule(
+                self.detached_at_ms + self.expiry_s * 1000, self._expired
+            )
+
+    def _expired(self, now_ms: int) -> None:
+        if self.holder is None:
+            self.registry.wills.session_ended(self.client_id)
+            self.end()
+
+    def end(self) -> None:
+        """The session and everything in it is gone."""
+        if self.ended:
+            return
+        self.ended = True
+        if self._expiry is not None:
+            self._expiry.cancel()
+        store = self.registry.broker.store
+        for outgoing in self.outgoing.values():
+            if outgoing.source and outgoing.queue is not None and outgoing.message is not None:
+                outgoing.queue.requeue([outgoing.message])
+            else:
+                outgoing.settle()
+            self._settle_record(outgoing)
+        self.outgoing.clear()
+        for record in self.inbound.values():
+            if record is not None:
+                store.settle(self._inbound_id, record)
+        self.inbound.clear()
+        for filter in list(self.subscriptions):
+            subscription = self.subscriptions.pop(filter)
+            if subscription.group:
+                self.registry.leave(subscription)
+            self.registry.subscription_changed(None, subscription)
+        self.registry.forget(self)
+
+    # Restart
+
+    def save(self) -> None:
+        """Write its row, if it has one."""
+        if not self.stored or self.ended:
+            return
+        self.registry.broker.definitions.put(
+            "mqtt_session",
+            self.registry.vhost.name,
+            self.client_id,
+            {
+                "expiry_s": self.expiry_s,
+                "inbound": self._inbound_id,
+                "outbound": self._outbound_id,
+                "detached_at_ms": self.detached_at_ms,
+                "subscriptions": [each.row() for each in self.subscriptions.values()],
+            },
+        )
+
+    def restore(self, inbound_id: int, outbound_id: int, subscriptions: list[MqttSubscription]) -> None:
+        """Take what the row says."""
+        self._inbound_id = inbound_id
+        self._outbound_id = outbound_id
+        for number in (inbound_id, outbound_id):
+            if number:
+                self.registry.records[number] = self
+        for subscription in subscriptions:
+            self.subscriptions[subscription.filter] = subscription
+            if subscription.is_own:
+                self._match_also(subscription, None)
+
+    def restore_record(self, number: int, record: Message) -> None:
+        """Take a record read back from the store; one with a packet identifier that was seen replaces it."""
+        headers = record.properties.headers or {}
+        packet_id = headers.get(PACKET_ID)
+        if not isinstance(packet_id, int):
+            return
+        packet_id = int(packet_id)
+        if number == self._inbound_id:
+            self.inbound[packet_id] = record
+            return
+        older = self.outgoing.pop(packet_id, None)
+        if older is not None:
+            self._settle_record(older)
+        released = RELEASED in headers
+        outgoing = Outgoing(packet_id, None if released else record, None, 2, str(headers.get(SOURCE, "")))
+        outgoing.state = RELEASED_BY_CLIENT if released else SENT
+        outgoing.record = record
+        self.outgoing[packet_id] = outgoing
+
+
+def qos_of(message: Message) -> int:
+    """The QoS that a message was published with."""
+    return publish_qos(message.properties)
+
+
+def check_free(queue: object, name: str) -> None:
+    """Refuse a session whose queue's name is another program's."""
+    if queue is not None:
+        raise ResourceLocked(f"queue '{name}' is there already and belongs to no MQTT session; delete it first")

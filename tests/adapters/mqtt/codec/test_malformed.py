@@ -1,0 +1,84 @@
+"""Every packet that the specification names as wrong, from the files in `malformed/`.
+
+Keys of a packet: `name`; `level`, the connection's version (0 before CONNECT); `bytes` in hexadecimal; what it is
+refused with: `error` (malformed or violation), `reason_code` and `clause`.  Sometimes `packet_bytes_max`; `sender`, when
+it is wrong only because a client, or a server, sent it; `connect_level`, what a refused CONNECT is answered in.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.mqtt.codec import versions
+from adapters.mqtt.codec.decode import decode
+from adapters.mqtt.codec.errors import MalformedPacket, PacketError, ProtocolViolation
+from adapters.mqtt.codec.sender import check_from_client, check_from_server
+
+FOLDER = Path(__file__).with_name("malformed")
+
+ERRORS: dict[str, type[PacketError]] = {"malformed": MalformedPacket, "violation": ProtocolViolation}
+
+
+def cases() -> list[Any]:
+    found = []
+    for path in sorted(FOLDER.glob("*.toml")):
+        for case in tomllib.loads(path.read_text("utf-8"))["packet"]:
+            found.append(pytest.param(case, id=f"{path.stem}-{case['level']}-{case['name']}"))
+    return found
+
+
+def read(case: dict[str, Any], data: bytes, position: int, end: int) -> object:
+    """What a peer does with a packet: decode it, then check who sent it."""
+    limit = case.get("packet_bytes_max", versions.PACKET_BYTES_MAX)
+    found = decode(data, position, end, case["level"], limit)
+    if found is None:
+        return None
+    if case.get("sender") == "client":
+        check_from_client(found[0], case["level"])
+    elif case.get("sender") == "server":
+        check_from_server(found[0], case["level"])
+    return found
+
+
+@pytest.mark.parametrize("case", cases())
+def test_it_is_refused(case: dict[str, Any]) -> None:
+    data = bytes.fromhex(case["bytes"])
+    with pytest.raises(ERRORS[case["error"]]) as refused:
+        read(case, data, 0, len(data))
+    assert (refused.value.reason_code, refused.value.clause) == (case["reason_code"], case["clause"])
+    assert refused.value.level == case.get("connect_level", refused.value.level)
+    assert refused.value.text in str(refused.value)
+
+
+@pytest.mark.parametrize("case", cases())
+def test_cuts_and_neighbours_change_nothing(case: dict[str, Any]) -> None:
+    data = bytes.fromhex(case["bytes"])
+    padded = b"\xc0\x00" + data + b"\x00\x01\xff"
+    with pytest.raises(ERRORS[case["error"]]) as refused:
+        read(case, padded, 2, len(padded))
+    assert refused.value.clause == case["clause"]
+    for end in range(len(data)):
+        try:
+            assert read(case, data, 0, end) is None
+        except PacketError as early:
+            assert (early.reason_code, early.clause) == (case["reason_code"], case["clause"])
+
+
+def test_all_clauses_of_the_codec_are_covered() -> None:
+    from adapters.mqtt.codec import clauses
+
+    named = {
+        clause
+        for value in vars(clauses).values()
+        if isinstance(value, clauses.Clause)
+        for clause in (value.v3, value.v5)
+    }
+    named |= {clauses.DISCONNECT_CODE, clauses.AUTH_CODE, clauses.AUTH_METHOD, clauses.PROPERTIES}
+    named |= set(clauses.PUBLISH_ACK_CODE.values())
+    covered = {case.values[0]["clause"] for case in cases()}
+    never = {clauses.UNSUBACK_CODE.v3}
+    assert named - covered == never
