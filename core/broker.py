@@ -29,6 +29,7 @@ from core.declaration_queue import remove_queue
 from core.definitions.store import DefinitionStore
 from core.errors import NotAllowed, PreconditionFailed
 from core.limits import BrokerLimits, Usage, check_connection, check_vhost
+from core.mqtt_sessions.registry import MqttWorld
 from core.outbox import Outbox
 from core.parameters import Parameters
 from core.policies.table import PolicyTable
@@ -147,6 +148,7 @@ class Broker:
         self.crowded_queues: set[ClassicQueue] = set()
         self.sessions: dict[SessionEntry, None] = {}
         self.ack_timeouts = AckTimeoutWatch(self, consumer_timeout_ms)
+        self.mqtt = MqttWorld(self)
 
     # Virtual hosts
 
@@ -214,6 +216,7 @@ class Broker:
         for session in list(self.sessions):
             if session.describe().get("vhost") == name:
                 session.force_close(f"vhost '{name}' is deleted")
+        self.mqtt.forget_vhost(name)
         for queue in list(vhost.queues.values()):
             remove_queue(vhost, queue)
         for exchange in vhost.exchanges.values():

@@ -58,6 +58,7 @@ def recover(
                 broker.users.restore(kind, vhost, name, value)
                 or broker.policies.restore(kind, vhost, name, value)
                 or broker.parameters.restore(kind, vhost, name, value)
+                or broker.mqtt.restore(kind, vhost, name, value)
             ):
                 _restore(broker, kind, vhost, name, value)
         except (BrokerError, KeyError, ValueError, TypeError) as error:
@@ -71,6 +72,7 @@ def recover(
         seed_defaults(broker.definitions, broker.users, default_user, default_password, default_vhost)
     for restored in broker.vhosts.values():
         broker.policies.apply(restored)
+    broker.mqtt.restored()
     _restore_messages(broker, delivered, crashed=crashed)
     for vhost, name in delivered:
         broker.definitions.delete(DELIVERED, vhost, name)
@@ -80,6 +82,7 @@ def recover(
 
 def note_clean_stop(broker: Broker) -> None:
     """Before the stores are closed in good order: remember what was delivered, and that this was no crash."""
+    broker.mqtt.before_stop()
     for vhost in broker.vhosts.values():
         for queue in vhost.queues.values():
             position = queue.delivered_position()
@@ -171,7 +174,7 @@ def _restore_messages(broker: Broker, delivered: Mapping[tuple[str, str], int], 
             entries.append((queue, positions, sizes))
         elif queue_id in exchanges:
             exchanges[queue_id].restore_messages(positions, sizes)
-        else:
+        elif not broker.mqtt.restore_records(queue_id, positions):
             broker.store.settle_positions(queue_id, positions)
     for description in broker.store.damage():
         _log.error("message log: %s", description)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from core.mqtt_sessions.headers import without_internal
+
 if TYPE_CHECKING:
     from core.message import Message
     from core.properties import Properties
@@ -12,8 +14,9 @@ if TYPE_CHECKING:
 
 def shown_properties(queue: Queue, message: Message, *, redelivered: bool) -> Properties:
     """The published ones, with x-delivery-count after failed deliveries where those are counted."""
+    properties = without_internal(message.properties)
     if redelivered and queue.counts_deliveries:
         failures = queue.failures(message)
         if failures:
-            return message.properties.with_header_entries({"x-delivery-count": failures})
-    return message.properties
+            return properties.with_header_entries({"x-delivery-count": failures})
+    return properties

@@ -12,6 +12,8 @@ Phases: connecting (CONNECT is awaited; HELP may come) -> running -> closing (DI
 now is ignored) -> closed.  After a fatal ERROR everything that follows is ignored (STOMP 1.2, "ERROR").
 
 While an alarm blocks publishing, frames from a SEND on are held back in order, except acknowledgements; see holding.py.
+
+Longer than 400 lines because the loop, the phases and the ERROR frames share the state of one session.
 """
 
 from __future__ import annotations

@@ -73,17 +73,36 @@ class Backlog:
     """See the head of this file.
 
     description: the queue, for the log.  store_id: its number in `store`, 0 when it isn't stored.
-    lost: told the body size of a message whose record turned out damaged.
+    lost: told the body size of a message whose record turned out damaged.  stores_transient: as the queue's.
     paged_count, paged_bytes: how much of `entries` is tickets.
     """
 
-    __slots__ = ("_description", "_lost", "_mark", "_store", "_store_id", "entries", "paged_bytes", "paged_count")
+    __slots__ = (
+        "_description",
+        "_lost",
+        "_mark",
+        "_store",
+        "_store_id",
+        "_stores_transient",
+        "entries",
+        "paged_bytes",
+        "paged_count",
+    )
 
-    def __init__(self, description: str, store: StorageEngine, store_id: int, lost: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        description: str,
+        store: StorageEngine,
+        store_id: int,
+        lost: Callable[[int], None],
+        *,
+        stores_transient: bool = False,
+    ) -> None:
         self._description = description
         self._lost = lost
         self._store = store
         self._store_id = store_id
+        self._stores_transient = stores_transient
         self.entries: deque[Entry] = deque()
         self.paged_count = 0
         self.paged_bytes = 0
@@ -144,7 +163,8 @@ class Backlog:
         """Replace written messages behind the resident head by tickets, from the tail towards the first ticket.
 
         Does nothing until half a head more are resident than the last time left, or an eighth more, as messages that
-        can't leave (transient ones) would be looked at over and over.
+        can't leave (transient ones) would be looked at over and over.  A transient message may have a record because of
+        another queue that stores such; that one's settlement would take the record away, so here it stays in memory.
         """
         entries = self.entries
         resident_count = self.resident_count
@@ -160,7 +180,8 @@ class Backlog:
             if isinstance(entry, int):
                 entries.append(entry)
                 break
-            if entry.position != UNSTORED and self._store.is_written(entry):
+            stored = entry.position != UNSTORED and (self._stores_transient or entry.properties.persistent)
+            if stored and self._store.is_written(entry):
                 tail.append(make_ticket(entry.sequence, entry.body_size, entry.position))
                 self.paged_count += 1
                 self.paged_bytes += entry.body_size
@@ -201,12 +222,30 @@ class Backlog:
         return taken
 
     def browse(self, start: int, count: int) -> Iterator[Message]:
-        """Copies of up to `count` messages from index `start` on, read without changing anything."""
-        found = list(islice(self.entries, start, start + count))
-        positions = [position_of(entry) for entry in found if isinstance(entry, int)]
-        read: Sequence[Message | None] = self._store.read(positions) if positions else []
+        """Up to `count` messages from index `start` on, read a page at a time without changing anything.
+
+        Nothing may happen to the backlog while the iterator is in use.
+        """
+        page: list[Entry] = []
+        size = 0
+        for entry in islice(self.entries, start, start + count):
+            if page and (len(page) >= PAGE_MESSAGES_MAX or size + size_of(entry) > PAGE_BYTES_MAX):
+                yield from self._read_page(page)
+                page = []
+                size = 0
+            page.append(entry)
+            size += size_of(entry)
+        yield from self._read_page(page)
+
+    def _read_page(self, page: list[Entry]) -> Iterator[Message]:
+        """The messages of a page; those whose records are damaged are left out."""
+        tickets = [entry for entry in page if isinstance(entry, int)]
+        read: Sequence[Message | None] = self._store.read([position_of(ticket) for ticket in tickets]) if tickets else []
         messages = iter(read)
-        for entry in found:
+        for entry in page:
             message = next(messages) if isinstance(entry, int) else entry
-            if message is not None:
-                yield message
+            if message is None:
+                continue
+            if isinstance(entry, int):
+                message.sequence = sequence_of(entry)
+            yield message

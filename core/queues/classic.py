@@ -36,6 +36,7 @@ from core.queues.backlog import (
     RESIDENT_HEAD_BYTES,
     RESIDENT_HEAD_MESSAGES,
     Backlog,
+    make_ticket,
     position_of,
     sequence_of,
     size_of,
@@ -121,7 +122,7 @@ class ClassicQueue(Queue):
         self._own_rules = self.read_rules()
         self.rules: QueueRules = self._own_rules
         levels = (self.rules.max_priority or 0) + 1
-        self._backlogs = [Backlog(self.description, vhost.broker.store, store_id, self._lost) for _ in range(levels)]
+        self._backlogs = [self._new_backlog() for _ in range(levels)]
         self._backlog = self._backlogs[0]
         self._ready = self._backlog.entries
         self.ready_bytes = 0
@@ -144,6 +145,12 @@ class ClassicQueue(Queue):
         self._deduplication: DeduplicationWindow | None = None
         self._governed = False
         self._rules_changed()
+
+    def _new_backlog(self) -> Backlog:
+        store = self.vhost.broker.store
+        return Backlog(
+            self.description, store, self.store_id, self._lost, stores_transient=self.stores_transient
+        )
 
     def read_rules(self) -> QueueRules:
         """The rules in the declaration's arguments; PreconditionFailed (406) for invalid ones."""
@@ -692,16 +699,20 @@ class ClassicQueue(Queue):
         self.mark_dirty()
 
     def _sort_into_levels(self) -> None:
-        """Priorities are in the records: read them all once, and page out again what exceeds the budget."""
-        everything, self._backlog = (
-            self._backlog,
-            Backlog(self.description, self.vhost.broker.store, self.store_id, self._lost),
-        )
+        """Priorities are in the records: read them all once, and keep in memory but the heads."""
+        everything, self._backlog = self._backlog, self._new_backlog()
         self._backlogs[0] = self._backlog
         self._ready = self._backlog.entries
+        resident_bytes = [0] * len(self._backlogs)
         while (message := everything.head()) is not None:
             everything.entries.popleft()
-            self._backlogs[self._level(message)].entries.append(message)
+            level = self._level(message)
+            backlog = self._backlogs[level]
+            if len(backlog.entries) < RESIDENT_HEAD_MESSAGES and resident_bytes[level] < RESIDENT_HEAD_BYTES:
+                backlog.entries.append(message)
+                resident_bytes[level] += message.body_size
+            else:
+                backlog.add_ticket(make_ticket(message.sequence, message.body_size, message.position))
         self.vhost.broker.crowded_queues.add(self)
 
     def page_out(self) -> None:

@@ -53,8 +53,8 @@ class StompClient:
             if not part:
                 raise LoadError("the server closed the socket")
             received += part
-        if not received.lstrip(b"\n").startswith(answer):
-            raise LoadError(f"expected {answer!r}, got {received[:300]!r}")
+        if not received.lstrip(b"\n").startswith(answer) or received.count(b"\0") != 1:
+            raise LoadError(f"expected {answer!r} and nothing else, got {received[:300]!r}")
 
 
 class StompPublisher:

@@ -16,19 +16,35 @@ from tests.benchmarks.client import LoadError
 from tests.benchmarks.load import Job, run_in_child
 from tests.benchmarks.scenarios import SCENARIOS, Scenario
 from tests.benchmarks.servers import Server, peers
+from tests.benchmarks.stomp import DESTINATION, StompClient
 
 MESSAGES = 2_000
 
 
 @pytest.fixture(scope="module")
 def warren() -> Iterator[Server]:
-    with peers()["warren"].start(None) as server:
+    with peers()["warren"].start(None, "amqp") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def warren_stomp() -> Iterator[Server]:
+    with peers()["warren"].start(None, "stomp") as server:
         yield server
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS.keys())
-def test_scenario_delivers_everything(warren: Server, scenario: Scenario) -> None:
-    assert scenario.measure(warren, MESSAGES)
+def test_scenario_delivers_everything(warren: Server, warren_stomp: Server, scenario: Scenario) -> None:
+    server = {"amqp": warren, "stomp": warren_stomp}[scenario.protocol]
+    assert scenario.measure(server, MESSAGES)
+
+
+def test_a_stomp_job_notices_what_others_left(warren_stomp: Server) -> None:
+    publisher = StompClient(warren_stomp.port)
+    publisher.socket.sendall(b"SEND\ndestination:%b\n\nwhat is this?\0" % DESTINATION)
+    publisher.close()
+    with pytest.raises(LoadError, match="not the next messages|nothing else"):
+        run_in_child(Job(warren_stomp.port, warren_stomp.pid, 10, protocol="stomp"))
 
 
 def test_outcome_counts_every_delivery(warren: Server) -> None:

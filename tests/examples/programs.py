@@ -58,16 +58,16 @@ class Program:
 class Programs:
     """Starts examples against one broker."""
 
-    def __init__(self, url: str, directory: Path) -> None:
-        self._url = url
+    def __init__(self, url: str, directory: Path, stomp_url: str = "") -> None:
+        self._urls = {"AMQP_URL": url, "STOMP_URL": stomp_url}
         self._directory = directory
         self._started: list[Program] = []
 
     def start(self, name: str, *arguments: str) -> Program:
-        """Start `examples/NAME.py`; the broker's URL comes by environment."""
+        """Start `examples/NAME.py`; the broker's URLs come by environment."""
         log = self._directory / f"{len(self._started)}.log"
         command = [sys.executable, str(EXAMPLES / f"{name}.py"), *arguments]
-        process = child.start(command, log, {**os.environ, "AMQP_URL": self._url}, self._directory)
+        process = child.start(command, log, {**os.environ, **self._urls}, self._directory)
         program = Program(process, log)
         self._started.append(program)
         return program

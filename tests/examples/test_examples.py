@@ -137,11 +137,44 @@ def test_rpc(programs: Programs, variant: tuple[str, ...]) -> None:
     assert len(server.interrupt()) == 4
 
 
+@pytest.mark.parametrize("submitter", ["stomp_work_queue/submit", "work_queue/submit"])
+def test_stomp_work_queue(programs: Programs, submitter: str) -> None:
+    assert programs.run(submitter, "1000") == ["submitted: 1000"]
+    worker = programs.start("stomp_work_queue/worker")
+    worker.wait_for("done: 168 primes below 1000")
+    assert worker.interrupt() == [
+        "waiting for jobs, Ctrl-C stops",
+        "started: 1000",
+        "done: 168 primes below 1000",
+        "stopped",
+    ]
+
+
+def test_the_job_of_a_stomp_worker_that_dies_goes_to_another(programs: Programs) -> None:
+    programs.run("stomp_work_queue/submit", ENDLESS)
+    dying = programs.start("stomp_work_queue/worker")
+    dying.wait_for(f"started: {ENDLESS}")
+    other = programs.start("work_queue/worker")
+    other.wait_for("waiting for jobs, Ctrl-C stops")
+    dying.kill()
+    other.wait_for(f"started: {ENDLESS} (second attempt)")
+
+
+def test_stomp_topics(programs: Programs) -> None:
+    watcher = programs.start("stomp_topics/watch", "barn.*.temperature", "#.humidity")
+    watcher.wait_for("watching barn.*.temperature, #.humidity, Ctrl-C stops")
+    for topic in ("barn.loft.temperature", "house.loft.temperature", "cellar.humidity"):
+        assert programs.run("stomp_topics/measure", topic, "21.5") == [f"{topic} is 21.5"]
+    watcher.wait_for("cellar.humidity: 21.5")
+    assert watcher.interrupt()[1:] == ["barn.loft.temperature: 21.5", "cellar.humidity: 21.5", "stopped"]
+
+
 def test_rpc_without_a_server(programs: Programs) -> None:
     assert programs.run("rpc/ask", "--timeout", "0", "7") == ["7 = no answer"]
 
 
-PATHS = sorted(EXAMPLES.rglob("*.py"))
+PATHS = sorted(path for path in EXAMPLES.rglob("*.py") if path.parent.name != "line_protocol")
+"""All programs; line_protocol is an adapter, which tests/adapters tries out."""
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.relative_to(EXAMPLES).as_posix())
@@ -156,5 +189,5 @@ def test_each_example_says_what_to_run_and_what_one_sees(path: Path) -> None:
 def test_the_overview_names_each_folder() -> None:
     overview = (EXAMPLES / "README.md").read_text()
     folders = sorted({path.parent.name for path in PATHS})
-    assert len(folders) == 6
+    assert len(folders) == 8
     assert [folder for folder in folders if f"[{folder}]({folder})" not in overview] == []

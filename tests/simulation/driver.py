@@ -6,6 +6,8 @@ have been.  At rest, nobody may wait who could be served, and all counters have 
 
 Commits happen by themselves most of the time.  Now and then they are held up for some steps: then no stored publish may
 be confirmed until one is done, and a crash throws away what came since the last.
+
+Longer than 400 lines because every command of the protocol is a doing of its own, and all share one state.
 """
 
 from __future__ import annotations

@@ -1,0 +1,324 @@
+"""All MQTT sessions: per virtual host, by client identifier; how they share queues, and how they come back.
+
+`MqttWorld` is the broker's one; `MqttSessions` is a virtual host's, with its retained messages and wills.  Recovery
+gives rows to `restore`, calls `restored` when queues and bindings are there, and gives the entries of store numbers
+that belong to no queue to `restore_records`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, cast
+
+from core import retained, wills
+from core.binding import EMPTY_TABLE_RAW, Binding, binding_key
+from core.declaration_binding import add_binding, forget_bindings
+from core.declaration_queue import create_queue, remove_queue
+from core.field_table import encode_table
+from core.mqtt_sessions import publishing
+from core.mqtt_sessions.publishing import QUEUE_PREFIX, TOPIC_EXCHANGE
+from core.mqtt_sessions.session import MqttSession, check_free
+from core.mqtt_sessions.session_queue import MqttQueue
+from core.mqtt_sessions.subscription import MqttSubscription, subscription_from
+from core.mqtt_sessions.system_topics import SystemTopics
+from core.mqtt_sessions.topics import binding_key_of
+from core.queues.registry import register
+from core.retained import RetainedMessages
+from core.wills import WillMessage, Wills
+
+if TYPE_CHECKING:
+    from core.broker import Broker
+    from core.client import Client
+    from core.definitions.store import JSON
+    from core.queues.classic import ClassicQueue
+    from core.vhost import VirtualHost
+
+register(MqttQueue)
+
+SESSION_KIND: Final = "mqtt_session"
+
+SESSION_QUEUE_PREFIX: Final = "mqtt-subscription-"
+SHARED_QUEUE_PREFIX: Final = "mqtt-shared-"
+
+NAME_BYTES_MAX: Final = 255
+"""A queue's name is a shortstr (AMQP 0-9-1 4.2.5.3)."""
+
+_ARGUMENTS: Final = {"x-queue-type": MqttQueue.type_name}
+_ARGUMENTS_RAW: Final = encode_table(_ARGUMENTS)
+
+
+class MqttWorld:
+    """The MQTT side of one broker.
+
+    dropped: messages of QoS 0 that slow or absent clients didn't get.  Counters of messages are kept by connections.
+    """
+
+    def __init__(self, broker: Broker) -> None:
+        self.broker = broker
+        self.dropped = 0
+        self.publish_received = 0
+        self.publish_sent = 0
+        self.connected = 0
+        self._vhosts: dict[str, MqttSessions] = {}
+
+    def of(self, vhost: VirtualHost) -> MqttSessions:
+        """The sessions of a virtual host."""
+        found = self._vhosts.get(vhost.name)
+        if found is None or found.vhost is not vhost:
+            found = self._vhosts[vhost.name] = MqttSessions(self.broker, vhost)
+        return found
+
+    def all(self) -> list[MqttSessions]:
+        """Those of every virtual host that has any."""
+        return list(self._vhosts.values())
+
+    def forget_vhost(self, name: str) -> None:
+        """A virtual host is being deleted; its connections are closed already."""
+        found = self._vhosts.pop(name, None)
+        if found is not None:
+            found.close()
+
+    def restore(self, kind: str, vhost: str, name: str, value: Mapping[str, JSON]) -> bool:
+        """Take a row of the definitions if it is MQTT's, else False."""
+        if kind == SESSION_KIND:
+            self.of(self.broker.vhosts[vhost]).restore_session(name, value)
+        elif kind == retained.KIND:
+            self.of(self.broker.vhosts[vhost]).retained.restore(name, value)
+        elif kind == wills.KIND:
+            self.of(self.broker.vhosts[vhost]).wills.restore(name, value)
+        else:
+            return False
+        return True
+
+    def restored(self) -> None:
+        """All rows have been given."""
+        for sessions in self.all():
+            sessions.restored()
+
+    def restore_records(self, number: int, positions: Sequence[int]) -> bool:
+        """Take the unsettled entries of a store number if it is a session's own, else False."""
+        for sessions in self.all():
+            session = sessions.records.get(number)
+            if session is not None:
+                for position, record in zip(positions, self.broker.store.read(positions), strict=True):
+                    if record is not None:
+                        record.sequence = position
+                        session.restore_record(number, record)
+                return True
+        return False
+
+    def before_stop(self) -> None:
+        """The broker stops in good order; connections are closed."""
+        for sessions in self.all():
+            for session in sessions.sessions.values():
+                session.return_own()
+
+
+class MqttSessions:
+    """The sessions of one virtual host.
+
+    records: sessions by the store numbers of their own.  version: grows with every change of subscriptions that has no
+    binding to tell of it.
+    """
+
+    def __init__(self, broker: Broker, vhost: VirtualHost) -> None:
+        self.broker = broker
+        self.vhost = vhost
+        self.sessions: dict[str, MqttSession] = {}
+        self.records: dict[int, MqttSession] = {}
+        self.retained = RetainedMessages(broker, vhost.name)
+        self.wills = Wills(broker, vhost.name, self.publish_will)
+        self.system_topics = SystemTopics(self)
+        self.subscription_count = 0
+        self._shared: dict[tuple[str, str], tuple[ClassicQueue, int]] = {}
+
+    # Sessions
+
+    def open(self, client_id: str, *, clean_start: bool, expiry_s: int) -> tuple[MqttSession, bool]:
+        """The session of a client that connects, and whether it was there.  Whoever held it is told first."""
+        session = self.sessions.get(client_id)
+        if session is not None and session.holder is not None:
+            session.holder.taken_over()
+            session = self.sessions.get(client_id)
+        if session is not None and clean_start:
+            session.end()
+            session = None
+        if session is not None:
+            return session, True
+        session = self.sessions[client_id] = MqttSession(self, client_id, expiry_s)
+        return session, False
+
+    def forget(self, session: MqttSession) -> None:
+        """A session has ended: its queue and its row go, and so does its name unless it is another's already."""
+        if session.queue is not None:
+            remove_queue(self.vhost, session.queue)
+            session.queue = None
+        if self.sessions.get(session.client_id) is session:
+            del self.sessions[session.client_id]
+        for number in [number for number, owner in self.records.items() if owner is session] if session.stored else ():
+            del self.records[number]
+        if session.stored:
+            self.broker.definitions.delete(SESSION_KIND, self.vhost.name, session.client_id)
+
+    def check_subscribe(self, client: Client, client_id: str, subscription: MqttSubscription) -> None:
+        """AccessRefused (403) for what the user may not do (spec C.4)."""
+        users = self.broker.users
+        user, vhost = client.user.name, self.vhost.name
+        if subscription.queue_name:
+            users.check(user, vhost, "queue", subscription.queue_name, "read")
+            return
+        name = shared_queue_name(subscription) if subscription.group else session_queue_name(client_id)
+        for verb in ("configure", "write", "read"):
+            users.check(user, vhost, "queue", name, verb)
+        users.check(user, vhost, "exchange", TOPIC_EXCHANGE, "read")
+        key = binding_key_of(subscription.topic_filter)
+        users.check_topic(user, vhost, TOPIC_EXCHANGE, key, "read", {"client_id": client_id})
+
+    def make_queue(self, session: MqttSession, client: Client) -> ClassicQueue:
+        """The queue of a session, made when it first subscribes; a client's own ends with its connection."""
+        name = session_queue_name(session.client_id)
+        existing = self.vhost.queues.get(name)
+        if isinstance(existing, MqttQueue) and existing.owner is None:
+            remove_queue(self.vhost, existing)
+            existing = None
+        check_free(existing, name)
+        queue = create_queue(
+            self.vhost,
+            name,
+            durable=session.stored,
+            owner=None if session.stored else client,
+            arguments=_ARGUMENTS,
+            arguments_raw=_ARGUMENTS_RAW,
+        )
+        return cast("ClassicQueue", queue)
+
+    def bind(self, queue: ClassicQueue, topic_filter: str) -> None:
+        """Let messages come to the queue whose topics match."""
+        key = binding_key_of(topic_filter)
+        binding = Binding(TOPIC_EXCHANGE, queue, key, {}, EMPTY_TABLE_RAW)
+        add_binding(self.vhost, self.vhost.exchange(TOPIC_EXCHANGE), binding)
+
+    def unbind(self, queue: ClassicQueue, topic_filter: str) -> None:
+        """The other way round."""
+        exchange = self.vhost.exchange(TOPIC_EXCHANGE)
+        binding = exchange.get(binding_key("queue", queue.name, binding_key_of(topic_filter), {}))
+        if binding is not None:
+            exchange.remove(binding.key)
+            forget_bindings(self.vhost, [binding])
+            self.vhost.changed()
+
+    def subscription_changed(self, now: MqttSubscription | None, before: MqttSubscription | None) -> None:
+        """Count, and have what connections remember of topics looked up again."""
+        self.subscription_count += (now is not None) - (before is not None)
+        self.system_topics.subscription_changed(now, before)
+        if now is not None and before is not None:
+            self.vhost.changed()
+
+    # Shared subscriptions
+
+    def join(self, subscription: MqttSubscription, *, durable: bool) -> None:
+        """A session is one more of a group; its queue is durable if the first one's session is."""
+        key = (subscription.group, subscription.topic_filter)
+        found = self._shared.get(key)
+        if found is not None:
+            self._shared[key] = (found[0], found[1] + 1)
+            return
+        name = shared_queue_name(subscription)
+        check_free(self.vhost.queues.get(name), name)
+        queue = create_queue(
+            self.vhost, name, durable=durable, arguments=_ARGUMENTS, arguments_raw=_ARGUMENTS_RAW
+        )
+        self._shared[key] = (cast("ClassicQueue", queue), 1)
+        self.bind(cast("ClassicQueue", queue), subscription.topic_filter)
+
+    def leave(self, subscription: MqttSubscription) -> None:
+        """One less; the last one takes the queue with it."""
+        key = (subscription.group, subscription.topic_filter)
+        found = self._shared.get(key)
+        if found is None:
+            return
+        if found[1] > 1:
+            self._shared[key] = (found[0], found[1] - 1)
+            return
+        del self._shared[key]
+        remove_queue(self.vhost, found[0])
+
+    def queue_of(self, session: MqttSession, subscription: MqttSubscription) -> ClassicQueue | None:
+        """Where a subscription's messages come from; None when a named queue is gone."""
+        if subscription.group:
+            found = self._shared.get((subscription.group, subscription.topic_filter))
+            return found[0] if found is not None else None
+        if subscription.queue_name:
+            return cast("ClassicQueue | None", self.vhost.queues.get(subscription.queue_name))
+        return session.queue
+
+    # Wills
+
+    def publish_will(self, will: WillMessage) -> None:
+        """A will's time has come."""
+        publishing.publish(self.vhost, will.topic, will.body, will.properties, retain=will.retain)
+
+    # Restart
+
+    def restore_session(self, client_id: str, row: Mapping[str, JSON]) -> None:
+        """Take a session's row."""
+        session = self.sessions[client_id] = MqttSession(self, client_id, int(str(row["expiry_s"])))
+        session.stored = True
+        detached = row["detached_at_ms"]
+        session.detached_at_ms = None if detached is None else int(str(detached))
+        rows = cast("Sequence[Mapping[str, JSON]]", row["subscriptions"])
+        session.restore(int(str(row["inbound"])), int(str(row["outbound"])), [subscription_from(each) for each in rows])
+
+    def restored(self) -> None:
+        """Queues and bindings are there: join them with their sessions; those that ended with the broker go."""
+        for session in list(self.sessions.values()):
+            queue = self.vhost.queues.get(session_queue_name(session.client_id))
+            if isinstance(queue, MqttQueue):
+                session.queue = queue
+            for subscription in list(session.subscriptions.values()):
+                if subscription.group:
+                    self._restore_shared(subscription)
+                self.subscription_changed(subscription, None)
+            if session.detached_at_ms is None:
+                session.detached_at_ms = self.broker.now_ms
+            if session.expiry_s:
+                session.expect_return()
+            else:
+                session.end()
+
+    def _restore_shared(self, subscription: MqttSubscription) -> None:
+        key = (subscription.group, subscription.topic_filter)
+        queue = self.vhost.queues.get(shared_queue_name(subscription))
+        if key not in self._shared and isinstance(queue, MqttQueue):
+            self._shared[key] = (queue, 1)
+        else:
+            self.join(subscription, durable=True)
+
+    def close(self) -> None:
+        """The virtual host is gone."""
+        for session in list(self.sessions.values()):
+            session.end()
+        self.system_topics.stop()
+
+
+def session_queue_name(client_id: str) -> str:
+    """The name of a session's queue, `mqtt-subscription-CLIENT`; with a hash where that would be too long."""
+    return _name(SESSION_QUEUE_PREFIX, client_id)
+
+
+def shared_queue_name(subscription: MqttSubscription) -> str:
+    """The name of the queue that a group shares, `mqtt-shared-GROUP/FILTER`."""
+    return _name(SHARED_QUEUE_PREFIX, f"{subscription.group}/{subscription.topic_filter}")
+
+
+def queue_name_in(filter: str) -> str:
+    """NAME of the filter `$queue/NAME`; empty for any other filter."""
+    return filter[len(QUEUE_PREFIX) :] if filter.startswith(QUEUE_PREFIX) else ""
+
+
+def _name(prefix: str, text: str) -> str:
+    name = prefix + text
+    if len(name.encode("utf-8", "surrogateescape")) <= NAME_BYTES_MAX:
+        return name
+    return prefix + hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

@@ -1,0 +1,98 @@
+"""A protocol of one's own for Warren: lines of text, to publish to topics and to subscribe to them.
+
+    > LOGIN guest guest            < OK
+    > SUB weather.*                < OK
+    > PUB weather.rain it is wet   < OK
+                                   < weather.rain it is wet
+
+How to write an adapter is told in `adapters/interface.py`. To try this one:
+
+    pip install ./examples/line_protocol
+    warren serve --listen line=127.0.0.1:7000
+    nc 127.0.0.1 7000
+"""
+
+from adapters.interface import Accept, Options
+from core.binding import EMPTY_TABLE_RAW
+from core.broker import Broker
+from core.client import Client
+from core.consumer import Consumer
+from core.declaration_binding import bind
+from core.declaration_queue import declare_queue, end_client
+from core.errors import BrokerError, PreconditionFailed
+from core.message import Message
+from core.outbox import Outbox
+from core.properties import EMPTY
+from core.publish import check_publish, publish
+from core.queues.base import Queue
+from core.transport import Session, Transport, is_loopback
+
+
+def configure(options: Options) -> Accept:
+    def accept(broker: Broker, transport: Transport) -> tuple[Session, Outbox]:
+        session = LineSession(broker, transport)
+        return session, session.outbox
+
+    return accept
+
+
+class LineSession:
+    def __init__(self, broker: Broker, transport: Transport) -> None:
+        self.broker, self.transport = broker, transport
+        self.outbox = Outbox(broker.touched, transport)
+        self.client: Client | None = None
+        self.rest = b""
+
+    def receive(self, data: bytes) -> None:
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        for line in lines:
+            command, _, rest = line.decode("utf-8", "replace").strip().partition(" ")
+            first, _, second = rest.partition(" ")
+            try:
+                self.handle(command.upper(), first, second)
+                self.outbox.write(b"OK\n")
+            except BrokerError as error:
+                self.outbox.write(f"ERROR {error.text}\n".encode())
+
+    def handle(self, command: str, first: str, second: str) -> None:
+        if command == "LOGIN" and self.client is None:
+            user = self.broker.users.authenticate(first, second, is_loopback(self.transport.peer_host), "line")
+            self.client = Client("line", user, self.broker.open_vhost(user, "/"), "line", {})
+        elif command == "PUB" and self.client is not None:
+            check_publish(self.client, "amq.topic", first)
+            publish(self.client, "amq.topic", first, EMPTY, second.encode())
+        elif command == "SUB" and self.client is not None:
+            queue = declare_queue(self.client, "", exclusive=True)
+            bind(self.client, "queue", queue.name, "amq.topic", first, {}, EMPTY_TABLE_RAW)
+            queue.add_consumer(Subscriber(self, self.client, queue))
+        else:
+            raise PreconditionFailed("say LOGIN USER PASSWORD first, then PUB TOPIC TEXT or SUB PATTERN")
+
+    def drained(self) -> None: ...
+
+    def connection_lost(self, reason: str) -> None:
+        if self.client is not None:
+            end_client(self.client)
+
+    def shut_down(self, reason: str) -> None:
+        self.transport.close()
+
+
+class Subscriber(Consumer):
+    def __init__(self, session: LineSession, client: Client, queue: Queue) -> None:
+        super().__init__(queue, client, "", no_ack=True, exclusive=False, prefetch=0, arguments={})
+        self.outbox = session.outbox
+
+    def deliver(self, message: Message, redelivered: bool) -> bool:
+        self.outbox.write(message.address.routing_key.encode() + b" " + message.body + b"\n")
+        if not self.can_take():
+            self.outbox.parked.append(self)
+        return self.can_take()
+
+    def can_take(self) -> bool:
+        return self.outbox.room > 0
+
+    def cancelled(self) -> None: ...
+
+    def session_name(self) -> str:
+        return "line"
