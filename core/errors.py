@@ -121,6 +121,10 @@ class ResourceError(BrokerError):
     scope = Scope.CONNECTION
 
 
+class StoreUnavailable(ResourceError):
+    """Stored messages can't be read just now (no file descriptor, a disk error); none of them is lost by that."""
+
+
 class NotAllowed(BrokerError):
     code = 530
     name = "NOT_ALLOWED"

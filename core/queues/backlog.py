@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from core.errors import StoreUnavailable
 from core.message import UNSTORED, Message
 
 if TYPE_CHECKING:
@@ -133,7 +134,8 @@ class Backlog:
     def load(self, first: int) -> None:
         """Put the messages behind the run of tickets that starts with `first` (already taken) back at the head.
 
-        Messages whose records are damaged are lost: logged, settled, and their size reported.
+        Messages whose records are damaged are lost: logged, settled, and their size reported.  Raises StoreUnavailable,
+        leaving everything as it was, when nothing can be read now.
         """
         entries = self.entries
         tickets = [first]
@@ -147,7 +149,11 @@ class Backlog:
                 break
             tickets.append(head)
             entries.popleft()
-        messages = self._store.read([position_of(ticket) for ticket in tickets])
+        try:
+            messages = self._store.read([position_of(ticket) for ticket in tickets])
+        except StoreUnavailable:
+            entries.extendleft(reversed(tickets))
+            raise
         self.paged_count -= len(tickets)
         for ticket, message in zip(reversed(tickets), reversed(messages), strict=True):
             self.paged_bytes -= size_of(ticket)
@@ -240,7 +246,9 @@ class Backlog:
     def _read_page(self, page: list[Entry]) -> Iterator[Message]:
         """The messages of a page; those whose records are damaged are left out."""
         tickets = [entry for entry in page if isinstance(entry, int)]
-        read: Sequence[Message | None] = self._store.read([position_of(ticket) for ticket in tickets]) if tickets else []
+        read: Sequence[Message | None] = []
+        if tickets:
+            read = self._store.read([position_of(ticket) for ticket in tickets])
         messages = iter(read)
         for entry in page:
             message = next(messages) if isinstance(entry, int) else entry

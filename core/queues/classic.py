@@ -21,14 +21,15 @@ Longer than 400 lines because both drains, settling and returning share the same
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from core.binding import EMPTY_TABLE_RAW
 from core.dead_letter import DELIVERY_LIMIT, EXPIRED, MAXLEN, REJECTED, dead_letter
 from core.deduplication import DeduplicationWindow, fingerprint
-from core.errors import AccessRefused, ResourceLocked
+from core.errors import AccessRefused, ResourceLocked, StoreUnavailable
 from core.firehose import trace_delivery
 from core.message import Message
 from core.queues.backlog import (
@@ -51,6 +52,12 @@ if TYPE_CHECKING:
     from core.definitions.store import JSON
     from core.field_table import FieldValue
     from core.vhost import VirtualHost
+
+
+_log = logging.getLogger("warren.queue")
+
+READ_AGAIN_MS: Final = 1000
+"""After the store could not be read, when to try again."""
 
 
 class ClassicQueue(Queue):
@@ -244,6 +251,11 @@ class ClassicQueue(Queue):
                 self._drain_governed()
             else:
                 self._drain_plain()
+        except StoreUnavailable as error:
+            _log.error("%s waits for its messages: %s", self.description, error.text)
+            self.vhost.broker.deadlines.schedule(
+                self.vhost.broker.now_ms + READ_AGAIN_MS, lambda now_ms: self.mark_dirty()
+            )
         finally:
             self._draining = False
         if self.store_id and (self.ready_bytes > RESIDENT_HEAD_BYTES or self.resident_count > RESIDENT_HEAD_MESSAGES):
@@ -262,27 +274,29 @@ class ClassicQueue(Queue):
         store_id = self.store_id
         delivered_bytes = 0
         unacked = 0
-        while ready and available:
-            message = ready.popleft()
-            if isinstance(message, int):
-                self._backlog.load(message)
-                continue
-            delivered_bytes += message.body_size
-            consumer = available[0]
-            sequence = message.sequence
-            redelivered = sequence <= redelivered_until or (bool(returned) and sequence in returned)
-            more = consumer.deliver(message, redelivered)
-            if not consumer.no_ack:
-                unacked += 1
-            elif store_id or returned:
-                self._settle(message)
-            if not more:
-                available.popleft()
-                consumer.parked = True
-            elif len(available) > 1:
-                available.rotate(-1)
-        self.ready_bytes -= delivered_bytes
-        self._unacked_count += unacked
+        try:
+            while ready and available:
+                message = ready.popleft()
+                if isinstance(message, int):
+                    self._backlog.load(message)
+                    continue
+                delivered_bytes += message.body_size
+                consumer = available[0]
+                sequence = message.sequence
+                redelivered = sequence <= redelivered_until or (bool(returned) and sequence in returned)
+                more = consumer.deliver(message, redelivered)
+                if not consumer.no_ack:
+                    unacked += 1
+                elif store_id or returned:
+                    self._settle(message)
+                if not more:
+                    available.popleft()
+                    consumer.parked = True
+                elif len(available) > 1:
+                    available.rotate(-1)
+        finally:
+            self.ready_bytes -= delivered_bytes
+            self._unacked_count += unacked
 
     def _drain_governed(self) -> None:
         available = self._available

@@ -11,13 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from core.errors import PreconditionFailed
+from core.queues.arguments import DURATION_MS_MAX, ArgumentReader
 
 if TYPE_CHECKING:
     from core.field_table import FieldValue
-
-DURATION_MS_MAX: Final = 315_360_000_000
-"""Ten years, RabbitMQ's limit for TTL and expiry."""
 
 PRIORITY_MAX: Final = 255
 
@@ -25,7 +22,15 @@ DROP_HEAD: Final = "drop-head"
 REJECT_PUBLISH: Final = "reject-publish"
 REJECT_PUBLISH_DLX: Final = "reject-publish-dlx"
 OVERFLOWS: Final = (DROP_HEAD, REJECT_PUBLISH, REJECT_PUBLISH_DLX)
-DEAD_LETTER_STRATEGIES: Final = ("at-most-once", "at-least-once")
+
+AT_MOST_ONCE: Final = "at-most-once"
+AT_LEAST_ONCE: Final = "at-least-once"
+DEAD_LETTER_STRATEGIES: Final = (AT_MOST_ONCE, AT_LEAST_ONCE)
+
+QUEUE_MODES: Final = ("default", "lazy")
+QUEUE_VERSIONS: Final = (1, 2)
+LEADER_LOCATORS: Final = ("client-local", "balanced", "random", "least-leaders")
+"""Of no meaning here; checked so that a misspelt one is noticed."""
 
 DEDUPLICATION_SIZE: Final = 1000
 """Remembered values when deduplication is asked for without bounds."""
@@ -35,7 +40,7 @@ DEDUPLICATION_SIZE: Final = 1000
 class QueueRules:
     """What is asked of a queue; None: nothing.  Durations in milliseconds, lengths in messages or bytes.
 
-    delivery_limit: failed deliveries after which a message is dead-lettered.
+    delivery_limit: failed deliveries after which a message is dead-lettered, negative for any number.
     drop_lowest_first: a full priority queue drops from its lowest priority instead of its head.
     """
 
@@ -54,6 +59,7 @@ class QueueRules:
     deduplication_size: int | None = None
     deduplication_ttl_ms: int | None = None
     deduplication_header: str = "x-deduplication-header"
+    dead_letter_strategy: str = AT_MOST_ONCE
 
     @property
     def bounded(self) -> bool:
@@ -76,20 +82,17 @@ def rules_from_arguments(description: str, arguments: Mapping[str, FieldValue]) 
     """
     if not any(name.startswith("x-") for name in arguments):
         return NO_RULES
-    reader = _Arguments(description, arguments)
+    reader = ArgumentReader(description, arguments)
     dead_letter_exchange = reader.text("x-dead-letter-exchange")
     dead_letter_routing_key = reader.text("x-dead-letter-routing-key")
     if dead_letter_routing_key is not None and dead_letter_exchange is None:
         reader.refuse("x-dead-letter-routing-key", "it needs x-dead-letter-exchange as well")
-    reader.choice("x-dead-letter-strategy", DEAD_LETTER_STRATEGIES)
     deduplicates = reader.flag("x-message-deduplication")
     size = reader.number("x-cache-size", 1, None)
     ttl_ms = reader.number("x-cache-ttl", 1, DURATION_MS_MAX)
     if deduplicates and size is None and ttl_ms is None:
         size = DEDUPLICATION_SIZE
-    version = reader.number("x-queue-version", 1, None)
-    if version not in (None, 1, 2):
-        reader.refuse("x-queue-version", f"{version} is not a version of classic queues; 2 is")
+    _check_ignored(reader)
     return QueueRules(
         message_ttl_ms=reader.number("x-message-ttl", 0, DURATION_MS_MAX),
         expires_ms=reader.number("x-expires", 1, DURATION_MS_MAX),
@@ -106,7 +109,25 @@ def rules_from_arguments(description: str, arguments: Mapping[str, FieldValue]) 
         deduplication_size=size if deduplicates else None,
         deduplication_ttl_ms=ttl_ms if deduplicates else None,
         deduplication_header=reader.text("x-deduplication-header") or "x-deduplication-header",
+        dead_letter_strategy=reader.choice("x-dead-letter-strategy", DEAD_LETTER_STRATEGIES) or AT_MOST_ONCE,
     )
+
+
+def _check_ignored(reader: ArgumentReader) -> None:
+    """Arguments that are accepted and change nothing on one node have to be well-formed all the same."""
+    version = reader.number("x-queue-version", 1, None)
+    if version is not None and version not in QUEUE_VERSIONS:
+        reader.refuse("x-queue-version", f"{version} is not a version of classic queues; 2 is")
+    reader.choice("x-queue-mode", QUEUE_MODES)
+    reader.choice("x-queue-leader-locator", LEADER_LOCATORS)
+    reader.text("x-queue-master-locator")
+    reader.number("x-quorum-initial-group-size", 1, None)
+    reader.number("x-max-in-memory-length", 0, None)
+    reader.number("x-max-in-memory-bytes", 0, None)
+    reader.text("x-member-placement-tag")
+    reader.number("x-consumer-disconnected-timeout", 0, DURATION_MS_MAX)
+    if reader.text("x-delayed-retry-type") not in (None, "disabled"):
+        reader.refuse("x-delayed-retry-type", "delayed retries are not supported; dead-letter to a queue with a TTL")
 
 
 def effective_rules(rules: QueueRules, arguments: Mapping[str, FieldValue], policy: Mapping[str, object]) -> QueueRules:
@@ -128,53 +149,16 @@ def effective_rules(rules: QueueRules, arguments: Mapping[str, FieldValue], poli
         drop_lowest_first=rules.drop_lowest_first,
         single_active_consumer=rules.single_active_consumer,
         delivery_limit=_least_limit(rules.delivery_limit, policy.get("delivery-limit")),
-        consumer_timeout_ms=_least(rules.consumer_timeout_ms, policy.get("consumer-timeout")),
+        consumer_timeout_ms=_least_timeout(rules.consumer_timeout_ms, policy.get("consumer-timeout")),
         deduplication_size=rules.deduplication_size,
         deduplication_ttl_ms=rules.deduplication_ttl_ms,
         deduplication_header=rules.deduplication_header,
+        dead_letter_strategy=(
+            rules.dead_letter_strategy
+            if "x-dead-letter-strategy" in arguments
+            else str(policy.get("dead-letter-strategy", rules.dead_letter_strategy))
+        ),
     )
-
-
-class _Arguments:
-    """Reads x-arguments and refuses what they may not be."""
-
-    def __init__(self, description: str, arguments: Mapping[str, FieldValue]) -> None:
-        self._description = description
-        self._arguments = arguments
-
-    def number(self, name: str, minimum: int, maximum: int | None) -> int | None:
-        if name not in self._arguments:
-            return None
-        value = self._arguments[name]
-        if isinstance(value, bool) or not isinstance(value, int):
-            self.refuse(name, f"{value!r} is no integer")
-            return None
-        if value < minimum:
-            self.refuse(name, f"{value} is smaller than {minimum}")
-        if maximum is not None and value > maximum:
-            self.refuse(name, f"{value} is larger than {maximum}")
-        return int(value)
-
-    def text(self, name: str) -> str | None:
-        value = self._arguments.get(name)
-        if name in self._arguments and not isinstance(value, str):
-            self.refuse(name, f"{value!r} is no string")
-        return value if isinstance(value, str) else None
-
-    def flag(self, name: str) -> bool:
-        value = self._arguments.get(name, False)
-        if not isinstance(value, bool):
-            self.refuse(name, f"{value!r} is neither true nor false")
-        return value is True
-
-    def choice(self, name: str, allowed: tuple[str, ...]) -> str | None:
-        value = self.text(name)
-        if value is not None and value not in allowed:
-            self.refuse(name, f"'{value}' is none of {', '.join(allowed)}")
-        return value
-
-    def refuse(self, name: str, reason: str) -> None:
-        raise PreconditionFailed(f"invalid arg '{name}' for {self._description}: {reason}")
 
 
 def _least(argument: int | None, policy: object) -> int | None:
@@ -185,9 +169,19 @@ def _least(argument: int | None, policy: object) -> int | None:
 
 def _least_limit(argument: int | None, policy: object) -> int | None:
     """The smaller delivery limit, where a negative one means none."""
-    limits = [limit for limit in (argument, policy) if isinstance(limit, int)]
-    bounded = [limit for limit in limits if limit >= 0]
-    return min(bounded) if bounded else (limits[0] if limits else None)
+    return _least_from(0, argument, policy)
+
+
+def _least_timeout(argument: int | None, policy: object) -> int | None:
+    """The shorter timeout, where 0 means none."""
+    return _least_from(1, argument, policy)
+
+
+def _least_from(minimum: int, argument: int | None, policy: object) -> int | None:
+    """The smaller of two numbers, where those below `minimum` mean "without end" and None that nothing is asked."""
+    asked = [value for value in (argument, policy) if isinstance(value, int)]
+    bounded = [value for value in asked if value >= minimum]
+    return min(bounded) if bounded else (asked[0] if asked else None)
 
 
 def _first(argument: str | None, policy: object) -> str | None:

@@ -84,7 +84,7 @@ class StorageEngine(ABC):
         """Messages at these positions, in this order, read synchronously in as few reads as possible.
 
         Their `sequence` is 0 (the caller sets it) and `references` 0.  A record that turns out damaged gives None and
-        is reported as by `damage`.
+        is reported as by `damage`.  Raises StoreUnavailable when they can't be read now; they are not lost by that.
         """
 
     @abstractmethod

@@ -77,7 +77,7 @@ class PropertyRule:
 
     packets: the types whose packets may carry it, WILL included.  section: where it is described.  minimum, maximum:
     bounds of a number beyond those of its kind; reason_code: what breaking them means; clause: the statement that has
-    them, if it has a number.
+    them, if it has a number.  is_repeatable: one packet may carry several, and the value is a list.
     """
 
     identifier: int
@@ -89,15 +89,11 @@ class PropertyRule:
     maximum: int = 0xFFFF_FFFF
     reason_code: int = reason_codes.PROTOCOL_ERROR
     clause: str = ""
+    is_repeatable: bool = False
 
     @property
     def bounds_clause(self) -> str:
         return self.clause or self.section
-
-    @property
-    def is_repeatable(self) -> bool:
-        """Whether one packet may carry several: its value is a list, then."""
-        return self.kind is Kind.PAIR or self.kind is Kind.VARIABLE
 
 
 _connect = frozenset({versions.CONNECT})
@@ -130,6 +126,7 @@ RULES: Final = (
         "3.8.2.1.2",
         minimum=1,
         maximum=SUBSCRIPTION_IDENTIFIER_MAX,
+        is_repeatable=True,
     ),
     PropertyRule(
         17,
@@ -142,9 +139,9 @@ RULES: Final = (
     PropertyRule(19, "server_keep_alive", Kind.TWO_BYTES, _connack, "3.2.2.3.14"),
     PropertyRule(21, "authentication_method", Kind.STRING, _authentication, "3.1.2.11.9"),
     PropertyRule(22, "authentication_data", Kind.BINARY, _authentication, "3.1.2.11.10"),
-    PropertyRule(23, "request_problem_information", Kind.FLAG, _connect, "3.1.2.11.7"),
+    PropertyRule(23, "request_problem_information", Kind.FLAG, _connect, "3.1.2.11.7", maximum=1),
     PropertyRule(24, "will_delay_interval", Kind.FOUR_BYTES, frozenset({WILL}), "3.1.3.2.2"),
-    PropertyRule(25, "request_response_information", Kind.FLAG, _connect, "3.1.2.11.6"),
+    PropertyRule(25, "request_response_information", Kind.FLAG, _connect, "3.1.2.11.6", maximum=1),
     PropertyRule(26, "response_information", Kind.STRING, _connack, "3.2.2.3.15"),
     PropertyRule(28, "server_reference", Kind.STRING, frozenset({versions.CONNACK, versions.DISCONNECT}), "3.2.2.3.16"),
     PropertyRule(31, "reason_string", Kind.STRING, _answers, "3.2.2.3.9"),
@@ -161,12 +158,12 @@ RULES: Final = (
         clause="MQTT-3.3.2-8",
     ),
     PropertyRule(36, "maximum_qos", Kind.BYTE, _connack, "3.2.2.3.4", maximum=1),
-    PropertyRule(37, "retain_available", Kind.FLAG, _connack, "3.2.2.3.5"),
-    PropertyRule(38, "user_properties", Kind.PAIR, _all_with_properties, "3.1.2.11.8"),
+    PropertyRule(37, "retain_available", Kind.FLAG, _connack, "3.2.2.3.5", maximum=1),
+    PropertyRule(38, "user_properties", Kind.PAIR, _all_with_properties, "3.1.2.11.8", is_repeatable=True),
     PropertyRule(39, "maximum_packet_size", Kind.FOUR_BYTES, _login, "3.1.2.11.4", minimum=1),
-    PropertyRule(40, "wildcard_subscription_available", Kind.FLAG, _connack, "3.2.2.3.11"),
-    PropertyRule(41, "subscription_identifier_available", Kind.FLAG, _connack, "3.2.2.3.12"),
-    PropertyRule(42, "shared_subscription_available", Kind.FLAG, _connack, "3.2.2.3.13"),
+    PropertyRule(40, "wildcard_subscription_available", Kind.FLAG, _connack, "3.2.2.3.11", maximum=1),
+    PropertyRule(41, "subscription_identifier_available", Kind.FLAG, _connack, "3.2.2.3.12", maximum=1),
+    PropertyRule(42, "shared_subscription_available", Kind.FLAG, _connack, "3.2.2.3.13", maximum=1),
 )
 """Table 2-4, with the bounds from where each property is described."""
 

@@ -36,6 +36,8 @@ RETAIN: Final = 0x01
 
 FIRST_BYTE: Final = versions.PUBLISH << 4
 
+PACKET_ID_MAX: Final = 0xFFFF
+
 NO_PROPERTIES: Final = b"\0"
 """The properties of an MQTT 5 PUBLISH that has none (2.2.2.1)."""
 
@@ -176,7 +178,7 @@ def write_publish(publish: Publish, level: int) -> bytes:
     qos = publish.qos
     if not 0 <= qos <= 2:
         raise ValueError(f"there is no QoS {qos}")
-    if (publish.packet_id != 0) != (qos != 0):
+    if (publish.packet_id != 0) != (qos != 0) or not 0 <= publish.packet_id <= PACKET_ID_MAX:
         raise ValueError(f"the packet identifier {publish.packet_id} doesn't go with QoS {qos}")
     if publish.duplicate and not qos:
         raise ValueError("a message of QoS 0 can't be a duplicate")

@@ -9,6 +9,15 @@ from adapters.mqtt.codec.errors import MalformedPacket, PacketError, ProtocolVio
 from adapters.mqtt.codec.properties import RULE_BY_IDENTIFIER, RULE_BY_NAME, WILL, Kind, Properties, PropertyRule
 from adapters.mqtt.codec.reader import Reader
 
+_FLAG = Kind.FLAG
+_TWO_BYTES = Kind.TWO_BYTES
+_FOUR_BYTES = Kind.FOUR_BYTES
+_VARIABLE = Kind.VARIABLE
+_STRING = Kind.STRING
+_BINARY = Kind.BINARY
+_PAIR = Kind.PAIR
+"""Globals, because looking up an enum's member costs more than reading a property's value."""
+
 
 def read_properties(reader: Reader, packet: int) -> Properties:
     """The properties of a packet of type `packet` (or WILL), which begin where `reader` stands.
@@ -50,7 +59,7 @@ def _read_one(section: Reader, packet: int, values: dict[str, Any]) -> None:
     if rule is None or packet not in rule.packets:
         raise MalformedPacket(reason_codes.MALFORMED_PACKET, clauses.PROPERTIES, _misplaced(identifier, rule, packet))
     value = _read_value(section, rule)
-    if rule.is_repeatable and (packet != versions.SUBSCRIBE or rule.kind is Kind.PAIR):
+    if rule.is_repeatable and (packet != versions.SUBSCRIBE or rule.kind is _PAIR):
         values.setdefault(rule.name, []).append(value)
     elif rule.name in values:
         raise ProtocolViolation(reason_codes.PROTOCOL_ERROR, rule.section, f"{rule.name} comes more than once")
@@ -70,34 +79,33 @@ def _owner(packet: int) -> str:
 
 def _read_value(section: Reader, rule: PropertyRule) -> Any:
     kind = rule.kind
-    if kind is Kind.PAIR:
+    if kind is _PAIR:
         return section.text(), section.text()
-    if kind is Kind.STRING:
+    if kind is _STRING:
         text = section.text()
         if rule.name == "response_topic":
             _check_response_topic(text)
         return text
-    if kind is Kind.BINARY:
+    if kind is _BINARY:
         return section.binary()
     number = _read_number(section, kind)
-    _check_bounds(rule, number)
-    return bool(number) if kind is Kind.FLAG else number
+    if not rule.minimum <= number <= rule.maximum:
+        raise _out_of_bounds(rule, number)
+    return bool(number) if kind is _FLAG else number
 
 
 def _read_number(section: Reader, kind: Kind) -> int:
-    if kind is Kind.FOUR_BYTES:
+    if kind is _FOUR_BYTES:
         return section.four_bytes()
-    if kind is Kind.TWO_BYTES:
+    if kind is _TWO_BYTES:
         return section.two_bytes()
-    if kind is Kind.VARIABLE:
+    if kind is _VARIABLE:
         return section.variable()
     return section.byte()
 
 
-def _check_bounds(rule: PropertyRule, number: int) -> None:
-    maximum = 1 if rule.kind is Kind.FLAG else rule.maximum
-    if not rule.minimum <= number <= maximum:
-        raise ProtocolViolation(rule.reason_code, rule.bounds_clause, f"{rule.name} may not be {number}")
+def _out_of_bounds(rule: PropertyRule, number: int) -> ProtocolViolation:
+    return ProtocolViolation(rule.reason_code, rule.bounds_clause, f"{rule.name} may not be {number}")
 
 
 def _check_response_topic(topic: str) -> None:
@@ -115,29 +123,30 @@ def _written(name: str, value: Any, packet: int) -> bytes:
         raise ValueError(f"{name} has no place in {_owner(packet)}")
     if not rule.is_repeatable:
         return bytes((rule.identifier,)) + _write_value(rule, value)
-    if packet == versions.SUBSCRIBE and rule.kind is Kind.VARIABLE and len(value) > 1:
+    if packet == versions.SUBSCRIBE and rule.kind is _VARIABLE and len(value) > 1:
         raise ValueError("a SUBSCRIBE has one subscription identifier at most")
     return b"".join(bytes((rule.identifier,)) + _write_value(rule, item) for item in value)
 
 
 def _write_value(rule: PropertyRule, value: Any) -> bytes:
     kind = rule.kind
-    if kind is Kind.PAIR:
+    if kind is _PAIR:
         return writer.text(value[0]) + writer.text(value[1])
     try:
-        if kind is Kind.STRING:
+        if kind is _STRING:
             if rule.name == "response_topic":
                 _check_response_topic(value)
             return writer.text(value)
-        if kind is Kind.BINARY:
+        if kind is _BINARY:
             return writer.binary(value)
-        _check_bounds(rule, value)
     except PacketError as error:
         raise ValueError(error.text) from None
-    if kind is Kind.FOUR_BYTES:
+    if not rule.minimum <= value <= rule.maximum:
+        raise ValueError(f"{rule.name} may not be {value}")
+    if kind is _FOUR_BYTES:
         return writer.number(value, 4)
-    if kind is Kind.TWO_BYTES:
+    if kind is _TWO_BYTES:
         return writer.two_bytes(value)
-    if kind is Kind.VARIABLE:
+    if kind is _VARIABLE:
         return writer.variable(value)
     return writer.number(int(value), 1)

@@ -6,6 +6,7 @@ from typing import Final
 
 from adapters.mqtt.codec import clauses, reason_codes, versions, writer
 from adapters.mqtt.codec.clauses import Clause
+from adapters.mqtt.codec.errors import PacketError
 from adapters.mqtt.codec.packets import SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe
 from adapters.mqtt.codec.properties import Properties
 from adapters.mqtt.codec.reader import Reader
@@ -81,6 +82,14 @@ def _check_filter(text: str, level: int) -> None:
         check_filter(text, level)
 
 
+def _written_filter(text: str, level: int) -> bytes:
+    try:
+        _check_filter(text, level)
+    except PacketError as error:
+        raise ValueError(error.text) from None
+    return writer.text(text)
+
+
 def write_subscribe(subscribe: Subscribe, level: int) -> bytes:
     """A SUBSCRIBE as bytes; MQTT 3 has no options but the QoS."""
     if not subscribe.subscriptions:
@@ -90,7 +99,7 @@ def write_subscribe(subscribe: Subscribe, level: int) -> bytes:
         _written_properties(subscribe.properties, versions.SUBSCRIBE, level),
     ]
     for subscription in subscribe.subscriptions:
-        parts += (writer.text(subscription.filter), bytes((_options_of(subscription, level),)))
+        parts += (_written_filter(subscription.filter, level), bytes((_options_of(subscription, level),)))
     return writer.packet(versions.SUBSCRIBE << 4 | HEADER_FLAGS, b"".join(parts))
 
 
@@ -99,6 +108,8 @@ def _options_of(subscription: Subscription, level: int) -> int:
         raise ValueError(f"{subscription} has an option out of range")
     if level != versions.V5:
         return subscription.qos
+    if subscription.no_local and subscription.filter.startswith(SHARE_PREFIX):
+        raise ValueError("no local with a shared subscription")
     return (
         subscription.qos
         | (NO_LOCAL if subscription.no_local else 0)
@@ -152,7 +163,7 @@ def write_unsubscribe(unsubscribe: Unsubscribe, level: int) -> bytes:
     if not unsubscribe.filters:
         raise ValueError("an UNSUBSCRIBE without a topic filter")
     properties = _written_properties(unsubscribe.properties, versions.UNSUBSCRIBE, level)
-    filters = b"".join(writer.text(text) for text in unsubscribe.filters)
+    filters = b"".join(_written_filter(text, level) for text in unsubscribe.filters)
     body = writer.packet_id(unsubscribe.packet_id) + properties + filters
     return writer.packet(versions.UNSUBSCRIBE << 4 | HEADER_FLAGS, body)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from zlib import crc32
 
 from core.address import Address
-from core.errors import MalformedField
+from core.errors import MalformedField, StoreUnavailable
 from core.message import Message
 from core.properties import Properties
 from core.storage.disk.errors import DamagedRecordError
@@ -120,9 +120,9 @@ class MessageReader:
                 self._read_stretch(descriptor, segment, wanted[start:stop], offsets[start:stop], found)
                 start = stop
         except OSError as error:
-            self._quarantine.report(f"{self._path(segment)} can't be read: {error.strerror}. Check the disk.")
-            for position in wanted:
-                found.setdefault(position, None)
+            raise StoreUnavailable(
+                f"{self._path(segment)} can't be read: {error.strerror}; it is tried again, check disk and open files"
+            ) from error
 
     def _read_stretch(
         self,

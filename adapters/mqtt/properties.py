@@ -1,0 +1,157 @@
+"""MQTT 5's properties of a message to AMQP's and back (spec C.1).
+
+    content type            content_type
+    correlation data        correlation_id if it is text, else the header x-correlation-id
+    response topic          the header x-reply-to-topic, as a routing key; an AMQP reply_to is `$queue/NAME` in MQTT
+    user properties         headers, strings; the last of several with the same name
+    message expiry          expiration, in milliseconds
+    payload format          in `x-mqtt-properties` alone
+
+What AMQP can't hold (payload format, duplicate user properties, their order) stays with the message, as the bytes that
+came, in a header that only MQTT consumers see (core.mqtt_sessions.headers).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, cast
+
+from adapters.mqtt.codec.properties import Properties as MqttProperties
+from adapters.mqtt.codec.publish import NO_PROPERTIES, write_publish_properties
+from core.mqtt_sessions.headers import INTERNAL, PUBLISH_QOS, RAW_PROPERTIES, RETAIN
+from core.mqtt_sessions.publishing import QUEUE_PREFIX, plain_properties
+from core.mqtt_sessions.topics import key_of, topic_of
+from core.properties import PropertyChanges, encode_properties
+from core.text_values import text_of
+
+if TYPE_CHECKING:
+    from core.field_table import Encodable
+    from core.message import Message
+    from core.properties import Properties
+
+SHORT_BYTES_MAX: Final = 255
+"""A shortstr, or a header's name (AMQP 0-9-1 4.2.5.3)."""
+
+CORRELATION_HEADER: Final = "x-correlation-id"
+REPLY_TOPIC_HEADER: Final = "x-reply-to-topic"
+
+_FORWARDED: Final = (
+    "payload_format_indicator",
+    "content_type",
+    "response_topic",
+    "correlation_data",
+    "user_properties",
+)
+"""What goes on to subscribers as it came; aliases, expiry and subscription identifiers are made for each."""
+
+
+def properties_of(mqtt: MqttProperties, qos: int, *, retain: bool) -> Properties:
+    """The properties of a published message, as the broker keeps them."""
+    forwarded = {name: mqtt[name] for name in _FORWARDED if name in mqtt}  # type: ignore[literal-required]  # names are keys
+    expiry_s = mqtt.get("message_expiry_interval")
+    if not forwarded and expiry_s is None:
+        return plain_properties(qos, retain=retain)
+    headers: dict[str, Encodable] = {}
+    fields: dict[str, object] = {}
+    for name, value in mqtt.get("user_properties", []):
+        if name not in INTERNAL and len(name.encode()) <= SHORT_BYTES_MAX:
+            headers[name] = value
+    content_type = mqtt.get("content_type")
+    if content_type is not None and content_type.isascii() and len(content_type) <= SHORT_BYTES_MAX:
+        fields["content_type"] = content_type
+    correlation = mqtt.get("correlation_data")
+    if correlation is not None:
+        if _is_short_text(correlation):
+            fields["correlation_id"] = correlation.decode()
+        else:
+            headers[CORRELATION_HEADER] = correlation
+    response_topic = mqtt.get("response_topic")
+    if response_topic is not None:
+        if response_topic.startswith(QUEUE_PREFIX):
+            fields["reply_to"] = response_topic[len(QUEUE_PREFIX) :][:SHORT_BYTES_MAX]
+        else:
+            headers[REPLY_TOPIC_HEADER] = key_of(response_topic)
+    if forwarded:
+        headers[RAW_PROPERTIES] = write_publish_properties(cast("MqttProperties", forwarded))
+    if qos:
+        fields["delivery_mode"] = 2
+    if qos == 2:
+        headers[PUBLISH_QOS] = 2
+    if retain:
+        headers[RETAIN] = True
+    if expiry_s is not None:
+        fields["expiration"] = str(expiry_s * 1000)
+    if headers:
+        fields["headers"] = headers
+    return encode_properties(**cast("PropertyChanges", fields))
+
+
+def mqtt_properties_of(message: Message) -> bytes:
+    """The properties of a PUBLISH that brings a message, but for expiry, aliases and subscription identifiers."""
+    properties = message.properties
+    headers = properties.headers
+    if headers:
+        raw = headers.get(RAW_PROPERTIES)
+        if isinstance(raw, bytes):
+            return raw
+    return _translated(properties)
+
+
+def _translated(properties: Properties) -> bytes:
+    """Of a message that another protocol published, or an older MQTT client."""
+    headers = properties.headers or {}
+    mqtt: MqttProperties = {}
+    content_type = properties.content_type
+    if content_type is not None and _is_text(content_type):
+        mqtt["content_type"] = content_type
+    correlation_id = properties.correlation_id
+    if correlation_id is not None:
+        mqtt["correlation_data"] = correlation_id.encode("utf-8", "surrogateescape")
+    user_properties: list[tuple[str, str]] = []
+    for name, value in headers.items():
+        if name in INTERNAL:
+            continue
+        if name == CORRELATION_HEADER and correlation_id is None:
+            data = value if isinstance(value, bytes) else text_of(value).encode("utf-8", "surrogateescape")
+            mqtt["correlation_data"] = data[:65_535]
+            continue
+        text = text_of(value)
+        if name == REPLY_TOPIC_HEADER and _is_text(text):
+            mqtt["response_topic"] = topic_of(text)
+        elif _is_text(name) and _is_text(text):
+            user_properties.append((name, text))
+    if "response_topic" not in mqtt and properties.reply_to and _is_text(properties.reply_to):
+        mqtt["response_topic"] = QUEUE_PREFIX + properties.reply_to
+    if "+" in mqtt.get("response_topic", "") or "#" in mqtt.get("response_topic", ""):
+        del mqtt["response_topic"]
+    if user_properties:
+        mqtt["user_properties"] = user_properties
+    return write_publish_properties(mqtt) if mqtt else NO_PROPERTIES
+
+
+def remaining_expiry_s(message: Message, now_ms: int) -> int | None:
+    """What is left of a message's lifetime, in whole seconds (MQTT-3.3.2-6); None when it has no end."""
+    expiration = message.properties.expiration
+    if expiration is None:
+        return None
+    left_ms = int(expiration) - (now_ms - message.published_at_ms)
+    return min(max(-(-left_ms // 1000), 0), 0xFFFF_FFFF)
+
+
+def _is_short_text(data: bytes) -> bool:
+    if len(data) > SHORT_BYTES_MAX:
+        return False
+    try:
+        return data.decode().isprintable()
+    except UnicodeDecodeError:
+        return False
+
+
+def _is_text(text: str) -> bool:
+    """What can stand in an MQTT string."""
+    if "\0" in text or len(text) > 16_000:
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
