@@ -25,6 +25,8 @@ _log = logging.getLogger("warren.consumer")
 
 TIMEOUT_DEFAULT_MS: Final = 30 * 60 * 1000
 INTERVAL_MAX_MS: Final = 60_000
+INTERVAL_MIN_MS: Final = 20
+"""Whatever consumers ask for, the broker doesn't wake up more often on their behalf."""
 INTERVALS_PER_TIMEOUT: Final = 8
 """How finely the shortest timeout in use is measured."""
 
@@ -53,13 +55,15 @@ class AckTimeoutWatch:
     def __init__(self, broker: Broker, timeout_ms: int = TIMEOUT_DEFAULT_MS) -> None:
         self._broker = broker
         self._timeout_ms = timeout_ms
-        self._shortest_ms = timeout_ms or INTERVAL_MAX_MS * INTERVALS_PER_TIMEOUT
+        self._impatient: dict[Consumer, None] = {}
         self._warned: set[tuple[int, int]] = set()
         self._next = broker.deadlines.schedule(broker.now_ms + self._interval_ms, self._look)
 
     @property
     def _interval_ms(self) -> int:
-        return max(1, min(INTERVAL_MAX_MS, self._shortest_ms // INTERVALS_PER_TIMEOUT))
+        """How long to sleep: an eighth of the shortest timeout of those that are there."""
+        asked = (self.timeout_of(consumer) for consumer in self._impatient)
+        return min(map(_interval_for, (*asked, self._timeout_ms)))
 
     def timeout_of(self, consumer: Consumer) -> int:
         """The timeout of a consumer in ms, 0 for none: its argument, else its queue's, else the broker's."""
@@ -70,17 +74,21 @@ class AckTimeoutWatch:
         return self._timeout_ms if of_queue is None else of_queue
 
     def added(self, consumer: Consumer) -> None:
-        """A consumer that acknowledges has come: look often enough for its timeout."""
+        """A consumer has come, or has another timeout now: look often enough for it, as long as it is there."""
         timeout_ms = self.timeout_of(consumer)
-        if timeout_ms and timeout_ms < self._shortest_ms:
-            self._shortest_ms = timeout_ms
+        if consumer.no_ack or not timeout_ms or timeout_ms >= INTERVAL_MAX_MS * INTERVALS_PER_TIMEOUT:
+            return
+        self._impatient[consumer] = None
+        at_ms = self._broker.now_ms + _interval_for(timeout_ms)
+        if at_ms < self._next.at_ms:
             self._next.cancel()
-            self._next = self._broker.deadlines.schedule(self._broker.now_ms + self._interval_ms, self._look)
+            self._next = self._broker.deadlines.schedule(at_ms, self._look)
 
     def _look(self, now_ms: int) -> None:
         for session in list(self._broker.sessions):
             for holder in session.ack_holders():
                 self._look_at(holder, now_ms)
+        self._impatient = {consumer: None for consumer in self._impatient if consumer.active}
         self._next = self._broker.deadlines.schedule(now_ms + self._interval_ms, self._look)
 
     def _look_at(self, holder: AckHolder, now_ms: int) -> None:
@@ -127,6 +135,12 @@ class AckTimeoutWatch:
             age_ms,
             timeout_ms,
         )
+
+
+def _interval_for(timeout_ms: int) -> int:
+    if not timeout_ms:
+        return INTERVAL_MAX_MS
+    return max(INTERVAL_MIN_MS, min(INTERVAL_MAX_MS, timeout_ms // INTERVALS_PER_TIMEOUT))
 
 
 def _oldest_by_consumer(holder: AckHolder) -> Iterator[tuple[Consumer, int]]:

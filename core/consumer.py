@@ -84,6 +84,11 @@ class Consumer(ABC):
     def session_name(self) -> str:
         """The channel or session that it belongs to, for listings."""
 
+    @property
+    def channel_number(self) -> int:
+        """The number of its channel, 0 where the protocol has none."""
+        return 0
+
     def resume(self) -> None:
         """Credit or room came back: if the queue had parked this consumer, it is available again."""
         if self.parked and self.active and self.can_take():

@@ -1,9 +1,10 @@
 """Dead-lettering: a message leaves its queue for the queue's dead letter exchange (spec A.7).
 
 The dead letter is a new message with the old body, whose headers say what happened: `x-death`, an array with one table
-per (queue, reason), the latest first, and `x-first-death-*` / `x-last-death-*`.  The history travels in the headers;
-one that a client carried over by publishing a dead letter again is continued, as applications expect that retry by
-republishing, unless the broker is told to start afresh (`continue_client_deaths`).
+per (queue, reason), the latest first, and `x-first-death-*` / `x-last-death-*`.  The history travels in the headers, so that
+it survives whatever the message goes through; one that a client carried over by publishing a dead letter again is
+continued, as applications expect that retry by republishing.  A broker that is told to start afresh
+(`continue_client_deaths`) takes such headers off what clients publish (`without_deaths`).
 
 The dead letter is appended to its queues before the original is settled, within the same flush, so that a crash can
 double it but not lose it.
@@ -23,6 +24,7 @@ from core.message import Message
 from core.publish_checks import extra_routing_keys
 
 if TYPE_CHECKING:
+    from core.properties import Properties
     from core.queues.base import Queue
     from core.queues.rules import QueueRules
 
@@ -31,15 +33,31 @@ EXPIRED: Final = "expired"
 MAXLEN: Final = "maxlen"
 DELIVERY_LIMIT: Final = "delivery_limit"
 
+COUNT_MAX: Final = 2**63 - 1
+"""What the table's integers hold; a client may carry over any number."""
 
-def dead_letter(queue: Queue, rules: QueueRules, message: Message, reason: str) -> None:
+_DEATH_HEADERS: Final = (
+    "x-death",
+    *(f"x-{which}-death-{what}" for which in ("first", "last") for what in ("reason", "queue", "exchange")),
+)
+
+
+def without_deaths(properties: Properties) -> Properties:
+    """The properties without what a message's former life left in its headers."""
+    headers = properties.headers
+    carried = [name for name in _DEATH_HEADERS if name in headers] if headers else []
+    return properties.with_header_entries({}, remove=carried) if carried else properties
+
+
+def dead_letter(queue: Queue, rules: QueueRules, message: Message, reason: str, *, unless_full: bool = False) -> bool:
     """Publish `message`, which left `queue` for `reason`, to the dead letter exchange of `rules`, if there is one.
 
-    A missing exchange drops the message.  The caller settles the original afterwards.
+    A missing exchange drops the message.  The caller settles the original afterwards.  unless_full: publish nothing
+    when one of the queues that it goes to would refuse it.  False when there is an exchange for it, but nothing took it.
     """
     exchange_name = rules.dead_letter_exchange
     if exchange_name is None:
-        return
+        return True
     vhost = queue.vhost
     broker = vhost.broker
     properties = message.properties
@@ -48,7 +66,7 @@ def dead_letter(queue: Queue, rules: QueueRules, message: Message, reason: str) 
     extra_keys = extra_routing_keys(properties)
     overridden = rules.dead_letter_routing_key is not None
     routing_key = rules.dead_letter_routing_key if rules.dead_letter_routing_key is not None else own_key
-    deaths = _deaths(headers) if broker.continue_client_deaths or message.is_dead_letter else []
+    deaths = _deaths(headers)
     death = _take(deaths, queue.name, reason)
     if death is None:
         death = {
@@ -62,7 +80,7 @@ def dead_letter(queue: Queue, rules: QueueRules, message: Message, reason: str) 
         if properties.expiration is not None:
             death = {"original-expiration": properties.expiration, **death}
     count = death.get("count")
-    death["count"] = (count if isinstance(count, int) else 0) + 1
+    death["count"] = min((count if isinstance(count, int) else 0) + 1, COUNT_MAX)
     deaths.insert(0, death)
     changes: dict[str, FieldValue] = {
         "x-death": list(deaths),
@@ -83,7 +101,7 @@ def dead_letter(queue: Queue, rules: QueueRules, message: Message, reason: str) 
             exchange_name, routing_key, properties.headers, () if overridden else extra_keys, properties
         )
     except NotFound:
-        return
+        return False
     letter = Message(
         broker.next_sequence(),
         route.address,
@@ -94,9 +112,12 @@ def dead_letter(queue: Queue, rules: QueueRules, message: Message, reason: str) 
         0,
         broker.now_ms,
     )
-    letter.is_dead_letter = True
     barred = _cycling_queues(deaths, reason)
+    targets = [target for target in route.queues if target.name not in barred]
+    if unless_full and any(target.has_no_room_for(letter) for target in targets):
+        return False
     vhost.deliver(route, letter, barred)
+    return bool(targets or route.holders)
 
 
 def _deaths(headers: Mapping[str, FieldValue]) -> list[dict[str, FieldValue]]:

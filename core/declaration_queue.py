@@ -19,7 +19,7 @@ from core.names import check_new_name, clean_name, generated_name
 from core.queues.base import Queue
 from core.queues.registry import queue_class
 from core.vhost import VirtualHost
-from core.vhost_metadata import with_default_type
+from core.vhost_metadata import CLASSIC, QUEUE_TYPE_ARGUMENT, with_default_type
 
 if TYPE_CHECKING:
     from core.field_table import FieldValue
@@ -57,6 +57,7 @@ def declare_queue(
         existing.catch_up()
         _check_equivalent(existing, client, durable, exclusive, auto_delete, arguments, arguments_raw)
         return existing
+    _check_dead_letter_permissions(client, name, arguments)
     check_queue_limit(vhost, name)
     queue_class(f"queue '{name}' in vhost '{vhost.name}'", arguments).check_declaration(
         f"queue '{name}' in vhost '{vhost.name}'",
@@ -132,6 +133,7 @@ def check_queue(client: Client, name: str) -> Queue:
     name = clean_name(name)
     queue = client.vhost.queue(name)
     queue.check_owner(client)
+    queue.used()
     queue.catch_up()
     check_any_permission(client, "queue", name)
     return queue
@@ -208,6 +210,15 @@ def end_client(client: Client) -> None:
     client.close()
 
 
+def _check_dead_letter_permissions(client: Client, name: str, arguments: Mapping[str, FieldValue]) -> None:
+    """Who has a queue dead-letter may read it and write to where the letters go (spec A.7)."""
+    exchange = arguments.get("x-dead-letter-exchange")
+    if isinstance(exchange, str):
+        users = client.vhost.broker.users
+        users.check(client.user.name, client.vhost.name, "queue", name, "read")
+        users.check(client.user.name, client.vhost.name, "exchange", exchange, "write")
+
+
 def _check_equivalent(
     queue: Queue,
     client: Client,
@@ -221,9 +232,12 @@ def _check_equivalent(
         queue.refuse_exclusivity()
     check_flag(queue.description, "durable", durable and not exclusive, queue.durable)
     check_flag(queue.description, "auto_delete", auto_delete, queue.auto_delete)
+    names = queue.equivalent_arguments
+    if arguments.get(QUEUE_TYPE_ARGUMENT, CLASSIC) != queue.type_name:
+        names = (QUEUE_TYPE_ARGUMENT, *names)
     check_arguments(
         queue.description,
-        queue.equivalent_arguments,
+        names,
         arguments,
         arguments_raw,
         queue.arguments,

@@ -1,7 +1,8 @@
 """The firehose: copies of every publish and delivery of a virtual host, for debugging (spec A.7).
 
 While a virtual host is traced, each publish is copied to its exchange `amq.rabbitmq.trace` with the routing key
-`publish.EXCHANGE`, each delivery with `deliver.QUEUE`.  The headers say what it was; the body is the original's.
+`publish.EXCHANGE`, each delivery with `deliver.QUEUE`.  The headers say what it was and whose; the body is the
+original's.  Messages of that exchange aren't traced themselves, nor are those that the broker publishes (dead letters).
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, cast
 
-from core.field_table import FieldValue
+from core.field_table import Encodable, Typed
 from core.message import Message
 from core.properties import encode_properties
+from core.publish_checks import extra_routing_keys
 
 if TYPE_CHECKING:
+    from core.client import Client
     from core.queues.base import Queue
     from core.route import Route
     from core.vhost import VirtualHost
@@ -21,39 +24,56 @@ if TYPE_CHECKING:
 TRACE_EXCHANGE: Final = "amq.rabbitmq.trace"
 NODE: Final = "warren"
 
-
-def trace_publish(vhost: VirtualHost, route: Route, message: Message) -> None:
-    """Copy a publish to the trace exchange, unless it is itself one to that exchange."""
-    exchange = message.address.exchange
-    _trace(
-        vhost,
-        message,
-        f"publish.{exchange}",
-        {"routed_queues": [queue.name for queue in route.queues]},
-    )
+_INTEGER: Final = "I"
+"""The type of RabbitMQ's integers in these headers."""
 
 
-def trace_delivery(queue: Queue, message: Message, *, redelivered: bool) -> None:
-    """Copy a delivery."""
-    _trace(queue.vhost, message, f"deliver.{queue.name}", {"redelivered": int(redelivered)})
+def trace_publish(
+    vhost: VirtualHost, route: Route, message: Message, client: Client | None, channel_number: int
+) -> None:
+    """Copy a publish to the trace exchange, unless it is itself one to that exchange.
+
+    client, channel_number: who published.
+    """
+    who = _who(client, channel_number)
+    keys = [message.address.routing_key, *route.extra_keys]
+    routed = {"routed_queues": [queue.name for queue in route.queues]}
+    _trace(vhost, message, f"publish.{message.address.exchange}", keys, {**who, **routed})
 
 
-def _trace(vhost: VirtualHost, message: Message, key: str, extra: Mapping[str, FieldValue]) -> None:
+def trace_delivery(
+    queue: Queue, message: Message, client: Client | None, channel_number: int, *, redelivered: bool
+) -> None:
+    """Copy a delivery.  client, channel_number: who gets it."""
+    who = _who(client, channel_number)
+    keys = [message.address.routing_key, *extra_routing_keys(message.properties)]
+    flag = {"redelivered": Typed(_INTEGER, int(redelivered))}
+    _trace(queue.vhost, message, f"deliver.{queue.name}", keys, {**who, **flag})
+
+
+def _who(client: Client | None, channel_number: int) -> dict[str, Encodable]:
+    return {
+        "connection": client.name if client else "",
+        "channel": Typed(_INTEGER, channel_number),
+        "user": client.user.name if client else "",
+    }
+
+
+def _trace(
+    vhost: VirtualHost, message: Message, key: str, routing_keys: list[str], extra: Mapping[str, Encodable]
+) -> None:
     address = message.address
     if address.exchange == TRACE_EXCHANGE:
         return
     route = vhost.route(TRACE_EXCHANGE, key)
     if not route.queues:
         return
-    headers: dict[str, FieldValue] = {
+    headers: dict[str, Encodable] = {
         "exchange_name": address.exchange,
-        "routing_keys": [address.routing_key],
-        "properties": cast("dict[str, FieldValue]", message.properties.fields()),
+        "routing_keys": routing_keys,
+        "properties": _properties(message),
         "node": NODE,
         "vhost": vhost.name,
-        "connection": "",
-        "channel": 0,
-        "user": "",
         **extra,
     }
     broker = vhost.broker
@@ -69,3 +89,13 @@ def _trace(vhost: VirtualHost, message: Message, key: str, extra: Mapping[str, F
         broker.now_ms,
     )
     vhost.deliver(route, copy)
+
+
+def _properties(message: Message) -> dict[str, Encodable]:
+    """Those that the message has, by name."""
+    fields = cast("dict[str, Encodable]", message.properties.fields())
+    for name in ("delivery_mode", "priority"):
+        value = fields.get(name)
+        if isinstance(value, int):
+            fields[name] = Typed(_INTEGER, value)
+    return fields

@@ -24,7 +24,6 @@ class Message:
     sequence: orders messages within every queue, unique per broker run.
     published_at_ms: wall-clock time of the publish in milliseconds since 1970.
     position: log position of the record that holds it, or UNSTORED.
-    is_dead_letter: True when the broker itself made it by dead-lettering.
     references: durable queue entries not settled yet (maintained by the storage engine).
     """
 
@@ -34,7 +33,6 @@ class Message:
         "body_size",
         "content",
         "framed_for",
-        "is_dead_letter",
         "position",
         "properties",
         "published_at_ms",
@@ -63,7 +61,6 @@ class Message:
         self.published_at_ms = published_at_ms
         self.position = UNSTORED
         self.references = 0
-        self.is_dead_letter = False
 
     @property
     def body(self) -> bytes:

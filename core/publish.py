@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from core.dead_letter import without_deaths
 from core.errors import AccessRefused
 from core.message import Message
 from core.publish_checks import check_expiration, check_user_id, extra_routing_keys, without_bcc
@@ -60,6 +61,8 @@ def read_special(client: Client, exchange_name: str, properties: Properties) -> 
     if extra_keys:
         check_topic_keys(client, exchange_name, extra_keys)
         properties = without_bcc(properties)
+    if not client.vhost.broker.continue_client_deaths:
+        properties = without_deaths(properties)
     return properties, extra_keys
 
 
@@ -91,4 +94,4 @@ def publish(
     if properties.special:
         properties, extra_keys = read_special(client, exchange_name, properties)
     message, route = make_message(client, exchange_name, routing_key, properties, body, extra_keys)
-    return client.vhost.publish(route, message), route
+    return client.vhost.publish(route, message, client), route

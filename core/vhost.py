@@ -22,6 +22,7 @@ from core.walk import Walk
 
 if TYPE_CHECKING:
     from core.broker import Broker
+    from core.client import Client
     from core.field_table import FieldValue
     from core.message import Message
     from core.properties import Properties
@@ -169,10 +170,10 @@ class VirtualHost:
             behind=behind,
         )
 
-    def publish(self, route: Route, message: Message) -> Outcome:
-        """Publish `message` by `route`, as `deliver` does; the firehose sees it."""
+    def publish(self, route: Route, message: Message, client: Client | None = None, channel_number: int = 0) -> Outcome:
+        """Publish `message` by `route`, as `deliver` does; the firehose sees it, and who published it."""
         if self.tracing:
-            trace_publish(self, route, message)
+            trace_publish(self, route, message, client, channel_number)
         return self.deliver(route, message)
 
     def deliver(self, route: Route, message: Message, barred: Collection[str] = ()) -> Outcome:

@@ -12,12 +12,18 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway.config import ConfigError, Setting
+from gateway.config import PORT, STOMP_PORT, ConfigError, Setting
 
 _LINE = re.compile(r"\s*([A-Za-z0-9_.$/@-]+)\s*=\s*(?:'([^']*)'|([^#']*?))\s*(?:#.*)?")
 
 _EVERY_ADDRESS = "0.0.0.0"
 """A bare port listens on every address, as on RabbitMQ."""
+
+_LISTENERS = (
+    ("amqp", "listeners.tcp", f"127.0.0.1:{PORT}"),
+    ("stomp", "stomp.listeners.tcp", f"127.0.0.1:{STOMP_PORT}"),
+)
+"""Protocol, the beginning of its keys, and its default address."""
 
 _CHANNEL_MAX = "65535"
 """channel_max 0 is "no limit"; the field is 16 bits wide (AMQP 0-9-1, connection.tune)."""
@@ -52,6 +58,17 @@ _RENAMED: dict[str, tuple[str, Callable[[str], object]]] = {
     "log.console.level": ("log_level", str),
     "cluster_name": ("cluster_name", str),
     "product.name": ("product", str),
+    "stomp.default_user": ("stomp_default_user", str),
+    "stomp.default_pass": ("stomp_default_pass", str),
+    "stomp.default_vhost": ("stomp_default_vhost", str),
+    "stomp.default_topic_exchange": ("stomp_default_topic_exchange", str),
+    "stomp.default_nack_requeue": ("stomp_default_nack_requeue", str),
+    "stomp.implicit_connect": ("stomp_implicit_connect", str),
+    "stomp.hide_server_info": ("stomp_hide_server_info", str),
+    "stomp.login_timeout": ("stomp_login_timeout_s", _seconds),
+    "stomp.max_frame_size": ("stomp_max_frame_bytes", str),
+    "stomp.trailing_lf": ("stomp_trailing_lf", str),
+    "stomp.friendly": ("stomp_friendly", str),
     "product.version": ("product_version", str),
 }
 """RabbitMQ's keys that are one key of Warren, and how their value is written for it (ms become seconds)."""
@@ -71,7 +88,7 @@ def read_rabbitmq_conf(text: str, path: Path) -> tuple[list[Setting], list[str]]
         if written in _RENAMED:
             key, convert = _RENAMED[written]
             settings.append(Setting(source, written, key, convert(value), base))
-        elif not written.startswith(("listeners.tcp", "loopback_users")) and (written, value) not in _ALREADY_SO:
+        elif not written.startswith(("listeners.tcp", "stomp.listeners.tcp", "loopback_users")) and (written, value) not in _ALREADY_SO:
             unknown.append(written)
     settings += _listener_settings(entries, source, base)
     settings += _loopback_settings(entries, source, base)
@@ -91,17 +108,25 @@ def _entries(text: str, path: Path) -> dict[str, str]:
 
 
 def _listener_settings(entries: dict[str, str], source: str, base: Path) -> list[Setting]:
-    """`listeners.tcp.NAME = PORT | HOST:PORT`; `listeners.tcp = none` drops the ones that stand above it."""
-    addresses: dict[str, str] = {}
-    for written, value in entries.items():
-        if written == "listeners.tcp" and value == "none":
-            addresses.clear()
-        elif written.startswith("listeners.tcp"):
-            addresses[written] = _address(value)
-    if not addresses:
+    """`listeners.tcp.NAME = PORT | HOST:PORT`; `listeners.tcp = none` drops the ones that stand above it.
+
+    The same with `stomp.` in front.  A protocol of which nothing is said keeps its default address.
+    """
+    written_keys: list[str] = []
+    listen: list[str] = []
+    for protocol, prefix, default in _LISTENERS:
+        addresses: dict[str, str] = {}
+        named = [written for written in entries if written.startswith(prefix)]
+        for written in named:
+            if written == prefix and entries[written] == "none":
+                addresses.clear()
+            else:
+                addresses[written] = _address(entries[written])
+        written_keys += named
+        listen += [f"{protocol}={address}" for address in (addresses.values() if named else [default])]
+    if not written_keys or not listen:
         return []
-    listen = [f"amqp={address}" for address in addresses.values()]
-    return [Setting(source, ", ".join(addresses), "listen", listen, base)]
+    return [Setting(source, ", ".join(written_keys), "listen", listen, base)]
 
 
 def _address(value: str) -> str:

@@ -97,6 +97,9 @@ _NO_PUBLISHINGS: Final[Mapping[bytes, Publishing]] = {}
 
 _SPECIAL_PROPERTIES: Final = encode_properties(priority=0)
 
+REFUSED_LOGIN_WAIT_MS: Final = 3000
+"""Between a refused login and the closed socket, for clients that can't be told why (spec A.3.9)."""
+
 CLOSE_OK_WAIT_MS: Final = 30_000
 """How long a client may take to answer connection.close, at most (spec A.3.11)."""
 
@@ -572,7 +575,15 @@ class Connection:
         _log.warning("connection %s: %s", self.name, error.text)
         if "authentication_failure_close" in self.capabilities:
             self._send_close(error, 0, 0)
-        self._finish()
+            self._finish()
+            return
+        # A closed socket is all that such a client is told; the wait slows down whoever tries passwords.
+        self._end()
+        self.state = "closed"
+        self._closed = True
+        self.broker.deadlines.schedule(
+            self.broker.now_ms + REFUSED_LOGIN_WAIT_MS, lambda now_ms: self.transport.close()
+        )
 
     def _frame_failed(self, error: BrokerError, number: int, class_id: int, method_id: int) -> None:
         """Close what the error's scope says: a channel, or the connection."""

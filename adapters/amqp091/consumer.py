@@ -159,6 +159,10 @@ class AmqpConsumer(Consumer):
     def session_name(self) -> str:
         return self.channel.name
 
+    @property
+    def channel_number(self) -> int:
+        return self.channel.number
+
     def _use(self, address: Address) -> None:
         parts = self._parts.get(address)
         if parts is None:

@@ -85,7 +85,7 @@ def cancel_ok(channel: Channel, method: methods.BasicCancelOk) -> None:
 def get(channel: Channel, method: methods.BasicGet) -> None:
     """basic.get: the message at the head, if any."""
     queue = accessible_queue(channel.client, channel.queue_name(method.queue), "read")
-    found = queue.get(no_ack=method.no_ack)
+    found = queue.get(no_ack=method.no_ack, client=channel.client, channel_number=channel.number)
     if found is None:
         channel.send(methods.BasicGetEmpty())
         return

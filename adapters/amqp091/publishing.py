@@ -76,7 +76,7 @@ def deliver(channel: Channel, message: Message, route: Route, mandatory: bool) -
     """Give a message to its queues; one that nothing takes goes back if it is mandatory, before its confirm."""
     if mandatory and not route.routed:
         _return(channel, message)
-    outcome = channel.client.vhost.publish(route, message)
+    outcome = channel.client.vhost.publish(route, message, channel.client, channel.number)
     if channel.confirms is not None:
         if outcome is Outcome.REFUSED:
             channel.send(methods.BasicNack(channel.confirms.refuse(), multiple=False, requeue=False))

@@ -6,8 +6,9 @@ from adapters.amqp091.constants import SHORT_STRING_BYTES_MAX
 
 
 def short_text(text: str) -> str:
-    """`text` cut, between characters, so that it fits a shortstr (reply-text)."""
-    encoded = text.encode("utf-8", "surrogateescape")
-    if len(encoded) <= SHORT_STRING_BYTES_MAX:
-        return text
+    """`text` cut, between characters, so that it fits a shortstr (reply-text).
+
+    Bytes of a client's that were no UTF-8 are shown escaped: what the broker itself says has to be readable.
+    """
+    encoded = text.encode("utf-8", "backslashreplace")
     return encoded[:SHORT_STRING_BYTES_MAX].decode("utf-8", "ignore")

@@ -21,7 +21,7 @@ from core.mqtt_sessions.headers import INTERNAL, PUBLISH_QOS, RAW_PROPERTIES, RE
 from core.mqtt_sessions.publishing import QUEUE_PREFIX, plain_properties
 from core.mqtt_sessions.topics import key_of, topic_of
 from core.properties import PropertyChanges, encode_properties
-from core.text_values import text_of
+from adapters.field_text import text_of
 
 if TYPE_CHECKING:
     from core.field_table import Encodable

@@ -102,7 +102,7 @@ def send(session: StompSession, frame: Frame) -> None:
     """SEND outside of a transaction; its receipt says that the message is safe (spec B.5)."""
     publish = prepare(session, frame)
     message, route = message_of(session, publish)
-    outcome = session.logged_in.vhost.publish(route, message)
+    outcome = session.logged_in.vhost.publish(route, message, session.logged_in)
     if outcome is Outcome.STORED:
         session.receipts.after_flush(publish.receipt)
     elif outcome is Outcome.TAKEN:

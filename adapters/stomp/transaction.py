@@ -74,7 +74,7 @@ def commit(session: StompSession, frame: Frame) -> None:
         for action in transaction:
             if isinstance(action, Publish):
                 message, route = message_of(session, action)
-                outcome = client.vhost.publish(route, message)
+                outcome = client.vhost.publish(route, message, client)
                 stored = stored or outcome is not Outcome.TAKEN
                 if outcome is Outcome.REFUSED:
                     rejected = action

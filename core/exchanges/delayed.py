@@ -166,7 +166,6 @@ class DelayedMessageExchange(Exchange):
             0,
             due_at_ms(headers, broker.now_ms) or broker.now_ms,
         )
-        copy.is_dead_letter = message.is_dead_letter
         properties.drop_decoded()
         self.delayed.hold(copy)
 
@@ -186,7 +185,6 @@ class DelayedMessageExchange(Exchange):
         message = Message(
             broker.next_sequence(), held.address, properties, held.body, 0, held.body_size, 0, broker.now_ms
         )
-        message.is_dead_letter = held.is_dead_letter
         vhost.deliver(route, message)
         if self.inner.observes:
             self.inner.routed(message)

@@ -162,6 +162,11 @@ class Queue(ABC):
         """Messages waiting for a consumer."""
 
     @property
+    def untaken_count(self) -> int:
+        """Messages on their way to a dead letter exchange where nobody takes them yet."""
+        return 0
+
+    @property
     @abstractmethod
     def unacked_count(self) -> int:
         """Messages delivered and not settled."""
@@ -174,6 +179,10 @@ class Queue(ABC):
     def admit(self, message: Message) -> Admission:
         """Whether a message may come in; asked only of queues that are `guarded`."""
         return Admission.TAKE
+
+    def has_no_room_for(self, message: Message) -> bool:
+        """True when `admit` would refuse the message unless a consumer takes it at once."""
+        return False
 
     @abstractmethod
     def append(self, message: Message) -> None:
@@ -192,8 +201,13 @@ class Queue(ABC):
             self.drain()
 
     @abstractmethod
-    def get(self, *, no_ack: bool) -> tuple[Message, bool] | None:
-        """The message at the head and whether it is a redelivery; None when nothing is ready."""
+    def get(
+        self, *, no_ack: bool, client: Client | None = None, channel_number: int = 0
+    ) -> tuple[Message, bool] | None:
+        """The message at the head and whether it is a redelivery; None when nothing is ready.
+
+        client, channel_number: who polls, for the firehose.
+        """
 
     @abstractmethod
     def acknowledge(self, message: Message) -> None:

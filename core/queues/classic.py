@@ -24,6 +24,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from core.binding import EMPTY_TABLE_RAW
@@ -32,6 +33,12 @@ from core.deduplication import DeduplicationWindow, fingerprint
 from core.errors import AccessRefused, ResourceLocked, StoreUnavailable
 from core.firehose import trace_delivery
 from core.message import Message
+from core.queues.arguments import (
+    CLASSIC_ARGUMENTS,
+    COMMON_ARGUMENTS,
+    check_consumer_arguments,
+    check_queue_arguments,
+)
 from core.queues.backlog import (
     MESSAGE_OVERHEAD_BYTES,
     RESIDENT_HEAD_BYTES,
@@ -92,17 +99,7 @@ class ClassicQueue(Queue):
 
     type_name = "classic"
 
-    equivalent_arguments: ClassVar[tuple[str, ...]] = (
-        "x-expires",
-        "x-message-ttl",
-        "x-dead-letter-exchange",
-        "x-dead-letter-routing-key",
-        "x-max-length",
-        "x-max-length-bytes",
-        "x-max-priority",
-        "x-overflow",
-        "x-single-active-consumer",
-    )
+    equivalent_arguments: ClassVar[tuple[str, ...]] = (*COMMON_ARGUMENTS, *CLASSIC_ARGUMENTS)
 
     def __init__(
         self,
@@ -127,7 +124,7 @@ class ClassicQueue(Queue):
             store_id=store_id,
         )
         self._own_rules = self.read_rules()
-        self.rules: QueueRules = self._own_rules
+        self.rules: QueueRules = self.with_defaults(self._own_rules)
         levels = (self.rules.max_priority or 0) + 1
         self._backlogs = [self._new_backlog() for _ in range(levels)]
         self._backlog = self._backlogs[0]
@@ -155,13 +152,16 @@ class ClassicQueue(Queue):
 
     def _new_backlog(self) -> Backlog:
         store = self.vhost.broker.store
-        return Backlog(
-            self.description, store, self.store_id, self._lost, stores_transient=self.stores_transient
-        )
+        return Backlog(self.description, store, self.store_id, self._lost, stores_transient=self.stores_transient)
 
     def read_rules(self) -> QueueRules:
         """The rules in the declaration's arguments; PreconditionFailed (406) for invalid ones."""
+        check_queue_arguments(self.description, self.type_name, self.arguments)
         return rules_from_arguments(self.description, self.arguments)
+
+    def with_defaults(self, rules: QueueRules) -> QueueRules:
+        """`rules`, with what this type does where neither arguments nor policies say anything."""
+        return rules
 
     # Counting
 
@@ -213,16 +213,25 @@ class ClassicQueue(Queue):
             self.drain()
         if self._available and not self.ready_count:
             return Admission.TAKE
-        full = (rules.max_length is not None and self.ready_count + 1 > rules.max_length) or (
-            rules.max_length_bytes is not None and self.ready_bytes + message.body_size > rules.max_length_bytes
-        )
-        if not full:
+        if not self.has_no_room_for(message):
             return Admission.TAKE
         if self._deduplication is not None and seen_as is not None:
             self._deduplication.forget(seen_as)
         if rules.overflow == REJECT_PUBLISH_DLX:
-            dead_letter(self, rules, message, MAXLEN)
+            # Not here, in the middle of a publish: full queues that dead-letter to each other would nest without end.
+            self.vhost.broker.at_end_of_batch(partial(self._dead_letter_refused, message))
         return Admission.REFUSE
+
+    def has_no_room_for(self, message: Message) -> bool:
+        """True when the message would exceed a limit that the queue keeps by refusing."""
+        rules = self.rules
+        return rules.refuses and (
+            (rules.max_length is not None and self.ready_count + 1 > rules.max_length)
+            or (rules.max_length_bytes is not None and self.ready_bytes + message.body_size > rules.max_length_bytes)
+        )
+
+    def _dead_letter_refused(self, message: Message) -> None:
+        dead_letter(self, self.rules, message, MAXLEN)
 
     def expects_expiry(self) -> None:
         self._expecting_expiry = True
@@ -314,7 +323,7 @@ class ClassicQueue(Queue):
             redelivered = self._is_redelivered(message)
             more = consumer.deliver(message, redelivered)
             if tracing:
-                trace_delivery(self, message, redelivered=redelivered)
+                trace_delivery(self, message, consumer.client, consumer.channel_number, redelivered=redelivered)
             if consumer.no_ack:
                 self._settle(message)
             else:
@@ -338,7 +347,9 @@ class ClassicQueue(Queue):
             index += 1
         available.insert(index, consumer)
 
-    def get(self, *, no_ack: bool) -> tuple[Message, bool] | None:
+    def get(
+        self, *, no_ack: bool, client: Client | None = None, channel_number: int = 0
+    ) -> tuple[Message, bool] | None:
         """The message at the head; ResourceLocked (405) where a single active consumer has the queue."""
         if self.rules.single_active_consumer:
             raise ResourceLocked(f"{self.description} has a single active consumer: consume from it instead of polling")
@@ -357,7 +368,7 @@ class ClassicQueue(Queue):
         self._take_head()
         redelivered = self._is_redelivered(message)
         if self.vhost.tracing:
-            trace_delivery(self, message, redelivered=redelivered)
+            trace_delivery(self, message, client, channel_number, redelivered=redelivered)
         if no_ack:
             self._settle(message)
         else:
@@ -409,8 +420,10 @@ class ClassicQueue(Queue):
 
     def discard(self, message: Message) -> None:
         self._unacked_count -= 1
-        dead_letter(self, self.rules, message, REJECTED)
-        self._settle(message)
+        if self._closed:
+            self._settle(message)
+        else:
+            self._bury(message, REJECTED)
 
     def requeue(self, messages: Iterable[Message], *, failed: bool = True) -> None:
         returned = self._returned
@@ -418,11 +431,10 @@ class ClassicQueue(Queue):
         for message in messages:
             self._unacked_count -= 1
             sequence = message.sequence
-            if failed and limit is not None:
+            if failed and limit is not None and not self._closed:
                 failures = self._failures.get(sequence, 0) + 1
                 if 0 <= limit < failures:
-                    dead_letter(self, self.rules, message, DELIVERY_LIMIT)
-                    self._settle(message)
+                    self._bury(message, DELIVERY_LIMIT)
                     continue
                 self._failures[sequence] = failures
             if message.properties.expiration is not None:
@@ -474,6 +486,11 @@ class ClassicQueue(Queue):
             if deadline is not None:
                 deadline.cancel()
 
+    def _bury(self, message: Message, reason: str) -> None:
+        """The message leaves the queue for its dead letter exchange, if there is one."""
+        dead_letter(self, self.rules, message, reason)
+        self._settle(message)
+
     def _settle(self, message: Message) -> None:
         if self._returned:
             self._returned.pop(message.sequence, None)
@@ -503,7 +520,14 @@ class ClassicQueue(Queue):
         operator_policy_name: str | None,
     ) -> None:
         super().apply_policy(effective, policy_name, operator_policy_name)
-        self.rules = effective_rules(self._own_rules, self.arguments, effective)
+        before = self.rules
+        self.rules = self.with_defaults(effective_rules(self._own_rules, self.arguments, effective))
+        if self.rules.expires_ms != before.expires_ms:
+            # A new expiry begins now; else one would delete at once whatever has been idle for longer.
+            self.used_at_ms = self.vhost.broker.now_ms
+        if self.rules.consumer_timeout_ms != before.consumer_timeout_ms:
+            for consumer in self.consumers:
+                self.vhost.broker.ack_timeouts.added(consumer)
         self._rules_changed()
         self.mark_dirty()
 
@@ -538,8 +562,7 @@ class ClassicQueue(Queue):
     def _drop_head(self, message: Message, reason: str) -> None:
         """The head leaves without being delivered."""
         self._take_head()
-        dead_letter(self, self.rules, message, reason)
-        self._settle(message)
+        self._bury(message, reason)
 
     def _enforce_limits(self) -> None:
         """What is left after delivering: expire heads that are due, drop what is too much, set the timer."""
@@ -562,8 +585,7 @@ class ClassicQueue(Queue):
                     next_ms = deadline_ms if next_ms is None else min(next_ms, deadline_ms)
                     break
                 self.ready_bytes -= size_of(backlog.entries.popleft())
-                dead_letter(self, self.rules, message, EXPIRED)
-                self._settle(message)
+                self._bury(message, EXPIRED)
                 message = backlog.head()
         if next_ms is None and not self.ready_count:
             self._expecting_expiry = False
@@ -594,16 +616,17 @@ class ClassicQueue(Queue):
                     break
                 self.ready_bytes -= size_of(backlog.entries.popleft())
                 count -= 1
-                dead_letter(self, rules, message, MAXLEN)
-                self._settle(message)
+                self._bury(message, MAXLEN)
 
     # Consumers
 
     def add_consumer(self, consumer: Consumer) -> None:
         """Register a consumer.
 
-        Raises AccessRefused (403) when it asks for exclusivity that can't be had, or another one has it (A.5).
+        Raises AccessRefused (403) when it asks for exclusivity that can't be had, or another one has it (A.5), and
+        PreconditionFailed (406) for invalid arguments.
         """
+        check_consumer_arguments(self.description, self.type_name, consumer.arguments)
         single = self.rules.single_active_consumer
         if self.exclusive_consumer is not None or (consumer.exclusive and (self.consumers or single)):
             raise AccessRefused(
@@ -646,6 +669,9 @@ class ClassicQueue(Queue):
             self._single = max(self.consumers, key=lambda each: each.priority, default=None)
             if self._single is not None:
                 self._activate(self._single)
+        if self._prioritised and not any(each.priority for each in self.consumers):
+            self._prioritised = False
+            self._govern()
         if not self.consumers:
             self._watch_use()
 

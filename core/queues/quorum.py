@@ -4,48 +4,85 @@ Programs that declare quorum queues run unchanged; replication comes with the di
 classic queue: every message is kept on disk, whatever its delivery mode; deliveries are counted, and a message that
 failed more often than the delivery limit (20 unless declared) is dead-lettered or dropped; what a quorum queue
 can't be (exclusive, transient, auto-delete, server-named) is refused, and so are global prefetch, if-unused and
-if-empty.
+if-empty; a consumer's exclusive flag means nothing, and a redeclaration doesn't put off the queue's expiry.
+
+With the dead letter strategy at-least-once (which asks for overflow reject-publish and a dead letter exchange) a
+message that nobody takes as a dead letter, because the exchange isn't there, leads nowhere or to a full queue, stays
+here: it is out of the consumers' reach, counts towards the queue's length, and is tried again every few seconds.
+After a restart it is an ordinary message again, and dies again for its reason.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from core.binding import EMPTY_TABLE_RAW
+from core.dead_letter import dead_letter
 from core.errors import NotImplementedByBroker, PreconditionFailed
+from core.queues.arguments import COMMON_ARGUMENTS, QUORUM_ARGUMENTS
 from core.queues.classic import ClassicQueue
-from core.queues.rules import QueueRules
+from core.queues.rules import AT_LEAST_ONCE, REJECT_PUBLISH, QueueRules
+
+if TYPE_CHECKING:
+    from core.client import Client
+    from core.consumer import Consumer
+    from core.deadlines import Deadline
+    from core.field_table import FieldValue
+    from core.message import Message
+    from core.vhost import VirtualHost
 
 DELIVERY_LIMIT_DEFAULT: Final = 20
 
-CLASSIC_ONLY: Final = ("x-max-priority", "x-queue-mode")
-"""Known to classic queues; a program that sets them on a quorum queue expects something it wouldn't get."""
+RETRY_MS: Final = 5_000
+"""Between two tries of dead letters that nobody took."""
+
+RETRIES_AT_ONCE: Final = 32
+"""RabbitMQ's prefetch for these; those that fail again go to the end of the row."""
 
 
 class QuorumQueue(ClassicQueue):
     """See the head of this file."""
 
-    __slots__ = ()
+    __slots__ = ("_retry", "_untaken", "_untaken_bytes")
 
     type_name = "quorum"
     stores_transient = True
     shares_prefetch = False
 
-    equivalent_arguments = (
-        *(name for name in ClassicQueue.equivalent_arguments if name not in CLASSIC_ONLY),
-        "x-queue-type",
-        "x-delivery-limit",
-        "x-dead-letter-strategy",
-        "x-quorum-initial-group-size",
-    )
+    equivalent_arguments = (*COMMON_ARGUMENTS, *QUORUM_ARGUMENTS)
 
-    def read_rules(self) -> QueueRules:
-        for name in CLASSIC_ONLY:
-            if name in self.arguments:
-                raise PreconditionFailed(f"invalid arg '{name}' for {self.description} of queue type quorum")
-        rules = super().read_rules()
+    def __init__(
+        self,
+        vhost: VirtualHost,
+        name: str,
+        *,
+        durable: bool = False,
+        auto_delete: bool = False,
+        owner: Client | None = None,
+        arguments: Mapping[str, FieldValue] | None = None,
+        arguments_raw: bytes = EMPTY_TABLE_RAW,
+        store_id: int = 0,
+    ) -> None:
+        self._untaken: deque[tuple[Message, str]] = deque()
+        self._untaken_bytes = 0
+        self._retry: Deadline | None = None
+        super().__init__(
+            vhost,
+            name,
+            durable=durable,
+            auto_delete=auto_delete,
+            owner=owner,
+            arguments=arguments,
+            arguments_raw=arguments_raw,
+            store_id=store_id,
+        )
+
+    def with_defaults(self, rules: QueueRules) -> QueueRules:
         if rules.delivery_limit is None:
-            rules = replace(rules, delivery_limit=DELIVERY_LIMIT_DEFAULT)
+            return replace(rules, delivery_limit=DELIVERY_LIMIT_DEFAULT)
         return rules
 
     @classmethod
@@ -67,3 +104,69 @@ class QuorumQueue(ClassicQueue):
         """Conditional deletes are not for quorum queues (540)."""
         if if_unused or if_empty:
             raise NotImplementedByBroker(f"{self.description}: a quorum queue can't be deleted if-unused or if-empty")
+
+    def used(self) -> None:
+        """Redeclaring doesn't put off the expiry of a quorum queue (spec A.7)."""
+
+    def add_consumer(self, consumer: Consumer) -> None:
+        consumer.exclusive = False
+        super().add_consumer(consumer)
+
+    # Dead letters at least once
+
+    @property
+    def untaken_count(self) -> int:
+        return len(self._untaken)
+
+    def has_no_room_for(self, message: Message) -> bool:
+        rules = self.rules
+        return super().has_no_room_for(message) or (
+            rules.refuses
+            and bool(self._untaken)
+            and (
+                (rules.max_length is not None and self.ready_count + len(self._untaken) + 1 > rules.max_length)
+                or (
+                    rules.max_length_bytes is not None
+                    and self.ready_bytes + self._untaken_bytes + message.body_size > rules.max_length_bytes
+                )
+            )
+        )
+
+    def close(self) -> None:
+        super().close()
+        if self._retry is not None:
+            self._retry.cancel()
+        for message, _ in self._untaken:
+            self._settle(message)
+        self._untaken.clear()
+        self._untaken_bytes = 0
+
+    @property
+    def _keeps_untaken(self) -> bool:
+        rules = self.rules
+        return (
+            rules.dead_letter_strategy == AT_LEAST_ONCE
+            and rules.dead_letter_exchange is not None
+            and rules.overflow == REJECT_PUBLISH
+        )
+
+    def _bury(self, message: Message, reason: str) -> None:
+        if not self._keeps_untaken:
+            super()._bury(message, reason)
+        elif dead_letter(self, self.rules, message, reason, unless_full=True):
+            self._settle(message)
+        else:
+            self._untaken.append((message, reason))
+            self._untaken_bytes += message.body_size
+            if self._retry is None:
+                deadlines = self.vhost.broker.deadlines
+                self._retry = deadlines.schedule(self.vhost.broker.now_ms + RETRY_MS, self._try_again)
+
+    def _try_again(self, now_ms: int) -> None:
+        self._retry = None
+        for _ in range(min(len(self._untaken), RETRIES_AT_ONCE)):
+            message, reason = self._untaken.popleft()
+            self._untaken_bytes -= message.body_size
+            self._bury(message, reason)
+        if self._untaken and self._retry is None:
+            self._retry = self.vhost.broker.deadlines.schedule(now_ms + RETRY_MS, self._try_again)

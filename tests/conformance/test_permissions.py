@@ -14,6 +14,7 @@ from tests.conformance.scenario import (
     Workbench,
     assert_refused,
     drain,
+    get,
     refusal_of,
     send,
 )
@@ -31,9 +32,12 @@ def limited_user(broker_process: Broker) -> Iterator[str]:
     broker_process.ctl("set_permissions", USER, "^own", "^(own|shared-in|topics)", "^(own|shared-out)")
     broker_process.ctl("set_topic_permissions", USER, "own-topics", r"^allowed\.", r"^allowed\.")
     broker_process.ctl("add_user", "stranger", PASSWORD)
+    broker_process.ctl("add_user", "actor", PASSWORD)
+    broker_process.ctl("set_user_tags", "actor", "impersonator")
+    broker_process.ctl("set_permissions", "actor", ".*", ".*", ".*")
     yield USER
-    broker_process.ctl("delete_user", USER)
-    broker_process.ctl("delete_user", "stranger")
+    for user in (USER, "stranger", "actor"):
+        broker_process.ctl("delete_user", user)
 
 
 @pytest.fixture
@@ -174,6 +178,47 @@ def test_topic_permissions_cover_extra_routing_keys(
     headers = {"CC": ["forbidden.key"]}
     refusal = refusal_of(lambda: send(limited, "own-topics", "allowed.key", b"message", headers=headers), limited)
     assert_refused(refusal, expected(Refusal("channel", 403, "write access to topic 'forbidden.key'")))
+
+
+@pytest.mark.parametrize("kind", ["queue", "exchange"])
+def test_passive_declares_need_any_permission(
+    bench: Workbench, channel: BlockingChannel, limited: BlockingChannel, kind: str
+) -> None:
+    declare(channel, bench, "shared-in", "shared-out")
+    for name in ("shared-in", "shared-out"):
+        if kind == "queue":
+            limited.queue_declare(name, passive=True)
+        else:
+            limited.exchange_declare(name, passive=True)
+
+
+@pytest.mark.parametrize("kind", ["queue", "exchange"])
+def test_passive_declares_without_any_permission(
+    bench: Workbench,
+    expected: Expected,
+    channel: BlockingChannel,
+    limited: BlockingChannel,
+    kind: str,
+) -> None:
+    declare(channel, bench, "foreign")
+
+    def ask() -> None:
+        if kind == "queue":
+            limited.queue_declare("foreign", passive=True)
+        else:
+            limited.exchange_declare("foreign", passive=True)
+
+    words = f"ACCESS_REFUSED - configure access to {kind} 'foreign' in vhost '/' refused for user '{USER}'"
+    assert_refused(refusal_of(ask, limited), expected(Refusal("channel", 403, words)))
+
+
+def test_impersonators_may_name_another_user(bench: Workbench, limited_user: str) -> None:
+    actor = bench.connect(user="actor", password=PASSWORD).channel()
+    queue = bench.queue(actor)
+    send(actor, "", queue, b"message", user_id="somebody else")
+    delivery = get(actor, queue)
+    assert delivery is not None
+    assert delivery.properties.user_id == "somebody else"
 
 
 def test_user_without_the_virtual_host(bench: Workbench, limited_user: str) -> None:

@@ -18,6 +18,8 @@ _BINARY = Kind.BINARY
 _PAIR = Kind.PAIR
 """Globals, because looking up an enum's member costs more than reading a property's value."""
 
+_METHOD_MISSING = "authentication data without an authentication method"
+
 
 def read_properties(reader: Reader, packet: int) -> Properties:
     """The properties of a packet of type `packet` (or WILL), which begin where `reader` stands.
@@ -36,9 +38,7 @@ def read_properties(reader: Reader, packet: int) -> Properties:
     while section.position < section.end:
         _read_one(section, packet, values)
     if "authentication_data" in values and "authentication_method" not in values:
-        raise ProtocolViolation(
-            reason_codes.PROTOCOL_ERROR, "3.1.2.11.10", "authentication data without an authentication method"
-        )
+        raise ProtocolViolation(reason_codes.PROTOCOL_ERROR, "3.1.2.11.10", _METHOD_MISSING)
     return cast(Properties, values)
 
 
@@ -49,6 +49,8 @@ def write_properties(properties: Properties, packet: int) -> bytes:
     """
     if not properties:
         return b"\0"
+    if "authentication_data" in properties and "authentication_method" not in properties:
+        raise ValueError(_METHOD_MISSING)
     body = b"".join(_written(name, value, packet) for name, value in properties.items())
     return writer.variable(len(body)) + body
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from adapters.amqp091 import methods, methods_legacy
+from adapters.amqp091.connection import REFUSED_LOGIN_WAIT_MS
 from adapters.amqp091.constants import PROTOCOL_HEADER
 from adapters.amqp091.framing import HEARTBEAT_FRAME
 from adapters.amqp091.settings import Amqp091Settings
@@ -178,7 +179,11 @@ def test_a_refused_login_ends_in_silence_for_other_clients(broker: SimulatedBrok
     client = started(broker)
     log_in(client, b"\0guest\0wrong", capabilities=NO_CAPABILITIES)
     assert client.take() == []
+    broker.advance(REFUSED_LOGIN_WAIT_MS - 1)
+    assert not client.transport.closed
+    broker.advance(1)
     assert client.transport.closed
+    assert client.take() == []
     broker.check()
 
 

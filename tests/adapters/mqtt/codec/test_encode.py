@@ -49,6 +49,7 @@ IMPOSSIBLE: list[tuple[Packet, int]] = [
     (Connect("c", will=Will("a", b"x" * 65_536)), 5),
     (Connect("c", properties=properties(receive_maximum=0)), 5),
     (Connect("c", properties=properties(topic_alias=1)), 5),
+    (Connect("c", properties=properties(authentication_data=b"d")), 5),
     (ConnAck(0x87, session_present=True), 5),
     (ConnAck(0x01), 5),
     (ConnAck(0x8E), 5),

@@ -1,0 +1,230 @@
+"""PUBLISH from a client: from topic to routed message, and how it is answered (MQTT 5 3.3, 4.3).
+
+The first PUBLISH to a topic comes through `publish`.  When nothing about the topic varies from message to message, a
+`KnownTopic` is left behind for the fast path in connection.py.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from adapters.mqtt.codec import clauses, reason_codes, versions
+from adapters.mqtt.codec.errors import ProtocolViolation
+from adapters.mqtt.codec.packets import PubAck, PubRec
+from adapters.mqtt.codec.publish import QOS_MASK, QOS_SHIFT, RETAIN, read_publish_properties
+from adapters.mqtt.codec.sender import check_client_properties
+from adapters.mqtt.codec.short_answers import PUBACK, PUBREC, short_answer
+from adapters.mqtt.codec.topics import check_topic_name, topic_name
+from adapters.mqtt.errors import Refusal, reason_of
+from adapters.mqtt.properties import properties_of
+from core.errors import AccessRefused, BrokerError
+from core.message import Message
+from core.mqtt_sessions.publishing import QUEUE_PREFIX, address_of
+from core.mqtt_sessions.topics import fits_key
+from core.route import Route
+from core.vhost import Outcome
+
+if TYPE_CHECKING:
+    from adapters.mqtt.connection import MqttConnection
+    from core.properties import Properties
+    from core.queues.base import Queue
+
+KNOWN_TOPICS_MAX: Final = 1024
+"""Remembered topics per connection; one that varies them endlessly starts over."""
+
+KNOWN_TOPIC_BYTES_MAX: Final = 256
+"""Longer topics than a routing key can hold are refused anyway."""
+
+SYSTEM_PREFIX: Final = "$SYS"
+
+
+class KnownTopic:
+    """What a topic led to: valid until topology, users or alarms change."""
+
+    __slots__ = ("address", "queues", "routed", "store_ids")
+
+    def __init__(self, route: Route, *, store_is_durable: bool) -> None:
+        self.address = route.address
+        self.queues: tuple[Queue, ...] = route.queues
+        self.routed = route.routed
+        self.store_ids = route.store_ids if store_is_durable else ()
+
+
+def publish(
+    connection: MqttConnection, flags: int, raw_topic: bytes, packet_id: int, raw_properties: bytes, payload: bytes
+) -> None:
+    """A whole PUBLISH that the fast path doesn't know."""
+    level = connection.level
+    mqtt = read_publish_properties(raw_properties)
+    check_client_properties(mqtt)
+    response_topic = mqtt.get("response_topic")
+    if response_topic is not None:
+        check_topic_name(response_topic, level)
+    qos = (flags & QOS_MASK) >> QOS_SHIFT
+    retain = bool(flags & RETAIN)
+    topic = _topic(connection, raw_topic, mqtt.get("topic_alias", 0))
+    if qos == 2 and packet_id in connection.session.inbound:
+        answer(connection, 2, packet_id, reason_codes.SUCCESS, stored=connection.session.stores)
+        return
+    if qos:
+        connection.check_receive_maximum()
+    try:
+        route = _route(connection, topic, properties := properties_of(mqtt, qos, retain=retain))
+    except BrokerError as error:
+        refuse(connection, qos, packet_id, reason_of(error), error.text)
+        return
+    except ValueError as error:
+        refuse(connection, qos, packet_id, reason_codes.IMPLEMENTATION_SPECIFIC_ERROR, str(error))
+        return
+    _deliver(connection, route, topic, properties, payload, qos, packet_id, retain=retain)
+    if len(raw_properties) < 2 and not retain and raw_topic:
+        _remember(connection, raw_topic, route)
+
+
+def _topic(connection: MqttConnection, raw: bytes, alias: int) -> str:
+    """The topic's name, by its alias if it comes without (MQTT 5 3.3.2.3.4)."""
+    level = connection.level
+    aliases = connection.aliases
+    if alias:
+        if alias > connection.settings.topic_alias_max:
+            raise ProtocolViolation(
+                reason_codes.TOPIC_ALIAS_INVALID,
+                "MQTT-3.3.2-9",
+                f"the topic alias {alias} is more than {connection.settings.topic_alias_max}, the maximum",
+            )
+        if not raw:
+            known = aliases.get(alias) if aliases is not None else None
+            if known is None:
+                raise ProtocolViolation(
+                    reason_codes.PROTOCOL_ERROR, "MQTT-3.3.2-7", f"the topic alias {alias} stands for nothing yet"
+                )
+            return known
+        topic = topic_name(raw, level)
+        if aliases is None:
+            aliases = connection.aliases = {}
+        aliases[alias] = topic
+        return topic
+    if not raw and level == versions.V5:
+        raise ProtocolViolation(
+            reason_codes.PROTOCOL_ERROR,
+            clauses.TOPIC_OR_ALIAS.of(level),
+            "the topic name is empty and there is no alias",
+        )
+    return topic_name(raw, level)
+
+
+def check_publish(connection: MqttConnection, topic: str) -> tuple[str, str]:
+    """The address that a topic stands for; AccessRefused (403) when the user may not publish there."""
+    client = connection.logged_in
+    users = client.vhost.broker.users
+    if topic.startswith(SYSTEM_PREFIX) and topic[len(SYSTEM_PREFIX) : len(SYSTEM_PREFIX) + 1] in ("", "/"):
+        raise AccessRefused(f"'{topic}': topics below $SYS are the broker's own")
+    exchange, key = address_of(topic)
+    if not fits_key(key):
+        raise Refusal(reason_codes.TOPIC_NAME_INVALID, "the topic name is longer than 255 bytes as a routing key")
+    users.check(client.user.name, client.vhost.name, "exchange", exchange, "write")
+    if not topic.startswith(QUEUE_PREFIX):
+        variables = {"client_id": connection.client_id}
+        users.check_topic(client.user.name, client.vhost.name, exchange, key, "write", variables)
+    return exchange, key
+
+
+def _route(connection: MqttConnection, topic: str, properties: Properties) -> Route:
+    """Where a message goes, but not to a publisher that doesn't want its own (MQTT-3.8.3-3)."""
+    exchange, key = check_publish(connection, topic)
+    route = connection.logged_in.vhost.route(exchange, key, properties.headers, (), properties)
+    own = connection.session.queue
+    if own is None or own not in route.queues or not connection.has_no_local:
+        return route
+    matching = connection.session.matching(topic)
+    if not all(each.no_local for each in matching):
+        return route
+    others = tuple(queue for queue in route.queues if queue is not own)
+    return Route(
+        route.address,
+        others,
+        routed=bool(others or route.holders),
+        cacheable=route.cacheable,
+        observers=route.observers,
+        holders=route.holders,
+        extra_keys=route.extra_keys,
+    )
+
+
+def _deliver(
+    connection: MqttConnection,
+    route: Route,
+    topic: str,
+    properties: Properties,
+    payload: bytes,
+    qos: int,
+    packet_id: int,
+    *,
+    retain: bool,
+) -> None:
+    vhost = connection.logged_in.vhost
+    broker = connection.broker
+    session = connection.session
+    message = Message(broker.next_sequence(), route.address, properties, payload, 0, len(payload), 0, broker.now_ms)
+    grouped = qos == 2 and session.stores
+    if grouped:
+        broker.store.begin_group()
+    try:
+        outcome = vhost.publish(route, message)
+        if outcome is Outcome.REFUSED:
+            refuse(connection, qos, packet_id, reason_codes.QUOTA_EXCEEDED, "a queue is full and refuses messages")
+            return
+        if qos == 2:
+            session.note_inbound(packet_id)
+    finally:
+        if grouped:
+            broker.store.end_group()
+    code = reason_codes.SUCCESS if route.routed else reason_codes.NO_MATCHING_SUBSCRIBERS
+    if retain:
+        if not connection.sessions.retained.put(topic, message):
+            code = reason_codes.QUOTA_EXCEEDED
+        elif qos and broker.definitions.durable:
+            answer(connection, qos, packet_id, code, stored=True)
+            return
+    if qos:
+        answer(connection, qos, packet_id, code, stored=outcome is Outcome.STORED or grouped)
+
+
+def answer(connection: MqttConnection, qos: int, packet_id: int, code: int, *, stored: bool, text: str = "") -> None:
+    """PUBACK or PUBREC, when what it answers is on disk."""
+    if not code or connection.level != versions.V5:
+        packet = short_answer(PUBACK if qos == 1 else PUBREC, packet_id)
+        connection.after_flush.send(packet, stored=stored)
+        return
+    made = (PubAck if qos == 1 else PubRec)(packet_id, code)
+    encoded = connection.encoded(made, text)
+    if encoded is not None:
+        connection.after_flush.send(encoded, stored=stored)
+
+
+def refuse(connection: MqttConnection, qos: int, packet_id: int, code: int, text: str) -> None:
+    """A message isn't taken: said in the answer where there is one, else by ending the connection."""
+    if qos and connection.level == versions.V5:
+        answer(connection, qos, packet_id, code, stored=False, text=text)
+    elif code == reason_codes.QUOTA_EXCEEDED:
+        # MQTT 3 has no way to say so; the message stays unanswered and will be sent again (spec C.3).
+        return
+    elif connection.settings.disconnect_on_unauthorized:
+        raise Refusal(code, text)
+    elif qos:
+        answer(connection, qos, packet_id, code, stored=False)
+
+
+def _remember(connection: MqttConnection, raw_topic: bytes, route: Route) -> None:
+    broker = connection.broker
+    if (
+        not route.plain
+        or len(raw_topic) > KNOWN_TOPIC_BYTES_MAX
+        or connection.logged_in.vhost.tracing
+        or broker.alarms.blocked is not None
+    ):
+        return
+    known = connection.known_topics_now()
+    if len(known) >= KNOWN_TOPICS_MAX:
+        known.clear()
+    known[raw_topic] = KnownTopic(route, store_is_durable=broker.store.durable)
