@@ -1,8 +1,8 @@
 """Dead-lettering: a message leaves its queue for the queue's dead letter exchange (spec A.7).
 
 The dead letter is a new message with the old body, whose headers say what happened: `x-death`, an array with one table
-per (queue, reason), the latest first, and `x-first-death-*` / `x-last-death-*`.  The history travels in the headers, so that
-it survives whatever the message goes through; one that a client carried over by publishing a dead letter again is
+per (queue, reason), the latest first, and `x-first-death-*` / `x-last-death-*`.  The history travels in the headers, so
+that it survives whatever the message goes through; one that a client carried over by publishing a dead letter again is
 continued, as applications expect that retry by republishing.  A broker that is told to start afresh
 (`continue_client_deaths`) takes such headers off what clients publish (`without_deaths`).
 
@@ -53,7 +53,7 @@ def dead_letter(queue: Queue, rules: QueueRules, message: Message, reason: str, 
     """Publish `message`, which left `queue` for `reason`, to the dead letter exchange of `rules`, if there is one.
 
     A missing exchange drops the message.  The caller settles the original afterwards.  unless_full: publish nothing
-    when one of the queues that it goes to would refuse it.  False when there is an exchange for it, but nothing took it.
+    when one of the queues that it goes to would refuse it.  False when it should go somewhere, but nothing took it.
     """
     exchange_name = rules.dead_letter_exchange
     if exchange_name is None:

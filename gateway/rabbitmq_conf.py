@@ -12,18 +12,12 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway.config import PORT, STOMP_PORT, ConfigError, Setting
+from gateway.config import PORT, ConfigError, Setting
 
 _LINE = re.compile(r"\s*([A-Za-z0-9_.$/@-]+)\s*=\s*(?:'([^']*)'|([^#']*?))\s*(?:#.*)?")
 
 _EVERY_ADDRESS = "0.0.0.0"
 """A bare port listens on every address, as on RabbitMQ."""
-
-_LISTENERS = (
-    ("amqp", "listeners.tcp", f"127.0.0.1:{PORT}"),
-    ("stomp", "stomp.listeners.tcp", f"127.0.0.1:{STOMP_PORT}"),
-)
-"""Protocol, the beginning of its keys, and its default address."""
 
 _CHANNEL_MAX = "65535"
 """channel_max 0 is "no limit"; the field is 16 bits wide (AMQP 0-9-1, connection.tune)."""
@@ -110,23 +104,25 @@ def _entries(text: str, path: Path) -> dict[str, str]:
 def _listener_settings(entries: dict[str, str], source: str, base: Path) -> list[Setting]:
     """`listeners.tcp.NAME = PORT | HOST:PORT`; `listeners.tcp = none` drops the ones that stand above it.
 
-    The same with `stomp.` in front.  A protocol of which nothing is said keeps its default address.
+    The same with `stomp.` in front.  Where STOMP's alone are named, AMQP keeps its default address.
     """
-    written_keys: list[str] = []
-    listen: list[str] = []
-    for protocol, prefix, default in _LISTENERS:
-        addresses: dict[str, str] = {}
-        named = [written for written in entries if written.startswith(prefix)]
-        for written in named:
-            if written == prefix and entries[written] == "none":
-                addresses.clear()
-            else:
-                addresses[written] = _address(entries[written])
-        written_keys += named
-        listen += [f"{protocol}={address}" for address in (addresses.values() if named else [default])]
-    if not written_keys or not listen:
+    amqp = _addresses(entries, "listeners.tcp")
+    stomp = _addresses(entries, "stomp.listeners.tcp")
+    if not amqp and not stomp:
         return []
-    return [Setting(source, ", ".join(written_keys), "listen", listen, base)]
+    listen = [f"amqp={address}" for address in amqp.values() or [f"127.0.0.1:{PORT}"]]
+    listen += [f"stomp={address}" for address in stomp.values()]
+    return [Setting(source, ", ".join([*amqp, *stomp]), "listen", listen, base)]
+
+
+def _addresses(entries: dict[str, str], prefix: str) -> dict[str, str]:
+    addresses: dict[str, str] = {}
+    for written, value in entries.items():
+        if written == prefix and value == "none":
+            addresses.clear()
+        elif written.startswith(prefix):
+            addresses[written] = _address(value)
+    return addresses
 
 
 def _address(value: str) -> str:

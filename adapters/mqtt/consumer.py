@@ -141,9 +141,6 @@ class MqttConsumer(Consumer):
         connection = self._connection
         self.no_ack = False
         qos = min(qos_of(message), plan.qos)
-        if len(message.content) > connection.packet_bytes_max:
-            self.no_ack = True
-            return
         outgoing = connection.session.send(message, cast("ClassicQueue", self.queue), qos, self.tag)
         connection.window -= 1
         if outgoing.state == WAITING:

@@ -1,0 +1,233 @@
+"""CONNECT: who is there, which session, what was agreed on (MQTT 5 3.1, 3.2; spec C.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from adapters.mqtt import authentication
+from adapters.mqtt.codec import reason_codes, versions
+from adapters.mqtt.codec.packets import Auth, ConnAck, Connect
+from adapters.mqtt.codec.properties import RECEIVE_MAXIMUM_DEFAULT
+from adapters.mqtt.codec.topics import check_topic_name
+from adapters.mqtt.consumer import Plan, topic_of_address
+from adapters.mqtt.errors import Refusal, reason_of
+from adapters.mqtt.properties import properties_of
+from adapters.mqtt.publishing import check_publish
+from core.access.accounts import LoginRefused, User
+from core.client import Client
+from core.errors import BrokerError, NotAllowed
+from core.mqtt_sessions.session import EXPIRY_NEVER
+from core.mqtt_sessions.subscription import MqttSubscription
+from core.names import unguessable
+from core.transport import is_loopback
+from core.wills import WillMessage
+
+if TYPE_CHECKING:
+    from adapters.mqtt.codec.properties import Properties
+    from adapters.mqtt.connection import MqttConnection
+    from adapters.mqtt.settings import MqttSettings
+    from core.message import Message
+    from core.vhost import VirtualHost
+
+PROTOCOLS: Final = {versions.V3_1: "MQTT 3-1", versions.V3_1_1: "MQTT 3-1-1", versions.V5: "MQTT 5-0"}
+
+QOS_MAX: Final = 2
+
+
+def connect(connection: MqttConnection, packet: Connect) -> None:
+    """Log in, or begin to; Refusal says why not."""
+    _read_limits(connection, packet)
+    client_id, assigned = _client_id(packet)
+    connection.client_id = client_id
+    if connection.broker.alarms.blocked is not None:
+        raise Refusal(
+            reason_codes.SERVER_BUSY, f"the broker is {connection.broker.alarms.blocked}; try again later"
+        )
+    method = packet.properties.get("authentication_method")
+    if method is not None:
+        authentication.begin(connection, packet, method, assigned)
+        return
+    user, vhost = _log_in(connection, packet)
+    enter(connection, packet, user, vhost, assigned=assigned, properties={})
+
+
+def authenticate_further(connection: MqttConnection, packet: Auth) -> None:
+    """AUTH: the next step of an authentication, or a new one (MQTT 5 4.12)."""
+    authentication.go_on(connection, packet)
+
+
+def enter(
+    connection: MqttConnection,
+    packet: Connect,
+    user: User,
+    vhost: VirtualHost,
+    *,
+    assigned: bool,
+    properties: Properties,
+) -> None:
+    """The client is who it says: give it its session and CONNACK."""
+    broker = connection.broker
+    try:
+        broker.open_vhost(user, vhost.name)
+        client = Client(connection.name, user, vhost, PROTOCOLS[packet.level], {"client_id": connection.client_id})
+    except NotAllowed as error:
+        raise Refusal(reason_codes.QUOTA_EXCEEDED, error.text) from None
+    try:
+        client.open_channel()
+        connection.client = client
+        will = _will(connection, packet)
+    except NotAllowed as error:
+        connection.client = None
+        client.close()
+        raise Refusal(reason_codes.QUOTA_EXCEEDED, error.text) from None
+    except BaseException:
+        connection.client = None
+        client.close()
+        raise
+    connection.client = None
+    sessions = connection.sessions = broker.mqtt.of(vhost)
+    expiry_s = _expiry_s(connection, packet)
+    if packet.clean_start:
+        holder = sessions.sessions.get(connection.client_id)
+        if holder is not None and holder.holder is not None:
+            holder.holder.taken_over()
+        sessions.wills.session_ended(connection.client_id)
+    session, present = sessions.open(connection.client_id, clean_start=packet.clean_start, expiry_s=expiry_s)
+    sessions.wills.cancel(connection.client_id)
+    connection.session = session
+    session.attach(connection, expiry_s)
+    connection.session_expiry_s = expiry_s
+    connection.will = will
+    if packet.will is not None:
+        connection.will_delay_s = packet.will.properties.get("will_delay_interval", 0)
+    connection.running(client)
+    connection.send(ConnAck(0, present, _answer(connection, packet, expiry_s, assigned, properties)))
+    connection.begin(session)
+
+
+def _read_limits(connection: MqttConnection, packet: Connect) -> None:
+    settings = connection.settings
+    properties = packet.properties
+    connection.is_bridge = packet.is_bridge
+    keep_alive_s = packet.keep_alive_s
+    if packet.level == versions.V5 and (not keep_alive_s or keep_alive_s > settings.keep_alive_max_s):
+        keep_alive_s = settings.keep_alive_max_s if settings.keep_alive_max_s < 65_535 else keep_alive_s
+    connection.keep_alive_ms = keep_alive_s * 1000
+    connection.window = connection.window_max = min(
+        properties.get("receive_maximum", RECEIVE_MAXIMUM_DEFAULT), settings.in_flight_max
+    )
+    connection.packet_bytes_max = properties.get("maximum_packet_size", versions.PACKET_BYTES_MAX)
+    connection.problem_information = properties.get("request_problem_information", True)
+    connection.alias_max = min(properties.get("topic_alias_maximum", 0), settings.topic_alias_max)
+
+
+def _client_id(packet: Connect) -> tuple[str, bool]:
+    """The client identifier, and whether it was assigned here (MQTT-3.1.3-6 to -9)."""
+    if packet.client_id:
+        return packet.client_id, False
+    if packet.level != versions.V5 and not packet.clean_start:
+        raise Refusal(
+            reason_codes.CLIENT_IDENTIFIER_NOT_VALID, "a persistent session needs a client identifier of its own"
+        )
+    return f"auto-{unguessable()}", True
+
+
+def _log_in(connection: MqttConnection, packet: Connect) -> tuple[User, VirtualHost]:
+    """The user and virtual host that CONNECT names (spec C.2)."""
+    settings = connection.settings
+    users = connection.broker.users
+    name, password = packet.username, packet.password
+    if name is None and password is None and settings.allow_anonymous:
+        name, password = settings.default_user, settings.default_password.encode()
+    if name is None or not password:
+        raise Refusal(reason_codes.BAD_USER_NAME_OR_PASSWORD, "a user name and a password are needed")
+    user_name, vhost_name = split_user(connection, name)
+    try:
+        user = users.authenticate(user_name, password.decode("utf-8", "surrogateescape"), True, "MQTT")
+    except LoginRefused:
+        raise Refusal(
+            reason_codes.BAD_USER_NAME_OR_PASSWORD, f"access refused for user '{user_name}'; check the credentials"
+        ) from None
+    return user, check_access(connection, user, vhost_name)
+
+
+def split_user(connection: MqttConnection, name: str) -> tuple[str, str]:
+    """The user and the virtual host of `vhost:user`; a user whose name has a colon in it is found first."""
+    if ":" in name and name not in connection.broker.users:
+        vhost_name, _, user_name = name.rpartition(":")
+        return user_name, vhost_name
+    return name, connection.settings.default_vhost
+
+
+def check_access(connection: MqttConnection, user: User, vhost_name: str) -> VirtualHost:
+    """The virtual host, for this user from where it connects; Refusal says why not."""
+    broker = connection.broker
+    if user.name in broker.users.loopback_users and not is_loopback(connection.transport.peer_host):
+        raise Refusal(
+            reason_codes.NOT_AUTHORIZED, f"user '{user.name}' may only connect from the broker's own machine"
+        )
+    vhost = broker.vhosts.get(vhost_name)
+    if vhost is None:
+        raise Refusal(reason_codes.BAD_USER_NAME_OR_PASSWORD, f"there is no virtual host '{vhost_name}'")
+    if not broker.users.may_access_vhost(user.name, vhost_name):
+        raise Refusal(
+            reason_codes.NOT_AUTHORIZED, f"user '{user.name}' has no permissions in virtual host '{vhost_name}'"
+        )
+    return vhost
+
+
+def _will(connection: MqttConnection, packet: Connect) -> WillMessage | None:
+    """The will, checked as if it were published now."""
+    will = packet.will
+    if will is None:
+        return None
+    check_topic_name(will.topic, packet.level)
+    try:
+        check_publish(connection, will.topic)
+        properties = properties_of(will.properties, will.qos, retain=will.retain)
+    except BrokerError as error:
+        raise Refusal(reason_of(error), f"the will can't be published: {error.text}") from None
+    except ValueError as error:
+        raise Refusal(reason_codes.IMPLEMENTATION_SPECIFIC_ERROR, f"the will can't be published: {error}") from None
+    return WillMessage(will.topic, will.payload, properties, retain=will.retain)
+
+
+def _expiry_s(connection: MqttConnection, packet: Connect) -> int:
+    if packet.level != versions.V5:
+        return 0 if packet.clean_start else connection.settings.session_expiry_max_s
+    return effective_expiry_s(connection.settings, packet.properties.get("session_expiry_interval", 0))
+
+
+def effective_expiry_s(settings: MqttSettings, asked_s: int) -> int:
+    """How long a session lives that asks for so much."""
+    return min(asked_s, settings.session_expiry_max_s, EXPIRY_NEVER)
+
+
+def _answer(
+    connection: MqttConnection, packet: Connect, expiry_s: int, assigned: bool, properties: Properties
+) -> Properties:
+    if packet.level != versions.V5:
+        return {}
+    settings = connection.settings
+    answer: Properties = {
+        **properties,
+        "receive_maximum": settings.receive_maximum,
+        "maximum_packet_size": settings.packet_bytes_max,
+    }
+    if settings.topic_alias_max:
+        answer["topic_alias_maximum"] = settings.topic_alias_max
+    if expiry_s != packet.properties.get("session_expiry_interval", 0):
+        answer["session_expiry_interval"] = expiry_s
+    if assigned:
+        answer["assigned_client_identifier"] = connection.client_id
+    if connection.keep_alive_ms != packet.keep_alive_s * 1000:
+        answer["server_keep_alive"] = connection.keep_alive_ms // 1000
+    if packet.properties.get("request_response_information"):
+        answer["response_information"] = f"response/{connection.client_id}"
+    return answer
+
+
+def plan_without_subscription(message: Message) -> Plan:
+    """How a message is sent again whose subscription is gone meanwhile."""
+    topic = topic_of_address(message.address)
+    return Plan(topic, [MqttSubscription("", topic, qos=QOS_MAX)])
