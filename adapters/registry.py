@@ -13,5 +13,6 @@ from typing import Final
 OWN: Final[Mapping[str, str]] = {
     "amqp": "adapters.amqp091.adapter:configure",
     "stomp": "adapters.stomp.adapter:configure",
+    "mqtt": "adapters.mqtt.adapter:configure",
 }
 """Warren's own protocols, the default one first."""

@@ -130,7 +130,7 @@ class RetainedMessages:
                 del children[words[len(path) - 1]]
 
     def match(self, words: Sequence[str]) -> Iterator[tuple[str, Message]]:
-        """(topic, message) of all topics that the filter `words` matches, `$` topics hidden from wildcards (4.7.2-1)."""
+        """(topic, message) of the topics that the filter `words` matches; no wildcard matches `$` topics (4.7.2-1)."""
         pending: list[tuple[_Node, int]] = [(self._root, 0)]
         while pending:
             node, depth = pending.pop()

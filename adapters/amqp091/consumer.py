@@ -16,12 +16,12 @@ from adapters.amqp091.constants import FRAME_METHOD, FRAME_OVERHEAD_BYTES
 from adapters.amqp091.framing import FRAMED_FOR_CHANNEL, content_frames
 from core.address import Address
 from core.consumer import UNLIMITED_CREDIT, Consumer
+from core.shown_properties import shown_properties
 
 if TYPE_CHECKING:
     from adapters.amqp091.channel import Channel
     from core.field_table import FieldValue
     from core.message import Message
-    from core.properties import Properties
     from core.queues.base import Queue
 
 _pack_tag = Struct(">Q").pack
@@ -178,15 +178,6 @@ class AmqpConsumer(Consumer):
             self._parts[address] = parts
         self._address = address
         self._prefix, self._suffix, self._suffix_redelivered = parts
-
-
-def shown_properties(queue: Queue, message: Message, *, redelivered: bool) -> Properties:
-    """The properties as the client sees them: with x-delivery-count after failed deliveries, where they are counted."""
-    if redelivered and queue.counts_deliveries:
-        failures = queue.failures(message)
-        if failures:
-            return message.properties.with_header_entries({"x-delivery-count": failures})
-    return message.properties
 
 
 def cancel_notice(tag: str) -> methods.BasicCancel:

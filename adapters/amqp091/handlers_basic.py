@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from adapters.amqp091 import methods
 from adapters.amqp091.constants import FRAME_OVERHEAD_BYTES
-from adapters.amqp091.consumer import AmqpConsumer, shown_properties
+from adapters.amqp091.consumer import AmqpConsumer
 from adapters.amqp091.framing import content_frames
 from adapters.amqp091.settling import settle
 from core.declaration_binding import REPLY_QUEUE

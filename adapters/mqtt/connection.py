@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from adapters.mqtt.authentication import Exchange
     from adapters.mqtt.publishing import KnownTopic
     from adapters.mqtt.settings import MqttSettings
+    from core.ack_timeout import AckHolder
     from core.broker import Broker
     from core.client import Client
     from core.deadlines import Deadline
@@ -579,16 +580,11 @@ class MqttConnection:
         if message is None:
             return
         subscription = self.session.subscriptions.get(outgoing.source) if outgoing.source else None
-        consumer = MqttConsumer(self, outgoing.queue or self.session.queue, subscription) if (
-            outgoing.queue or self.session.queue
-        ) else None
-        plan = consumer.plan_of(message) if consumer is not None else None
+        queue = outgoing.queue or self.session.queue
+        plan = MqttConsumer(self, queue, subscription).plan_of(message) if queue is not None else None
         if plan is None or plan.qos < 0:
             plan = connecting.plan_without_subscription(message)
-        if self.alias_max:
-            plan.alias = 0
-        duplicate = True
-        self.send_outgoing(outgoing, plan, duplicate=duplicate)
+        self.send_outgoing(outgoing, plan, duplicate=True)
 
     def subscribed(self, subscription: MqttSubscription) -> None:
         """A subscription was added or replaced."""
@@ -822,7 +818,7 @@ class MqttConnection:
         """The columns of list_channels: a connection is one."""
         return [describe_channel(self)] if self.client is not None else []
 
-    def ack_holders(self) -> Iterable[MqttConnection]:
+    def ack_holders(self) -> Iterable[AckHolder]:
         """None: MQTT has no time limit for acknowledgements; the keep-alive ends connections that are gone."""
         return ()
 

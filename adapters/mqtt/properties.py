@@ -46,7 +46,7 @@ _FORWARDED: Final = (
 
 def properties_of(mqtt: MqttProperties, qos: int, *, retain: bool) -> Properties:
     """The properties of a published message, as the broker keeps them."""
-    forwarded = {name: mqtt[name] for name in _FORWARDED if name in mqtt}  # type: ignore[literal-required]  # names are keys
+    forwarded = {name: mqtt[name] for name in _FORWARDED if name in mqtt}
     expiry_s = mqtt.get("message_expiry_interval")
     if not forwarded and expiry_s is None:
         return plain_properties(qos, retain=retain)

@@ -72,7 +72,9 @@ class Outgoing:
 
     __slots__ = ("message", "packet_id", "qos", "queue", "record", "source", "state")
 
-    def __init__(self, packet_id: int, message: Message | None, queue: ClassicQueue | None, qos: int, source: str) -> None:
+    def __init__(
+        self, packet_id: int, message: Message | None, queue: ClassicQueue | None, qos: int, source: str
+    ) -> None:
         self.packet_id = packet_id
         self.message = message
         self.queue = queue

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from core.access.users import Users
+from core.ack_timeout import AckHolder
 from core.address import Address
 from core.broker import Broker
 from core.definitions.memory import MemoryDefinitionStore
@@ -39,6 +40,9 @@ class TargetSession:
         return self.row
 
     def describe_channels(self) -> list[dict[str, object]]:
+        return []
+
+    def ack_holders(self) -> list[AckHolder]:
         return []
 
     def force_close(self, reason: str) -> None:

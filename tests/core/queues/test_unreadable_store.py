@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 
 import pytest
 
@@ -10,7 +11,6 @@ from core.errors import StoreUnavailable
 from core.properties import encode_properties
 from core.queues.backlog import RESIDENT_HEAD_MESSAGES
 from core.queues.classic import READ_AGAIN_MS
-from core.storage.disk import reader
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_consumer import SimulatedConsumer, declare, publish
 
@@ -31,7 +31,7 @@ def test_consumers_get_everything_once_it_can_be_read(disk: SimulatedBroker, mon
     assert queue.paged_count
     consumer = SimulatedConsumer(queue, credit=MANY)
     with monkeypatch.context() as broken:
-        broken.setattr(reader.os, "pread", refuse_to_read)
+        broken.setattr(os, "pread", refuse_to_read)
         queue.add_consumer(consumer)
         disk.settle()
         disk.advance(READ_AGAIN_MS)
@@ -51,7 +51,7 @@ def test_a_poll_says_that_it_cannot_read(disk: SimulatedBroker, monkeypatch: pyt
     disk.restart()
     queue = disk.queue(queue.name)
     with monkeypatch.context() as broken:
-        broken.setattr(reader.os, "pread", refuse_to_read)
+        broken.setattr(os, "pread", refuse_to_read)
         with pytest.raises(StoreUnavailable, match="Input/output error"):
             queue.get(no_ack=True)
     found = queue.get(no_ack=True)
