@@ -36,6 +36,9 @@ PORT = 5672
 STOMP_PORT = 61613
 """What STOMP brokers and clients take for granted."""
 
+MQTT_PORT = 1883
+"""Registered with IANA for MQTT."""
+
 
 MEMORY_HIGH_WATERMARK = Watermark(relative=0.6)
 """RabbitMQ's default since 4.0; what is left is for the page cache and the other programs."""
@@ -74,9 +77,10 @@ class Config:
     listeners: tuple[Listener, ...] = (
         Listener("amqp", "127.0.0.1", PORT),
         Listener("stomp", "127.0.0.1", STOMP_PORT),
+        Listener("mqtt", "127.0.0.1", MQTT_PORT),
     )
     """Addresses to listen on; port 0 is any free one.  The key is `listen`.  Unless told otherwise: AMQP on
-    127.0.0.1:5672 and STOMP on 127.0.0.1:61613."""
+    127.0.0.1:5672, STOMP on 127.0.0.1:61613 and MQTT on 127.0.0.1:1883."""
 
     ready_file: Path | None = None
     """File that gets the addresses once connections are accepted (`ready_file.py`)."""
@@ -111,6 +115,14 @@ class Config:
 
     default_queue_type: str | None = None
     """Type of queues that are declared without x-queue-type, in virtual hosts that have no default of their own."""
+
+    consumer_timeout_ms: int = 30 * 60 * 1000
+    """How long a consumer may leave a delivery unacknowledged, in milliseconds, before it is cancelled and its messages
+    return to the queue; 0 for any time.  Consumers, queues and policies may say otherwise."""
+
+    continue_client_deaths: bool = True
+    """Whether the header x-death of a published message counts as its history, as applications expect that retry by
+    publishing a dead letter again.  If not, such headers are removed, and every publish starts afresh."""
 
     connection_max: int | None = None
     """Connections that may be open at once; None is any number, as in the following limits."""
@@ -173,6 +185,44 @@ class Config:
 
     stomp_trailing_lf: bool = True
     """Whether a line feed follows each frame, which keeps terminals readable."""
+
+    mqtt_allow_anonymous: bool = True
+    """Whether an MQTT CONNECT without credentials is the default user's.  Also written `mqtt.allow_anonymous`, and so
+    on for all keys of MQTT."""
+
+    mqtt_default_user: str = "guest"
+    """User of an MQTT CONNECT without credentials."""
+
+    mqtt_default_pass: str = "guest"
+    """Password of that user."""
+
+    mqtt_default_vhost: str = "/"
+    """Virtual host of a user name that names none (`VHOST:USER` does)."""
+
+    mqtt_login_timeout_s: float = 10.0
+    """Time a client has from connecting to CONNECT, in seconds."""
+
+    mqtt_max_packet_bytes: int = 16 * 2**20
+    """Largest MQTT packet, in bytes; told to MQTT 5 clients."""
+
+    mqtt_max_session_expiry_s: int = 86_400
+    """The longest time that a session outlives its connection, in seconds, and what persistent sessions of MQTT 3 get;
+    4294967295 is for ever, 0 allows no persistent sessions."""
+
+    mqtt_max_keep_alive_s: int = 65_535
+    """Longest keep-alive interval; MQTT 5 clients that ask for more, or for none, are given this one.  65535 is no cap."""
+
+    mqtt_receive_maximum: int = 1024
+    """Messages of QoS 1 and 2 that an MQTT 5 client may have sent without being answered."""
+
+    mqtt_prefetch: int = 256
+    """Messages of QoS 1 and 2 that a client is sent without having answered, if it doesn't ask for less."""
+
+    mqtt_topic_alias_maximum: int = 16
+    """Topic aliases per connection, in either direction."""
+
+    mqtt_disconnect_on_unauthorized: bool = True
+    """Whether a client that publishes without permission, and can't be told so in an answer, is disconnected."""
 
     log_level: str = "info"
     """Least important kind of log line that is written (`config_keys.LOG_LEVELS`)."""

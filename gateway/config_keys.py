@@ -27,6 +27,20 @@ ALIASES = {
     "stomp.login_timeout_s": "stomp_login_timeout_s",
     "stomp.max_frame_size": "stomp_max_frame_bytes",
     "stomp.trailing_lf": "stomp_trailing_lf",
+    "mqtt.allow_anonymous": "mqtt_allow_anonymous",
+    "mqtt.default_user": "mqtt_default_user",
+    "mqtt.default_pass": "mqtt_default_pass",
+    "mqtt.default_vhost": "mqtt_default_vhost",
+    "mqtt.login_timeout_s": "mqtt_login_timeout_s",
+    "mqtt.max_packet_size": "mqtt_max_packet_bytes",
+    "mqtt.max_session_expiry_s": "mqtt_max_session_expiry_s",
+    "mqtt.max_keep_alive_s": "mqtt_max_keep_alive_s",
+    "mqtt.receive_maximum": "mqtt_receive_maximum",
+    "mqtt.prefetch": "mqtt_prefetch",
+    "mqtt.topic_alias_maximum": "mqtt_topic_alias_maximum",
+    "mqtt.disconnect_on_unauthorized": "mqtt_disconnect_on_unauthorized",
+    "mqtt.vhost": "mqtt_default_vhost",
+    "mqtt.max_session_expiry_interval_seconds": "mqtt_max_session_expiry_s",
 }
 """Second names of keys: as the command line's option is called, as the field is, and as RabbitMQ calls it."""
 
@@ -38,6 +52,15 @@ _FRAME_MAX_MOST = 2**28
 
 _MESSAGE_BYTES_MOST = 2**29
 """RabbitMQ's own upper bound of max_message_size, 512 MiB."""
+
+_MQTT_PACKET_MOST = 268_435_460
+"""The longest packet that MQTT can write (MQTT 5 1.5.5)."""
+
+_MQTT_EXPIRY_MOST = 0xFFFF_FFFF
+"""What the session expiry interval can hold."""
+
+_DURATION_MS_MOST = 315_360_000_000
+"""Ten years, as for every duration of a queue."""
 
 _BYTES_MOST = 2**63 - 1
 """What a file offset can hold."""
@@ -72,6 +95,8 @@ _KEYS = (
     _key("loopback_users", values.names),
     _key("load_definitions", values.path),
     _key("default_queue_type", values.text),
+    _key("consumer_timeout_ms", values.whole_number(0, _DURATION_MS_MOST, "milliseconds")),
+    _key("continue_client_deaths", values.boolean),
     _key("connection_max", values.limit),
     _key("channel_max_per_node", values.limit),
     _key("cluster_queue_limit", values.limit),
@@ -92,6 +117,18 @@ _KEYS = (
     _key("stomp_login_timeout_s", values.number(0.1, 3600, "seconds")),
     _key("stomp_max_frame_bytes", values.size(_FRAME_MAX_LEAST, _FRAME_MAX_MOST)),
     _key("stomp_trailing_lf", values.boolean),
+    _key("mqtt_allow_anonymous", values.boolean),
+    _key("mqtt_default_user", values.text),
+    _key("mqtt_default_pass", values.text, secret=True),
+    _key("mqtt_default_vhost", values.text),
+    _key("mqtt_login_timeout_s", values.number(0.1, 3600, "seconds")),
+    _key("mqtt_max_packet_bytes", values.size(_FRAME_MAX_LEAST, _MQTT_PACKET_MOST)),
+    _key("mqtt_max_session_expiry_s", values.whole_number(0, _MQTT_EXPIRY_MOST, "seconds")),
+    _key("mqtt_max_keep_alive_s", values.whole_number(1, 65535, "seconds")),
+    _key("mqtt_receive_maximum", values.whole_number(1, 65535)),
+    _key("mqtt_prefetch", values.whole_number(1, 65535)),
+    _key("mqtt_topic_alias_maximum", values.whole_number(0, 65535)),
+    _key("mqtt_disconnect_on_unauthorized", values.boolean),
     _key("log_level", values.one_of(LOG_LEVELS)),
     _key("product", values.text),
     _key("product_version", values.text),

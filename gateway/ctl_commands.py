@@ -13,6 +13,7 @@ from typing import cast
 from core.errors import BrokerError, StorageError
 from gateway import cli_exit_codes as codes
 from gateway import (
+    ctl_browse,
     ctl_definitions,
     ctl_delayed,
     ctl_limits,
@@ -84,7 +85,10 @@ async def _run(control: Control, command: str, request: Request) -> Answer:
         return facts(control, request)
     if not control.server.running:
         raise RefusedError("the broker application is stopped; start it with: warren ctl start_app", codes.UNAVAILABLE)
-    answer = _HANDLERS[command](control, request)
+    if command in ctl_browse.HANDLERS:
+        answer = await ctl_browse.HANDLERS[command](control, request)
+    else:
+        answer = _HANDLERS[command](control, request)
     control.server.changed()
     return answer
 

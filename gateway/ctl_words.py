@@ -154,6 +154,13 @@ _WORDS = (
         _IN_VHOST,
     ),
     Word(
+        "browse_queue",
+        "QUEUE [START] [COUNT] [FILTER]...",
+        "messages of a queue that wait for a consumer, 10 from the first on unless told otherwise; they stay there",
+        "Browsing queue '{0}' in vhost '{vhost}' ...",
+        _IN_VHOST,
+    ),
+    Word(
         "list_delayed_messages",
         "EXCHANGE [COUNT]",
         "the messages that an x-delayed-message exchange holds, those due first (100 unless told otherwise)",

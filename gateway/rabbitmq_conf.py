@@ -38,6 +38,7 @@ _RENAMED: dict[str, tuple[str, Callable[[str], object]]] = {
     "management.load_definitions": ("load_definitions", str),
     "definitions.local.path": ("load_definitions", str),
     "default_queue_type": ("default_queue_type", str),
+    "consumer_timeout": ("consumer_timeout_ms", str),
     "connection_max": ("connection_max", str),
     "channel_max_per_node": ("channel_max_per_node", str),
     "cluster_queue_limit": ("cluster_queue_limit", str),

@@ -87,6 +87,8 @@ class BrokerRun:
                 users,
                 now_ms=clock(),
                 backlog_bytes_max=self.config.backlog_bytes_max,
+                continue_client_deaths=self.config.continue_client_deaths,
+                consumer_timeout_ms=self.config.consumer_timeout_ms,
                 limits=BrokerLimits(
                     connections=self.config.connection_max,
                     channels=self.config.channel_max_per_node,

@@ -14,6 +14,7 @@ from core.declaration_queue import accessible_queue, end_consumer
 from core.errors import NotAllowed, NotImplementedByBroker, PreconditionFailed
 from core.names import generated_name, unguessable
 from core.queues.classic import ClassicQueue
+from core.shown_properties import shown_properties
 from core.unacked import requeue_all
 from core.vhost import REPLY_PREFIX
 

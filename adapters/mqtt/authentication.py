@@ -15,21 +15,13 @@ from adapters.mqtt.codec import reason_codes
 from adapters.mqtt.codec.errors import ProtocolViolation
 from adapters.mqtt.codec.packets import Auth, Connect
 from adapters.mqtt.errors import Refusal
+from adapters.mqtt.scram import SCRAM_SHA_256, ScramSha256
 
 if TYPE_CHECKING:
     from adapters.mqtt.codec.properties import Properties
     from adapters.mqtt.connection import MqttConnection
+    from adapters.mqtt.scram import Step
     from core.access.users import Users
-
-
-class Step:
-    """The answer to one message of the client.  user: set when the client has proved who it is."""
-
-    __slots__ = ("data", "user")
-
-    def __init__(self, data: bytes, user: str | None = None) -> None:
-        self.data = data
-        self.user = user
 
 
 class Method(Protocol):
@@ -39,7 +31,7 @@ class Method(Protocol):
         """Take the client's data; Refusal (0x87) when it proves nothing."""
 
 
-METHODS: Final[dict[str, Callable[[Users], Method]]] = {}
+METHODS: Final[dict[str, Callable[[Users], Method]]] = {SCRAM_SHA_256: ScramSha256}
 """Methods by name; each makes one for the users that there are."""
 
 

@@ -148,6 +148,8 @@ def _log_in(connection: MqttConnection, packet: Connect) -> tuple[User, VirtualH
         raise Refusal(
             reason_codes.BAD_USER_NAME_OR_PASSWORD, f"access refused for user '{user_name}'; check the credentials"
         ) from None
+    if user_name not in users.verifiers:
+        users.verifiers.make(user_name, password.decode("utf-8", "surrogateescape"))
     return user, check_access(connection, user, vhost_name)
 
 

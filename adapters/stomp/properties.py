@@ -82,7 +82,7 @@ def headers_of(properties: Properties) -> Iterator[tuple[str, str]]:
         shown.add(header)
         yield header, value
     for name, entry in (properties.headers or {}).items():
-        if name not in shown:
+        if name and name not in shown:
             yield name, text_of(entry)
 
 

@@ -19,6 +19,7 @@ from adapters.stomp.escaping import V1_2
 from adapters.stomp.frames import END, END_WITH_LINE_FEED, encode_headers
 from adapters.stomp.properties import headers_of
 from core.consumer import UNLIMITED_CREDIT, Consumer
+from core.mqtt_sessions.headers import without_internal
 from core.shown_properties import shown_properties
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class Subscription(Consumer):
             if message.properties is not self._properties or message.body_size != self._body_size:
                 self._properties = message.properties
                 self._body_size = message.body_size
-                self._suffix = self._suffix_of(message.properties, message.body_size, b"false")
+                self._suffix = self._suffix_of(without_internal(message.properties), message.body_size, b"false")
             suffix = self._suffix
         content = message.content
         if len(content) != message.body_size:

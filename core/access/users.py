@@ -14,10 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from core.access import accounts, permissions, topic_permissions
+from core.access import accounts, permissions, scram, topic_permissions
 from core.access.accounts import DEFAULT_LOOPBACK_USERS, Accounts, LoginRefused, User
 from core.access.patterns import Patterns
 from core.access.permissions import Permission, Permissions, ResourceKind, Verb
+from core.access.scram import Verifiers
 from core.access.topic_permissions import TopicPermission, TopicPermissions, TopicVerb
 from core.definitions.store import JSON, DefinitionStore
 from core.errors import StorageError
@@ -31,10 +32,10 @@ class Users:
     """All users with their permissions, kept in `store`. Iterating gives users in the order they were added.
 
     Methods that name a user who isn't there raise NotFound, except the checks, which refuse.
-    version: grows with every change.
+    version: grows with every change.  verifiers: what SCRAM needs to know of passwords.
     """
 
-    __slots__ = ("_accounts", "_permissions", "_topic_permissions", "version")
+    __slots__ = ("_accounts", "_permissions", "_topic_permissions", "verifiers", "version")
 
     def __init__(self, store: DefinitionStore, loopback_users: frozenset[str] = DEFAULT_LOOPBACK_USERS) -> None:
         """Start without users; `load_users` starts with those of the store."""
@@ -42,6 +43,7 @@ class Users:
         self._accounts = Accounts(store, loopback_users)
         self._permissions = Permissions(store, patterns)
         self._topic_permissions = TopicPermissions(store, patterns)
+        self.verifiers = Verifiers(store)
         self.version = 1
 
     def __contains__(self, name: object) -> bool:
@@ -72,6 +74,8 @@ class Users:
                 self._permissions.restore(vhost, name, value)
             elif kind == topic_permissions.KIND:
                 self._topic_permissions.restore(vhost, name, value)
+            elif kind == scram.KIND:
+                self.verifiers.restore(name, value)
             else:
                 return False
         except (KeyError, TypeError, ValueError) as error:
@@ -90,7 +94,9 @@ class Users:
     def add_user(self, name: str, password: str, tags: Iterable[str] = (), salt: bytes | None = None) -> User:
         """Add a user; PreconditionFailed for a name that is taken or blank, or a blank password."""
         self.version += 1
-        return self._accounts.add(name, password, tags, salt)
+        user = self._accounts.add(name, password, tags, salt)
+        self.verifiers.make(name, password)
+        return user
 
     def add_user_hash(self, name: str, password_hash: str, algorithm: str | None, tags: Iterable[str] = ()) -> User:
         """Add a user with a hash made elsewhere (core.access.passwords); `algorithm` None means MD5."""
@@ -100,6 +106,7 @@ class Users:
     def put_user(self, user: User) -> User:
         """Add the user or replace the one of this name, keeping its permissions; PreconditionFailed as above."""
         self.version += 1
+        self.verifiers.forget(user.name)
         return self._accounts.put(user)
 
     def set_limits(self, name: str, limits: Mapping[str, int]) -> User:
@@ -109,6 +116,7 @@ class Users:
     def delete_user(self, name: str) -> None:
         """Remove the user and all permissions of that name."""
         self._accounts.delete(name)
+        self.verifiers.forget(name)
         self._permissions.forget_user(name)
         self._topic_permissions.forget_user(name)
         self.version += 1
@@ -116,11 +124,14 @@ class Users:
     def change_password(self, name: str, password: str, salt: bytes | None = None) -> User:
         """Give the user another password; PreconditionFailed when it is blank."""
         self.version += 1
-        return self._accounts.change_password(name, password, salt)
+        user = self._accounts.change_password(name, password, salt)
+        self.verifiers.make(name, password)
+        return user
 
     def clear_password(self, name: str) -> User:
         """Forbid the user to log in with a password."""
         self.version += 1
+        self.verifiers.forget(name)
         return self._accounts.clear_password(name)
 
     def set_tags(self, name: str, tags: Iterable[str]) -> User:

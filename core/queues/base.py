@@ -119,6 +119,10 @@ class Queue(ABC):
         """Failed deliveries of an unsettled message, where the type counts them."""
         return 0
 
+    def was_delivered(self, message: Message) -> bool:
+        """True for a ready message whose next delivery will be marked as a redelivery."""
+        return False
+
     @property
     def consumer_timeout_ms(self) -> int | None:
         """The acknowledgement timeout of its consumers; None: as the broker has it."""

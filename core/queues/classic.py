@@ -320,7 +320,7 @@ class ClassicQueue(Queue):
                 continue
             self._take_head()
             consumer = available[0]
-            redelivered = self._is_redelivered(message)
+            redelivered = self.was_delivered(message)
             more = consumer.deliver(message, redelivered)
             if tracing:
                 trace_delivery(self, message, consumer.client, consumer.channel_number, redelivered=redelivered)
@@ -366,7 +366,7 @@ class ClassicQueue(Queue):
         if message is None:
             return None
         self._take_head()
-        redelivered = self._is_redelivered(message)
+        redelivered = self.was_delivered(message)
         if self.vhost.tracing:
             trace_delivery(self, message, client, channel_number, redelivered=redelivered)
         if no_ack:
@@ -391,7 +391,7 @@ class ClassicQueue(Queue):
             if not count:
                 return
 
-    def _is_redelivered(self, message: Message) -> bool:
+    def was_delivered(self, message: Message) -> bool:
         return message.sequence <= self._redelivered_until or message.sequence in self._returned
 
     def _head(self) -> Message | None:

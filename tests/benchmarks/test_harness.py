@@ -43,7 +43,7 @@ def test_a_stomp_job_notices_what_others_left(warren_stomp: Server) -> None:
     publisher = StompClient(warren_stomp.port)
     publisher.socket.sendall(b"SEND\ndestination:%b\n\nwhat is this?\0" % DESTINATION)
     publisher.close()
-    with pytest.raises(LoadError, match="not the next messages|nothing else"):
+    with pytest.raises(LoadError, match=r"not the next messages|nothing else"):
         run_in_child(Job(warren_stomp.port, warren_stomp.pid, 10, protocol="stomp"))
 
 

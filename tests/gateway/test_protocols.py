@@ -66,9 +66,8 @@ def test_an_adapter_is_imported_when_a_listener_names_it() -> None:
         "load_config([], environment={'WARREN_LISTEN': 'stomp=127.0.0.1:0'})\n"
         "print([name for name in sys.modules if name.startswith(('adapters.', 'importlib.metadata'))])\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=True
-    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=True)
     assert done.stdout.strip() == "['adapters.interface', 'adapters.registry']"
 
 
