@@ -253,8 +253,12 @@ class Properties:
 
     def fields(self) -> dict[str, object]:
         """The properties that are present, decoded, by name."""
-        present = {name: getattr(self, name) for name, _, _ in _LAYOUT}
-        return {name: value for name, value in present.items() if value is not None}
+        return {name: getattr(self, name) for name in self.names}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the properties that are present."""
+        return _names(self.raw[0] << 8 | self.raw[1])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Properties) and self.raw == other.raw
@@ -298,6 +302,12 @@ def _kinds(flags: int) -> tuple[int, ...]:
     if flags & _CONTINUATION:
         raise MalformedField("property flags continue beyond the properties of class basic")
     return tuple(kind for _, flag, kind in _LAYOUT if flags & flag)
+
+
+@lru_cache(maxsize=1024)
+def _names(flags: int) -> tuple[str, ...]:
+    """The names of the properties that these flags announce, in order."""
+    return tuple(name for name, flag, _ in _LAYOUT if flags & flag)
 
 
 def _size(raw: bytes, at: int, kind: int) -> int:

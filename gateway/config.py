@@ -210,7 +210,8 @@ class Config:
     4294967295 is for ever, 0 allows no persistent sessions."""
 
     mqtt_max_keep_alive_s: int = 65_535
-    """Longest keep-alive interval; MQTT 5 clients that ask for more, or for none, are given this one.  65535 is no cap."""
+    """Longest keep-alive interval, in seconds; MQTT 5 clients that ask for more, or for none, are given this one.
+    65535 is no cap."""
 
     mqtt_receive_maximum: int = 1024
     """Messages of QoS 1 and 2 that an MQTT 5 client may have sent without being answered."""
@@ -223,6 +224,9 @@ class Config:
 
     mqtt_disconnect_on_unauthorized: bool = True
     """Whether a client that publishes without permission, and can't be told so in an answer, is disconnected."""
+
+    mqtt_hide_refusals: bool = False
+    """Whether SUBACK keeps to itself why a subscription is refused: 0x80, unspecified error, instead of 0x87."""
 
     log_level: str = "info"
     """Least important kind of log line that is written (`config_keys.LOG_LEVELS`)."""

@@ -39,6 +39,7 @@ ALIASES = {
     "mqtt.prefetch": "mqtt_prefetch",
     "mqtt.topic_alias_maximum": "mqtt_topic_alias_maximum",
     "mqtt.disconnect_on_unauthorized": "mqtt_disconnect_on_unauthorized",
+    "mqtt.hide_refusals": "mqtt_hide_refusals",
     "mqtt.vhost": "mqtt_default_vhost",
     "mqtt.max_session_expiry_interval_seconds": "mqtt_max_session_expiry_s",
 }
@@ -129,6 +130,7 @@ _KEYS = (
     _key("mqtt_prefetch", values.whole_number(1, 65535)),
     _key("mqtt_topic_alias_maximum", values.whole_number(0, 65535)),
     _key("mqtt_disconnect_on_unauthorized", values.boolean),
+    _key("mqtt_hide_refusals", values.boolean),
     _key("log_level", values.one_of(LOG_LEVELS)),
     _key("product", values.text),
     _key("product_version", values.text),

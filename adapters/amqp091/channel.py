@@ -95,22 +95,24 @@ class Channel:
         """A basic.publish came: check it, then take the content that follows."""
         check_method(self, method)
         self.content = IncomingContent(method, frame)
-        self.connection.contents_open += 1
+        self.connection.content_begun()
 
     def content_frame(self, kind: int, data: bytes, start: int, stop: int) -> None:
         """A header or body frame for the publish under way."""
         content = self.content
         if content is None:
             return
+        before = content.body_bytes
         content.add(kind, data[start + FRAME_PREFIX_BYTES : stop], self.connection.settings.message_bytes_max)
+        self.connection.content_grown(content.body_bytes - before)
         if content.complete:
             self._end_content()
             publish(self, content)
 
     def _end_content(self) -> None:
         if self.content is not None:
+            self.connection.content_ended(self.content.body_bytes)
             self.content = None
-            self.connection.contents_open -= 1
 
     def acknowledge(self, tag: int) -> bool:
         """The usual basic.ack, of one message on a plain channel; False leaves it to the long way."""

@@ -55,6 +55,7 @@ from core.errors import (
     FrameError,
     InternalError,
     NotAllowed,
+    ResourceError,
     Scope,
     UnexpectedFrame,
 )
@@ -97,6 +98,9 @@ _NO_PUBLISHINGS: Final[Mapping[bytes, Publishing]] = {}
 
 _SPECIAL_PROPERTIES: Final = encode_properties(priority=0)
 
+UNFINISHED_MESSAGES_MAX: Final = 4
+"""Of the largest size: what the channels of one connection may have begun to publish and not finished, in memory."""
+
 REFUSED_LOGIN_WAIT_MS: Final = 3000
 """Between a refused login and the closed socket, for clients that can't be told why (spec A.3.9)."""
 
@@ -115,6 +119,7 @@ class Connection:
         self.channels: dict[int, Channel] = {}
         self.publishings: dict[bytes, Publishing] = {}
         self.contents_open = 0
+        self._content_bytes = 0
         self.client: Client | None = None
         self.capabilities: frozenset[str] = frozenset()
         self.decode = methods.decode
@@ -367,6 +372,24 @@ class Connection:
     def _publishings_now(self) -> Mapping[bytes, Publishing]:
         """The remembered publishes, unless frames must be taken one by one: within a content, or behind held ones."""
         return _NO_PUBLISHINGS if self.contents_open or self._holding.active else self.publishings
+
+    def content_begun(self) -> None:
+        """A channel waits for the content of a publish."""
+        self.contents_open += 1
+
+    def content_grown(self, body_bytes: int) -> None:
+        """So much more of an unfinished body is kept; ResourceError (506) when it is too much on this connection."""
+        self._content_bytes += body_bytes
+        limit = UNFINISHED_MESSAGES_MAX * self.settings.message_bytes_max
+        if self._content_bytes > limit:
+            raise ResourceError(
+                f"unfinished messages on the channels of this connection exceed {limit} bytes; finish some first"
+            )
+
+    def content_ended(self, body_bytes: int) -> None:
+        """The content is complete, or void."""
+        self.contents_open -= 1
+        self._content_bytes -= body_bytes
 
     def _remember_properties(self, raw: bytes) -> Properties:
         """The parsed property list; a malformed one is left, by way of being special, to the cold path to refuse."""

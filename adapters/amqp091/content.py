@@ -19,10 +19,10 @@ _HEADER_FIXED_BYTES: Final = 12
 class IncomingContent:
     """What has come of one publish so far.
 
-    frame: the method frame without its end octet, which names the publish in the fast path's memory.
+    body_bytes: how much of the body is there.  frame: the method frame without its end octet, which names the publish in the fast path's memory.
     """
 
-    __slots__ = ("_chunks", "_has_header", "_missing", "frame", "method", "properties")
+    __slots__ = ("_chunks", "_has_header", "_missing", "body_bytes", "frame", "method", "properties")
 
     def __init__(self, method: methods.BasicPublish, frame: bytes) -> None:
         self.method = method
@@ -31,6 +31,7 @@ class IncomingContent:
         self._has_header = False
         self._missing = 0
         self._chunks: list[bytes] = []
+        self.body_bytes = 0
 
     @property
     def complete(self) -> bool:
@@ -64,6 +65,7 @@ class IncomingContent:
             )
         if payload:
             self._missing -= len(payload)
+            self.body_bytes += len(payload)
             self._chunks.append(payload)
 
     def _add_header(self, payload: bytes, message_bytes_max: int) -> None:

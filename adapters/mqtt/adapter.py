@@ -29,6 +29,7 @@ def configure(options: Options) -> Accept:
         in_flight_max=options.integer("mqtt_prefetch"),
         topic_alias_max=options.integer("mqtt_topic_alias_maximum"),
         disconnect_on_unauthorized=options.flag("mqtt_disconnect_on_unauthorized"),
+        hide_refusals=options.flag("mqtt_hide_refusals"),
     )
 
     def accept(broker: Broker, transport: Transport) -> tuple[Session, Outbox]:

@@ -97,7 +97,7 @@ class MqttConsumer(Consumer):
         self._plan: Plan | None = None
         self._plans: dict[Address, Plan] | None = None
         if connection.alias_max or (subscription is not None and subscription.queue_name):
-            self._framed_for = 0
+            self._framed_for = -1
 
     def subscriptions_changed(self) -> None:
         """What addresses meant isn't valid any more."""

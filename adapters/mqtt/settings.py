@@ -23,7 +23,8 @@ class MqttSettings:
     persistent sessions get; 0: none does.  keep_alive_max_s: longer intervals are capped, with MQTT 5.
     receive_maximum: messages of QoS 1 and 2 that an MQTT 5 client may have under way.  in_flight_max: the same in the
     other direction, if the client doesn't ask for less.  topic_alias_max: in either direction.
-    disconnect_on_unauthorized: who publishes or subscribes without permission and can't be told is disconnected.
+    disconnect_on_unauthorized: who publishes without permission and can't be told is disconnected.
+    hide_refusals: SUBACK says 0x80, unspecified error, for every refused subscription.
     """
 
     packet_bytes_max: int = 16 * 1024 * 1024
@@ -39,3 +40,4 @@ class MqttSettings:
     in_flight_max: int = 256
     topic_alias_max: int = 16
     disconnect_on_unauthorized: bool = True
+    hide_refusals: bool = False

@@ -18,9 +18,6 @@ from core.mqtt_sessions.topics import binding_key_of, fits_key
 if TYPE_CHECKING:
     from adapters.mqtt.connection import MqttConnection
 
-FILTERS_SENT_RETAINED = (0, 1)
-"""Retain handling: 0 always, 1 if the subscription is new, 2 never (MQTT 5 3.8.3.1)."""
-
 
 def subscribe(connection: MqttConnection, packet: Subscribe) -> None:
     """Each filter for itself; SUBACK first, then retained messages."""
@@ -53,7 +50,8 @@ def subscribe(connection: MqttConnection, packet: Subscribe) -> None:
     connection.send(SubAck(packet.packet_id, tuple(codes)), "; ".join(texts))
     for subscription in wanting:
         send_retained(connection.session, subscription)
-    if unauthorized and connection.level != versions.V5 and connection.level == versions.V3_1:
+    if unauthorized and connection.level == versions.V3_1:
+        # MQTT 3.1 has no code for that in SUBACK.
         connection.disconnect(reason_codes.NOT_AUTHORIZED, "a subscription was refused")
 
 
@@ -92,4 +90,6 @@ def _subscription(connection: MqttConnection, asked: Subscription, identifier: i
 
 
 def _failure(connection: MqttConnection, code: int) -> int:
-    return code if connection.level == versions.V5 else reason_codes.SUBSCRIBE_FAILURE_V3
+    if connection.level != versions.V5 or connection.settings.hide_refusals:
+        return reason_codes.UNSPECIFIED_ERROR
+    return code

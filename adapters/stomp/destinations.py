@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 from adapters.stomp.errors import StompError
@@ -57,6 +58,7 @@ class Destination:
         return self.exchange == DEFAULT_EXCHANGE
 
 
+@lru_cache(maxsize=1024)
 def parse_destination(text: str, topic_exchange: str) -> Destination:
     """Take a destination apart; StompError for one that isn't valid, with what would be."""
     if not text.startswith("/"):

@@ -37,6 +37,13 @@ TEXT_PROPERTIES: Final = {
 NUMBER_PROPERTIES: Final = {"priority": ("priority", 255), "timestamp": ("timestamp", 2**63 - 1)}
 """Header to property, and its largest value."""
 
+PROPERTY_HEADERS: Final = {
+    **{field: header for header, field in TEXT_PROPERTIES.items()},
+    **{field: header for header, (field, _) in NUMBER_PROPERTIES.items()},
+    "cluster_id": "cluster-id",
+}
+"""Property to header of MESSAGE, those that have the same value."""
+
 OWN_HEADERS: Final = frozenset({*TEXT_PROPERTIES, *NUMBER_PROPERTIES, "persistent", "destination"})
 """What isn't an entry of the AMQP headers."""
 
@@ -87,20 +94,15 @@ def headers_of(properties: Properties) -> Iterator[tuple[str, str]]:
 
 
 def _property_headers(properties: Properties) -> Iterator[tuple[str, str]]:
-    for header, field in TEXT_PROPERTIES.items():
-        value = getattr(properties, field)
-        if value is not None:
-            if header == "reply-to" and not value.startswith("/"):
+    for name in properties.names:
+        if name == "delivery_mode":
+            if properties.persistent:
+                yield "persistent", "true"
+        elif name != "headers":
+            value = str(getattr(properties, name))
+            if name == "reply_to" and not value.startswith("/"):
                 value = REPLY_PREFIX + value
-            yield header, value
-    for header, (field, _) in NUMBER_PROPERTIES.items():
-        value = getattr(properties, field)
-        if value is not None:
-            yield header, str(value)
-    if properties.persistent:
-        yield "persistent", "true"
-    if properties.cluster_id is not None:
-        yield "cluster-id", properties.cluster_id
+            yield PROPERTY_HEADERS[name], value
 
 
 def text_of(value: FieldValue) -> str:

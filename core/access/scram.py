@@ -21,7 +21,7 @@ from core.definitions.store import JSON, DefinitionStore
 KIND: Final = "scram"
 
 ITERATIONS: Final = 4096
-"""The least that RFC 7677 allows: each one costs every login of a small device, and the broker when a password is set."""
+"""The least that RFC 7677 allows: each one costs a small device at every login."""
 
 SALT_BYTES: Final = 16
 

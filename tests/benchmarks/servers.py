@@ -11,7 +11,6 @@ from pathlib import Path
 from tests.support.rabbitmq import rabbitmq, rabbitmq_available, rabbitmq_version
 from tests.support.warren_process import warren_process
 
-
 RABBITMQ_PLUGINS: Mapping[str, tuple[str, ...]] = {
     "amqp": (),
     "stomp": ("rabbitmq_stomp",),

@@ -1,4 +1,4 @@
-"""Whole sessions typed into a real telnet client, as docs/stomp.md shows them."""
+"""Whole sessions typed into a real telnet client, as README.md and docs/stomp.md show them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from tests.support.terminal import Terminal, terminal
 from tests.support.warren_process import REPOSITORY, warren_process
 
-DOCUMENT = REPOSITORY / "docs" / "stomp.md"
+DOCUMENTS = [REPOSITORY / "docs" / "stomp.md", REPOSITORY / "README.md"]
 
 Steps = list[tuple[str, str]]
 """What is typed, and what appears then."""
@@ -35,6 +35,15 @@ FRIENDLY: Steps = [
 ]
 
 
+TYPED_AT_ONCE: Steps = [
+    ("CONNECT\n\n", "server:"),
+    ("SUBSCRIBE\ndestination: /queue/greetings\nid: 1\n\n", ""),
+    ("SEND\ndestination: /queue/greetings\n\nGood morning!\n.\n", "content-length:13\n\nGood morning!\n"),
+    ("SEND\n\nWhere to?\n.\n", "HELP lists the commands"),
+    ("DISCONNECT\n\n", "Connection closed by foreign host."),
+]
+
+
 def play(screen: Terminal, steps: Steps) -> None:
     for typed, shown in steps:
         screen.type(typed)
@@ -43,10 +52,12 @@ def play(screen: Terminal, steps: Steps) -> None:
 
 
 def documented(name: str) -> str:
-    """The transcript of this name in the document."""
-    found = re.search(rf"<!-- transcript: {name} -->\n```text\n(.*?)```\n", DOCUMENT.read_text(), re.DOTALL)
-    assert found is not None, f"{DOCUMENT} has no transcript called {name}"
-    return found[1]
+    """The transcript of this name in one of the documents."""
+    for document in DOCUMENTS:
+        found = re.search(rf"<!-- transcript: {name} -->\n```console\n(.*?)```\n", document.read_text(), re.DOTALL)
+        if found is not None:
+            return found[1]
+    raise AssertionError(f"there is no transcript called {name}")
 
 
 def comparable(text: str) -> str:
@@ -58,10 +69,17 @@ def comparable(text: str) -> str:
 
 
 @pytest.mark.skipif(shutil.which("telnet") is None, reason="telnet isn't installed (Debian: inetutils-telnet)")
-@pytest.mark.parametrize(("name", "steps"), [("by hand", BY_HAND), ("friendly", FRIENDLY)])
-def test_a_session_by_telnet(name: str, steps: Steps, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "steps", "options"),
+    [
+        ("by hand", BY_HAND, []),
+        ("friendly", FRIENDLY, []),
+        ("readme", TYPED_AT_ONCE, ["--set", "stomp.friendly=true"]),
+    ],
+)
+def test_a_session_by_telnet(name: str, steps: Steps, options: list[str], tmp_path: Path) -> None:
     with (
-        warren_process(in_memory=True, listen=["stomp=127.0.0.1:0"], parent=tmp_path) as broker,
+        warren_process(in_memory=True, listen=["stomp=127.0.0.1:0"], options=options, parent=tmp_path) as broker,
         terminal(["telnet", "127.0.0.1", str(broker.addresses["stomp"][1])]) as screen,
     ):
         screen.wait_for("Escape character is '^]'.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from core.address import Address
@@ -14,6 +14,7 @@ from core.properties import EMPTY, Properties
 from core.queues.classic import ClassicQueue
 
 if TYPE_CHECKING:
+    from core.field_table import FieldValue
     from tests.support.simulated_broker import SimulatedBroker
 
 
@@ -30,10 +31,11 @@ class SimulatedConsumer(Consumer):
         no_ack: bool = False,
         exclusive: bool = False,
         tag: str = "t",
+        arguments: Mapping[str, FieldValue] | None = None,
     ) -> None:
         broker = queue.vhost.broker
         client = Client("client", broker.users["guest"], queue.vhost, "test", {})
-        super().__init__(queue, client, tag, no_ack=no_ack, exclusive=exclusive, prefetch=0, arguments={})
+        super().__init__(queue, client, tag, no_ack=no_ack, exclusive=exclusive, prefetch=0, arguments=arguments or {})
         self.credit = credit
         self.taken: list[tuple[Message, bool]] = []
         self.told = False

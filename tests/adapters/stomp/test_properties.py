@@ -85,8 +85,6 @@ def test_values_that_no_property_can_hold(name: str, value: str) -> None:
     assert not raised.value.fatal
 
 
-
-
 @given(st.sampled_from(["", "amq.topic", "x/y%z", "é"]), st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
 def test_destinations_can_be_sent_back_to(exchange: str, key: str) -> None:
     if exchange in ("", "amq.topic") and not key:

@@ -1,0 +1,51 @@
+"""A simulated broker for each test, and clients of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from adapters.mqtt.codec import versions
+from tests.support.simulated_broker import SimulatedBroker
+from tests.support.simulated_mqtt import MqttClient
+
+Connected = Callable[..., MqttClient]
+
+
+@pytest.fixture
+def simulated(caplog: pytest.LogCaptureFixture) -> Iterator[SimulatedBroker]:
+    """In memory; a logged traceback fails the test."""
+    broker = SimulatedBroker()
+    yield broker
+    broker.close()
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+@pytest.fixture
+def durable(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[SimulatedBroker]:
+    """On disk: it can be restarted, and crash."""
+    broker = SimulatedBroker(tmp_path)
+    yield broker
+    broker.close()
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+@pytest.fixture(params=[versions.V3_1, versions.V3_1_1, versions.V5], ids=["3.1", "3.1.1", "5"])
+def level(request: pytest.FixtureRequest) -> int:
+    """Each version in turn."""
+    found: int = request.param
+    return found
+
+
+@pytest.fixture
+def client(simulated: SimulatedBroker) -> Connected:
+    """Makes a connected client: client(client_id, level, **connect's arguments)."""
+
+    def connected(client_id: str = "client", level: int = versions.V5, **more: object) -> MqttClient:
+        made = MqttClient(simulated, level)
+        assert made.connect(client_id, **more).reason_code == 0  # type: ignore[arg-type]
+        return made
+
+    return connected

@@ -1,0 +1,424 @@
+"""A broker whose queues have rules (TTL, lengths, priorities, dead-lettering), as a model of lists and loops.
+
+It shares nothing with the broker under test, and says what the specification (A.7) says, one rule per method.  Where a
+broker may choose, which of several equal consumers gets a message, the model is told the choice (`deliveries`) and
+checks that it was allowed.  Time is a number that only `at` moves.
+
+Work happens in rounds, as in any broker: what a command touches is looked at in the order of touching, what that
+touches afterwards.  Several queues whose heads expire at the same moment have no order that anybody promises; the
+driver tries all of them.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+NO_LIMIT = 1 << 60
+
+
+@dataclass(frozen=True)
+class Death:
+    """One table of x-death."""
+
+    queue: str
+    reason: str
+    exchange: str
+    keys: tuple[str, ...]
+    expiration: str | None
+    count: int = 1
+
+
+@dataclass(order=True)
+class Entry:
+    """A message in a queue, in its place by `number`."""
+
+    number: int
+    body: bytes = field(compare=False)
+    exchange: str = field(compare=False)
+    key: str = field(compare=False)
+    born_ms: int = field(compare=False)
+    priority: int = field(compare=False, default=0)
+    expiration: str | None = field(compare=False, default=None)
+    persistent: bool = field(compare=False, default=False)
+    copies: tuple[str, ...] = field(compare=False, default=())
+    deaths: tuple[Death, ...] = field(compare=False, default=())
+    returned: bool = field(compare=False, default=False)
+    failures: int = field(compare=False, default=0)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The arguments of a queue."""
+
+    ttl: int | None = None
+    expires: int | None = None
+    max_length: int | None = None
+    max_bytes: int | None = None
+    overflow: str = "drop-head"
+    dead_exchange: str | None = None
+    dead_key: str | None = None
+    priorities: int = 0
+    limit: int | None = None
+    quorum: bool = False
+    single: bool = False
+
+
+@dataclass(eq=False)
+class ModelConsumer:
+    """Who takes messages of a queue, and how many more."""
+
+    name: str
+    queue: ModelQueue
+    priority: int
+    credit: int
+    no_ack: bool
+
+
+class ModelQueue:
+    """`levels`: ready entries by priority, the highest first."""
+
+    def __init__(self, name: str, shape: Shape, now_ms: int) -> None:
+        self.name = name
+        self.shape = shape
+        self.levels: list[list[Entry]] = [[] for _ in range(shape.priorities + 1)]
+        self.consumers: list[ModelConsumer] = []
+        self.active: ModelConsumer | None = None
+        self.used_ms = now_ms
+        self.gone = False
+        self.busy = False
+        self.policy_ttl: int | None = None
+        self.policy_length: int | None = None
+
+    @property
+    def ready(self) -> list[Entry]:
+        """In the order of delivery."""
+        return [entry for level in self.levels for entry in level]
+
+    @property
+    def ready_bytes(self) -> int:
+        return sum(len(entry.body) for entry in self.ready)
+
+    @property
+    def ttl(self) -> int | None:
+        return _least(self.shape.ttl, self.policy_ttl)
+
+    @property
+    def max_length(self) -> int | None:
+        return _least(self.shape.max_length, self.policy_length)
+
+    @property
+    def limit(self) -> int | None:
+        return 20 if self.shape.quorum and self.shape.limit is None else self.shape.limit
+
+    def put(self, entry: Entry) -> None:
+        """Into its place."""
+        insort(self.levels[self.shape.priorities - min(entry.priority, self.shape.priorities)], entry)
+
+    def take(self, entry: Entry) -> None:
+        """Out of it."""
+        for level in self.levels:
+            if entry in level:
+                level.remove(entry)
+
+    def deadline(self, entry: Entry) -> int | None:
+        """When it expires."""
+        lives = _least(self.ttl, None if entry.expiration is None else int(entry.expiration))
+        return None if lives is None else entry.born_ms + lives
+
+    def exceeds(self, count: int, size: int) -> bool:
+        """With so much in it, the queue would be too long."""
+        return (self.max_length is not None and count > self.max_length) or (
+            self.shape.max_bytes is not None and size > self.shape.max_bytes
+        )
+
+    @property
+    def takers(self) -> list[ModelConsumer]:
+        """Consumers that could take a message now: the most urgent of those with credit."""
+        able = [each for each in self.consumers if each.credit and (not self.shape.single or each is self.active)]
+        top = max((each.priority for each in able), default=0)
+        return [each for each in able if each.priority == top]
+
+
+class RulesModel:
+    """See the head of this file.
+
+    deliveries: (consumer, body, redelivered) as they were seen, by queue; the model takes them off as it agrees.
+    """
+
+    def __init__(self, now_ms: int) -> None:
+        self.now_ms = now_ms
+        self.queues: dict[str, ModelQueue] = {}
+        self.bindings: dict[str, list[tuple[str, str]]] = {}
+        self.number = 0
+        self.deliveries: dict[str, list[tuple[ModelConsumer, bytes, bool]]] = {}
+        self.delivered: list[tuple[ModelConsumer, Entry]] = []
+        self._dirty: list[ModelQueue] = []
+        self._later: list[Callable[[], None]] = []
+
+    # Topology
+
+    def declare(self, name: str, shape: Shape) -> None:
+        """A new queue, or the renewal of one of the same shape."""
+        if name not in self.queues:
+            self.queues[name] = ModelQueue(name, shape, self.now_ms)
+        elif not self.queues[name].shape.quorum:
+            self.queues[name].used_ms = self.now_ms
+
+    def delete(self, name: str) -> None:
+        """With its bindings and consumers; nothing is dead-lettered."""
+        queue = self.queues.pop(name)
+        queue.gone = True
+        queue.levels = [[] for _ in queue.levels]
+        queue.consumers = []
+        for exchange, bound in self.bindings.items():
+            self.bindings[exchange] = [each for each in bound if each[1] != name]
+
+    def policy(self, name: str, ttl: int | None, length: int | None) -> None:
+        """Another policy applies."""
+        queue = self.queues[name]
+        queue.policy_ttl, queue.policy_length = ttl, length
+        self.touch(queue)
+
+    # Publishing
+
+    def publish(self, entry: Entry) -> bool:
+        """False when a queue refused it."""
+        self.number += 1
+        entry = replace(entry, number=self.number, born_ms=self.now_ms)
+        return self._route(entry, set())
+
+    def _targets(self, entry: Entry) -> list[ModelQueue]:
+        found: dict[str, ModelQueue] = {}
+        for key in (entry.key, *entry.copies):
+            if entry.exchange:
+                names = [name for bound, name in self.bindings[entry.exchange] if entry.exchange == "f" or bound == key]
+            else:
+                names = [key]
+            found |= {name: self.queues[name] for name in names if name in self.queues}
+        return list(found.values())
+
+    def _route(self, entry: Entry, barred: set[str]) -> bool:
+        refused = False
+        taking = []
+        for queue in self._targets(entry):
+            if queue.name in barred:
+                continue
+            if self._admits(queue, entry):
+                taking.append(queue)
+            else:
+                refused = True
+        for queue in taking:
+            queue.put(replace(entry))
+            self.touch(queue)
+        return not refused
+
+    def _admits(self, queue: ModelQueue, entry: Entry) -> bool:
+        """A queue that refuses what is too much takes what somebody waits for."""
+        if queue.shape.overflow == "drop-head":
+            return True
+        bounded = queue.max_length is not None or queue.shape.max_bytes is not None
+        if bounded and queue.takers and not queue.busy:
+            self._work(queue)
+        if queue.takers and not queue.ready:
+            return True
+        if not queue.exceeds(len(queue.ready) + 1, queue.ready_bytes + len(entry.body)):
+            return True
+        if queue.shape.overflow == "reject-publish-dlx":
+            self._later.append(lambda: self._bury(queue, entry, "maxlen"))
+        return False
+
+    # Rounds
+
+    def touch(self, queue: ModelQueue) -> None:
+        """Something about the queue has changed."""
+        if queue not in self._dirty:
+            self._dirty.append(queue)
+
+    def settle(self) -> None:
+        """Until nothing is left to do."""
+        while self._dirty or self._later:
+            while self._dirty:
+                round_, self._dirty = self._dirty, []
+                for queue in round_:
+                    self._work(queue)
+            later, self._later = self._later, []
+            for call in later:
+                call()
+
+    def _work(self, queue: ModelQueue) -> None:
+        """Deliver; then expire what is due at the heads; then drop what is too much."""
+        queue.busy = True
+        self._deliver(queue)
+        for level in queue.levels:
+            while level and self._is_due(queue, level[0]):
+                self._bury(queue, level.pop(0), "expired")
+        if queue.shape.overflow == "drop-head":
+            while queue.ready and queue.exceeds(len(queue.ready), queue.ready_bytes):
+                first = queue.ready[0]
+                queue.take(first)
+                self._bury(queue, first, "maxlen")
+        queue.busy = False
+
+    def _deliver(self, queue: ModelQueue) -> None:
+        while queue.ready and queue.takers:
+            entry = queue.ready[0]
+            deadline = queue.deadline(entry)
+            queue.take(entry)
+            if deadline is not None and deadline < self.now_ms:
+                self._bury(queue, entry, "expired")
+                continue
+            seen = self.deliveries.get(queue.name)
+            assert seen, f"{entry.body!r} of {queue.name} should have been delivered to {queue.takers[0].name}"
+            consumer, body, redelivered = seen.pop(0)
+            assert consumer in queue.takers, f"{consumer.name} got {body!r} out of turn"
+            assert (body, redelivered) == (entry.body, entry.returned), f"{consumer.name} on {queue.name}"
+            consumer.credit -= 1
+            if not consumer.no_ack:
+                self.delivered.append((consumer, entry))
+
+    def _is_due(self, queue: ModelQueue, entry: Entry) -> bool:
+        deadline = queue.deadline(entry)
+        return deadline is not None and deadline <= self.now_ms
+
+    # Dead letters
+
+    def _bury(self, queue: ModelQueue, entry: Entry, reason: str) -> None:
+        exchange = queue.shape.dead_exchange
+        if exchange is None:
+            return
+        same = [each for each in entry.deaths if (each.queue, each.reason) == (queue.name, reason)]
+        keys = (entry.key, *entry.copies)
+        death = (
+            replace(same[0], count=same[0].count + 1)
+            if same
+            else Death(queue.name, reason, entry.exchange, keys, entry.expiration)
+        )
+        deaths = (death, *(each for each in entry.deaths if each not in same))
+        if exchange not in ("", *self.bindings):
+            return
+        key = queue.shape.dead_key
+        self.number += 1
+        letter = replace(
+            entry,
+            number=self.number,
+            exchange=exchange,
+            key=entry.key if key is None else key,
+            copies=entry.copies if key is None else (),
+            born_ms=self.now_ms,
+            expiration=None,
+            deaths=deaths,
+            returned=False,
+            failures=0,
+        )
+        barred = {name for name in self.queues if reason != "rejected" and _is_cycle(name, deaths)}
+        self._route(letter, barred)
+
+    # Consuming
+
+    def consume(self, consumer: ModelConsumer) -> None:
+        """A consumer comes."""
+        queue = consumer.queue
+        queue.consumers.append(consumer)
+        if queue.active is None:
+            queue.active = consumer
+        self.touch(queue)
+
+    def cancel(self, consumer: ModelConsumer) -> None:
+        """A consumer goes; what it holds stays held."""
+        queue = consumer.queue
+        if queue.gone:
+            return
+        queue.consumers.remove(consumer)
+        queue.used_ms = self.now_ms
+        if queue.active is consumer:
+            queue.active = max(queue.consumers, key=lambda each: each.priority, default=None)
+        self.touch(queue)
+
+    def get(self, name: str) -> Entry | None:
+        """A poll of the head, past what has expired."""
+        queue = self.queues[name]
+        queue.used_ms = self.now_ms
+        found = None
+        while queue.ready and found is None:
+            entry = queue.ready[0]
+            queue.take(entry)
+            if self._is_due(queue, entry):
+                self._bury(queue, entry, "expired")
+            else:
+                found = entry
+        self.touch(queue)
+        return found
+
+    def discard(self, queue: ModelQueue, entry: Entry) -> None:
+        """Rejected for good."""
+        if not queue.gone:
+            self._bury(queue, entry, "rejected")
+
+    def requeue(self, queue: ModelQueue, entry: Entry, *, failed: bool) -> None:
+        """Back to its place, unless it failed too often."""
+        if queue.gone:
+            return
+        if failed and queue.limit is not None:
+            entry.failures += 1
+            if entry.failures > queue.limit:
+                self._bury(queue, entry, "delivery_limit")
+                self.touch(queue)
+                return
+        entry.returned = True
+        queue.put(entry)
+        self.touch(queue)
+
+    def purge(self, name: str) -> int:
+        """Everything ready goes, to nowhere."""
+        queue = self.queues[name]
+        count = len(queue.ready)
+        for level in queue.levels:
+            level.clear()
+        return count
+
+    # Time
+
+    def due(self) -> list[ModelQueue]:
+        """Queues with heads that have expired."""
+        return [
+            queue
+            for queue in self.queues.values()
+            if any(level and self._is_due(queue, level[0]) for level in queue.levels)
+        ]
+
+    def at(self, now_ms: int) -> None:
+        """Time has passed: unused queues go; expired heads wait for `touch`."""
+        self.now_ms = now_ms
+        for name, queue in list(self.queues.items()):
+            expires = queue.shape.expires
+            if expires is not None and not queue.consumers and queue.used_ms + expires <= now_ms:
+                self.delete(name)
+
+    def restart(self) -> None:
+        """A clean stop and start: all queues are durable; up to the last message delivered before, all are marked."""
+        for queue in self.queues.values():
+            queue.consumers = []
+            queue.active = None
+            queue.used_ms = self.now_ms
+            queue.policy_ttl = queue.policy_length = None
+            for level in queue.levels:
+                level[:] = [entry for entry in level if entry.persistent or queue.shape.quorum]
+            last = max((entry.number for entry in queue.ready if entry.returned), default=0)
+            for entry in queue.ready:
+                entry.returned = entry.number <= last
+            self.touch(queue)
+
+
+def _is_cycle(name: str, deaths: Sequence[Death]) -> bool:
+    """It died there before, and nobody has rejected it since then."""
+    for index, death in enumerate(deaths):
+        if death.queue == name:
+            return all(each.reason != "rejected" for each in deaths[: index + 1])
+    return False
+
+
+def _least(first: int | None, second: int | None) -> int | None:
+    given = [each for each in (first, second) if each is not None]
+    return min(given) if given else None

@@ -1,0 +1,48 @@
+"""Queues with rules against a simple model, under random doings: neither may ever disagree with the other.
+
+A failure names its seed and ends with what was done; the same seed does it again.  How many histories of how many
+steps are run is bounded for every day; `tests/simulation/README.md` says how to run more.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.queues import backlog, classic
+from tests.simulation.rules_driver import RulesSimulation
+
+STEPS = 200
+IN_MEMORY = range(30)
+ON_DISK = range(1000, 1025)
+
+
+@pytest.fixture
+def tiny_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything behind the first two messages leaves memory, and comes back three at a time."""
+    monkeypatch.setattr(backlog, "RESIDENT_HEAD_MESSAGES", 2)
+    monkeypatch.setattr(classic, "RESIDENT_HEAD_MESSAGES", 2)
+    monkeypatch.setattr(backlog, "PAGE_MESSAGES_MAX", 3)
+
+
+def run(simulation: RulesSimulation, steps: int = STEPS) -> None:
+    try:
+        for _ in range(steps):
+            simulation.step()
+    except Exception as error:
+        error.add_note("\n".join(["the last steps:", *simulation.history[-30:]]))
+        raise
+    finally:
+        simulation.simulated.close()
+
+
+@pytest.mark.parametrize("seed", IN_MEMORY)
+def test_in_memory(seed: int) -> None:
+    run(RulesSimulation(seed))
+
+
+@pytest.mark.usefixtures("tiny_pages")
+@pytest.mark.parametrize("seed", ON_DISK)
+def test_on_disk_with_hardly_any_memory(seed: int, tmp_path: Path) -> None:
+    run(RulesSimulation(seed, tmp_path))
