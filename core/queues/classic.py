@@ -567,10 +567,12 @@ class ClassicQueue(Queue):
     def _enforce_limits(self) -> None:
         """What is left after delivering: expire heads that are due, drop what is too much, set the timer."""
         rules = self.rules
-        if rules.message_ttl_ms is not None or self._expecting_expiry:
+        expires = rules.message_ttl_ms is not None or self._expecting_expiry
+        if expires:
             self._expire_heads()
-        if rules.bounded and not rules.refuses:
-            self._drop_excess()
+        if rules.bounded and not rules.refuses and self._drop_excess() and expires:
+            # There are other heads now.
+            self._expire_heads()
 
     def _expire_heads(self) -> None:
         now_ms = self.vhost.broker.now_ms
@@ -602,10 +604,11 @@ class ClassicQueue(Queue):
             self._expiry_at_ms = at_ms
             self._expiry = self.vhost.broker.deadlines.schedule(at_ms, lambda now_ms: self.mark_dirty())
 
-    def _drop_excess(self) -> None:
+    def _drop_excess(self) -> bool:
+        """Keep the limits; True when something had to go."""
         rules = self.rules
         order = reversed(self._backlogs) if rules.drop_lowest_first else iter(self._backlogs)
-        count = self.ready_count
+        before = count = self.ready_count
         for backlog in order:
             while backlog.entries and (
                 (rules.max_length is not None and count > rules.max_length)
@@ -617,6 +620,7 @@ class ClassicQueue(Queue):
                 self.ready_bytes -= size_of(backlog.entries.popleft())
                 count -= 1
                 self._bury(message, MAXLEN)
+        return count < before
 
     # Consumers
 

@@ -251,15 +251,19 @@ class RulesModel:
         """Deliver; then expire what is due at the heads; then drop what is too much."""
         queue.busy = True
         self._deliver(queue)
-        for level in queue.levels:
-            while level and self._is_due(queue, level[0]):
-                self._bury(queue, level.pop(0), "expired")
+        self._expire(queue)
         if queue.shape.overflow == "drop-head":
             while queue.ready and queue.exceeds(len(queue.ready), queue.ready_bytes):
                 first = queue.ready[0]
                 queue.take(first)
                 self._bury(queue, first, "maxlen")
+            self._expire(queue)
         queue.busy = False
+
+    def _expire(self, queue: ModelQueue) -> None:
+        for level in queue.levels:
+            while level and self._is_due(queue, level[0]):
+                self._bury(queue, level.pop(0), "expired")
 
     def _deliver(self, queue: ModelQueue) -> None:
         while queue.ready and queue.takers:
