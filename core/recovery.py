@@ -1,7 +1,8 @@
 """Bringing a broker back from its stores: definitions first, then the messages into their queues.
 
 Messages that may have been delivered before are marked as redelivered.  After a clean stop the definitions say, per
-queue, up to which log position anything was given to a consumer; after a crash nobody knows, so all are marked.  A
+queue, up to which log position anything was given to a consumer, and which deliveries failed how often; after a crash
+nobody knows, so all are marked, and counts of failures start over.  A
 row that stays while the broker runs tells the two apart.
 """
 
@@ -46,14 +47,14 @@ def recover(
     with imported definitions instead.  Raises StorageError when the definitions hold what this version can't read;
     damage to messages is logged and survived.
     """
-    delivered: dict[tuple[str, str], int] = {}
+    delivered: dict[tuple[str, str], Mapping[str, JSON]] = {}
     crashed = False
     for kind, vhost, name, value in broker.definitions.load():
         try:
             if kind == MARKER:
                 crashed = crashed or name == RUNNING
             elif kind == DELIVERED:
-                delivered[vhost, name] = int(str(value["position"]))
+                delivered[vhost, name] = value
             elif not (
                 broker.users.restore(kind, vhost, name, value)
                 or broker.policies.restore(kind, vhost, name, value)
@@ -87,7 +88,8 @@ def note_clean_stop(broker: Broker) -> None:
         for queue in vhost.queues.values():
             position = queue.delivered_position()
             if position:
-                broker.definitions.put(DELIVERED, vhost.name, queue.name, {"position": position})
+                failures: dict[str, JSON] = {str(at): count for at, count in queue.failures_by_position().items()}
+                broker.definitions.put(DELIVERED, vhost.name, queue.name, {"position": position, "failures": failures})
     broker.definitions.delete(MARKER, "", RUNNING)
     broker.definitions.commit()
 
@@ -157,7 +159,9 @@ def _arguments(value: Mapping[str, JSON]) -> tuple[bytes, dict[str, FieldValue]]
     return raw, decode_table(raw, 0)[0]
 
 
-def _restore_messages(broker: Broker, delivered: Mapping[tuple[str, str], int], *, crashed: bool) -> None:
+def _restore_messages(
+    broker: Broker, delivered: Mapping[tuple[str, str], Mapping[str, JSON]], *, crashed: bool
+) -> None:
     queues: dict[int, Queue] = {
         queue.store_id: queue for vhost in broker.vhosts.values() for queue in vhost.queues.values()
     }
@@ -184,9 +188,12 @@ def _restore_messages(broker: Broker, delivered: Mapping[tuple[str, str], int], 
         if not positions:
             continue
         last_delivered = positions[-1]
+        noted = delivered.get((queue.vhost.name, queue.name), {})
         if not crashed:
-            last_delivered = min(last_delivered, delivered.get((queue.vhost.name, queue.name), 0))
+            last_delivered = min(last_delivered, int(str(noted.get("position", 0))))
+        failures = noted.get("failures")
         queue.restore(
             (make_ticket(position, size, position) for position, size in zip(positions, sizes, strict=True)),
             redelivered_until=last_delivered,
+            failures={int(at): int(str(count)) for at, count in failures.items()} if isinstance(failures, dict) else {},
         )

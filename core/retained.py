@@ -143,9 +143,7 @@ class RetainedMessages:
             if word == "#":
                 yield from self._below(node, at_root=depth == 0)
             elif word == "+":
-                pending += [
-                    (child, depth + 1) for name, child in children.items() if depth or not name.startswith("$")
-                ]
+                pending += [(child, depth + 1) for name, child in children.items() if depth or not name.startswith("$")]
             elif word in children:
                 pending.append((children[word], depth + 1))
 

@@ -91,9 +91,7 @@ def _step(connection: MqttConnection, exchange: Exchange, data: bytes) -> None:
         if user is None:
             raise Refusal(reason_codes.NOT_AUTHORIZED, "the user is gone")
         vhost = connecting.check_access(connection, user, vhost_name)
-        connecting.enter(
-            connection, exchange.connect, user, vhost, assigned=exchange.assigned, properties=properties
-        )
+        connecting.enter(connection, exchange.connect, user, vhost, assigned=exchange.assigned, properties=properties)
     elif step.user != connection.client.user.name:
         raise Refusal(reason_codes.NOT_AUTHORIZED, "re-authentication as another user")
     else:

@@ -40,9 +40,7 @@ def connect(connection: MqttConnection, packet: Connect) -> None:
     client_id, assigned = _client_id(packet)
     connection.client_id = client_id
     if connection.broker.alarms.blocked is not None:
-        raise Refusal(
-            reason_codes.SERVER_BUSY, f"the broker is {connection.broker.alarms.blocked}; try again later"
-        )
+        raise Refusal(reason_codes.SERVER_BUSY, f"the broker is {connection.broker.alarms.blocked}; try again later")
     method = packet.properties.get("authentication_method")
     if method is not None:
         authentication.begin(connection, packet, method, assigned)
@@ -165,9 +163,7 @@ def check_access(connection: MqttConnection, user: User, vhost_name: str) -> Vir
     """The virtual host, for this user from where it connects; Refusal says why not."""
     broker = connection.broker
     if user.name in broker.users.loopback_users and not is_loopback(connection.transport.peer_host):
-        raise Refusal(
-            reason_codes.NOT_AUTHORIZED, f"user '{user.name}' may only connect from the broker's own machine"
-        )
+        raise Refusal(reason_codes.NOT_AUTHORIZED, f"user '{user.name}' may only connect from the broker's own machine")
     vhost = broker.vhosts.get(vhost_name)
     if vhost is None:
         raise Refusal(reason_codes.BAD_USER_NAME_OR_PASSWORD, f"there is no virtual host '{vhost_name}'")

@@ -498,10 +498,16 @@ class MqttConnection:
             self.outbox.write(encoded)
 
     def encoded(
-        self, packet: ConnAck | PubAck | PubRec | PubRel | PubComp | SubAck | UnsubAck | Disconnect | Auth, text: str = ""
+        self,
+        packet: ConnAck | PubAck | PubRec | PubRel | PubComp | SubAck | UnsubAck | Disconnect | Auth,
+        text: str = "",
     ) -> bytes | None:
         """The packet's bytes, as far as the client takes them (MQTT-3.1.2-29)."""
-        if text and self.level == versions.V5 and (self.problem_information or isinstance(packet, ConnAck | Disconnect)):
+        if (
+            text
+            and self.level == versions.V5
+            and (self.problem_information or isinstance(packet, ConnAck | Disconnect))
+        ):
             packet.properties["reason_string"] = text.encode("utf-8", "replace").decode()[:1000].replace("\0", "?")
         return encode_within(packet, self.level, self.packet_bytes_max)
 
@@ -710,7 +716,9 @@ class MqttConnection:
         if expiry_s is not None and self.client is not None:
             if expiry_s and not self.session_expiry_s:
                 raise ProtocolViolation(
-                    reason_codes.PROTOCOL_ERROR, "3.14.2.2.2", "a session that ends with its connection can't outlive it"
+                    reason_codes.PROTOCOL_ERROR,
+                    "3.14.2.2.2",
+                    "a session that ends with its connection can't outlive it",
                 )
             expiry_s = connecting.effective_expiry_s(self.settings, expiry_s)
             self.session.expiry_s = self.session_expiry_s = expiry_s

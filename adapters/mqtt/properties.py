@@ -15,13 +15,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
+from adapters.field_text import text_of
 from adapters.mqtt.codec.properties import Properties as MqttProperties
 from adapters.mqtt.codec.publish import NO_PROPERTIES, write_publish_properties
 from core.mqtt_sessions.headers import INTERNAL, PUBLISH_QOS, RAW_PROPERTIES, RETAIN
 from core.mqtt_sessions.publishing import QUEUE_PREFIX, plain_properties
 from core.mqtt_sessions.topics import key_of, topic_of
 from core.properties import PropertyChanges, encode_properties
-from adapters.field_text import text_of
 
 if TYPE_CHECKING:
     from core.field_table import Encodable

@@ -40,9 +40,7 @@ def make_verifier(password: str, salt: bytes, iterations: int = ITERATIONS) -> V
     """The verifier of a password."""
     salted = hashlib.pbkdf2_hmac("sha256", password.encode("utf-8", "surrogateescape"), salt, iterations)
     client_key = hmac.digest(salted, b"Client Key", "sha256")
-    return Verifier(
-        salt, iterations, hashlib.sha256(client_key).digest(), hmac.digest(salted, b"Server Key", "sha256")
-    )
+    return Verifier(salt, iterations, hashlib.sha256(client_key).digest(), hmac.digest(salted, b"Server Key", "sha256"))
 
 
 def stand_in(name: str, secret: bytes) -> Verifier:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from core.queues.classic import ClassicQueue
     from core.vhost import VirtualHost
 
-register(MqttQueue)
+register(MqttQueue, internal=True)
 
 SESSION_KIND: Final = "mqtt_session"
 
@@ -226,9 +226,7 @@ class MqttSessions:
             return
         name = shared_queue_name(subscription)
         check_free(self.vhost.queues.get(name), name)
-        queue = create_queue(
-            self.vhost, name, durable=durable, arguments=_ARGUMENTS, arguments_raw=_ARGUMENTS_RAW
-        )
+        queue = create_queue(self.vhost, name, durable=durable, arguments=_ARGUMENTS, arguments_raw=_ARGUMENTS_RAW)
         self._shared[key] = (cast("ClassicQueue", queue), 1)
         self.bind(cast("ClassicQueue", queue), subscription.topic_filter)
 

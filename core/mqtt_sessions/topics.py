@@ -41,9 +41,7 @@ def binding_key_of(filter: str) -> str:
     """The binding key for a topic filter, its wildcards translated; `$share/NAME/` is not part of it."""
     if _needs_nothing(filter):
         return filter.replace("/", ".")
-    return ".".join(
-        ["*" if word == "+" else "#" if word == "#" else _word_in_key(word) for word in filter.split("/")]
-    )
+    return ".".join(["*" if word == "+" else "#" if word == "#" else _word_in_key(word) for word in filter.split("/")])
 
 
 def topic_of(key: str) -> str:

@@ -256,6 +256,10 @@ class Queue(ABC):
     def delivered_position(self) -> int:
         """The log position of the last ready message that was delivered before, 0 for none; for a clean stop."""
 
+    def failures_by_position(self) -> dict[int, int]:
+        """Failed deliveries of ready messages by log position, where the type counts them; for a clean stop."""
+        return {}
+
     @abstractmethod
     def close(self) -> None:
         """The queue is deleted: settle what is stored; consumers have been told already."""

@@ -726,15 +726,18 @@ class ClassicQueue(Queue):
 
     # Restart
 
-    def restore(self, tickets: Iterable[int], *, redelivered_until: int) -> None:
+    def restore(self, tickets: Iterable[int], *, redelivered_until: int, failures: Mapping[int, int]) -> None:
         """Fill the queue after a restart with tickets in queue order.
 
-        Messages up to the sequence `redelivered_until` may have been delivered before the restart.
+        Messages up to the sequence `redelivered_until` may have been delivered before the restart.  failures: failed
+        deliveries by sequence.
         """
         self._redelivered_until = redelivered_until
         for ticket in tickets:
             self._backlog.add_ticket(ticket)
             self.ready_bytes += size_of(ticket)
+            if failures and sequence_of(ticket) in failures:
+                self._failures[sequence_of(ticket)] = failures[sequence_of(ticket)]
         if len(self._backlogs) > 1:
             self._sort_into_levels()
         # Their records know whether they expire; until they have been looked at, they may.
@@ -763,6 +766,13 @@ class ClassicQueue(Queue):
         """Let messages leave memory that are safely on disk, behind the heads."""
         for backlog in self._backlogs:
             backlog.page_out()
+
+    def failures_by_position(self) -> dict[int, int]:
+        if not self._failures:
+            return {}
+        entries = (entry for backlog in self._backlogs for entry in backlog.entries if position_of(entry))
+        counted = {position_of(entry): self._failures.get(sequence_of(entry), 0) for entry in entries}
+        return {position: count for position, count in counted.items() if count}
 
     def delivered_position(self) -> int:
         if self._returning:

@@ -15,21 +15,24 @@ if TYPE_CHECKING:
     from core.field_table import FieldValue
 
 _types: dict[str, type[Queue]] = {}
+_internal: set[str] = set()
 
 
-def register(queue_type: type[Queue]) -> None:
-    """Make a queue type available under its `type_name`."""
+def register(queue_type: type[Queue], *, internal: bool = False) -> None:
+    """Make a queue type available under its `type_name`.  internal: the broker makes such queues; nobody is told."""
     _types[queue_type.type_name] = queue_type
+    if internal:
+        _internal.add(queue_type.type_name)
 
 
 def is_queue_type(name: str) -> bool:
     """True when there is a queue type of this name."""
-    return name in _types
+    return name in _types and name not in _internal
 
 
 def queue_types() -> list[str]:
     """The names of all queue types, sorted."""
-    return sorted(_types)
+    return sorted(_types.keys() - _internal)
 
 
 def queue_class(description: str, arguments: Mapping[str, FieldValue]) -> type[Queue]:
@@ -39,7 +42,7 @@ def queue_class(description: str, arguments: Mapping[str, FieldValue]) -> type[Q
     if found is None:
         raise PreconditionFailed(
             f"invalid arg 'x-queue-type' for {description}: unknown queue type {wanted!r}; "
-            f"known are {', '.join(sorted(_types))}"
+            f"known are {', '.join(queue_types())}"
         )
     if found is ClassicQueue and arguments.get("x-max-priority"):
         return PriorityQueue

@@ -21,7 +21,10 @@ class PahoClient:
     def __init__(self, port: int, client_id: str, protocol: int, *, clean: bool = True, **connect: Any) -> None:
         more = {} if protocol == paho.MQTTv5 else {"clean_session": clean}
         self.client = paho.Client(
-            CallbackAPIVersion.VERSION2, client_id=client_id, protocol=protocol, **more  # type: ignore[arg-type]
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            protocol=protocol,
+            **more,  # type: ignore[arg-type]
         )
         self.messages: queue.Queue[paho.MQTTMessage] = queue.Queue()
         self._done: dict[str, threading.Event] = {}

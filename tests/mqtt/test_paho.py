@@ -18,7 +18,6 @@ def protocol(request: pytest.FixtureRequest) -> int:
 def test_a_thousand_messages_in_order(port: int, protocol: int, qos: int) -> None:
     with paho_client(port, "sub", protocol) as subscriber, paho_client(port, "pub", protocol) as publisher:
         subscriber.subscribe("load/#", 2)
-        publisher.client.max_inflight_messages_set(100)
         infos = [publisher.client.publish("load/x", b"%d" % number, qos) for number in range(1000)]
         for info in infos:
             info.wait_for_publish(20)

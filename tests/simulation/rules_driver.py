@@ -16,13 +16,15 @@ from pathlib import Path
 
 from core.declaration_binding import unbind
 from core.declaration_queue import end_consumer, remove_queue
+from core.definitions.store import JSON
 from core.field_table import Encodable, FieldValue
 from core.message import Message
+from core.policies.policy import make_policy
 from core.properties import Properties, encode_properties
 from core.publish import publish
 from core.queues.classic import ClassicQueue
 from core.vhost import Outcome
-from tests.simulation.rules_model import NO_LIMIT, Death, Entry, ModelConsumer, ModelQueue, RulesModel, Shape
+from tests.simulation.rules_model import NO_LIMIT, Death, Entry, ModelConsumer, ModelQueue, Policy, RulesModel, Shape
 from tests.support import core_clients
 from tests.support.simulated_broker import START_MS, SimulatedBroker
 from tests.support.simulated_consumer import SimulatedConsumer
@@ -237,7 +239,7 @@ class RulesSimulation:
             expires=chance.choice((None, None, None, 2000)),
             max_length=chance.choice((None, None, 0, 1, 3, 6)),
             max_bytes=chance.choice((None, None, None, 0, 40)),
-            overflow=chance.choice(("drop-head", "drop-head", "reject-publish", "reject-publish-dlx")),
+            overflow=chance.choice((None, None, "drop-head", "reject-publish", "reject-publish-dlx")),
             dead_exchange=dead_exchange,
             dead_key=dead_key,
             priorities=0 if quorum else chance.choice((0, 0, 0, 1, 5)),
@@ -268,18 +270,24 @@ class RulesSimulation:
         self.model.bindings[exchange].remove((key, name))
 
     def _policy(self) -> None:
-        name = self._name()
-        if name is None:
-            return
-        ttl, length = self.chance.choice((None, 20, 200)), self.chance.choice((None, None, 2))
-        self.history.append(f"policy of {name}: ttl {ttl}, length {length}")
-        definition: dict[str, int] = {}
-        if ttl is not None:
-            definition["message-ttl"] = ttl
-        if length is not None:
-            definition["max-length"] = length
-        self.simulated.queue(name).apply_policy(definition, "policy", None)
-        self.model.policy(name, ttl, length)
+        chance = self.chance
+        name = chance.choice(QUEUES)
+        policy = Policy(
+            ttl=chance.choice((None, None, 20, 200)),
+            expires=chance.choice((None, None, None, 1200)),
+            max_length=chance.choice((None, None, 2)),
+            overflow=chance.choice((None, None, "reject-publish")),
+            dead_exchange=chance.choice((None, None, "", "f")),
+            dead_key=chance.choice((None, None, *QUEUES)),
+        )
+        self.history.append(f"policy of {name}: {policy}")
+        vhost, policies = self.simulated.vhost, self.simulated.broker.policies
+        definition = _definition_of(policy)
+        if definition:
+            policies.set(vhost, make_policy("policy", name, f"^{name}$", definition))
+        elif name in self.model.policies and _definition_of(self.model.policies[name]):
+            policies.clear(vhost, "policy", name)
+        self.model.policy(name, policy)
 
     def _delete(self) -> None:
         name = self._name()
@@ -435,7 +443,7 @@ class RulesSimulation:
             taker.model = consumer
 
     def _restart(self) -> None:
-        """A clean one: consumers go, what they hold comes back as failed, counts of failures start over."""
+        """A clean one: consumers go, and what they hold comes back as failed."""
         self.history.append("restart")
         for taker in self.takers:
             end_consumer(taker)
@@ -465,6 +473,18 @@ def _arguments_of(shape: Shape) -> dict[str, Encodable]:
         "x-single-active-consumer": shape.single,
     }
     return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _definition_of(policy: Policy) -> dict[str, JSON]:
+    definition: dict[str, JSON] = {
+        "message-ttl": policy.ttl,
+        "expires": policy.expires,
+        "max-length": policy.max_length,
+        "overflow": policy.overflow,
+        "dead-letter-exchange": policy.dead_exchange,
+        "dead-letter-routing-key": policy.dead_key,
+    }
+    return {name: value for name, value in definition.items() if value is not None}
 
 
 def _properties_of(entry: Entry, headers: dict[str, FieldValue]) -> Properties:

@@ -56,13 +56,28 @@ class Shape:
     expires: int | None = None
     max_length: int | None = None
     max_bytes: int | None = None
-    overflow: str = "drop-head"
+    overflow: str | None = None
     dead_exchange: str | None = None
     dead_key: str | None = None
     priorities: int = 0
     limit: int | None = None
     quorum: bool = False
     single: bool = False
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a policy adds: the smaller number counts, and what an argument says of the rest."""
+
+    ttl: int | None = None
+    expires: int | None = None
+    max_length: int | None = None
+    overflow: str | None = None
+    dead_exchange: str | None = None
+    dead_key: str | None = None
+
+
+NO_POLICY = Policy()
 
 
 @dataclass(eq=False)
@@ -79,17 +94,16 @@ class ModelConsumer:
 class ModelQueue:
     """`levels`: ready entries by priority, the highest first."""
 
-    def __init__(self, name: str, shape: Shape, now_ms: int) -> None:
+    def __init__(self, name: str, shape: Shape, policy: Policy, now_ms: int) -> None:
         self.name = name
         self.shape = shape
+        self.policy = policy
         self.levels: list[list[Entry]] = [[] for _ in range(shape.priorities + 1)]
         self.consumers: list[ModelConsumer] = []
         self.active: ModelConsumer | None = None
         self.used_ms = now_ms
         self.gone = False
         self.busy = False
-        self.policy_ttl: int | None = None
-        self.policy_length: int | None = None
 
     @property
     def ready(self) -> list[Entry]:
@@ -102,11 +116,27 @@ class ModelQueue:
 
     @property
     def ttl(self) -> int | None:
-        return _least(self.shape.ttl, self.policy_ttl)
+        return _least(self.shape.ttl, self.policy.ttl)
+
+    @property
+    def expires(self) -> int | None:
+        return _least(self.shape.expires, self.policy.expires)
+
+    @property
+    def overflow(self) -> str:
+        return self.shape.overflow or self.policy.overflow or "drop-head"
+
+    @property
+    def dead_exchange(self) -> str | None:
+        return self.policy.dead_exchange if self.shape.dead_exchange is None else self.shape.dead_exchange
+
+    @property
+    def dead_key(self) -> str | None:
+        return self.policy.dead_key if self.shape.dead_key is None else self.shape.dead_key
 
     @property
     def max_length(self) -> int | None:
-        return _least(self.shape.max_length, self.policy_length)
+        return _least(self.shape.max_length, self.policy.max_length)
 
     @property
     def limit(self) -> int | None:
@@ -150,6 +180,7 @@ class RulesModel:
     def __init__(self, now_ms: int) -> None:
         self.now_ms = now_ms
         self.queues: dict[str, ModelQueue] = {}
+        self.policies: dict[str, Policy] = {}
         self.bindings: dict[str, list[tuple[str, str]]] = {}
         self.number = 0
         self.deliveries: dict[str, list[tuple[ModelConsumer, bytes, bool]]] = {}
@@ -162,7 +193,7 @@ class RulesModel:
     def declare(self, name: str, shape: Shape) -> None:
         """A new queue, or the renewal of one of the same shape."""
         if name not in self.queues:
-            self.queues[name] = ModelQueue(name, shape, self.now_ms)
+            self.queues[name] = ModelQueue(name, shape, self.policies.get(name, NO_POLICY), self.now_ms)
         elif not self.queues[name].shape.quorum:
             self.queues[name].used_ms = self.now_ms
 
@@ -175,11 +206,16 @@ class RulesModel:
         for exchange, bound in self.bindings.items():
             self.bindings[exchange] = [each for each in bound if each[1] != name]
 
-    def policy(self, name: str, ttl: int | None, length: int | None) -> None:
-        """Another policy applies."""
-        queue = self.queues[name]
-        queue.policy_ttl, queue.policy_length = ttl, length
-        self.touch(queue)
+    def policy(self, name: str, policy: Policy) -> None:
+        """Another policy applies to the queue of this name; another expiry begins now."""
+        self.policies[name] = policy
+        queue = self.queues.get(name)
+        if queue is not None:
+            before = queue.expires
+            queue.policy = policy
+            if queue.expires != before:
+                queue.used_ms = self.now_ms
+            self.touch(queue)
 
     # Publishing
 
@@ -216,7 +252,7 @@ class RulesModel:
 
     def _admits(self, queue: ModelQueue, entry: Entry) -> bool:
         """A queue that refuses what is too much takes what somebody waits for."""
-        if queue.shape.overflow == "drop-head":
+        if queue.overflow == "drop-head":
             return True
         bounded = queue.max_length is not None or queue.shape.max_bytes is not None
         if bounded and queue.takers and not queue.busy:
@@ -225,7 +261,7 @@ class RulesModel:
             return True
         if not queue.exceeds(len(queue.ready) + 1, queue.ready_bytes + len(entry.body)):
             return True
-        if queue.shape.overflow == "reject-publish-dlx":
+        if queue.overflow == "reject-publish-dlx":
             self._later.append(lambda: self._bury(queue, entry, "maxlen"))
         return False
 
@@ -252,7 +288,7 @@ class RulesModel:
         queue.busy = True
         self._deliver(queue)
         self._expire(queue)
-        if queue.shape.overflow == "drop-head":
+        if queue.overflow == "drop-head":
             while queue.ready and queue.exceeds(len(queue.ready), queue.ready_bytes):
                 first = queue.ready[0]
                 queue.take(first)
@@ -289,7 +325,7 @@ class RulesModel:
     # Dead letters
 
     def _bury(self, queue: ModelQueue, entry: Entry, reason: str) -> None:
-        exchange = queue.shape.dead_exchange
+        exchange = queue.dead_exchange
         if exchange is None:
             return
         same = [each for each in entry.deaths if (each.queue, each.reason) == (queue.name, reason)]
@@ -302,7 +338,7 @@ class RulesModel:
         deaths = (death, *(each for each in entry.deaths if each not in same))
         if exchange not in ("", *self.bindings):
             return
-        key = queue.shape.dead_key
+        key = queue.dead_key
         self.number += 1
         letter = replace(
             entry,
@@ -396,7 +432,7 @@ class RulesModel:
         """Time has passed: unused queues go; expired heads wait for `touch`."""
         self.now_ms = now_ms
         for name, queue in list(self.queues.items()):
-            expires = queue.shape.expires
+            expires = queue.expires
             if expires is not None and not queue.consumers and queue.used_ms + expires <= now_ms:
                 self.delete(name)
 
@@ -406,7 +442,6 @@ class RulesModel:
             queue.consumers = []
             queue.active = None
             queue.used_ms = self.now_ms
-            queue.policy_ttl = queue.policy_length = None
             for level in queue.levels:
                 level[:] = [entry for entry in level if entry.persistent or queue.shape.quorum]
             last = max((entry.number for entry in queue.ready if entry.returned), default=0)

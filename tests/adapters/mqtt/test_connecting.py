@@ -15,10 +15,11 @@ from adapters.mqtt.codec.packets import (
     Publish,
     PubRec,
     SubAck,
-    Subscription,
     Subscribe,
+    Subscription,
 )
 from adapters.mqtt.settings import MqttSettings
+from core.policies.policy import POLICY, make_policy
 from tests.adapters.mqtt.conftest import Connected
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
@@ -135,9 +136,8 @@ def test_an_alarm_holds_publishes_and_new_clients(client: Connected, level: int,
 
 
 def test_a_full_queue_refuses(client: Connected, simulated: SimulatedBroker) -> None:
-    simulated.broker.policies.set(
-        "/", "limit", "^mqtt-", {"max-length": 1, "overflow": "reject-publish"}, priority=0, apply_to="queues"
-    )
+    policy = make_policy(POLICY, "limit", "^mqtt-", {"max-length": 1, "overflow": "reject-publish"})
+    simulated.broker.policies.set(simulated.vhost, policy)
     subscriber = client("s", clean_start=False, session_expiry_interval=60)
     subscriber.subscribe("t", qos=1)
     subscriber.lose()

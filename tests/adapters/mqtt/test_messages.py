@@ -38,7 +38,8 @@ def test_how_bytes_are_cut_does_not_matter(client: Connected, level: int, cut: s
     subscriber, publisher = client("s", level), client("p", level)
     subscriber.subscribe("t", qos=1)
     packets = [
-        Publish("t", bytes([number]) * (number * 60), number % 2, number if number % 2 else 0) for number in range(1, 12)
+        Publish("t", bytes([number]) * (number * 60), number % 2, number if number % 2 else 0)
+        for number in range(1, 12)
     ]
     data = b"".join(encode(packet, level) for packet in packets)
     answers = publisher.send_bytes(data, cut)

@@ -114,9 +114,7 @@ def test_from_amqp_to_mqtt(client: Connected, level: int, simulated: SimulatedBr
 
 def test_system_topics(client: Connected, level: int, simulated: SimulatedBroker) -> None:
     subscriber = client("s", level)
-    found = {
-        each.topic: each.payload for each in subscriber.subscribe("$SYS/broker/#") if isinstance(each, Publish)
-    }
+    found = {each.topic: each.payload for each in subscriber.subscribe("$SYS/broker/#") if isinstance(each, Publish)}
     assert found["$SYS/broker/clients/connected"] == b"1"
     simulated.advance(10_000)
     assert "$SYS/broker/publish/messages/dropped" in [each.topic for each in subscriber.messages()]

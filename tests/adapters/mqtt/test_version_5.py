@@ -14,9 +14,9 @@ from adapters.mqtt.codec.packets import (
     ConnAck,
     Connect,
     Disconnect,
+    PubAck,
     Publish,
     PubRec,
-    PubAck,
     SubAck,
     Subscription,
 )
