@@ -45,7 +45,7 @@ from adapters.mqtt.codec.packets import (
     UnsubAck,
     Unsubscribe,
 )
-from adapters.mqtt.codec.publish import NO_PROPERTIES, join_publish, peek_publish
+from adapters.mqtt.codec.publish import join_publish, peek_publish
 from adapters.mqtt.codec.sender import check_from_client
 from adapters.mqtt.codec.short_answers import PUBACK, PUBCOMP, PUBREL, peek_short_answer, short_answer
 from adapters.mqtt.consumer import FRAMED_FOR_LEVEL, MqttConsumer, Plan, encode_delivery, with_alias
@@ -55,8 +55,8 @@ from adapters.mqtt.settings import PACKET_BYTES_MAX_BEFORE_LOGIN
 from core.declaration_queue import end_client, end_consumer
 from core.errors import InternalError
 from core.message import Message
+from core.mqtt_sessions.outgoing import RELEASED_BY_CLIENT, SENT, Outgoing
 from core.mqtt_sessions.publishing import PERSISTENT
-from core.mqtt_sessions.session import RELEASED_BY_CLIENT, SENT, MqttSession, Outgoing
 from core.outbox import Outbox
 from core.properties import EMPTY
 
@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from core.client import Client
     from core.deadlines import Deadline
     from core.mqtt_sessions.registry import MqttSessions
+    from core.mqtt_sessions.session import MqttSession
     from core.mqtt_sessions.subscription import MqttSubscription
     from core.transport import Transport
     from core.wills import WillMessage
@@ -829,6 +830,3 @@ class MqttConnection:
     def ack_holders(self) -> Iterable[AckHolder]:
         """None: MQTT has no time limit for acknowledgements; the keep-alive ends connections that are gone."""
         return ()
-
-
-__all__ = ["NO_PROPERTIES", "MqttConnection"]

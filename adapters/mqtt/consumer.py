@@ -20,15 +20,14 @@ from adapters.mqtt.codec import versions
 from adapters.mqtt.codec.publish import (
     NO_PROPERTIES,
     add_properties,
-    join_publish,
     publish_flags,
     write_publish_properties,
 )
 from adapters.mqtt.properties import mqtt_properties_of, remaining_expiry_s
 from core.consumer import Consumer
-from core.mqtt_sessions.headers import RETAIN, RETAINED_FOR
-from core.mqtt_sessions.publishing import QUEUE_PREFIX, TOPIC_EXCHANGE
-from core.mqtt_sessions.session import WAITING, Outgoing, qos_of
+from core.mqtt_sessions.headers import RETAIN, RETAINED_FOR, publish_qos
+from core.mqtt_sessions.outgoing import WAITING, Outgoing
+from core.mqtt_sessions.publishing import QUEUE_PREFIX
 from core.mqtt_sessions.topics import topic_of
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from core.queues.classic import ClassicQueue
 
 FRAMED_FOR_LEVEL: Final = 0x20000
-"""`Message.framed_for` of a whole PUBLISH of QoS 0 without flags and properties, plus its level (3.1 counts as 3.1.1)."""
+"""`Message.framed_for` of a whole PUBLISH of QoS 0 without flags and properties, plus its level (3.1: 3.1.1's)."""
 
 ADDRESSES_MAX: Final = 1024
 """Addresses whose plan is kept, per consumer."""
@@ -140,7 +139,7 @@ class MqttConsumer(Consumer):
     def _send_acknowledged(self, message: Message, plan: Plan, redelivered: bool) -> None:
         connection = self._connection
         self.no_ack = False
-        qos = min(qos_of(message), plan.qos)
+        qos = min(publish_qos(message.properties), plan.qos)
         outgoing = connection.session.send(message, cast("ClassicQueue", self.queue), qos, self.tag)
         connection.window -= 1
         if outgoing.state == WAITING:
@@ -198,7 +197,7 @@ class MqttConsumer(Consumer):
 
 def topic_of_address(address: Address) -> str:
     """The topic that a message's address stands for, wherever it was published."""
-    return topic_of(address.routing_key) if address.exchange == TOPIC_EXCHANGE else topic_of(address.routing_key)
+    return topic_of(address.routing_key)
 
 
 def encode_delivery(
@@ -229,6 +228,3 @@ def with_alias(properties: bytes, alias: int) -> bytes:
     """The properties with a topic alias."""
     added: MqttProperties = {"topic_alias": alias}
     return add_properties(properties, write_publish_properties(added))
-
-
-__all__ = ["FRAMED_FOR_LEVEL", "MqttConsumer", "Plan", "encode_delivery", "join_publish", "with_alias"]

@@ -1,9 +1,9 @@
 """What SCRAM needs to know of a password (RFC 5802, RFC 7677), and who proved to know it.
 
 RabbitMQ's password hashes can't serve SCRAM, so a verifier of its own is kept beside them (kind "scram", one row per
-user): it is made when the broker sees the password itself: when it is set, or at the first login by password through an adapter that
-offers SCRAM.  A user whose hash was imported can therefore use SCRAM after one such login.  As with any SCRAM server, the rows don't
-hold what a client would need to log in.
+user).  It is made when the broker sees the password itself: when it is set, or at the first login by password through
+an adapter that offers SCRAM.  A user whose hash was imported can therefore use SCRAM after one such login.  As with any
+SCRAM server, the rows don't hold what a client would need to log in.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ Nothing here knows MQTT's bytes.  An adapter attaches to a session as its holder
     topics          topic names and filters as routing keys, and back
     subscription    one filter with its options
     session_queue   the queue behind a session
+    outgoing        a message of QoS 1 or 2 on its way to a client
     session         a client's session, and its QoS 2 state on disk
     registry        the sessions of a virtual host, and how they come back after a restart
     publishing      messages that the broker publishes by itself: wills, retained ones

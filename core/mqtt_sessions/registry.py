@@ -15,10 +15,11 @@ from core import retained, wills
 from core.binding import EMPTY_TABLE_RAW, Binding, binding_key
 from core.declaration_binding import add_binding, forget_bindings
 from core.declaration_queue import create_queue, remove_queue
+from core.errors import ResourceLocked
 from core.field_table import encode_table
 from core.mqtt_sessions import publishing
 from core.mqtt_sessions.publishing import QUEUE_PREFIX, TOPIC_EXCHANGE
-from core.mqtt_sessions.session import MqttSession, check_free
+from core.mqtt_sessions.session import MqttSession
 from core.mqtt_sessions.session_queue import MqttQueue
 from core.mqtt_sessions.subscription import MqttSubscription, subscription_from
 from core.mqtt_sessions.system_topics import SystemTopics
@@ -182,7 +183,7 @@ class MqttSessions:
         if isinstance(existing, MqttQueue) and existing.owner is None:
             remove_queue(self.vhost, existing)
             existing = None
-        check_free(existing, name)
+        _check_free(existing, name)
         queue = create_queue(
             self.vhost,
             name,
@@ -225,7 +226,7 @@ class MqttSessions:
             self._shared[key] = (found[0], found[1] + 1)
             return
         name = shared_queue_name(subscription)
-        check_free(self.vhost.queues.get(name), name)
+        _check_free(self.vhost.queues.get(name), name)
         queue = create_queue(self.vhost, name, durable=durable, arguments=_ARGUMENTS, arguments_raw=_ARGUMENTS_RAW)
         self._shared[key] = (cast("ClassicQueue", queue), 1)
         self.bind(cast("ClassicQueue", queue), subscription.topic_filter)
@@ -320,3 +321,9 @@ def _name(prefix: str, text: str) -> str:
     if len(name.encode("utf-8", "surrogateescape")) <= NAME_BYTES_MAX:
         return name
     return prefix + hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _check_free(queue: object, name: str) -> None:
+    """Refuse a session whose queue's name is another program's."""
+    if queue is not None:
+        raise ResourceLocked(f"queue '{name}' is there already and belongs to no MQTT session; delete it first")

@@ -26,12 +26,12 @@ more; in return nothing ever has to be looked up by a position that isn't known 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from core.address import Address
-from core.errors import ResourceLocked
 from core.message import Message
-from core.mqtt_sessions.headers import PACKET_ID, RELEASED, SOURCE, publish_qos
+from core.mqtt_sessions.headers import PACKET_ID, RELEASED, SOURCE
+from core.mqtt_sessions.outgoing import RELEASED_BY_CLIENT, SENT, WAITING, Outgoing
 from core.mqtt_sessions.subscription import MqttSubscription
 from core.properties import encode_properties
 from core.queues.classic import ClassicQueue
@@ -40,6 +40,7 @@ from core.topic_trie import TopicTrie
 if TYPE_CHECKING:
     from core.client import Client
     from core.deadlines import Deadline
+    from core.mqtt_sessions.holder import Holder
     from core.mqtt_sessions.registry import MqttSessions
 
 PACKET_ID_MAX: Final = 65_535
@@ -47,47 +48,7 @@ PACKET_ID_MAX: Final = 65_535
 EXPIRY_NEVER: Final = 0xFFFF_FFFF
 """The expiry of a session that doesn't expire, in seconds (MQTT 5 3.1.2.11.2)."""
 
-WAITING: Final = 0
-SENT: Final = 1
-RELEASED_BY_CLIENT: Final = 2
-"""States of an outgoing message: its packet identifier goes to disk first; PUBLISH was sent; PUBREC came."""
-
 _RECORD_ADDRESS: Final = Address("", "")
-
-
-class Holder(Protocol):
-    """A connection that a session is attached to."""
-
-    def taken_over(self) -> None:
-        """Another connection takes the session: say so, detach, and close."""
-
-
-class Outgoing:
-    """A message of QoS 1 or 2 on its way to the client.
-
-    queue: where it is unacknowledged; None once it is the session's own (QoS 2).  source: the filter of the shared or
-    queue subscription that it came by, empty for the session's own queue.  record: what stands for it under the
-    outbound number.  message: None once it was released.
-    """
-
-    __slots__ = ("message", "packet_id", "qos", "queue", "record", "source", "state")
-
-    def __init__(
-        self, packet_id: int, message: Message | None, queue: ClassicQueue | None, qos: int, source: str
-    ) -> None:
-        self.packet_id = packet_id
-        self.message = message
-        self.queue = queue
-        self.qos = qos
-        self.source = source
-        self.state = SENT
-        self.record: Message | None = None
-
-    def settle(self) -> None:
-        """Its queue is done with it."""
-        if self.queue is not None and self.message is not None:
-            self.queue.acknowledge(self.message)
-            self.queue = None
 
 
 class MqttSession:
@@ -225,13 +186,12 @@ class MqttSession:
             0,
             message.published_at_ms,
         )
-        store = self.registry.broker.store
+        number, store = self._outbound(), self.registry.broker.store
         store.begin_group()
-        store.append(copy, (self._outbound(),))
+        store.append(copy, (number,))
         queue.acknowledge(message)
         store.end_group()
-        outgoing.message = copy
-        outgoing.record = copy
+        outgoing.message = outgoing.record = copy
         outgoing.queue = None
         outgoing.state = WAITING
 
@@ -301,17 +261,20 @@ class MqttSession:
 
     def _inbound(self) -> int:
         if not self._inbound_id:
-            self._inbound_id = self.registry.broker.definitions.next_id("queue")
-            self.registry.records[self._inbound_id] = self
+            self._inbound_id = self._numbered()
             self.save()
         return self._inbound_id
 
     def _outbound(self) -> int:
         if not self._outbound_id:
-            self._outbound_id = self.registry.broker.definitions.next_id("queue")
-            self.registry.records[self._outbound_id] = self
+            self._outbound_id = self._numbered()
             self.save()
         return self._outbound_id
+
+    def _numbered(self) -> int:
+        number = self.registry.broker.definitions.next_id("queue")
+        self.registry.records[number] = self
+        return number
 
     # Coming and going
 
@@ -340,10 +303,9 @@ class MqttSession:
 
     def return_shared(self) -> None:
         """Messages from queues that others consume from, too, and that the client may still refuse, go back."""
-        returned = [each for each in self.outgoing.values() if each.source and each.queue is not None]
-        for each in returned:
-            del self.outgoing[each.packet_id]
-            if each.queue is not None and each.message is not None:
+        for each in list(self.outgoing.values()):
+            if each.source and each.queue is not None and each.message is not None:
+                del self.outgoing[each.packet_id]
                 each.queue.requeue([each.message])
 
     def return_own(self) -> None:
@@ -425,10 +387,7 @@ class MqttSession:
     def restore_record(self, number: int, record: Message) -> None:
         """Take a record read back from the store; one with a packet identifier that was seen replaces it."""
         headers = record.properties.headers or {}
-        packet_id = headers.get(PACKET_ID)
-        if not isinstance(packet_id, int):
-            return
-        packet_id = int(packet_id)
+        packet_id = int(str(headers.get(PACKET_ID, 0)))
         if number == self._inbound_id:
             self.inbound[packet_id] = record
             return
@@ -440,14 +399,3 @@ class MqttSession:
         outgoing.state = RELEASED_BY_CLIENT if released else SENT
         outgoing.record = record
         self.outgoing[packet_id] = outgoing
-
-
-def qos_of(message: Message) -> int:
-    """The QoS that a message was published with."""
-    return publish_qos(message.properties)
-
-
-def check_free(queue: object, name: str) -> None:
-    """Refuse a session whose queue's name is another program's."""
-    if queue is not None:
-        raise ResourceLocked(f"queue '{name}' is there already and belongs to no MQTT session; delete it first")

@@ -24,6 +24,7 @@ from tests.benchmarks.client import Client, LoadError
 from tests.benchmarks.consumer import Acks, Consumer
 from tests.benchmarks.echo import Echo
 from tests.benchmarks.loop import End, run_ends
+from tests.benchmarks.mqtt import MqttClient, MqttConsumer, MqttPublisher
 from tests.benchmarks.publisher import Publisher
 from tests.benchmarks.stomp import StompClient, StompConsumer, StompPublisher
 from tests.support.process_usage import usage_of_tree
@@ -48,7 +49,9 @@ class Job:
     consumers: with more than one, a fanout exchange feeds a queue for each.  None: fill the queue.
     publish: False consumes what an earlier job left.
     clients: if not 0, that many Echo clients share the messages instead of the publisher and the consumers.
-    protocol: "amqp", or "stomp": one publisher and one subscriber with ack:auto, 16-byte bodies.
+    protocol: "amqp", or "stomp": one publisher and one subscriber with ack:auto, 16-byte bodies; or "mqtt": QoS 1 if
+    there is a confirm_window, which is then what may be unanswered per connection, else QoS 0; `clients`, if not 0, are
+    publishers with one subscriber to all of them.
     stall_timeout_s: fail when nothing moves for so long.
     timeout_s: fail when the load isn't done after so long.
     """
@@ -88,6 +91,8 @@ def run(job: Job) -> Outcome:
     """Run a job in this process.  Raises LoadError when the broker does anything else than it should."""
     if job.protocol == "stomp":
         return _run_stomp(job)
+    if job.protocol == "mqtt":
+        return _run_mqtt(job)
     return _run_echoes(job) if job.clients else _run_streams(job)
 
 
@@ -201,6 +206,30 @@ def _run_stomp(job: Job) -> Outcome:
         publishing.close()
         consuming.close()
         return meter.outcome(job.messages, load_s)
+
+
+def _run_mqtt(job: Job) -> Outcome:
+    qos = 1 if job.confirm_window else 0
+    with ExitStack() as stack:
+        publishing = [MqttClient(job.port, f"publisher-{number}") for number in range(max(job.clients, 1))]
+        consuming = [MqttClient(job.port, f"consumer-{number}") for number in range(job.consumers)]
+        for client in [*publishing, *consuming]:
+            stack.callback(client.socket.close)
+        for client in consuming:
+            client.subscribe(qos)
+        meter = _Meter(job.broker_pid)
+        share = job.messages // len(publishing)
+        ends: list[End] = [
+            MqttPublisher(client.socket, share, qos, job.confirm_window, first=number * share)
+            for number, client in enumerate(publishing)
+        ]
+        total = share * len(publishing)
+        ends += [MqttConsumer(client.socket, total, qos, ordered=not job.clients) for client in consuming]
+        load_s = run_ends(ends, job.stall_timeout_s, job.timeout_s, ECHO_NAP_S if job.clients else 0)
+        outcome = meter.outcome(total * len(consuming), load_s)
+        for client in [*publishing, *consuming]:
+            client.close()
+        return outcome
 
 
 class _Meter:

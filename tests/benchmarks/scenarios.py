@@ -90,6 +90,27 @@ _ALL = (
         replace(UNADDRESSED, protocol="stomp"),
         "STOMP 1.2: SEND to a queue, MESSAGE to a subscriber with ack:auto, 16 bytes, transient",
     ),
+    _job_scenario(
+        "mqtt", 400_000, replace(UNADDRESSED, protocol="mqtt"), "MQTT 3.1.1: QoS 0, 1 publisher, 1 subscriber, 16 bytes"
+    ),
+    _job_scenario(
+        "mqtt-fanout",
+        40_000,
+        replace(UNADDRESSED, protocol="mqtt", consumers=10),
+        "MQTT 3.1.1: QoS 0, 1 publisher, 10 subscribers; per delivery",
+    ),
+    _job_scenario(
+        "mqtt-qos1",
+        50_000,
+        replace(UNADDRESSED, protocol="mqtt", confirm_window=100),
+        "MQTT 3.1.1: QoS 1, 100 in flight, clean sessions",
+    ),
+    _job_scenario(
+        "mqtt-devices",
+        50_000,
+        replace(UNADDRESSED, protocol="mqtt", confirm_window=1, clients=1000),
+        "MQTT 3.1.1: 1,000 connections, QoS 1, one message at a time each, one subscriber to all",
+    ),
     Scenario("startup", "a fresh broker: from exec to its answer to a protocol header", 0, _measure_start),
     Scenario(
         "backlog",

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import shutil
+import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from tests.support import child
 from tests.support.rabbitmq import rabbitmq, rabbitmq_available, rabbitmq_version
 from tests.support.warren_process import warren_process
 
 RABBITMQ_PLUGINS: Mapping[str, tuple[str, ...]] = {
     "amqp": (),
     "stomp": ("rabbitmq_stomp",),
+    "mqtt": ("rabbitmq_mqtt",),
 }
 """What RabbitMQ needs for a protocol; nothing else is enabled."""
 
@@ -59,6 +66,42 @@ def _rabbitmq(parent: Path | None, protocol: str) -> Iterator[Server]:
         yield Server(node.ports[protocol], node.process.pid, node.start_s)
 
 
+@contextmanager
+def _mosquitto(parent: Path | None, protocol: str) -> Iterator[Server]:
+    """Mosquitto as it comes, except that it may queue what its bounded queues would drop."""
+    if protocol != "mqtt":
+        raise child.ChildError("mosquitto speaks MQTT alone")
+    program = _mosquitto_path()
+    with TemporaryDirectory(prefix="mosquitto-", dir=parent) as name, socket.socket() as probe:
+        probe.bind((child.LOOPBACK, 0))
+        port = probe.getsockname()[1]
+        probe.close()
+        configuration = Path(name) / "mosquitto.conf"
+        configuration.write_text(
+            f"listener {port} {child.LOOPBACK}\nallow_anonymous true\nmax_queued_messages 0\nmax_inflight_messages 256\n"
+        )
+        log = Path(name) / "log"
+        started_at = time.perf_counter()
+        process = child.start([program, "-c", str(configuration)], log, os.environ, Path(name))
+        try:
+            child.wait_until(lambda: _accepts(port), process, log, 20, "starting mosquitto")
+            yield Server(port, process.pid, time.perf_counter() - started_at)
+        finally:
+            child.stop(process, grace_s=5)
+
+
+def _mosquitto_path() -> str:
+    return shutil.which("mosquitto") or shutil.which("/usr/sbin/mosquitto") or ""
+
+
+def _accepts(port: int) -> bool:
+    try:
+        socket.create_connection((child.LOOPBACK, port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
 def _listen(protocol: str) -> list[str]:
     return [f"{name}=127.0.0.1:0" for name in dict.fromkeys(["amqp", protocol])]
 
@@ -70,5 +113,6 @@ def peers() -> Mapping[str, Peer]:
         Peer("warren", python, True, _warren),
         Peer("rabbitmq", rabbitmq_version(), rabbitmq_available(), _rabbitmq),
         Peer("warren-in-memory", python, True, _warren_in_memory),
+        Peer("mosquitto", "", bool(_mosquitto_path()), _mosquitto),
     ]
     return {peer.name: peer for peer in known}

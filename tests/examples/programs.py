@@ -58,8 +58,8 @@ class Program:
 class Programs:
     """Starts examples against one broker."""
 
-    def __init__(self, url: str, directory: Path, stomp_url: str = "") -> None:
-        self._urls = {"AMQP_URL": url, "STOMP_URL": stomp_url}
+    def __init__(self, url: str, directory: Path, stomp_url: str = "", mqtt_url: str = "") -> None:
+        self._urls = {"AMQP_URL": url, "STOMP_URL": stomp_url, "MQTT_URL": mqtt_url}
         self._directory = directory
         self._started: list[Program] = []
 

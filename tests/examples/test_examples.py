@@ -160,6 +160,25 @@ def test_the_job_of_a_stomp_worker_that_dies_goes_to_another(programs: Programs)
     other.wait_for(f"started: {ENDLESS} (second attempt)")
 
 
+def test_mqtt_device(programs: Programs) -> None:
+    dashboard = programs.start("mqtt_device/dashboard")
+    dashboard.wait_for("watching devices, Ctrl-C stops")
+    reported = programs.run("mqtt_device/device", "boiler", "21.5", "22.0")
+    assert reported == ["boiler is online", "reported: 21.5", "reported: 22.0"]
+    dashboard.wait_for("boiler: state offline")
+    assert dashboard.interrupt() == [
+        "watching devices, Ctrl-C stops",
+        "boiler: state online",
+        "boiler: temperature 21.5",
+        "boiler: temperature 22.0",
+        "boiler: state offline",
+        "stopped",
+    ]
+    late = programs.start("mqtt_device/dashboard")
+    late.wait_for("boiler: temperature 22.0")
+    late.wait_for("boiler: state offline")
+
+
 def test_stomp_topics(programs: Programs) -> None:
     watcher = programs.start("stomp_topics/watch", "barn.*.temperature", "#.humidity")
     watcher.wait_for("watching barn.*.temperature, #.humidity, Ctrl-C stops")

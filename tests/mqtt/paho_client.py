@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 
 TIME_LIMIT_S = 20.0
@@ -18,13 +18,15 @@ TIME_LIMIT_S = 20.0
 class PahoClient:
     """A client with its own thread.  connack: (session present, reason code) of the latest connection."""
 
-    def __init__(self, port: int, client_id: str, protocol: int, *, clean: bool = True, **connect: Any) -> None:
-        more = {} if protocol == paho.MQTTv5 else {"clean_session": clean}
+    def __init__(
+        self, port: int, client_id: str, protocol: MQTTProtocolVersion, *, clean: bool = True, **connect: Any
+    ) -> None:
+        more: Any = {} if protocol == paho.MQTTv5 else {"clean_session": clean}
         self.client = paho.Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             protocol=protocol,
-            **more,  # type: ignore[arg-type]
+            **more,
         )
         self.messages: queue.Queue[paho.MQTTMessage] = queue.Queue()
         self._done: dict[str, threading.Event] = {}
@@ -65,7 +67,9 @@ class PahoClient:
 
 
 @contextmanager
-def paho_client(port: int, client_id: str, protocol: int = paho.MQTTv5, **more: Any) -> Iterator[PahoClient]:
+def paho_client(
+    port: int, client_id: str, protocol: MQTTProtocolVersion = paho.MQTTv5, **more: Any
+) -> Iterator[PahoClient]:
     """A connected client, stopped at the end."""
     client = PahoClient(port, client_id, protocol, **more)
     try:

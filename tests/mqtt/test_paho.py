@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 
 from tests.mqtt.paho_client import Properties, paho, paho_client
 
 
 @pytest.fixture(params=[paho.MQTTv31, paho.MQTTv311, paho.MQTTv5], ids=["3.1", "3.1.1", "5"])
-def protocol(request: pytest.FixtureRequest) -> int:
+def protocol(request: pytest.FixtureRequest) -> MQTTProtocolVersion:
     """Each version in turn."""
-    return int(request.param)
+    return MQTTProtocolVersion(request.param)
 
 
 @pytest.mark.parametrize("qos", [0, 1, 2])
-def test_a_thousand_messages_in_order(port: int, protocol: int, qos: int) -> None:
+def test_a_thousand_messages_in_order(port: int, protocol: MQTTProtocolVersion, qos: int) -> None:
     with paho_client(port, "sub", protocol) as subscriber, paho_client(port, "pub", protocol) as publisher:
         subscriber.subscribe("load/#", 2)
         infos = [publisher.client.publish("load/x", b"%d" % number, qos) for number in range(1000)]
@@ -26,7 +29,7 @@ def test_a_thousand_messages_in_order(port: int, protocol: int, qos: int) -> Non
         assert {message.qos for message in messages} == {qos}
 
 
-def test_retained_and_will(port: int, protocol: int) -> None:
+def test_retained_and_will(port: int, protocol: MQTTProtocolVersion) -> None:
     with paho_client(port, "watch", protocol) as watcher:
         watcher.subscribe("state/+", 1)
         dying = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="dying", protocol=protocol)  # type: ignore[attr-defined]
@@ -47,7 +50,7 @@ def test_retained_and_will(port: int, protocol: int) -> None:
         watcher.publish("state/dying", b"", 1, retain=True)
 
 
-def test_a_persistent_session(port: int, protocol: int) -> None:
+def test_a_persistent_session(port: int, protocol: MQTTProtocolVersion) -> None:
     properties = None
     if protocol == paho.MQTTv5:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
@@ -72,7 +75,6 @@ def test_user_properties(port: int) -> None:
         properties.UserProperty = [("b", "1"), ("a", "2"), ("b", "1")]
         properties.ContentType = "text/plain"
         publisher.publish("t", b"x", 1, properties=properties)
-        received = subscriber.next().properties
-        assert received is not None
+        received: Any = subscriber.next().properties
         assert received.UserProperty == [("b", "1"), ("a", "2"), ("b", "1")]
         assert received.ContentType == "text/plain"

@@ -403,9 +403,13 @@ class RulesSimulation:
         self._pass(end_ms)
 
     def _pass(self, at_ms: int) -> None:
-        """Time moves to a moment; queues whose heads expire then may be looked at in any order."""
+        """Time moves to a moment."""
         self.simulated.advance(at_ms - self.simulated.broker.now_ms)
         self.model.at(at_ms)
+        self._expire()
+
+    def _expire(self) -> None:
+        """Queues whose heads have expired at one moment may be looked at in any order."""
         self._show_deliveries()
         due = self.model.due()
         orders = list(permutations(range(len(due)))) if 1 < len(due) <= TIES_MAX else [tuple(range(len(due)))]
@@ -455,7 +459,9 @@ class RulesSimulation:
         self.holdings.clear()
         self._rest()
         self.simulated.restart()
+        self.simulated.settle()
         self.model.restart()
+        self._expire()
 
 
 def _arguments_of(shape: Shape) -> dict[str, Encodable]:

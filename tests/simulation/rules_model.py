@@ -103,6 +103,7 @@ class ModelQueue:
         self.active: ModelConsumer | None = None
         self.used_ms = now_ms
         self.gone = False
+        self.touched = False
         self.busy = False
 
     @property
@@ -269,7 +270,8 @@ class RulesModel:
 
     def touch(self, queue: ModelQueue) -> None:
         """Something about the queue has changed."""
-        if queue not in self._dirty:
+        if not queue.touched:
+            queue.touched = True
             self._dirty.append(queue)
 
     def settle(self) -> None:
@@ -278,6 +280,7 @@ class RulesModel:
             while self._dirty:
                 round_, self._dirty = self._dirty, []
                 for queue in round_:
+                    queue.touched = False
                     self._work(queue)
             later, self._later = self._later, []
             for call in later:
@@ -363,7 +366,8 @@ class RulesModel:
         queue.consumers.append(consumer)
         if queue.active is None:
             queue.active = consumer
-        self.touch(queue)
+        if consumer.credit and (not queue.shape.single or queue.active is consumer):
+            self.touch(queue)
 
     def cancel(self, consumer: ModelConsumer) -> None:
         """A consumer goes; what it holds stays held."""
@@ -374,7 +378,8 @@ class RulesModel:
         queue.used_ms = self.now_ms
         if queue.active is consumer:
             queue.active = max(queue.consumers, key=lambda each: each.priority, default=None)
-        self.touch(queue)
+            if queue.shape.single and queue.active is not None and queue.active.credit:
+                self.touch(queue)
 
     def get(self, name: str) -> Entry | None:
         """A poll of the head, past what has expired."""
@@ -447,7 +452,6 @@ class RulesModel:
             last = max((entry.number for entry in queue.ready if entry.returned), default=0)
             for entry in queue.ready:
                 entry.returned = entry.number <= last
-            self.touch(queue)
 
 
 def _is_cycle(name: str, deaths: Sequence[Death]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from adapters.mqtt.codec import versions
 from adapters.mqtt.codec.decode import decode
@@ -98,7 +98,7 @@ class MqttClient:
         username: str | None = None,
         password: bytes | None = None,
         is_bridge: bool = False,
-        **properties: object,
+        **properties: Any,
     ) -> ConnAck:
         """Log in; the CONNACK."""
         packet = Connect(
@@ -110,7 +110,7 @@ class MqttClient:
             username,
             password,
             is_bridge,
-            Properties(**properties),  # type: ignore[typeddict-item]  # the encoder checks
+            cast("Properties", properties),
         )
         answer, *self.after_connack = self.send(packet)
         assert isinstance(answer, ConnAck), answer
@@ -144,7 +144,7 @@ class MqttClient:
         retain: bool = False,
         packet_id: int = 0,
         duplicate: bool = False,
-        **properties: object,
+        **properties: Any,
     ) -> list[Packet]:
         """Publish; what is answered.  QoS 2 isn't carried further than PUBLISH."""
         packet = Publish(
@@ -154,13 +154,13 @@ class MqttClient:
             (packet_id or self.next_id()) if qos else 0,
             retain,
             duplicate,
-            Properties(**properties),  # type: ignore[typeddict-item]  # the encoder checks
+            cast("Properties", properties),
         )
         return self.send(packet)
 
-    def publish_fully(self, topic: str, payload: bytes = b"", qos: int = 0, **more: object) -> None:
+    def publish_fully(self, topic: str, payload: bytes = b"", qos: int = 0, **more: Any) -> None:
         """Publish and see it through to its last answer."""
-        answers = self.publish(topic, payload, qos, **more)  # type: ignore[arg-type]
+        answers = self.publish(topic, payload, qos, **more)
         if qos == 1:
             assert any(isinstance(each, PubAck) for each in answers), answers
         if qos == 2:
@@ -190,9 +190,9 @@ class MqttClient:
             pending = following
         return taken
 
-    def disconnect(self, reason_code: int = 0, **properties: object) -> None:
+    def disconnect(self, reason_code: int = 0, **properties: Any) -> None:
         """Say goodbye."""
-        self.send(Disconnect(reason_code, Properties(**properties)))  # type: ignore[typeddict-item]
+        self.send(Disconnect(reason_code, cast("Properties", properties)))
         self.transport.lose()
         self.simulated.settle()
 

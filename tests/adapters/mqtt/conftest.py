@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,9 +44,9 @@ def level(request: pytest.FixtureRequest) -> int:
 def client(simulated: SimulatedBroker) -> Connected:
     """Makes a connected client: client(client_id, level, **connect's arguments)."""
 
-    def connected(client_id: str = "client", level: int = versions.V5, **more: object) -> MqttClient:
+    def connected(client_id: str = "client", level: int = versions.V5, **more: Any) -> MqttClient:
         made = MqttClient(simulated, level)
-        assert made.connect(client_id, **more).reason_code == 0  # type: ignore[arg-type]
+        assert made.connect(client_id, **more).reason_code == 0
         return made
 
     return connected

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from adapters.mqtt.codec import reason_codes, versions
@@ -36,9 +38,9 @@ from tests.support.simulated_mqtt import MqttClient, only
         ({}, 0, 0),
     ],
 )
-def test_credentials(simulated: SimulatedBroker, level: int, arguments: dict[str, object], v3: int, v5: int) -> None:
+def test_credentials(simulated: SimulatedBroker, level: int, arguments: dict[str, Any], v3: int, v5: int) -> None:
     made = MqttClient(simulated, level)
-    answer = made.connect("c", **arguments)  # type: ignore[arg-type]
+    answer = made.connect("c", **arguments)
     assert answer.reason_code == (v5 if level == versions.V5 else v3)
     assert made.closed == (answer.reason_code != 0)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from adapters.mqtt.codec import versions
@@ -9,7 +11,7 @@ from adapters.mqtt.codec.packets import PubComp, Publish, PubRec, PubRel
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
 
-HOUR = {"session_expiry_interval": 3600}
+HOUR: dict[str, Any] = {"session_expiry_interval": 3600}
 
 
 def _subscriber(broker: SimulatedBroker, *, clean_start: bool = False) -> MqttClient:
@@ -90,9 +92,9 @@ def test_a_publish_waits_until_its_packet_identifier_is_on_disk(durable: Simulat
 
 @pytest.mark.parametrize("level", [versions.V3_1_1, versions.V5])
 def test_qos_1_comes_at_least_once(durable: SimulatedBroker, level: int) -> None:
-    expiry = HOUR if level == versions.V5 else {}
+    expiry: dict[str, Any] = HOUR if level == versions.V5 else {}
     subscriber = MqttClient(durable, level)
-    subscriber.connect("s", clean_start=False, **expiry)  # type: ignore[arg-type]
+    subscriber.connect("s", clean_start=False, **expiry)
     subscriber.subscribe("t", qos=1)
     publisher = _publisher(durable)
     for number in range(3):
@@ -100,7 +102,7 @@ def test_qos_1_comes_at_least_once(durable: SimulatedBroker, level: int) -> None
     assert len(subscriber.messages()) == 3
     durable.crash()
     subscriber = MqttClient(durable, level)
-    subscriber.connect("s", clean_start=False, **expiry)  # type: ignore[arg-type]
+    subscriber.connect("s", clean_start=False, **expiry)
     again = [each for each in subscriber.after_connack if isinstance(each, Publish)]
     assert [(each.payload, each.duplicate) for each in again] == [(b"0", True), (b"1", True), (b"2", True)]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from adapters.mqtt.codec import versions
@@ -58,7 +60,7 @@ def test_a_message_of_qos_2_is_taken_once_however_often_it_is_sent(client: Conne
 
 
 def test_unacknowledged_messages_come_again_in_order_with_dup(client: Connected, level: int) -> None:
-    expiry = {"session_expiry_interval": 60} if level == versions.V5 else {}
+    expiry: dict[str, Any] = {"session_expiry_interval": 60} if level == versions.V5 else {}
     subscriber, publisher = client("s", level, clean_start=False, **expiry), client("p", level)
     subscriber.subscribe("t", qos=2)
     for number in range(4):
@@ -67,7 +69,7 @@ def test_unacknowledged_messages_come_again_in_order_with_dup(client: Connected,
     subscriber.send(PubRec(first[1].packet_id))
     subscriber.lose()
     again = MqttClient(publisher.simulated, level)
-    answer = again.connect("s", clean_start=False, **expiry)  # type: ignore[arg-type]
+    answer = again.connect("s", clean_start=False, **expiry)
     assert answer.session_present or level == versions.V3_1
     released, *others = [each for each in again.after_connack if isinstance(each, PubRel)]
     assert released.packet_id == first[1].packet_id
@@ -118,14 +120,14 @@ def test_overlapping_subscriptions_bring_one_copy_of_the_highest_qos(client: Con
 
 
 def test_messages_wait_for_a_client_that_comes_back(client: Connected, level: int, simulated: SimulatedBroker) -> None:
-    expiry = {"session_expiry_interval": 60} if level == versions.V5 else {}
+    expiry: dict[str, Any] = {"session_expiry_interval": 60} if level == versions.V5 else {}
     subscriber, publisher = client("s", level, clean_start=False, **expiry), client("p", level)
     subscriber.subscribe("t", qos=2)
     subscriber.disconnect()
     for qos in (0, 1, 2):
         publisher.publish_fully("t", b"%d" % qos, qos)
     again = MqttClient(simulated, level)
-    answer = again.connect("s", clean_start=False, **expiry)  # type: ignore[arg-type]
+    answer = again.connect("s", clean_start=False, **expiry)
     assert answer.session_present or level == versions.V3_1
     again.connection.receive(b"")
     assert [each.payload for each in again.after_connack if isinstance(each, Publish)] == [b"1", b"2"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from adapters.mqtt.codec import versions
 from adapters.mqtt.codec.packets import PubAck, Publish, SubAck
 from core.mqtt_sessions.publishing import TOPIC_EXCHANGE
+from core.queues.base import Queue
 from core.shown_properties import shown_properties
 from tests.adapters.mqtt.conftest import Connected
 from tests.support import core_clients
@@ -58,7 +59,7 @@ def test_a_named_queue_that_is_not_there(client: Connected) -> None:
     assert only(SubAck, client("d").subscribe("$queue/none", qos=1)).reason_codes == (0x80,)
 
 
-def core_clients_queue(simulated: SimulatedBroker, name: str) -> core_clients.Queue:
+def core_clients_queue(simulated: SimulatedBroker, name: str) -> Queue:
     """A durable queue that AMQP clients declared."""
     return core_clients.queue(simulated, name, durable=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ from tests.support.simulated_mqtt import MqttClient, only
 def test_properties_come_as_they_went(client: Connected) -> None:
     subscriber, publisher = client("s"), client("p")
     subscriber.subscribe("t")
-    properties = {
+    properties: dict[str, Any] = {
         "payload_format_indicator": 1,
         "content_type": "text/plain",
         "response_topic": "answers/1",

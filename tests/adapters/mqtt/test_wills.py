@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from adapters.mqtt.codec import versions
@@ -10,7 +12,7 @@ from tests.adapters.mqtt.conftest import Connected
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient
 
-HOUR = {"session_expiry_interval": 3600}
+HOUR: dict[str, Any] = {"session_expiry_interval": 3600}
 
 
 def test_a_will_is_published_when_the_client_is_lost_but_not_when_it_leaves(client: Connected, level: int) -> None:
