@@ -73,6 +73,10 @@ _ALREADY_SO = (("definitions.import_backend", "local_filesystem"), ("definitions
 """What Warren does without being told."""
 
 
+_READ_BELOW = ("listeners.tcp", "stomp.listeners.tcp", "loopback_users")
+"""Keys with a family of names, which have readers of their own."""
+
+
 def read_rabbitmq_conf(text: str, path: Path) -> tuple[list[Setting], list[str]]:
     """(settings, warnings) of a rabbitmq.conf.  Raises ConfigError for a line that isn't `key = value`."""
     entries = _entries(text, path)
@@ -83,7 +87,7 @@ def read_rabbitmq_conf(text: str, path: Path) -> tuple[list[Setting], list[str]]
         if written in _RENAMED:
             key, convert = _RENAMED[written]
             settings.append(Setting(source, written, key, convert(value), base))
-        elif not written.startswith(("listeners.tcp", "stomp.listeners.tcp", "loopback_users")) and (written, value) not in _ALREADY_SO:
+        elif not written.startswith(_READ_BELOW) and (written, value) not in _ALREADY_SO:
             unknown.append(written)
     settings += _listener_settings(entries, source, base)
     settings += _loopback_settings(entries, source, base)

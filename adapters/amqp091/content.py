@@ -19,7 +19,8 @@ _HEADER_FIXED_BYTES: Final = 12
 class IncomingContent:
     """What has come of one publish so far.
 
-    body_bytes: how much of the body is there.  frame: the method frame without its end octet, which names the publish in the fast path's memory.
+    body_bytes: how much of the body is there.
+    frame: the method frame without its end octet, which names the publish in the fast path's memory.
     """
 
     __slots__ = ("_chunks", "_has_header", "_missing", "body_bytes", "frame", "method", "properties")

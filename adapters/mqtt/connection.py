@@ -103,7 +103,6 @@ class MqttConnection:
         "_held_bytes",
         "_keep_alive",
         "_known",
-        "_pieces",
         "_resending",
         "_starved",
         "_suspended",
@@ -171,7 +170,6 @@ class MqttConnection:
         self._closed = False
         self._suspended = False
         self._tail = b""
-        self._pieces: list[bytes] | None = None
         self._held: list[bytes] | None = None
         self._held_bytes = 0
         self._known: dict[bytes, KnownTopic] | None = None

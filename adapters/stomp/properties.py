@@ -9,17 +9,13 @@ A queue that answers are to go to is `/reply-queue/NAME` in STOMP and NAME in AM
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, cast
 
+from adapters.field_text import text_of
 from adapters.stomp.destinations import REPLY_PREFIX
 from adapters.stomp.errors import StompError
 from core.properties import EMPTY, Properties, PropertyChanges, encode_properties
-
-if TYPE_CHECKING:
-    from core.field_table import FieldValue
 
 TEXT_PROPERTIES: Final = {
     "content-type": "content_type",
@@ -103,33 +99,6 @@ def _property_headers(properties: Properties) -> Iterator[tuple[str, str]]:
             if name == "reply_to" and not value.startswith("/"):
                 value = REPLY_PREFIX + value
             yield PROPERTY_HEADERS[name], value
-
-
-def text_of(value: FieldValue) -> str:
-    """An entry of the AMQP headers as the value of a STOMP header."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value is None:
-        return ""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "surrogateescape")
-    if isinstance(value, int):
-        return str(int(value))
-    if isinstance(value, float | Decimal):
-        return str(value)
-    return json.dumps(_plain(value), separators=(",", ":"), ensure_ascii=False)
-
-
-def _plain(value: FieldValue) -> object:
-    if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    if isinstance(value, bytes | Decimal):
-        return text_of(value)
-    return value
 
 
 def boolean(headers: Mapping[str, str], name: str) -> bool | None:

@@ -157,8 +157,8 @@ class MqttSessions:
             session.queue = None
         if self.sessions.get(session.client_id) is session:
             del self.sessions[session.client_id]
-        for number in [number for number, owner in self.records.items() if owner is session] if session.stored else ():
-            del self.records[number]
+        for number in session.numbers:
+            self.records.pop(number, None)
         if session.stored:
             self.broker.definitions.delete(SESSION_KIND, self.vhost.name, session.client_id)
 

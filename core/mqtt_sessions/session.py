@@ -25,7 +25,7 @@ more; in return nothing ever has to be looked up by a position that isn't known 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from core.address import Address
@@ -271,6 +271,11 @@ class MqttSession:
             self.save()
         return self._outbound_id
 
+    @property
+    def numbers(self) -> tuple[int, int]:
+        """Its own numbers in the store, 0 for what it doesn't have."""
+        return self._inbound_id, self._outbound_id
+
     def _numbered(self) -> int:
         number = self.registry.broker.definitions.next_id("queue")
         self.registry.records[number] = self
@@ -303,15 +308,15 @@ class MqttSession:
 
     def return_shared(self) -> None:
         """Messages from queues that others consume from, too, and that the client may still refuse, go back."""
-        for each in list(self.outgoing.values()):
-            if each.source and each.queue is not None and each.message is not None:
-                del self.outgoing[each.packet_id]
-                each.queue.requeue([each.message])
+        self._return(lambda each: bool(each.source))
 
     def return_own(self) -> None:
         """Before a stop in good order: what waits for a PUBACK goes back to its queue, marked as delivered."""
+        self._return(lambda each: True)
+
+    def _return(self, wanted: Callable[[Outgoing], bool]) -> None:
         for each in list(self.outgoing.values()):
-            if each.queue is not None and each.message is not None:
+            if each.queue is not None and each.message is not None and wanted(each):
                 del self.outgoing[each.packet_id]
                 each.queue.requeue([each.message])
 
@@ -335,11 +340,9 @@ class MqttSession:
         if self._expiry is not None:
             self._expiry.cancel()
         store = self.registry.broker.store
+        self.return_shared()
         for outgoing in self.outgoing.values():
-            if outgoing.source and outgoing.queue is not None and outgoing.message is not None:
-                outgoing.queue.requeue([outgoing.message])
-            else:
-                outgoing.settle()
+            outgoing.settle()
             self._settle_record(outgoing)
         self.outgoing.clear()
         for record in self.inbound.values():
@@ -376,9 +379,7 @@ class MqttSession:
         """Take what the row says."""
         self._inbound_id = inbound_id
         self._outbound_id = outbound_id
-        for number in (inbound_id, outbound_id):
-            if number:
-                self.registry.records[number] = self
+        self.registry.records.update({number: self for number in self.numbers if number})
         for subscription in subscriptions:
             self.subscriptions[subscription.filter] = subscription
             if subscription.is_own:

@@ -44,6 +44,7 @@ from core.queues.backlog import (
     RESIDENT_HEAD_BYTES,
     RESIDENT_HEAD_MESSAGES,
     Backlog,
+    Entry,
     make_ticket,
     position_of,
     sequence_of,
@@ -770,9 +771,9 @@ class ClassicQueue(Queue):
     def failures_by_position(self) -> dict[int, int]:
         if not self._failures:
             return {}
-        entries = (entry for backlog in self._backlogs for entry in backlog.entries if position_of(entry))
-        counted = {position_of(entry): self._failures.get(sequence_of(entry), 0) for entry in entries}
-        return {position: count for position, count in counted.items() if count}
+        entries = (entry for backlog in self._backlogs for entry in backlog.entries)
+        counted = {self._position_here(entry): self._failures.get(sequence_of(entry), 0) for entry in entries}
+        return {position: count for position, count in counted.items() if position and count}
 
     def delivered_position(self) -> int:
         if self._returning:
@@ -784,5 +785,10 @@ class ClassicQueue(Queue):
             for entry in backlog.entries:
                 sequence = sequence_of(entry)
                 if sequence <= self._redelivered_until or sequence in self._returned:
-                    last = max(last, position_of(entry))
+                    last = max(last, self._position_here(entry))
         return last
+
+    def _position_here(self, entry: Entry) -> int:
+        """The log position of what this queue stores, 0 for what it doesn't, even if another queue does."""
+        stored = isinstance(entry, int) or self.stores_transient or entry.properties.persistent
+        return position_of(entry) if stored else 0

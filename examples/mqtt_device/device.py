@@ -26,7 +26,7 @@ state = f"devices/{arguments.name}/state"
 
 
 async def report() -> None:
-    will = {"topic": state, "message": b"lost", "qos": 1, "retain": True}
+    will = {"topic": state, "message": "lost", "qos": 1, "retain": True}
     client = MQTTClient(client_id=arguments.name, config={"auto_reconnect": False, "will": will})
     await client.connect(arguments.url)
     await client.publish(state, b"online", qos=1, retain=True)

@@ -78,7 +78,8 @@ def _mosquitto(parent: Path | None, protocol: str) -> Iterator[Server]:
         probe.close()
         configuration = Path(name) / "mosquitto.conf"
         configuration.write_text(
-            f"listener {port} {child.LOOPBACK}\nallow_anonymous true\nmax_queued_messages 0\nmax_inflight_messages 256\n"
+            f"listener {port} {child.LOOPBACK}\nallow_anonymous true\n"
+            "max_queued_messages 0\nmax_inflight_messages 256\n"
         )
         log = Path(name) / "log"
         started_at = time.perf_counter()
@@ -113,6 +114,6 @@ def peers() -> Mapping[str, Peer]:
         Peer("warren", python, True, _warren),
         Peer("rabbitmq", rabbitmq_version(), rabbitmq_available(), _rabbitmq),
         Peer("warren-in-memory", python, True, _warren_in_memory),
-        Peer("mosquitto", "", bool(_mosquitto_path()), _mosquitto),
+        Peer("mosquitto", "as installed", bool(_mosquitto_path()), _mosquitto),
     ]
     return {peer.name: peer for peer in known}
