@@ -141,7 +141,13 @@ class VirtualHost:
                 queue = self.reply_queues.get(key)
             if queue is not None:
                 found[id(queue)] = queue
-        return Route(address, tuple(found.values()), routed=routed or bool(found), cacheable=not extra_keys)
+        return Route(
+            address,
+            tuple(found.values()),
+            routed=routed or bool(found),
+            cacheable=not extra_keys,
+            extra_keys=tuple(extra_keys),
+        )
 
     def _walk(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from gateway.config import Config
 from gateway.errors import sole_error
 from gateway.log import configure_logging
@@ -9,6 +11,8 @@ from gateway.log import configure_logging
 
 def run(config: Config) -> None:
     """Run a broker until it is told to stop.  Raises StorageError or OSError when it can't start or go on."""
+    # Nothing that starting allocates is garbage; the collector comes on when the broker is ready.
+    gc.disable()
     log = configure_logging(config.log_level).getChild("start")
     if config.file is not None:
         log.info("configuration read from %s", config.file)

@@ -165,6 +165,7 @@ async def serve(config: Config) -> None:
             gc.collect()
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)
+            gc.enable()
             nursery.start_soon(_stop_on_signal, server, signals)
             await server.wait_for_stop()
             _log.info("stopping: closing connections and flushing what is pending")

@@ -1,6 +1,6 @@
 """How methods are declared, and how one declaration reads and writes them.
 
-A method is a frozen dataclass; the name of each annotation says both the Python type and the wire type:
+A method is a dataclass that nobody changes; the name of each annotation says both the Python type and the wire type:
 
     @method("basic.ack", 60, 80)
     class BasicAck(Method):
@@ -138,6 +138,17 @@ class Method:
     ARGUMENTS: ClassVar[tuple[tuple[str, Wire], ...]]
     RAW_TABLES: ClassVar[frozenset[str]]
 
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name, _ in self.ARGUMENTS)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{each.name}={getattr(self, each.name)!r}" for each in fields(self) if each.repr)  # type: ignore[arg-type]
+        return f"{type(self).__name__}({shown})"
+
 
 AnyMethod = TypeVar("AnyMethod", bound=Method)
 
@@ -152,7 +163,9 @@ def method(
     """Declare the decorated class as the method of this name and ids."""
 
     def declare(cls: type[AnyMethod]) -> type[AnyMethod]:
-        made = dataclass(frozen=True, slots=True)(cls)
+        # Comparison and repr are Method's: writing them out per class would cost a tenth of the time to start a broker,
+        # and so would freezing at run time what the type checker freezes.
+        made = dataclass(slots=True, eq=False, repr=False)(cls)
         wire_names = {each.name: str(each.type) for each in fields(made)}  # type: ignore[arg-type]
         made.NAME = name
         made.CLASS_ID = class_id

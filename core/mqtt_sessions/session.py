@@ -150,13 +150,11 @@ class MqttSession:
 
     def next_packet_id(self) -> int:
         """A packet identifier that isn't in use."""
-        packet_id = self._packet_id
-        outgoing = self.outgoing
-        while True:
+        packet_id = self._packet_id % PACKET_ID_MAX + 1
+        while packet_id in self.outgoing:
             packet_id = packet_id % PACKET_ID_MAX + 1
-            if packet_id not in outgoing:
-                self._packet_id = packet_id
-                return packet_id
+        self._packet_id = packet_id
+        return packet_id
 
     def send(self, message: Message, queue: ClassicQueue, qos: int, source: str) -> Outgoing:
         """A message of QoS 1 or 2 is about to be sent; in state WAITING it has to wait for the next flush."""
@@ -172,9 +170,7 @@ class MqttSession:
         return self.stored and self.registry.broker.store.durable
 
     def _move_to_outbound(self, outgoing: Outgoing, message: Message, queue: ClassicQueue) -> None:
-        entries: dict[str, int | str] = {PACKET_ID: outgoing.packet_id}
-        if outgoing.source:
-            entries[SOURCE] = outgoing.source
+        entries: dict[str, int | str] = {PACKET_ID: outgoing.packet_id, SOURCE: outgoing.source}
         properties = message.properties.with_header_entries(entries)
         copy = Message(
             message.sequence,

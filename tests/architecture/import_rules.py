@@ -41,9 +41,7 @@ def violations(path: str, source: str) -> list[str]:
     layer = PurePosixPath(path).parts[0]
     assert layer in LAYERS, path
     tree = ast.parse(source, path)
-    found = [
-        (line, text) for line, name in imports(path, tree) for text in broken_by_import(layer, path, name)
-    ]
+    found = [(line, text) for line, name in imports(path, tree) for text in broken_by_import(layer, path, name)]
     if layer in ("core", "adapters"):
         found += waiting(layer, tree)
     return [f"{path}:{line}: {text}" for line, text in sorted(found)]

@@ -15,11 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_the_layer_keeps_the_rules(layer: str) -> None:
     paths = sorted((ROOT / layer).rglob("*.py"))
     assert paths, f"no source files found under {layer}/"
-    broken = [
-        text
-        for path in paths
-        for text in violations(path.relative_to(ROOT).as_posix(), path.read_text("utf-8"))
-    ]
+    broken = [text for path in paths for text in violations(path.relative_to(ROOT).as_posix(), path.read_text("utf-8"))]
     assert not broken, "\n".join(broken)
 
 
@@ -75,9 +71,7 @@ def test_each_rule_can_fail(path: str, source: str, complaint: str) -> None:
 @pytest.mark.parametrize("module", sorted(WAITING_MODULES))
 @pytest.mark.parametrize("layer", ["core", "adapters"])
 def test_core_and_adapters_import_nothing_that_waits(layer: str, module: str) -> None:
-    assert violations(f"{layer}/a.py", f"import {module}") == [
-        f"{layer}/a.py:1: {layer} may not import {module}"
-    ]
+    assert violations(f"{layer}/a.py", f"import {module}") == [f"{layer}/a.py:1: {layer} may not import {module}"]
     assert violations("gateway/a.py", f"import {module}") == []
 
 

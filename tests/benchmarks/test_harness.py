@@ -33,9 +33,17 @@ def warren_stomp() -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def warren_mqtt() -> Iterator[Server]:
+    with peers()["warren"].start(None, "mqtt") as server:
+        yield server
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS.keys())
-def test_scenario_delivers_everything(warren: Server, warren_stomp: Server, scenario: Scenario) -> None:
-    server = {"amqp": warren, "stomp": warren_stomp}[scenario.protocol]
+def test_scenario_delivers_everything(
+    warren: Server, warren_stomp: Server, warren_mqtt: Server, scenario: Scenario
+) -> None:
+    server = {"amqp": warren, "stomp": warren_stomp, "mqtt": warren_mqtt}[scenario.protocol]
     assert scenario.measure(server, MESSAGES)
 
 

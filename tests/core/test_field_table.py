@@ -232,9 +232,7 @@ def test_every_truncation_is_malformed(raw: RawValue) -> None:
 
 @pytest.mark.parametrize(("raw", "value", "name"), BY_HAND)
 @pytest.mark.parametrize("behind", [b"", b"\0" * 16])
-def test_no_value_may_reach_over_the_end_of_its_table(
-    raw: bytes, value: FieldValue, name: str, behind: bytes
-) -> None:
+def test_no_value_may_reach_over_the_end_of_its_table(raw: bytes, value: FieldValue, name: str, behind: bytes) -> None:
     for length in range(1, 2 + len(raw)):
         entry = (b"\x01k" + raw)[:length]
         inner = length.to_bytes(4, "big") + entry

@@ -46,9 +46,7 @@ property_values: dict[str, st.SearchStrategy[Any]] = {
     "timestamp": st.integers(0, 2**64 - 1),
 }
 
-property_sets = st.fixed_dictionaries({}, optional=property_values).map(
-    lambda fields: cast("PropertyChanges", fields)
-)
+property_sets = st.fixed_dictionaries({}, optional=property_values).map(lambda fields: cast("PropertyChanges", fields))
 
 
 def test_no_properties() -> None:
@@ -107,9 +105,7 @@ def test_what_is_special(name: str) -> None:
     assert properties.special == (name in SPECIAL)
 
 
-@given(
-    property_sets, st.fixed_dictionaries({}, optional={n: st.none() | s for n, s in property_values.items()})
-)
+@given(property_sets, st.fixed_dictionaries({}, optional={n: st.none() | s for n, s in property_values.items()}))
 def test_changing_touches_nothing_else(before: PropertyChanges, changes: dict[str, object]) -> None:
     original = encode_properties(**before)
     raw = original.raw
@@ -122,9 +118,7 @@ def test_changing_touches_nothing_else(before: PropertyChanges, changes: dict[st
     assert original.fields() == before
 
 
-@given(
-    raw_tables, property_sets, st.dictionaries(keys, texts, max_size=3), st.sets(keys, max_size=3), st.data()
-)
+@given(raw_tables, property_sets, st.dictionaries(keys, texts, max_size=3), st.sets(keys, max_size=3), st.data())
 def test_header_entries_that_are_not_touched_keep_their_bytes(
     headers: Any, fields: PropertyChanges, added: dict[str, str], removed: set[str], data: st.DataObject
 ) -> None:
@@ -192,9 +186,7 @@ plain_property_sets = st.fixed_dictionaries(
     {},
     optional={
         **{name: valid_short_strings for name in SHORT_STRINGS if name != "cluster_id"},
-        "headers": st.dictionaries(
-            keys, texts | st.booleans() | st.integers(-(2**63), 2**63 - 1), max_size=4
-        ),
+        "headers": st.dictionaries(keys, texts | st.booleans() | st.integers(-(2**63), 2**63 - 1), max_size=4),
         "delivery_mode": st.sampled_from([1, 2]),
         "priority": st.integers(0, 255),
         "timestamp": st.integers(0, 2**32 - 1),

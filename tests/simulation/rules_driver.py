@@ -3,6 +3,8 @@
 What is compared, of every queue: which messages are ready, in which order, with which flags, histories of deaths and
 counts of failures; what the broker says of its size; and who was delivered what.  Time moves from one deadline of the
 broker to the next, so that nothing happens earlier or later than the model says.
+
+Longer than 400 lines because each doing is drawn, done on both sides and compared in one place.
 """
 
 from __future__ import annotations

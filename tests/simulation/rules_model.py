@@ -7,6 +7,8 @@ checks that it was allowed.  Time is a number that only `at` moves.
 Work happens in rounds, as in any broker: what a command touches is looked at in the order of touching, what that
 touches afterwards.  Several queues whose heads expire at the same moment have no order that anybody promises; the
 driver tries all of them.
+
+Longer than 400 lines because the rules of a queue refer to each other, and a model split in two is harder to check.
 """
 
 from __future__ import annotations

@@ -46,9 +46,7 @@ keys = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 wild_bytes = st.binary(max_size=12)
 
 raw_leaves: st.SearchStrategy[RawValue] = st.one_of(
-    wild_bytes.map(
-        lambda data: RawValue(b"S" + _pack("I", len(data)) + data, data.decode("utf-8", "surrogateescape"))
-    ),
+    wild_bytes.map(lambda data: RawValue(b"S" + _pack("I", len(data)) + data, data.decode("utf-8", "surrogateescape"))),
     wild_bytes.map(lambda data: RawValue(b"x" + _pack("I", len(data)) + data, data)),
     _raw_integers(b"I", "i", -(2**31), 2**31 - 1),
     _raw_integers(b"i", "I", 0, 2**32 - 1),
@@ -70,9 +68,7 @@ raw_values: st.SearchStrategy[RawValue] = st.recursive(
     raw_leaves,
     lambda inner: st.one_of(
         st.lists(inner, max_size=4).map(_raw_array),
-        st.dictionaries(keys, inner, max_size=4)
-        .map(_raw_table)
-        .map(lambda raw: RawValue(b"F" + raw.data, raw.value)),
+        st.dictionaries(keys, inner, max_size=4).map(_raw_table).map(lambda raw: RawValue(b"F" + raw.data, raw.value)),
     ),
     max_leaves=8,
 )
@@ -89,9 +85,7 @@ leaves: st.SearchStrategy[FieldValue] = st.one_of(
     st.none(),
     st.floats(allow_nan=False),
     st.integers(0, 2**64 - 1).map(Timestamp),
-    st.builds(
-        lambda n, scale: Decimal(n).scaleb(-scale), st.integers(-(2**31), 2**31 - 1), st.integers(0, 99)
-    ),
+    st.builds(lambda n, scale: Decimal(n).scaleb(-scale), st.integers(-(2**31), 2**31 - 1), st.integers(0, 99)),
 )
 
 tables: st.SearchStrategy[FieldTable] = st.dictionaries(

@@ -71,9 +71,7 @@ def name_of(method: type[Method]) -> str:
 
 
 def test_the_methods_are_those_of_the_specification() -> None:
-    assert sorted(registered) == [
-        (cls, method) for cls, methods in IDS_BY_CLASS.items() for method in methods
-    ]
+    assert sorted(registered) == [(cls, method) for cls, methods in IDS_BY_CLASS.items() for method in methods]
     assert all(ids == (each.CLASS_ID, each.METHOD_ID) for ids, each in registered.items())
 
 
@@ -214,9 +212,7 @@ plain_argument_values: dict[str, st.SearchStrategy[Any]] = {
 }
 """What pamqp can say too: delivery tags below 2**63, strings of valid UTF-8, tables of simple types."""
 
-plain_methods = st.sampled_from(KNOWN_TO_BOTH).flatmap(
-    lambda method: methods_of(method, plain_argument_values)
-)
+plain_methods = st.sampled_from(KNOWN_TO_BOTH).flatmap(lambda method: methods_of(method, plain_argument_values))
 
 
 def _arguments(method: Method) -> dict[str, object]:
@@ -283,9 +279,7 @@ def test_arbitrary_bytes_raise_nothing_but_broker_errors(payload: bytes) -> None
 
 
 @given(st.sampled_from(sorted(registered)), st.binary(max_size=60))
-def test_arbitrary_arguments_raise_nothing_but_malformed_field(
-    ids: tuple[int, int], arguments: bytes
-) -> None:
+def test_arbitrary_arguments_raise_nothing_but_malformed_field(ids: tuple[int, int], arguments: bytes) -> None:
     payload = ids[0].to_bytes(2, "big") + ids[1].to_bytes(2, "big") + arguments
     try:
         decode_all(payload)

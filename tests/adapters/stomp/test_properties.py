@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.field_text import text_of
 from adapters.stomp.destinations import destination_of, parse_destination
 from adapters.stomp.errors import StompError
 from adapters.stomp.escaping import ESCAPES
 from adapters.stomp.frames import encode_headers
-from adapters.stomp.properties import OWN_HEADERS, RESERVED, headers_of, properties_of, text_of
+from adapters.stomp.properties import OWN_HEADERS, RESERVED, headers_of, properties_of
 from core.address import Address
 from core.properties import Properties
 from core.timestamp import Timestamp

@@ -34,8 +34,7 @@ def test_the_refusal_reads_as_rabbitmq_writes_it(users: Users) -> None:
     assert isinstance(error, AccessRefused)
     assert (error.code, error.scope) == (403, Scope.CONNECTION)
     assert error.reply_text == (
-        "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN. "
-        "For details see the broker logfile."
+        "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN. For details see the broker logfile."
     )
     with pytest.raises(LoginRefused, match="mechanism AMQPLAIN"):
         users.authenticate("nobody", "x", True, "AMQPLAIN")

@@ -74,9 +74,7 @@ def test_a_blank_password_is_refused_even_if_its_hash_is_stored(algorithm: str) 
         hash_password("", SALT, algorithm)
 
 
-@pytest.mark.parametrize(
-    "stored", ["", "====", "not base64!", "kI3GCg==", "kI3G", "é", DOCUMENTED_HASH[:-4], "\n"]
-)
+@pytest.mark.parametrize("stored", ["", "====", "not base64!", "kI3GCg==", "kI3G", "é", DOCUMENTED_HASH[:-4], "\n"])
 def test_a_malformed_stored_hash_matches_nothing(stored: str) -> None:
     assert not verify("test12", stored, SHA256)
 
@@ -103,9 +101,7 @@ def test_what_may_be_stored() -> None:
         check_algorithm("rot13")
 
 
-@given(
-    st.text(max_size=30), st.binary(min_size=4, max_size=4), st.sampled_from([SHA256, SHA512, MD5]), st.text()
-)
+@given(st.text(max_size=30), st.binary(min_size=4, max_size=4), st.sampled_from([SHA256, SHA512, MD5]), st.text())
 def test_verify_never_fails_and_agrees_with_hash_password(
     password: str, salt: bytes, algorithm: str, other: str
 ) -> None:

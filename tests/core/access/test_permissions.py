@@ -30,9 +30,7 @@ def allows(users: Users, kind: ResourceKind, name: str, verb: Verb, vhost: str =
     return True
 
 
-def allows_topic(
-    users: Users, key: str, verb: str = "write", exchange: str = "amq.topic", **variables: str
-) -> bool:
+def allows_topic(users: Users, key: str, verb: str = "write", exchange: str = "amq.topic", **variables: str) -> bool:
     try:
         users.check_topic("alice", "/", exchange, key, "write" if verb == "write" else "read", variables)
     except AccessRefused:
@@ -195,9 +193,7 @@ def test_lists_of_permissions(alice: Users) -> None:
     assert alice.list_permissions("none") == []
 
 
-def test_forgetting_a_vhost_takes_its_rows_out_of_the_store(
-    alice: Users, store: MemoryDefinitionStore
-) -> None:
+def test_forgetting_a_vhost_takes_its_rows_out_of_the_store(alice: Users, store: MemoryDefinitionStore) -> None:
     alice.add_user("bob", "secret")
     for user, vhost in itertools.product(("alice", "bob"), ("/", "v")):
         alice.set_permissions(user, vhost, "", "", "")
@@ -251,8 +247,6 @@ def test_lists_and_clearing_of_topic_permissions(alice: Users) -> None:
     assert allows_topic(alice, "x", exchange="one")
     assert not allows_topic(alice, "x", exchange="two")
     assert alice.clear_topic_permissions("alice", "/")
-    assert alice.list_user_topic_permissions("alice") == [
-        {"vhost": "v", "exchange": "one", "write": "", "read": ""}
-    ]
+    assert alice.list_user_topic_permissions("alice") == [{"vhost": "v", "exchange": "one", "write": "", "read": ""}]
     with pytest.raises(PreconditionFailed, match="invalid regular expression"):
         alice.set_topic_permissions("alice", "/", "one", "", "(")

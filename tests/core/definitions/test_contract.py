@@ -104,9 +104,7 @@ def test_a_value_is_copied_both_ways(store: DefinitionStore) -> None:
 
 
 @pytest.mark.parametrize("wrong", [b"bytes", {1, 2}, object()])
-def test_a_value_that_json_cannot_hold_is_refused_and_changes_nothing(
-    store: DefinitionStore, wrong: Any
-) -> None:
+def test_a_value_that_json_cannot_hold_is_refused_and_changes_nothing(store: DefinitionStore, wrong: Any) -> None:
     store.put("queue", "/", "q", {"was": "here"})
     store.commit()
     with pytest.raises(TypeError):

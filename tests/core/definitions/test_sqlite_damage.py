@@ -96,18 +96,14 @@ def test_a_database_whose_making_was_cut_short_is_a_blank_store(path: Path) -> N
 
 @pytest.mark.parametrize("text", ["not json", "[1]", "", "1", "\x00"])
 def test_a_row_that_is_no_json_object_is_refused_by_number(filled: Path, text: str) -> None:
-    change(
-        filled, f"UPDATE definitions SET value = CAST(x'{text.encode().hex()}' AS TEXT) WHERE position = 250"
-    )
+    change(filled, f"UPDATE definitions SET value = CAST(x'{text.encode().hex()}' AS TEXT) WHERE position = 250")
     store = SqliteDefinitionStore(filled)
     with pytest.raises(StorageError, match=r"definitions\.sqlite: .*damaged .*row 250 of table definitions"):
         list(store.load())
     store.close()
 
 
-@pytest.mark.parametrize(
-    "column", ["value = CAST(x'ff' AS TEXT)", "name = 'text'", "name = x'ff'", "value = 1.5"]
-)
+@pytest.mark.parametrize("column", ["value = CAST(x'ff' AS TEXT)", "name = 'text'", "name = x'ff'", "value = 1.5"])
 def test_a_row_of_wrong_types_is_refused(filled: Path, column: str) -> None:
     change(filled, f"UPDATE definitions SET {column} WHERE position = 250")
     store = SqliteDefinitionStore(filled)
@@ -140,9 +136,7 @@ def test_a_directory_in_place_of_the_file_is_said(path: Path) -> None:
     assert_refused(path, "can't be opened")
 
 
-def test_a_full_disk_is_said_and_nothing_half_done_is_kept(
-    sqlite_store: SqliteDefinitionStore, path: Path
-) -> None:
+def test_a_full_disk_is_said_and_nothing_half_done_is_kept(sqlite_store: SqliteDefinitionStore, path: Path) -> None:
     sqlite_store.put("queue", "/", "kept", {})
     sqlite_store.commit()
     sqlite_store._run("PRAGMA max_page_count = 20")

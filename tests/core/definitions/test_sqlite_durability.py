@@ -182,9 +182,7 @@ def test_sync_reaches_the_log_that_holds_the_commit(
     assert synced == [wal_path(path).stat().st_ino] * 3
 
 
-def test_sync_runs_in_another_thread_beside_puts_and_commits(
-    sqlite_store: SqliteDefinitionStore, path: Path
-) -> None:
+def test_sync_runs_in_another_thread_beside_puts_and_commits(sqlite_store: SqliteDefinitionStore, path: Path) -> None:
     finished = threading.Event()
     errors: list[BaseException] = []
 

@@ -101,7 +101,5 @@ def test_other_modes_are_refused_and_change_nothing(mode: FieldValue, text: str)
 
 
 def test_only_the_headers_exchange_looks_at_headers() -> None:
-    depends = {
-        name: create(name, "x").depends_on_headers for name in ("direct", "fanout", "topic", "headers")
-    }
+    depends = {name: create(name, "x").depends_on_headers for name in ("direct", "fanout", "topic", "headers")}
     assert depends == {"direct": False, "fanout": False, "topic": False, "headers": True}

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import pytest
 
+from core.declaration_binding import unbind
+from core.declaration_queue import delete_queue
 from core.errors import NotImplementedByBroker, PreconditionFailed
 from core.field_table import Encodable
 from core.policies.policy import make_policy
 from core.queues.quorum import RETRIES_AT_ONCE, RETRY_MS, QuorumQueue
 from core.vhost import Outcome
 from tests.support import core_clients
-from tests.support.core_clients import advance, bind, bound_queue, exchange, headers_of, publish, take, take_messages
+from tests.support.core_clients import (
+    advance,
+    bind,
+    bound_queue,
+    exchange,
+    guest,
+    headers_of,
+    publish,
+    take,
+    take_messages,
+)
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_consumer import SimulatedConsumer
 
@@ -140,8 +152,10 @@ def test_dead_letters_wait_for_room_and_are_not_doubled(memory: SimulatedBroker)
     for _ in range(3):
         advance(memory, RETRY_MS)
         assert (roomy.ready_count, full.ready_count, queue.untaken_count) == (0, 0, 1)
-    memory.vhost.exchanges["graves"].remove(next(iter(memory.vhost.exchanges["graves"].bindings)))
-    memory.vhost.changed()
+    unbind(guest(memory), "queue", "full", "graves", "", {})
+    advance(memory, RETRY_MS)
+    assert take(roomy) == [b"x"]
+    assert queue.untaken_count == 0
 
 
 def test_waiting_dead_letters_count_towards_the_length(memory: SimulatedBroker) -> None:
@@ -155,18 +169,21 @@ def test_waiting_dead_letters_count_towards_the_length(memory: SimulatedBroker) 
 
 def test_many_waiting_dead_letters_are_tried_by_turns(memory: SimulatedBroker) -> None:
     """Those that nobody takes don't hold up the others for ever."""
-    queue = quorum(memory, {**AT_LEAST_ONCE, "x-dead-letter-exchange": ""})
-    other = core_clients.queue(memory, "other")
+    exchange(memory, "in", "fanout")
+    exchange(memory, "graves", "direct")
+    queue = quorum(memory, {**AT_LEAST_ONCE, "x-message-ttl": 100})
+    bind(memory, "q", "in")
     stuck = 2 * RETRIES_AT_ONCE
     for _ in range(stuck):
-        publish(memory, "", b"stuck", key="q")
-    consumer = SimulatedConsumer(queue)
-    queue.add_consumer(consumer)
-    memory.settle()
-    for message, _ in consumer.taken:
-        queue.discard(message)
-    assert queue.untaken_count == stuck, "a letter to the queue where it died, rejected, is taken"
-    assert other.ready_count == 0
+        publish(memory, "in", b"stuck", key="nobody")
+    publish(memory, "in", b"good", key="good")
+    advance(memory, 100)
+    assert queue.untaken_count == stuck + 1
+    graves = bound_queue(memory, "grave", "graves", "good")
+    for _ in range(3):
+        advance(memory, RETRY_MS)
+    assert take(graves) == [b"good"]
+    assert queue.untaken_count == stuck
 
 
 def test_after_a_restart_what_waited_dies_again(disk: SimulatedBroker) -> None:
@@ -184,17 +201,11 @@ def test_deleting_lets_go_of_waiting_dead_letters(disk: SimulatedBroker) -> None
     queue = quorum(disk, {**AT_LEAST_ONCE, "x-message-ttl": 100})
     publish(disk, "", b"x", key="q")
     advance(disk, 100)
-    core_clients_delete(disk, "q")
+    delete_queue(guest(disk), "q")
     disk.settle()
     assert queue.untaken_count == 0
     assert disk.broker.store.statistics()["entries"] == 0
     assert disk.timers == 0
-
-
-def core_clients_delete(broker: SimulatedBroker, name: str) -> None:
-    from core.declaration_queue import delete_queue
-
-    delete_queue(core_clients.guest(broker), name)
 
 
 def test_at_least_once_needs_a_queue_that_refuses(memory: SimulatedBroker) -> None:
@@ -221,12 +232,10 @@ def test_redeclaring_does_not_put_off_the_expiry(memory: SimulatedBroker) -> Non
 
 
 def test_conditional_deletion_is_refused(memory: SimulatedBroker) -> None:
-    from core.declaration_queue import delete_queue
-
     quorum(memory)
     for conditions in ({"if_unused": True}, {"if_empty": True}):
         with pytest.raises(NotImplementedByBroker):
-            delete_queue(core_clients.guest(memory), "q", **conditions)
+            delete_queue(guest(memory), "q", **conditions)
 
 
 @pytest.mark.parametrize("name", ["x-max-priority", "x-queue-mode", "x-queue-version", "x-max-age"])
