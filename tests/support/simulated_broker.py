@@ -163,9 +163,10 @@ class SimulatedBroker:
         meanwhile()
         self._start()
 
-    def crash(self) -> None:
-        """Start again from what has been committed, as after kill -9."""
+    def crash(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Start again from what has been committed, as after kill -9.  `meanwhile`: called in between."""
         self._end()
+        meanwhile()
         self._start()
 
     def close(self) -> None:

@@ -1,0 +1,88 @@
+"""Consumers that keep messages too long (A.5, A.7 delivery ack timeout), through a real client.
+
+RabbitMQ looks once a minute and knows no timeout of a consumer's own before 3.12 (4.3 cancels the consumer, releases
+before close its channel), so these tests talk to Warren only.
+"""
+
+from __future__ import annotations
+
+import pika
+import pytest
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import ChannelClosedByBroker
+
+from tests.conformance.scenario import Inbox, Workbench, fill, process_until, ready_count, send
+from tests.support.brokers import Broker
+
+TIMEOUT_MS = 300
+
+
+@pytest.fixture(autouse=True)
+def warren_only(broker_process: Broker) -> None:
+    if not broker_process.is_warren:
+        pytest.skip("Debian's RabbitMQ looks once a minute, and closes the channel")
+
+
+def test_the_consumer_is_cancelled_and_its_messages_return(bench: Workbench, channel: BlockingChannel) -> None:
+    queue = bench.queue(channel)
+    slow = Inbox(channel, queue, arguments={"x-consumer-timeout": TIMEOUT_MS})
+    fill(channel, queue, 2)
+    held = slow.wait(2)
+    slow.wait_for_cancel()
+    assert ready_count(channel, queue) == 2
+    channel.basic_ack(held[0].tag)
+    again = Inbox(channel, queue)
+    assert [(delivery.body, delivery.redelivered) for delivery in again.wait(2)] == [(b"1", True), (b"2", True)]
+    channel.basic_ack(again.deliveries[1].tag, multiple=True)
+    assert ready_count(channel, queue) == 0
+
+
+def test_who_acknowledges_in_time_goes_on(bench: Workbench, channel: BlockingChannel) -> None:
+    """For twice as long as one delivery may take; the other consumer's end shows that time has passed."""
+    quick_queue, slow_queue = bench.queue(channel), bench.queue(channel)
+    arguments = {"x-consumer-timeout": TIMEOUT_MS}
+    quick = Inbox(channel, quick_queue, arguments=arguments)
+    for _ in range(2):
+        slow = Inbox(channel, slow_queue, arguments=arguments)
+        send(channel, "", slow_queue, b"x")
+        slow.wait(len(slow.deliveries) or 1)
+        while not slow.cancelled:
+            send(channel, "", quick_queue, b"x")
+            count = len(quick.deliveries)
+            process_until(channel, lambda count=count: len(quick.deliveries) > count)  # type: ignore[misc]
+            channel.basic_ack(quick.deliveries[-1].tag)
+        channel.queue_purge(slow_queue)
+    assert not quick.cancelled
+
+
+def test_the_queue_may_set_the_timeout(bench: Workbench, channel: BlockingChannel) -> None:
+    queue = bench.queue(channel, arguments={"x-consumer-timeout": TIMEOUT_MS})
+    slow = Inbox(channel, queue)
+    fill(channel, queue, 1)
+    slow.wait_for_cancel()
+
+
+def test_a_client_without_cancel_notify_has_its_channel_closed(bench: Workbench) -> None:
+    """pika always declares the capability; what it sends is changed on its way."""
+    connection = bench.connect(client_properties={"capabilities": {"consumer_cancel_notify": False}})
+    channel = connection.channel()
+    queue = bench.queue(channel)
+    slow = Inbox(channel, queue, arguments={"x-consumer-timeout": TIMEOUT_MS})
+    fill(channel, queue, 1)
+    with pytest.raises(ChannelClosedByBroker) as caught:
+        process_until(channel, lambda: slow.cancelled)
+    assert caught.value.reply_code == 406
+    assert f"Timeout value used: {TIMEOUT_MS} ms" in caught.value.reply_text
+    other = connection.channel()
+    assert ready_count(other, queue) == 1
+
+
+def test_the_log_warns_at_half_the_time(bench: Workbench, channel: BlockingChannel, broker: Broker) -> None:
+    queue = bench.queue(channel)
+    slow = Inbox(channel, queue, consumer_tag="sleepy", arguments={"x-consumer-timeout": TIMEOUT_MS})
+    send(channel, "", queue, b"x", delivery_mode=pika.DeliveryMode.Transient)
+    slow.wait_for_cancel()
+    lines = [line for line in broker.read_log().splitlines() if "consumer 'sleepy'" in line]
+    assert len(lines) == 2
+    assert f"at {TIMEOUT_MS} ms it will be cancelled" in lines[0]
+    assert "cancelling it" in lines[1]
