@@ -59,7 +59,7 @@ def declare_queue(
         return existing
     _check_dead_letter_permissions(client, name, arguments)
     check_queue_limit(vhost, name)
-    queue_class(f"queue '{name}' in vhost '{vhost.name}'", arguments).check_declaration(
+    queue_class(f"queue '{name}' in vhost '{vhost.name}'", arguments, internal=False).check_declaration(
         f"queue '{name}' in vhost '{vhost.name}'",
         durable=durable,
         exclusive=exclusive,

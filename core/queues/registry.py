@@ -35,10 +35,15 @@ def queue_types() -> list[str]:
     return sorted(_types.keys() - _internal)
 
 
-def queue_class(description: str, arguments: Mapping[str, FieldValue]) -> type[Queue]:
-    """The class that the arguments ask for; PreconditionFailed (406) names the known ones."""
+def queue_class(description: str, arguments: Mapping[str, FieldValue], *, internal: bool = True) -> type[Queue]:
+    """The class that the arguments ask for; PreconditionFailed (406) names the known ones.
+
+    internal: types that only the broker makes count too; False for what a client declares.
+    """
     wanted = arguments.get("x-queue-type", ClassicQueue.type_name)
     found = _types.get(wanted) if isinstance(wanted, str) else None
+    if not internal and wanted in _internal:
+        found = None
     if found is None:
         raise PreconditionFailed(
             f"invalid arg 'x-queue-type' for {description}: unknown queue type {wanted!r}; "

@@ -49,7 +49,7 @@ def test_a_publish(bench: Workbench, channel: BlockingChannel) -> None:
     assert said == {
         "exchange_name": exchange,
         "routing_keys": ["key"],
-        "properties": {"delivery_mode": 2, "priority": 3, "content_type": "text/plain", "headers": {"own": "x"}},
+        "properties": properties,
         "vhost": "/",
         "channel": channel.channel_number,
         "user": "guest",

@@ -131,6 +131,7 @@ def test_exclusive_consuming_from_a_queue_with_a_single_active_consumer(
         ("x-dead-letter-routing-key", "no exchange"),
         ("x-single-active-consumer", "yes"),
         ("x-queue-type", "imaginary"),
+        ("x-queue-type", "mqtt"),
     ],
 )
 def test_invalid_arguments_name_themselves(
