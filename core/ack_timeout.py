@@ -4,9 +4,9 @@ Nothing is noted per delivery.  A watch wakes up every so often and notes, per s
 time; a tag at or below an earlier note is at least that old.  So a timeout is noticed late by up to one interval, which
 for the default of 30 minutes is a minute, and costs nothing in between.
 
-At half the time a warning goes to the log, once per consumer.  On expiry the consumer is cancelled with notice and what
-it holds returns to its queue; the channel lives on.  A client that declared no consumer_cancel_notify would wait for
-ever, so its channel is closed with 406 instead.
+At half the time a warning goes to the log, once for the oldest delivery of a consumer.  On expiry the consumer is
+cancelled with notice and what it holds returns to its queue; the channel lives on.  A client that declared no
+consumer_cancel_notify would wait for ever, so its channel is closed with 406 instead.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class AckTimeoutWatch:
         self._broker = broker
         self._timeout_ms = timeout_ms
         self._impatient: dict[Consumer, None] = {}
-        self._warned: set[tuple[int, int]] = set()
+        self._warned: dict[Consumer, int] = {}
         self._next = broker.deadlines.schedule(broker.now_ms + self._interval_ms, self._look)
 
     @property
@@ -89,6 +89,7 @@ class AckTimeoutWatch:
             for holder in session.ack_holders():
                 self._look_at(holder, now_ms)
         self._impatient = {consumer: None for consumer in self._impatient if consumer.active}
+        self._warned = {consumer: tag for consumer, tag in self._warned.items() if consumer.active}
         self._next = self._broker.deadlines.schedule(now_ms + self._interval_ms, self._look)
 
     def _look_at(self, holder: AckHolder, now_ms: int) -> None:
@@ -122,12 +123,9 @@ class AckTimeoutWatch:
             del notes[1:-1:2]
 
     def _warn(self, consumer: Consumer, tag: int, age_ms: int, timeout_ms: int) -> None:
-        key = (id(consumer), tag)
-        if key in self._warned:
+        if self._warned.get(consumer) == tag:
             return
-        if len(self._warned) > NOTES_MAX * NOTES_MAX:
-            self._warned.clear()
-        self._warned.add(key)
+        self._warned[consumer] = tag
         _log.warning(
             "consumer '%s' on %s has not acknowledged for %d ms; at %d ms it will be cancelled",
             consumer.tag,

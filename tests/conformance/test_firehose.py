@@ -37,9 +37,8 @@ def test_a_publish(bench: Workbench, channel: BlockingChannel) -> None:
     exchange = bench.exchange(channel, "fanout")
     queue = bench.bound_queue(channel, exchange, "")
     copies = observe(bench, f"publish.{exchange}")
-    send(
-        channel, exchange, "key", b"body", delivery_mode=2, priority=3, content_type="text/plain", headers={"own": "x"}
-    )
+    properties = {"delivery_mode": 2, "priority": 3, "content_type": "text/plain", "headers": {"own": "x"}}
+    send(channel, exchange, "key", b"body", **properties)
     (copy,) = copies.wait(1)
     assert (copy.body, copy.exchange, copy.routing_key) == (b"body", TRACE, f"publish.{exchange}")
     said = headers(copy)

@@ -187,6 +187,17 @@ def test_expiry_is_no_failure_of_the_delivery(broker: SimulatedBroker) -> None:
     assert broker.queue("q").ready_count == 1
 
 
+def test_every_consumer_is_warned_of(broker: SimulatedBroker, caplog: pytest.LogCaptureFixture) -> None:
+    """Those that come after others went, too."""
+    with caplog.at_level(logging.WARNING):
+        for number in range(1, 20):
+            client = consuming(broker)
+            wait(broker, TIMEOUT_DEFAULT_MS * 2 // 3)
+            client.close()
+            broker.queue("q").purge()
+            assert len(warnings(caplog)) == number
+
+
 def wakeups(broker: SimulatedBroker, milliseconds: int) -> int:
     count, end_ms = 0, broker.broker.now_ms + milliseconds
     while (at_ms := broker.broker.deadlines.next_at_ms) is not None and at_ms <= end_ms:

@@ -1,7 +1,7 @@
 """Queues with rules against a simple model, under random doings: neither may ever disagree with the other.
 
 A failure names its seed and ends with what was done; the same seed does it again.  How many histories of how many
-steps are run is bounded for every day; `tests/simulation/README.md` says how to run more.
+steps are run is bounded for every day; many_rules.py runs more.
 """
 
 from __future__ import annotations
