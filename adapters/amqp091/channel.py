@@ -204,7 +204,11 @@ class Channel:
 
     def acknowledgement_timed_out(self, consumer: Consumer, timeout_ms: int) -> None:
         """Cancel the consumer with notice and return its messages; without cancel notify, close the channel (406)."""
+        held = {tag: entry for tag, entry in self.unacked.items() if entry[2] is consumer}
+        for tag in held:
+            del self.unacked[tag]
         if "consumer_cancel_notify" not in self.connection.capabilities:
+            settle_deliveries(held, "return")
             self.connection.channel_failed(
                 self,
                 PreconditionFailed(
@@ -216,9 +220,6 @@ class Channel:
             return
         self.consumers.pop(consumer.tag, None)
         self.send(cancel_notice(consumer.tag))
-        held = {tag: entry for tag, entry in self.unacked.items() if entry[2] is consumer}
-        for tag in held:
-            del self.unacked[tag]
         self.expired.update(held)
         end_consumer(consumer)
         settle_deliveries(held, "return")

@@ -114,7 +114,7 @@ def test_without_cancel_notify_the_channel_is_closed(broker: SimulatedBroker) ->
     capabilities = {name: value for name, value in CAPABILITIES.items() if name != "consumer_cancel_notify"}
     client.handshake(capabilities=capabilities)
     client.open()
-    client.declare("q")
+    client.declare("q", arguments={"x-delivery-limit": 0})
     client.consume("q", "t")
     client.publish("q", b"held")
     client.take()

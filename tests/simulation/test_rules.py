@@ -14,8 +14,8 @@ from core.queues import backlog, classic
 from tests.simulation.rules_driver import RulesSimulation
 
 STEPS = 200
-IN_MEMORY = range(30)
-ON_DISK = range(1000, 1025)
+IN_MEMORY = range(120)
+ON_DISK = range(1000, 1080)
 
 
 @pytest.fixture
