@@ -51,12 +51,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from core.broker import Broker
     from core.outbox import Outbox
-    from core.transport import Session, Transport
+    from core.transport import Carrier, Session, Transport
 
 ENTRY_POINT_GROUP = "warren.adapters"
 
 Accept = Callable[["Broker", "Transport"], "tuple[Session, Outbox]"]
 """Makes the session, and the outbox that it fills, for an accepted connection."""
+
+AcceptCarrier = Callable[["Broker", "Carrier"], "tuple[Session, Outbox]"]
+"""Makes a stage (adapters.stage), which carries another session or steps aside for it.  Every Accept is one too."""
 
 
 class Options:

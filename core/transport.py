@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from core.outbox import Outbox
+
+
+@dataclass(frozen=True, slots=True)
+class TlsState:
+    """What TLS has agreed on for a connection.
+
+    protocol, cipher: such as TLSv1.3 and TLS_AES_256_GCM_SHA384.  peer_subject, peer_issuer, peer_validity: of the
+    verified certificate that the peer has shown, as RFC 4514 and RabbitMQ write them; empty without one.
+    """
+
+    protocol: str
+    cipher: str
+    peer_subject: str = ""
+    peer_issuer: str = ""
+    peer_validity: str = ""
 
 
 class Transport(Protocol):
     """One connection's carrier, implemented by the gateway (and by tests).
 
-    peer_host, peer_port, host, port: the two ends.  certificate_name: the name in the peer's verified TLS
-    certificate, if it showed one.
+    peer_host, peer_port, host, port: the two ends.  tls: what TLS agreed on, None without TLS.  certificate_name: the
+    name to log in with, from the peer's verified TLS certificate, if it showed one.
     """
 
     peer_host: str
@@ -17,8 +36,15 @@ class Transport(Protocol):
     host: str
     port: int
     certificate_name: str | None
-    received_bytes: int
-    sent_bytes: int
+    tls: TlsState | None
+
+    @property
+    def received_bytes(self) -> int:
+        """From the peer, so far."""
+
+    @property
+    def sent_bytes(self) -> int:
+        """To the peer, so far."""
 
     def send(self) -> None:
         """Take the outbox's chunks and give them to the socket, without blocking."""
@@ -34,6 +60,17 @@ class Transport(Protocol):
 
     def resume(self) -> None:
         """Read again."""
+
+
+class Carrier(Transport, Protocol):
+    """A transport whose session may be exchanged: a link, or a stage (adapters.stage) that carries another one."""
+
+    def start(self, session: Session, outbox: Outbox) -> None:
+        """From now on `session` gets what comes in, and what `outbox` holds is sent.
+
+        Called once for an accepted connection, and again by a stage that steps aside for the session it was followed
+        by.
+        """
 
 
 class Session(Protocol):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from core.deadlines import Deadline
     from core.outbox import Outbox
-    from core.transport import Session
+    from core.transport import Session, TlsState
     from gateway.hub import Hub
 
 _log = logging.getLogger("warren.connection")
@@ -35,7 +35,7 @@ LINGER_BYTES_MAX: Final = 16 * 1024 * 1024
 
 
 class Link:
-    """See the head of this file; implements core.transport.Transport."""
+    """See the head of this file; implements core.transport.Carrier."""
 
     __slots__ = (
         "_closed",
@@ -59,6 +59,7 @@ class Link:
         "received_bytes",
         "sent_bytes",
         "session",
+        "tls",
     )
 
     session: Session
@@ -71,6 +72,7 @@ class Link:
         self.peer_host, self.peer_port = _address(sock.getpeername)
         self.host, self.port = _address(sock.getsockname)
         self.certificate_name: str | None = None
+        self.tls: TlsState | None = None
         self.received_bytes = 0
         self.sent_bytes = 0
         self._sending: memoryview | None = None

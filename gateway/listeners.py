@@ -17,7 +17,7 @@ from gateway.config_values import format_address
 from gateway.link import Link
 
 if TYPE_CHECKING:
-    from adapters.interface import Accept
+    from adapters.interface import AcceptCarrier
     from core.deadlines import Deadline
     from core.outbox import Outbox
     from gateway.config_values import Listener
@@ -55,7 +55,7 @@ class ListeningSocket:
     Raises StorageError, which ends the start, when the address can't be had.
     """
 
-    def __init__(self, hub: Hub, listener: Listener, accept: Accept, descriptors_max: int) -> None:
+    def __init__(self, hub: Hub, listener: Listener, accept: AcceptCarrier, descriptors_max: int) -> None:
         self._hub = hub
         self._accept = accept
         self._links_max = max(descriptors_max - DESCRIPTORS_RESERVED, 1)

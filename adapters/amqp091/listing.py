@@ -21,7 +21,7 @@ def describe_connection(connection: Connection) -> dict[str, object]:
         "port": transport.port,
         "peer_host": transport.peer_host,
         "peer_port": transport.peer_port,
-        "ssl": transport.certificate_name is not None,
+        "ssl": transport.tls is not None,
         "state": connection.reported_state,
         "channels": len(connection.channels),
         "protocol": "AMQP 0-9-1",

@@ -24,7 +24,7 @@ def describe_connection(connection: MqttConnection) -> dict[str, object]:
         "port": transport.port,
         "peer_host": transport.peer_host,
         "peer_port": transport.peer_port,
-        "ssl": transport.certificate_name is not None,
+        "ssl": transport.tls is not None,
         "state": "blocked" if connection.held_back else connection.state,
         "channels": 1 if client else 0,
         "protocol": _PROTOCOLS.get(connection.level, "MQTT"),

@@ -20,7 +20,7 @@ def describe_connection(session: StompSession) -> dict[str, object]:
         "port": transport.port,
         "peer_host": transport.peer_host,
         "peer_port": transport.peer_port,
-        "ssl": transport.certificate_name is not None,
+        "ssl": transport.tls is not None,
         "state": "blocked" if session.held_back else session.state,
         "channels": 1 if client else 0,
         "protocol": client.protocol if client else "STOMP",

@@ -7,11 +7,11 @@ read waits, the outbox hears how much that is, and a connection that closes in g
 from __future__ import annotations
 
 from core.outbox import Outbox
-from core.transport import Session
+from core.transport import Session, TlsState
 
 
 class SimulatedTransport:
-    """Implements core.transport.Transport.
+    """Implements core.transport.Carrier.
 
     socket_room: how many more bytes the peer's side takes, None for any number.  paused: the session doesn't want to
     read.  closing: nothing is read any more.  closed: the connection is gone; aborted: not in good order.
@@ -26,6 +26,7 @@ class SimulatedTransport:
         self.host = "127.0.0.1"
         self.port = 5672
         self.certificate_name: str | None = None
+        self.tls: TlsState | None = None
         self.received_bytes = 0
         self.sent_bytes = 0
         self.socket_room: int | None = None
@@ -63,7 +64,11 @@ class SimulatedTransport:
         """The peer's side of the connection is gone."""
         self._end("the peer closed the socket")
 
-    # core.transport.Transport
+    # core.transport.Carrier
+
+    def start(self, session: Session, outbox: Outbox) -> None:
+        self.session = session
+        self.outbox = outbox
 
     def send(self) -> None:
         chunks = self.outbox.take()
