@@ -31,6 +31,8 @@ DELIVER_IDS: Final = b"\0\x3c\0\x3c"
 DELIVER_FIXED_BYTES: Final = 13
 """Ids, delivery tag and the octet of flags: what basic.deliver has beside its three strings."""
 
+DELIVERY_TAG_BYTES: Final = 8
+
 ADDRESSES_MAX: Final = 1024
 """Addresses whose prefix and suffix are kept, per consumer."""
 
@@ -40,6 +42,7 @@ class AmqpConsumer(Consumer):
 
     __slots__ = (
         "_address",
+        "_around",
         "_body_frame_max",
         "_framed_for",
         "_outbox",
@@ -78,6 +81,7 @@ class AmqpConsumer(Consumer):
         self._body_frame_max = channel.connection.frame_max - FRAME_OVERHEAD_BYTES
         self._address: Address | None = None
         self._prefix = self._suffix = self._suffix_redelivered = b""
+        self._around = 0
         self._parts: dict[Address, tuple[bytes, bytes, bytes]] = {}
 
     def can_take(self) -> bool:
@@ -108,7 +112,7 @@ class AmqpConsumer(Consumer):
         )
         if not outbox.touched:
             outbox.touch()
-        outbox.room = room = outbox.room - len(content) - len(self._prefix) - len(self._suffix) - 8
+        outbox.room = room = outbox.room - len(content) - self._around
         if self.no_ack:
             if room > 0:
                 return True
@@ -178,6 +182,7 @@ class AmqpConsumer(Consumer):
             self._parts[address] = parts
         self._address = address
         self._prefix, self._suffix, self._suffix_redelivered = parts
+        self._around = len(self._prefix) + len(self._suffix) + DELIVERY_TAG_BYTES
 
 
 def cancel_notice(tag: str) -> methods.BasicCancel:

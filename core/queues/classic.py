@@ -293,7 +293,7 @@ class ClassicQueue(Queue):
                 delivered_bytes += message.body_size
                 consumer = available[0]
                 sequence = message.sequence
-                redelivered = sequence <= redelivered_until or (bool(returned) and sequence in returned)
+                redelivered = sequence <= redelivered_until or sequence in returned
                 more = consumer.deliver(message, redelivered)
                 if not consumer.no_ack:
                     unacked += 1
