@@ -45,6 +45,7 @@ from adapters.amqp091.holding import Holding
 from adapters.amqp091.listing import describe_channel, describe_connection
 from adapters.amqp091.publishing import Publishing
 from adapters.amqp091.texts import short_text
+from adapters.unread import UnreadReplies
 from core.client import Client
 from core.declaration_queue import end_client
 from core.errors import (
@@ -136,8 +137,7 @@ class Connection:
         self.provided_name = ""
         self._tail = b""
         self._closed = False
-        self._suspended = False
-        self._unread: Deadline | None = None
+        self._unread = UnreadReplies(broker, self.outbox, self.name, settings.unread_timeout_ms)
         self._close_ok: Deadline | None = None
         self._heartbeat: Heartbeat | None = None
         self._property_lists: dict[bytes, Properties] = {}
@@ -167,7 +167,7 @@ class Connection:
                 position = self._handshake.header(data)
                 if self._closed:
                     return
-            if self._suspended or (self._handshake is not None and not self._handshake.header_seen):
+            if self._unread.suspended or (self._handshake is not None and not self._handshake.header_seen):
                 self._tail = data[position:]
             else:
                 position = self._parse(data, position)
@@ -180,18 +180,15 @@ class Connection:
             return
         for channel in self._confirming:
             channel.confirm_batch()
-        if self.outbox.overfull and not self._suspended:
-            self._suspend()
+        if self.outbox.overfull and not self._unread.suspended:
+            self._unread.suspend()
 
     def drained(self) -> None:
         """The peer has read what it was sent: go on with commands that waited for that."""
-        if not self._suspended:
+        if not self._unread.read():
             return
-        self._suspended = False
-        if self._unread is not None:
-            self._unread.cancel()
         self._holding.release()
-        if not self._suspended:
+        if not self._unread.suspended:
             if not self._holding.paused:
                 self.transport.resume()
             self.receive(b"")
@@ -323,7 +320,7 @@ class Connection:
                 )
             self._frame(kind, number, data, position, stop)
             position = stop + 1
-            if self._closed or self._suspended:
+            if self._closed or self._unread.suspended:
                 return position
             payload_max = min(self.frame_max, self.settings.message_bytes_max)
             self._check_versions()
@@ -333,7 +330,7 @@ class Connection:
     def _parse_short(self, data: bytes, position: int) -> int:
         """What the loop leaves: frames too short to be a method (heartbeats, empty bodies), or their beginning."""
         end = len(data)
-        while end - position >= 8 and not self._closed and not self._suspended:
+        while end - position >= 8 and not self._closed and not self._unread.suspended:
             kind, number, size = _unpack_envelope(data, position)
             stop = position + 7 + size
             if stop >= end:
@@ -435,7 +432,7 @@ class Connection:
         except BrokerError as error:
             self._frame_failed(error, number, class_id, method_id)
         if self.outbox.overfull and not self._closed:
-            self._suspend()
+            self._unread.suspend()
 
     def channel_frame(self, kind: int, number: int, data: bytes, start: int, stop: int) -> None:
         """Handle a frame of an open or opening channel."""
@@ -518,29 +515,6 @@ class Connection:
         elif isinstance(method, methods.ConnectionClose):
             self.send(0, methods.ConnectionCloseOk())
             self._finish()
-
-    def _suspend(self) -> None:
-        """The peer doesn't read its replies: take no commands until it does, and cut it off if it never does."""
-        self._suspended = True
-        self.transport.pause()
-        room = self.outbox.room
-        self._unread = self.broker.deadlines.schedule(
-            self.broker.now_ms + self.settings.unread_timeout_ms,
-            lambda now_ms: self._cut_off_unless_read(room),
-        )
-
-    def _cut_off_unless_read(self, room: int) -> None:
-        if not self._suspended or self._closed:
-            return
-        if self.outbox.room > room:
-            self._suspend()
-            return
-        _log.warning(
-            "connection %s: peer has not read its replies for %d s; cutting it off",
-            self.name,
-            self.settings.unread_timeout_ms // 1000,
-        )
-        self.transport.abort()
 
     # Phases
 
@@ -673,10 +647,10 @@ class Connection:
             self.client = None
 
     def _forget_deadlines(self) -> None:
-        for deadline in (self._unread, self._close_ok):
-            if deadline is not None:
-                deadline.cancel()
-        self._unread = self._close_ok = None
+        self._unread.stop()
+        if self._close_ok is not None:
+            self._close_ok.cancel()
+            self._close_ok = None
 
     def _handshake_expired(self, now_ms: int) -> None:
         _log.warning(
@@ -704,19 +678,19 @@ class Connection:
     @property
     def not_read(self) -> bool:
         """True while the broker itself holds back from reading: the peer's silence says nothing then."""
-        return self._suspended or self._holding.paused
+        return self._unread.suspended or self._holding.paused
 
     @property
     def suspended(self) -> bool:
         """True while the peer has too many replies to read before it may send more commands."""
-        return self._suspended
+        return self._unread.suspended
 
     def handle_held(self, frames: list[tuple[int, int, bytes]]) -> int:
         """Handle frames that an alarm held back, as far as the peer reads the answers; how many were done with."""
         count = 0
         try:
             for kind, number, frame in frames:
-                if self._suspended:
+                if self._unread.suspended:
                     break
                 count += 1
                 if self.state == "running":

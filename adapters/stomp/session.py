@@ -35,6 +35,7 @@ from adapters.stomp.parser import FrameParser
 from adapters.stomp.receipts import Receipts
 from adapters.stomp.replies import Replies
 from adapters.stomp.sending import KNOWN_HEAD_BYTES_MAX, KNOWN_SENDS_MAX, KnownSend, may_be_remembered
+from adapters.unread import UnreadReplies
 from core.declaration_queue import end_client, end_consumer
 from core.errors import BrokerError, InternalError
 from core.message import Message
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     from core.broker import Broker
     from core.client import Client
     from core.consumer import Consumer
-    from core.deadlines import Deadline
     from core.properties import Properties
     from core.route import Route
     from core.transport import Transport
@@ -100,9 +100,8 @@ class StompSession:
         self._vhost_version = 0
         self._end_of_frame = END_WITH_LINE_FEED if settings.trailing_line_feed else END
         self._closed = False
-        self.suspended = False
         self._unparsed = b""
-        self._unread: Deadline | None = None
+        self._unread = UnreadReplies(broker, self.outbox, self.name, settings.unread_timeout_ms)
         self._heartbeat: Heartbeat | None = None
         self._holding = Holding(self)
         timeout_ms = max(settings.login_timeout_ms, TYPING_TIMEOUT_MS if settings.friendly else 0)
@@ -120,6 +119,11 @@ class StompSession:
     def held_back(self) -> bool:
         """True while an alarm holds this session's publishes."""
         return self._holding.active
+
+    @property
+    def suspended(self) -> bool:
+        """True while the peer has too many replies to read before it may send more frames."""
+        return self._unread.suspended
 
     @property
     def not_read(self) -> bool:
@@ -144,11 +148,8 @@ class StompSession:
 
     def drained(self) -> None:
         """The peer has read what it was sent: go on with frames that waited for that."""
-        if not self.suspended or self._closed:
+        if not self._unread.read() or self._closed:
             return
-        self.suspended = False
-        if self._unread is not None:
-            self._unread.cancel()
         self._holding.release()
         if self.suspended:
             return
@@ -268,7 +269,7 @@ class StompSession:
         except BrokerError as error:
             self._refuse(StompError(error.name.lower(), error.reply_text, fatal=True), frame)
         if self.outbox.overfull and not self._closed:
-            self._suspend()
+            self._unread.suspend()
 
     def handle_held(self, frames: list[Frame]) -> int:
         """Handle frames that an alarm held back, as far as the peer reads the answers; how many were done with."""
@@ -389,8 +390,7 @@ class StompSession:
     def _end(self) -> None:
         """End subscriptions, transactions and private queues; what was not acknowledged returns to its queues."""
         self._login.cancel()
-        if self._unread is not None:
-            self._unread.cancel()
+        self._unread.stop()
         if self._heartbeat is not None:
             self._heartbeat.stop()
             self._heartbeat = None
@@ -405,29 +405,6 @@ class StompSession:
         requeue_all(self.unacked)
         if client is not None:
             end_client(client)
-
-    def _suspend(self) -> None:
-        """The peer doesn't read its replies: take no frames until it does, and cut it off if it never does."""
-        self.suspended = True
-        self.transport.pause()
-        room = self.outbox.room
-        self._unread = self.broker.deadlines.schedule(
-            self.broker.now_ms + self.settings.unread_timeout_ms,
-            lambda now_ms: self._cut_off_unless_read(room),
-        )
-
-    def _cut_off_unless_read(self, room: int) -> None:
-        if not self.suspended or self._closed:
-            return
-        if self.outbox.room > room:
-            self._suspend()
-            return
-        _log.warning(
-            "connection %s: peer has not read its replies for %d s; cutting it off",
-            self.name,
-            self.settings.unread_timeout_ms // 1000,
-        )
-        self.transport.abort()
 
     def _login_expired(self, now_ms: int) -> None:
         if self.client is None and not self._closed:

@@ -189,7 +189,7 @@ def test_reading_stays_paused_when_the_peer_catches_up_under_an_alarm(
         client.publish("q", b"x" * 4000)
     client.transport.session.drained()
     assert client.transport.paused
-    client.connection._suspend()
+    client.connection._unread.suspend()
     client.transport.session.drained()
     assert client.transport.paused, "the peer has read everything, but too much is held"
     block(broker, raised=False)
