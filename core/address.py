@@ -2,6 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+KEY_BYTES_MAX: Final = 255
+"""A routing key is a shortstr (AMQP 0-9-1 4.2.5.3)."""
+
+
+def fits_key(key: str) -> bool:
+    """False for one that is too long to be a routing key."""
+    return len(key) * 4 <= KEY_BYTES_MAX or len(key.encode("utf-8", "surrogateescape")) <= KEY_BYTES_MAX
+
+
+def short_key(key: str) -> str:
+    """`key`, or as much of its beginning as fits into a routing key.
+
+    MQTT's topics may be longer (65,535 bytes).  Messages are routed by the whole key; their address has the short one,
+    and a header the topic (core.mqtt_sessions.publishing.with_topic).
+    """
+    if fits_key(key):
+        return key
+    return key.encode("utf-8", "surrogateescape")[:KEY_BYTES_MAX].decode("utf-8", "ignore")
+
 
 class Address:
     """The exchange and routing key that a message was published with.

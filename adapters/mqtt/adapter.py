@@ -19,10 +19,13 @@ def configure(options: Options) -> Accept:
     settings = MqttSettings(
         packet_bytes_max=options.integer("mqtt_max_packet_bytes"),
         login_timeout_ms=int(options.number("mqtt_login_timeout_s") * 1000),
+        refused_login_delay_ms=int(options.number("mqtt_refused_login_delay_s") * 1000),
         default_user=options.text("mqtt_default_user"),
         default_password=options.text("mqtt_default_pass"),
         allow_anonymous=options.flag("mqtt_allow_anonymous"),
+        certificate_login=options.flag("mqtt_certificate_login"),
         default_vhost=options.text("mqtt_default_vhost"),
+        ignore_colons_in_username=options.flag("mqtt_ignore_colons_in_username"),
         session_expiry_max_s=options.integer("mqtt_max_session_expiry_s"),
         keep_alive_max_s=options.integer("mqtt_max_keep_alive_s"),
         receive_maximum=options.integer("mqtt_receive_maximum"),

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from adapters.mqtt.codec.short_answers import PUBACK, PUBCOMP
 
 if TYPE_CHECKING:
     from core.broker import Broker
     from core.outbox import Outbox
+
+_FINISHING: Final = (PUBACK, PUBCOMP)
 
 
 class AfterFlush:
@@ -30,6 +34,11 @@ class AfterFlush:
     def count(self) -> int:
         """How many wait."""
         return len(self._waiting) if self._waiting else 0
+
+    @property
+    def finishing(self) -> int:
+        """How many of those are PUBACK or PUBCOMP, which let the client send one message more; counted one by one."""
+        return sum(1 for _, what in self._waiting or () if isinstance(what, bytes) and what[0] in _FINISHING)
 
     def send(self, packet: bytes, *, stored: bool) -> None:
         """Send a packet: at once, or after the next flush if it is `stored` or something waits before it."""

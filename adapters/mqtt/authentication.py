@@ -15,6 +15,7 @@ from adapters.mqtt.codec import reason_codes
 from adapters.mqtt.codec.errors import ProtocolViolation
 from adapters.mqtt.codec.packets import Auth, Connect
 from adapters.mqtt.errors import Refusal
+from adapters.mqtt.logging_in import check_access, choose_vhost
 from adapters.mqtt.scram import SCRAM_SHA_256, ScramSha256
 
 if TYPE_CHECKING:
@@ -86,11 +87,11 @@ def _step(connection: MqttConnection, exchange: Exchange, data: bytes) -> None:
     if step.user is None:
         connection.send(Auth(reason_codes.CONTINUE_AUTHENTICATION, properties))
     elif connection.client is None:
-        user_name, vhost_name = connecting.split_user(connection, step.user)
+        user_name, vhost_name = choose_vhost(connection, step.user)
         user = connection.broker.users.get(user_name)
         if user is None:
             raise Refusal(reason_codes.NOT_AUTHORIZED, "the user is gone")
-        vhost = connecting.check_access(connection, user, vhost_name)
+        vhost = check_access(connection, user, vhost_name)
         connecting.enter(connection, exchange.connect, user, vhost, assigned=exchange.assigned, properties=properties)
     elif step.user != connection.client.user.name:
         raise Refusal(reason_codes.NOT_AUTHORIZED, "re-authentication as another user")

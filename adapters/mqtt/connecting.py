@@ -9,29 +9,25 @@ from adapters.mqtt.codec import reason_codes, versions
 from adapters.mqtt.codec.packets import Auth, ConnAck, Connect
 from adapters.mqtt.codec.properties import RECEIVE_MAXIMUM_DEFAULT
 from adapters.mqtt.codec.topics import check_topic_name
-from adapters.mqtt.consumer import Plan, topic_of_address
+from adapters.mqtt.consuming import begin
 from adapters.mqtt.errors import Refusal, reason_of
+from adapters.mqtt.logging_in import log_in
 from adapters.mqtt.properties import properties_of
 from adapters.mqtt.publishing import check_publish
-from core.access.accounts import LoginRefused, User
 from core.client import Client
 from core.errors import BrokerError, NotAllowed
 from core.mqtt_sessions.session import EXPIRY_NEVER
-from core.mqtt_sessions.subscription import MqttSubscription
 from core.names import unguessable
-from core.transport import is_loopback
 from core.wills import WillMessage
 
 if TYPE_CHECKING:
     from adapters.mqtt.codec.properties import Properties
     from adapters.mqtt.connection import MqttConnection
     from adapters.mqtt.settings import MqttSettings
-    from core.message import Message
+    from core.access.accounts import User
     from core.vhost import VirtualHost
 
 PROTOCOLS: Final = {versions.V3_1: "MQTT 3-1", versions.V3_1_1: "MQTT 3-1-1", versions.V5: "MQTT 5-0"}
-
-QOS_MAX: Final = 2
 
 
 def connect(connection: MqttConnection, packet: Connect) -> None:
@@ -45,7 +41,7 @@ def connect(connection: MqttConnection, packet: Connect) -> None:
     if method is not None:
         authentication.begin(connection, packet, method, assigned)
         return
-    user, vhost = _log_in(connection, packet)
+    user, vhost = log_in(connection, packet)
     enter(connection, packet, user, vhost, assigned=assigned, properties={})
 
 
@@ -100,7 +96,7 @@ def enter(
         connection.will_delay_s = packet.will.properties.get("will_delay_interval", 0)
     connection.running(client)
     connection.send(ConnAck(0, present, _answer(connection, packet, expiry_s, assigned, properties)))
-    connection.begin(session)
+    begin(connection, session)
 
 
 def _read_limits(connection: MqttConnection, packet: Connect) -> None:
@@ -128,50 +124,6 @@ def _client_id(packet: Connect) -> tuple[str, bool]:
             reason_codes.CLIENT_IDENTIFIER_NOT_VALID, "a persistent session needs a client identifier of its own"
         )
     return f"auto-{unguessable()}", True
-
-
-def _log_in(connection: MqttConnection, packet: Connect) -> tuple[User, VirtualHost]:
-    """The user and virtual host that CONNECT names (spec C.2)."""
-    settings = connection.settings
-    users = connection.broker.users
-    name, password = packet.username, packet.password
-    if name is None and password is None and settings.allow_anonymous:
-        name, password = settings.default_user, settings.default_password.encode()
-    if name is None or not password:
-        raise Refusal(reason_codes.BAD_USER_NAME_OR_PASSWORD, "a user name and a password are needed")
-    user_name, vhost_name = split_user(connection, name)
-    try:
-        user = users.authenticate(user_name, password.decode("utf-8", "surrogateescape"), True, "MQTT")
-    except LoginRefused:
-        raise Refusal(
-            reason_codes.BAD_USER_NAME_OR_PASSWORD, f"access refused for user '{user_name}'; check the credentials"
-        ) from None
-    if user_name not in users.verifiers:
-        users.verifiers.make(user_name, password.decode("utf-8", "surrogateescape"))
-    return user, check_access(connection, user, vhost_name)
-
-
-def split_user(connection: MqttConnection, name: str) -> tuple[str, str]:
-    """The user and the virtual host of `vhost:user`; a user whose name has a colon in it is found first."""
-    if ":" in name and name not in connection.broker.users:
-        vhost_name, _, user_name = name.rpartition(":")
-        return user_name, vhost_name
-    return name, connection.settings.default_vhost
-
-
-def check_access(connection: MqttConnection, user: User, vhost_name: str) -> VirtualHost:
-    """The virtual host, for this user from where it connects; Refusal says why not."""
-    broker = connection.broker
-    if user.name in broker.users.loopback_users and not is_loopback(connection.transport.peer_host):
-        raise Refusal(reason_codes.NOT_AUTHORIZED, f"user '{user.name}' may only connect from the broker's own machine")
-    vhost = broker.vhosts.get(vhost_name)
-    if vhost is None:
-        raise Refusal(reason_codes.BAD_USER_NAME_OR_PASSWORD, f"there is no virtual host '{vhost_name}'")
-    if not broker.users.may_access_vhost(user.name, vhost_name):
-        raise Refusal(
-            reason_codes.NOT_AUTHORIZED, f"user '{user.name}' has no permissions in virtual host '{vhost_name}'"
-        )
-    return vhost
 
 
 def _will(connection: MqttConnection, packet: Connect) -> WillMessage | None:
@@ -223,9 +175,3 @@ def _answer(
     if packet.properties.get("request_response_information"):
         answer["response_information"] = f"response/{connection.client_id}"
     return answer
-
-
-def plan_without_subscription(message: Message) -> Plan:
-    """How a message is sent again whose subscription is gone meanwhile."""
-    topic = topic_of_address(message.address)
-    return Plan(topic, [MqttSubscription("", topic, qos=QOS_MAX)])

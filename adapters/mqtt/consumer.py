@@ -1,82 +1,44 @@
 """How a message becomes a PUBLISH for one client: one consumer per queue that the client is subscribed by.
 
-The session's own queue brings one copy of a message, however many of its subscriptions match.  What they make of it
-together (the highest QoS, all identifiers, whether the retain flag shows) is a `Plan`, made once per address.  Queues
-that are shared, and named ones, belong to one subscription each, whose plan depends on no match.
+What the client's subscriptions make of a message is a `Plan` (plan.py), made once per address.
 
 A message of QoS 0 is done with once it is sent, so `no_ack`, which the queue looks at after each delivery, is what the
 last message's was.  One that came with QoS 0 and no properties goes on as the packet that came in, if nothing about it
 differs for this client.
 
-Credit is the connection's `window`, the messages of QoS 1 and 2 that the client still takes (its receive maximum); a
-consumer without it waits in `starved`.
+Credit is the connection's `window`, the messages of QoS 1 and 2 that the client still takes (outflow.py).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
-from adapters.mqtt.codec import versions
-from adapters.mqtt.codec.publish import (
-    NO_PROPERTIES,
-    add_properties,
-    publish_flags,
-    write_publish_properties,
-)
-from adapters.mqtt.properties import mqtt_properties_of, remaining_expiry_s
+from adapters.mqtt.codec import reason_codes, versions
+from adapters.mqtt.outflow import give_up, is_too_large, publish_packet, send_outgoing, send_waiting, starve
+from adapters.mqtt.plan import FRAMED_FOR_LEVEL, planned
 from core.consumer import Consumer
-from core.mqtt_sessions.headers import RETAIN, RETAINED_FOR, publish_qos
-from core.mqtt_sessions.outgoing import WAITING, Outgoing
-from core.mqtt_sessions.publishing import QUEUE_PREFIX
+from core.mqtt_sessions.headers import publish_qos
+from core.mqtt_sessions.outgoing import WAITING
+from core.mqtt_sessions.publishing import may_be_cut, topic_of_message
 from core.mqtt_sessions.topics import topic_of
 
 if TYPE_CHECKING:
-    from adapters.mqtt.codec.properties import Properties as MqttProperties
     from adapters.mqtt.connection import MqttConnection
+    from adapters.mqtt.plan import Plan
     from core.address import Address
     from core.message import Message
     from core.mqtt_sessions.subscription import MqttSubscription
     from core.queues.base import Queue
     from core.queues.classic import ClassicQueue
 
-FRAMED_FOR_LEVEL: Final = 0x20000
-"""`Message.framed_for` of a whole PUBLISH of QoS 0 without flags and properties, plus its level (3.1: 3.1.1's)."""
-
 ADDRESSES_MAX: Final = 1024
 """Addresses whose plan is kept, per consumer."""
-
-NO_MATCH: Final = -1
-
-
-class Plan:
-    """What an address means to a consumer.
-
-    qos: the most that the subscriptions ask for; NO_MATCH when there are none (any more).  topic: UTF-8.
-    identifiers: the properties that hold them.  retain: the flag shows as it was published.  alias: the topic's, 0
-    before it has one.
-    """
-
-    __slots__ = ("alias", "identifiers", "qos", "retain", "topic")
-
-    def __init__(self, topic: str, subscriptions: list[MqttSubscription]) -> None:
-        self.topic = topic.encode("utf-8", "surrogateescape")
-        self.qos = max((each.qos for each in subscriptions), default=NO_MATCH) if topic else NO_MATCH
-        self.identifiers = identifiers_of([each.identifier for each in subscriptions if each.identifier])
-        self.retain = any(each.retain_as_published for each in subscriptions)
-        self.alias = 0
-
-
-def identifiers_of(identifiers: list[int]) -> bytes:
-    """Subscription identifiers as properties."""
-    if not identifiers:
-        return NO_PROPERTIES
-    return write_publish_properties({"subscription_identifiers": sorted(identifiers)})
 
 
 class MqttConsumer(Consumer):
     """See the head of this file.  subscription: of a shared or named queue; None for the session's own."""
 
-    __slots__ = ("_address", "_connection", "_framed_for", "_outbox", "_plan", "_plans", "subscription")
+    __slots__ = ("_address", "_connection", "_framed_for", "_long_plans", "_outbox", "_plan", "_plans", "subscription")
 
     def __init__(self, connection: MqttConnection, queue: Queue, subscription: MqttSubscription | None) -> None:
         super().__init__(
@@ -95,13 +57,14 @@ class MqttConsumer(Consumer):
         self._address: Address | None = None
         self._plan: Plan | None = None
         self._plans: dict[Address, Plan] | None = None
+        self._long_plans: dict[str, Plan] | None = None
         if connection.alias_max or (subscription is not None and subscription.queue_name):
             self._framed_for = -1
 
     def subscriptions_changed(self) -> None:
         """What addresses meant isn't valid any more."""
         self._address = None
-        self._plans = None
+        self._plans = self._long_plans = None
 
     def can_take(self) -> bool:
         """True when the client takes more, and its outbox has room."""
@@ -109,7 +72,7 @@ class MqttConsumer(Consumer):
 
     def deliver(self, message: Message, redelivered: bool) -> bool:
         """Send one message; True when another could follow."""
-        plan = self._plan if message.address is self._address and self._plan is not None else self._use(message.address)
+        plan = self._plan if message.address is self._address and self._plan is not None else self._use(message)
         outbox = self._outbox
         if plan.qos > 0 and message.properties.persistent:
             self._send_acknowledged(message, plan, redelivered)
@@ -121,31 +84,37 @@ class MqttConsumer(Consumer):
             if message.framed_for == self._framed_for and len(plan.identifiers) < 2:
                 packet = message.content
             else:
-                packet = self._connection.publish_packet(plan, message, 0, 0)
+                packet = publish_packet(self._connection, plan, message)
             if len(packet) <= self._connection.packet_bytes_max:
                 outbox.chunks.append(packet)
                 if not outbox.touched:
                     outbox.touch()
                 outbox.room -= len(packet)
                 self._connection.sent_count += 1
+            else:
+                self.no_ack = False
+                give_up(self._connection, self.queue, message)
         if outbox.room <= 0:
             outbox.parked.append(self)
             return False
         if self._connection.window <= 0:
-            self._connection.starve(self)
+            starve(self._connection, self)
             return False
         return True
 
     def _send_acknowledged(self, message: Message, plan: Plan, redelivered: bool) -> None:
         connection = self._connection
         self.no_ack = False
+        if connection.packet_bytes_max != versions.PACKET_BYTES_MAX and is_too_large(connection, plan, message):
+            give_up(connection, self.queue, message)
+            return
         qos = min(publish_qos(message.properties), plan.qos)
         outgoing = connection.session.send(message, cast("ClassicQueue", self.queue), qos, self.tag)
         connection.window -= 1
         if outgoing.state == WAITING:
-            connection.after_flush.call(lambda: connection.send_waiting(outgoing, plan))
-        else:
-            connection.send_outgoing(outgoing, plan, duplicate=redelivered and qos > 0)
+            connection.after_flush.call(lambda: send_waiting(connection, outgoing, plan))
+        elif not send_outgoing(connection, outgoing, plan, duplicate=redelivered):
+            connection.window += 1
 
     def resume(self) -> None:
         """Available again if there is credit; else it waits where the credit is missing."""
@@ -154,22 +123,32 @@ class MqttConsumer(Consumer):
                 if self not in self._outbox.parked:
                     self._outbox.parked.append(self)
             elif self._connection.window <= 0:
-                self._connection.starve(self)
+                starve(self._connection, self)
             else:
                 self.queue.resume(self)
 
     def cancelled(self) -> None:
-        """The queue is gone."""
-        self._connection.queue_gone(self)
+        """The queue was deleted: a session without its queue can't go on (spec C.5)."""
+        connection = self._connection
+        if connection.consumers is not None:
+            connection.consumers.pop(self.tag, None)
+        session = connection.session
+        if connection.closed or session.ended:
+            return
+        if self.subscription is None:
+            session.queue = None
+            session.end()
+        connection.disconnect(reason_codes.ADMINISTRATIVE_ACTION, f"{self.queue.description} was deleted")
 
     def session_name(self) -> str:
         return self._connection.name
 
-    def plan_of(self, message: Message) -> Plan:
-        """The plan of a message that is sent again."""
-        return self._use(message.address)
-
-    def _use(self, address: Address) -> Plan:
+    def _use(self, message: Message) -> Plan:
+        address = message.address
+        if may_be_cut(address.routing_key):
+            self._address = None
+            self._plan = self._plan_by_topic(topic_of_message(message))
+            return self._plan
         plans = self._plans
         if plans is None:
             plans = self._plans = {}
@@ -177,54 +156,20 @@ class MqttConsumer(Consumer):
         if plan is None:
             if len(plans) >= ADDRESSES_MAX:
                 plans.clear()
-            plan = plans[address] = self._planned(address)
+            topic = topic_of(address.routing_key)
+            plan = plans[address] = planned(self._connection.session, self.subscription, topic)
         self._address = address
         self._plan = plan
         return plan
 
-    def _planned(self, address: Address) -> Plan:
-        subscription = self.subscription
-        if subscription is None:
-            topic = topic_of_address(address)
-            return Plan(topic, self._connection.session.matching(topic))
-        if subscription.queue_name:
-            return Plan(QUEUE_PREFIX + subscription.queue_name, [subscription])
-        topic = topic_of_address(address)
-        if topic.startswith("$") and subscription.topic_filter[:1] in ("+", "#"):
-            return Plan(topic, [])
-        return Plan(topic, [subscription])
-
-
-def topic_of_address(address: Address) -> str:
-    """The topic that a message's address stands for, wherever it was published."""
-    return topic_of(address.routing_key)
-
-
-def encode_delivery(
-    plan: Plan, message: Message, outgoing: Outgoing | None, *, level: int, duplicate: bool, now_ms: int
-) -> tuple[int, bytes]:
-    """The flags and the properties of a delivery; properties are b"" below MQTT 5."""
-    headers = message.properties.headers
-    retain = False
-    identifiers = plan.identifiers
-    if headers:
-        retained_for = headers.get(RETAINED_FOR)
-        if isinstance(retained_for, int):
-            retain = True
-            identifiers = identifiers_of([int(retained_for)] if retained_for else [])
-        else:
-            retain = plan.retain and RETAIN in headers
-    flags = publish_flags(outgoing.qos if outgoing is not None else 0, retain=retain, duplicate=duplicate)
-    if level != versions.V5:
-        return flags, b""
-    properties = add_properties(mqtt_properties_of(message), identifiers)
-    expiry_s = remaining_expiry_s(message, now_ms)
-    if expiry_s is not None:
-        properties = add_properties(properties, write_publish_properties({"message_expiry_interval": expiry_s}))
-    return flags, properties
-
-
-def with_alias(properties: bytes, alias: int) -> bytes:
-    """The properties with a topic alias."""
-    added: MqttProperties = {"topic_alias": alias}
-    return add_properties(properties, write_publish_properties(added))
+    def _plan_by_topic(self, topic: str) -> Plan:
+        """The plan where the address doesn't tell the topic; kept only where that saves sending the topic again."""
+        plans = self._long_plans or {}
+        plan = plans.get(topic)
+        if plan is None:
+            connection = self._connection
+            plan = planned(connection.session, self.subscription, topic)
+            if connection.aliases_given < connection.alias_max:
+                plans[topic] = plan
+                self._long_plans = plans
+        return plan

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from adapters.mqtt.codec import versions
+from adapters.tls_listing import describe_tls
 
 if TYPE_CHECKING:
     from adapters.mqtt.connection import MqttConnection
@@ -24,7 +25,7 @@ def describe_connection(connection: MqttConnection) -> dict[str, object]:
         "port": transport.port,
         "peer_host": transport.peer_host,
         "peer_port": transport.peer_port,
-        "ssl": transport.tls is not None,
+        **describe_tls(transport.tls),
         "state": "blocked" if connection.held_back else connection.state,
         "channels": 1 if client else 0,
         "protocol": _PROTOCOLS.get(connection.level, "MQTT"),

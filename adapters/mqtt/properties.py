@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Final, cast
 from adapters.field_text import text_of
 from adapters.mqtt.codec.properties import Properties as MqttProperties
 from adapters.mqtt.codec.publish import NO_PROPERTIES, write_publish_properties
-from core.mqtt_sessions.headers import INTERNAL, PUBLISH_QOS, RAW_PROPERTIES, RETAIN
+from core.address import fits_key
+from core.mqtt_sessions.headers import INTERNAL, PUBLISH_QOS, RAW_PROPERTIES, RETAIN, TOPIC
 from core.mqtt_sessions.publishing import QUEUE_PREFIX, plain_properties
 from core.mqtt_sessions.topics import key_of, topic_of
 from core.properties import PropertyChanges, encode_properties
@@ -44,32 +45,31 @@ _FORWARDED: Final = (
 """What goes on to subscribers as it came; aliases, expiry and subscription identifiers are made for each."""
 
 
+_NOT_TRANSLATED: Final = (*INTERNAL, TOPIC)
+"""Headers that are no user properties."""
+
+HEADER_BYTES_MAX: Final = 48 * 1024
+"""Of names and values that become headers.  What is beyond stays for MQTT 5 clients alone: AMQP clients can't take
+properties in pieces, and mostly allow 128 KiB for them, where a long topic must fit, too."""
+
+
 def properties_of(mqtt: MqttProperties, qos: int, *, retain: bool) -> Properties:
     """The properties of a published message, as the broker keeps them."""
     forwarded = {name: mqtt[name] for name in _FORWARDED if name in mqtt}
     expiry_s = mqtt.get("message_expiry_interval")
     if not forwarded and expiry_s is None:
         return plain_properties(qos, retain=retain)
-    headers: dict[str, Encodable] = {}
+    headers = _headers_of(mqtt)
     fields: dict[str, object] = {}
-    for name, value in mqtt.get("user_properties", []):
-        if name not in INTERNAL and len(name.encode()) <= SHORT_BYTES_MAX:
-            headers[name] = value
     content_type = mqtt.get("content_type")
     if content_type is not None and content_type.isascii() and len(content_type) <= SHORT_BYTES_MAX:
         fields["content_type"] = content_type
     correlation = mqtt.get("correlation_data")
-    if correlation is not None:
-        if _is_short_text(correlation):
-            fields["correlation_id"] = correlation.decode()
-        else:
-            headers[CORRELATION_HEADER] = correlation
-    response_topic = mqtt.get("response_topic")
-    if response_topic is not None:
-        if response_topic.startswith(QUEUE_PREFIX):
-            fields["reply_to"] = response_topic[len(QUEUE_PREFIX) :][:SHORT_BYTES_MAX]
-        else:
-            headers[REPLY_TOPIC_HEADER] = key_of(response_topic)
+    if correlation is not None and _is_short_text(correlation):
+        fields["correlation_id"] = correlation.decode()
+    response_topic = mqtt.get("response_topic", "")
+    if response_topic.startswith(QUEUE_PREFIX) and fits_key(response_topic[len(QUEUE_PREFIX) :]):
+        fields["reply_to"] = response_topic[len(QUEUE_PREFIX) :]
     if forwarded:
         headers[RAW_PROPERTIES] = write_publish_properties(cast("MqttProperties", forwarded))
     if qos:
@@ -83,6 +83,32 @@ def properties_of(mqtt: MqttProperties, qos: int, *, retain: bool) -> Properties
     if headers:
         fields["headers"] = headers
     return encode_properties(**cast("PropertyChanges", fields))
+
+
+def _headers_of(mqtt: MqttProperties) -> dict[str, Encodable]:
+    """What of the properties AMQP has no field for, as far as there is room."""
+    headers: dict[str, Encodable] = {}
+    room = HEADER_BYTES_MAX
+    correlation = mqtt.get("correlation_data")
+    if correlation is not None and not _is_short_text(correlation) and len(correlation) <= room:
+        headers[CORRELATION_HEADER] = correlation
+        room -= len(correlation)
+    response_topic = mqtt.get("response_topic")
+    if response_topic is not None and not response_topic.startswith(QUEUE_PREFIX):
+        key = key_of(response_topic)
+        size = len(key.encode())
+        if size <= room:
+            headers[REPLY_TOPIC_HEADER] = key
+            room -= size
+    for name, value in mqtt.get("user_properties", []):
+        name_bytes = len(name.encode())
+        if name in _NOT_TRANSLATED or name_bytes > SHORT_BYTES_MAX:
+            continue
+        room -= name_bytes + len(value.encode())
+        if room < 0:
+            break
+        headers[name] = value
+    return headers
 
 
 def mqtt_properties_of(message: Message) -> bytes:
@@ -108,7 +134,7 @@ def _translated(properties: Properties) -> bytes:
         mqtt["correlation_data"] = correlation_id.encode("utf-8", "surrogateescape")
     user_properties: list[tuple[str, str]] = []
     for name, value in headers.items():
-        if name in INTERNAL:
+        if name in _NOT_TRANSLATED:
             continue
         if name == CORRELATION_HEADER and correlation_id is None:
             data = value if isinstance(value, bytes) else text_of(value).encode("utf-8", "surrogateescape")

@@ -1,7 +1,7 @@
 """PUBLISH from a client: from topic to routed message, and how it is answered (MQTT 5 3.3, 4.3).
 
 The first PUBLISH to a topic comes through `publish`.  When nothing about the topic varies from message to message, a
-`KnownTopic` is left behind for the fast path in connection.py.
+`KnownTopic` is left behind for the fast path of reading.py.
 """
 
 from __future__ import annotations
@@ -16,38 +16,20 @@ from adapters.mqtt.codec.sender import check_client_properties
 from adapters.mqtt.codec.short_answers import PUBACK, PUBREC, short_answer
 from adapters.mqtt.codec.topics import check_topic_name, topic_name
 from adapters.mqtt.errors import Refusal, reason_of
+from adapters.mqtt.known_topics import remember
 from adapters.mqtt.properties import properties_of
 from core.errors import AccessRefused, BrokerError
 from core.message import Message
-from core.mqtt_sessions.publishing import QUEUE_PREFIX, address_of
-from core.mqtt_sessions.topics import fits_key
+from core.mqtt_sessions.publishing import QUEUE_PREFIX, address_of, with_topic
+from core.queues.classic import ClassicQueue
 from core.route import Route
 from core.vhost import Outcome
 
 if TYPE_CHECKING:
     from adapters.mqtt.connection import MqttConnection
     from core.properties import Properties
-    from core.queues.base import Queue
-
-KNOWN_TOPICS_MAX: Final = 1024
-"""Remembered topics per connection; one that varies them endlessly starts over."""
-
-KNOWN_TOPIC_BYTES_MAX: Final = 256
-"""Longer topics than a routing key can hold are refused anyway."""
 
 SYSTEM_PREFIX: Final = "$SYS"
-
-
-class KnownTopic:
-    """What a topic led to: valid until topology, users or alarms change."""
-
-    __slots__ = ("address", "queues", "routed", "store_ids")
-
-    def __init__(self, route: Route, *, store_is_durable: bool) -> None:
-        self.address = route.address
-        self.queues: tuple[Queue, ...] = route.queues
-        self.routed = route.routed
-        self.store_ids = route.store_ids if store_is_durable else ()
 
 
 def publish(
@@ -67,9 +49,15 @@ def publish(
         answer(connection, 2, packet_id, reason_codes.SUCCESS, stored=connection.session.stores)
         return
     if qos:
-        connection.check_receive_maximum()
+        if level == versions.V5 and packet_id in connection.session.inbound:
+            in_use = f"the packet identifier {packet_id} is in use by a message of QoS 2"
+            answer(connection, qos, packet_id, reason_codes.PACKET_IDENTIFIER_IN_USE, stored=False, text=in_use)
+            return
+        check_receive_maximum(connection)
     try:
-        route = _route(connection, topic, properties := properties_of(mqtt, qos, retain=retain))
+        exchange, key = check_publish(connection, topic)
+        properties = with_topic(properties_of(mqtt, qos, retain=retain), topic, key)
+        route = _route(connection, exchange, key, topic, properties)
     except BrokerError as error:
         refuse(connection, qos, packet_id, reason_of(error), error.text)
         return
@@ -78,7 +66,7 @@ def publish(
         return
     _deliver(connection, route, topic, properties, payload, qos, packet_id, retain=retain)
     if len(raw_properties) < 2 and not retain and raw_topic:
-        _remember(connection, raw_topic, route)
+        remember(connection, raw_topic, route)
 
 
 def _topic(connection: MqttConnection, raw: bytes, alias: int) -> str:
@@ -120,8 +108,6 @@ def check_publish(connection: MqttConnection, topic: str) -> tuple[str, str]:
     if topic.startswith(SYSTEM_PREFIX) and topic[len(SYSTEM_PREFIX) : len(SYSTEM_PREFIX) + 1] in ("", "/"):
         raise AccessRefused(f"'{topic}': topics below $SYS are the broker's own")
     exchange, key = address_of(topic)
-    if not fits_key(key):
-        raise Refusal(reason_codes.TOPIC_NAME_INVALID, "the topic name is longer than 255 bytes as a routing key")
     users.check(client.user.name, client.vhost.name, "exchange", exchange, "write")
     if not topic.startswith(QUEUE_PREFIX):
         variables = {"client_id": connection.client_id}
@@ -129,9 +115,8 @@ def check_publish(connection: MqttConnection, topic: str) -> tuple[str, str]:
     return exchange, key
 
 
-def _route(connection: MqttConnection, topic: str, properties: Properties) -> Route:
+def _route(connection: MqttConnection, exchange: str, key: str, topic: str, properties: Properties) -> Route:
     """Where a message goes, but not to a publisher that doesn't want its own (MQTT-3.8.3-3)."""
-    exchange, key = check_publish(connection, topic)
     route = connection.logged_in.vhost.route(exchange, key, properties.headers, (), properties)
     own = connection.session.queue
     if own is None or own not in route.queues or not connection.has_no_local:
@@ -171,7 +156,7 @@ def _deliver(
         broker.store.begin_group()
     try:
         outcome = vhost.publish(route, message)
-        if outcome is Outcome.REFUSED:
+        if outcome is Outcome.REFUSED and not _may_drop(connection, route):
             refuse(connection, qos, packet_id, reason_codes.QUOTA_EXCEEDED, "a queue is full and refuses messages")
             return
         if qos == 2:
@@ -190,8 +175,20 @@ def _deliver(
         answer(connection, qos, packet_id, code, stored=outcome is Outcome.STORED or grouped)
 
 
+def _may_drop(connection: MqttConnection, route: Route) -> bool:
+    """True when nothing but full sessions refused a message of MQTT 3, which can't be told.
+
+    Without an answer it would come again and again, and its publisher stand still for one client that is away.  Queues
+    that refuse because somebody has said so are another matter (spec C.3).
+    """
+    if connection.level == versions.V5:
+        return False
+    return not any(isinstance(queue, ClassicQueue) and queue.rules.refuses for queue in route.queues)
+
+
 def answer(connection: MqttConnection, qos: int, packet_id: int, code: int, *, stored: bool, text: str = "") -> None:
     """PUBACK or PUBREC, when what it answers is on disk."""
+    connection.broker.mqtt.answers_sent += 1
     if not code or connection.level != versions.V5:
         packet = short_answer(PUBACK if qos == 1 else PUBREC, packet_id)
         connection.after_flush.send(packet, stored=stored)
@@ -215,16 +212,15 @@ def refuse(connection: MqttConnection, qos: int, packet_id: int, code: int, text
         answer(connection, qos, packet_id, code, stored=False)
 
 
-def _remember(connection: MqttConnection, raw_topic: bytes, route: Route) -> None:
-    broker = connection.broker
-    if (
-        not route.plain
-        or len(raw_topic) > KNOWN_TOPIC_BYTES_MAX
-        or connection.logged_in.vhost.tracing
-        or broker.alarms.blocked is not None
-    ):
+def check_receive_maximum(connection: MqttConnection) -> None:
+    """One more message of QoS 1 or 2 comes: Refusal 0x93 when it is too many at once (MQTT-3.3.4-7)."""
+    if connection.level != versions.V5:
         return
-    known = connection.known_topics_now()
-    if len(known) >= KNOWN_TOPICS_MAX:
-        known.clear()
-    known[raw_topic] = KnownTopic(route, store_is_durable=broker.store.durable)
+    most = connection.settings.receive_maximum
+    after_flush = connection.after_flush
+    unreleased = len(connection.session.inbound)
+    if after_flush.count + unreleased >= most and after_flush.finishing + unreleased >= most:
+        raise Refusal(
+            reason_codes.RECEIVE_MAXIMUM_EXCEEDED,
+            f"more than {most} messages are not acknowledged, the receive maximum",
+        )

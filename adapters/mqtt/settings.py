@@ -17,10 +17,12 @@ class MqttSettings:
     """Limits, names and habits.
 
     packet_bytes_max: the largest packet taken from a client.  login_timeout_ms: from the accepted socket to CONNECT.
-    unread_timeout_ms: how long a peer may leave its replies unread, once its commands wait for that.
-    default_user, default_password: of a CONNECT without credentials, if `allow_anonymous`.  default_vhost: of a user
-    name that names none.  session_expiry_max_s: the longest that a session outlives its connection, and what MQTT 3's
-    persistent sessions get; 0: none does.  keep_alive_max_s: longer intervals are capped, with MQTT 5.
+    refused_login_delay_ms: between a refused login and its answer.  unread_timeout_ms: how long a peer may leave its
+    replies unread, once its commands wait for that.
+    default_user, default_password: of a CONNECT without credentials, if `allow_anonymous`.  certificate_login: such a
+    CONNECT is the user that the client's TLS certificate names.  default_vhost: of a user name that names none.
+    ignore_colons_in_username: none does.  session_expiry_max_s: the longest that a session outlives its connection, and
+    what MQTT 3's persistent sessions get; 0: none does.  keep_alive_max_s: longer intervals are capped, with MQTT 5.
     receive_maximum: messages of QoS 1 and 2 that an MQTT 5 client may have under way.  in_flight_max: the same in the
     other direction, if the client doesn't ask for less.  topic_alias_max: in either direction.
     disconnect_on_unauthorized: who publishes without permission and can't be told is disconnected.
@@ -29,11 +31,14 @@ class MqttSettings:
 
     packet_bytes_max: int = 16 * 1024 * 1024
     login_timeout_ms: int = 10_000
+    refused_login_delay_ms: int = 3_000
     unread_timeout_ms: int = 30_000
     default_user: str = "guest"
     default_password: str = field(default="guest", repr=False)
     allow_anonymous: bool = True
+    certificate_login: bool = False
     default_vhost: str = "/"
+    ignore_colons_in_username: bool = False
     session_expiry_max_s: int = 86_400
     keep_alive_max_s: int = KEEP_ALIVE_MAX_S
     receive_maximum: int = 1024

@@ -2,76 +2,79 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from adapters.mqtt.codec import reason_codes, versions
 from adapters.mqtt.codec.errors import PacketError, ProtocolViolation
 from adapters.mqtt.codec.packets import SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe
 from adapters.mqtt.codec.topics import parse_filter
+from adapters.mqtt.consuming import leave_queue, subscribed, unsubscribed
 from adapters.mqtt.errors import reason_of
-from core.errors import AccessRefused, BrokerError
+from core.errors import BrokerError
 from core.mqtt_sessions.publishing import send_retained
 from core.mqtt_sessions.registry import queue_name_in
 from core.mqtt_sessions.subscription import MqttSubscription
-from core.mqtt_sessions.topics import binding_key_of, fits_key
 
 if TYPE_CHECKING:
     from adapters.mqtt.connection import MqttConnection
 
+_log = logging.getLogger("warren.mqtt")
+
 
 def subscribe(connection: MqttConnection, packet: Subscribe) -> None:
     """Each filter for itself; SUBACK first, then retained messages."""
+    if _in_use(connection, packet.packet_id):
+        codes = (reason_codes.PACKET_IDENTIFIER_IN_USE,) * len(packet.subscriptions)
+        connection.send(SubAck(packet.packet_id, codes))
+        return
     identifiers = packet.properties.get("subscription_identifiers", [])
     identifier = identifiers[0] if identifiers else 0
-    codes: list[int] = []
+    granted: list[int] = []
     wanting: list[MqttSubscription] = []
     texts: list[str] = []
-    unauthorized = False
     for each in packet.subscriptions:
         try:
             subscription = _subscription(connection, each, identifier)
             connection.sessions.check_subscribe(connection.logged_in, connection.client_id, subscription)
             is_new = connection.session.subscribe(connection.logged_in, subscription)
         except BrokerError as error:
-            unauthorized = unauthorized or isinstance(error, AccessRefused)
-            codes.append(_failure(connection, reason_of(error)))
+            _log.warning("connection %s: '%s' is refused: %s", connection.name, each.filter, error.text)
+            granted.append(_failure(connection, each, reason_of(error)))
             texts.append(error.text)
             continue
         except PacketError as error:
             if error.reason_code != reason_codes.TOPIC_FILTER_INVALID or connection.level != versions.V5:
                 raise
-            codes.append(reason_codes.TOPIC_FILTER_INVALID)
+            granted.append(reason_codes.TOPIC_FILTER_INVALID)
             texts.append(error.text)
             continue
-        codes.append(subscription.qos)
-        connection.subscribed(subscription)
+        granted.append(subscription.qos)
+        subscribed(connection, subscription)
         if subscription.is_own and (not each.retain_handling or (each.retain_handling == 1 and is_new)):
             wanting.append(subscription)
-    connection.send(SubAck(packet.packet_id, tuple(codes)), "; ".join(texts))
+    connection.send(SubAck(packet.packet_id, tuple(granted)), "; ".join(texts))
     for subscription in wanting:
         send_retained(connection.session, subscription)
-    if unauthorized and connection.level == versions.V3_1:
-        # MQTT 3.1 has no code for that in SUBACK.
-        connection.disconnect(reason_codes.NOT_AUTHORIZED, "a subscription was refused")
 
 
 def unsubscribe(connection: MqttConnection, packet: Unsubscribe) -> None:
     """UNSUBACK says which there were."""
+    if _in_use(connection, packet.packet_id):
+        connection.send(UnsubAck(packet.packet_id, (reason_codes.PACKET_IDENTIFIER_IN_USE,) * len(packet.filters)))
+        return
     codes = []
     for filter in packet.filters:
+        leave_queue(connection, filter)
         found = connection.session.unsubscribe(filter)
         codes.append(reason_codes.SUCCESS if found is not None else reason_codes.NO_SUBSCRIPTION_EXISTED)
         if found is not None:
-            connection.unsubscribed(found)
+            unsubscribed(connection)
     connection.send(UnsubAck(packet.packet_id, tuple(codes)))
 
 
 def _subscription(connection: MqttConnection, asked: Subscription, identifier: int) -> MqttSubscription:
     parsed = parse_filter(asked.filter, connection.level)
-    if not fits_key(binding_key_of(parsed.filter)):
-        raise ProtocolViolation(
-            reason_codes.TOPIC_FILTER_INVALID, "3.8.4", "the topic filter is longer than 255 bytes as a binding key"
-        )
     if parsed.share_name and asked.no_local:
         raise ProtocolViolation(
             reason_codes.PROTOCOL_ERROR, "MQTT-3.8.3-4", "a shared subscription can't have the option no local"
@@ -89,7 +92,15 @@ def _subscription(connection: MqttConnection, asked: Subscription, identifier: i
     )
 
 
-def _failure(connection: MqttConnection, code: int) -> int:
+def _in_use(connection: MqttConnection, packet_id: int) -> bool:
+    """True when a message of QoS 2 has this packet identifier; MQTT 3 can't say so, and takes it (MQTT 5 2.4, 0x91)."""
+    return connection.level == versions.V5 and packet_id in connection.session.inbound
+
+
+def _failure(connection: MqttConnection, asked: Subscription, code: int) -> int:
+    """What SUBACK says.  MQTT 3.1 knows no failure: the client "will not be informed" (3.8 there), and gets nothing."""
+    if connection.level == versions.V3_1:
+        return asked.qos
     if connection.level != versions.V5 or connection.settings.hide_refusals:
         return reason_codes.UNSPECIFIED_ERROR
     return code

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from core.publish_checks import HIDDEN_COPIES
+
 if TYPE_CHECKING:
     from core.properties import Properties
 
@@ -23,19 +25,22 @@ RETAINED_FOR: Final = "x-mqtt-retained-for"
 RAW_PROPERTIES: Final = "x-mqtt-properties"
 """An MQTT 5 publisher's properties as they came, user properties in order and with duplicates."""
 
+TOPIC: Final = "x-mqtt-topic"
+"""The topic of a message whose routing key is only its beginning; consumers of other protocols see it, too."""
+
 PACKET_ID: Final = "x-mqtt-packet-id"
 SOURCE: Final = "x-mqtt-source"
 RELEASED: Final = "x-mqtt-released"
 """On records of a session's own: see session.py."""
 
-INTERNAL: Final = (PUBLISH_QOS, RETAIN, RETAINED_FOR, RAW_PROPERTIES, PACKET_ID, SOURCE, RELEASED)
+INTERNAL: Final = (PUBLISH_QOS, RETAIN, RETAINED_FOR, RAW_PROPERTIES, PACKET_ID, SOURCE, RELEASED, HIDDEN_COPIES)
 
-_MARK: Final = b"x-mqtt-"
+_MARKS: Final = (b"x-mqtt-", HIDDEN_COPIES.encode())
 
 
 def without_internal(properties: Properties) -> Properties:
-    """The properties as consumers of other protocols see them."""
-    if not properties.has_headers or _MARK not in properties.raw:
+    """The properties as consumers of other protocols see them, which other headers of the broker's own aren't for."""
+    if not properties.has_headers or not any(mark in properties.raw for mark in _MARKS):
         return properties
     headers = properties.headers or {}
     internal = [name for name in INTERNAL if name in headers]

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+
+class Counted(NamedTuple):
+    """What a connection has counted by itself so far.  publish_sent: PUBLISH packets."""
+
+    publish_sent: int
+    bytes_received: int
+    bytes_sent: int
 
 
 class Holder(Protocol):
@@ -10,3 +18,6 @@ class Holder(Protocol):
 
     def taken_over(self) -> None:
         """Another connection takes the session: say so, detach, and close."""
+
+    def traffic(self) -> Counted:
+        """What it has counted so far."""

@@ -19,14 +19,15 @@ class Outgoing:
 
     queue: where it is unacknowledged; None once it is the session's own (QoS 2).  source: the filter of the shared or
     queue subscription that it came by, empty for the session's own queue.  record: what stands for it under the
-    outbound number.  message: None once it was released.
+    outbound number.  message: None once it was released.  number: grows in the order of sending.
     """
 
-    __slots__ = ("message", "packet_id", "qos", "queue", "record", "source", "state")
+    __slots__ = ("message", "number", "packet_id", "qos", "queue", "record", "source", "state")
 
     def __init__(
         self, packet_id: int, message: Message | None, queue: ClassicQueue | None, qos: int, source: str
     ) -> None:
+        self.number = 0
         self.packet_id = packet_id
         self.message = message
         self.queue = queue

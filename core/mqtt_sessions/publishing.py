@@ -1,15 +1,17 @@
 """Publishing in MQTT's terms: by topic, with the retain flag; for wills, retained messages and the broker's own topics.
 
-A topic is a routing key of amq.topic; `$queue/NAME` is the queue NAME itself.
+A topic is a routing key of amq.topic; `$queue/NAME` is the queue NAME itself.  A topic that is too long for a routing
+key travels in a header, and the key is as much of its beginning as fits.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from core.address import fits_key, short_key
 from core.message import Message
-from core.mqtt_sessions.headers import PUBLISH_QOS, RETAIN, RETAINED_FOR, publish_qos
-from core.mqtt_sessions.topics import key_of
+from core.mqtt_sessions.headers import PUBLISH_QOS, RETAIN, RETAINED_FOR, TOPIC, publish_qos
+from core.mqtt_sessions.topics import key_of, topic_of
 from core.properties import EMPTY, Properties, encode_properties
 from core.vhost import DEFAULT_EXCHANGE
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from core.vhost import Outcome, VirtualHost
 
 TOPIC_EXCHANGE: Final = "amq.topic"
+
+CUT_BYTES_MIN: Final = 252
+"""A routing key that was cut has at least so many bytes: the last character may not fit in whole."""
 
 QUEUE_PREFIX: Final = "$queue/"
 
@@ -46,10 +51,35 @@ def address_of(topic: str) -> tuple[str, str]:
     return TOPIC_EXCHANGE, key_of(topic)
 
 
+def with_topic(properties: Properties, topic: str, key: str) -> Properties:
+    """The properties of a message with this topic: as they are, unless its routing key can't hold the topic."""
+    if fits_key(key):
+        return properties
+    return properties.with_header_entries({TOPIC: topic})
+
+
+def may_be_cut(key: str) -> bool:
+    """True for a routing key that is so long that it may be the beginning of a topic only."""
+    return len(key) * 4 > CUT_BYTES_MIN and len(key.encode("utf-8", "surrogateescape")) >= CUT_BYTES_MIN
+
+
+def topic_of_message(message: Message) -> str:
+    """The topic that a message was published to, wherever that was; empty for the empty routing key."""
+    key = message.address.routing_key
+    if may_be_cut(key) and message.properties.has_headers:
+        topic = (message.properties.headers or {}).get(TOPIC)
+        # Who publishes elsewhere what it got, header and all, doesn't mean this topic.
+        if isinstance(topic, str) and short_key(key_of(topic)) == key:
+            return topic
+    return topic_of(key)
+
+
 def publish(vhost: VirtualHost, topic: str, body: bytes, properties: Properties, *, retain: bool) -> Outcome:
     """Publish a message of the broker's, or of a client that is gone; no permission is asked for."""
     exchange, key = address_of(topic)
     broker = vhost.broker
+    if exchange == TOPIC_EXCHANGE:
+        properties = with_topic(properties, topic, key)
     route = vhost.route(exchange, key, properties.headers, (), properties)
     message = Message(broker.next_sequence(), route.address, properties, body, 0, len(body), 0, broker.now_ms)
     outcome = vhost.publish(route, message)

@@ -8,7 +8,7 @@ that belong to no queue to `restore_records`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 from core import retained, wills
@@ -20,10 +20,11 @@ from core.field_table import encode_table
 from core.mqtt_sessions import publishing
 from core.mqtt_sessions.publishing import QUEUE_PREFIX, TOPIC_EXCHANGE
 from core.mqtt_sessions.session import MqttSession
-from core.mqtt_sessions.session_queue import MqttQueue
+from core.mqtt_sessions.session_queue import MqttQueue, QueueLimits
 from core.mqtt_sessions.subscription import MqttSubscription, subscription_from
 from core.mqtt_sessions.system_topics import SystemTopics
 from core.mqtt_sessions.topics import binding_key_of
+from core.mqtt_sessions.traffic import Rates
 from core.queues.registry import register
 from core.retained import RetainedMessages
 from core.wills import WillMessage, Wills
@@ -52,16 +53,60 @@ _ARGUMENTS_RAW: Final = encode_table(_ARGUMENTS)
 class MqttWorld:
     """The MQTT side of one broker.
 
-    dropped: messages of QoS 0 that slow or absent clients didn't get.  Counters of messages are kept by connections.
+    product: for $SYS.  limits: of sessions' queues.  dropped: messages that slow or absent clients didn't get, or that
+    were too large for them.  packets_, publish_ and publish_bytes_received: all that came, as read.  answers_sent:
+    packets to clients other than PUBLISH.  publish_sent, bytes_received and bytes_sent: what connections that have
+    ended counted by themselves.  connections_made, sockets_made: with and without a login.  expired_count: sessions
+    that nobody came back for.  refused_logins: connections whose login was refused and who aren't told yet, with what
+    tells them.
     """
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, limits: QueueLimits | None = None) -> None:
         self.broker = broker
+        self.product = "Warren"
+        self.limits = limits or QueueLimits()
         self.dropped = 0
+        self.packets_received = 0
         self.publish_received = 0
+        self.publish_bytes_received = 0
+        self.publish_bytes_sent = 0
+        self.answers_sent = 0
         self.publish_sent = 0
-        self.connected = 0
+        self.bytes_received = 0
+        self.bytes_sent = 0
+        self.connections_made = 0
+        self.sockets_made = 0
+        self.expired_count = 0
+        self.refused_logins: dict[object, Callable[[], None]] = {}
         self._vhosts: dict[str, MqttSessions] = {}
+        self.rates = Rates(self)
+
+    @property
+    def connected_count(self) -> int:
+        """Clients that are connected."""
+        return sum(sessions.connected_count for sessions in self._vhosts.values())
+
+    def counters(self) -> dict[str, int]:
+        """What counts up since the start of the broker, by the names that $SYS has for it."""
+        publish_sent, bytes_received, bytes_sent = self.publish_sent, self.bytes_received, self.bytes_sent
+        for sessions in self._vhosts.values():
+            for session in sessions.sessions.values():
+                if session.holder is not None:
+                    counted = session.holder.traffic()
+                    publish_sent += counted.publish_sent
+                    bytes_received += counted.bytes_received
+                    bytes_sent += counted.bytes_sent
+        return {
+            "messages/received": self.packets_received,
+            "messages/sent": publish_sent + self.answers_sent,
+            "publish/received": self.publish_received,
+            "publish/sent": publish_sent,
+            "publish/dropped": self.dropped,
+            "bytes/received": bytes_received,
+            "bytes/sent": bytes_sent,
+            "connections": self.connections_made,
+            "sockets": self.sockets_made,
+        }
 
     def of(self, vhost: VirtualHost) -> MqttSessions:
         """The sessions of a virtual host."""
@@ -94,8 +139,9 @@ class MqttWorld:
 
     def restored(self) -> None:
         """All rows have been given."""
-        for sessions in self.all():
-            sessions.restored()
+        for vhost in self.broker.vhosts.values():
+            if vhost.name in self._vhosts or any(isinstance(queue, MqttQueue) for queue in vhost.queues.values()):
+                self.of(vhost).restored()
 
     def restore_records(self, number: int, positions: Sequence[int]) -> bool:
         """Take the unsettled entries of a store number if it is a session's own, else False."""
@@ -119,8 +165,8 @@ class MqttWorld:
 class MqttSessions:
     """The sessions of one virtual host.
 
-    records: sessions by the store numbers of their own.  version: grows with every change of subscriptions that has no
-    binding to tell of it.
+    records: sessions by the store numbers of their own.  connected_count, connected_most: clients that are connected
+    now, and that were at a time.  shared_count: of `subscription_count`, those to shared subscriptions.
     """
 
     def __init__(self, broker: Broker, vhost: VirtualHost) -> None:
@@ -132,6 +178,9 @@ class MqttSessions:
         self.wills = Wills(broker, vhost.name, self.publish_will)
         self.system_topics = SystemTopics(self)
         self.subscription_count = 0
+        self.shared_count = 0
+        self.connected_count = 0
+        self.connected_most = 0
         self._shared: dict[tuple[str, str], tuple[ClassicQueue, int]] = {}
 
     # Sessions
@@ -149,6 +198,13 @@ class MqttSessions:
             return session, True
         session = self.sessions[client_id] = MqttSession(self, client_id, expiry_s)
         return session, False
+
+    def attached(self) -> None:
+        """One client more is connected."""
+        self.connected_count += 1
+        self.connected_most = max(self.connected_most, self.connected_count)
+        self.broker.mqtt.connections_made += 1
+        self.broker.mqtt.rates.watch()
 
     def forget(self, session: MqttSession) -> None:
         """A session has ended: its queue and its row go, and so does its name unless it is another's already."""
@@ -212,14 +268,19 @@ class MqttSessions:
     def subscription_changed(self, now: MqttSubscription | None, before: MqttSubscription | None) -> None:
         """Count, and have what connections remember of topics looked up again."""
         self.subscription_count += (now is not None) - (before is not None)
+        self.shared_count += (now is not None and bool(now.group)) - (before is not None and bool(before.group))
         self.system_topics.subscription_changed(now, before)
         if now is not None and before is not None:
             self.vhost.changed()
 
     # Shared subscriptions
 
-    def join(self, subscription: MqttSubscription, *, durable: bool) -> None:
-        """A session is one more of a group; its queue is durable if the first one's session is."""
+    def join(self, subscription: MqttSubscription) -> None:
+        """A session is one more of a group.
+
+        The queue is durable whoever comes first, since a session that survives restarts may join at any time; at a
+        start without any such member, it goes.
+        """
         key = (subscription.group, subscription.topic_filter)
         found = self._shared.get(key)
         if found is not None:
@@ -227,7 +288,7 @@ class MqttSessions:
             return
         name = shared_queue_name(subscription)
         _check_free(self.vhost.queues.get(name), name)
-        queue = create_queue(self.vhost, name, durable=durable, arguments=_ARGUMENTS, arguments_raw=_ARGUMENTS_RAW)
+        queue = create_queue(self.vhost, name, durable=True, arguments=_ARGUMENTS, arguments_raw=_ARGUMENTS_RAW)
         self._shared[key] = (cast("ClassicQueue", queue), 1)
         self.bind(cast("ClassicQueue", queue), subscription.topic_filter)
 
@@ -285,6 +346,11 @@ class MqttSessions:
                 session.expect_return()
             else:
                 session.end()
+        known = {id(session.queue) for session in self.sessions.values()}
+        known |= {id(queue) for queue, _ in self._shared.values()}
+        for queue in list(self.vhost.queues.values()):
+            if isinstance(queue, MqttQueue) and id(queue) not in known:
+                remove_queue(self.vhost, queue)
 
     def _restore_shared(self, subscription: MqttSubscription) -> None:
         key = (subscription.group, subscription.topic_filter)
@@ -292,7 +358,7 @@ class MqttSessions:
         if key not in self._shared and isinstance(queue, MqttQueue):
             self._shared[key] = (queue, 1)
         else:
-            self.join(subscription, durable=True)
+            self.join(subscription)
 
     def close(self) -> None:
         """The virtual host is gone."""

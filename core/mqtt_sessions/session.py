@@ -54,7 +54,8 @@ _RECORD_ADDRESS: Final = Address("", "")
 class MqttSession:
     """See the head of this file; made by the registry.
 
-    expiry_s: how long it outlives its connection.  stored: it is on disk.  inbound: packet identifiers of QoS 2
+    expiry_s: how long it outlives its connection.  stored: it is on disk.  sent_number: of the last message of QoS 1 or
+    2 that was sent.  inbound: packet identifiers of QoS 2
     messages that came and weren't released, with their records.
     """
 
@@ -73,6 +74,7 @@ class MqttSession:
         "outgoing",
         "queue",
         "registry",
+        "sent_number",
         "stored",
         "subscriptions",
     )
@@ -91,6 +93,7 @@ class MqttSession:
         self.inbound: dict[int, Message | None] = {}
         self._trie: TopicTrie[MqttSubscription] | None = None
         self._packet_id = 0
+        self.sent_number = 0
         self._expiry: Deadline | None = None
         self._inbound_id = 0
         self._outbound_id = 0
@@ -111,7 +114,7 @@ class MqttSession:
                 self.registry.bind(self.queue, subscription.topic_filter)
             self._match_also(subscription, before)
         elif subscription.group and before is None:
-            self.registry.join(subscription, durable=self.stored)
+            self.registry.join(subscription)
         elif subscription.queue_name:
             self.registry.vhost.queue(subscription.queue_name)
         self.subscriptions[subscription.filter] = subscription
@@ -159,10 +162,15 @@ class MqttSession:
     def send(self, message: Message, queue: ClassicQueue, qos: int, source: str) -> Outgoing:
         """A message of QoS 1 or 2 is about to be sent; in state WAITING it has to wait for the next flush."""
         outgoing = Outgoing(self.next_packet_id(), message, queue, qos, source)
+        outgoing.number = self.sent_number = self.sent_number + 1
         self.outgoing[outgoing.packet_id] = outgoing
         if qos == 2 and self.stores:
             self._move_to_outbound(outgoing, message, queue)
         return outgoing
+
+    def count(self, outgoing: Outgoing) -> None:
+        """It is sent again now."""
+        outgoing.number = self.sent_number = self.sent_number + 1
 
     @property
     def stores(self) -> bool:
@@ -282,6 +290,7 @@ class MqttSession:
     def attach(self, holder: Holder, expiry_s: int) -> None:
         """Its client is connected."""
         self.holder = holder
+        self.registry.attached()
         self.expiry_s = expiry_s
         self.detached_at_ms = None
         if self._expiry is not None:
@@ -292,6 +301,7 @@ class MqttSession:
     def detach(self) -> None:
         """Its client is gone: what came by shared queues goes to others, and the session waits or ends."""
         self.holder = None
+        self.registry.connected_count -= 1
         if self.ended:
             return
         self.return_shared()
@@ -325,6 +335,7 @@ class MqttSession:
 
     def _expired(self, now_ms: int) -> None:
         if self.holder is None:
+            self.registry.broker.mqtt.expired_count += 1
             self.registry.wills.session_ended(self.client_id)
             self.end()
 

@@ -1,19 +1,34 @@
-"""The queue behind an MQTT session: a classic queue that lets messages of QoS 0 go when they are too many.
+"""The queue behind an MQTT session: a classic queue that bounds what waits for a slow or absent client.
 
 What was published with QoS 0 isn't kept for a client that is away, and for one that is too slow only up to a bound
-(MQTT allows both); what asks for more is kept as in any queue, within the limits that policies set.  Trimming happens
-at the end of a batch, when the client has had its chance, and looks at no message twice: `_kept` counts those at the
-head that were looked at before.
+(MQTT allows both).  Trimming happens at the end of a batch, when the client has had its chance, and looks at no message
+twice: `_kept` counts those at the head that were looked at before.
+
+Of all messages together, some more may wait, and then the queue is full until a tenth of them are gone.  While it is,
+it refuses messages of QoS 1 and 2, and who published them is told so, if there is a way.  Only then is the queue
+guarded, so that publishing costs nothing before; the batch in which it becomes full is still taken.  Policies may set
+other bounds.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
 
+from core.binding import EMPTY_TABLE_RAW
+from core.dead_letter import MAXLEN
+from core.queues.base import Admission
 from core.queues.classic import ClassicQueue
 
 if TYPE_CHECKING:
+    from core.client import Client
+    from core.field_table import FieldValue
     from core.message import Message
+    from core.vhost import VirtualHost
+
+QUEUED_MAX = 100_000
+"""Messages that may wait for one client: one each second for more than a day, as long as sessions mostly last."""
 
 QUEUED_QOS_0_MAX = 20_000
 """Messages that may wait for a slow client before those of QoS 0 are dropped: some seconds of a fast publisher."""
@@ -22,28 +37,91 @@ QUEUED_QOS_0_BYTES_MAX = 32 * 1024 * 1024
 """The same in bytes of their bodies."""
 
 
-class MqttQueue(ClassicQueue):
-    """See the head of this file."""
+@dataclass(frozen=True, slots=True)
+class QueueLimits:
+    """How much may wait for a client.  messages: of any QoS; 0 for any number.  qos_0_*: before those of QoS 0 go."""
 
-    __slots__ = ("_kept",)
+    messages: int = field(default_factory=lambda: QUEUED_MAX)
+    qos_0_messages: int = field(default_factory=lambda: QUEUED_QOS_0_MAX)
+    qos_0_bytes: int = field(default_factory=lambda: QUEUED_QOS_0_BYTES_MAX)
+
+
+class MqttQueue(ClassicQueue):
+    """See the head of this file.  is_full: no message is taken."""
+
+    __slots__ = ("_kept", "is_full")
 
     type_name = "mqtt"
 
-    _kept: int
+    hides_dollar_topics: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        vhost: VirtualHost,
+        name: str,
+        *,
+        durable: bool = False,
+        auto_delete: bool = False,
+        owner: Client | None = None,
+        arguments: Mapping[str, FieldValue] | None = None,
+        arguments_raw: bytes = EMPTY_TABLE_RAW,
+        store_id: int = 0,
+    ) -> None:
+        self._kept = 0
+        self.is_full = False
+        super().__init__(
+            vhost,
+            name,
+            durable=durable,
+            auto_delete=auto_delete,
+            owner=owner,
+            arguments=arguments,
+            arguments_raw=arguments_raw,
+            store_id=store_id,
+        )
+
+    @property
+    def guarded(self) -> bool:
+        return self.is_full or super().guarded
+
+    def admit(self, message: Message) -> Admission:
+        """Refuse a message while the queue is full, or as policies say."""
+        if not self.is_full:
+            return super().admit(message)
+        self.vhost.broker.mqtt.dropped += 1
+        return Admission.REFUSE if message.properties.persistent else Admission.DROP
 
     def drain(self) -> None:
+        before_bytes = self.ready_bytes
         super().drain()
-        if self._ready and (
-            not self.consumers or len(self._ready) > QUEUED_QOS_0_MAX or self.ready_bytes > QUEUED_QOS_0_BYTES_MAX
-        ):
-            self._trim()
+        world = self.vhost.broker.mqtt
+        world.publish_bytes_sent += before_bytes - self.ready_bytes
+        if self._ready:
+            limits = world.limits
+            if not self.consumers or len(self._ready) > limits.qos_0_messages or self.ready_bytes > limits.qos_0_bytes:
+                self._trim(limits)
+            if not self.is_full and limits.messages and len(self._ready) >= limits.messages:
+                self._set_full(True)
+        if self.is_full and len(self._ready) <= world.limits.messages * 9 // 10:
+            self._set_full(False)
 
-    def _trim(self) -> None:
+    def _set_full(self, is_full: bool) -> None:
+        """What publishers remember of their ways to here isn't valid any more."""
+        self.is_full = is_full
+        self.vhost.changed()
+
+    def _bury(self, message: Message, reason: str) -> None:
+        """Count what a policy's bounds drop."""
+        if reason == MAXLEN:
+            self.vhost.broker.mqtt.dropped += 1
+        super()._bury(message, reason)
+
+    def _trim(self, limits: QueueLimits) -> None:
         """Drop messages of QoS 0 from the tail, the newest first."""
         entries = self._ready
-        kept = min(getattr(self, "_kept", 0), len(entries))
-        if self.consumers and self.ready_bytes <= QUEUED_QOS_0_BYTES_MAX:
-            kept = max(kept, QUEUED_QOS_0_MAX)
+        kept = min(self._kept, len(entries))
+        if self.consumers and self.ready_bytes <= limits.qos_0_bytes:
+            kept = max(kept, limits.qos_0_messages)
         tail: list[Message | int] = []
         dropped = 0
         while len(entries) > kept:

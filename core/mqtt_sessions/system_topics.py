@@ -1,7 +1,9 @@
-"""$SYS: what the broker says of itself, as messages (spec C.3).
+"""$SYS: what the broker says of itself, as messages (spec C.3); the topics are Mosquitto's.
 
-While anybody is subscribed to them, the topics are published every `INTERVAL_MS`; a new subscription is given the
-values of that moment as retained messages.  Nothing happens while nobody is.
+While anybody is subscribed to them, those whose value has changed are published every `TICK_MS`; a new subscription is
+given the values of that moment as retained messages.  Nothing happens while nobody is.
+
+Clients, subscriptions and what is stored are those of the subscriber's virtual host; traffic is the whole broker's.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ from typing import TYPE_CHECKING, Final
 from core.address import Address
 from core.message import Message
 from core.mqtt_sessions import publishing
+from core.mqtt_sessions.session_queue import MqttQueue
 from core.mqtt_sessions.topics import key_of
+from core.mqtt_sessions.traffic import MINUTES, TICK_MS
 from core.properties import EMPTY
 
 if TYPE_CHECKING:
@@ -22,38 +26,61 @@ if TYPE_CHECKING:
 
 SYSTEM_WORD: Final = "$SYS"
 
-INTERVAL_MS: Final = 10_000
-"""As Mosquitto's sys_interval."""
+PREFIX: Final = "$SYS/broker/"
 
 
 class SystemTopics:
     """The $SYS topics of one virtual host."""
 
-    __slots__ = ("_next", "_sessions", "_subscribers")
+    __slots__ = ("_next", "_published", "_sessions", "_subscribers")
 
     def __init__(self, sessions: MqttSessions) -> None:
         self._sessions = sessions
         self._subscribers = 0
         self._next: Deadline | None = None
+        self._published: dict[str, str] = {}
 
     def values(self) -> dict[str, str]:
         """The topics with their values now."""
+        return {PREFIX + name: str(value) for name, value in self._values().items()} | {
+            f"{PREFIX}load/{name}/{minutes}min": f"{average:.2f}"
+            for name, averages in self._sessions.broker.mqtt.rates.averages.items()
+            for minutes, average in zip(MINUTES, averages, strict=True)
+        }
+
+    def _values(self) -> dict[str, object]:
         sessions = self._sessions
         broker = sessions.broker
         world = broker.mqtt
-        total = len(sessions.sessions)
-        connected = sum(1 for session in sessions.sessions.values() if session.holder is not None)
+        counters = world.counters()
+        connected, total = sessions.connected_count, len(sessions.sessions)
+        queues = [queue for queue in sessions.vhost.queues.values() if isinstance(queue, MqttQueue)]
+        stored = sum(queue.ready_count + queue.unacked_count for queue in queues)
         return {
-            "$SYS/broker/version": "Warren",
-            "$SYS/broker/uptime": f"{(broker.now_ms - broker.started_at_ms) // 1000} seconds",
-            "$SYS/broker/clients/connected": str(connected),
-            "$SYS/broker/clients/disconnected": str(total - connected),
-            "$SYS/broker/clients/total": str(total),
-            "$SYS/broker/subscriptions/count": str(sessions.subscription_count),
-            "$SYS/broker/retained messages/count": str(len(sessions.retained)),
-            "$SYS/broker/publish/messages/received": str(world.publish_received),
-            "$SYS/broker/publish/messages/sent": str(world.publish_sent),
-            "$SYS/broker/publish/messages/dropped": str(world.dropped),
+            "version": world.product,
+            "uptime": f"{(broker.now_ms - broker.started_at_ms) // 1000} seconds",
+            "clients/connected": connected,
+            "clients/active": connected,
+            "clients/disconnected": total - connected,
+            "clients/inactive": total - connected,
+            "clients/expired": world.expired_count,
+            "clients/maximum": sessions.connected_most,
+            "clients/total": total,
+            "subscriptions/count": sessions.subscription_count,
+            "shared_subscriptions/count": sessions.shared_count,
+            "retained messages/count": len(sessions.retained),
+            "messages/stored": stored,
+            "store/messages/count": stored,
+            "store/messages/bytes": sum(queue.ready_bytes for queue in queues) + sessions.retained.body_bytes,
+            "messages/received": counters["messages/received"],
+            "messages/sent": counters["messages/sent"],
+            "bytes/received": counters["bytes/received"],
+            "bytes/sent": counters["bytes/sent"],
+            "publish/messages/received": counters["publish/received"],
+            "publish/messages/sent": counters["publish/sent"],
+            "publish/messages/dropped": counters["publish/dropped"],
+            "publish/bytes/received": world.publish_bytes_received,
+            "publish/bytes/sent": world.publish_bytes_sent,
         }
 
     def subscription_changed(self, now: MqttSubscription | None, before: MqttSubscription | None) -> None:
@@ -61,7 +88,7 @@ class SystemTopics:
         self._subscribers += _wants(now) - _wants(before)
         if self._subscribers and self._next is None:
             broker = self._sessions.broker
-            self._next = broker.deadlines.schedule(broker.now_ms + INTERVAL_MS, self._publish)
+            self._next = broker.deadlines.schedule(broker.now_ms + TICK_MS, self._publish)
         elif not self._subscribers:
             self.stop()
 
@@ -81,11 +108,15 @@ class SystemTopics:
         if self._next is not None:
             self._next.cancel()
             self._next = None
+            self._published = {}
 
     def _publish(self, now_ms: int) -> None:
-        for topic, value in self.values().items():
+        before, self._published = self._published, self.values()
+        for topic, value in self._published.items():
+            if before.get(topic) == value:
+                continue
             publishing.publish(self._sessions.vhost, topic, value.encode(), EMPTY, retain=False)
-        self._next = self._sessions.broker.deadlines.schedule(now_ms + INTERVAL_MS, self._publish)
+        self._next = self._sessions.broker.deadlines.schedule(now_ms + TICK_MS, self._publish)
 
 
 def _wants(subscription: MqttSubscription | None) -> bool:

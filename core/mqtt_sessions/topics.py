@@ -17,10 +17,6 @@ a wildcard on the other side only is escaped there, so that `a.b/c` is never tak
 from __future__ import annotations
 
 import re
-from typing import Final
-
-KEY_BYTES_MAX: Final = 255
-"""A routing key is a shortstr (AMQP 0-9-1 4.2.5.3), also inside the broker."""
 
 _ambiguous = re.compile(r"%(?=2E|25|2A|2F|2B|23|00)")
 _escape_in_key = re.compile(r"%(2E|25|2A)")
@@ -49,11 +45,6 @@ def topic_of(key: str) -> str:
     if _key_needs_nothing(key):
         return key.replace(".", "/")
     return "/".join([_word_in_topic(word) for word in key.split(".")]) if key else ""
-
-
-def fits_key(key: str) -> bool:
-    """False for one that is too long to be a routing key."""
-    return len(key) * 4 <= KEY_BYTES_MAX or len(key.encode("utf-8", "surrogateescape")) <= KEY_BYTES_MAX
 
 
 def _word_in_key(word: str) -> str:

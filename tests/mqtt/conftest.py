@@ -12,7 +12,7 @@ from tests.support.warren_process import WarrenProcess, warren_process
 @pytest.fixture(scope="module")
 def process() -> Iterator[WarrenProcess]:
     """The module's broker."""
-    with warren_process(listen=("mqtt=127.0.0.1:0", "amqp=127.0.0.1:0")) as running:
+    with warren_process(listen=("mqtt=127.0.0.1:0", "amqp=127.0.0.1:0", "stomp=127.0.0.1:0")) as running:
         yield running
 
 

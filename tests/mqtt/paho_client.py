@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import queue
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -19,15 +20,26 @@ class PahoClient:
     """A client with its own thread.  connack: (session present, reason code) of the latest connection."""
 
     def __init__(
-        self, port: int, client_id: str, protocol: MQTTProtocolVersion, *, clean: bool = True, **connect: Any
+        self,
+        port: int,
+        client_id: str,
+        protocol: MQTTProtocolVersion,
+        *,
+        clean: bool = True,
+        tls: ssl.SSLContext | None = None,
+        transport: Literal["tcp", "websockets"] = "tcp",
+        **connect: Any,
     ) -> None:
         more: Any = {} if protocol == paho.MQTTv5 else {"clean_session": clean}
         self.client = paho.Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             protocol=protocol,
+            transport=transport,
             **more,
         )
+        if tls is not None:
+            self.client.tls_set_context(tls)
         self.messages: queue.Queue[paho.MQTTMessage] = queue.Queue()
         self._done: dict[str, threading.Event] = {}
         self._connected = threading.Event()
@@ -64,6 +76,8 @@ class PahoClient:
         """Say goodbye and end the thread."""
         self.client.disconnect()
         self.client.loop_stop()
+        # Without the callbacks nothing refers to it in a circle, so that it closes its sockets as soon as it isn't used.
+        self.client.on_connect = self.client.on_subscribe = self.client.on_message = None
 
 
 @contextmanager
@@ -78,4 +92,4 @@ def paho_client(
         client.stop()
 
 
-__all__ = ["PahoClient", "Properties", "paho", "paho_client"]
+__all__ = ["CallbackAPIVersion", "PahoClient", "Properties", "paho", "paho_client"]

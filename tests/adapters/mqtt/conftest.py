@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from adapters.mqtt.codec import versions
+from tests.adapters.mqtt.place import Place
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient
 
@@ -50,3 +51,19 @@ def client(simulated: SimulatedBroker) -> Connected:
         return made
 
     return connected
+
+
+@pytest.fixture(scope="session")
+def shared_place() -> Iterator[Place]:
+    """One broker for all packets that are wrong: each leaves it as it was."""
+    made = Place()
+    yield made
+    made.simulated.close()
+
+
+@pytest.fixture
+def place(shared_place: Place, caplog: pytest.LogCaptureFixture) -> Iterator[Place]:
+    """The same; a logged traceback fails the test."""
+    yield shared_place
+    shared_place.sweep()
+    assert not [record for record in caplog.records if record.exc_info]
