@@ -37,10 +37,17 @@ NOTES_MAX: Final = 64
 class AckHolder(Protocol):
     """A session, or channel of one, whose consumers acknowledge."""
 
-    unacked: Unacked
-    delivery_tag: int
-    delivery_notes: list[tuple[int, int]]
-    """(delivery tag, time in ms): kept by the watch."""
+    @property
+    def unacked(self) -> Unacked:
+        """What is unacknowledged, by delivery tag."""
+
+    @property
+    def delivery_tag(self) -> int:
+        """The last one that was given."""
+
+    @property
+    def delivery_notes(self) -> list[tuple[int, int]]:
+        """(delivery tag, time in ms): kept by the watch."""
 
     def acknowledgement_timed_out(self, consumer: Consumer, timeout_ms: int) -> None:
         """Cancel the consumer with notice, or close what has to be closed (406)."""

@@ -43,6 +43,7 @@ from core.vhost_metadata import check_metadata
 
 if TYPE_CHECKING:
     from core.definitions.store import JSON
+    from core.mqtt_sessions.session_queue import QueueLimits
 
 _log = logging.getLogger("warren.broker")
 
@@ -107,6 +108,7 @@ class Broker:
     messages, in bytes.  continue_client_deaths: whether the x-death that a client publishes counts as a message's
     history (what applications written before RabbitMQ 4 expect).  consumer_timeout_ms: the acknowledgement timeout, 0
     for none.  default_queue_type: of declarations that name none, in virtual hosts that have no default of their own.
+    mqtt_limits: of what waits for MQTT clients.
     """
 
     def __init__(
@@ -121,6 +123,7 @@ class Broker:
         consumer_timeout_ms: int = TIMEOUT_DEFAULT_MS,
         limits: BrokerLimits = NO_LIMITS,
         default_queue_type: str | None = None,
+        mqtt_limits: QueueLimits | None = None,
     ) -> None:
         self.store = store
         self.definitions = definitions
@@ -148,7 +151,7 @@ class Broker:
         self.crowded_queues: set[ClassicQueue] = set()
         self.sessions: dict[SessionEntry, None] = {}
         self.ack_timeouts = AckTimeoutWatch(self, consumer_timeout_ms)
-        self.mqtt = MqttWorld(self)
+        self.mqtt = MqttWorld(self, mqtt_limits)
 
     # Virtual hosts
 

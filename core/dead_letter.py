@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 from core.errors import NotFound
 from core.field_table import FieldValue, Timestamp
 from core.message import Message
-from core.publish_checks import extra_routing_keys
+from core.publish_checks import HIDDEN_COPIES, extra_routing_keys, hidden_keys
 
 if TYPE_CHECKING:
     from core.properties import Properties
@@ -92,14 +92,13 @@ def dead_letter(queue: Queue, rules: QueueRules, message: Message, reason: str, 
         changes["x-first-death-reason"] = reason
         changes["x-first-death-queue"] = queue.name
         changes["x-first-death-exchange"] = message.address.exchange
-    removed = ["CC", "BCC"] if overridden else ["BCC"]
+    removed = ["CC", "BCC", HIDDEN_COPIES] if overridden else ["BCC"]
+    all_keys = () if overridden else (*extra_keys, *hidden_keys(properties))
     properties = properties.with_header_entries(changes, [name for name in removed if name in headers])
     if properties.expiration is not None:
         properties = properties.with_changes(expiration=None)
     try:
-        route = vhost.route(
-            exchange_name, routing_key, properties.headers, () if overridden else extra_keys, properties
-        )
+        route = vhost.route(exchange_name, routing_key, properties.headers, all_keys, properties)
     except NotFound:
         return False
     letter = Message(

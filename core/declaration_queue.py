@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from core.access.permissions import Verb
 from core.binding import EMPTY_TABLE_RAW
@@ -14,8 +14,10 @@ from core.declaration_binding import remove_bindings_of
 from core.declaration_exchange import check_any_permission, remove_emptied
 from core.equivalence import check_arguments, check_flag
 from core.errors import PreconditionFailed
+from core.field_table import join_entries, raw_entries
 from core.limits import check_queue as check_queue_limit
 from core.names import check_new_name, clean_name, generated_name
+from core.queues.arguments import ArgumentReader
 from core.queues.base import Queue
 from core.queues.registry import queue_class
 from core.vhost import VirtualHost
@@ -23,6 +25,9 @@ from core.vhost_metadata import CLASSIC, QUEUE_TYPE_ARGUMENT, with_default_type
 
 if TYPE_CHECKING:
     from core.field_table import FieldValue
+
+NAME_PREFIX: Final = "x-name-prefix"
+NAME_PREFIX_BYTES_MAX: Final = 64
 
 
 def declare_queue(
@@ -43,9 +48,12 @@ def declare_queue(
     vhost = client.vhost
     broker = vhost.broker
     server_named = not clean_name(name)
-    name = clean_name(name) or generated_name()
+    arguments = arguments or {}
+    if server_named:
+        name, arguments, arguments_raw = _name_by_prefix(arguments, arguments_raw)
+    name = clean_name(name)
     arguments, arguments_raw = with_default_type(
-        vhost, arguments or {}, arguments_raw, durable=durable, exclusive=exclusive, auto_delete=auto_delete
+        vhost, arguments, arguments_raw, durable=durable, exclusive=exclusive, auto_delete=auto_delete
     )
     existing = vhost.queues.get(name)
     if existing is None and not server_named:
@@ -208,6 +216,25 @@ def end_client(client: Client) -> None:
     for queue in list(client.exclusive_queues.values()):
         remove_queue(queue.vhost, queue)
     client.close()
+
+
+def _name_by_prefix(
+    arguments: Mapping[str, FieldValue], arguments_raw: bytes
+) -> tuple[str, Mapping[str, FieldValue], bytes]:
+    """A name that the broker makes up, by the argument x-name-prefix if there is one, which goes no further."""
+    if NAME_PREFIX not in arguments:
+        return generated_name(), arguments, arguments_raw
+    prefix = ArgumentReader("a queue that the broker names", arguments).text(NAME_PREFIX) or ""
+    if not 0 < len(prefix.encode("utf-8", "surrogateescape")) <= NAME_PREFIX_BYTES_MAX:
+        raise PreconditionFailed(
+            f"invalid arg '{NAME_PREFIX}' for a queue that the broker names: "
+            f"'{prefix}' is not 1 to {NAME_PREFIX_BYTES_MAX} bytes long"
+        )
+    check_new_name("queue", prefix)
+    entries = raw_entries(arguments_raw, 0)
+    del entries[NAME_PREFIX]
+    others = {name: value for name, value in arguments.items() if name != NAME_PREFIX}
+    return generated_name(prefix), others, join_entries(entries)
 
 
 def _check_dead_letter_permissions(client: Client, name: str, arguments: Mapping[str, FieldValue]) -> None:

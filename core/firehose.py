@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from core.field_table import Encodable, Typed
 from core.message import Message
+from core.mqtt_sessions.headers import without_internal
 from core.properties import encode_properties
 from core.publish_checks import extra_routing_keys
 
@@ -93,7 +94,7 @@ def _trace(
 
 def _properties(message: Message) -> dict[str, Encodable]:
     """Those that the message has, by name."""
-    fields = cast("dict[str, Encodable]", message.properties.fields())
+    fields = cast("dict[str, Encodable]", without_internal(message.properties).fields())
     for name in ("delivery_mode", "priority"):
         value = fields.get(name)
         if isinstance(value, int):

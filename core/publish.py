@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from core.dead_letter import without_deaths
 from core.errors import AccessRefused
 from core.message import Message
-from core.publish_checks import check_expiration, check_user_id, extra_routing_keys, without_bcc
+from core.publish_checks import HIDDEN_COPIES, check_expiration, check_user_id, extra_routing_keys, without_bcc
 from core.vhost import DEFAULT_EXCHANGE, Outcome
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ def read_special(client: Client, exchange_name: str, properties: Properties) -> 
     """
     check_user_id(client.user, properties)
     check_expiration(properties)
+    if properties.headers and HIDDEN_COPIES in properties.headers:
+        properties = properties.with_header_entries({}, remove=[HIDDEN_COPIES])
     extra_keys = extra_routing_keys(properties)
     if extra_keys:
         check_topic_keys(client, exchange_name, extra_keys)

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 EXPIRATION_MS_MAX: Final = 315_360_000_000
 """Ten years; what is meant to live longer should not expire at all."""
 
+HIDDEN_COPIES: Final = "x-hidden-copies"
+"""The header that keeps a published message's BCC within the broker (core.shown_properties), as an array of keys: a
+dead letter goes by them, too."""
+
 IMPERSONATOR: Final = "impersonator"
 """The user tag that allows any user_id."""
 
@@ -62,8 +66,16 @@ def extra_routing_keys(properties: Properties) -> list[str]:
     return keys
 
 
+def hidden_keys(properties: Properties) -> list[str]:
+    """The keys that were in the header BCC of a published message, for its dead letters."""
+    found = properties.headers.get(HIDDEN_COPIES) if properties.headers else None
+    return [key for key in found if isinstance(key, str)] if isinstance(found, list) else []
+
+
 def without_bcc(properties: Properties) -> Properties:
-    """The properties as consumers may see them: without the header BCC."""
-    if properties.headers and "BCC" in properties.headers:
-        return properties.with_header_entries({}, remove=["BCC"])
+    """The properties without the header BCC, whose keys are kept where consumers don't see them."""
+    headers = properties.headers
+    if headers and "BCC" in headers:
+        keys = headers["BCC"]
+        return properties.with_header_entries({HIDDEN_COPIES: keys} if keys else {}, remove=["BCC"])
     return properties

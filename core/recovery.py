@@ -1,9 +1,8 @@
 """Bringing a broker back from its stores: definitions first, then the messages into their queues.
 
 Messages that may have been delivered before are marked as redelivered.  After a clean stop the definitions say, per
-queue, up to which log position anything was given to a consumer, and which deliveries failed how often; after a crash
-nobody knows, so all are marked, and counts of failures start over.  A
-row that stays while the broker runs tells the two apart.
+queue, up to which log position anything was given to a consumer; after a crash nobody knows, so all are marked.  A row
+that stays while the broker runs tells the two apart.  How often deliveries failed, the message log knows.
 """
 
 from __future__ import annotations
@@ -88,8 +87,7 @@ def note_clean_stop(broker: Broker) -> None:
         for queue in vhost.queues.values():
             position = queue.delivered_position()
             if position:
-                failures: dict[str, JSON] = {str(at): count for at, count in queue.failures_by_position().items()}
-                broker.definitions.put(DELIVERED, vhost.name, queue.name, {"position": position, "failures": failures})
+                broker.definitions.put(DELIVERED, vhost.name, queue.name, {"position": position})
     broker.definitions.delete(MARKER, "", RUNNING)
     broker.definitions.commit()
 
@@ -180,6 +178,8 @@ def _restore_messages(
             exchanges[queue_id].restore_messages(positions, sizes)
         elif not broker.mqtt.restore_records(queue_id, positions):
             broker.store.settle_positions(queue_id, positions)
+    # What happens at the start happens in the order of declaring, so that one history has one outcome.
+    entries.sort(key=lambda entry: entry[0].store_id)
     for description in broker.store.damage():
         _log.error("message log: %s", description)
     # Positions grow in the order of publishing, so they serve as the sequences of recovered messages.
@@ -191,9 +191,9 @@ def _restore_messages(
         noted = delivered.get((queue.vhost.name, queue.name), {})
         if not crashed:
             last_delivered = min(last_delivered, int(str(noted.get("position", 0))))
-        failures = noted.get("failures")
         queue.restore(
             (make_ticket(position, size, position) for position, size in zip(positions, sizes, strict=True)),
             redelivered_until=last_delivered,
-            failures={int(at): int(str(count)) for at, count in failures.items()} if isinstance(failures, dict) else {},
+            failures=broker.store.failures(queue.store_id),
         )
+    broker.dirty_queues.sort(key=lambda queue: queue.store_id)

@@ -7,16 +7,23 @@ from typing import TYPE_CHECKING
 from core.mqtt_sessions.headers import without_internal
 
 if TYPE_CHECKING:
+    from core.field_table import Encodable
     from core.message import Message
     from core.properties import Properties
     from core.queues.base import Queue
 
 
 def shown_properties(queue: Queue, message: Message, *, redelivered: bool) -> Properties:
-    """The published ones, with x-delivery-count after failed deliveries where those are counted."""
+    """The published ones, with the counts of earlier deliveries where those are counted (spec A.7).
+
+    x-delivery-count: those that failed; x-acquired-count: all of them, as far as they are known.
+    """
     properties = without_internal(message.properties)
     if redelivered and queue.counts_deliveries:
         failures = queue.failures(message)
-        if failures:
-            return properties.with_header_entries({"x-delivery-count": failures})
+        acquired = max(failures, queue.returns(message))
+        counts = {"x-delivery-count": failures, "x-acquired-count": acquired}
+        known: dict[str, Encodable] = {name: count for name, count in counts.items() if count}
+        if known:
+            return properties.with_header_entries(known)
     return properties

@@ -24,11 +24,16 @@ class TlsState:
     peer_validity: str = ""
 
 
+Credentials = tuple[str, str]
+"""A user's name and password."""
+
+
 class Transport(Protocol):
     """One connection's carrier, implemented by the gateway (and by tests).
 
     peer_host, peer_port, host, port: the two ends.  tls: what TLS agreed on, None without TLS.  certificate_name: the
-    name to log in with, from the peer's verified TLS certificate, if it showed one.
+    name to log in with, from the peer's verified TLS certificate, if it showed one.  credentials: who the peer said it
+    is before the session began (HTTP Basic), which counts instead of what it says to the session.
     """
 
     peer_host: str
@@ -36,6 +41,7 @@ class Transport(Protocol):
     host: str
     port: int
     certificate_name: str | None
+    credentials: Credentials | None
     tls: TlsState | None
 
     @property

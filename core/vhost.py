@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from core.address import Address
+from core.address import Address, fits_key, short_key
 from core.errors import NotFound
 from core.exchanges.base import Exchange
 from core.firehose import trace_publish
@@ -106,19 +106,20 @@ class VirtualHost:
 
         headers: of the message, None for "has none".  extra_keys: the further routing keys of CC and BCC, which make
         the result good for this message only.  properties: all of the message's, for exchanges that look at others
-        than the headers.  Raises NotFound when there is no such exchange.
+        than the headers.  A key that is too long for an address (MQTT's may be) counts as a whole here, and its
+        beginning is in the Route's address.  Raises NotFound when there is no such exchange.
         """
         extra = list(extra_keys)
         if not extra:
             cached = self._routes.get((exchange_name, routing_key))
             if cached is not None:
                 return cached
-        address = Address(exchange_name, routing_key)
+        address = Address(exchange_name, short_key(routing_key))
         if exchange_name == DEFAULT_EXCHANGE:
-            route = self._default_route(address, extra)
+            route = self._default_route(address, routing_key, extra)
         else:
-            route = self._walk(self.exchange(exchange_name), address, extra, headers, properties)
-        if route.cacheable:
+            route = self._walk(self.exchange(exchange_name), address, routing_key, extra, headers, properties)
+        if route.cacheable and fits_key(routing_key):
             if len(self._routes) >= ROUTES_MAX:
                 self._routes.clear()
             self._routes[exchange_name, routing_key] = route
@@ -129,12 +130,14 @@ class VirtualHost:
     ) -> Route:
         """The Route of a message that `exchange` has held until now, from there on."""
         address = Address(exchange.name, routing_key)
-        return self._walk(exchange, address, list(extra_keys), properties.headers, properties, behind=exchange)
+        return self._walk(
+            exchange, address, routing_key, list(extra_keys), properties.headers, properties, behind=exchange
+        )
 
-    def _default_route(self, address: Address, extra_keys: list[str]) -> Route:
+    def _default_route(self, address: Address, routing_key: str, extra_keys: list[str]) -> Route:
         found: dict[int, Queue] = {}
         routed = False
-        for key in (address.routing_key, *extra_keys):
+        for key in (routing_key, *extra_keys):
             queue = self.queues.get(key)
             if queue is None and key.startswith(REPLY_PREFIX):
                 routed = True
@@ -153,6 +156,7 @@ class VirtualHost:
         self,
         start: Exchange,
         address: Address,
+        routing_key: str,
         extra_keys: list[str],
         headers: Mapping[str, FieldValue] | None,
         properties: Properties | None,
@@ -160,7 +164,6 @@ class VirtualHost:
         behind: Exchange | None = None,
         closed: Collection[str] = (),
     ) -> Route:
-        routing_key = address.routing_key
         keys = [routing_key, *(key for key in dict.fromkeys(extra_keys) if key != routing_key)]
         walk = Walk(self.exchanges, keys, headers, properties)
         walk.run(start, behind=behind, closed=closed)
@@ -222,6 +225,7 @@ class VirtualHost:
         return self._walk(
             start,
             route.address,
+            route.address.routing_key,
             list(route.extra_keys),
             properties.headers,
             properties,

@@ -76,6 +76,8 @@ class Walk:
                         to_visit.append(target)
             if not matched and exchange.alternate is not None:
                 alternate = self._exchanges.get(exchange.alternate)
-                if alternate is not None and alternate.name not in seen:
+                if alternate is None:
+                    exchange.note_missing_alternate()
+                elif alternate.name not in seen:
                     seen.add(alternate.name)
                     to_visit.append(alternate)

@@ -45,6 +45,7 @@ from adapters.amqp091.holding import Holding
 from adapters.amqp091.listing import describe_channel, describe_connection
 from adapters.amqp091.publishing import Publishing
 from adapters.amqp091.texts import short_text
+from adapters.first_bytes import hint
 from adapters.unread import UnreadReplies
 from core.client import Client
 from core.declaration_queue import end_client
@@ -563,7 +564,12 @@ class Connection:
 
     def refuse_protocol(self, start: bytes) -> None:
         """What came is no protocol header that is served: say which one is, and close."""
-        _log.warning("connection %s: sent %r instead of an AMQP 0-9-1 protocol header; closing it", self.name, start)
+        _log.warning(
+            "connection %s: sent %r instead of an AMQP 0-9-1 protocol header%s; closing it",
+            self.name,
+            start,
+            hint(start, "amqp"),
+        )
         self.outbox.write(PROTOCOL_HEADER)
         self._finish()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from adapters.tls_listing import describe_tls
+
 if TYPE_CHECKING:
     from adapters.amqp091.channel import Channel
     from adapters.amqp091.connection import Connection
@@ -21,7 +23,7 @@ def describe_connection(connection: Connection) -> dict[str, object]:
         "port": transport.port,
         "peer_host": transport.peer_host,
         "peer_port": transport.peer_port,
-        "ssl": transport.tls is not None,
+        **describe_tls(transport.tls),
         "state": connection.reported_state,
         "channels": len(connection.channels),
         "protocol": "AMQP 0-9-1",

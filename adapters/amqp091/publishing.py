@@ -12,6 +12,7 @@ from adapters.amqp091 import methods
 from adapters.amqp091.constants import FRAME_OVERHEAD_BYTES, NO_ROUTE
 from adapters.amqp091.framing import content_frames
 from core.errors import NotImplementedByBroker, PreconditionFailed
+from core.mqtt_sessions.headers import without_internal
 from core.publish import check_publish, make_message, read_special
 from core.vhost import Outcome
 
@@ -72,7 +73,7 @@ def publish(channel: Channel, content: IncomingContent) -> None:
         publishings[content.frame] = Publishing(route, channel.confirms, store_is_durable=broker.store.durable)
 
 
-def deliver(channel: Channel, message: Message, route: Route, mandatory: bool) -> None:
+def deliver(channel: Channel, message: Message, route: Route, mandatory: bool) -> Outcome:
     """Give a message to its queues; one that nothing takes goes back if it is mandatory, before its confirm."""
     if mandatory and not route.routed:
         _return(channel, message)
@@ -82,6 +83,7 @@ def deliver(channel: Channel, message: Message, route: Route, mandatory: bool) -
             channel.send(methods.BasicNack(channel.confirms.refuse(), multiple=False, requeue=False))
         else:
             channel.confirms.add(stored=outcome is Outcome.STORED)
+    return outcome
 
 
 def _special(channel: Channel, method: methods.BasicPublish, properties: Properties) -> tuple[Properties, list[str]]:
@@ -106,7 +108,7 @@ def _return(channel: Channel, message: Message) -> None:
     connection.outbox.write(
         content_frames(
             channel.number,
-            message.properties.raw,
+            without_internal(message.properties).raw,
             message.body,
             connection.frame_max - FRAME_OVERHEAD_BYTES,
         )

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from adapters.amqp091.publishing import deliver
 from adapters.amqp091.settling import settle_deliveries
-from core.errors import NotFound
+from core.errors import NotFound, PreconditionFailed
 from core.route import Route
 from core.unacked import Delivery
+from core.vhost import Outcome
 
 if TYPE_CHECKING:
     from adapters.amqp091.channel import Channel
@@ -54,20 +55,29 @@ class Transaction:
         )
 
     def commit(self, channel: Channel) -> bool:
-        """Do it all; True when tx.commit-ok must wait for a flush, else it may be sent at once."""
+        """Do it all; True when tx.commit-ok must wait for a flush, else it may be sent at once.
+
+        Raises PreconditionFailed (406) when a full queue refused a publish (spec A.7); the rest has been done.
+        """
         vhost = channel.client.vhost
         store = vhost.broker.store
         publishes, self.publishes = self.publishes, []
         settlements, self.settlements = self.settlements, []
+        refused = 0
         store.begin_group()
         try:
             for message, route, mandatory in publishes:
                 message.sequence = vhost.broker.next_sequence()
-                deliver(channel, message, _route_now(vhost, message, route), mandatory)
+                done = deliver(channel, message, _route_now(vhost, message, route), mandatory)
+                refused += done is Outcome.REFUSED
             for deliveries, outcome in settlements:
                 settle_deliveries(deliveries, outcome)
         finally:
             store.end_group()
+        if refused:
+            raise PreconditionFailed(
+                f"partial tx completion: full queues refused {refused} of the publishes; the rest is done"
+            )
         if not (store.pending and store.durable):
             return False
         self.commits_requested += 1

@@ -13,6 +13,7 @@ from core.definitions_json.field_values import table_to_json
 from core.names import RESERVED_PREFIX
 from core.parameters import list_parameters
 from core.policies.policy import POLICY
+from core.queues.registry import is_queue_type
 from core.vhost_metadata import DEFAULT_QUEUE_TYPE, DESCRIPTION, TAGS
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def _policies(broker: Broker, vhost: VirtualHost) -> Iterator[Item]:
 
 def _queues(vhost: VirtualHost) -> Iterator[Item]:
     for queue in vhost.queues.values():
-        if not queue.exclusive:
+        if _is_declared(queue):
             yield _queue(vhost, queue)
 
 
@@ -162,6 +163,11 @@ def _queue(vhost: VirtualHost, queue: Queue) -> Item:
         "auto_delete": queue.auto_delete,
         "arguments": table_to_json(queue.arguments),
     }
+
+
+def _is_declared(queue: Queue) -> bool:
+    """True for a queue that a client could declare again; a connection's own, and an MQTT session's, aren't."""
+    return not queue.exclusive and is_queue_type(queue.type_name)
 
 
 def _exchanges(vhost: VirtualHost) -> Iterator[Item]:
@@ -202,6 +208,6 @@ def _is_known_elsewhere(vhost: VirtualHost, source: Exchange, binding: Binding) 
         return False
     name = binding.target.name
     if binding.target.kind == "queue":
-        return name in vhost.queues and not vhost.queues[name].exclusive
+        return name in vhost.queues and _is_declared(vhost.queues[name])
     target = vhost.exchanges.get(name)
     return target is not None and (not target.internal or name.startswith(RESERVED_PREFIX))

@@ -50,7 +50,7 @@ from core.vhost_metadata import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from core.binding import DestinationKind
+    from core.binding import Destination, DestinationKind
     from core.broker import Broker
     from core.definitions.store import JSON
     from core.exchanges.base import Exchange
@@ -227,7 +227,7 @@ class Planner:
     def _try_queue(self, vhost: str, name: str, queue: PlannedQueue) -> None:
         """Make it where it does no harm; refused is what a declaration would be."""
         description = f"queue '{name}' in vhost '{vhost}'"
-        made = queue_class(description, queue.arguments)
+        made = queue_class(description, queue.arguments, internal=False)
         made.check_declaration(
             description, durable=queue.durable, exclusive=False, auto_delete=queue.auto_delete, server_named=False
         )
@@ -247,8 +247,20 @@ class Planner:
         arguments = table_from_json(item.get("arguments"))
         routing_key = item.name("routing_key", "")
         exchange.check_binding(routing_key, arguments)
+        exchange.check_destination(self._destination(vhost, kind, destination))
         if exchange.get(binding_key(kind, destination, routing_key, arguments)) is None:
             self._plan.bindings.append(PlannedBinding(vhost, source, kind, destination, routing_key, arguments))
+
+    def _destination(self, vhost: str, kind: DestinationKind, name: str) -> Destination:
+        """What a binding is going to lead to, as it is or, where that doesn't exist yet, as it would be."""
+        existing = self._broker.vhosts.get(vhost)
+        if kind == "exchange":
+            return self._existing_exchange(vhost, name) or self._plan.exchanges[vhost, name]
+        if existing is not None and name in existing.queues:
+            return existing.queues[name]
+        planned = self._plan.queues[vhost, name]
+        made = queue_class(f"queue '{name}' in vhost '{vhost}'", planned.arguments, internal=False)
+        return made(self._scratch_vhost(vhost), name, **planned._asdict())
 
     def _check_queue_limits(self) -> None:
         added: dict[str, int] = {}

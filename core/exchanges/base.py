@@ -14,6 +14,7 @@ The default exchange is not one of these: it has no bindings, the vhost routes b
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from core.message import Message
     from core.properties import Properties
     from core.vhost import VirtualHost
+
+_log = logging.getLogger("warren.exchange")
 
 ALTERNATE_EXCHANGE = "alternate-exchange"
 """The declare argument that names the exchange for messages which this one leads nowhere."""
@@ -54,6 +57,7 @@ class Exchange(ABC):
     __slots__ = (
         "_bindings",
         "_by_target",
+        "_missed_alternate",
         "_sequence",
         "alternate",
         "arguments",
@@ -114,6 +118,7 @@ class Exchange(ABC):
         self._bindings: dict[BindingKey, Binding] = {}
         self._by_target: dict[tuple[DestinationKind, str], dict[BindingKey, Binding]] = {}
         self._sequence = 0
+        self._missed_alternate: str | None = None
         self.make_index()
 
     @abstractmethod
@@ -142,6 +147,16 @@ class Exchange(ABC):
     ) -> Collection[Destination]:
         """As `targets`, for types that look at other properties than the headers too; None: not known."""
         return self.targets(routing_key, headers)
+
+    def note_missing_alternate(self) -> None:
+        """A message was dropped because the alternate exchange isn't there: the log says so, once."""
+        if self.alternate != self._missed_alternate:
+            self._missed_alternate = self.alternate
+            _log.warning(
+                "exchange '%s' has the alternate exchange '%s', which doesn't exist; what it can't route is dropped",
+                self.name,
+                self.alternate,
+            )
 
     # For types that observe or keep messages; the others need none of it.
 

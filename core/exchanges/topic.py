@@ -4,6 +4,8 @@ Keys and patterns are words separated by dots.  The empty key is zero words, so 
 match it and `*` does not; `a..b` is three words, the middle one empty.  A pattern may hold any number of
 `#`: RabbitMQ refuses more than two because its matching takes exponentially long for them, which
 `core.topic_trie` does not.
+
+A queue whose subscriptions are MQTT's doesn't get topics that begin with `$` by a pattern that begins with a wildcard.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, ClassVar
 from core.binding import Binding, Destination
 from core.exchanges.base import Exchange, distinct_targets
 from core.exchanges.registry import register
+from core.queues.base import Queue
 from core.topic_trie import TopicTrie
 
 if TYPE_CHECKING:
@@ -43,6 +46,8 @@ class TopicExchange(Exchange):
     def targets(self, routing_key: str, headers: Mapping[str, FieldValue] | None) -> tuple[Destination, ...]:
         """See Exchange.targets."""
         matching = self._trie.match(split_words(routing_key))
+        if routing_key.startswith("$"):
+            matching = [binding for binding in matching if not _hides_dollar(binding)]
         matching.sort(key=_by_sequence)
         return distinct_targets(matching)
 
@@ -53,3 +58,8 @@ class TopicExchange(Exchange):
     def binding_removed(self, binding: Binding) -> None:
         """See Exchange.binding_removed."""
         self._trie.remove(split_words(binding.routing_key), binding)
+
+
+def _hides_dollar(binding: Binding) -> bool:
+    target = binding.target
+    return isinstance(target, Queue) and target.hides_dollar_topics and binding.routing_key[:1] in ("*", "#")

@@ -67,6 +67,9 @@ class Queue(ABC):
     shares_prefetch: ClassVar[bool] = True
     """False for a type that can't be consumed from under a prefetch shared by the channel (540)."""
 
+    hides_dollar_topics: ClassVar[bool] = False
+    """True for a type whose topic patterns don't match topics that begin with `$` by a wildcard (MQTT-4.7.2-1)."""
+
     equivalent_arguments: ClassVar[tuple[str, ...]] = ()
     """Arguments that a redeclaration must repeat; others don't count."""
 
@@ -117,6 +120,10 @@ class Queue(ABC):
 
     def failures(self, message: Message) -> int:
         """Failed deliveries of an unsettled message, where the type counts them."""
+        return 0
+
+    def returns(self, message: Message) -> int:
+        """How often an unsettled message has come back, as far as the type knows."""
         return 0
 
     def was_delivered(self, message: Message) -> bool:
@@ -255,10 +262,6 @@ class Queue(ABC):
     @abstractmethod
     def delivered_position(self) -> int:
         """The log position of the last ready message that was delivered before, 0 for none; for a clean stop."""
-
-    def failures_by_position(self) -> dict[int, int]:
-        """Failed deliveries of ready messages by log position, where the type counts them; for a clean stop."""
-        return {}
 
     @abstractmethod
     def close(self) -> None:

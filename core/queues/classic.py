@@ -83,6 +83,7 @@ class ClassicQueue(Queue):
         "_expiry_at_ms",
         "_failures",
         "_governed",
+        "_noted_ready",
         "_own_rules",
         "_prioritised",
         "_ready",
@@ -149,6 +150,7 @@ class ClassicQueue(Queue):
         self.used_at_ms = vhost.broker.now_ms
         self._deduplication: DeduplicationWindow | None = None
         self._governed = False
+        self._noted_ready: Message | int | None = 0
         self._rules_changed()
 
     def _new_backlog(self) -> Backlog:
@@ -268,6 +270,8 @@ class ClassicQueue(Queue):
             )
         finally:
             self._draining = False
+        if self.store_id and self.rules.delivery_limit is not None:
+            self._note_ready()
         if self.store_id and (self.ready_bytes > RESIDENT_HEAD_BYTES or self.resident_count > RESIDENT_HEAD_MESSAGES):
             self.vhost.broker.crowded_queues.add(self)
 
@@ -374,7 +378,7 @@ class ClassicQueue(Queue):
             self._settle(message)
         else:
             self._unacked_count += 1
-        if self._governed:
+        if self._governed or self.rules.delivery_limit is not None:
             self.mark_dirty()
         return message, redelivered
 
@@ -438,6 +442,8 @@ class ClassicQueue(Queue):
                     self._bury(message, DELIVERY_LIMIT)
                     continue
                 self._failures[sequence] = failures
+                if self.store_id and (message.properties.persistent or self.stores_transient):
+                    self.vhost.broker.store.count_failures(self.store_id, message, failures)
             if message.properties.expiration is not None:
                 self.expects_expiry()
             returned[sequence] = returned.get(sequence, 0) + 1
@@ -460,6 +466,25 @@ class ClassicQueue(Queue):
         """Failed deliveries of a message so far, for the header x-delivery-count; 0 where nobody counts."""
         return self._failures.get(message.sequence, 0)
 
+    def returns(self, message: Message) -> int:
+        """How often a message has come back, for the header x-acquired-count; forgotten over a restart."""
+        return self._returned.get(message.sequence, 0)
+
+    def _note_ready(self) -> None:
+        """Tell the store what is with consumers, in case the broker crashes now.
+
+        With priorities that is what comes before the first ready message of any priority; there may be more.  Nothing
+        is known where that message is not stored.
+        """
+        heads = [backlog.entries[0] for backlog in self._backlogs if backlog.entries]
+        first = min(heads, key=sequence_of) if heads else None
+        entry = position_of(first) if isinstance(first, int) else first
+        if isinstance(entry, Message) and not (self.stores_transient or entry.properties.persistent):
+            entry = 0
+        if entry != self._noted_ready if first is not None else self._unacked_count:
+            self._noted_ready = entry
+            self.vhost.broker.store.note_ready_from(self.store_id, entry)
+
     def purge(self) -> int:
         if self._returning:
             self._merge_returning()
@@ -477,11 +502,15 @@ class ClassicQueue(Queue):
         if positions:
             self.vhost.broker.store.settle_positions(self.store_id, positions)
         self.ready_bytes = 0
+        if self.store_id and self.rules.delivery_limit is not None:
+            self._note_ready()
         return count
 
     def close(self) -> None:
         self.purge()
         self._closed = True
+        if self.store_id:
+            self.vhost.broker.store.forget_queue(self.store_id)
         self.vhost.broker.crowded_queues.discard(self)
         for deadline in (self._expiry, self._unused):
             if deadline is not None:
@@ -526,6 +555,9 @@ class ClassicQueue(Queue):
         if self.rules.expires_ms != before.expires_ms:
             # A new expiry begins now; else one would delete at once whatever has been idle for longer.
             self.used_at_ms = self.vhost.broker.now_ms
+        if self.rules.delivery_limit is None and before.delivery_limit is not None and self.store_id:
+            self._noted_ready = 0
+            self.vhost.broker.store.note_ready_from(self.store_id, 0)
         if self.rules.consumer_timeout_ms != before.consumer_timeout_ms:
             for consumer in self.consumers:
                 self.vhost.broker.ack_timeouts.added(consumer)
@@ -731,20 +763,46 @@ class ClassicQueue(Queue):
         """Fill the queue after a restart with tickets in queue order.
 
         Messages up to the sequence `redelivered_until` may have been delivered before the restart.  failures: failed
-        deliveries by sequence.
+        deliveries by sequence; what a crash made too many of them leaves once all queues are restored.
         """
         self._redelivered_until = redelivered_until
+        limit = self.rules.delivery_limit
+        self._failures = dict(failures)
+        spent: list[int] = []
         for ticket in tickets:
+            if failures and limit is not None and 0 <= limit < self._failures.get(sequence_of(ticket), 0):
+                spent.append(ticket)
+                continue
             self._backlog.add_ticket(ticket)
             self.ready_bytes += size_of(ticket)
-            if failures and sequence_of(ticket) in failures:
-                self._failures[sequence_of(ticket)] = failures[sequence_of(ticket)]
+        if spent:
+            self.vhost.broker.at_end_of_batch(partial(self._bury_spent, spent))
         if len(self._backlogs) > 1:
             self._sort_into_levels()
         # Their records know whether they expire; until they have been looked at, they may.
         self._expecting_expiry = True
         self._govern()
         self.mark_dirty()
+
+    def _bury_spent(self, tickets: list[int]) -> None:
+        """Messages that were with consumers when the broker crashed, which was once too often."""
+        buried = Backlog(self.description, self.vhost.broker.store, self.store_id, self._lost)
+        for ticket in tickets:
+            buried.add_ticket(ticket)
+            self.ready_bytes += size_of(ticket)
+        try:
+            while not self._closed and (message := buried.head()) is not None:
+                self.ready_bytes -= size_of(buried.entries.popleft())
+                self._bury(message, DELIVERY_LIMIT)
+        except StoreUnavailable as error:
+            _log.error("%s waits for its messages: %s", self.description, error.text)
+        left = [entry for entry in buried.entries if isinstance(entry, int)]
+        self.ready_bytes -= sum(map(size_of, left))
+        if self._closed:
+            self.vhost.broker.store.settle_positions(self.store_id, [position_of(ticket) for ticket in left])
+        elif left:
+            at_ms = self.vhost.broker.now_ms + READ_AGAIN_MS
+            self.vhost.broker.deadlines.schedule(at_ms, lambda now_ms: self._bury_spent(left))
 
     def _sort_into_levels(self) -> None:
         """Priorities are in the records: read them all once, and keep in memory but the heads."""
@@ -767,13 +825,6 @@ class ClassicQueue(Queue):
         """Let messages leave memory that are safely on disk, behind the heads."""
         for backlog in self._backlogs:
             backlog.page_out()
-
-    def failures_by_position(self) -> dict[int, int]:
-        if not self._failures:
-            return {}
-        entries = (entry for backlog in self._backlogs for entry in backlog.entries)
-        counted = {self._position_here(entry): self._failures.get(sequence_of(entry), 0) for entry in entries}
-        return {position: count for position, count in counted.items() if position and count}
 
     def delivered_position(self) -> int:
         if self._returning:

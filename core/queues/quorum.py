@@ -4,7 +4,8 @@ Programs that declare quorum queues run unchanged; replication comes with the di
 classic queue: every message is kept on disk, whatever its delivery mode; deliveries are counted, and a message that
 failed more often than the delivery limit (20 unless declared) is dead-lettered or dropped; what a quorum queue
 can't be (exclusive, transient, auto-delete, server-named) is refused, and so are global prefetch, if-unused and
-if-empty; a consumer's exclusive flag means nothing, and a redeclaration doesn't put off the queue's expiry.
+if-empty; a consumer's exclusive flag means nothing, and a redeclaration doesn't put off the queue's expiry.  A single
+active consumer gives way to one of a higher priority as soon as it holds no message any more.
 
 With the dead letter strategy at-least-once (which asks for overflow reject-publish and a dead letter exchange) a
 message that nobody takes as a dead letter, because the exchange isn't there, leads nowhere or to a full queue, stays
@@ -15,7 +16,7 @@ After a restart it is an ordinary message again, and dies again for its reason.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -46,7 +47,7 @@ RETRIES_AT_ONCE: Final = 32
 class QuorumQueue(ClassicQueue):
     """See the head of this file."""
 
-    __slots__ = ("_retry", "_untaken", "_untaken_bytes")
+    __slots__ = ("_retry", "_successor", "_untaken", "_untaken_bytes")
 
     type_name = "quorum"
     stores_transient = True
@@ -69,6 +70,7 @@ class QuorumQueue(ClassicQueue):
         self._untaken: deque[tuple[Message, str]] = deque()
         self._untaken_bytes = 0
         self._retry: Deadline | None = None
+        self._successor: Consumer | None = None
         super().__init__(
             vhost,
             name,
@@ -111,6 +113,55 @@ class QuorumQueue(ClassicQueue):
     def add_consumer(self, consumer: Consumer) -> None:
         consumer.exclusive = False
         super().add_consumer(consumer)
+        active = self._successor or self._single
+        if active is not None and consumer.priority > active.priority:
+            self._succeed(consumer)
+
+    # A single active consumer gives way to one of higher priority
+
+    def _succeed(self, consumer: Consumer) -> None:
+        """Make it the active one, once nothing is with consumers any more; until then nobody gets anything."""
+        active = self._single
+        if active is not None:
+            self.park(active)
+            active.parked = True
+        if self.unacked_count:
+            self._successor = consumer
+            return
+        self._successor = None
+        self._single = consumer
+        self._activate(consumer)
+
+    def resume(self, consumer: Consumer) -> None:
+        if self._successor is None:
+            super().resume(consumer)
+
+    def acknowledge(self, message: Message) -> None:
+        super().acknowledge(message)
+        if self._successor is not None:
+            self._succeed(self._successor)
+
+    def discard(self, message: Message) -> None:
+        super().discard(message)
+        if self._successor is not None:
+            self._succeed(self._successor)
+
+    def requeue(self, messages: Iterable[Message], *, failed: bool = True) -> None:
+        super().requeue(messages, failed=failed)
+        if self._successor is not None:
+            self._succeed(self._successor)
+
+    def remove_consumer(self, consumer: Consumer) -> None:
+        successor, self._successor = self._successor, None
+        if consumer is self._single or successor is None:
+            super().remove_consumer(consumer)
+            return
+        super().remove_consumer(consumer)
+        best = max(self.consumers, key=lambda each: each.priority)
+        if self._single is not None and best.priority > self._single.priority:
+            self._succeed(best)
+        elif self._single is not None:
+            self._activate(self._single)
 
     # Dead letters at least once
 

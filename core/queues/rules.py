@@ -126,6 +126,8 @@ def _check_ignored(reader: ArgumentReader) -> None:
     reader.number("x-max-in-memory-bytes", 0, None)
     reader.text("x-member-placement-tag")
     reader.number("x-consumer-disconnected-timeout", 0, DURATION_MS_MAX)
+    reader.number("x-delayed-retry-min", 1, None)
+    reader.number("x-delayed-retry-max", 1, None)
     if reader.text("x-delayed-retry-type") not in (None, "disabled"):
         reader.refuse("x-delayed-retry-type", "delayed retries are not supported; dead-letter to a queue with a TTL")
 

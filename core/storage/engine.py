@@ -23,7 +23,7 @@ Within one flush all appends go before all settles, so that a torn write can dou
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from core.message import Message
@@ -53,6 +53,26 @@ class StorageEngine(ABC):
     @abstractmethod
     def settle_positions(self, queue_id: int, positions: Sequence[int]) -> None:
         """The same for entries known only by the position of their record (paged out)."""
+
+    @abstractmethod
+    def count_failures(self, queue_id: int, message: Message, failures: int) -> None:
+        """An entry came back to its queue, and its deliveries have failed so often by now. Constant time, no I/O.
+
+        For queues with a delivery limit, as the next two.
+        """
+
+    @abstractmethod
+    def note_ready_from(self, queue_id: int, entry: Message | int | None) -> None:
+        """All entries before this one (a message, or the position of one; None: all there are) that aren't settled are
+        with consumers; if the process ends now, their deliveries have failed. Constant time, no I/O."""
+
+    @abstractmethod
+    def failures(self, queue_id: int) -> Mapping[int, int]:
+        """After `recover`: failed deliveries of the queue's unsettled entries by position, where there were any."""
+
+    @abstractmethod
+    def forget_queue(self, queue_id: int) -> None:
+        """The queue is deleted, and all its entries are settled."""
 
     @abstractmethod
     def begin_group(self) -> None:

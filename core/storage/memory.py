@@ -6,7 +6,7 @@ contract is counting references and entries.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from core.message import Message
 from core.storage.engine import Flush, StorageEngine
@@ -31,6 +31,19 @@ class MemoryEngine(StorageEngine):
 
     def settle_positions(self, queue_id: int, positions: Sequence[int]) -> None:
         """Nothing: no message ever has a position."""
+
+    def count_failures(self, queue_id: int, message: Message, failures: int) -> None:
+        """Nothing: the queue knows it, and nobody else will ask."""
+
+    def note_ready_from(self, queue_id: int, entry: Message | int | None) -> None:
+        """Nothing, as `count_failures`."""
+
+    def failures(self, queue_id: int) -> Mapping[int, int]:
+        """Nothing: no queue is ever recovered."""
+        return {}
+
+    def forget_queue(self, queue_id: int) -> None:
+        """Nothing: nothing is kept by queue."""
 
     def begin_group(self) -> None:
         """Nothing: what is never recovered is atomic."""

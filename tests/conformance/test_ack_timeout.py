@@ -62,6 +62,50 @@ def test_the_queue_may_set_the_timeout(bench: Workbench, channel: BlockingChanne
     slow.wait_for_cancel()
 
 
+def test_a_policy_may_set_the_timeout_for_those_who_hold_messages_already(
+    bench: Workbench, channel: BlockingChannel, broker: Broker
+) -> None:
+    queue = bench.queue(channel, "impatient")
+    slow = Inbox(channel, queue)
+    fill(channel, queue, 1)
+    slow.wait(1)
+    broker.ctl("set_policy", "impatient", "^impatient-", f'{{"consumer-timeout": {TIMEOUT_MS}}}')
+    try:
+        slow.wait_for_cancel()
+        assert ready_count(channel, queue) == 1
+    finally:
+        broker.ctl("clear_policy", "impatient")
+
+
+def test_of_argument_and_policy_the_shorter_counts_and_the_consumers_own_wins(
+    bench: Workbench, channel: BlockingChannel, broker: Broker
+) -> None:
+    queue = bench.queue(channel, "patient", arguments={"x-consumer-timeout": 3_600_000})
+    broker.ctl("set_policy", "patient", "^patient-", f'{{"consumer-timeout": {TIMEOUT_MS}}}')
+    try:
+        unhurried = Inbox(channel, queue, arguments={"x-consumer-timeout": 0, "x-priority": 1})
+        channel.basic_qos(prefetch_count=1)
+        slow = Inbox(channel, queue)
+        fill(channel, queue, 1)
+        unhurried.wait(1)
+        channel.basic_cancel(unhurried.tag)
+        fill(channel, queue, 1)
+        slow.wait_for_cancel()
+        assert ready_count(channel, queue) == 1
+        channel.basic_ack(unhurried.deliveries[0].tag)
+    finally:
+        broker.ctl("clear_policy", "patient")
+
+
+def test_a_timeout_does_not_count_towards_the_delivery_limit(bench: Workbench, channel: BlockingChannel) -> None:
+    arguments = {"x-queue-type": "quorum", "x-delivery-limit": 0, "x-consumer-timeout": TIMEOUT_MS}
+    queue = bench.queue(channel, durable=True, arguments=arguments)
+    slow = Inbox(channel, queue)
+    fill(channel, queue, 1)
+    slow.wait_for_cancel()
+    assert ready_count(channel, queue) == 1
+
+
 def test_a_client_without_cancel_notify_has_its_channel_closed(bench: Workbench) -> None:
     """It would wait for ever."""
     connection = bench.connect(client_properties={"capabilities": {"consumer_cancel_notify": False}})

@@ -1,14 +1,12 @@
-"""The exchange types that RabbitMQ has as plugins, and deduplication, through a real client (A.6 Types).
+"""Exchanges that delay, x-local-random, and deduplication before routing, through a real client (A.6 Types).
 
-Debian's RabbitMQ has no x-delayed-message, x-local-random nor deduplication, and the other plugins are not
-switched on there, so these tests talk to Warren only.
+Debian's RabbitMQ has none of them, so these tests talk to Warren only.  Other types are in test_spreading_exchanges.py.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 
 import pika
 import pytest
@@ -20,7 +18,6 @@ from tests.conformance.scenario import (
     Workbench,
     assert_refused,
     drain,
-    get,
     numbered,
     ready_count,
     refusal_of,
@@ -33,7 +30,7 @@ from tests.support.brokers import Broker
 @pytest.fixture(autouse=True)
 def warren_only(broker_process: Broker) -> None:
     if not broker_process.is_warren:
-        pytest.skip("needs plugins that Debian's RabbitMQ doesn't have, or doesn't switch on")
+        pytest.skip("needs plugins that Debian's RabbitMQ doesn't have")
 
 
 def delayed_exchange(bench: Workbench, channel: BlockingChannel, inner: str = "direct", **arguments: object) -> str:
@@ -44,38 +41,14 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-@pytest.mark.parametrize("kind", ["x-consistent-hash", "x-modulus-hash", "x-random", "x-local-random"])
-def test_types_that_spread_messages(bench: Workbench, channel: BlockingChannel, kind: str) -> None:
-    exchange = bench.exchange(channel, kind)
-    key = "1" if kind == "x-consistent-hash" else ""
-    queues = [bench.bound_queue(channel, exchange, key) for _ in range(3)]
-    for number in range(120):
-        send(channel, exchange, f"key-{number}", b"m")
+def test_local_random_spreads_messages(bench: Workbench, channel: BlockingChannel) -> None:
+    exchange = bench.exchange(channel, "x-local-random")
+    queues = [bench.bound_queue(channel, exchange, "") for _ in range(3)]
+    send(channel, exchange, "key", *numbered(120))
     synchronise(channel)
     counts = [len(drain(channel, queue)) for queue in queues]
     assert sum(counts) == 120
     assert min(counts) >= 10
-
-
-def test_consistent_hash_keeps_a_customer_on_one_queue_by_weight(bench: Workbench, channel: BlockingChannel) -> None:
-    exchange = bench.exchange(channel, "x-consistent-hash", arguments={"hash-header": "customer"})
-    light, heavy = (bench.bound_queue(channel, exchange, weight) for weight in ("1", "4"))
-    for _ in range(2):
-        for customer in range(100):
-            send(channel, exchange, "", str(customer).encode(), headers={"customer": customer})
-    synchronise(channel)
-    counts = {queue: Counter(drain(channel, queue)) for queue in (light, heavy)}
-    assert not counts[light].keys() & counts[heavy].keys()
-    assert set(counts[light].values()) | set(counts[heavy].values()) == {2}
-    assert 5 <= len(counts[light]) <= 35
-
-
-def test_recent_history_is_delivered_on_binding(bench: Workbench, channel: BlockingChannel) -> None:
-    exchange = bench.exchange(channel, "x-recent-history", arguments={"x-recent-history-length": 3})
-    send(channel, exchange, "", *numbered(5))
-    send(channel, exchange, "", b"secret", headers={"x-recent-history-no-store": True})
-    queue = bench.bound_queue(channel, exchange, "")
-    assert drain(channel, queue) == [b"3", b"4", b"5"]
 
 
 def test_a_delayed_message_arrives_later_with_its_delay_negated(bench: Workbench, channel: BlockingChannel) -> None:
@@ -143,9 +116,6 @@ DECLARATIONS = [
     ("x-delayed-message", {}, "'x-delayed-type' must be an existing exchange type"),
     ("x-delayed-message", {"x-delayed-type": "x-delayed-message"}, "'x-delayed-message' can't be used"),
     ("x-delayed-message", {"x-delayed-type": "nothing"}, "unknown exchange type 'nothing'"),
-    ("x-consistent-hash", {"hash-header": "a", "hash-property": "message_id"}, "are mutually exclusive"),
-    ("x-consistent-hash", {"hash-property": "priority"}, "Unsupported property: priority"),
-    ("x-recent-history", {"x-recent-history-length": 0}, "must be a positive integer"),
     ("fanout", {"x-message-deduplication": True, "x-cache-size": 0}, "invalid arg 'x-cache-size'"),
     ("fanout", {"x-message-deduplication": 1}, "invalid arg 'x-message-deduplication'"),
 ]
@@ -160,16 +130,39 @@ def test_refused_declarations(
     assert_refused(refusal, Refusal("channel", 406, text))
 
 
+def test_local_random_takes_classic_queues_without_a_key(bench: Workbench, channel: BlockingChannel) -> None:
+    exchange, queue = bench.exchange(channel, "x-local-random"), bench.queue(channel)
+    other = bench.queue(channel, durable=True, arguments={"x-queue-type": "quorum"})
+    for name, key, text in (
+        (queue, "key", "Non empty binding 'key' key not permitted"),
+        (other, "", "Queue type quorum not valid for this exchange type"),
+    ):
+        opened = channel.connection.channel()
+        refusal = refusal_of(lambda opened=opened, name=name, key=key: opened.queue_bind(name, exchange, key), opened)  # type: ignore[misc]
+        assert_refused(refusal, Refusal("channel", 406, text))
+
+
+@pytest.mark.parametrize("delay", [0, -1, -(2**40), "soon", True, None, [5]])
+def test_what_is_no_delay_arrives_at_once(bench: Workbench, channel: BlockingChannel, delay: object) -> None:
+    exchange = delayed_exchange(bench, channel)
+    queue = bench.bound_queue(channel, exchange, "key")
+    send(channel, exchange, "key", b"m", headers={"x-delay": delay})
+    synchronise(channel)
+    assert drain(channel, queue) == [b"m"]
+
+
 @pytest.mark.parametrize(
-    ("kind", "key", "text"),
-    [
-        ("x-consistent-hash", "heavy", "The binding key must be an integer"),
-        ("x-consistent-hash", "0", "The binding key must be greater than 0"),
-        ("x-local-random", "key", "Non empty binding 'key' key not permitted"),
-    ],
+    "headers", [{"x-delay": 2**62}, {"x-delay": "9" * 30}, {"x-deliver-at": 2**62}, {"x-delay": 2**33}]
 )
-def test_refused_bindings(bench: Workbench, channel: BlockingChannel, kind: str, key: str, text: str) -> None:
-    exchange = bench.exchange(channel, kind)
-    queue = bench.queue(channel)
-    assert_refused(refusal_of(lambda: channel.queue_bind(queue, exchange, key), channel), Refusal("channel", 406, text))
-    assert get(bench.channel(), queue) is None
+def test_any_delay_is_kept(
+    bench: Workbench, channel: BlockingChannel, broker: Broker, headers: dict[str, object]
+) -> None:
+    """RabbitMQ's plugin delivers at once what is more than 49 days away."""
+    exchange = delayed_exchange(bench, channel)
+    queue = bench.bound_queue(channel, exchange, "key")
+    send(channel, exchange, "key", b"m", headers=headers)
+    synchronise(channel)
+    assert ready_count(channel, queue) == 0
+    (row,) = json.loads(broker.ctl("list_delayed_messages", exchange, "--formatter", "json"))
+    broker.ctl("cancel_delayed_message", exchange, row["id"])
+    assert json.loads(broker.ctl("list_delayed_messages", exchange, "--formatter", "json")) == []

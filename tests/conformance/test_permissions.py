@@ -224,3 +224,35 @@ def test_impersonators_may_name_another_user(bench: Workbench, limited_user: str
 def test_user_without_the_virtual_host(bench: Workbench, limited_user: str) -> None:
     with pytest.raises(ProbableAccessDeniedError, match="access to vhost '/' refused for user 'stranger'"):
         bench.connect(user="stranger", password=PASSWORD)
+
+
+def test_a_dead_letter_exchange_needs_permissions_of_its_own(
+    bench: Workbench, limited: BlockingChannel, expected: Expected
+) -> None:
+    """Who has a queue dead-letter could read it, and write to the exchange, by way of the queue (G)."""
+    bench.remember("own")
+    refusal = refusal_of(lambda: limited.queue_declare("own", arguments={"x-dead-letter-exchange": "foreign"}), limited)
+    text = f"ACCESS_REFUSED - write access to exchange 'foreign' in vhost '/' refused for user '{USER}'"
+    assert_refused(refusal, expected(Refusal("channel", 403, text)))
+    channel = limited.connection.channel()
+    channel.queue_declare("own", arguments={"x-dead-letter-exchange": "own"})
+    channel.queue_delete("own")
+
+
+def test_a_queue_that_may_not_be_read_may_not_dead_letter(
+    bench: Workbench, broker: Broker, limited_user: str, expected: Expected
+) -> None:
+    """Else its messages could be had by way of the exchange."""
+    bench.remember("own-unread")
+    broker.ctl("add_user", "writer", PASSWORD)
+    try:
+        broker.ctl("set_permissions", "writer", "^own", "^own", "^$")
+        channel = bench.connect(user="writer", password=PASSWORD).channel()
+        refusal = refusal_of(
+            lambda: channel.queue_declare("own-unread", arguments={"x-dead-letter-exchange": "own"}), channel
+        )
+        text = "ACCESS_REFUSED - read access to queue 'own-unread' in vhost '/' refused for user 'writer'"
+        assert_refused(refusal, expected(Refusal("channel", 403, text)))
+        channel.connection.close()
+    finally:
+        broker.ctl("delete_user", "writer")

@@ -22,6 +22,7 @@ from tests.conformance.scenario import (
     send,
     synchronise,
 )
+from tests.support.brokers import Broker
 
 
 def test_higher_priorities_come_first_in_order(bench: Workbench, channel: BlockingChannel) -> None:
@@ -178,3 +179,115 @@ def test_what_a_quorum_queue_cannot_be(bench: Workbench, channel: BlockingChanne
         channel,
     )
     assert_refused(refusal, Refusal("channel", 406, "invalid property"))
+
+
+def test_the_most_urgent_of_those_that_wait_becomes_active(bench: Workbench, channel: BlockingChannel) -> None:
+    """Among equals, who has waited longest."""
+    queue = bench.queue(channel, arguments={"x-single-active-consumer": True})
+    first = Inbox(channel, queue, auto_ack=True)
+    low, high, late = (
+        Inbox(channel, queue, auto_ack=True, arguments={"x-priority": priority}) for priority in (1, 5, 5)
+    )
+    channel.basic_cancel(first.tag)
+    send(channel, "", queue, b"1")
+    assert high.bodies(1) == [b"1"]
+    channel.basic_cancel(high.tag)
+    send(channel, "", queue, b"2")
+    assert late.bodies(1) == [b"2"]
+    channel.basic_cancel(late.tag)
+    send(channel, "", queue, b"3")
+    assert low.bodies(1) == [b"3"]
+
+
+@pytest.mark.parametrize("kind", ["classic", "quorum"])
+def test_whether_a_more_urgent_consumer_takes_over(
+    bench: Workbench, channel: BlockingChannel, broker: Broker, kind: str
+) -> None:
+    """On a quorum queue, once the active one has settled what it holds; on a classic queue never."""
+    if not broker.is_warren and kind == "quorum":
+        pytest.skip("newer releases of RabbitMQ do that")
+    arguments = {"x-queue-type": kind, "x-single-active-consumer": True}
+    queue = bench.queue(channel, durable=True, arguments=arguments)
+    first = Inbox(channel, queue)
+    fill(channel, queue, 1)
+    (held,) = first.wait(1)
+    second = Inbox(channel, queue, auto_ack=True, arguments={"x-priority": 5})
+    send(channel, "", queue, b"2")
+    synchronise(channel)
+    if kind == "classic":
+        assert first.bodies(2) == [b"1", b"2"]
+        assert second.deliveries == []
+        return
+    assert ready_count(channel, queue) == 1
+    channel.basic_ack(held.tag)
+    assert second.bodies(1) == [b"2"]
+    channel.basic_cancel(second.tag)
+    send(channel, "", queue, b"3")
+    assert first.bodies(2) == [b"1", b"3"]
+
+
+def test_a_more_urgent_consumer_that_leaves_again(bench: Workbench, channel: BlockingChannel, broker: Broker) -> None:
+    if not broker.is_warren:
+        pytest.skip("newer releases of RabbitMQ do that")
+    arguments = {"x-queue-type": "quorum", "x-single-active-consumer": True}
+    queue = bench.queue(channel, durable=True, arguments=arguments)
+    first = Inbox(channel, queue)
+    fill(channel, queue, 1)
+    (held,) = first.wait(1)
+    inboxes = [Inbox(channel, queue, arguments={"x-priority": priority}) for priority in (5, 7)]
+    for inbox in inboxes:
+        channel.basic_cancel(inbox.tag)
+    send(channel, "", queue, b"2")
+    assert first.bodies(2) == [b"1", b"2"]
+    other = Inbox(channel, queue, arguments={"x-priority": 9})
+    channel.basic_nack(held.tag, requeue=True)
+    channel.basic_reject(first.deliveries[1].tag, requeue=True)
+    assert [(each.body, each.redelivered) for each in other.wait(2)] == [(b"1", True), (b"2", True)]
+    assert other.deliveries[0].properties.headers == {"x-acquired-count": 1}
+    assert other.deliveries[1].properties.headers == {"x-delivery-count": 1, "x-acquired-count": 1}
+
+
+def test_a_nack_does_not_count_towards_the_delivery_limit(
+    bench: Workbench, channel: BlockingChannel, broker: Broker
+) -> None:
+    """Of newer releases: it says "not me, not now", and only a reject says that the message is to blame."""
+    if not broker.is_warren:
+        pytest.skip("every return counts in 3.10")
+    queue = bench.queue(channel, durable=True, arguments={"x-queue-type": "quorum", "x-delivery-limit": 1})
+    fill(channel, queue, 1)
+    inbox = Inbox(channel, queue)
+    for attempt in range(1, 5):
+        delivery = inbox.wait(attempt)[-1]
+        assert (delivery.properties.headers or {}).get("x-acquired-count", 0) == attempt - 1
+        assert "x-delivery-count" not in (delivery.properties.headers or {})
+        channel.basic_nack(delivery.tag, requeue=True)
+
+
+def test_twenty_failures_are_too_many_for_a_quorum_queue(
+    bench: Workbench, channel: BlockingChannel, broker: Broker
+) -> None:
+    if not broker.is_warren:
+        pytest.skip("the default came with RabbitMQ 4")
+    graveyard = bench.queue(channel)
+    queue = bench.queue(
+        channel,
+        durable=True,
+        arguments={"x-queue-type": "quorum", "x-dead-letter-exchange": "", "x-dead-letter-routing-key": graveyard},
+    )
+    fill(channel, queue, 1)
+    inbox = Inbox(channel, queue)
+    for attempt in range(1, 22):
+        channel.basic_reject(inbox.wait(attempt)[-1].tag, requeue=True)
+    (letter,) = Inbox(channel, graveyard, auto_ack=True).wait(1)
+    assert letter.properties.headers["x-death"][0]["reason"] == "delivery_limit"
+
+
+def test_a_lost_connection_counts_towards_the_delivery_limit(bench: Workbench, channel: BlockingChannel) -> None:
+    queue = bench.queue(channel, durable=True, arguments={"x-queue-type": "quorum", "x-delivery-limit": 1})
+    fill(channel, queue, 1)
+    for failures in (0, 1):
+        connection = bench.connect()
+        (delivery,) = Inbox(connection.channel(), queue).wait(1)
+        assert (delivery.properties.headers or {}).get("x-delivery-count", 0) == failures
+        connection.close()
+    process_until(channel, lambda: ready_count(channel, queue) == 0)

@@ -3,6 +3,7 @@ A.7)."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 
@@ -24,6 +25,7 @@ from tests.conformance.scenario import (
     send,
     synchronise,
 )
+from tests.support.brokers import Broker
 
 
 def test_declare_ok_counts_ready_messages_and_consumers(bench: Workbench, channel: BlockingChannel) -> None:
@@ -255,3 +257,21 @@ def test_empty_name_without_a_declared_queue(
     fresh = channel.connection.channel()
     refusal = Refusal("channel", 404, "NOT_FOUND - no previously declared queue")
     assert_refused(refusal_of(lambda: action(fresh), fresh), refusal)
+
+
+def test_a_server_named_queue_with_a_prefix(bench: Workbench, channel: BlockingChannel, broker: Broker) -> None:
+    if not broker.is_warren:
+        pytest.skip("newer releases know x-name-prefix")
+    name = channel.queue_declare("", exclusive=True, arguments={"x-name-prefix": "worker"}).method.queue
+    assert re.fullmatch("worker-[A-Za-z0-9_-]{22}", name)
+    rows = json.loads(broker.ctl("list_queues", "name", "arguments", "--formatter", "json"))
+    assert [row["arguments"] for row in rows if row["name"] == name] in ([{}], [[]])
+    for prefix in ("", "x" * 65, 5, "amq.own"):
+        opened = channel.connection.channel()
+        refusal = refusal_of(
+            lambda prefix=prefix, opened=opened: opened.queue_declare("", arguments={"x-name-prefix": prefix}),  # type: ignore[misc]
+            opened,
+        )
+        assert refusal is not None
+        assert refusal.code == (403 if prefix == "amq.own" else 406)
+        assert "x-name-prefix" in refusal.text or prefix == "amq.own"

@@ -174,6 +174,21 @@ def test_gets_and_deliveries_are_not_part_of_it(
     assert ready_count(channel, queue) == 0
 
 
+def test_a_full_queue_spoils_a_commit(
+    bench: Workbench, channel: BlockingChannel, transaction: BlockingChannel
+) -> None:
+    """What could be done is done, and the client learns that something could not."""
+    full = bench.queue(channel, arguments={"x-max-length": 1, "x-overflow": "reject-publish"})
+    roomy = bench.queue(channel)
+    transaction.basic_publish("", roomy, b"1")
+    for body in (b"1", b"2"):
+        transaction.basic_publish("", full, body)
+    with channel_refusal(406, "PRECONDITION_FAILED - partial tx completion"):
+        transaction.tx_commit()
+    assert drain(channel, full) == [b"1"]
+    assert drain(channel, roomy) == [b"1"]
+
+
 def test_returns_come_with_the_commit(bench: Workbench, transaction: BlockingChannel) -> None:
     returned: list[tuple[Any, ...]] = []
     transaction.add_on_return_callback(lambda *each: returned.append(each))

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
-from tests.conformance.scenario import Workbench, channel_refusal, drain, send
+from tests.conformance.scenario import (
+    Refusal,
+    Workbench,
+    assert_refused,
+    channel_refusal,
+    drain,
+    refusal_of,
+    send,
+)
 from tests.support.brokers import Broker
 
 OTHER = "other/host"
@@ -56,3 +65,39 @@ def test_errors_name_the_virtual_host(bench: Workbench, other: BlockingChannel) 
 @pytest.mark.parametrize("name", ["amq.direct", "amq.fanout", "amq.topic", "amq.headers", "amq.match"])
 def test_every_virtual_host_has_the_predeclared_exchanges(other: BlockingChannel, name: str) -> None:
     other.exchange_declare(name, passive=True)
+
+
+@pytest.fixture
+def by_default(broker: Broker) -> Iterator[str]:
+    """A virtual host whose queues are quorum queues unless they say otherwise."""
+    if not broker.is_warren:
+        pytest.skip("3.10 has no --default-queue-type")
+    broker.ctl("add_vhost", "by-default", "--default-queue-type", "quorum")
+    broker.ctl("set_permissions", "-p", "by-default", "guest", ".*", ".*", ".*")
+    yield "by-default"
+    broker.ctl("delete_vhost", "by-default")
+
+
+def types_of(broker: Broker, vhost: str) -> dict[str, str]:
+    rows = json.loads(broker.ctl("list_queues", "-p", vhost, "name", "type", "--formatter", "json"))
+    return {row["name"]: str(row["type"]).removeprefix("rabbit_").removesuffix("_queue") for row in rows}
+
+
+def test_the_default_queue_type(bench: Workbench, broker: Broker, by_default: str) -> None:
+    channel = bench.connect(virtual_host=by_default).channel()
+    channel.queue_declare("plain", durable=True)
+    channel.queue_declare("said", durable=True, arguments={"x-queue-type": "classic"})
+    channel.queue_declare("transient")
+    channel.queue_declare("mine", exclusive=True)
+    channel.queue_declare("brief", durable=True, auto_delete=True)
+    found = types_of(broker, by_default)
+    expected = {"plain": "quorum", "said": "classic", "transient": "classic", "mine": "classic", "brief": "classic"}
+    assert found == expected
+    channel.queue_declare("plain", durable=True)
+    channel.queue_declare("plain", durable=True, arguments={"x-queue-type": "quorum"})
+    refusal = refusal_of(
+        lambda: channel.queue_declare("plain", durable=True, arguments={"x-queue-type": "classic"}), channel
+    )
+    text = "inequivalent arg 'x-queue-type' for queue 'plain' in vhost 'by-default': received 'classic' but current is"
+    assert_refused(refusal, Refusal("channel", 406, f"PRECONDITION_FAILED - {text}"))
+    channel.connection.close()

@@ -8,8 +8,9 @@ from core.access.users import Users
 from core.definitions.memory import MemoryDefinitionStore
 from core.errors import PreconditionFailed
 from core.field_table import FieldTable
+from core.mqtt_sessions.headers import without_internal
 from core.properties import EMPTY, encode_properties
-from core.publish_checks import check_expiration, check_user_id, extra_routing_keys, without_bcc
+from core.publish_checks import check_expiration, check_user_id, extra_routing_keys, hidden_keys, without_bcc
 
 
 @pytest.mark.parametrize("text", ["0", "60000", "+5", "315360000000", "000000000000000001"])
@@ -58,7 +59,12 @@ def test_extra_routing_keys() -> None:
 
 
 def test_consumers_see_cc_but_not_bcc() -> None:
-    shown = without_bcc(encode_properties(headers={"CC": ["a"], "BCC": ["b"], "x": 1}))
-    assert shown.headers == {"CC": ["a"], "x": 1}
+    kept = without_bcc(encode_properties(headers={"CC": ["a"], "BCC": ["b"], "x": 1}))
+    assert without_internal(kept).headers == {"CC": ["a"], "x": 1}
+    assert extra_routing_keys(kept) == ["a"]
+    assert hidden_keys(kept) == ["b"]
+    without_keys = without_bcc(encode_properties(headers={"BCC": [], "x": 1}))
+    assert without_keys.headers == {"x": 1}
+    assert hidden_keys(without_keys) == hidden_keys(EMPTY) == []
     untouched = encode_properties(headers={"CC": ["a"]})
     assert without_bcc(untouched) is untouched

@@ -10,6 +10,8 @@ import pytest
 from adapters.amqp091 import methods
 from core.broker import Broker
 from core.errors import StorageError
+from core.policies.policy import make_policy
+from core.properties import Properties
 from core.recovery import recover
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import PERSISTENT, Event, SimulatedClient
@@ -209,3 +211,67 @@ def test_a_noted_position_beyond_what_is_left_marks_no_new_messages(broker: Simu
     again = broker.connect()
     again.publish("q", b"new")
     assert everything(again, "q") == [(b"old", True), (b"new", False)]
+
+
+def counted(client: SimulatedClient, queue: str) -> list[tuple[bytes, int]]:
+    """Bodies of what is ready, which the client holds then, and how often each has failed."""
+    found = []
+    while (event := client.get(queue)) is not None:
+        headers = properties_of(event).headers or {}
+        found.append((event.body, int(str(headers.get("x-delivery-count", 0)))))
+    return found
+
+
+def properties_of(event: Event) -> Properties:
+    return Properties.parse(event.properties)
+
+
+def limited(broker: SimulatedBroker, limit: int) -> SimulatedClient:
+    """A client that holds the first of four messages; the second has failed, the third came back without that."""
+    client = broker.connect()
+    client.declare("q", durable=True, arguments={"x-delivery-limit": limit})
+    for body in (b"1", b"2", b"3", b"4"):
+        client.publish("q", body, properties=PERSISTENT)
+    for _ in range(3):
+        assert client.get("q") is not None
+    client.send(1, methods.BasicReject(2, requeue=True))
+    client.nack(3)
+    client.settle()
+    return client
+
+
+def test_what_was_held_in_a_crash_has_failed(broker: SimulatedBroker) -> None:
+    limited(broker, 5)
+    broker.crash()
+    assert counted(broker.connect(), "q") == [(b"1", 1), (b"2", 1), (b"3", 0), (b"4", 0)]
+    broker.crash()
+    assert counted(broker.connect(), "q") == [(b"1", 2), (b"2", 2), (b"3", 1), (b"4", 1)]
+
+
+def test_a_clean_stop_counts_each_failure_once(broker: SimulatedBroker) -> None:
+    limited(broker, 5)
+    broker.restart()
+    broker.crash()
+    assert counted(broker.connect(), "q") == [(b"1", 1), (b"2", 1), (b"3", 0), (b"4", 0)]
+
+
+def test_a_crash_may_be_one_failure_too_many(broker: SimulatedBroker) -> None:
+    limited(broker, 0)
+    broker.crash()
+    broker.settle()
+    assert counted(broker.connect(), "q") == [(b"3", 0), (b"4", 0)]
+
+
+def test_a_policy_that_ends_a_limit_ends_the_counting(broker: SimulatedBroker) -> None:
+    limit = make_policy("policy", "p", "", {"delivery-limit": 5})
+    client = broker.connect()
+    client.declare("q", durable=True)
+    client.publish("q", b"1", properties=PERSISTENT)
+    broker.broker.policies.set(broker.vhost, limit)
+    assert client.get("q") is not None
+    client.settle()
+    broker.broker.policies.clear(broker.vhost, "policy", "p")
+    broker.settle()
+    broker.crash()
+    broker.broker.policies.set(broker.vhost, limit)
+    assert counted(broker.connect(), "q") == [(b"1", 0)]

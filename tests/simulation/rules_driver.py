@@ -62,7 +62,7 @@ class Holding:
 
 
 class RulesSimulation:
-    """One history: `step` as often as wanted.  `directory`: on disk, with clean restarts now and then."""
+    """One history: `step` as often as wanted.  `directory`: on disk, with restarts and crashes now and then."""
 
     def __init__(self, seed: int, directory: Path | None = None) -> None:
         self.chance = random.Random(seed)
@@ -94,6 +94,7 @@ class RulesSimulation:
             (2, self._delete),
             (2, self._purge),
             (1, self._restart if directory is not None else self._advance),
+            (1, self._crash if directory is not None else self._advance),
         ]
         for _ in QUEUES:
             self._declare()
@@ -245,7 +246,7 @@ class RulesSimulation:
             dead_exchange=dead_exchange,
             dead_key=dead_key,
             priorities=0 if quorum else chance.choice((0, 0, 0, 1, 5)),
-            limit=chance.choice((None, None, 0, 2)),
+            limit=chance.choice((None, None, -1, 0, 2)),
             quorum=quorum,
             single=chance.random() < 0.1,
         )
@@ -278,6 +279,7 @@ class RulesSimulation:
             ttl=chance.choice((None, None, 20, 200)),
             expires=chance.choice((None, None, None, 1200)),
             max_length=chance.choice((None, None, 2)),
+            limit=chance.choice((None, None, -1, 1)),
             overflow=chance.choice((None, None, "reject-publish")),
             dead_exchange=chance.choice((None, None, "", "f")),
             dead_key=chance.choice((None, None, *QUEUES)),
@@ -465,6 +467,15 @@ class RulesSimulation:
         self.model.restart()
         self._expire()
 
+    def _crash(self) -> None:
+        """Everything is on disk; nobody is told, and what consumers hold has failed."""
+        self.history.append("crash")
+        self.simulated.crash()
+        self.model.crash([(holding.model_queue, holding.entry) for holding in self.holdings])
+        self.takers.clear()
+        self.holdings.clear()
+        self._rest()
+
 
 def _arguments_of(shape: Shape) -> dict[str, Encodable]:
     arguments: dict[str, Encodable | None] = {
@@ -488,6 +499,7 @@ def _definition_of(policy: Policy) -> dict[str, JSON]:
         "message-ttl": policy.ttl,
         "expires": policy.expires,
         "max-length": policy.max_length,
+        "delivery-limit": policy.limit,
         "overflow": policy.overflow,
         "dead-letter-exchange": policy.dead_exchange,
         "dead-letter-routing-key": policy.dead_key,

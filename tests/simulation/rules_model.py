@@ -16,6 +16,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 NO_LIMIT = 1 << 60
 
@@ -74,6 +75,7 @@ class Policy:
     ttl: int | None = None
     expires: int | None = None
     max_length: int | None = None
+    limit: int | None = None
     overflow: str | None = None
     dead_exchange: str | None = None
     dead_key: str | None = None
@@ -143,7 +145,13 @@ class ModelQueue:
 
     @property
     def limit(self) -> int | None:
-        return 20 if self.shape.quorum and self.shape.limit is None else self.shape.limit
+        given = [each for each in (self.shape.limit, self.policy.limit) if each is not None]
+        bounded = [each for each in given if each >= 0]
+        return min(bounded) if bounded else given[0] if given else 20 if self.shape.quorum else None
+
+    def stores(self, entry: Entry) -> bool:
+        """It is there after a restart."""
+        return entry.persistent or self.shape.quorum
 
     def put(self, entry: Entry) -> None:
         """Into its place."""
@@ -409,7 +417,7 @@ class RulesModel:
             return
         if failed and queue.limit is not None:
             entry.failures += 1
-            if entry.failures > queue.limit:
+            if entry.failures > queue.limit >= 0:
                 self._bury(queue, entry, "delivery_limit")
                 self.touch(queue)
                 return
@@ -450,10 +458,27 @@ class RulesModel:
             queue.active = None
             queue.used_ms = self.now_ms
             for level in queue.levels:
-                level[:] = [entry for entry in level if entry.persistent or queue.shape.quorum]
+                level[:] = [entry for entry in level if queue.stores(entry)]
             last = max((entry.number for entry in queue.ready if entry.returned), default=0)
             for entry in queue.ready:
                 entry.returned = entry.number <= last
+
+    def crash(self, held: list[tuple[ModelQueue, Entry]]) -> None:
+        """What was held is back, marked as everything is, and has failed once more as far as that can be told."""
+        for queue in self.queues.values():
+            first = min((level[0] for level in queue.levels if level), default=None)
+            for entry in sorted(entry for of, entry in held if of is queue and queue.stores(entry)):
+                if queue.limit is not None and (first is None or (queue.stores(first) and entry < first)):
+                    entry.failures += 1
+                if queue.limit is not None and entry.failures > queue.limit >= 0:
+                    self._later.append(partial(self._bury, queue, entry, "delivery_limit"))
+                else:
+                    queue.put(entry)
+        self.restart()
+        for queue in self.queues.values():
+            for entry in queue.ready:
+                entry.returned = True
+            self.touch(queue)
 
 
 def _is_cycle(name: str, deaths: Sequence[Death]) -> bool:

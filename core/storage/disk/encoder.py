@@ -11,11 +11,13 @@ objects) share the encoded middle of the record, and a body is copied only once.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from zlib import crc32
 
 from core.message import UNSTORED, Message
+from core.storage.disk.delivery_counts import Noted
 from core.storage.disk.records import (
+    FAILED,
     GROUP,
     INNER,
     MARKER,
@@ -23,6 +25,7 @@ from core.storage.disk.records import (
     RECORD_HEAD_SIZE,
     SETTLED,
     STARTS_FLUSH,
+    encode_failed,
     encode_record,
     encode_routing,
     encode_settled,
@@ -93,6 +96,14 @@ class Encoder:
         self._add_messages(batch, done[0], stop[0])
         self._collect_settled(batch, rest, stop, settled)
         self._add_settled(settled)
+
+    def add_failed(self, noted: Iterable[Noted]) -> None:
+        """One FAILED record per queue."""
+        for queue_id, ready_from, failures in noted:
+            record = encode_record(FAILED | self._flags, self.position, encode_failed(queue_id, ready_from, failures))
+            self.chunks.append(record)
+            self.position += len(record)
+            self._flags &= INNER
 
     def _add_group(self, batch: Batch, start: Mark, stop: Mark) -> None:
         """One GROUP record for what lies between the marks, if anything of it needs writing."""

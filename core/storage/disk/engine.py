@@ -2,7 +2,8 @@
 
 The pieces: `Batch` collects what is appended and settled; `Encoder` turns it into records at the next flush;
 `LogWriter` writes them; `Ledger` and `Segment` know what is alive; `MessageReader` reads messages back;
-`compaction` deletes and rewrites segments; `recovery` reads everything back at start.  This file ties them
+`compaction` deletes and rewrites segments; `recovery` reads everything back at start; `DeliveryCounts` knows
+how often entries were delivered in vain.  This file ties them
 together and is the only one with the broker's thread and the worker threads in view:
 
 * append, settle, begin_*, finish_* and read run on the broker's thread and alone touch the ledger;
@@ -16,11 +17,12 @@ because of a settlement that a crash could still undo.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from core.message import Message
 from core.storage.disk.compaction import CompactionJob, DeletionJob
+from core.storage.disk.delivery_counts import DeliveryCounts
 from core.storage.disk.encoder import Batch, Encoder, Mark
 from core.storage.disk.files import prepare_directory
 from core.storage.disk.flush import ALLOCATION_STEP, LogFlush, LogWriter
@@ -69,6 +71,8 @@ class DiskEngine(StorageEngine):
         self._quarantine = Quarantine(self._directory)
         self._writer = LogWriter(self._directory, min(allocation_step, segment_bytes_max))
         self._reader = MessageReader(self._directory, self._ledger, self._quarantine)
+        self._counts = DeliveryCounts()
+        self._counts_complete_in = -1
         self._written_end = 0
         self._torn_bytes = 0
         self._job: CompactionJob | DeletionJob | None = None
@@ -92,6 +96,22 @@ class DiskEngine(StorageEngine):
         """Collect the settlements for the next flush."""
         self._batch.settled_positions.append((queue_id, array("Q", positions)))
 
+    def count_failures(self, queue_id: int, message: Message, failures: int) -> None:
+        """Note it for the next flush."""
+        self._counts.count(queue_id, message, failures)
+
+    def note_ready_from(self, queue_id: int, entry: Message | int | None) -> None:
+        """Note it for the next flush."""
+        self._counts.note_ready_from(queue_id, entry)
+
+    def failures(self, queue_id: int) -> Mapping[int, int]:
+        """As StorageEngine.failures says."""
+        return self._counts.failures(queue_id)
+
+    def forget_queue(self, queue_id: int) -> None:
+        """Let go of its counts."""
+        self._counts.forget(queue_id)
+
     def begin_group(self) -> None:
         """Remember where the group begins."""
         self._group_start = self._batch.mark()
@@ -104,9 +124,9 @@ class DiskEngine(StorageEngine):
 
     @property
     def pending(self) -> bool:
-        """True when anything was appended or settled since the last begin_flush."""
+        """True when anything was appended, settled or noted since the last begin_flush."""
         batch = self._batch
-        return bool(batch.messages or batch.settled_messages or batch.settled_positions)
+        return bool(batch.messages or batch.settled_messages or batch.settled_positions) or self._counts.pending
 
     def begin_flush(self) -> Flush | None:
         """Encode everything pending; None when none of it needs writing."""
@@ -117,6 +137,8 @@ class DiskEngine(StorageEngine):
             self._ledger.add(segment)
         encoder = Encoder(segment, segment.end)
         encoder.encode(batch)
+        if self._counts.known:
+            encoder.add_failed(self._counts.take(encoder.position, everything=segment.size == 0))
         if not encoder.chunks:
             return None
         offset = segment.size
@@ -131,8 +153,10 @@ class DiskEngine(StorageEngine):
         if not isinstance(flush, LogFlush):
             raise TypeError("finish_flush takes what begin_flush returned")
         self._written_end = flush.end
+        self._counts_complete_in = flush.segment.base
         for queue_id, positions in flush.settled:
             self._ledger.book_settled(flush.segment, queue_id, positions)
+            self._counts.settled(queue_id, positions)
 
     def is_written(self, message: Message) -> bool:
         """True once the message's flush is finished."""
@@ -143,8 +167,11 @@ class DiskEngine(StorageEngine):
         return self._reader.read(positions)
 
     def begin_maintenance(self) -> Flush | None:
-        """Delete segments if any can be deleted, or else compact one if that pays; one job at a time."""
-        if self._job is not None:
+        """Delete segments if any can be deleted, or else compact one if that pays; one job at a time.
+
+        Not before the last segment is known to hold all counts of failed deliveries.
+        """
+        if self._job is not None or (self._counts.known and self._counts_complete_in != self._ledger.last.base):
             return None
         if self._calls_to_skip:
             self._calls_to_skip -= 1
@@ -177,6 +204,8 @@ class DiskEngine(StorageEngine):
         recovery = Recovery(self._directory, self._segment_bytes_max, self._quarantine)
         recovery.run()
         self._ledger = recovery.ledger
+        self._counts = recovery.delivery_counts
+        self._counts_complete_in = self._ledger.last.base if self._ledger.last.size else -1
         self._reader = MessageReader(self._directory, self._ledger, self._quarantine)
         self._written_end = self._ledger.last.end
         self._torn_bytes = recovery.torn_bytes

@@ -12,6 +12,8 @@ position; its header says so and says where the range of positions that it stand
                      queue ids u64 each, Address.encoded, Properties.raw, body (the rest)
     SETTLED          queue id u64, positions u64 each: these entries of the queue are done with
     GROUP            complete MESSAGE and SETTLED records that count together or not at all
+    FAILED           queue id u64, first ready position u64, count u32, positions u64 each, failures u32 each:
+                     see delivery_counts.py
 
 Checksums are CRC-32 of everything behind them (in a segment header: of the other fields).  The marker and the
 own position let a scan find the next record behind a damaged one.  Two flags ride in `kind`: STARTS_FLUSH on
@@ -23,14 +25,14 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from struct import Struct, error, pack
 from typing import Final
 from zlib import crc32
 
 from core.storage.disk.errors import DamagedRecordError
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 """Raised when a broker that knows only the version before could not read what is written."""
 
 SEGMENT_MAGIC: Final = b"WarrenML"
@@ -46,6 +48,7 @@ MARKER_AT: Final = 4
 MESSAGE: Final = 1
 SETTLED: Final = 2
 GROUP: Final = 3
+FAILED: Final = 4
 KIND_MASK: Final = 0x3F
 INNER: Final = 0x40
 STARTS_FLUSH: Final = 0x80
@@ -63,6 +66,8 @@ pack_message_head: Final = Struct("<HBIQq").pack
 
 _MESSAGE_FIELDS: Final = Struct("<qIHI")
 MESSAGE_FIELDS_SIZE: Final = _MESSAGE_FIELDS.size
+_FAILED_FIELDS: Final = Struct("<QQI")
+FAILURES_MAX: Final = 2**32 - 1
 QUEUE_ID_SIZE: Final = 8
 POSITION_SIZE: Final = 8
 
@@ -110,6 +115,26 @@ def decode_settled(buffer: bytes, start: int, end: int) -> tuple[int, array[int]
         raise DamagedRecordError("a settlement record has an impossible length")
     positions.frombytes(buffer[start + QUEUE_ID_SIZE : end])
     return int.from_bytes(buffer[start : start + QUEUE_ID_SIZE], "little"), _swapped(positions)
+
+
+def encode_failed(queue_id: int, ready_from: int, failures: Mapping[int, int]) -> bytes:
+    """The payload of a FAILED record."""
+    count = len(failures)
+    numbers = (min(each, FAILURES_MAX) for each in failures.values())
+    return _FAILED_FIELDS.pack(queue_id, ready_from, count) + pack(f"<{count}Q{count}I", *failures, *numbers)
+
+
+def decode_failed(buffer: bytes, start: int, end: int) -> tuple[int, int, dict[int, int]]:
+    """(queue id, first ready position, failures by position) of the FAILED payload in buffer[start:end].
+
+    Raises DamagedRecordError.
+    """
+    try:
+        queue_id, ready_from, count = _FAILED_FIELDS.unpack_from(buffer, start)
+        numbers = Struct(f"<{count}Q{count}I").unpack(buffer[start + _FAILED_FIELDS.size : end])
+    except error as wrong:
+        raise DamagedRecordError("a record of failed deliveries has an impossible length") from wrong
+    return queue_id, ready_from, dict(zip(numbers[:count], numbers[count:], strict=True))
 
 
 def decode_message(buffer: bytes, start: int, end: int) -> tuple[int, tuple[int, ...], int, int, int]:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from core.errors import StorageError
 from core.storage.disk.compaction import TEMPORARY_SUFFIX
+from core.storage.disk.delivery_counts import DeliveryCounts
 from core.storage.disk.errors import DamagedRecordError
 from core.storage.disk.flush import segment_name
 from core.storage.disk.ledger import Ledger
@@ -34,10 +35,14 @@ from core.storage.disk.segment_scan import Entries, SegmentScan
 
 
 class Recovery:
-    """Recovery of one message directory: `run` fills `ledger`, `queues` yields the unsettled entries."""
+    """Recovery of one message directory: `run` fills `ledger`, `queues` yields the unsettled entries.
+
+    delivery_counts: failed deliveries of unsettled entries.
+    """
 
     def __init__(self, directory: Path, segment_bytes_max: int, quarantine: Quarantine) -> None:
         self.ledger = Ledger()
+        self.delivery_counts = DeliveryCounts()
         self.torn_bytes = 0
         self._directory = directory
         self._segment_bytes_max = segment_bytes_max
@@ -61,7 +66,11 @@ class Recovery:
             ) from error
         scans = [scan for base in bases if (scan := self._scan(base, base == bases[-1])) is not None]
         self._choose_last(scans)
+        for scan in scans:
+            self.delivery_counts.restore(scan.failed)
+            scan.failed.clear()
         self._match(scans)
+        self.delivery_counts.recovered({queue_id: entries[0] for queue_id, entries in self._unsettled.items()})
 
     def queues(self) -> Iterator[tuple[int, array[int], array[int]]]:
         """(queue id, positions, body sizes) of the unsettled entries of every queue that has any."""

@@ -20,7 +20,7 @@ from zlib import crc32
 
 from core.storage.disk.records import (
     CHECKSUM_SIZE,
-    GROUP,
+    FAILED,
     INNER,
     KIND_MASK,
     MARKER,
@@ -108,7 +108,7 @@ class Scanner:
                 return None
             at = 0
         checksum, marker, kind, length, position = RECORD_HEAD.unpack_from(self._buffer, at)
-        if marker != MARKER or kind & INNER or not 0 < kind & KIND_MASK <= GROUP:
+        if marker != MARKER or kind & INNER or not 0 < kind & KIND_MASK <= FAILED:
             return None
         if self._sparse_end:
             if not previous < position < self._sparse_end:

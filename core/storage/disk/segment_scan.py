@@ -13,9 +13,11 @@ from array import array
 from pathlib import Path
 from typing import TypeAlias
 
+from core.storage.disk.delivery_counts import Noted
 from core.storage.disk.errors import DamagedRecordError
 from core.storage.disk.flush import segment_name
 from core.storage.disk.records import (
+    FAILED,
     GROUP,
     KIND_MASK,
     MESSAGE,
@@ -24,6 +26,7 @@ from core.storage.disk.records import (
     SEGMENT_HEADER_SIZE,
     SETTLED,
     STARTS_FLUSH,
+    decode_failed,
     decode_message,
     decode_segment_header,
     decode_settled,
@@ -39,7 +42,8 @@ class SegmentScan:
     """What the scan of one segment found.
 
     entries: by queue.  settlements: positions by queue, of entries here and in older segments.
-    damaged: ranges of file offsets.  file_size: bytes of the file, allocated space included.
+    failed: what FAILED records say, in order.  damaged: ranges of file offsets.
+    file_size: bytes of the file, allocated space included.
     """
 
     def __init__(self, base: int, path: Path) -> None:
@@ -47,6 +51,7 @@ class SegmentScan:
         self.path = path
         self.entries: dict[int, Entries] = {}
         self.settlements: dict[int, array[int]] = {}
+        self.failed: list[Noted] = []
         self.damaged: list[tuple[int, int]] = []
         self.tail: tuple[int, int] | None = None
         self.header_is_valid = False
@@ -108,6 +113,8 @@ class SegmentScan:
                     self._take_settled(queue_id, positions)
             elif kind == GROUP:
                 self._take_group(buffer, start, end, offset)
+            elif kind == FAILED:
+                self.failed.append(decode_failed(buffer, start, end))
         except DamagedRecordError:
             self.damaged.append((offset, offset + RECORD_HEAD_SIZE + end - start))
 

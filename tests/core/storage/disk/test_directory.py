@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import StorageError
-from core.storage.disk.records import SEGMENT_MAGIC, encode_segment_header
+from core.storage.disk.records import FORMAT_VERSION, SEGMENT_MAGIC, encode_segment_header
 from tests.core.storage.support import open_disk, recover_bodies, segment_files, store
 
 
@@ -66,13 +66,13 @@ def test_a_newer_format_is_refused_and_left_alone(tmp_path: Path, monkeypatch: p
     store(engine, [b"one"])
     engine.close()
     with monkeypatch.context() as newer:
-        newer.setattr("core.storage.disk.records.FORMAT_VERSION", 2)
+        newer.setattr("core.storage.disk.records.FORMAT_VERSION", FORMAT_VERSION + 1)
         header = encode_segment_header(1 << 30, 0)
     newer_file = tmp_path / "messages" / f"{1 << 30:016x}.log"
     newer_file.write_bytes(header)
     before = {path: path.read_bytes() for path in segment_files(tmp_path)}
     engine = open_disk(tmp_path)
-    with pytest.raises(StorageError, match="message format 2") as refused:
+    with pytest.raises(StorageError, match=f"message format {FORMAT_VERSION + 1}") as refused:
         engine.recover()
     assert str(newer_file) in str(refused.value)
     engine.close()
