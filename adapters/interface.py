@@ -98,6 +98,13 @@ class Options:
         """True or false."""
         return self._values[key] is True
 
+    def names(self, key: str) -> frozenset[str]:
+        """A set of names."""
+        value = self._values[key]
+        if not isinstance(value, frozenset):
+            raise TypeError(f"{key} is no set of names")
+        return value
+
 
 Configure = Callable[[Options], Accept]
 """An adapter."""

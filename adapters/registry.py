@@ -14,5 +14,6 @@ OWN: Final[Mapping[str, str]] = {
     "amqp": "adapters.amqp091.adapter:configure",
     "stomp": "adapters.stomp.adapter:configure",
     "mqtt": "adapters.mqtt.adapter:configure",
+    "ws": "adapters.websocket.adapter:configure",
 }
 """Warren's own protocols, the default one first."""

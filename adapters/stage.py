@@ -43,6 +43,7 @@ class Stage:
         self.host = below.host
         self.port = below.port
         self.certificate_name = below.certificate_name
+        self.credentials = below.credentials
         self.tls = below.tls
 
     # What a kind of stage defines
@@ -155,6 +156,15 @@ class Stage:
     def resume(self) -> None:
         """Read again."""
         self.below.resume()
+
+
+def stage_without_session(session: Session) -> Stage | None:
+    """The innermost stage from here on, if it doesn't carry a session yet; None when there is a session at the end."""
+    inner: Session | None = session
+    stage: Stage | None = None
+    while isinstance(inner, Stage):
+        stage, inner = inner, inner.session
+    return stage if inner is None else None
 
 
 class _StageOutbox(Outbox):

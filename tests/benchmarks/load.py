@@ -52,6 +52,7 @@ class Job:
     protocol: "amqp", or "stomp": one publisher and one subscriber with ack:auto, 16-byte bodies; or "mqtt": QoS 1 if
     there is a confirm_window, which is then what may be unanswered per connection, else QoS 0; `clients`, if not 0, are
     publishers with one subscriber to all of them.
+    messages_per_frame: with "mqtt" and QoS 0, over WebSocket, with so many messages in each frame; 0 without WebSocket.
     stall_timeout_s: fail when nothing moves for so long.
     timeout_s: fail when the load isn't done after so long.
     """
@@ -68,6 +69,7 @@ class Job:
     publish: bool = True
     clients: int = 0
     protocol: str = "amqp"
+    messages_per_frame: int = 0
     stall_timeout_s: float = 20.0
     timeout_s: float = 180.0
 
@@ -210,9 +212,12 @@ def _run_stomp(job: Job) -> Outcome:
 
 def _run_mqtt(job: Job) -> Outcome:
     qos = 1 if job.confirm_window else 0
+    websocket = job.messages_per_frame > 0
     with ExitStack() as stack:
-        publishing = [MqttClient(job.port, f"publisher-{number}") for number in range(max(job.clients, 1))]
-        consuming = [MqttClient(job.port, f"consumer-{number}") for number in range(job.consumers)]
+        publishing = [
+            MqttClient(job.port, f"publisher-{number}", websocket=websocket) for number in range(max(job.clients, 1))
+        ]
+        consuming = [MqttClient(job.port, f"consumer-{number}", websocket=websocket) for number in range(job.consumers)]
         for client in [*publishing, *consuming]:
             stack.callback(client.socket.close)
         for client in consuming:
@@ -220,11 +225,14 @@ def _run_mqtt(job: Job) -> Outcome:
         meter = _Meter(job.broker_pid)
         share = job.messages // len(publishing)
         ends: list[End] = [
-            MqttPublisher(client.socket, share, qos, job.confirm_window, first=number * share)
+            MqttPublisher(client.socket, share, qos, job.confirm_window, number * share, job.messages_per_frame)
             for number, client in enumerate(publishing)
         ]
         total = share * len(publishing)
-        ends += [MqttConsumer(client.socket, total, qos, ordered=not job.clients) for client in consuming]
+        ends += [
+            MqttConsumer(client.socket, total, qos, ordered=not job.clients, websocket=websocket)
+            for client in consuming
+        ]
         load_s = run_ends(ends, job.stall_timeout_s, job.timeout_s, ECHO_NAP_S if job.clients else 0)
         outcome = meter.outcome(total * len(consuming), load_s)
         for client in [*publishing, *consuming]:

@@ -10,6 +10,7 @@ import socket
 import struct
 
 from tests.benchmarks.client import CALL_TIMEOUT_S, LoadError
+from tests.benchmarks.websocket import Unframed, frames, upgrade
 from tests.support.child import LOOPBACK
 
 TOPIC = b"benchmark"
@@ -33,11 +34,14 @@ def _publish(qos: int, number: int, packet_id: int) -> bytes:
 
 
 class MqttClient:
-    """A blocking client of a few calls, which lends its socket in between."""
+    """A blocking client of a few calls, which lends its socket in between.  websocket: whether it speaks over one."""
 
-    def __init__(self, port: int, client_id: str) -> None:
+    def __init__(self, port: int, client_id: str, *, websocket: bool = False) -> None:
         self.socket = socket.create_connection((LOOPBACK, port), timeout=CALL_TIMEOUT_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._unframed = Unframed() if websocket else None
+        if websocket:
+            upgrade(self.socket)
         name = client_id.encode()
         rest = b"\0\4MQTT\4\xc2\0\0" + b"".join(
             struct.pack(">H", len(text)) + text for text in (name, b"guest", b"guest")
@@ -52,31 +56,40 @@ class MqttClient:
     def close(self) -> None:
         """Ping, so that the server has handled all that was sent, and disconnect."""
         self._call(b"\xc0\0", b"\xd0\0")
-        self.socket.sendall(b"\xe0\0")
+        self._send(b"\xe0\0")
         self.socket.close()
 
     def _call(self, packet: bytes, answer: bytes) -> None:
         self.socket.settimeout(CALL_TIMEOUT_S)
-        self.socket.sendall(packet)
+        self._send(packet)
         received = b""
         while len(received) < len(answer):
             part = self.socket.recv(len(answer) - len(received))
             if not part:
                 raise LoadError("the server closed the socket")
-            received += part
+            received += part if self._unframed is None else self._unframed.feed(part)
         if received != answer:
             raise LoadError(f"expected {answer!r}, got {received!r}")
 
+    def _send(self, packet: bytes) -> None:
+        self.socket.sendall(packet if self._unframed is None else frames([packet], 1))
+
 
 class MqttPublisher:
-    """Sends `messages` numbered messages, with QoS 1 at most `window` unanswered.  An `End` of the load loop."""
+    """Sends `messages` numbered messages, with QoS 1 at most `window` unanswered.  An `End` of the load loop.
 
-    def __init__(self, connection: socket.socket, messages: int, qos: int, window: int, first: int = 0) -> None:
+    per_frame: messages in each WebSocket frame, 0 without WebSocket; for QoS 0.
+    """
+
+    def __init__(
+        self, connection: socket.socket, messages: int, qos: int, window: int, first: int = 0, per_frame: int = 0
+    ) -> None:
         self.socket = connection
         self._messages = messages
         self._qos = qos
         self._window = window if qos else BLOCK_MESSAGES
         self._first = first
+        self._per_frame = per_frame
         self._encoded = 0
         self._answered = 0
         self._rest = b""
@@ -104,7 +117,7 @@ class MqttPublisher:
             stop = min(limit, self._messages)
             numbers = range(self._encoded, stop)
             packets = [_publish(self._qos, self._first + number, number % 65_535 + 1) for number in numbers]
-            self._unsent = memoryview(b"".join(packets))
+            self._unsent = memoryview(frames(packets, self._per_frame) if self._per_frame else b"".join(packets))
             self._encoded = stop
         try:
             self._unsent = self._unsent[self.socket.send(self._unsent) :]
@@ -134,11 +147,14 @@ class MqttPublisher:
 class MqttConsumer:
     """Expects `messages` messages, in order of their numbers if there is one publisher.  An `End` of the load loop."""
 
-    def __init__(self, connection: socket.socket, messages: int, qos: int, *, ordered: bool = True) -> None:
+    def __init__(
+        self, connection: socket.socket, messages: int, qos: int, *, ordered: bool = True, websocket: bool = False
+    ) -> None:
         self.socket = connection
         self._messages = messages
         self._qos = qos
         self._ordered = ordered
+        self._unframed = Unframed() if websocket else None
         self._seen: set[int] = set()
         self._size = len(_publish(qos, 0, 1))
         self._delivered = 0
@@ -179,6 +195,8 @@ class MqttConsumer:
         received = self.socket.recv(READ_BYTES)
         if not received:
             raise LoadError(f"the server closed the consumer's socket after {self._delivered} deliveries")
+        if self._unframed is not None:
+            received = self._unframed.feed(received)
         data = self._rest + received
         size = self._size
         count = len(data) // size

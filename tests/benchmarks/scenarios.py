@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from tests.benchmarks.backlog import measure_backlog
 from tests.benchmarks.figures import MEBIBYTE, Figures
 from tests.benchmarks.load import Job, run_in_child
+from tests.benchmarks.mqtt import BLOCK_MESSAGES
 from tests.benchmarks.servers import Server
 from tests.support.process_usage import usage_of_tree
 
@@ -62,6 +63,27 @@ def _measure_start(server: Server, messages: int) -> Figures:
     }
 
 
+def _measure_websocket(server: Server, messages: int) -> Figures:
+    """Plain MQTT, and the same over WebSocket with many messages in a frame and with one, on the same broker."""
+    figures: dict[str, float] = {}
+    rates = []
+    for name, port, per_frame in (
+        ("plain", server.mqtt_port, 0),
+        (f"WebSocket, {BLOCK_MESSAGES:,} a frame", server.port, BLOCK_MESSAGES),
+        ("WebSocket, 1 a frame", server.port, 1),
+    ):
+        job = Job(port, server.pid, messages, protocol="mqtt", messages_per_frame=per_frame)
+        run_in_child(replace(job, messages=max(messages // WARM_UP_SHARE, 1)))
+        outcome = run_in_child(job)
+        rates.append(outcome.deliveries / outcome.load_s)
+        figures[f"messages/s, {name}"] = rates[-1]
+        figures[f"broker CPU µs/message, {name}"] = outcome.broker_cpu_s / outcome.deliveries * 1e6
+        figures[f"generator CPU µs/message, {name}"] = outcome.generator_cpu_s / outcome.deliveries * 1e6
+    figures[f"rate of plain, {BLOCK_MESSAGES:,} a frame"] = rates[1] / rates[0]
+    figures["rate of plain, 1 a frame"] = rates[2] / rates[0]
+    return figures
+
+
 _ALL = (
     _job_scenario("transient", 400_000, UNADDRESSED, "16 bytes, transient, automatic acks, 1 publisher, 1 consumer"),
     _job_scenario("persistent", 150_000, CONFIRMED, "16 bytes, persistent, 1,000 confirms outstanding, an ack each"),
@@ -110,6 +132,13 @@ _ALL = (
         50_000,
         replace(UNADDRESSED, protocol="mqtt", confirm_window=1, clients=1000),
         "MQTT 3.1.1: 1,000 connections, QoS 1, one message at a time each, one subscriber to all",
+    ),
+    Scenario(
+        "mqtt-websocket",
+        "MQTT 3.1.1: QoS 0, 1 publisher, 1 subscriber, 16 bytes; over TCP, then over WebSocket, on the same broker",
+        400_000,
+        _measure_websocket,
+        "web_mqtt",
     ),
     Scenario("startup", "a fresh broker: from exec to its answer to a protocol header", 0, _measure_start),
     Scenario(

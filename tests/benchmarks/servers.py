@@ -15,14 +15,18 @@ from tempfile import TemporaryDirectory
 
 from tests.support import child
 from tests.support.rabbitmq import rabbitmq, rabbitmq_available, rabbitmq_version
-from tests.support.warren_process import warren_process
+from tests.support.warren_process import WarrenProcess, warren_process
 
 RABBITMQ_PLUGINS: Mapping[str, tuple[str, ...]] = {
     "amqp": (),
     "stomp": ("rabbitmq_stomp",),
     "mqtt": ("rabbitmq_mqtt",),
+    "web_mqtt": ("rabbitmq_mqtt", "rabbitmq_web_mqtt"),
 }
 """What RabbitMQ needs for a protocol; nothing else is enabled."""
+
+WARREN_LISTENERS: Mapping[str, tuple[str, ...]] = {"amqp": (), "web_mqtt": ("mqtt", "ws")}
+"""What Warren listens for beside AMQP; for a protocol that isn't here, for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +34,14 @@ class Server:
     """A running broker: its port on loopback for the protocol asked for, the root of its process tree, and how long its
     start took.
 
-    start_s: from starting the process to its first answer to an AMQP protocol header.
+    start_s: from starting the process to its first answer to an AMQP protocol header.  mqtt_port: for the protocol
+    `web_mqtt`, where the same broker speaks MQTT without WebSocket; else 0.
     """
 
     port: int
     pid: int
     start_s: float
+    mqtt_port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +57,20 @@ class Peer:
 @contextmanager
 def _warren(parent: Path | None, protocol: str) -> Iterator[Server]:
     with warren_process(parent=parent, listen=_listen(protocol)) as broker:
-        yield Server(broker.addresses[protocol][1], broker.process.pid, broker.start_s)
+        yield _server(broker, protocol)
 
 
 @contextmanager
 def _warren_in_memory(parent: Path | None, protocol: str) -> Iterator[Server]:
     with warren_process(in_memory=True, parent=parent, listen=_listen(protocol)) as broker:
-        yield Server(broker.addresses[protocol][1], broker.process.pid, broker.start_s)
+        yield _server(broker, protocol)
 
 
 @contextmanager
 def _rabbitmq(parent: Path | None, protocol: str) -> Iterator[Server]:
     with rabbitmq(parent=parent, plugins=RABBITMQ_PLUGINS[protocol]) as node:
-        yield Server(node.ports[protocol], node.process.pid, node.start_s)
+        mqtt_port = node.ports["mqtt"] if protocol == "web_mqtt" else 0
+        yield Server(node.ports[protocol], node.process.pid, node.start_s, mqtt_port)
 
 
 @contextmanager
@@ -104,7 +111,14 @@ def _accepts(port: int) -> bool:
 
 
 def _listen(protocol: str) -> list[str]:
-    return [f"{name}=127.0.0.1:0" for name in dict.fromkeys(["amqp", protocol])]
+    return [f"{name}=127.0.0.1:0" for name in ("amqp", *WARREN_LISTENERS.get(protocol, (protocol,)))]
+
+
+def _server(broker: WarrenProcess, protocol: str) -> Server:
+    addresses = broker.addresses
+    if protocol == "web_mqtt":
+        return Server(addresses["ws"][1], broker.process.pid, broker.start_s, addresses["mqtt"][1])
+    return Server(addresses[protocol][1], broker.process.pid, broker.start_s)
 
 
 def peers() -> Mapping[str, Peer]:

@@ -39,11 +39,18 @@ def warren_mqtt() -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def warren_web_mqtt() -> Iterator[Server]:
+    with peers()["warren"].start(None, "web_mqtt") as server:
+        yield server
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS.keys())
 def test_scenario_delivers_everything(
-    warren: Server, warren_stomp: Server, warren_mqtt: Server, scenario: Scenario
+    warren: Server, warren_stomp: Server, warren_mqtt: Server, warren_web_mqtt: Server, scenario: Scenario
 ) -> None:
-    server = {"amqp": warren, "stomp": warren_stomp, "mqtt": warren_mqtt}[scenario.protocol]
+    servers = {"amqp": warren, "stomp": warren_stomp, "mqtt": warren_mqtt, "web_mqtt": warren_web_mqtt}
+    server = servers[scenario.protocol]
     assert scenario.measure(server, MESSAGES)
 
 

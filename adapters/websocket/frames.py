@@ -1,0 +1,92 @@
+"""WebSocket frames on the path of messages: the common ones in, and all data frames out (RFC 6455, 5.2).
+
+The common frame is whole in what was read, a message by itself, not compressed, and masked, as clients must.  Parsing
+it here takes a fraction of what wsproto needs, which does everything else (frame_reader.py); the tests hold one against
+the other.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wsproto.frame_protocol import XorMaskerSimple
+
+TEXT: Final = 0x81
+BINARY: Final = 0x82
+"""First bytes of a message in one frame: FIN and the opcode."""
+
+COMPRESSED: Final = 0x40
+"""RSV1 in the first byte (RFC 7692, 6)."""
+
+_MASKED: Final = 0x80
+"""In the second byte, beside the length."""
+
+_WORDS_MAX: Final = 200
+"""Longer payloads are unmasked faster in wsproto's way, byte by byte through tables: as numbers 30 bytes take 0.6 µs
+instead of 1.6 µs, but 64 KiB take 170 µs instead of 80 µs (CPython 3.11)."""
+
+_REPEAT: Final = tuple(sum(1 << 32 * each for each in range(count)) for count in range(_WORDS_MAX + 1))
+"""A key times the n-th of these is the key n times in a row."""
+
+
+def head(first: int, length: int) -> bytes:
+    """The head of a frame from the server, which doesn't mask."""
+    if length < 126:
+        return bytes((first, length))
+    if length < 65536:
+        return bytes((first, 126, length >> 8, length & 0xFF))
+    return bytes((first, 127)) + length.to_bytes(8, "big")
+
+
+def common_frames(data: bytes, position: int, bytes_max: int) -> tuple[list[bytes], int]:
+    """(payloads, where they end) of the common frames from `position` on that begin with the same byte.
+
+    It stops in front of anything else, and of frames with more than `bytes_max` bytes.  Long, since it is one loop that
+    runs for every message.
+    """
+    payloads: list[bytes] = []
+    append = payloads.append
+    number = int.from_bytes
+    first = data[position]
+    end = len(data)
+    while end - position >= 6 and data[position] == first:
+        length = data[position + 1] - _MASKED
+        start = position + 6
+        if length > 125:
+            if length == 126:
+                start += 2
+                length = data[position + 2] << 8 | data[position + 3]
+                if length < 126:
+                    break
+            else:
+                start += 8
+                length = number(data[position + 2 : position + 10], "big")
+                if length < 65536:
+                    break
+        stop = start + length
+        if stop > end or length < 0 or length > bytes_max:
+            break
+        words = (length + 3) >> 2
+        if words <= _WORDS_MAX:
+            pattern = number(data[start - 4 : start], "little") * _REPEAT[words]
+            plain = (number(data[start:stop], "little") ^ pattern).to_bytes(words << 2, "little")
+            append(plain if not length & 3 else plain[:length])
+        else:
+            append(bytes(XorMaskerSimple(data[start - 4 : start]).process(bytearray(data[start:stop]))))
+        position = stop
+    return payloads, position
+
+
+def parse_head(data: bytes, position: int) -> tuple[int, int] | None:
+    """(bytes of the head, bytes of the payload) as a frame at `position` states them; None while that is cut."""
+    available = len(data) - position
+    if available < 2:
+        return None
+    second = data[position + 1]
+    length = second & 0x7F
+    size = 6 if second & _MASKED else 2
+    if length >= 126:
+        more = 2 if length == 126 else 8
+        size += more
+        length = int.from_bytes(data[position + 2 : position + 2 + more], "big")
+    return (size, length) if available >= size else None

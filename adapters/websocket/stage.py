@@ -1,0 +1,291 @@
+"""WebSocket between a socket and a session that knows nothing of it (RFC 6455).
+
+Theory of operation
+-------------------
+In: frame_reader.py makes a stream of bytes of what comes, which the session gets.  Which session that is was said by
+the subprotocol, or is seen from the first bytes; until then there is none.  Out: what the session has to send at the
+end of a batch is one message, of text for STOMP and binary for the others.  Batches are bounded by the outbox, which
+stops deliveries at 1 MiB.
+
+The end: whoever starts it, each side sends one Close frame, and nothing after it.  The link below then closes the
+socket in good order; a peer that doesn't take that is cut off after `CLOSE_MS`.  A peer that is silent for half of the
+idle timeout is sent a ping, which every browser answers; if nothing comes in the other half either, it is gone.
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+from typing import TYPE_CHECKING, Final
+
+from adapters.stage import Stage
+from adapters.websocket import close_codes, subprotocols
+from adapters.websocket.deflate import COMPRESSED_BYTES_MIN, Inflater, deflate
+from adapters.websocket.frame_reader import FrameReader
+from adapters.websocket.frames import BINARY, COMPRESSED, TEXT, head
+from adapters.websocket.settings import MESSAGE_BYTES_MAX_BEFORE_LOGIN
+
+if TYPE_CHECKING:
+    from adapters.websocket.settings import WebSocketSettings
+    from adapters.websocket.subprotocols import Adapters
+    from core.broker import Broker
+    from core.deadlines import Deadline
+    from core.transport import Carrier
+
+_log = logging.getLogger("warren.websocket")
+
+_CLOSE: Final = 0x88
+_PING: Final = 0x89
+_PONG: Final = 0x8A
+"""First bytes of control frames."""
+
+REASON_BYTES_MAX: Final = 123
+"""A control frame holds 125 bytes, two of which are the close code."""
+
+CLOSE_MS: Final = 5_000
+"""What a peer has to take what was sent and the Close frame behind it."""
+
+
+class WebSocketStage(Stage):
+    """See the head of this file; also the Receiver of its FrameReader.
+
+    protocol: of the session (subprotocols).  window_bits: of the compression of what is sent, None for none.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        below: Carrier,
+        settings: WebSocketSettings,
+        adapters: Adapters,
+        protocol: str,
+        window_bits: int | None,
+    ) -> None:
+        super().__init__(broker, below)
+        self.settings = settings
+        self.name = f"{below.peer_host}:{below.peer_port} -> {below.host}:{below.port}"
+        self._adapters = adapters
+        self._protocol = protocol
+        self._window_bits = window_bits
+        self._reader = FrameReader(self, Inflater(lambda: self.message_bytes_max) if window_bits is not None else None)
+        self._message = BINARY
+        self._first = b""
+        self._paused = False
+        self._turn: Deadline | None = None
+        self._close_code = close_codes.NORMAL
+        self._close_sent = False
+        self._why = ""
+        self._received_at_ms = broker.now_ms
+        self._asked = False
+        self._timer: Deadline | None = None
+
+    def begin(self) -> None:
+        """The upgrade is answered: make the session, unless only its first bytes can say which."""
+        if self._protocol == subprotocols.UNDECIDED:
+            self._schedule(self.broker.now_ms + self.settings.request_timeout_ms)
+        else:
+            self._make_session(self._protocol)
+
+    def _make_session(self, protocol: str) -> None:
+        self._protocol = protocol
+        if protocol == subprotocols.STOMP and self.settings.stomp_text:
+            self._message = TEXT
+        self._schedule_idle()
+        self.carry(self._adapters.accept(protocol))
+
+    # In
+
+    def receive(self, data: bytes) -> None:
+        """See adapters.stage."""
+        self._received_at_ms = self.broker.now_ms
+        self._asked = False
+        if self.closing:
+            return
+        try:
+            self._reader.read(data)
+        except Exception:
+            _log.exception("connection %s: internal error; closing it", self.name)
+            self._end(close_codes.INTERNAL_ERROR, "internal error; the broker's log has the details")
+            return
+        if self._reader.unfinished and self._turn is None:
+            self.below.pause()
+            self._turn = self.broker.deadlines.schedule(self.broker.now_ms, self._next_turn)
+
+    def _next_turn(self, now_ms: int) -> None:
+        self._turn = None
+        if not self._paused:
+            self.below.resume()
+        self.receive(b"")
+
+    # adapters.websocket.frame_reader.Receiver
+
+    @property
+    def message_bytes_max(self) -> int:
+        """Sessions keep the core.client.Client that has logged in as `client`."""
+        if getattr(self.session, "client", None) is None:
+            return MESSAGE_BYTES_MAX_BEFORE_LOGIN
+        return self.settings.message_bytes_max
+
+    def payload(self, data: bytes, is_text: bool) -> None:
+        """Give it to the session, which is made for the first bytes if nothing else has said which."""
+        if self.closing:
+            return
+        if self.session is None:
+            data = self._first + data
+            protocol = subprotocols.STOMP if is_text else subprotocols.recognise(data)
+            if protocol is None:
+                self._first = data
+                return
+            self._first = b""
+            self._make_session(protocol)
+        if is_text and self._protocol != subprotocols.STOMP:
+            self.failed(
+                close_codes.UNSUPPORTED_DATA,
+                f"{self._protocol.upper()} comes in binary messages; this is a text message",
+            )
+            return
+        self.pass_on(data)
+        if self.closing:
+            self._reader.stopped = True
+
+    def ping(self, data: bytes) -> None:
+        """Answer, unless the peer doesn't read what it is sent."""
+        if not self.closing and not self.outbox.overfull:
+            self.outbox.write(head(_PONG, len(data)) + data)
+
+    def peer_closes(self, code: int, reason: str) -> None:
+        """The session hears that the connection is gone."""
+        self._why = f"the peer closed the WebSocket ({code}{': ' + reason if reason else ''})"
+        self._end(code if code != close_codes.NONE_GIVEN else None, "")
+
+    def failed(self, code: int, reason: str) -> None:
+        """Say so, and close."""
+        _log.warning("connection %s: %s; closing it (%d)", self.name, reason, code)
+        self._end(code, reason)
+
+    # Out
+
+    def encode(self, chunks: list[bytes]) -> list[bytes]:
+        """One message."""
+        size = sum(map(len, chunks))
+        if self._close_sent or not size:
+            return []
+        first = self._message
+        if first == TEXT:
+            chunks = [b"".join(chunks)]
+            if not chunks[0].isascii() and not _is_utf8(chunks[0]):
+                first = BINARY
+        if self._window_bits is not None and size >= COMPRESSED_BYTES_MIN:
+            chunks = [deflate(chunks, self._window_bits)]
+            size = len(chunks[0])
+            first |= COMPRESSED
+        return [head(first, size), *chunks]
+
+    def farewell(self) -> list[bytes]:
+        """The session is done."""
+        self._cut_off_later()
+        return self._close_frame(self._close_code, "")
+
+    # The end
+
+    def _end(self, code: int | None, reason: str) -> None:
+        """Close without the session's doing."""
+        if self.closing:
+            return
+        self._reader.stopped = True
+        self._why = self._why or reason
+        if self.outbox.carried is not None and (chunks := self.outbox.carried.take()):
+            self.outbox.chunks += self.encode(chunks)
+        self.outbox.chunks += self._close_frame(code, reason)
+        self._said_farewell = True
+        self.close_early()
+        self._cut_off_later()
+
+    def _close_frame(self, code: int | None, reason: str) -> list[bytes]:
+        if self._close_sent:
+            return []
+        self._close_sent = True
+        payload = b"" if code is None else struct.pack(">H", code) + _cut(reason)
+        return [head(_CLOSE, len(payload)) + payload]
+
+    def connection_lost(self, reason: str) -> None:
+        """See adapters.stage."""
+        self._reader.stopped = True
+        for deadline in (self._timer, self._turn):
+            if deadline is not None:
+                deadline.cancel()
+        super().connection_lost(self._why or reason)
+
+    def shut_down(self, reason: str) -> None:
+        """The session says goodbye in its own way, if there is one."""
+        self._close_code = close_codes.GOING_AWAY
+        if self.session is None:
+            self._end(close_codes.GOING_AWAY, reason)
+        else:
+            super().shut_down(reason)
+
+    def pause(self) -> None:
+        """Stop reading; the peer's silence says nothing then."""
+        self._paused = True
+        super().pause()
+
+    def resume(self) -> None:
+        """Read again."""
+        self._paused = False
+        self._received_at_ms = self.broker.now_ms
+        if self._turn is None:
+            super().resume()
+
+    # Time
+
+    def _schedule(self, at_ms: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.broker.deadlines.schedule(at_ms, self._time_is_up)
+
+    def _schedule_idle(self) -> None:
+        timeout_ms = self.settings.idle_timeout_ms
+        if timeout_ms:
+            self._schedule(self._received_at_ms + (timeout_ms if self._asked else timeout_ms // 2))
+        elif self._timer is not None:
+            self._timer.cancel()
+
+    def _cut_off_later(self) -> None:
+        self._schedule(self.broker.now_ms + CLOSE_MS)
+
+    def _time_is_up(self, now_ms: int) -> None:
+        if self.closing:
+            self.below.abort()
+        elif self.session is None:
+            self.failed(close_codes.POLICY, "nothing was sent after the upgrade; log in at once")
+        elif self._paused or self._turn is not None:
+            self._received_at_ms = now_ms
+            self._schedule_idle()
+        else:
+            self._check_idle(now_ms)
+
+    def _check_idle(self, now_ms: int) -> None:
+        silent_ms = now_ms - self._received_at_ms
+        timeout_ms = self.settings.idle_timeout_ms
+        if silent_ms >= timeout_ms and self._asked:
+            self.failed(
+                close_codes.GOING_AWAY, f"nothing came for {timeout_ms / 1000:g} s, not even an answer to a ping"
+            )
+            return
+        if silent_ms >= timeout_ms // 2 and not self._asked:
+            self._asked = True
+            self.outbox.write(head(_PING, 0))
+        self._schedule_idle()
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _cut(reason: str) -> bytes:
+    """As much as fits into a Close frame, in whole characters."""
+    return reason.encode()[:REASON_BYTES_MAX].decode(errors="ignore").encode()

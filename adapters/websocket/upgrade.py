@@ -1,0 +1,156 @@
+"""The opening handshake of a WebSocket, from the broker's side (RFC 6455, 4.2; spec D)."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from wsproto.utilities import generate_accept_token
+
+from adapters.websocket import subprotocols
+from adapters.websocket.deflate import negotiate
+from adapters.websocket.responses import Headers, Response, sentence
+
+if TYPE_CHECKING:
+    from adapters.websocket.settings import WebSocketSettings
+    from core.transport import Credentials
+
+_VERSION: Final = "13"
+_KEY_BYTES: Final = 16
+_ENDPOINTS: Final = ", ".join(path for path in subprotocols.BY_PATH)
+_KNOWN: Final = ", ".join(subprotocols.BY_SUBPROTOCOL)
+
+USE_WEBSOCKET: Final = sentence(
+    426,
+    "This is a WebSocket endpoint of Warren for STOMP, MQTT and AMQP 0-9-1. Connect to it with a WebSocket client "
+    "(ws:// or wss://); the page at / is one.",
+    (("Upgrade", "websocket"), ("Connection", "Upgrade")),
+)
+"""For a plain request to an endpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """An accepted handshake: the headers of its answer, what is spoken from then on (subprotocols), the window bits of
+    the compression, None for none, and who logs in, None when the protocol's own login says that."""
+
+    headers: Headers
+    protocol: str
+    window_bits: int | None
+    credentials: Credentials | None
+
+
+class UpgradeRefused(Exception):
+    """The answer to a handshake that can't be accepted; `why` is for the log."""
+
+    def __init__(self, response: Response, why: str) -> None:
+        super().__init__(why)
+        self.response = response
+
+
+def is_upgrade(headers: Mapping[str, str]) -> bool:
+    """Whether a request asks for a WebSocket."""
+    return "websocket" in _list(headers.get("upgrade", "").lower())
+
+
+def path_of(target: str) -> str:
+    """The path in a request's target, without a query and without a slash at its end."""
+    path = target.partition("?")[0]
+    return path.rstrip("/") or "/"
+
+
+def check_upgrade(path: str, headers: Mapping[str, str], settings: WebSocketSettings) -> Upgrade:
+    """What a handshake with these headers (names in lower case) leads to.  Raises UpgradeRefused."""
+    if path not in subprotocols.BY_PATH:
+        _refuse(404, f"There is no WebSocket endpoint at this path; there are {_ENDPOINTS}.", f"no endpoint {path!r}")
+    if "upgrade" not in _list(headers.get("connection", "").lower()):
+        _refuse(400, "The header 'Connection: Upgrade' is missing; a proxy in between may have dropped it.")
+    version = headers.get("sec-websocket-version", "")
+    if version != _VERSION:
+        text = f"WebSocket version {version or 'missing'}; this broker speaks version {_VERSION} (RFC 6455)."
+        _refuse(426, text, headers=(("Sec-WebSocket-Version", _VERSION), ("Upgrade", "websocket")))
+    key = headers.get("sec-websocket-key", "")
+    if not _is_key(key):
+        _refuse(400, "The header Sec-WebSocket-Key must hold 16 bytes in base64.")
+    _check_origin(headers.get("origin"), settings.allow_origins)
+    subprotocol, protocol = _subprotocol(path, headers.get("sec-websocket-protocol"))
+    credentials = _credentials(headers.get("authorization"), protocol, settings) if settings.use_http_auth else None
+    answer = [
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Accept", generate_accept_token(key.encode()).decode()),
+    ]
+    if subprotocol is not None:
+        answer.append(("Sec-WebSocket-Protocol", subprotocol))
+    agreed = negotiate(_list(headers.get("sec-websocket-extensions", ""))) if settings.compress else None
+    if agreed is not None:
+        answer.append(("Sec-WebSocket-Extensions", agreed[0]))
+    return Upgrade(answer, protocol, agreed[1] if agreed else None, credentials)
+
+
+def _refuse(status: int, text: str, why: str = "", headers: Headers = ()) -> None:
+    raise UpgradeRefused(sentence(status, text, headers), why or text)
+
+
+def _list(value: str) -> list[str]:
+    return [part for each in value.split(",") if (part := each.strip())]
+
+
+def _is_key(key: str) -> bool:
+    try:
+        return len(b64decode(key, validate=True)) == _KEY_BYTES
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _check_origin(origin: str | None, allowed: frozenset[str]) -> None:
+    """Programs send no Origin; browsers always do, and can't be made to lie about it (RFC 6455, 10.2)."""
+    if not allowed or origin is None:
+        return
+    if origin.lower().rstrip("/") not in {each.lower().rstrip("/") for each in allowed}:
+        _refuse(
+            403,
+            "Web pages of this origin may not connect. The broker's operator can allow it: websocket_allow_origins.",
+            f"origin {origin!r} is not among websocket_allow_origins",
+        )
+
+
+def _subprotocol(path: str, offered: str | None) -> tuple[str | None, str]:
+    """(the subprotocol to answer with, what is spoken)."""
+    names = _list(offered or "")
+    selected = subprotocols.select(names)
+    if selected is not None:
+        return selected, subprotocols.BY_SUBPROTOCOL[selected]
+    if names:
+        _refuse(
+            400,
+            f"None of the offered subprotocols is known. Known are {_KNOWN}.",
+            f"none of the subprotocols {', '.join(names)!r} is known",
+        )
+    protocol = subprotocols.BY_PATH[path]
+    if protocol is None:
+        _refuse(400, "No subprotocol is offered. MQTT over WebSocket needs one: mqtt, or mqttv3.1 for MQTT 3.1.")
+    return None, protocol or subprotocols.UNDECIDED
+
+
+def _credentials(authorization: str | None, protocol: str, settings: WebSocketSettings) -> Credentials | None:
+    """Who connects, by HTTP Basic (RFC 7617); over STOMP the default user without it (spec D)."""
+    if authorization is None:
+        if protocol in (subprotocols.STOMP, subprotocols.UNDECIDED):
+            return settings.default_user, settings.default_password
+        return None
+    scheme, _, value = authorization.partition(" ")
+    try:
+        user, colon, password = b64decode(value.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        colon = ""
+    if scheme.lower() != "basic" or not colon:
+        _refuse(
+            401,
+            "The header Authorization must be 'Basic' and user:password in base64.",
+            headers=(("WWW-Authenticate", 'Basic realm="Warren", charset="UTF-8"'),),
+        )
+    return user, password
