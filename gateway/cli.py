@@ -1,4 +1,4 @@
-"""The command line: `warren serve`, `warren ctl ...`, `warren version`, and every word of ctl directly.
+"""The command line: `warren serve`, `ctl ...`, `tls dev`, `version`, and every word of ctl directly.
 
 Start-up time is part of the product (the first connection within half a second), so this file imports little,
 and each command imports what it needs.  An error is one line on standard error, and an exit code of
@@ -25,7 +25,17 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-OWN_COMMANDS = ("serve", "ctl", "version", "--help", "--version")
+tls = typer.Typer(
+    name="tls",
+    help="Certificates.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(tls)
+
+OWN_COMMANDS = ("serve", "ctl", "tls", "version", "--help", "--version")
 """First arguments that don't stand for a word of ctl."""
 
 
@@ -40,7 +50,8 @@ def serve(
         typer.Option(
             "--listen",
             metavar="PROTOCOL=HOST:PORT",
-            help="Listen here, and only here; repeatable; port 0 is any.",
+            help="Listen here, and only here; repeatable; port 0 is any.  amqps is AMQP over TLS, and so on; "
+            "auto is everything on one port.",
         ),
     ] = None,
     config: Annotated[
@@ -135,6 +146,30 @@ def ctl(
         timeout_s=timeout_s or None,
     )
     cli_ctl.run(invocation)
+
+
+@tls.callback()
+def _of_tls() -> None:
+    """Certificates."""
+
+
+@tls.command("dev")
+def tls_dev(
+    directory: Annotated[
+        str, typer.Option("--directory", metavar="DIR", help="Where the files go; an authority in there is kept.")
+    ] = "warren-tls",
+    names: Annotated[
+        list[str] | None,
+        typer.Option("--name", metavar="HOST", help="One more name or address of the broker; repeatable."),
+    ] = None,
+    user: Annotated[
+        str, typer.Option("--user", metavar="NAME", help="The user that the client certificate is for.")
+    ] = "guest",
+) -> None:
+    """Make an authority and certificates to develop with, or renew them, and say how to use them."""
+    from gateway import cli_tls
+
+    cli_tls.run(directory, names or (), user)
 
 
 @app.command()

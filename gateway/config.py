@@ -17,6 +17,8 @@ start at the working directory, in a file at the directory of that file.
 A wrong key or value in any source is a ConfigError that names the source, the key, the value and what is
 allowed; it is never skipped, with one exception: a rabbitmq.conf written for RabbitMQ may hold keys that
 Warren doesn't have, and each is listed in `Config.warnings`.
+
+Longer than 400 lines because the keys of every part of the broker are here, each with what it is for.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gateway.config_values import Listener, Watermark
+from gateway.config_values import CertificateFiles, Listener, Watermark
 
 PORT = 5672
 """Registered with IANA for AMQP."""
@@ -39,6 +41,40 @@ STOMP_PORT = 61613
 MQTT_PORT = 1883
 """Registered with IANA for MQTT."""
 
+
+WEB_STOMP_PORT = 15674
+WEB_MQTT_PORT = 15675
+"""Where RabbitMQ's plugins have STOMP and MQTT over WebSocket; here both are on either."""
+
+TLS_PORT = 5671
+"""Registered with IANA for AMQP over TLS."""
+
+STOMP_TLS_PORT = 61614
+"""What STOMP brokers and clients take for granted."""
+
+MQTT_TLS_PORT = 8883
+"""Registered with IANA for MQTT over TLS."""
+
+WEB_STOMP_TLS_PORT = 15673
+WEB_MQTT_TLS_PORT = 15676
+"""The same over TLS, as RabbitMQ's documentation has them."""
+
+DEFAULT_LISTENERS = (
+    Listener("amqp", "127.0.0.1", PORT),
+    Listener("stomp", "127.0.0.1", STOMP_PORT),
+    Listener("mqtt", "127.0.0.1", MQTT_PORT),
+    Listener("ws", "127.0.0.1", WEB_STOMP_PORT),
+    Listener("ws", "127.0.0.1", WEB_MQTT_PORT),
+)
+
+DEFAULT_TLS_LISTENERS = (
+    Listener("amqp", "127.0.0.1", TLS_PORT, tls=True),
+    Listener("stomp", "127.0.0.1", STOMP_TLS_PORT, tls=True),
+    Listener("mqtt", "127.0.0.1", MQTT_TLS_PORT, tls=True),
+    Listener("ws", "127.0.0.1", WEB_STOMP_TLS_PORT, tls=True),
+    Listener("ws", "127.0.0.1", WEB_MQTT_TLS_PORT, tls=True),
+)
+"""In addition, when there is a certificate."""
 
 MEMORY_HIGH_WATERMARK = Watermark(relative=0.6)
 """RabbitMQ's default since 4.0; what is left is for the page cache and the other programs."""
@@ -74,13 +110,12 @@ class Config:
     in_memory: bool = False
     """Keep nothing: messages and definitions end with the process."""
 
-    listeners: tuple[Listener, ...] = (
-        Listener("amqp", "127.0.0.1", PORT),
-        Listener("stomp", "127.0.0.1", STOMP_PORT),
-        Listener("mqtt", "127.0.0.1", MQTT_PORT),
-    )
-    """Addresses to listen on; port 0 is any free one.  The key is `listen`.  Unless told otherwise: AMQP on
-    127.0.0.1:5672, STOMP on 127.0.0.1:61613 and MQTT on 127.0.0.1:1883."""
+    listeners: tuple[Listener, ...] = DEFAULT_LISTENERS
+    """Addresses to listen on, as PROTOCOL=HOST:PORT; port 0 is any free one.  The key is `listen`.  An `s` after the
+    protocol is TLS (amqps, stomps, mqtts, wss), `auto` takes whatever is spoken, TLS or not.  `?proxy_protocol=true`
+    after the port is for listeners behind a proxy that sends PROXY headers.  Unless told otherwise: AMQP on
+    127.0.0.1:5672, STOMP on port 61613, MQTT on 1883 and WebSocket on 15674 and 15675; with `tls_certificate_file` also
+    the same over TLS on 5671, 61614, 8883, 15673 and 15676."""
 
     ready_file: Path | None = None
     """File that gets the addresses once connections are accepted (`ready_file.py`)."""
@@ -97,6 +132,43 @@ class Config:
     handshake_timeout_s: float = 10.0
     """Time a client has from connecting to an open virtual host, in seconds."""
 
+    tls_certificate_file: Path | None = None
+    """The certificate that the broker shows, and those that lead to its authority, in PEM.  Changed files are used for
+    new connections at once, also for the following keys."""
+
+    tls_key_file: Path | None = None
+    """The certificate's private key, in PEM; unless it is in the same file."""
+
+    tls_key_password: str = ""
+    """Password of private keys that are encrypted."""
+
+    tls_server_name_certificates: tuple[CertificateFiles, ...] = ()
+    """More certificates, each as CERTIFICATE_FILE:KEY_FILE, for clients that ask for one of the names in them (SNI)."""
+
+    tls_ca_file: Path | None = None
+    """Certificates of the authorities that sign client certificates, in PEM."""
+
+    tls_verify: str = "none"
+    """Whether clients are asked for a certificate: `none`, `optional` (one that is shown has to be good) or `required`.
+    A good certificate is a login for AMQP's EXTERNAL, and for STOMP and MQTT with `stomp_certificate_login` and
+    `mqtt_certificate_login`."""
+
+    tls_versions: frozenset[str] = frozenset({"1.2", "1.3"})
+    """Versions of TLS that are spoken: "1.2", "1.3" or both."""
+
+    tls_handshake_timeout_s: float = 5.0
+    """Time a client has from connecting to the end of the TLS handshake, in seconds."""
+
+    tls_certificate_login_from: str = "distinguished_name"
+    """What of a client's certificate is the name of its user: `distinguished_name` (CN=device,O=Example), `common_name`
+    or `subject_alternative_name`."""
+
+    tls_certificate_login_san_type: str = "dns"
+    """Which kind of alternative name that is: `dns`, `ip`, `email`, `uri` or `other_name`."""
+
+    tls_certificate_login_san_index: int = 0
+    """Which one of this kind, from 0."""
+
     default_user: str = "guest"
     """User that is made, as administrator with all permissions, when the store is new."""
 
@@ -112,6 +184,10 @@ class Config:
     load_definitions: Path | None = None
     """Definitions, as exported by RabbitMQ or Warren, that are imported at every start: a file, or a directory of
     *.json files.  A new store then gets no default user and virtual host."""
+
+    definitions_skip_if_unchanged: bool = False
+    """Whether a start leaves out definitions that are the same, byte for byte, as those that were imported last.  What
+    was changed or deleted since then stays so."""
 
     default_queue_type: str | None = None
     """Type of queues that are declared without x-queue-type, in virtual hosts that have no default of their own."""
@@ -174,6 +250,10 @@ class Config:
     stomp_implicit_connect: bool = False
     """Whether a first frame other than CONNECT logs in as the default user."""
 
+    stomp_certificate_login: bool = False
+    """Whether a CONNECT without login is the user that the client's TLS certificate names.  RabbitMQ's name for it is
+    `stomp.ssl_cert_login`."""
+
     stomp_hide_server_info: bool = False
     """Whether CONNECTED keeps product and version to itself."""
 
@@ -190,6 +270,10 @@ class Config:
     """Whether an MQTT CONNECT without credentials is the default user's.  Also written `mqtt.allow_anonymous`, and so
     on for all keys of MQTT."""
 
+    mqtt_certificate_login: bool = False
+    """Whether an MQTT CONNECT without credentials is the user that the client's TLS certificate names.  RabbitMQ's name
+    for it is `mqtt.ssl_cert_login`."""
+
     mqtt_default_user: str = "guest"
     """User of an MQTT CONNECT without credentials."""
 
@@ -199,8 +283,15 @@ class Config:
     mqtt_default_vhost: str = "/"
     """Virtual host of a user name that names none (`VHOST:USER` does)."""
 
+    mqtt_ignore_colons_in_username: bool = False
+    """Whether a user name with a colon names no virtual host."""
+
     mqtt_login_timeout_s: float = 10.0
     """Time a client has from connecting to CONNECT, in seconds."""
+
+    mqtt_refused_login_delay_s: float = 3.0
+    """How long a client whose login is refused waits for its answer, in seconds, so that nobody can try passwords
+    quickly; 0 is not at all."""
 
     mqtt_max_packet_bytes: int = 16 * 2**20
     """Largest MQTT packet, in bytes; told to MQTT 5 clients."""
@@ -219,6 +310,16 @@ class Config:
     mqtt_prefetch: int = 256
     """Messages of QoS 1 and 2 that a client is sent without having answered, if it doesn't ask for less."""
 
+    mqtt_max_queued_messages: int = 100_000
+    """Messages that may wait for one MQTT client; past that, those of QoS 0 are dropped and the others refused (MQTT 5
+    publishers are told 0x97).  0 is any number."""
+
+    mqtt_max_queued_qos_0_messages: int = 20_000
+    """Messages that may wait for a slow MQTT client before further ones of QoS 0 are dropped."""
+
+    mqtt_max_queued_qos_0_bytes: int = 32 * 2**20
+    """The same in bytes."""
+
     mqtt_topic_alias_maximum: int = 16
     """Topic aliases per connection, in either direction."""
 
@@ -227,6 +328,24 @@ class Config:
 
     mqtt_hide_refusals: bool = False
     """Whether SUBACK keeps to itself why a subscription is refused: 0x80, unspecified error, instead of 0x87."""
+
+    websocket_idle_timeout_s: float = 60.0
+    """How long a WebSocket client may be silent, in seconds; after half of it, it is sent a ping, which browsers answer
+    by themselves.  0 is for ever."""
+
+    websocket_compress: bool = True
+    """Whether WebSocket messages may be compressed (permessage-deflate), for clients that can."""
+
+    websocket_stomp_frame: str = "text"
+    """Type of the WebSocket messages that STOMP goes out in, text or binary.  Also written `web_stomp.ws_frame`."""
+
+    websocket_allow_origins: frozenset[str] = frozenset()
+    """Origins, such as https://shop.example:8443, whose web pages may connect over WebSocket; none named is all.
+    Programs that aren't browsers send no origin, and may always."""
+
+    websocket_use_http_auth: bool = False
+    """Whether HTTP Basic on the WebSocket's request says who connects, instead of the headers of STOMP's CONNECT or,
+    where it is given, the credentials of MQTT's.  STOMP without it is the default user's."""
 
     log_level: str = "info"
     """Least important kind of log line that is written (`config_keys.LOG_LEVELS`)."""
@@ -253,6 +372,8 @@ class Config:
             object.__setattr__(self, "data_directory", default_data_directory())
         if not self.cluster_name:
             object.__setattr__(self, "cluster_name", f"warren@{socket.gethostname()}")
+        if self.tls_certificate_file is not None and self.listeners is DEFAULT_LISTENERS:
+            object.__setattr__(self, "listeners", DEFAULT_LISTENERS + DEFAULT_TLS_LISTENERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,8 +440,19 @@ def _checked(settings: Iterable[Setting]) -> dict[str, Any]:
         except ValueError as error:
             shown = "'...'" if key.secret else _as_written(setting.value)
             raise ConfigError(f"{setting.source}: {setting.written} = {shown}: must be {error}") from None
-        result[key.field] = setting.base / value if isinstance(value, Path) else value
+        result[key.field] = _based(value, setting.base)
     return result
+
+
+def _based(value: object, base: Path) -> object:
+    """The value, with relative paths in it starting at `base`."""
+    if isinstance(value, Path):
+        return base / value
+    if isinstance(value, CertificateFiles):
+        return CertificateFiles(base / value.certificate, None if value.key is None else base / value.key)
+    if isinstance(value, tuple):
+        return tuple(_based(entry, base) for entry in value)
+    return value
 
 
 def _as_written(value: object) -> str:

@@ -43,16 +43,46 @@ _LIMIT_MAX = 2**31 - 1
 SIZE_SYNTAX = "a size in bytes, such as 1048576, 512KiB, 64MiB or 50MB"
 
 
+AUTO = "auto"
+"""The protocol of a listener on which the first bytes tell what is spoken."""
+
+TLS_SUFFIX = "s"
+"""A protocol's name with this is the same over TLS: amqps, mqtts, wss."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """One address that connections of one protocol are accepted on; port 0 lets the system choose."""
+    """One address that connections of one protocol are accepted on; port 0 lets the system choose.
+
+    tls: the protocol is spoken over TLS.  proxy_protocol: a PROXY header, which says who the peer really is, has to
+    come first.
+    """
 
     protocol: str
     host: str
     port: int
+    tls: bool = False
+    proxy_protocol: bool = False
+
+    @property
+    def name(self) -> str:
+        """As it is written before `=`, such as amqp or amqps."""
+        return self.protocol + TLS_SUFFIX if self.tls else self.protocol
 
     def __str__(self) -> str:
-        return f"{self.protocol}={format_address(self.host, self.port)}"
+        options = "?proxy_protocol=true" if self.proxy_protocol else ""
+        return f"{self.name}={format_address(self.host, self.port)}{options}"
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFiles:
+    """A certificate and its key; without `key` both are in one file."""
+
+    certificate: Path
+    key: Path | None = None
+
+    def __str__(self) -> str:
+        return str(self.certificate) if self.key is None else f"{self.certificate}:{self.key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,13 +219,40 @@ def names(value: object) -> frozenset[str]:
     return frozenset(_strings(value, 'a list of names, such as ["guest"] or guest,monitor'))
 
 
+def several_of(words: Collection[str]) -> Parser:
+    """One or more of these words, as a list or with commas."""
+
+    def parse(value: object) -> frozenset[str]:
+        allowed = f"one or more of {', '.join(words)}"
+        found = frozenset(_strings(value, allowed))
+        if not found or not found.issubset(words):
+            raise ValueError(allowed)
+        return found
+
+    return parse
+
+
+def certificate_files(value: object) -> tuple[CertificateFiles, ...]:
+    """CERTIFICATE_FILE or CERTIFICATE_FILE:KEY_FILE, several as a list or with commas."""
+    allowed = 'a list of CERTIFICATE_FILE:KEY_FILE, such as ["example.org.pem:example.org.key"]'
+    found = []
+    for entry in _strings(value, allowed):
+        names = entry.split(":")
+        if not all(names) or len(names) > 2:
+            raise ValueError(allowed)
+        paths = [path(name) for name in names]
+        found.append(CertificateFiles(paths[0], paths[1] if len(paths) > 1 else None))
+    return tuple(found)
+
+
 def listeners(protocols: Collection[str]) -> Parser:
-    """PROTOCOL=HOST:PORT, several as a list or with commas; the protocols are those given here."""
+    """PROTOCOL=HOST:PORT[?OPTION=VALUE], several as a list or with commas; the protocols are those given here, `auto`,
+    and each of them with an `s` for TLS."""
 
     def parse(value: object) -> tuple[Listener, ...]:
         entries = _strings(value, f"PROTOCOL=HOST:PORT, such as {next(iter(protocols))}=127.0.0.1:5672")
         found = tuple(_listener(entry, protocols) for entry in entries)
-        fixed = [listener for listener in found if listener.port != 0]
+        fixed = [(listener.host, listener.port, listener.name) for listener in found if listener.port != 0]
         if not found or len(set(fixed)) < len(fixed):
             raise ValueError("at least one address, each only once")
         return found
@@ -204,11 +261,29 @@ def listeners(protocols: Collection[str]) -> Parser:
 
 
 def _listener(entry: str, protocols: Collection[str]) -> Listener:
-    protocol, equals, address = entry.partition("=")
-    protocol = protocol.strip().lower()
-    if not equals or protocol not in protocols:
-        raise ValueError(f"PROTOCOL=HOST:PORT with one of these protocols: {', '.join(protocols)}")
-    return Listener(protocol, *parse_address(address))
+    name, equals, rest = entry.partition("=")
+    name = name.strip().lower()
+    address, _, options = rest.partition("?")
+    protocol, tls = name, False
+    if protocol != AUTO and protocol not in protocols and protocol.endswith(TLS_SUFFIX):
+        protocol, tls = protocol.removesuffix(TLS_SUFFIX), True
+    if not equals or (protocol != AUTO and protocol not in protocols):
+        raise ValueError(
+            f"PROTOCOL=HOST:PORT with one of these protocols: {', '.join(protocols)}; with an s for TLS, such as "
+            f"{next(iter(protocols))}s; or {AUTO} for all of them on one port"
+        )
+    return Listener(protocol, *parse_address(address), tls, _proxy_protocol(options))
+
+
+def _proxy_protocol(options: str) -> bool:
+    """The options of a listener; there is one."""
+    given = False
+    for option in options.split("&") if options else ():
+        key, _, value = option.partition("=")
+        if key.strip().lower() != "proxy_protocol":
+            raise ValueError("PROTOCOL=HOST:PORT?OPTION=VALUE with the option proxy_protocol=true")
+        given = boolean(value)
+    return given
 
 
 def _strings(value: object, allowed: str) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Final
 import trio
 
 from core.browse import Browsed, MessageFilter, browse
+from core.mqtt_sessions.headers import without_internal
 from gateway import cli_exit_codes as codes
 from gateway.ctl_control import Answer, AsyncHandler, Control, RefusedError, Request, Row, existing_vhost, table
 
@@ -70,9 +71,10 @@ async def _browse_queue(control: Control, request: Request) -> Answer:
 
 def _row(each: Browsed) -> Row:
     message = each.message
-    properties = message.properties.fields()
+    shown = without_internal(message.properties)
+    properties = shown.fields()
     if each.failures:
-        properties["headers"] = {**(message.properties.headers or {}), "x-delivery-count": each.failures}
+        properties["headers"] = {**(shown.headers or {}), "x-delivery-count": each.failures}
     return {
         "position": each.position,
         "redelivered": each.redelivered,

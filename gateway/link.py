@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from core.deadlines import Deadline
     from core.outbox import Outbox
-    from core.transport import Session, TlsState
+    from core.transport import Credentials, Session, TlsState
     from gateway.hub import Hub
 
 _log = logging.getLogger("warren.connection")
@@ -50,6 +50,7 @@ class Link:
         "_socket",
         "_waiting",
         "certificate_name",
+        "credentials",
         "host",
         "hub",
         "outbox",
@@ -72,6 +73,7 @@ class Link:
         self.peer_host, self.peer_port = _address(sock.getpeername)
         self.host, self.port = _address(sock.getsockname)
         self.certificate_name: str | None = None
+        self.credentials: Credentials | None = None
         self.tls: TlsState | None = None
         self.received_bytes = 0
         self.sent_bytes = 0

@@ -59,7 +59,7 @@ class ListeningSocket:
         self._hub = hub
         self._accept = accept
         self._links_max = max(descriptors_max - DESCRIPTORS_RESERVED, 1)
-        self.protocol = listener.protocol
+        self.listener = listener
         self._socket = _bind(listener)
         host, port = self._socket.getsockname()[:2]
         self.address: tuple[str, int] = (str(host), int(port))
@@ -141,8 +141,8 @@ def _bind(listener: Listener) -> socket.socket:
             raise
     except OSError as error:
         raise StorageError(
-            f"can't listen on {listener.protocol}={format_address(listener.host, listener.port)}: "
+            f"can't listen on {listener.name}={format_address(listener.host, listener.port)}: "
             f"{error.strerror or error}; is another broker running there? "
-            f"Choose another address with --listen {listener.protocol}=HOST:PORT"
+            f"Choose another address with --listen {listener.name}=HOST:PORT"
         ) from None
     return sock

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 from adapters.interface import ENTRY_POINT_GROUP, Options
 from adapters.registry import OWN
 from core.errors import StorageError
+from gateway.config_values import AUTO, TLS_SUFFIX
 
 if TYPE_CHECKING:
     from adapters.interface import Accept, Configure
@@ -23,7 +24,7 @@ class Protocols(Collection[str]):
     """The names of all protocols, Warren's own first; looking into other packages only when that is needed."""
 
     def __contains__(self, name: object) -> bool:
-        return name in OWN or name in _found()
+        return name in OWN or (not _is_taken(name) and name in _found())
 
     def __iter__(self) -> Iterator[str]:
         yield from OWN
@@ -31,6 +32,11 @@ class Protocols(Collection[str]):
 
     def __len__(self) -> int:
         return len(list(iter(self)))
+
+
+def _is_taken(name: object) -> bool:
+    """Whether the name is one of Warren's own over TLS, or `auto`: other packages can't have these."""
+    return name == AUTO or (isinstance(name, str) and name.endswith(TLS_SUFFIX) and name[: -len(TLS_SUFFIX)] in OWN)
 
 
 PROTOCOLS = Protocols()

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,7 @@ from core.definitions.sqlite import SqliteDefinitionStore
 from core.definitions.store import DefinitionStore
 from core.errors import BrokerError, StorageError
 from core.limits import BrokerLimits
+from core.mqtt_sessions.session_queue import QueueLimits
 from core.recovery import note_clean_stop, recover
 from core.storage.disk.engine import DiskEngine
 from core.storage.engine import StorageEngine
@@ -34,8 +36,9 @@ from gateway.config_values import Listener
 from gateway.errors import sole_error
 from gateway.hub import Hub
 from gateway.listeners import ListeningSocket
-from gateway.protocols import accept_by_protocol
+from gateway.pipeline import Pipelines
 from gateway.resources import watch_resources
+from gateway.version import WARREN_VERSION
 
 _log = logging.getLogger("warren.broker")
 
@@ -50,7 +53,8 @@ COMPACTION_PAUSE_S: Final = 0.001
 
 
 class BrokerRun:
-    """A running broker: `broker`, `hub` and the addresses in `listening` (protocol -> [(host, port)]).
+    """A running broker: `broker`, `hub`, and where it listens: `listeners`, with the ports that they got, and
+    `listening` (name -> [(host, port)]).
 
     descriptors_max: how many files this process may have open.
     """
@@ -58,7 +62,7 @@ class BrokerRun:
     def __init__(self, config: Config, listeners: Sequence[Listener], descriptors_max: int) -> None:
         self.config = config
         self._descriptors_max = descriptors_max
-        self._listeners = listeners
+        self.listeners = list(listeners)
         self.listening: dict[str, list[tuple[str, int]]] = {}
         self._sockets: list[ListeningSocket] = []
         self._stop_wanted = trio.Event()
@@ -78,6 +82,7 @@ class BrokerRun:
         Raises StorageError when the data or an address can't be used, or the disk fails.
         """
         clock = Clock()
+        pipelines = Pipelines(self.config, self.listeners, clock())
         store, definitions = _open_stores(self.config)
         try:
             users = Users(definitions, frozenset(self.config.loopback_users))
@@ -97,7 +102,13 @@ class BrokerRun:
                     vhosts=self.config.vhost_max,
                 ),
                 default_queue_type=_queue_type(self.config.default_queue_type),
+                mqtt_limits=QueueLimits(
+                    messages=self.config.mqtt_max_queued_messages,
+                    qos_0_messages=self.config.mqtt_max_queued_qos_0_messages,
+                    qos_0_bytes=self.config.mqtt_max_queued_qos_0_bytes,
+                ),
             )
+            self.broker.mqtt.product = f"Warren {WARREN_VERSION}"
             recover(
                 self.broker,
                 default_user=self.config.default_user,
@@ -108,7 +119,7 @@ class BrokerRun:
             self._load_definitions()
             self.hub = Hub(self.broker, clock)
             try:
-                self._listen()
+                self._listen(pipelines)
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(run_commits, self.hub, self._where)
                     nursery.start_soon(self.hub.run_timers)
@@ -145,17 +156,22 @@ class BrokerRun:
         from gateway.definitions_file import load_definitions
 
         try:
-            load_definitions(self.broker, self.config.load_definitions)
+            load_definitions(
+                self.broker,
+                self.config.load_definitions,
+                skip_if_unchanged=self.config.definitions_skip_if_unchanged,
+            )
         except ConfigError:
             note_clean_stop(self.broker)
             raise
 
-    def _listen(self) -> None:
-        accepts = accept_by_protocol(self.config, [listener.protocol for listener in self._listeners])
-        for listener in self._listeners:
-            sock = ListeningSocket(self.hub, listener, accepts[listener.protocol], self._descriptors_max)
+    def _listen(self, pipelines: Pipelines) -> None:
+        for index, listener in enumerate(self.listeners):
+            sock = ListeningSocket(self.hub, listener, pipelines.accept(listener), self._descriptors_max)
             self._sockets.append(sock)
-            self.listening.setdefault(listener.protocol, []).append(sock.address)
+            host, port = sock.address
+            self.listeners[index] = replace(listener, host=host, port=port)
+            self.listening.setdefault(listener.name, []).append(sock.address)
         self.hub.on_released = self._released
 
     def _released(self) -> None:
@@ -163,14 +179,27 @@ class BrokerRun:
             sock.room_again()
 
     async def _say_goodbye(self) -> None:
-        """Stop accepting, tell the clients (320), and wait a little for their answers."""
+        """Stop accepting, tell the clients (320), and wait a little for their answers.
+
+        Who hasn't come as far as a session (a handshake of TLS or WebSocket that isn't over) isn't waited for.
+        """
+        from adapters.stage import stage_without_session
+
         for sock in self._sockets:
             sock.close()
+        reason = f"broker forced connection closure with reason '{self._reason}'"
         for session in list(self.broker.sessions):
-            session.force_close(f"broker forced connection closure with reason '{self._reason}'")
+            session.force_close(reason)
+        waiting = set()
+        for link in list(self.hub.links):
+            stage = stage_without_session(link.session)
+            if stage is None:
+                waiting.add(link)
+            else:
+                stage.shut_down(reason)
         self.hub.settle()
         with trio.move_on_after(GOODBYE_S):
-            while self.hub.links:
+            while waiting & self.hub.links:
                 await self.hub.link_released()
         for link in list(self.hub.links):
             link.abort()
@@ -194,8 +223,3 @@ def _open_stores(config: Config) -> tuple[StorageEngine, DefinitionStore]:
     except BaseException:
         definitions.close()
         raise
-
-
-def addresses(listening: Mapping[str, Sequence[tuple[str, int]]]) -> list[Listener]:
-    """Listeners for addresses that were in use before, so that a restart keeps its ports."""
-    return [Listener(protocol, host, port) for protocol, found in listening.items() for host, port in found]

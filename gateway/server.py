@@ -27,7 +27,7 @@ from gateway.ctl_server import serve_control
 from gateway.data_directory import DataDirectory
 from gateway.ready_file import remove_ready_file, write_ready_file
 from gateway.resources import descriptor_limit, raise_descriptor_limit
-from gateway.runner import DEFINITIONS_NAME, MESSAGES_NAME, BrokerRun, addresses
+from gateway.runner import DEFINITIONS_NAME, MESSAGES_NAME, BrokerRun
 from gateway.version import WARREN_VERSION
 
 _log = logging.getLogger("warren.broker")
@@ -76,7 +76,7 @@ class Server:
         self._run_ended = trio.Event()
         await self._nursery.start(self._run_to_end, run)
         self._run = run
-        self._listeners = addresses(run.listening)
+        self._listeners = run.listeners
         if self._directory is not None:
             self._directory.record(run.listening)
         for protocol, found in run.listening.items():

@@ -11,8 +11,12 @@ import pytest
 import trio
 
 import gateway
+from core.declaration_queue import remove_queue
+from core.definitions_json.exporting import export_definitions
 from gateway import cli_exit_codes as codes
 from gateway.config import Config, ConfigError, load_config
+from gateway.definitions_file import HASH_PARAMETER, load_definitions
+from tests.support.simulated_broker import SimulatedBroker
 from tests.support.warren_process import REPOSITORY
 
 EXPORTED = REPOSITORY / "tests" / "core" / "definitions_json" / "data" / "rabbitmq-3.10.8.json"
@@ -40,6 +44,52 @@ async def test_at_every_start(tmp_path: Path) -> None:
     assert await names(EXPORTED, data) == ["q1", "q2", "ad", "trans"]
     assert await names(None, data) == ["q1", "q2", "ad"]
     assert await names(EXPORTED, data, "vhosts") == ["/", "v2"]
+
+
+def test_unchanged_definitions_are_left_out_if_that_is_asked_for(tmp_path: Path) -> None:
+    path, simulated = tmp_path / "definitions.json", SimulatedBroker()
+
+    def write(*queues: str) -> None:
+        rows = [{"vhost": "/", "name": name, "durable": True} for name in queues]
+        path.write_text(json.dumps({"vhosts": [{"name": "/"}], "queues": rows}))
+
+    def load(*, skip: bool = True) -> set[str]:
+        """Load, after a restart; the queues that are there then."""
+        simulated.restart()
+        load_definitions(simulated.broker, path, skip_if_unchanged=skip)
+        return set(simulated.vhost.queues)
+
+    def delete(name: str) -> None:
+        remove_queue(simulated.vhost, simulated.queue(name))
+
+    write("a", "b")
+    assert load() == {"a", "b"}
+    delete("a")
+    assert load() == {"b"}
+    assert load(skip=False) == {"a", "b"}
+    delete("b")
+    assert load() == {"a"}
+    write("a", "c")
+    assert load() == {"a", "c"}
+    delete("c")
+    path.write_text("{")
+    with pytest.raises(ConfigError, match="not valid JSON"):
+        load()
+    write("a", "c")
+    assert load() == {"a", "c"}, "another import has been tried since"
+    exported = export_definitions(simulated.broker, product_name="", product_version="", rabbitmq_version="")
+    assert HASH_PARAMETER not in str(exported)
+    simulated.close()
+
+
+async def test_skipping_across_starts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    data = tmp_path / "data"
+    config = Config(load_definitions=EXPORTED, definitions_skip_if_unchanged=True)
+    for start in range(2):
+        async with gateway.open_broker(data, config=config) as broker:
+            assert {row["name"] for row in broker.inspect("vhosts")} == {"/", "v2"}
+        assert ("has not changed since it was imported" in caplog.text) == bool(start)
 
 
 async def test_no_defaults_beside_the_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -101,6 +151,8 @@ def test_keys_of_rabbitmq_conf(tmp_path: Path) -> None:
     path.write_text(
         "definitions.import_backend = local_filesystem\n"
         "definitions.local.path = definitions.json\n"
+        "definitions.skip_if_unchanged = true\n"
+        "definitions.hashing.algorithm = sha256\n"
         "default_queue_type = quorum\n"
         "connection_max = 10\n"
         "channel_max_per_node = infinity\n"
@@ -111,6 +163,7 @@ def test_keys_of_rabbitmq_conf(tmp_path: Path) -> None:
     config = load_config(config_file=path, environment={})
     assert config.warnings == ()
     assert config.load_definitions == tmp_path / "definitions.json"
+    assert config.definitions_skip_if_unchanged
     assert config.default_queue_type == "quorum"
     assert (config.connection_max, config.channel_max_per_node) == (10, None)
     assert (config.cluster_queue_limit, config.cluster_exchange_limit, config.vhost_max) == (1000, 100, 5)

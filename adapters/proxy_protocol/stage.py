@@ -1,0 +1,89 @@
+"""The stage before everything else on a listener behind a proxy: it reads the PROXY header, and leaves.
+
+A connection without a header is refused: such a listener is reached through the proxy only, and whoever comes past it
+could else claim any address.  From the header on, the carrier below has the addresses of the real peer, so listings,
+logs and what depends on where somebody comes from (`loopback_users`) are about them.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from adapters.proxy_protocol.header import ProxyHeader, ProxyHeaderError, parse_proxy_header
+from adapters.stage import Stage
+
+if TYPE_CHECKING:
+    from adapters.interface import AcceptCarrier
+    from core.broker import Broker
+    from core.outbox import Outbox
+    from core.transport import Carrier, Session
+
+_log = logging.getLogger("warren.proxy_protocol")
+
+
+def expect_proxy_header(accept: AcceptCarrier, timeout_ms: int) -> AcceptCarrier:
+    """What makes the stage for an accepted connection.
+
+    accept: makes what follows the header.  timeout_ms: how long the header may take.
+    """
+
+    def accept_with_header(broker: Broker, below: Carrier) -> tuple[Session, Outbox]:
+        stage = ProxyHeaderStage(broker, below, accept, timeout_ms)
+        return stage, stage.outbox
+
+    return accept_with_header
+
+
+class ProxyHeaderStage(Stage):
+    """See the head of this file."""
+
+    def __init__(self, broker: Broker, below: Carrier, accept: AcceptCarrier, timeout_ms: int) -> None:
+        super().__init__(broker, below)
+        self._accept = accept
+        self._timeout_ms = timeout_ms
+        self._seen = b""
+        self._deadline = broker.deadlines.schedule(broker.now_ms + timeout_ms, self._expired)
+
+    def receive(self, data: bytes) -> None:
+        """Collect the header; when it is whole, go on with what comes after it."""
+        if self.closing:
+            return
+        self._seen += data
+        try:
+            header = parse_proxy_header(self._seen)
+        except ProxyHeaderError as error:
+            self._refuse(f"{error}; only a proxy that sends one may connect to this listener")
+            return
+        if header is not None:
+            self._deadline.cancel()
+            self._take_addresses(header)
+            self.step_aside(self._accept, self._seen[header.size :])
+
+    def connection_lost(self, reason: str) -> None:
+        """The connection is gone before its header."""
+        self._deadline.cancel()
+        if not self.closing:
+            _log.debug("%s: %s before its PROXY header", self._who(), reason)
+        super().connection_lost(reason)
+
+    def close_early(self) -> None:
+        """Close, and forget the time-out."""
+        self._deadline.cancel()
+        super().close_early()
+
+    def _take_addresses(self, header: ProxyHeader) -> None:
+        if header.source is not None:
+            self.below.peer_host, self.below.peer_port = header.source
+        if header.destination is not None:
+            self.below.host, self.below.port = header.destination
+
+    def _refuse(self, why: str) -> None:
+        _log.warning("%s: %s; closing it", self._who(), why)
+        self.close_early()
+
+    def _expired(self, now_ms: int) -> None:
+        self._refuse(f"no PROXY header within {self._timeout_ms / 1000:g} s")
+
+    def _who(self) -> str:
+        return f"connection {self.peer_host}:{self.peer_port} -> {self.host}:{self.port}"
