@@ -24,6 +24,7 @@ def configure(options: Options) -> Accept:
         default_password=options.text("stomp_default_pass"),
         default_vhost=options.text("stomp_default_vhost"),
         implicit_connect=options.flag("stomp_implicit_connect"),
+        certificate_login=options.flag("stomp_certificate_login"),
         topic_exchange=options.text("stomp_default_topic_exchange"),
         nack_requeues=options.flag("stomp_default_nack_requeue"),
         trailing_line_feed=options.flag("stomp_trailing_lf"),

@@ -83,7 +83,10 @@ def _user(session: StompSession, headers: Mapping[str, str]) -> User:
     certificate = session.transport.certificate_name
     session.mechanism = "PLAIN"
     try:
-        if login is None and settings.certificate_login and certificate is not None:
+        if session.transport.credentials is not None:
+            login, password = session.transport.credentials
+            user = users.authenticate(login, password, True, "STOMP")
+        elif login is None and settings.certificate_login and certificate is not None:
             login = certificate
             session.mechanism = "EXTERNAL"
             user = users.admit(login, True, "EXTERNAL")

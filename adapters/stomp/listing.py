@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from adapters.tls_listing import describe_tls
+
 if TYPE_CHECKING:
     from adapters.stomp.session import StompSession
 
@@ -20,7 +22,7 @@ def describe_connection(session: StompSession) -> dict[str, object]:
         "port": transport.port,
         "peer_host": transport.peer_host,
         "peer_port": transport.peer_port,
-        "ssl": transport.tls is not None,
+        **describe_tls(transport.tls),
         "state": "blocked" if session.held_back else session.state,
         "channels": 1 if client else 0,
         "protocol": client.protocol if client else "STOMP",

@@ -22,6 +22,7 @@ import logging
 import uuid
 from typing import TYPE_CHECKING, Final
 
+from adapters import first_bytes
 from adapters.stomp.commands import handle
 from adapters.stomp.connecting import VERSIONS_TEXT
 from adapters.stomp.errors import FramingError, StompError
@@ -144,6 +145,8 @@ class StompSession:
             if self.suspended:
                 self._unparsed = data[position:]
         except Exception as error:
+            if self.client is None and (advice := first_bytes.hint(data, "stomp")):
+                _log.warning("connection %s: this is no STOMP%s", self.name, advice)
             self._break(error)
 
     def drained(self) -> None:

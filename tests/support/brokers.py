@@ -17,6 +17,14 @@ BROKER_NAMES = ["warren", "rabbitmq"]
 
 CTL_TIME_LIMIT_S = 60
 
+EXCHANGE_PLUGINS = (
+    "rabbitmq_consistent_hash_exchange",
+    "rabbitmq_random_exchange",
+    "rabbitmq_recent_history_exchange",
+    "rabbitmq_sharding",
+)
+"""What RabbitMQ brings exchange types with that Warren has built in; the last one's is x-modulus-hash."""
+
 
 @dataclass(frozen=True)
 class Broker:
@@ -74,7 +82,7 @@ def run_warren(*options: str) -> Iterator[Broker]:
 
 @contextmanager
 def _rabbitmq() -> Iterator[Broker]:
-    with rabbitmq() as running:
+    with rabbitmq(plugins=EXCHANGE_PLUGINS) as running:
 
         def ctl(*words: str) -> str:
             return running.ctl("--quiet", *words)

@@ -14,6 +14,7 @@ from core.exchanges.base import Exchange
 from core.exchanges.delayed import DelayedMessageExchange
 from core.field_table import Encodable, FieldTable, FieldValue, decode_table, encode_table
 from core.message import Message
+from core.mqtt_sessions.headers import without_internal
 from core.properties import Properties, PropertyChanges, encode_properties
 from core.queues.base import Queue
 from core.vhost import Outcome
@@ -135,8 +136,8 @@ def take_messages(taken_from: Queue) -> list[Message]:
 
 
 def headers_of(message: Message) -> dict[str, FieldValue]:
-    """The headers of a message, empty when it has none."""
-    return dict(message.properties.headers or {})
+    """The headers of a message as consumers see them, empty when it has none."""
+    return dict(without_internal(message.properties).headers or {})
 
 
 def advance(broker: SimulatedBroker, milliseconds: int) -> int:

@@ -112,7 +112,12 @@ class MqttClient:
             is_bridge,
             cast("Properties", properties),
         )
-        answer, *self.after_connack = self.send(packet)
+        packets = self.send(packet)
+        if not packets and not self.closed:
+            # A refused login is answered late.
+            self.simulated.advance(self.connection.settings.refused_login_delay_ms)
+            packets = self.packets()
+        answer, *self.after_connack = packets
         assert isinstance(answer, ConnAck), answer
         return answer
 

@@ -7,7 +7,7 @@ read waits, the outbox hears how much that is, and a connection that closes in g
 from __future__ import annotations
 
 from core.outbox import Outbox
-from core.transport import Session, TlsState
+from core.transport import Credentials, Session, TlsState
 
 
 class SimulatedTransport:
@@ -26,6 +26,7 @@ class SimulatedTransport:
         self.host = "127.0.0.1"
         self.port = 5672
         self.certificate_name: str | None = None
+        self.credentials: Credentials | None = None
         self.tls: TlsState | None = None
         self.received_bytes = 0
         self.sent_bytes = 0

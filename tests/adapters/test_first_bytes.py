@@ -1,0 +1,91 @@
+"""Which protocol the first bytes of a connection belong to."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.first_bytes import HTTP_METHODS, MORE, TLS, hint, recognise
+
+BEGINNINGS = [
+    (b"AMQP\x00\x00\x09\x01", "amqp"),
+    (b"AMQP\x03\x01\x00\x00", "amqp"),
+    (bytes.fromhex("10 10 0004") + b"MQTT", "mqtt"),
+    (b"GET /ws HTTP/1.1\r\n", "ws"),
+    (b"HEAD / HTTP/1.1\r\n", "ws"),
+    (b"OPTIONS * HTTP/1.1\r\n", "ws"),
+    (b"CONNECT proxy.example:443 HTTP/1.1\r\n", "ws"),
+    (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "ws"),
+    (b"CONNECT\naccept-version:1.2\n\n\0", "stomp"),
+    (b"CONNECT\r\nhost:/\r\n\r\n\0", "stomp"),
+    (b"CONNECT \r\n\r\n", "stomp"),
+    (b"CONNECT  \r\n\r\n", "stomp"),
+    (b"STOMP\n\n\0", "stomp"),
+    (b"SEND\n\n\0", "stomp"),
+    (b"HELP\r\n", "stomp"),
+    (b"HELLO\r\n", "stomp"),
+    (b"connect\r\n", "stomp"),
+    (b"get / http/1.1\r\n", "stomp"),
+    (b"\r\nCONNECT\r\n", "stomp"),
+    (b"\n", "stomp"),
+    (b"ABORT\n", "stomp"),
+    (b"AMQ\n", "stomp"),
+    (b"POSTED\n", "stomp"),
+    (b"GET\r\n", "stomp"),
+    (b"?\r\n", "stomp"),
+    (bytes.fromhex("16 0301 0200 01 0001fc 0303"), TLS),
+    (bytes.fromhex("16 02"), None),
+    (b"\0\0\0\0", None),
+    (b"\x20\x02\x00\x00"[1:], None),
+    (b"\x80\x2e\x01\x00\x02", None),
+    (b"\xef\xbb\xbfCONNECT\n", None),
+    (b"\x7f", None),
+]
+
+
+@pytest.mark.parametrize(("data", "expected"), BEGINNINGS, ids=[repr(data[:20]) for data, _ in BEGINNINGS])
+def test_the_beginning_of_a_connection(data: bytes, expected: str | None) -> None:
+    assert recognise(data) == expected
+
+
+@pytest.mark.parametrize(("data", "expected"), BEGINNINGS, ids=[repr(data[:20]) for data, _ in BEGINNINGS])
+def test_fewer_bytes_give_the_same_answer_or_none_yet(data: bytes, expected: str | None) -> None:
+    answers = [recognise(data[:count]) for count in range(len(data) + 1)]
+    decided = [answer for answer in answers if answer != MORE]
+    assert answers[: len(answers) - len(decided)] == [MORE] * (len(answers) - len(decided))
+    assert set(decided) == {expected}
+
+
+@given(st.binary(min_size=10))
+def test_ten_bytes_are_enough(data: bytes) -> None:
+    answer = recognise(data)
+    assert answer in ("amqp", "mqtt", "ws", "stomp", TLS, None)
+
+
+@given(st.binary(max_size=12), st.binary(max_size=12))
+def test_a_decision_stands(start: bytes, more: bytes) -> None:
+    answer = recognise(start)
+    if answer != MORE:
+        assert recognise(start + more) == answer
+
+
+@pytest.mark.parametrize("method", HTTP_METHODS)
+def test_every_method_of_http(method: bytes) -> None:
+    assert recognise(method + b" /x HTTP/1.1\r\n") == "ws"
+    assert recognise(method) == MORE
+
+
+def test_hints_say_what_came_instead() -> None:
+    assert "this is TLS" in hint(b"\x16\x03\x01", "amqp")
+    assert "this is HTTP" in hint(b"GET / HTTP/1.1", "stomp")
+    assert "this is AMQP" in hint(b"AMQP\0\0\x09\x01", "stomp")
+    assert "this is MQTT" in hint(b"\x10\x10", "amqp")
+    for data, expected in (
+        (b"AMQP\0", "amqp"),
+        (b"GET / HTTP", "ws"),
+        (b"SEND\n", "amqp"),
+        (b"\0", "amqp"),
+        (b"", "ws"),
+    ):
+        assert hint(data, expected) == ""

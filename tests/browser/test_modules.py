@@ -1,0 +1,25 @@
+"""The page's modules that need no page, tested by Node's own test runner: `modules/*.test.js`."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from adapters.websocket.page_files import FOLDER
+from tests.interop.clients import need, run
+
+MODULES = Path(__file__).parent / "modules"
+
+
+def test_the_modules(tmp_path: Path) -> None:
+    """They are copied, since a package.json has to tell Node that the page's files are modules."""
+    node = shutil.which("node") or ""
+    need(bool(node), "Node.js")
+    shutil.copytree(FOLDER, tmp_path / "page")
+    shutil.copytree(MODULES, tmp_path / "modules")
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    files = [str(path) for path in sorted((tmp_path / "modules").glob("*.test.js"))]
+    assert len(files) > 3
+    output = run([node, "--test", "--test-reporter=tap", *files]).decode()
+    assert "\n# fail 0\n" in output
+    assert "\n# skipped 0\n" in output

@@ -1,0 +1,79 @@
+"""A lost connection comes back by itself, with its subscriptions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pika
+import pytest
+
+from tests.browser.conftest import Broker
+from tests.browser.operating import log_in, select_message, subscribe, wait_for_state
+from tests.browser.page import Page
+
+Restart = Callable[[], Broker]
+
+
+@pytest.fixture
+def brokers(start: Callable[..., Broker], tmp_path: Path) -> Iterator[tuple[Broker, Restart]]:
+    """A broker, and what starts it anew at the same addresses after its end."""
+    data = tmp_path / "data"
+    running = [start(tmp_path, data_directory=data)]
+
+    def restart() -> Broker:
+        listen = [f"{name}=127.0.0.1:{port}" for name, (_, port) in running[0].process.addresses.items()]
+        running.append(start(tmp_path, *listen, data_directory=data))
+        return running[-1]
+
+    yield running[0], restart
+    for each in running:
+        each.process.stop()
+
+
+def send(broker: Broker, routing_key: str, body: bytes) -> None:
+    with pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", broker.process.amqp_port)) as connection:
+        connection.channel().basic_publish("amq.topic", routing_key, body)
+
+
+@pytest.mark.parametrize("protocol", ["stomp", "mqtt5"])
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+def test_after_a_restart(page: Page, brokers: tuple[Broker, Restart], protocol: str, scheme: str) -> None:
+    broker, restart = brokers
+    page.open(broker.url(scheme))
+    log_in(page, protocol)
+    subscribe(page, "/topic/news" if protocol == "stomp" else "news")
+    send(broker, "news", b"before")
+    select_message(page, "before")
+    broker.process.kill()
+    wait_for_state(page, "waiting")
+    page.wait_for_text("#problems", "WebSocket closed: 1006")
+    page.wait_for_text("#countdown", "trying again in")
+    again = restart()
+    page.click("#retry")
+    page.wait_for("document.querySelector('#subscriptions [data-status=active]')")
+    send(again, "news", b"after")
+    select_message(page, "after")
+    assert page.text("#problems") == ""
+    page.expect("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_CONNECTION_CLOSED", "failed")
+
+
+def test_by_itself(page: Page, brokers: tuple[Broker, Restart]) -> None:
+    broker, restart = brokers
+    page.open(broker.url())
+    log_in(page)
+    assert broker.process.stop() == 0
+    wait_for_state(page, "waiting")
+    restart()
+    wait_for_state(page, "online")
+    page.expect("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "failed")
+
+
+def test_not_when_it_is_switched_off(page: Page, brokers: tuple[Broker, Restart]) -> None:
+    broker, _ = brokers
+    page.open(broker.url())
+    page.click("#connection [name=reconnects]")
+    log_in(page)
+    broker.process.kill()
+    wait_for_state(page, "offline")
+    page.wait_for_text("#problems", "WebSocket closed")
