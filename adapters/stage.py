@@ -15,6 +15,7 @@ certificate) is final.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from core.outbox import Outbox
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from adapters.interface import AcceptCarrier
     from core.broker import Broker
     from core.transport import Carrier, Session
+
+_log = logging.getLogger("warren.connection")
 
 
 class Stage:
@@ -127,12 +130,18 @@ class Stage:
         if carried is None:
             return
         chunks = carried.take()
-        if chunks:
-            self.outbox.chunks += self.encode(chunks)
-        if self.closing and not self._said_farewell:
-            self._said_farewell = True
-            self.outbox.chunks += self.farewell()
-            self.below.close()
+        try:
+            if chunks:
+                self.outbox.chunks += self.encode(chunks)
+            if self.closing and not self._said_farewell:
+                self._said_farewell = True
+                self.outbox.chunks += self.farewell()
+                self.below.close()
+        except Exception:
+            # Sending is not in anybody's `receive`, whose errors end one connection; this must not end the broker.
+            _log.exception("%s:%s: internal error; closing the connection", self.peer_host, self.peer_port)
+            self.below.abort()
+            return
         self.below.send()
 
     _said_farewell = False

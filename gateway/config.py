@@ -206,6 +206,13 @@ class Config:
     channel_max_per_node: int | None = None
     """Channels that may be open at once, in all connections together."""
 
+    consumer_max_per_channel: int | None = None
+    """Consumers that one AMQP 0-9-1 channel may have."""
+
+    default_consumer_prefetch: int = 0
+    """How many unacknowledged messages a consumer of AMQP 0-9-1 may hold whose channel has set no prefetch with
+    basic.qos; 0 for any number."""
+
     cluster_queue_limit: int | None = None
     """Queues that there may be."""
 

@@ -128,6 +128,8 @@ _KEYS = (
     _key("continue_client_deaths", values.boolean),
     _key("connection_max", values.limit),
     _key("channel_max_per_node", values.limit),
+    _key("consumer_max_per_channel", values.limit),
+    _key("default_consumer_prefetch", values.whole_number(0, 65535, "messages")),
     _key("cluster_queue_limit", values.limit),
     _key("cluster_exchange_limit", values.limit),
     _key("vhost_max", values.limit),

@@ -69,8 +69,9 @@ async def open_broker(
     """Run a broker for the length of an `async with` block.
 
     data_directory: where it keeps its data; None keeps everything in memory.  listen: addresses such as
-    `amqp=127.0.0.1:0` (port 0: any free one).  config: everything else; its directory and listeners are replaced.
-    Raises StorageError when the directory or an address can't be used.
+    `amqp=127.0.0.1:0` (port 0: any free one), `amqps=...` for TLS, `auto=...` for everything.  config: everything else,
+    certificates among it; its directory and listeners are replaced.  Raises StorageError when the directory or an
+    address can't be used, ConfigError for certificates that can't.
     """
     base = config if config is not None else Config(in_memory=True)
     chosen = replace(

@@ -10,6 +10,7 @@ Each kind of stage is imported when a listener has it: a start should take no lo
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from core.transport import Carrier, Session
     from gateway.config import Config
     from gateway.config_values import Listener
+
+_log = logging.getLogger("warren.tls")
 
 Encrypt = Callable[["AcceptCarrier"], "AcceptCarrier"]
 """Puts TLS around something."""
@@ -74,6 +77,8 @@ def _encryption(config: Config, listeners: Iterable[Listener], now_ms: int) -> E
     has_certificate = config.tls_certificate_file is not None
     wanted = [listener for listener in listeners if listener.tls or (has_certificate and listener.protocol == AUTO)]
     if not wanted:
+        if has_certificate:
+            _log.warning("no listener uses tls_certificate_file; name one with TLS, such as amqps=0.0.0.0:5671")
         return None
     if not has_certificate:
         raise ConfigError(

@@ -49,6 +49,8 @@ _RENAMED: dict[str, tuple[str, Callable[[str], object]]] = {
     "consumer_timeout": ("consumer_timeout_ms", str),
     "connection_max": ("connection_max", str),
     "channel_max_per_node": ("channel_max_per_node", str),
+    "consumer_max_per_channel": ("consumer_max_per_channel", str),
+    "default_consumer_prefetch": ("default_consumer_prefetch", str),
     "cluster_queue_limit": ("cluster_queue_limit", str),
     "cluster_exchange_limit": ("cluster_exchange_limit", str),
     "vhost_max": ("vhost_max", str),

@@ -100,6 +100,7 @@ class BrokerRun:
                     queues=self.config.cluster_queue_limit,
                     exchanges=self.config.cluster_exchange_limit,
                     vhosts=self.config.vhost_max,
+                    consumers_per_channel=self.config.consumer_max_per_channel,
                 ),
                 default_queue_type=_queue_type(self.config.default_queue_type),
                 mqtt_limits=QueueLimits(
@@ -188,15 +189,11 @@ class BrokerRun:
         for sock in self._sockets:
             sock.close()
         reason = f"broker forced connection closure with reason '{self._reason}'"
-        for session in list(self.broker.sessions):
-            session.force_close(reason)
         waiting = set()
         for link in list(self.hub.links):
-            stage = stage_without_session(link.session)
-            if stage is None:
+            if stage_without_session(link.session) is None:
                 waiting.add(link)
-            else:
-                stage.shut_down(reason)
+            link.session.shut_down(reason)
         self.hub.settle()
         with trio.move_on_after(GOODBYE_S):
             while waiting & self.hub.links:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from adapters.first_bytes import CLIENT_HELLO, TLS_REFUSED, recognise, refusal_in_plain_text
@@ -122,24 +123,35 @@ class TlsStage(Stage):
         self._established = True
         self._deadline.cancel()
         cipher = tls.cipher()
-        self.tls = TlsState(tls.version() or "", cipher[0] if cipher else "", *self._peer_certificate(tls))
+        self.tls = TlsState(tls.version() or "", cipher[0] if cipher else "")
         self._send_own()
+        shown = tls.getpeercert(binary_form=True)
+        if shown is not None and self._contexts.settings.verifies and not self._take_certificate(self.tls, shown):
+            return False
         self.carry(self._accept)
         return True
 
-    def _peer_certificate(self, tls: ssl.SSLObject) -> tuple[str, str, str]:
-        """Subject, issuer and validity of the certificate that the peer has shown, which is verified by now."""
-        settings = self._contexts.settings
-        shown = tls.getpeercert(binary_form=True)
-        if shown is None or not settings.verifies:
-            return "", "", ""
+    def _take_certificate(self, tls: TlsState, shown: bytes) -> bool:
+        """Know the peer by its certificate, which is verified by now; False when it isn't valid any more.
+
+        That is asked once more because OpenSSL doesn't, when a client resumes a session from before.
+        """
         try:
             certificate = parse_certificate(shown)
         except ValueError as error:
             _log.warning("%s: the client's certificate can't be read (%s), so it is no login", self._who(), error)
-            return "", "", ""
-        self.certificate_name = settings.login_name(certificate)
-        return certificate.subject, certificate.issuer, certificate.validity
+            return True
+        if self.broker.now_ms / 1000 > certificate.not_after.timestamp():
+            self._give_up("the client's certificate has expired since it was verified; renew it")
+            return False
+        self.tls = replace(
+            tls,
+            peer_subject=certificate.subject,
+            peer_issuer=certificate.issuer,
+            peer_validity=certificate.validity,
+        )
+        self.certificate_name = self._contexts.settings.login_name(certificate)
+        return True
 
     def _send_own(self) -> None:
         """Handshake, alerts, tickets: what OpenSSL has to say by itself."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NAME: Final = "permessage-deflate"
 
 COMPRESSED_BYTES_MIN: Final = 1024
-"""Batches below go out as they are: the work of setting up (about 15 µs) buys next to nothing."""
+"""Batches below go out as they are: setting zlib up takes about 40 µs, and buys next to nothing."""
 
 LEVEL: Final = 1
 """zlib's fastest: the broker has one core, and text compresses well at any level."""

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 import h11
 
+from adapters.first_bytes import CLIENT_HELLO, TLS_REFUSED
 from adapters.stage import Stage
 from adapters.websocket.page_files import PageFile, read_page
 from adapters.websocket.responses import Response, date, page_file, sentence
@@ -55,9 +56,6 @@ ANSWERS_WAIT_BYTES: Final = 256 * 1024
 TEXT_SHOWN: Final = 200
 """How much is repeated of what the peer has sent."""
 
-TLS_HANDSHAKE: Final = b"\x16"
-"""How a TLS record with a ClientHello begins (RFC 8446, 5.1)."""
-
 NO_BODY: Final = sentence(413, "This server takes no request bodies.")
 
 _page: dict[str, PageFile] = {}
@@ -85,8 +83,9 @@ class HttpStage(Stage):
         """See adapters.stage."""
         if self.closing or not data:
             return
-        if data.startswith(TLS_HANDSHAKE) and not self.below.sent_bytes and not self._http.trailing_data[0]:
-            _log.warning("connection %s: a TLS handshake on a listener without TLS; closing it", self.name)
+        if data[0] == CLIENT_HELLO[0] and not self.below.sent_bytes and not self._http.trailing_data[0]:
+            _log.warning("connection %s: a TLS handshake, but this listener has no TLS; closing it", self.name)
+            self.outbox.write(TLS_REFUSED)
             self._close()
             return
         self._http.receive_data(data)

@@ -107,15 +107,19 @@ class WebSocketStage(Stage):
             _log.exception("connection %s: internal error; closing it", self.name)
             self._end(close_codes.INTERNAL_ERROR, "internal error; the broker's log has the details")
             return
-        if self._reader.unfinished and self._turn is None:
+        if self._reader.unfinished and not self.closing:
             self.below.pause()
+            self._continue_later()
+
+    def _continue_later(self) -> None:
+        if self._turn is None:
             self._turn = self.broker.deadlines.schedule(self.broker.now_ms, self._next_turn)
 
     def _next_turn(self, now_ms: int) -> None:
         self._turn = None
-        if not self._paused:
+        if not self._paused and not self.closing:
             self.below.resume()
-        self.receive(b"")
+            self.receive(b"")
 
     # adapters.websocket.frame_reader.Receiver
 
@@ -155,7 +159,7 @@ class WebSocketStage(Stage):
 
     def peer_closes(self, code: int, reason: str) -> None:
         """The session hears that the connection is gone."""
-        self._why = f"the peer closed the WebSocket ({code}{': ' + reason if reason else ''})"
+        self._why = f"the peer closed the WebSocket ({code}{f', {reason!r}' if reason else ''})"
         self._end(code if code != close_codes.NONE_GIVEN else None, "")
 
     def failed(self, code: int, reason: str) -> None:
@@ -233,7 +237,9 @@ class WebSocketStage(Stage):
         """Read again."""
         self._paused = False
         self._received_at_ms = self.broker.now_ms
-        if self._turn is None:
+        if self._reader.unfinished:
+            self._continue_later()
+        else:
             super().resume()
 
     # Time

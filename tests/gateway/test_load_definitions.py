@@ -156,6 +156,8 @@ def test_keys_of_rabbitmq_conf(tmp_path: Path) -> None:
         "default_queue_type = quorum\n"
         "connection_max = 10\n"
         "channel_max_per_node = infinity\n"
+        "consumer_max_per_channel = 3\n"
+        "default_consumer_prefetch = 250\n"
         "cluster_queue_limit = 1000\n"
         "cluster_exchange_limit = 100\n"
         "vhost_max = 5\n"
@@ -166,6 +168,7 @@ def test_keys_of_rabbitmq_conf(tmp_path: Path) -> None:
     assert config.definitions_skip_if_unchanged
     assert config.default_queue_type == "quorum"
     assert (config.connection_max, config.channel_max_per_node) == (10, None)
+    assert (config.consumer_max_per_channel, config.default_consumer_prefetch) == (3, 250)
     assert (config.cluster_queue_limit, config.cluster_exchange_limit, config.vhost_max) == (1000, 100, 5)
     for key in ("load_definitions", "management.load_definitions"):
         path.write_text(f"{key} = /etc/definitions.json\n")

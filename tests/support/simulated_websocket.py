@@ -46,7 +46,7 @@ class Answer:
 
 
 def frame(first: int, payload: bytes = b"", *, masked: bool = True, size: int | None = None) -> bytes:
-    """A client's frame.  first: FIN, reserved bits, opcode.  size: bytes for the length (0, 2, 8), if not the fewest."""
+    """A client's frame.  first: FIN, reserved bits, opcode.  size: bytes for the length (0, 2, 8), unless the least."""
     length = len(payload)
     if size is None:
         size = 0 if length < 126 else 2 if length < 65536 else 8

@@ -66,6 +66,7 @@ class TlsPeer:
         *,
         name: str = "localhost",
         cut: Cut = whole,
+        session: ssl.SSLSession | None = None,
     ) -> None:
         self.transport = transport
         self.received = b""
@@ -74,7 +75,7 @@ class TlsPeer:
         self._cut = cut
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
-        self.tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
+        self.tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name, session=session)
         self._shaken = False
 
     def connect(self) -> None:

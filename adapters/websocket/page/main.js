@@ -75,6 +75,9 @@ const feed = new FeedView({
 });
 
 function drawSession() {
+  if (session.state === 'offline') {
+    byId('connection-card').open = true;
+  }
   drawState(session);
   connection.draw(session.state);
   feed.redraw();

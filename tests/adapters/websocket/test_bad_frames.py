@@ -9,6 +9,7 @@ from wsproto.events import BytesMessage, CloseConnection, Pong, TextMessage
 
 from adapters.websocket.frame_reader import TURN_BYTES_MAX, TURN_FRAMES_MAX
 from adapters.websocket.settings import MESSAGE_BYTES_MAX_BEFORE_LOGIN, MESSAGE_SLACK_BYTES
+from adapters.websocket.stage import WebSocketStage
 from tests.adapters.websocket.conftest import Connect, deadlines_of_adapters
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_websocket import STOMP_CONNECT, WebSocketClient, frame
@@ -258,6 +259,24 @@ def test_much_that_inflates_takes_several_turns(connect: Connect, simulated: Sim
         assert turns < 10
         simulated.advance(0)
     assert turns == 2
+    assert client.text().startswith("RECEIPT\n")
+
+
+def test_a_session_that_pauses_in_the_middle_of_that(connect: Connect, simulated: SimulatedBroker) -> None:
+    client = logged_in(connect, compressed=True)
+    stage = client.transport.session
+    assert isinstance(stage, WebSocketStage)
+    line_feeds = frame(0xC1, compressed(b"\n" * LIMIT)) * (2 * TURN_BYTES_MAX // LIMIT)
+    client.transport.receive(line_feeds + frame(0x81, b"SEND\ndestination:/queue/q\nreceipt:1\n\n\0"))
+    stage.pause()
+    for _ in range(10):
+        simulated.advance(0)
+    assert client.transport.paused
+    assert not client.events()
+    stage.resume()
+    for _ in range(10):
+        simulated.advance(0)
+    assert not client.transport.paused
     assert client.text().startswith("RECEIPT\n")
 
 

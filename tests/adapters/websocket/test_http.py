@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.first_bytes import TLS_REFUSED
 from adapters.websocket.http_stage import BODY_BYTES_MAX, HEAD_BYTES_MAX, KEPT_MS
 from adapters.websocket.page_files import FOLDER, read_page
 from tests.adapters.websocket.conftest import Connect
@@ -160,14 +161,12 @@ def test_what_is_no_http(connect: Connect, head: str, words: str, cut: str, capl
     assert f"127.0.0.1:40000 -> 127.0.0.1:15674: HTTP {answer.status}" in caplog.text
 
 
-def test_a_tls_handshake_is_not_answered_but_logged(
-    connect: Connect, cut: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_tls_handshake_is_refused_with_an_alert(connect: Connect, cut: str, caplog: pytest.LogCaptureFixture) -> None:
     client = connect()
     client.send(bytes.fromhex("16030100c8010000c40303") + bytes(100), cut)
     assert client.closed
-    assert client.transport.take() == b""
-    assert "a TLS handshake on a listener without TLS" in caplog.text
+    assert client.transport.take() == TLS_REFUSED
+    assert "a TLS handshake, but this listener has no TLS" in caplog.text
 
 
 @pytest.mark.parametrize("cut", ["whole", "1"])

@@ -305,6 +305,14 @@ async def test_a_listener_without_a_certificate_ends_the_start() -> None:
             pass
 
 
+async def test_a_certificate_that_no_listener_uses_is_a_warning(
+    configure: Configure, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with open_broker(listen=["amqp=127.0.0.1:0"], config=configure()):
+        pass
+    assert "no listener uses tls_certificate_file" in caplog.text
+
+
 async def test_auto_without_a_certificate_starts(caplog: pytest.LogCaptureFixture) -> None:
     async with open_broker(listen=["auto=127.0.0.1:0"]) as broker:
         stream = await trio.open_tcp_stream(*broker.address("auto"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import ssl
+import time
 from collections.abc import Callable
 
 import pytest
@@ -46,6 +47,24 @@ def test_endless_bytes_of_handshake_are_cut_off(
     assert sent <= HANDSHAKE_BYTES_MAX + len(record)
     assert transport.closed
     assert recorder.sessions == []
+
+
+def test_a_hello_in_crumbs_is_cut_off_before_it_is_whole(
+    broker: SimulatedBroker, transport: SimulatedTransport, recorder: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    # OpenSSL takes a ClientHello of 128 KiB, and as many records for it as there are bytes.
+    transport.receive(bytes.fromhex("16 0301 0004 01 020000"))
+    crumbs = bytes.fromhex("16 0301 0001 00") * 1000
+    sent = 0
+    while not transport.closed:
+        transport.receive(crumbs)
+        sent += len(crumbs)
+        broker.settle()
+        assert sent <= HANDSHAKE_BYTES_MAX + len(crumbs)
+    assert sent > HANDSHAKE_BYTES_MAX - 100, "cut off by OpenSSL, so this tests nothing of ours"
+    assert "bytes of handshake without coming to its end; closing it" in caplog.text
+    assert recorder.sessions == []
+    assert broker.timers == 0
 
 
 @pytest.mark.parametrize(
@@ -259,6 +278,34 @@ def test_an_expired_client_certificate(
     assert "certificate expired" in failure.replace("_", " ")
     assert "the client's certificate was refused: certificate has expired; renew the client's" in caplog.text
     assert recorder.sessions == []
+
+
+def test_a_client_certificate_that_expired_since_the_session_that_is_resumed(
+    broker: SimulatedBroker,
+    contexts: Contexts,
+    recorder: Recorder,
+    authority: TestAuthority,
+    client: Files,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tls = contexts(tls_verify="required")
+    context = authority.client_context(client)
+    first = TlsPeer(broker, accepted(broker, encrypted(tls, recorder.accept)), context)
+    first.connect()
+    first.exchange()
+    resuming = TlsPeer(broker, accepted(broker, encrypted(tls, recorder.accept)), context, session=first.tls.session)
+    resuming.connect()
+    assert resuming.tls.session_reused
+    assert len(recorder.sessions) == 2
+    # OpenSSL looks at the clock of the machine, and at none at all when a session is resumed.
+    broker.broker.now_ms = int((time.time() + 100 * 24 * 3600) * 1000)
+    transport = accepted(broker, encrypted(tls, recorder.accept))
+    late = TlsPeer(broker, transport, context, session=first.tls.session)
+    late.exchange()
+    assert transport.closed
+    assert len(recorder.sessions) == 2
+    assert "the client's certificate has expired since it was verified" in caplog.text
+    assert broker.timers == 0
 
 
 def test_a_client_certificate_of_another_authority(

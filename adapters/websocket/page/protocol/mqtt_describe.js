@@ -16,9 +16,10 @@ function valueText(value) {
   return Array.isArray(value) ? value.join(', ') : String(value);
 }
 
-/** Properties as [name, value] in text, user properties under their own names and last. */
+/** Properties as [name, value] in text; user properties come last, under their own names. */
 function propertyRows({ userProperties = [], ...others }) {
-  return [...Object.entries(others).map(([name, value]) => [spelled(name), valueText(value)]), ...userProperties];
+  const given = Object.entries(others).filter(([, value]) => value !== undefined);
+  return [...given.map(([name, value]) => [spelled(name), valueText(value)]), ...userProperties];
 }
 
 /** What is shown as the properties of a message. */

@@ -3,7 +3,7 @@
  *
  * The two clients of this page have the same methods (open, close, subscribe, unsubscribe, publish, settle) and call the
  * same events:
- *   opened(about)          logged in; `about` is a line about the server
+ *   opened(about)          logged in; `about` is a line about the connection
  *   message(message)       a message, see toMessage
  *   wire(direction, unit)  a frame went 'out' or came 'in'
  *   problem(text)          the server says something is wrong, in its own words
@@ -159,7 +159,7 @@ export class StompClient {
   #onConnected(frame) {
     this.#connected = true;
     this.#startBeating(header(frame, 'heart-beat') ?? '0,0');
-    this.#events.opened(`STOMP ${header(frame, 'version') ?? '1.0'} · ${header(frame, 'server') ?? 'server unknown'}`);
+    this.#events.opened(`STOMP ${header(frame, 'version') ?? '1.0'}`);
   }
 
   #onReceipt(identifier) {

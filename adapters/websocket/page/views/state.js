@@ -19,7 +19,7 @@ export function drawState(session) {
 /** To be called about once a second. */
 export function drawCountdown(session) {
   const seconds = Math.max(0, Math.ceil((session.retryAt - performance.now()) / 1000));
-  setText(byId('countdown'), session.state === 'waiting' ? `trying again in ${seconds} s` : '');
+  setText(byId('countdown'), session.state === 'waiting' ? `retry in ${seconds} s` : '');
 }
 
 /** Only a change is announced. */
