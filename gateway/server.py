@@ -79,9 +79,9 @@ class Server:
         self._listeners = run.listeners
         if self._directory is not None:
             self._directory.record(run.listening)
-        for protocol, found in run.listening.items():
+        for name, found in run.listening.items():
             for address in found:
-                _log.info("listening for %s on %s", protocol.upper(), format_address(*address))
+                _log.info("listening for %s", _what_on(name, format_address(*address)))
 
     async def stop_app(self) -> None:
         """Close listeners and connections and the data; the process goes on."""
@@ -179,6 +179,15 @@ async def _stop_on_signal(server: Server, signals: AsyncIterator[int]) -> None:
     async for number in signals:
         _log.info("got %s", signal.Signals(number).name)
         server.request_stop()
+
+
+def _what_on(listener_name: str, address: str) -> str:
+    """What a listener is for, and how to get there, for the log."""
+    if listener_name in ("ws", "wss"):
+        return f"WebSocket on {address}, with the page at http{'s' if listener_name == 'wss' else ''}://{address}/"
+    if listener_name in ("auto", "autos"):
+        return f"every protocol{' over TLS' if listener_name == 'autos' else ''} on {address}"
+    return f"{listener_name.upper()} on {address}"
 
 
 def _wipe(directory: Path) -> None:

@@ -155,7 +155,7 @@ def test_in_memory_touches_no_default_directory(tmp_path: Path) -> None:
 
 def test_configuration_reaches_the_broker(tmp_path: Path) -> None:
     config = tmp_path / "rabbitmq.conf"
-    config.write_text("default_user = admin\ndefault_pass = swordfish\nmqtt.allow_anonymous = false\n")
+    config.write_text("default_user = admin\ndefault_pass = swordfish\nprometheus.tcp.port = 15692\n")
     options = ["--config", str(config), "--set", "heartbeat_s=7"]
     environment = {"RABBITMQ_DEFAULT_VHOST": "/start", "WARREN_CHANNEL_MAX": "9"}
     running = start_warren(tmp_path, data_directory=tmp_path / "data", options=options, environment=environment)
@@ -167,5 +167,5 @@ def test_configuration_reaches_the_broker(tmp_path: Path) -> None:
         running.stop()
     log = running.log.read_text()
     assert f"configuration read from {config}" in log
-    assert "mqtt.allow_anonymous is not a key that Warren has; ignored" in log
+    assert "prometheus.tcp.port is not a key that Warren has; ignored" in log
     assert "swordfish" not in log

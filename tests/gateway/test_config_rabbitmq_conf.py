@@ -31,7 +31,7 @@ cluster_name = burrow
 product.name = Rabbit
 
 collect_statistics_interval = 10000
-mqtt.allow_anonymous = false
+prometheus.tcp.port = 15692
 """
 
 
@@ -63,7 +63,7 @@ def test_keys_without_a_counterpart_are_listed(tmp_path: Path) -> None:
     warnings = read(tmp_path, EVERYTHING).warnings
     assert [text.split(": ")[1] for text in warnings] == [
         "collect_statistics_interval is not a key that Warren has; ignored",
-        "mqtt.allow_anonymous is not a key that Warren has; ignored",
+        "prometheus.tcp.port is not a key that Warren has; ignored",
     ]
 
 
