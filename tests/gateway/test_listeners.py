@@ -109,7 +109,10 @@ async def test_the_names_in_the_log_and_of_the_addresses(
         assert list(broker.listening) == ["amqp", "amqps", "wss", "auto"]
         for name, ((host, port),) in broker.listening.items():
             assert broker.url(name) == f"{name}://{host}:{port}"
-            assert f"listening for {name.upper()} on {host}:{port}" in caplog.text
+            assert f" on {host}:{port}" in caplog.text
+        assert "listening for AMQPS on " in caplog.text
+        assert "listening for every protocol on " in caplog.text
+        assert f"with the page at https://127.0.0.1:{broker.address('wss')[1]}/" in caplog.text
 
 
 async def test_a_restart_of_the_app_keeps_ports_and_options() -> None:
