@@ -23,7 +23,7 @@ from typing import Any
 
 from tests.support import child
 
-TIME_LIMIT_S = 8.0
+TIME_LIMIT_S = 60.0
 """For one thing to happen in a page: milliseconds, on a busy machine many times that."""
 
 ANSWER_LIMIT_S = 1.5 * TIME_LIMIT_S

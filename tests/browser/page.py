@@ -95,7 +95,7 @@ class Page:
         x, y = self.wait_for(
             f"""(() => {{
               const found = document.querySelector({json.dumps(selector)});
-              if (!found || !found.getClientRects().length) return null;
+              if (!found?.checkVisibility()) return null;
               found.scrollIntoView({{block: 'nearest'}});
               const box = found.getBoundingClientRect();
               return [box.x + box.width / 2, box.y + box.height / 2];
@@ -180,6 +180,6 @@ def new_page(browser: Browser) -> Iterator[Page]:
         page.call("Page.addScriptToEvaluateOnNewDocument", source=VIOLATIONS)
         page.resize(1280, 860)
         yield page
+        browser.events = [event for event in browser.events if event[0] != session]
     finally:
         browser.call("Target.disposeBrowserContext", browserContextId=context)
-        browser.events.clear()

@@ -94,7 +94,7 @@ def test_the_password_is_neither_logged_nor_kept(page: Page, broker: Broker) -> 
     page.open(broker.url())
     for protocol in ("stomp", "mqtt5"):
         connect(page, protocol, password="top-secret-word")
-        page.wait_for("document.querySelector('#problems').innerText")
+        page.wait_for_text("#problems", REFUSALS[protocol])
         wait_for_state(page, "offline")
     page.click("#tab-wire")
     for number in range(4):

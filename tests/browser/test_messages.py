@@ -120,7 +120,7 @@ def test_retained_messages(page: Page, broker: Broker, name: str) -> None:
     page.click("#publish [name=retain]")
     publish(page, name, "still here")
     subscribe(page, name)
-    assert "retained" in select_message(page, "still here")
+    assert "retain" in select_message(page, "still here")
     publish(page, name, "")
 
 

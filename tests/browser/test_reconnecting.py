@@ -9,8 +9,9 @@ import pika
 import pytest
 
 from tests.browser.conftest import Broker
+from tests.browser.devtools import Browser
 from tests.browser.operating import log_in, select_message, subscribe, wait_for_state
-from tests.browser.page import Page
+from tests.browser.page import Page, new_page
 
 Restart = Callable[[], Broker]
 
@@ -48,7 +49,7 @@ def test_after_a_restart(page: Page, brokers: tuple[Broker, Restart], protocol: 
     broker.process.kill()
     wait_for_state(page, "waiting")
     page.wait_for_text("#problems", "WebSocket closed: 1006")
-    page.wait_for_text("#countdown", "trying again in")
+    page.wait_for_text("#countdown", "retry in")
     again = restart()
     page.click("#retry")
     page.wait_for("document.querySelector('#subscriptions [data-status=active]')")
@@ -77,3 +78,23 @@ def test_not_when_it_is_switched_off(page: Page, brokers: tuple[Broker, Restart]
     broker.process.kill()
     wait_for_state(page, "offline")
     page.wait_for_text("#problems", "WebSocket closed")
+
+
+def test_not_when_another_client_has_taken_over(chromium: Browser, page: Page, broker: Broker, name: str) -> None:
+    """Two pages with one client identifier don't throw each other out for ever."""
+    page.open(broker.url())
+    log_in_as(page, name)
+    with new_page(chromium) as other:
+        other.open(broker.url())
+        log_in_as(other, name)
+        page.wait_for_text("#problems", "DISCONNECT 0x8E Session taken over")
+        wait_for_state(page, "offline")
+        assert other.text("#state-text") == "Connected"
+
+
+def log_in_as(page: Page, client_identifier: str) -> None:
+    page.click("#connection input[value=mqtt5]")
+    page.click("#connection .more summary")
+    page.fill("#connection [name=clientId]", client_identifier)
+    page.click("#connect")
+    wait_for_state(page, "online")

@@ -41,7 +41,7 @@ FONTS = """<?xml version="1.0"?>
 """
 """What a desktop's fontconfig says about the families that the page asks for."""
 
-SECONDS = 12
+SECONDS = 24
 """How long messages arrive before the picture, for a line of rates."""
 
 

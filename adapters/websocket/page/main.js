@@ -69,7 +69,7 @@ const publishing = new PublishForm({
 const feed = new FeedView({
   settle,
   draft: (message) => publishing.draft(message),
-  copy: (text) => copy(text, 'Copied'),
+  copy: (text) => copy(text, 'Copied', 'Not allowed'),
   hint,
   drawn: () => subscriptions.draw(session.subscriptions),
 });
@@ -155,18 +155,19 @@ function hint(tab) {
     : { title: 'No messages yet', text: ['Subscribe to something such as ', { code: example }, '.'] };
 }
 
-async function copy(text, done) {
+/** Pages that come by plain HTTP from another machine may not use the clipboard; `otherwise` is said then. */
+async function copy(text, done, otherwise) {
+  const place = document.activeElement;
   try {
     await navigator.clipboard.writeText(text);
-    flash(done);
+    flash(place, done);
   } catch {
-    flash('Not allowed by the browser');
+    flash(place, otherwise);
   }
 }
 
-/** Says something on the button that has the focus for a moment; where there is none, nowhere. */
-function flash(text) {
-  const place = document.activeElement;
+/** Says something on a button for a moment. */
+function flash(place, text) {
   if (place instanceof HTMLButtonElement && !place.dataset.flashing) {
     const before = [...place.childNodes];
     place.dataset.flashing = 'true';
@@ -186,7 +187,7 @@ function share() {
     destination: publishing.destination,
   });
   history.replaceState(null, '', fragment);
-  copy(location.href, 'Link copied');
+  copy(location.href, 'Link copied', 'It is in the address');
 }
 
 /** Takes over what a link says. It never connects by itself. */

@@ -26,6 +26,7 @@ const LOST = { text: 'lost', refused: false };
 function timed(run) {
   return async () => {
     const { setTimeout, clearTimeout } = globalThis;
+    performance.now = () => now;
     const due = new Map();
     let now = 0;
     globalThis.setTimeout = (action, delay) => due.set(due.size + 1, { action, at: now + delay }).size;
@@ -43,6 +44,7 @@ function timed(run) {
       await run(tick);
     } finally {
       Object.assign(globalThis, { setTimeout, clearTimeout });
+      delete performance.now;
     }
   };
 }
@@ -64,9 +66,32 @@ test('what was online once comes back, ever more slowly, with its subscriptions'
   clients.at(-1).events.opened('');
   assert.equal(session.state, 'online');
   assert.deepEqual(clients.at(-1).asked, ['a']);
+  tick(9_000);
+  clients.at(-1).events.closed(LOST);
+  tick(20_000);
+  assert.equal(session.state, 'waiting');
+  tick(20_000);
+  assert.equal(session.state, 'connecting');
+  clients.at(-1).events.opened('');
+  tick(11_000);
   clients.at(-1).events.closed(LOST);
   tick(1300);
   assert.equal(session.state, 'connecting');
+}));
+
+test('a subscription that was refused is not tried again by itself, only when somebody connects', timed(async (tick) => {
+  const { session, clients } = start();
+  session.connect({ protocol: 'told' });
+  clients[0].subscribe = async () => { throw new Error('no such queue'); };
+  clients[0].events.opened('');
+  await session.add('missing', 'auto');
+  clients[0].events.closed(LOST);
+  tick(1300);
+  clients[1].events.opened('');
+  assert.deepEqual([clients[1].asked, session.subscriptions[0].note], [[], 'no such queue']);
+  session.connect({ protocol: 'told' });
+  clients[2].events.opened('');
+  assert.deepEqual(clients[2].asked, ['missing']);
 }));
 
 test('what never was online, or was refused, or is told not to, stays offline', timed(async (tick) => {

@@ -1,7 +1,7 @@
 /** What a message's body is, and how it is shown: as text, as JSON with line breaks, or in hexadecimal. */
 
 import { decodeText, decodeTextLeniently } from './bytes.js';
-import { layOutJson } from './json_layout.js';
+import { isJson, layOutJson } from './json_layout.js';
 
 /** How much of a body is written out; the rest is counted. */
 const SHOWN_BYTES_MAX = 64 * 1024;
@@ -28,7 +28,7 @@ export function formOf(body) {
   if (text === null) {
     return 'hex';
   }
-  return body.length <= SHOWN_BYTES_MAX && layOutJson(text) !== null ? 'json' : 'text';
+  return body.length <= SHOWN_BYTES_MAX && isJson(text) ? 'json' : 'text';
 }
 
 /** One line of at most `length` letters, for a table. */

@@ -1,8 +1,7 @@
 /**
  * Bytes and text: what both codecs are written with.
  *
- * Everything that comes over the wire is a Uint8Array. A subarray shares its memory with the message it came in, so
- * nothing is copied until somebody looks at it.
+ * Everything that comes over the wire is a Uint8Array. A subarray shares its memory with what it was cut from.
  */
 
 export const EMPTY = new Uint8Array(0);

@@ -7,9 +7,22 @@ const TOKEN = /"(?:[^"\\]|\\.)*"|[^\s{}[\],:"]+|[{}[\],:]/g;
 
 const INDENT = '  ';
 
+/** Whether a text is a JSON object or array; single numbers and words count as text. */
+export function isJson(text) {
+  if (!/^\s*[[{]/.test(text)) {
+    return false;
+  }
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The text laid out, or null unless it is a JSON object or array. */
 export function layOutJson(text) {
-  if (!/^\s*[[{]/.test(text) || !isJson(text)) {
+  if (!isJson(text)) {
     return null;
   }
   const tokens = text.match(TOKEN);
@@ -27,13 +40,4 @@ export function layOutJson(text) {
     depth += opens ? 1 : 0;
   });
   return result;
-}
-
-function isJson(text) {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -19,6 +19,9 @@ const REFUSAL = 0x80;
 /** Refusals of CONNECT that may be over when one tries again: unavailable, busy, shutting down, rate. */
 const PASSING = new Set([0x88, 0x89, 0x8b, 0x9f]);
 
+/** Another client has connected with the same identifier. */
+const TAKEN_OVER = 0x8e;
+
 /** How many topic aliases the server may use. */
 const TOPIC_ALIASES_MAX = 16;
 
@@ -37,6 +40,7 @@ export class MqttClient {
   #limits = {};
   #connected = false;
   #refused = false;
+  #failed = false;
   #lastError = '';
 
   /** options: url, version (5 or 4), user, password, vhost, clientId, intervalS (keep-alive), sessionExpiryS. */
@@ -147,6 +151,9 @@ export class MqttClient {
   }
 
   #receivedBytes(bytes) {
+    if (this.#failed) {
+      return;
+    }
     this.#heardAt = performance.now();
     let packets;
     try {
@@ -230,7 +237,7 @@ export class MqttClient {
       body: packet.payload,
       contentType: contentType ?? '',
       properties: messageProperties(packet),
-      marks: [`QoS ${packet.qos}`, ...(packet.retain ? ['retained'] : []), ...(packet.duplicate ? ['duplicate'] : [])],
+      marks: [`QoS ${packet.qos}`, ...(packet.retain ? ['retain'] : []), ...(packet.duplicate ? ['duplicate'] : [])],
       subscriptionIds: subscriptionIdentifiers?.map(String) ?? this.#matching(destination),
     });
   }
@@ -248,7 +255,9 @@ export class MqttClient {
     this.#requests.resolve(packetId, `${text} after ${this.#requests.waited(packetId)}`);
   }
 
+  /** Who was taken over stays away: two of one name would throw each other out for ever. */
   #onDisconnect({ reasonCode, properties }) {
+    this.#refused ||= reasonCode === TAKEN_OVER;
     this.#lastError = explain(`DISCONNECT ${reasonText(reasonCode)}`, properties.reasonString);
     this.#events.problem(this.#lastError);
   }
@@ -268,6 +277,7 @@ export class MqttClient {
   }
 
   #fail(text) {
+    this.#failed = true;
     this.#lastError = text;
     this.#events.problem(text);
     this.#socket.close();
@@ -275,7 +285,7 @@ export class MqttClient {
 
   #closed(event, wasOpen) {
     clearInterval(this.#timer);
-    const reason = wasOpen ? closeText(event) : `No WebSocket connection to ${this.#options.url}`;
+    const reason = closeText(event, wasOpen, this.#options.url);
     this.#requests.rejectAll(this.#lastError || reason);
     const said = event.code === 1000 && this.#lastError !== '';
     this.#events.closed({ text: said ? '' : reason, refused: this.#refused });

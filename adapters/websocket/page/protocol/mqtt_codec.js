@@ -2,7 +2,8 @@
  * MQTT 5.0 and 3.1.1 packets, as a client needs them: what it sends is encoded, what it receives decoded.
  *
  * A packet is { type: 'publish', ... } with the names of the specification in camel case. Decoded ones have `raw`, the
- * packet as it came, for the log. `version` is 5 or 4; 4 is how 3.1.1 calls itself in CONNECT, and has no properties.
+ * packet as it came, for the log; it is a copy, so that keeping one packet doesn't keep all that came with it. `version` is
+ * 5 or 4; 4 is how 3.1.1 calls itself in CONNECT, and has no properties.
  */
 
 import { ByteReader, ByteWriter, concat } from '../data/bytes.js';
@@ -56,7 +57,7 @@ export class MqttParser {
       if (buffer.length - offset < this.#wanted) {
         break;
       }
-      packets.push(decodePacket(buffer.subarray(offset, offset + this.#wanted), headBytes, this.version));
+      packets.push(decodePacket(buffer.slice(offset, offset + this.#wanted), headBytes, this.version));
       offset += this.#wanted;
     }
     this.#chunks = offset < buffer.length ? [buffer.subarray(offset)] : [];

@@ -3,8 +3,9 @@
  *
  *   offline --connect()--> connecting --logged in--> online --lost--> waiting --time, or retry()--> connecting
  *
- * A connection that was online once is made again, after 1, 2, 4 … 30 seconds, and its subscriptions with it, unless that
- * is switched off or the server refused the login. disconnect() leads to offline from everywhere.
+ * A connection that was online once is made again, after 1, 2, 4 … 30 seconds, and its subscriptions with it (but for those
+ * that were refused), unless that is switched off or the server refused the login. Only a connection that lasts makes the
+ * delay short again. disconnect() leads to offline from everywhere.
  *
  * Events: state(), subscriptions(), message(message), wire(direction, unit), problem(text), opened(), closed(text),
  * where the text is empty if a problem said it.
@@ -15,8 +16,14 @@ import { PROTOCOLS } from './protocols.js';
 const FIRST_DELAY_MS = 1000;
 const DELAY_MS_MAX = 30_000;
 
+/** From when on a connection counts as lasting. */
+const LASTING_MS = 10_000;
+
 /** Up to this share of a delay is added by chance, so that the pages of a whole office don't come back at once. */
 const JITTER = 0.2;
+
+/** What is said about a subscription that can't be made yet. */
+const WAITING = 'when connected';
 
 export class Session {
   state = 'offline';
@@ -30,6 +37,7 @@ export class Session {
   #options = null;
   #wasOnline = false;
   #attempts = 0;
+  #onlineAt = 0;
   #timer;
   #lastId = 0;
 
@@ -47,6 +55,7 @@ export class Session {
     this.#options = options;
     this.#wasOnline = false;
     this.#attempts = 0;
+    this.subscriptions.forEach((each) => this.#note(each, 'idle', WAITING));
     this.#open();
   }
 
@@ -124,10 +133,10 @@ export class Session {
   #opened(about) {
     this.about = about;
     this.#wasOnline = true;
-    this.#attempts = 0;
+    this.#onlineAt = performance.now();
     this.#set('online');
     this.#events.opened();
-    this.subscriptions.forEach((each) => this.#subscribe(each));
+    this.subscriptions.filter((each) => each.status !== 'failed').forEach((each) => this.#subscribe(each));
   }
 
   #closed({ text, refused }) {
@@ -136,6 +145,9 @@ export class Session {
       this.#idle('offline');
       this.#events.closed(text);
       return;
+    }
+    if (this.state === 'online' && performance.now() - this.#onlineAt > LASTING_MS) {
+      this.#attempts = 0;
     }
     const delay = Math.min(FIRST_DELAY_MS * 2 ** this.#attempts, DELAY_MS_MAX) * (1 + JITTER * Math.random());
     this.#attempts += 1;
@@ -163,7 +175,7 @@ export class Session {
         this.#note(subscription, 'failed', error.message);
       }
     } else {
-      this.#note(subscription, 'idle', 'when connected');
+      this.#note(subscription, 'idle', WAITING);
     }
   }
 
@@ -174,7 +186,7 @@ export class Session {
 
   #idle(state) {
     for (const subscription of this.subscriptions.filter((each) => each.status !== 'failed')) {
-      Object.assign(subscription, { status: 'idle', note: 'when connected' });
+      Object.assign(subscription, { status: 'idle', note: WAITING });
     }
     this.#events.subscriptions();
     this.#set(state);

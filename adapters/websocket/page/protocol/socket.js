@@ -24,8 +24,12 @@ const CLOSE_CODES = {
   1015: 'TLS failure',
 };
 
-/** A close event in words. */
-export function closeText({ code, reason }) {
+/** The end of a connection in words; wasOpen: it had begun. */
+export function closeText({ code, reason }, wasOpen, url) {
+  if (!wasOpen) {
+    const trust = url.startsWith('wss:') ? ' that shows a certificate which this browser trusts' : '';
+    return `No WebSocket connection to ${url}: there must be a WebSocket listener of a broker${trust}`;
+  }
   const name = CLOSE_CODES[code] ?? 'unknown code';
   return `WebSocket closed: ${code} ${name}${reason ? ` (${reason})` : ''}`;
 }

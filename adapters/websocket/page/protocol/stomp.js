@@ -35,6 +35,7 @@ export class StompClient {
   #heardAt = 0;
   #connected = false;
   #refused = false;
+  #failed = false;
   #lastError = '';
 
   /** options: url, user, password, vhost, intervalS (of heart-beats; 0 is none). */
@@ -123,6 +124,9 @@ export class StompClient {
   }
 
   #received(bytes) {
+    if (this.#failed) {
+      return;
+    }
     this.#heardAt = performance.now();
     const idle = this.#parser.idle;
     let frames;
@@ -201,6 +205,7 @@ export class StompClient {
   }
 
   #fail(text) {
+    this.#failed = true;
     this.#lastError = text;
     this.#events.problem(text);
     this.#socket.close();
@@ -208,7 +213,7 @@ export class StompClient {
 
   #closed(event, wasOpen) {
     this.#timers.forEach(clearInterval);
-    const reason = wasOpen ? closeText(event) : `No WebSocket connection to ${this.#options.url}`;
+    const reason = closeText(event, wasOpen, this.#options.url);
     this.#receipts.rejectAll(this.#lastError || reason);
     const said = event.code === 1000 && this.#lastError !== '';
     this.#events.closed({ text: said ? '' : reason, refused: this.#refused });

@@ -2,7 +2,8 @@
  * STOMP 1.2 frames (https://stomp.github.io/stomp-specification-1.2.html): objects to bytes, bytes to objects.
  *
  * A frame is { command, headers: [[name, value], ...], body: Uint8Array, raw: Uint8Array }. `raw` is the frame as it
- * came, for the log. Frames may be cut anywhere: WebSocket messages have no meaning in STOMP.
+ * came, for the log; it is a copy, so that keeping one frame doesn't keep all that came with it. Frames may be cut
+ * anywhere: WebSocket messages have no meaning in STOMP.
  */
 
 import { concat, decodeText, decodeTextLeniently, EMPTY, encodeText } from '../data/bytes.js';
@@ -109,8 +110,8 @@ export class StompParser {
     if (buffer[end] !== NUL) {
       throw new StompMalformed(`a ${frame.command} has no NUL behind its ${length} bytes of content`);
     }
-    frame.body = buffer.subarray(bodyStart, end);
-    frame.raw = buffer.subarray(start, end + 1);
+    frame.raw = buffer.slice(start, end + 1);
+    frame.body = frame.raw.subarray(bodyStart - start, end - start);
     return frame;
   }
 }
