@@ -39,6 +39,7 @@ class BrokerLimits:
     queues: int | None = None
     exchanges: int | None = None
     vhosts: int | None = None
+    consumers_per_channel: int | None = None
 
 
 class Usage:
@@ -104,6 +105,13 @@ def check_channel(client: Client) -> None:
     limit = broker.limits.channels
     if limit is not None and broker.channel_count >= limit:
         raise NotAllowed(f"number of channels opened on this broker has reached the maximum allowed limit of {limit}")
+
+
+def check_consumer(broker: Broker, count: int) -> None:
+    """NotAllowed (530) when another consumer beside `count` on a channel is one too many (spec A.5)."""
+    limit = broker.limits.consumers_per_channel
+    if limit is not None and count >= limit:
+        raise NotAllowed(f"reached maximum ({limit}) of consumers per channel; use another channel")
 
 
 def check_queue(vhost: VirtualHost, name: str) -> None:

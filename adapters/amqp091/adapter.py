@@ -26,6 +26,7 @@ def configure(options: Options) -> Accept:
         version=options.text("product_version"),
         own_version=options.text("warren_version"),
         cluster_name=options.text("cluster_name"),
+        prefetch_default=options.integer("default_consumer_prefetch"),
     )
 
     def accept(broker: Broker, transport: Transport) -> tuple[Session, Outbox]:

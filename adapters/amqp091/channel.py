@@ -76,7 +76,7 @@ class Channel:
         self.delivery_tag = 0
         self.expired: set[int] = set()
         self.delivery_notes: list[tuple[int, int]] = []
-        self.prefetch = 0
+        self.prefetch = connection.settings.prefetch_default
         self.global_limit = 0
         self.outstanding = 0
         self.starved: list[AmqpConsumer] = []

@@ -12,6 +12,7 @@ from adapters.amqp091.settling import settle
 from core.declaration_binding import REPLY_QUEUE
 from core.declaration_queue import accessible_queue, end_consumer
 from core.errors import NotAllowed, NotImplementedByBroker, PreconditionFailed
+from core.limits import check_consumer
 from core.names import generated_name, unguessable
 from core.queues.classic import ClassicQueue
 from core.shown_properties import shown_properties
@@ -40,6 +41,7 @@ def consume(channel: Channel, method: methods.BasicConsume) -> None:
     tag = method.consumer_tag or generated_name("amq.ctag")
     if tag in channel.consumers:
         raise NotAllowed(f"attempt to reuse consumer tag '{tag}' on channel {channel.number}")
+    check_consumer(channel.client.vhost.broker, len(channel.consumers))
     if method.queue == REPLY_QUEUE:
         _consume_replies(channel, method, tag)
     else:

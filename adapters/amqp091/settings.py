@@ -18,8 +18,8 @@ class Amqp091Settings:
     frame_max_bytes, channel_max, heartbeat_s: proposed in connection.tune.  handshake_timeout_ms: from the accepted
     socket to connection.open-ok.  unread_timeout_ms: how long a peer may leave its replies unread, once its commands
     wait for that.  message_bytes_max: largest body.  product, version: server-properties; clients look for RabbitMQ's.
-    anonymous_user: offer the mechanism ANONYMOUS, which
-    logs in as this user.
+    anonymous_user: offer the mechanism ANONYMOUS, which logs in as this user.  prefetch_default: of consumers on
+    channels that have set none, 0 for any number.
     """
 
     frame_max_bytes: int = FRAME_MAX_DEFAULT_BYTES
@@ -33,3 +33,4 @@ class Amqp091Settings:
     own_version: str = ""
     cluster_name: str = "warren@localhost"
     anonymous_user: str | None = None
+    prefetch_default: int = 0

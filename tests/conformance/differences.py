@@ -77,6 +77,9 @@ DIFFERENCES: dict[str, Difference] = {
     "test_exchange_lifecycle.py::test_unknown_type[Direct]": Difference(
         UNKNOWN_TYPE, Refusal("connection", 503, "COMMAND_INVALID - unknown exchange type 'Direct'")
     ),
+    "test_length_limits.py::test_a_full_queue_takes_what_somebody_waits_for": Difference(
+        "such a message never lies in the queue, as with drop-head; 3.10 counts before it looks for a consumer", FAILS
+    ),
     "test_negotiation.py::test_refused_limits": Difference(
         "3.10 closes the socket after 3 s without saying why; a client should be able to tell its user", FAILS
     ),
@@ -106,6 +109,12 @@ DIFFERENCES: dict[str, Difference] = {
     "test_publishing.py::test_messages_above_the_maximum_size": Difference(
         "the limit is 16 MiB in newer releases, 128 MiB in 3.10", OK
     ),
+    **{
+        f"test_queue_arguments.py::test_invalid_values_of_every_argument[x-delivery-limit={value}]": Difference(
+            "3.10 takes anything for a delivery limit, and then has none", OK
+        )
+        for value in ("'5'", "True", "[5]")
+    },
     "test_queue_equivalence.py::test_invalid_arguments[number for text]": Difference(
         "every other invalid argument is put as `invalid arg 'x-...' for queue`",
         Refusal("channel", 406, "PRECONDITION_FAILED - invalid type 'signedint' for arg 'x-dead-letter-exchange'"),

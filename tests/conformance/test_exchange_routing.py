@@ -15,6 +15,7 @@ from tests.conformance.scenario import (
     send,
     synchronise,
 )
+from tests.support.brokers import Broker
 
 
 def test_default_exchange_routes_by_queue_name(bench: Workbench, channel: BlockingChannel) -> None:
@@ -219,3 +220,13 @@ def test_messages_keep_their_order_through_an_exchange(bench: Workbench, channel
     bodies = fill(channel, queue, 500)
     assert ready_count(channel, queue) == 500
     assert drain(channel, queue) == bodies
+
+
+def test_a_missing_alternate_exchange_drops_and_is_told_of_once(
+    bench: Workbench, channel: BlockingChannel, broker: Broker
+) -> None:
+    exchange = bench.exchange(channel, "headers", arguments={"alternate-exchange": "nowhere"})
+    send(channel, exchange, "key", b"1", b"2", b"3")
+    synchronise(channel)
+    if broker.is_warren:
+        assert broker.read_log().count(f"exchange '{exchange}' has the alternate exchange 'nowhere'") == 1

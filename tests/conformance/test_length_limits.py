@@ -18,6 +18,7 @@ from tests.conformance.scenario import (
     send,
     synchronise,
 )
+from tests.support.brokers import Broker
 
 
 def test_the_head_is_dropped(bench: Workbench, channel: BlockingChannel) -> None:
@@ -136,3 +137,41 @@ def test_a_refused_persistent_publish_is_never_confirmed(bench: Workbench, chann
             outcomes.append(False)
     assert outcomes == [True, False, False, False]
     assert drain(channel, queue) == [b"1"]
+
+
+@pytest.mark.parametrize("lowest_first", [False, True])
+def test_which_priority_a_full_queue_drops(
+    bench: Workbench, channel: BlockingChannel, broker: Broker, lowest_first: bool
+) -> None:
+    """The head, which is the most urgent message; from the other end where that is asked for."""
+    if lowest_first and not broker.is_warren:
+        pytest.skip("RabbitMQ always drops the head")
+    arguments = {"x-max-priority": 5, "x-max-length": 2}
+    if lowest_first:
+        arguments["x-drop-lowest-priority-first"] = True
+    queue = bench.queue(channel, arguments=arguments)
+    for body, priority in ((b"low", 0), (b"high", 5), (b"middle", 3)):
+        send(channel, "", queue, body, priority=priority)
+        synchronise(channel)
+    assert drain(channel, queue) == ([b"high", b"middle"] if lowest_first else [b"middle", b"low"])
+
+
+def test_both_limits_hold(bench: Workbench, channel: BlockingChannel) -> None:
+    queue = bench.queue(channel, arguments={"x-max-length": 3, "x-max-length-bytes": 10})
+    send(channel, "", queue, b"a", b"b", b"c", b"d")
+    synchronise(channel)
+    assert ready_count(channel, queue) == 3
+    send(channel, "", queue, b"0123456789")
+    assert drain(channel, queue) == [b"0123456789"]
+    send(channel, "", queue, b"0123456789a")
+    assert drain(channel, queue) == []
+
+
+def test_a_full_queue_takes_what_somebody_waits_for(bench: Workbench, channel: BlockingChannel) -> None:
+    queue = bench.queue(channel, arguments={"x-max-length": 0, "x-overflow": "reject-publish"})
+    channel.confirm_delivery()
+    with pytest.raises(NackError):
+        channel.basic_publish("", queue, b"nobody waits")
+    inbox = Inbox(channel, queue, auto_ack=True)
+    channel.basic_publish("", queue, b"somebody waits")
+    assert inbox.bodies(1) == [b"somebody waits"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -147,3 +148,45 @@ def test_what_is_rejected_after_its_queue_is_gone_is_dropped(bench: Workbench, c
     channel.queue_delete(queue)
     assert refusal_of(lambda: channel.basic_reject(held.tag, requeue=False), channel) == OK
     assert ready_count(channel, graveyard) == 0
+
+
+NO_NUMBERS = ("5", True, None, [5], {"a": 5}, b"\xff")
+BELOW_0 = (-1, -(2**40))
+INVALID: dict[str, tuple[dict[str, Any], tuple[object, ...]]] = {
+    "x-message-ttl": ({}, (*NO_NUMBERS, *BELOW_0, 315_360_000_001, 2**62)),
+    "x-expires": ({}, (*NO_NUMBERS, *BELOW_0, 0, 315_360_000_001)),
+    "x-max-length": ({}, (*NO_NUMBERS, *BELOW_0)),
+    "x-max-length-bytes": ({}, (*NO_NUMBERS, *BELOW_0)),
+    "x-max-priority": ({}, (*NO_NUMBERS, *BELOW_0, 256)),
+    "x-overflow": ({}, ("explode", "", 1, True, ["drop-head"])),
+    "x-dead-letter-exchange": ({}, (1, True, ["x"], {"a": "x"})),
+    "x-dead-letter-routing-key": ({"x-dead-letter-exchange": ""}, (1, True, ["x"])),
+    "x-single-active-consumer": ({}, ("yes", "true", 1, 0, ["x"])),
+    "x-queue-mode": ({}, ("eager", 1)),
+    "x-queue-version": ({}, (0, 3, "2")),
+    "x-queue-type": ({}, ("imaginary", "", 1, True)),
+    "x-delivery-limit": (QUORUM, ("5", True, [5])),
+    "x-dead-letter-strategy": (QUORUM, ("sometimes", 1, "")),
+    "x-quorum-initial-group-size": (QUORUM, ("3", -1, 0)),
+    "x-max-in-memory-length": (QUORUM, ("3", -1)),
+    "x-max-in-memory-bytes": (QUORUM, ("3", -1)),
+}
+"""What a queue refuses of each argument, beside these others."""
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [pytest.param(name, value, id=f"{name}={value!r}") for name, (_, values) in INVALID.items() for value in values],
+)
+def test_invalid_values_of_every_argument(
+    bench: Workbench,
+    channel: BlockingChannel,
+    expected: Callable[[Refusal], Refusal | None],
+    argument: str,
+    value: object,
+) -> None:
+    name = bench.name()
+    arguments = {**INVALID[argument][0], argument: value}
+    refusal = refusal_of(lambda: channel.queue_declare(name, durable=True, arguments=arguments), channel)
+    assert_refused(refusal, expected(Refusal("channel", 406, f"arg '{argument}'")))
+    assert queue_exists(bench, name) == (refusal is None)

@@ -174,9 +174,7 @@ def test_gets_and_deliveries_are_not_part_of_it(
     assert ready_count(channel, queue) == 0
 
 
-def test_a_full_queue_spoils_a_commit(
-    bench: Workbench, channel: BlockingChannel, transaction: BlockingChannel
-) -> None:
+def test_a_full_queue_spoils_a_commit(bench: Workbench, channel: BlockingChannel, transaction: BlockingChannel) -> None:
     """What could be done is done, and the client learns that something could not."""
     full = bench.queue(channel, arguments={"x-max-length": 1, "x-overflow": "reject-publish"})
     roomy = bench.queue(channel)

@@ -204,6 +204,7 @@ class RulesSimulation:
         self._send(entry, dict(holding.message.properties.headers or {}))
         self._settled(holding)
         holding.queue.acknowledge(holding.message)
+        self.model.ack(holding.model_queue)
 
     def _send(self, entry: Entry, headers: dict[str, FieldValue]) -> None:
         self.history.append(f"publish {entry}")
@@ -248,7 +249,7 @@ class RulesSimulation:
             priorities=0 if quorum else chance.choice((0, 0, 0, 1, 5)),
             limit=chance.choice((None, None, -1, 0, 2)),
             quorum=quorum,
-            single=chance.random() < 0.1,
+            single=chance.random() < (0.4 if quorum else 0.1),
         )
 
     def _bind(self) -> None:
@@ -345,7 +346,7 @@ class RulesSimulation:
         queue = self.simulated.queue(name)
         no_ack = self.chance.random() < 0.5
         found = queue.get(no_ack=no_ack)
-        entry = self.model.get(name)
+        entry = self.model.get(name, held=not no_ack)
         assert (found is None) == (entry is None), f"got {found} instead of {entry}"
         if found is not None and entry is not None:
             message, redelivered = found
@@ -376,6 +377,7 @@ class RulesSimulation:
             self.history.append(f"ack {holding.entry}")
             self._settled(holding)
             holding.queue.acknowledge(holding.message)
+            self.model.ack(holding.model_queue)
             self._credit(holding)
 
     def _discard(self) -> None:

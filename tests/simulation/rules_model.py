@@ -96,7 +96,10 @@ class ModelConsumer:
 
 
 class ModelQueue:
-    """`levels`: ready entries by priority, the highest first."""
+    """`levels`: ready entries by priority, the highest first.  held: entries that are delivered and not settled.
+
+    active: the single active consumer.  successor: who becomes that when nothing is held any more.
+    """
 
     def __init__(self, name: str, shape: Shape, policy: Policy, now_ms: int) -> None:
         self.name = name
@@ -105,6 +108,8 @@ class ModelQueue:
         self.levels: list[list[Entry]] = [[] for _ in range(shape.priorities + 1)]
         self.consumers: list[ModelConsumer] = []
         self.active: ModelConsumer | None = None
+        self.successor: ModelConsumer | None = None
+        self.held = 0
         self.used_ms = now_ms
         self.gone = False
         self.touched = False
@@ -177,6 +182,8 @@ class ModelQueue:
     @property
     def takers(self) -> list[ModelConsumer]:
         """Consumers that could take a message now: the most urgent of those with credit."""
+        if self.successor is not None:
+            return []
         able = [each for each in self.consumers if each.credit and (not self.shape.single or each is self.active)]
         top = max((each.priority for each in able), default=0)
         return [each for each in able if each.priority == top]
@@ -329,6 +336,7 @@ class RulesModel:
             assert (body, redelivered) == (entry.body, entry.returned), f"{consumer.name} on {queue.name}"
             consumer.credit -= 1
             if not consumer.no_ack:
+                queue.held += 1
                 self.delivered.append((consumer, entry))
 
     def _is_due(self, queue: ModelQueue, entry: Entry) -> bool:
@@ -378,6 +386,17 @@ class RulesModel:
             queue.active = consumer
         if consumer.credit and (not queue.shape.single or queue.active is consumer):
             self.touch(queue)
+        active = queue.successor or queue.active
+        if queue.shape.quorum and queue.shape.single and consumer.priority > active.priority:
+            self._succeed(queue, consumer)
+
+    def _succeed(self, queue: ModelQueue, consumer: ModelConsumer) -> None:
+        """On a quorum queue a more urgent consumer becomes the active one, when nothing is held any more."""
+        queue.successor = consumer if queue.held else None
+        if not queue.held:
+            queue.active = consumer
+            if consumer.credit:
+                self.touch(queue)
 
     def cancel(self, consumer: ModelConsumer) -> None:
         """A consumer goes; what it holds stays held."""
@@ -386,12 +405,20 @@ class RulesModel:
             return
         queue.consumers.remove(consumer)
         queue.used_ms = self.now_ms
+        waited = queue.successor is not None
+        queue.successor = None
+        if waited and queue.active is not consumer and queue.active is not None:
+            best = max(queue.consumers, key=lambda each: each.priority)
+            if best.priority > queue.active.priority:
+                self._succeed(queue, best)
+            elif queue.active.credit:
+                self.touch(queue)
         if queue.active is consumer:
             queue.active = max(queue.consumers, key=lambda each: each.priority, default=None)
             if queue.shape.single and queue.active is not None and queue.active.credit:
                 self.touch(queue)
 
-    def get(self, name: str) -> Entry | None:
+    def get(self, name: str, *, held: bool) -> Entry | None:
         """A poll of the head, past what has expired."""
         queue = self.queues[name]
         queue.used_ms = self.now_ms
@@ -403,18 +430,27 @@ class RulesModel:
                 self._bury(queue, entry, "expired")
             else:
                 found = entry
+                queue.held += held
         self.touch(queue)
         return found
+
+    def ack(self, queue: ModelQueue) -> None:
+        """Something that was held is settled."""
+        queue.held -= 1
+        if queue.successor is not None and not queue.gone:
+            self._succeed(queue, queue.successor)
 
     def discard(self, queue: ModelQueue, entry: Entry) -> None:
         """Rejected for good."""
         if not queue.gone:
             self._bury(queue, entry, "rejected")
+        self.ack(queue)
 
     def requeue(self, queue: ModelQueue, entry: Entry, *, failed: bool) -> None:
         """Back to its place, unless it failed too often."""
         if queue.gone:
             return
+        self.ack(queue)
         if failed and queue.limit is not None:
             entry.failures += 1
             if entry.failures > queue.limit >= 0:
@@ -455,7 +491,8 @@ class RulesModel:
         """A clean stop and start: all queues are durable; up to the last message delivered before, all are marked."""
         for queue in self.queues.values():
             queue.consumers = []
-            queue.active = None
+            queue.active = queue.successor = None
+            queue.held = 0
             queue.used_ms = self.now_ms
             for level in queue.levels:
                 level[:] = [entry for entry in level if queue.stores(entry)]

@@ -80,6 +80,8 @@ class DeliveryCounts:
         if failures:
             for position in positions:
                 failures.pop(position, None)
+            if not failures:
+                del self._failures[queue_id]
 
     def failures(self, queue_id: int) -> Mapping[int, int]:
         """Failures of the queue's entries by position, as far as there are any."""

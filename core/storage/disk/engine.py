@@ -205,7 +205,7 @@ class DiskEngine(StorageEngine):
         recovery.run()
         self._ledger = recovery.ledger
         self._counts = recovery.delivery_counts
-        self._counts_complete_in = self._ledger.last.base if self._ledger.last.size else -1
+        self._counts_complete_in = -1
         self._reader = MessageReader(self._directory, self._ledger, self._quarantine)
         self._written_end = self._ledger.last.end
         self._torn_bytes = recovery.torn_bytes

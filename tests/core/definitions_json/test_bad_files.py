@@ -147,6 +147,24 @@ def test_a_bad_item_behind_good_ones(broker: Broker) -> None:
     assert refused(broker, json.dumps(found)) == "queues[2] in vhost 'v': 'name' must be a string"
 
 
+def test_a_queue_that_an_exchange_cannot_lead_to(broker: Broker) -> None:
+    """The exchange, the queue and the binding are all good, but don't go together."""
+    document = {
+        "exchanges": [{"vhost": "/", "name": "x", "type": "x-local-random"}],
+        "queues": [{"vhost": "/", "name": "q", "durable": True, "arguments": {"x-queue-type": "quorum"}}],
+        "bindings": [{"vhost": "/", "source": "x", "destination": "q", "routing_key": ""}],
+    }
+    assert "Queue type quorum not valid for this exchange type" in refused(broker, json.dumps(document))
+    document["bindings"] = [
+        {"vhost": "/", "source": "x", "destination": "x", "destination_type": "exchange", "routing_key": ""}
+    ]
+    assert "exchange 'x' not valid for this exchange type" in refused(broker, json.dumps(document))
+    document["bindings"] = []
+    import_definitions(broker, json.dumps(document))
+    document["bindings"] = [{"vhost": "/", "source": "x", "destination": "q", "routing_key": ""}]
+    assert "Queue type quorum not valid for this exchange type" in refused(broker, json.dumps(document))
+
+
 def test_the_file_of_a_single_virtual_host(broker: Broker) -> None:
     text = refused(broker, json.dumps({"queues": [{"name": "q"}]}))
     assert "these are the definitions of a single one; name the one to import them into" in text

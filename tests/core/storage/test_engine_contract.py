@@ -95,3 +95,19 @@ def test_maintenance_comes_to_an_end(engine: StorageEngine) -> None:
 
 def test_reading_nothing_gives_nothing(engine: StorageEngine) -> None:
     assert engine.read([]) == []
+
+
+def test_counts_are_for_queues_that_ask_for_them(engine: StorageEngine) -> None:
+    message = make_message(b"counted")
+    engine.append(message, (1,))
+    flush(engine)
+    assert engine.failures(1) == {}
+    engine.count_failures(1, message, 2)
+    engine.note_ready_from(1, None)
+    assert engine.pending == engine.durable
+    flush(engine)
+    engine.settle(1, message)
+    flush(engine)
+    assert engine.failures(1) == {}
+    engine.forget_queue(1)
+    assert not engine.pending
