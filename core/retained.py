@@ -27,22 +27,28 @@ RETAINED_BYTES_MAX: Final = 1_000_000_000
 """Per virtual host (spec C.3)."""
 
 
-class _Node:
-    """One level; `topic` and `message` are set where a topic ends."""
+LEVELS_FREE: Final = 100
+LEVEL_BYTES: Final = 250
+"""Levels of a topic beyond so many count as so many bytes each, about what they take: a topic may have 65,536."""
 
-    __slots__ = ("children", "expiry", "message", "topic")
+
+class _Node:
+    """One level; `topic`, `message` and `publisher` are set where a topic ends."""
+
+    __slots__ = ("children", "expiry", "message", "publisher", "topic")
 
     def __init__(self) -> None:
         self.children: dict[str, _Node] | None = None
         self.message: Message | None = None
         self.topic = ""
+        self.publisher = ""
         self.expiry: Deadline | None = None
 
 
 class RetainedMessages:
     """The retained messages of one virtual host."""
 
-    __slots__ = ("_broker", "_bytes", "_count", "_root", "_vhost")
+    __slots__ = ("_broker", "_bytes", "_count", "_deep_bytes", "_root", "_vhost")
 
     def __init__(self, broker: Broker, vhost: str) -> None:
         self._broker = broker
@@ -50,6 +56,7 @@ class RetainedMessages:
         self._root = _Node()
         self._count = 0
         self._bytes = 0
+        self._deep_bytes = 0
 
     def __len__(self) -> int:
         return self._count
@@ -59,20 +66,23 @@ class RetainedMessages:
         """Of all bodies together."""
         return self._bytes
 
-    def put(self, topic: str, message: Message) -> bool:
-        """Retain `message`, or with an empty body retain nothing for the topic any more; False past the limit."""
+    def put(self, topic: str, message: Message, publisher: str = "") -> bool:
+        """Retain `message`, or with an empty body retain nothing for the topic any more; False past the limit.
+
+        publisher: the client identifier of who published it.
+        """
         if not message.body_size:
             self.remove(topic)
             return True
         node = self._find(topic)
         before = node.message.body_size if node is not None and node.message is not None else 0
-        if self._bytes - before + message.body_size > RETAINED_BYTES_MAX or (
-            not before and self._count >= RETAINED_MAX
-        ):
+        if not before and self._count >= RETAINED_MAX:
+            return False
+        if self._bytes + self._deep_bytes + _deep_bytes(topic) - before + message.body_size > RETAINED_BYTES_MAX:
             return False
         body = message.body
         kept = Message(0, message.address, message.properties, body, 0, len(body), 0, message.published_at_ms)
-        self._keep(topic, kept)
+        self._keep(topic, kept, publisher)
         self._broker.definitions.put(
             KIND,
             self._vhost,
@@ -82,9 +92,15 @@ class RetainedMessages:
                 "properties": base64.b64encode(message.properties.raw).decode(),
                 "body": base64.b64encode(body).decode(),
                 "published_at_ms": message.published_at_ms,
+                "publisher": publisher,
             },
         )
         return True
+
+    def publisher_of(self, topic: str) -> str:
+        """The client identifier of who published a topic's retained message, empty for nobody known."""
+        node = self._find(topic)
+        return node.publisher if node is not None else ""
 
     def show(self, topic: str, message: Message) -> None:
         """Have a message retained in memory alone: one of the broker's own, made anew at every start."""
@@ -103,7 +119,7 @@ class RetainedMessages:
             0,
             int(str(row["published_at_ms"])),
         )
-        self._keep(topic, message)
+        self._keep(topic, message, str(row.get("publisher", "")))
 
     def remove(self, topic: str) -> None:
         """Retain nothing for the topic any more."""
@@ -119,7 +135,9 @@ class RetainedMessages:
             return
         self._count -= 1
         self._bytes -= node.message.body_size
+        self._deep_bytes -= _deep_bytes(topic)
         node.message = None
+        node.publisher = ""
         if node.expiry is not None:
             node.expiry.cancel()
         self._broker.definitions.delete(KIND, self._vhost, topic)
@@ -164,7 +182,7 @@ class RetainedMessages:
             node = (node.children or {}).get(word) if node is not None else None
         return node
 
-    def _keep(self, topic: str, message: Message) -> None:
+    def _keep(self, topic: str, message: Message, publisher: str = "") -> None:
         node = self._root
         for word in topic.split("/"):
             if node.children is None:
@@ -175,11 +193,13 @@ class RetainedMessages:
             node = child
         if node.message is None:
             self._count += 1
+            self._deep_bytes += _deep_bytes(topic)
         else:
             self._bytes -= node.message.body_size
         self._bytes += message.body_size
         node.topic = topic
         node.message = message
+        node.publisher = publisher
         if node.expiry is not None:
             node.expiry.cancel()
             node.expiry = None
@@ -188,3 +208,7 @@ class RetainedMessages:
             node.expiry = self._broker.deadlines.schedule(
                 message.published_at_ms + int(lifetime), lambda now_ms: self.remove(topic)
             )
+
+
+def _deep_bytes(topic: str) -> int:
+    return max(topic.count("/") - LEVELS_FREE, 0) * LEVEL_BYTES

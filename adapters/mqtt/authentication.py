@@ -37,15 +37,19 @@ METHODS: Final[dict[str, Callable[[Users], Method]]] = {SCRAM_SHA_256: ScramSha2
 
 
 class Exchange:
-    """An authentication that a connection has begun, with what to do when it is through."""
+    """An authentication that a connection has begun, with what to do when it is through.
 
-    __slots__ = ("assigned", "connect", "method", "name")
+    under_way: the client's next data is due.
+    """
+
+    __slots__ = ("assigned", "connect", "method", "name", "under_way")
 
     def __init__(self, name: str, method: Method, connect: Connect, assigned: bool) -> None:
         self.name = name
         self.method = method
         self.connect = connect
         self.assigned = assigned
+        self.under_way = True
 
 
 def begin(connection: MqttConnection, packet: Connect, name: str, assigned: bool) -> None:
@@ -71,6 +75,9 @@ def go_on(connection: MqttConnection, packet: Auth) -> None:
         if connection.client is None:
             raise ProtocolViolation(reason_codes.PROTOCOL_ERROR, "4.12.1", "re-authentication before the login")
         exchange.method = METHODS[name](connection.broker.users)
+        exchange.under_way = True
+    elif not exchange.under_way:
+        raise ProtocolViolation(reason_codes.PROTOCOL_ERROR, "4.12.1", "AUTH goes on with what was not begun")
     _step(connection, exchange, packet.properties.get("authentication_data", b""))
 
 
@@ -81,6 +88,7 @@ def known() -> str:
 
 def _step(connection: MqttConnection, exchange: Exchange, data: bytes) -> None:
     step = exchange.method.answer(data)
+    exchange.under_way = step.user is None
     properties: Properties = {"authentication_method": exchange.name}
     if step.data:
         properties["authentication_data"] = step.data

@@ -173,5 +173,10 @@ def _answer(
     if connection.keep_alive_ms != packet.keep_alive_s * 1000:
         answer["server_keep_alive"] = connection.keep_alive_ms // 1000
     if packet.properties.get("request_response_information"):
-        answer["response_information"] = f"response/{connection.client_id}"
+        answer["response_information"] = f"response/{_without_wildcards(connection.client_id)}"
     return answer
+
+
+def _without_wildcards(client_id: str) -> str:
+    """What a topic name can be made from."""
+    return client_id.replace("+", "%2B").replace("#", "%23")

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from adapters.first_bytes import hint
 from adapters.mqtt import holding_back
+from adapters.mqtt.ack_holder import MqttAckHolder
 from adapters.mqtt.after_flush import AfterFlush
 from adapters.mqtt.codec import reason_codes, versions
 from adapters.mqtt.codec.encode import encode_within
@@ -50,13 +51,11 @@ if TYPE_CHECKING:
     from core.ack_timeout import AckHolder
     from core.broker import Broker
     from core.client import Client
-    from core.consumer import Consumer
     from core.deadlines import Deadline
     from core.mqtt_sessions.outgoing import Outgoing
     from core.mqtt_sessions.registry import MqttSessions
     from core.mqtt_sessions.session import MqttSession
     from core.transport import Transport
-    from core.unacked import Unacked
     from core.wills import WillMessage
 
 _log = logging.getLogger("warren.mqtt")
@@ -73,7 +72,7 @@ class MqttConnection:
     """
 
     __slots__ = (
-        "_delivery_notes",
+        "_ack_holder",
         "after_flush",
         "alias_max",
         "aliases",
@@ -145,7 +144,7 @@ class MqttConnection:
         self.sent_count = 0
         self.exchange: Exchange | None = None
         self.aliases_given = 0
-        self._delivery_notes: list[tuple[int, int]] | None = None
+        self._ack_holder: MqttAckHolder | None = None
         self.closed = False
         self.suspended = False
         self.tail = b""
@@ -391,40 +390,11 @@ class MqttConnection:
         """See core.mqtt_sessions.holder.Holder."""
         return Counted(self.sent_count, self.transport.received_bytes, self.transport.sent_bytes)
 
-    # Acknowledgement timeout (core.ack_timeout.AckHolder)
-
     def ack_holders(self) -> Iterable[AckHolder]:
-        """Itself, while there is something to acknowledge."""
+        """What the watch of the acknowledgement timeout looks at, while there is something to acknowledge."""
         if self.client is None or not self.session.outgoing:
-            self._delivery_notes = None
+            self._ack_holder = None
             return ()
-        return (self,)
-
-    @property
-    def unacked(self) -> Unacked:
-        """What was sent and belongs to a queue still, in the order of sending."""
-        consumers = self.consumers or {}
-        found: Unacked = {}
-        for outgoing in self.session.outgoing.values():
-            if outgoing.queue is not None and outgoing.message is not None:
-                found[outgoing.number] = (outgoing.queue, outgoing.message, consumers.get(outgoing.source))
-        return found
-
-    @property
-    def delivery_tag(self) -> int:
-        """The number of the last message that was sent."""
-        return self.session.sent_number
-
-    @property
-    def delivery_notes(self) -> list[tuple[int, int]]:
-        """Kept by the watch; most connections never need any."""
-        if self._delivery_notes is None:
-            self._delivery_notes = []
-        return self._delivery_notes
-
-    def acknowledgement_timed_out(self, consumer: Consumer, timeout_ms: int) -> None:
-        """MQTT can't end a subscription: the connection ends, and what is unacknowledged is sent again (spec C.5)."""
-        self.disconnect(
-            reason_codes.IMPLEMENTATION_SPECIFIC_ERROR,
-            f"a message from {consumer.queue.description} was not acknowledged within {timeout_ms} ms",
-        )
+        if self._ack_holder is None:
+            self._ack_holder = MqttAckHolder(self)
+        return (self._ack_holder,)

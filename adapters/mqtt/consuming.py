@@ -65,4 +65,5 @@ def _consume(connection: MqttConnection, subscription: MqttSubscription) -> None
         return
     consumer = MqttConsumer(connection, queue, None if subscription.is_own else subscription)
     queue.add_consumer(consumer)
+    connection.broker.ack_timeouts.added(consumer)
     consumers[key] = consumer

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 PACKET_ID_BYTES: Final = 2
 
+ALIAS_BYTES: Final = 3
+"""What an alias costs; topics that aren't longer save nothing by it."""
+
 
 def publish_packet(connection: MqttConnection, plan: Plan, message: Message) -> bytes:
     """A PUBLISH of QoS 0, whose flags and properties may need making."""
@@ -39,7 +42,10 @@ def publish_packet(connection: MqttConnection, plan: Plan, message: Message) -> 
 def _packet_of(
     connection: MqttConnection, plan: Plan, message: Message, outgoing: Outgoing | None, *, duplicate: bool
 ) -> bytes:
-    """The PUBLISH, in as few bytes as the client's topic aliases allow."""
+    """The PUBLISH, in as few bytes as the client's topic aliases allow.
+
+    What is sent again has a plan that nobody keeps, so it is given no alias.
+    """
     flags, properties = encode_delivery(
         plan, message, outgoing, level=connection.level, duplicate=duplicate, now_ms=connection.broker.now_ms
     )
@@ -47,7 +53,7 @@ def _packet_of(
     if connection.alias_max and connection.level == versions.V5:
         if plan.alias:
             return join_publish(flags, b"", packet_id, with_alias(properties, plan.alias), message.body)
-        if connection.aliases_given < connection.alias_max and len(plan.topic) > 1:
+        if connection.aliases_given < connection.alias_max and len(plan.topic) > ALIAS_BYTES and not duplicate:
             alias = connection.aliases_given + 1
             packet = join_publish(flags, plan.topic, packet_id, with_alias(properties, alias), message.body)
             if len(packet) <= connection.packet_bytes_max:

@@ -166,7 +166,7 @@ def _deliver(
             broker.store.end_group()
     code = reason_codes.SUCCESS if route.routed else reason_codes.NO_MATCHING_SUBSCRIBERS
     if retain:
-        if not connection.sessions.retained.put(topic, message):
+        if not connection.sessions.retained.put(topic, message, connection.client_id):
             code = reason_codes.QUOTA_EXCEEDED
         elif qos and broker.definitions.durable:
             answer(connection, qos, packet_id, code, stored=True)

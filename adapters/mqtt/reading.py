@@ -59,7 +59,8 @@ def parse(connection: MqttConnection, data: bytes) -> int:
     plain_framed = FRAMED_FOR_LEVEL + max(level, versions.V3_1_1)
     is_v5 = level == versions.V5
     start = position
-    taken = answered = acknowledgements = others = other_bytes = 0
+    taken = answered = acknowledgements = other_bytes = 0
+    others = 1 if position else 0
     running = connection.client is not None
     known_topics = known_topics_now(connection)
     while position < end and not connection.closed and not connection.suspended:

@@ -6,7 +6,7 @@
     CONNACK   v=SIGNATURE
 
 The user name may name a virtual host as everywhere in MQTT, `vhost:user`.  A name that has no verifier is led through
-the same steps and refused at the end.  Channel binding isn't offered: connections that have TLS end it elsewhere.
+the same steps and refused at the end.  Channel binding isn't offered.
 """
 
 from __future__ import annotations

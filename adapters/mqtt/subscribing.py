@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from adapters.mqtt.codec import reason_codes, versions
 from adapters.mqtt.codec.errors import PacketError, ProtocolViolation
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from adapters.mqtt.connection import MqttConnection
 
 _log = logging.getLogger("warren.mqtt")
+
+QUEUE_QOS_MAX: Final = 1
+"""Granted for `$queue/NAME`: a message of QoS 2 is its client's alone (MQTT-4.8.2-5), and would be lost to the queue."""
 
 
 def subscribe(connection: MqttConnection, packet: Subscribe) -> None:
@@ -85,7 +88,7 @@ def _subscription(connection: MqttConnection, asked: Subscription, identifier: i
         parsed.filter,
         group=parsed.share_name,
         queue_name=queue_name,
-        qos=asked.qos,
+        qos=min(asked.qos, QUEUE_QOS_MAX) if queue_name else asked.qos,
         no_local=asked.no_local or (connection.is_bridge and not parsed.share_name),
         retain_as_published=asked.retain_as_published or connection.is_bridge,
         identifier=identifier,

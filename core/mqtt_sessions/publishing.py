@@ -74,8 +74,10 @@ def topic_of_message(message: Message) -> str:
     return topic_of(key)
 
 
-def publish(vhost: VirtualHost, topic: str, body: bytes, properties: Properties, *, retain: bool) -> Outcome:
-    """Publish a message of the broker's, or of a client that is gone; no permission is asked for."""
+def publish(
+    vhost: VirtualHost, topic: str, body: bytes, properties: Properties, *, retain: bool, publisher: str = ""
+) -> Outcome:
+    """Publish a message of the broker's, or of the client `publisher` that is gone; no permission is asked for."""
     exchange, key = address_of(topic)
     broker = vhost.broker
     if exchange == TOPIC_EXCHANGE:
@@ -84,7 +86,7 @@ def publish(vhost: VirtualHost, topic: str, body: bytes, properties: Properties,
     message = Message(broker.next_sequence(), route.address, properties, body, 0, len(body), 0, broker.now_ms)
     outcome = vhost.publish(route, message)
     if retain:
-        broker.mqtt.of(vhost).retained.put(topic, message)
+        broker.mqtt.of(vhost).retained.put(topic, message, publisher)
     return outcome
 
 
@@ -97,7 +99,9 @@ def send_retained(session: MqttSession, subscription: MqttSubscription) -> None:
     if queue is None:
         return
     broker = registry.broker
-    for _, message in found:
+    for topic, message in found:
+        if subscription.no_local and registry.retained.publisher_of(topic) == session.client_id:
+            continue
         qos = min(publish_qos(message.properties), subscription.qos)
         entries: dict[str, int] = {RETAINED_FOR: subscription.identifier}
         if qos == 2:

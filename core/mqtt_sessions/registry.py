@@ -191,7 +191,7 @@ class MqttSessions:
         if session is not None and session.holder is not None:
             session.holder.taken_over()
             session = self.sessions.get(client_id)
-        if session is not None and clean_start:
+        if session is not None and (clean_start or session.has_lost_queue):
             session.end()
             session = None
         if session is not None:
@@ -205,6 +205,12 @@ class MqttSessions:
         self.connected_most = max(self.connected_most, self.connected_count)
         self.broker.mqtt.connections_made += 1
         self.broker.mqtt.rates.watch()
+
+    def detached(self) -> None:
+        """One client less."""
+        self.connected_count -= 1
+        if not self.connected_count and not self.broker.mqtt.connected_count:
+            self.broker.mqtt.rates.rest()
 
     def forget(self, session: MqttSession) -> None:
         """A session has ended: its queue and its row go, and so does its name unless it is another's already."""
@@ -342,6 +348,7 @@ class MqttSessions:
                 self.subscription_changed(subscription, None)
             if session.detached_at_ms is None:
                 session.detached_at_ms = self.broker.now_ms
+                session.save()
             if session.expiry_s:
                 session.expect_return()
             else:

@@ -25,15 +25,15 @@ more; in return nothing ever has to be looked up by a position that isn't known 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from core.address import Address
 from core.message import Message
-from core.mqtt_sessions.headers import PACKET_ID, RELEASED, SOURCE
-from core.mqtt_sessions.outgoing import RELEASED_BY_CLIENT, SENT, WAITING, Outgoing
+from core.mqtt_sessions.headers import PACKET_ID, RELEASED
+from core.mqtt_sessions.outgoing import RELEASED_BY_CLIENT, WAITING, Outgoing
+from core.mqtt_sessions.publishing import QUEUE_PREFIX
+from core.mqtt_sessions.records import make_record, outbound_copy, outgoing_of, packet_id_of
 from core.mqtt_sessions.subscription import MqttSubscription
-from core.properties import encode_properties
 from core.queues.classic import ClassicQueue
 from core.topic_trie import TopicTrie
 
@@ -47,8 +47,6 @@ PACKET_ID_MAX: Final = 65_535
 
 EXPIRY_NEVER: Final = 0xFFFF_FFFF
 """The expiry of a session that doesn't expire, in seconds (MQTT 5 3.1.2.11.2)."""
-
-_RECORD_ADDRESS: Final = Address("", "")
 
 
 class MqttSession:
@@ -178,18 +176,7 @@ class MqttSession:
         return self.stored and self.registry.broker.store.durable
 
     def _move_to_outbound(self, outgoing: Outgoing, message: Message, queue: ClassicQueue) -> None:
-        entries: dict[str, int | str] = {PACKET_ID: outgoing.packet_id, SOURCE: outgoing.source}
-        properties = message.properties.with_header_entries(entries)
-        copy = Message(
-            message.sequence,
-            message.address,
-            properties,
-            message.content,
-            message.body_at,
-            message.body_size,
-            0,
-            message.published_at_ms,
-        )
+        copy = outbound_copy(message, outgoing)
         number, store = self._outbound(), self.registry.broker.store
         store.begin_group()
         store.append(copy, (number,))
@@ -219,7 +206,7 @@ class MqttSession:
                 store = self.registry.broker.store
                 store.begin_group()
                 self._settle_record(outgoing)
-                outgoing.record = self._record({PACKET_ID: packet_id, RELEASED: True})
+                outgoing.record = make_record(self.registry.broker, {PACKET_ID: packet_id, RELEASED: True})
                 store.append(outgoing.record, (self._outbound(),))
                 store.end_group()
             outgoing.message = None
@@ -245,7 +232,7 @@ class MqttSession:
         """A QoS 2 message came; called within the group of its publishing if `stores`."""
         record = None
         if self.stores:
-            record = self._record({PACKET_ID: packet_id})
+            record = make_record(self.registry.broker, {PACKET_ID: packet_id})
             self.registry.broker.store.append(record, (self._inbound(),))
         self.inbound[packet_id] = record
 
@@ -257,11 +244,6 @@ class MqttSession:
         if record is not None:
             self.registry.broker.store.settle(self._inbound_id, record)
         return True
-
-    def _record(self, entries: Mapping[str, int | bool]) -> Message:
-        broker = self.registry.broker
-        properties = encode_properties(delivery_mode=2, headers=entries)
-        return Message(broker.next_sequence(), _RECORD_ADDRESS, properties, b"", 0, 0, 0, broker.now_ms)
 
     def _inbound(self) -> int:
         if not self._inbound_id:
@@ -287,6 +269,12 @@ class MqttSession:
 
     # Coming and going
 
+    @property
+    def has_lost_queue(self) -> bool:
+        """True when somebody deleted its queue: it can't go on (spec C.5)."""
+        found = self.registry.vhost.queues.get(self.queue.name) if self.queue is not None else None
+        return found is not self.queue or (found is None and any(each.is_own for each in self.subscriptions.values()))
+
     def attach(self, holder: Holder, expiry_s: int) -> None:
         """Its client is connected."""
         self.holder = holder
@@ -301,7 +289,7 @@ class MqttSession:
     def detach(self) -> None:
         """Its client is gone: what came by shared queues goes to others, and the session waits or ends."""
         self.holder = None
-        self.registry.connected_count -= 1
+        self.registry.detached()
         if self.ended:
             return
         self.return_shared()
@@ -313,8 +301,12 @@ class MqttSession:
         self.expect_return()
 
     def return_shared(self) -> None:
-        """Messages from queues that others consume from, too, and that the client may still refuse, go back."""
-        self._return(lambda each: bool(each.source))
+        """What others may take goes back: QoS 1 by shared and named queues.
+
+        A message of QoS 2 stays with the client that it was sent to, and is nobody else's even if that never comes
+        back (MQTT-4.8.2-4 and -5); but a named queue, which loses nothing, gets it when the session ends.
+        """
+        self._return(lambda each: bool(each.source) and (each.qos == 1 or (self.ended and _is_named(each.source))))
 
     def return_own(self) -> None:
         """Before a stop in good order: what waits for a PUBACK goes back to its queue, marked as delivered."""
@@ -394,16 +386,15 @@ class MqttSession:
 
     def restore_record(self, number: int, record: Message) -> None:
         """Take a record read back from the store; one with a packet identifier that was seen replaces it."""
-        headers = record.properties.headers or {}
-        packet_id = int(str(headers.get(PACKET_ID, 0)))
+        packet_id = packet_id_of(record)
         if number == self._inbound_id:
             self.inbound[packet_id] = record
             return
         older = self.outgoing.pop(packet_id, None)
         if older is not None:
             self._settle_record(older)
-        released = RELEASED in headers
-        outgoing = Outgoing(packet_id, None if released else record, None, 2, str(headers.get(SOURCE, "")))
-        outgoing.state = RELEASED_BY_CLIENT if released else SENT
-        outgoing.record = record
-        self.outgoing[packet_id] = outgoing
+        self.outgoing[packet_id] = outgoing_of(record)
+
+
+def _is_named(filter: str) -> bool:
+    return filter.startswith(QUEUE_PREFIX)

@@ -65,6 +65,12 @@ class Rates:
             broker = self._world.broker
             self._next = broker.deadlines.schedule(broker.now_ms + TICK_MS, self._tick)
 
+    def rest(self) -> None:
+        """The last client has gone."""
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+
     def _tick(self, now_ms: int) -> None:
         elapsed_ms = now_ms - self._updated_at_ms
         if elapsed_ms > 0:
@@ -72,5 +78,4 @@ class Rates:
             for name, count in self._world.counters().items():
                 self._rates[name].update(count, elapsed_ms)
         self._next = None
-        if self._world.connected_count:
-            self.watch()
+        self.watch()

@@ -76,7 +76,7 @@ class PahoClient:
         """Say goodbye and end the thread."""
         self.client.disconnect()
         self.client.loop_stop()
-        # Without the callbacks nothing refers to it in a circle, so that it closes its sockets as soon as it isn't used.
+        # Without callbacks it is in no circle of references, and closes its sockets as soon as nobody has it.
         self.client.on_connect = self.client.on_subscribe = self.client.on_message = None
 
 

@@ -3,13 +3,10 @@ again (QoS 1: paho-mqtt with a session that outlives it)."""
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager
 
 import pytest
 
@@ -27,7 +24,6 @@ def on_message(client, userdata, message):
     os.write(1, message.payload + b"\\n")
 
 client = paho.Client(CallbackAPIVersion.VERSION2, client_id="taker", protocol=paho.MQTTv311, clean_session=False)
-client.on_connect = lambda client, *_: client.subscribe("work", 1)
 client.on_message = on_message
 client.connect("127.0.0.1", int(sys.argv[1]))
 client.loop_forever()
@@ -53,76 +49,69 @@ def limit() -> Iterator[None]:
         yield
 
 
-def start(program: str, output: Path, *arguments: object) -> subprocess.Popen[bytes]:
-    """A client in a process of its own, whose output is appended to a file."""
-    with output.open("ab") as appended:
-        return subprocess.Popen([sys.executable, "-c", program, *map(str, arguments)], stdout=appended)
+class ClientProcess:
+    """A client in a process of its own, which writes a line for each number; `lines` are those that were read."""
+
+    def __init__(self, program: str, *arguments: object) -> None:
+        self.lines: list[int] = []
+        self._process = subprocess.Popen([sys.executable, "-c", program, *map(str, arguments)], stdout=subprocess.PIPE)
+
+    def read(self, count: int) -> None:
+        """Wait for so many more lines."""
+        assert self._process.stdout is not None
+        for _ in range(count):
+            self.lines.append(int(self._process.stdout.readline()))
+
+    def kill(self) -> None:
+        """Kill it, and read what it had written."""
+        self._process.kill()
+        assert self._process.stdout is not None
+        with self._process.stdout:
+            self.lines += [int(line) for line in self._process.stdout.read().split(b"\n")[:-1]]
+        self._process.wait(30)
 
 
-def kill(running: subprocess.Popen[bytes]) -> None:
-    running.send_signal(signal.SIGKILL)
-    running.wait(30)
-
-
-def lines(output: Path) -> list[int]:
-    """The numbers of the whole lines."""
-    return [int(line) for line in output.read_bytes().split(b"\n")[:-1]]
-
-
-def wait_for(output: Path, count: int) -> None:
-    """Until so many lines are there."""
-    deadline = time.monotonic() + 60
-    while len(lines(output)) < count:
-        assert time.monotonic() < deadline, f"{output} has {len(lines(output))} lines, not {count}"
-        os.sched_yield()
-
-
-def test_a_killed_subscriber_gets_everything(port: int, tmp_path: Path) -> None:
-    output = tmp_path / "taken"
-    output.touch()
-    running = start(TAKER, output, port)
+@contextmanager
+def client_process(program: str, *arguments: object) -> Iterator[ClientProcess]:
+    """One that is killed at the end."""
+    running = ClientProcess(program, *arguments)
     try:
-        with paho_client(port, "boss") as boss:
-            boss.subscribe("$SYS/broker/subscriptions/count", 0)
-            number = 0
-            while not lines(output):
-                boss.publish("work", b"0", 1)
-            seen = len(lines(output))
-            for _ in range(KILLS):
-                for _ in range(150):
-                    number += 1
-                    boss.client.publish("work", b"%d" % number, 1)
-                wait_for(output, seen + 20)
-                kill(running)
-                seen = len(lines(output))
-                running = start(TAKER, output, port)
-            number += 1
-            boss.publish("work", b"%d" % number, 1)
-            deadline = time.monotonic() + 60
-            while number not in lines(output):
-                assert time.monotonic() < deadline, sorted(set(range(number)) - set(lines(output)))
-                os.sched_yield()
+        yield running
     finally:
-        kill(running)
-    taken = list(dict.fromkeys(lines(output)))
-    assert taken == list(range(number + 1)), "everything at least once, in order"
+        running.kill()
+
+
+def test_a_killed_subscriber_gets_everything(port: int) -> None:
+    with paho_client(port, "taker", paho.MQTTv311, clean=False) as first:
+        first.subscribe("work", 1)
+    taken: list[int] = []
+    number = 0
+    with paho_client(port, "boss") as boss:
+        for _ in range(KILLS):
+            with client_process(TAKER, port) as taker:
+                for _ in range(150):
+                    boss.client.publish("work", b"%d" % number, 1)
+                    number += 1
+                taker.read(20)
+            taken += taker.lines
+        boss.publish("work", b"%d" % number, 1)
+        with client_process(TAKER, port) as taker:
+            while not taker.lines or taker.lines[-1] != number:
+                taker.read(1)
+        taken += taker.lines
+    assert list(dict.fromkeys(taken)) == list(range(number + 1)), "everything at least once, in order"
     with paho_client(port, "taker", paho.MQTTv311):
         pass
 
 
-def test_what_a_killed_publisher_was_told_is_there(port: int, tmp_path: Path) -> None:
-    output = tmp_path / "told"
-    output.touch()
+def test_what_a_killed_publisher_was_told_is_there(port: int) -> None:
+    told: list[int] = []
     with paho_client(port, "keeper") as keeper:
         keeper.subscribe("given", 1)
         for _ in range(KILLS):
-            told = lines(output)
-            running = start(GIVER, output, port, told[-1] + 1 if told else 0)
-            try:
-                wait_for(output, len(told) + 20)
-            finally:
-                kill(running)
-        told = lines(output)
+            with client_process(GIVER, port, told[-1] + 1 if told else 0) as giver:
+                giver.read(20)
+            told += giver.lines
         received: list[int] = []
         while not received or received[-1] < told[-1]:
             received.append(int(keeper.next().payload))

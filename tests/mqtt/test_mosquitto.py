@@ -6,16 +6,26 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from paho.mqtt.packettypes import PacketTypes
 
 from tests.interop.clients import need, run
-from tests.mqtt.paho_client import PahoClient, paho, paho_client
+from tests.mqtt.paho_client import PahoClient, Properties, paho, paho_client
 from tests.support import child
+from tests.support.time_limit import time_limit
+from tests.support.warren_process import WarrenProcess, start_warren
 
 VERSIONS = ["mqttv31", "mqttv311", "mqttv5"]
+
+
+@pytest.fixture(autouse=True)
+def limit() -> Iterator[None]:
+    with time_limit(120.0):
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +46,64 @@ def test_publishing_and_subscribing(port: int, version: str, qos: str) -> None:
     run(["mosquitto_pub", *where, "-r", "-n"])
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_messages_wait_for_a_session(port: int, version: str) -> None:
+    where = ["-h", "127.0.0.1", "-p", str(port), "-V", version]
+    session = [*where, "-c", "-i", f"away-{version}", "-q", "2", "-t", f"waiting/{version}"]
+    if version == "mqttv5":
+        session += ["-x", "100"]
+    run(["mosquitto_sub", *session, "-E"])
+    for qos in ("1", "2"):
+        run(["mosquitto_pub", *where, "-q", qos, "-t", f"waiting/{version}", "-m", qos])
+    assert run(["mosquitto_sub", *session, "-C", "2", "-W", "20"]) == b"1\n2\n"
+    run(["mosquitto_sub", *where, "-i", f"away-{version}", "-t", "x", "-E"])
+
+
+def test_lines_from_a_pipe_to_a_group(port: int) -> None:
+    where = ["-h", "127.0.0.1", "-p", str(port), "-V", "mqttv311"]
+    group = ["-c", "-q", "1", "-t", "$share/g/lines"]
+    for name in ("a", "b"):
+        run(["mosquitto_sub", *where, "-i", name, *group, "-E"])
+    run(["mosquitto_pub", *where, "-q", "1", "-t", "lines", "-l"], stdin=b"".join(b"%d\n" % n for n in range(10)))
+    taken = run(["mosquitto_sub", *where, "-i", "a", *group, "-C", "5", "-W", "20"]).split()
+    assert taken == [b"0", b"1", b"2", b"3", b"4"]
+    # It had been sent all ten.  What it had no time to acknowledge comes again, behind that what it didn't take.
+    with subprocess.Popen(["mosquitto_sub", *where, "-i", "b", *group], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        while taken[-1] != b"9":
+            taken.append(other.stdout.readline().strip())
+        other.kill()
+    assert list(dict.fromkeys(taken)) == [b"%d" % number for number in range(10)]
+    for name in ("a", "b"):
+        run(["mosquitto_sub", *where, "-i", name, "-t", "x", "-E"])
+
+
+def test_properties(port: int) -> None:
+    where = ["-h", "127.0.0.1", "-p", str(port), "-V", "mqttv5", "-t", "properties"]
+    properties = ["content-type text/plain", "user-property k 1", "user-property k 2", "response-topic answers/1"]
+    carried = [word for each in properties for word in ("-D", "publish", *each.split())]
+    run(["mosquitto_pub", *where, "-r", "-m", "x", *carried, "-D", "publish", "message-expiry-interval", "1000"])
+    shown = run(["mosquitto_sub", *where, "-C", "1", "-W", "20", "-F", "%C|%P|%R|%p|%r"])
+    assert shown == b"text/plain|k:1 k:2|answers/1|x|1\n"
+    run(["mosquitto_pub", *where, "-r", "-n"])
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_killed_client_leaves_its_will(port: int, version: str) -> None:
+    where = ["-h", "127.0.0.1", "-p", str(port), "-V", version, "-t", "alive", "-q", "1"]
+    will = ["--will-topic", "wills/killed", "--will-payload", "gone", "--will-qos", "2"]
+    with paho_client(port, "watch-wills") as watcher:
+        watcher.subscribe("wills/#", 2)
+        dying = subprocess.Popen(["mosquitto_sub", *where, *will], stdout=subprocess.PIPE)
+        assert dying.stdout is not None
+        watcher.publish("alive", b"yes", 1, retain=True)
+        assert dying.stdout.readline() == b"yes\n"
+        dying.kill()
+        assert bytes(watcher.next().payload) == b"gone"
+        dying.communicate()
+        watcher.publish("alive", b"", 1, retain=True)
+
+
 def test_answers_to_a_request(port: int) -> None:
     where = ["-h", "127.0.0.1", "-p", str(port), "-V", "mqttv5"]
     with paho_client(port, "worker") as worker:
@@ -49,8 +117,8 @@ def test_answers_to_a_request(port: int) -> None:
         assert asking.communicate(timeout=30)[0] == b"answer\n"
 
 
-@pytest.fixture
-def bridge(port: int, tmp_path: Path) -> Iterator[int]:
+@contextmanager
+def bridged(port: int, tmp_path: Path) -> Iterator[int]:
     """The port of a mosquitto that is bridged to the broker: `up/#` out, `down/#` in, `both/#` both ways."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -59,7 +127,7 @@ def bridge(port: int, tmp_path: Path) -> Iterator[int]:
     configuration.write_text(
         f"listener {bridge_port} 127.0.0.1\nallow_anonymous true\nconnection warren\naddress 127.0.0.1:{port}\n"
         "remote_username guest\nremote_password guest\ntopic up/# out 2\ntopic down/# in 2\ntopic both/# both 1\n"
-        "notifications true\nnotification_topic bridge/state\nrestart_timeout 1\n"
+        "notifications true\nnotification_topic bridge/state\nrestart_timeout 1\ncleansession false\n"
     )
     log = tmp_path / "mosquitto.log"
     program = _mosquitto()
@@ -74,6 +142,13 @@ def bridge(port: int, tmp_path: Path) -> Iterator[int]:
         yield bridge_port
     finally:
         child.stop(running, grace_s=5)
+
+
+@pytest.fixture
+def bridge(port: int, tmp_path: Path) -> Iterator[int]:
+    """The port of a bridged mosquitto."""
+    with bridged(port, tmp_path) as bridge_port:
+        yield bridge_port
 
 
 def test_the_bridge(port: int, bridge: int) -> None:
@@ -97,3 +172,31 @@ def test_the_bridge(port: int, bridge: int) -> None:
     finally:
         near.stop()
         far.stop()
+
+
+def test_the_bridge_bridges_a_crash_of_the_broker(tmp_path: Path) -> None:
+    def start(port: int) -> WarrenProcess:
+        return start_warren(tmp_path, data_directory=tmp_path / "data", listen=(f"mqtt=127.0.0.1:{port}",))
+
+    session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    session.SessionExpiryInterval = 1000
+    broker = start(0)
+    port = broker.addresses["mqtt"][1]
+    try:
+        with bridged(port, tmp_path) as bridge_port, paho_client(bridge_port, "far", paho.MQTTv311) as far:
+            with paho_client(port, "near", clean=False, properties=session) as near:
+                near.subscribe("up/#", 2)
+            far.subscribe("down/#", 2)
+            for number in range(30):
+                far.publish("up/1", b"%d" % number, 2)
+                if number == 10:
+                    broker.kill()
+                elif number == 20:
+                    broker = start(port)
+            with paho_client(port, "near", clean=False, properties=session) as near:
+                assert near.session_present
+                assert [int(near.next().payload) for _ in range(30)] == list(range(30)), "each once, in order"
+                near.publish("down/1", b"back", 2)
+            assert bytes(far.next().payload) == b"back"
+    finally:
+        broker.kill()

@@ -75,7 +75,35 @@ def test_a_member_leaves_with_messages_under_way(client: Connected, level: int, 
     assert second.take() == [b"for the other"]
     finish(first, held[0])
     first.lose()
-    assert sorted([held[0].payload, *others, *second.take()]) == [b"0", b"1", b"2", b"3"]
+    again = second.take()
+    assert again == ([held[1].payload] if qos == 1 else []), "MQTT-4.8.2-5: QoS 2 is not sent to anybody else"
+    assert sorted([held[0].payload, *others, held[1].payload]) == [b"0", b"1", b"2", b"3"]
+
+
+@pytest.mark.parametrize("made_in", ["simulated", "durable"])
+def test_a_member_that_comes_back_is_given_the_rest_of_qos_2(
+    request: pytest.FixtureRequest, level: int, made_in: str
+) -> None:
+    broker: SimulatedBroker = request.getfixturevalue(made_in)
+    more: dict[str, Any] = {"session_expiry_interval": 60} if level == versions.V5 else {}
+    first, second = MqttClient(broker, level), MqttClient(broker, level)
+    first.connect("a", clean_start=False, **more)
+    second.connect("b")
+    for member in (first, second):
+        member.subscribe(GROUP, qos=2)
+    publisher = MqttClient(broker, level)
+    publisher.connect("p")
+    for number in range(2):
+        publisher.publish_fully("t", b"%d" % number, 2)
+    (held,) = first.messages()
+    first.lose()
+    assert second.take() == [b"1" if held.payload == b"0" else b"0"]
+    first = MqttClient(broker, level)
+    first.connect("a", clean_start=False, **more)
+    (again,) = [each for each in first.after_connack if isinstance(each, Publish)]
+    assert (again.packet_id, again.payload, again.duplicate) == (held.packet_id, held.payload, True), "MQTT-4.8.2-4"
+    finish(first, again)
+    assert second.take() == []
 
 
 def test_a_named_queue_is_left(client: Connected, level: int, simulated: SimulatedBroker) -> None:

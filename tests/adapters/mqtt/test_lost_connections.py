@@ -1,7 +1,8 @@
 """QoS 1 and 2 while connections and the broker are lost at any point: between two bytes, before and after a flush.
 
 Exactly once and in order at QoS 2, at least once and in order at QoS 1 (MQTT 5 4.3, 4.4, 4.6), from a publisher to a
-subscriber with sessions that outlive their connections.  All that is random comes from a seed.
+subscriber with sessions that outlive their connections; also by a shared subscription, with a peer that now and then
+doesn't read, and with alarms that hold publishes back.  All that is random comes from a seed.
 """
 
 from __future__ import annotations
@@ -66,6 +67,17 @@ class Link:
         self._run.simulated.settle()
         if chance.random() < 0.7:
             self._answer(self.client.packets())
+        if chance.random() < 0.1:
+            self._read_or_not(chance)
+
+    def _read_or_not(self, chance: random.Random) -> None:
+        """Let the peer's side of the network fill up, or be read again."""
+        transport = self.client.transport
+        if transport.socket_room is None:
+            transport.socket_room = chance.choice([0, 5, 100])
+        else:
+            transport.read_by_peer(None)
+            self._run.simulated.settle()
 
     def _answer(self, packets: list[Packet]) -> None:
         for packet in packets:
@@ -76,15 +88,16 @@ class Link:
 
 
 class Run:
-    """A broker on disk and two links."""
+    """A broker and two links.  directory: None for one in memory, which never stops."""
 
-    def __init__(self, seed: int, directory: Path, qos: int, level: int) -> None:
+    def __init__(self, seed: int, directory: Path | None, qos: int, level: int, filter: str = "t") -> None:
         self.chance = random.Random(f"{seed} {qos} {level}")
         self.simulated = SimulatedBroker(directory)
+        self._durable = directory is not None
         self.publisher = PublishingPeer(qos, MESSAGES, self.chance.choice([1, 4, 12]))
         self.subscriber = SubscribingPeer()
         self.to_subscriber = Link(self, "subscriber", self.subscriber, level)
-        self.to_subscriber.client.subscribe("t", qos=qos)
+        self.to_subscriber.client.subscribe(filter, qos=qos)
         self.to_publisher = Link(self, "publisher", self.publisher, level)
         self.crashes = 0
         self._flushing = False
@@ -100,15 +113,24 @@ class Run:
 
     def step(self) -> None:
         event = self.chance.random()
-        if event < 0.01:
+        if event < 0.06:
+            self._alarm(False)  # nobody could connect
+        if event < 0.01 and self._durable:
             self._stop(clean=self.chance.random() < 0.3)
         elif event < 0.03:
             self.to_publisher.lose()
         elif event < 0.05:
             self.to_subscriber.lose()
-        elif event < 0.15:
+        elif event < 0.06:
+            self._alarm(True)
+        elif event < 0.15 and self._durable:
             self._hold_the_disk_up_or_not()
         self.chance.choice([self.to_publisher, self.to_subscriber]).step(self.chance)
+
+    def _alarm(self, raised: bool) -> None:
+        """Have the broker hold publishes back, or take them again."""
+        self.simulated.broker.alarms.set("memory", raised)
+        self.simulated.settle()
 
     def _hold_the_disk_up_or_not(self) -> None:
         simulated = self.simulated
@@ -145,7 +167,8 @@ class Run:
 def test_nothing_is_lost_doubled_or_out_of_order(
     seed: int, qos: int, level: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    run = Run(seed, tmp_path, qos, level)
+    on_disk, shared = seed % 3 != 0, seed % 2 == 0
+    run = Run(seed, tmp_path if on_disk else None, qos, level, "$share/group/t" if shared else "t")
     steps = 0
     while not run.done:
         run.step()
@@ -159,6 +182,7 @@ def test_nothing_is_lost_doubled_or_out_of_order(
     if run._flushing:
         run.simulated.finish_commit()
     run.simulated.settle()
-    assert run.simulated.broker.store.statistics()["entries"] == 0
+    if on_disk:
+        assert run.simulated.broker.store.statistics()["entries"] == 0
     run.simulated.close()
     assert not [record for record in caplog.records if record.exc_info]

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 from typing import Any
 
 import pytest
 
-from adapters.mqtt.codec import reason_codes, versions
+from adapters.mqtt.codec import reason_codes
 from adapters.mqtt.codec.packets import (
-    Auth,
-    ConnAck,
-    Connect,
     Disconnect,
     PubAck,
     Publish,
     PubRec,
-    SubAck,
     Subscription,
 )
 from adapters.mqtt.settings import MqttSettings
@@ -175,38 +168,3 @@ def test_an_expiry_can_be_changed_when_leaving_but_not_from_zero(client: Connect
     wrong = client("b")
     answers = wrong.send(Disconnect(0, {"session_expiry_interval": 5}))
     assert only(Disconnect, answers).reason_code == reason_codes.PROTOCOL_ERROR
-
-
-def _proof(password: bytes, first_bare: str, challenge: str) -> bytes:
-    fields = dict(part.split("=", 1) for part in challenge.split(","))
-    salted = hashlib.pbkdf2_hmac("sha256", password, base64.b64decode(fields["s"]), int(fields["i"]))
-    client_key = hmac.digest(salted, b"Client Key", "sha256")
-    bare = f"c=biws,r={fields['r']}"
-    message = f"{first_bare},{challenge},{bare}".encode()
-    signature = hmac.digest(hashlib.sha256(client_key).digest(), message, "sha256")
-    proof = bytes(a ^ b for a, b in zip(client_key, signature, strict=True))
-    return f"{bare},p={base64.b64encode(proof).decode()}".encode()
-
-
-@pytest.mark.parametrize("password", [b"guest", b"wrong"])
-def test_scram(simulated: SimulatedBroker, password: bytes) -> None:
-    made = MqttClient(simulated)
-    method = "SCRAM-SHA-256"
-    packet = Connect(
-        "c", versions.V5, properties={"authentication_method": method, "authentication_data": b"n,,n=guest,r=abc"}
-    )
-    challenge = only(Auth, made.send(packet)).properties["authentication_data"].decode()
-    data = _proof(password, "n=guest,r=abc", challenge)
-    answer = only(ConnAck, made.send(Auth(0x18, {"authentication_method": method, "authentication_data": data})))
-    if password == b"guest":
-        assert answer.reason_code == 0
-        assert answer.properties["authentication_data"].startswith(b"v=")
-        only(SubAck, made.subscribe("t"))
-    else:
-        assert answer.reason_code == reason_codes.NOT_AUTHORIZED
-        assert made.closed
-
-
-def test_an_unknown_authentication_method(simulated: SimulatedBroker) -> None:
-    answer = MqttClient(simulated).connect("c", authentication_method="GS2-KRB5")
-    assert answer.reason_code == reason_codes.BAD_AUTHENTICATION_METHOD

@@ -8,6 +8,7 @@ import pytest
 
 from adapters.mqtt.codec import versions
 from adapters.mqtt.codec.packets import Publish, Will
+from core.mqtt_sessions.traffic import TICK_MS
 from tests.adapters.mqtt.conftest import Connected
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient
@@ -126,6 +127,7 @@ def test_nothing_is_left_of_clean_sessions(client: Connected, level: int, simula
     made.publish_fully("a", b"x", 2)
     made.lose()
     assert not simulated.vhost.queues
+    simulated.advance(TICK_MS)
     assert simulated.timers == timers
     assert not simulated.broker.mqtt.of(simulated.vhost).sessions
     simulated.check()

@@ -261,3 +261,19 @@ def test_random_lives(seed: int, tmp_path: Path, caplog: pytest.LogCaptureFixtur
         life.step()
     life.simulated.close()
     assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_restarts_do_not_prolong_a_session(tmp_path: Path) -> None:
+    simulated = SimulatedBroker(tmp_path)
+    made = MqttClient(simulated)
+    made.connect("c", session_expiry_interval=10)
+    made.subscribe("t", qos=1)
+    simulated.crash()
+    for _ in range(3):
+        simulated.advance(3_000)
+        simulated.crash()
+    world = simulated.broker.mqtt.of(simulated.vhost)
+    assert "c" in world.sessions
+    simulated.advance(1_000)
+    assert "c" not in world.sessions
+    simulated.close()

@@ -1,0 +1,49 @@
+"""A connection's unacknowledged messages, as the watch of the acknowledgement timeout wants to see them.
+
+MQTT can't end a subscription from the broker's side, so a client that keeps a message too long is disconnected (spec
+C.5); what it didn't acknowledge is sent again, to another consumer where there is one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from adapters.mqtt.codec import reason_codes
+
+if TYPE_CHECKING:
+    from adapters.mqtt.connection import MqttConnection
+    from core.consumer import Consumer
+    from core.unacked import Unacked
+
+
+class MqttAckHolder:
+    """See core.ack_timeout.AckHolder."""
+
+    __slots__ = ("_connection", "delivery_notes")
+
+    def __init__(self, connection: MqttConnection) -> None:
+        self._connection = connection
+        self.delivery_notes: list[tuple[int, int]] = []
+
+    @property
+    def unacked(self) -> Unacked:
+        """What was sent and belongs to a queue still, in the order of sending."""
+        connection = self._connection
+        consumers = connection.consumers or {}
+        found: Unacked = {}
+        for outgoing in connection.session.outgoing.values():
+            if outgoing.queue is not None and outgoing.message is not None:
+                found[outgoing.number] = (outgoing.queue, outgoing.message, consumers.get(outgoing.source))
+        return found
+
+    @property
+    def delivery_tag(self) -> int:
+        """The number of the last message that was sent."""
+        return self._connection.session.sent_number
+
+    def acknowledgement_timed_out(self, consumer: Consumer, timeout_ms: int) -> None:
+        """Disconnect."""
+        self._connection.disconnect(
+            reason_codes.IMPLEMENTATION_SPECIFIC_ERROR,
+            f"a message from {consumer.queue.description} was not acknowledged within {timeout_ms} ms",
+        )

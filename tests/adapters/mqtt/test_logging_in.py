@@ -1,0 +1,156 @@
+"""Which virtual host a client enters, logins by certificate, and refused logins, which are answered late (spec C.2)."""
+
+from __future__ import annotations
+
+import pytest
+
+from adapters.mqtt import late_refusal
+from adapters.mqtt.codec import reason_codes, versions
+from adapters.mqtt.codec.encode import encode
+from adapters.mqtt.codec.packets import ConnAck, Connect, PingReq
+from adapters.mqtt.logging_in import CERTIFICATE_MAPPING, PORT_MAPPING
+from adapters.mqtt.settings import MqttSettings
+from tests.support.simulated_broker import SimulatedBroker
+from tests.support.simulated_mqtt import MqttClient, only
+
+CERTIFICATE = "O=Plant,CN=sensor:7"
+PORT = 1883
+
+
+@pytest.fixture
+def vhosts(simulated: SimulatedBroker) -> SimulatedBroker:
+    """Virtual hosts that anybody may enter."""
+    broker = simulated.broker
+    broker.users.add_user("device", "secret")
+    broker.users.add_user(CERTIFICATE, "secret")
+    broker.users.add_user("7", "secret")
+    for name in ("by-port", "by-certificate", "prefix", "O=Plant,CN=sensor", "configured"):
+        broker.add_vhost(name, {})
+        for user in ("guest", "device", CERTIFICATE, "7"):
+            broker.users.set_permissions(user, name, ".*", ".*", ".*")
+    broker.users.set_permissions("device", "/", ".*", ".*", ".*")
+    return simulated
+
+
+def entered(
+    simulated: SimulatedBroker,
+    *,
+    username: str | None = None,
+    certificate: str | None = None,
+    settings: MqttSettings | None = None,
+) -> tuple[str, str]:
+    """The user and the virtual host of a client that logs in."""
+    made = MqttClient(simulated, settings=settings or MqttSettings(certificate_login=True, default_vhost="configured"))
+    made.transport.certificate_name = certificate
+    made.transport.port = PORT
+    answer = made.connect("c", username=username, password=None if username is None else b"secret")
+    assert answer.reason_code == 0
+    client = made.connection.logged_in
+    return client.user.name, client.vhost.name
+
+
+def test_without_a_certificate(vhosts: SimulatedBroker) -> None:
+    parameters = vhosts.broker.parameters
+    parameters.set_global(CERTIFICATE_MAPPING, {CERTIFICATE: "by-certificate"})
+    assert entered(vhosts, username="device") == ("device", "configured")
+    parameters.set_global(PORT_MAPPING, {str(PORT): "by-port", "1": "no"})
+    assert entered(vhosts, username="device") == ("device", "by-port")
+    assert entered(vhosts) == ("guest", "by-port")
+    assert entered(vhosts, username="prefix:device") == ("device", "prefix")
+    parameters.set_global(PORT_MAPPING, {"1": "no"})
+    assert entered(vhosts, username="device") == ("device", "configured")
+
+
+def test_with_a_certificate(vhosts: SimulatedBroker) -> None:
+    parameters = vhosts.broker.parameters
+    assert entered(vhosts, certificate=CERTIFICATE) == (CERTIFICATE, "configured")
+    parameters.set_global(PORT_MAPPING, {str(PORT): "by-port"})
+    assert entered(vhosts, certificate=CERTIFICATE) == (CERTIFICATE, "by-port")
+    parameters.set_global(CERTIFICATE_MAPPING, {CERTIFICATE: "by-certificate"})
+    assert entered(vhosts, certificate=CERTIFICATE) == (CERTIFICATE, "by-certificate")
+    assert entered(vhosts, certificate=CERTIFICATE, username="device") == ("device", "by-port"), (
+        "credentials count first"
+    )
+
+
+def test_a_certificate_s_name_may_name_the_virtual_host(vhosts: SimulatedBroker) -> None:
+    vhosts.broker.users.delete_user(CERTIFICATE)
+    assert entered(vhosts, certificate=CERTIFICATE) == ("7", "O=Plant,CN=sensor")
+    settings = MqttSettings(certificate_login=True, ignore_colons_in_username=True)
+    made = MqttClient(vhosts, settings=settings)
+    made.transport.certificate_name = CERTIFICATE
+    assert made.connect("c").reason_code == reason_codes.NOT_AUTHORIZED
+
+
+def test_certificates_count_only_where_they_are_asked_for(vhosts: SimulatedBroker) -> None:
+    assert entered(vhosts, certificate=CERTIFICATE, settings=MqttSettings()) == ("guest", "/")
+
+
+def test_a_mapping_that_is_none_is_no_mapping(vhosts: SimulatedBroker) -> None:
+    vhosts.broker.parameters.set_global(PORT_MAPPING, ["by-port"])
+    assert entered(vhosts, username="device") == ("device", "configured")
+    vhosts.broker.parameters.set_global(PORT_MAPPING, {str(PORT): 5})
+    assert entered(vhosts, username="device") == ("device", "configured")
+
+
+def wrong(level: int) -> bytes:
+    """A CONNECT with a wrong password."""
+    return encode(Connect("c", level, True, 0, None, "guest", b"wrong"), level)
+
+
+def test_a_refused_login_is_answered_late(simulated: SimulatedBroker, level: int) -> None:
+    timers = simulated.timers
+    made = MqttClient(simulated, level)
+    assert made.send_bytes(wrong(level)) == []
+    assert made.transport.paused
+    assert made.send(PingReq()) == [], "nothing is taken meanwhile"
+    simulated.advance(2_999)
+    assert made.packets() == []
+    assert not made.closed
+    simulated.advance(1)
+    code = only(ConnAck, made.packets()).reason_code
+    assert code == (reason_codes.BAD_USER_NAME_OR_PASSWORD if level == versions.V5 else 4)
+    assert made.closed
+    made.lose()
+    assert simulated.timers == timers
+    assert not simulated.broker.mqtt.refused_logins
+
+
+def test_who_waits_for_a_refusal_and_leaves_is_forgotten(simulated: SimulatedBroker) -> None:
+    timers = simulated.timers
+    made = MqttClient(simulated)
+    made.send_bytes(wrong(versions.V5))
+    made.lose()
+    assert not simulated.broker.mqtt.refused_logins
+    assert simulated.timers == timers
+    assert not simulated.broker.sessions
+
+
+def test_a_broker_that_stops_does_not_wait(simulated: SimulatedBroker) -> None:
+    made = MqttClient(simulated)
+    made.send_bytes(wrong(versions.V5))
+    made.connection.shut_down("stopping")
+    simulated.settle()
+    only(ConnAck, made.packets())
+    assert made.closed
+
+
+def test_not_all_wait_at_a_time(simulated: SimulatedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(late_refusal, "WAITING_MAX", 3)
+    clients = [MqttClient(simulated) for _ in range(5)]
+    for client in clients:
+        client.send_bytes(wrong(versions.V5))
+    assert [client.closed for client in clients] == [True, True, False, False, False], "the first waited longest"
+    assert len(simulated.broker.mqtt.refused_logins) == 3
+    simulated.advance(3_000)
+    assert all(client.closed for client in clients)
+
+
+def test_no_delay_can_be_configured(simulated: SimulatedBroker) -> None:
+    made = MqttClient(simulated, settings=MqttSettings(refused_login_delay_ms=0))
+    only(ConnAck, made.send_bytes(wrong(versions.V5)))
+
+
+def test_others_log_in_meanwhile(simulated: SimulatedBroker) -> None:
+    MqttClient(simulated).send_bytes(wrong(versions.V5))
+    assert MqttClient(simulated).connect("c").reason_code == 0

@@ -1,0 +1,123 @@
+"""$SYS: the topics that Mosquitto's users know, their values, who may see them, and who doesn't (spec C.3)."""
+
+from __future__ import annotations
+
+import pytest
+
+from adapters.mqtt.codec import reason_codes, versions
+from adapters.mqtt.codec.packets import Disconnect, PingReq, PubAck, Publish, SubAck
+from tests.adapters.mqtt.conftest import Connected
+from tests.support.simulated_broker import SimulatedBroker
+from tests.support.simulated_mqtt import MqttClient, only
+
+MOSQUITTO = {
+    *("version", "uptime", "clients/connected", "clients/active", "clients/disconnected", "clients/inactive"),
+    *("clients/expired", "clients/maximum", "clients/total", "subscriptions/count", "shared_subscriptions/count"),
+    *("messages/received", "messages/sent", "messages/stored", "store/messages/count", "store/messages/bytes"),
+    *("bytes/received", "bytes/sent", "publish/messages/received", "publish/messages/sent"),
+    *("publish/messages/dropped", "publish/bytes/received", "publish/bytes/sent", "retained messages/count"),
+}
+LOAD = (
+    *("messages/received", "messages/sent", "publish/received", "publish/sent", "publish/dropped"),
+    *("bytes/received", "bytes/sent", "connections", "sockets"),
+)
+
+
+def values(client: MqttClient) -> dict[str, str]:
+    """All of $SYS now, without the beginning of the names."""
+    found = [each for each in client.subscribe("$SYS/#") if isinstance(each, Publish)]
+    client.unsubscribe("$SYS/#")
+    assert all(each.retain for each in found)
+    return {each.topic.removeprefix("$SYS/broker/"): each.payload.decode() for each in found}
+
+
+def test_all_are_there(client: Connected, level: int) -> None:
+    expected = {*MOSQUITTO, *(f"load/{name}/{minutes}min" for name in LOAD for minutes in (1, 5, 15))}
+    assert values(client("s", level)).keys() == expected
+
+
+def test_their_values(client: Connected, simulated: SimulatedBroker) -> None:
+    simulated.broker.mqtt.product = "Warren 1.2"
+    away = client("away", clean_start=False, session_expiry_interval=5)
+    away.subscribe("a", "$share/g/b", qos=1)
+    away.lose()
+    publisher = client("p")
+    publisher.publish("a", b"12345", 1, retain=True)
+    publisher.publish("a", b"nobody", 0)
+    publisher.send(PingReq())
+    watcher = client("w")
+    watcher.subscribe("a")
+    simulated.advance(3_000)
+    found = values(watcher)
+    assert found["version"] == "Warren 1.2"
+    assert found["uptime"] == "3 seconds"
+    assert (found["clients/connected"], found["clients/disconnected"], found["clients/total"]) == ("2", "1", "3")
+    assert found["clients/maximum"] == "2"
+    assert (found["subscriptions/count"], found["shared_subscriptions/count"]) == ("4", "1")
+    assert found["retained messages/count"] == "1"
+    assert found["store/messages/count"] == "1"
+    assert found["publish/messages/received"] == "2"
+    assert found["publish/messages/sent"] == "1"
+    assert found["publish/messages/dropped"] == "1", "what has QoS 0 doesn't wait for who is away"
+    assert int(found["messages/received"]) == 3 + 2 + 2 + 1, "CONNECT, SUBSCRIBE, PUBLISH, PINGREQ"
+    assert int(found["bytes/received"]) > 100
+    simulated.advance(5_000)
+    assert values(watcher)["clients/expired"] == "1"
+
+
+def test_rates(client: Connected, simulated: SimulatedBroker) -> None:
+    publisher, watcher = client("p", keep_alive_s=0), client("w", keep_alive_s=0)
+    for _ in range(60):
+        for _ in range(10):
+            publisher.publish("t", b"x")
+        simulated.advance(10_000)
+    found = values(watcher)
+    assert float(found["load/publish/received/1min"]) == pytest.approx(60, abs=0.5)
+    assert float(found["load/publish/received/5min"]) == pytest.approx(60 * (1 - 2.72**-2), abs=1)
+    assert float(found["load/publish/received/15min"]) == pytest.approx(60 * (1 - 2.72 ** (-2 / 3)), abs=1)
+
+
+def test_what_has_changed_comes_every_ten_seconds(client: Connected, simulated: SimulatedBroker) -> None:
+    subscriber = client("s")
+    subscriber.subscribe("$SYS/broker/uptime", "$SYS/broker/version")
+    simulated.advance(10_000)
+    assert {each.topic for each in subscriber.messages()} == {"$SYS/broker/uptime", "$SYS/broker/version"}
+    simulated.advance(10_000)
+    (message,) = subscriber.messages()
+    assert (message.topic, message.payload, message.retain) == ("$SYS/broker/uptime", b"20 seconds", False)
+
+
+def test_wildcards_do_not_match_them(client: Connected, level: int, simulated: SimulatedBroker) -> None:
+    away = client(
+        "away", level, clean_start=False, **({"session_expiry_interval": 1000} if level == versions.V5 else {})
+    )
+    away.subscribe("#", "+/broker/uptime", qos=1)
+    away.lose()
+    other = client("other", level)
+    answers = other.subscribe("#", "+/broker/uptime", "$SYS/broker/uptime")
+    assert [each.topic for each in answers if isinstance(each, Publish)] == ["$SYS/broker/uptime"]
+    simulated.advance(10_000)
+    assert [each.topic for each in other.messages()] == ["$SYS/broker/uptime"]
+    assert simulated.broker.mqtt.dropped == 0, "they don't even come to the queues of others"
+
+
+def test_other_dollar_topics_do_not_wait_for_wildcards_either(client: Connected, simulated: SimulatedBroker) -> None:
+    away = client("away", clean_start=False, session_expiry_interval=1000)
+    away.subscribe("#", qos=1)
+    away.lose()
+    assert only(PubAck, client("p").publish("$own/x", b"x", 1)).reason_code == reason_codes.NO_MATCHING_SUBSCRIBERS
+    assert simulated.queue("mqtt-subscription-away").ready_count == 0
+
+
+def test_permissions(client: Connected, level: int, simulated: SimulatedBroker) -> None:
+    users = simulated.broker.users
+    made = client("c", level)
+    made.publish("$SYS/broker/uptime", b"forged")
+    assert made.closed
+    if level == versions.V5:
+        assert only(Disconnect, client("d").publish("$SYS", b"forged")).reason_code == reason_codes.NOT_AUTHORIZED
+    users.set_topic_permissions("guest", "/", "amq.topic", ".*", r"^(?!\$SYS)")
+    refused = {versions.V3_1: 0, versions.V3_1_1: 0x80, versions.V5: reason_codes.NOT_AUTHORIZED}[level]
+    answers = client("e", level).subscribe("$SYS/#")
+    assert only(SubAck, answers).reason_codes == (refused,)
+    assert not [each for each in answers if isinstance(each, Publish)]
