@@ -29,7 +29,7 @@ from core.declaration_queue import remove_queue
 from core.definitions.store import DefinitionStore
 from core.errors import NotAllowed, PreconditionFailed
 from core.limits import BrokerLimits, Usage, check_connection, check_vhost
-from core.mqtt_sessions.registry import MqttWorld
+from core.mqtt_sessions.world import MqttWorld
 from core.outbox import Outbox
 from core.parameters import Parameters
 from core.policies.table import PolicyTable

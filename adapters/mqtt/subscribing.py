@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("warren.mqtt")
 
 QUEUE_QOS_MAX: Final = 1
-"""Granted for `$queue/NAME`: a message of QoS 2 is its client's alone (MQTT-4.8.2-5), and would be lost to the queue."""
+"""Granted for `$queue/NAME`: a message of QoS 2 is its client's alone (MQTT-4.8.2-5), and the queue would lose it."""
 
 
 def subscribe(connection: MqttConnection, packet: Subscribe) -> None:

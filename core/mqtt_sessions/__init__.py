@@ -7,7 +7,10 @@ Nothing here knows MQTT's bytes.  An adapter attaches to a session as its holder
     session_queue   the queue behind a session
     outgoing        a message of QoS 1 or 2 on its way to a client
     session         a client's session, and its QoS 2 state on disk
+    records         what that state is on disk
     registry        the sessions of a virtual host, and how they come back after a restart
+    world           those of all virtual hosts
+    traffic         counters and rates
     publishing      messages that the broker publishes by itself: wills, retained ones
     system_topics   $SYS
 """

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from core.deadlines import Deadline
-    from core.mqtt_sessions.registry import MqttWorld
+    from core.mqtt_sessions.world import MqttWorld
 
 TICK_MS: Final = 10_000
 """As Mosquitto's sys_interval."""

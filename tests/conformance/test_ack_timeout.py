@@ -12,7 +12,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import ChannelClosedByBroker
 
 from tests.conformance.scenario import Inbox, Workbench, fill, process_until, ready_count, send
-from tests.support.brokers import Broker
+from tests.support.brokers import Broker, run_warren
 
 TIMEOUT_MS = 300
 
@@ -131,3 +131,18 @@ def test_the_log_warns_at_half_the_time(bench: Workbench, channel: BlockingChann
     assert len(lines) == 2
     assert f"at {TIMEOUT_MS} ms it will be cancelled" in lines[0]
     assert "cancelling it" in lines[1]
+
+
+def test_the_configuration_sets_what_counts_where_nobody_says_anything() -> None:
+    """And 0 in an argument means none, whatever it is."""
+    with run_warren("--set", f"consumer_timeout_ms={TIMEOUT_MS}") as broker:
+        bench = Workbench(broker.address)
+        channel = bench.channel()
+        usual, unhurried = bench.queue(channel), bench.queue(channel, arguments={"x-consumer-timeout": 0})
+        inboxes = [Inbox(channel, queue) for queue in (unhurried, usual)]
+        for queue in (unhurried, usual):
+            fill(channel, queue, 1)
+        inboxes[1].wait_for_cancel()
+        assert ready_count(channel, usual) == 1
+        assert not inboxes[0].cancelled
+        bench.clean_up()

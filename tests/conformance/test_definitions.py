@@ -110,10 +110,13 @@ def test_one_bad_item_refuses_the_whole_file(bench: Workbench, broker: Broker, t
     assert not any(queue_exists(bench, name) for name in names)
 
 
-def test_a_single_virtual_host(bench: Workbench, broker: Broker, defined: None, tmp_path: Path) -> None:
+def test_a_single_virtual_host(
+    bench: Workbench, broker: Broker, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     """Exported with -p, imported into another; who may use it isn't part of it."""
     if not broker.is_warren:
         pytest.skip("RabbitMQ does this over HTTP only")
+    request.getfixturevalue("defined")
     path = tmp_path / "one.json"
     broker.ctl("export_definitions", "-p", VHOST, str(path))
     document = json.loads(path.read_text())

@@ -122,10 +122,15 @@ def test_a_ttl_for_what_waits_already(bench: Workbench, channel: BlockingChannel
     fill(channel, queue, 3)
     definition = f'{{"message-ttl": 20, "dead-letter-exchange": "", "dead-letter-routing-key": "{graveyard}"}}'
     policies.set("p", "^aging-", definition, "--apply-to", "queues")
-    send(channel, "", queue, b"4")
-    letters = Inbox(channel, graveyard, auto_ack=True)
-    process_until(channel, lambda: b"4" in [letter.body for letter in letters.deliveries])
-    assert {letter.properties.headers["x-death"][0]["reason"] for letter in letters.deliveries} == {"expired"}
+    later = bench.queue(channel)
+    shows_the_time = bench.queue(
+        channel, arguments={"x-message-ttl": 300, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": later}
+    )
+    send(channel, "", shows_the_time, b"now")
+    Inbox(channel, later).wait(1)
+    assert ready_count(channel, queue) == 0
+    letters = Inbox(channel, graveyard, auto_ack=True).wait(3)
+    assert [letter.properties.headers["x-death"][0]["reason"] for letter in letters] == ["expired"] * 3
     policies.clear("p")
     assert fill(channel, queue, 2) == drain(channel, queue)
 

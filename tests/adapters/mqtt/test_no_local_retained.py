@@ -46,11 +46,11 @@ def test_deep_topics_take_their_share_of_the_room(client: Connected, monkeypatch
     made.publish("/" * 130, b"x", retain=True)
     made.publish("/" * 139, b"too much", retain=True)
     made.publish("a", b"y", retain=True)
-    assert [each.payload for each in made.subscribe("#") if isinstance(each, Publish)] == [b"x", b"y"]
+    assert {each.payload for each in made.subscribe("#") if isinstance(each, Publish)} == {b"x", b"y"}
     made.publish("/" * 130, b"", retain=True)
     made.publish("/" * 139, b"fits", retain=True)
     made.unsubscribe("#")
-    assert [each.payload for each in made.subscribe("#") if isinstance(each, Publish)] == [b"y", b"fits"]
+    assert {each.payload for each in made.subscribe("#") if isinstance(each, Publish)} == {b"y", b"fits"}
 
 
 def test_a_named_queue_is_granted_qos_1_at_most(client: Connected, simulated: SimulatedBroker) -> None:

@@ -165,6 +165,47 @@ def test_like_a_dictionary(seed: int) -> None:
         engine.close()
 
 
+def test_a_torn_record_leaves_what_was_known_before(tmp_path: Path) -> None:
+    """Wherever it is cut off."""
+    directory, copy = tmp_path / "data", tmp_path / "copy"
+    engine, _ = reopened(directory)
+    first, second = store(engine, [b"1", b"2"])
+    engine.count_failures(QUEUE, first, 1)
+    flush(engine)
+    before = engine.statistics()["bytes_on_disk"]
+    engine.count_failures(QUEUE, first, 2)
+    engine.count_failures(QUEUE, second, 1)
+    flush(engine)
+    after = engine.statistics()["bytes_on_disk"]
+    engine.close()
+    for size in range(before, after + 1):
+        (segment,) = segment_files(crash_copy(directory, copy))
+        with segment.open("r+b") as file:
+            file.truncate(size)
+        again, _ = reopened(copy)
+        counted = {first.position: 1} if size < after else {first.position: 2, second.position: 1}
+        assert again.failures(QUEUE) == counted
+        again.close()
+
+
+def test_a_damaged_record_is_set_aside(tmp_path: Path) -> None:
+    engine, _ = reopened(tmp_path)
+    (message,) = store(engine, [b"1"])
+    engine.count_failures(QUEUE, message, 5)
+    flush(engine)
+    store(engine, [b"2"])
+    engine.close()
+    (segment,) = segment_files(tmp_path)
+    content = segment.read_bytes()
+    offset = content.index((5).to_bytes(4, "little"), content.index(b"1") + 40)
+    segment.write_bytes(content[:offset] + b"\xff" + content[offset + 1 :])
+    engine, positions = reopened(tmp_path)
+    assert len(positions) == 2
+    assert engine.failures(QUEUE) == {}
+    assert len(engine.damage()) == 1
+    engine.close()
+
+
 def test_a_record_of_failures() -> None:
     payload = encode_failed(7, 2**63, {10: 1, 20: FAILURES_MAX + 5})
     assert decode_failed(b"__" + payload, 2, 2 + len(payload)) == (7, 2**63, {10: 1, 20: FAILURES_MAX})
