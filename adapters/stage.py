@@ -47,6 +47,7 @@ class Stage:
         self.port = below.port
         self.certificate_name = below.certificate_name
         self.credentials = below.credentials
+        self.is_websocket = below.is_websocket
         self.tls = below.tls
 
     # What a kind of stage defines
@@ -96,7 +97,7 @@ class Stage:
 
     def connection_lost(self, reason: str) -> None:
         """The connection is gone."""
-        self.closing = True
+        self.closing = self._said_farewell = True
         if self.session is not None:
             self.session.connection_lost(reason)
 

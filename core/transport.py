@@ -33,7 +33,8 @@ class Transport(Protocol):
 
     peer_host, peer_port, host, port: the two ends.  tls: what TLS agreed on, None without TLS.  certificate_name: the
     name to log in with, from the peer's verified TLS certificate, if it showed one.  credentials: who the peer said it
-    is before the session began (HTTP Basic), which counts instead of what it says to the session.
+    is before the session began (HTTP Basic), which counts instead of what it says to the session.  is_websocket: the
+    session's bytes come and go in a WebSocket's messages, which only listings tell.
     """
 
     peer_host: str
@@ -42,6 +43,7 @@ class Transport(Protocol):
     port: int
     certificate_name: str | None
     credentials: Credentials | None
+    is_websocket: bool
     tls: TlsState | None
 
     @property

@@ -18,7 +18,6 @@ import trio
 
 from core.errors import StorageError
 from gateway import cli_exit_codes as codes
-from gateway.ctl_commands import run_command
 from gateway.ctl_control import Control, failure
 from gateway.ctl_protocol import (
     CONTENT_BYTES_MAX,
@@ -89,6 +88,8 @@ async def _answer(control: Control, stream: trio.SocketStream, line: bytes, begi
         content = await _read_content(stream, request.get("content_bytes"), beginning)
     except ValueError as error:
         return failure(f"the request is not understood: {error}", codes.USAGE)
+    from gateway.ctl_commands import run_command
+
     return await run_command(control, request, content)
 
 

@@ -53,6 +53,7 @@ class Link:
         "credentials",
         "host",
         "hub",
+        "is_websocket",
         "outbox",
         "peer_host",
         "peer_port",
@@ -74,6 +75,7 @@ class Link:
         self.host, self.port = _address(sock.getsockname)
         self.certificate_name: str | None = None
         self.credentials: Credentials | None = None
+        self.is_websocket = False
         self.tls: TlsState | None = None
         self.received_bytes = 0
         self.sent_bytes = 0
@@ -208,10 +210,15 @@ class Link:
         elif self._closing and not self._shut:
             self._shut_down()
         self._watch()
-        if not self._closed and not self._closing:
+        if self._closed or self._closing:
+            return
+        try:
             self.outbox.sent(unsent)
             if not unsent:
                 self.session.drained()
+        except Exception:
+            _log.exception("%s:%s: internal error; closing the connection", self.peer_host, self.peer_port)
+            self.abort()
 
     def _shut_down(self) -> None:
         self._shut = True

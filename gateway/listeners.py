@@ -103,11 +103,19 @@ class ListeningSocket:
                     return
                 _log.warning("accepting on %s failed: %s", format_address(*self.address), error)
                 return
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            link = Link(self._hub, sock)
-            session, outbox = self._accept(self._hub.broker, link)
-            self._hub.add(link)
-            link.start(session, outbox)
+            try:
+                self._take(sock)
+            except Exception:
+                # A bug that one connection runs into ends that connection, not the broker.
+                _log.exception("%s: internal error; closing a new connection", format_address(*self.address))
+                sock.close()
+
+    def _take(self, sock: socket.socket) -> None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        link = Link(self._hub, sock)
+        session, outbox = self._accept(self._hub.broker, link)
+        link.start(session, outbox)
+        self._hub.add(link)
 
     def _exhausted(self, why: str) -> None:
         now_ms = self._hub.broker.now_ms

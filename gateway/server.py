@@ -13,6 +13,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
@@ -162,6 +163,10 @@ async def serve(config: Config) -> None:
             _log.info("Warren %s is ready: %s, control with `warren ctl`, Ctrl-C stops it", WARREN_VERSION, where)
             if config.ready_file is not None:
                 write_ready_file(config.ready_file, server.listening)
+            if config.data_directory is not None:
+                # No start has to wait for what `warren ctl` needs; a later one than this might find the next version's
+                # files on the disk, and `warren ctl stop` has to work then.
+                import_module("gateway.ctl_commands")
             gc.collect()
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)

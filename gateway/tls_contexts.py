@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.config import Config, ConfigError
 from gateway.tls_files import Loaded, load_certificate
+from gateway.tls_turns import HandshakeTurns
 
 if TYPE_CHECKING:
     from gateway.config_values import CertificateFiles
@@ -29,6 +30,9 @@ _log = logging.getLogger("warren.tls")
 
 CHECK_INTERVAL_MS: Final = 1000
 """Between two looks at the files."""
+
+_FileState = tuple[int, int, int, int]
+"""Times of the last modification and of the last change of rights, inode and size."""
 
 _VERSIONS: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
@@ -61,7 +65,7 @@ class TlsSettings:
 
 
 class TlsContexts:
-    """See the head of this file.
+    """See the head of this file.  turns: of the handshakes with these certificates.
 
     Raises ConfigError, which ends the start, when the files can't be used.
     """
@@ -81,6 +85,7 @@ class TlsContexts:
             san_type=config.tls_certificate_login_san_type,
             san_index=config.tls_certificate_login_san_index,
         )
+        self.turns = HandshakeTurns()
         self._config = config
         self._files = _files(config)
         self._state = self._look()
@@ -106,8 +111,8 @@ class TlsContexts:
         else:
             _log.info("certificates were loaded again, since their files have changed")
 
-    def _look(self) -> list[tuple[int, int, int] | None]:
-        """What tells a file that was replaced: modification time, inode and size."""
+    def _look(self) -> list[_FileState | None]:
+        """What tells a file that was replaced or changed, or that may be read only now."""
         return [_state(path) for path in self._files]
 
     def _load(self, now_ms: int) -> tuple[ssl.SSLContext, dict[str, ssl.SSLContext]]:
@@ -159,12 +164,12 @@ def _files(config: Config) -> list[Path]:
     return [path for path in named if path is not None]
 
 
-def _state(path: Path) -> tuple[int, int, int] | None:
+def _state(path: Path) -> _FileState | None:
     try:
         found = os.stat(path)
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_ino, found.st_size
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size
 
 
 def _text(error: Exception) -> str:

@@ -59,6 +59,7 @@ _REASONS: Final = {
     "INAPPROPRIATE_FALLBACK": ("the client tried again with an older version of TLS than both can use", ""),
     "WRONG_VERSION_NUMBER": ("what came is not TLS", "have the client use TLS, or another port"),
     "HTTP_REQUEST": ("plain HTTP on a TLS port", "have the client use https or wss, or another port"),
+    "CALLBACK_FAILED": ("the client asks for a server name that is no ASCII (IDNA has a form that is)", ""),
     "NO_RENEGOTIATION": ("the client wanted to renegotiate, which isn't allowed", ""),
     "DECRYPTION_FAILED_OR_BAD_RECORD_MAC": (
         "what came can't be decrypted: it was changed on its way, or isn't TLS",

@@ -8,6 +8,10 @@ Everything decrypted in one turn goes to the session in one piece, and everythin
 one write.  What the socket doesn't take is known to the session's outbox as it is without TLS, so its consumers slow
 down.
 
+Handshakes are the one costly step, so they take turns (`tls_turns`): one whose turn it isn't keeps what it has
+received, and reads nothing more until then.  A peer's close_notify waits for a session that has paused reading, as the
+end of a plain connection does, so that it takes what came before.
+
 The session is made when the handshake is over, so it never sees a peer that couldn't prove who it is.  A failed
 handshake is one line in the log that says whose fault it is; OpenSSL's alert goes to the peer before the connection is
 closed.  A connection that ends without close_notify has ended all the same: every protocol carried here knows by itself
@@ -60,6 +64,9 @@ class TlsStage(Stage):
         )
         self._established = False
         self._handshake_bytes = 0
+        self._held = b""
+        self._paused = False
+        self._ended = False
         self._reason: str | None = None
         self._deadline = broker.deadlines.schedule(
             broker.now_ms + contexts.settings.handshake_timeout_ms, self._handshake_expired
@@ -69,17 +76,42 @@ class TlsStage(Stage):
 
     def receive(self, data: bytes) -> None:
         """Decrypt, or go on with the handshake."""
+        if self.closing or self._ended or self._object is None:
+            return
+        if not self._handshake_bytes and not self._held and data[0] != CLIENT_HELLO[0]:
+            self._refuse_plain_text(data)
+        elif self._established or (not self._held and self._contexts.turns.is_open(self.broker)):
+            self._decrypt(self._object, data)
+        else:
+            self._wait_for_turn(data)
+
+    def _wait_for_turn(self, data: bytes) -> None:
+        if not self._held:
+            self.below.pause()
+            self._contexts.turns.wait(self.broker, self._go_on, has_begun=self._handshake_bytes > 0)
+        self._held += data
+
+    def _go_on(self) -> None:
+        """It is this handshake's turn."""
         if self.closing or self._object is None:
             return
-        if not self._handshake_bytes and data[0] != CLIENT_HELLO[0]:
-            self._refuse_plain_text(data)
-            return
+        held = self._held
+        self._held = b""
+        try:
+            self.below.resume()
+            self._decrypt(self._object, held)
+        except Exception:
+            # This is in nobody's `receive`, whose errors end one connection.
+            _log.exception("%s: internal error; closing the connection", self._who())
+            self.below.abort()
+
+    def _decrypt(self, tls: ssl.SSLObject, data: bytes) -> None:
         plain: list[bytes] = []
         ended = False
         failure: ssl.SSLError | None = None
         try:
             for position in range(0, len(data), PIECE_BYTES):
-                ended = self._take(self._object, data[position : position + PIECE_BYTES], plain)
+                ended = self._take(tls, data[position : position + PIECE_BYTES], plain)
                 if ended or self.closing:
                     break
         except ssl.SSLError as error:
@@ -91,7 +123,28 @@ class TlsStage(Stage):
             self._fail(failure)
         elif ended:
             self._reason = "the peer closed the connection"
+            self._ended = True
+            self._close_unless_paused()
+
+    def _close_unless_paused(self) -> None:
+        """The peer has said that this was all: close, or when the session reads again."""
+        if not self._paused:
             self.close()
+
+    def pause(self) -> None:
+        """Stop reading."""
+        self._paused = True
+        super().pause()
+
+    def resume(self) -> None:
+        """Read again; what the session does now is done before the end that it hasn't heard of."""
+        self._paused = False
+        super().resume()
+        if self._ended:
+            self._deadline.cancel()
+            self._deadline = self.broker.deadlines.schedule(
+                self.broker.now_ms, lambda now_ms: self._close_unless_paused()
+            )
 
     def _take(self, tls: ssl.SSLObject, piece: bytes, plain: list[bytes]) -> bool:
         """Feed OpenSSL and append what comes out to `plain`; True when the peer said that this was all."""
@@ -114,12 +167,16 @@ class TlsStage(Stage):
     def _shake_hands(self, tls: ssl.SSLObject, received_bytes: int) -> bool:
         """Go on with the handshake; True when it is over and the session there."""
         self._handshake_bytes += received_bytes
+        turns = self._contexts.turns
+        began_ns = turns.clock_ns()
         try:
             tls.do_handshake()
         except ssl.SSLWantReadError:
             if self._handshake_bytes > HANDSHAKE_BYTES_MAX:
                 self._give_up(f"{self._handshake_bytes} bytes of handshake without coming to its end")
             return False
+        finally:
+            turns.count(turns.clock_ns() - began_ns)
         self._established = True
         self._deadline.cancel()
         cipher = tls.cipher()
@@ -192,13 +249,20 @@ class TlsStage(Stage):
         """The connection is gone; OpenSSL's memory is given back now rather than by the garbage collector."""
         self._deadline.cancel()
         if not self._established and self._reason is None:
-            log = _log.info if self._handshake_bytes else _log.debug
+            log = _log.info if self._handshake_bytes or self._held else _log.debug
             log("%s: the TLS handshake was not finished: %s", self._who(), reason)
         self._object = None
+        self._held = b""
         super().connection_lost(self._reason or reason)
 
     def _handshake_expired(self, now_ms: int) -> None:
-        self._give_up(f"no TLS handshake within {self._contexts.settings.handshake_timeout_ms / 1000:g} s")
+        limit_s = self._contexts.settings.handshake_timeout_ms / 1000
+        if self._held:
+            self._give_up(
+                f"more TLS handshakes at once than the broker can do; its turn didn't come within {limit_s:g} s"
+            )
+        else:
+            self._give_up(f"no TLS handshake within {limit_s:g} s")
 
     def _give_up(self, reason: str) -> None:
         self._reason = reason

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from adapters.protocol_listing import listed_protocol
 from adapters.tls_listing import describe_tls
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def describe_connection(connection: Connection) -> dict[str, object]:
         **describe_tls(transport.tls),
         "state": connection.reported_state,
         "channels": len(connection.channels),
-        "protocol": "AMQP 0-9-1",
+        "protocol": listed_protocol("AMQP 0-9-1", transport),
         "auth_mechanism": connection.mechanism,
         "user": client.user.name if client else "",
         "vhost": client.vhost.name if client else "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from adapters.mqtt.codec import versions
+from adapters.protocol_listing import listed_protocol
 from adapters.tls_listing import describe_tls
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def describe_connection(connection: MqttConnection) -> dict[str, object]:
         **describe_tls(transport.tls),
         "state": "blocked" if connection.held_back else connection.state,
         "channels": 1 if client else 0,
-        "protocol": _PROTOCOLS.get(connection.level, "MQTT"),
+        "protocol": listed_protocol(_PROTOCOLS.get(connection.level, "MQTT"), transport),
         "auth_mechanism": "",
         "user": client.user.name if client else "",
         "vhost": client.vhost.name if client else "",

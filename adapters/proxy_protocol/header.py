@@ -52,6 +52,16 @@ _FAMILIES: Final = {0: 0, 1: 4, 2: 16, 3: 108}
 _PORT: Final = re.compile("0|[1-9][0-9]{0,4}")
 
 
+def _crc_of(octet: int) -> int:
+    for _ in range(8):
+        octet = octet >> 1 ^ (0x82F63B78 if octet & 1 else 0)
+    return octet
+
+
+_CRC_BY_OCTET: Final = [_crc_of(octet) for octet in range(256)]
+"""Of 16 KiB, anybody who reaches the port can have the checksum computed: bit by bit, it would take 12 ms."""
+
+
 class ProxyHeaderError(Exception):
     """What came is no PROXY header; the text says why."""
 
@@ -100,7 +110,16 @@ def _address_in_text(family: str, host: str, port: str) -> tuple[str, int]:
         address = IPv4Address(host) if family == "TCP4" else IPv6Address(host)
     except AddressValueError:
         raise ProxyHeaderError(f"the PROXY header has {host!r} for an address of {family}") from None
-    return str(address), int(port)
+    if isinstance(address, IPv6Address) and address.scope_id is not None:
+        raise ProxyHeaderError(f"the PROXY header has {host!r} for an address of {family}")
+    return _text(address), int(port)
+
+
+def _text(address: IPv4Address | IPv6Address) -> str:
+    """As the socket library writes it: an IPv4 address in IPv6 (RFC 4291, 2.5.5.2) with dots."""
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return f"::ffff:{address.ipv4_mapped}"
+    return str(address)
 
 
 def _version_2(data: bytes) -> ProxyHeader | None:
@@ -143,13 +162,14 @@ def _addresses_in_binary(
     hosts = []
     for position in (at, at + address_bytes):
         address = header[position : position + address_bytes]
-        hosts.append(str(IPv4Address(address) if family == 1 else IPv6Address(address)))
+        hosts.append(_text(IPv4Address(address) if family == 1 else IPv6Address(address)))
     source_port, destination_port = _ports.unpack_from(header, at + 2 * address_bytes)
     return (hosts[0], source_port), (hosts[1], destination_port)
 
 
 def _check_tlvs(header: bytes, position: int) -> None:
-    """Walk the TLVs; a checksum among them has to be right (2.2.4)."""
+    """Walk the TLVs; a checksum among them has to be right, and the only one (2.2.4): it costs time."""
+    checked = False
     while position < len(header):
         value_at = position + _TLV_HEADER_BYTES
         if value_at > len(header):
@@ -159,7 +179,10 @@ def _check_tlvs(header: bytes, position: int) -> None:
         if value_at + length > len(header):
             raise ProxyHeaderError("the PROXY header ends within a TLV")
         if kind == _TLV_CRC32C:
+            if checked:
+                raise ProxyHeaderError("the PROXY header has two checksums")
             _check_crc(header, value_at, length)
+            checked = True
         position = value_at + length
 
 
@@ -172,10 +195,8 @@ def _check_crc(header: bytes, at: int, length: int) -> None:
 
 
 def crc32c(data: bytes) -> int:
-    """The Castagnoli checksum (RFC 9260, appendix A), bit by bit: headers with one are rare and short."""
+    """The Castagnoli checksum (RFC 9260, appendix A)."""
     crc = 0xFFFFFFFF
     for octet in data:
-        crc ^= octet
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+        crc = crc >> 8 ^ _CRC_BY_OCTET[(crc ^ octet) & 0xFF]
     return crc ^ 0xFFFFFFFF

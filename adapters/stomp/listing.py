@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from adapters.protocol_listing import listed_protocol
 from adapters.tls_listing import describe_tls
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def describe_connection(session: StompSession) -> dict[str, object]:
         **describe_tls(transport.tls),
         "state": "blocked" if session.held_back else session.state,
         "channels": 1 if client else 0,
-        "protocol": client.protocol if client else "STOMP",
+        "protocol": listed_protocol(client.protocol if client else "STOMP", transport),
         "auth_mechanism": session.mechanism,
         "user": client.user.name if client else "",
         "vhost": client.vhost.name if client else "",

@@ -129,7 +129,10 @@ class Inflater(Extension):
         return rest
 
     def _inflate(self, data: bytes) -> bytes | CloseReason:
+        """What follows a block that says it is the last one means nothing (RFC 7692, 7.2.3.4); zlib would keep it."""
         assert self._decompressor is not None
+        if self._decompressor.eof:
+            return b""
         try:
             inflated = self._decompressor.decompress(data, self._left + 1)
         except zlib.error:

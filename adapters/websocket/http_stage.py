@@ -56,6 +56,10 @@ ANSWERS_WAIT_BYTES: Final = 256 * 1024
 TEXT_SHOWN: Final = 200
 """How much is repeated of what the peer has sent."""
 
+_BOTH_LENGTHS: Final = {b"content-length", b"transfer-encoding"}
+TWO_LENGTHS: Final = sentence(400, "The body's length is said twice: send Content-Length or Transfer-Encoding.")
+"""What a proxy may have read differently, so that nothing behind it can be believed (RFC 9112, 6.1)."""
+
 NO_BODY: Final = sentence(413, "This server takes no request bodies.")
 
 _page: dict[str, PageFile] = {}
@@ -144,9 +148,12 @@ class HttpStage(Stage):
         if not request.http_version.startswith(b"1."):
             self._answer(sentence(505, "This port speaks HTTP/1.1 and WebSocket."), last=True)
             return
+        names = {name for name, _ in request.headers}
         size = len(request.target) + sum(len(name) + len(value) + 4 for name, value in request.headers)
         if size > HEAD_BYTES_MAX:
             self._answer(sentence(431, f"The request's headers are longer than {HEAD_BYTES_MAX} bytes."), last=True)
+        elif names >= _BOTH_LENGTHS:
+            self._answer(TWO_LENGTHS, last=True)
         elif self._http.they_are_waiting_for_100_continue:
             self._answer(_for_method(request.method) or NO_BODY, last=True)
 

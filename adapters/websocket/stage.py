@@ -62,6 +62,7 @@ class WebSocketStage(Stage):
         window_bits: int | None,
     ) -> None:
         super().__init__(broker, below)
+        self.is_websocket = True
         self.settings = settings
         self.name = f"{below.peer_host}:{below.peer_port} -> {below.host}:{below.port}"
         self._adapters = adapters
@@ -90,6 +91,8 @@ class WebSocketStage(Stage):
         self._protocol = protocol
         if protocol == subprotocols.STOMP and self.settings.stomp_text:
             self._message = TEXT
+        if protocol == subprotocols.STOMP and self.settings.use_http_auth and self.credentials is None:
+            self.credentials = self.settings.default_user, self.settings.default_password
         self._schedule_idle()
         self.carry(self._adapters.accept(protocol))
 

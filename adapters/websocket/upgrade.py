@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from core.transport import Credentials
 
 _VERSION: Final = "13"
+_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 _KEY_BYTES: Final = 16
+_UPGRADE: Final = (("Upgrade", "websocket"), ("Connection", "Upgrade"))
+"""Who sends the one must send the other (RFC 9110, 7.8)."""
+
 _ENDPOINTS: Final = ", ".join(path for path in subprotocols.BY_PATH)
 _KNOWN: Final = ", ".join(subprotocols.BY_SUBPROTOCOL)
 
@@ -27,7 +31,7 @@ USE_WEBSOCKET: Final = sentence(
     426,
     "This is a WebSocket endpoint of Warren for STOMP, MQTT and AMQP 0-9-1. Connect to it with a WebSocket client "
     "(ws:// or wss://); the page at / is one.",
-    (("Upgrade", "websocket"), ("Connection", "Upgrade")),
+    _UPGRADE,
 )
 """For a plain request to an endpoint."""
 
@@ -57,8 +61,14 @@ def is_upgrade(headers: Mapping[str, str]) -> bool:
 
 
 def path_of(target: str) -> str:
-    """The path in a request's target, without a query and without a slash at its end."""
+    """The path in a request's target, without a query and without a slash at its end.
+
+    A target may be a whole URL, of whichever host (RFC 9112, 3.2.2).
+    """
     path = target.partition("?")[0]
+    scheme, found, rest = path.partition("://")
+    if found and scheme.lower() in _DEFAULT_PORTS:
+        path = "/" + rest.partition("/")[2]
     return path.rstrip("/") or "/"
 
 
@@ -71,16 +81,15 @@ def check_upgrade(path: str, headers: Mapping[str, str], settings: WebSocketSett
     version = headers.get("sec-websocket-version", "")
     if version != _VERSION:
         text = f"WebSocket version {version or 'missing'}; this broker speaks version {_VERSION} (RFC 6455)."
-        _refuse(426, text, headers=(("Sec-WebSocket-Version", _VERSION), ("Upgrade", "websocket")))
+        _refuse(426, text, headers=(("Sec-WebSocket-Version", _VERSION), *_UPGRADE))
     key = headers.get("sec-websocket-key", "")
     if not _is_key(key):
         _refuse(400, "The header Sec-WebSocket-Key must hold 16 bytes in base64.")
     _check_origin(headers.get("origin"), settings.allow_origins)
     subprotocol, protocol = _subprotocol(path, headers.get("sec-websocket-protocol"))
-    credentials = _credentials(headers.get("authorization"), protocol, settings) if settings.use_http_auth else None
+    credentials = _credentials(headers.get("authorization")) if settings.use_http_auth else None
     answer = [
-        ("Upgrade", "websocket"),
-        ("Connection", "Upgrade"),
+        *_UPGRADE,
         ("Sec-WebSocket-Accept", generate_accept_token(key.encode()).decode()),
     ]
     if subprotocol is not None:
@@ -110,12 +119,18 @@ def _check_origin(origin: str | None, allowed: frozenset[str]) -> None:
     """Programs send no Origin; browsers always do, and can't be made to lie about it (RFC 6455, 10.2)."""
     if not allowed or origin is None:
         return
-    if origin.lower().rstrip("/") not in {each.lower().rstrip("/") for each in allowed}:
+    if _plain_origin(origin) not in set(map(_plain_origin, allowed)):
         _refuse(
             403,
             "Web pages of this origin may not connect. The broker's operator can allow it: websocket_allow_origins.",
             f"origin {origin!r} is not among websocket_allow_origins",
         )
+
+
+def _plain_origin(origin: str) -> str:
+    """As browsers write it, who leave out the port where it is the scheme's own (RFC 6454, 6.2)."""
+    plain = origin.lower().rstrip("/")
+    return plain.removesuffix(_DEFAULT_PORTS.get(plain.partition(":")[0], ""))
 
 
 def _subprotocol(path: str, offered: str | None) -> tuple[str | None, str]:
@@ -136,11 +151,9 @@ def _subprotocol(path: str, offered: str | None) -> tuple[str | None, str]:
     return None, protocol or subprotocols.UNDECIDED
 
 
-def _credentials(authorization: str | None, protocol: str, settings: WebSocketSettings) -> Credentials | None:
-    """Who connects, by HTTP Basic (RFC 7617); over STOMP the default user without it (spec D)."""
+def _credentials(authorization: str | None) -> Credentials | None:
+    """Who connects, by HTTP Basic (RFC 7617); None without it."""
     if authorization is None:
-        if protocol in (subprotocols.STOMP, subprotocols.UNDECIDED):
-            return settings.default_user, settings.default_password
         return None
     scheme, _, value = authorization.partition(" ")
     try:

@@ -31,7 +31,6 @@ from typing import TYPE_CHECKING, Final
 from core.message import Message
 from core.mqtt_sessions.headers import PACKET_ID, RELEASED
 from core.mqtt_sessions.outgoing import RELEASED_BY_CLIENT, WAITING, Outgoing
-from core.mqtt_sessions.publishing import QUEUE_PREFIX
 from core.mqtt_sessions.records import make_record, outbound_copy, outgoing_of, packet_id_of
 from core.mqtt_sessions.subscription import MqttSubscription
 from core.queues.classic import ClassicQueue
@@ -304,9 +303,9 @@ class MqttSession:
         """What others may take goes back: QoS 1 by shared and named queues.
 
         A message of QoS 2 stays with the client that it was sent to, and is nobody else's even if that never comes
-        back (MQTT-4.8.2-4 and -5); but a named queue, which loses nothing, gets it when the session ends.
+        back (MQTT-4.8.2-4 and -5).
         """
-        self._return(lambda each: bool(each.source) and (each.qos == 1 or (self.ended and _is_named(each.source))))
+        self._return(lambda each: bool(each.source) and each.qos == 1)
 
     def return_own(self) -> None:
         """Before a stop in good order: what waits for a PUBACK goes back to its queue, marked as delivered."""
@@ -394,7 +393,3 @@ class MqttSession:
         if older is not None:
             self._settle_record(older)
         self.outgoing[packet_id] = outgoing_of(record)
-
-
-def _is_named(filter: str) -> bool:
-    return filter.startswith(QUEUE_PREFIX)

@@ -90,6 +90,16 @@ def test_what_arrives_is_never_read_as_html(
     assert page.evaluate("document.querySelectorAll('#feed img, #feed script').length") == 1
 
 
+def test_a_long_problem_is_cut(page: Page, broker: Broker) -> None:
+    page.open(broker.url())
+    page.evaluate(
+        """import('/views/problems.js').then(({ Problems }) => {
+          new Problems(document.querySelector('#problems')).add('x'.repeat(1_000_000));
+        })"""
+    )
+    assert page.text("#problems p") == "x" * 1000 + "…"
+
+
 def test_the_password_is_neither_logged_nor_kept(page: Page, broker: Broker) -> None:
     page.open(broker.url())
     for protocol in ("stomp", "mqtt5"):

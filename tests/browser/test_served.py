@@ -71,6 +71,24 @@ def test_settings_are_remembered(page: Page, broker: Broker, name: str) -> None:
     assert page.evaluate("document.querySelector('#publish [name=persistent]').offsetParent") is None
 
 
+@pytest.mark.parametrize("url", ["ws://", "ws://[", "nonsense", ""])
+def test_a_remembered_url_that_is_none_is_forgotten(page: Page, broker: Broker, url: str) -> None:
+    page.open(broker.url())
+    page.fill("#connection [name=url]", url)
+    page.evaluate("document.querySelector('#connection [name=url]').blur()")
+    page.open(f"{broker.url()}?again")
+    own = f"{broker.url().replace('http', 'ws')}ws"
+    assert page.evaluate("document.querySelector('#connection [name=url]').value") == own
+    log_in(page)
+
+
+@pytest.mark.parametrize("protocol", ["constructor", "__proto__", "gopher", ""])
+def test_a_link_with_a_protocol_that_is_none(page: Page, broker: Broker, protocol: str) -> None:
+    page.open(f"{broker.url()}#protocol={protocol}&user=guest&subscribe=auto+/topic/x")
+    assert page.text("#subscriptions .name") == "/topic/x"
+    log_in(page)
+
+
 def test_a_link_brings_the_settings(page: Page, broker: Broker) -> None:
     page.open(f"{broker.url()}#protocol=mqtt5&user=somebody&vhost=shop&subscribe=2+orders/%23&publish=orders/new")
     fields = "['user', 'vhost', 'url'].map(each => document.querySelector(`#connection [name=${each}]`).value)"

@@ -6,8 +6,9 @@ import pytest
 import trio
 
 from adapters.amqp091.constants import PROTOCOL_HEADER
-from gateway import EmbeddedBroker, open_broker, runner
+from gateway import EmbeddedBroker, listeners, open_broker, runner
 from gateway.config import Config
+from tests.support.amqp_wire import start_ok
 from tests.support.certificates import TestAuthority, config_with
 from tests.support.tls_broker import broker_without_leftovers, hub_of
 
@@ -18,6 +19,8 @@ FROM_HERE = b"PROXY TCP4 127.0.0.1 127.0.0.1 56324 5672\r\n"
 
 STOMP_CONNECT = b"CONNECT\nlogin:guest\npasscode:guest\n\n\0"
 MQTT_CONNECT = bytes.fromhex("10 1c 0004") + b"MQTT" + bytes.fromhex("04 c2 003c 0002") + b"me\0\5guest\0\5guest"
+
+CONNECTION_TUNE = bytes.fromhex("000a 001e")
 
 STARTS = {
     "stomp": (STOMP_CONNECT, b"CONNECTED\n", b"ERROR\nmessage:Bad CONNECT"),
@@ -73,6 +76,41 @@ async def test_amqp_is_told_by_the_real_peer(caplog: pytest.LogCaptureFixture) -
         await stream.aclose()
 
 
+async def test_loopback_users_of_amqp_are_told_by_the_real_peer(caplog: pytest.LogCaptureFixture) -> None:
+    listen = "amqp=127.0.0.1:0?proxy_protocol=true"
+    config = Config(in_memory=True)
+    async with broker_without_leftovers(config, listen, log=caplog) as broker:
+        for header, answer in ((FROM_HERE, CONNECTION_TUNE), (FROM_AFAR, b"ACCESS_REFUSED")):
+            stream = await connected(broker, "amqp")
+            await stream.send_all(header + PROTOCOL_HEADER)
+            await stream.receive_some()
+            await stream.send_all(start_ok())
+            assert answer in await stream.receive_some()
+            await stream.aclose()
+    assert "198.51.100.7:56324" in caplog.text
+
+
+class WithHeader(trio.abc.Stream):
+    """A connection whose first bytes follow the header without a gap."""
+
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self._stream = stream
+        self._header = FROM_HERE
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._stream.send_all(self._header + data)
+        self._header = b""
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        return await self._stream.receive_some(max_bytes)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
 async def test_tls_comes_after_the_header(
     tmp_path_factory: pytest.TempPathFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -80,8 +118,7 @@ async def test_tls_comes_after_the_header(
     server = authority.issue("server", "localhost")
     listen = "stomps=127.0.0.1:0?proxy_protocol=true"
     async with broker_without_leftovers(config_with(authority, server), listen, log=caplog) as broker:
-        stream = await connected(broker, "stomps")
-        await stream.send_all(FROM_HERE)
+        stream = WithHeader(await connected(broker, "stomps"))
         encrypted = trio.SSLStream(stream, authority.client_context(), server_hostname="localhost")
         await encrypted.send_all(STOMP_CONNECT)
         assert (await encrypted.receive_some()).startswith(b"CONNECTED\n")
@@ -160,3 +197,26 @@ async def test_who_has_not_come_as_far_as_a_session_does_not_hold_up_the_stop(
         assert trio.current_time() - started_at < 2.5, "it was waited for, as long as a closed link lingers"
         assert not hub.links
         await stream.aclose()
+
+
+async def test_a_bug_while_accepting_ends_that_connection_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with open_broker(listen=["stomp=127.0.0.1:0"]) as broker:
+        hub = hub_of(broker)
+        with monkeypatch.context() as patched:
+            patched.setattr(listeners, "Link", no_link)
+            stream = await connected(broker, "stomp")
+            with trio.fail_after(TIME_LIMIT_S):
+                assert await stream.receive_some() == b""
+            await stream.aclose()
+        assert "internal error; closing a new connection" in caplog.text
+        assert not hub.links
+        stream = await connected(broker, "stomp")
+        await stream.send_all(STOMP_CONNECT)
+        assert (await stream.receive_some()).startswith(b"CONNECTED\n")
+        await stream.aclose()
+
+
+def no_link(*_: object) -> None:
+    raise RuntimeError("a bug")

@@ -54,9 +54,9 @@ def run(
     return done.stdout
 
 
-def run_for_json(command: Sequence[str]) -> dict[str, Any]:
+def run_for_json(command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The JSON object that a program prints."""
-    result = json.loads(run(command))
+    result = json.loads(run(command, environment=environment))
     assert isinstance(result, dict)
     return result
 

@@ -1,15 +1,20 @@
-"""Clients of WebSocket for Node.js (npm): @stomp/stompjs, mqtt and @cloudamqp/amqp-client; pika is at the other end."""
+"""Clients of WebSocket for Node.js (npm): @stomp/stompjs, mqtt and @cloudamqp/amqp-client; pika is at the other end.
+
+Over TLS they check the broker's certificate against the authority that `warren tls dev` makes with it.
+"""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
+from gateway.tls_development import Made, make_certificates
 from tests.interop.clients import FOLDER, need, run_for_json
 from tests.support.time_limit import time_limit
 from tests.support.warren_process import WarrenProcess, warren_process
@@ -28,9 +33,18 @@ WRITTEN = [f"gr\u00fc\u00dfe {number}" for number in range(len(SENT))]
 
 
 @pytest.fixture(scope="module")
-def broker() -> Iterator[WarrenProcess]:
-    """A broker with a WebSocket listener; a traceback in its log fails the last test of the module."""
-    with warren_process(listen=("amqp=127.0.0.1:0", "ws=127.0.0.1:0")) as running:
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """What `warren tls dev` makes."""
+    return make_certificates(tmp_path_factory.mktemp("tls"), [], "guest", datetime.now(UTC))
+
+
+@pytest.fixture(scope="module")
+def broker(certificates: Made) -> Iterator[WarrenProcess]:
+    """A broker with WebSocket listeners; a traceback in its log fails the last test of the module."""
+    files = {"certificate": certificates.path("server.pem"), "key": certificates.path("server.key")}
+    options = [word for name, path in files.items() for word in ("--set", f"tls_{name}_file={path}")]
+    listen = ("amqp=127.0.0.1:0", "ws=127.0.0.1:0", "wss=127.0.0.1:0")
+    with warren_process(listen=listen, options=options) as running:
         yield running
         assert "Traceback" not in running.log.read_text()
 
@@ -47,16 +61,22 @@ def channel(broker: WarrenProcess) -> Iterator[BlockingChannel]:
         yield channel
 
 
-def run(program: str, package: str, *arguments: str) -> dict[str, Any]:
+@pytest.fixture
+def trusting(certificates: Made) -> Mapping[str, str]:
+    """The environment in which Node.js trusts the broker's certificate."""
+    return {"NODE_EXTRA_CA_CERTS": str(certificates.path("ca.pem"))}
+
+
+def run(program: str, package: str, *arguments: str, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     """What a program prints that uses a package."""
     node = shutil.which("node") or ""
     need(bool(node), "Node.js")
     need((FOLDER / "node" / "node_modules" / package).is_dir(), f"{package} (npm ci --prefix tests/interop/node)")
-    return run_for_json([node, str(FOLDER / "node" / program), *arguments])
+    return run_for_json([node, str(FOLDER / "node" / program), *arguments], environment=environment)
 
 
-def address(broker: WarrenProcess, path: str) -> str:
-    return f"ws://127.0.0.1:{broker.addresses['ws'][1]}{path}"
+def address(broker: WarrenProcess, path: str, scheme: str = "ws") -> str:
+    return f"{scheme}://127.0.0.1:{broker.addresses[scheme][1]}{path}"
 
 
 def queues(channel: BlockingChannel, name: str) -> tuple[str, str]:
@@ -122,3 +142,39 @@ def test_mqtt_js(broker: WarrenProcess, channel: BlockingChannel, version: int, 
     channel.queue_bind(queue, "amq.topic", "from.js")
     mqtt(broker, "write", version, path, "from/js", len(SENT))
     assert take(channel, queue, len(SENT)) == WRITTEN
+
+
+# Over TLS
+
+
+def test_stompjs_over_tls(broker: WarrenProcess, channel: BlockingChannel, trusting: Mapping[str, str]) -> None:
+    source, destination = queues(channel, "stompjs-tls")
+    arguments = (address(broker, "/ws", "wss"), source, str(len(SENT)), destination)
+    result = run("websocket_stomp.js", "@stomp/stompjs", *arguments, environment=trusting)
+    assert result["bodies"] == RECEIVED
+    assert take(channel, destination, len(SENT)) == WRITTEN
+    assert take(channel, source, 0) == []
+    assert result["close"] == 1000
+
+
+def test_amqp_client_js_over_tls(broker: WarrenProcess, channel: BlockingChannel, trusting: Mapping[str, str]) -> None:
+    source, destination = queues(channel, "amqp-client-tls")
+    arguments = (address(broker, "/ws/amqp", "wss"), source, str(len(SENT)), destination)
+    result = run("websocket_amqp.js", "@cloudamqp/amqp-client", *arguments, environment=trusting)
+    assert result["bodies"] == RECEIVED
+    assert take(channel, destination, len(SENT)) == WRITTEN
+    assert take(channel, source, 0) == []
+
+
+def test_mqtt_js_over_tls(broker: WarrenProcess, channel: BlockingChannel, trusting: Mapping[str, str]) -> None:
+    queue = channel.queue_declare("from-js-tls").method.queue
+    channel.queue_bind(queue, "amq.topic", "from.js.tls")
+    arguments = ("write", address(broker, "/mqtt", "wss"), "5", "mqtt-js-tls", "from/js/tls", str(len(SENT)))
+    run("websocket_mqtt.js", "mqtt", *arguments, environment=trusting)
+    assert take(channel, queue, len(SENT)) == WRITTEN
+
+
+def test_who_does_not_trust_the_certificate_does_not_connect(broker: WarrenProcess) -> None:
+    arguments = ("write", address(broker, "/mqtt", "wss"), "5", "mqtt-js-tls", "from/js/tls", "1")
+    with pytest.raises(AssertionError, match="UNABLE_TO_VERIFY_LEAF_SIGNATURE"):
+        run("websocket_mqtt.js", "mqtt", *arguments)

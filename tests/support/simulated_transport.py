@@ -27,6 +27,7 @@ class SimulatedTransport:
         self.port = 5672
         self.certificate_name: str | None = None
         self.credentials: Credentials | None = None
+        self.is_websocket = False
         self.tls: TlsState | None = None
         self.received_bytes = 0
         self.sent_bytes = 0

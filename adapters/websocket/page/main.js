@@ -196,7 +196,7 @@ function applyFragment() {
   if (!found || session.state !== 'offline') {
     return;
   }
-  if (!(found.connection.protocol in PROTOCOLS)) {
+  if (!Object.hasOwn(PROTOCOLS, found.connection.protocol)) {
     found.connection.protocol = connection.protocol;
   }
   const { family: name, modes } = PROTOCOLS[found.connection.protocol];
@@ -222,8 +222,8 @@ function start() {
   byId('page-host').textContent = location.host;
   connection.fill({ url: ownUrl(), clientId: `warren-page-${crypto.getRandomValues(new Uint32Array(1))[0].toString(36)}` });
   const { url, clientId, ...stored } = remembered.connection ?? {};
-  connection.fill(stored.protocol in PROTOCOLS ? stored : {});
-  if (url && new URL(url, location.href).hostname === location.hostname) {
+  connection.fill(Object.hasOwn(PROTOCOLS, stored.protocol) ? stored : {});
+  if (settings.isOwn(url, location.hostname)) {
     connection.fill({ url });
   }
   byId('single-keys').checked = remembered.singleKeys ?? true;

@@ -54,7 +54,8 @@ export function fromFragment(fragment, hostname) {
   return { connection, subscriptions, destination: parameters.get('publish') ?? '' };
 }
 
-function isOwn(url, hostname) {
+/** Whether a URL, which may be none, names the page's own host. */
+export function isOwn(url, hostname) {
   try {
     return new URL(url).hostname === hostname;
   } catch {

@@ -208,3 +208,16 @@ def test_takeover_while_messages_are_on_their_way(client: Connected) -> None:
     ]
     first.transport.receive(b"\x50\x02\x00\x01")
     assert len(second.connection.session.outgoing) == 5, "the connection that lost its session acts on it no more"
+
+
+def test_a_session_that_loses_its_queue_ends_the_delay(client: Connected) -> None:
+    watcher = client("watcher")
+    watcher.subscribe("gone")
+    will = Will("gone", b"will", properties={"will_delay_interval": 10})
+    dying = client("dying", will=will, session_expiry_interval=60)
+    dying.subscribe("t")
+    loses_its_queue(dying)
+    assert dying.closed
+    assert watcher.take() == [b"will"], "the session is over, so there is nothing to wait for (MQTT-3.1.3-9)"
+    dying.simulated.advance(60_000)
+    assert watcher.take() == []

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from adapters.mqtt.codec import reason_codes, versions
-from adapters.mqtt.codec.packets import Packet, PubComp, Publish, PubRec, PubRel
+from adapters.mqtt.codec.packets import Packet, PubAck, PubComp, Publish, PubRec, PubRel
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
 
@@ -135,3 +135,19 @@ def test_a_message_whose_answer_waits_is_answered_on_the_next_connection(durable
     publisher = connect(durable, "p", level)
     assert publisher.send(PubRel(7)) == [PubComp(7)]
     assert [each[1] for each in publishes(connect(durable, "s", level).after_connack)] == [b"x"]
+
+
+def test_answers_keep_the_order_of_what_they_answer(durable: SimulatedBroker, level: int) -> None:
+    connect(durable, "s", level).subscribe("stored", qos=2)
+    publisher = connect(durable, "p", level)
+    durable.commits_by_itself = False
+    assert publisher.publish("stored", b"x", 1, packet_id=1) == []
+    assert publisher.publish("nobody", b"x", 1, packet_id=2) == [], "MQTT-4.6.0-2: behind the one before"
+    assert publisher.publish("stored", b"x", 2, packet_id=3) == []
+    assert publisher.publish("nobody", b"x", 2, packet_id=4) == []
+    flush(durable)
+    answers = [each for each in publisher.packets() if isinstance(each, PubAck | PubRec)]
+    assert [(type(each), each.packet_id) for each in answers] == [(PubAck, 1), (PubAck, 2), (PubRec, 3), (PubRec, 4)]
+    assert publisher.send(PubRel(3), PubRel(4)) == []
+    flush(durable)
+    assert [each.packet_id for each in publisher.packets() if isinstance(each, PubComp)] == [3, 4], "MQTT-4.6.0-4"

@@ -38,12 +38,21 @@ def with_checksum(header: bytes) -> bytes:
 IPV4 = version_2(0x21, 0x11, SOURCE4 + DESTINATION4 + PORTS)
 CHECKED = with_checksum(version_2(0x21, 0x11, SOURCE4 + DESTINATION4 + PORTS + tlv(0x04, b"..") + tlv(0x03, bytes(4))))
 
+_TWICE = version_2(0x21, 0x11, bytes(12) + 2 * tlv(0x03, bytes(4)))
+TWICE_CHECKED = _TWICE[:31] + crc32c(_TWICE).to_bytes(4, "big") + _TWICE[35:]
+"""The first of its two checksums is right."""
+
 PEER, OWN = ("198.51.100.7", 56324), ("192.0.2.1", 5672)
 PEER6, OWN6 = ("2001:db8::7", 56324), ("2001:db8::1", 5672)
 
 GOOD = {
     "v1 IPv4": (b"PROXY TCP4 198.51.100.7 192.0.2.1 56324 5672\r\n", PEER, OWN),
     "v1 IPv6": (b"PROXY TCP6 2001:db8::7 2001:DB8:0:0::1 56324 5672\r\n", PEER6, OWN6),
+    "v1 IPv4 in IPv6": (
+        b"PROXY TCP6 ::ffff:127.0.0.1 ::1 56324 5672\r\n",
+        ("::ffff:127.0.0.1", 56324),
+        ("::1", 5672),
+    ),
     "v1 UNKNOWN": (b"PROXY UNKNOWN\r\n", ("unknown", 0), None),
     "v1 UNKNOWN with addresses": (
         b"PROXY UNKNOWN ffff:f...f:ffff ffff:f...f:ffff 65535 65535\r\n",
@@ -57,6 +66,11 @@ GOOD = {
     ),
     "v2 IPv4": (IPV4, PEER, OWN),
     "v2 IPv6": (version_2(0x21, 0x21, SOURCE6 + DESTINATION6 + PORTS), PEER6, OWN6),
+    "v2 IPv4 in IPv6": (
+        version_2(0x21, 0x21, bytes(10) + b"\xff\xff\x7f\0\0\1" + DESTINATION6 + PORTS),
+        ("::ffff:127.0.0.1", 56324),
+        OWN6,
+    ),
     "v2 Unix": (version_2(0x21, 0x31, bytes(216)), ("unix", 0), None),
     "v2 unspecified": (version_2(0x21, 0x00, b""), ("unknown", 0), None),
     "v2 LOCAL": (version_2(0x20, 0x00, b""), None, None),
@@ -87,6 +101,7 @@ BAD = {
     "a word too few": (b"PROXY TCP4 1.1.1.1 2.2.2.2 1\r\n", "is not PROXY TCP4"),
     "two spaces": (b"PROXY TCP4  1.1.1.1 2.2.2.2 1 2\r\n", "is not PROXY TCP4"),
     "IPv6 as IPv4": (b"PROXY TCP4 ::1 2.2.2.2 1 2\r\n", "'::1' for an address of TCP4"),
+    "a scope": (b"PROXY TCP6 fe80::1%eth0 ::1 1 2\r\n", "'fe80::1%eth0' for an address of TCP6"),
     "IPv4 as IPv6": (b"PROXY TCP6 1.1.1.1 ::1 1 2\r\n", "'1.1.1.1' for an address of TCP6"),
     "a name": (b"PROXY TCP4 localhost 2.2.2.2 1 2\r\n", "'localhost' for an address"),
     "octal": (b"PROXY TCP4 127.0.0.01 2.2.2.2 1 2\r\n", "'127.0.0.01' for an address"),
@@ -109,6 +124,7 @@ BAD = {
     "half a TLV": (version_2(0x21, 0x11, bytes(12) + b"\x04\0\x02."), "ends within a TLV"),
     "a wrong checksum": (CHECKED[:-1] + bytes([CHECKED[-1] ^ 1]), "checksum of the PROXY header is wrong"),
     "a changed address": (CHECKED[:17] + b"\x01" + CHECKED[18:], "checksum of the PROXY header is wrong"),
+    "two checksums": (TWICE_CHECKED, "has two checksums"),
     "a short checksum": (version_2(0x21, 0x11, bytes(12) + tlv(0x03, b"123")), "checksum of 3 bytes"),
 }
 

@@ -137,6 +137,25 @@ def test_many_control_frames_take_several_turns(connect: Connect, simulated: Sim
     assert pong.payload == b"last"
 
 
+def test_frames_of_nothing(connect: Connect, cut: str) -> None:
+    client = connect().mqtt()
+    empty = frame(0x02) + frame(0x00) + frame(0x89, b"x") + frame(0x80) + frame(0x82)
+    client.send(empty + frame(0x82, b"\xc0\0"), cut)
+    pong, answer = client.events()
+    assert isinstance(pong, Pong)
+    assert isinstance(answer, BytesMessage)
+    assert answer.data == b"\xd0\0"
+
+
+def test_a_message_that_never_ends(connect: Connect, simulated: SimulatedBroker) -> None:
+    client = connect().mqtt()
+    client.transport.receive(frame(0x02) + frame(0x00) * (2 * TURN_FRAMES_MAX))
+    for _ in range(4):
+        simulated.advance(0)
+    client.send(frame(0x82, b"\xc0\0"))
+    assert client.close()[0] == 1002
+
+
 # Too much
 
 

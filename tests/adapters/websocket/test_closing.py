@@ -7,7 +7,7 @@ from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 
 from adapters.websocket.stage import CLOSE_MS, WebSocketStage
 from core.transport import Session
-from tests.adapters.websocket.conftest import Connect
+from tests.adapters.websocket.conftest import Connect, deadlines_of_adapters
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_websocket import MQTT_CONNECT, WebSocketClient, frame
 
@@ -90,6 +90,15 @@ def test_a_lost_connection(connect: Connect, simulated: SimulatedBroker, caplog:
     client.transport.lose()
     assert not simulated.broker.sessions
     assert "lost: the peer closed the socket" in caplog.text
+
+
+def test_a_connection_lost_before_the_answers_went_out(connect: Connect, simulated: SimulatedBroker) -> None:
+    client = connect().mqtt()
+    client.transport.receive(frame(0x82, b"\xc0\0"))
+    client.transport.lose()
+    simulated.settle()
+    assert deadlines_of_adapters(simulated) == []
+    assert not client.transport.take()
 
 
 class Broken:

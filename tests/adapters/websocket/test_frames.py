@@ -193,6 +193,34 @@ def test_heads_are_as_wsproto_reads_them(length: int, first: int) -> None:
     assert (len(event.data), event.message_finished, rest) == (length, True, [])
 
 
+HELLO = {
+    "one block": "f248cdc9c90700",
+    "not compressed": "000500faff48656c6c6f00",
+    "a last block": "f348cdc9c9070000",
+    "two blocks": "f24805000000ffffcac9c90700",
+}
+"""The examples of RFC 7692, 7.2.3."""
+
+
+@pytest.mark.parametrize("payload", HELLO.values(), ids=HELLO.keys())
+@pytest.mark.parametrize("cut", range(4))
+def test_the_examples_of_rfc_7692(payload: str, cut: int) -> None:
+    data = bytes.fromhex(payload)
+    frames = frame(0x41, data[:cut]) + frame(0x80, data[cut:]) if cut else frame(0xC1, data)
+    assert heard_by_us([frames], compressed=True) == [("text", b"Hello")]
+
+
+def test_what_follows_the_last_block_is_not_kept() -> None:
+    inflater = Inflater(lambda: BYTES_MAX)
+    reader = FrameReader(Record(), inflater)
+    reader.read(frame(0x41, bytes.fromhex(HELLO["a last block"])))
+    for _ in range(100):
+        reader.read(frame(0x00, bytes(1000)))
+    decompressor = inflater._decompressor
+    assert decompressor is not None
+    assert len(decompressor.unused_data) <= 1000
+
+
 @pytest.mark.parametrize("step", [1, 7, 1000])
 def test_a_ping_between_compressed_fragments(step: int) -> None:
     payload = deflate([b"hello " * 1000], 15)

@@ -81,7 +81,8 @@ def test_head_is_get_without_the_body(connect: Connect) -> None:
         "/./index.html",
         "/index.html%00",
         "/page",
-        "http://elsewhere/",
+        "http://broker/nothing",
+        "ftp://broker/",
         "*",
     ],
 )
@@ -89,6 +90,18 @@ def test_nothing_else_is_there(connect: Connect, path: str) -> None:
     answer = connect().request(request(path))
     assert answer.status == 404
     assert "The page is at /" in answer.text
+
+
+@pytest.mark.parametrize(("target", "status"), [("http://broker", 200), ("HTTPS://a:1/?x", 200), ("http://a/ws", 426)])
+def test_a_whole_url_may_be_asked_for(connect: Connect, target: str, status: int) -> None:
+    assert connect().request(request(target)).status == status
+
+
+def test_other_upgrades_are_not_made(connect: Connect) -> None:
+    client = connect()
+    for _ in range(2):
+        assert client.request(request("/", "Upgrade: h2c", "Connection: Upgrade")).status == 200
+    assert not client.closed
 
 
 @pytest.mark.parametrize("path", ["/ws", "/ws/", "/mqtt", "/stomp", "/ws/amqp", "/ws?x=1"])
@@ -146,6 +159,8 @@ def test_http_1_0_gets_one_answer(connect: Connect) -> None:
         ("GET / HTTP/1.1\nHost: a\nContent-Length: x", "Content-Length"),
         ("GET / HTTP/1.1\nHost: a\nContent-Length: 1\nContent-Length: 2", "Content-Length"),
         ("GET / HTTP/1.1\nHost: a\nTransfer-Encoding: gzip", "Transfer-Encoding"),
+        ("POST / HTTP/1.1\nHost: a\nTransfer-Encoding: chunked\nContent-Length: 4", "said twice"),
+        ("GET / HTTP/1.1\nHost: a\nUpgrade: websocket\nTransfer-Encoding: chunked\nContent-Length: 4", "said twice"),
         ("GET / HTTP/1.1\nHost : a", "This port speaks HTTP"),
         ("GET / HTTP/1.1\nHost: a\n folded\x00", "This port speaks HTTP"),
         ("GET /\xe9 HTTP/1.1\nHost: a", "This port speaks HTTP"),

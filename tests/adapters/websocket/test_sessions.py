@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from wsproto.events import BytesMessage, TextMessage
 
+from core.outbox import HIGH_WATER_BYTES
 from tests.adapters.websocket.conftest import Connect
+from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_websocket import AMQP_HEADER, MQTT_CONNECT, STOMP_CONNECT, frame
 
 SEND = b"SEND\ndestination:/queue/q\n\nh\xc3\xa9llo\0"
@@ -117,6 +119,38 @@ def test_a_body_that_is_no_text_goes_out_in_a_binary_message(connect: Connect) -
     assert b"\n\n\xff\xfe\0" in client.binary()
     client.send(frame(0x82, SEND))
     assert "héllo" in client.text()
+
+
+def test_who_does_not_read_gets_no_more_than_fits(connect: Connect, simulated: SimulatedBroker) -> None:
+    reader, publisher = connect().stomp(), connect("127.0.0.2").stomp()
+    reader.send(frame(0x81, SUBSCRIBE))
+    reader.transport.socket_room = 0
+    body = b"x" * 50_000
+    for _ in range(100):
+        publisher.send(frame(0x81, b"SEND\ndestination:/queue/q\n\n" + body + b"\0"))
+    assert HIGH_WATER_BYTES // 2 < reader.transport.unsent_bytes < HIGH_WATER_BYTES + 2 * len(body)
+    count = 0
+    for _ in range(100):
+        reader.transport.read_by_peer(100_000)
+        simulated.settle()
+        count += reader.transport.take().count(b"MESSAGE\n")
+    assert count == 100
+
+
+@pytest.mark.parametrize(
+    ("subprotocol", "login", "name"),
+    [
+        ("v12.stomp", STOMP_CONNECT, "Web STOMP 1.2"),
+        ("mqtt", MQTT_CONNECT, "Web MQTT 3-1-1"),
+        ("amqp", AMQP_HEADER, "Web AMQP 0-9-1"),
+    ],
+)
+def test_listings_tell(connect: Connect, simulated: SimulatedBroker, subprotocol: str, login: bytes, name: str) -> None:
+    client = connect()
+    client.upgrade(subprotocols=[subprotocol])
+    client.send(frame(0x82, login))
+    (session,) = simulated.broker.sessions
+    assert session.describe()["protocol"] == name
 
 
 @pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536, 300_000])

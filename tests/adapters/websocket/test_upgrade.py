@@ -43,6 +43,20 @@ def test_headers_in_other_spellings(connect: Connect, line: str) -> None:
     assert client.transport.take().startswith(b"HTTP/1.1 101 ")
 
 
+def test_subprotocols_in_several_lines(connect: Connect) -> None:
+    client = connect()
+    offers = ("Sec-WebSocket-Protocol: soap, v10.stomp", "Sec-WebSocket-Protocol: v12.stomp")
+    client.send(handshake("/ws", *UPGRADE, KEY, VERSION, *offers).replace("\n", "\r\n").encode() + b"\r\n\r\n")
+    assert b"\r\nSec-WebSocket-Protocol: v12.stomp\r\n" in client.transport.take()
+
+
+def test_compression_offered_in_several_lines(connect: Connect) -> None:
+    client = connect()
+    offers = ("Sec-WebSocket-Extensions: x-unknown", "Sec-WebSocket-Extensions: a; b, permessage-deflate")
+    client.send(handshake("/ws", *UPGRADE, KEY, VERSION, *offers).replace("\n", "\r\n").encode() + b"\r\n\r\n")
+    assert b"\r\nSec-WebSocket-Extensions: permessage-deflate; " in client.transport.take()
+
+
 @pytest.mark.parametrize(
     ("offered", "selected"),
     [
@@ -104,6 +118,7 @@ def test_refusals(
     assert words in answer.text
     if status == 426:
         assert answer.headers["sec-websocket-version"] == "13"
+        assert (answer.headers["upgrade"], answer.headers["connection"]) == ("websocket", "Upgrade")
     (line,) = [record.getMessage() for record in caplog.records]
     assert line.startswith(
         f"connection 127.0.0.1:40000 -> 127.0.0.1:15674: WebSocket at {path} refused (HTTP {status}): "
@@ -127,7 +142,10 @@ def test_only_get_upgrades(connect: Connect) -> None:
 ORIGINS = frozenset({"https://shop.example", "http://localhost:8080"})
 
 
-@pytest.mark.parametrize("origin", ["https://shop.example", "HTTPS://Shop.Example", "http://localhost:8080", None])
+@pytest.mark.parametrize(
+    "origin",
+    ["https://shop.example", "HTTPS://Shop.Example", "https://shop.example:443", "http://localhost:8080", None],
+)
 def test_an_origin_that_may_connect(connect: Connect, origin: str | None) -> None:
     client = connect(websocket_allow_origins=ORIGINS)
     client.upgrade(headers={} if origin is None else {"Origin": origin})
@@ -139,6 +157,9 @@ def test_an_origin_that_may_connect(connect: Connect, origin: str | None) -> Non
         "http://shop.example",
         "https://shop.example.org",
         "https://shop.example:8443",
+        "https://shop.example:80",
+        "https://shop.example:8443:443",
+        "http://localhost",
         "null",
         "https://evil.example",
         "",
@@ -150,6 +171,12 @@ def test_another_origin(connect: Connect, origin: str, caplog: pytest.LogCapture
     assert answer.status == 403
     assert "websocket_allow_origins" in answer.text
     assert f"127.0.0.1:40000 -> 127.0.0.1:15674: WebSocket at /ws refused (HTTP 403): origin {origin!r}" in caplog.text
+
+
+def test_the_port_of_a_scheme_may_be_named_in_the_list(connect: Connect) -> None:
+    allowed = frozenset({"https://shop.example:443", "http://shop.example:80/"})
+    for origin in ("https://shop.example", "http://shop.example"):
+        connect(websocket_allow_origins=allowed).upgrade(headers={"Origin": origin})
 
 
 def test_all_origins_by_default(connect: Connect) -> None:
@@ -213,6 +240,26 @@ def test_mqtt_without_it_logs_in_by_itself(client: WebSocketClient, simulated: S
     client.send(frame(0x82, bytes.fromhex("101800044d51545404c2000000000005") + b"alice\0\3won"))
     assert client.binary() == b"\x20\2\0\0"
     assert user_of(simulated) == "alice"
+
+
+WRONG_PASSWORD = bytes.fromhex("101800044d51545404c2000000000005") + b"alice\0\3xxx"
+
+
+@pytest.mark.parametrize("subprotocols", [["mqtt"], []], ids=["mqtt", "no subprotocol"])
+def test_the_default_user_is_for_stomp_alone(
+    client: WebSocketClient, simulated: SimulatedBroker, subprotocols: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    client.upgrade("/ws", subprotocols)
+    client.send(frame(0x82, WRONG_PASSWORD))
+    assert user_of(simulated) == ""
+    assert "access refused for user 'alice'" in caplog.text
+
+
+def test_stomp_without_a_subprotocol_is_the_default_user(client: WebSocketClient, simulated: SimulatedBroker) -> None:
+    client.upgrade("/ws")
+    client.send(frame(0x81, STOMP_CONNECT.replace(b"host:/\n", b"host:/\nlogin:alice\npasscode:xxx\n")))
+    assert client.text().startswith("CONNECTED\n")
+    assert user_of(simulated) == "guest"
 
 
 @pytest.mark.parametrize("value", ["Basic", "Basic ???", "Basic YWxpY2U=", "Bearer YWxpY2U6d29u", "Basic //79/A=="])

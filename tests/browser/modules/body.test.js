@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { formOf, hexDump, preview, textOf, write } from '../page/data/body.js';
+import { draftOf, formOf, hexDump, preview, textOf, write } from '../page/data/body.js';
 import { encodeText, parseHex } from '../page/data/bytes.js';
 import { layOutJson } from '../page/data/json_layout.js';
 
@@ -13,6 +13,17 @@ test('what a body is', () => {
   assert.equal(formOf(encodeText('12')), 'text');
   assert.equal(formOf(Uint8Array.of(0xff, 0xfe)), 'hex');
   assert.equal(formOf(encodeText('a\u0000b')), 'hex');
+});
+
+test('a draft is all of a body', () => {
+  const long = 'ä'.repeat(100_000);
+  assert.deepEqual(draftOf(encodeText(long)), { form: 'text', body: long });
+  assert.deepEqual(draftOf(new Uint8Array(0)), { form: 'text', body: '' });
+  for (const bytes of [Uint8Array.of(0xff, 0), encodeText('a\r\nb'), encodeText(`${'x'.repeat(70_000)}\u0000`)]) {
+    const { form, body } = draftOf(bytes);
+    assert.equal(form, 'hex');
+    assert.deepEqual(parseHex(body), bytes);
+  }
 });
 
 test('JSON keeps its tokens', () => {

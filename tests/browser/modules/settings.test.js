@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { topicMatches } from '../page/protocol/topics.js';
-import { fromFragment, toFragment } from '../page/settings.js';
+import { fromFragment, isOwn, toFragment } from '../page/settings.js';
 
 const SETTINGS = {
   connection: { protocol: 'mqtt5', url: 'ws://broker:15674/ws', user: 'a&b=c', vhost: '/', password: 'secret' },
@@ -21,6 +21,13 @@ test('a link cannot send the login to another host', () => {
   assert.equal(fromFragment(toFragment(SETTINGS), 'other').connection.url, undefined);
   assert.equal(fromFragment('#url=ws://broker@evil/ws', 'broker').connection.url, undefined);
   assert.equal(fromFragment('#url=nonsense', 'broker').connection.url, undefined);
+});
+
+test('what is no URL is nobody\'s', () => {
+  for (const url of [undefined, '', 'ws://', 'ws://[', '/ws', 'broker']) {
+    assert.equal(isOwn(url, 'broker'), false);
+  }
+  assert.equal(isOwn('wss://broker:1/x', 'broker'), true);
 });
 
 test('no fragment is nothing', () => {

@@ -58,6 +58,7 @@ def named(authority: TestAuthority) -> dict[str, Files]:
     return {
         "shop": authority.issue("shop", "shop.example", "www.shop.example"),
         "wild": authority.issue("wild", "*.example.org"),
+        "idna": authority.issue("idna", "xn--bcher-kva.example"),
     }
 
 
@@ -67,6 +68,7 @@ def named(authority: TestAuthority) -> dict[str, Files]:
         ("shop.example", "shop"),
         ("SHOP.example", "shop"),
         ("www.shop.example", "shop"),
+        ("xn--bcher-kva.example", "idna"),
         ("a.example.org", "wild"),
         ("a.b.example.org", "default"),
         ("example.org", "default"),
@@ -160,6 +162,41 @@ def test_broken_files_leave_the_old_certificate_and_one_line(
     replaceable.use(renewed)
     after = contexts.current(now_ms + CHECK_INTERVAL_MS)
     assert certificate_shown(after, authority, "localhost") == der(renewed)
+
+
+def test_a_changed_link_is_a_changed_file(
+    authority: TestAuthority, tmp_path: Path, server: Files, renewed: Files
+) -> None:
+    # As Kubernetes does: the names stay, and so does what they point to, of which one part is exchanged.
+    for name, files in (("old", server), ("new", renewed)):
+        (tmp_path / name).mkdir()
+        shutil.copy(files.certificate, tmp_path / name / "tls.crt")
+        shutil.copy(files.key, tmp_path / name / "tls.key")
+    (tmp_path / "data").symlink_to("old")
+    live = Files(tmp_path / "live.crt", tmp_path / "live.key")
+    live.certificate.symlink_to("data/tls.crt")
+    live.key.symlink_to("data/tls.key")
+    contexts = TlsContexts(config_with(authority, live), NOW_MS)
+    assert certificate_shown(contexts.current(NOW_MS), authority, "localhost") == der(server)
+    (tmp_path / "data.new").symlink_to("new")
+    os.replace(tmp_path / "data.new", tmp_path / "data")
+    assert certificate_shown(contexts.current(NOW_MS + CHECK_INTERVAL_MS), authority, "localhost") == der(renewed)
+
+
+def test_a_file_that_keeps_its_time_and_size_is_noticed(
+    authority: TestAuthority, replaceable: Replaceable, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    contexts = TlsContexts(config_with(authority, replaceable.files), NOW_MS)
+    before = replaceable.files.certificate.stat()
+    content = bytearray(replaceable.files.certificate.read_bytes())
+    with open(replaceable.files.certificate, "r+b") as file:
+        file.write(content)
+    os.utime(replaceable.files.certificate, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = replaceable.files.certificate.stat()
+    assert (after.st_mtime_ns, after.st_ino, after.st_size) == (before.st_mtime_ns, before.st_ino, before.st_size)
+    contexts.current(NOW_MS + CHECK_INTERVAL_MS)
+    assert "certificates were loaded again" in caplog.text
 
 
 async def test_a_running_broker_takes_up_new_files_and_keeps_its_connections(

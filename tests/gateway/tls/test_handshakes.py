@@ -6,10 +6,13 @@ import random
 import ssl
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from gateway.tls_contexts import TlsContexts
+from gateway.tls_development import make_certificates
 from gateway.tls_stage import HANDSHAKE_BYTES_MAX
 from tests.support.certificates import Files, TestAuthority
 from tests.support.recording_session import Recorder, accepted
@@ -280,6 +283,45 @@ def test_an_expired_client_certificate(
     assert recorder.sessions == []
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+def test_a_resumed_session_is_the_same_user(
+    broker: SimulatedBroker,
+    contexts: Contexts,
+    recorder: Recorder,
+    authority: TestAuthority,
+    client: Files,
+    version: ssl.TLSVersion,
+) -> None:
+    tls = contexts(tls_verify="required")
+    context = authority.client_context(client)
+    context.minimum_version = context.maximum_version = version
+    first = TlsPeer(broker, accepted(broker, encrypted(tls, recorder.accept)), context)
+    first.connect()
+    first.exchange()
+    resuming = TlsPeer(broker, accepted(broker, encrypted(tls, recorder.accept)), context, session=first.tls.session)
+    resuming.connect()
+    assert resuming.tls.session_reused
+    before, after = (session.transport for session in recorder.sessions)
+    assert after.certificate_name is not None
+    assert "CN=guest" in after.certificate_name
+    assert after.certificate_name == before.certificate_name
+    assert after.tls == before.tls
+
+
+def test_a_session_is_not_resumed_after_the_authorities_have_changed(
+    broker: SimulatedBroker, contexts: Contexts, recorder: Recorder, authority: TestAuthority, client: Files
+) -> None:
+    context = authority.client_context(client)
+    first = TlsPeer(broker, accepted(broker, encrypted(contexts(tls_verify="required"), recorder.accept)), context)
+    first.connect()
+    first.exchange()
+    renewed = accepted(broker, encrypted(contexts(tls_verify="required"), recorder.accept))
+    again = TlsPeer(broker, renewed, context, session=first.tls.session)
+    again.connect()
+    assert not again.tls.session_reused
+    assert len(recorder.sessions) == 2
+
+
 def test_a_client_certificate_that_expired_since_the_session_that_is_resumed(
     broker: SimulatedBroker,
     contexts: Contexts,
@@ -306,6 +348,31 @@ def test_a_client_certificate_that_expired_since_the_session_that_is_resumed(
     assert len(recorder.sessions) == 2
     assert "the client's certificate has expired since it was verified" in caplog.text
     assert broker.timers == 0
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+def test_a_certificate_for_servers_is_none_for_clients(
+    broker: SimulatedBroker,
+    contexts: Contexts,
+    recorder: Recorder,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    version: ssl.TLSVersion,
+) -> None:
+    make_certificates(tmp_path, [], "guest", datetime.now(UTC))
+    tls = contexts(
+        tls_verify="required",
+        tls_ca_file=tmp_path / "ca.pem",
+        tls_certificate_file=tmp_path / "server.pem",
+        tls_key_file=tmp_path / "server.key",
+    )
+    context = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+    context.minimum_version = context.maximum_version = version
+    context.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
+    transport = accepted(broker, encrypted(tls, recorder.accept))
+    assert "unsupported certificate" in failed_handshake(broker, transport, context).replace("_", " ")
+    assert "it is meant for another purpose than for clients (extended key usage)" in caplog.text
+    assert recorder.sessions == []
 
 
 def test_a_client_certificate_of_another_authority(

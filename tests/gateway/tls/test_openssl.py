@@ -61,6 +61,16 @@ async def test_it_connects_and_verifies(
         assert "unexpected eof" not in err, "no close_notify"
 
 
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+async def test_no_protocol_is_chosen_of_those_that_browsers_offer(
+    configure: Configure, caplog: pytest.LogCaptureFixture, version: str
+) -> None:
+    async with broker_without_leftovers(configure(), "auto=127.0.0.1:0", log=caplog) as broker:
+        out, _ = await s_client(broker, "auto", version, "-alpn", "h2,http/1.1")
+        assert "No ALPN negotiated" in out
+        assert "CONNECTED\nsession:" in out
+
+
 async def test_old_versions_are_refused_with_an_alert(configure: Configure, caplog: pytest.LogCaptureFixture) -> None:
     async with broker_without_leftovers(configure(), "stomps=127.0.0.1:0", log=caplog) as broker:
         _, err = await s_client(broker, "stomps", "-tls1_1", "-cipher", "ALL:@SECLEVEL=0")

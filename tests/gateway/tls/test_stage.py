@@ -173,6 +173,50 @@ def test_the_peer_says_goodbye_with_its_last_words(
     assert recorder.session.lost == "the peer closed the connection"
 
 
+def test_a_goodbye_waits_for_a_session_that_has_paused(
+    broker: SimulatedBroker, transport: SimulatedTransport, recorder: Recorder, peer: TlsPeer
+) -> None:
+    session = recorder.session
+    session.on_receive = lambda data: session.transport.pause()
+    peer.tls.write(b"commands")
+    peer.say_goodbye()
+    peer.exchange()
+    assert not transport.closed, "what the session had no time for is lost"
+    broker.advance(60_000)
+    drains = session.drains
+    session.outbox.write(b"answers")
+    peer.exchange()
+    assert session.drains > drains, "the session isn't told any more that the peer has read"
+    session.transport.resume()
+    session.transport.pause()
+    broker.advance(1)
+    assert not transport.closed, "it had paused again"
+    session.transport.resume()
+    session.outbox.write(b", all")
+    broker.advance(1)
+    peer.exchange()
+    assert peer.received == b"answers, all"
+    assert peer.closed
+    assert transport.closed
+    assert session.lost == "the peer closed the connection"
+    assert broker.timers == 0
+
+
+def test_a_peer_is_gone_while_its_goodbye_waits(
+    broker: SimulatedBroker, transport: SimulatedTransport, recorder: Recorder, peer: TlsPeer
+) -> None:
+    session = recorder.session
+    session.on_receive = lambda data: session.transport.pause()
+    peer.tls.write(b"commands")
+    peer.say_goodbye()
+    peer.exchange()
+    session.transport.resume()
+    transport.lose()
+    broker.advance(1)
+    assert session.lost == "the peer closed the connection"
+    assert broker.timers == 0
+
+
 def test_the_peer_is_gone_without_goodbye(
     transport: SimulatedTransport, recorder: Recorder, peer: TlsPeer, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -46,6 +46,15 @@ export function write(body, form) {
   return written(body.subarray(0, SHOWN_BYTES_MAX), form) + (rest > 0 ? `\n… and ${rest.toLocaleString('en')} bytes more` : '');
 }
 
+/** All of a body for a field, { form: 'text' or 'hex', body }: as text only if the field gives back the same bytes. */
+export function draftOf(body) {
+  const text = textOf(body);
+  if (text === null || text.includes('\r')) {
+    return { form: 'hex', body: Array.from(body, hexByte).join(' ') };
+  }
+  return { form: 'text', body: text };
+}
+
 function written(body, form) {
   if (form === 'hex') {
     return hexDump(body);

@@ -2,7 +2,8 @@
  * An MQTT 5.0 and 3.1.1 client over WebSocket. Methods and events are those of stomp.js.
  *
  * QoS 1 and 2 are acknowledged as soon as a message is shown. What was not answered when the connection ends is reported
- * as lost, not sent again: a person at the page decides about that.
+ * as lost, not sent again: a person at the page decides about that. But a session that the server keeps knows of it, so
+ * packet identifiers go on from one connection to the next, and what was received with QoS 2 is not shown twice.
  */
 
 import { encodeText } from '../data/bytes.js';
@@ -22,8 +23,13 @@ const PASSING = new Set([0x88, 0x89, 0x8b, 0x9f]);
 /** Another client has connected with the same identifier. */
 const TAKEN_OVER = 0x8e;
 
+const PACKET_ID_MAX = 65535;
+
 /** How many topic aliases the server may use. */
 const TOPIC_ALIASES_MAX = 16;
+
+/** Of all connections; a page that is loaded again begins somewhere else. */
+let lastPacketId = Math.floor(Math.random() * PACKET_ID_MAX);
 
 export class MqttClient {
   #options;
@@ -31,9 +37,8 @@ export class MqttClient {
   #socket;
   #parser;
   #requests = new Pending();
-  #lastPacketId = 0;
   #subscriptions = new Map();
-  #received = new Set();
+  #received;
   #aliases = new Map();
   #timer;
   #heardAt = 0;
@@ -43,9 +48,10 @@ export class MqttClient {
   #failed = false;
   #lastError = '';
 
-  /** options: url, version (5 or 4), user, password, vhost, clientId, intervalS (keep-alive), sessionExpiryS. */
+  /** options: url, version (5 or 4), user, password, vhost, clientId, intervalS (keep-alive), sessionExpiryS, kept. */
   constructor(options, events) {
     this.#options = options;
+    this.#received = options.kept.received ??= new Set();
     this.#events = events;
     this.#parser = new MqttParser(options.version);
   }
@@ -129,9 +135,9 @@ export class MqttClient {
 
   #nextPacketId() {
     do {
-      this.#lastPacketId = (this.#lastPacketId % 65535) + 1;
-    } while (this.#requests.has(this.#lastPacketId));
-    return this.#lastPacketId;
+      lastPacketId = (lastPacketId % PACKET_ID_MAX) + 1;
+    } while (this.#requests.has(lastPacketId));
+    return lastPacketId;
   }
 
   #request(packet) {
@@ -205,6 +211,9 @@ export class MqttClient {
     }
     this.#connected = true;
     this.#limits = properties;
+    if (!sessionPresent) {
+      this.#received.clear();
+    }
     this.#startPinging(properties.serverKeepAlive ?? intervalS);
     const name = properties.assignedClientIdentifier ?? clientId;
     this.#events.opened(`MQTT ${version === 5 ? '5.0' : '3.1.1'} · ${name}${sessionPresent ? ' · session present' : ''}`);

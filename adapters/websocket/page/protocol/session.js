@@ -49,10 +49,10 @@ export class Session {
     return this.#options && PROTOCOLS[this.#options.protocol];
   }
 
-  /** options: protocol (a key of PROTOCOLS) and those of its client. */
+  /** options: protocol (a key of PROTOCOLS) and those of its client, which get `kept`, for what outlives a connection. */
   connect(options) {
     this.disconnect();
-    this.#options = options;
+    this.#options = { ...options, kept: {} };
     this.#wasOnline = false;
     this.#attempts = 0;
     this.subscriptions.forEach((each) => this.#note(each, 'idle', WAITING));

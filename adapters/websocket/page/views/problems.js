@@ -6,6 +6,9 @@ import { timeText } from './format.js';
 /** More at a time would push the page away. */
 const SHOWN_MAX = 3;
 
+/** A broker may say anything; the wire has all of it. */
+const LETTERS_MAX = 1000;
+
 export class Problems {
   #place;
 
@@ -14,7 +17,8 @@ export class Problems {
   }
 
   /** passing: it will be tried again; gone at the next login. The same text isn't said twice. */
-  add(text, { passing = false } = {}) {
+  add(whole, { passing = false } = {}) {
+    const text = whole.length > LETTERS_MAX ? `${whole.slice(0, LETTERS_MAX)}…` : whole;
     const said = [...this.#place.children].find((each) => each.dataset.text === text);
     said?.remove();
     const problem = element('div', { class: passing ? 'problem passing' : 'problem', 'data-text': text });

@@ -1,7 +1,7 @@
 /** The form for publishing. */
 
 import { encodeText, parseHex } from '../data/bytes.js';
-import { formOf, write } from '../data/body.js';
+import { draftOf } from '../data/body.js';
 import { PROTOCOLS } from '../protocol/protocols.js';
 import { byId } from './dom.js';
 
@@ -56,9 +56,7 @@ export class PublishForm {
 
   /** Takes a received message as what is to be published next. */
   draft(message) {
-    const form = formOf(message.body) === 'hex' ? 'hex' : 'text';
-    const body = form === 'hex' ? Array.from(message.body, (byte) => byte.toString(16).padStart(2, '0')).join(' ') : write(message.body, 'text');
-    this.fill({ destination: message.destination, body, form, contentType: message.contentType });
+    this.fill({ destination: message.destination, ...draftOf(message.body), contentType: message.contentType });
     this.focus();
   }
 
