@@ -347,7 +347,7 @@ class Config:
     """Type of the WebSocket messages that STOMP goes out in, text or binary.  Also written `web_stomp.ws_frame`."""
 
     websocket_allow_origins: frozenset[str] = frozenset()
-    """Origins, such as https://shop.example:8443, whose web pages may connect over WebSocket; none named is all.
+    """Origins, such as https://shop.example:8443, whose web pages may connect over WebSocket; none named, or *, is all.
     Programs that aren't browsers send no origin, and may always."""
 
     websocket_use_http_auth: bool = False

@@ -27,6 +27,9 @@ _UPGRADE: Final = (("Upgrade", "websocket"), ("Connection", "Upgrade"))
 _ENDPOINTS: Final = ", ".join(path for path in subprotocols.BY_PATH)
 _KNOWN: Final = ", ".join(subprotocols.BY_SUBPROTOCOL)
 
+ANY_ORIGIN: Final = "*"
+"""In the list of allowed origins, the same as an empty list: all of them."""
+
 USE_WEBSOCKET: Final = sentence(
     426,
     "This is a WebSocket endpoint of Warren for STOMP, MQTT and AMQP 0-9-1. Connect to it with a WebSocket client "
@@ -117,7 +120,7 @@ def _is_key(key: str) -> bool:
 
 def _check_origin(origin: str | None, allowed: frozenset[str]) -> None:
     """Programs send no Origin; browsers always do, and can't be made to lie about it (RFC 6455, 10.2)."""
-    if not allowed or origin is None:
+    if not allowed or ANY_ORIGIN in allowed or origin is None:
         return
     if _plain_origin(origin) not in set(map(_plain_origin, allowed)):
         _refuse(

@@ -151,6 +151,11 @@ def test_an_origin_that_may_connect(connect: Connect, origin: str | None) -> Non
     client.upgrade(headers={} if origin is None else {"Origin": origin})
 
 
+def test_a_star_stands_for_every_origin(connect: Connect) -> None:
+    client = connect(websocket_allow_origins=frozenset({"*"}))
+    client.upgrade(headers={"Origin": "https://elsewhere.example"})
+
+
 @pytest.mark.parametrize(
     "origin",
     [
