@@ -327,6 +327,11 @@ class Config:
     mqtt_max_queued_qos_0_bytes: int = 32 * 2**20
     """The same in bytes."""
 
+    mqtt_shared_subscription_strategy: str = "round-robin"
+    """Which member of a shared subscription gets a message: `round-robin`, each in turn; `sticky`, always the same one
+    until it goes or can't take any more; `hash`, by the topic, so that messages of a topic keep their order.  The policy
+    key `mqtt-shared-subscription-strategy` sets it for single groups."""
+
     mqtt_topic_alias_maximum: int = 16
     """Topic aliases per connection, in either direction."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from core.mqtt_sessions.sharing import STRATEGIES
 from gateway import config_values as values
 from gateway.protocols import PROTOCOLS
 
@@ -48,6 +49,7 @@ ALIASES = {
     "mqtt.max_keep_alive_s": "mqtt_max_keep_alive_s",
     "mqtt.receive_maximum": "mqtt_receive_maximum",
     "mqtt.prefetch": "mqtt_prefetch",
+    "mqtt.shared_subscription_strategy": "mqtt_shared_subscription_strategy",
     "mqtt.topic_alias_maximum": "mqtt_topic_alias_maximum",
     "mqtt.disconnect_on_unauthorized": "mqtt_disconnect_on_unauthorized",
     "mqtt.hide_refusals": "mqtt_hide_refusals",
@@ -165,6 +167,7 @@ _KEYS = (
     _key("mqtt_max_keep_alive_s", values.whole_number(1, 65535, "seconds")),
     _key("mqtt_receive_maximum", values.whole_number(1, 65535)),
     _key("mqtt_prefetch", values.whole_number(1, 65535)),
+    _key("mqtt_shared_subscription_strategy", values.one_of(STRATEGIES)),
     _key("mqtt_topic_alias_maximum", values.whole_number(0, 65535)),
     _key("mqtt_disconnect_on_unauthorized", values.boolean),
     _key("mqtt_hide_refusals", values.boolean),

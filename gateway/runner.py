@@ -110,6 +110,7 @@ class BrokerRun:
                 ),
             )
             self.broker.mqtt.product = f"Warren {WARREN_VERSION}"
+            self.broker.mqtt.shared_strategy = self.config.mqtt_shared_subscription_strategy
             recover(
                 self.broker,
                 default_user=self.config.default_user,

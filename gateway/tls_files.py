@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import ssl
 import stat
 from dataclasses import dataclass
@@ -79,8 +80,8 @@ def _read_certificate(path: Path) -> Certificate:
 
 def _check_key(path: Path) -> None:
     try:
-        with open(path, "rb"):
-            mode = path.stat().st_mode
+        with open(path, "rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
     except OSError as error:
         raise ConfigError(f"the key {path} can't be read: {error.strerror or error}") from None
     if mode & (stat.S_IROTH | stat.S_IWOTH):

@@ -71,6 +71,26 @@ def test_an_adapter_is_imported_when_a_listener_names_it() -> None:
     assert done.stdout.strip() == "['adapters.interface', 'adapters.registry']"
 
 
+def test_a_start_imports_nothing_for_tls_websockets_and_commands_that_are_not_used_yet() -> None:
+    program = (
+        "import sys, gateway.cli_serve, gateway.server\n"
+        "from gateway.config import Config\n"
+        "from gateway.pipeline import Pipelines\n"
+        "Pipelines(Config(), Config().listeners, 0)\n"
+        "print(*sorted(sys.modules))\n"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=True)
+    imported = done.stdout.split()
+    assert "adapters.mqtt.connection" in imported
+    # Trio imports ssl by itself, so that can't be seen here.
+    unwanted = (
+        *("gateway.tls_", "cryptography", "wsproto", "h11", "adapters.websocket.stage", "adapters.proxy_protocol"),
+        *("gateway.ctl_commands", "gateway.ctl_definitions", "core.definitions_json"),
+    )
+    assert [name for name in imported if name.startswith(unwanted)] == []
+
+
 def by_hand(directory: Path) -> None:
     """What an installation leaves behind: the module, and metadata with the entry points of its pyproject.toml."""
     shutil.copy(EXAMPLE / "line_protocol.py", directory)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Iterator
 
+import pytest
+
 from adapters.interface import AcceptCarrier
 from core.broker import Broker
 from core.outbox import Outbox
@@ -132,3 +134,14 @@ class TlsPeer:
                 self.transport.receive(piece)
             self._broker.settle()
             raise
+
+
+def failed_handshake(broker: SimulatedBroker, transport: SimulatedTransport, context: ssl.SSLContext) -> str:
+    """Why the client's end says that it failed; with TLS 1.3 it may only hear when it reads."""
+    peer = TlsPeer(broker, transport, context)
+    with pytest.raises(ssl.SSLError) as raised:
+        peer.exchange()
+    assert transport.closed
+    assert not transport.aborted, "the alert may not arrive"
+    assert broker.timers == 0
+    return str(raised.value).lower()

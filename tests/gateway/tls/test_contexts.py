@@ -276,6 +276,13 @@ def test_verifying_needs_an_authority(configure: Configure, verify: str) -> None
         TlsContexts(configure(tls_verify=verify, tls_ca_file=None), NOW_MS)
 
 
+def test_names_of_files_as_text(configure: Configure, authority: TestAuthority, server: Files) -> None:
+    # As a program may give them to open_broker.
+    config = configure(tls_certificate_file=str(server.certificate), tls_key_file=str(server.key))
+    context = TlsContexts(config, NOW_MS).current(NOW_MS)
+    assert certificate_shown(context, authority, "localhost") == der(server)
+
+
 def test_both_in_one_file(authority: TestAuthority, server: Files, tmp_path: Path) -> None:
     both = tmp_path / "both.pem"
     both.touch(0o600)
