@@ -5,6 +5,7 @@ Nothing here knows MQTT's bytes.  An adapter attaches to a session as its holder
     topics          topic names and filters as routing keys, and back
     subscription    one filter with its options
     session_queue   the queue behind a session
+    sharing         who of a shared subscription's members gets a message
     outgoing        a message of QoS 1 or 2 on its way to a client
     session         a client's session, and its QoS 2 state on disk
     records         what that state is on disk

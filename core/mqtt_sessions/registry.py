@@ -179,8 +179,10 @@ class MqttSessions:
         name = shared_queue_name(subscription)
         _check_free(self.vhost.queues.get(name), name)
         queue = create_queue(self.vhost, name, durable=True, arguments=_ARGUMENTS, arguments_raw=_ARGUMENTS_RAW)
-        self._shared[key] = (cast("ClassicQueue", queue), 1)
-        self.bind(cast("ClassicQueue", queue), subscription.topic_filter)
+        shared = cast("MqttQueue", queue)
+        shared.share()
+        self._shared[key] = (shared, 1)
+        self.bind(shared, subscription.topic_filter)
 
     def leave(self, subscription: MqttSubscription) -> None:
         """One less; the last one takes the queue with it."""
@@ -247,6 +249,7 @@ class MqttSessions:
         key = (subscription.group, subscription.topic_filter)
         queue = self.vhost.queues.get(shared_queue_name(subscription))
         if key not in self._shared and isinstance(queue, MqttQueue):
+            queue.share()
             self._shared[key] = (queue, 1)
         else:
             self.join(subscription)

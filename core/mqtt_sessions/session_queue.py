@@ -8,6 +8,8 @@ Of all messages together, some more may wait, and then the queue is full until a
 it refuses messages of QoS 1 and 2, and who published them is told so, if there is a way.  Only then is the queue
 guarded, so that publishing costs nothing before; the batch in which it becomes full is still taken.  Policies may set
 other bounds.
+
+The queue of a shared subscription is one, too.  `share` has it choose among its members (sharing.py).
 """
 
 from __future__ import annotations
@@ -18,11 +20,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from core.binding import EMPTY_TABLE_RAW
 from core.dead_letter import MAXLEN
+from core.mqtt_sessions.sharing import POLICY_KEY, make_chooser
 from core.queues.base import Admission
 from core.queues.classic import ClassicQueue
 
 if TYPE_CHECKING:
     from core.client import Client
+    from core.definitions.store import JSON
     from core.field_table import FieldValue
     from core.message import Message
     from core.vhost import VirtualHost
@@ -47,9 +51,9 @@ class QueueLimits:
 
 
 class MqttQueue(ClassicQueue):
-    """See the head of this file.  is_full: no message is taken."""
+    """See the head of this file.  is_full: no message is taken.  strategy: a group's; empty for a session's own queue."""
 
-    __slots__ = ("_kept", "is_full")
+    __slots__ = ("_kept", "is_full", "strategy")
 
     type_name = "mqtt"
 
@@ -69,6 +73,7 @@ class MqttQueue(ClassicQueue):
     ) -> None:
         self._kept = 0
         self.is_full = False
+        self.strategy = ""
         super().__init__(
             vhost,
             name,
@@ -79,6 +84,21 @@ class MqttQueue(ClassicQueue):
             arguments_raw=arguments_raw,
             store_id=store_id,
         )
+
+    def share(self) -> None:
+        """It is a group's: its members get messages as its policy says, or else as the whole broker does it."""
+        wanted = str(self.effective_policy.get(POLICY_KEY, self.vhost.broker.mqtt.shared_strategy))
+        if wanted != self.strategy:
+            self.strategy = wanted
+            self._chooser = make_chooser(wanted)
+            self._govern()
+
+    def apply_policy(
+        self, effective: Mapping[str, JSON], policy_name: str | None, operator_policy_name: str | None
+    ) -> None:
+        super().apply_policy(effective, policy_name, operator_policy_name)
+        if self.strategy:
+            self.share()
 
     @property
     def guarded(self) -> bool:

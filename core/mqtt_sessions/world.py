@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from core import retained, wills
 from core.mqtt_sessions.registry import SESSION_KIND, MqttSessions
 from core.mqtt_sessions.session_queue import MqttQueue, QueueLimits
+from core.mqtt_sessions.sharing import ROUND_ROBIN
 from core.mqtt_sessions.traffic import Rates
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 class MqttWorld:
     """The MQTT side of one broker.
 
-    product: for $SYS.  limits: of sessions' queues.  dropped: messages that slow or absent clients didn't get, or that
+    product: for $SYS.  shared_strategy: how groups share where no policy says it.  limits: of sessions' queues.  dropped: messages that slow or absent clients didn't get, or that
     were too large for them.  packets_, publish_ and publish_bytes_received: all that came, as read.  answers_sent:
     packets to clients other than PUBLISH.  publish_sent, bytes_received and bytes_sent: what connections that have
     ended counted by themselves.  connections_made, sockets_made: with and without a login.  expired_count: sessions
@@ -34,6 +35,7 @@ class MqttWorld:
     def __init__(self, broker: Broker, limits: QueueLimits | None = None) -> None:
         self.broker = broker
         self.product = "Warren"
+        self.shared_strategy = ROUND_ROBIN
         self.limits = limits or QueueLimits()
         self.dropped = 0
         self.packets_received = 0

@@ -9,7 +9,8 @@ found there is delivered with the redelivered flag.
 
 Consumers take turns: `_available` holds those that can take a message now, in the order of their turns; the one
 served goes to the back (behind its equals, where consumers have priorities), one without credit leaves until it is
-resumed.  With a single active consumer only that one is ever available.
+resumed.  With a single active consumer only that one is ever available.  A type of queue that has a `Chooser` lets it
+say instead whose turn it is; such a queue is governed.
 
 `drain` is written twice.  `_drain_plain` is the hot path and knows none of the rules.  `_drain_governed` serves queues
 with TTLs, lengths, priorities or tracing: it looks at the head before every delivery, and afterwards enforces what is
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from core.deadlines import Deadline
     from core.definitions.store import JSON
     from core.field_table import FieldValue
+    from core.queues.chooser import Chooser
     from core.vhost import VirtualHost
 
 
@@ -75,6 +77,7 @@ class ClassicQueue(Queue):
         "_available",
         "_backlog",
         "_backlogs",
+        "_chooser",
         "_closed",
         "_deduplication",
         "_draining",
@@ -141,6 +144,7 @@ class ClassicQueue(Queue):
         self._draining = False
         self._available: deque[Consumer] = deque()
         self._prioritised = False
+        self._chooser: Chooser | None = None
         self._single: Consumer | None = None
         self.exclusive_consumer: Consumer | None = None
         self._expecting_expiry = False
@@ -314,6 +318,7 @@ class ClassicQueue(Queue):
 
     def _drain_governed(self) -> None:
         available = self._available
+        chooser = self._chooser
         tracing = self.vhost.tracing
         while available:
             message = self._head()
@@ -323,6 +328,8 @@ class ClassicQueue(Queue):
             if deadline_ms is not None and deadline_ms < self.vhost.broker.now_ms:
                 self._drop_head(message, EXPIRED)
                 continue
+            if chooser is not None and not self._prioritised and not self._give_turn(chooser, message):
+                break
             self._take_head()
             consumer = available[0]
             redelivered = self.was_delivered(message)
@@ -339,6 +346,17 @@ class ClassicQueue(Queue):
             elif len(available) > 1:
                 self._next_turn()
         self._enforce_limits()
+
+    def _give_turn(self, chooser: Chooser, message: Message) -> bool:
+        """Let the consumer that is chosen for the head be the next; False when the message has to wait for it."""
+        available = self._available
+        consumer = chooser.choose(message, self.consumers, available[0])
+        if consumer is not available[0]:
+            if consumer.parked:
+                return False
+            available.remove(consumer)
+            available.appendleft(consumer)
+        return True
 
     def _next_turn(self) -> None:
         """The consumer just served goes behind its equals."""
@@ -581,6 +599,7 @@ class ClassicQueue(Queue):
             or len(self._backlogs) > 1
             or self._prioritised
             or self._expecting_expiry
+            or self._chooser is not None
         )
 
     def _deadline_ms(self, message: Message) -> int | None:
