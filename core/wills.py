@@ -34,11 +34,11 @@ class WillMessage:
 
 
 class Wills:
-    """The waiting wills of one virtual host, by client identifier.  publish: what to do with one at its time."""
+    """The waiting wills of one virtual host, by client identifier.  publish: what to do with a client's at its time."""
 
     __slots__ = ("_broker", "_publish", "_vhost", "_waiting")
 
-    def __init__(self, broker: Broker, vhost: str, publish: Callable[[WillMessage], None]) -> None:
+    def __init__(self, broker: Broker, vhost: str, publish: Callable[[str, WillMessage], None]) -> None:
         self._broker = broker
         self._vhost = vhost
         self._publish = publish
@@ -76,7 +76,7 @@ class Wills:
         found = self._take(client_id)
         if found is not None:
             found[1].cancel()
-            self._publish(found[0])
+            self._publish(client_id, found[0])
 
     def restore(self, client_id: str, row: Mapping[str, JSON]) -> None:
         """Take a row read back."""

@@ -290,6 +290,13 @@ class Config:
     mqtt_default_vhost: str = "/"
     """Virtual host of a user name that names none (`VHOST:USER` does)."""
 
+    mqtt_exchange: str = "amq.topic"
+    """The exchange that MQTT publishes to and subscribes from.  It must be there in each virtual host that MQTT clients
+    use, durable and of type topic; else they are refused."""
+
+    mqtt_sparkplug: bool = False
+    """Whether the first word of Sparkplug's topics, `spBv1.0`, is `spBv1___0` in routing keys, as in RabbitMQ."""
+
     mqtt_ignore_colons_in_username: bool = False
     """Whether a user name with a colon names no virtual host."""
 
@@ -317,7 +324,7 @@ class Config:
     mqtt_prefetch: int = 256
     """Messages of QoS 1 and 2 that a client is sent without having answered, if it doesn't ask for less."""
 
-    mqtt_max_queued_messages: int = 100_000
+    mqtt_max_queued_messages: int = 1_000_000
     """Messages that may wait for one MQTT client; past that, those of QoS 0 are dropped and the others refused (MQTT 5
     publishers are told 0x97).  0 is any number."""
 
@@ -329,8 +336,8 @@ class Config:
 
     mqtt_shared_subscription_strategy: str = "round-robin"
     """Which member of a shared subscription gets a message: `round-robin`, each in turn; `sticky`, always the same one
-    until it goes or can't take any more; `hash`, by the topic, so that messages of a topic keep their order.  The policy
-    key `mqtt-shared-subscription-strategy` sets it for single groups."""
+    until it goes or can't take any more; `hash`, by the topic, so that messages of a topic keep their order.  The
+    policy key `mqtt-shared-subscription-strategy` sets it for single groups."""
 
     mqtt_topic_alias_maximum: int = 16
     """Topic aliases per connection, in either direction."""

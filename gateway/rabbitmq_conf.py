@@ -75,6 +75,8 @@ _RENAMED: dict[str, tuple[str, Callable[[str], object]]] = {
     "anonymous_login_pass": ("mqtt_default_pass", str),
     "mqtt.default_user": ("mqtt_default_user", str),
     "mqtt.default_pass": ("mqtt_default_pass", str),
+    "mqtt.exchange": ("mqtt_exchange", str),
+    "mqtt.sparkplug": ("mqtt_sparkplug", str),
     "mqtt.vhost": ("mqtt_default_vhost", str),
     "mqtt.prefetch": ("mqtt_prefetch", str),
     "mqtt.login_timeout": ("mqtt_login_timeout_s", _seconds),

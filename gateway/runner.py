@@ -23,6 +23,7 @@ from core.definitions.sqlite import SqliteDefinitionStore
 from core.definitions.store import DefinitionStore
 from core.errors import BrokerError, StorageError
 from core.limits import BrokerLimits
+from core.mqtt_sessions.names import TopicNames
 from core.mqtt_sessions.session_queue import QueueLimits
 from core.recovery import note_clean_stop, recover
 from core.storage.disk.engine import DiskEngine
@@ -110,6 +111,7 @@ class BrokerRun:
                 ),
             )
             self.broker.mqtt.product = f"Warren {WARREN_VERSION}"
+            self.broker.mqtt.names = TopicNames(self.config.mqtt_exchange, sparkplug=self.config.mqtt_sparkplug)
             self.broker.mqtt.shared_strategy = self.config.mqtt_shared_subscription_strategy
             recover(
                 self.broker,

@@ -15,7 +15,7 @@ from adapters.mqtt.logging_in import log_in
 from adapters.mqtt.properties import properties_of
 from adapters.mqtt.publishing import check_publish
 from core.client import Client
-from core.errors import BrokerError, NotAllowed
+from core.errors import BrokerError, NotAllowed, NotFound
 from core.mqtt_sessions.session import EXPIRY_NEVER
 from core.names import unguessable
 from core.wills import WillMessage
@@ -63,9 +63,12 @@ def enter(
     broker = connection.broker
     try:
         broker.open_vhost(user, vhost.name)
+        broker.mqtt.of(vhost).check_exchange()
         client = Client(connection.name, user, vhost, PROTOCOLS[packet.level], {"client_id": connection.client_id})
     except NotAllowed as error:
         raise Refusal(reason_codes.QUOTA_EXCEEDED, error.text) from None
+    except NotFound as error:
+        raise Refusal(reason_codes.SERVER_UNAVAILABLE, error.text) from None
     try:
         client.open_channel()
         connection.client = client
@@ -134,7 +137,7 @@ def _will(connection: MqttConnection, packet: Connect) -> WillMessage | None:
     check_topic_name(will.topic, packet.level)
     try:
         check_publish(connection, will.topic)
-        properties = properties_of(will.properties, will.qos, retain=will.retain)
+        properties = properties_of(connection.broker.mqtt.names, will.properties, will.qos, retain=will.retain)
     except BrokerError as error:
         raise Refusal(reason_of(error), f"the will can't be published: {error.text}") from None
     except ValueError as error:

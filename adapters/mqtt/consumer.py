@@ -20,7 +20,6 @@ from core.consumer import Consumer
 from core.mqtt_sessions.headers import publish_qos
 from core.mqtt_sessions.outgoing import WAITING
 from core.mqtt_sessions.publishing import may_be_cut, topic_of_message
-from core.mqtt_sessions.topics import topic_of
 
 if TYPE_CHECKING:
     from adapters.mqtt.connection import MqttConnection
@@ -147,7 +146,7 @@ class MqttConsumer(Consumer):
         address = message.address
         if may_be_cut(address.routing_key):
             self._address = None
-            self._plan = self._plan_by_topic(topic_of_message(message))
+            self._plan = self._plan_by_topic(topic_of_message(self._connection.broker.mqtt.names, message))
             return self._plan
         plans = self._plans
         if plans is None:
@@ -156,7 +155,7 @@ class MqttConsumer(Consumer):
         if plan is None:
             if len(plans) >= ADDRESSES_MAX:
                 plans.clear()
-            topic = topic_of(address.routing_key)
+            topic = self._connection.broker.mqtt.names.topic_of(address.routing_key)
             plan = plans[address] = planned(self._connection.session, self.subscription, topic)
         self._address = address
         self._plan = plan

@@ -62,4 +62,4 @@ def _leave_will(connection: MqttConnection, will: WillMessage) -> None:
     if delay_s and not connection.session.ended:
         connection.sessions.wills.put(connection.client_id, will, connection.broker.now_ms + delay_s * 1000)
     else:
-        connection.sessions.publish_will(will)
+        connection.sessions.publish_will(connection.client_id, will)

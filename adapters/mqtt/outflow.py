@@ -46,8 +46,15 @@ def _packet_of(
 
     What is sent again has a plan that nobody keeps, so it is given no alias.
     """
+    broker = connection.broker
     flags, properties = encode_delivery(
-        plan, message, outgoing, level=connection.level, duplicate=duplicate, now_ms=connection.broker.now_ms
+        plan,
+        message,
+        outgoing,
+        names=broker.mqtt.names,
+        level=connection.level,
+        duplicate=duplicate,
+        now_ms=broker.now_ms,
     )
     packet_id = outgoing.packet_id if outgoing is not None else 0
     if connection.alias_max and connection.level == versions.V5:
@@ -64,8 +71,15 @@ def _packet_of(
 
 def is_too_large(connection: MqttConnection, plan: Plan, message: Message) -> bool:
     """True for a message that the client doesn't take, whatever its QoS (MQTT-3.1.2-24)."""
+    broker = connection.broker
     _, properties = encode_delivery(
-        plan, message, None, level=connection.level, duplicate=False, now_ms=connection.broker.now_ms
+        plan,
+        message,
+        None,
+        names=broker.mqtt.names,
+        level=connection.level,
+        duplicate=False,
+        now_ms=broker.now_ms,
     )
     topic = b"" if plan.alias else plan.topic
     if plan.alias:
@@ -169,7 +183,7 @@ def _send_again(connection: MqttConnection, outgoing: Outgoing, *, duplicate: bo
     if message is None:
         return True
     subscription = session.subscriptions.get(outgoing.source) if outgoing.source else None
-    topic = topic_of_message(message)
+    topic = topic_of_message(connection.broker.mqtt.names, message)
     plan = planned(session, subscription, topic)
     if plan.qos < 0:
         plan = plan_without_subscription(topic)

@@ -24,6 +24,7 @@ from core.mqtt_sessions.subscription import MqttSubscription
 if TYPE_CHECKING:
     from adapters.mqtt.codec.properties import Properties as MqttProperties
     from core.message import Message
+    from core.mqtt_sessions.names import TopicNames
     from core.mqtt_sessions.outgoing import Outgoing
     from core.mqtt_sessions.session import MqttSession
 
@@ -77,7 +78,14 @@ def identifiers_of(identifiers: list[int]) -> bytes:
 
 
 def encode_delivery(
-    plan: Plan, message: Message, outgoing: Outgoing | None, *, level: int, duplicate: bool, now_ms: int
+    plan: Plan,
+    message: Message,
+    outgoing: Outgoing | None,
+    *,
+    names: TopicNames,
+    level: int,
+    duplicate: bool,
+    now_ms: int,
 ) -> tuple[int, bytes]:
     """The flags and the properties of a delivery; properties are b"" below MQTT 5."""
     headers = message.properties.headers
@@ -93,7 +101,7 @@ def encode_delivery(
     flags = publish_flags(outgoing.qos if outgoing is not None else 0, retain=retain, duplicate=duplicate)
     if level != versions.V5:
         return flags, b""
-    properties = add_properties(mqtt_properties_of(message), identifiers)
+    properties = add_properties(mqtt_properties_of(names, message), identifiers)
     expiry_s = remaining_expiry_s(message, now_ms)
     if expiry_s is not None:
         properties = add_properties(properties, write_publish_properties({"message_expiry_interval": expiry_s}))

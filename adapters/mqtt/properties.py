@@ -21,12 +21,12 @@ from adapters.mqtt.codec.publish import NO_PROPERTIES, write_publish_properties
 from core.address import fits_key
 from core.mqtt_sessions.headers import INTERNAL, PUBLISH_QOS, RAW_PROPERTIES, RETAIN, TOPIC
 from core.mqtt_sessions.publishing import QUEUE_PREFIX, plain_properties
-from core.mqtt_sessions.topics import key_of, topic_of
 from core.properties import PropertyChanges, encode_properties
 
 if TYPE_CHECKING:
     from core.field_table import Encodable
     from core.message import Message
+    from core.mqtt_sessions.names import TopicNames
     from core.properties import Properties
 
 SHORT_BYTES_MAX: Final = 255
@@ -53,13 +53,13 @@ HEADER_BYTES_MAX: Final = 48 * 1024
 properties in pieces, and mostly allow 128 KiB for them, where a long topic must fit, too."""
 
 
-def properties_of(mqtt: MqttProperties, qos: int, *, retain: bool) -> Properties:
+def properties_of(names: TopicNames, mqtt: MqttProperties, qos: int, *, retain: bool) -> Properties:
     """The properties of a published message, as the broker keeps them."""
     forwarded = {name: mqtt[name] for name in _FORWARDED if name in mqtt}
     expiry_s = mqtt.get("message_expiry_interval")
     if not forwarded and expiry_s is None:
         return plain_properties(qos, retain=retain)
-    headers = _headers_of(mqtt)
+    headers = _headers_of(names, mqtt)
     fields: dict[str, object] = {}
     content_type = mqtt.get("content_type")
     if content_type is not None and content_type.isascii() and len(content_type) <= SHORT_BYTES_MAX:
@@ -85,7 +85,7 @@ def properties_of(mqtt: MqttProperties, qos: int, *, retain: bool) -> Properties
     return encode_properties(**cast("PropertyChanges", fields))
 
 
-def _headers_of(mqtt: MqttProperties) -> dict[str, Encodable]:
+def _headers_of(names: TopicNames, mqtt: MqttProperties) -> dict[str, Encodable]:
     """What of the properties AMQP has no field for, as far as there is room."""
     headers: dict[str, Encodable] = {}
     room = HEADER_BYTES_MAX
@@ -95,7 +95,7 @@ def _headers_of(mqtt: MqttProperties) -> dict[str, Encodable]:
         room -= len(correlation)
     response_topic = mqtt.get("response_topic")
     if response_topic is not None and not response_topic.startswith(QUEUE_PREFIX):
-        key = key_of(response_topic)
+        key = names.key_of(response_topic)
         size = len(key.encode())
         if size <= room:
             headers[REPLY_TOPIC_HEADER] = key
@@ -111,7 +111,7 @@ def _headers_of(mqtt: MqttProperties) -> dict[str, Encodable]:
     return headers
 
 
-def mqtt_properties_of(message: Message) -> bytes:
+def mqtt_properties_of(names: TopicNames, message: Message) -> bytes:
     """The properties of a PUBLISH that brings a message, but for expiry, aliases and subscription identifiers."""
     properties = message.properties
     headers = properties.headers
@@ -119,10 +119,10 @@ def mqtt_properties_of(message: Message) -> bytes:
         raw = headers.get(RAW_PROPERTIES)
         if isinstance(raw, bytes):
             return raw
-    return _translated(properties)
+    return _translated(names, properties)
 
 
-def _translated(properties: Properties) -> bytes:
+def _translated(names: TopicNames, properties: Properties) -> bytes:
     """Of a message that another protocol published, or an older MQTT client."""
     headers = properties.headers or {}
     mqtt: MqttProperties = {}
@@ -142,7 +142,7 @@ def _translated(properties: Properties) -> bytes:
             continue
         text = text_of(value)
         if name == REPLY_TOPIC_HEADER and _is_text(text):
-            mqtt["response_topic"] = topic_of(text)
+            mqtt["response_topic"] = names.topic_of(text)
         elif _is_text(name) and _is_text(text):
             user_properties.append((name, text))
     if "response_topic" not in mqtt and properties.reply_to and _is_text(properties.reply_to):

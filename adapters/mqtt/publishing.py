@@ -20,14 +20,14 @@ from adapters.mqtt.known_topics import remember
 from adapters.mqtt.properties import properties_of
 from core.errors import AccessRefused, BrokerError
 from core.message import Message
-from core.mqtt_sessions.publishing import QUEUE_PREFIX, address_of, with_topic
+from core.mqtt_sessions.publishing import QUEUE_PREFIX, address_of, with_topic, without_own
 from core.queues.classic import ClassicQueue
-from core.route import Route
 from core.vhost import Outcome
 
 if TYPE_CHECKING:
     from adapters.mqtt.connection import MqttConnection
     from core.properties import Properties
+    from core.route import Route
 
 SYSTEM_PREFIX: Final = "$SYS"
 
@@ -56,7 +56,7 @@ def publish(
         check_receive_maximum(connection)
     try:
         exchange, key = check_publish(connection, topic)
-        properties = with_topic(properties_of(mqtt, qos, retain=retain), topic, key)
+        properties = with_topic(properties_of(connection.broker.mqtt.names, mqtt, qos, retain=retain), topic, key)
         route = _route(connection, exchange, key, topic, properties)
     except BrokerError as error:
         refuse(connection, qos, packet_id, reason_of(error), error.text)
@@ -107,7 +107,7 @@ def check_publish(connection: MqttConnection, topic: str) -> tuple[str, str]:
     users = client.vhost.broker.users
     if topic.startswith(SYSTEM_PREFIX) and topic[len(SYSTEM_PREFIX) : len(SYSTEM_PREFIX) + 1] in ("", "/"):
         raise AccessRefused(f"'{topic}': topics below $SYS are the broker's own")
-    exchange, key = address_of(topic)
+    exchange, key = address_of(connection.broker.mqtt.names, topic)
     users.check(client.user.name, client.vhost.name, "exchange", exchange, "write")
     if not topic.startswith(QUEUE_PREFIX):
         variables = {"client_id": connection.client_id}
@@ -118,22 +118,7 @@ def check_publish(connection: MqttConnection, topic: str) -> tuple[str, str]:
 def _route(connection: MqttConnection, exchange: str, key: str, topic: str, properties: Properties) -> Route:
     """Where a message goes, but not to a publisher that doesn't want its own (MQTT-3.8.3-3)."""
     route = connection.logged_in.vhost.route(exchange, key, properties.headers, (), properties)
-    own = connection.session.queue
-    if own is None or own not in route.queues or not connection.has_no_local:
-        return route
-    matching = connection.session.matching(topic)
-    if not all(each.no_local for each in matching):
-        return route
-    others = tuple(queue for queue in route.queues if queue is not own)
-    return Route(
-        route.address,
-        others,
-        routed=bool(others or route.holders),
-        cacheable=route.cacheable,
-        observers=route.observers,
-        holders=route.holders,
-        extra_keys=route.extra_keys,
-    )
+    return without_own(route, connection.session, topic) if connection.has_no_local else route
 
 
 def _deliver(

@@ -3,6 +3,7 @@
 Nothing here knows MQTT's bytes.  An adapter attaches to a session as its holder while its client is connected.
 
     topics          topic names and filters as routing keys, and back
+    names           what topics are called in AMQP, as the broker is configured
     subscription    one filter with its options
     session_queue   the queue behind a session
     sharing         who of a shared subscription's members gets a message

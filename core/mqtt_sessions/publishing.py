@@ -1,26 +1,28 @@
 """Publishing in MQTT's terms: by topic, with the retain flag; for wills, retained messages and the broker's own topics.
 
-A topic is a routing key of amq.topic; `$queue/NAME` is the queue NAME itself.  A topic that is too long for a routing
-key travels in a header, and the key is as much of its beginning as fits.
+A topic is a routing key of a topic exchange (names.py); `$queue/NAME` is the queue NAME itself.  A topic that is too
+long for a routing key travels in a header, and the key is as much of its beginning as fits.
 """
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final
 
 from core.address import fits_key, short_key
 from core.message import Message
 from core.mqtt_sessions.headers import PUBLISH_QOS, RETAIN, RETAINED_FOR, TOPIC, publish_qos
-from core.mqtt_sessions.topics import key_of, topic_of
 from core.properties import EMPTY, Properties, encode_properties
-from core.vhost import DEFAULT_EXCHANGE
+from core.route import Route
+from core.vhost import DEFAULT_EXCHANGE, Outcome
 
 if TYPE_CHECKING:
+    from core.mqtt_sessions.names import TopicNames
     from core.mqtt_sessions.session import MqttSession
     from core.mqtt_sessions.subscription import MqttSubscription
-    from core.vhost import Outcome, VirtualHost
+    from core.vhost import VirtualHost
 
-TOPIC_EXCHANGE: Final = "amq.topic"
+_log = logging.getLogger("warren.mqtt")
 
 CUT_BYTES_MIN: Final = 252
 """A routing key that was cut has at least so many bytes: the last character may not fit in whole."""
@@ -44,11 +46,11 @@ def plain_properties(qos: int, *, retain: bool) -> Properties:
     return _RETAINED_BY_QOS[qos] if retain else BY_QOS[qos]
 
 
-def address_of(topic: str) -> tuple[str, str]:
+def address_of(names: TopicNames, topic: str) -> tuple[str, str]:
     """The exchange and the routing key that a topic stands for."""
     if topic.startswith(QUEUE_PREFIX):
         return DEFAULT_EXCHANGE, topic[len(QUEUE_PREFIX) :]
-    return TOPIC_EXCHANGE, key_of(topic)
+    return names.exchange, names.key_of(topic)
 
 
 def with_topic(properties: Properties, topic: str, key: str) -> Properties:
@@ -63,31 +65,55 @@ def may_be_cut(key: str) -> bool:
     return len(key) * 4 > CUT_BYTES_MIN and len(key.encode("utf-8", "surrogateescape")) >= CUT_BYTES_MIN
 
 
-def topic_of_message(message: Message) -> str:
+def topic_of_message(names: TopicNames, message: Message) -> str:
     """The topic that a message was published to, wherever that was; empty for the empty routing key."""
     key = message.address.routing_key
     if may_be_cut(key) and message.properties.has_headers:
         topic = (message.properties.headers or {}).get(TOPIC)
         # Who publishes elsewhere what it got, header and all, doesn't mean this topic.
-        if isinstance(topic, str) and short_key(key_of(topic)) == key:
+        if isinstance(topic, str) and short_key(names.key_of(topic)) == key:
             return topic
-    return topic_of(key)
+    return names.topic_of(key)
 
 
 def publish(
     vhost: VirtualHost, topic: str, body: bytes, properties: Properties, *, retain: bool, publisher: str = ""
 ) -> Outcome:
     """Publish a message of the broker's, or of the client `publisher` that is gone; no permission is asked for."""
-    exchange, key = address_of(topic)
     broker = vhost.broker
-    if exchange == TOPIC_EXCHANGE:
+    sessions = broker.mqtt.of(vhost)
+    exchange, key = address_of(broker.mqtt.names, topic)
+    if exchange != DEFAULT_EXCHANGE:
         properties = with_topic(properties, topic, key)
+        if exchange not in vhost.exchanges:
+            _log.warning("'%s' is not published: vhost '%s' has no exchange '%s'", topic, vhost.name, exchange)
+            return Outcome.TAKEN
     route = vhost.route(exchange, key, properties.headers, (), properties)
+    session = sessions.sessions.get(publisher) if publisher else None
+    if session is not None:
+        route = without_own(route, session, topic)
     message = Message(broker.next_sequence(), route.address, properties, body, 0, len(body), 0, broker.now_ms)
     outcome = vhost.publish(route, message)
     if retain:
-        broker.mqtt.of(vhost).retained.put(topic, message, publisher)
+        sessions.retained.put(topic, message, publisher)
     return outcome
+
+
+def without_own(route: Route, session: MqttSession, topic: str) -> Route:
+    """The way of a message without its publisher's own queue, if that wants none of its own (MQTT-3.8.3-3)."""
+    own = session.queue
+    if own is None or own not in route.queues or not all(each.no_local for each in session.matching(topic)):
+        return route
+    others = tuple(queue for queue in route.queues if queue is not own)
+    return Route(
+        route.address,
+        others,
+        routed=bool(others or route.holders),
+        cacheable=route.cacheable,
+        observers=route.observers,
+        holders=route.holders,
+        extra_keys=route.extra_keys,
+    )
 
 
 def send_retained(session: MqttSession, subscription: MqttSubscription) -> None:

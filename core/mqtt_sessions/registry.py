@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Final, cast
 from core.binding import EMPTY_TABLE_RAW, Binding, binding_key
 from core.declaration_binding import add_binding, forget_bindings
 from core.declaration_queue import create_queue, remove_queue
-from core.errors import ResourceLocked
+from core.errors import NotFound, ResourceLocked
 from core.field_table import encode_table
 from core.mqtt_sessions import publishing
-from core.mqtt_sessions.publishing import QUEUE_PREFIX, TOPIC_EXCHANGE
+from core.mqtt_sessions.publishing import QUEUE_PREFIX
 from core.mqtt_sessions.session import MqttSession
 from core.mqtt_sessions.session_queue import MqttQueue
 from core.mqtt_sessions.subscription import MqttSubscription, subscription_from
 from core.mqtt_sessions.system_topics import SystemTopics
-from core.mqtt_sessions.topics import binding_key_of
 from core.queues.registry import register
 from core.retained import RetainedMessages
 from core.wills import WillMessage, Wills
@@ -118,9 +117,21 @@ class MqttSessions:
         name = shared_queue_name(subscription) if subscription.group else session_queue_name(client_id)
         for verb in ("configure", "write", "read"):
             users.check(user, vhost, "queue", name, verb)
-        users.check(user, vhost, "exchange", TOPIC_EXCHANGE, "read")
-        key = binding_key_of(subscription.topic_filter)
-        users.check_topic(user, vhost, TOPIC_EXCHANGE, key, "read", {"client_id": client_id})
+        names = self.broker.mqtt.names
+        users.check(user, vhost, "exchange", names.exchange, "read")
+        key = names.binding_key_of(subscription.topic_filter)
+        users.check_topic(user, vhost, names.exchange, key, "read", {"client_id": client_id})
+        self.check_exchange()
+
+    def check_exchange(self) -> None:
+        """NotFound (404) says that the exchange of all topics isn't there, or isn't one that can be used."""
+        name = self.broker.mqtt.names.exchange
+        exchange = self.vhost.exchanges.get(name)
+        if exchange is None or exchange.type_name != "topic" or not exchange.durable:
+            raise NotFound(
+                f"there is no durable topic exchange '{name}' in vhost '{self.vhost.name}', and MQTT is configured to "
+                "use it (mqtt_exchange): declare it"
+            )
 
     def make_queue(self, session: MqttSession, client: Client) -> ClassicQueue:
         """The queue of a session, made when it first subscribes; a client's own ends with its connection."""
@@ -142,14 +153,17 @@ class MqttSessions:
 
     def bind(self, queue: ClassicQueue, topic_filter: str) -> None:
         """Let messages come to the queue whose topics match."""
-        key = binding_key_of(topic_filter)
-        binding = Binding(TOPIC_EXCHANGE, queue, key, {}, EMPTY_TABLE_RAW)
-        add_binding(self.vhost, self.vhost.exchange(TOPIC_EXCHANGE), binding)
+        names = self.broker.mqtt.names
+        binding = Binding(names.exchange, queue, names.binding_key_of(topic_filter), {}, EMPTY_TABLE_RAW)
+        add_binding(self.vhost, self.vhost.exchange(names.exchange), binding)
 
     def unbind(self, queue: ClassicQueue, topic_filter: str) -> None:
         """The other way round."""
-        exchange = self.vhost.exchange(TOPIC_EXCHANGE)
-        binding = exchange.get(binding_key("queue", queue.name, binding_key_of(topic_filter), {}))
+        names = self.broker.mqtt.names
+        exchange = self.vhost.exchanges.get(names.exchange)
+        if exchange is None:
+            return
+        binding = exchange.get(binding_key("queue", queue.name, names.binding_key_of(topic_filter), {}))
         if binding is not None:
             exchange.remove(binding.key)
             forget_bindings(self.vhost, [binding])
@@ -174,6 +188,7 @@ class MqttSessions:
         key = (subscription.group, subscription.topic_filter)
         found = self._shared.get(key)
         if found is not None:
+            self.bind(found[0], subscription.topic_filter)
             self._shared[key] = (found[0], found[1] + 1)
             return
         name = shared_queue_name(subscription)
@@ -207,9 +222,9 @@ class MqttSessions:
 
     # Wills
 
-    def publish_will(self, will: WillMessage) -> None:
-        """A will's time has come."""
-        publishing.publish(self.vhost, will.topic, will.body, will.properties, retain=will.retain)
+    def publish_will(self, client_id: str, will: WillMessage) -> None:
+        """A will's time has come.  It counts as published by its client, also where that wants none of its own."""
+        publishing.publish(self.vhost, will.topic, will.body, will.properties, retain=will.retain, publisher=client_id)
 
     # Restart
 
@@ -231,6 +246,7 @@ class MqttSessions:
             for subscription in list(session.subscriptions.values()):
                 if subscription.group:
                     self._restore_shared(subscription)
+                self._bind_again(session, subscription)
                 self.subscription_changed(subscription, None)
             if session.detached_at_ms is None:
                 session.detached_at_ms = self.broker.now_ms
@@ -253,6 +269,16 @@ class MqttSessions:
             self._shared[key] = (queue, 1)
         else:
             self.join(subscription)
+
+    def _bind_again(self, session: MqttSession, subscription: MqttSubscription) -> None:
+        """Another exchange may be configured now, or another translation of topics."""
+        queue = self.queue_of(session, subscription)
+        if (
+            queue is not None
+            and not subscription.queue_name
+            and self.broker.mqtt.names.exchange in self.vhost.exchanges
+        ):
+            self.bind(queue, subscription.topic_filter)
 
     def close(self) -> None:
         """The virtual host is gone."""

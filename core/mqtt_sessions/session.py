@@ -107,8 +107,7 @@ class MqttSession:
         if subscription.is_own:
             if self.queue is None:
                 self.queue = self.registry.make_queue(self, client)
-            if before is None:
-                self.registry.bind(self.queue, subscription.topic_filter)
+            self.registry.bind(self.queue, subscription.topic_filter)
             self._match_also(subscription, before)
         elif subscription.group and before is None:
             self.registry.join(subscription)

@@ -14,6 +14,7 @@ The queue of a shared subscription is one, too.  `share` has it choose among its
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
@@ -31,8 +32,11 @@ if TYPE_CHECKING:
     from core.message import Message
     from core.vhost import VirtualHost
 
-QUEUED_MAX = 100_000
-"""Messages that may wait for one client: one each second for more than a day, as long as sessions mostly last."""
+_log = logging.getLogger("warren.queue")
+
+QUEUED_MAX = 1_000_000
+"""Messages that may wait for one client: ten each second for more than a day, as long as sessions mostly last.  Those
+of persistent sessions wait on disk, where a million of them take some 120 MB of memory."""
 
 QUEUED_QOS_0_MAX = 20_000
 """Messages that may wait for a slow client before those of QoS 0 are dropped: some seconds of a fast publisher."""
@@ -51,11 +55,13 @@ class QueueLimits:
 
 
 class MqttQueue(ClassicQueue):
-    """See the head of this file.  is_full: no message is taken.  strategy: a group's; empty for a session's own queue."""
+    """See the head of this file.  is_full: no message is taken.  strategy: a group's; empty for a session's own."""
 
     __slots__ = ("_kept", "is_full", "strategy")
 
     type_name = "mqtt"
+
+    policy_type: ClassVar[str] = "classic"
 
     hides_dollar_topics: ClassVar[bool] = True
 
@@ -90,7 +96,7 @@ class MqttQueue(ClassicQueue):
         wanted = str(self.effective_policy.get(POLICY_KEY, self.vhost.broker.mqtt.shared_strategy))
         if wanted != self.strategy:
             self.strategy = wanted
-            self._chooser = make_chooser(wanted)
+            self._chooser = make_chooser(wanted, self.vhost.broker.mqtt.names)
             self._govern()
 
     def apply_policy(
@@ -127,6 +133,13 @@ class MqttQueue(ClassicQueue):
 
     def _set_full(self, is_full: bool) -> None:
         """What publishers remember of their ways to here isn't valid any more."""
+        if is_full:
+            _log.warning(
+                "%s is full: %d messages wait for the client; until a tenth of them are gone, further ones are refused "
+                "or dropped (mqtt_max_queued_messages)",
+                self.description,
+                len(self._ready),
+            )
         self.is_full = is_full
         self.vhost.changed()
 

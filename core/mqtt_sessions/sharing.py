@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from core.consumer import Consumer
     from core.definitions.store import JSON
     from core.message import Message
+    from core.mqtt_sessions.names import TopicNames
     from core.queues.chooser import Chooser
 
 ROUND_ROBIN: Final = "round-robin"
@@ -55,9 +56,10 @@ class Sticky:
 class ByTopic:
     """See the head of this file."""
 
-    __slots__ = ("_chosen", "_members")
+    __slots__ = ("_chosen", "_members", "_names")
 
-    def __init__(self) -> None:
+    def __init__(self, names: TopicNames) -> None:
+        self._names = names
         self._members: list[Consumer] = []
         self._chosen: dict[str, Consumer] = {}
 
@@ -66,18 +68,18 @@ class ByTopic:
         if self._members != consumers or len(self._chosen) >= TOPICS_MAX:
             self._members = list(consumers)
             self._chosen.clear()
-        topic = topic_of_message(message)
+        topic = topic_of_message(self._names, message)
         consumer = self._chosen.get(topic)
         if consumer is None:
             consumer = self._chosen[topic] = max(consumers, key=lambda each: _weight(each, topic))
         return consumer
 
 
-def make_chooser(strategy: str) -> Chooser | None:
+def make_chooser(strategy: str, names: TopicNames) -> Chooser | None:
     """What chooses by a strategy; None for turns."""
     if strategy == STICKY:
         return Sticky()
-    return ByTopic() if strategy == HASH else None
+    return ByTopic(names) if strategy == HASH else None
 
 
 def _weight(consumer: Consumer, topic: str) -> bytes:
@@ -91,4 +93,6 @@ def _is_strategy(value: JSON) -> bool:
     return value in STRATEGIES
 
 
-register(Setting(POLICY_KEY, "strategy", f"one of {', '.join(STRATEGIES)}", _is_strategy, lambda user, operator: operator))
+register(
+    Setting(POLICY_KEY, "strategy", f"one of {', '.join(STRATEGIES)}", _is_strategy, lambda user, operator: operator)
+)

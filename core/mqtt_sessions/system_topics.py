@@ -15,7 +15,6 @@ from core.address import Address
 from core.message import Message
 from core.mqtt_sessions import publishing
 from core.mqtt_sessions.session_queue import MqttQueue
-from core.mqtt_sessions.topics import key_of
 from core.mqtt_sessions.traffic import MINUTES, TICK_MS
 from core.properties import EMPTY
 
@@ -98,9 +97,10 @@ class SystemTopics:
             return
         retained = self._sessions.retained
         now_ms = self._sessions.broker.now_ms
+        names = self._sessions.broker.mqtt.names
         for topic, value in self.values().items():
             body = value.encode()
-            address = Address(publishing.TOPIC_EXCHANGE, key_of(topic))
+            address = Address(*publishing.address_of(names, topic))
             retained.show(topic, Message(0, address, EMPTY, body, 0, len(body), 0, now_ms))
 
     def stop(self) -> None:

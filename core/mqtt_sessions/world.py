@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from core import retained, wills
+from core.mqtt_sessions.names import TopicNames
 from core.mqtt_sessions.registry import SESSION_KIND, MqttSessions
 from core.mqtt_sessions.session_queue import MqttQueue, QueueLimits
 from core.mqtt_sessions.sharing import ROUND_ROBIN
@@ -24,17 +25,18 @@ if TYPE_CHECKING:
 class MqttWorld:
     """The MQTT side of one broker.
 
-    product: for $SYS.  shared_strategy: how groups share where no policy says it.  limits: of sessions' queues.  dropped: messages that slow or absent clients didn't get, or that
-    were too large for them.  packets_, publish_ and publish_bytes_received: all that came, as read.  answers_sent:
-    packets to clients other than PUBLISH.  publish_sent, bytes_received and bytes_sent: what connections that have
-    ended counted by themselves.  connections_made, sockets_made: with and without a login.  expired_count: sessions
-    that nobody came back for.  refused_logins: connections whose login was refused and who aren't told yet, with what
-    tells them.
+    product: for $SYS.  names: what topics are called in AMQP.  shared_strategy: how groups share where no policy says
+    it.  limits: of sessions' queues.  dropped: messages that slow or absent clients didn't get, or that were too large
+    for them.  packets_, publish_ and publish_bytes_received: all that came, as read.  answers_sent: packets to clients
+    other than PUBLISH.  publish_sent, bytes_received and bytes_sent: what connections that have ended counted by
+    themselves.  connections_made, sockets_made: with and without a login.  expired_count: sessions that nobody came
+    back for.  refused_logins: connections whose login was refused and who aren't told yet, with what tells them.
     """
 
     def __init__(self, broker: Broker, limits: QueueLimits | None = None) -> None:
         self.broker = broker
         self.product = "Warren"
+        self.names = TopicNames()
         self.shared_strategy = ROUND_ROBIN
         self.limits = limits or QueueLimits()
         self.dropped = 0

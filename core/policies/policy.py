@@ -84,9 +84,10 @@ class Policy:
             if self.apply_to not in ("all", "exchanges"):
                 return False
         else:
-            if self.apply_to not in ("all", "queues") and _QUEUE_TYPES.get(self.apply_to) != target.type_name:
+            type_name = target.policy_type or target.type_name
+            if self.apply_to not in ("all", "queues") and _QUEUE_TYPES.get(self.apply_to) != type_name:
                 return False
-            unsupported = _NOT_FOR_QUEUE_TYPE.get(target.type_name)
+            unsupported = _NOT_FOR_QUEUE_TYPE.get(type_name)
             if unsupported is not None and not unsupported.isdisjoint(self.definition):
                 return False
         return self.expression.search(target.name) is not None

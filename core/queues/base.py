@@ -67,6 +67,9 @@ class Queue(ABC):
     shares_prefetch: ClassVar[bool] = True
     """False for a type that can't be consumed from under a prefetch shared by the channel (540)."""
 
+    policy_type: ClassVar[str] = ""
+    """The type that policies take it for; empty: its own."""
+
     hides_dollar_topics: ClassVar[bool] = False
     """True for a type whose topic patterns don't match topics that begin with `$` by a wildcard (MQTT-4.7.2-1)."""
 

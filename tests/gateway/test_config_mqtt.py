@@ -29,6 +29,8 @@ def test_rabbitmq_conf(tmp_path: Path) -> None:
         "mqtt.disconnect_on_unauthorized = false",
         "mqtt.ignore_colons_in_username = true",
         "mqtt.ssl_cert_login = true",
+        "mqtt.exchange = devices",
+        "mqtt.sparkplug = true",
     ]
     config = read(tmp_path, "rabbitmq.conf", "\n".join(lines))
     assert config.warnings == ()
@@ -40,6 +42,7 @@ def test_rabbitmq_conf(tmp_path: Path) -> None:
     assert not config.mqtt_disconnect_on_unauthorized
     assert config.mqtt_ignore_colons_in_username
     assert config.mqtt_certificate_login
+    assert (config.mqtt_exchange, config.mqtt_sparkplug) == ("devices", True)
 
 
 def test_no_anonymous_login(tmp_path: Path) -> None:
@@ -49,14 +52,23 @@ def test_no_anonymous_login(tmp_path: Path) -> None:
 
 
 def test_toml(tmp_path: Path) -> None:
-    text = "mqtt_refused_login_delay_s = 0.5\n[mqtt]\nmax_queued_messages = 0\nmax_queued_qos_0_bytes = '1MiB'\n"
+    text = "mqtt_refused_login_delay_s = 0.5\n[mqtt]\nshared_subscription_strategy = 'hash'\n"
+    text += "max_queued_messages = 0\nmax_queued_qos_0_bytes = '1MiB'\n"
     config = read(tmp_path, "warren.toml", text)
     assert config.mqtt_refused_login_delay_s == 0.5
     assert config.mqtt_max_queued_messages == 0
+    assert config.mqtt_shared_subscription_strategy == "hash"
     assert config.mqtt_max_queued_qos_0_bytes == 2**20
 
 
-@pytest.mark.parametrize("text", ["mqtt_refused_login_delay_s = 61", "mqtt_max_queued_qos_0_messages = 0"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mqtt_refused_login_delay_s = 61",
+        "mqtt_max_queued_qos_0_messages = 0",
+        "mqtt_shared_subscription_strategy = 'random'",
+    ],
+)
 def test_out_of_bounds(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError):
         read(tmp_path, "warren.toml", text)

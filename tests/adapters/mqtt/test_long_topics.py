@@ -8,7 +8,7 @@ from adapters.mqtt.codec import versions
 from adapters.mqtt.codec.packets import Packet, PubAck, Publish, PubRec, SubAck, Will
 from core.address import KEY_BYTES_MAX, short_key
 from core.mqtt_sessions.headers import TOPIC
-from core.mqtt_sessions.publishing import TOPIC_EXCHANGE
+from core.mqtt_sessions.names import DEFAULT_TOPIC_EXCHANGE
 from tests.adapters.mqtt.conftest import Connected
 from tests.support import core_clients
 from tests.support.simulated_broker import SimulatedBroker
@@ -109,7 +109,7 @@ def test_everything_survives_a_restart(durable: SimulatedBroker, crash: bool) ->
 def test_amqp_gets_the_beginning_as_routing_key_and_the_topic_in_a_header(
     simulated: SimulatedBroker, client: Connected
 ) -> None:
-    queue = core_clients.bound_queue(simulated, "all", TOPIC_EXCHANGE, "plant.#")
+    queue = core_clients.bound_queue(simulated, "all", DEFAULT_TOPIC_EXCHANGE, "plant.#")
     client("publisher").publish(LONG, b"payload", 1)
     (delivered,) = core_clients.take_messages(queue)
     assert delivered.address.routing_key == short_key(LONG.replace("/", "."))
@@ -121,8 +121,8 @@ def test_a_topic_in_a_header_counts_only_with_its_routing_key(simulated: Simulat
     subscriber = client("subscriber")
     subscriber.subscribe("#")
     properties = core_clients.properties(headers={TOPIC: LONG})
-    core_clients.publish(simulated, TOPIC_EXCHANGE, b"1", properties, key="z" * 255)
-    core_clients.publish(simulated, TOPIC_EXCHANGE, b"2", properties, key="short")
+    core_clients.publish(simulated, DEFAULT_TOPIC_EXCHANGE, b"1", properties, key="z" * 255)
+    core_clients.publish(simulated, DEFAULT_TOPIC_EXCHANGE, b"2", properties, key="short")
     simulated.settle()
     assert [each.topic for each in subscriber.messages()] == ["z" * 255, "short"]
 

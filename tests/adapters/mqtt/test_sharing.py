@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from adapters.mqtt.codec import versions
 from adapters.mqtt.codec.packets import PubAck, Publish, SubAck
-from core.mqtt_sessions.publishing import TOPIC_EXCHANGE
+from core.mqtt_sessions.names import DEFAULT_TOPIC_EXCHANGE
 from core.queues.base import Queue
 from core.shown_properties import shown_properties
 from tests.adapters.mqtt.conftest import Connected
@@ -65,7 +65,7 @@ def core_clients_queue(simulated: SimulatedBroker, name: str) -> Queue:
 
 
 def test_from_mqtt_to_amqp(client: Connected, simulated: SimulatedBroker) -> None:
-    queue = core_clients.bound_queue(simulated, "q", TOPIC_EXCHANGE, "a.*")
+    queue = core_clients.bound_queue(simulated, "q", DEFAULT_TOPIC_EXCHANGE, "a.*")
     client("p").publish(
         "a/b%2E.c",
         b"body",
@@ -98,8 +98,8 @@ def test_from_amqp_to_mqtt(client: Connected, level: int, simulated: SimulatedBr
         reply_to="answers",
         headers={"number": 1, "text": "x"},
     )
-    core_clients.publish(simulated, TOPIC_EXCHANGE, b"persistent", properties, key="a.b/c")
-    core_clients.publish(simulated, TOPIC_EXCHANGE, b"transient", key="x")
+    core_clients.publish(simulated, DEFAULT_TOPIC_EXCHANGE, b"persistent", properties, key="a.b/c")
+    core_clients.publish(simulated, DEFAULT_TOPIC_EXCHANGE, b"transient", key="x")
     simulated.settle()
     first, second = subscriber.messages()
     assert (first.topic, first.qos, first.payload) == ("a/b%2Fc", 1, b"persistent")
