@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway import tls_contexts
 from gateway.config import Config
 from gateway.tls_contexts import TlsContexts
+from gateway.tls_turns import HandshakeTurns
 from tests.support.certificates import Files, TestAuthority, config_with
 from tests.support.recording_session import Recorder, accepted
 from tests.support.simulated_broker import SimulatedBroker
@@ -33,6 +35,12 @@ def server(authority: TestAuthority) -> Files:
 def client(authority: TestAuthority) -> Files:
     """A client's certificate, for the user guest."""
     return authority.issue("client", "guest@example.org", user="guest", organization="Example, Inc.")
+
+
+@pytest.fixture(autouse=True)
+def handshakes_take_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None has to wait for its turn because this machine is busy; tests of turns bring a clock of their own."""
+    monkeypatch.setattr(tls_contexts, "HandshakeTurns", lambda: HandshakeTurns(clock_ns=lambda: 0))
 
 
 @pytest.fixture
