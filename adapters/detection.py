@@ -75,7 +75,7 @@ class Detection(Stage):
         """The connection is gone before anything was decided."""
         self._deadline.cancel()
         if not self.closing:
-            _log.debug("%s: %s before saying what it speaks", self._who(), reason)
+            _log.debug("connection %s: %s before saying what it speaks", self.name, reason)
         super().connection_lost(reason)
 
     def close_early(self) -> None:
@@ -91,17 +91,14 @@ class Detection(Stage):
             why = f"{spoken.upper()}, which isn't served on this port"
         else:
             why = f"{self._seen[:8]!r}, which is none of {', '.join(self._choices.by_protocol)}"
-        _log.warning("%s: it begins with %s; closing it", self._who(), why)
+        _log.warning("connection %s: it begins with %s; closing it", self.name, why)
         self.close_early()
 
     def _expired(self, now_ms: int) -> None:
         _log.warning(
-            "%s: sent %s within %g s; closing it",
-            self._who(),
+            "connection %s: sent %s within %g s; closing it",
+            self.name,
             f"only {self._seen[:8]!r}" if self._seen else "nothing",
             self._choices.timeout_ms / 1000,
         )
         self.close_early()
-
-    def _who(self) -> str:
-        return f"connection {self.peer_host}:{self.peer_port} -> {self.host}:{self.port}"

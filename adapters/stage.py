@@ -19,6 +19,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from core.outbox import Outbox
+from core.transport import connection_name
 
 if TYPE_CHECKING:
     from adapters.interface import AcceptCarrier
@@ -49,6 +50,11 @@ class Stage:
         self.credentials = below.credentials
         self.is_websocket = below.is_websocket
         self.tls = below.tls
+
+    @property
+    def name(self) -> str:
+        """What the log calls the connection."""
+        return connection_name(self)
 
     # What a kind of stage defines
 

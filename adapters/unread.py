@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from core.transport import connection_name
+
 if TYPE_CHECKING:
     from core.broker import Broker
     from core.deadlines import Deadline
@@ -21,15 +23,14 @@ _log = logging.getLogger("warren.connection")
 class UnreadReplies:
     """One session's; suspended: True while the peer has too much to read before it may send more commands.
 
-    name: of the connection, for the log.  timeout_ms: how long the peer may read nothing, in milliseconds.
+    timeout_ms: how long the peer may read nothing, in milliseconds.
     """
 
-    __slots__ = ("_broker", "_deadline", "_name", "_outbox", "_timeout_ms", "suspended")
+    __slots__ = ("_broker", "_deadline", "_outbox", "_timeout_ms", "suspended")
 
-    def __init__(self, broker: Broker, outbox: Outbox, name: str, timeout_ms: int) -> None:
+    def __init__(self, broker: Broker, outbox: Outbox, timeout_ms: int) -> None:
         self._broker = broker
         self._outbox = outbox
-        self._name = name
         self._timeout_ms = timeout_ms
         self._deadline: Deadline | None = None
         self.suspended = False
@@ -43,12 +44,10 @@ class UnreadReplies:
             self._broker.now_ms + self._timeout_ms, lambda now_ms: self._cut_off_unless_read(room)
         )
 
-    def read(self) -> bool:
-        """The peer has read it all: True when it had been suspended, and the session is to go on."""
-        suspended = self.suspended
+    def read(self) -> None:
+        """The peer has read it all, and the session goes on."""
         self.suspended = False
         self.stop()
-        return suspended
 
     def stop(self) -> None:
         """The connection ends: nobody is waited for."""
@@ -62,7 +61,7 @@ class UnreadReplies:
             return
         _log.warning(
             "connection %s: peer has not read its replies for %d s; cutting it off",
-            self._name,
+            connection_name(self._outbox.transport),
             self._timeout_ms // 1000,
         )
         self._outbox.transport.abort()

@@ -97,6 +97,11 @@ class Session(Protocol):
         """The broker stops: tell the peer (320 in AMQP) and close."""
 
 
+def connection_name(transport: Transport) -> str:
+    """`PEER:PORT -> HOST:PORT`, which listings and the log call a connection by (spec F.8)."""
+    return f"{transport.peer_host}:{transport.peer_port} -> {transport.host}:{transport.port}"
+
+
 def is_loopback(host: str) -> bool:
     """True for 127.0.0.0/8, ::1 and ::ffff:127.0.0.0/104, the addresses that `loopback_users` means (spec G)."""
     return host == "::1" or host.startswith(("127.", "::ffff:127."))

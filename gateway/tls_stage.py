@@ -28,7 +28,6 @@ from typing import TYPE_CHECKING, Final
 from adapters.first_bytes import CLIENT_HELLO, TLS_REFUSED, recognise, refusal_in_plain_text
 from adapters.stage import Stage
 from core.transport import TlsState
-from gateway.config_values import format_address
 from gateway.tls_certificate import parse_certificate
 from gateway.tls_failures import explain
 
@@ -102,7 +101,7 @@ class TlsStage(Stage):
             self._decrypt(self._object, held)
         except Exception:
             # This is in nobody's `receive`, whose errors end one connection.
-            _log.exception("%s: internal error; closing the connection", self._who())
+            _log.exception("connection %s: internal error; closing the connection", self.name)
             self.below.abort()
 
     def _decrypt(self, tls: ssl.SSLObject, data: bytes) -> None:
@@ -196,7 +195,9 @@ class TlsStage(Stage):
         try:
             certificate = parse_certificate(shown)
         except ValueError as error:
-            _log.warning("%s: the client's certificate can't be read (%s), so it is no login", self._who(), error)
+            _log.warning(
+                "connection %s: the client's certificate can't be read (%s), so it is no login", self.name, error
+            )
             return True
         if self.broker.now_ms / 1000 > certificate.not_after.timestamp():
             self._give_up("the client's certificate has expired since it was verified; renew it")
@@ -250,7 +251,7 @@ class TlsStage(Stage):
         self._deadline.cancel()
         if not self._established and self._reason is None:
             log = _log.info if self._handshake_bytes or self._held else _log.debug
-            log("%s: the TLS handshake was not finished: %s", self._who(), reason)
+            log("connection %s: the TLS handshake was not finished: %s", self.name, reason)
         self._object = None
         self._held = b""
         super().connection_lost(self._reason or reason)
@@ -266,7 +267,7 @@ class TlsStage(Stage):
 
     def _give_up(self, reason: str) -> None:
         self._reason = reason
-        _log.warning("%s: %s; closing it", self._who(), reason)
+        _log.warning("connection %s: %s; closing it", self.name, reason)
         self.close_early()
 
     def _fail(self, error: ssl.SSLError) -> None:
@@ -274,7 +275,7 @@ class TlsStage(Stage):
         self._deadline.cancel()
         self._reason, advice = explain(error, established=self._established)
         if not self.closing:
-            _log.warning("%s: %s%s", self._who(), self._reason, f"; {advice}" if advice else "")
+            _log.warning("connection %s: %s%s", self.name, self._reason, f"; {advice}" if advice else "")
         self._send_own()
         self.outbox.touch()
         self.close_early()
@@ -284,10 +285,6 @@ class TlsStage(Stage):
         spoken = recognise(data)
         name = f"plain {'HTTP' if spoken == 'ws' else spoken.upper()}" if spoken else f"{data[:8]!r}, which is no TLS,"
         self._reason = f"{name} on a TLS port"
-        _log.warning("%s: %s; have the client use TLS, or another port", self._who(), self._reason)
+        _log.warning("connection %s: %s; have the client use TLS, or another port", self.name, self._reason)
         self.outbox.write(refusal_in_plain_text() if spoken == "ws" else TLS_REFUSED)
         self.close_early()
-
-    def _who(self) -> str:
-        peer, own = format_address(self.peer_host, self.peer_port), format_address(self.host, self.port)
-        return f"connection {peer} -> {own}"

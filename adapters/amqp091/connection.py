@@ -64,6 +64,7 @@ from core.errors import (
 from core.message import Message
 from core.outbox import Outbox
 from core.properties import Properties, encode_properties
+from core.transport import connection_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -134,11 +135,11 @@ class Connection:
         self.connected_at_ms = broker.now_ms
         self.received_at_ms = broker.now_ms
         self.state = "starting"
-        self.name = f"{transport.peer_host}:{transport.peer_port} -> {transport.host}:{transport.port}"
+        self.name = connection_name(transport)
         self.provided_name = ""
         self._tail = b""
         self._closed = False
-        self._unread = UnreadReplies(broker, self.outbox, self.name, settings.unread_timeout_ms)
+        self._unread = UnreadReplies(broker, self.outbox, settings.unread_timeout_ms)
         self._close_ok: Deadline | None = None
         self._heartbeat: Heartbeat | None = None
         self._property_lists: dict[bytes, Properties] = {}
@@ -186,8 +187,9 @@ class Connection:
 
     def drained(self) -> None:
         """The peer has read what it was sent: go on with commands that waited for that."""
-        if not self._unread.read():
+        if not self._unread.suspended:
             return
+        self._unread.read()
         self._holding.release()
         if not self._unread.suspended:
             if not self._holding.paused:

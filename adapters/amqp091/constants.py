@@ -21,9 +21,6 @@ FRAME_PREFIX_BYTES: Final = 7
 FRAME_OVERHEAD_BYTES: Final = 8
 """What a frame adds to its payload: the prefix and the end byte."""
 
-FRAME_SIZE_TOLERANCE_BYTES: Final = 8
-"""Incoming frames may exceed frame_max by this: many clients don't count the overhead."""
-
 FRAME_MAX_INITIAL_BYTES: Final = 8192
 """frame_max until it is negotiated; the specification's least is 4096, larger login tokens need this."""
 
@@ -38,7 +35,6 @@ HEARTBEAT_DEFAULT_S: Final = 60
 CLASS_BASIC: Final = 60
 """The one class whose methods carry content; its id opens every content header."""
 
-REPLY_SUCCESS: Final = 200
 NO_ROUTE: Final = 312
 """Reply code of basic.return for a mandatory message that no queue took."""
 

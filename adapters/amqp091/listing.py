@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapters.protocol_listing import listed_protocol
-from adapters.tls_listing import describe_tls
+from adapters.transport_listing import describe_transport, listed_protocol
 
 if TYPE_CHECKING:
     from adapters.amqp091.channel import Channel
@@ -20,11 +19,7 @@ def describe_connection(connection: Connection) -> dict[str, object]:
         "pid": connection.name,
         "name": connection.name,
         "user_provided_name": connection.provided_name,
-        "host": transport.host,
-        "port": transport.port,
-        "peer_host": transport.peer_host,
-        "peer_port": transport.peer_port,
-        **describe_tls(transport.tls),
+        **describe_transport(transport),
         "state": connection.reported_state,
         "channels": len(connection.channels),
         "protocol": listed_protocol("AMQP 0-9-1", transport),
@@ -35,8 +30,6 @@ def describe_connection(connection: Connection) -> dict[str, object]:
         "frame_max": connection.frame_max,
         "channel_max": connection.channel_max,
         "client_properties": dict(connection.client_properties),
-        "recv_oct": transport.received_bytes,
-        "send_oct": transport.sent_bytes,
         "connected_at": connection.connected_at_ms,
     }
 

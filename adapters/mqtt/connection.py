@@ -35,9 +35,11 @@ from adapters.mqtt.errors import Refusal
 from adapters.mqtt.late_refusal import LATE, answer_late, answer_now, forget
 from adapters.mqtt.listing import describe_channel, describe_connection
 from adapters.mqtt.reading import parse
+from adapters.unread import UnreadReplies
 from core.errors import InternalError
 from core.mqtt_sessions.holder import Counted
 from core.outbox import Outbox
+from core.transport import connection_name
 
 if TYPE_CHECKING:
     from collections import deque
@@ -66,7 +68,7 @@ class MqttConnection:
 
     level: what is spoken, UNKNOWN until CONNECT.  window: messages of QoS 1 and 2 that the client takes now.
     packet_bytes_max: the largest packet that the client takes.  alias_max: topic aliases that it takes; aliases_given:
-    that it was given; aliases: that it gave.  suspended: the peer doesn't read its replies, so no packets are taken.
+    that it was given; aliases: that it gave.  unread: while the peer doesn't read its replies, no packets are taken.
     tail: bytes that are no whole packet yet, or wait.  keep_alive: looks whether the client is there, and before the
     login whether it logs in.
     """
@@ -80,7 +82,6 @@ class MqttConnection:
         "broker",
         "client",
         "client_id",
-        "close_deadline",
         "closed",
         "connected_at_ms",
         "consumers",
@@ -104,9 +105,9 @@ class MqttConnection:
         "settings",
         "starved",
         "state",
-        "suspended",
         "tail",
         "transport",
+        "unread",
         "users_version",
         "vhost_version",
         "will",
@@ -146,7 +147,7 @@ class MqttConnection:
         self.aliases_given = 0
         self._ack_holder: MqttAckHolder | None = None
         self.closed = False
-        self.suspended = False
+        self.unread = UnreadReplies(broker, self.outbox, settings.unread_timeout_ms)
         self.tail = b""
         self.held: Held | None = None
         self.known: dict[bytes, KnownTopic] | None = None
@@ -155,7 +156,6 @@ class MqttConnection:
         self.consumers: dict[str, MqttConsumer] | None = None
         self.starved: list[MqttConsumer] | None = None
         self.resending: deque[Outgoing] | None = None
-        self.close_deadline: Deadline | None = None
         self.keep_alive: Deadline | None = broker.deadlines.schedule(
             broker.now_ms + settings.login_timeout_ms, self._login_expired
         )
@@ -165,8 +165,7 @@ class MqttConnection:
     @property
     def name(self) -> str:
         """As listings show it."""
-        transport = self.transport
-        return f"{transport.peer_host}:{transport.peer_port} -> {transport.host}:{transport.port}"
+        return connection_name(self.transport)
 
     @property
     def logged_in(self) -> Client:
@@ -185,7 +184,7 @@ class MqttConnection:
         if self.tail:
             data = self.tail + data
             self.tail = b""
-        if self.suspended:
+        if self.unread.suspended:
             self.tail = data
             return
         try:
@@ -203,16 +202,14 @@ class MqttConnection:
             self._refuse(reason_codes.UNSPECIFIED_ERROR, "internal error; the broker's log has the details")
         if self.closed:
             self.tail = b""
-        elif self.outbox.overfull and not self.suspended:
-            self._suspend()
+        elif self.outbox.overfull and not self.unread.suspended:
+            self.unread.suspend()
 
     def drained(self) -> None:
         """The peer has read what it was sent: go on with packets that waited for that."""
-        if not self.suspended or self.closed:
+        if not self.unread.suspended or self.closed:
             return
-        self.suspended = False
-        if self.close_deadline is not None:
-            self.close_deadline.cancel()
+        self.unread.read()
         if not holding_back.is_full(self):
             self.transport.resume()
         self.receive(b"")
@@ -284,7 +281,7 @@ class MqttConnection:
     def _check_alive(self, now_ms: int) -> None:
         """One and a half intervals without a byte end the connection (MQTT-3.1.2-22); our own pauses don't count."""
         due_ms = self.received_at_ms + self.keep_alive_ms * 3 // 2
-        if self.suspended or self.held is not None:
+        if self.unread.suspended or self.held is not None:
             due_ms = now_ms + self.keep_alive_ms
         if due_ms > now_ms:
             self.keep_alive = self.broker.deadlines.schedule(due_ms, self._check_alive)
@@ -347,24 +344,6 @@ class MqttConnection:
         self.closed = True
         self.state = "closed"
         self.transport.close()
-
-    def _suspend(self) -> None:
-        """The peer doesn't read its replies: take no packets until it does, and cut it off if it never does."""
-        self.suspended = True
-        self.transport.pause()
-        room = self.outbox.room
-        self.close_deadline = self.broker.deadlines.schedule(
-            self.broker.now_ms + self.settings.unread_timeout_ms, lambda now_ms: self._cut_off_unless_read(room)
-        )
-
-    def _cut_off_unless_read(self, room: int) -> None:
-        if not self.suspended or self.closed:
-            return
-        if self.outbox.room > room:
-            self._suspend()
-            return
-        _log.warning("connection %s: peer has not read its replies; cutting it off", self.name)
-        self.transport.abort()
 
     # Listings
 

@@ -33,10 +33,10 @@ def disconnected(connection: MqttConnection, packet: Disconnect) -> None:
 
 def end(connection: MqttConnection, *, publish_will: bool) -> None:
     """Everything that dies with the socket; a second call does nothing."""
-    for deadline in (connection.keep_alive, connection.close_deadline):
-        if deadline is not None:
-            deadline.cancel()
-    connection.keep_alive = connection.close_deadline = None
+    connection.unread.stop()
+    if connection.keep_alive is not None:
+        connection.keep_alive.cancel()
+        connection.keep_alive = None
     connection.closed = True
     client, connection.client = connection.client, None
     if client is None:

@@ -76,6 +76,6 @@ def alarms_changed(connection: MqttConnection) -> None:
         return
     connection.held = None
     connection.tail = b"".join(held.packets) + connection.tail
-    if held.total_bytes > HELD_BYTES_MAX and not connection.suspended:
+    if held.total_bytes > HELD_BYTES_MAX and not connection.unread.suspended:
         connection.transport.resume()
     connection.receive(b"")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from adapters.mqtt.codec import versions
-from adapters.protocol_listing import listed_protocol
-from adapters.tls_listing import describe_tls
+from adapters.transport_listing import describe_transport, listed_protocol
 
 if TYPE_CHECKING:
     from adapters.mqtt.connection import MqttConnection
@@ -22,11 +21,7 @@ def describe_connection(connection: MqttConnection) -> dict[str, object]:
         "pid": connection.name,
         "name": connection.name,
         "user_provided_name": connection.client_id,
-        "host": transport.host,
-        "port": transport.port,
-        "peer_host": transport.peer_host,
-        "peer_port": transport.peer_port,
-        **describe_tls(transport.tls),
+        **describe_transport(transport),
         "state": "blocked" if connection.held_back else connection.state,
         "channels": 1 if client else 0,
         "protocol": listed_protocol(_PROTOCOLS.get(connection.level, "MQTT"), transport),
@@ -37,8 +32,6 @@ def describe_connection(connection: MqttConnection) -> dict[str, object]:
         "frame_max": connection.settings.packet_bytes_max,
         "channel_max": 1,
         "client_properties": {"client_id": connection.client_id},
-        "recv_oct": transport.received_bytes,
-        "send_oct": transport.sent_bytes,
         "connected_at": connection.connected_at_ms,
     }
 

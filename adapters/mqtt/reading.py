@@ -63,7 +63,8 @@ def parse(connection: MqttConnection, data: bytes) -> int:
     others = 1 if position else 0
     running = connection.client is not None
     known_topics = known_topics_now(connection)
-    while position < end and not connection.closed and not connection.suspended:
+    unread = connection.unread
+    while position < end and not connection.closed and not unread.suspended:
         first = data[position]
         if (first == 0x30 or first == 0x32) and end - position > 4 and known_topics:
             length = data[position + 1]

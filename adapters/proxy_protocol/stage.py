@@ -64,7 +64,7 @@ class ProxyHeaderStage(Stage):
         """The connection is gone before its header."""
         self._deadline.cancel()
         if not self.closing:
-            _log.debug("%s: %s before its PROXY header", self._who(), reason)
+            _log.debug("connection %s: %s before its PROXY header", self.name, reason)
         super().connection_lost(reason)
 
     def close_early(self) -> None:
@@ -79,11 +79,8 @@ class ProxyHeaderStage(Stage):
             self.below.host, self.below.port = header.destination
 
     def _refuse(self, why: str) -> None:
-        _log.warning("%s: %s; closing it", self._who(), why)
+        _log.warning("connection %s: %s; closing it", self.name, why)
         self.close_early()
 
     def _expired(self, now_ms: int) -> None:
         self._refuse(f"no PROXY header within {self._timeout_ms / 1000:g} s")
-
-    def _who(self) -> str:
-        return f"connection {self.peer_host}:{self.peer_port} -> {self.host}:{self.port}"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapters.protocol_listing import listed_protocol
-from adapters.tls_listing import describe_tls
+from adapters.transport_listing import describe_transport, listed_protocol
 
 if TYPE_CHECKING:
     from adapters.stomp.session import StompSession
@@ -19,11 +18,7 @@ def describe_connection(session: StompSession) -> dict[str, object]:
         "pid": session.name,
         "name": session.name,
         "user_provided_name": "",
-        "host": transport.host,
-        "port": transport.port,
-        "peer_host": transport.peer_host,
-        "peer_port": transport.peer_port,
-        **describe_tls(transport.tls),
+        **describe_transport(transport),
         "state": "blocked" if session.held_back else session.state,
         "channels": 1 if client else 0,
         "protocol": listed_protocol(client.protocol if client else "STOMP", transport),
@@ -34,8 +29,6 @@ def describe_connection(session: StompSession) -> dict[str, object]:
         "frame_max": session.settings.frame_bytes_max,
         "channel_max": 1,
         "client_properties": {},
-        "recv_oct": transport.received_bytes,
-        "send_oct": transport.sent_bytes,
         "connected_at": session.connected_at_ms,
     }
 

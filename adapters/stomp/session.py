@@ -41,6 +41,7 @@ from core.declaration_queue import end_client, end_consumer
 from core.errors import BrokerError, InternalError
 from core.message import Message
 from core.outbox import Outbox
+from core.transport import connection_name
 from core.unacked import Unacked, requeue_all
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class StompSession:
         self.settings = settings
         self.outbox = Outbox(broker.touched, transport)
         self.id = f"session-{uuid.uuid4()}"
-        self.name = f"{transport.peer_host}:{transport.peer_port} -> {transport.host}:{transport.port}"
+        self.name = connection_name(transport)
         self.channel_name = f"{self.name} (1)"
         self.version = V1_0
         self.state = "connecting"
@@ -102,7 +103,7 @@ class StompSession:
         self._end_of_frame = END_WITH_LINE_FEED if settings.trailing_line_feed else END
         self._closed = False
         self._unparsed = b""
-        self._unread = UnreadReplies(broker, self.outbox, self.name, settings.unread_timeout_ms)
+        self._unread = UnreadReplies(broker, self.outbox, settings.unread_timeout_ms)
         self._heartbeat: Heartbeat | None = None
         self._holding = Holding(self)
         timeout_ms = max(settings.login_timeout_ms, TYPING_TIMEOUT_MS if settings.friendly else 0)
@@ -151,8 +152,9 @@ class StompSession:
 
     def drained(self) -> None:
         """The peer has read what it was sent: go on with frames that waited for that."""
-        if not self._unread.read() or self._closed:
+        if not self._unread.suspended or self._closed:
             return
+        self._unread.read()
         self._holding.release()
         if self.suspended:
             return

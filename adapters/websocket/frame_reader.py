@@ -20,7 +20,7 @@ from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 
 from adapters.websocket import close_codes
-from adapters.websocket.frames import BINARY, TEXT, common_frames, parse_head
+from adapters.websocket.frames import BINARY, TEXT, common_frames, is_utf8, parse_head
 
 if TYPE_CHECKING:
     from wsproto.events import Event
@@ -109,12 +109,12 @@ class FrameReader:
         is_text = data[position] == TEXT
         payloads, position = common_frames(data, position, self._receiver.message_bytes_max)
         joined = b"".join(payloads)
-        if not is_text or joined.isascii() or all(map(_is_utf8, payloads)):
+        if not is_text or joined.isascii() or all(map(is_utf8, payloads)):
             if joined:
                 self._receiver.payload(joined, is_text)
             return position
         for payload in payloads:
-            if not _is_utf8(payload):
+            if not is_utf8(payload):
                 self._fail(close_codes.INVALID_DATA, "a text message isn't UTF-8; send it as binary")
             if self.stopped:
                 break
@@ -180,11 +180,3 @@ class FrameReader:
     def _fail(self, code: int, reason: str) -> None:
         self.stopped = True
         self._receiver.failed(code, reason)
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -90,3 +90,12 @@ def parse_head(data: bytes, position: int) -> tuple[int, int] | None:
         size += more
         length = int.from_bytes(data[position + 2 : position + 2 + more], "big")
     return (size, length) if available >= size else None
+
+
+def is_utf8(data: bytes) -> bool:
+    """Whether these bytes may be the payload of a text message (RFC 6455, 5.6)."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

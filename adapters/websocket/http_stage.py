@@ -71,7 +71,6 @@ class HttpStage(Stage):
     def __init__(self, broker: Broker, below: Carrier, settings: WebSocketSettings, adapters: Adapters) -> None:
         super().__init__(broker, below)
         self.settings = settings
-        self.name = f"{below.peer_host}:{below.peer_port} -> {below.host}:{below.port}"
         self._adapters = adapters
         self._http = h11.Connection(h11.SERVER, HEAD_BYTES_MAX)
         self._request: h11.Request | None = None

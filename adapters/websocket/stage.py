@@ -22,7 +22,7 @@ from adapters.stage import Stage
 from adapters.websocket import close_codes, subprotocols
 from adapters.websocket.deflate import COMPRESSED_BYTES_MIN, Inflater, deflate
 from adapters.websocket.frame_reader import FrameReader
-from adapters.websocket.frames import BINARY, COMPRESSED, TEXT, head
+from adapters.websocket.frames import BINARY, COMPRESSED, TEXT, head, is_utf8
 from adapters.websocket.settings import MESSAGE_BYTES_MAX_BEFORE_LOGIN
 
 if TYPE_CHECKING:
@@ -64,7 +64,6 @@ class WebSocketStage(Stage):
         super().__init__(broker, below)
         self.is_websocket = True
         self.settings = settings
-        self.name = f"{below.peer_host}:{below.peer_port} -> {below.host}:{below.port}"
         self._adapters = adapters
         self._protocol = protocol
         self._window_bits = window_bits
@@ -180,7 +179,7 @@ class WebSocketStage(Stage):
         first = self._message
         if first == TEXT:
             chunks = [b"".join(chunks)]
-            if not chunks[0].isascii() and not _is_utf8(chunks[0]):
+            if not chunks[0].isascii() and not is_utf8(chunks[0]):
                 first = BINARY
         if self._window_bits is not None and size >= COMPRESSED_BYTES_MIN:
             chunks = [deflate(chunks, self._window_bits)]
@@ -285,14 +284,6 @@ class WebSocketStage(Stage):
             self._asked = True
             self.outbox.write(head(_PING, 0))
         self._schedule_idle()
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _cut(reason: str) -> bytes:

@@ -19,18 +19,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from core.binding import EMPTY_TABLE_RAW
 from core.dead_letter import MAXLEN
 from core.mqtt_sessions.sharing import POLICY_KEY, make_chooser
 from core.queues.base import Admission
 from core.queues.classic import ClassicQueue
 
 if TYPE_CHECKING:
-    from core.client import Client
     from core.definitions.store import JSON
-    from core.field_table import FieldValue
     from core.message import Message
-    from core.vhost import VirtualHost
 
 _log = logging.getLogger("warren.queue")
 
@@ -65,31 +61,10 @@ class MqttQueue(ClassicQueue):
 
     hides_dollar_topics: ClassVar[bool] = True
 
-    def __init__(
-        self,
-        vhost: VirtualHost,
-        name: str,
-        *,
-        durable: bool = False,
-        auto_delete: bool = False,
-        owner: Client | None = None,
-        arguments: Mapping[str, FieldValue] | None = None,
-        arguments_raw: bytes = EMPTY_TABLE_RAW,
-        store_id: int = 0,
-    ) -> None:
+    def prepare(self) -> None:
         self._kept = 0
         self.is_full = False
         self.strategy = ""
-        super().__init__(
-            vhost,
-            name,
-            durable=durable,
-            auto_delete=auto_delete,
-            owner=owner,
-            arguments=arguments,
-            arguments_raw=arguments_raw,
-            store_id=store_id,
-        )
 
     def share(self) -> None:
         """It is a group's: its members get messages as its policy says, or else as the whole broker does it."""

@@ -49,7 +49,6 @@ class Queue(ABC):
         "durable",
         "effective_policy",
         "exclusive",
-        "had_consumer",
         "name",
         "operator_policy",
         "owner",
@@ -98,7 +97,6 @@ class Queue(ABC):
         self.arguments_raw = arguments_raw
         self.store_id = store_id
         self.consumers: list[Consumer] = []
-        self.had_consumer = False
         self.dirty = False
         self.policy: str | None = None
         self.operator_policy: str | None = None

@@ -128,6 +128,7 @@ class ClassicQueue(Queue):
             arguments_raw=arguments_raw,
             store_id=store_id,
         )
+        self.prepare()
         self._own_rules = self.read_rules()
         self.rules: QueueRules = self.with_defaults(self._own_rules)
         levels = (self.rules.max_priority or 0) + 1
@@ -156,6 +157,9 @@ class ClassicQueue(Queue):
         self._governed = False
         self._noted_ready: Message | int | None = 0
         self._rules_changed()
+
+    def prepare(self) -> None:
+        """Set up what a kind of classic queue has of its own, before any rule is read or applied."""
 
     def _new_backlog(self) -> Backlog:
         store = self.vhost.broker.store
@@ -692,7 +696,6 @@ class ClassicQueue(Queue):
         if consumer.exclusive:
             self.exclusive_consumer = consumer
         self.consumers.append(consumer)
-        self.had_consumer = True
         if consumer.priority and not self._prioritised:
             self._prioritised = True
             self._govern()

@@ -16,11 +16,10 @@ After a restart it is an ordinary message again, and dies again for its reason.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from core.binding import EMPTY_TABLE_RAW
 from core.dead_letter import dead_letter
 from core.errors import NotImplementedByBroker, PreconditionFailed
 from core.queues.arguments import COMMON_ARGUMENTS, QUORUM_ARGUMENTS
@@ -28,12 +27,9 @@ from core.queues.classic import ClassicQueue
 from core.queues.rules import AT_LEAST_ONCE, REJECT_PUBLISH, QueueRules
 
 if TYPE_CHECKING:
-    from core.client import Client
     from core.consumer import Consumer
     from core.deadlines import Deadline
-    from core.field_table import FieldValue
     from core.message import Message
-    from core.vhost import VirtualHost
 
 DELIVERY_LIMIT_DEFAULT: Final = 20
 
@@ -55,32 +51,11 @@ class QuorumQueue(ClassicQueue):
 
     equivalent_arguments = (*COMMON_ARGUMENTS, *QUORUM_ARGUMENTS)
 
-    def __init__(
-        self,
-        vhost: VirtualHost,
-        name: str,
-        *,
-        durable: bool = False,
-        auto_delete: bool = False,
-        owner: Client | None = None,
-        arguments: Mapping[str, FieldValue] | None = None,
-        arguments_raw: bytes = EMPTY_TABLE_RAW,
-        store_id: int = 0,
-    ) -> None:
+    def prepare(self) -> None:
         self._untaken: deque[tuple[Message, str]] = deque()
         self._untaken_bytes = 0
         self._retry: Deadline | None = None
         self._successor: Consumer | None = None
-        super().__init__(
-            vhost,
-            name,
-            durable=durable,
-            auto_delete=auto_delete,
-            owner=owner,
-            arguments=arguments,
-            arguments_raw=arguments_raw,
-            store_id=store_id,
-        )
 
     def with_defaults(self, rules: QueueRules) -> QueueRules:
         if rules.delivery_limit is None:
