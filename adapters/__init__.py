@@ -1,0 +1,1 @@
+"""One folder per protocol: bytes in, calls of the broker, bytes out, without I/O."""

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from adapters import first_bytes
-from adapters.stage import Stage
+from warren.adapters import first_bytes
+from warren.adapters.stage import Stage
 
 if TYPE_CHECKING:
-    from adapters.interface import AcceptCarrier
-    from core.broker import Broker
-    from core.outbox import Outbox
-    from core.transport import Carrier, Session
+    from warren.adapters.interface import AcceptCarrier
+    from warren.core.broker import Broker
+    from warren.core.clients.outbox import Outbox
+    from warren.core.clients.transport import Carrier, Session
 
 _log = logging.getLogger("warren.detection")
 

@@ -23,13 +23,13 @@ Time is `broker.now_ms`, and what is to happen later goes to `broker.deadlines`.
 
 What a session calls:
 
-    users.authenticate, broker.open_vhost, core.client.Client       who is there
-    core.declaration_queue, _exchange, _binding                     declare, delete, bind
-    core.publish.check_publish, publish                             publish
-    core.consumer.Consumer, Queue.add_consumer, end_consumer        consume: subclass it, `deliver` writes to the outbox
-    Queue.acknowledge, discard, requeue; core.unacked               settle what was delivered
-    broker.awaiting_flush                                           be told when a message is on disk
-    store.begin_group, end_group                                    do several things or none
+    users.authenticate, broker.open_vhost, core.clients.client.Client    who is there
+    core.declaring: queues, exchanges, bindings                          declare, delete, bind
+    core.routing.publish.check_publish, publish                          publish
+    core.queues.consumer.Consumer, Queue.add_consumer, end_consumer      consume: its `deliver` writes to the outbox
+    Queue.acknowledge, discard, requeue; core.queues.unacked             settle what was delivered
+    broker.awaiting_flush                                                be told when a message is on disk
+    store.begin_group, end_group                                         do several things or none
 
 Errors of the broker are `core.errors.BrokerError`, with a text for people; the session says them in its protocol's
 terms and closes what its `scope` says.
@@ -49,9 +49,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from core.broker import Broker
-    from core.outbox import Outbox
-    from core.transport import Carrier, Session, Transport
+    from warren.core.broker import Broker
+    from warren.core.clients.outbox import Outbox
+    from warren.core.clients.transport import Carrier, Session, Transport
 
 ENTRY_POINT_GROUP = "warren.adapters"
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Final
 
 OWN: Final[Mapping[str, str]] = {
-    "amqp": "adapters.amqp091.adapter:configure",
-    "stomp": "adapters.stomp.adapter:configure",
-    "mqtt": "adapters.mqtt.adapter:configure",
-    "ws": "adapters.websocket.adapter:configure",
+    "amqp": "warren.adapters.amqp091.adapter:configure",
+    "stomp": "warren.adapters.stomp.adapter:configure",
+    "mqtt": "warren.adapters.mqtt.adapter:configure",
+    "ws": "warren.adapters.websocket.adapter:configure",
 }
 """Warren's own protocols, the default one first."""

@@ -18,19 +18,19 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from core.outbox import Outbox
-from core.transport import connection_name
+from warren.core.clients.outbox import Outbox
+from warren.core.clients.transport import connection_name
 
 if TYPE_CHECKING:
-    from adapters.interface import AcceptCarrier
-    from core.broker import Broker
-    from core.transport import Carrier, Session
+    from warren.adapters.interface import AcceptCarrier
+    from warren.core.broker import Broker
+    from warren.core.clients.transport import Carrier, Session
 
 _log = logging.getLogger("warren.connection")
 
 
 class Stage:
-    """Implements core.transport.Session for what is below, and core.transport.Carrier for the session it carries.
+    """A Session (core.clients.transport) to what is below, and a Carrier to the session that it carries.
 
     A stage of its own kind defines `receive`, which hands on what it understood with `pass_on`, and where what is sent
     changes on its way, `encode` and `farewell`.  outbox: what the stage sends down; replies of its own go there too.
@@ -94,7 +94,7 @@ class Stage:
         self.closing = True
         self.below.close()
 
-    # core.transport.Session, for what is below
+    # warren.core.clients.transport.Session, for what is below
 
     def drained(self) -> None:
         """The socket took everything there was to send."""
@@ -114,7 +114,7 @@ class Stage:
         else:
             self.close_early()
 
-    # core.transport.Carrier, for the session
+    # warren.core.clients.transport.Carrier, for the session
 
     @property
     def received_bytes(self) -> int:
@@ -127,7 +127,7 @@ class Stage:
         return self.below.sent_bytes
 
     def start(self, session: Session, outbox: Outbox) -> None:
-        """See core.transport.Carrier."""
+        """See core.clients.transport.Carrier."""
         self.session = session
         self.outbox.carried = outbox
 

@@ -19,31 +19,32 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol, cast
 
-from core import inspection, recovery
-from core.access.accounts import User
-from core.access.users import Users
-from core.ack_timeout import TIMEOUT_DEFAULT_MS, AckHolder, AckTimeoutWatch
-from core.alarms import Alarms
-from core.deadlines import Deadlines
-from core.declaration_queue import remove_queue
-from core.definitions.store import DefinitionStore
-from core.errors import NotAllowed, PreconditionFailed
-from core.limits import BrokerLimits, Usage, check_connection, check_vhost
-from core.mqtt_sessions.world import MqttWorld
-from core.outbox import Outbox
-from core.parameters import Parameters
-from core.policies.table import PolicyTable
-from core.queues.base import Queue
-from core.queues.classic import ClassicQueue
-from core.storage.engine import Flush, StorageEngine
-from core.vhost import VirtualHost
-from core.vhost_limits import COMPONENT as VHOST_LIMITS
-from core.vhost_limits import VhostLimits
-from core.vhost_metadata import check_metadata
+from warren.adapters.mqtt.sessions.world import MqttWorld
+from warren.core.access.accounts import User
+from warren.core.access.users import Users
+from warren.core.administration import listing as inspection
+from warren.core.administration.parameters import Parameters
+from warren.core.administration.vhost_limits import COMPONENT as VHOST_LIMITS
+from warren.core.administration.vhost_limits import VhostLimits
+from warren.core.administration.vhost_metadata import check_metadata
+from warren.core.alarms import Alarms
+from warren.core.clients.limits import BrokerLimits, Usage, check_connection, check_vhost
+from warren.core.clients.outbox import Outbox
+from warren.core.deadlines import Deadlines
+from warren.core.declaring.queues import remove_queue
+from warren.core.errors import NotAllowed, PreconditionFailed
+from warren.core.policies.table import PolicyTable
+from warren.core.queues.ack_timeout import TIMEOUT_DEFAULT_MS, AckHolder, AckTimeoutWatch
+from warren.core.queues.base import Queue
+from warren.core.queues.classic.queue import ClassicQueue
+from warren.core.routing.vhost import VirtualHost
+from warren.core.storage import recovery
+from warren.core.storage.definitions.store import DefinitionStore
+from warren.core.storage.engine import Flush, StorageEngine
 
 if TYPE_CHECKING:
-    from core.definitions.store import JSON
-    from core.mqtt_sessions.session_queue import QueueLimits
+    from warren.adapters.mqtt.sessions.session_queue import QueueLimits
+    from warren.core.storage.definitions.store import JSON
 
 _log = logging.getLogger("warren.broker")
 
@@ -104,7 +105,7 @@ class Broker:
     """One broker; see the head of this file for how the gateway drives it.
 
     store: the engine for messages, recovered already.  definitions: the store for everything else, loaded by
-    `core.recovery.recover`.  now_ms: the time at the start.  backlog_bytes_max: memory budget of queued stored
+    `core.storage.recovery.recover`.  now_ms: the time at the start.  backlog_bytes_max: memory budget of queued stored
     messages, in bytes.  continue_client_deaths: whether the x-death that a client publishes counts as a message's
     history (what applications written before RabbitMQ 4 expect).  consumer_timeout_ms: the acknowledgement timeout, 0
     for none.  default_queue_type: of declarations that name none, in virtual hosts that have no default of their own.

@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gateway.embedding import EmbeddedBroker, open_broker
+    from warren.gateway.embedding import EmbeddedBroker, open_broker
 
 __all__ = ["EmbeddedBroker", "open_broker"]
 
 
 def __getattr__(name: str) -> object:
     if name in __all__:
-        from gateway import embedding
+        from warren.gateway import embedding
 
         return getattr(embedding, name)
     raise AttributeError(f"module 'gateway' has no attribute {name!r}")

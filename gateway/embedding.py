@@ -18,12 +18,12 @@ from os import PathLike
 from pathlib import Path
 from typing import cast
 
-from gateway.config import Config
-from gateway.config_values import Listener, format_address
-from gateway.config_values import listeners as listeners_of
-from gateway.errors import sole_error
-from gateway.protocols import PROTOCOLS
-from gateway.server import Server, open_server
+from warren.gateway.configuration.load import Config
+from warren.gateway.configuration.values import Listener, format_address
+from warren.gateway.configuration.values import listeners as listeners_of
+from warren.gateway.network.protocols import PROTOCOLS
+from warren.gateway.process.errors import sole_error
+from warren.gateway.process.server import Server, open_server
 
 
 class EmbeddedBroker:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapters.amqp091.connection import Connection
-from adapters.amqp091.settings import Amqp091Settings
+from warren.adapters.amqp091.connection import Connection
+from warren.adapters.amqp091.settings import Amqp091Settings
 
 if TYPE_CHECKING:
-    from adapters.interface import Accept, Options
-    from core.broker import Broker
-    from core.outbox import Outbox
-    from core.transport import Session, Transport
+    from warren.adapters.interface import Accept, Options
+    from warren.core.broker import Broker
+    from warren.core.clients.outbox import Outbox
+    from warren.core.clients.transport import Session, Transport
 
 
 def configure(options: Options) -> Accept:

@@ -11,24 +11,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapters.amqp091 import methods
-from adapters.amqp091.constants import FRAME_PREFIX_BYTES
-from adapters.amqp091.consumer import AmqpConsumer, cancel_notice
-from adapters.amqp091.content import IncomingContent
-from adapters.amqp091.publishing import check_method, publish
-from adapters.amqp091.settling import settle_deliveries
-from adapters.amqp091.texts import short_text
-from adapters.amqp091.transaction import Transaction
-from core.client import Client
-from core.confirms import Confirms
-from core.declaration_queue import end_consumer
-from core.errors import BrokerError, InternalError, NotFound, PreconditionFailed
-from core.unacked import Unacked, requeue_all
+from warren.adapters.amqp091.codec import methods
+from warren.adapters.amqp091.codec.constants import FRAME_PREFIX_BYTES
+from warren.adapters.amqp091.codec.content import IncomingContent
+from warren.adapters.amqp091.codec.texts import short_text
+from warren.adapters.amqp091.consumer import AmqpConsumer, cancel_notice
+from warren.adapters.amqp091.publishing import check_method, publish
+from warren.adapters.amqp091.settling import settle_deliveries
+from warren.adapters.amqp091.transaction import Transaction
+from warren.core.clients.client import Client
+from warren.core.clients.confirms import Confirms
+from warren.core.declaring.queues import end_consumer
+from warren.core.errors import BrokerError, InternalError, NotFound, PreconditionFailed
+from warren.core.queues.unacked import Unacked, requeue_all
 
 if TYPE_CHECKING:
-    from adapters.amqp091.connection import Connection
-    from core.consumer import Consumer
-    from core.queues.base import Queue
+    from warren.adapters.amqp091.connection import Connection
+    from warren.core.queues.base import Queue
+    from warren.core.queues.consumer import Consumer
 
 
 class Channel:
@@ -127,7 +127,7 @@ class Channel:
             consumer.acknowledged()
         return True
 
-    # Confirms and transactions: core.broker.Committed
+    # Confirms and transactions: warren.core.broker.Committed
 
     @property
     def committing(self) -> bool:

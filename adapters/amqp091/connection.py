@@ -24,9 +24,9 @@ import logging
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
-from adapters.amqp091 import methods, methods_legacy
-from adapters.amqp091.channel import Channel
-from adapters.amqp091.constants import (
+from warren.adapters.amqp091.channel import Channel
+from warren.adapters.amqp091.codec import methods, methods_legacy
+from warren.adapters.amqp091.codec.constants import (
     CLASS_BASIC,
     FRAME_BODY,
     FRAME_END,
@@ -37,19 +37,21 @@ from adapters.amqp091.constants import (
     FRAME_OVERHEAD_BYTES,
     PROTOCOL_HEADER,
 )
-from adapters.amqp091.framing import FRAMED_FOR_CHANNEL
-from adapters.amqp091.handlers import handle
-from adapters.amqp091.handshake import Handshake
-from adapters.amqp091.heartbeat import Heartbeat
-from adapters.amqp091.holding import Holding
-from adapters.amqp091.listing import describe_channel, describe_connection
-from adapters.amqp091.publishing import Publishing
-from adapters.amqp091.texts import short_text
-from adapters.first_bytes import hint
-from adapters.unread import UnreadReplies
-from core.client import Client
-from core.declaration_queue import end_client
-from core.errors import (
+from warren.adapters.amqp091.codec.framing import FRAMED_FOR_CHANNEL
+from warren.adapters.amqp091.codec.texts import short_text
+from warren.adapters.amqp091.handlers.table import handle
+from warren.adapters.amqp091.handshake import Handshake
+from warren.adapters.amqp091.heartbeat import Heartbeat
+from warren.adapters.amqp091.holding import Holding
+from warren.adapters.amqp091.listing import describe_channel, describe_connection
+from warren.adapters.amqp091.publishing import Publishing
+from warren.adapters.first_bytes import hint
+from warren.adapters.session.unread import UnreadReplies
+from warren.core.clients.client import Client
+from warren.core.clients.outbox import Outbox
+from warren.core.clients.transport import connection_name
+from warren.core.declaring.queues import end_client
+from warren.core.errors import (
     BrokerError,
     ChannelError,
     CommandInvalid,
@@ -61,19 +63,17 @@ from core.errors import (
     Scope,
     UnexpectedFrame,
 )
-from core.message import Message
-from core.outbox import Outbox
-from core.properties import Properties, encode_properties
-from core.transport import connection_name
+from warren.core.messages.message import Message
+from warren.core.messages.properties import Properties, encode_properties
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from adapters.amqp091.settings import Amqp091Settings
-    from core.broker import Broker
-    from core.deadlines import Deadline
-    from core.field_table import FieldValue
-    from core.transport import Transport
+    from warren.adapters.amqp091.settings import Amqp091Settings
+    from warren.core.broker import Broker
+    from warren.core.clients.transport import Transport
+    from warren.core.deadlines import Deadline
+    from warren.core.messages.field_table import FieldValue
 
 _log = logging.getLogger("warren.amqp")
 
@@ -112,7 +112,7 @@ CLOSE_OK_WAIT_MS: Final = 30_000
 
 
 class Connection:
-    """A session in the sense of core.transport.Session; made by the listener for each accepted socket."""
+    """A session in the sense of core.clients.transport.Session; made by the listener for each accepted socket."""
 
     def __init__(self, broker: Broker, transport: Transport, settings: Amqp091Settings) -> None:
         self.broker = broker

@@ -11,18 +11,18 @@ from collections.abc import Mapping
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
-from adapters.amqp091 import methods
-from adapters.amqp091.constants import FRAME_METHOD, FRAME_OVERHEAD_BYTES
-from adapters.amqp091.framing import FRAMED_FOR_CHANNEL, content_frames
-from core.address import Address
-from core.consumer import UNLIMITED_CREDIT, Consumer
-from core.shown_properties import shown_properties
+from warren.adapters.amqp091.codec import methods
+from warren.adapters.amqp091.codec.constants import FRAME_METHOD, FRAME_OVERHEAD_BYTES
+from warren.adapters.amqp091.codec.framing import FRAMED_FOR_CHANNEL, content_frames
+from warren.core.messages.address import Address
+from warren.core.messages.shown import shown_properties
+from warren.core.queues.consumer import UNLIMITED_CREDIT, Consumer
 
 if TYPE_CHECKING:
-    from adapters.amqp091.channel import Channel
-    from core.field_table import FieldValue
-    from core.message import Message
-    from core.queues.base import Queue
+    from warren.adapters.amqp091.channel import Channel
+    from warren.core.messages.field_table import FieldValue
+    from warren.core.messages.message import Message
+    from warren.core.queues.base import Queue
 
 _pack_tag = Struct(">Q").pack
 _pack_envelope = Struct(">BHI").pack

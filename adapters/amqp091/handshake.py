@@ -18,19 +18,19 @@ from __future__ import annotations
 import platform
 from typing import TYPE_CHECKING, Final
 
-from adapters.amqp091 import methods
-from adapters.amqp091.constants import FRAME_MAX_LEAST_BYTES, PROTOCOL_HEADER
-from adapters.amqp091.sasl import Challenge, Credentials, Outcome, standard_mechanisms
-from core.access.accounts import LoginRefused, User
-from core.client import Client
-from core.errors import ChannelError, NotAllowed
-from core.transport import is_loopback
+from warren.adapters.amqp091.codec import methods
+from warren.adapters.amqp091.codec.constants import FRAME_MAX_LEAST_BYTES, PROTOCOL_HEADER
+from warren.adapters.amqp091.sasl import Challenge, Credentials, Outcome, standard_mechanisms
+from warren.core.access.accounts import LoginRefused, User
+from warren.core.clients.client import Client
+from warren.core.clients.transport import is_loopback
+from warren.core.errors import ChannelError, NotAllowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from adapters.amqp091.connection import Connection
-    from core.field_table import FieldValue
+    from warren.adapters.amqp091.connection import Connection
+    from warren.core.messages.field_table import FieldValue
 
 HEADER_0_9: Final = b"AMQP\x01\x01\x00\x09"
 HEADER_PY_AMQPLIB: Final = b"AMQP\x01\x01\x09\x01"

@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from adapters.amqp091.framing import HEARTBEAT_FRAME
+from warren.adapters.amqp091.codec.framing import HEARTBEAT_FRAME
 
 if TYPE_CHECKING:
-    from adapters.amqp091.connection import Connection
+    from warren.adapters.amqp091.connection import Connection
 
 _log = logging.getLogger("warren.amqp")
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from adapters.amqp091 import methods
-from adapters.amqp091.constants import CLASS_BASIC, FRAME_METHOD
+from warren.adapters.amqp091.codec import methods
+from warren.adapters.amqp091.codec.constants import CLASS_BASIC, FRAME_METHOD
 
 if TYPE_CHECKING:
-    from adapters.amqp091.connection import Connection
+    from warren.adapters.amqp091.connection import Connection
 
 HELD_BYTES_MAX: Final = 1024 * 1024
 """Per connection; a publisher fills it in a moment, and TCP holds back the rest."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapters.transport_listing import describe_transport, listed_protocol
+from warren.adapters.session.rows import describe_transport, listed_protocol
 
 if TYPE_CHECKING:
-    from adapters.amqp091.channel import Channel
-    from adapters.amqp091.connection import Connection
+    from warren.adapters.amqp091.channel import Channel
+    from warren.adapters.amqp091.connection import Connection
 
 
 def describe_connection(connection: Connection) -> dict[str, object]:

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from adapters.amqp091 import methods
-from adapters.amqp091.constants import FRAME_OVERHEAD_BYTES, NO_ROUTE
-from adapters.amqp091.framing import content_frames
-from core.errors import NotImplementedByBroker, PreconditionFailed
-from core.mqtt_sessions.headers import without_internal
-from core.publish import check_publish, make_message, read_special
-from core.vhost import Outcome
+from warren.adapters.amqp091.codec import methods
+from warren.adapters.amqp091.codec.constants import FRAME_OVERHEAD_BYTES, NO_ROUTE
+from warren.adapters.amqp091.codec.framing import content_frames
+from warren.core.errors import NotImplementedByBroker, PreconditionFailed
+from warren.core.messages.internal_headers import without_internal
+from warren.core.routing.publish import check_publish, make_message, read_special
+from warren.core.routing.vhost import Outcome
 
 if TYPE_CHECKING:
-    from adapters.amqp091.channel import Channel
-    from adapters.amqp091.content import IncomingContent
-    from core.confirms import Confirms
-    from core.message import Message
-    from core.properties import Properties
-    from core.route import Route
+    from warren.adapters.amqp091.channel import Channel
+    from warren.adapters.amqp091.codec.content import IncomingContent
+    from warren.core.clients.confirms import Confirms
+    from warren.core.messages.message import Message
+    from warren.core.messages.properties import Properties
+    from warren.core.routing.route import Route
 
 REPLY_QUEUE: Final = "amq.rabbitmq.reply-to"
 """reply_to of a request whose answers are to come to the requester's reply consumer."""

@@ -19,8 +19,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, TypeAlias
 
-from core.errors import AccessRefused, CommandInvalid, MalformedField, Scope
-from core.field_table import FieldTable, decode_table_body
+from warren.core.errors import AccessRefused, CommandInvalid, MalformedField, Scope
+from warren.core.messages.field_table import FieldTable, decode_table_body
 
 
 class Peer(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from adapters.amqp091.constants import (
+from warren.adapters.amqp091.codec.constants import (
     CHANNEL_MAX_DEFAULT,
     FRAME_MAX_DEFAULT_BYTES,
     HEARTBEAT_DEFAULT_S,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from adapters.amqp091.consumer import AmqpConsumer
-from core.unacked import Delivery, take
+from warren.adapters.amqp091.consumer import AmqpConsumer
+from warren.core.queues.unacked import Delivery, take
 
 if TYPE_CHECKING:
-    from adapters.amqp091.channel import Channel
-    from core.message import Message
-    from core.queues.base import Queue
+    from warren.adapters.amqp091.channel import Channel
+    from warren.core.messages.message import Message
+    from warren.core.queues.base import Queue
 
 
 def settle(channel: Channel, tag: int, *, multiple: bool, outcome: str) -> None:

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapters.amqp091.publishing import deliver
-from adapters.amqp091.settling import settle_deliveries
-from core.errors import NotFound, PreconditionFailed
-from core.route import Route
-from core.unacked import Delivery
-from core.vhost import Outcome
+from warren.adapters.amqp091.publishing import deliver
+from warren.adapters.amqp091.settling import settle_deliveries
+from warren.core.errors import NotFound, PreconditionFailed
+from warren.core.queues.unacked import Delivery
+from warren.core.routing.route import Route
+from warren.core.routing.vhost import Outcome
 
 if TYPE_CHECKING:
-    from adapters.amqp091.channel import Channel
-    from core.message import Message
-    from core.vhost import VirtualHost
+    from warren.adapters.amqp091.channel import Channel
+    from warren.core.messages.message import Message
+    from warren.core.routing.vhost import VirtualHost
 
 
 class Transaction:

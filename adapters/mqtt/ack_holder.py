@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapters.mqtt.codec import reason_codes
+from warren.adapters.mqtt.codec import reason_codes
 
 if TYPE_CHECKING:
-    from adapters.mqtt.connection import MqttConnection
-    from core.consumer import Consumer
-    from core.unacked import Unacked
+    from warren.adapters.mqtt.connection import MqttConnection
+    from warren.core.queues.consumer import Consumer
+    from warren.core.queues.unacked import Unacked
 
 
 class MqttAckHolder:
-    """See core.ack_timeout.AckHolder."""
+    """See core.queues.ack_timeout.AckHolder."""
 
     __slots__ = ("_connection", "delivery_notes")
 

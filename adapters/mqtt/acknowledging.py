@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapters.mqtt.codec import reason_codes, versions
-from adapters.mqtt.codec.errors import ProtocolViolation
-from adapters.mqtt.codec.packets import PubComp, PubRec, PubRel
-from adapters.mqtt.codec.short_answers import PUBCOMP, PUBREL, short_answer
-from adapters.mqtt.outflow import window_opened
+from warren.adapters.mqtt.codec import reason_codes, versions
+from warren.adapters.mqtt.codec.errors import ProtocolViolation
+from warren.adapters.mqtt.codec.packets import PubComp, PubRec, PubRel
+from warren.adapters.mqtt.codec.short_answers import PUBCOMP, PUBREL, short_answer
+from warren.adapters.mqtt.outflow import window_opened
 
 if TYPE_CHECKING:
-    from adapters.mqtt.connection import MqttConnection
+    from warren.adapters.mqtt.connection import MqttConnection
 
 
 def acknowledged(connection: MqttConnection, packet_id: int, reason_code: int) -> None:

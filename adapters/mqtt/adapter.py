@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapters.mqtt.connection import MqttConnection
-from adapters.mqtt.settings import MqttSettings
+from warren.adapters.mqtt.connection import MqttConnection
+from warren.adapters.mqtt.settings import MqttSettings
 
 if TYPE_CHECKING:
-    from adapters.interface import Accept, Options
-    from core.broker import Broker
-    from core.outbox import Outbox
-    from core.transport import Session, Transport
+    from warren.adapters.interface import Accept, Options
+    from warren.core.broker import Broker
+    from warren.core.clients.outbox import Outbox
+    from warren.core.clients.transport import Session, Transport
 
 
 def configure(options: Options) -> Accept:

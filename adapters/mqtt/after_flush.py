@@ -10,11 +10,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from adapters.mqtt.codec.short_answers import PUBACK, PUBCOMP
+from warren.adapters.mqtt.codec.short_answers import PUBACK, PUBCOMP
 
 if TYPE_CHECKING:
-    from core.broker import Broker
-    from core.outbox import Outbox
+    from warren.core.broker import Broker
+    from warren.core.clients.outbox import Outbox
 
 _FINISHING: Final = (PUBACK, PUBCOMP)
 
@@ -63,7 +63,7 @@ class AfterFlush:
         self._waiting.append((self._asked, what))
         self._broker.awaiting_flush[self] = None
 
-    # core.broker.Committed
+    # warren.core.broker.Committed
 
     def mark(self) -> int:
         """What a flush that begins now covers."""

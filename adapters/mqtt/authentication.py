@@ -10,19 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
-from adapters.mqtt import connecting
-from adapters.mqtt.codec import reason_codes
-from adapters.mqtt.codec.errors import ProtocolViolation
-from adapters.mqtt.codec.packets import Auth, Connect
-from adapters.mqtt.errors import Refusal
-from adapters.mqtt.logging_in import check_access, choose_vhost
-from adapters.mqtt.scram import SCRAM_SHA_256, ScramSha256
+from warren.adapters.mqtt import connecting
+from warren.adapters.mqtt.codec import reason_codes
+from warren.adapters.mqtt.codec.errors import ProtocolViolation
+from warren.adapters.mqtt.codec.packets import Auth, Connect
+from warren.adapters.mqtt.errors import Refusal
+from warren.adapters.mqtt.logging_in import check_access, choose_vhost
+from warren.adapters.mqtt.scram import SCRAM_SHA_256, ScramSha256
 
 if TYPE_CHECKING:
-    from adapters.mqtt.codec.properties import Properties
-    from adapters.mqtt.connection import MqttConnection
-    from adapters.mqtt.scram import Step
-    from core.access.users import Users
+    from warren.adapters.mqtt.codec.properties import Properties
+    from warren.adapters.mqtt.connection import MqttConnection
+    from warren.adapters.mqtt.scram import Step
+    from warren.core.access.users import Users
 
 
 class Method(Protocol):

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from adapters.mqtt import authentication
-from adapters.mqtt.codec import reason_codes, versions
-from adapters.mqtt.codec.packets import Auth, ConnAck, Connect
-from adapters.mqtt.codec.properties import RECEIVE_MAXIMUM_DEFAULT
-from adapters.mqtt.codec.topics import check_topic_name
-from adapters.mqtt.consuming import begin
-from adapters.mqtt.errors import Refusal, reason_of
-from adapters.mqtt.logging_in import log_in
-from adapters.mqtt.properties import properties_of
-from adapters.mqtt.publishing import check_publish
-from core.client import Client
-from core.errors import BrokerError, NotAllowed, NotFound
-from core.mqtt_sessions.session import EXPIRY_NEVER
-from core.names import unguessable
-from core.wills import WillMessage
+from warren.adapters.mqtt import authentication
+from warren.adapters.mqtt.codec import reason_codes, versions
+from warren.adapters.mqtt.codec.packets import Auth, ConnAck, Connect
+from warren.adapters.mqtt.codec.properties import RECEIVE_MAXIMUM_DEFAULT
+from warren.adapters.mqtt.codec.topics import check_topic_name
+from warren.adapters.mqtt.consuming import begin
+from warren.adapters.mqtt.errors import Refusal, reason_of
+from warren.adapters.mqtt.logging_in import log_in
+from warren.adapters.mqtt.properties import properties_of
+from warren.adapters.mqtt.publishing import check_publish
+from warren.adapters.mqtt.sessions.session import EXPIRY_NEVER
+from warren.adapters.mqtt.sessions.wills import WillMessage
+from warren.core.clients.client import Client
+from warren.core.declaring.names import unguessable
+from warren.core.errors import BrokerError, NotAllowed, NotFound
 
 if TYPE_CHECKING:
-    from adapters.mqtt.codec.properties import Properties
-    from adapters.mqtt.connection import MqttConnection
-    from adapters.mqtt.settings import MqttSettings
-    from core.access.accounts import User
-    from core.vhost import VirtualHost
+    from warren.adapters.mqtt.codec.properties import Properties
+    from warren.adapters.mqtt.connection import MqttConnection
+    from warren.adapters.mqtt.settings import MqttSettings
+    from warren.core.access.accounts import User
+    from warren.core.routing.vhost import VirtualHost
 
 PROTOCOLS: Final = {versions.V3_1: "MQTT 3-1", versions.V3_1_1: "MQTT 3-1-1", versions.V5: "MQTT 5-0"}
 

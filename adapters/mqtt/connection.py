@@ -2,8 +2,8 @@
 
 Theory of operation
 -------------------
-What dies with the socket is here; the session (core.mqtt_sessions) outlives it.  This file holds a connection's state
-and what the gateway calls; each of the rest is a file of functions on it:
+What dies with the socket is here; the session (adapters.mqtt.sessions) outlives it.  This file holds a connection's
+state and what the gateway calls; each of the rest is a file of functions on it:
 
     reading         from bytes to handled packets
     connecting      CONNECT and CONNACK; logging_in, authentication (AUTH), late_refusal
@@ -22,49 +22,59 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from adapters.first_bytes import hint
-from adapters.mqtt import holding_back
-from adapters.mqtt.ack_holder import MqttAckHolder
-from adapters.mqtt.after_flush import AfterFlush
-from adapters.mqtt.codec import reason_codes, versions
-from adapters.mqtt.codec.encode import encode_within
-from adapters.mqtt.codec.errors import PacketError
-from adapters.mqtt.codec.packets import Auth, ConnAck, Disconnect, PubAck, PubComp, PubRec, PubRel, SubAck, UnsubAck
-from adapters.mqtt.ending import end
-from adapters.mqtt.errors import Refusal
-from adapters.mqtt.late_refusal import LATE, answer_late, answer_now, forget
-from adapters.mqtt.listing import describe_channel, describe_connection
-from adapters.mqtt.reading import parse
-from adapters.unread import UnreadReplies
-from core.errors import InternalError
-from core.mqtt_sessions.holder import Counted
-from core.outbox import Outbox
-from core.transport import connection_name
+from warren.adapters.first_bytes import hint
+from warren.adapters.mqtt import holding_back
+from warren.adapters.mqtt.ack_holder import MqttAckHolder
+from warren.adapters.mqtt.after_flush import AfterFlush
+from warren.adapters.mqtt.codec import reason_codes, versions
+from warren.adapters.mqtt.codec.encode import encode_within
+from warren.adapters.mqtt.codec.errors import PacketError
+from warren.adapters.mqtt.codec.packets import (
+    Auth,
+    ConnAck,
+    Disconnect,
+    PubAck,
+    PubComp,
+    PubRec,
+    PubRel,
+    SubAck,
+    UnsubAck,
+)
+from warren.adapters.mqtt.ending import end
+from warren.adapters.mqtt.errors import Refusal
+from warren.adapters.mqtt.late_refusal import LATE, answer_late, answer_now, forget
+from warren.adapters.mqtt.listing import describe_channel, describe_connection
+from warren.adapters.mqtt.reading import parse
+from warren.adapters.mqtt.sessions.holder import Counted
+from warren.adapters.session.unread import UnreadReplies
+from warren.core.clients.outbox import Outbox
+from warren.core.clients.transport import connection_name
+from warren.core.errors import InternalError
 
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Iterable
 
-    from adapters.mqtt.authentication import Exchange
-    from adapters.mqtt.consumer import MqttConsumer
-    from adapters.mqtt.holding_back import Held
-    from adapters.mqtt.known_topics import KnownTopic
-    from adapters.mqtt.settings import MqttSettings
-    from core.ack_timeout import AckHolder
-    from core.broker import Broker
-    from core.client import Client
-    from core.deadlines import Deadline
-    from core.mqtt_sessions.outgoing import Outgoing
-    from core.mqtt_sessions.registry import MqttSessions
-    from core.mqtt_sessions.session import MqttSession
-    from core.transport import Transport
-    from core.wills import WillMessage
+    from warren.adapters.mqtt.authentication import Exchange
+    from warren.adapters.mqtt.consumer import MqttConsumer
+    from warren.adapters.mqtt.holding_back import Held
+    from warren.adapters.mqtt.known_topics import KnownTopic
+    from warren.adapters.mqtt.sessions.outgoing import Outgoing
+    from warren.adapters.mqtt.sessions.registry import MqttSessions
+    from warren.adapters.mqtt.sessions.session import MqttSession
+    from warren.adapters.mqtt.sessions.wills import WillMessage
+    from warren.adapters.mqtt.settings import MqttSettings
+    from warren.core.broker import Broker
+    from warren.core.clients.client import Client
+    from warren.core.clients.transport import Transport
+    from warren.core.deadlines import Deadline
+    from warren.core.queues.ack_timeout import AckHolder
 
 _log = logging.getLogger("warren.mqtt")
 
 
 class MqttConnection:
-    """A session in the sense of core.transport.Session; made by the listener for each accepted socket.
+    """A session in the sense of core.clients.transport.Session; made by the listener for each accepted socket.
 
     level: what is spoken, UNKNOWN until CONNECT.  window: messages of QoS 1 and 2 that the client takes now.
     packet_bytes_max: the largest packet that the client takes.  alias_max: topic aliases that it takes; aliases_given:
@@ -366,7 +376,7 @@ class MqttConnection:
         return [describe_channel(self)] if self.client is not None else []
 
     def traffic(self) -> Counted:
-        """See core.mqtt_sessions.holder.Holder."""
+        """See adapters.mqtt.sessions.holder.Holder."""
         return Counted(self.sent_count, self.transport.received_bytes, self.transport.sent_bytes)
 
     def ack_holders(self) -> Iterable[AckHolder]:

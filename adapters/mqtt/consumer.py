@@ -13,22 +13,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
-from adapters.mqtt.codec import reason_codes, versions
-from adapters.mqtt.outflow import give_up, is_too_large, publish_packet, send_outgoing, send_waiting, starve
-from adapters.mqtt.plan import FRAMED_FOR_LEVEL, planned
-from core.consumer import Consumer
-from core.mqtt_sessions.headers import publish_qos
-from core.mqtt_sessions.outgoing import WAITING
-from core.mqtt_sessions.publishing import may_be_cut, topic_of_message
+from warren.adapters.mqtt.codec import reason_codes, versions
+from warren.adapters.mqtt.outflow import give_up, is_too_large, publish_packet, send_outgoing, send_waiting, starve
+from warren.adapters.mqtt.plan import FRAMED_FOR_LEVEL, planned
+from warren.adapters.mqtt.sessions.outgoing import WAITING
+from warren.adapters.mqtt.sessions.publishing import may_be_cut, topic_of_message
+from warren.core.messages.internal_headers import publish_qos
+from warren.core.queues.consumer import Consumer
 
 if TYPE_CHECKING:
-    from adapters.mqtt.connection import MqttConnection
-    from adapters.mqtt.plan import Plan
-    from core.address import Address
-    from core.message import Message
-    from core.mqtt_sessions.subscription import MqttSubscription
-    from core.queues.base import Queue
-    from core.queues.classic import ClassicQueue
+    from warren.adapters.mqtt.connection import MqttConnection
+    from warren.adapters.mqtt.plan import Plan
+    from warren.adapters.mqtt.sessions.subscription import MqttSubscription
+    from warren.core.messages.address import Address
+    from warren.core.messages.message import Message
+    from warren.core.queues.base import Queue
+    from warren.core.queues.classic.queue import ClassicQueue
 
 ADDRESSES_MAX: Final = 1024
 """Addresses whose plan is kept, per consumer."""

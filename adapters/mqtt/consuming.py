@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from adapters.mqtt.consumer import MqttConsumer
-from adapters.mqtt.outflow import resend
-from core.declaration_queue import end_consumer
+from warren.adapters.mqtt.consumer import MqttConsumer
+from warren.adapters.mqtt.outflow import resend
+from warren.core.declaring.queues import end_consumer
 
 if TYPE_CHECKING:
-    from adapters.mqtt.connection import MqttConnection
-    from core.mqtt_sessions.session import MqttSession
-    from core.mqtt_sessions.subscription import MqttSubscription
+    from warren.adapters.mqtt.connection import MqttConnection
+    from warren.adapters.mqtt.sessions.session import MqttSession
+    from warren.adapters.mqtt.sessions.subscription import MqttSubscription
 
 
 def begin(connection: MqttConnection, session: MqttSession) -> None:

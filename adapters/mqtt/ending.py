@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapters.mqtt import connecting
-from adapters.mqtt.codec import reason_codes
-from adapters.mqtt.codec.errors import ProtocolViolation
-from core.declaration_queue import end_client, end_consumer
+from warren.adapters.mqtt import connecting
+from warren.adapters.mqtt.codec import reason_codes
+from warren.adapters.mqtt.codec.errors import ProtocolViolation
+from warren.core.declaring.queues import end_client, end_consumer
 
 if TYPE_CHECKING:
-    from adapters.mqtt.codec.packets import Disconnect
-    from adapters.mqtt.connection import MqttConnection
-    from core.wills import WillMessage
+    from warren.adapters.mqtt.codec.packets import Disconnect
+    from warren.adapters.mqtt.connection import MqttConnection
+    from warren.adapters.mqtt.sessions.wills import WillMessage
 
 
 def disconnected(connection: MqttConnection, packet: Disconnect) -> None:

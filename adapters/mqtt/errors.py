@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from adapters.mqtt.codec import reason_codes
-from core.errors import AccessRefused, BrokerError, NotFound, PreconditionFailed, ResourceLocked
+from warren.adapters.mqtt.codec import reason_codes
+from warren.core.errors import AccessRefused, BrokerError, NotFound, PreconditionFailed, ResourceLocked
 
 
 class Refusal(Exception):

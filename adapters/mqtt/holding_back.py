@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from adapters.mqtt.codec import versions
-from adapters.mqtt.codec.decode import decode
-from adapters.mqtt.codec.publish import peek_publish
+from warren.adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec.decode import decode
+from warren.adapters.mqtt.codec.publish import peek_publish
 
 if TYPE_CHECKING:
-    from adapters.mqtt.connection import MqttConnection
+    from warren.adapters.mqtt.connection import MqttConnection
 
 HELD_BYTES_MAX: Final = 1024 * 1024
 """Held back per connection under an alarm; TCP holds back the rest."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from core.mqtt_sessions.publishing import may_be_cut
+from warren.adapters.mqtt.sessions.publishing import may_be_cut
 
 if TYPE_CHECKING:
-    from adapters.mqtt.connection import MqttConnection
-    from core.queues.base import Queue
-    from core.route import Route
+    from warren.adapters.mqtt.connection import MqttConnection
+    from warren.core.queues.base import Queue
+    from warren.core.routing.route import Route
 
 KNOWN_TOPICS_MAX: Final = 1024
 """Remembered topics per connection; one that varies them endlessly starts over."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from adapters.mqtt.codec import reason_codes
+from warren.adapters.mqtt.codec import reason_codes
 
 if TYPE_CHECKING:
-    from adapters.mqtt.connection import MqttConnection
+    from warren.adapters.mqtt.connection import MqttConnection
 
 WAITING_MAX: Final = 1000
 """Some megabytes of memory at most, beside the sockets; no honest fleet fails to log in so often at a time."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapters.mqtt.codec import versions
-from adapters.transport_listing import describe_transport, listed_protocol
+from warren.adapters.mqtt.codec import versions
+from warren.adapters.session.rows import describe_transport, listed_protocol
 
 if TYPE_CHECKING:
-    from adapters.mqtt.connection import MqttConnection
+    from warren.adapters.mqtt.connection import MqttConnection
 
 _PROTOCOLS = {versions.V3_1: "MQTT 3-1", versions.V3_1_1: "MQTT 3-1-1", versions.V5: "MQTT 5-0"}
 

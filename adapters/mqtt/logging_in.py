@@ -18,15 +18,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from adapters.mqtt.codec import reason_codes
-from adapters.mqtt.errors import Refusal
-from core.access.accounts import LoginRefused, User
-from core.transport import is_loopback
+from warren.adapters.mqtt.codec import reason_codes
+from warren.adapters.mqtt.errors import Refusal
+from warren.core.access.accounts import LoginRefused, User
+from warren.core.clients.transport import is_loopback
 
 if TYPE_CHECKING:
-    from adapters.mqtt.codec.packets import Connect
-    from adapters.mqtt.connection import MqttConnection
-    from core.vhost import VirtualHost
+    from warren.adapters.mqtt.codec.packets import Connect
+    from warren.adapters.mqtt.connection import MqttConnection
+    from warren.core.routing.vhost import VirtualHost
 
 PORT_MAPPING: Final = "mqtt_port_to_vhost_mapping"
 CERTIFICATE_MAPPING: Final = "mqtt_default_vhosts"

@@ -11,20 +11,20 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from adapters.mqtt.codec import versions
-from adapters.mqtt.codec.publish import join_publish, publish_head
-from adapters.mqtt.codec.short_answers import PUBREL, short_answer
-from adapters.mqtt.plan import encode_delivery, plan_without_subscription, planned, with_alias
-from core.dead_letter import REJECTED
-from core.mqtt_sessions.outgoing import RELEASED_BY_CLIENT, SENT, WAITING, Outgoing
-from core.mqtt_sessions.publishing import topic_of_message
+from warren.adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec.publish import join_publish, publish_head
+from warren.adapters.mqtt.codec.short_answers import PUBREL, short_answer
+from warren.adapters.mqtt.plan import encode_delivery, plan_without_subscription, planned, with_alias
+from warren.adapters.mqtt.sessions.outgoing import RELEASED_BY_CLIENT, SENT, WAITING, Outgoing
+from warren.adapters.mqtt.sessions.publishing import topic_of_message
+from warren.core.queues.dead_letter import REJECTED
 
 if TYPE_CHECKING:
-    from adapters.mqtt.connection import MqttConnection
-    from adapters.mqtt.consumer import MqttConsumer
-    from adapters.mqtt.plan import Plan
-    from core.message import Message
-    from core.queues.base import Queue
+    from warren.adapters.mqtt.connection import MqttConnection
+    from warren.adapters.mqtt.consumer import MqttConsumer
+    from warren.adapters.mqtt.plan import Plan
+    from warren.core.messages.message import Message
+    from warren.core.queues.base import Queue
 
 PACKET_ID_BYTES: Final = 2
 

@@ -9,24 +9,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from adapters.mqtt.codec import versions
-from adapters.mqtt.codec.publish import (
+from warren.adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec.publish import (
     NO_PROPERTIES,
     add_properties,
     publish_flags,
     write_publish_properties,
 )
-from adapters.mqtt.properties import mqtt_properties_of, remaining_expiry_s
-from core.mqtt_sessions.headers import RETAIN, RETAINED_FOR
-from core.mqtt_sessions.publishing import QUEUE_PREFIX
-from core.mqtt_sessions.subscription import MqttSubscription
+from warren.adapters.mqtt.properties import mqtt_properties_of, remaining_expiry_s
+from warren.adapters.mqtt.sessions.publishing import QUEUE_PREFIX
+from warren.adapters.mqtt.sessions.subscription import MqttSubscription
+from warren.core.messages.internal_headers import RETAIN, RETAINED_FOR
 
 if TYPE_CHECKING:
-    from adapters.mqtt.codec.properties import Properties as MqttProperties
-    from core.message import Message
-    from core.mqtt_sessions.names import TopicNames
-    from core.mqtt_sessions.outgoing import Outgoing
-    from core.mqtt_sessions.session import MqttSession
+    from warren.adapters.mqtt.codec.properties import Properties as MqttProperties
+    from warren.adapters.mqtt.sessions.names import TopicNames
+    from warren.adapters.mqtt.sessions.outgoing import Outgoing
+    from warren.adapters.mqtt.sessions.session import MqttSession
+    from warren.core.messages.message import Message
 
 FRAMED_FOR_LEVEL: Final = 0x20000
 """`Message.framed_for` of a whole PUBLISH of QoS 0 without flags and properties, plus its level (3.1: 3.1.1's)."""

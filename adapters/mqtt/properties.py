@@ -8,26 +8,26 @@
     payload format          in `x-mqtt-properties` alone
 
 What AMQP can't hold (payload format, duplicate user properties, their order) stays with the message, as the bytes that
-came, in a header that only MQTT consumers see (core.mqtt_sessions.headers).
+came, in a header that only MQTT consumers see (core.messages.internal_headers).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
-from adapters.field_text import text_of
-from adapters.mqtt.codec.properties import Properties as MqttProperties
-from adapters.mqtt.codec.publish import NO_PROPERTIES, write_publish_properties
-from core.address import fits_key
-from core.mqtt_sessions.headers import INTERNAL, PUBLISH_QOS, RAW_PROPERTIES, RETAIN, TOPIC
-from core.mqtt_sessions.publishing import QUEUE_PREFIX, plain_properties
-from core.properties import PropertyChanges, encode_properties
+from warren.adapters.mqtt.codec.properties import Properties as MqttProperties
+from warren.adapters.mqtt.codec.publish import NO_PROPERTIES, write_publish_properties
+from warren.adapters.mqtt.sessions.publishing import QUEUE_PREFIX, plain_properties
+from warren.adapters.session.field_text import text_of
+from warren.core.messages.address import fits_key
+from warren.core.messages.internal_headers import INTERNAL, PUBLISH_QOS, RAW_PROPERTIES, RETAIN, TOPIC
+from warren.core.messages.properties import PropertyChanges, encode_properties
 
 if TYPE_CHECKING:
-    from core.field_table import Encodable
-    from core.message import Message
-    from core.mqtt_sessions.names import TopicNames
-    from core.properties import Properties
+    from warren.adapters.mqtt.sessions.names import TopicNames
+    from warren.core.messages.field_table import Encodable
+    from warren.core.messages.message import Message
+    from warren.core.messages.properties import Properties
 
 SHORT_BYTES_MAX: Final = 255
 """A shortstr, or a header's name (AMQP 0-9-1 4.2.5.3)."""

@@ -8,26 +8,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from adapters.mqtt.codec import clauses, reason_codes, versions
-from adapters.mqtt.codec.errors import ProtocolViolation
-from adapters.mqtt.codec.packets import PubAck, PubRec
-from adapters.mqtt.codec.publish import QOS_MASK, QOS_SHIFT, RETAIN, read_publish_properties
-from adapters.mqtt.codec.sender import check_client_properties
-from adapters.mqtt.codec.short_answers import PUBACK, PUBREC, short_answer
-from adapters.mqtt.codec.topics import check_topic_name, topic_name
-from adapters.mqtt.errors import Refusal, reason_of
-from adapters.mqtt.known_topics import remember
-from adapters.mqtt.properties import properties_of
-from core.errors import AccessRefused, BrokerError
-from core.message import Message
-from core.mqtt_sessions.publishing import QUEUE_PREFIX, address_of, with_topic, without_own
-from core.queues.classic import ClassicQueue
-from core.vhost import Outcome
+from warren.adapters.mqtt.codec import clauses, reason_codes, versions
+from warren.adapters.mqtt.codec.errors import ProtocolViolation
+from warren.adapters.mqtt.codec.packets import PubAck, PubRec
+from warren.adapters.mqtt.codec.publish import QOS_MASK, QOS_SHIFT, RETAIN, read_publish_properties
+from warren.adapters.mqtt.codec.sender import check_client_properties
+from warren.adapters.mqtt.codec.short_answers import PUBACK, PUBREC, short_answer
+from warren.adapters.mqtt.codec.topics import check_topic_name, topic_name
+from warren.adapters.mqtt.errors import Refusal, reason_of
+from warren.adapters.mqtt.known_topics import remember
+from warren.adapters.mqtt.properties import properties_of
+from warren.adapters.mqtt.sessions.publishing import QUEUE_PREFIX, address_of, with_topic, without_own
+from warren.core.errors import AccessRefused, BrokerError
+from warren.core.messages.message import Message
+from warren.core.queues.classic.queue import ClassicQueue
+from warren.core.routing.vhost import Outcome
 
 if TYPE_CHECKING:
-    from adapters.mqtt.connection import MqttConnection
-    from core.properties import Properties
-    from core.route import Route
+    from warren.adapters.mqtt.connection import MqttConnection
+    from warren.core.messages.properties import Properties
+    from warren.core.routing.route import Route
 
 SYSTEM_PREFIX: Final = "$SYS"
 

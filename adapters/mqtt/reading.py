@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapters.mqtt import connecting, subscribing
-from adapters.mqtt.acknowledging import acknowledged, completed, received, released
-from adapters.mqtt.codec import reason_codes, versions
-from adapters.mqtt.codec.decode import decode
-from adapters.mqtt.codec.encode import PINGRESP
-from adapters.mqtt.codec.errors import ProtocolViolation
-from adapters.mqtt.codec.packets import (
+from warren.adapters.mqtt import connecting, subscribing
+from warren.adapters.mqtt.acknowledging import acknowledged, completed, received, released
+from warren.adapters.mqtt.codec import reason_codes, versions
+from warren.adapters.mqtt.codec.decode import decode
+from warren.adapters.mqtt.codec.encode import PINGRESP
+from warren.adapters.mqtt.codec.errors import ProtocolViolation
+from warren.adapters.mqtt.codec.packets import (
     Auth,
     Connect,
     Disconnect,
@@ -28,21 +28,21 @@ from adapters.mqtt.codec.packets import (
     Subscribe,
     Unsubscribe,
 )
-from adapters.mqtt.codec.publish import peek_publish
-from adapters.mqtt.codec.sender import check_from_client
-from adapters.mqtt.codec.short_answers import PUBACK, peek_short_answer, short_answer
-from adapters.mqtt.ending import disconnected
-from adapters.mqtt.holding_back import hold, holds
-from adapters.mqtt.known_topics import known_topics_now
-from adapters.mqtt.plan import FRAMED_FOR_LEVEL
-from adapters.mqtt.publishing import check_receive_maximum, publish
-from adapters.mqtt.settings import PACKET_BYTES_MAX_BEFORE_LOGIN
-from core.message import Message
-from core.mqtt_sessions.publishing import PERSISTENT
-from core.properties import EMPTY
+from warren.adapters.mqtt.codec.publish import peek_publish
+from warren.adapters.mqtt.codec.sender import check_from_client
+from warren.adapters.mqtt.codec.short_answers import PUBACK, peek_short_answer, short_answer
+from warren.adapters.mqtt.ending import disconnected
+from warren.adapters.mqtt.holding_back import hold, holds
+from warren.adapters.mqtt.known_topics import known_topics_now
+from warren.adapters.mqtt.plan import FRAMED_FOR_LEVEL
+from warren.adapters.mqtt.publishing import check_receive_maximum, publish
+from warren.adapters.mqtt.sessions.publishing import PERSISTENT
+from warren.adapters.mqtt.settings import PACKET_BYTES_MAX_BEFORE_LOGIN
+from warren.core.messages.message import Message
+from warren.core.messages.properties import EMPTY
 
 if TYPE_CHECKING:
-    from adapters.mqtt.connection import MqttConnection
+    from warren.adapters.mqtt.connection import MqttConnection
 
 
 def parse(connection: MqttConnection, data: bytes) -> int:

@@ -19,13 +19,13 @@ import os
 import re
 from typing import TYPE_CHECKING, Final
 
-from adapters.mqtt.codec import reason_codes
-from adapters.mqtt.errors import Refusal
-from core.access.scram import Verifier, stand_in
-from core.names import unguessable
+from warren.adapters.mqtt.codec import reason_codes
+from warren.adapters.mqtt.errors import Refusal
+from warren.core.access.scram import Verifier, stand_in
+from warren.core.declaring.names import unguessable
 
 if TYPE_CHECKING:
-    from core.access.users import Users
+    from warren.core.access.users import Users
 
 SCRAM_SHA_256: Final = "SCRAM-SHA-256"
 

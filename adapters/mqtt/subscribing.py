@@ -5,19 +5,19 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from adapters.mqtt.codec import reason_codes, versions
-from adapters.mqtt.codec.errors import PacketError, ProtocolViolation
-from adapters.mqtt.codec.packets import SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe
-from adapters.mqtt.codec.topics import parse_filter
-from adapters.mqtt.consuming import leave_queue, subscribed, unsubscribed
-from adapters.mqtt.errors import reason_of
-from core.errors import BrokerError
-from core.mqtt_sessions.publishing import send_retained
-from core.mqtt_sessions.registry import queue_name_in
-from core.mqtt_sessions.subscription import MqttSubscription
+from warren.adapters.mqtt.codec import reason_codes, versions
+from warren.adapters.mqtt.codec.errors import PacketError, ProtocolViolation
+from warren.adapters.mqtt.codec.packets import SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe
+from warren.adapters.mqtt.codec.topics import parse_filter
+from warren.adapters.mqtt.consuming import leave_queue, subscribed, unsubscribed
+from warren.adapters.mqtt.errors import reason_of
+from warren.adapters.mqtt.sessions.publishing import send_retained
+from warren.adapters.mqtt.sessions.registry import queue_name_in
+from warren.adapters.mqtt.sessions.subscription import MqttSubscription
+from warren.core.errors import BrokerError
 
 if TYPE_CHECKING:
-    from adapters.mqtt.connection import MqttConnection
+    from warren.adapters.mqtt.connection import MqttConnection
 
 _log = logging.getLogger("warren.mqtt")
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from adapters.proxy_protocol.header import ProxyHeader, ProxyHeaderError, parse_proxy_header
-from adapters.stage import Stage
+from warren.adapters.proxy_protocol.header import ProxyHeader, ProxyHeaderError, parse_proxy_header
+from warren.adapters.stage import Stage
 
 if TYPE_CHECKING:
-    from adapters.interface import AcceptCarrier
-    from core.broker import Broker
-    from core.outbox import Outbox
-    from core.transport import Carrier, Session
+    from warren.adapters.interface import AcceptCarrier
+    from warren.core.broker import Broker
+    from warren.core.clients.outbox import Outbox
+    from warren.core.clients.transport import Carrier, Session
 
 _log = logging.getLogger("warren.proxy_protocol")
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapters.stomp.session import StompSession
-from adapters.stomp.settings import StompSettings
+from warren.adapters.stomp.session import StompSession
+from warren.adapters.stomp.settings import StompSettings
 
 if TYPE_CHECKING:
-    from adapters.interface import Accept, Options
-    from core.broker import Broker
-    from core.outbox import Outbox
-    from core.transport import Session, Transport
+    from warren.adapters.interface import Accept, Options
+    from warren.core.broker import Broker
+    from warren.core.clients.outbox import Outbox
+    from warren.core.clients.transport import Session, Transport
 
 
 def configure(options: Options) -> Accept:

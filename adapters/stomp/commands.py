@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from adapters.stomp import frames
-from adapters.stomp.connecting import connect, connect_implicitly
-from adapters.stomp.errors import StompError
-from adapters.stomp.sending import send
-from adapters.stomp.settling import settle, settlement_of
-from adapters.stomp.subscribing import subscribe, unsubscribe
-from adapters.stomp.transaction import abort, add, begin, commit
+from warren.adapters.stomp.codec import frames
+from warren.adapters.stomp.codec.errors import StompError
+from warren.adapters.stomp.connecting import connect, connect_implicitly
+from warren.adapters.stomp.sending import send
+from warren.adapters.stomp.settling import settle, settlement_of
+from warren.adapters.stomp.subscribing import subscribe, unsubscribe
+from warren.adapters.stomp.transaction import abort, add, begin, commit
 
 if TYPE_CHECKING:
-    from adapters.stomp.frames import Frame
-    from adapters.stomp.session import StompSession
+    from warren.adapters.stomp.codec.frames import Frame
+    from warren.adapters.stomp.session import StompSession
 
 Handler = Callable[["StompSession", "Frame"], None]
 

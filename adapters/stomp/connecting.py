@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from adapters.stomp.errors import StompError
-from adapters.stomp.escaping import V1_0, V1_1, V1_2
-from adapters.stomp.heartbeat import negotiate
-from core.access.accounts import LoginRefused, User
-from core.client import Client
-from core.errors import NotAllowed
-from core.transport import is_loopback
+from warren.adapters.stomp.codec.errors import StompError
+from warren.adapters.stomp.codec.escaping import V1_0, V1_1, V1_2
+from warren.adapters.stomp.heartbeat import negotiate
+from warren.core.access.accounts import LoginRefused, User
+from warren.core.clients.client import Client
+from warren.core.clients.transport import is_loopback
+from warren.core.errors import NotAllowed
 
 if TYPE_CHECKING:
-    from adapters.stomp.frames import Frame
-    from adapters.stomp.session import StompSession
-    from core.vhost import VirtualHost
+    from warren.adapters.stomp.codec.frames import Frame
+    from warren.adapters.stomp.session import StompSession
+    from warren.core.routing.vhost import VirtualHost
 
 VERSIONS: Final = (V1_2, V1_1, V1_0)
 """Served, the best first."""

@@ -19,9 +19,9 @@ from enum import Enum
 from functools import lru_cache
 from typing import Final
 
-from adapters.stomp.errors import StompError
-from core.address import Address
-from core.vhost import DEFAULT_EXCHANGE
+from warren.adapters.stomp.codec.errors import StompError
+from warren.core.messages.address import Address
+from warren.core.routing.vhost import DEFAULT_EXCHANGE
 
 PREFIXES: Final = ("/queue/", "/amq/queue/", "/topic/", "/exchange/", "/reply-queue/", "/temp-queue/")
 

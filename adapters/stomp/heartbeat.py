@@ -10,12 +10,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from adapters.stomp.errors import StompError
-from adapters.stomp.frames import HEARTBEAT
+from warren.adapters.stomp.codec.errors import StompError
+from warren.adapters.stomp.codec.frames import HEARTBEAT
 
 if TYPE_CHECKING:
-    from adapters.stomp.session import StompSession
-    from core.deadlines import Deadline
+    from warren.adapters.stomp.session import StompSession
+    from warren.core.deadlines import Deadline
 
 _log = logging.getLogger("warren.stomp")
 

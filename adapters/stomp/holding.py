@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from adapters.stomp.frames import ACK, HELP, NACK, SEND
+from warren.adapters.stomp.codec.frames import ACK, HELP, NACK, SEND
 
 if TYPE_CHECKING:
-    from adapters.stomp.frames import Frame
-    from adapters.stomp.session import StompSession
+    from warren.adapters.stomp.codec.frames import Frame
+    from warren.adapters.stomp.session import StompSession
 
 HELD_BYTES_MAX: Final = 1024 * 1024
 """Per connection; a publisher fills it in a moment, and TCP holds back the rest."""

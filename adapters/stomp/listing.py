@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapters.transport_listing import describe_transport, listed_protocol
+from warren.adapters.session.rows import describe_transport, listed_protocol
 
 if TYPE_CHECKING:
-    from adapters.stomp.session import StompSession
+    from warren.adapters.stomp.session import StompSession
 
 
 def describe_connection(session: StompSession) -> dict[str, object]:

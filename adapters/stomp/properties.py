@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final, cast
 
-from adapters.field_text import text_of
-from adapters.stomp.destinations import REPLY_PREFIX
-from adapters.stomp.errors import StompError
-from core.properties import EMPTY, Properties, PropertyChanges, encode_properties
+from warren.adapters.session.field_text import text_of
+from warren.adapters.stomp.codec.errors import StompError
+from warren.adapters.stomp.destinations import REPLY_PREFIX
+from warren.core.messages.properties import EMPTY, Properties, PropertyChanges, encode_properties
 
 TEXT_PROPERTIES: Final = {
     "content-type": "content_type",

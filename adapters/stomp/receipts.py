@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from adapters.stomp.session import StompSession
+    from warren.adapters.stomp.session import StompSession
 
 
 class Receipts:
@@ -57,7 +57,7 @@ class Receipts:
         self._waiting.clear()
         self._session.broker.awaiting_flush.pop(self, None)
 
-    # core.broker.Committed
+    # warren.core.broker.Committed
 
     def mark(self) -> int:
         """What a flush that begins now covers."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from adapters.stomp.subscribing import subscription_key
-from adapters.stomp.subscription import Subscription
-from core.declaration_queue import accessible_queue, declare_queue
-from core.names import generated_name
+from warren.adapters.stomp.subscribing import subscription_key
+from warren.adapters.stomp.subscription import Subscription
+from warren.core.declaring.names import generated_name
+from warren.core.declaring.queues import accessible_queue, declare_queue
 
 if TYPE_CHECKING:
-    from adapters.stomp.session import StompSession
+    from warren.adapters.stomp.session import StompSession
 
 QUEUE_PREFIX: Final = "stomp.gen"
 

@@ -11,23 +11,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from adapters.stomp.destinations import TEMPORARY_PREFIX, Kind, parse_destination
-from adapters.stomp.errors import StompError
-from adapters.stomp.properties import properties_of
-from adapters.stomp.subscribing import declare_once
-from core.errors import AccessRefused
-from core.publish import check_publish, make_message, read_special
-from core.publish_checks import IMPERSONATOR
-from core.vhost import Outcome
+from warren.adapters.stomp.codec.errors import StompError
+from warren.adapters.stomp.destinations import TEMPORARY_PREFIX, Kind, parse_destination
+from warren.adapters.stomp.properties import properties_of
+from warren.adapters.stomp.subscribing import declare_once
+from warren.core.errors import AccessRefused
+from warren.core.messages.checks import IMPERSONATOR
+from warren.core.routing.publish import check_publish, make_message, read_special
+from warren.core.routing.vhost import Outcome
 
 if TYPE_CHECKING:
-    from adapters.stomp.frames import Frame
-    from adapters.stomp.session import StompSession
-    from core.address import Address
-    from core.message import Message
-    from core.properties import Properties
-    from core.queues.base import Queue
-    from core.route import Route
+    from warren.adapters.stomp.codec.frames import Frame
+    from warren.adapters.stomp.session import StompSession
+    from warren.core.messages.address import Address
+    from warren.core.messages.message import Message
+    from warren.core.messages.properties import Properties
+    from warren.core.queues.base import Queue
+    from warren.core.routing.route import Route
 
 KNOWN_SENDS_MAX: Final = 1024
 """Remembered heads per session; one that varies them endlessly starts over."""

@@ -22,40 +22,40 @@ import logging
 import uuid
 from typing import TYPE_CHECKING, Final
 
-from adapters import first_bytes
-from adapters.stomp.commands import handle
-from adapters.stomp.connecting import VERSIONS_TEXT
-from adapters.stomp.errors import FramingError, StompError
-from adapters.stomp.escaping import V1_0
-from adapters.stomp.frames import END, END_WITH_LINE_FEED, SEND, Frame, encode_frame
-from adapters.stomp.friendly import help_text, hint
-from adapters.stomp.heartbeat import Heartbeat
-from adapters.stomp.holding import Holding
-from adapters.stomp.listing import describe_channel, describe_connection
-from adapters.stomp.parser import FrameParser
-from adapters.stomp.receipts import Receipts
-from adapters.stomp.replies import Replies
-from adapters.stomp.sending import KNOWN_HEAD_BYTES_MAX, KNOWN_SENDS_MAX, KnownSend, may_be_remembered
-from adapters.unread import UnreadReplies
-from core.declaration_queue import end_client, end_consumer
-from core.errors import BrokerError, InternalError
-from core.message import Message
-from core.outbox import Outbox
-from core.transport import connection_name
-from core.unacked import Unacked, requeue_all
+from warren.adapters import first_bytes
+from warren.adapters.session.unread import UnreadReplies
+from warren.adapters.stomp.codec.errors import FramingError, StompError
+from warren.adapters.stomp.codec.escaping import V1_0
+from warren.adapters.stomp.codec.frames import END, END_WITH_LINE_FEED, SEND, Frame, encode_frame
+from warren.adapters.stomp.codec.parser import FrameParser
+from warren.adapters.stomp.commands import handle
+from warren.adapters.stomp.connecting import VERSIONS_TEXT
+from warren.adapters.stomp.friendly import help_text, hint
+from warren.adapters.stomp.heartbeat import Heartbeat
+from warren.adapters.stomp.holding import Holding
+from warren.adapters.stomp.listing import describe_channel, describe_connection
+from warren.adapters.stomp.receipts import Receipts
+from warren.adapters.stomp.replies import Replies
+from warren.adapters.stomp.sending import KNOWN_HEAD_BYTES_MAX, KNOWN_SENDS_MAX, KnownSend, may_be_remembered
+from warren.core.clients.outbox import Outbox
+from warren.core.clients.transport import connection_name
+from warren.core.declaring.queues import end_client, end_consumer
+from warren.core.errors import BrokerError, InternalError
+from warren.core.messages.message import Message
+from warren.core.queues.unacked import Unacked, requeue_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from adapters.stomp.settings import StompSettings
-    from adapters.stomp.subscription import Subscription
-    from adapters.stomp.transaction import Transaction
-    from core.broker import Broker
-    from core.client import Client
-    from core.consumer import Consumer
-    from core.properties import Properties
-    from core.route import Route
-    from core.transport import Transport
+    from warren.adapters.stomp.settings import StompSettings
+    from warren.adapters.stomp.subscription import Subscription
+    from warren.adapters.stomp.transaction import Transaction
+    from warren.core.broker import Broker
+    from warren.core.clients.client import Client
+    from warren.core.clients.transport import Transport
+    from warren.core.messages.properties import Properties
+    from warren.core.queues.consumer import Consumer
+    from warren.core.routing.route import Route
 
 _log = logging.getLogger("warren.stomp")
 
@@ -66,11 +66,11 @@ _NO_SENDS: Final[Mapping[bytes, KnownSend]] = {}
 
 
 class StompSession:
-    """A session in the sense of core.transport.Session; made by the listener for each accepted socket.
+    """A session in the sense of core.clients.transport.Session; made by the listener for each accepted socket.
 
     version: what is spoken, 1.0 until CONNECT says otherwise.  id: the session's name in message ids.
-    unacked, delivery_tag, delivery_notes: see core.ack_timeout.  declared_queues: those of /queue/ that the session has
-    used, and so declared.
+    unacked, delivery_tag, delivery_notes: see core.queues.ack_timeout.  declared_queues: those of /queue/ that the
+    session has used, and so declared.
     """
 
     def __init__(self, broker: Broker, transport: Transport, settings: StompSettings) -> None:

@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
-from adapters.stomp.errors import StompError
-from adapters.stomp.escaping import V1_2
-from adapters.stomp.properties import boolean
-from adapters.stomp.subscription import Subscription
-from core.errors import PreconditionFailed
-from core.unacked import Delivery, take
+from warren.adapters.stomp.codec.errors import StompError
+from warren.adapters.stomp.codec.escaping import V1_2
+from warren.adapters.stomp.properties import boolean
+from warren.adapters.stomp.subscription import Subscription
+from warren.core.errors import PreconditionFailed
+from warren.core.queues.unacked import Delivery, take
 
 if TYPE_CHECKING:
-    from adapters.stomp.frames import Frame
-    from adapters.stomp.session import StompSession
-    from core.message import Message
-    from core.queues.base import Queue
+    from warren.adapters.stomp.codec.frames import Frame
+    from warren.adapters.stomp.session import StompSession
+    from warren.core.messages.message import Message
+    from warren.core.queues.base import Queue
 
 Outcome = Literal["ack", "discard", "return"]
 

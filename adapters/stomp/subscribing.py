@@ -15,21 +15,21 @@ import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from adapters.stomp.destinations import NAME_BYTES_MAX, TEMPORARY_PREFIX, Destination, Kind, parse_destination
-from adapters.stomp.errors import StompError
-from adapters.stomp.properties import boolean, number
-from adapters.stomp.subscription import Subscription
-from core.binding import EMPTY_TABLE_RAW
-from core.declaration_binding import bind
-from core.declaration_queue import accessible_queue, declare_queue, delete_queue, end_consumer
-from core.field_table import encode_table
-from core.names import generated_name
-from core.timestamp import Timestamp
+from warren.adapters.stomp.codec.errors import StompError
+from warren.adapters.stomp.destinations import NAME_BYTES_MAX, TEMPORARY_PREFIX, Destination, Kind, parse_destination
+from warren.adapters.stomp.properties import boolean, number
+from warren.adapters.stomp.subscription import Subscription
+from warren.core.declaring.bindings import bind
+from warren.core.declaring.names import generated_name
+from warren.core.declaring.queues import accessible_queue, declare_queue, delete_queue, end_consumer
+from warren.core.exchanges.binding import EMPTY_TABLE_RAW
+from warren.core.messages.field_table import encode_table
+from warren.core.messages.timestamp import Timestamp
 
 if TYPE_CHECKING:
-    from adapters.stomp.frames import Frame
-    from adapters.stomp.session import StompSession
-    from core.field_table import FieldValue
+    from warren.adapters.stomp.codec.frames import Frame
+    from warren.adapters.stomp.session import StompSession
+    from warren.core.messages.field_table import FieldValue
 
 ACK_MODES: Final = ("auto", "client", "client-individual")
 

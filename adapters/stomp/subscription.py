@@ -14,21 +14,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from adapters.stomp.destinations import destination_of
-from adapters.stomp.escaping import V1_2
-from adapters.stomp.frames import END, END_WITH_LINE_FEED, encode_headers
-from adapters.stomp.properties import headers_of
-from core.consumer import UNLIMITED_CREDIT, Consumer
-from core.mqtt_sessions.headers import without_internal
-from core.shown_properties import shown_properties
+from warren.adapters.stomp.codec.escaping import V1_2
+from warren.adapters.stomp.codec.frames import END, END_WITH_LINE_FEED, encode_headers
+from warren.adapters.stomp.destinations import destination_of
+from warren.adapters.stomp.properties import headers_of
+from warren.core.messages.internal_headers import without_internal
+from warren.core.messages.shown import shown_properties
+from warren.core.queues.consumer import UNLIMITED_CREDIT, Consumer
 
 if TYPE_CHECKING:
-    from adapters.stomp.session import StompSession
-    from core.address import Address
-    from core.field_table import FieldValue
-    from core.message import Message
-    from core.properties import Properties
-    from core.queues.base import Queue
+    from warren.adapters.stomp.session import StompSession
+    from warren.core.messages.address import Address
+    from warren.core.messages.field_table import FieldValue
+    from warren.core.messages.message import Message
+    from warren.core.messages.properties import Properties
+    from warren.core.queues.base import Queue
 
 ADDRESSES_MAX: Final = 1024
 """Addresses whose prefix is kept, per subscription."""

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapters.stomp.errors import StompError
-from adapters.stomp.sending import Publish, message_of, prepare, refused
-from adapters.stomp.settings import ACTIONS_MAX, TRANSACTIONS_MAX
-from adapters.stomp.settling import Settlement, not_found, settle, settlement_of
-from core.publish import check_publish
-from core.vhost import Outcome
+from warren.adapters.stomp.codec.errors import StompError
+from warren.adapters.stomp.sending import Publish, message_of, prepare, refused
+from warren.adapters.stomp.settings import ACTIONS_MAX, TRANSACTIONS_MAX
+from warren.adapters.stomp.settling import Settlement, not_found, settle, settlement_of
+from warren.core.routing.publish import check_publish
+from warren.core.routing.vhost import Outcome
 
 if TYPE_CHECKING:
-    from adapters.stomp.frames import Frame
-    from adapters.stomp.session import StompSession
+    from warren.adapters.stomp.codec.frames import Frame
+    from warren.adapters.stomp.session import StompSession
 
 Transaction = list["Publish | Settlement"]
 """What is to be done at COMMIT, in order."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapters.websocket.settings import MESSAGE_SLACK_BYTES, WebSocketSettings
-from adapters.websocket.subprotocols import Adapters
+from warren.adapters.websocket.settings import MESSAGE_SLACK_BYTES, WebSocketSettings
+from warren.adapters.websocket.subprotocols import Adapters
 
 if TYPE_CHECKING:
-    from adapters.interface import AcceptCarrier, Options
-    from core.broker import Broker
-    from core.outbox import Outbox
-    from core.transport import Carrier, Session
+    from warren.adapters.interface import AcceptCarrier, Options
+    from warren.core.broker import Broker
+    from warren.core.clients.outbox import Outbox
+    from warren.core.clients.transport import Carrier, Session
 
 
 def configure(options: Options) -> AcceptCarrier:
@@ -39,7 +39,7 @@ def configure(options: Options) -> AcceptCarrier:
     adapters = Adapters(options)
 
     def accept(broker: Broker, carrier: Carrier) -> tuple[Session, Outbox]:
-        from adapters.websocket.http_stage import HttpStage
+        from warren.adapters.websocket.http_stage import HttpStage
 
         stage = HttpStage(broker, carrier, settings, adapters)
         return stage, stage.outbox

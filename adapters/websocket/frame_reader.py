@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 
-from adapters.websocket import close_codes
-from adapters.websocket.frames import BINARY, TEXT, common_frames, is_utf8, parse_head
+from warren.adapters.websocket import close_codes
+from warren.adapters.websocket.frames import BINARY, TEXT, common_frames, is_utf8, parse_head
 
 if TYPE_CHECKING:
     from wsproto.events import Event
 
-    from adapters.websocket.deflate import Inflater
+    from warren.adapters.websocket.deflate import Inflater
 
 WAITED_FOR_BYTES_MAX: Final = 64 * 1024
 """A frame up to this size waits until it is whole; a longer one is passed on in pieces as they come."""

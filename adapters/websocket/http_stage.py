@@ -20,24 +20,24 @@ from typing import TYPE_CHECKING, Final
 
 import h11
 
-from adapters.first_bytes import CLIENT_HELLO, TLS_REFUSED
-from adapters.stage import Stage
-from adapters.websocket.page_files import PageFile, read_page
-from adapters.websocket.responses import Response, date, page_file, sentence
-from adapters.websocket.stage import WebSocketStage
-from adapters.websocket.subprotocols import BY_PATH
-from adapters.websocket.upgrade import USE_WEBSOCKET, UpgradeRefused, check_upgrade, is_upgrade, path_of
-from core.outbox import HIGH_WATER_BYTES
+from warren.adapters.first_bytes import CLIENT_HELLO, TLS_REFUSED
+from warren.adapters.stage import Stage
+from warren.adapters.websocket.page_files import PageFile, read_page
+from warren.adapters.websocket.responses import Response, date, page_file, sentence
+from warren.adapters.websocket.stage import WebSocketStage
+from warren.adapters.websocket.subprotocols import BY_PATH
+from warren.adapters.websocket.upgrade import USE_WEBSOCKET, UpgradeRefused, check_upgrade, is_upgrade, path_of
+from warren.core.clients.outbox import HIGH_WATER_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from adapters.websocket.settings import WebSocketSettings
-    from adapters.websocket.subprotocols import Adapters
-    from adapters.websocket.upgrade import Upgrade
-    from core.broker import Broker
-    from core.deadlines import Deadline
-    from core.transport import Carrier
+    from warren.adapters.websocket.settings import WebSocketSettings
+    from warren.adapters.websocket.subprotocols import Adapters
+    from warren.adapters.websocket.upgrade import Upgrade
+    from warren.core.broker import Broker
+    from warren.core.clients.transport import Carrier
+    from warren.core.deadlines import Deadline
 
 _log = logging.getLogger("warren.websocket")
 
@@ -80,7 +80,7 @@ class HttpStage(Stage):
         self._deadline: Deadline | None = None
         self._wait_until(broker.now_ms + settings.request_timeout_ms)
 
-    # adapters.stage
+    # warren.adapters.stage
 
     def receive(self, data: bytes) -> None:
         """See adapters.stage."""

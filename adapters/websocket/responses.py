@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from adapters.websocket.page_files import PageFile
+    from warren.adapters.websocket.page_files import PageFile
 
 Headers = Sequence[tuple[str, str]]
 

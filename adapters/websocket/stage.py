@@ -18,19 +18,19 @@ import logging
 import struct
 from typing import TYPE_CHECKING, Final
 
-from adapters.stage import Stage
-from adapters.websocket import close_codes, subprotocols
-from adapters.websocket.deflate import COMPRESSED_BYTES_MIN, Inflater, deflate
-from adapters.websocket.frame_reader import FrameReader
-from adapters.websocket.frames import BINARY, COMPRESSED, TEXT, head, is_utf8
-from adapters.websocket.settings import MESSAGE_BYTES_MAX_BEFORE_LOGIN
+from warren.adapters.stage import Stage
+from warren.adapters.websocket import close_codes, subprotocols
+from warren.adapters.websocket.deflate import COMPRESSED_BYTES_MIN, Inflater, deflate
+from warren.adapters.websocket.frame_reader import FrameReader
+from warren.adapters.websocket.frames import BINARY, COMPRESSED, TEXT, head, is_utf8
+from warren.adapters.websocket.settings import MESSAGE_BYTES_MAX_BEFORE_LOGIN
 
 if TYPE_CHECKING:
-    from adapters.websocket.settings import WebSocketSettings
-    from adapters.websocket.subprotocols import Adapters
-    from core.broker import Broker
-    from core.deadlines import Deadline
-    from core.transport import Carrier
+    from warren.adapters.websocket.settings import WebSocketSettings
+    from warren.adapters.websocket.subprotocols import Adapters
+    from warren.core.broker import Broker
+    from warren.core.clients.transport import Carrier
+    from warren.core.deadlines import Deadline
 
 _log = logging.getLogger("warren.websocket")
 
@@ -123,11 +123,11 @@ class WebSocketStage(Stage):
             self.below.resume()
             self.receive(b"")
 
-    # adapters.websocket.frame_reader.Receiver
+    # warren.adapters.websocket.frame_reader.Receiver
 
     @property
     def message_bytes_max(self) -> int:
-        """Sessions keep the core.client.Client that has logged in as `client`."""
+        """Sessions keep the core.clients.client.Client that has logged in as `client`."""
         if getattr(self.session, "client", None) is None:
             return MESSAGE_BYTES_MAX_BEFORE_LOGIN
         return self.settings.message_bytes_max

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from adapters.interface import Accept, Options
+    from warren.adapters.interface import Accept, Options
 
 STOMP: Final = "stomp"
 MQTT: Final = "mqtt"
@@ -78,9 +78,9 @@ class Adapters:
 
 def _configure(protocol: str, options: Options) -> Accept:
     if protocol == STOMP:
-        from adapters.stomp.adapter import configure
+        from warren.adapters.stomp.adapter import configure
     elif protocol == MQTT:
-        from adapters.mqtt.adapter import configure
+        from warren.adapters.mqtt.adapter import configure
     else:
-        from adapters.amqp091.adapter import configure
+        from warren.adapters.amqp091.adapter import configure
     return configure(options)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from wsproto.utilities import generate_accept_token
 
-from adapters.websocket import subprotocols
-from adapters.websocket.deflate import negotiate
-from adapters.websocket.responses import Headers, Response, sentence
+from warren.adapters.websocket import subprotocols
+from warren.adapters.websocket.deflate import negotiate
+from warren.adapters.websocket.responses import Headers, Response, sentence
 
 if TYPE_CHECKING:
-    from adapters.websocket.settings import WebSocketSettings
-    from core.transport import Credentials
+    from warren.adapters.websocket.settings import WebSocketSettings
+    from warren.core.clients.transport import Credentials
 
 _VERSION: Final = "13"
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}

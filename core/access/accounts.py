@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, cast
 
-from core.access import passwords
-from core.definitions.store import JSON, DefinitionStore
-from core.errors import AccessRefused, NotFound, PreconditionFailed, Scope
+from warren.core.access import passwords
+from warren.core.errors import AccessRefused, NotFound, PreconditionFailed, Scope
+from warren.core.storage.definitions.store import JSON, DefinitionStore
 
 KIND: Final = "user"
 
@@ -24,7 +24,7 @@ DEFAULT_LOOPBACK_USERS: Final = frozenset({"guest"})
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """One user; changes make a new one. `password_hash` is as in core.access.passwords, `limits` as in core.limits."""
+    """One user; changes make a new one.  password_hash: see core.access.passwords.  limits: see core.clients.limits."""
 
     name: str
     password_hash: str

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from core.access.users import Users
-from core.definitions.store import DefinitionStore
+from warren.core.access.users import Users
+from warren.core.storage.definitions.store import DefinitionStore
 
 KIND: Final = "marker"
 NAME: Final = "default user"

@@ -14,7 +14,7 @@ import hmac
 from collections.abc import Callable
 from typing import Final
 
-from core.errors import PreconditionFailed
+from warren.core.errors import PreconditionFailed
 
 SHA256: Final = "rabbit_password_hashing_sha256"
 SHA512: Final = "rabbit_password_hashing_sha512"

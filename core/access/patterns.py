@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Final
 
-from core.errors import PreconditionFailed
+from warren.core.errors import PreconditionFailed
 
 COMPILED_MAX: Final = 4096
 """Compiled patterns kept. Client ids come from clients, so how many there are is not ours to trust."""

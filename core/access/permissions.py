@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from core.access.patterns import Patterns, check_pattern
-from core.definitions.store import JSON, DefinitionStore
-from core.errors import AccessRefused
+from warren.core.access.patterns import Patterns, check_pattern
+from warren.core.errors import AccessRefused
+from warren.core.storage.definitions.store import JSON, DefinitionStore
 
 KIND: Final = "permission"
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from core.definitions.store import JSON, DefinitionStore
+from warren.core.storage.definitions.store import JSON, DefinitionStore
 
 KIND: Final = "scram"
 

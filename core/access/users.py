@@ -14,14 +14,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from core.access import accounts, permissions, scram, topic_permissions
-from core.access.accounts import DEFAULT_LOOPBACK_USERS, Accounts, LoginRefused, User
-from core.access.patterns import Patterns
-from core.access.permissions import Permission, Permissions, ResourceKind, Verb
-from core.access.scram import Verifiers
-from core.access.topic_permissions import TopicPermission, TopicPermissions, TopicVerb
-from core.definitions.store import JSON, DefinitionStore
-from core.errors import StorageError
+from warren.core.access import accounts, permissions, scram, topic_permissions
+from warren.core.access.accounts import DEFAULT_LOOPBACK_USERS, Accounts, LoginRefused, User
+from warren.core.access.patterns import Patterns
+from warren.core.access.permissions import Permission, Permissions, ResourceKind, Verb
+from warren.core.access.scram import Verifiers
+from warren.core.access.topic_permissions import TopicPermission, TopicPermissions, TopicVerb
+from warren.core.errors import StorageError
+from warren.core.storage.definitions.store import JSON, DefinitionStore
 
 __all__ = ["LoginRefused", "User", "Users"]
 
@@ -110,7 +110,7 @@ class Users:
         return self._accounts.put(user)
 
     def set_limits(self, name: str, limits: Mapping[str, int]) -> User:
-        """Replace the user's limits on connections and channels (core.limits); what is over them already stays."""
+        """Replace the user's limits on connections and channels (core.clients.limits); what is over them stays."""
         return self._accounts.set_limits(name, limits)
 
     def delete_user(self, name: str) -> None:

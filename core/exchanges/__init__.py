@@ -1,8 +1,7 @@
 """Where a message goes: the exchange types. Importing the package registers the built-in ones."""
 
-from core.exchanges import (
+from warren.core.exchanges import (
     consistent_hash,
-    delayed,
     direct,
     fanout,
     headers,
@@ -12,6 +11,7 @@ from core.exchanges import (
     recent_history,
     topic,
 )
+from warren.core.exchanges.delaying import exchange as delayed
 
 __all__ = [
     "consistent_hash",

@@ -19,17 +19,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from core.binding import EMPTY_TABLE_RAW, Binding, BindingKey, Destination, DestinationKind
-from core.errors import PreconditionFailed
-from core.exchanges.duplicates import DEDUPLICATION_ARGUMENTS, duplicate_filter
-from core.exchanges.field_names import field_type_name
+from warren.core.errors import PreconditionFailed
+from warren.core.exchanges.binding import EMPTY_TABLE_RAW, Binding, BindingKey, Destination, DestinationKind
+from warren.core.exchanges.duplicates import DEDUPLICATION_ARGUMENTS, duplicate_filter
+from warren.core.exchanges.field_names import field_type_name
 
 if TYPE_CHECKING:
-    from core.definitions.store import JSON
-    from core.field_table import FieldValue
-    from core.message import Message
-    from core.properties import Properties
-    from core.vhost import VirtualHost
+    from warren.core.messages.field_table import FieldValue
+    from warren.core.messages.message import Message
+    from warren.core.messages.properties import Properties
+    from warren.core.routing.vhost import VirtualHost
+    from warren.core.storage.definitions.store import JSON
 
 _log = logging.getLogger("warren.exchange")
 
@@ -224,7 +224,7 @@ class Exchange(ABC):
         return self._bindings.values()
 
     def get(self, key: BindingKey) -> Binding | None:
-        """The binding with this key (see `core.binding.binding_key`), None when there is none."""
+        """The binding with this key (see `core.exchanges.binding.binding_key`), None when there is none."""
         return self._bindings.get(key)
 
     def bindings_to(self, target: Destination) -> Collection[Binding]:

@@ -15,16 +15,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from core.binding import Binding, Destination, DestinationKind
-from core.errors import PreconditionFailed
-from core.exchanges.base import Exchange
-from core.exchanges.field_names import field_type_name
-from core.exchanges.registry import register
-from core.exchanges.stable_hash import jump_bucket, stable_hash
+from warren.core.errors import PreconditionFailed
+from warren.core.exchanges.base import Exchange
+from warren.core.exchanges.binding import Binding, Destination, DestinationKind
+from warren.core.exchanges.field_names import field_type_name
+from warren.core.exchanges.registry import register
+from warren.core.exchanges.stable_hash import jump_bucket, stable_hash
 
 if TYPE_CHECKING:
-    from core.field_table import FieldValue
-    from core.properties import Properties
+    from warren.core.messages.field_table import FieldValue
+    from warren.core.messages.properties import Properties
 
 HASH_HEADER: Final = "hash-header"
 HASH_PROPERTY: Final = "hash-property"

@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from core.deduplication import DeduplicationWindow, fingerprint
-from core.errors import PreconditionFailed
+from warren.core.errors import PreconditionFailed
+from warren.core.messages.deduplication import DeduplicationWindow, fingerprint
 
 if TYPE_CHECKING:
-    from core.field_table import FieldValue
-    from core.message import Message
+    from warren.core.messages.field_table import FieldValue
+    from warren.core.messages.message import Message
 
 SWITCH: Final = "x-message-deduplication"
 CACHE_SIZE: Final = "x-cache-size"

@@ -3,7 +3,7 @@
 The argument `x-match` says how: `all` (also when it is missing) or `any` of the other arguments must match.
 Both skip arguments whose names begin with `x-`; `all-with-x` and `any-with-x` skip only `x-match` itself.
 An argument of type void is matched by a header of that name, whatever its value; any other by a header with
-the same value in the sense of `core.binding.canonical_value`.  Without arguments to consider, `all` matches
+the same value in the sense of `core.exchanges.binding.canonical_value`.  Without arguments to consider, `all` matches
 everything and `any` nothing.
 
 Every binding is looked at for every message, so what can be worked out beforehand is: when a binding is
@@ -16,14 +16,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from core.binding import Binding, BindingKey, Destination, canonical_value
-from core.errors import PreconditionFailed
-from core.exchanges.base import Exchange
-from core.exchanges.field_names import field_type_name
-from core.exchanges.registry import register
+from warren.core.errors import PreconditionFailed
+from warren.core.exchanges.base import Exchange
+from warren.core.exchanges.binding import Binding, BindingKey, Destination, canonical_value
+from warren.core.exchanges.field_names import field_type_name
+from warren.core.exchanges.registry import register
 
 if TYPE_CHECKING:
-    from core.field_table import FieldValue
+    from warren.core.messages.field_table import FieldValue
 
 MATCH = "x-match"
 

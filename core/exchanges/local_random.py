@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from core.binding import Destination
-from core.errors import PreconditionFailed
-from core.exchanges.random_exchange import RandomExchange
-from core.exchanges.registry import register
+from warren.core.errors import PreconditionFailed
+from warren.core.exchanges.binding import Destination
+from warren.core.exchanges.random_exchange import RandomExchange
+from warren.core.exchanges.registry import register
 
 if TYPE_CHECKING:
-    from core.field_table import FieldValue
+    from warren.core.messages.field_table import FieldValue
 
 QUEUE_TYPE: Final = "classic"
 

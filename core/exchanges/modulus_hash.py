@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from core.binding import Binding, Destination
-from core.exchanges.base import Exchange, distinct_targets
-from core.exchanges.registry import register
-from core.exchanges.stable_hash import stable_hash
+from warren.core.exchanges.base import Exchange, distinct_targets
+from warren.core.exchanges.binding import Binding, Destination
+from warren.core.exchanges.registry import register
+from warren.core.exchanges.stable_hash import stable_hash
 
 if TYPE_CHECKING:
-    from core.field_table import FieldValue
+    from warren.core.messages.field_table import FieldValue
 
 
 @register

@@ -12,17 +12,17 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from core.binding import Binding
-from core.errors import PreconditionFailed
-from core.exchanges.fanout import FanoutExchange
-from core.exchanges.registry import register
-from core.message import Message
-from core.queues.base import Queue
-from core.route import Route
+from warren.core.errors import PreconditionFailed
+from warren.core.exchanges.binding import Binding
+from warren.core.exchanges.fanout import FanoutExchange
+from warren.core.exchanges.registry import register
+from warren.core.messages.message import Message
+from warren.core.queues.base import Queue
+from warren.core.routing.route import Route
 
 if TYPE_CHECKING:
-    from core.field_table import FieldValue
-    from core.vhost import VirtualHost
+    from warren.core.messages.field_table import FieldValue
+    from warren.core.routing.vhost import VirtualHost
 
 LENGTH: Final = "x-recent-history-length"
 NO_STORE: Final = "x-recent-history-no-store"

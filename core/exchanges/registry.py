@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeVar
 
-from core.binding import EMPTY_TABLE_RAW
-from core.errors import PreconditionFailed
-from core.exchanges.base import Exchange
+from warren.core.errors import PreconditionFailed
+from warren.core.exchanges.base import Exchange
+from warren.core.exchanges.binding import EMPTY_TABLE_RAW
 
 if TYPE_CHECKING:
-    from core.field_table import FieldValue
+    from warren.core.messages.field_table import FieldValue
 
 ExchangeClass = TypeVar("ExchangeClass", bound=type[Exchange])
 

@@ -3,7 +3,7 @@
 Keys and patterns are words separated by dots.  The empty key is zero words, so `#` and the empty pattern
 match it and `*` does not; `a..b` is three words, the middle one empty.  A pattern may hold any number of
 `#`: RabbitMQ refuses more than two because its matching takes exponentially long for them, which
-`core.topic_trie` does not.
+`core.exchanges.topic_trie` does not.
 
 A queue whose subscriptions are MQTT's doesn't get topics that begin with `$` by a pattern that begins with a wildcard.
 """
@@ -14,14 +14,14 @@ from collections.abc import Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, ClassVar
 
-from core.binding import Binding, Destination
-from core.exchanges.base import Exchange, distinct_targets
-from core.exchanges.registry import register
-from core.queues.base import Queue
-from core.topic_trie import TopicTrie
+from warren.core.exchanges.base import Exchange, distinct_targets
+from warren.core.exchanges.binding import Binding, Destination
+from warren.core.exchanges.registry import register
+from warren.core.exchanges.topic_trie import TopicTrie
+from warren.core.queues.base import Queue
 
 if TYPE_CHECKING:
-    from core.field_table import FieldValue
+    from warren.core.messages.field_table import FieldValue
 
 _by_sequence = attrgetter("sequence")
 

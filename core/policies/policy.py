@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from core.errors import PreconditionFailed
-from core.exchanges.base import Exchange
-from core.policies.settings import check_definition
+from warren.core.errors import PreconditionFailed
+from warren.core.exchanges.base import Exchange
+from warren.core.policies.settings import check_definition
 
 if TYPE_CHECKING:
-    from core.definitions.store import JSON
-    from core.queues.base import Queue
+    from warren.core.queues.base import Queue
+    from warren.core.storage.definitions.store import JSON
 
 PolicyKind = Literal["policy", "operator_policy"]
 """A user's policy or an operator's; also the kinds of their rows in the definition store."""

@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from core.errors import PreconditionFailed
+from warren.core.errors import PreconditionFailed
 
 if TYPE_CHECKING:
-    from core.definitions.store import JSON
+    from warren.core.storage.definitions.store import JSON
 
 INTEGER_MAX: Final = 2**63 - 1
 """What an AMQP table can hold; RabbitMQ's integers know no bound."""

@@ -16,15 +16,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from core.errors import NotFound
-from core.policies.policy import OPERATOR_POLICY, POLICY, Policy, PolicyKind, policy_from_row
-from core.policies.settings import merge
+from warren.core.errors import NotFound
+from warren.core.policies.policy import OPERATOR_POLICY, POLICY, Policy, PolicyKind, policy_from_row
+from warren.core.policies.settings import merge
 
 if TYPE_CHECKING:
-    from core.definitions.store import JSON, DefinitionStore
-    from core.exchanges.base import Exchange
-    from core.queues.base import Queue
-    from core.vhost import VirtualHost
+    from warren.core.exchanges.base import Exchange
+    from warren.core.queues.base import Queue
+    from warren.core.routing.vhost import VirtualHost
+    from warren.core.storage.definitions.store import JSON, DefinitionStore
 
 KINDS: tuple[PolicyKind, PolicyKind] = (POLICY, OPERATOR_POLICY)
 

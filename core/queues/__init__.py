@@ -1,0 +1,1 @@
+"""Queue types, and what consumers, unacknowledged messages and dead letters need of them."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from core.errors import PreconditionFailed
-from core.field_table import Timestamp
+from warren.core.errors import PreconditionFailed
+from warren.core.messages.field_table import Timestamp
 
 if TYPE_CHECKING:
-    from core.field_table import FieldValue
+    from warren.core.messages.field_table import FieldValue
 
 COMMON_ARGUMENTS: Final = (
     "x-expires",

@@ -18,11 +18,11 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from core.errors import StoreUnavailable
-from core.message import UNSTORED, Message
+from warren.core.errors import StoreUnavailable
+from warren.core.messages.message import UNSTORED, Message
 
 if TYPE_CHECKING:
-    from core.storage.engine import StorageEngine
+    from warren.core.storage.engine import StorageEngine
 
 _log = logging.getLogger("warren.queue")
 

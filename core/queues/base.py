@@ -13,16 +13,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, Literal, NoReturn
 
-from core.binding import EMPTY_TABLE_RAW
-from core.errors import ResourceLocked
+from warren.core.errors import ResourceLocked
+from warren.core.exchanges.binding import EMPTY_TABLE_RAW
 
 if TYPE_CHECKING:
-    from core.client import Client
-    from core.consumer import Consumer
-    from core.definitions.store import JSON
-    from core.field_table import FieldValue
-    from core.message import Message
-    from core.vhost import VirtualHost
+    from warren.core.clients.client import Client
+    from warren.core.messages.field_table import FieldValue
+    from warren.core.messages.message import Message
+    from warren.core.queues.consumer import Consumer
+    from warren.core.routing.vhost import VirtualHost
+    from warren.core.storage.definitions.store import JSON
 
 
 class Admission(Enum):

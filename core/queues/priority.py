@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core.queues.classic import ClassicQueue
+from warren.core.queues.classic.queue import ClassicQueue
 
 if TYPE_CHECKING:
-    from core.message import Message
+    from warren.core.messages.message import Message
 
 
 class PriorityQueue(ClassicQueue):

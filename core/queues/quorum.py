@@ -20,16 +20,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from core.dead_letter import dead_letter
-from core.errors import NotImplementedByBroker, PreconditionFailed
-from core.queues.arguments import COMMON_ARGUMENTS, QUORUM_ARGUMENTS
-from core.queues.classic import ClassicQueue
-from core.queues.rules import AT_LEAST_ONCE, REJECT_PUBLISH, QueueRules
+from warren.core.errors import NotImplementedByBroker, PreconditionFailed
+from warren.core.queues.arguments import COMMON_ARGUMENTS, QUORUM_ARGUMENTS
+from warren.core.queues.classic.queue import ClassicQueue
+from warren.core.queues.classic.rules import AT_LEAST_ONCE, REJECT_PUBLISH, QueueRules
+from warren.core.queues.dead_letter import dead_letter
 
 if TYPE_CHECKING:
-    from core.consumer import Consumer
-    from core.deadlines import Deadline
-    from core.message import Message
+    from warren.core.deadlines import Deadline
+    from warren.core.messages.message import Message
+    from warren.core.queues.consumer import Consumer
 
 DELIVERY_LIMIT_DEFAULT: Final = 20
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from core.errors import PreconditionFailed
-from core.queues.base import Queue
-from core.queues.classic import ClassicQueue
-from core.queues.priority import PriorityQueue
-from core.queues.quorum import QuorumQueue
+from warren.core.errors import PreconditionFailed
+from warren.core.queues.base import Queue
+from warren.core.queues.classic.queue import ClassicQueue
+from warren.core.queues.priority import PriorityQueue
+from warren.core.queues.quorum import QuorumQueue
 
 if TYPE_CHECKING:
-    from core.field_table import FieldValue
+    from warren.core.messages.field_table import FieldValue
 
 _types: dict[str, type[Queue]] = {}
 _internal: set[str] = set()

@@ -26,7 +26,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
-from core.message import Message
+from warren.core.messages.message import Message
 
 
 class Flush(Protocol):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from core.message import Message
-from core.storage.engine import Flush, StorageEngine
+from warren.core.messages.message import Message
+from warren.core.storage.engine import Flush, StorageEngine
 
 
 class MemoryEngine(StorageEngine):

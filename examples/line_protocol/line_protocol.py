@@ -12,20 +12,20 @@ How to write an adapter is told in `adapters/interface.py`. To try this one:
     nc 127.0.0.1 7000
 """
 
-from adapters.interface import Accept, Options
-from core.binding import EMPTY_TABLE_RAW
-from core.broker import Broker
-from core.client import Client
-from core.consumer import Consumer
-from core.declaration_binding import bind
-from core.declaration_queue import declare_queue, end_client
-from core.errors import BrokerError, PreconditionFailed
-from core.message import Message
-from core.outbox import Outbox
-from core.properties import EMPTY
-from core.publish import check_publish, publish
-from core.queues.base import Queue
-from core.transport import Session, Transport, is_loopback
+from warren.adapters.interface import Accept, Options
+from warren.core.broker import Broker
+from warren.core.clients.client import Client
+from warren.core.clients.outbox import Outbox
+from warren.core.clients.transport import Session, Transport, is_loopback
+from warren.core.declaring.bindings import bind
+from warren.core.declaring.queues import declare_queue, end_client
+from warren.core.errors import BrokerError, PreconditionFailed
+from warren.core.exchanges.binding import EMPTY_TABLE_RAW
+from warren.core.messages.message import Message
+from warren.core.messages.properties import EMPTY
+from warren.core.queues.base import Queue
+from warren.core.queues.consumer import Consumer
+from warren.core.routing.publish import check_publish, publish
 
 
 def configure(options: Options) -> Accept:

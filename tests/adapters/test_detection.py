@@ -6,15 +6,15 @@ import logging
 
 import pytest
 
-from adapters.detection import Choices, detect
-from adapters.first_bytes import TLS_REFUSED
-from adapters.interface import AcceptCarrier
-from adapters.stage import Stage, stage_without_session
-from core.broker import Broker
-from core.outbox import Outbox
-from core.transport import Carrier, Session, TlsState
 from tests.support.recording_session import Recorder, accepted
 from tests.support.simulated_broker import SimulatedBroker
+from warren.adapters.detection import Choices, detect
+from warren.adapters.first_bytes import TLS_REFUSED
+from warren.adapters.interface import AcceptCarrier
+from warren.adapters.stage import Stage, stage_without_session
+from warren.core.broker import Broker
+from warren.core.clients.outbox import Outbox
+from warren.core.clients.transport import Carrier, Session, TlsState
 
 TIMEOUT_MS = 10_000
 

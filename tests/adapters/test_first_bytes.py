@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.first_bytes import HTTP_METHODS, MORE, TLS, hint, recognise
+from warren.adapters.first_bytes import HTTP_METHODS, MORE, TLS, hint, recognise
 
 BEGINNINGS = [
     (b"AMQP\x00\x00\x09\x01", "amqp"),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.stage import Stage, stage_without_session
-from core.broker import Broker
-from core.outbox import Outbox
-from core.transport import Carrier, Session
 from tests.support.recording_session import Recorder, accepted
 from tests.support.simulated_broker import SimulatedBroker
+from warren.adapters.stage import Stage, stage_without_session
+from warren.core.broker import Broker
+from warren.core.clients.outbox import Outbox
+from warren.core.clients.transport import Carrier, Session
 
 
 class Broken(Stage):

@@ -19,12 +19,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pika.adapters.blocking_connection import BlockingChannel
 
-from gateway.tls_development import Made, make_certificates
 from tests.browser.devtools import Browser, browser, find_chromium
 from tests.browser.page import Page, new_page
 from tests.interop.clients import need
 from tests.support.time_limit import time_limit
 from tests.support.warren_process import WarrenProcess, start_warren
+from warren.gateway.tls.development import Made, make_certificates
 
 TEST_LIMIT_S = 180.0
 """For one test: seconds, on a busy machine many times that."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from adapters.websocket.page_files import FOLDER
 from tests.interop.clients import need, run
+from warren.adapters.websocket.page_files import FOLDER
 
 MODULES = Path(__file__).parent / "modules"
 

@@ -7,10 +7,10 @@ import urllib.request
 
 import pytest
 
-from adapters.websocket.page_files import FOLDER
 from tests.browser.conftest import Broker
 from tests.browser.operating import log_in, publish, subscribe
 from tests.browser.page import Page
+from warren.adapters.websocket.page_files import FOLDER
 
 FILES = [path for path in sorted(FOLDER.rglob("*")) if path.is_file()]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.alarms import Alarms
+from warren.core.alarms import Alarms
 
 
 def test_reasons_are_joined_in_one_order() -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from adapters.amqp091 import methods
-from adapters.amqp091.channel import Channel
-from adapters.amqp091.consumer import AmqpConsumer
-from core.errors import NotAllowed, PreconditionFailed
-from core.message import Message
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import PERSISTENT, Event, handshake_bytes
+from warren.adapters.amqp091.channel import Channel
+from warren.adapters.amqp091.codec import methods
+from warren.adapters.amqp091.consumer import AmqpConsumer
+from warren.core.errors import NotAllowed, PreconditionFailed
+from warren.core.messages.message import Message
 
 
 @pytest.fixture

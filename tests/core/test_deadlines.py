@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.deadlines import COMPACTION_MIN, Deadline, Deadlines
+from warren.core.deadlines import COMPACTION_MIN, Deadline, Deadlines
 
 
 def make() -> tuple[Deadlines, list[Exception]]:

@@ -17,10 +17,10 @@ import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway import config
-from gateway.config import Config, describe
-from gateway.config_keys import KEYS, Key
 from tests.docs.pages import CONFIGURATION
+from warren.gateway.configuration import load as config
+from warren.gateway.configuration.keys import KEYS, Key
+from warren.gateway.configuration.load import Config, describe
 
 COLUMNS = 120
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import load_config
-from gateway.config_keys import KEYS
-from gateway.protocols import PROTOCOLS
 from tests.docs.configuration_page import refreshed
 from tests.docs.pages import CONFIGURATION, blocks
+from warren.gateway.configuration.keys import KEYS
+from warren.gateway.configuration.load import load_config
+from warren.gateway.network.protocols import PROTOCOLS
 
 PAGE = CONFIGURATION.read_text()
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import load_config
 from tests.docs.pages import README, ROOT, blocks, commands
 from tests.support.warren_process import WarrenProcess, warren_process
+from warren.gateway.configuration.load import load_config
 
 TIME_LIMIT_S = 60.0
 
@@ -74,7 +74,7 @@ def test_the_commands_of_ctl(warren: WarrenProcess, line: str) -> None:
     program, *words = shlex.split(line)
     assert program == ".venv/bin/warren"
     environment = {"WARREN_DATA_DIRECTORY": str(warren.data_directory)}
-    assert run(sys.executable, "-m", "gateway", *words, environment=environment)
+    assert run(sys.executable, "-m", "warren", *words, environment=environment)
 
 
 def test_the_configuration(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_the_line_for_programs_that_start_a_broker(tmp_path: Path) -> None:
         addresses = json.loads((broker.log.parent / "ready.json").read_text())
     assert list(addresses) == ["amqp"]
     assert [type(part) for part in addresses["amqp"]] == [str, int]
-    help_text = run(sys.executable, "-m", "gateway", "serve", "--help")
+    help_text = run(sys.executable, "-m", "warren", "serve", "--help")
     options = re.findall(r"--[a-z-]+", found[1])
     assert options == ["--in-memory", "--listen", "--ready-file"]
     assert [option for option in options if option not in help_text] == []

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.support import amqp_bytes as wire
 from tests.support.amqp_wire import WireClient
-from tests.support.warren_process import REPOSITORY, WarrenProcess, start_warren
+from tests.support.warren_process import PYTHON_PATH, REPOSITORY, WarrenProcess, start_warren
 
 ATTEMPT_S_MAX = 20
 """For a start that is to be refused."""
@@ -72,12 +72,12 @@ class Starter:
 
     def attempt(self, *options: str, data_directory: Path | None = None, before: Sequence[str] = ()) -> tuple[int, str]:
         """(exit code, standard error) of a start that is to fail.  before: a command that runs the broker."""
-        command = [*before, sys.executable, "-m", "gateway", "serve", "--listen", "amqp=127.0.0.1:0"]
+        command = [*before, sys.executable, "-m", "warren", "serve", "--listen", "amqp=127.0.0.1:0"]
         command += ["--data-dir", str(data_directory or self.data_directory), *options]
         done = subprocess.run(
             command,
             cwd=REPOSITORY,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            env={**os.environ, "PYTHONPATH": PYTHON_PATH},
             capture_output=True,
             text=True,
             timeout=ATTEMPT_S_MAX,

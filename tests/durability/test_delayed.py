@@ -21,7 +21,7 @@ HOUR_MS = 3_600_000
 
 def pending(broker: WarrenProcess) -> list[dict[str, Any]]:
     """The delayed messages of the exchange `later`."""
-    command = [sys.executable, "-m", "gateway", "ctl", "--data-dir", str(broker.data_directory)]
+    command = [sys.executable, "-m", "warren", "ctl", "--data-dir", str(broker.data_directory)]
     command += ["list_delayed_messages", "later", "--formatter", "json"]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=True)
     return list(json.loads(done.stdout))

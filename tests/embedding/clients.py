@@ -10,7 +10,7 @@ import trio
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 from pika.exceptions import ConnectionClosedByBroker
 
-from gateway import EmbeddedBroker
+from warren.gateway import EmbeddedBroker
 
 TIME_LIMIT_S = 30.0
 

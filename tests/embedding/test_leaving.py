@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import trio
 
-from gateway import EmbeddedBroker, open_broker
 from tests.embedding.clients import TIME_LIMIT_S, ConnectedClient, on_channel
 from tests.embedding.process_state import held, settings
 from tests.embedding.test_open_broker import publish, take
+from warren.gateway import EmbeddedBroker, open_broker
 
 Directory = Path | None
 

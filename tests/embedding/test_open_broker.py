@@ -11,11 +11,11 @@ import trio
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 from pika.exceptions import ProbableAuthenticationError
 
-from core.errors import StorageError
-from gateway import open_broker
-from gateway.config import Config
-from gateway.data_directory import DataDirectoryInUseError
 from tests.embedding.clients import in_thread, on_channel, parameters_of
+from warren.core.errors import StorageError
+from warren.gateway import open_broker
+from warren.gateway.configuration.load import Config
+from warren.gateway.process.data_directory import DataDirectoryInUseError
 
 
 def declare(channel: BlockingChannel) -> None:

@@ -8,7 +8,7 @@ import pika
 import pytest
 import trio
 
-import gateway
+from warren import gateway
 
 BODIES = [b"%d" % number for number in range(200)]
 

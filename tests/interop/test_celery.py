@@ -12,7 +12,7 @@ import pytest
 
 from tests.interop.clients import TIME_LIMIT_S, url
 from tests.support import child
-from tests.support.warren_process import REPOSITORY, WarrenProcess, warren_process
+from tests.support.warren_process import PYTHON_PATH, WarrenProcess, warren_process
 
 TASK_TIME_LIMIT_S = 20.0
 """For one task, which takes milliseconds."""
@@ -38,7 +38,7 @@ def application(warren: WarrenProcess, tmp_path_factory: pytest.TempPathFactory)
     log = directory / "worker.log"
     command = [sys.executable, "-m", "celery", "-A", "tests.interop.celery_application", "worker"]
     options = ["--pool", "solo", "--loglevel", "info", "--hostname", "worker@interop"]
-    environment = {**os.environ, "AMQP_URL": broker_url, "PYTHONPATH": str(REPOSITORY), "C_FORCE_ROOT": "1"}
+    environment = {**os.environ, "AMQP_URL": broker_url, "PYTHONPATH": PYTHON_PATH, "C_FORCE_ROOT": "1"}
     worker = child.start([*command, *options], log, environment, directory)
     try:
         child.wait_until(lambda: is_ready(log), worker, log, TIME_LIMIT_S, "starting the worker")

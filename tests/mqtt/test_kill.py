@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from adapters.mqtt.codec import versions
-from adapters.mqtt.codec.decode import decode
-from adapters.mqtt.codec.encode import encode
-from adapters.mqtt.codec.packets import ConnAck, Connect, Packet, SubAck, Subscribe, Subscription
-from adapters.mqtt.codec.properties import Properties
 from tests.support.mqtt_peers import PublishingPeer, SubscribingPeer
 from tests.support.time_limit import time_limit
 from tests.support.warren_process import WarrenProcess, start_warren
+from warren.adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec.decode import decode
+from warren.adapters.mqtt.codec.encode import encode
+from warren.adapters.mqtt.codec.packets import ConnAck, Connect, Packet, SubAck, Subscribe, Subscription
+from warren.adapters.mqtt.codec.properties import Properties
 
 MESSAGES = 400
 WINDOW = 20

@@ -17,10 +17,10 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from adapters.amqp091 import methods
 from tests.simulation.model import Model, ModelConsumer, Snapshot
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import NO_PROPERTIES, PERSISTENT, Event, SimulatedClient
+from warren.adapters.amqp091.codec import methods
 
 CONNECTIONS = 3
 CHANNELS = 2

@@ -11,8 +11,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from core.queues import backlog, classic
 from tests.simulation.rules_driver import RulesSimulation
+from warren.core.queues import backlog
+from warren.core.queues.classic import queue as classic
 
 STEPS = 300
 

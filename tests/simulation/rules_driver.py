@@ -16,20 +16,20 @@ from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
 
-from core.declaration_binding import unbind
-from core.declaration_queue import end_consumer, remove_queue
-from core.definitions.store import JSON
-from core.field_table import Encodable, FieldValue
-from core.message import Message
-from core.policies.policy import make_policy
-from core.properties import Properties, encode_properties
-from core.publish import publish
-from core.queues.classic import ClassicQueue
-from core.vhost import Outcome
 from tests.simulation.rules_model import NO_LIMIT, Death, Entry, ModelConsumer, ModelQueue, Policy, RulesModel, Shape
 from tests.support import core_clients
 from tests.support.simulated_broker import START_MS, SimulatedBroker
 from tests.support.simulated_consumer import SimulatedConsumer
+from warren.core.declaring.bindings import unbind
+from warren.core.declaring.queues import end_consumer, remove_queue
+from warren.core.messages.field_table import Encodable, FieldValue
+from warren.core.messages.message import Message
+from warren.core.messages.properties import Properties, encode_properties
+from warren.core.policies.policy import make_policy
+from warren.core.queues.classic.queue import ClassicQueue
+from warren.core.routing.publish import publish
+from warren.core.routing.vhost import Outcome
+from warren.core.storage.definitions.store import JSON
 
 QUEUES = ("a", "b", "c", "d", "e")
 KEYS = ("one", "two")

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from core.queues import backlog, classic
 from tests.simulation.driver import Simulation
+from warren.core.queues import backlog
+from warren.core.queues.classic import queue as classic
 
 STEPS = 350
 

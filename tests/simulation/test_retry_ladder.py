@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from adapters.amqp091 import methods
-from core.field_table import FieldTable
-from core.properties import Properties, encode_properties
-from core.storage.disk.engine import DiskEngine
-from core.storage.disk.records import SEGMENT_HEADER_SIZE
 from tests.support.simulated_broker import START_MS, SimulatedBroker
 from tests.support.simulated_client import PERSISTENT, SimulatedClient
+from warren.adapters.amqp091.codec import methods
+from warren.core.messages.field_table import FieldTable
+from warren.core.messages.properties import Properties, encode_properties
+from warren.core.storage.disk.engine import DiskEngine
+from warren.core.storage.disk.records import SEGMENT_HEADER_SIZE
 
 MINUTE_MS = 60_000
 RUNGS_MINUTES = (1, 4, 10, 15)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from core.queues import backlog, classic
 from tests.simulation.rules_driver import RulesSimulation
+from warren.core.queues import backlog
+from warren.core.queues.classic import queue as classic
 
 STEPS = 200
 IN_MEMORY = range(120)

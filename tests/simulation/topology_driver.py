@@ -13,14 +13,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from adapters.amqp091 import methods
-from core.field_table import FieldTable
-from core.policies.policy import make_policy
-from core.properties import encode_properties
-from core.vhost import VirtualHost
 from tests.simulation.topology_model import Bound, ModelExchange, TopologyModel, TopologyQueue
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import CAPABILITIES, FRAME_MAX_BYTES, SimulatedClient, handshake_bytes
+from warren.adapters.amqp091.codec import methods
+from warren.core.messages.field_table import FieldTable
+from warren.core.messages.properties import encode_properties
+from warren.core.policies.policy import make_policy
+from warren.core.routing.vhost import VirtualHost
 
 VHOST = "v"
 EXCHANGES = {

@@ -65,7 +65,7 @@ def run_warren(*options: str) -> Iterator[Broker]:
             command = [
                 sys.executable,
                 "-m",
-                "gateway",
+                "warren",
                 "ctl",
                 "--data-dir",
                 str(running.data_directory),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import trustme
 
-from gateway.config import Config
+from warren.gateway.configuration.load import Config
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from core.access.accounts import User
-from core.access.users import Users
-from core.broker import Broker
-from core.client import Client
-from core.definitions.memory import MemoryDefinitionStore
-from core.definitions.store import DefinitionStore
-from core.limits import BrokerLimits
-from core.recovery import recover
-from core.storage.memory import MemoryEngine
+from warren.core.access.accounts import User
+from warren.core.access.users import Users
+from warren.core.broker import Broker
+from warren.core.clients.client import Client
+from warren.core.clients.limits import BrokerLimits
+from warren.core.storage.definitions.memory import MemoryDefinitionStore
+from warren.core.storage.definitions.store import DefinitionStore
+from warren.core.storage.memory import MemoryEngine
+from warren.core.storage.recovery import recover
 
 
 def core_broker(

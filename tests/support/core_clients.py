@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from core.binding import DestinationKind
-from core.client import Client
-from core.declaration_binding import bind as bind_in_core
-from core.declaration_exchange import declare_exchange
-from core.declaration_queue import declare_queue
-from core.delayed_messages import DelayedMessages
-from core.exchanges.base import Exchange
-from core.exchanges.delayed import DelayedMessageExchange
-from core.field_table import Encodable, FieldTable, FieldValue, decode_table, encode_table
-from core.message import Message
-from core.mqtt_sessions.headers import without_internal
-from core.properties import Properties, PropertyChanges, encode_properties
-from core.queues.base import Queue
-from core.vhost import Outcome
 from tests.support.simulated_broker import SimulatedBroker
+from warren.core.clients.client import Client
+from warren.core.declaring.bindings import bind as bind_in_core
+from warren.core.declaring.exchanges import declare_exchange
+from warren.core.declaring.queues import declare_queue
+from warren.core.exchanges.base import Exchange
+from warren.core.exchanges.binding import DestinationKind
+from warren.core.exchanges.delaying.exchange import DelayedMessageExchange
+from warren.core.exchanges.delaying.messages import DelayedMessages
+from warren.core.messages.field_table import Encodable, FieldTable, FieldValue, decode_table, encode_table
+from warren.core.messages.internal_headers import without_internal
+from warren.core.messages.message import Message
+from warren.core.messages.properties import Properties, PropertyChanges, encode_properties
+from warren.core.queues.base import Queue
+from warren.core.routing.vhost import Outcome
 
 
 def guest(broker: SimulatedBroker) -> Client:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from gateway.ctl_client import request
 from tests.support import amqp_bytes as wire
 from tests.support import crash_definitions
 from tests.support import crash_link as link
@@ -18,6 +17,7 @@ from tests.support.amqp_wire import Address
 from tests.support.crash_definitions import Definition
 from tests.support.crash_history import Found, History
 from tests.support.crash_link import CrashLink, Event
+from warren.gateway.control.client import request
 
 
 def read_definitions(data_directory: Path) -> list[Definition]:

@@ -30,7 +30,7 @@ from tests.support.crash_history import History
 from tests.support.crash_link import CrashLink
 from tests.support.crash_reader import Reader, read_definitions
 from tests.support.crash_roles import Consumer, Declarer, Mover, Numbers, Publisher, Role
-from tests.support.warren_process import READY_TIMEOUT_S, REPOSITORY, STOP_GRACE_S
+from tests.support.warren_process import PYTHON_PATH, READY_TIMEOUT_S, REPOSITORY, STOP_GRACE_S
 
 PUBLISHERS = 4
 MOVERS = 6
@@ -123,7 +123,7 @@ class CrashRun:
         command = [sys.executable, "-m", "tests.support.crash_serve", segment_bytes, "serve"]
         command += ["--data-dir", str(self._data_directory), "--listen", "amqp=127.0.0.1:0"]
         command += ["--ready-file", str(self._directory / "ready.json"), "--set", "backlog_bytes_max=1MiB"]
-        return child.start(command, self._log, {**os.environ, "PYTHONPATH": str(REPOSITORY)}, REPOSITORY)
+        return child.start(command, self._log, {**os.environ, "PYTHONPATH": PYTHON_PATH}, REPOSITORY)
 
     def _wait_until_ready(self, process: child.Child) -> Address:
         ready_file = self._directory / "ready.json"

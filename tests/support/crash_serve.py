@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import sys
 
-from core.storage.disk.engine import DiskEngine
-from gateway.cli import main
+from warren.core.storage.disk.engine import DiskEngine
+from warren.gateway.command_line.main import main
 
 if __name__ == "__main__":
     defaults = DiskEngine.__init__.__kwdefaults__

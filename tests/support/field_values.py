@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from core.field_table import FieldTable, FieldValue, Timestamp
+from warren.core.messages.field_table import FieldTable, FieldValue, Timestamp
 
 
 class RawValue(NamedTuple):

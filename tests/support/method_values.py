@@ -6,9 +6,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from adapters.amqp091.methods import Method
-from adapters.amqp091.methods_wire import registered
 from tests.support.field_values import tables
+from warren.adapters.amqp091.codec.methods import Method
+from warren.adapters.amqp091.codec.methods_wire import registered
 
 METHODS: list[type[Method]] = [registered[ids] for ids in sorted(registered)]
 

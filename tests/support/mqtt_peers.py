@@ -6,7 +6,7 @@ again after reconnecting, with the same packet identifiers and in the same order
 
 from __future__ import annotations
 
-from adapters.mqtt.codec.packets import Packet, PubAck, PubComp, Publish, PubRec, PubRel
+from warren.adapters.mqtt.codec.packets import Packet, PubAck, PubComp, Publish, PubRec, PubRel
 
 
 class PublishingPeer:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from adapters.interface import Accept, AcceptCarrier
-from core.broker import Broker
-from core.outbox import Outbox
-from core.transport import Carrier, Session, Transport
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_transport import SimulatedTransport
+from warren.adapters.interface import Accept, AcceptCarrier
+from warren.core.broker import Broker
+from warren.core.clients.outbox import Outbox
+from warren.core.clients.transport import Carrier, Session, Transport
 
 
 class RecordingSession:
-    """Implements core.transport.Session.
+    """Implements core.clients.transport.Session.
 
     received: all bytes, and reads: how many calls brought them.  lost: why the connection went.  ended: why the broker
     closed it.  on_receive: called with what comes in.

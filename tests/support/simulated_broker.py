@@ -11,19 +11,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from adapters.amqp091.connection import Connection
-from adapters.amqp091.settings import Amqp091Settings
-from core.access.users import Users
-from core.broker import BACKLOG_BYTES_MAX, Broker, Commit
-from core.definitions.memory import MemoryDefinitionStore
-from core.queues.classic import ClassicQueue
-from core.recovery import note_clean_stop, recover
-from core.storage.disk.engine import DiskEngine
-from core.storage.engine import StorageEngine
-from core.storage.memory import MemoryEngine
-from core.vhost import VirtualHost
 from tests.support.simulated_client import SimulatedClient
 from tests.support.simulated_transport import SimulatedTransport
+from warren.adapters.amqp091.connection import Connection
+from warren.adapters.amqp091.settings import Amqp091Settings
+from warren.core.access.users import Users
+from warren.core.broker import BACKLOG_BYTES_MAX, Broker, Commit
+from warren.core.queues.classic.queue import ClassicQueue
+from warren.core.routing.vhost import VirtualHost
+from warren.core.storage.definitions.memory import MemoryDefinitionStore
+from warren.core.storage.disk.engine import DiskEngine
+from warren.core.storage.engine import StorageEngine
+from warren.core.storage.memory import MemoryEngine
+from warren.core.storage.recovery import note_clean_stop, recover
 
 START_MS = 1_700_000_000_000
 SEGMENT_BYTES_MAX = 64 * 1024

@@ -10,16 +10,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from adapters.amqp091 import methods
-from adapters.amqp091.connection import Connection
-from adapters.amqp091.constants import FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_HEARTBEAT, PROTOCOL_HEADER
-from adapters.amqp091.framing import HEARTBEAT_FRAME, content_frames
-from core.properties import encode_properties
+from warren.adapters.amqp091.codec import methods
+from warren.adapters.amqp091.codec.constants import (
+    FRAME_BODY,
+    FRAME_END,
+    FRAME_HEADER,
+    FRAME_HEARTBEAT,
+    PROTOCOL_HEADER,
+)
+from warren.adapters.amqp091.codec.framing import HEARTBEAT_FRAME, content_frames
+from warren.adapters.amqp091.connection import Connection
+from warren.core.messages.properties import encode_properties
 
 if TYPE_CHECKING:
-    from core.field_table import FieldTable
     from tests.support.simulated_broker import SimulatedBroker
     from tests.support.simulated_transport import SimulatedTransport
+    from warren.core.messages.field_table import FieldTable
 
 NO_PROPERTIES = b"\0\0"
 PERSISTENT = encode_properties(delivery_mode=2).raw

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from core.address import Address
-from core.client import Client
-from core.consumer import Consumer
-from core.declaration_queue import declare_queue
-from core.message import Message
-from core.properties import EMPTY, Properties
-from core.queues.classic import ClassicQueue
+from warren.core.clients.client import Client
+from warren.core.declaring.queues import declare_queue
+from warren.core.messages.address import Address
+from warren.core.messages.message import Message
+from warren.core.messages.properties import EMPTY, Properties
+from warren.core.queues.classic.queue import ClassicQueue
+from warren.core.queues.consumer import Consumer
 
 if TYPE_CHECKING:
-    from core.field_table import FieldValue
     from tests.support.simulated_broker import SimulatedBroker
+    from warren.core.messages.field_table import FieldValue
 
 
 class SimulatedConsumer(Consumer):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from typing import Any, TypeVar, cast
 
-from adapters.mqtt.codec import versions
-from adapters.mqtt.codec.decode import decode
-from adapters.mqtt.codec.encode import encode
-from adapters.mqtt.codec.packets import (
+from tests.support.simulated_broker import SimulatedBroker
+from tests.support.simulated_transport import SimulatedTransport
+from warren.adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec.decode import decode
+from warren.adapters.mqtt.codec.encode import encode
+from warren.adapters.mqtt.codec.packets import (
     ConnAck,
     Connect,
     Disconnect,
@@ -25,11 +27,9 @@ from adapters.mqtt.codec.packets import (
     Unsubscribe,
     Will,
 )
-from adapters.mqtt.codec.properties import Properties
-from adapters.mqtt.connection import MqttConnection
-from adapters.mqtt.settings import MqttSettings
-from tests.support.simulated_broker import SimulatedBroker
-from tests.support.simulated_transport import SimulatedTransport
+from warren.adapters.mqtt.codec.properties import Properties
+from warren.adapters.mqtt.connection import MqttConnection
+from warren.adapters.mqtt.settings import MqttSettings
 
 Kind = TypeVar("Kind", bound=Packet)
 

@@ -6,10 +6,10 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from adapters.stomp.session import StompSession
-from adapters.stomp.settings import StompSettings
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_transport import SimulatedTransport
+from warren.adapters.stomp.session import StompSession
+from warren.adapters.stomp.settings import StompSettings
 
 _MEANINGS = {"\\n": "\n", "\\c": ":", "\\\\": "\\", "\\r": "\r"}
 

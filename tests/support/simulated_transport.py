@@ -6,12 +6,12 @@ read waits, the outbox hears how much that is, and a connection that closes in g
 
 from __future__ import annotations
 
-from core.outbox import Outbox
-from core.transport import Credentials, Session, TlsState
+from warren.core.clients.outbox import Outbox
+from warren.core.clients.transport import Credentials, Session, TlsState
 
 
 class SimulatedTransport:
-    """Implements core.transport.Carrier.
+    """Implements core.clients.transport.Carrier.
 
     socket_room: how many more bytes the peer's side takes, None for any number.  paused: the session doesn't want to
     read.  closing: nothing is read any more.  closed: the connection is gone; aborted: not in good order.
@@ -66,7 +66,7 @@ class SimulatedTransport:
         """The peer's side of the connection is gone."""
         self._end("the peer closed the socket")
 
-    # core.transport.Carrier
+    # warren.core.clients.transport.Carrier
 
     def start(self, session: Session, outbox: Outbox) -> None:
         self.session = session

@@ -14,11 +14,11 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Event, Ping, Request, TextMessage
 from wsproto.extensions import Extension, PerMessageDeflate
 
-from adapters.websocket.adapter import configure
-from gateway.config import Config
-from gateway.protocols import options_of
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_transport import SimulatedTransport
+from warren.adapters.websocket.adapter import configure
+from warren.gateway.configuration.load import Config
+from warren.gateway.network.protocols import options_of
 
 KEY = b"\x37\xfa\x21\x3d"
 """The masking key of RFC 6455's own examples (5.7)."""

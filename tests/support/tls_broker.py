@@ -11,9 +11,9 @@ import pika
 import pytest
 import trio
 
-from gateway import EmbeddedBroker, open_broker
-from gateway.config import Config
-from gateway.hub import Hub
+from warren.gateway import EmbeddedBroker, open_broker
+from warren.gateway.configuration.load import Config
+from warren.gateway.network.hub import Hub
 
 TIME_LIMIT_S = 60.0
 

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from adapters.interface import AcceptCarrier
-from core.broker import Broker
-from core.outbox import Outbox
-from core.transport import Carrier, Session
-from gateway.tls_contexts import TlsContexts
-from gateway.tls_stage import TlsStage
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_transport import SimulatedTransport
+from warren.adapters.interface import AcceptCarrier
+from warren.core.broker import Broker
+from warren.core.clients.outbox import Outbox
+from warren.core.clients.transport import Carrier, Session
+from warren.gateway.tls.contexts import TlsContexts
+from warren.gateway.tls.stage import TlsStage
 
 ROUNDS_MAX = 1000
 

@@ -1,6 +1,6 @@
 """A real Warren broker as a child process, for tests and measurements that need one that can be killed.
 
-`warren_process()` starts `python -m gateway serve` on a port of the kernel's choice, in a data directory of
+`warren_process()` starts `python -m warren serve` on a port of the kernel's choice, in a data directory of
 the caller or in memory, and gives its address once the ready file says that connections are accepted.  Tests
 that need no process of their own embed the broker instead (`gateway.open_broker`).
 """
@@ -20,6 +20,9 @@ from pathlib import Path
 from tests.support import child
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+
+PYTHON_PATH = os.pathsep.join([str(REPOSITORY / "src"), str(REPOSITORY)])
+"""Where processes that tests start find `warren` and `tests`, installed or not."""
 """Where the packages are: the child runs from the working tree, not from an installed copy."""
 
 READY_TIMEOUT_S = 20.0
@@ -77,7 +80,7 @@ def start_warren(
     ready_file = directory / "ready.json"
     ready_file.unlink(missing_ok=True)
     log = directory / "warren.log"
-    command = [python, "-m", "gateway", "serve", "--ready-file", str(ready_file)]
+    command = [python, "-m", "warren", "serve", "--ready-file", str(ready_file)]
     command += ["--in-memory"] if data_directory is None else ["--data-dir", str(data_directory)]
     for each in listen:
         command += ["--listen", each]
@@ -120,4 +123,4 @@ def _addresses(ready_file: Path) -> dict[str, tuple[str, int]]:
 
 
 def _environment(added: Mapping[str, str] | None) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(REPOSITORY), **(added or {})}
+    return {**os.environ, "PYTHONPATH": PYTHON_PATH, **(added or {})}

@@ -13,13 +13,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from adapters.amqp091.settings import Amqp091Settings
 from tests.support import amqp_bytes as wire
 from tests.support.amqp_wire import TIME_LIMIT_S, WireClient
 from tests.support.brokers import Broker, run_warren
 from tests.support.process_usage import usage_of_tree
 from tests.support.simulated_broker import SimulatedBroker
 from tests.wire.conftest import assert_serves, open_client
+from warren.adapters.amqp091.settings import Amqp091Settings
 
 BLOCKED_AFTER_S = 1.0
 """A socket that takes nothing for so long is taken for one that the broker doesn't read."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec import versions
 
 
 @dataclass(frozen=True, slots=True)

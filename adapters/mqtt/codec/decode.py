@@ -7,14 +7,14 @@ too long, and nothing is ever set aside for bytes that are only announced.
 
 from __future__ import annotations
 
-from adapters.mqtt.codec import clauses, reason_codes, versions
-from adapters.mqtt.codec.errors import MalformedPacket, ProtocolViolation
-from adapters.mqtt.codec.packets import Packet, PingReq, PingResp
-from adapters.mqtt.codec.publish import read_publish, too_large
-from adapters.mqtt.codec.reader import Reader, read_length
-from adapters.mqtt.codec.wire_answers import read_auth, read_disconnect, read_publish_answer
-from adapters.mqtt.codec.wire_connect import read_connack, read_connect
-from adapters.mqtt.codec.wire_subscribe import read_suback, read_subscribe, read_unsuback, read_unsubscribe
+from warren.adapters.mqtt.codec import clauses, reason_codes, versions
+from warren.adapters.mqtt.codec.errors import MalformedPacket, ProtocolViolation
+from warren.adapters.mqtt.codec.packets import Packet, PingReq, PingResp
+from warren.adapters.mqtt.codec.publish import read_publish, too_large
+from warren.adapters.mqtt.codec.reader import Reader, read_length
+from warren.adapters.mqtt.codec.wire_answers import read_auth, read_disconnect, read_publish_answer
+from warren.adapters.mqtt.codec.wire_connect import read_connack, read_connect
+from warren.adapters.mqtt.codec.wire_subscribe import read_suback, read_subscribe, read_unsuback, read_unsubscribe
 
 _TWO = frozenset({versions.PUBREL, versions.SUBSCRIBE, versions.UNSUBSCRIBE})
 """The packets whose reserved flags are 2; those of all others but PUBLISH are 0 (table 2-2)."""

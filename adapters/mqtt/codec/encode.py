@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from adapters.mqtt.codec import versions
-from adapters.mqtt.codec.packets import (
+from warren.adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec.packets import (
     Auth,
     ConnAck,
     Connect,
@@ -23,11 +23,11 @@ from adapters.mqtt.codec.packets import (
     UnsubAck,
     Unsubscribe,
 )
-from adapters.mqtt.codec.properties import Properties
-from adapters.mqtt.codec.publish import write_publish
-from adapters.mqtt.codec.wire_answers import write_auth, write_disconnect, write_publish_answer
-from adapters.mqtt.codec.wire_connect import write_connack, write_connect
-from adapters.mqtt.codec.wire_subscribe import write_suback, write_subscribe, write_unsuback, write_unsubscribe
+from warren.adapters.mqtt.codec.properties import Properties
+from warren.adapters.mqtt.codec.publish import write_publish
+from warren.adapters.mqtt.codec.wire_answers import write_auth, write_disconnect, write_publish_answer
+from warren.adapters.mqtt.codec.wire_connect import write_connack, write_connect
+from warren.adapters.mqtt.codec.wire_subscribe import write_suback, write_subscribe, write_unsuback, write_unsubscribe
 
 PINGREQ: Final = bytes((versions.PINGREQ << 4, 0))
 PINGRESP: Final = bytes((versions.PINGRESP << 4, 0))

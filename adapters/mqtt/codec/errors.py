@@ -6,7 +6,7 @@ an MQTT 5 peer is told the reason code before, in CONNACK or DISCONNECT.
 
 from __future__ import annotations
 
-from adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec import versions
 
 
 class PacketError(Exception):

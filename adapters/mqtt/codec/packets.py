@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from adapters.mqtt.codec import versions
-from adapters.mqtt.codec.properties import Properties
+from warren.adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec.properties import Properties
 
 
 def _none() -> Properties:

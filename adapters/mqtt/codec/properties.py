@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, TypedDict
 
-from adapters.mqtt.codec import reason_codes, versions
+from warren.adapters.mqtt.codec import reason_codes, versions
 
 
 class Properties(TypedDict, total=False):

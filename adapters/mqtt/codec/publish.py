@@ -21,13 +21,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from adapters.mqtt.codec import clauses, reason_codes, versions, writer
-from adapters.mqtt.codec.errors import MalformedPacket, ProtocolViolation
-from adapters.mqtt.codec.packets import Publish
-from adapters.mqtt.codec.properties import Properties
-from adapters.mqtt.codec.reader import Reader, read_length
-from adapters.mqtt.codec.topics import topic_name
-from adapters.mqtt.codec.wire_properties import read_properties, write_properties
+from warren.adapters.mqtt.codec import clauses, reason_codes, versions, writer
+from warren.adapters.mqtt.codec.errors import MalformedPacket, ProtocolViolation
+from warren.adapters.mqtt.codec.packets import Publish
+from warren.adapters.mqtt.codec.properties import Properties
+from warren.adapters.mqtt.codec.reader import Reader, read_length
+from warren.adapters.mqtt.codec.topics import topic_name
+from warren.adapters.mqtt.codec.wire_properties import read_properties, write_properties
 
 DUPLICATE: Final = 0x08
 QOS_SHIFT: Final = 1

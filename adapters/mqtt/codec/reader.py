@@ -6,9 +6,9 @@ on.  What reaches beyond the end is a malformed packet.
 
 from __future__ import annotations
 
-from adapters.mqtt.codec import clauses, reason_codes, versions
-from adapters.mqtt.codec.clauses import Clause
-from adapters.mqtt.codec.errors import MalformedPacket, ProtocolViolation
+from warren.adapters.mqtt.codec import clauses, reason_codes, versions
+from warren.adapters.mqtt.codec.clauses import Clause
+from warren.adapters.mqtt.codec.errors import MalformedPacket, ProtocolViolation
 
 
 def read_length(data: bytes, position: int, end: int, level: int) -> tuple[int, int] | None:

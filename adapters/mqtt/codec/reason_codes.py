@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec import versions
 
 SUCCESS: Final = 0x00
 NORMAL_DISCONNECTION: Final = 0x00

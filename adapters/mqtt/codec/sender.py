@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from adapters.mqtt.codec import clauses, reason_codes, versions
-from adapters.mqtt.codec.errors import ProtocolViolation
-from adapters.mqtt.codec.packets import (
+from warren.adapters.mqtt.codec import clauses, reason_codes, versions
+from warren.adapters.mqtt.codec.errors import ProtocolViolation
+from warren.adapters.mqtt.codec.packets import (
     Auth,
     ConnAck,
     Connect,
@@ -23,7 +23,7 @@ from adapters.mqtt.codec.packets import (
     UnsubAck,
     Unsubscribe,
 )
-from adapters.mqtt.codec.properties import Properties
+from warren.adapters.mqtt.codec.properties import Properties
 
 DISCONNECT_BY_CLIENT: Final = frozenset({0x00, 0x04, *range(0x80, 0x84), 0x90, *range(0x93, 0x9A)})
 """The reason codes that a client's DISCONNECT may carry (table 3-10)."""

@@ -13,9 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from adapters.mqtt.codec import clauses, reason_codes, versions
-from adapters.mqtt.codec.errors import MalformedPacket, ProtocolViolation
-from adapters.mqtt.codec.reader import decode_text
+from warren.adapters.mqtt.codec import clauses, reason_codes, versions
+from warren.adapters.mqtt.codec.errors import MalformedPacket, ProtocolViolation
+from warren.adapters.mqtt.codec.reader import decode_text
 
 SHARE_PREFIX: Final = "$share/"
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias
 
-from adapters.mqtt.codec import clauses, reason_codes, versions, writer
-from adapters.mqtt.codec.errors import ProtocolViolation
-from adapters.mqtt.codec.packets import Auth, Disconnect, PubAck, PubComp, PubRec, PubRel
-from adapters.mqtt.codec.properties import Properties
-from adapters.mqtt.codec.reader import Reader
-from adapters.mqtt.codec.wire_properties import read_properties, write_properties
+from warren.adapters.mqtt.codec import clauses, reason_codes, versions, writer
+from warren.adapters.mqtt.codec.errors import ProtocolViolation
+from warren.adapters.mqtt.codec.packets import Auth, Disconnect, PubAck, PubComp, PubRec, PubRel
+from warren.adapters.mqtt.codec.properties import Properties
+from warren.adapters.mqtt.codec.reader import Reader
+from warren.adapters.mqtt.codec.wire_properties import read_properties, write_properties
 
 PublishAnswer: TypeAlias = PubAck | PubRec | PubRel | PubComp
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from adapters.mqtt.codec import clauses, reason_codes, versions, writer
-from adapters.mqtt.codec.errors import PacketError, ProtocolViolation
-from adapters.mqtt.codec.packets import ConnAck, Connect, Will
-from adapters.mqtt.codec.properties import WILL, Properties
-from adapters.mqtt.codec.reader import Reader
-from adapters.mqtt.codec.topics import check_topic_name
-from adapters.mqtt.codec.wire_properties import read_properties, write_properties
+from warren.adapters.mqtt.codec import clauses, reason_codes, versions, writer
+from warren.adapters.mqtt.codec.errors import PacketError, ProtocolViolation
+from warren.adapters.mqtt.codec.packets import ConnAck, Connect, Will
+from warren.adapters.mqtt.codec.properties import WILL, Properties
+from warren.adapters.mqtt.codec.reader import Reader
+from warren.adapters.mqtt.codec.topics import check_topic_name
+from warren.adapters.mqtt.codec.wire_properties import read_properties, write_properties
 
 RESERVED: Final = 0x01
 CLEAN_START: Final = 0x02

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from adapters.mqtt.codec import clauses, reason_codes, versions, writer
-from adapters.mqtt.codec.errors import MalformedPacket, PacketError, ProtocolViolation
-from adapters.mqtt.codec.properties import RULE_BY_IDENTIFIER, RULE_BY_NAME, WILL, Kind, Properties, PropertyRule
-from adapters.mqtt.codec.reader import Reader
+from warren.adapters.mqtt.codec import clauses, reason_codes, versions, writer
+from warren.adapters.mqtt.codec.errors import MalformedPacket, PacketError, ProtocolViolation
+from warren.adapters.mqtt.codec.properties import RULE_BY_IDENTIFIER, RULE_BY_NAME, WILL, Kind, Properties, PropertyRule
+from warren.adapters.mqtt.codec.reader import Reader
 
 _FLAG = Kind.FLAG
 _TWO_BYTES = Kind.TWO_BYTES

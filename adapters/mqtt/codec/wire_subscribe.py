@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from adapters.mqtt.codec import clauses, reason_codes, versions, writer
-from adapters.mqtt.codec.clauses import Clause
-from adapters.mqtt.codec.errors import PacketError
-from adapters.mqtt.codec.packets import SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe
-from adapters.mqtt.codec.properties import Properties
-from adapters.mqtt.codec.reader import Reader
-from adapters.mqtt.codec.topics import SHARE_PREFIX, check_filter, parse_filter
-from adapters.mqtt.codec.wire_properties import read_properties, write_properties
+from warren.adapters.mqtt.codec import clauses, reason_codes, versions, writer
+from warren.adapters.mqtt.codec.clauses import Clause
+from warren.adapters.mqtt.codec.errors import PacketError
+from warren.adapters.mqtt.codec.packets import SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe
+from warren.adapters.mqtt.codec.properties import Properties
+from warren.adapters.mqtt.codec.reader import Reader
+from warren.adapters.mqtt.codec.topics import SHARE_PREFIX, check_filter, parse_filter
+from warren.adapters.mqtt.codec.wire_properties import read_properties, write_properties
 
 QOS_MASK: Final = 0x03
 NO_LOCAL: Final = 0x04

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec import versions
 
 TEXT_BYTES_MAX: Final = 65_535
 """Strings and binary data have two bytes for their length (1.5.4, 1.5.6)."""

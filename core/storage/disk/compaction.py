@@ -18,11 +18,11 @@ from array import array
 from collections.abc import Callable
 from pathlib import Path
 
-from core.storage.disk.errors import DamagedRecordError
-from core.storage.disk.files import FILE_MODE, sync_directory, write_at
-from core.storage.disk.flush import segment_name
-from core.storage.disk.quarantine import Quarantine
-from core.storage.disk.records import (
+from warren.core.storage.disk.errors import DamagedRecordError
+from warren.core.storage.disk.files import FILE_MODE, sync_directory, write_at
+from warren.core.storage.disk.flush import segment_name
+from warren.core.storage.disk.quarantine import Quarantine
+from warren.core.storage.disk.records import (
     GROUP,
     KIND_MASK,
     MESSAGE,
@@ -37,8 +37,8 @@ from core.storage.disk.records import (
     encode_segment_header,
     encode_settled,
 )
-from core.storage.disk.scanner import DAMAGE, Scanner
-from core.storage.disk.segment import LARGE_RECORD_SIZE, Segment
+from warren.core.storage.disk.scanner import DAMAGE, Scanner
+from warren.core.storage.disk.segment import LARGE_RECORD_SIZE, Segment
 
 TEMPORARY_SUFFIX = ".tmp"
 _WRITE_SIZE = 1 << 18

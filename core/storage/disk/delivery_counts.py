@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from core.message import Message
+from warren.core.messages.message import Message
 
 ReadyFrom = Message | int | None
 """The first entry that is ready: a message, the position of its record, or None where nothing is ready."""

@@ -14,9 +14,9 @@ from array import array
 from collections.abc import Iterable, Sequence
 from zlib import crc32
 
-from core.message import UNSTORED, Message
-from core.storage.disk.delivery_counts import Noted
-from core.storage.disk.records import (
+from warren.core.messages.message import UNSTORED, Message
+from warren.core.storage.disk.delivery_counts import Noted
+from warren.core.storage.disk.records import (
     FAILED,
     GROUP,
     INNER,
@@ -32,7 +32,7 @@ from core.storage.disk.records import (
     pack_checksum,
     pack_message_head,
 )
-from core.storage.disk.segment import LARGE_RECORD_SIZE, Segment
+from warren.core.storage.disk.segment import LARGE_RECORD_SIZE, Segment
 
 _PUBLISHED_SIZE = 8
 

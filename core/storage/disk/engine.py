@@ -20,20 +20,20 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from core.message import Message
-from core.storage.disk.compaction import CompactionJob, DeletionJob
-from core.storage.disk.delivery_counts import DeliveryCounts
-from core.storage.disk.encoder import Batch, Encoder, Mark
-from core.storage.disk.files import prepare_directory
-from core.storage.disk.flush import ALLOCATION_STEP, LogFlush, LogWriter
-from core.storage.disk.ledger import Ledger
-from core.storage.disk.quarantine import Quarantine
-from core.storage.disk.reader import MessageReader
-from core.storage.disk.records import encode_segment_header
-from core.storage.disk.recovery import Recovery
-from core.storage.disk.scanner import no_pause
-from core.storage.disk.segment import Segment
-from core.storage.engine import Flush, StorageEngine
+from warren.core.messages.message import Message
+from warren.core.storage.disk.compaction import CompactionJob, DeletionJob
+from warren.core.storage.disk.delivery_counts import DeliveryCounts
+from warren.core.storage.disk.encoder import Batch, Encoder, Mark
+from warren.core.storage.disk.files import prepare_directory
+from warren.core.storage.disk.flush import ALLOCATION_STEP, LogFlush, LogWriter
+from warren.core.storage.disk.ledger import Ledger
+from warren.core.storage.disk.quarantine import Quarantine
+from warren.core.storage.disk.reader import MessageReader
+from warren.core.storage.disk.records import encode_segment_header
+from warren.core.storage.disk.recovery import Recovery
+from warren.core.storage.disk.scanner import no_pause
+from warren.core.storage.disk.segment import Segment
+from warren.core.storage.engine import Flush, StorageEngine
 
 SEGMENT_BYTES_MAX = 64 << 20
 """Large enough that most segments die as a whole, small enough that one is rewritten in a second or two."""

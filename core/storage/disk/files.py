@@ -12,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-from core.errors import StorageError
+from warren.core.errors import StorageError
 
 FILE_MODE = 0o600
 DIRECTORY_MODE = 0o700

@@ -12,8 +12,8 @@ import os
 from array import array
 from pathlib import Path
 
-from core.storage.disk.files import FILE_MODE, allocate, sync_data, sync_directory, write_at
-from core.storage.disk.segment import Segment
+from warren.core.storage.disk.files import FILE_MODE, allocate, sync_data, sync_directory, write_at
+from warren.core.storage.disk.segment import Segment
 
 ALLOCATION_STEP = 4 << 20
 """Space reserved ahead of the writes: 25 times a second at 100 MB/s, and little lost on a quiet broker."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 
-from core.storage.disk.segment import Segment
+from warren.core.storage.disk.segment import Segment
 
 
 class Ledger:

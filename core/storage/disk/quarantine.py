@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from core.storage.disk.files import DIRECTORY_MODE, FILE_MODE, sync_directory, write_at
+from warren.core.storage.disk.files import DIRECTORY_MODE, FILE_MODE, sync_directory, write_at
 
 _COPY_CHUNK_SIZE = 1 << 20
 

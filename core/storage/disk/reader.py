@@ -17,15 +17,15 @@ from functools import lru_cache
 from pathlib import Path
 from zlib import crc32
 
-from core.address import Address
-from core.errors import MalformedField, StoreUnavailable
-from core.message import Message
-from core.properties import Properties
-from core.storage.disk.errors import DamagedRecordError
-from core.storage.disk.flush import segment_name
-from core.storage.disk.ledger import Ledger
-from core.storage.disk.quarantine import Quarantine
-from core.storage.disk.records import (
+from warren.core.errors import MalformedField, StoreUnavailable
+from warren.core.messages.address import Address
+from warren.core.messages.message import Message
+from warren.core.messages.properties import Properties
+from warren.core.storage.disk.errors import DamagedRecordError
+from warren.core.storage.disk.flush import segment_name
+from warren.core.storage.disk.ledger import Ledger
+from warren.core.storage.disk.quarantine import Quarantine
+from warren.core.storage.disk.records import (
     CHECKSUM_SIZE,
     KIND_MASK,
     MARKER,
@@ -34,7 +34,7 @@ from core.storage.disk.records import (
     RECORD_HEAD_SIZE,
     decode_message,
 )
-from core.storage.disk.segment import Segment
+from warren.core.storage.disk.segment import Segment
 
 STRETCH_BYTES_MAX = 1 << 20
 """One read; bounds what a read of a few messages can hold in memory beyond them."""

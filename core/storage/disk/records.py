@@ -30,7 +30,7 @@ from struct import Struct, error, pack
 from typing import Final
 from zlib import crc32
 
-from core.storage.disk.errors import DamagedRecordError
+from warren.core.storage.disk.errors import DamagedRecordError
 
 FORMAT_VERSION: Final = 2
 """Raised when a broker that knows only the version before could not read what is written."""

@@ -18,20 +18,20 @@ from collections.abc import Iterator
 from itertools import compress
 from pathlib import Path
 
-from core.errors import StorageError
-from core.storage.disk.compaction import TEMPORARY_SUFFIX
-from core.storage.disk.delivery_counts import DeliveryCounts
-from core.storage.disk.errors import DamagedRecordError
-from core.storage.disk.flush import segment_name
-from core.storage.disk.ledger import Ledger
-from core.storage.disk.quarantine import Quarantine
-from core.storage.disk.records import (
+from warren.core.errors import StorageError
+from warren.core.storage.disk.compaction import TEMPORARY_SUFFIX
+from warren.core.storage.disk.delivery_counts import DeliveryCounts
+from warren.core.storage.disk.errors import DamagedRecordError
+from warren.core.storage.disk.flush import segment_name
+from warren.core.storage.disk.ledger import Ledger
+from warren.core.storage.disk.quarantine import Quarantine
+from warren.core.storage.disk.records import (
     FORMAT_VERSION,
     SEGMENT_HEADER_SIZE,
     decode_segment_header,
 )
-from core.storage.disk.segment import Segment
-from core.storage.disk.segment_scan import Entries, SegmentScan
+from warren.core.storage.disk.segment import Segment
+from warren.core.storage.disk.segment_scan import Entries, SegmentScan
 
 
 class Recovery:

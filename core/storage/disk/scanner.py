@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 from zlib import crc32
 
-from core.storage.disk.records import (
+from warren.core.storage.disk.records import (
     CHECKSUM_SIZE,
     FAILED,
     INNER,

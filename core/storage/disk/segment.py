@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from array import array
 
-from core.storage.disk.records import SEGMENT_HEADER_SIZE
+from warren.core.storage.disk.records import SEGMENT_HEADER_SIZE
 
 LARGE_RECORD_SIZE = 65536
 """Records from this size on are accounted for one by one: at most 1,024 in a segment of 64 MiB."""

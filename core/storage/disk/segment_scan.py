@@ -13,10 +13,10 @@ from array import array
 from pathlib import Path
 from typing import TypeAlias
 
-from core.storage.disk.delivery_counts import Noted
-from core.storage.disk.errors import DamagedRecordError
-from core.storage.disk.flush import segment_name
-from core.storage.disk.records import (
+from warren.core.storage.disk.delivery_counts import Noted
+from warren.core.storage.disk.errors import DamagedRecordError
+from warren.core.storage.disk.flush import segment_name
+from warren.core.storage.disk.records import (
     FAILED,
     GROUP,
     KIND_MASK,
@@ -31,8 +31,8 @@ from core.storage.disk.records import (
     decode_segment_header,
     decode_settled,
 )
-from core.storage.disk.scanner import DAMAGE, Scanner
-from core.storage.disk.segment import LARGE_RECORD_SIZE, Segment
+from warren.core.storage.disk.scanner import DAMAGE, Scanner
+from warren.core.storage.disk.segment import LARGE_RECORD_SIZE, Segment
 
 Entries: TypeAlias = "tuple[array[int], array[int]]"
 """Positions and body sizes, in step."""

@@ -6,12 +6,12 @@ import logging
 
 import pytest
 
-from adapters.amqp091 import methods
-from adapters.amqp091.content import IncomingContent
-from adapters.amqp091.framing import HEARTBEAT_FRAME
-from core.properties import encode_properties
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import NO_PROPERTIES, PERSISTENT, SimulatedClient, publish_frames
+from warren.adapters.amqp091.codec import methods
+from warren.adapters.amqp091.codec.content import IncomingContent
+from warren.adapters.amqp091.codec.framing import HEARTBEAT_FRAME
+from warren.core.messages.properties import encode_properties
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from adapters.amqp091 import methods
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import PERSISTENT, SimulatedClient, publish_frames
+from warren.adapters.amqp091.codec import methods
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from adapters.amqp091 import methods
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import Event, SimulatedClient
+from warren.adapters.amqp091.codec import methods
 
 
 @pytest.fixture

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from adapters.amqp091 import methods
-from adapters.amqp091.connection import UNFINISHED_MESSAGES_MAX
-from adapters.amqp091.settings import Amqp091Settings
 from tests.support import amqp_bytes as wire
 from tests.support.simulated_broker import SimulatedBroker
+from warren.adapters.amqp091.codec import methods
+from warren.adapters.amqp091.connection import UNFINISHED_MESSAGES_MAX
+from warren.adapters.amqp091.settings import Amqp091Settings
 
 MESSAGE_BYTES_MAX = 4000
 """Below the frame_max of the simulated clients, so that a body is one frame."""

@@ -16,12 +16,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.amqp091 import methods
-from adapters.amqp091.framing import HEARTBEAT_FRAME
-from adapters.amqp091.settings import Amqp091Settings
-from core.properties import encode_properties
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import PERSISTENT, Event, EventReader, handshake_bytes, publish_frames
+from warren.adapters.amqp091.codec import methods
+from warren.adapters.amqp091.codec.framing import HEARTBEAT_FRAME
+from warren.adapters.amqp091.settings import Amqp091Settings
+from warren.core.messages.properties import encode_properties
 
 HEADERS = encode_properties(headers={"a": 1}, priority=3).raw
 SIZES = [0, 1, 3, 4, 11, 12, 13, 300, 4087, 4088, 4089, 9000]

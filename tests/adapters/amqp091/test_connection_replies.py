@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.amqp091 import methods
-from core.properties import Properties, encode_properties
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import SimulatedClient
+from warren.adapters.amqp091.codec import methods
+from warren.core.messages.properties import Properties, encode_properties
 
 REPLY_TO = "amq.rabbitmq.reply-to"
 ASKING = encode_properties(reply_to=REPLY_TO).raw

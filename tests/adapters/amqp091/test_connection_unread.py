@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.amqp091 import methods
-from core.outbox import HIGH_WATER_BYTES
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import Event, SimulatedClient
+from warren.adapters.amqp091.codec import methods
+from warren.core.clients.outbox import HIGH_WATER_BYTES
 
 
 @pytest.fixture

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.amqp091 import methods, methods_legacy
-from adapters.amqp091.connection import REFUSED_LOGIN_WAIT_MS
-from adapters.amqp091.constants import PROTOCOL_HEADER
-from adapters.amqp091.framing import HEARTBEAT_FRAME
-from adapters.amqp091.settings import Amqp091Settings
-from core.field_table import FieldTable, encode_table
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import CAPABILITIES, SimulatedClient, handshake_bytes
+from warren.adapters.amqp091.codec import methods, methods_legacy
+from warren.adapters.amqp091.codec.constants import PROTOCOL_HEADER
+from warren.adapters.amqp091.codec.framing import HEARTBEAT_FRAME
+from warren.adapters.amqp091.connection import REFUSED_LOGIN_WAIT_MS
+from warren.adapters.amqp091.settings import Amqp091Settings
+from warren.core.messages.field_table import FieldTable, encode_table
 
 NO_CAPABILITIES: FieldTable = {}
 

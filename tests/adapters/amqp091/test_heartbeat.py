@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.amqp091 import methods
-from adapters.amqp091.framing import HEARTBEAT_FRAME
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import SimulatedClient
+from warren.adapters.amqp091.codec import methods
+from warren.adapters.amqp091.codec.framing import HEARTBEAT_FRAME
 
 
 @pytest.fixture

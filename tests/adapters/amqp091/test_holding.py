@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.amqp091 import methods
-from adapters.amqp091.framing import HEARTBEAT_FRAME
-from adapters.amqp091.holding import HELD_BYTES_MAX
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import PERSISTENT, SimulatedClient, publish_frames
+from warren.adapters.amqp091.codec import methods
+from warren.adapters.amqp091.codec.framing import HEARTBEAT_FRAME
+from warren.adapters.amqp091.holding import HELD_BYTES_MAX
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.amqp091.sasl import (
+from warren.adapters.amqp091.sasl import (
     AmqPlain,
     Anonymous,
     Challenge,
@@ -21,8 +21,8 @@ from adapters.amqp091.sasl import (
     Plain,
     standard_mechanisms,
 )
-from core.errors import AccessRefused, CommandInvalid, MalformedField, Scope
-from core.field_table import Encodable, encode_table
+from warren.core.errors import AccessRefused, CommandInvalid, MalformedField, Scope
+from warren.core.messages.field_table import Encodable, encode_table
 
 
 @dataclass

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from adapters.mqtt.codec import versions
 from tests.adapters.mqtt.place import Place
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient
+from warren.adapters.mqtt.codec import versions
 
 Connected = Callable[..., MqttClient]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from adapters.mqtt.codec.packets import Will
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient
+from warren.adapters.mqtt.codec.packets import Will
 
 WILL = Will("gone", b"will", 1)
 

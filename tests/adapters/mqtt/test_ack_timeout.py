@@ -1,14 +1,14 @@
-"""MQTT clients that don't acknowledge, and named queues beside AMQP consumers (spec C.5; core.ack_timeout)."""
+"""MQTT clients that don't acknowledge, and named queues beside AMQP consumers (spec C.5; core.queues.ack_timeout)."""
 
 from __future__ import annotations
 
-from adapters.mqtt.codec import reason_codes, versions
-from adapters.mqtt.codec.packets import Disconnect, PubAck, Publish
-from core.ack_timeout import INTERVAL_MAX_MS, TIMEOUT_DEFAULT_MS
 from tests.adapters.mqtt.conftest import Connected
 from tests.support import core_clients
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import only
+from warren.adapters.mqtt.codec import reason_codes, versions
+from warren.adapters.mqtt.codec.packets import Disconnect, PubAck, Publish
+from warren.core.queues.ack_timeout import INTERVAL_MAX_MS, TIMEOUT_DEFAULT_MS
 
 
 def wait(simulated: SimulatedBroker, milliseconds: int) -> None:

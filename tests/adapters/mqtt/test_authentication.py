@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from adapters.mqtt.codec import reason_codes, versions
-from adapters.mqtt.codec.packets import Auth, ConnAck, Connect, Disconnect, Packet, Publish, SubAck
 from tests.adapters.mqtt.conftest import Connected
 from tests.adapters.mqtt.scram_peer import METHOD, final, first
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
+from warren.adapters.mqtt.codec import reason_codes, versions
+from warren.adapters.mqtt.codec.packets import Auth, ConnAck, Connect, Disconnect, Packet, Publish, SubAck
 
 CONTINUE = reason_codes.CONTINUE_AUTHENTICATION
 AGAIN = reason_codes.REAUTHENTICATE

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from adapters.mqtt.codec import reason_codes, versions
-from adapters.mqtt.codec.encode import encode
-from adapters.mqtt.codec.packets import Connect, Disconnect, PingReq, PingResp, Publish, Will
-from core.declaration_queue import remove_queue
 from tests.adapters.mqtt.conftest import Connected
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient
+from warren.adapters.mqtt.codec import reason_codes, versions
+from warren.adapters.mqtt.codec.encode import encode
+from warren.adapters.mqtt.codec.packets import Connect, Disconnect, PingReq, PingResp, Publish, Will
+from warren.core.declaring.queues import remove_queue
 
 Close = Callable[[MqttClient], None]
 

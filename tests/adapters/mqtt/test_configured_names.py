@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.mqtt.codec import versions
-from adapters.mqtt.codec.packets import PubAck, SubAck, Will
-from core.declaration_exchange import delete_exchange
-from core.mqtt_sessions import world
-from core.mqtt_sessions.names import TopicNames
 from tests.adapters.mqtt.conftest import Connected
 from tests.support import core_clients
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
+from warren.adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec.packets import PubAck, SubAck, Will
+from warren.adapters.mqtt.sessions import world
+from warren.adapters.mqtt.sessions.names import TopicNames
+from warren.core.declaring.exchanges import delete_exchange
 
 
 def use(simulated: SimulatedBroker, exchange: str = "devices", *, sparkplug: bool = False) -> None:

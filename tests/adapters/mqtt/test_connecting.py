@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 
-from adapters.mqtt.codec import reason_codes, versions
-from adapters.mqtt.codec.encode import encode
-from adapters.mqtt.codec.packets import (
+from tests.adapters.mqtt.conftest import Connected
+from tests.support import core_clients
+from tests.support.simulated_broker import SimulatedBroker
+from tests.support.simulated_mqtt import MqttClient, only
+from warren.adapters.mqtt.codec import reason_codes, versions
+from warren.adapters.mqtt.codec.encode import encode
+from warren.adapters.mqtt.codec.packets import (
     Connect,
     Disconnect,
     PingReq,
@@ -18,12 +22,8 @@ from adapters.mqtt.codec.packets import (
     PubRec,
     SubAck,
 )
-from adapters.mqtt.settings import MqttSettings
-from core.policies.policy import POLICY, make_policy
-from tests.adapters.mqtt.conftest import Connected
-from tests.support import core_clients
-from tests.support.simulated_broker import SimulatedBroker
-from tests.support.simulated_mqtt import MqttClient, only
+from warren.adapters.mqtt.settings import MqttSettings
+from warren.core.policies.policy import POLICY, make_policy
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,12 @@ from itertools import pairwise
 
 import pytest
 
-from adapters.mqtt.codec import versions
-from adapters.mqtt.codec.decode import decode
-from adapters.mqtt.codec.encode import encode
-from adapters.mqtt.codec.packets import (
+from tests.support.simulated_broker import SimulatedBroker
+from tests.support.simulated_mqtt import MqttClient
+from warren.adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec.decode import decode
+from warren.adapters.mqtt.codec.encode import encode
+from warren.adapters.mqtt.codec.packets import (
     Auth,
     Connect,
     Disconnect,
@@ -27,10 +29,8 @@ from adapters.mqtt.codec.packets import (
     Unsubscribe,
     Will,
 )
-from adapters.mqtt.codec.properties import Properties
-from adapters.mqtt.settings import MqttSettings
-from tests.support.simulated_broker import SimulatedBroker
-from tests.support.simulated_mqtt import MqttClient
+from warren.adapters.mqtt.codec.properties import Properties
+from warren.adapters.mqtt.settings import MqttSettings
 
 PAIRS: Properties = {"user_properties": [("a", "1"), ("a", "1"), ("b", "2")]}
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from adapters.mqtt.codec import reason_codes, versions
-from adapters.mqtt.codec.packets import Packet, PubAck, PubComp, Publish, PubRec, PubRel
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
+from warren.adapters.mqtt.codec import reason_codes, versions
+from warren.adapters.mqtt.codec.packets import Packet, PubAck, PubComp, Publish, PubRec, PubRel
 
 
 @pytest.fixture(params=[versions.V3_1_1, versions.V5], ids=["3.1.1", "5"])

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from adapters.mqtt.codec import versions
-from adapters.mqtt.codec.packets import PubComp, Publish, PubRec, PubRel
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
+from warren.adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec.packets import PubComp, Publish, PubRec, PubRel
 
 HOUR: dict[str, Any] = {"session_expiry_interval": 3600}
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from adapters.mqtt.codec.packets import Publish, PubRec, Will
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient
+from warren.adapters.mqtt.codec.packets import Publish, PubRec, Will
 
 HOUR: dict[str, Any] = {"session_expiry_interval": 3600}
 

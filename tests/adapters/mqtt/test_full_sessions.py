@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from adapters.mqtt.codec import reason_codes, versions
-from adapters.mqtt.codec.packets import PubAck, PubComp, PubRec, PubRel
-from core.mqtt_sessions import session_queue
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
+from warren.adapters.mqtt.codec import reason_codes, versions
+from warren.adapters.mqtt.codec.packets import PubAck, PubComp, PubRec, PubRel
+from warren.adapters.mqtt.sessions import session_queue
 
 ROOM = 20
 

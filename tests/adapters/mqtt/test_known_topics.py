@@ -6,14 +6,14 @@ import random
 
 import pytest
 
-from adapters.mqtt import known_topics
-from adapters.mqtt.codec import versions
-from adapters.mqtt.codec.encode import encode
-from adapters.mqtt.codec.packets import Packet, PingReq, PubAck, PubComp, Publish, PubRec, PubRel
-from adapters.mqtt.settings import MqttSettings
-from core.policies.policy import POLICY, make_policy
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient
+from warren.adapters.mqtt import known_topics
+from warren.adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec.encode import encode
+from warren.adapters.mqtt.codec.packets import Packet, PingReq, PubAck, PubComp, Publish, PubRec, PubRel
+from warren.adapters.mqtt.settings import MqttSettings
+from warren.core.policies.policy import POLICY, make_policy
 
 TOPICS = ("a", "a/b", "b", "nobody/listens", "$x", "a.b", "x" * 130)
 SIZES = (0, 1, 2, 100, 119, 120, 121, 122, 123, 124, 125, 126, 127, 128, 300, 16_370, 16_376, 16_377, 16_378, 16_384)
@@ -142,7 +142,7 @@ def test_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
         taken.append(raw_topic)
         remember(connection, raw_topic, route)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("adapters.mqtt.publishing.remember", note)
+    monkeypatch.setattr("warren.adapters.mqtt.publishing.remember", note)
     simulated = SimulatedBroker()
     made = MqttClient(simulated)
     made.connect("c")

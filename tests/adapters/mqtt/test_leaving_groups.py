@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from adapters.mqtt.codec import versions
-from adapters.mqtt.codec.packets import PingReq, PingResp, PubAck, PubComp, Publish, PubRec, PubRel
 from tests.adapters.mqtt.conftest import Connected
 from tests.support import core_clients
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient
+from warren.adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec.packets import PingReq, PingResp, PubAck, PubComp, Publish, PubRec, PubRel
 
 GROUP = "$share/g/t"
 

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
-from adapters.mqtt.codec import reason_codes, versions
-from adapters.mqtt.codec.encode import encode
-from adapters.mqtt.codec.packets import (
+from tests.adapters.mqtt.conftest import Connected
+from tests.support.simulated_broker import SimulatedBroker
+from tests.support.simulated_mqtt import MqttClient, only
+from warren.adapters.mqtt.codec import reason_codes, versions
+from warren.adapters.mqtt.codec.encode import encode
+from warren.adapters.mqtt.codec.packets import (
     Disconnect,
     PubAck,
     PubComp,
@@ -19,10 +22,7 @@ from adapters.mqtt.codec.packets import (
     Subscribe,
     Subscription,
 )
-from core.policies.policy import POLICY, make_policy
-from tests.adapters.mqtt.conftest import Connected
-from tests.support.simulated_broker import SimulatedBroker
-from tests.support.simulated_mqtt import MqttClient, only
+from warren.core.policies.policy import POLICY, make_policy
 
 HOUR: dict[str, Any] = {"session_expiry_interval": 3600}
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.mqtt import late_refusal
-from adapters.mqtt.codec import reason_codes, versions
-from adapters.mqtt.codec.encode import encode
-from adapters.mqtt.codec.packets import ConnAck, Connect, PingReq
-from adapters.mqtt.logging_in import CERTIFICATE_MAPPING, PORT_MAPPING
-from adapters.mqtt.settings import MqttSettings
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
+from warren.adapters.mqtt import late_refusal
+from warren.adapters.mqtt.codec import reason_codes, versions
+from warren.adapters.mqtt.codec.encode import encode
+from warren.adapters.mqtt.codec.packets import ConnAck, Connect, PingReq
+from warren.adapters.mqtt.logging_in import CERTIFICATE_MAPPING, PORT_MAPPING
+from warren.adapters.mqtt.settings import MqttSettings
 
 CERTIFICATE = "O=Plant,CN=sensor:7"
 PORT = 1883

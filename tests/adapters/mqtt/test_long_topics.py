@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.mqtt.codec import versions
-from adapters.mqtt.codec.packets import Packet, PubAck, Publish, PubRec, SubAck, Will
-from core.address import KEY_BYTES_MAX, short_key
-from core.mqtt_sessions.headers import TOPIC
-from core.mqtt_sessions.names import DEFAULT_TOPIC_EXCHANGE
 from tests.adapters.mqtt.conftest import Connected
 from tests.support import core_clients
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
+from warren.adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec.packets import Packet, PubAck, Publish, PubRec, SubAck, Will
+from warren.adapters.mqtt.sessions.names import DEFAULT_TOPIC_EXCHANGE
+from warren.core.messages.address import KEY_BYTES_MAX, short_key
+from warren.core.messages.internal_headers import TOPIC
 
 LONG = "plant/" + "x" * 300
 LONGEST = "a/" + "ü" * 32_766

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from adapters.mqtt.codec import versions
-from adapters.mqtt.codec.encode import encode
-from adapters.mqtt.codec.packets import Packet
 from tests.support.mqtt_peers import PublishingPeer, SubscribingPeer
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient
+from warren.adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec.encode import encode
+from warren.adapters.mqtt.codec.packets import Packet
 
 MESSAGES = 60
 STEPS_MAX = 6_000

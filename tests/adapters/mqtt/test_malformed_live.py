@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from adapters.mqtt.codec import reason_codes, versions
-from adapters.mqtt.codec.packets import ConnAck, Disconnect, PubAck, PubRec
-from adapters.mqtt.settings import MqttSettings
 from tests.adapters.mqtt.malformed_packets import Case, cases, packet_bytes
 from tests.adapters.mqtt.place import WILL, Place
 from tests.support.simulated_mqtt import MqttClient, only
+from warren.adapters.mqtt.codec import reason_codes, versions
+from warren.adapters.mqtt.codec.packets import ConnAck, Disconnect, PubAck, PubRec
+from warren.adapters.mqtt.settings import MqttSettings
 
 
 def settings_of(case: Case) -> MqttSettings:

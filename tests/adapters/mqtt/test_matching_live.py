@@ -12,12 +12,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from adapters.mqtt.codec import versions
-from adapters.mqtt.codec.packets import Publish
 from tests.adapters.mqtt.conftest import Connected
-from tests.core.mqtt_sessions.plain_matching import filters, matches, topics
+from tests.adapters.mqtt.sessions.plain_matching import filters, matches, topics
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient
+from warren.adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec.packets import Publish
 
 some_topics = st.lists(topics.filter(lambda topic: not topic.startswith(("$SYS", "$queue/"))), min_size=1, max_size=5)
 own_filters = st.lists(filters.filter(lambda text: not text.startswith("$SYS")), max_size=3)

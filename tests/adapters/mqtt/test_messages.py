@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from adapters.mqtt.codec import versions
-from adapters.mqtt.codec.encode import encode
-from adapters.mqtt.codec.packets import PubAck, PubComp, Publish, PubRec, PubRel, SubAck
 from tests.adapters.mqtt.conftest import Connected
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
+from warren.adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec.encode import encode
+from warren.adapters.mqtt.codec.packets import PubAck, PubComp, Publish, PubRec, PubRel, SubAck
 
 
 @pytest.mark.parametrize("published", [0, 1, 2])

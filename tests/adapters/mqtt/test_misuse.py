@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from adapters.mqtt.codec import reason_codes, versions
-from adapters.mqtt.codec.decode import decode
-from adapters.mqtt.codec.packets import ConnAck, Disconnect, Packet
-from adapters.mqtt.settings import MqttSettings
 from tests.adapters.mqtt.malformed_packets import Case, cases, packet_bytes
 from tests.adapters.mqtt.place import WILL, Place
 from tests.support.simulated_mqtt import MqttClient
+from warren.adapters.mqtt.codec import reason_codes, versions
+from warren.adapters.mqtt.codec.decode import decode
+from warren.adapters.mqtt.codec.packets import ConnAck, Disconnect, Packet
+from warren.adapters.mqtt.settings import MqttSettings
 
 FOLDER = Path(__file__).with_name("misuse")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.mqtt.codec.packets import Publish, SubAck, Subscription
-from core import retained
 from tests.adapters.mqtt.conftest import Connected
 from tests.support import core_clients
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
+from warren.adapters.mqtt.codec.packets import Publish, SubAck, Subscription
+from warren.adapters.mqtt.sessions import retained
 
 
 def given(client: MqttClient, *, no_local: bool) -> list[bytes]:

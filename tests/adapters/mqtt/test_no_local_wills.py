@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.mqtt.codec.packets import Publish, Subscription, Will
 from tests.adapters.mqtt.conftest import Connected
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient
+from warren.adapters.mqtt.codec.packets import Publish, Subscription, Will
 
 SESSION = {"clean_start": False, "session_expiry_interval": 1000}
 

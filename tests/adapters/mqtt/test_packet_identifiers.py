@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from adapters.mqtt.codec import reason_codes, versions
-from adapters.mqtt.codec.packets import (
+from tests.adapters.mqtt.conftest import Connected
+from tests.support.simulated_mqtt import MqttClient, only
+from warren.adapters.mqtt.codec import reason_codes, versions
+from warren.adapters.mqtt.codec.packets import (
     PubAck,
     PubComp,
     Publish,
@@ -19,8 +21,6 @@ from adapters.mqtt.codec.packets import (
     UnsubAck,
     Unsubscribe,
 )
-from tests.adapters.mqtt.conftest import Connected
-from tests.support.simulated_mqtt import MqttClient, only
 
 FOR_AN_HOUR: dict[str, Any] = {"session_expiry_interval": 3600}
 

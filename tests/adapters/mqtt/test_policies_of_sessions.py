@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from core.policies.policy import POLICY, make_policy
 from tests.adapters.mqtt.conftest import Connected
 from tests.support.simulated_broker import SimulatedBroker
+from warren.core.policies.policy import POLICY, make_policy
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.mqtt.codec.packets import Publish, Will
 from tests.adapters.mqtt.codec.strategies import blobs, texts, topics
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
+from warren.adapters.mqtt.codec.packets import Publish, Will
 
 pairs = st.lists(st.tuples(texts, texts), min_size=1, max_size=6)
 

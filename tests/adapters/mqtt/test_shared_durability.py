@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.mqtt.codec import versions
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient
+from warren.adapters.mqtt.codec import versions
 
 QUEUE = "mqtt-shared-g/t"
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from adapters.mqtt.codec import versions
-from adapters.mqtt.codec.packets import PubAck, Publish, SubAck
-from core.mqtt_sessions.names import DEFAULT_TOPIC_EXCHANGE
-from core.queues.base import Queue
-from core.shown_properties import shown_properties
 from tests.adapters.mqtt.conftest import Connected
 from tests.support import core_clients
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import only
+from warren.adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec.packets import PubAck, Publish, SubAck
+from warren.adapters.mqtt.sessions.names import DEFAULT_TOPIC_EXCHANGE
+from warren.core.messages.shown import shown_properties
+from warren.core.queues.base import Queue
 
 
 def test_a_group_shares_messages(client: Connected, level: int) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.mqtt.codec.packets import PubAck
-from core.errors import PreconditionFailed
-from core.policies.policy import POLICY, make_policy
 from tests.adapters.mqtt.conftest import Connected
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient
+from warren.adapters.mqtt.codec.packets import PubAck
+from warren.core.errors import PreconditionFailed
+from warren.core.policies.policy import POLICY, make_policy
 
 KEY = "mqtt-shared-subscription-strategy"
 

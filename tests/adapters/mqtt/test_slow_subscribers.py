@@ -1,7 +1,7 @@
 """A slow subscriber with a fast publisher: what waits is bounded, what is dropped is counted, and who can be told is.
 
-Messages of QoS 0 are dropped past a bound (core.mqtt_sessions.session_queue); of the others an operator says how many
-may wait, by a policy, and whether the oldest go or the publisher is told 0x97 (spec C.3).
+Messages of QoS 0 are dropped past a bound (adapters.mqtt.sessions.session_queue); of the others an operator says
+how many may wait, by a policy, and whether the oldest go or the publisher is told 0x97 (spec C.3).
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from adapters.mqtt.codec import reason_codes, versions
-from adapters.mqtt.codec.encode import encode
-from adapters.mqtt.codec.packets import PubAck, PubComp, Publish, PubRec, PubRel
-from core import outbox
-from core.mqtt_sessions import session_queue
-from core.policies.policy import POLICY, make_policy
 from tests.adapters.mqtt.conftest import Connected
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
+from warren.adapters.mqtt.codec import reason_codes, versions
+from warren.adapters.mqtt.codec.encode import encode
+from warren.adapters.mqtt.codec.packets import PubAck, PubComp, Publish, PubRec, PubRel
+from warren.adapters.mqtt.sessions import session_queue
+from warren.core.clients import outbox
+from warren.core.policies.policy import POLICY, make_policy
 
 DROPPED = "$SYS/broker/publish/messages/dropped"
 

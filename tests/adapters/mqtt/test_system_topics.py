@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.mqtt.codec import reason_codes, versions
-from adapters.mqtt.codec.packets import Disconnect, PingReq, PubAck, Publish, SubAck
 from tests.adapters.mqtt.conftest import Connected
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
+from warren.adapters.mqtt.codec import reason_codes, versions
+from warren.adapters.mqtt.codec.packets import Disconnect, PingReq, PubAck, Publish, SubAck
 
 MOSQUITTO = {
     *("version", "uptime", "clients/connected", "clients/active", "clients/disconnected", "clients/inactive"),

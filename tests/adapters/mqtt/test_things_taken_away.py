@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from adapters.mqtt.codec import reason_codes, versions
-from adapters.mqtt.codec.packets import Disconnect, Publish, PubRec, Will
-from core.declaration_queue import remove_queue
 from tests.adapters.mqtt.conftest import Connected
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
+from warren.adapters.mqtt.codec import reason_codes, versions
+from warren.adapters.mqtt.codec.packets import Disconnect, Publish, PubRec, Will
+from warren.core.declaring.queues import remove_queue
 
 HOUR: dict[str, Any] = {"session_expiry_interval": 3600}
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.mqtt.codec.packets import PubAck, Publish, PubRec
-from core.policies.policy import POLICY, make_policy
 from tests.adapters.mqtt.conftest import Connected
 from tests.support import core_clients
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
+from warren.adapters.mqtt.codec.packets import PubAck, Publish, PubRec
+from warren.core.policies.policy import POLICY, make_policy
 
 SMALL = 60
 

@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from adapters.mqtt.codec import reason_codes
-from adapters.mqtt.codec.packets import (
+from tests.adapters.mqtt.conftest import Connected
+from tests.support.simulated_broker import SimulatedBroker
+from tests.support.simulated_mqtt import MqttClient, only
+from warren.adapters.mqtt.codec import reason_codes
+from warren.adapters.mqtt.codec.packets import (
     Disconnect,
     PubAck,
     Publish,
     PubRec,
     Subscription,
 )
-from adapters.mqtt.settings import MqttSettings
-from tests.adapters.mqtt.conftest import Connected
-from tests.support.simulated_broker import SimulatedBroker
-from tests.support.simulated_mqtt import MqttClient, only
+from warren.adapters.mqtt.settings import MqttSettings
 
 
 def test_properties_come_as_they_went(client: Connected) -> None:

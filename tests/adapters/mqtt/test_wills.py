@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from adapters.mqtt.codec import versions
-from adapters.mqtt.codec.packets import Publish, Will
-from core.mqtt_sessions.traffic import TICK_MS
 from tests.adapters.mqtt.conftest import Connected
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient
+from warren.adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec.packets import Publish, Will
+from warren.adapters.mqtt.sessions.traffic import TICK_MS
 
 HOUR: dict[str, Any] = {"session_expiry_interval": 3600}
 

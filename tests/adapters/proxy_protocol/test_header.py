@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.proxy_protocol.header import (
+from warren.adapters.proxy_protocol.header import (
     SIGNATURE,
     V1_BYTES_MAX,
     V2_BYTES_MAX,

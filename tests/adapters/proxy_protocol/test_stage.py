@@ -6,10 +6,10 @@ import logging
 
 import pytest
 
-from adapters.proxy_protocol.stage import expect_proxy_header
 from tests.support.recording_session import Recorder, accepted
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_transport import SimulatedTransport
+from warren.adapters.proxy_protocol.stage import expect_proxy_header
 
 TIMEOUT_MS = 10_000
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from adapters.stomp.settings import StompSettings
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_stomp import StompClient
+from warren.adapters.stomp.settings import StompSettings
 
 Connect = Callable[..., StompClient]
 

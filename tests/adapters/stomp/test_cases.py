@@ -19,9 +19,9 @@ from pathlib import Path
 
 import pytest
 
-from adapters.stomp.settings import StompSettings
 from tests.adapters.stomp.conftest import Connect
 from tests.support.simulated_stomp import Answer
+from warren.adapters.stomp.settings import StompSettings
 
 CUTS = ["whole", "byte by byte", "seed 1", "seed 2"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.stomp.settings import StompSettings
-from core.queues.classic import ClassicQueue
 from tests.adapters.stomp.conftest import Connect
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_stomp import frame
+from warren.adapters.stomp.settings import StompSettings
+from warren.core.queues.classic.queue import ClassicQueue
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from adapters.stomp.frames import CLIENT_COMMANDS
-from adapters.stomp.friendly import EXAMPLES, HELP_TEXT
-from adapters.stomp.settings import StompSettings
 from tests.adapters.stomp.conftest import Connect
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_stomp import StompClient
+from warren.adapters.stomp.codec.frames import CLIENT_COMMANDS
+from warren.adapters.stomp.friendly import EXAMPLES, HELP_TEXT
+from warren.adapters.stomp.settings import StompSettings
 
 FRIENDLY = StompSettings(friendly=True)
 

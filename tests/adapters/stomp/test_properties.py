@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.field_text import text_of
-from adapters.stomp.destinations import destination_of, parse_destination
-from adapters.stomp.errors import StompError
-from adapters.stomp.escaping import ESCAPES
-from adapters.stomp.frames import encode_headers
-from adapters.stomp.properties import OWN_HEADERS, RESERVED, headers_of, properties_of
-from core.address import Address
-from core.properties import Properties
-from core.timestamp import Timestamp
 from tests.support.field_values import RawValue, raw_tables
+from warren.adapters.session.field_text import text_of
+from warren.adapters.stomp.codec.errors import StompError
+from warren.adapters.stomp.codec.escaping import ESCAPES
+from warren.adapters.stomp.codec.frames import encode_headers
+from warren.adapters.stomp.destinations import destination_of, parse_destination
+from warren.adapters.stomp.properties import OWN_HEADERS, RESERVED, headers_of, properties_of
+from warren.core.messages.address import Address
+from warren.core.messages.properties import Properties
+from warren.core.messages.timestamp import Timestamp
 
 text = st.text(max_size=60)
 names = st.text(min_size=1, max_size=60).filter(lambda name: name not in OWN_HEADERS | RESERVED)

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from adapters.stomp.session import StompSession
-from core.binding import Binding
-from core.declaration_binding import add_binding
-from core.declaration_queue import create_queue
-from core.field_table import encode_table
-from core.queues.classic import ClassicQueue
 from tests.adapters.stomp.conftest import Connect
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_stomp import StompClient, frame
+from warren.adapters.stomp.session import StompSession
+from warren.core.declaring.bindings import add_binding
+from warren.core.declaring.queues import create_queue
+from warren.core.exchanges.binding import Binding
+from warren.core.messages.field_table import encode_table
+from warren.core.queues.classic.queue import ClassicQueue
 
 
 def bodies(queue: ClassicQueue) -> list[bytes]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.stomp.settings import StompSettings
 from tests.adapters.stomp.conftest import Connect
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_stomp import Answer, StompClient
+from warren.adapters.stomp.settings import StompSettings
 
 
 def receive(client: StompClient, count: int, mode: str, queue: str = "a", id: str = "1") -> list[Answer]:

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 import pytest
 
-from adapters.stomp.settings import StompSettings
-from core.declaration_queue import create_queue, remove_queue
-from core.properties import encode_properties
-from core.publish import publish
-from core.timestamp import Timestamp
 from tests.adapters.stomp.conftest import Connect
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_stomp import StompClient
+from warren.adapters.stomp.settings import StompSettings
+from warren.core.declaring.queues import create_queue, remove_queue
+from warren.core.messages.properties import encode_properties
+from warren.core.messages.timestamp import Timestamp
+from warren.core.routing.publish import publish
 
 
 def test_a_message(connect: Connect) -> None:

@@ -7,12 +7,12 @@ import zlib
 import pytest
 from wsproto.events import BytesMessage, CloseConnection, Pong, TextMessage
 
-from adapters.websocket.frame_reader import TURN_BYTES_MAX, TURN_FRAMES_MAX
-from adapters.websocket.settings import MESSAGE_BYTES_MAX_BEFORE_LOGIN, MESSAGE_SLACK_BYTES
-from adapters.websocket.stage import WebSocketStage
 from tests.adapters.websocket.conftest import Connect, deadlines_of_adapters
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_websocket import STOMP_CONNECT, WebSocketClient, frame
+from warren.adapters.websocket.frame_reader import TURN_BYTES_MAX, TURN_FRAMES_MAX
+from warren.adapters.websocket.settings import MESSAGE_BYTES_MAX_BEFORE_LOGIN, MESSAGE_SLACK_BYTES
+from warren.adapters.websocket.stage import WebSocketStage
 
 TOO_LONG_FOR_CONTROL = frame(0x89, bytes(126))
 

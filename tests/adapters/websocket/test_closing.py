@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 
-from adapters.websocket.stage import CLOSE_MS, WebSocketStage
-from core.transport import Session
 from tests.adapters.websocket.conftest import Connect, deadlines_of_adapters
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_websocket import MQTT_CONNECT, WebSocketClient, frame
+from warren.adapters.websocket.stage import CLOSE_MS, WebSocketStage
+from warren.core.clients.transport import Session
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 from wsproto.extensions import PerMessageDeflate
 
-from adapters.websocket.deflate import Inflater, deflate
-from adapters.websocket.frame_reader import FrameReader
-from adapters.websocket.frames import head
 from tests.support.simulated_websocket import frame
+from warren.adapters.websocket.deflate import Inflater, deflate
+from warren.adapters.websocket.frame_reader import FrameReader
+from warren.adapters.websocket.frames import head
 
 BYTES_MAX = 200_000
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from adapters.first_bytes import TLS_REFUSED
-from adapters.websocket.http_stage import BODY_BYTES_MAX, HEAD_BYTES_MAX, KEPT_MS
-from adapters.websocket.page_files import FOLDER, read_page
 from tests.adapters.websocket.conftest import Connect
 from tests.support.simulated_broker import SimulatedBroker
+from warren.adapters.first_bytes import TLS_REFUSED
+from warren.adapters.websocket.http_stage import BODY_BYTES_MAX, HEAD_BYTES_MAX, KEPT_MS
+from warren.adapters.websocket.page_files import FOLDER, read_page
 
 GET = "GET / HTTP/1.1\nHost: broker"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from wsproto.events import BytesMessage, TextMessage
 
-from core.outbox import HIGH_WATER_BYTES
 from tests.adapters.websocket.conftest import Connect
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_websocket import AMQP_HEADER, MQTT_CONNECT, STOMP_CONNECT, frame
+from warren.core.clients.outbox import HIGH_WATER_BYTES
 
 SEND = b"SEND\ndestination:/queue/q\n\nh\xc3\xa9llo\0"
 SUBSCRIBE = b"SUBSCRIBE\nid:1\ndestination:/queue/q\n\n\0"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.websocket.deflate import negotiate
-from adapters.websocket.subprotocols import select
 from tests.adapters.websocket.conftest import Connect
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_websocket import MQTT_CONNECT, STOMP_CONNECT, WebSocketClient, frame
+from warren.adapters.websocket.deflate import negotiate
+from warren.adapters.websocket.subprotocols import select
 
 KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
 VERSION = "Sec-WebSocket-Version: 13"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.access.users import Users
-from core.definitions.memory import MemoryDefinitionStore
+from warren.core.access.users import Users
+from warren.core.storage.definitions.memory import MemoryDefinitionStore
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from core.access.defaults import seed_defaults
-from core.access.passwords import MD5, SHA256
-from core.access.users import LoginRefused, Users, load_users
-from core.definitions.memory import MemoryDefinitionStore
-from core.errors import AccessRefused, NotFound, PreconditionFailed, Scope, StorageError
+from warren.core.access.defaults import seed_defaults
+from warren.core.access.passwords import MD5, SHA256
+from warren.core.access.users import LoginRefused, Users, load_users
+from warren.core.errors import AccessRefused, NotFound, PreconditionFailed, Scope, StorageError
+from warren.core.storage.definitions.memory import MemoryDefinitionStore
 
 DOCUMENTED_HASH = "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR"  # of "test12"
 MD5_OF_TEST12 = "kI3GChNpte2FApYFXScl+0dIluk="

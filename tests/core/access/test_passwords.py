@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.access.passwords import MD5, SHA256, SHA512, check_algorithm, check_hash, hash_password, verify
-from core.errors import PreconditionFailed
+from warren.core.access.passwords import MD5, SHA256, SHA512, check_algorithm, check_hash, hash_password, verify
+from warren.core.errors import PreconditionFailed
 
 SALT = bytes.fromhex("908dc60a")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.access.patterns import COMPILED_MAX, Patterns, check_pattern, expand
-from core.errors import PreconditionFailed
+from warren.core.access.patterns import COMPILED_MAX, Patterns, check_pattern, expand
+from warren.core.errors import PreconditionFailed
 
 
 def matches(pattern: str, name: str, **variables: str) -> bool:

@@ -6,10 +6,10 @@ import itertools
 
 import pytest
 
-from core.access.permissions import ANSWERS_MAX, ResourceKind, Verb
-from core.access.users import Users, load_users
-from core.definitions.memory import MemoryDefinitionStore
-from core.errors import AccessRefused, PreconditionFailed, Scope
+from warren.core.access.permissions import ANSWERS_MAX, ResourceKind, Verb
+from warren.core.access.users import Users, load_users
+from warren.core.errors import AccessRefused, PreconditionFailed, Scope
+from warren.core.storage.definitions.memory import MemoryDefinitionStore
 
 KINDS: tuple[ResourceKind, ...] = ("queue", "exchange")
 VERBS: tuple[Verb, ...] = ("configure", "write", "read")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.binding import Destination, DestinationKind
+from warren.core.exchanges.binding import Destination, DestinationKind
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,18 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.binding import Binding
-from core.errors import PreconditionFailed
-from core.exchanges.base import Exchange
-from core.exchanges.consistent_hash import WEIGHT_MAX
-from core.exchanges.registry import create
-from core.exchanges.stable_hash import jump_bucket, stable_hash
-from core.field_table import Encodable, FieldValue
-from core.properties import Properties
 from tests.core.exchanges.targets import Target, names
 from tests.support.core_clients import advance, bind, bound_queue, exchange, properties, publish, take, with_headers
 from tests.support.simulated_broker import SimulatedBroker
-from tests.support.warren_process import REPOSITORY
+from tests.support.warren_process import PYTHON_PATH
+from warren.core.errors import PreconditionFailed
+from warren.core.exchanges.base import Exchange
+from warren.core.exchanges.binding import Binding
+from warren.core.exchanges.consistent_hash import WEIGHT_MAX
+from warren.core.exchanges.registry import create
+from warren.core.exchanges.stable_hash import jump_bucket, stable_hash
+from warren.core.messages.field_table import Encodable, FieldValue
+from warren.core.messages.properties import Properties
 
 KEYS = [f"customer-{number}" for number in range(4000)]
 
@@ -158,9 +158,10 @@ def test_hashing_is_the_same_in_every_process() -> None:
         12046828671236620177,
     ]
     script = (
-        "from core.exchanges.stable_hash import *; print([jump_bucket(stable_hash(str(n)), 50) for n in range(99)])"
+        "from warren.core.exchanges.stable_hash import *\n"
+        "print([jump_bucket(stable_hash(str(n)), 50) for n in range(99)])"
     )
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONHASHSEED": "12345"}
+    environment = {**os.environ, "PYTHONPATH": PYTHON_PATH, "PYTHONHASHSEED": "12345"}
     done = subprocess.run(
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True, timeout=30
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from core.binding import Binding
-from core.errors import PreconditionFailed
-from core.exchanges.registry import create
-from core.field_table import FieldValue
 from tests.core.exchanges.targets import Target, names
+from warren.core.errors import PreconditionFailed
+from warren.core.exchanges.binding import Binding
+from warren.core.exchanges.registry import create
+from warren.core.messages.field_table import FieldValue
 
 Table = dict[str, FieldValue]
 

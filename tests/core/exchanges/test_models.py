@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.binding import Binding
-from core.exchanges.base import Exchange
-from core.exchanges.registry import create
-from core.field_table import FieldValue
 from tests.core.exchanges.targets import Target, names
+from warren.core.exchanges.base import Exchange
+from warren.core.exchanges.binding import Binding
+from warren.core.exchanges.registry import create
+from warren.core.messages.field_table import FieldValue
 
 Table = dict[str, FieldValue]
 Matcher = Callable[[str, Table, str, Table], bool]

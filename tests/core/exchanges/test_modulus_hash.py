@@ -7,10 +7,10 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.binding import Binding
-from core.exchanges.base import Exchange
-from core.exchanges.registry import create
 from tests.core.exchanges.targets import Target, names
+from warren.core.exchanges.base import Exchange
+from warren.core.exchanges.binding import Binding
+from warren.core.exchanges.registry import create
 
 KEYS = [f"key-{number}" for number in range(3000)]
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from core.binding import Binding
-from core.errors import PreconditionFailed
-from core.exchanges.registry import create
 from tests.core.exchanges.targets import Target, names
 from tests.support.core_clients import bind, bound_queue, exchange, publish, queue, take
 from tests.support.simulated_broker import SimulatedBroker
+from warren.core.errors import PreconditionFailed
+from warren.core.exchanges.binding import Binding
+from warren.core.exchanges.registry import create
 
 
 @pytest.fixture

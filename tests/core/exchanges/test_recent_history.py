@@ -9,10 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import PreconditionFailed
-from core.exchanges.recent_history import LENGTH_DEFAULT, LENGTH_MAX
-from core.exchanges.registry import create
-from core.field_table import Encodable, FieldValue
 from tests.support.core_clients import (
     advance,
     bind,
@@ -27,6 +23,10 @@ from tests.support.core_clients import (
     with_headers,
 )
 from tests.support.simulated_broker import SimulatedBroker
+from warren.core.errors import PreconditionFailed
+from warren.core.exchanges.recent_history import LENGTH_DEFAULT, LENGTH_MAX
+from warren.core.exchanges.registry import create
+from warren.core.messages.field_table import Encodable, FieldValue
 
 
 @pytest.fixture

@@ -7,20 +7,20 @@ from typing import ClassVar
 
 import pytest
 
-from core.binding import Destination
-from core.errors import PreconditionFailed
-from core.exchanges.consistent_hash import ConsistentHashExchange
-from core.exchanges.delayed import DelayedMessageExchange
-from core.exchanges.direct import DirectExchange
-from core.exchanges.fanout import FanoutExchange
-from core.exchanges.headers import HeadersExchange
-from core.exchanges.local_random import LocalRandomExchange
-from core.exchanges.modulus_hash import ModulusHashExchange
-from core.exchanges.random_exchange import RandomExchange
-from core.exchanges.recent_history import RecentHistoryExchange
-from core.exchanges.registry import create, exchange_type, register, type_names, unregister
-from core.exchanges.topic import TopicExchange
-from core.field_table import FieldValue
+from warren.core.errors import PreconditionFailed
+from warren.core.exchanges.binding import Destination
+from warren.core.exchanges.consistent_hash import ConsistentHashExchange
+from warren.core.exchanges.delaying.exchange import DelayedMessageExchange
+from warren.core.exchanges.direct import DirectExchange
+from warren.core.exchanges.fanout import FanoutExchange
+from warren.core.exchanges.headers import HeadersExchange
+from warren.core.exchanges.local_random import LocalRandomExchange
+from warren.core.exchanges.modulus_hash import ModulusHashExchange
+from warren.core.exchanges.random_exchange import RandomExchange
+from warren.core.exchanges.recent_history import RecentHistoryExchange
+from warren.core.exchanges.registry import create, exchange_type, register, type_names, unregister
+from warren.core.exchanges.topic import TopicExchange
+from warren.core.messages.field_table import FieldValue
 
 BUILT_IN = {
     "direct": DirectExchange,

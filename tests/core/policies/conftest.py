@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from core.broker import Broker
-from core.client import Client
-from core.vhost import VirtualHost
 from tests.support.core_broker import core_broker, core_client
+from warren.core.broker import Broker
+from warren.core.clients.client import Client
+from warren.core.routing.vhost import VirtualHost
 
 
 @pytest.fixture

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from core.client import Client
-from core.declaration_exchange import declare_exchange
-from core.declaration_queue import create_queue
-from core.definitions.store import JSON
-from core.errors import PreconditionFailed
-from core.field_table import encode_table
-from core.policies.policy import OPERATOR_POLICY, POLICY, make_policy, policy_from_row, policy_from_value
-from core.queues.base import Queue
-from core.vhost import VirtualHost
+from warren.core.clients.client import Client
+from warren.core.declaring.exchanges import declare_exchange
+from warren.core.declaring.queues import create_queue
+from warren.core.errors import PreconditionFailed
+from warren.core.messages.field_table import encode_table
+from warren.core.policies.policy import OPERATOR_POLICY, POLICY, make_policy, policy_from_row, policy_from_value
+from warren.core.queues.base import Queue
+from warren.core.routing.vhost import VirtualHost
+from warren.core.storage.definitions.store import JSON
 
 REFUSED: list[tuple[dict[str, JSON], str]] = [
     ({"name": ""}, "needs a name"),

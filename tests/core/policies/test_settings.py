@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.definitions.store import JSON
-from core.errors import PreconditionFailed
-from core.policies.settings import Setting, check_definition, merge, register, unregister
+from warren.core.errors import PreconditionFailed
+from warren.core.policies.settings import Setting, check_definition, merge, register, unregister
+from warren.core.storage.definitions.store import JSON
 
 ACCEPTED: list[tuple[str, JSON]] = [
     ("alternate-exchange", "spare"),

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from core.binding import Binding
-from core.broker import Broker
-from core.client import Client
-from core.declaration_binding import add_binding
-from core.declaration_exchange import declare_exchange
-from core.declaration_queue import create_queue, declare_queue
-from core.definitions.memory import MemoryDefinitionStore
-from core.definitions.store import JSON
-from core.errors import NotFound
-from core.field_table import FieldTable, encode_table
-from core.policies.policy import OPERATOR_POLICY, POLICY, make_policy
-from core.queues.base import Queue
-from core.vhost import VirtualHost
 from tests.support.core_broker import core_broker
+from warren.core.broker import Broker
+from warren.core.clients.client import Client
+from warren.core.declaring.bindings import add_binding
+from warren.core.declaring.exchanges import declare_exchange
+from warren.core.declaring.queues import create_queue, declare_queue
+from warren.core.errors import NotFound
+from warren.core.exchanges.binding import Binding
+from warren.core.messages.field_table import FieldTable, encode_table
+from warren.core.policies.policy import OPERATOR_POLICY, POLICY, make_policy
+from warren.core.queues.base import Queue
+from warren.core.routing.vhost import VirtualHost
+from warren.core.storage.definitions.memory import MemoryDefinitionStore
+from warren.core.storage.definitions.store import JSON
 
 
 def set_policy(vhost: VirtualHost, name: str, pattern: str, priority: int = 0, **definition: JSON) -> None:

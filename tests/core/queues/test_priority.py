@@ -6,13 +6,14 @@ import random
 
 import pytest
 
-from core.properties import encode_properties
-from core.queues import backlog, classic
-from core.queues.priority import PriorityQueue
 from tests.support import core_clients
 from tests.support.core_clients import properties, publish, take
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_consumer import SimulatedConsumer
+from warren.core.messages.properties import encode_properties
+from warren.core.queues import backlog
+from warren.core.queues.classic import queue as classic
+from warren.core.queues.priority import PriorityQueue
 
 COUNT = 5000
 

@@ -4,13 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from core.declaration_binding import unbind
-from core.declaration_queue import delete_queue
-from core.errors import NotImplementedByBroker, PreconditionFailed
-from core.field_table import Encodable
-from core.policies.policy import make_policy
-from core.queues.quorum import RETRIES_AT_ONCE, RETRY_MS, QuorumQueue
-from core.vhost import Outcome
 from tests.support import core_clients
 from tests.support.core_clients import (
     advance,
@@ -25,6 +18,13 @@ from tests.support.core_clients import (
 )
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_consumer import SimulatedConsumer
+from warren.core.declaring.bindings import unbind
+from warren.core.declaring.queues import delete_queue
+from warren.core.errors import NotImplementedByBroker, PreconditionFailed
+from warren.core.messages.field_table import Encodable
+from warren.core.policies.policy import make_policy
+from warren.core.queues.quorum import RETRIES_AT_ONCE, RETRY_MS, QuorumQueue
+from warren.core.routing.vhost import Outcome
 
 
 def quorum(broker: SimulatedBroker, arguments: dict[str, Encodable] | None = None, name: str = "q") -> QuorumQueue:

@@ -7,13 +7,13 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.address import Address
-from core.message import Message
-from core.properties import EMPTY, Properties
-from core.storage.disk.engine import DiskEngine
-from core.storage.disk.records import SEGMENT_HEADER_SIZE, decode_segment_header
-from core.storage.disk.scanner import Scanner
-from core.storage.engine import StorageEngine
+from warren.core.messages.address import Address
+from warren.core.messages.message import Message
+from warren.core.messages.properties import EMPTY, Properties
+from warren.core.storage.disk.engine import DiskEngine
+from warren.core.storage.disk.records import SEGMENT_HEADER_SIZE, decode_segment_header
+from warren.core.storage.disk.scanner import Scanner
+from warren.core.storage.engine import StorageEngine
 
 ADDRESS = Address("orders", "europe.new")
 TINY_SEGMENT_BYTES = 512

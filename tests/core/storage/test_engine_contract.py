@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from core.storage.engine import StorageEngine
-from core.storage.memory import MemoryEngine
 from tests.core.storage.support import flush, maintain, make_message, open_disk, store
+from warren.core.storage.engine import StorageEngine
+from warren.core.storage.memory import MemoryEngine
 
 
 @pytest.fixture(params=["memory", "disk"])

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from gateway import tls_contexts
-from gateway.config import Config
-from gateway.tls_contexts import TlsContexts
-from gateway.tls_turns import HandshakeTurns
 from tests.support.certificates import Files, TestAuthority, config_with
 from tests.support.recording_session import Recorder, accepted
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_transport import SimulatedTransport
 from tests.support.tls_peer import encrypted
+from warren.gateway.configuration.load import Config
+from warren.gateway.tls import contexts as tls_contexts
+from warren.gateway.tls.contexts import TlsContexts
+from warren.gateway.tls.turns import HandshakeTurns
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID, ObjectIdentifier
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.tls_certificate import first_certificate, parse_certificate
+from warren.gateway.tls.certificate import first_certificate, parse_certificate
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 NOW = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)

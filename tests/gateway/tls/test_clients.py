@@ -12,12 +12,12 @@ import stomp
 import trio
 from pika.adapters.blocking_connection import BlockingConnection
 
-from gateway import EmbeddedBroker
-from gateway.config import Config
 from tests.embedding.clients import in_thread
 from tests.mqtt.paho_client import CallbackAPIVersion, paho, paho_client
 from tests.support.certificates import Files, TestAuthority
 from tests.support.tls_broker import broker_without_leftovers, pika_parameters
+from warren.gateway import EmbeddedBroker
+from warren.gateway.configuration.load import Config
 
 Configure = Callable[..., Config]
 
@@ -228,7 +228,7 @@ async def test_external_by_distinguished_name(
 
 def client_subject(client: Files) -> str:
     """As the broker reads it."""
-    from gateway.tls_certificate import first_certificate
+    from warren.gateway.tls.certificate import first_certificate
 
     return first_certificate(client.certificate.read_bytes()).subject
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import trio
 
-from gateway import open_broker
-from gateway.config import Config, ConfigError
-from gateway.config_values import CertificateFiles
-from gateway.tls_contexts import CHECK_INTERVAL_MS, TlsContexts
 from tests.support.certificates import Files, TestAuthority, config_with
 from tests.support.tls_broker import broker_without_leftovers
+from warren.gateway import open_broker
+from warren.gateway.configuration.load import Config, ConfigError
+from warren.gateway.configuration.values import CertificateFiles
+from warren.gateway.tls.contexts import CHECK_INTERVAL_MS, TlsContexts
 
 Configure = Callable[..., Config]
 

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 import trio
 
-from gateway.config import Config, load_config
-from gateway.config_sources import read_file
-from gateway.ctl_client import CommandFailedError
-from gateway.tls_certificate import Certificate, first_certificate
-from gateway.tls_development import LEAF_DAYS, make_certificates
 from tests.support.tls_broker import broker_without_leftovers
-from tests.support.warren_process import REPOSITORY
+from tests.support.warren_process import PYTHON_PATH
+from warren.gateway.configuration.load import Config, load_config
+from warren.gateway.configuration.sources import read_file
+from warren.gateway.control.client import CommandFailedError
+from warren.gateway.tls.certificate import Certificate, first_certificate
+from warren.gateway.tls.development import LEAF_DAYS, make_certificates
 
 TIME_LIMIT_S = 60
 
@@ -28,8 +28,8 @@ NOW = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 
 def warren_tls_dev(*options: str, directory: Path, python: tuple[str, ...] = ()) -> tuple[int, str, str]:
     """(exit code, standard output, standard error)."""
-    command = [sys.executable, *python, "-m", "gateway", "tls", "dev", *options]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, *python, "-m", "warren", "tls", "dev", *options]
+    environment = {**os.environ, "PYTHONPATH": PYTHON_PATH}
     done = subprocess.run(
         command, cwd=directory, env=environment, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False
     )
@@ -121,12 +121,12 @@ def test_without_the_package_it_says_what_to_install(tmp_path: Path) -> None:
     # None in sys.modules is what makes an import fail, as if the package were not there.
     program = (
         "import sys; sys.modules['cryptography'] = None; sys.argv[1:] = ['tls', 'dev']\n"
-        "from gateway.cli import main; main()"
+        "from warren.gateway.command_line.main import main; main()"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        env={**os.environ, "PYTHONPATH": PYTHON_PATH},
         capture_output=True,
         text=True,
         timeout=TIME_LIMIT_S,

@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.tls_contexts import TlsContexts
-from gateway.tls_stage import HANDSHAKE_BYTES_MAX
 from tests.support.certificates import TestAuthority
 from tests.support.recording_session import Recorder, accepted
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_transport import SimulatedTransport
 from tests.support.tls_peer import TlsPeer, encrypted, failed_handshake, records
+from warren.gateway.tls.contexts import TlsContexts
+from warren.gateway.tls.stage import HANDSHAKE_BYTES_MAX
 
 Contexts = Callable[..., TlsContexts]
 

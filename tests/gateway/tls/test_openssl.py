@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway import EmbeddedBroker
-from gateway.config import Config
 from tests.embedding.clients import in_thread
 from tests.support.certificates import Files, TestAuthority, config_with
 from tests.support.tls_broker import broker_without_leftovers
+from warren.gateway import EmbeddedBroker
+from warren.gateway.configuration.load import Config
 
 Configure = Callable[..., Config]
 

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from core.outbox import HIGH_WATER_BYTES
-from gateway.tls_stage import TlsStage
 from tests.support.certificates import TestAuthority
 from tests.support.recording_session import Recorder
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_transport import SimulatedTransport
 from tests.support.tls_peer import Cut, TlsPeer, in_pieces_of, records, whole
+from warren.core.clients.outbox import HIGH_WATER_BYTES
+from warren.gateway.tls.stage import TlsStage
 
 
 @pytest.fixture

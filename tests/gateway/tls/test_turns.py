@@ -7,15 +7,15 @@ from collections.abc import Callable
 
 import pytest
 
-from core.broker import Broker
-from core.outbox import Outbox
-from core.transport import Session, Transport
-from gateway.tls_contexts import TlsContexts
-from gateway.tls_turns import TURN_NS, HandshakeTurns
 from tests.support.certificates import TestAuthority
 from tests.support.recording_session import Recorder, accepted
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.tls_peer import TlsPeer, encrypted
+from warren.core.broker import Broker
+from warren.core.clients.outbox import Outbox
+from warren.core.clients.transport import Session, Transport
+from warren.gateway.tls.contexts import TlsContexts
+from warren.gateway.tls.turns import TURN_NS, HandshakeTurns
 
 Contexts = Callable[..., TlsContexts]
 

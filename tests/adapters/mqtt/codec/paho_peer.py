@@ -9,10 +9,10 @@ from types import TracebackType
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from adapters.mqtt.codec import versions
-from adapters.mqtt.codec.decode import decode
-from adapters.mqtt.codec.encode import encode
-from adapters.mqtt.codec.packets import Packet
+from warren.adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec.decode import decode
+from warren.adapters.mqtt.codec.encode import encode
+from warren.adapters.mqtt.codec.packets import Packet
 
 TIMEOUT_S = 10.0
 """How long to wait for bytes on a loopback connection before a test fails."""

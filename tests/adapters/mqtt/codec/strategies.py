@@ -6,8 +6,8 @@ from typing import Any, cast
 
 from hypothesis import strategies as st
 
-from adapters.mqtt.codec import reason_codes, versions
-from adapters.mqtt.codec.packets import (
+from warren.adapters.mqtt.codec import reason_codes, versions
+from warren.adapters.mqtt.codec.packets import (
     Auth,
     ConnAck,
     Connect,
@@ -27,7 +27,7 @@ from adapters.mqtt.codec.packets import (
     Unsubscribe,
     Will,
 )
-from adapters.mqtt.codec.properties import RULES, WILL, Kind, Properties, PropertyRule
+from warren.adapters.mqtt.codec.properties import RULES, WILL, Kind, Properties, PropertyRule
 
 LEVELS = (versions.V3_1, versions.V3_1_1, versions.V5)
 

@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import pytest
 
-from adapters.mqtt.codec import reason_codes, short_answers, versions
-from adapters.mqtt.codec.decode import decode
-from adapters.mqtt.codec.encode import encode, encode_within
-from adapters.mqtt.codec.packets import (
+from warren.adapters.mqtt.codec import reason_codes, short_answers, versions
+from warren.adapters.mqtt.codec.decode import decode
+from warren.adapters.mqtt.codec.encode import encode, encode_within
+from warren.adapters.mqtt.codec.packets import (
     Auth,
     ConnAck,
     Connect,
@@ -27,8 +27,8 @@ from adapters.mqtt.codec.packets import (
     Unsubscribe,
     Will,
 )
-from adapters.mqtt.codec.properties import Properties
-from adapters.mqtt.codec.sender import check_from_client, check_from_server
+from warren.adapters.mqtt.codec.properties import Properties
+from warren.adapters.mqtt.codec.sender import check_from_client, check_from_server
 
 
 def properties(**values: object) -> Properties:

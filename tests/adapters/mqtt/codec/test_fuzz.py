@@ -8,13 +8,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from adapters.mqtt.codec import versions
-from adapters.mqtt.codec.decode import decode
-from adapters.mqtt.codec.encode import encode
-from adapters.mqtt.codec.errors import MalformedPacket, PacketError, ProtocolViolation
-from adapters.mqtt.codec.packets import Packet
-from adapters.mqtt.codec.publish import peek_publish, read_publish_properties
 from tests.adapters.mqtt.codec.strategies import LEVELS, levels_and_packets
+from warren.adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec.decode import decode
+from warren.adapters.mqtt.codec.encode import encode
+from warren.adapters.mqtt.codec.errors import MalformedPacket, PacketError, ProtocolViolation
+from warren.adapters.mqtt.codec.packets import Packet
+from warren.adapters.mqtt.codec.publish import peek_publish, read_publish_properties
 
 all_levels = st.sampled_from([versions.UNKNOWN, *LEVELS])
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from adapters.mqtt.codec import clauses, versions
-from adapters.mqtt.codec.decode import decode
-from adapters.mqtt.codec.errors import MalformedPacket, PacketError, ProtocolViolation
-from adapters.mqtt.codec.sender import check_from_client, check_from_server
 from tests.adapters.mqtt.malformed_packets import cases
+from warren.adapters.mqtt.codec import clauses, versions
+from warren.adapters.mqtt.codec.decode import decode
+from warren.adapters.mqtt.codec.errors import MalformedPacket, PacketError, ProtocolViolation
+from warren.adapters.mqtt.codec.sender import check_from_client, check_from_server
 
 ERRORS: dict[str, type[PacketError]] = {"malformed": MalformedPacket, "violation": ProtocolViolation}
 

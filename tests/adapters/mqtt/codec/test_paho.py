@@ -13,8 +13,10 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from adapters.mqtt.codec import reason_codes, versions
-from adapters.mqtt.codec.packets import (
+from tests.adapters.mqtt.codec.paho_peer import PahoPeer
+from tests.adapters.mqtt.codec.strategies import LEVELS, properties
+from warren.adapters.mqtt.codec import reason_codes, versions
+from warren.adapters.mqtt.codec.packets import (
     ConnAck,
     Connect,
     Disconnect,
@@ -30,11 +32,9 @@ from adapters.mqtt.codec.packets import (
     Unsubscribe,
     Will,
 )
-from adapters.mqtt.codec.properties import RULES, WILL, Properties
-from adapters.mqtt.codec.reader import Reader
-from adapters.mqtt.codec.wire_properties import read_properties, write_properties
-from tests.adapters.mqtt.codec.paho_peer import PahoPeer
-from tests.adapters.mqtt.codec.strategies import LEVELS, properties
+from warren.adapters.mqtt.codec.properties import RULES, WILL, Properties
+from warren.adapters.mqtt.codec.reader import Reader
+from warren.adapters.mqtt.codec.wire_properties import read_properties, write_properties
 
 PahoProperties: Any = untyped_properties.Properties
 """Its methods have no types."""

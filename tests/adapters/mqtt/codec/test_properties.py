@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.mqtt.codec import versions, writer
-from adapters.mqtt.codec.errors import PacketError
-from adapters.mqtt.codec.properties import RULES, WILL, Properties
-from adapters.mqtt.codec.publish import add_properties, read_publish_properties, write_publish_properties
-from adapters.mqtt.codec.reader import Reader
-from adapters.mqtt.codec.wire_properties import read_properties, write_properties
 from tests.adapters.mqtt.codec.strategies import blobs, properties, texts
+from warren.adapters.mqtt.codec import versions, writer
+from warren.adapters.mqtt.codec.errors import PacketError
+from warren.adapters.mqtt.codec.properties import RULES, WILL, Properties
+from warren.adapters.mqtt.codec.publish import add_properties, read_publish_properties, write_publish_properties
+from warren.adapters.mqtt.codec.reader import Reader
+from warren.adapters.mqtt.codec.wire_properties import read_properties, write_properties
 
 OWNERS = sorted({WILL} | {packet for rule in RULES for packet in rule.packets})
 

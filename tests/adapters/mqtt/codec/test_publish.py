@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.mqtt.codec import versions
-from adapters.mqtt.codec.encode import encode
-from adapters.mqtt.codec.errors import PacketError
-from adapters.mqtt.codec.packets import Publish
-from adapters.mqtt.codec.publish import (
+from tests.adapters.mqtt.codec.strategies import LEVELS, properties, publishes
+from warren.adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec.encode import encode
+from warren.adapters.mqtt.codec.errors import PacketError
+from warren.adapters.mqtt.codec.packets import Publish
+from warren.adapters.mqtt.codec.publish import (
     NO_PROPERTIES,
     add_properties,
     join_publish,
@@ -20,7 +21,6 @@ from adapters.mqtt.codec.publish import (
     read_publish_properties,
     write_publish_properties,
 )
-from tests.adapters.mqtt.codec.strategies import LEVELS, properties, publishes
 
 levels_and_publishes = st.sampled_from(LEVELS).flatmap(lambda level: st.tuples(st.just(level), publishes(level)))
 

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.mqtt.codec import versions
-from adapters.mqtt.codec.decode import decode
-from adapters.mqtt.codec.encode import encode
-from adapters.mqtt.codec.packets import (
+from tests.adapters.mqtt.codec.strategies import LEVELS, levels_and_packets, packets
+from warren.adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec.decode import decode
+from warren.adapters.mqtt.codec.encode import encode
+from warren.adapters.mqtt.codec.packets import (
     Auth,
     ConnAck,
     Connect,
@@ -22,7 +23,6 @@ from adapters.mqtt.codec.packets import (
     Subscription,
     UnsubAck,
 )
-from tests.adapters.mqtt.codec.strategies import LEVELS, levels_and_packets, packets
 
 
 @given(levels_and_packets)

@@ -5,10 +5,17 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from adapters.mqtt.codec import reason_codes, versions
-from adapters.mqtt.codec.errors import MalformedPacket, PacketError
-from adapters.mqtt.codec.topics import TopicFilter, check_filter, check_topic_name, parse_filter, topic_name, words_of
 from tests.adapters.mqtt.codec.strategies import filters, topics
+from warren.adapters.mqtt.codec import reason_codes, versions
+from warren.adapters.mqtt.codec.errors import MalformedPacket, PacketError
+from warren.adapters.mqtt.codec.topics import (
+    TopicFilter,
+    check_filter,
+    check_topic_name,
+    parse_filter,
+    topic_name,
+    words_of,
+)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from core.storage.disk.engine import DiskEngine
-from core.storage.disk.records import MARKER_BYTES, MESSAGE, SEGMENT_HEADER_SIZE, encode_record
 from tests.core.storage.support import (
     TINY_SEGMENT_BYTES,
     crash_copy,
@@ -22,6 +20,8 @@ from tests.core.storage.support import (
     segment_files,
     store,
 )
+from warren.core.storage.disk.engine import DiskEngine
+from warren.core.storage.disk.records import MARKER_BYTES, MESSAGE, SEGMENT_HEADER_SIZE, encode_record
 
 BODIES = [b"body %02d" % number for number in range(10)]
 

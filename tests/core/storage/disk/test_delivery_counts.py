@@ -10,10 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.message import Message
-from core.storage.disk.engine import DiskEngine
-from core.storage.disk.errors import DamagedRecordError
-from core.storage.disk.records import FAILURES_MAX, decode_failed, encode_failed
 from tests.core.storage.support import (
     TINY_SEGMENT_BYTES,
     crash_copy,
@@ -24,6 +20,10 @@ from tests.core.storage.support import (
     segment_files,
     store,
 )
+from warren.core.messages.message import Message
+from warren.core.storage.disk.engine import DiskEngine
+from warren.core.storage.disk.errors import DamagedRecordError
+from warren.core.storage.disk.records import FAILURES_MAX, decode_failed, encode_failed
 
 QUEUE = 1
 

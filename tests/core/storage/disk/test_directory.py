@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import StorageError
-from core.storage.disk.records import FORMAT_VERSION, SEGMENT_MAGIC, encode_segment_header
 from tests.core.storage.support import open_disk, recover_bodies, segment_files, store
+from warren.core.errors import StorageError
+from warren.core.storage.disk.records import FORMAT_VERSION, SEGMENT_MAGIC, encode_segment_header
 
 
 def test_missing_directories_are_made_for_the_owner_alone(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_a_newer_format_is_refused_and_left_alone(tmp_path: Path, monkeypatch: p
     store(engine, [b"one"])
     engine.close()
     with monkeypatch.context() as newer:
-        newer.setattr("core.storage.disk.records.FORMAT_VERSION", FORMAT_VERSION + 1)
+        newer.setattr("warren.core.storage.disk.records.FORMAT_VERSION", FORMAT_VERSION + 1)
         header = encode_segment_header(1 << 30, 0)
     newer_file = tmp_path / "messages" / f"{1 << 30:016x}.log"
     newer_file.write_bytes(header)

@@ -17,10 +17,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from core.message import UNSTORED, Message
-from core.storage.disk.engine import DiskEngine
-from core.storage.disk.records import SEGMENT_HEADER_SIZE
-from core.storage.engine import Flush
 from tests.core.storage.support import (
     crash_copy,
     flush,
@@ -30,6 +26,10 @@ from tests.core.storage.support import (
     record_ranges,
     segment_files,
 )
+from warren.core.messages.message import UNSTORED, Message
+from warren.core.storage.disk.engine import DiskEngine
+from warren.core.storage.disk.records import SEGMENT_HEADER_SIZE
+from warren.core.storage.engine import Flush
 
 Entry = tuple[int, int]
 """(queue id, message number): message numbers grow in the order of appending."""

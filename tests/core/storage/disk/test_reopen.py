@@ -7,9 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from core.address import Address
-from core.properties import Properties
-from core.storage.disk.engine import DiskEngine
 from tests.core.storage.support import (
     TINY_SEGMENT_BYTES,
     crash_copy,
@@ -21,6 +18,9 @@ from tests.core.storage.support import (
     segment_files,
     store,
 )
+from warren.core.messages.address import Address
+from warren.core.messages.properties import Properties
+from warren.core.storage.disk.engine import DiskEngine
 
 
 @pytest.fixture

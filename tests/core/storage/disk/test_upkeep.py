@@ -8,9 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from core.message import Message
-from core.storage.disk.compaction import CompactionJob, DeletionJob
-from core.storage.disk.engine import DiskEngine
 from tests.core.storage.support import (
     TINY_SEGMENT_BYTES,
     flush,
@@ -21,6 +18,9 @@ from tests.core.storage.support import (
     segment_files,
     store,
 )
+from warren.core.messages.message import Message
+from warren.core.storage.disk.compaction import CompactionJob, DeletionJob
+from warren.core.storage.disk.engine import DiskEngine
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""AMQP 0-9-1's frames, methods and content headers as bytes and back; knows no connection."""

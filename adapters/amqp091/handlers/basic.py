@@ -1,0 +1,164 @@
+"""basic.*, except publishing: consuming, polling, acknowledging (AMQP 0-9-1 1.8; spec A.7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from warren.adapters.amqp091.codec import methods
+from warren.adapters.amqp091.codec.constants import FRAME_OVERHEAD_BYTES
+from warren.adapters.amqp091.codec.framing import content_frames
+from warren.adapters.amqp091.consumer import AmqpConsumer
+from warren.adapters.amqp091.settling import settle
+from warren.core.clients.limits import check_consumer
+from warren.core.declaring.bindings import REPLY_QUEUE
+from warren.core.declaring.names import generated_name, unguessable
+from warren.core.declaring.queues import accessible_queue, end_consumer
+from warren.core.errors import NotAllowed, NotImplementedByBroker, PreconditionFailed
+from warren.core.messages.shown import shown_properties
+from warren.core.queues.classic.queue import ClassicQueue
+from warren.core.queues.unacked import requeue_all
+from warren.core.routing.vhost import REPLY_PREFIX
+
+if TYPE_CHECKING:
+    from warren.adapters.amqp091.channel import Channel
+
+
+def qos(channel: Channel, method: methods.BasicQos) -> None:
+    """basic.qos: for consumers to come, each; or with global, for all of the channel together."""
+    if method.prefetch_size:
+        raise NotImplementedByBroker(
+            f"prefetch_size!=0 ({method.prefetch_size}): limit the number of messages by prefetch_count instead"
+        )
+    if method.global_:
+        channel.set_global_limit(method.prefetch_count)
+    else:
+        channel.prefetch = method.prefetch_count
+    channel.send(methods.BasicQosOk())
+
+
+def consume(channel: Channel, method: methods.BasicConsume) -> None:
+    """basic.consume; consume-ok goes out before the first delivery."""
+    tag = method.consumer_tag or generated_name("amq.ctag")
+    if tag in channel.consumers:
+        raise NotAllowed(f"attempt to reuse consumer tag '{tag}' on channel {channel.number}")
+    check_consumer(channel.client.vhost.broker, len(channel.consumers))
+    if method.queue == REPLY_QUEUE:
+        _consume_replies(channel, method, tag)
+    else:
+        queue = accessible_queue(channel.client, channel.queue_name(method.queue), "read")
+        if channel.global_limit and not queue.shares_prefetch:
+            raise NotImplementedByBroker(
+                f"{queue.description} of type {queue.type_name} can't be consumed from under a global prefetch; "
+                "use basic.qos without global"
+            )
+        consumer = AmqpConsumer(
+            channel,
+            queue,
+            tag,
+            no_ack=method.no_ack,
+            exclusive=method.exclusive,
+            prefetch=channel.prefetch,
+            arguments=method.arguments,
+        )
+        queue.add_consumer(consumer)
+        channel.consumers[tag] = consumer
+        if not consumer.no_ack:
+            queue.vhost.broker.ack_timeouts.added(consumer)
+    if not method.nowait:
+        channel.send(methods.BasicConsumeOk(tag))
+
+
+def cancel(channel: Channel, method: methods.BasicCancel) -> None:
+    """basic.cancel; an unknown tag is fine."""
+    consumer = channel.consumers.pop(method.consumer_tag, None)
+    if consumer is not None:
+        end_consumer(consumer)
+        if consumer in channel.starved:
+            channel.starved.remove(consumer)
+        if consumer.queue is channel.reply_queue:
+            channel.end_reply_consumer()
+    if not method.nowait:
+        channel.send(methods.BasicCancelOk(method.consumer_tag))
+
+
+def cancel_ok(channel: Channel, method: methods.BasicCancelOk) -> None:
+    """A client's answer to a cancel of ours: nothing is left to do."""
+
+
+def get(channel: Channel, method: methods.BasicGet) -> None:
+    """basic.get: the message at the head, if any."""
+    queue = accessible_queue(channel.client, channel.queue_name(method.queue), "read")
+    found = queue.get(no_ack=method.no_ack, client=channel.client, channel_number=channel.number)
+    if found is None:
+        channel.send(methods.BasicGetEmpty())
+        return
+    message, redelivered = found
+    properties = shown_properties(queue, message, redelivered=redelivered)
+    channel.delivery_tag += 1
+    tag = channel.delivery_tag
+    if not method.no_ack:
+        channel.unacked[tag] = (queue, message, None)
+    address = message.address
+    channel.send(methods.BasicGetOk(tag, redelivered, address.exchange, address.routing_key, queue.ready_count))
+    connection = channel.connection
+    connection.outbox.write(
+        content_frames(
+            channel.number,
+            properties.raw,
+            message.body,
+            connection.frame_max - FRAME_OVERHEAD_BYTES,
+        )
+    )
+
+
+def ack(channel: Channel, method: methods.BasicAck) -> None:
+    """basic.ack."""
+    settle(channel, method.delivery_tag, multiple=method.multiple, outcome="ack")
+
+
+def nack(channel: Channel, method: methods.BasicNack) -> None:
+    """basic.nack; returning a message this way is no failure of its delivery (spec A.7)."""
+    outcome = "return" if method.requeue else "discard"
+    settle(channel, method.delivery_tag, multiple=method.multiple, outcome=outcome)
+
+
+def reject(channel: Channel, method: methods.BasicReject) -> None:
+    """basic.reject."""
+    outcome = "requeue" if method.requeue else "discard"
+    settle(channel, method.delivery_tag, multiple=False, outcome=outcome)
+
+
+def recover(channel: Channel, method: methods.BasicRecover) -> None:
+    """basic.recover: everything unacknowledged returns to its queue."""
+    _recover(channel, requeue=method.requeue)
+    channel.send(methods.BasicRecoverOk())
+
+
+def recover_async(channel: Channel, method: methods.BasicRecoverAsync) -> None:
+    """basic.recover-async: the same without an answer."""
+    _recover(channel, requeue=method.requeue)
+
+
+def _recover(channel: Channel, *, requeue: bool) -> None:
+    if not requeue:
+        raise NotImplementedByBroker("requeue=false is not supported by basic.recover; use requeue=true")
+    consumers = [consumer for _, _, consumer in channel.unacked.values() if isinstance(consumer, AmqpConsumer)]
+    requeue_all(channel.unacked)
+    for consumer in consumers:
+        consumer.acknowledged()
+
+
+def _consume_replies(channel: Channel, method: methods.BasicConsume, tag: str) -> None:
+    """Direct reply-to: a queue of this channel alone, known by an unguessable name (spec A.7)."""
+    if not method.no_ack:
+        raise PreconditionFailed("reply consumer cannot acknowledge: consume replies with no_ack=true")
+    if channel.reply_queue is not None:
+        raise PreconditionFailed("reply consumer already set: one per channel")
+    vhost = channel.client.vhost
+    queue = ClassicQueue(vhost, REPLY_PREFIX + unguessable())
+    consumer = AmqpConsumer(channel, queue, tag, no_ack=True, exclusive=True, prefetch=0, arguments=method.arguments)
+    queue.add_consumer(consumer)
+    channel.consumers[tag] = consumer
+    channel.reply_queue = queue
+    vhost.reply_queues[queue.name] = queue
+    vhost.changed()

@@ -1,0 +1,151 @@
+"""Publishing in MQTT's terms: by topic, with the retain flag; for wills, retained messages and the broker's own topics.
+
+A topic is a routing key of a topic exchange (names.py); `$queue/NAME` is the queue NAME itself.  A topic that is too
+long for a routing key travels in a header, and the key is as much of its beginning as fits.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from warren.core.messages.address import fits_key, short_key
+from warren.core.messages.internal_headers import PUBLISH_QOS, RETAIN, RETAINED_FOR, TOPIC, publish_qos
+from warren.core.messages.message import Message
+from warren.core.messages.properties import EMPTY, Properties, encode_properties
+from warren.core.routing.route import Route
+from warren.core.routing.vhost import DEFAULT_EXCHANGE, Outcome
+
+if TYPE_CHECKING:
+    from warren.adapters.mqtt.sessions.names import TopicNames
+    from warren.adapters.mqtt.sessions.session import MqttSession
+    from warren.adapters.mqtt.sessions.subscription import MqttSubscription
+    from warren.core.routing.vhost import VirtualHost
+
+_log = logging.getLogger("warren.mqtt")
+
+CUT_BYTES_MIN: Final = 252
+"""A routing key that was cut has at least so many bytes: the last character may not fit in whole."""
+
+QUEUE_PREFIX: Final = "$queue/"
+
+PERSISTENT: Final = encode_properties(delivery_mode=2)
+EXACTLY_ONCE: Final = encode_properties(delivery_mode=2, headers={PUBLISH_QOS: 2})
+BY_QOS: Final = (EMPTY, PERSISTENT, EXACTLY_ONCE)
+"""The properties of a message that has no others, by its QoS; shared by all messages."""
+
+_RETAINED_BY_QOS: Final = (
+    encode_properties(headers={RETAIN: True}),
+    encode_properties(delivery_mode=2, headers={RETAIN: True}),
+    encode_properties(delivery_mode=2, headers={RETAIN: True, PUBLISH_QOS: 2}),
+)
+
+
+def plain_properties(qos: int, *, retain: bool) -> Properties:
+    """The properties of a message that has no others."""
+    return _RETAINED_BY_QOS[qos] if retain else BY_QOS[qos]
+
+
+def address_of(names: TopicNames, topic: str) -> tuple[str, str]:
+    """The exchange and the routing key that a topic stands for."""
+    if topic.startswith(QUEUE_PREFIX):
+        return DEFAULT_EXCHANGE, topic[len(QUEUE_PREFIX) :]
+    return names.exchange, names.key_of(topic)
+
+
+def with_topic(properties: Properties, topic: str, key: str) -> Properties:
+    """The properties of a message with this topic: as they are, unless its routing key can't hold the topic."""
+    if fits_key(key):
+        return properties
+    return properties.with_header_entries({TOPIC: topic})
+
+
+def may_be_cut(key: str) -> bool:
+    """True for a routing key that is so long that it may be the beginning of a topic only."""
+    return len(key) * 4 > CUT_BYTES_MIN and len(key.encode("utf-8", "surrogateescape")) >= CUT_BYTES_MIN
+
+
+def topic_of_message(names: TopicNames, message: Message) -> str:
+    """The topic that a message was published to, wherever that was; empty for the empty routing key."""
+    key = message.address.routing_key
+    if may_be_cut(key) and message.properties.has_headers:
+        topic = (message.properties.headers or {}).get(TOPIC)
+        # Who publishes elsewhere what it got, header and all, doesn't mean this topic.
+        if isinstance(topic, str) and short_key(names.key_of(topic)) == key:
+            return topic
+    return names.topic_of(key)
+
+
+def publish(
+    vhost: VirtualHost, topic: str, body: bytes, properties: Properties, *, retain: bool, publisher: str = ""
+) -> Outcome:
+    """Publish a message of the broker's, or of the client `publisher` that is gone; no permission is asked for."""
+    broker = vhost.broker
+    sessions = broker.mqtt.of(vhost)
+    exchange, key = address_of(broker.mqtt.names, topic)
+    if exchange != DEFAULT_EXCHANGE:
+        properties = with_topic(properties, topic, key)
+        if exchange not in vhost.exchanges:
+            _log.warning("'%s' is not published: vhost '%s' has no exchange '%s'", topic, vhost.name, exchange)
+            return Outcome.TAKEN
+    route = vhost.route(exchange, key, properties.headers, (), properties)
+    session = sessions.sessions.get(publisher) if publisher else None
+    if session is not None:
+        route = without_own(route, session, topic)
+    message = Message(broker.next_sequence(), route.address, properties, body, 0, len(body), 0, broker.now_ms)
+    outcome = vhost.publish(route, message)
+    if retain:
+        sessions.retained.put(topic, message, publisher)
+    return outcome
+
+
+def without_own(route: Route, session: MqttSession, topic: str) -> Route:
+    """The way of a message without its publisher's own queue, if that wants none of its own (MQTT-3.8.3-3)."""
+    own = session.queue
+    if own is None or own not in route.queues or not all(each.no_local for each in session.matching(topic)):
+        return route
+    others = tuple(queue for queue in route.queues if queue is not own)
+    return Route(
+        route.address,
+        others,
+        routed=bool(others or route.holders),
+        cacheable=route.cacheable,
+        observers=route.observers,
+        holders=route.holders,
+        extra_keys=route.extra_keys,
+    )
+
+
+def send_retained(session: MqttSession, subscription: MqttSubscription) -> None:
+    """Give a session the retained messages that a subscription of its own matches (MQTT 5 3.3.1.3)."""
+    registry = session.registry
+    registry.system_topics.refresh(subscription.words)
+    found = sorted(registry.retained.match(subscription.words), key=lambda each: each[1].published_at_ms)
+    queue = session.queue
+    if queue is None:
+        return
+    broker = registry.broker
+    for topic, message in found:
+        if subscription.no_local and registry.retained.publisher_of(topic) == session.client_id:
+            continue
+        qos = min(publish_qos(message.properties), subscription.qos)
+        entries: dict[str, int] = {RETAINED_FOR: subscription.identifier}
+        if qos == 2:
+            entries[PUBLISH_QOS] = 2
+        properties = message.properties.with_changes(delivery_mode=2 if qos else None)
+        properties = properties.with_header_entries(entries, [PUBLISH_QOS, RETAIN])
+        copy = Message(
+            broker.next_sequence(),
+            message.address,
+            properties,
+            message.content,
+            message.body_at,
+            message.body_size,
+            0,
+            message.published_at_ms,
+        )
+        queue.append(copy)
+        if properties.expiration is not None:
+            queue.expects_expiry()
+        if qos and queue.store_id:
+            broker.store.append(copy, (queue.store_id,))

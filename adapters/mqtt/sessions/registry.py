@@ -1,0 +1,315 @@
+"""The MQTT sessions of a virtual host, by client identifier; how they share queues, and how they come back.
+
+Its retained messages and wills are here, too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, cast
+
+from warren.adapters.mqtt.sessions import publishing
+from warren.adapters.mqtt.sessions.publishing import QUEUE_PREFIX
+from warren.adapters.mqtt.sessions.retained import RetainedMessages
+from warren.adapters.mqtt.sessions.session import MqttSession
+from warren.adapters.mqtt.sessions.session_queue import MqttQueue
+from warren.adapters.mqtt.sessions.subscription import MqttSubscription, subscription_from
+from warren.adapters.mqtt.sessions.system_topics import SystemTopics
+from warren.adapters.mqtt.sessions.wills import WillMessage, Wills
+from warren.core.declaring.bindings import add_binding, forget_bindings
+from warren.core.declaring.queues import create_queue, remove_queue
+from warren.core.errors import NotFound, ResourceLocked
+from warren.core.exchanges.binding import EMPTY_TABLE_RAW, Binding, binding_key
+from warren.core.messages.field_table import encode_table
+from warren.core.queues.registry import register
+
+if TYPE_CHECKING:
+    from warren.core.broker import Broker
+    from warren.core.clients.client import Client
+    from warren.core.queues.classic.queue import ClassicQueue
+    from warren.core.routing.vhost import VirtualHost
+    from warren.core.storage.definitions.store import JSON
+
+register(MqttQueue, internal=True)
+
+SESSION_KIND: Final = "mqtt_session"
+
+SESSION_QUEUE_PREFIX: Final = "mqtt-subscription-"
+SHARED_QUEUE_PREFIX: Final = "mqtt-shared-"
+
+NAME_BYTES_MAX: Final = 255
+"""A queue's name is a shortstr (AMQP 0-9-1 4.2.5.3)."""
+
+_ARGUMENTS: Final = {"x-queue-type": MqttQueue.type_name}
+_ARGUMENTS_RAW: Final = encode_table(_ARGUMENTS)
+
+
+class MqttSessions:
+    """The sessions of one virtual host.
+
+    records: sessions by the store numbers of their own.  connected_count, connected_most: clients that are connected
+    now, and that were at a time.  shared_count: of `subscription_count`, those to shared subscriptions.
+    """
+
+    def __init__(self, broker: Broker, vhost: VirtualHost) -> None:
+        self.broker = broker
+        self.vhost = vhost
+        self.sessions: dict[str, MqttSession] = {}
+        self.records: dict[int, MqttSession] = {}
+        self.retained = RetainedMessages(broker, vhost.name)
+        self.wills = Wills(broker, vhost.name, self.publish_will)
+        self.system_topics = SystemTopics(self)
+        self.subscription_count = 0
+        self.shared_count = 0
+        self.connected_count = 0
+        self.connected_most = 0
+        self._shared: dict[tuple[str, str], tuple[ClassicQueue, int]] = {}
+
+    # Sessions
+
+    def open(self, client_id: str, *, clean_start: bool, expiry_s: int) -> tuple[MqttSession, bool]:
+        """The session of a client that connects, and whether it was there.  Whoever held it is told first."""
+        session = self.sessions.get(client_id)
+        if session is not None and session.holder is not None:
+            session.holder.taken_over()
+            session = self.sessions.get(client_id)
+        if session is not None and (clean_start or session.has_lost_queue):
+            session.end()
+            session = None
+        if session is not None:
+            return session, True
+        session = self.sessions[client_id] = MqttSession(self, client_id, expiry_s)
+        return session, False
+
+    def attached(self) -> None:
+        """One client more is connected."""
+        self.connected_count += 1
+        self.connected_most = max(self.connected_most, self.connected_count)
+        self.broker.mqtt.connections_made += 1
+        self.broker.mqtt.rates.watch()
+
+    def detached(self) -> None:
+        """One client less."""
+        self.connected_count -= 1
+        if not self.connected_count and not self.broker.mqtt.connected_count:
+            self.broker.mqtt.rates.rest()
+
+    def forget(self, session: MqttSession) -> None:
+        """A session has ended: its queue and its row go, and so does its name unless it is another's already."""
+        if session.queue is not None:
+            remove_queue(self.vhost, session.queue)
+            session.queue = None
+        if self.sessions.get(session.client_id) is session:
+            del self.sessions[session.client_id]
+        for number in session.numbers:
+            self.records.pop(number, None)
+        if session.stored:
+            self.broker.definitions.delete(SESSION_KIND, self.vhost.name, session.client_id)
+
+    def check_subscribe(self, client: Client, client_id: str, subscription: MqttSubscription) -> None:
+        """AccessRefused (403) for what the user may not do (spec C.4)."""
+        users = self.broker.users
+        user, vhost = client.user.name, self.vhost.name
+        if subscription.queue_name:
+            users.check(user, vhost, "queue", subscription.queue_name, "read")
+            return
+        name = shared_queue_name(subscription) if subscription.group else session_queue_name(client_id)
+        for verb in ("configure", "write", "read"):
+            users.check(user, vhost, "queue", name, verb)
+        names = self.broker.mqtt.names
+        users.check(user, vhost, "exchange", names.exchange, "read")
+        key = names.binding_key_of(subscription.topic_filter)
+        users.check_topic(user, vhost, names.exchange, key, "read", {"client_id": client_id})
+        self.check_exchange()
+
+    def check_exchange(self) -> None:
+        """NotFound (404) says that the exchange of all topics isn't there, or isn't one that can be used."""
+        name = self.broker.mqtt.names.exchange
+        exchange = self.vhost.exchanges.get(name)
+        if exchange is None or exchange.type_name != "topic" or not exchange.durable:
+            raise NotFound(
+                f"there is no durable topic exchange '{name}' in vhost '{self.vhost.name}', and MQTT is configured to "
+                "use it (mqtt_exchange): declare it"
+            )
+
+    def make_queue(self, session: MqttSession, client: Client) -> ClassicQueue:
+        """The queue of a session, made when it first subscribes; a client's own ends with its connection."""
+        name = session_queue_name(session.client_id)
+        existing = self.vhost.queues.get(name)
+        if isinstance(existing, MqttQueue) and existing.owner is None:
+            remove_queue(self.vhost, existing)
+            existing = None
+        _check_free(existing, name)
+        queue = create_queue(
+            self.vhost,
+            name,
+            durable=session.stored,
+            owner=None if session.stored else client,
+            arguments=_ARGUMENTS,
+            arguments_raw=_ARGUMENTS_RAW,
+        )
+        return cast("ClassicQueue", queue)
+
+    def bind(self, queue: ClassicQueue, topic_filter: str) -> None:
+        """Let messages come to the queue whose topics match."""
+        names = self.broker.mqtt.names
+        binding = Binding(names.exchange, queue, names.binding_key_of(topic_filter), {}, EMPTY_TABLE_RAW)
+        add_binding(self.vhost, self.vhost.exchange(names.exchange), binding)
+
+    def unbind(self, queue: ClassicQueue, topic_filter: str) -> None:
+        """The other way round."""
+        names = self.broker.mqtt.names
+        exchange = self.vhost.exchanges.get(names.exchange)
+        if exchange is None:
+            return
+        binding = exchange.get(binding_key("queue", queue.name, names.binding_key_of(topic_filter), {}))
+        if binding is not None:
+            exchange.remove(binding.key)
+            forget_bindings(self.vhost, [binding])
+            self.vhost.changed()
+
+    def subscription_changed(self, now: MqttSubscription | None, before: MqttSubscription | None) -> None:
+        """Count, and have what connections remember of topics looked up again."""
+        self.subscription_count += (now is not None) - (before is not None)
+        self.shared_count += (now is not None and bool(now.group)) - (before is not None and bool(before.group))
+        self.system_topics.subscription_changed(now, before)
+        if now is not None and before is not None:
+            self.vhost.changed()
+
+    # Shared subscriptions
+
+    def join(self, subscription: MqttSubscription) -> None:
+        """A session is one more of a group.
+
+        The queue is durable whoever comes first, since a session that survives restarts may join at any time; at a
+        start without any such member, it goes.
+        """
+        key = (subscription.group, subscription.topic_filter)
+        found = self._shared.get(key)
+        if found is not None:
+            self.bind(found[0], subscription.topic_filter)
+            self._shared[key] = (found[0], found[1] + 1)
+            return
+        name = shared_queue_name(subscription)
+        _check_free(self.vhost.queues.get(name), name)
+        queue = create_queue(self.vhost, name, durable=True, arguments=_ARGUMENTS, arguments_raw=_ARGUMENTS_RAW)
+        shared = cast("MqttQueue", queue)
+        shared.share()
+        self._shared[key] = (shared, 1)
+        self.bind(shared, subscription.topic_filter)
+
+    def leave(self, subscription: MqttSubscription) -> None:
+        """One less; the last one takes the queue with it."""
+        key = (subscription.group, subscription.topic_filter)
+        found = self._shared.get(key)
+        if found is None:
+            return
+        if found[1] > 1:
+            self._shared[key] = (found[0], found[1] - 1)
+            return
+        del self._shared[key]
+        remove_queue(self.vhost, found[0])
+
+    def queue_of(self, session: MqttSession, subscription: MqttSubscription) -> ClassicQueue | None:
+        """Where a subscription's messages come from; None when a named queue is gone."""
+        if subscription.group:
+            found = self._shared.get((subscription.group, subscription.topic_filter))
+            return found[0] if found is not None else None
+        if subscription.queue_name:
+            return cast("ClassicQueue | None", self.vhost.queues.get(subscription.queue_name))
+        return session.queue
+
+    # Wills
+
+    def publish_will(self, client_id: str, will: WillMessage) -> None:
+        """A will's time has come.  It counts as published by its client, also where that wants none of its own."""
+        publishing.publish(self.vhost, will.topic, will.body, will.properties, retain=will.retain, publisher=client_id)
+
+    # Restart
+
+    def restore_session(self, client_id: str, row: Mapping[str, JSON]) -> None:
+        """Take a session's row."""
+        session = self.sessions[client_id] = MqttSession(self, client_id, int(str(row["expiry_s"])))
+        session.stored = True
+        detached = row["detached_at_ms"]
+        session.detached_at_ms = None if detached is None else int(str(detached))
+        rows = cast("Sequence[Mapping[str, JSON]]", row["subscriptions"])
+        session.restore(int(str(row["inbound"])), int(str(row["outbound"])), [subscription_from(each) for each in rows])
+
+    def restored(self) -> None:
+        """Queues and bindings are there: join them with their sessions; those that ended with the broker go."""
+        for session in list(self.sessions.values()):
+            queue = self.vhost.queues.get(session_queue_name(session.client_id))
+            if isinstance(queue, MqttQueue):
+                session.queue = queue
+            for subscription in list(session.subscriptions.values()):
+                if subscription.group:
+                    self._restore_shared(subscription)
+                self._bind_again(session, subscription)
+                self.subscription_changed(subscription, None)
+            if session.detached_at_ms is None:
+                session.detached_at_ms = self.broker.now_ms
+                session.save()
+            if session.expiry_s:
+                session.expect_return()
+            else:
+                session.end()
+        known = {id(session.queue) for session in self.sessions.values()}
+        known |= {id(queue) for queue, _ in self._shared.values()}
+        for queue in list(self.vhost.queues.values()):
+            if isinstance(queue, MqttQueue) and id(queue) not in known:
+                remove_queue(self.vhost, queue)
+
+    def _restore_shared(self, subscription: MqttSubscription) -> None:
+        key = (subscription.group, subscription.topic_filter)
+        queue = self.vhost.queues.get(shared_queue_name(subscription))
+        if key not in self._shared and isinstance(queue, MqttQueue):
+            queue.share()
+            self._shared[key] = (queue, 1)
+        else:
+            self.join(subscription)
+
+    def _bind_again(self, session: MqttSession, subscription: MqttSubscription) -> None:
+        """Another exchange may be configured now, or another translation of topics."""
+        queue = self.queue_of(session, subscription)
+        if (
+            queue is not None
+            and not subscription.queue_name
+            and self.broker.mqtt.names.exchange in self.vhost.exchanges
+        ):
+            self.bind(queue, subscription.topic_filter)
+
+    def close(self) -> None:
+        """The virtual host is gone."""
+        for session in list(self.sessions.values()):
+            session.end()
+        self.system_topics.stop()
+
+
+def session_queue_name(client_id: str) -> str:
+    """The name of a session's queue, `mqtt-subscription-CLIENT`; with a hash where that would be too long."""
+    return _name(SESSION_QUEUE_PREFIX, client_id)
+
+
+def shared_queue_name(subscription: MqttSubscription) -> str:
+    """The name of the queue that a group shares, `mqtt-shared-GROUP/FILTER`."""
+    return _name(SHARED_QUEUE_PREFIX, f"{subscription.group}/{subscription.topic_filter}")
+
+
+def queue_name_in(filter: str) -> str:
+    """NAME of the filter `$queue/NAME`; empty for any other filter."""
+    return filter[len(QUEUE_PREFIX) :] if filter.startswith(QUEUE_PREFIX) else ""
+
+
+def _name(prefix: str, text: str) -> str:
+    name = prefix + text
+    if len(name.encode("utf-8", "surrogateescape")) <= NAME_BYTES_MAX:
+        return name
+    return prefix + hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _check_free(queue: object, name: str) -> None:
+    """Refuse a session whose queue's name is another program's."""
+    if queue is not None:
+        raise ResourceLocked(f"queue '{name}' is there already and belongs to no MQTT session; delete it first")

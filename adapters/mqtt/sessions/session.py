@@ -1,0 +1,394 @@
+"""One client's session: its subscriptions, what is under way to it and from it, and what of that is on disk.
+
+Theory of operation
+-------------------
+A session is *attached* while its client is connected; its holder is the adapter's connection.  One that outlives its
+connection (`stored`) has a durable queue and a row in the definitions; any other ends when it is detached.
+
+Outgoing messages of QoS 1 and 2 are in `outgoing` by packet identifier, in the order of sending, until the client is
+done with them; they stay there, unacknowledged in their queue, while the client is away, and are sent again when it
+comes back.  After a restart those of QoS 1 are in their queue again.
+
+QoS 2 is exactly once, also across a crash, because its packet identifiers are on disk wherever forgetting one would
+double or lose a message.  A stored session has two numbers in the message store for that, next to its queue's:
+
+    inbound     a record per packet identifier that was received and not released.  It is written in one group with the
+                message's own publishing, so either both are there or none; PUBREC waits for that, and PUBCOMP for its
+                settling.
+    outbound    before a message is sent, it moves from its queue to here, in one group, together with its packet
+                identifier; PUBLISH waits for that.  After PUBREC it is replaced by a record that says "released", in
+                one group; PUBREL waits for that.  PUBCOMP settles it.
+
+The waiting is the adapter's business: what has to wait is marked `stores` here.  Moving costs writing the message once
+more; in return nothing ever has to be looked up by a position that isn't known yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from warren.adapters.mqtt.sessions.outgoing import RELEASED_BY_CLIENT, WAITING, Outgoing
+from warren.adapters.mqtt.sessions.records import make_record, outbound_copy, outgoing_of, packet_id_of
+from warren.adapters.mqtt.sessions.subscription import MqttSubscription
+from warren.core.exchanges.topic_trie import TopicTrie
+from warren.core.messages.internal_headers import PACKET_ID, RELEASED
+from warren.core.messages.message import Message
+from warren.core.queues.classic.queue import ClassicQueue
+
+if TYPE_CHECKING:
+    from warren.adapters.mqtt.sessions.holder import Holder
+    from warren.adapters.mqtt.sessions.registry import MqttSessions
+    from warren.core.clients.client import Client
+    from warren.core.deadlines import Deadline
+
+PACKET_ID_MAX: Final = 65_535
+
+EXPIRY_NEVER: Final = 0xFFFF_FFFF
+"""The expiry of a session that doesn't expire, in seconds (MQTT 5 3.1.2.11.2)."""
+
+
+class MqttSession:
+    """See the head of this file; made by the registry.
+
+    expiry_s: how long it outlives its connection.  stored: it is on disk.  sent_number: of the last message of QoS 1 or
+    2 that was sent.  inbound: packet identifiers of QoS 2
+    messages that came and weren't released, with their records.
+    """
+
+    __slots__ = (
+        "_expiry",
+        "_inbound_id",
+        "_outbound_id",
+        "_packet_id",
+        "_trie",
+        "client_id",
+        "detached_at_ms",
+        "ended",
+        "expiry_s",
+        "holder",
+        "inbound",
+        "outgoing",
+        "queue",
+        "registry",
+        "sent_number",
+        "stored",
+        "subscriptions",
+    )
+
+    def __init__(self, registry: MqttSessions, client_id: str, expiry_s: int) -> None:
+        self.registry = registry
+        self.client_id = client_id
+        self.expiry_s = expiry_s
+        self.stored = expiry_s > 0
+        self.holder: Holder | None = None
+        self.ended = False
+        self.detached_at_ms: int | None = None
+        self.queue: ClassicQueue | None = None
+        self.subscriptions: dict[str, MqttSubscription] = {}
+        self.outgoing: dict[int, Outgoing] = {}
+        self.inbound: dict[int, Message | None] = {}
+        self._trie: TopicTrie[MqttSubscription] | None = None
+        self._packet_id = 0
+        self.sent_number = 0
+        self._expiry: Deadline | None = None
+        self._inbound_id = 0
+        self._outbound_id = 0
+
+    # Subscriptions
+
+    def subscribe(self, client: Client, subscription: MqttSubscription) -> bool:
+        """Add a subscription or replace the one of the same filter; False when it replaced one.
+
+        What it may do was checked (`MqttSessions.check_subscribe`).  Raises ResourceLocked (405) when another program
+        has a queue of the session's name, NotFound (404) for `$queue/NAME` without such a queue.
+        """
+        before = self.subscriptions.get(subscription.filter)
+        if subscription.is_own:
+            if self.queue is None:
+                self.queue = self.registry.make_queue(self, client)
+            self.registry.bind(self.queue, subscription.topic_filter)
+            self._match_also(subscription, before)
+        elif subscription.group and before is None:
+            self.registry.join(subscription)
+        elif subscription.queue_name:
+            self.registry.vhost.queue(subscription.queue_name)
+        self.subscriptions[subscription.filter] = subscription
+        self.registry.subscription_changed(subscription, before)
+        self.save()
+        return before is None
+
+    def unsubscribe(self, filter: str) -> MqttSubscription | None:
+        """Take a subscription away; None when there was none.  Messages that it brought already still come."""
+        subscription = self.subscriptions.pop(filter, None)
+        if subscription is None:
+            return None
+        if subscription.is_own:
+            if self._trie is not None:
+                self._trie.remove(subscription.words, subscription)
+            if self.queue is not None:
+                self.registry.unbind(self.queue, subscription.topic_filter)
+        elif subscription.group:
+            self.registry.leave(subscription)
+        self.registry.subscription_changed(None, subscription)
+        self.save()
+        return subscription
+
+    def matching(self, topic: str) -> list[MqttSubscription]:
+        """The session's own subscriptions that match a topic, each once."""
+        return self._trie.match(topic.split("/")) if self._trie is not None else []
+
+    def _match_also(self, subscription: MqttSubscription, before: MqttSubscription | None) -> None:
+        if self._trie is None:
+            self._trie = TopicTrie.for_mqtt()
+        if before is not None:
+            self._trie.remove(before.words, before)
+        self._trie.insert(subscription.words, subscription)
+
+    # Messages to the client
+
+    def next_packet_id(self) -> int:
+        """A packet identifier that isn't in use."""
+        packet_id = self._packet_id % PACKET_ID_MAX + 1
+        while packet_id in self.outgoing:
+            packet_id = packet_id % PACKET_ID_MAX + 1
+        self._packet_id = packet_id
+        return packet_id
+
+    def send(self, message: Message, queue: ClassicQueue, qos: int, source: str) -> Outgoing:
+        """A message of QoS 1 or 2 is about to be sent; in state WAITING it has to wait for the next flush."""
+        outgoing = Outgoing(self.next_packet_id(), message, queue, qos, source)
+        outgoing.number = self.sent_number = self.sent_number + 1
+        self.outgoing[outgoing.packet_id] = outgoing
+        if qos == 2 and self.stores:
+            self._move_to_outbound(outgoing, message, queue)
+        return outgoing
+
+    def count(self, outgoing: Outgoing) -> None:
+        """It is sent again now."""
+        outgoing.number = self.sent_number = self.sent_number + 1
+
+    @property
+    def stores(self) -> bool:
+        """True when the session's QoS 2 state goes to disk."""
+        return self.stored and self.registry.broker.store.durable
+
+    def _move_to_outbound(self, outgoing: Outgoing, message: Message, queue: ClassicQueue) -> None:
+        copy = outbound_copy(message, outgoing)
+        number, store = self._outbound(), self.registry.broker.store
+        store.begin_group()
+        store.append(copy, (number,))
+        queue.acknowledge(message)
+        store.end_group()
+        outgoing.message = outgoing.record = copy
+        outgoing.queue = None
+        outgoing.state = WAITING
+
+    def acknowledge(self, packet_id: int) -> Outgoing | None:
+        """PUBACK, or PUBREC with a failure: the client is done with the message; None when there is none such."""
+        outgoing = self.outgoing.pop(packet_id, None)
+        if outgoing is not None:
+            outgoing.settle()
+            self._settle_record(outgoing)
+        return outgoing
+
+    def release(self, packet_id: int) -> Outgoing | None:
+        """PUBREC: the client has the message; None when there is none such.  PUBREL waits for a flush if `stores`."""
+        outgoing = self.outgoing.get(packet_id)
+        if outgoing is None or outgoing.qos != 2:
+            return None
+        if outgoing.state != RELEASED_BY_CLIENT:
+            outgoing.state = RELEASED_BY_CLIENT
+            outgoing.settle()
+            if self.stores:
+                store = self.registry.broker.store
+                store.begin_group()
+                self._settle_record(outgoing)
+                outgoing.record = make_record(self.registry.broker, {PACKET_ID: packet_id, RELEASED: True})
+                store.append(outgoing.record, (self._outbound(),))
+                store.end_group()
+            outgoing.message = None
+        return outgoing
+
+    def complete(self, packet_id: int) -> Outgoing | None:
+        """PUBCOMP: the packet identifier is free again; None when it isn't one that was released."""
+        outgoing = self.outgoing.get(packet_id)
+        if outgoing is None or outgoing.state != RELEASED_BY_CLIENT:
+            return None
+        del self.outgoing[packet_id]
+        self._settle_record(outgoing)
+        return outgoing
+
+    def _settle_record(self, outgoing: Outgoing) -> None:
+        if outgoing.record is not None:
+            self.registry.broker.store.settle(self._outbound_id, outgoing.record)
+            outgoing.record = None
+
+    # Messages from the client
+
+    def note_inbound(self, packet_id: int) -> None:
+        """A QoS 2 message came; called within the group of its publishing if `stores`."""
+        record = None
+        if self.stores:
+            record = make_record(self.registry.broker, {PACKET_ID: packet_id})
+            self.registry.broker.store.append(record, (self._inbound(),))
+        self.inbound[packet_id] = record
+
+    def forget_inbound(self, packet_id: int) -> bool:
+        """PUBREL; False for an unknown one.  PUBCOMP waits for a flush if `stores`."""
+        if packet_id not in self.inbound:
+            return False
+        record = self.inbound.pop(packet_id)
+        if record is not None:
+            self.registry.broker.store.settle(self._inbound_id, record)
+        return True
+
+    def _inbound(self) -> int:
+        if not self._inbound_id:
+            self._inbound_id = self._numbered()
+            self.save()
+        return self._inbound_id
+
+    def _outbound(self) -> int:
+        if not self._outbound_id:
+            self._outbound_id = self._numbered()
+            self.save()
+        return self._outbound_id
+
+    @property
+    def numbers(self) -> tuple[int, int]:
+        """Its own numbers in the store, 0 for what it doesn't have."""
+        return self._inbound_id, self._outbound_id
+
+    def _numbered(self) -> int:
+        number = self.registry.broker.definitions.next_id("queue")
+        self.registry.records[number] = self
+        return number
+
+    # Coming and going
+
+    @property
+    def has_lost_queue(self) -> bool:
+        """True when somebody deleted its queue: it can't go on (spec C.5)."""
+        found = self.registry.vhost.queues.get(self.queue.name) if self.queue is not None else None
+        return found is not self.queue or (found is None and any(each.is_own for each in self.subscriptions.values()))
+
+    def attach(self, holder: Holder, expiry_s: int) -> None:
+        """Its client is connected."""
+        self.holder = holder
+        self.registry.attached()
+        self.expiry_s = expiry_s
+        self.detached_at_ms = None
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+        self.save()
+
+    def detach(self) -> None:
+        """Its client is gone: what came by shared queues goes to others, and the session waits or ends."""
+        self.holder = None
+        self.registry.detached()
+        if self.ended:
+            return
+        self.return_shared()
+        if not self.expiry_s or not self.stored:
+            self.end()
+            return
+        self.detached_at_ms = self.registry.broker.now_ms
+        self.save()
+        self.expect_return()
+
+    def return_shared(self) -> None:
+        """What others may take goes back: QoS 1 by shared and named queues.
+
+        A message of QoS 2 stays with the client that it was sent to, and is nobody else's even if that never comes
+        back (MQTT-4.8.2-4 and -5).
+        """
+        self._return(lambda each: bool(each.source) and each.qos == 1)
+
+    def return_own(self) -> None:
+        """Before a stop in good order: what waits for a PUBACK goes back to its queue, marked as delivered."""
+        self._return(lambda each: True)
+
+    def _return(self, wanted: Callable[[Outgoing], bool]) -> None:
+        for each in list(self.outgoing.values()):
+            if each.queue is not None and each.message is not None and wanted(each):
+                del self.outgoing[each.packet_id]
+                each.queue.requeue([each.message])
+
+    def expect_return(self) -> None:
+        """Let the session expire when its time has come."""
+        if self.expiry_s != EXPIRY_NEVER and self.detached_at_ms is not None:
+            self._expiry = self.registry.broker.deadlines.schedule(
+                self.detached_at_ms + self.expiry_s * 1000, self._expired
+            )
+
+    def _expired(self, now_ms: int) -> None:
+        if self.holder is None:
+            self.registry.broker.mqtt.expired_count += 1
+            self.registry.wills.session_ended(self.client_id)
+            self.end()
+
+    def end(self) -> None:
+        """The session and everything in it is gone."""
+        if self.ended:
+            return
+        self.ended = True
+        if self._expiry is not None:
+            self._expiry.cancel()
+        store = self.registry.broker.store
+        self.return_shared()
+        for outgoing in self.outgoing.values():
+            outgoing.settle()
+            self._settle_record(outgoing)
+        self.outgoing.clear()
+        for record in self.inbound.values():
+            if record is not None:
+                store.settle(self._inbound_id, record)
+        self.inbound.clear()
+        for filter in list(self.subscriptions):
+            subscription = self.subscriptions.pop(filter)
+            if subscription.group:
+                self.registry.leave(subscription)
+            self.registry.subscription_changed(None, subscription)
+        self.registry.forget(self)
+
+    # Restart
+
+    def save(self) -> None:
+        """Write its row, if it has one."""
+        if not self.stored or self.ended:
+            return
+        self.registry.broker.definitions.put(
+            "mqtt_session",
+            self.registry.vhost.name,
+            self.client_id,
+            {
+                "expiry_s": self.expiry_s,
+                "inbound": self._inbound_id,
+                "outbound": self._outbound_id,
+                "detached_at_ms": self.detached_at_ms,
+                "subscriptions": [each.row() for each in self.subscriptions.values()],
+            },
+        )
+
+    def restore(self, inbound_id: int, outbound_id: int, subscriptions: list[MqttSubscription]) -> None:
+        """Take what the row says."""
+        self._inbound_id = inbound_id
+        self._outbound_id = outbound_id
+        self.registry.records.update({number: self for number in self.numbers if number})
+        for subscription in subscriptions:
+            self.subscriptions[subscription.filter] = subscription
+            if subscription.is_own:
+                self._match_also(subscription, None)
+
+    def restore_record(self, number: int, record: Message) -> None:
+        """Take a record read back from the store; one with a packet identifier that was seen replaces it."""
+        packet_id = packet_id_of(record)
+        if number == self._inbound_id:
+            self.inbound[packet_id] = record
+            return
+        older = self.outgoing.pop(packet_id, None)
+        if older is not None:
+            self._settle_record(older)
+        self.outgoing[packet_id] = outgoing_of(record)

@@ -1,0 +1,136 @@
+"""The MQTT side of a broker: the sessions of its virtual hosts, what clients have counted, and recovery.
+
+Recovery gives rows to `restore`, calls `restored` when queues and bindings are there, and gives the entries of store
+numbers that belong to no queue to `restore_records`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from warren.adapters.mqtt.sessions import retained, wills
+from warren.adapters.mqtt.sessions.names import TopicNames
+from warren.adapters.mqtt.sessions.registry import SESSION_KIND, MqttSessions
+from warren.adapters.mqtt.sessions.session_queue import MqttQueue, QueueLimits
+from warren.adapters.mqtt.sessions.sharing import ROUND_ROBIN
+from warren.adapters.mqtt.sessions.traffic import Rates
+
+if TYPE_CHECKING:
+    from warren.core.broker import Broker
+    from warren.core.routing.vhost import VirtualHost
+    from warren.core.storage.definitions.store import JSON
+
+
+class MqttWorld:
+    """The MQTT side of one broker.
+
+    product: for $SYS.  names: what topics are called in AMQP.  shared_strategy: how groups share where no policy says
+    it.  limits: of sessions' queues.  dropped: messages that slow or absent clients didn't get, or that were too large
+    for them.  packets_, publish_ and publish_bytes_received: all that came, as read.  answers_sent: packets to clients
+    other than PUBLISH.  publish_sent, bytes_received and bytes_sent: what connections that have ended counted by
+    themselves.  connections_made, sockets_made: with and without a login.  expired_count: sessions that nobody came
+    back for.  refused_logins: connections whose login was refused and who aren't told yet, with what tells them.
+    """
+
+    def __init__(self, broker: Broker, limits: QueueLimits | None = None) -> None:
+        self.broker = broker
+        self.product = "Warren"
+        self.names = TopicNames()
+        self.shared_strategy = ROUND_ROBIN
+        self.limits = limits or QueueLimits()
+        self.dropped = 0
+        self.packets_received = 0
+        self.publish_received = 0
+        self.publish_bytes_received = 0
+        self.publish_bytes_sent = 0
+        self.answers_sent = 0
+        self.publish_sent = 0
+        self.bytes_received = 0
+        self.bytes_sent = 0
+        self.connections_made = 0
+        self.sockets_made = 0
+        self.expired_count = 0
+        self.refused_logins: dict[object, Callable[[], None]] = {}
+        self._vhosts: dict[str, MqttSessions] = {}
+        self.rates = Rates(self)
+
+    @property
+    def connected_count(self) -> int:
+        """Clients that are connected."""
+        return sum(sessions.connected_count for sessions in self._vhosts.values())
+
+    def counters(self) -> dict[str, int]:
+        """What counts up since the start of the broker, by the names that $SYS has for it."""
+        publish_sent, bytes_received, bytes_sent = self.publish_sent, self.bytes_received, self.bytes_sent
+        for sessions in self._vhosts.values():
+            for session in sessions.sessions.values():
+                if session.holder is not None:
+                    counted = session.holder.traffic()
+                    publish_sent += counted.publish_sent
+                    bytes_received += counted.bytes_received
+                    bytes_sent += counted.bytes_sent
+        return {
+            "messages/received": self.packets_received,
+            "messages/sent": publish_sent + self.answers_sent,
+            "publish/received": self.publish_received,
+            "publish/sent": publish_sent,
+            "publish/dropped": self.dropped,
+            "bytes/received": bytes_received,
+            "bytes/sent": bytes_sent,
+            "connections": self.connections_made,
+            "sockets": self.sockets_made,
+        }
+
+    def of(self, vhost: VirtualHost) -> MqttSessions:
+        """The sessions of a virtual host."""
+        found = self._vhosts.get(vhost.name)
+        if found is None or found.vhost is not vhost:
+            found = self._vhosts[vhost.name] = MqttSessions(self.broker, vhost)
+        return found
+
+    def all(self) -> list[MqttSessions]:
+        """Those of every virtual host that has any."""
+        return list(self._vhosts.values())
+
+    def forget_vhost(self, name: str) -> None:
+        """A virtual host is being deleted; its connections are closed already."""
+        found = self._vhosts.pop(name, None)
+        if found is not None:
+            found.close()
+
+    def restore(self, kind: str, vhost: str, name: str, value: Mapping[str, JSON]) -> bool:
+        """Take a row of the definitions if it is MQTT's, else False."""
+        if kind == SESSION_KIND:
+            self.of(self.broker.vhosts[vhost]).restore_session(name, value)
+        elif kind == retained.KIND:
+            self.of(self.broker.vhosts[vhost]).retained.restore(name, value)
+        elif kind == wills.KIND:
+            self.of(self.broker.vhosts[vhost]).wills.restore(name, value)
+        else:
+            return False
+        return True
+
+    def restored(self) -> None:
+        """All rows have been given."""
+        for vhost in self.broker.vhosts.values():
+            if vhost.name in self._vhosts or any(isinstance(queue, MqttQueue) for queue in vhost.queues.values()):
+                self.of(vhost).restored()
+
+    def restore_records(self, number: int, positions: Sequence[int]) -> bool:
+        """Take the unsettled entries of a store number if it is a session's own, else False."""
+        for sessions in self.all():
+            session = sessions.records.get(number)
+            if session is not None:
+                for position, record in zip(positions, self.broker.store.read(positions), strict=True):
+                    if record is not None:
+                        record.sequence = position
+                        session.restore_record(number, record)
+                return True
+        return False
+
+    def before_stop(self) -> None:
+        """The broker stops in good order; connections are closed."""
+        for sessions in self.all():
+            for session in sessions.sessions.values():
+                session.return_own()

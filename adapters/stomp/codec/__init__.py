@@ -1,0 +1,1 @@
+"""STOMP's frames as bytes and back; knows no session."""

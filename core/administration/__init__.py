@@ -1,0 +1,1 @@
+"""What administrators ask for, without a client: operations, listings, parameters, definitions."""

@@ -1,0 +1,39 @@
+"""Reading definitions into a broker: all of a file, or nothing of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from warren.core.administration.definitions_json.planning import Planner, scratch_broker
+from warren.core.administration.definitions_json.reading import read_document
+from warren.core.errors import BrokerError, PreconditionFailed
+
+if TYPE_CHECKING:
+    from warren.core.broker import Broker
+
+
+class Imported(NamedTuple):
+    """What an import did.
+
+    counts: how many users, queues... were added or replaced, by section.  warnings: what of the file was left out.
+    """
+
+    counts: dict[str, int]
+    warnings: list[str]
+
+
+def import_definitions(broker: Broker, data: bytes | str, *, vhost: str | None = None) -> Imported:
+    """Import a definitions file as exported by RabbitMQ or Warren; a second time changes nothing more.
+
+    data: what the file holds.  vhost: import what belongs to virtual hosts into this one, and nothing else.
+    Raises PreconditionFailed, having changed nothing, when the file can't be read or anything in it can't be imported.
+    """
+    try:
+        document = read_document(data)
+        if vhost is not None:
+            broker.vhost(vhost)
+        plan = Planner(broker, scratch_broker(broker), document, vhost).plan()
+    except BrokerError as error:
+        raise PreconditionFailed(f"nothing was imported: {error.text}") from error
+    plan.carry_out(broker)
+    return Imported(plan.counts(), plan.warnings)

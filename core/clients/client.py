@@ -1,0 +1,74 @@
+"""Who is connected: the identity behind a session, as the broker's core sees it.
+
+A client counts towards the limits on connections and channels (`core.clients.limits`) from its making to `close`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from warren.core.clients.limits import check_channel
+
+if TYPE_CHECKING:
+    from warren.core.access.accounts import User
+    from warren.core.messages.field_table import FieldValue
+    from warren.core.queues.base import Queue
+    from warren.core.routing.vhost import VirtualHost
+
+
+class Client:
+    """One authenticated connection: its user, its vhost, and what must go when it goes.
+
+    name: `peer host:port -> own host:port`, as RabbitMQ's tools show a connection.
+    properties: what the client says of itself.
+    """
+
+    __slots__ = ("_channels", "_open", "exclusive_queues", "name", "properties", "protocol", "usage", "user", "vhost")
+
+    def __init__(
+        self,
+        name: str,
+        user: User,
+        vhost: VirtualHost,
+        protocol: str,
+        properties: Mapping[str, FieldValue],
+    ) -> None:
+        self.name = name
+        self.user = user
+        self.vhost = vhost
+        self.protocol = protocol
+        self.properties = properties
+        self.exclusive_queues: dict[str, Queue] = {}
+        self.usage = vhost.broker.usage_of(user.name)
+        self._channels = 0
+        self._open = True
+        self.usage.connections += 1
+        vhost.client_count += 1
+        vhost.broker.client_count += 1
+
+    def open_channel(self) -> None:
+        """A channel, or what comes nearest to it, is being opened; NotAllowed (530) when that is one too many."""
+        check_channel(self)
+        self._channels += 1
+        self.usage.channels += 1
+        self.vhost.broker.channel_count += 1
+
+    def close_channel(self) -> None:
+        """One of the channels is closed."""
+        self._close_channels(1)
+
+    def close(self) -> None:
+        """The connection ended: it counts towards limits no more.  A second call does nothing."""
+        if self._open:
+            self._open = False
+            self._close_channels(self._channels)
+            self.usage.connections -= 1
+            self.vhost.client_count -= 1
+            self.vhost.broker.client_count -= 1
+
+    def _close_channels(self, count: int) -> None:
+        count = min(count, self._channels)
+        self._channels -= count
+        self.usage.channels -= count
+        self.vhost.broker.channel_count -= count

@@ -1,0 +1,143 @@
+"""Operations of clients on bindings: queue.bind, exchange.bind and their opposites (spec A.5, A.6)."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from warren.core.clients.client import Client
+from warren.core.declaring.names import clean_name
+from warren.core.errors import AccessRefused
+from warren.core.exchanges.base import Exchange
+from warren.core.exchanges.binding import Binding, Destination, DestinationKind, binding_key
+from warren.core.queues.base import Queue
+from warren.core.routing.vhost import DEFAULT_EXCHANGE, REPLY_PREFIX, VirtualHost
+
+if TYPE_CHECKING:
+    from warren.core.messages.field_table import FieldValue
+
+REPLY_QUEUE = "amq.rabbitmq.reply-to"
+"""The pseudo-queue of direct reply-to."""
+
+
+def bind(
+    client: Client,
+    kind: DestinationKind,
+    destination: str,
+    source: str,
+    routing_key: str,
+    arguments: Mapping[str, FieldValue],
+    arguments_raw: bytes,
+) -> None:
+    """Route messages of the exchange `source` to a queue or exchange; binding twice is once.
+
+    Raises NotFound (404), AccessRefused (403) for the default exchange, a reply pseudo-queue or a lack of permission,
+    ResourceLocked (405) for another connection's queue, PreconditionFailed (406) for invalid arguments.
+    """
+    vhost = client.vhost
+    source, target, exchange = _ends(client, kind, destination, source, routing_key)
+    if target is None:
+        target = vhost.queue(destination) if kind == "queue" else vhost.exchange(destination)
+    if exchange is None:
+        exchange = vhost.exchange(source)
+    add_binding(vhost, exchange, Binding(source, target, routing_key, arguments, arguments_raw))
+
+
+def add_binding(vhost: VirtualHost, exchange: Exchange, binding: Binding) -> None:
+    """Route by `binding`, from `exchange`, unless there is an equal one; PreconditionFailed for invalid arguments."""
+    if not exchange.add(binding):
+        return
+    vhost.changed()
+    if binding.durable:
+        vhost.broker.definitions.put(
+            "binding",
+            vhost.name,
+            _row_name(binding),
+            {
+                "source": exchange.name,
+                "kind": binding.target.kind,
+                "destination": binding.target.name,
+                "routing_key": binding.routing_key,
+                "arguments": base64.b64encode(binding.arguments_raw).decode(),
+            },
+        )
+    exchange.bound(binding)
+
+
+def unbind(
+    client: Client,
+    kind: DestinationKind,
+    destination: str,
+    source: str,
+    routing_key: str,
+    arguments: Mapping[str, FieldValue],
+) -> list[Exchange]:
+    """Take a binding away; nothing happens when it, or either end, isn't there.
+
+    The auto-delete exchanges that lost their last binding by it are given back, for the caller to delete.
+    """
+    vhost = client.vhost
+    source, target, exchange = _ends(client, kind, destination, source, routing_key)
+    if target is None or exchange is None:
+        return []
+    binding = exchange.get(binding_key(kind, target.name, routing_key, arguments))
+    if binding is None:
+        return []
+    exchange.remove(binding.key)
+    forget_bindings(vhost, [binding])
+    vhost.changed()
+    return [exchange] if exchange.auto_delete and not exchange.bindings else []
+
+
+def remove_bindings_of(vhost: VirtualHost, target: Destination) -> list[Exchange]:
+    """Remove every binding that leads to `target`; the auto-delete exchanges that this emptied are given back."""
+    emptied = []
+    for exchange in vhost.exchanges.values():
+        removed = exchange.remove_target(target)
+        if removed:
+            forget_bindings(vhost, removed)
+            if exchange.auto_delete and not exchange.bindings:
+                emptied.append(exchange)
+    vhost.changed()
+    return emptied
+
+
+def forget_bindings(vhost: VirtualHost, bindings: Iterable[Binding]) -> None:
+    """Take durable bindings out of the definitions."""
+    for binding in bindings:
+        if binding.durable:
+            vhost.broker.definitions.delete("binding", vhost.name, _row_name(binding))
+
+
+def _ends(
+    client: Client, kind: DestinationKind, destination: str, source: str, routing_key: str
+) -> tuple[str, Destination | None, Exchange | None]:
+    """The cleaned source name and both ends as far as they exist, after the checks that come before existence."""
+    vhost = client.vhost
+    users = vhost.broker.users
+    destination = clean_name(destination)
+    source = clean_name(source)
+    if source == DEFAULT_EXCHANGE or (kind == "exchange" and destination == DEFAULT_EXCHANGE):
+        raise AccessRefused("operation not permitted on the default exchange")
+    if kind == "queue" and (destination == REPLY_QUEUE or destination.startswith(REPLY_PREFIX)):
+        raise AccessRefused(f"the direct reply-to pseudo-queue '{destination}' can't be bound or unbound")
+    users.check(client.user.name, vhost.name, kind, destination, "write")
+    users.check(client.user.name, vhost.name, "exchange", source, "read")
+    target: Destination | None
+    if kind == "queue":
+        target = vhost.queues.get(destination)
+        if isinstance(target, Queue):
+            target.check_owner(client)
+    else:
+        target = vhost.exchanges.get(destination)
+    exchange = vhost.exchanges.get(source)
+    if exchange is not None and exchange.type_name == "topic":
+        users.check_topic(client.user.name, vhost.name, source, routing_key, "read")
+    return source, target, exchange
+
+
+def _row_name(binding: Binding) -> str:
+    kind, name, routing_key, _ = binding.key
+    return json.dumps([binding.source, kind, name, routing_key, ascii(binding.key[3])])

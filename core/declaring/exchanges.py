@@ -1,0 +1,192 @@
+"""Operations of clients on exchanges: declare, delete, with their checks and their place in the definitions."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from warren.core.access.permissions import ResourceKind, Verb
+from warren.core.clients.client import Client
+from warren.core.clients.limits import check_exchange as check_exchange_limit
+from warren.core.declaring.bindings import forget_bindings, remove_bindings_of
+from warren.core.declaring.equivalence import check_arguments, check_flag
+from warren.core.declaring.names import RESERVED_PREFIX, check_new_name, clean_name
+from warren.core.errors import AccessRefused, BrokerError, PreconditionFailed
+from warren.core.exchanges.base import Exchange
+from warren.core.exchanges.binding import EMPTY_TABLE_RAW
+from warren.core.exchanges.registry import create
+from warren.core.routing.vhost import DEFAULT_EXCHANGE, VirtualHost
+
+if TYPE_CHECKING:
+    from warren.core.messages.field_table import FieldValue
+
+PREDECLARED = (
+    ("amq.direct", "direct", False),
+    ("amq.fanout", "fanout", False),
+    ("amq.topic", "topic", False),
+    ("amq.headers", "headers", False),
+    ("amq.match", "headers", False),
+    ("amq.rabbitmq.trace", "topic", True),
+)
+"""Name, type and internal flag of what every virtual host starts with (spec A.6); all durable."""
+
+VERBS: tuple[Verb, ...] = ("read", "write", "configure")
+"""Configure last, so that the refusal of a passive declare names it."""
+
+
+def predeclare(vhost: VirtualHost) -> None:
+    """Give a virtual host its predeclared exchanges; they are not stored, every start makes them anew."""
+    for name, type_name, internal in PREDECLARED:
+        vhost.exchanges[name] = create(type_name, name, durable=True, internal=internal)
+
+
+def declare_exchange(
+    client: Client,
+    name: str,
+    type_name: str,
+    *,
+    durable: bool = False,
+    auto_delete: bool = False,
+    internal: bool = False,
+    arguments: Mapping[str, FieldValue] | None = None,
+    arguments_raw: bytes = EMPTY_TABLE_RAW,
+) -> Exchange:
+    """exchange.declare: make the exchange, or agree with the one that is there.
+
+    Raises AccessRefused (403) for the default exchange, a reserved name or a lack of permission; PreconditionFailed
+    (406) for an unknown type, invalid arguments or a declaration that differs from the existing one.
+    """
+    vhost = client.vhost
+    users = vhost.broker.users
+    name = clean_name(name)
+    arguments = arguments or {}
+    _refuse_default(name)
+    users.check(client.user.name, vhost.name, "exchange", name, "configure")
+    existing = vhost.exchanges.get(name)
+    if existing is None:
+        check_new_name("exchange", name)
+    exchange = create(
+        type_name,
+        name,
+        durable=durable,
+        auto_delete=auto_delete,
+        internal=internal,
+        arguments=arguments,
+        arguments_raw=arguments_raw,
+    )
+    if existing is not None:
+        _check_equivalent(f"exchange '{name}' in vhost '{vhost.name}'", existing, exchange)
+        return existing
+    if exchange.alternate is not None:
+        users.check(client.user.name, vhost.name, "exchange", name, "read")
+        users.check(client.user.name, vhost.name, "exchange", exchange.alternate, "write")
+    check_exchange_limit(vhost, name)
+    add_exchange(vhost, exchange)
+    return exchange
+
+
+def add_exchange(vhost: VirtualHost, exchange: Exchange) -> None:
+    """Put a new exchange of a free name into its virtual host, under the policies that match it."""
+    broker = vhost.broker
+    if exchange.durable and exchange.keeps_messages and not exchange.store_id:
+        exchange.store_id = broker.definitions.next_id("queue")
+    vhost.exchanges[exchange.name] = exchange
+    exchange.attached(vhost)
+    broker.policies.apply_to(vhost.name, exchange)
+    vhost.changed()
+    if exchange.durable:
+        broker.definitions.put(
+            "exchange",
+            vhost.name,
+            exchange.name,
+            {
+                "type": exchange.type_name,
+                "auto_delete": exchange.auto_delete,
+                "internal": exchange.internal,
+                "id": exchange.store_id,
+                "arguments": base64.b64encode(exchange.arguments_raw).decode(),
+            },
+        )
+
+
+def check_exchange(client: Client, name: str) -> Exchange:
+    """exchange.declare with passive: NotFound (404) unless it is there, AccessRefused without any permission on it."""
+    name = clean_name(name)
+    _refuse_default(name)
+    exchange = client.vhost.exchange(name)
+    check_any_permission(client, "exchange", name)
+    return exchange
+
+
+def delete_exchange(client: Client, name: str, *, if_unused: bool = False) -> None:
+    """exchange.delete; nothing happens when there is no such exchange.
+
+    Raises AccessRefused (403) for predeclared ones, PreconditionFailed (406) when it is in use and that matters.
+    """
+    name = clean_name(name)
+    _refuse_default(name)
+    vhost = client.vhost
+    vhost.broker.users.check(client.user.name, vhost.name, "exchange", name, "configure")
+    if name.startswith(RESERVED_PREFIX):
+        raise AccessRefused(f"deletion of system exchange '{name}' in vhost '{vhost.name}' not allowed")
+    exchange = vhost.exchanges.get(name)
+    if exchange is None:
+        return
+    if if_unused and exchange.bindings:
+        raise PreconditionFailed(f"exchange '{name}' in vhost '{vhost.name}' in use: it still has bindings")
+    remove_exchange(vhost, exchange)
+
+
+def remove_exchange(vhost: VirtualHost, exchange: Exchange) -> None:
+    """Take an exchange away with its bindings in both directions; auto-delete exchanges may go with it."""
+    del vhost.exchanges[exchange.name]
+    exchange.detached()
+    forget_bindings(vhost, list(exchange.bindings))
+    if exchange.durable:
+        vhost.broker.definitions.delete("exchange", vhost.name, exchange.name)
+    for emptied in remove_bindings_of(vhost, exchange):
+        if emptied.name in vhost.exchanges:
+            remove_exchange(vhost, emptied)
+    vhost.changed()
+
+
+def remove_emptied(vhost: VirtualHost, exchanges: list[Exchange]) -> None:
+    """Delete auto-delete exchanges that just lost their last binding."""
+    for exchange in exchanges:
+        if exchange.name in vhost.exchanges:
+            remove_exchange(vhost, exchange)
+
+
+def check_any_permission(client: Client, kind: ResourceKind, name: str) -> None:
+    """Passive declares need any one of read, write and configure (spec A.6)."""
+    refused: BrokerError | None = None
+    for verb in VERBS:
+        try:
+            client.vhost.broker.users.check(client.user.name, client.vhost.name, kind, name, verb)
+        except AccessRefused as error:
+            refused = error
+        else:
+            return
+    if refused is not None:
+        raise refused
+
+
+def _refuse_default(name: str) -> None:
+    if name == DEFAULT_EXCHANGE:
+        raise AccessRefused("operation not permitted on the default exchange")
+
+
+def _check_equivalent(description: str, current: Exchange, received: Exchange) -> None:
+    check_flag(description, "type", received.type_name, current.type_name)
+    check_flag(description, "durable", received.durable, current.durable)
+    check_flag(description, "auto_delete", received.auto_delete, current.auto_delete)
+    check_flag(description, "internal", received.internal, current.internal)
+    check_arguments(
+        description,
+        current.compared_arguments,
+        received.arguments,
+        received.arguments_raw,
+        current.arguments,
+        current.arguments_raw,
+    )

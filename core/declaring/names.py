@@ -1,0 +1,45 @@
+"""Rules for the names of exchanges and queues (AMQP 0-9-1, 3.1.3.1 and 3.1.4.1; spec A.4)."""
+
+from __future__ import annotations
+
+import base64
+import uuid
+
+from warren.core.errors import AccessRefused, PreconditionFailed
+
+RESERVED_PREFIX = "amq."
+"""Names that the broker alone may introduce."""
+
+_STRIPPED = {ord("\r"): None, ord("\n"): None}
+
+
+def clean_name(name: str) -> str:
+    """The name without CR and LF, which clients that read it from a file tend to leave in (as RabbitMQ does)."""
+    return name.translate(_STRIPPED) if "\r" in name or "\n" in name else name
+
+
+def check_new_name(kind: str, name: str) -> None:
+    """Refuse a name for something that doesn't exist yet.
+
+    Raises AccessRefused (403) for the reserved prefix and PreconditionFailed (406) for bytes that are no UTF-8,
+    which could be neither stored nor listed.
+    """
+    if name.startswith(RESERVED_PREFIX):
+        raise AccessRefused(
+            f"{kind} name '{name}' contains reserved prefix '{RESERVED_PREFIX}*'; "
+            "choose another name, or leave a queue's name empty to have one generated"
+        )
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise PreconditionFailed(f"{kind} name is not valid UTF-8 (at character {error.start})") from None
+
+
+def generated_name(prefix: str = "amq.gen") -> str:
+    """A new name such as `amq.gen-JzTY20BRgKO-HjmUJj0wLg`, for a queue declared without one."""
+    return f"{prefix}-{unguessable()}"
+
+
+def unguessable() -> str:
+    """22 random characters, of 122 bits."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")

@@ -1,0 +1,272 @@
+"""Operations of clients on queues: declare, delete, purge, and what happens when consumers or connections go."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from warren.core.access.permissions import Verb
+from warren.core.administration.vhost_metadata import CLASSIC, QUEUE_TYPE_ARGUMENT, with_default_type
+from warren.core.clients.client import Client
+from warren.core.clients.limits import check_queue as check_queue_limit
+from warren.core.declaring.bindings import remove_bindings_of
+from warren.core.declaring.equivalence import check_arguments, check_flag
+from warren.core.declaring.exchanges import check_any_permission, remove_emptied
+from warren.core.declaring.names import check_new_name, clean_name, generated_name
+from warren.core.errors import PreconditionFailed
+from warren.core.exchanges.binding import EMPTY_TABLE_RAW
+from warren.core.messages.field_table import join_entries, raw_entries
+from warren.core.queues.arguments import ArgumentReader
+from warren.core.queues.base import Queue
+from warren.core.queues.consumer import Consumer
+from warren.core.queues.registry import queue_class
+from warren.core.routing.vhost import VirtualHost
+
+if TYPE_CHECKING:
+    from warren.core.messages.field_table import FieldValue
+
+NAME_PREFIX: Final = "x-name-prefix"
+NAME_PREFIX_BYTES_MAX: Final = 64
+
+
+def declare_queue(
+    client: Client,
+    name: str,
+    *,
+    durable: bool = False,
+    exclusive: bool = False,
+    auto_delete: bool = False,
+    arguments: Mapping[str, FieldValue] | None = None,
+    arguments_raw: bytes = EMPTY_TABLE_RAW,
+) -> Queue:
+    """queue.declare: make the queue, or agree with the one that is there; an empty name has one generated.
+
+    Raises AccessRefused (403) for a reserved name or a lack of permission, ResourceLocked (405) when it is another
+    connection's or its exclusivity differs, PreconditionFailed (406) for invalid arguments or any other difference.
+    """
+    vhost = client.vhost
+    broker = vhost.broker
+    server_named = not clean_name(name)
+    arguments = arguments or {}
+    if server_named:
+        name, arguments, arguments_raw = _name_by_prefix(arguments, arguments_raw)
+    name = clean_name(name)
+    arguments, arguments_raw = with_default_type(
+        vhost, arguments, arguments_raw, durable=durable, exclusive=exclusive, auto_delete=auto_delete
+    )
+    existing = vhost.queues.get(name)
+    if existing is None and not server_named:
+        check_new_name("queue", name)
+    broker.users.check(client.user.name, vhost.name, "queue", name, "configure")
+    if existing is not None:
+        existing.check_owner(client)
+        existing.used()
+        existing.catch_up()
+        _check_equivalent(existing, client, durable, exclusive, auto_delete, arguments, arguments_raw)
+        return existing
+    _check_dead_letter_permissions(client, name, arguments)
+    check_queue_limit(vhost, name)
+    queue_class(f"queue '{name}' in vhost '{vhost.name}'", arguments, internal=False).check_declaration(
+        f"queue '{name}' in vhost '{vhost.name}'",
+        durable=durable,
+        exclusive=exclusive,
+        auto_delete=auto_delete,
+        server_named=server_named,
+    )
+    return create_queue(
+        vhost,
+        name,
+        durable=durable,
+        auto_delete=auto_delete,
+        owner=client if exclusive else None,
+        arguments=arguments,
+        arguments_raw=arguments_raw,
+    )
+
+
+def create_queue(
+    vhost: VirtualHost,
+    name: str,
+    *,
+    durable: bool = False,
+    auto_delete: bool = False,
+    owner: Client | None = None,
+    arguments: Mapping[str, FieldValue] | None = None,
+    arguments_raw: bytes = EMPTY_TABLE_RAW,
+    store_id: int | None = None,
+) -> Queue:
+    """Make a queue of a name that is free, under the policies that match it; no permission is asked for.
+
+    owner: the connection of an exclusive one.  store_id: its number in the store, if it was taken already.
+    Raises PreconditionFailed (406) for invalid arguments.
+    """
+    broker = vhost.broker
+    arguments = arguments or {}
+    made = queue_class(f"queue '{name}' in vhost '{vhost.name}'", arguments)
+    stored = durable and owner is None
+    if store_id is None:
+        store_id = broker.definitions.next_id("queue") if stored else 0
+    queue = made(
+        vhost,
+        name,
+        durable=stored,
+        auto_delete=auto_delete,
+        owner=owner,
+        arguments=arguments,
+        arguments_raw=arguments_raw,
+        store_id=store_id,
+    )
+    vhost.queues[name] = queue
+    broker.policies.apply_to(vhost.name, queue)
+    vhost.changed()
+    if owner is not None:
+        owner.exclusive_queues[name] = queue
+    if stored:
+        broker.definitions.put(
+            "queue",
+            vhost.name,
+            name,
+            {
+                "id": queue.store_id,
+                "auto_delete": auto_delete,
+                "arguments": base64.b64encode(arguments_raw).decode(),
+            },
+        )
+    return queue
+
+
+def check_queue(client: Client, name: str) -> Queue:
+    """queue.declare with passive: the queue, or NotFound (404), ResourceLocked (405), AccessRefused (403)."""
+    name = clean_name(name)
+    queue = client.vhost.queue(name)
+    queue.check_owner(client)
+    queue.used()
+    queue.catch_up()
+    check_any_permission(client, "queue", name)
+    return queue
+
+
+def accessible_queue(client: Client, name: str, verb: Verb) -> Queue:
+    """The queue, for an operation that needs the permission `verb` on it."""
+    vhost = client.vhost
+    vhost.broker.users.check(client.user.name, vhost.name, "queue", name, verb)
+    queue = vhost.queue(name)
+    queue.check_owner(client)
+    queue.catch_up()
+    return queue
+
+
+def delete_queue(client: Client, name: str, *, if_unused: bool = False, if_empty: bool = False) -> int:
+    """queue.delete; the number of ready messages that went with it, 0 when there was no such queue.
+
+    Raises PreconditionFailed (406) when a condition doesn't hold, ResourceLocked (405), AccessRefused (403).
+    """
+    vhost = client.vhost
+    name = clean_name(name)
+    vhost.broker.users.check(client.user.name, vhost.name, "queue", name, "configure")
+    queue = vhost.queues.get(name)
+    if queue is None:
+        return 0
+    queue.check_owner(client)
+    queue.catch_up()
+    queue.check_delete(if_unused=if_unused, if_empty=if_empty)
+    if if_unused and queue.consumers:
+        raise PreconditionFailed(f"{queue.description} in use: it has {len(queue.consumers)} consumer(s)")
+    if if_empty and queue.ready_count:
+        raise PreconditionFailed(f"{queue.description} not empty: it holds {queue.ready_count} message(s)")
+    return remove_queue(vhost, queue)
+
+
+def purge_queue(client: Client, name: str) -> int:
+    """queue.purge: drop the ready messages; the number dropped."""
+    return accessible_queue(client, clean_name(name), "read").purge()
+
+
+def remove_queue(vhost: VirtualHost, queue: Queue) -> int:
+    """Take a queue away: consumers are told, bindings go, contents are dropped (not dead-lettered)."""
+    if vhost.queues.get(queue.name) is not queue:
+        return 0
+    del vhost.queues[queue.name]
+    if queue.owner is not None:
+        queue.owner.exclusive_queues.pop(queue.name, None)
+    count = queue.ready_count
+    if queue.store_id:
+        vhost.broker.definitions.delete("queue", vhost.name, queue.name)
+    remove_emptied(vhost, remove_bindings_of(vhost, queue))
+    for consumer in list(queue.consumers):
+        queue.remove_consumer(consumer)
+        consumer.cancelled()
+    queue.close()
+    return count
+
+
+def end_consumer(consumer: Consumer) -> None:
+    """A consumer was cancelled or its session ended: an auto-delete queue without any goes too (spec A.7)."""
+    queue = consumer.queue
+    if not consumer.active:
+        return
+    queue.remove_consumer(consumer)
+    if queue.auto_delete and not queue.consumers:
+        remove_queue(queue.vhost, queue)
+
+
+def end_client(client: Client) -> None:
+    """A connection ended: its exclusive queues are deleted, and it counts no more."""
+    for queue in list(client.exclusive_queues.values()):
+        remove_queue(queue.vhost, queue)
+    client.close()
+
+
+def _name_by_prefix(
+    arguments: Mapping[str, FieldValue], arguments_raw: bytes
+) -> tuple[str, Mapping[str, FieldValue], bytes]:
+    """A name that the broker makes up, by the argument x-name-prefix if there is one, which goes no further."""
+    if NAME_PREFIX not in arguments:
+        return generated_name(), arguments, arguments_raw
+    prefix = ArgumentReader("a queue that the broker names", arguments).text(NAME_PREFIX) or ""
+    if not 0 < len(prefix.encode("utf-8", "surrogateescape")) <= NAME_PREFIX_BYTES_MAX:
+        raise PreconditionFailed(
+            f"invalid arg '{NAME_PREFIX}' for a queue that the broker names: "
+            f"'{prefix}' is not 1 to {NAME_PREFIX_BYTES_MAX} bytes long"
+        )
+    check_new_name("queue", prefix)
+    entries = raw_entries(arguments_raw, 0)
+    del entries[NAME_PREFIX]
+    others = {name: value for name, value in arguments.items() if name != NAME_PREFIX}
+    return generated_name(prefix), others, join_entries(entries)
+
+
+def _check_dead_letter_permissions(client: Client, name: str, arguments: Mapping[str, FieldValue]) -> None:
+    """Who has a queue dead-letter may read it and write to where the letters go (spec A.7)."""
+    exchange = arguments.get("x-dead-letter-exchange")
+    if isinstance(exchange, str):
+        users = client.vhost.broker.users
+        users.check(client.user.name, client.vhost.name, "queue", name, "read")
+        users.check(client.user.name, client.vhost.name, "exchange", exchange, "write")
+
+
+def _check_equivalent(
+    queue: Queue,
+    client: Client,
+    durable: bool,
+    exclusive: bool,
+    auto_delete: bool,
+    arguments: Mapping[str, FieldValue],
+    arguments_raw: bytes,
+) -> None:
+    if exclusive != queue.exclusive:
+        queue.refuse_exclusivity()
+    check_flag(queue.description, "durable", durable and not exclusive, queue.durable)
+    check_flag(queue.description, "auto_delete", auto_delete, queue.auto_delete)
+    names = queue.equivalent_arguments
+    if arguments.get(QUEUE_TYPE_ARGUMENT, CLASSIC) != queue.type_name:
+        names = (QUEUE_TYPE_ARGUMENT, *names)
+    check_arguments(
+        queue.description,
+        names,
+        arguments,
+        arguments_raw,
+        queue.arguments,
+        queue.arguments_raw,
+    )

@@ -1,0 +1,81 @@
+"""What the broker looks at in the properties of a publish, whatever protocol it came by (spec A.5, A.7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from warren.core.errors import PreconditionFailed
+
+if TYPE_CHECKING:
+    from warren.core.access.accounts import User
+    from warren.core.messages.properties import Properties
+
+EXPIRATION_MS_MAX: Final = 315_360_000_000
+"""Ten years; what is meant to live longer should not expire at all."""
+
+HIDDEN_COPIES: Final = "x-hidden-copies"
+"""The header that keeps a published message's BCC within the broker (core.messages.shown), as an array of keys: a
+dead letter goes by them, too."""
+
+IMPERSONATOR: Final = "impersonator"
+"""The user tag that allows any user_id."""
+
+
+def check_user_id(user: User, properties: Properties) -> None:
+    """The user_id property, if set, has to name the user who is logged in (validated user-id)."""
+    user_id = properties.user_id
+    if user_id is not None and user_id != user.name and IMPERSONATOR not in user.tags:
+        raise PreconditionFailed(f"user_id property set to '{user_id}' but authenticated user was '{user.name}'")
+
+
+def check_expiration(properties: Properties) -> None:
+    """The expiration property, if set, is a decimal number of milliseconds up to ten years."""
+    text = properties.expiration
+    if text is None:
+        return
+    digits = text.removeprefix("-").removeprefix("+")
+    if not (digits.isascii() and digits[:1].isdigit()):
+        reason = "no_integer"
+    elif not digits.isdigit():
+        reason = f"leftover_string '{digits.lstrip('0123456789')}'"
+    elif text.startswith("-"):
+        reason = "negative value"
+    elif len(digits) > 18 or int(digits) > EXPIRATION_MS_MAX:
+        reason = f"larger than {EXPIRATION_MS_MAX} ms (ten years)"
+    else:
+        return
+    raise PreconditionFailed(f"invalid expiration '{text}': {reason}; give milliseconds as a decimal string")
+
+
+def extra_routing_keys(properties: Properties) -> list[str]:
+    """The further routing keys in the headers CC and BCC, which have to be arrays of strings."""
+    headers = properties.headers
+    if not headers:
+        return []
+    keys: list[str] = []
+    for name in ("CC", "BCC"):
+        value = headers.get(name)
+        if name not in headers:
+            continue
+        if not isinstance(value, list):
+            raise PreconditionFailed(f"invalid message: header '{name}' has to be an array of strings")
+        for key in value:
+            if not isinstance(key, str):
+                raise PreconditionFailed(f"invalid message: header '{name}' holds something that is no string")
+            keys.append(key)
+    return keys
+
+
+def hidden_keys(properties: Properties) -> list[str]:
+    """The keys that were in the header BCC of a published message, for its dead letters."""
+    found = properties.headers.get(HIDDEN_COPIES) if properties.headers else None
+    return [key for key in found if isinstance(key, str)] if isinstance(found, list) else []
+
+
+def without_bcc(properties: Properties) -> Properties:
+    """The properties without the header BCC, whose keys are kept where consumers don't see them."""
+    headers = properties.headers
+    if headers and "BCC" in headers:
+        keys = headers["BCC"]
+        return properties.with_header_entries({HIDDEN_COPIES: keys} if keys else {}, remove=["BCC"])
+    return properties

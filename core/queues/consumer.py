@@ -1,0 +1,95 @@
+"""A consumer: who takes messages from a queue, and with how much credit.
+
+A queue gives messages only to *available* consumers.  `deliver` answers whether the consumer could take another one;
+when it can't, the queue parks it, and whoever gives the credit back (an ack, a drained outbox, a larger prefetch)
+calls `resume`.  So a queue never looks at consumers that can't take anything.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from warren.core.clients.client import Client
+    from warren.core.messages.field_table import FieldValue
+    from warren.core.messages.message import Message
+    from warren.core.queues.base import Queue
+
+UNLIMITED_CREDIT = 1 << 60
+"""Prefetch 0: more than any session can count down."""
+
+
+class Consumer(ABC):
+    """One subscription to one queue; an adapter's subclass knows how a delivery looks on its wire.
+
+    priority: from the argument x-priority; higher ones are served first while they have credit.
+    tag: the consumer's name, unique in its session.  no_ack: deliveries count as acknowledged once sent.
+    exclusive: no other consumer may be on the queue.  prefetch: the limit it was created with, 0 for none.
+    """
+
+    __slots__ = (
+        "active",
+        "arguments",
+        "client",
+        "exclusive",
+        "no_ack",
+        "parked",
+        "prefetch",
+        "priority",
+        "queue",
+        "tag",
+    )
+
+    def __init__(
+        self,
+        queue: Queue,
+        client: Client,
+        tag: str,
+        *,
+        no_ack: bool,
+        exclusive: bool,
+        prefetch: int,
+        arguments: Mapping[str, FieldValue],
+    ) -> None:
+        self.queue = queue
+        self.client = client
+        self.tag = tag
+        self.no_ack = no_ack
+        self.exclusive = exclusive
+        self.prefetch = prefetch
+        self.arguments = arguments
+        priority = arguments.get("x-priority", 0)
+        self.priority = priority if isinstance(priority, int) else 0
+        self.parked = False
+        self.active = True
+
+    @abstractmethod
+    def deliver(self, message: Message, redelivered: bool) -> bool:
+        """Send `message` to the client; True when another one could follow at once.
+
+        Called by the queue alone, which has already taken the message out of its ready messages.
+        """
+
+    @abstractmethod
+    def can_take(self) -> bool:
+        """True when the consumer has credit and its outbox has room."""
+
+    @abstractmethod
+    def cancelled(self) -> None:
+        """The broker ended this consumer (its queue is gone); tell the client if it can be told."""
+
+    @abstractmethod
+    def session_name(self) -> str:
+        """The channel or session that it belongs to, for listings."""
+
+    @property
+    def channel_number(self) -> int:
+        """The number of its channel, 0 where the protocol has none."""
+        return 0
+
+    def resume(self) -> None:
+        """Credit or room came back: if the queue had parked this consumer, it is available again."""
+        if self.parked and self.active and self.can_take():
+            self.queue.resume(self)

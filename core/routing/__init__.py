@@ -1,0 +1,1 @@
+"""Virtual hosts, and the way of a message from an address through exchanges to queues."""

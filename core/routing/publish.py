@@ -1,0 +1,99 @@
+"""Publishing, whatever protocol it came by: the checks, what the broker reads of the properties, the routing.
+
+Adapters call `check_publish` once per exchange and routing key (and may remember that it passed until
+`VirtualHost.version` or `Users.version` changes), then `publish` per message.  The AMQP adapter, which has more to say
+between the two (mandatory, transactions, frames kept as they came), uses the parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from warren.core.errors import AccessRefused
+from warren.core.messages.checks import HIDDEN_COPIES, check_expiration, check_user_id, extra_routing_keys, without_bcc
+from warren.core.messages.message import Message
+from warren.core.queues.dead_letter import without_deaths
+from warren.core.routing.vhost import DEFAULT_EXCHANGE, Outcome
+
+if TYPE_CHECKING:
+    from warren.core.clients.client import Client
+    from warren.core.messages.properties import Properties
+    from warren.core.routing.route import Route
+
+
+def check_publish(client: Client, exchange_name: str, routing_key: str) -> None:
+    """Refuse what can be refused without looking at a message.
+
+    Raises AccessRefused (403) without write permission or for an internal exchange, NotFound (404) without exchange.
+    """
+    vhost = client.vhost
+    vhost.broker.users.check(client.user.name, vhost.name, "exchange", exchange_name, "write")
+    if exchange_name == DEFAULT_EXCHANGE:
+        return
+    exchange = vhost.exchange(exchange_name)
+    if exchange.internal:
+        raise AccessRefused(
+            f"cannot publish to internal exchange '{exchange_name}' in vhost '{vhost.name}'; "
+            "publish to an exchange that is bound to it"
+        )
+    check_topic_keys(client, exchange_name, [routing_key])
+
+
+def check_topic_keys(client: Client, exchange_name: str, routing_keys: Iterable[str]) -> None:
+    """Topic permissions (403), which exist for exchanges of type topic alone."""
+    vhost = client.vhost
+    exchange = vhost.exchanges.get(exchange_name)
+    if exchange is not None and exchange.type_name == "topic":
+        for routing_key in routing_keys:
+            vhost.broker.users.check_topic(client.user.name, vhost.name, exchange_name, routing_key, "write")
+
+
+def read_special(client: Client, exchange_name: str, properties: Properties) -> tuple[Properties, list[str]]:
+    """What the broker acts on in the properties of a message that has such (`Properties.special`).
+
+    Gives the properties as consumers may see them, and the further routing keys of CC and BCC.  Raises
+    PreconditionFailed (406) for an invalid user_id, expiration, CC or BCC, AccessRefused (403) for a key not allowed.
+    """
+    check_user_id(client.user, properties)
+    check_expiration(properties)
+    if properties.headers and HIDDEN_COPIES in properties.headers:
+        properties = properties.with_header_entries({}, remove=[HIDDEN_COPIES])
+    extra_keys = extra_routing_keys(properties)
+    if extra_keys:
+        check_topic_keys(client, exchange_name, extra_keys)
+        properties = without_bcc(properties)
+    if not client.vhost.broker.continue_client_deaths:
+        properties = without_deaths(properties)
+    return properties, extra_keys
+
+
+def make_message(
+    client: Client,
+    exchange_name: str,
+    routing_key: str,
+    properties: Properties,
+    body: bytes,
+    extra_keys: Iterable[str] = (),
+) -> tuple[Message, Route]:
+    """The message and its route; nothing is published yet."""
+    vhost = client.vhost
+    broker = vhost.broker
+    route = vhost.route(exchange_name, routing_key, properties.headers, extra_keys, properties)
+    message = Message(broker.next_sequence(), route.address, properties, body, 0, len(body), 0, broker.now_ms)
+    return message, route
+
+
+def publish(
+    client: Client, exchange_name: str, routing_key: str, properties: Properties, body: bytes
+) -> tuple[Outcome, Route]:
+    """Publish a message whose address `check_publish` has passed.
+
+    Gives what became of it (STORED: confirm after the next flush; REFUSED: a full queue) and where it went
+    (`Route.routed`: False when nothing took it).
+    """
+    extra_keys: list[str] = []
+    if properties.special:
+        properties, extra_keys = read_special(client, exchange_name, properties)
+    message, route = make_message(client, exchange_name, routing_key, properties, body, extra_keys)
+    return client.vhost.publish(route, message, client), route

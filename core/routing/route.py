@@ -1,0 +1,68 @@
+"""Where messages of one address go: the answer of the exchanges, kept until the topology changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from warren.core.exchanges.base import Exchange
+    from warren.core.messages.address import Address
+    from warren.core.queues.base import Queue
+
+
+class Route:
+    """The queues that an address leads to.
+
+    store_ids: the storage numbers of those queues that store persistent messages.
+    routed: False when nothing took the message, so that a mandatory one goes back to its publisher.
+    cacheable: False when message headers had a say, so that the next message may go elsewhere.
+    guarded: True when a queue among them may refuse or ignore a message, so each is to be asked.
+    observers: the exchanges on the way that want to see the message itself.
+    holders: the exchanges on the way that keep it for now instead of passing it on.
+    extra_keys: further routing keys of the message (CC and BCC).
+    behind: the exchange that held the message until now; the way begins behind it.
+    transient_ids: the storage numbers of those queues that store transient messages too.
+    """
+
+    __slots__ = (
+        "address",
+        "behind",
+        "cacheable",
+        "extra_keys",
+        "guarded",
+        "holders",
+        "observers",
+        "queues",
+        "routed",
+        "store_ids",
+        "transient_ids",
+    )
+
+    def __init__(
+        self,
+        address: Address,
+        queues: tuple[Queue, ...],
+        *,
+        routed: bool,
+        cacheable: bool,
+        observers: tuple[Exchange, ...] = (),
+        holders: tuple[Exchange, ...] = (),
+        extra_keys: tuple[str, ...] = (),
+        behind: Exchange | None = None,
+    ) -> None:
+        self.address = address
+        self.queues = queues
+        self.routed = routed
+        self.cacheable = cacheable
+        self.observers = observers
+        self.holders = holders
+        self.extra_keys = extra_keys
+        self.behind = behind
+        self.guarded = any(queue.guarded for queue in queues)
+        self.store_ids = tuple(queue.store_id for queue in queues if queue.store_id)
+        self.transient_ids = tuple(queue.store_id for queue in queues if queue.store_id and queue.stores_transient)
+
+    @property
+    def plain(self) -> bool:
+        """True when every message of this address may be handled alike, without asking anybody."""
+        return self.cacheable and not self.guarded and not self.transient_ids and not self.observers

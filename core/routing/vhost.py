@@ -1,0 +1,278 @@
+"""A virtual host: the exchanges, queues and bindings of one namespace, and the walk from an address to queues.
+
+Routing walks (`core.routing.walk`) from the exchange that was published to along exchange-to-exchange bindings.  The
+result is cached per address as a Route until anything in the topology changes (`changed`), except where headers take
+part in the decision.  Exchanges on the way may drop a message that they have seen before, hold it for later, or
+remember it; `deliver` asks those that want to be asked, and costs the others nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from warren.core.errors import NotFound
+from warren.core.exchanges.base import Exchange
+from warren.core.messages.address import Address, fits_key, short_key
+from warren.core.queues.base import Admission, Queue
+from warren.core.routing.firehose import trace_publish
+from warren.core.routing.route import Route
+from warren.core.routing.walk import Walk
+
+if TYPE_CHECKING:
+    from warren.core.broker import Broker
+    from warren.core.clients.client import Client
+    from warren.core.messages.field_table import FieldValue
+    from warren.core.messages.message import Message
+    from warren.core.messages.properties import Properties
+
+DEFAULT_EXCHANGE = ""
+"""The nameless exchange that every queue is bound to by its own name (AMQP 0-9-1, 3.1.3.1)."""
+
+REPLY_PREFIX = "amq.rabbitmq.reply-to."
+"""Routing keys of the default exchange that lead to a direct reply-to consumer."""
+
+ROUTES_MAX = 50_000
+"""Cached routes; a publisher with ever new routing keys must not fill the memory with them."""
+
+
+class Outcome(Enum):
+    """What became of a publish; REFUSED means basic.nack or its like."""
+
+    TAKEN = "taken"
+    STORED = "stored"
+    REFUSED = "refused"
+
+
+class VirtualHost:
+    """One namespace of exchanges and queues; made by the broker, which keeps it durable."""
+
+    __slots__ = (
+        "_routes",
+        "broker",
+        "client_count",
+        "exchanges",
+        "limits",
+        "metadata",
+        "name",
+        "queues",
+        "reply_queues",
+        "tracing",
+        "version",
+    )
+
+    def __init__(self, broker: Broker, name: str, metadata: Mapping[str, object] | None = None) -> None:
+        self.broker = broker
+        self.name = name
+        self.metadata = dict(metadata or {})
+        self.exchanges: dict[str, Exchange] = {}
+        self.queues: dict[str, Queue] = {}
+        self.reply_queues: dict[str, Queue] = {}
+        self.version = 0
+        self.tracing = bool(self.metadata.get("tracing", False))
+        self.limits: Mapping[str, int] = {}
+        self.client_count = 0
+        self._routes: dict[tuple[str, str], Route] = {}
+
+    def changed(self) -> None:
+        """Something that routing depends on changed: cached routes, here and in sessions, are void."""
+        self.version += 1
+        self._routes.clear()
+
+    def queue(self, name: str) -> Queue:
+        """The queue of this name; NotFound (404) says so."""
+        queue = self.queues.get(name)
+        if queue is None:
+            raise NotFound(f"no queue '{name}' in vhost '{self.name}'")
+        return queue
+
+    def exchange(self, name: str) -> Exchange:
+        """The exchange of this name; NotFound (404) says so. The default exchange is not one of them."""
+        exchange = self.exchanges.get(name)
+        if exchange is None:
+            raise NotFound(f"no exchange '{name}' in vhost '{self.name}'")
+        return exchange
+
+    def route(
+        self,
+        exchange_name: str,
+        routing_key: str,
+        headers: Mapping[str, FieldValue] | None = None,
+        extra_keys: Iterable[str] = (),
+        properties: Properties | None = None,
+    ) -> Route:
+        """The Route of an address.
+
+        headers: of the message, None for "has none".  extra_keys: the further routing keys of CC and BCC, which make
+        the result good for this message only.  properties: all of the message's, for exchanges that look at others
+        than the headers.  A key that is too long for an address (MQTT's may be) counts as a whole here, and its
+        beginning is in the Route's address.  Raises NotFound when there is no such exchange.
+        """
+        extra = list(extra_keys)
+        if not extra:
+            cached = self._routes.get((exchange_name, routing_key))
+            if cached is not None:
+                return cached
+        address = Address(exchange_name, short_key(routing_key))
+        if exchange_name == DEFAULT_EXCHANGE:
+            route = self._default_route(address, routing_key, extra)
+        else:
+            route = self._walk(self.exchange(exchange_name), address, routing_key, extra, headers, properties)
+        if route.cacheable and fits_key(routing_key):
+            if len(self._routes) >= ROUTES_MAX:
+                self._routes.clear()
+            self._routes[exchange_name, routing_key] = route
+        return route
+
+    def route_behind(
+        self, exchange: Exchange, routing_key: str, properties: Properties, extra_keys: Iterable[str]
+    ) -> Route:
+        """The Route of a message that `exchange` has held until now, from there on."""
+        address = Address(exchange.name, routing_key)
+        return self._walk(
+            exchange, address, routing_key, list(extra_keys), properties.headers, properties, behind=exchange
+        )
+
+    def _default_route(self, address: Address, routing_key: str, extra_keys: list[str]) -> Route:
+        found: dict[int, Queue] = {}
+        routed = False
+        for key in (routing_key, *extra_keys):
+            queue = self.queues.get(key)
+            if queue is None and key.startswith(REPLY_PREFIX):
+                routed = True
+                queue = self.reply_queues.get(key)
+            if queue is not None:
+                found[id(queue)] = queue
+        return Route(
+            address,
+            tuple(found.values()),
+            routed=routed or bool(found),
+            cacheable=not extra_keys,
+            extra_keys=tuple(extra_keys),
+        )
+
+    def _walk(
+        self,
+        start: Exchange,
+        address: Address,
+        routing_key: str,
+        extra_keys: list[str],
+        headers: Mapping[str, FieldValue] | None,
+        properties: Properties | None,
+        *,
+        behind: Exchange | None = None,
+        closed: Collection[str] = (),
+    ) -> Route:
+        keys = [routing_key, *(key for key in dict.fromkeys(extra_keys) if key != routing_key)]
+        walk = Walk(self.exchanges, keys, headers, properties)
+        walk.run(start, behind=behind, closed=closed)
+        queues = tuple(walk.queues.values())
+        return Route(
+            address,
+            queues,
+            routed=bool(queues or walk.holders),
+            cacheable=walk.cacheable and not extra_keys,
+            observers=tuple(walk.observers),
+            holders=tuple(walk.holders),
+            extra_keys=tuple(extra_keys),
+            behind=behind,
+        )
+
+    def publish(self, route: Route, message: Message, client: Client | None = None, channel_number: int = 0) -> Outcome:
+        """Publish `message` by `route`, as `deliver` does; the firehose sees it, and who published it."""
+        if self.tracing:
+            trace_publish(self, route, message, client, channel_number)
+        return self.deliver(route, message)
+
+    def deliver(self, route: Route, message: Message, barred: Collection[str] = ()) -> Outcome:
+        """Give `message` to the queues of `route`, except those named in `barred`, and to exchanges that ask for it.
+
+        STORED: a confirm must wait for the next flush.  REFUSED: a queue was full and said so; others have it.
+        """
+        if route.observers or route.holders:
+            return self._deliver_observed(route, message, barred)
+        return self._append(route, message, barred)
+
+    def _deliver_observed(self, route: Route, message: Message, barred: Collection[str]) -> Outcome:
+        """Drop duplicates first, and let the exchanges on what remains of the way hold or remember the message."""
+        asked: list[Exchange] = []
+        closed: set[str] = set()
+        while (observer := _next_to_ask(route, asked)) is not None:
+            asked.append(observer)
+            if observer.is_duplicate(message):
+                closed.add(observer.name)
+                route = self._reroute(route, message, closed)
+        outcome = self._append(route, message, barred)
+        for holder in route.holders:
+            holder.hold(message, route.extra_keys)
+        for observer in route.observers:
+            observer.routed(message)
+        if outcome is Outcome.REFUSED or not (route.routed or closed):
+            for observer in asked:
+                if observer.name not in closed:
+                    observer.forget(message)
+        elif outcome is Outcome.TAKEN and (route.holders or closed) and self.broker.store.durable:
+            # A duplicate, too, is confirmed only when what it duplicates is on disk.
+            return Outcome.STORED if message.properties.persistent else outcome
+        return outcome
+
+    def _reroute(self, route: Route, message: Message, closed: Collection[str]) -> Route:
+        start = route.behind or self.exchanges.get(route.address.exchange)
+        if start is None or start.name in closed:
+            return Route(route.address, (), routed=False, cacheable=False, extra_keys=route.extra_keys)
+        properties = message.properties
+        return self._walk(
+            start,
+            route.address,
+            route.address.routing_key,
+            list(route.extra_keys),
+            properties.headers,
+            properties,
+            behind=route.behind,
+            closed=closed,
+        )
+
+    def _append(self, route: Route, message: Message, barred: Collection[str]) -> Outcome:
+        """Append `message` to the queues of `route`, except those named in `barred`, and to the store."""
+        outcome = Outcome.TAKEN
+        waits_for_flush = False
+        queues: Iterable[Queue] = route.queues
+        if route.guarded or barred:
+            taken = []
+            for queue in route.queues:
+                if queue.name in barred:
+                    continue
+                admission = queue.admit(message) if queue.guarded else Admission.TAKE
+                if admission is Admission.TAKE:
+                    taken.append(queue)
+                elif admission is Admission.REFUSE:
+                    outcome = Outcome.REFUSED
+                elif queue.store_id and message.properties.persistent and self.broker.store.durable:
+                    # What it duplicates may not be on disk yet; it is confirmed no sooner.
+                    waits_for_flush = True
+            queues = taken
+            if message.properties.persistent:
+                store_ids = tuple(queue.store_id for queue in taken if queue.store_id)
+            else:
+                store_ids = tuple(queue.store_id for queue in taken if queue.store_id and queue.stores_transient)
+        else:
+            store_ids = route.store_ids if message.properties.persistent else route.transient_ids
+        for queue in queues:
+            queue.append(message)
+        if message.properties.expiration is not None:
+            for queue in queues:
+                queue.expects_expiry()
+        if store_ids:
+            store = self.broker.store
+            store.append(message, store_ids)
+            waits_for_flush |= store.durable
+        return Outcome.STORED if waits_for_flush and outcome is Outcome.TAKEN else outcome
+
+
+def _next_to_ask(route: Route, asked: list[Exchange]) -> Exchange | None:
+    """The next exchange on the way that drops duplicates and hasn't been asked about this message."""
+    for observer in route.observers:
+        if observer.duplicates is not None and observer not in asked:
+            return observer
+    return None

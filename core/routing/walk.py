@@ -1,0 +1,83 @@
+"""The walk of a message from exchange to exchange, and what it found: queues, and exchanges that want a word.
+
+It visits each exchange once, so that cycles are harmless; one whose own bindings yield nothing hands over to its
+alternate exchange.  The walk doesn't go on behind an exchange that holds the message (delayed messages), nor into one
+that is `closed` (it has seen the message before); it begins `behind` one that held the message until now, which it
+passes as if that had no mind of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from warren.core.exchanges.base import Exchange
+from warren.core.queues.base import Queue
+
+if TYPE_CHECKING:
+    from warren.core.messages.field_table import FieldValue
+    from warren.core.messages.properties import Properties
+
+
+class Walk:
+    """One walk.
+
+    queues: the queues that were reached, by identity.  observers, holders: exchanges on the way that want to see the
+    message, and that keep it for now.  cacheable: every message with these keys goes the same way until bindings
+    change.
+    """
+
+    __slots__ = ("_exchanges", "_headers", "_keys", "_properties", "cacheable", "holders", "observers", "queues")
+
+    def __init__(
+        self,
+        exchanges: Mapping[str, Exchange],
+        keys: Sequence[str],
+        headers: Mapping[str, FieldValue] | None,
+        properties: Properties | None,
+    ) -> None:
+        self._exchanges = exchanges
+        self._keys = keys
+        self._headers = headers
+        self._properties = properties
+        self.cacheable = True
+        self.queues: dict[int, Queue] = {}
+        self.observers: list[Exchange] = []
+        self.holders: list[Exchange] = []
+
+    def run(self, start: Exchange, *, behind: Exchange | None = None, closed: Collection[str] = ()) -> None:
+        """Walk from `start`."""
+        queues = self.queues
+        keys = self._keys
+        headers = self._headers
+        seen = {start.name, *closed}
+        to_visit = [] if start.name in closed else [start]
+        while to_visit:
+            exchange = to_visit.pop()
+            self.cacheable &= exchange.cacheable
+            if exchange is not behind:
+                if exchange.observes:
+                    self.observers.append(exchange)
+                if exchange.keeps_messages and exchange.holds(headers):
+                    self.holders.append(exchange)
+                    continue
+            matched = False
+            for key in keys[:1] if exchange.picks_one else keys:
+                if exchange.depends_on_properties:
+                    targets = exchange.targets_by_properties(key, headers, self._properties)
+                else:
+                    targets = exchange.targets(key, headers)
+                for target in targets:
+                    matched = True
+                    if isinstance(target, Queue):
+                        queues[id(target)] = target
+                    elif isinstance(target, Exchange) and target.name not in seen:
+                        seen.add(target.name)
+                        to_visit.append(target)
+            if not matched and exchange.alternate is not None:
+                alternate = self._exchanges.get(exchange.alternate)
+                if alternate is None:
+                    exchange.note_missing_alternate()
+                elif alternate.name not in seen:
+                    seen.add(alternate.name)
+                    to_visit.append(alternate)

@@ -1,0 +1,217 @@
+"""The definition store on disk: one SQLite database in WAL mode.
+
+Transactions.  The first change of a batch begins a transaction, `commit` ends it by one write to the
+write-ahead log (WAL) without waiting for the disk.  SQLite discards a torn transaction at the end of the log
+by its checksums.
+
+Syncing.  A commit is either still in the WAL, or a checkpoint has copied it into the database file, and
+SQLite syncs the database file before it writes over that part of the WAL (synchronous=NORMAL).  So `sync` is
+one fsync of the WAL. It is done on a descriptor of our own, opened once: `sync` runs in a worker thread and
+shares nothing with the connection, which stays on the broker's thread, and it works when no descriptor is
+left to open.  (SQLite takes no POSIX locks on the WAL, so our descriptor can't drop any.  The database file
+must never be opened and closed beside SQLite, for that reason.)  The two threads meet in two numbers, each
+written by one side: `commit` counts commits, `sync` notes the count it read before it began to wait.  A
+commit made while a sync waits stays unsynced.
+
+Identifiers.  A message log may hold a number taken from `next_id` although the power failed before the row
+that uses it was synced; the number must still never be given again.  So numbers are reserved on disk, synced,
+in blocks before use. A clean close gives the unused rest of the block back.
+
+Failures.  After any failure SQLite may have rolled the transaction back, and a failed fsync may have dropped
+pages that a second fsync would report as written.  So the first failure is remembered, and everything after
+it is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from warren.core.errors import StorageError
+from warren.core.storage.definitions.encoding import decode_name, decode_value, encode_name, encode_value
+from warren.core.storage.definitions.sqlite_errors import damaged, storage_error
+from warren.core.storage.definitions.sqlite_file import open_database, wal_path
+from warren.core.storage.definitions.store import JSON, DefinitionStore, Row
+
+ID_BLOCK = 1 << 16
+"""Numbers reserved at a time: so many that the sync it costs is rare, so few that crashes waste little."""
+
+LOAD_CHUNK_ROWS = 1000
+"""Rows read per query of `load`: no query stays open between them, so the store may be changed meanwhile."""
+
+PUT = """INSERT INTO definitions (kind, vhost, name, value) VALUES (?, ?, ?, ?)
+    ON CONFLICT (vhost, kind, name) DO UPDATE SET value = excluded.value"""
+RESERVE = """INSERT INTO counters (name, first_free) VALUES (?, ?)
+    ON CONFLICT (name) DO UPDATE SET first_free = excluded.first_free"""
+LOAD = """SELECT position, kind, vhost, name, value FROM definitions
+    WHERE position > ? AND position <= ? ORDER BY position LIMIT ?"""
+
+
+class SqliteDefinitionStore(DefinitionStore):
+    """Rows in the SQLite database at `path` (its directory exists); see the head of this file."""
+
+    __slots__ = (
+        "_commits",
+        "_connection",
+        "_dirty",
+        "_failure",
+        "_ids_free",
+        "_ids_reserved",
+        "_path",
+        "_synced_commits",
+        "_wal_descriptor",
+    )
+
+    durable: ClassVar[bool] = True
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Open or make the database; raises StorageError when it is damaged or can't be used."""
+        self._path = Path(path)
+        self._dirty = False
+        self._failure: StorageError | None = None
+        # What a crash left in the log is committed, but perhaps not synced; so is a new schema.
+        self._commits = 1
+        self._synced_commits = 0
+        self._connection: sqlite3.Connection | None = open_database(self._path)
+        self._wal_descriptor = -1
+        try:
+            self._ids_reserved: dict[str, int] = dict(self._run("SELECT name, first_free FROM counters"))
+            self._wal_descriptor = os.open(wal_path(self._path), os.O_RDWR)
+        except OSError as error:
+            self._release()
+            raise StorageError(f"{wal_path(self._path)}: can't be opened ({error.strerror}).") from error
+        except BaseException:
+            self._release()
+            raise
+        self._ids_free = dict(self._ids_reserved)
+
+    def put(self, kind: str, vhost: str, name: str, value: Mapping[str, JSON]) -> None:
+        text = encode_value(value)
+        self._change(PUT, (kind, encode_name(vhost), encode_name(name), text))
+
+    def delete(self, kind: str, vhost: str, name: str) -> None:
+        self._change(
+            "DELETE FROM definitions WHERE vhost = ? AND kind = ? AND name = ?",
+            (encode_name(vhost), kind, encode_name(name)),
+        )
+
+    def delete_vhost(self, vhost: str) -> None:
+        if not vhost:
+            raise ValueError("rows that belong to no vhost can't be deleted as a vhost")
+        self._change("DELETE FROM definitions WHERE vhost = ?", (encode_name(vhost),))
+
+    def clear(self) -> None:
+        self._change("DELETE FROM definitions")
+
+    def load(self) -> Iterator[Row]:
+        last = self._run("SELECT coalesce(max(position), 0) FROM definitions")[0][0]
+        return self._rows_until(last)
+
+    def next_id(self, counter: str) -> int:
+        identifier = self._ids_free.get(counter, 1)
+        if identifier >= self._ids_reserved.get(counter, 1):
+            self._reserve(counter, identifier + ID_BLOCK)
+        self._ids_free[counter] = identifier + 1
+        return identifier
+
+    @property
+    def dirty(self) -> bool:
+        return self._dirty
+
+    def commit(self) -> None:
+        if self._dirty:
+            self._run("COMMIT")
+            self._dirty = False
+            self._commits += 1
+
+    @property
+    def unsynced(self) -> bool:
+        return self._synced_commits != self._commits
+
+    def sync(self) -> None:
+        self._refuse_after_failure()
+        commits = self._commits
+        try:
+            os.fsync(self._wal_descriptor)
+        except OSError as error:
+            self._failure = StorageError(
+                f"{wal_path(self._path)}: definitions can't be synced to disk ({error.strerror}). "
+                "Check the disk; what was declared last may be lost if the machine fails."
+            )
+            raise self._failure from error
+        self._synced_commits = commits
+
+    def close(self) -> None:
+        if self._connection is None:
+            return
+        try:
+            if self._failure is None:
+                self._finish()
+        finally:
+            self._release()
+
+    def _refuse_after_failure(self) -> None:
+        if self._failure is not None:
+            raise StorageError(*self._failure.args)
+
+    def _run(self, statement: str, parameters: tuple[object, ...] = ()) -> list[Any]:
+        self._refuse_after_failure()
+        if self._connection is None:
+            raise StorageError(f"{self._path}: the definition store is closed.")
+        try:
+            return self._connection.execute(statement, parameters).fetchall()
+        except sqlite3.ProgrammingError:
+            raise  # a mistake of ours, such as a call from another thread: not the disk's fault
+        except sqlite3.Error as error:
+            self._failure = storage_error(self._path, error)
+            raise self._failure from error
+
+    def _change(self, statement: str, parameters: tuple[object, ...] = ()) -> None:
+        if not self._dirty:
+            self._run("BEGIN IMMEDIATE")
+            self._dirty = True
+        self._run(statement, parameters)
+
+    def _rows_until(self, last: int) -> Iterator[Row]:
+        position = 0
+        while position < last:
+            chunk = self._run(LOAD, (position, last, LOAD_CHUNK_ROWS))
+            if not chunk:
+                return
+            for row in chunk:
+                yield self._decode(*row)
+            position = chunk[-1][0]
+
+    def _decode(self, position: int, kind: str, vhost: bytes, name: bytes, text: str) -> Row:
+        try:
+            return kind, decode_name(vhost), decode_name(name), decode_value(text)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise damaged(self._path, f"row {position} of table definitions: {error}") from error
+
+    def _reserve(self, counter: str, first_free: int) -> None:
+        self._change(RESERVE, (counter, first_free))
+        self.commit()
+        self.sync()
+        self._ids_reserved[counter] = first_free
+
+    def _finish(self) -> None:
+        """Drop the open transaction and give back numbers that were reserved but not used."""
+        if self._dirty:
+            self._run("ROLLBACK")
+            self._dirty = False
+        for counter, first_free in self._ids_free.items():
+            if first_free != self._ids_reserved[counter]:
+                self._change(RESERVE, (counter, first_free))
+        self.commit()
+        self.sync()
+
+    def _release(self) -> None:
+        if self._wal_descriptor >= 0:
+            os.close(self._wal_descriptor)
+            self._wal_descriptor = -1
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

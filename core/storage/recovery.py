@@ -1,0 +1,199 @@
+"""Bringing a broker back from its stores: definitions first, then the messages into their queues.
+
+Messages that may have been delivered before are marked as redelivered.  After a clean stop the definitions say, per
+queue, up to which log position anything was given to a consumer; after a crash nobody knows, so all are marked.  A row
+that stays while the broker runs tells the two apart.  How often deliveries failed, the message log knows.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, cast
+
+from warren.core.access.defaults import seed_defaults
+from warren.core.declaring.exchanges import predeclare
+from warren.core.errors import BrokerError, StorageError
+from warren.core.exchanges.base import Exchange
+from warren.core.exchanges.binding import Binding, Destination
+from warren.core.exchanges.registry import create
+from warren.core.messages.field_table import decode_table
+from warren.core.queues.backlog import make_ticket
+from warren.core.queues.base import Queue
+from warren.core.queues.classic.queue import ClassicQueue
+from warren.core.queues.registry import queue_class
+from warren.core.routing.vhost import VirtualHost
+
+if TYPE_CHECKING:
+    from warren.core.broker import Broker
+    from warren.core.messages.field_table import FieldValue
+    from warren.core.storage.definitions.store import JSON
+
+_log = logging.getLogger("warren.recovery")
+
+MARKER = "marker"
+RUNNING = "running"
+DELIVERED = "delivered"
+
+
+def recover(
+    broker: Broker, *, default_user: str, default_password: str, default_vhost: str, with_defaults: bool = True
+) -> None:
+    """Fill a new broker from its stores, and mark it as running.
+
+    default_user, default_password, default_vhost: what a blank store starts with.  with_defaults: False when it starts
+    with imported definitions instead.  Raises StorageError when the definitions hold what this version can't read;
+    damage to messages is logged and survived.
+    """
+    delivered: dict[tuple[str, str], Mapping[str, JSON]] = {}
+    crashed = False
+    for kind, vhost, name, value in broker.definitions.load():
+        try:
+            if kind == MARKER:
+                crashed = crashed or name == RUNNING
+            elif kind == DELIVERED:
+                delivered[vhost, name] = value
+            elif not (
+                broker.users.restore(kind, vhost, name, value)
+                or broker.policies.restore(kind, vhost, name, value)
+                or broker.parameters.restore(kind, vhost, name, value)
+                or broker.mqtt.restore(kind, vhost, name, value)
+            ):
+                _restore(broker, kind, vhost, name, value)
+        except (BrokerError, KeyError, ValueError, TypeError) as error:
+            raise StorageError(
+                f"the definitions hold a {kind} '{name}' (vhost '{vhost}') that can't be restored: {error}; "
+                "was the data directory written by a newer Warren?"
+            ) from error
+    if with_defaults:
+        if not broker.vhosts:
+            add_vhost(broker, default_vhost)
+        seed_defaults(broker.definitions, broker.users, default_user, default_password, default_vhost)
+    for restored in broker.vhosts.values():
+        broker.policies.apply(restored)
+    broker.mqtt.restored()
+    _restore_messages(broker, delivered, crashed=crashed)
+    for vhost, name in delivered:
+        broker.definitions.delete(DELIVERED, vhost, name)
+    broker.definitions.put(MARKER, "", RUNNING, {})
+    broker.definitions.commit()
+
+
+def note_clean_stop(broker: Broker) -> None:
+    """Before the stores are closed in good order: remember what was delivered, and that this was no crash."""
+    broker.mqtt.before_stop()
+    for vhost in broker.vhosts.values():
+        for queue in vhost.queues.values():
+            position = queue.delivered_position()
+            if position:
+                broker.definitions.put(DELIVERED, vhost.name, queue.name, {"position": position})
+    broker.definitions.delete(MARKER, "", RUNNING)
+    broker.definitions.commit()
+
+
+def add_vhost(broker: Broker, name: str, metadata: Mapping[str, JSON] | None = None) -> VirtualHost:
+    """Make a virtual host with its predeclared exchanges, durably."""
+    vhost = VirtualHost(broker, name, metadata)
+    predeclare(vhost)
+    broker.vhosts[name] = vhost
+    broker.definitions.put("vhost", "", name, dict(metadata or {}))
+    return vhost
+
+
+def _restore(broker: Broker, kind: str, vhost_name: str, name: str, value: Mapping[str, JSON]) -> None:
+    if kind == "vhost":
+        vhost = VirtualHost(broker, name, value)
+        predeclare(vhost)
+        broker.vhosts[name] = vhost
+        return
+    vhost = broker.vhosts[vhost_name]
+    raw, arguments = _arguments(value)
+    if kind == "exchange":
+        exchange = create(
+            str(value["type"]),
+            name,
+            durable=True,
+            auto_delete=bool(value["auto_delete"]),
+            internal=bool(value["internal"]),
+            arguments=arguments,
+            arguments_raw=raw,
+        )
+        exchange.store_id = int(str(value.get("id", 0)))
+        vhost.exchanges[name] = exchange
+        exchange.attached(vhost)
+    elif kind == "queue":
+        made = queue_class(f"queue '{name}' in vhost '{vhost_name}'", arguments)
+        vhost.queues[name] = made(
+            vhost,
+            name,
+            durable=True,
+            auto_delete=bool(value["auto_delete"]),
+            arguments=arguments,
+            arguments_raw=raw,
+            store_id=int(str(value["id"])),
+        )
+    elif kind == "binding":
+        destination = str(value["destination"])
+        ends = vhost.queues if value["kind"] == "queue" else vhost.exchanges
+        source = str(value["source"])
+        target = cast("Mapping[str, Destination]", ends).get(destination)
+        if target is None or source not in vhost.exchanges:
+            _log.warning(
+                "a binding from '%s' to '%s' in vhost '%s' has lost an end; dropping it",
+                source,
+                destination,
+                vhost_name,
+            )
+            broker.definitions.delete(kind, vhost_name, name)
+            return
+        vhost.exchanges[source].add(Binding(source, target, str(value["routing_key"]), arguments, raw))
+    else:
+        raise ValueError("this version knows no such kind")
+
+
+def _arguments(value: Mapping[str, JSON]) -> tuple[bytes, dict[str, FieldValue]]:
+    raw = base64.b64decode(str(value["arguments"]))
+    return raw, decode_table(raw, 0)[0]
+
+
+def _restore_messages(
+    broker: Broker, delivered: Mapping[tuple[str, str], Mapping[str, JSON]], *, crashed: bool
+) -> None:
+    queues: dict[int, Queue] = {
+        queue.store_id: queue for vhost in broker.vhosts.values() for queue in vhost.queues.values()
+    }
+    exchanges: dict[int, Exchange] = {
+        exchange.store_id: exchange
+        for vhost in broker.vhosts.values()
+        for exchange in vhost.exchanges.values()
+        if exchange.store_id
+    }
+    entries = []
+    for queue_id, positions, sizes in broker.store.recover():
+        queue = queues.get(queue_id)
+        if isinstance(queue, ClassicQueue):
+            entries.append((queue, positions, sizes))
+        elif queue_id in exchanges:
+            exchanges[queue_id].restore_messages(positions, sizes)
+        elif not broker.mqtt.restore_records(queue_id, positions):
+            broker.store.settle_positions(queue_id, positions)
+    # What happens at the start happens in the order of declaring, so that one history has one outcome.
+    entries.sort(key=lambda entry: entry[0].store_id)
+    for description in broker.store.damage():
+        _log.error("message log: %s", description)
+    # Positions grow in the order of publishing, so they serve as the sequences of recovered messages.
+    broker.sequence = max((positions[-1] for _, positions, _ in entries if positions), default=0)
+    for queue, positions, sizes in entries:
+        if not positions:
+            continue
+        last_delivered = positions[-1]
+        noted = delivered.get((queue.vhost.name, queue.name), {})
+        if not crashed:
+            last_delivered = min(last_delivered, int(str(noted.get("position", 0))))
+        queue.restore(
+            (make_ticket(position, size, position) for position, size in zip(positions, sizes, strict=True)),
+            redelivered_until=last_delivered,
+            failures=broker.store.failures(queue.store_id),
+        )
+    broker.dirty_queues.sort(key=lambda queue: queue.store_id)

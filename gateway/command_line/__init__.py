@@ -1,0 +1,1 @@
+"""The command `warren`, on the side of whoever types it."""

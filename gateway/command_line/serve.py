@@ -1,0 +1,29 @@
+"""`warren serve` from a configuration to the end of the process."""
+
+from __future__ import annotations
+
+import gc
+
+from warren.gateway.configuration.load import Config
+from warren.gateway.process.errors import sole_error
+from warren.gateway.process.log import configure_logging
+
+
+def run(config: Config) -> None:
+    """Run a broker until it is told to stop.  Raises StorageError or OSError when it can't start or go on."""
+    # Nothing that starting allocates is garbage; the collector comes on when the broker is ready.
+    gc.disable()
+    log = configure_logging(config.log_level).getChild("start")
+    if config.file is not None:
+        log.info("configuration read from %s", config.file)
+    for warning in config.warnings:
+        log.warning("%s", warning)
+
+    import trio
+
+    from warren.gateway.process.server import serve
+
+    try:
+        trio.run(serve, config)
+    except BaseExceptionGroup as group:
+        raise sole_error(group) from None

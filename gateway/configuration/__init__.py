@@ -1,0 +1,1 @@
+"""Configuration: keys, the sources that set them, and how they are read."""

@@ -1,0 +1,1 @@
+"""rabbitmq.conf, as far as its keys have a meaning here."""

@@ -1,0 +1,151 @@
+"""Where settings come from: the file, the environment and the command line, each as a list of `Setting`.
+
+Nothing is checked here but the names of keys; `config.load_config` checks values.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from warren.gateway.configuration.keys import ALIASES, KEYS
+from warren.gateway.configuration.load import ConfigError, Setting
+
+FILE_NAME = "warren.toml"
+
+PREFIX = "WARREN_"
+
+FILE_VARIABLES = ("WARREN_CONFIG", "RABBITMQ_CONFIG_FILE")
+"""Variables that name the configuration file."""
+
+RABBITMQ_VARIABLES = {
+    "RABBITMQ_DEFAULT_USER": "default_user",
+    "RABBITMQ_DEFAULT_PASS": "default_pass",
+    "RABBITMQ_DEFAULT_VHOST": "default_vhost",
+}
+"""Those of RabbitMQ's Docker image that Warren obeys; WARREN_ variables win over them."""
+
+_SERVICE_LINK = re.compile(r"WARREN_(SERVICE_(HOST|PORT)(_.*)?|PORT(_\d+_(TCP|UDP).*)?|NAME|ENV_.*)")
+"""What Kubernetes and Docker links put into the environment of the neighbours of a service called warren."""
+
+FILE_BYTES_MAX = 1024 * 1024
+"""A configuration is a few lines; more is a mistake in the file's name."""
+
+
+def find_file(named: Path | None, environment: Mapping[str, str], directory: Path) -> Path | None:
+    """The configuration file named on the command line or in the environment, else warren.toml."""
+    if named is not None:
+        return directory / named
+    for variable in FILE_VARIABLES:
+        if environment.get(variable):
+            return directory / environment[variable]
+    return file_in(directory)
+
+
+def file_in(directory: Path) -> Path | None:
+    """warren.toml in this directory, when there is one."""
+    try:
+        return directory / FILE_NAME if (directory / FILE_NAME).is_file() else None
+    except OSError:
+        return None
+
+
+def read_file(path: Path) -> tuple[list[Setting], list[str]]:
+    """(settings, warnings) of a configuration file.  Raises ConfigError when it can't be read."""
+    text = _read_text(path)
+    if path.suffix == ".conf":
+        from warren.gateway.configuration.rabbitmq_conf.reader import read_rabbitmq_conf
+
+        return read_rabbitmq_conf(text, path)
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    source, base = str(path), path.parent
+    return [Setting(source, key, known_key(key, source), value, base) for key, value in _flat(document)], []
+
+
+def _flat(document: Mapping[str, object]) -> Iterable[tuple[str, object]]:
+    """The keys of a TOML document, those of its tables as `table.key`."""
+    for key, value in document.items():
+        if isinstance(value, dict):
+            yield from ((f"{key}.{name}", entry) for name, entry in value.items())
+        else:
+            yield key, value
+
+
+def environment_settings(environment: Mapping[str, str], directory: Path) -> list[Setting]:
+    """Settings of RABBITMQ_DEFAULT_... and WARREN_... variables.  Raises ConfigError for an unknown name."""
+    source = "environment"
+    found = [
+        Setting(source, variable, key, environment[variable], directory)
+        for variable, key in RABBITMQ_VARIABLES.items()
+        if variable in environment
+    ]
+    for variable in sorted(environment):
+        if not variable.startswith(PREFIX) or variable in FILE_VARIABLES or _SERVICE_LINK.fullmatch(variable):
+            continue
+        key = known_key(variable[len(PREFIX) :].lower(), source, variable)
+        found.append(Setting(source, variable, key, environment[variable], directory))
+    return found
+
+
+def command_line_settings(options: Iterable[tuple[str, str, object]], directory: Path | None = None) -> list[Setting]:
+    """Settings of the command line: (option as written, key, value), e.g. ("--log-level", "log_level",
+    "debug").
+
+    Options that were not given (None, False or an empty list) give no setting.
+    """
+    base = directory or Path.cwd()
+    return [
+        Setting("command line", option, key, value, base)
+        for option, key, value in options
+        if value is not None and value != [] and value is not False
+    ]
+
+
+def assignments(texts: Iterable[str], directory: Path | None = None) -> list[Setting]:
+    """Settings of `--set KEY=VALUE`.  Raises ConfigError."""
+    found = []
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not equals:
+            raise ConfigError(f"command line: --set {text!r}: must be KEY=VALUE, such as heartbeat_s=30")
+        written = f"--set {name}"
+        key = known_key(name, "command line", written)
+        found.append(Setting("command line", written, key, value, directory or Path.cwd()))
+    return found
+
+
+def known_key(name: str, source: str, written: str | None = None) -> str:
+    """The key that `name` stands for; ConfigError with the nearest known ones otherwise."""
+    key = ALIASES.get(name, name)
+    if key in KEYS:
+        return key
+    raise ConfigError(f"{source}: unknown key {written or name}; {_suggestion(name, written)}")
+
+
+def _suggestion(name: str, written: str | None) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name.replace("-", "_").lower(), [*KEYS, *ALIASES], n=2, cutoff=0.6)
+    if not near:
+        return "the keys are " + ", ".join(KEYS)
+    if written is not None and written.startswith(PREFIX):
+        near = [PREFIX + key.upper() for key in near]
+    return f"did you mean {' or '.join(near)}?"
+
+
+def _read_text(path: Path) -> str:
+    try:
+        with open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_size > FILE_BYTES_MAX:
+                raise ConfigError(f"{path}: larger than {FILE_BYTES_MAX} bytes, so not a configuration file")
+            return file.read(FILE_BYTES_MAX).decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text (byte {error.start})") from None

@@ -1,0 +1,125 @@
+"""What the commands of the control socket work on, and how they refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from warren.core.broker import Broker
+from warren.core.routing.vhost import VirtualHost
+from warren.gateway.configuration.load import Config
+from warren.gateway.control import exit_codes as codes
+
+Answer = dict[str, object]
+"""See ctl_protocol."""
+
+Row = Mapping[str, object]
+
+
+class ControlledServer(Protocol):
+    """The part of gateway.process.server.Server that commands use."""
+
+    @property
+    def broker(self) -> Broker:
+        """Only while `running`."""
+
+    @property
+    def running(self) -> bool:
+        """False between stop_app and start_app."""
+
+    @property
+    def listening(self) -> Mapping[str, Sequence[tuple[str, int]]]: ...
+
+    async def stop_app(self) -> None:
+        """Close listeners and connections."""
+
+    async def start_app(self) -> None:
+        """Open them again."""
+
+    async def reset(self) -> None:
+        """Wipe everything and start with defaults; only while stopped."""
+
+    def request_stop(self) -> None:
+        """Let the process end in order; returns at once."""
+
+    def close_connections(self, match: Callable[[Row], bool], reason: str) -> int:
+        """Close connections whose row of `inspect("connections", None)` matches, with 320; how many those
+        were.
+        """
+
+    def changed(self) -> None:
+        """Something was changed from outside a client's batch: end the batch (dispatch, send, commit)."""
+
+
+class RefusedError(Exception):
+    """A command that can't be carried out; the text says why, `exit_code` is the client's."""
+
+    def __init__(self, text: str, exit_code: int = codes.SOFTWARE) -> None:
+        super().__init__(text)
+        self.exit_code = exit_code
+
+
+@dataclass(slots=True)
+class Control:
+    """The broker that commands are for.
+
+    stop_requested: set by the word `stop`; acted on once it has been answered.
+    """
+
+    server: ControlledServer
+    config: Config
+    started_at_s: float
+    stop_requested: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A checked command: `arguments` are as many as the word takes, `options` only those that it takes.
+
+    content: what came behind the request, for words that read a file.
+    """
+
+    arguments: tuple[str, ...]
+    options: Mapping[str, object]
+    content: bytes | None = None
+
+    @property
+    def vhost(self) -> str:
+        """The virtual host named by -p, or the default one."""
+        return str(self.options.get("vhost") or "/")
+
+
+Handler = Callable[[Control, Request], Answer]
+AsyncHandler = Callable[[Control, Request], Awaitable[Answer]]
+
+
+def existing_vhost(control: Control, name: str) -> VirtualHost:
+    """The virtual host; RefusedError (65) when there is none."""
+    found = control.server.broker.vhosts.get(name)
+    if found is None:
+        raise RefusedError(f"virtual host '{name}' does not exist", codes.DATA)
+    return found
+
+
+def existing_user(control: Control, name: str) -> str:
+    """The name of a user that is there; RefusedError (67) otherwise."""
+    if name not in control.server.broker.users:
+        raise RefusedError(f"user '{name}' does not exist", codes.NO_USER)
+    return name
+
+
+def table(columns: Sequence[str], rows: Sequence[Row]) -> Answer:
+    """An answer of rows, cut down to these columns; what a row lacks is null."""
+    cut = [{name: row.get(name) for name in columns} for row in rows]
+    return {"ok": True, "columns": list(columns), "rows": cut}
+
+
+def done(text: str = "") -> Answer:
+    """The answer of a command that did something."""
+    return {"ok": True, "text": text}
+
+
+def failure(text: str, exit_code: int) -> Answer:
+    """The answer of a command that did not succeed."""
+    return {"ok": False, "error": text, "exit_code": exit_code}

@@ -1,0 +1,1 @@
+"""Sockets: the hub that owns them, listeners, links, and what stands between a socket and a session."""

@@ -1,0 +1,153 @@
+"""The hub: one Trio task that owns every client socket and drives the broker in turns.
+
+A selector (epoll, kqueue) holds all sockets; the task itself waits for the selector's own descriptor, which costs a
+third of what a task per connection does.  A turn reads once from each ready socket, lets the broker dispatch, sends
+once to each connection that has something, and wakes the commit loop if something waits for the disk.  What one socket
+and one turn may do is bounded, and every turn ends in a checkpoint, so neither a connection nor the hub starves
+anybody.
+
+`settle` is the second half of a turn alone: whoever else calls into the broker (timers, commits, the control
+socket) calls it afterwards.
+
+Without a selector that can be waited on (Windows), `poll_interval_s` makes the hub look at its sockets at short
+intervals instead: correct, slower.
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from warren.gateway.network.link import READ_BYTES_MAX, Link
+
+if TYPE_CHECKING:
+    from warren.core.broker import Broker
+    from warren.gateway.network.clock import Clock
+
+ROUNDS_MAX: Final = 4
+"""Dispatch and send this often in one turn before the other sockets are looked at again: a fast consumer of a long
+backlog takes a mebibyte each time."""
+
+POLL_INTERVAL_S: Final = 0.002
+"""Between two looks at the sockets where the selector can't be waited on."""
+
+Ready = Callable[[int], None]
+"""What the hub calls with the selector's event mask."""
+
+
+class Hub:
+    """See the head of this file.  `buffer` is what all links read into."""
+
+    def __init__(self, broker: Broker, clock: Clock) -> None:
+        self.broker = broker
+        self.clock = clock
+        self.buffer = memoryview(bytearray(READ_BYTES_MAX))
+        self.links: set[Link] = set()
+        self.on_released: Callable[[], None] = _nothing
+        self._selector = selectors.DefaultSelector()
+        self._commit_parking = trio.lowlevel.ParkingLot()
+        self._timer_parking = trio.lowlevel.ParkingLot()
+        self._timer_at_ms: int | None = None
+        self._more_to_do = False
+        self._release_parking = trio.lowlevel.ParkingLot()
+
+    # Sockets
+
+    def add(self, link: Link) -> None:
+        """Take a started link into the hub."""
+        self.links.add(link)
+
+    def released(self, link: Link) -> None:
+        """A link has closed its socket."""
+        self.links.discard(link)
+        self._release_parking.unpark_all()
+        self.on_released()
+
+    def watch(self, sock: socket.socket, before: int, wanted: int, ready: Ready) -> None:
+        """Change what the selector looks for on a socket: event masks before and from now on, 0 for nothing."""
+        if not wanted:
+            self._selector.unregister(sock)
+        elif not before:
+            self._selector.register(sock, wanted, ready)
+        else:
+            self._selector.modify(sock, wanted, ready)
+
+    # Turns
+
+    async def run(self) -> None:
+        """Drive the broker until cancelled."""
+        descriptor = getattr(self._selector, "fileno", None)
+        while True:
+            if self._more_to_do:
+                await trio.lowlevel.checkpoint()
+            elif descriptor is not None:
+                await trio.lowlevel.wait_readable(descriptor())
+            else:
+                await trio.sleep(POLL_INTERVAL_S)
+            self.turn()
+
+    def turn(self) -> None:
+        """One turn: read, dispatch, send."""
+        self.broker.now_ms = max(self.broker.now_ms, self.clock())
+        for key, events in self._selector.select(0):
+            key.data(events)
+        self.settle()
+
+    def settle(self) -> None:
+        """Dispatch and send what there is, then see whether the disk or a timer is due."""
+        broker = self.broker
+        touched = broker.touched
+        for _ in range(ROUNDS_MAX):
+            broker.dispatch()
+            if not touched:
+                break
+            outboxes = touched[:]
+            touched.clear()
+            for outbox in outboxes:
+                outbox.transport.send()
+        self._more_to_do = bool(touched or broker.dirty_queues)
+        if self._commit_parking and broker.commit_wanted:
+            self._commit_parking.unpark_all()
+        next_at_ms = broker.deadlines.next_at_ms
+        if next_at_ms is not None and (self._timer_at_ms is None or next_at_ms < self._timer_at_ms):
+            self._timer_at_ms = next_at_ms
+            self._timer_parking.unpark_all()
+
+    # Who waits for turns
+
+    async def commit_wanted(self) -> None:
+        """Return when something waits for the disk."""
+        if not self.broker.commit_wanted:
+            await self._commit_parking.park()
+        else:
+            await trio.lowlevel.checkpoint()
+
+    async def run_timers(self) -> None:
+        """Call the broker whenever a deadline is due, until cancelled."""
+        deadlines = self.broker.deadlines
+        while True:
+            self._timer_at_ms = deadlines.next_at_ms
+            if self._timer_at_ms is None:
+                await self._timer_parking.park()
+                continue
+            with trio.move_on_after(self.clock.seconds_until(self._timer_at_ms)):
+                await self._timer_parking.park()
+                continue
+            self.broker.advance(self.clock())
+            self.settle()
+
+    async def link_released(self) -> None:
+        """Return when the next link has closed its socket."""
+        await self._release_parking.park()
+
+    def close(self) -> None:
+        """Release the selector; all links are closed."""
+        self._selector.close()
+
+
+def _nothing() -> None:
+    return

@@ -1,0 +1,283 @@
+"""One accepted socket: the Transport of a session, driven by the hub.
+
+Reading is one `recv` into a buffer that all links share; writing is one `send` per batch of what the outbox holds.
+What the socket doesn't take waits here and for writability.
+
+Closing in good order is more than close(2): with unread input left, the kernel would answer with a reset that can
+overtake the last bytes sent, and the peer would never see why it was closed.  So a closing link sends what it has,
+says FIN, and reads on, throwing away, until the peer closes too or has had `LINGER_MS`.
+"""
+
+from __future__ import annotations
+
+import logging
+import selectors
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from warren.core.clients.outbox import Outbox
+    from warren.core.clients.transport import Credentials, Session, TlsState
+    from warren.core.deadlines import Deadline
+    from warren.gateway.network.hub import Hub
+
+_log = logging.getLogger("warren.connection")
+
+READ_BYTES_MAX: Final = 256 * 1024
+"""What one socket may bring into one turn: enough to make a turn's fixed costs small, little enough to be fair."""
+
+LINGER_MS: Final = 3000
+"""How long a peer may take to close after we did."""
+
+LINGER_BYTES_MAX: Final = 16 * 1024 * 1024
+"""How much of a closing peer's input is thrown away before it is cut off."""
+
+
+class Link:
+    """See the head of this file; implements core.clients.transport.Carrier."""
+
+    __slots__ = (
+        "_closed",
+        "_closing",
+        "_discarded_bytes",
+        "_interest",
+        "_linger",
+        "_paused",
+        "_sending",
+        "_session_ended",
+        "_shut",
+        "_socket",
+        "_waiting",
+        "certificate_name",
+        "credentials",
+        "host",
+        "hub",
+        "is_websocket",
+        "outbox",
+        "peer_host",
+        "peer_port",
+        "port",
+        "received_bytes",
+        "sent_bytes",
+        "session",
+        "tls",
+    )
+
+    session: Session
+    outbox: Outbox
+
+    def __init__(self, hub: Hub, sock: socket.socket) -> None:
+        self.hub = hub
+        self._socket = sock
+        sock.setblocking(False)
+        self.peer_host, self.peer_port = _address(sock.getpeername)
+        self.host, self.port = _address(sock.getsockname)
+        self.certificate_name: str | None = None
+        self.credentials: Credentials | None = None
+        self.is_websocket = False
+        self.tls: TlsState | None = None
+        self.received_bytes = 0
+        self.sent_bytes = 0
+        self._sending: memoryview | None = None
+        self._waiting: list[bytes] = []
+        self._interest = 0
+        self._paused = False
+        self._closing = False
+        self._shut = False
+        self._closed = False
+        self._session_ended = False
+        self._discarded_bytes = 0
+        self._linger: Deadline | None = None
+
+    def start(self, session: Session, outbox: Outbox) -> None:
+        """Begin: `session` gets what is read, what is in `outbox` is sent."""
+        self.session = session
+        self.outbox = outbox
+        self._watch()
+
+    # The hub's side
+
+    def ready(self, events: int) -> None:
+        """The selector says that the socket can be read or written."""
+        if events & selectors.EVENT_WRITE:
+            self._flush()
+        if events & selectors.EVENT_READ and not self._closed:
+            self._read()
+
+    def _read(self) -> None:
+        buffer = self.hub.buffer
+        try:
+            count = self._socket.recv_into(buffer)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._lost(error.strerror or str(error))
+            return
+        if not count:
+            self._lost("the peer closed the socket")
+            return
+        if self._closing:
+            self._discarded_bytes += count
+            if self._discarded_bytes > LINGER_BYTES_MAX:
+                self.abort()
+            return
+        self.received_bytes += count
+        try:
+            self.session.receive(bytes(buffer[:count]))
+        except Exception:
+            _log.exception("%s:%s: internal error; closing the connection", self.peer_host, self.peer_port)
+            self.abort()
+
+    def _flush(self) -> None:
+        """Go on sending what waited for the socket."""
+        while self._sending is not None and not self._closed:
+            try:
+                count = self._socket.send(self._sending)
+            except (BlockingIOError, InterruptedError):
+                break
+            except OSError as error:
+                self._lost(error.strerror or str(error))
+                return
+            self.sent_bytes += count
+            if count < len(self._sending):
+                self._sending = self._sending[count:]
+                break
+            self._sending = None
+            if self._waiting:
+                self._sending = memoryview(b"".join(self._waiting))
+                self._waiting = []
+        self._after_sending()
+
+    # Transport
+
+    def send(self) -> None:
+        """Send the outbox's chunks, as far as the socket takes them."""
+        chunks = self.outbox.take()
+        if self._closed or self._shut:
+            return
+        if self._sending is not None:
+            self._waiting.extend(chunks)
+            self._after_sending()
+            return
+        if chunks:
+            data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            try:
+                count = self._socket.send(data)
+            except (BlockingIOError, InterruptedError):
+                count = 0
+            except OSError as error:
+                self._lost(error.strerror or str(error))
+                return
+            self.sent_bytes += count
+            if count < len(data):
+                self._sending = memoryview(data)[count:]
+        self._after_sending()
+
+    def close(self) -> None:
+        """Send what is in the outbox, then close in good order."""
+        if self._closing or self._closed:
+            return
+        self._closing = True
+        self.outbox.touch()
+
+    def abort(self) -> None:
+        """Close at once."""
+        if not self._closed:
+            self._lost("closed by the broker")
+
+    def drop(self) -> None:
+        """Close the socket without a word to anybody: the broker itself has failed."""
+        self._session_ended = True
+        self._release()
+
+    def pause(self) -> None:
+        """Stop reading."""
+        self._paused = True
+        self._watch()
+
+    def resume(self) -> None:
+        """Read again."""
+        self._paused = False
+        self._watch()
+
+    # Below
+
+    def _after_sending(self) -> None:
+        unsent = 0
+        if self._sending is not None:
+            unsent = len(self._sending) + sum(map(len, self._waiting))
+        elif self._closing and not self._shut:
+            self._shut_down()
+        self._watch()
+        if self._closed or self._closing:
+            return
+        try:
+            self.outbox.sent(unsent)
+            if not unsent:
+                self.session.drained()
+        except Exception:
+            _log.exception("%s:%s: internal error; closing the connection", self.peer_host, self.peer_port)
+            self.abort()
+
+    def _shut_down(self) -> None:
+        self._shut = True
+        self._end_session("closed")
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._release()
+            return
+        broker = self.hub.broker
+        self._linger = broker.deadlines.schedule(broker.now_ms + LINGER_MS, lambda now_ms: self._release())
+
+    def _lost(self, reason: str) -> None:
+        if self._closed:
+            return
+        self._release()
+        self._end_session(reason)
+
+    def _end_session(self, reason: str) -> None:
+        if self._session_ended:
+            return
+        self._session_ended = True
+        try:
+            self.session.connection_lost(reason)
+        except Exception:
+            _log.exception("%s:%s: internal error while closing", self.peer_host, self.peer_port)
+
+    def _release(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        if self._linger is not None:
+            self._linger.cancel()
+        self._watch()
+        self._socket.close()
+        self._sending = None
+        self._waiting = []
+        self.hub.released(self)
+
+    def _watch(self) -> None:
+        """Tell the selector what this link waits for, when that has changed."""
+        wanted = 0
+        if not self._closed:
+            if not self._paused or self._closing:
+                wanted = selectors.EVENT_READ
+            if self._sending is not None:
+                wanted |= selectors.EVENT_WRITE
+        if wanted == self._interest:
+            return
+        self.hub.watch(self._socket, self._interest, wanted, self.ready)
+        self._interest = wanted
+
+
+def _address(ask: Callable[[], object]) -> tuple[str, int]:
+    """Host and port of one end; a peer that is gone already has neither."""
+    try:
+        address = ask()
+    except OSError:
+        return "?", 0
+    if isinstance(address, tuple) and len(address) >= 2:
+        return str(address[0]), int(address[1])
+    return "local", 0

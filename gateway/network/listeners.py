@@ -1,0 +1,156 @@
+"""Listening sockets: accepted connections become links with a session of the listener's protocol.
+
+When file descriptors run low, nothing is accepted until some are free again: connections wait in the kernel's queue,
+everything connected keeps working, and so does the store, for which `DESCRIPTORS_RESERVED` are kept back.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import selectors
+import socket
+from typing import TYPE_CHECKING, Final, Protocol
+
+from warren.core.errors import StorageError
+from warren.gateway.configuration.values import format_address
+from warren.gateway.network.link import Link
+
+if TYPE_CHECKING:
+    from warren.adapters.interface import AcceptCarrier
+    from warren.core.clients.outbox import Outbox
+    from warren.core.deadlines import Deadline
+    from warren.gateway.configuration.values import Listener
+    from warren.gateway.network.hub import Hub
+
+_log = logging.getLogger("warren.listener")
+
+BACKLOG: Final = 4096
+"""Connections that the kernel keeps waiting for accept; a fleet of devices reconnects all at once."""
+
+ACCEPTS_MAX: Final = 64
+"""Accepted per turn and listener, so that a flood of connections doesn't starve those that are there."""
+
+DESCRIPTORS_RESERVED: Final = 64
+"""Kept back for segments, the definitions, the control socket and what Python opens by itself."""
+
+RETRY_MS: Final = 1000
+"""After running out of descriptors, when to look again even if no connection has gone meanwhile."""
+
+TELL_AGAIN_MS: Final = 60_000
+"""Between two log lines about the same shortage."""
+
+EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+class Connection(Protocol):
+    """What a protocol makes for an accepted socket: a session and the outbox that it fills."""
+
+    outbox: Outbox
+
+
+class ListeningSocket:
+    """One bound address; accepts from `open` to `close`.
+
+    Raises StorageError, which ends the start, when the address can't be had.
+    """
+
+    def __init__(self, hub: Hub, listener: Listener, accept: AcceptCarrier, descriptors_max: int) -> None:
+        self._hub = hub
+        self._accept = accept
+        self._links_max = max(descriptors_max - DESCRIPTORS_RESERVED, 1)
+        self.listener = listener
+        self._socket = _bind(listener)
+        host, port = self._socket.getsockname()[:2]
+        self.address: tuple[str, int] = (str(host), int(port))
+        self._accepting = False
+        self._told_at_ms: int | None = None
+        self._retry: Deadline | None = None
+
+    def open(self) -> None:
+        """Start accepting."""
+        if not self._accepting:
+            self._accepting = True
+            self._hub.watch(self._socket, 0, selectors.EVENT_READ, self._ready)
+
+    def close(self) -> None:
+        """Give the address back."""
+        self._stop_accepting()
+        self._socket.close()
+
+    def room_again(self) -> None:
+        """A connection has gone: go on accepting if that was what it took."""
+        if not self._accepting and self._socket.fileno() >= 0 and len(self._hub.links) < self._links_max:
+            self.open()
+
+    def _stop_accepting(self) -> None:
+        if self._accepting:
+            self._accepting = False
+            self._hub.watch(self._socket, selectors.EVENT_READ, 0, self._ready)
+
+    def _ready(self, events: int) -> None:
+        for _ in range(ACCEPTS_MAX):
+            if len(self._hub.links) >= self._links_max:
+                self._exhausted("as many connections as there are file descriptors for")
+                return
+            try:
+                sock, _ = self._socket.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno in EXHAUSTED:
+                    self._exhausted(error.strerror or str(error))
+                    return
+                _log.warning("accepting on %s failed: %s", format_address(*self.address), error)
+                return
+            try:
+                self._take(sock)
+            except Exception:
+                # A bug that one connection runs into ends that connection, not the broker.
+                _log.exception("%s: internal error; closing a new connection", format_address(*self.address))
+                sock.close()
+
+    def _take(self, sock: socket.socket) -> None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        link = Link(self._hub, sock)
+        session, outbox = self._accept(self._hub.broker, link)
+        link.start(session, outbox)
+        self._hub.add(link)
+
+    def _exhausted(self, why: str) -> None:
+        now_ms = self._hub.broker.now_ms
+        if self._told_at_ms is None or now_ms - self._told_at_ms >= TELL_AGAIN_MS:
+            self._told_at_ms = now_ms
+            _log.error(
+                "%s: %s; new connections wait. Raise the limit (ulimit -n) or close connections",
+                format_address(*self.address),
+                why,
+            )
+        self._stop_accepting()
+        if self._retry is None or not self._retry.is_pending:
+            self._retry = self._hub.broker.deadlines.schedule(now_ms + RETRY_MS, lambda now_ms: self.room_again())
+
+
+def _bind(listener: Listener) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            listener.host or None, listener.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6 and listener.host not in ("::", ""):
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.setblocking(False)
+            sock.bind(address)
+            sock.listen(BACKLOG)
+        except BaseException:
+            sock.close()
+            raise
+    except OSError as error:
+        raise StorageError(
+            f"can't listen on {listener.name}={format_address(listener.host, listener.port)}: "
+            f"{error.strerror or error}; is another broker running there? "
+            f"Choose another address with --listen {listener.name}=HOST:PORT"
+        ) from None
+    return sock

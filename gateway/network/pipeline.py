@@ -1,0 +1,100 @@
+"""What stands between an accepted socket and the session of a listener's protocol, put together from its options.
+
+    amqp                      the session itself
+    amqps                     TLS, in it the session
+    auto                      the first bytes decide; TLS, if they say so, in it the decision once more
+    ...?proxy_protocol=true   the PROXY header before everything else
+
+Each kind of stage is imported when a listener has it: a start should take no longer than it has to.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from warren.adapters.registry import OWN
+from warren.gateway.configuration.load import ConfigError
+from warren.gateway.configuration.values import AUTO
+from warren.gateway.network.protocols import accept_by_protocol
+
+if TYPE_CHECKING:
+    from warren.adapters.interface import AcceptCarrier
+    from warren.core.broker import Broker
+    from warren.core.clients.outbox import Outbox
+    from warren.core.clients.transport import Carrier, Session
+    from warren.gateway.configuration.load import Config
+    from warren.gateway.configuration.values import Listener
+
+_log = logging.getLogger("warren.tls")
+
+Encrypt = Callable[["AcceptCarrier"], "AcceptCarrier"]
+"""Puts TLS around something."""
+
+
+class Pipelines:
+    """Makes what each listener calls for.
+
+    now_ms: the time, for looking at certificates.  Raises ConfigError when TLS is wanted and can't be had, StorageError
+    for a protocol that can't be loaded; both end the start.
+    """
+
+    def __init__(self, config: Config, listeners: Iterable[Listener], now_ms: int) -> None:
+        listeners = list(listeners)
+        self._timeout_ms = int(config.handshake_timeout_s * 1000)
+        names = [listener.protocol for listener in listeners if listener.protocol != AUTO]
+        if len(names) < len(listeners):
+            names += OWN
+        self._accepts = accept_by_protocol(config, names)
+        self._encrypt = _encryption(config, listeners, now_ms)
+
+    def accept(self, listener: Listener) -> AcceptCarrier:
+        """What makes the first stage, or the session, of a connection that this listener has accepted."""
+        accept: AcceptCarrier
+        if listener.protocol == AUTO:
+            accept = self._detect(None)
+            if self._encrypt is not None and not listener.tls:
+                accept = self._detect(self._encrypt(accept))
+        else:
+            accept = self._accepts[listener.protocol]
+        if self._encrypt is not None and listener.tls:
+            accept = self._encrypt(accept)
+        if listener.proxy_protocol:
+            from warren.adapters.proxy_protocol.stage import expect_proxy_header
+
+            accept = expect_proxy_header(accept, self._timeout_ms)
+        return accept
+
+    def _detect(self, tls: AcceptCarrier | None) -> AcceptCarrier:
+        from warren.adapters.detection import Choices, detect
+
+        return detect(Choices({name: self._accepts[name] for name in OWN}, tls, self._timeout_ms))
+
+
+def _encryption(config: Config, listeners: Iterable[Listener], now_ms: int) -> Encrypt | None:
+    """TLS with the configured certificates, if a listener can use it; nothing of it is imported otherwise."""
+    has_certificate = config.tls_certificate_file is not None
+    wanted = [listener for listener in listeners if listener.tls or (has_certificate and listener.protocol == AUTO)]
+    if not wanted:
+        if has_certificate:
+            _log.warning("no listener uses tls_certificate_file; name one with TLS, such as amqps=0.0.0.0:5671")
+        return None
+    if not has_certificate:
+        raise ConfigError(
+            f"the listener {wanted[0]} needs a certificate: set tls_certificate_file and tls_key_file "
+            "(`warren tls dev` makes them to try things out)"
+        )
+    from warren.gateway.tls.contexts import TlsContexts
+    from warren.gateway.tls.stage import TlsStage
+
+    contexts = TlsContexts(config, now_ms)
+
+    def encrypt(accept: AcceptCarrier) -> AcceptCarrier:
+        def accept_encrypted(broker: Broker, below: Carrier) -> tuple[Session, Outbox]:
+            stage = TlsStage(broker, below, contexts, accept)
+            return stage, stage.outbox
+
+        return accept_encrypted
+
+    return encrypt

@@ -1,0 +1,80 @@
+"""`load_definitions`: definitions from files that are imported at every start, as RabbitMQ does.
+
+What was imported last is remembered by its hash, in a global parameter that is never exported, so that a start can
+leave out what hasn't changed (`definitions_skip_if_unchanged`): then what was altered since stays as it is.
+"""
+
+from __future__ import annotations
+
+import logging
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from warren.core.administration.definitions_json.importing import import_definitions
+from warren.core.administration.definitions_json.reading import DEFINITIONS_BYTES_MAX
+from warren.core.errors import BrokerError
+from warren.gateway.configuration.load import ConfigError
+from warren.gateway.control.words.definitions import log_import
+
+if TYPE_CHECKING:
+    from warren.core.broker import Broker
+
+_log = logging.getLogger("warren.definitions")
+
+
+HASH_PARAMETER: Final = "internal_imported_definitions_hash"
+
+
+def load_definitions(broker: Broker, path: Path, *, skip_if_unchanged: bool = False) -> None:
+    """Import the file, or each `*.json` of the directory in the order of their names.
+
+    skip_if_unchanged: not if that is what was imported last.  ConfigError says which file can't be read or imported;
+    files before it have been.
+    """
+    files = _files(path)
+    imported_before, found = broker.parameters.get_global(HASH_PARAMETER), _hash(files)
+    if skip_if_unchanged and found == imported_before:
+        _log.info("%s has not changed since it was imported; not imported again", path)
+        return
+    if imported_before is not None:
+        broker.parameters.clear_global(HASH_PARAMETER)
+    for file in files:
+        try:
+            imported = import_definitions(broker, _read(file))
+        except BrokerError as error:
+            raise ConfigError(f"load_definitions: {file}: {error.text}") from error
+        log_import(imported, str(file))
+    broker.parameters.set_global(HASH_PARAMETER, found)
+    broker.definitions.commit()
+    if not broker.users:
+        _log.warning(
+            "%s holds no users, and none is made beside it: nobody can log in until one is added (warren ctl add_user)",
+            path,
+        )
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    found = sorted(path.glob("*.json"))
+    if not found:
+        raise ConfigError(f"load_definitions: there is no *.json file in the directory {path}")
+    return found
+
+
+def _hash(files: list[Path]) -> str:
+    """Of all the files, by what they hold and not what they are called."""
+    found = sha256()
+    for file in files:
+        found.update(sha256(_read(file)).digest())
+    return found.hexdigest()
+
+
+def _read(file: Path) -> bytes:
+    try:
+        with open(file, "rb") as opened:
+            # One byte more than is allowed tells that it is too large, without reading all of it.
+            return opened.read(DEFINITIONS_BYTES_MAX + 1)
+    except OSError as error:
+        raise ConfigError(f"load_definitions: {file}: can't be read: {error.strerror or error}") from None

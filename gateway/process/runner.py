@@ -1,0 +1,225 @@
+"""One run of a broker: from opening its stores to closing them in good order.
+
+`start_app` and `stop_app` begin and end a run within one process; the embedding API and `warren serve` are one run
+each.  A run is a nursery with the hub, the commit loop, the timers and the resource watch in it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from warren.adapters.mqtt.sessions.names import TopicNames
+from warren.adapters.mqtt.sessions.session_queue import QueueLimits
+from warren.core.access.users import Users
+from warren.core.administration.vhost_metadata import check_queue_type
+from warren.core.broker import Broker
+from warren.core.clients.limits import BrokerLimits
+from warren.core.errors import BrokerError, StorageError
+from warren.core.storage.definitions.memory import MemoryDefinitionStore
+from warren.core.storage.definitions.sqlite import SqliteDefinitionStore
+from warren.core.storage.definitions.store import DefinitionStore
+from warren.core.storage.disk.engine import DiskEngine
+from warren.core.storage.engine import StorageEngine
+from warren.core.storage.memory import MemoryEngine
+from warren.core.storage.recovery import note_clean_stop, recover
+from warren.gateway.configuration.load import Config, ConfigError
+from warren.gateway.configuration.values import Listener
+from warren.gateway.network.clock import Clock
+from warren.gateway.network.hub import Hub
+from warren.gateway.network.listeners import ListeningSocket
+from warren.gateway.network.pipeline import Pipelines
+from warren.gateway.process.commit import commit_once, run_commits
+from warren.gateway.process.errors import sole_error
+from warren.gateway.process.resources import watch_resources
+from warren.gateway.version import WARREN_VERSION
+
+_log = logging.getLogger("warren.broker")
+
+DEFINITIONS_NAME: Final = "definitions.sqlite"
+MESSAGES_NAME: Final = "messages"
+
+GOODBYE_S: Final = 5.0
+"""How long clients may take to answer that they are being closed, when the broker stops."""
+
+COMPACTION_PAUSE_S: Final = 0.001
+"""Compaction rests as long as it works, so that the broker's thread gets the interpreter."""
+
+
+class BrokerRun:
+    """A running broker: `broker`, `hub`, and where it listens: `listeners`, with the ports that they got, and
+    `listening` (name -> [(host, port)]).
+
+    descriptors_max: how many files this process may have open.
+    """
+
+    def __init__(self, config: Config, listeners: Sequence[Listener], descriptors_max: int) -> None:
+        self.config = config
+        self._descriptors_max = descriptors_max
+        self.listeners = list(listeners)
+        self.listening: dict[str, list[tuple[str, int]]] = {}
+        self._sockets: list[ListeningSocket] = []
+        self._stop_wanted = trio.Event()
+        self._reason = "shutdown"
+        self._where = str(Path(config.data_directory or "") / MESSAGES_NAME)
+        self.broker: Broker
+        self.hub: Hub
+
+    def request_stop(self, reason: str = "shutdown") -> None:
+        """End the run in good order; `run` returns when that is done."""
+        self._reason = reason
+        self._stop_wanted.set()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Open the stores, listen, and work until `request_stop`; to be shielded from cancellation.
+
+        Raises StorageError when the data or an address can't be used, or the disk fails.
+        """
+        clock = Clock()
+        pipelines = Pipelines(self.config, self.listeners, clock())
+        store, definitions = _open_stores(self.config)
+        try:
+            users = Users(definitions, frozenset(self.config.loopback_users))
+            self.broker = Broker(
+                store,
+                definitions,
+                users,
+                now_ms=clock(),
+                backlog_bytes_max=self.config.backlog_bytes_max,
+                continue_client_deaths=self.config.continue_client_deaths,
+                consumer_timeout_ms=self.config.consumer_timeout_ms,
+                limits=BrokerLimits(
+                    connections=self.config.connection_max,
+                    channels=self.config.channel_max_per_node,
+                    queues=self.config.cluster_queue_limit,
+                    exchanges=self.config.cluster_exchange_limit,
+                    vhosts=self.config.vhost_max,
+                    consumers_per_channel=self.config.consumer_max_per_channel,
+                ),
+                default_queue_type=_queue_type(self.config.default_queue_type),
+                mqtt_limits=QueueLimits(
+                    messages=self.config.mqtt_max_queued_messages,
+                    qos_0_messages=self.config.mqtt_max_queued_qos_0_messages,
+                    qos_0_bytes=self.config.mqtt_max_queued_qos_0_bytes,
+                ),
+            )
+            self.broker.mqtt.product = f"Warren {WARREN_VERSION}"
+            self.broker.mqtt.names = TopicNames(self.config.mqtt_exchange, sparkplug=self.config.mqtt_sparkplug)
+            self.broker.mqtt.shared_strategy = self.config.mqtt_shared_subscription_strategy
+            recover(
+                self.broker,
+                default_user=self.config.default_user,
+                default_password=self.config.default_pass,
+                default_vhost=self.config.default_vhost,
+                with_defaults=self.config.load_definitions is None,
+            )
+            self._load_definitions()
+            self.hub = Hub(self.broker, clock)
+            try:
+                self._listen(pipelines)
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(run_commits, self.hub, self._where)
+                    nursery.start_soon(self.hub.run_timers)
+                    nursery.start_soon(watch_resources, self.hub, self.config)
+                    nursery.start_soon(self.hub.run)
+                    for sock in self._sockets:
+                        sock.open()
+                    task_status.started()
+                    await self._stop_wanted.wait()
+                    await self._say_goodbye()
+                    nursery.cancel_scope.cancel()
+                if self.broker.commit_wanted:
+                    await commit_once(self.hub, self._where)
+                note_clean_stop(self.broker)
+            except BaseExceptionGroup as group:
+                error = sole_error(group)
+                if isinstance(error, StorageError):
+                    _log.critical("%s; stopping", error)
+                raise error from None
+            finally:
+                for sock in self._sockets:
+                    sock.close()
+                for link in list(self.hub.links):
+                    link.drop()
+                self.hub.close()
+        finally:
+            store.close()
+            definitions.close()
+
+    def _load_definitions(self) -> None:
+        """Import what the configuration names; ConfigError when it can't be, which is no crash for the next start."""
+        if self.config.load_definitions is None:
+            return
+        from warren.gateway.process.definitions_file import load_definitions
+
+        try:
+            load_definitions(
+                self.broker,
+                self.config.load_definitions,
+                skip_if_unchanged=self.config.definitions_skip_if_unchanged,
+            )
+        except ConfigError:
+            note_clean_stop(self.broker)
+            raise
+
+    def _listen(self, pipelines: Pipelines) -> None:
+        for index, listener in enumerate(self.listeners):
+            sock = ListeningSocket(self.hub, listener, pipelines.accept(listener), self._descriptors_max)
+            self._sockets.append(sock)
+            host, port = sock.address
+            self.listeners[index] = replace(listener, host=host, port=port)
+            self.listening.setdefault(listener.name, []).append(sock.address)
+        self.hub.on_released = self._released
+
+    def _released(self) -> None:
+        for sock in self._sockets:
+            sock.room_again()
+
+    async def _say_goodbye(self) -> None:
+        """Stop accepting, tell the clients (320), and wait a little for their answers.
+
+        Who hasn't come as far as a session (a handshake of TLS or WebSocket that isn't over) isn't waited for.
+        """
+        from warren.adapters.stage import stage_without_session
+
+        for sock in self._sockets:
+            sock.close()
+        reason = f"broker forced connection closure with reason '{self._reason}'"
+        waiting = set()
+        for link in list(self.hub.links):
+            if stage_without_session(link.session) is None:
+                waiting.add(link)
+            link.session.shut_down(reason)
+        self.hub.settle()
+        with trio.move_on_after(GOODBYE_S):
+            while waiting & self.hub.links:
+                await self.hub.link_released()
+        for link in list(self.hub.links):
+            link.abort()
+        self.hub.settle()
+
+
+def _queue_type(name: str | None) -> str | None:
+    try:
+        return None if name is None else check_queue_type(name)
+    except BrokerError as error:
+        raise ConfigError(f"default_queue_type: {error.text}") from None
+
+
+def _open_stores(config: Config) -> tuple[StorageEngine, DefinitionStore]:
+    directory = config.data_directory
+    if config.in_memory or directory is None:
+        return MemoryEngine(), MemoryDefinitionStore()
+    definitions = SqliteDefinitionStore(Path(directory) / DEFINITIONS_NAME)
+    try:
+        return DiskEngine(Path(directory), pause=partial(time.sleep, COMPACTION_PAUSE_S)), definitions
+    except BaseException:
+        definitions.close()
+        raise

@@ -1,0 +1,207 @@
+"""`warren serve`: one process that holds a data directory, runs a broker in it, and answers the control socket.
+
+The broker may be stopped and started (`stop_app`, `start_app`) and wiped (`reset`) while the process goes on; a
+listener that was given port 0 keeps the port it got.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import shutil
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from warren.core.broker import Broker
+from warren.core.errors import StorageError
+from warren.gateway.configuration.load import Config
+from warren.gateway.configuration.values import Listener, format_address
+from warren.gateway.control.server import serve_control
+from warren.gateway.control.target import Control
+from warren.gateway.process.data_directory import DataDirectory
+from warren.gateway.process.ready_file import remove_ready_file, write_ready_file
+from warren.gateway.process.resources import descriptor_limit, raise_descriptor_limit
+from warren.gateway.process.runner import DEFINITIONS_NAME, MESSAGES_NAME, BrokerRun
+from warren.gateway.version import WARREN_VERSION
+
+_log = logging.getLogger("warren.broker")
+
+GC_THRESHOLDS: Final = (50_000, 20, 20)
+"""The cyclic collector runs when this many more containers are alive: messages are no cycles, and a queue of a million
+of them should not be walked at every turn."""
+
+
+class Server:
+    """The process's one broker and its control; made by `open_server`."""
+
+    def __init__(self, config: Config, nursery: trio.Nursery, directory: DataDirectory | None) -> None:
+        self.config = config
+        self._nursery = nursery
+        self._directory = directory
+        self._listeners: Sequence[Listener] = config.listeners
+        self._run: BrokerRun | None = None
+        self._run_ended = trio.Event()
+        self._stop_wanted = trio.Event()
+
+    # What commands use
+
+    @property
+    def running(self) -> bool:
+        """False between stop_app and start_app."""
+        return self._run is not None
+
+    @property
+    def broker(self) -> Broker:
+        """The broker; StorageError between stop_app and start_app."""
+        if self._run is None:
+            raise StorageError("the broker is stopped; start it with start_app")
+        return self._run.broker
+
+    @property
+    def listening(self) -> Mapping[str, Sequence[tuple[str, int]]]:
+        """The addresses that connections are accepted on, by protocol."""
+        return self._run.listening if self._run is not None else {}
+
+    async def start_app(self) -> None:
+        """Open the data and listen; nothing happens when that is so already."""
+        if self._run is not None:
+            return
+        run = BrokerRun(self.config, self._listeners, descriptor_limit())
+        self._run_ended = trio.Event()
+        await self._nursery.start(self._run_to_end, run)
+        self._run = run
+        self._listeners = run.listeners
+        if self._directory is not None:
+            self._directory.record(run.listening)
+        for name, found in run.listening.items():
+            for address in found:
+                _log.info("listening for %s", _what_on(name, format_address(*address)))
+
+    async def stop_app(self) -> None:
+        """Close listeners and connections and the data; the process goes on."""
+        if self._run is not None:
+            self._run.request_stop()
+            await self._run_ended.wait()
+
+    async def reset(self) -> None:
+        """Wipe messages, definitions and users; only while stopped (StorageError otherwise)."""
+        if self._run is not None:
+            raise StorageError("reset needs the broker to be stopped: stop_app first")
+        if self.config.data_directory is not None and not self.config.in_memory:
+            await trio.to_thread.run_sync(_wipe, Path(self.config.data_directory))
+
+    def request_stop(self) -> None:
+        """Let the process end in good order."""
+        self._stop_wanted.set()
+
+    def close_connections(self, match: Callable[[Mapping[str, object]], bool], reason: str) -> int:
+        """Close with 320 the connections whose row of list_connections matches; how many those were."""
+        sessions = [session for session in self.broker.sessions if match(session.describe())]
+        for session in sessions:
+            session.force_close(reason)
+        self.changed()
+        return len(sessions)
+
+    def changed(self) -> None:
+        """Something was changed from outside a client's batch."""
+        if self._run is not None:
+            self._run.hub.settle()
+
+    # The process's side
+
+    async def wait_for_stop(self) -> None:
+        """Return when somebody asked for the end."""
+        await self._stop_wanted.wait()
+
+    async def _run_to_end(self, run: BrokerRun, *, task_status: trio.TaskStatus[None]) -> None:
+        # Cancelling the process's nursery must not take the hub away before the clients have been told; whoever cancels
+        # calls `stop_app`.
+        try:
+            with trio.CancelScope(shield=True):
+                await run.run(task_status=task_status)
+        finally:
+            self._run = None
+            self._run_ended.set()
+
+
+@asynccontextmanager
+async def open_server(config: Config) -> AsyncIterator[Server]:
+    """Hold the data directory and run a broker in it, to the end of the block, which stops it in good order."""
+    async with AsyncExitStack() as stack:
+        directory = None
+        if config.data_directory is not None:
+            directory = stack.enter_context(DataDirectory(Path(config.data_directory)))
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        server = Server(config, nursery, directory)
+        try:
+            await server.start_app()
+            if directory is not None:
+                control = Control(server, config, time.monotonic())
+                await nursery.start(serve_control, control, directory.path)
+            yield server
+        finally:
+            with trio.CancelScope(shield=True):
+                await server.stop_app()
+            nursery.cancel_scope.cancel()
+
+
+async def serve(config: Config) -> None:
+    """Run a broker until SIGTERM, Ctrl-C or the command `stop`."""
+    raise_descriptor_limit()
+    if config.ready_file is not None:
+        remove_ready_file(config.ready_file)
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with open_server(config) as server, trio.open_nursery() as nursery:
+            where = "in memory only" if config.in_memory else f"data in {config.data_directory}"
+            _log.info("Warren %s is ready: %s, control with `warren ctl`, Ctrl-C stops it", WARREN_VERSION, where)
+            if config.ready_file is not None:
+                write_ready_file(config.ready_file, server.listening)
+            if config.data_directory is not None:
+                # No start has to wait for what `warren ctl` needs; a later one than this might find the next version's
+                # files on the disk, and `warren ctl stop` has to work then.
+                import_module("warren.gateway.control.commands")
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(*GC_THRESHOLDS)
+            gc.enable()
+            nursery.start_soon(_stop_on_signal, server, signals)
+            await server.wait_for_stop()
+            _log.info("stopping: closing connections and flushing what is pending")
+            nursery.cancel_scope.cancel()
+    if config.ready_file is not None:
+        remove_ready_file(config.ready_file)
+    _log.info("stopped")
+
+
+async def _stop_on_signal(server: Server, signals: AsyncIterator[int]) -> None:
+    async for number in signals:
+        _log.info("got %s", signal.Signals(number).name)
+        server.request_stop()
+
+
+def _what_on(listener_name: str, address: str) -> str:
+    """What a listener is for, and how to get there, for the log."""
+    if listener_name in ("ws", "wss"):
+        return f"WebSocket on {address}, with the page at http{'s' if listener_name == 'wss' else ''}://{address}/"
+    if listener_name in ("auto", "autos"):
+        return f"every protocol{' over TLS' if listener_name == 'autos' else ''} on {address}"
+    return f"{listener_name.upper()} on {address}"
+
+
+def _wipe(directory: Path) -> None:
+    """Remove what a broker keeps, leaving lock and control socket alone."""
+    try:
+        messages = directory / MESSAGES_NAME
+        if messages.exists():
+            shutil.rmtree(messages)
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            (directory / f"{DEFINITIONS_NAME}{suffix}").unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(f"{directory} can't be wiped: {error}") from None

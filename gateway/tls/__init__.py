@@ -1,0 +1,1 @@
+"""TLS over memory buffers, certificates and what can be wrong with them."""

@@ -1,0 +1,5 @@
+"""Warren, a multi-protocol message broker: everything is imported from here.
+
+The four folders at the top of the repository (core, adapters, gateway, plugins) are subpackages of this one; here they
+are links, so that nothing but `warren` is put into an environment.
+"""

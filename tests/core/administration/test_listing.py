@@ -1,0 +1,87 @@
+"""Listings: the columns of spec F.8 say what is the case."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.simulated_broker import SimulatedBroker
+from warren.adapters.amqp091.codec import methods
+
+
+@pytest.fixture
+def broker() -> SimulatedBroker:
+    return SimulatedBroker()
+
+
+def only(rows: list[dict[str, object]], **wanted: object) -> dict[str, object]:
+    found = [row for row in rows if all(row[name] == value for name, value in wanted.items())]
+    assert len(found) == 1, rows
+    return found[0]
+
+
+def test_queues(broker: SimulatedBroker) -> None:
+    client = broker.connect()
+    client.declare("q", durable=True)
+    client.declare("mine", exclusive=True)
+    for _ in range(3):
+        client.publish("q", b"12345")
+    client.get("q")
+    client.send(1, methods.BasicConsume(queue="mine", consumer_tag="only", exclusive=True))
+    client.settle()
+    rows = broker.broker.inspect("queues", "/")
+    row = only(rows, name="q")
+    assert (row["messages"], row["messages_ready"], row["messages_unacknowledged"]) == (3, 2, 1)
+    assert (row["message_bytes_ready"], row["consumers"], row["durable"]) == (10, 0, True)
+    assert row["owner_pid"] is None
+    row = only(rows, name="mine")
+    assert row["owner_pid"] == client.connection.name
+    assert (row["exclusive"], row["exclusive_consumer_tag"], row["consumers"]) == (True, "only", 1)
+    assert broker.broker.inspect("queues", "nowhere") == []
+
+
+def test_exchanges_and_bindings(broker: SimulatedBroker) -> None:
+    client = broker.connect()
+    client.declare("q")
+    client.send(1, methods.QueueBind(queue="q", exchange="amq.topic", routing_key="a.#"))
+    client.settle()
+    exchanges = broker.broker.inspect("exchanges", None)
+    assert len(exchanges) == 7
+    assert only(exchanges, name="amq.rabbitmq.trace")["internal"] is True
+    assert only(exchanges, name="")["type"] == "direct"
+    bindings = broker.broker.inspect("bindings", None)
+    assert only(bindings, source_name="")["routing_key"] == "q"
+    assert only(bindings, source_name="amq.topic")["destination_name"] == "q"
+
+
+def test_connections_channels_and_consumers(broker: SimulatedBroker) -> None:
+    client = broker.connect(channels=2)
+    client.declare("q")
+    client.qos(7)
+    client.consume("q", "a")
+    client.confirm_select(2)
+    client.publish("q", b"1", channel=2)
+    client.settle()
+    connection = only(broker.broker.inspect("connections", "/"))
+    assert (connection["user"], connection["channels"], connection["state"]) == ("guest", 2, "running")
+    channels = broker.broker.inspect("channels", None)
+    first, second = only(channels, number=1), only(channels, number=2)
+    assert (first["consumer_count"], first["prefetch_count"], first["messages_unacknowledged"]) == (1, 7, 1)
+    assert (second["confirm"], second["transactional"]) == (True, False)
+    consumer = only(broker.broker.inspect("consumers", None))
+    assert (consumer["queue_name"], consumer["consumer_tag"], consumer["prefetch_count"]) == ("q", "a", 7)
+    assert consumer["ack_required"] is True
+    client.close()
+    for what in ("connections", "channels", "consumers"):
+        assert broker.broker.inspect(what, None) == []
+
+
+def test_virtual_hosts(broker: SimulatedBroker) -> None:
+    broker.broker.add_vhost("other", {"description": "second"})
+    rows = broker.broker.inspect("vhosts", None)
+    assert [row["name"] for row in rows] == ["/", "other"]
+    assert rows[1]["description"] == "second"
+
+
+def test_an_unknown_listing(broker: SimulatedBroker) -> None:
+    with pytest.raises(KeyError):
+        broker.broker.inspect("marvels", None)

@@ -1,0 +1,122 @@
+"""A broker for the tests of the control socket: the real core and users behind a server without listeners."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import trio
+
+from warren.core.access.users import Users
+from warren.core.broker import Broker
+from warren.core.messages.address import Address
+from warren.core.messages.message import Message
+from warren.core.messages.properties import EMPTY
+from warren.core.queues.ack_timeout import AckHolder
+from warren.core.queues.classic.queue import ClassicQueue
+from warren.core.storage.definitions.memory import MemoryDefinitionStore
+from warren.core.storage.memory import MemoryEngine
+from warren.gateway.configuration.load import Config
+from warren.gateway.control.server import serve_control
+from warren.gateway.control.target import Control, Row
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+class TargetSession:
+    """A connection as the broker knows it: its row, and how it was closed."""
+
+    def __init__(self, pid: str, name: str, vhost: str) -> None:
+        self.row: dict[str, object] = {"pid": pid, "name": name, "vhost": vhost, "user": "guest"}
+        self.closed_for: list[str] = []
+
+    def describe(self) -> dict[str, object]:
+        if self.row["pid"] == "broken":
+            raise LookupError("a bug in a session")
+        return self.row
+
+    def describe_channels(self) -> list[dict[str, object]]:
+        return []
+
+    def ack_holders(self) -> list[AckHolder]:
+        return []
+
+    def force_close(self, reason: str) -> None:
+        self.closed_for.append(reason)
+
+
+def make_broker() -> Broker:
+    """The real core in memory, with two virtual hosts and the user guest."""
+    definitions = MemoryDefinitionStore()
+    broker = Broker(MemoryEngine(), definitions, Users(definitions), now_ms=0)
+    for name in ("/", "other"):
+        broker.add_vhost(name, {})
+    broker.users.add_user("guest", "guest", ("administrator",))
+    broker.dispatch()
+    return broker
+
+
+class TargetServer:
+    """Does what commands ask, and remembers it."""
+
+    def __init__(self) -> None:
+        self.broker = make_broker()
+        self.listening: dict[str, list[tuple[str, int]]] = {"amqp": [("127.0.0.1", 5672), ("::1", 5672)]}
+        self.running = True
+        self.changes = 0
+        self.stopped = trio.Event()
+
+    async def stop_app(self) -> None:
+        await trio.lowlevel.checkpoint()
+        self.running = False
+        self.listening = {}
+
+    async def start_app(self) -> None:
+        await trio.lowlevel.checkpoint()
+        self.running = True
+
+    async def reset(self) -> None:
+        await trio.lowlevel.checkpoint()
+        self.broker = make_broker()
+
+    def request_stop(self) -> None:
+        self.stopped.set()
+
+    def close_connections(self, match: Callable[[Row], bool], reason: str) -> int:
+        matching = [session for session in self.broker.sessions if match(session.describe())]
+        for session in matching:
+            session.force_close(reason)
+        return len(matching)
+
+    def changed(self) -> None:
+        self.changes += 1
+        self.broker.dispatch()
+
+    def connect(self, pid: str, name: str = "", vhost: str = "/") -> TargetSession:
+        """Add a connection."""
+        session = TargetSession(pid, name, vhost)
+        self.broker.sessions[session] = None
+        return session
+
+    def fill_queue(self, name: str, message_count: int, arguments: Mapping[str, int] | None = None) -> None:
+        """Make a queue in `/` that holds so many empty messages."""
+        vhost = self.broker.vhosts["/"]
+        queue = vhost.queues[name] = ClassicQueue(vhost, name, arguments=dict(arguments or {}))
+        for _ in range(message_count):
+            sequence = self.broker.next_sequence()
+            queue.append(Message(sequence, Address("", "key"), EMPTY, b"", 0, 0, 0, 0))
+
+
+@asynccontextmanager
+async def control_target(directory: Path) -> AsyncIterator[TargetServer]:
+    """A server that answers on the control socket of `directory`."""
+    server = TargetServer()
+    config = Config(data_directory=directory, default_pass="swordfish")
+    async with trio.open_nursery() as nursery:
+        await nursery.start(serve_control, Control(server, config, monotonic()), directory)
+        yield server
+        nursery.cancel_scope.cancel()

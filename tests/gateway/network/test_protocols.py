@@ -1,0 +1,195 @@
+"""Adapters: Warren's own, and one of another package, installed for the test and used through a real process."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.child import ChildError
+from tests.support.warren_process import PYTHON_PATH, REPOSITORY, start_warren
+from warren.adapters.interface import Options
+from warren.adapters.registry import OWN
+from warren.core.errors import StorageError
+from warren.gateway.configuration.load import Config
+from warren.gateway.network.protocols import PROTOCOLS, accept_by_protocol, options_of
+
+EXAMPLE = REPOSITORY / "examples" / "line_protocol"
+
+TIME_LIMIT_S = 30.0
+
+LINES_MAX = 100
+
+
+def test_own_protocols_come_first() -> None:
+    assert list(PROTOCOLS)[:2] == ["amqp", "stomp"]
+    assert "amqp" in PROTOCOLS
+    assert "gopher" not in PROTOCOLS
+    assert len(PROTOCOLS) == len(list(PROTOCOLS))
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_own_adapters_load_and_take_the_configuration(name: str) -> None:
+    assert callable(accept_by_protocol(Config(in_memory=True), [name])[name])
+
+
+def test_a_protocol_that_nobody_installed() -> None:
+    with pytest.raises(StorageError, match="no adapter for the protocol 'gopher' is installed; there are amqp, stomp"):
+        accept_by_protocol(Config(in_memory=True), ["gopher"])
+
+
+def test_options_are_typed() -> None:
+    options = options_of(Config(in_memory=True, heartbeat_s=7))
+    assert (options.integer("heartbeat_s"), options.text("product")) == (7, "RabbitMQ")
+    assert options.number("handshake_timeout_s") == 10.0
+    assert options.flag("in_memory")
+    assert options.text("warren_version")
+    with pytest.raises(KeyError):
+        options.text("nothing")
+    for read in (Options.text, Options.integer, Options.number):
+        with pytest.raises(TypeError):
+            read(options, "loopback_users")
+    with pytest.raises(TypeError):
+        options.text("heartbeat_s")
+
+
+def test_an_adapter_is_imported_when_a_listener_names_it() -> None:
+    program = (
+        "import sys, warren.gateway.configuration.keys, warren.gateway.process.runner\n"
+        "from warren.gateway.configuration.load import load_config\n"
+        "load_config([], environment={'WARREN_LISTEN': 'stomp=127.0.0.1:0'})\n"
+        "print([name for name in sys.modules if name.startswith(('warren.adapters.', 'importlib.metadata'))])\n"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=True)
+    assert done.stdout.strip() == "['warren.adapters.interface', 'warren.adapters.registry']"
+
+
+def test_a_start_imports_nothing_for_tls_websockets_and_commands_that_are_not_used_yet() -> None:
+    program = (
+        "import sys, warren.gateway.command_line.serve, warren.gateway.process.server\n"
+        "from warren.gateway.configuration.load import Config\n"
+        "from warren.gateway.network.pipeline import Pipelines\n"
+        "Pipelines(Config(), Config().listeners, 0)\n"
+        "print(*sorted(sys.modules))\n"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=True)
+    imported = done.stdout.split()
+    assert "warren.adapters.mqtt.connection" in imported
+    # Trio imports ssl by itself, so that can't be seen here.
+    unwanted = (
+        *(
+            "warren.gateway.tls.",
+            "cryptography",
+            "wsproto",
+            "h11",
+            "warren.adapters.websocket.stage",
+            "warren.adapters.proxy_protocol",
+        ),
+        *(
+            "warren.gateway.control.commands",
+            "warren.gateway.control.words.definitions",
+            "warren.core.administration.definitions_json",
+        ),
+    )
+    assert [name for name in imported if name.startswith(unwanted)] == []
+
+
+def by_hand(directory: Path) -> None:
+    """What an installation leaves behind: the module, and metadata with the entry points of its pyproject.toml."""
+    shutil.copy(EXAMPLE / "line_protocol.py", directory)
+    project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
+    metadata = directory / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+    )
+    lines = [
+        f"[{group}]\n" + "".join(f"{name} = {where}\n" for name, where in entries.items())
+        for group, entries in project["entry-points"].items()
+    ]
+    (metadata / "entry_points.txt").write_text("\n".join(lines))
+
+
+def by_pip(directory: Path) -> None:
+    """Without an index, so only where what pip needs to build a package is installed."""
+    pytest.importorskip("wheel", reason="pip can't build packages here without an index")
+    source = directory.parent / "source"
+    shutil.copytree(EXAMPLE, source)
+    command = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run(
+        [*command, "--target", str(directory), str(source)], capture_output=True, timeout=4 * TIME_LIMIT_S, check=True
+    )
+
+
+def say(connection: socket.socket, line: str) -> list[str]:
+    """Send a line, and read until the answer to it."""
+    connection.sendall(f"{line}\n".encode())
+    return read(connection, "OK", "ERROR")
+
+
+def read(connection: socket.socket, *last: str) -> list[str]:
+    """The lines up to one that begins with any of `last`."""
+    lines: list[str] = []
+    file = connection.makefile("rb", buffering=0)
+    while not lines or not lines[-1].startswith(last):
+        line = file.readline()
+        assert line, lines
+        lines.append(line.decode().rstrip("\n"))
+    return lines
+
+
+@pytest.mark.parametrize("install", [by_hand, by_pip])
+def test_a_protocol_of_another_package(tmp_path: Path, install: Callable[[Path], None]) -> None:
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    install(packages)
+    broker = start_warren(
+        tmp_path,
+        data_directory=None,
+        listen=["line=127.0.0.1:0", "stomp=127.0.0.1:0"],
+        environment={"PYTHONPATH": f"{PYTHON_PATH}:{packages}"},
+    )
+    try:
+        with (
+            socket.create_connection(broker.addresses["line"], TIME_LIMIT_S) as subscriber,
+            socket.create_connection(broker.addresses["line"], TIME_LIMIT_S) as publisher,
+            socket.create_connection(broker.addresses["stomp"], TIME_LIMIT_S) as stomp,
+        ):
+            assert say(subscriber, "SUB weather.*")[0].startswith("ERROR say LOGIN")
+            assert say(subscriber, "LOGIN guest wrong")[0].startswith("ERROR Login was refused")
+            assert say(subscriber, "LOGIN guest guest") == ["OK"]
+            assert say(publisher, "LOGIN guest guest") == ["OK"]
+            assert say(subscriber, "SUB weather.*") == ["OK"]
+            assert say(publisher, "PUB sport.football 1 to 0") == ["OK"]
+            assert say(publisher, "PUB weather.rain it is wet") == ["OK"]
+            assert read(subscriber, "weather") == ["weather.rain it is wet"]
+            stomp.sendall(b"CONNECT\n\n\0SEND\ndestination:/topic/weather.snow\n\nit is white\0")
+            assert read(subscriber, "weather") == ["weather.snow it is white"]
+    finally:
+        assert broker.stop() == 0
+    assert "Traceback" not in broker.log.read_text()
+
+
+def test_an_adapter_that_cannot_be_loaded_ends_the_start(tmp_path: Path) -> None:
+    by_hand(tmp_path)
+    (tmp_path / "line_protocol.py").write_text("import nothing_like_that\n")
+    with pytest.raises(ChildError, match=r"the adapter for the protocol 'line' .* can't be loaded") as raised:
+        start_warren(
+            tmp_path,
+            data_directory=None,
+            listen=["line=127.0.0.1:0"],
+            environment={"PYTHONPATH": f"{PYTHON_PATH}:{tmp_path}"},
+        )
+    assert "Traceback" not in str(raised.value)
+
+
+def test_the_example_is_short() -> None:
+    assert len((EXAMPLE / "line_protocol.py").read_text().splitlines()) < LINES_MAX

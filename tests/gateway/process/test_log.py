@@ -1,0 +1,63 @@
+"""The log: one line per event, whatever a peer put into it, and each traceback once."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from warren.gateway.process.log import configure_logging
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    yield io.StringIO()
+    logger = logging.getLogger("warren")
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+    logger.propagate = True
+    logger.setLevel(logging.NOTSET)
+
+
+def test_one_plain_line_per_event(stream: io.StringIO) -> None:
+    log = configure_logging("info", stream)
+    log.getChild("amqp").info("user '%s' connected", "eve\n2001 [error] forged\x1b[2J\udc80")
+    log.debug("not shown")
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 1
+    assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \[info\] user 'eve\\n2001", lines[0])
+    assert "\\x1b[2J\\udc80" in lines[0]
+
+
+def test_configured_twice_writes_once(stream: io.StringIO) -> None:
+    configure_logging("none", io.StringIO())
+    log = configure_logging("debug", stream)
+    log.debug("once")
+    assert stream.getvalue().count("once") == 1
+
+
+def test_none_is_silent(stream: io.StringIO) -> None:
+    configure_logging("none", stream).critical("lost")
+    assert stream.getvalue() == ""
+
+
+def test_each_traceback_once(stream: io.StringIO) -> None:
+    log = configure_logging("info", stream)
+    for _ in range(3):
+        try:
+            raise LookupError("a bug")
+        except LookupError:
+            log.exception("a client's session failed")
+    written = stream.getvalue()
+    assert written.count("Traceback") == 1
+    assert written.count("a client's session failed") == 3
+    assert "(the same traceback as before, 3 times so far)" in written
+
+
+def test_a_closed_stream_is_no_disturbance(stream: io.StringIO) -> None:
+    log = configure_logging("info", stream)
+    stream.close()
+    log.info("into nothing")
