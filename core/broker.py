@@ -26,7 +26,6 @@ from warren.core.administration import listing as inspection
 from warren.core.administration.parameters import Parameters
 from warren.core.administration.vhost_limits import COMPONENT as VHOST_LIMITS
 from warren.core.administration.vhost_limits import VhostLimits
-from warren.core.administration.vhost_metadata import check_metadata
 from warren.core.alarms import Alarms
 from warren.core.clients.limits import BrokerLimits, Usage, check_connection, check_vhost
 from warren.core.clients.outbox import Outbox
@@ -38,6 +37,7 @@ from warren.core.queues.ack_timeout import TIMEOUT_DEFAULT_MS, AckHolder, AckTim
 from warren.core.queues.base import Queue
 from warren.core.queues.classic.queue import ClassicQueue
 from warren.core.routing.vhost import VirtualHost
+from warren.core.routing.vhost_metadata import check_metadata
 from warren.core.storage import recovery
 from warren.core.storage.definitions.store import DefinitionStore
 from warren.core.storage.engine import Flush, StorageEngine

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import cast
 
 from warren.gateway.configuration.load import Config
+from warren.gateway.configuration.protocols import PROTOCOLS
 from warren.gateway.configuration.values import Listener, format_address
 from warren.gateway.configuration.values import listeners as listeners_of
-from warren.gateway.network.protocols import PROTOCOLS
 from warren.gateway.process.errors import sole_error
-from warren.gateway.process.server import Server, open_server
+from warren.gateway.server import Server, open_server
 
 
 class EmbeddedBroker:

@@ -5,23 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-HEADERS_MAX: Final = 100
-"""Headers per frame (spec B.1)."""
-
-HEADER_BYTES_MAX: Final = 102_400
-"""Largest header name, and largest value, in bytes as they come in (spec B.1)."""
-
-BODY_BYTES_MAX: Final = 100 * 1024 * 1024
-"""Largest body, whatever else is configured (spec B.1)."""
-
-COMMAND_BYTES_MAX: Final = 32
-"""Longest command line, without its end (spec B.1)."""
-
-FRAME_BYTES_MAX: Final = 4 * 1024 * 1024
-"""Default of the largest frame, all of it (spec B.1)."""
-
-FRAME_BYTES_MAX_BEFORE_LOGIN: Final = 64 * 1024
-"""Who has not logged in is not given memory (spec B.1)."""
+from warren.adapters.stomp.codec.limits import FRAME_BYTES_MAX
 
 TRANSACTIONS_MAX: Final = 16
 """Open transactions per session (spec B.8)."""

@@ -22,8 +22,7 @@ from warren.adapters.stomp.subscription import Subscription
 from warren.core.declaring.bindings import bind
 from warren.core.declaring.names import generated_name
 from warren.core.declaring.queues import accessible_queue, declare_queue, delete_queue, end_consumer
-from warren.core.exchanges.binding import EMPTY_TABLE_RAW
-from warren.core.messages.field_table import encode_table
+from warren.core.messages.field_table import EMPTY_TABLE_RAW, encode_table
 from warren.core.messages.timestamp import Timestamp
 
 if TYPE_CHECKING:

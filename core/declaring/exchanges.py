@@ -14,8 +14,8 @@ from warren.core.declaring.equivalence import check_arguments, check_flag
 from warren.core.declaring.names import RESERVED_PREFIX, check_new_name, clean_name
 from warren.core.errors import AccessRefused, BrokerError, PreconditionFailed
 from warren.core.exchanges.base import Exchange
-from warren.core.exchanges.binding import EMPTY_TABLE_RAW
 from warren.core.exchanges.registry import create
+from warren.core.messages.field_table import EMPTY_TABLE_RAW
 from warren.core.routing.vhost import DEFAULT_EXCHANGE, VirtualHost
 
 if TYPE_CHECKING:

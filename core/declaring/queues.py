@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from warren.core.access.permissions import Verb
-from warren.core.administration.vhost_metadata import CLASSIC, QUEUE_TYPE_ARGUMENT, with_default_type
 from warren.core.clients.client import Client
 from warren.core.clients.limits import check_queue as check_queue_limit
 from warren.core.declaring.bindings import remove_bindings_of
@@ -15,13 +14,13 @@ from warren.core.declaring.equivalence import check_arguments, check_flag
 from warren.core.declaring.exchanges import check_any_permission, remove_emptied
 from warren.core.declaring.names import check_new_name, clean_name, generated_name
 from warren.core.errors import PreconditionFailed
-from warren.core.exchanges.binding import EMPTY_TABLE_RAW
-from warren.core.messages.field_table import join_entries, raw_entries
+from warren.core.messages.field_table import EMPTY_TABLE_RAW, join_entries, raw_entries
 from warren.core.queues.arguments import ArgumentReader
 from warren.core.queues.base import Queue
 from warren.core.queues.consumer import Consumer
 from warren.core.queues.registry import queue_class
 from warren.core.routing.vhost import VirtualHost
+from warren.core.routing.vhost_metadata import CLASSIC, QUEUE_TYPE_ARGUMENT, with_default_type
 
 if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldValue

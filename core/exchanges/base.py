@@ -20,9 +20,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from warren.core.errors import PreconditionFailed
-from warren.core.exchanges.binding import EMPTY_TABLE_RAW, Binding, BindingKey, Destination, DestinationKind
+from warren.core.exchanges.binding import Binding, BindingKey, Destination, DestinationKind
 from warren.core.exchanges.duplicates import DEDUPLICATION_ARGUMENTS, duplicate_filter
 from warren.core.exchanges.field_names import field_type_name
+from warren.core.messages.field_table import EMPTY_TABLE_RAW
 
 if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldValue

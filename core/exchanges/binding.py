@@ -16,13 +16,12 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal, Protocol
 from urllib.parse import quote_plus
 
+from warren.core.messages.field_table import EMPTY_TABLE_RAW
+
 if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldValue
 
 DestinationKind = Literal["queue", "exchange"]
-
-EMPTY_TABLE_RAW = b"\0\0\0\0"
-"""An empty field table as it stands on the wire: a u32 length of 0."""
 
 HASH_SIZE_BYTES = 16
 """Arguments in a `properties_key` are told apart by 128 bits: no collisions by chance, yet short in a URL."""

@@ -18,7 +18,6 @@ from warren.core.exchanges.fanout import FanoutExchange
 from warren.core.exchanges.registry import register
 from warren.core.messages.message import Message
 from warren.core.queues.base import Queue
-from warren.core.routing.route import Route
 
 if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldValue
@@ -72,13 +71,13 @@ class RecentHistoryExchange(FanoutExchange):
             return
         target = binding.target
         for message in list(self._history):
-            address = message.address
-            properties = message.properties
+            copy = _copy(vhost, message)
             if isinstance(target, Queue):
-                route = Route(address, (target,), routed=True, cacheable=False)
+                vhost.deliver_to(target, copy)
             else:
-                route = vhost.route(target.name, address.routing_key, properties.headers, (), properties)
-            vhost.deliver(route, _copy(vhost, message))
+                properties = message.properties
+                route = vhost.route(target.name, message.address.routing_key, properties.headers, (), properties)
+                vhost.deliver(route, copy)
 
     def detached(self) -> None:
         """Forget the history."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.base import Exchange
-from warren.core.exchanges.binding import EMPTY_TABLE_RAW
+from warren.core.messages.field_table import EMPTY_TABLE_RAW
 
 if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldValue

@@ -28,6 +28,9 @@ from warren.core.messages.timestamp import Timestamp as Timestamp
 NESTING_MAX: Final = 32
 """Levels of tables and arrays within each other.  Applications use four or five; Python takes hundreds."""
 
+EMPTY_TABLE_RAW: Final = b"\0\0\0\0"
+"""An empty field table as it stands on the wire: a u32 length of 0."""
+
 SHORT_STRING_BYTES_MAX: Final = 255
 """A shortstr's length is one byte (AMQP 0-9-1 4.2.5.3)."""
 

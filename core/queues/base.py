@@ -14,7 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, Literal, NoReturn
 
 from warren.core.errors import ResourceLocked
-from warren.core.exchanges.binding import EMPTY_TABLE_RAW
+from warren.core.messages.field_table import EMPTY_TABLE_RAW
 
 if TYPE_CHECKING:
     from warren.core.clients.client import Client

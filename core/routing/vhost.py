@@ -16,7 +16,7 @@ from warren.core.errors import NotFound
 from warren.core.exchanges.base import Exchange
 from warren.core.messages.address import Address, fits_key, short_key
 from warren.core.queues.base import Admission, Queue
-from warren.core.routing.firehose import trace_publish
+from warren.core.routing import firehose
 from warren.core.routing.route import Route
 from warren.core.routing.walk import Walk
 
@@ -182,8 +182,18 @@ class VirtualHost:
     def publish(self, route: Route, message: Message, client: Client | None = None, channel_number: int = 0) -> Outcome:
         """Publish `message` by `route`, as `deliver` does; the firehose sees it, and who published it."""
         if self.tracing:
-            trace_publish(self, route, message, client, channel_number)
+            firehose.trace_publish(self, route, message, client, channel_number)
         return self.deliver(route, message)
+
+    def trace_delivery(
+        self, queue: Queue, message: Message, client: Client | None, channel_number: int, *, redelivered: bool
+    ) -> None:
+        """Show a delivery to the firehose; asked only while `tracing`."""
+        firehose.trace_delivery(queue, message, client, channel_number, redelivered=redelivered)
+
+    def deliver_to(self, queue: Queue, message: Message) -> Outcome:
+        """Give `message` to one queue, past all bindings."""
+        return self.deliver(Route(message.address, (queue,), routed=True, cacheable=False), message)
 
     def deliver(self, route: Route, message: Message, barred: Collection[str] = ()) -> Outcome:
         """Give `message` to the queues of `route`, except those named in `barred`, and to exchanges that ask for it.

@@ -20,7 +20,7 @@ from warren.core.clients.transport import Session, Transport, is_loopback
 from warren.core.declaring.bindings import bind
 from warren.core.declaring.queues import declare_queue, end_client
 from warren.core.errors import BrokerError, PreconditionFailed
-from warren.core.exchanges.binding import EMPTY_TABLE_RAW
+from warren.core.messages.field_table import EMPTY_TABLE_RAW
 from warren.core.messages.message import Message
 from warren.core.messages.properties import EMPTY
 from warren.core.queues.base import Queue

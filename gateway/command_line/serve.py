@@ -21,7 +21,7 @@ def run(config: Config) -> None:
 
     import trio
 
-    from warren.gateway.process.server import serve
+    from warren.gateway.server import serve
 
     try:
         trio.run(serve, config)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from warren.gateway.configuration.load import TLS_PORT
 
 if TYPE_CHECKING:
-    from warren.gateway.tls.development import Made
+    from warren.gateway.command_line.development import Made
 
 _INSTRUCTIONS = """\
 {authority}  ca.pem      the authority; clients are given this file (ca.key stays here: who has it can sign anything)
@@ -48,7 +48,7 @@ These are for development: for everything else, have an authority sign that othe
 
 def run(directory: str, names: Sequence[str], user: str) -> None:
     """Make or renew the certificates and print what to do.  Raises CommandFailedError."""
-    from warren.gateway.tls.development import make_certificates
+    from warren.gateway.command_line.development import make_certificates
 
     made = make_certificates(Path(directory).absolute(), names, user, datetime.now(UTC))
     print(instructions(made), end="")

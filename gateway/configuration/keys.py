@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from warren.adapters.mqtt.sessions.sharing import STRATEGIES
 from warren.gateway.configuration import values
-from warren.gateway.network.protocols import PROTOCOLS
+from warren.gateway.configuration.protocols import PROTOCOLS
 
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical", "none")
 """As RabbitMQ names them, from all to nothing."""

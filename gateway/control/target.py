@@ -18,7 +18,7 @@ Row = Mapping[str, object]
 
 
 class ControlledServer(Protocol):
-    """The part of gateway.process.server.Server that commands use."""
+    """The part of gateway.server.Server that commands use."""
 
     @property
     def broker(self) -> Broker:

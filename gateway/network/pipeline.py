@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from warren.adapters.registry import OWN
 from warren.gateway.configuration.load import ConfigError
+from warren.gateway.configuration.protocols import accept_by_protocol
 from warren.gateway.configuration.values import AUTO
-from warren.gateway.network.protocols import accept_by_protocol
 
 if TYPE_CHECKING:
     from warren.adapters.interface import AcceptCarrier

@@ -11,11 +11,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warren.core.administration.definitions_json.importing import import_definitions
+from warren.core.administration.definitions_json.importing import import_definitions, log_import
 from warren.core.administration.definitions_json.reading import DEFINITIONS_BYTES_MAX
 from warren.core.errors import BrokerError
 from warren.gateway.configuration.load import ConfigError
-from warren.gateway.control.words.definitions import log_import
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker

@@ -19,10 +19,10 @@ import trio
 from warren.adapters.mqtt.sessions.names import TopicNames
 from warren.adapters.mqtt.sessions.session_queue import QueueLimits
 from warren.core.access.users import Users
-from warren.core.administration.vhost_metadata import check_queue_type
 from warren.core.broker import Broker
 from warren.core.clients.limits import BrokerLimits
 from warren.core.errors import BrokerError, StorageError
+from warren.core.routing.vhost_metadata import check_queue_type
 from warren.core.storage.definitions.memory import MemoryDefinitionStore
 from warren.core.storage.definitions.sqlite import SqliteDefinitionStore
 from warren.core.storage.definitions.store import DefinitionStore

@@ -2,11 +2,14 @@
 
     core  <-  adapters  <-  gateway        plugins: core, adapters, gateway.plugin, never each other
 
+Everything is imported as `warren.…`; the folders' bare names are somebody else's.  Within a layer there are rooms
+(rooms.py), which import in one direction.
+
 core and adapters wait for nothing: no event loop, no `async`, no sockets, no threads, no reading of a clock
 (time is an argument).  gateway knows no plugin by name: it finds them when it runs.
 
 Imports count wherever they stand, within functions and under TYPE_CHECKING, too: a type that core needs to
-name belongs to core.
+name belongs to core.  Only between the rooms of one layer may types look up.
 """
 
 from __future__ import annotations
@@ -14,6 +17,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from pathlib import PurePosixPath
+
+from tests.architecture.rooms import may_import, room_of
+
+PACKAGE = "warren"
 
 LAYERS = ("core", "adapters", "gateway", "plugins")
 
@@ -41,42 +48,73 @@ def violations(path: str, source: str) -> list[str]:
     layer = PurePosixPath(path).parts[0]
     assert layer in LAYERS, path
     tree = ast.parse(source, path)
-    found = [(line, text) for line, name in imports(path, tree) for text in broken_by_import(layer, path, name)]
+    for_types = set(type_only(tree))
+    found: list[tuple[int, str]] = []
+    for node, name in imports(path, tree):
+        found += [(node.lineno, text) for text in broken_by_import(layer, path, name, for_types=node in for_types)]
     if layer in ("core", "adapters"):
         found += waiting(layer, tree)
+    if layer != "plugins" and not room_of(module_at(path)):
+        found.append((1, f"{module_at(path)} is in no room (rooms.py)"))
     return [f"{path}:{line}: {text}" for line, text in sorted(found)]
 
 
-def imports(path: str, tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """(line, absolute dotted name) of everything imported; `from a import b` gives `a.b`."""
+def type_only(tree: ast.AST) -> Iterator[ast.AST]:
+    """Everything under `if TYPE_CHECKING:`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and last_name(node.test) == "TYPE_CHECKING":
+            for statement in node.body:
+                yield from ast.walk(statement)
+
+
+def imports(path: str, tree: ast.AST) -> Iterator[tuple[ast.stmt, str]]:
+    """(statement, absolute dotted name) of everything imported; `from a import b` gives `a.b`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield node.lineno, alias.name
+                yield node, alias.name
         elif isinstance(node, ast.ImportFrom):
             module = absolute_module(path, node)
             for alias in node.names:
-                yield node.lineno, f"{module}.{alias.name}"
+                yield node, f"{module}.{alias.name}"
 
 
 def absolute_module(path: str, node: ast.ImportFrom) -> str:
     """The module that `node` imports from, with leading dots resolved."""
     if not node.level:
         return node.module or ""
-    package = PurePosixPath(path).parts[: -node.level]
+    package = (PACKAGE, *PurePosixPath(path).parts)[: -node.level]
     return ".".join([*package, node.module] if node.module else package)
 
 
-def broken_by_import(layer: str, path: str, name: str) -> Iterator[str]:
-    """What is wrong with importing `name` here; nothing as a rule."""
-    top = name.partition(".")[0]
+def broken_by_import(layer: str, path: str, name: str, *, for_types: bool) -> Iterator[str]:
+    """What is wrong with importing `name` here; nothing as a rule.  for_types: under TYPE_CHECKING."""
+    top, _, rest = name.partition(".")
     if layer in ("core", "adapters") and top in WAITING_MODULES:
         yield f"{layer} may not import {top}"
     if top in LAYERS:
-        if layer == "plugins":
-            yield from broken_by_plugin_import(path, name)
-        elif LAYERS.index(top) > LAYERS.index(layer):
-            yield f"{layer} may not import {top}"
+        yield f"import {PACKAGE}.{name}, not {name}"
+    if top != PACKAGE:
+        return
+    other = rest.partition(".")[0]
+    if layer == "plugins":
+        yield from broken_by_plugin_import(path, rest)
+    elif other not in LAYERS or LAYERS.index(other) > LAYERS.index(layer):
+        yield f"{layer} may not import {other or PACKAGE}"
+    elif not for_types:
+        yield from broken_by_room(path, rest)
+
+
+def broken_by_room(path: str, name: str) -> Iterator[str]:
+    """What is wrong with importing `name`, in the same layer or one below, from the room that `path` is in."""
+    here, there = room_of(module_at(path)), room_of(name)
+    if here and there and not may_import(here, there):
+        yield f"{here} may not import {there}"
+
+
+def module_at(path: str) -> str:
+    """`core.queues` for `core/queues/__init__.py`, `core.queues.base` for `core/queues/base.py`."""
+    return PurePosixPath(path).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
 
 
 def broken_by_plugin_import(path: str, name: str) -> Iterator[str]:

@@ -24,7 +24,7 @@ from tests.browser.page import Page, new_page
 from tests.interop.clients import need
 from tests.support.time_limit import time_limit
 from tests.support.warren_process import WarrenProcess, start_warren
-from warren.gateway.tls.development import Made, make_certificates
+from warren.gateway.command_line.development import Made, make_certificates
 
 TEST_LIMIT_S = 180.0
 """For one test: seconds, on a busy machine many times that."""

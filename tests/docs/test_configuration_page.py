@@ -11,7 +11,7 @@ from tests.docs.configuration_page import refreshed
 from tests.docs.pages import CONFIGURATION, blocks
 from warren.gateway.configuration.keys import KEYS
 from warren.gateway.configuration.load import load_config
-from warren.gateway.network.protocols import PROTOCOLS
+from warren.gateway.configuration.protocols import PROTOCOLS
 
 PAGE = CONFIGURATION.read_text()
 

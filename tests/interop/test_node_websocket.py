@@ -17,7 +17,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from tests.interop.clients import FOLDER, need, run_for_json
 from tests.support.time_limit import time_limit
 from tests.support.warren_process import WarrenProcess, warren_process
-from warren.gateway.tls.development import Made, make_certificates
+from warren.gateway.command_line.development import Made, make_certificates
 
 TIME_LIMIT_S = 60.0
 """For a test: a program starts, and some messages go both ways."""

@@ -20,8 +20,8 @@ from warren.adapters.mqtt.sessions.wills import WillMessage, Wills
 from warren.core.declaring.bindings import add_binding, forget_bindings
 from warren.core.declaring.queues import create_queue, remove_queue
 from warren.core.errors import NotFound, ResourceLocked
-from warren.core.exchanges.binding import EMPTY_TABLE_RAW, Binding, binding_key
-from warren.core.messages.field_table import encode_table
+from warren.core.exchanges.binding import Binding, binding_key
+from warren.core.messages.field_table import EMPTY_TABLE_RAW, encode_table
 from warren.core.queues.registry import register
 
 if TYPE_CHECKING:

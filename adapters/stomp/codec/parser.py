@@ -29,7 +29,7 @@ from typing import Final
 from warren.adapters.stomp.codec.errors import FramingError
 from warren.adapters.stomp.codec.escaping import V1_0, V1_1, unescape
 from warren.adapters.stomp.codec.frames import CLIENT_COMMANDS, CONNECT, HELP, SEND, STOMP, Frame
-from warren.adapters.stomp.settings import (
+from warren.adapters.stomp.codec.limits import (
     BODY_BYTES_MAX,
     COMMAND_BYTES_MAX,
     FRAME_BYTES_MAX_BEFORE_LOGIN,

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from warren.core.administration.definitions_json.field_values import table_to_json
 from warren.core.administration.parameters import list_parameters
-from warren.core.administration.vhost_metadata import DEFAULT_QUEUE_TYPE, DESCRIPTION, TAGS
 from warren.core.declaring.names import RESERVED_PREFIX
 from warren.core.policies.policy import POLICY
 from warren.core.queues.registry import is_queue_type
+from warren.core.routing.vhost_metadata import DEFAULT_QUEUE_TYPE, DESCRIPTION, TAGS
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker

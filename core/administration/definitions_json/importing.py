@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from warren.core.administration.definitions_json.planning import Planner, scratch_broker
@@ -10,6 +11,8 @@ from warren.core.errors import BrokerError, PreconditionFailed
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker
+
+_log = logging.getLogger("warren.definitions")
 
 
 class Imported(NamedTuple):
@@ -37,3 +40,16 @@ def import_definitions(broker: Broker, data: bytes | str, *, vhost: str | None =
         raise PreconditionFailed(f"nothing was imported: {error.text}") from error
     plan.carry_out(broker)
     return Imported(plan.counts(), plan.warnings)
+
+
+def report(imported: Imported) -> list[str]:
+    """What an import did, in lines for people."""
+    counts = ", ".join(f"{section.replace('_', ' ')}: {count}" for section, count in imported.counts.items())
+    return [f"Imported {counts or 'nothing that was not there'}", *(f"Warning: {text}" for text in imported.warnings)]
+
+
+def log_import(imported: Imported, source: str) -> None:
+    """Write it to the log."""
+    _log.info("definitions from %s: %s", source, report(imported)[0].lower())
+    for text in imported.warnings:
+        _log.warning("definitions from %s: %s", source, text)

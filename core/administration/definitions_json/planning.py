@@ -26,15 +26,6 @@ from warren.core.administration.definitions_json.reading import Item, as_object,
 from warren.core.administration.definitions_json.users import user_of_item
 from warren.core.administration.parameters import Parameter
 from warren.core.administration.vhost_limits import COMPONENT as VHOST_LIMITS_COMPONENT
-from warren.core.administration.vhost_metadata import (
-    CLASSIC,
-    DEFAULT_QUEUE_TYPE,
-    DESCRIPTION,
-    QUEUE_TYPE_ARGUMENT,
-    TAGS,
-    check_metadata,
-    with_default_type,
-)
 from warren.core.clients.limits import MAX_QUEUES, VHOST_LIMITS, check_limits
 from warren.core.declaring.names import RESERVED_PREFIX
 from warren.core.errors import BrokerError, PreconditionFailed
@@ -45,6 +36,15 @@ from warren.core.messages.field_table import encode_table
 from warren.core.policies.policy import OPERATOR_POLICY, POLICY, make_policy, policy_from_value
 from warren.core.queues.registry import queue_class
 from warren.core.routing.vhost import DEFAULT_EXCHANGE, VirtualHost
+from warren.core.routing.vhost_metadata import (
+    CLASSIC,
+    DEFAULT_QUEUE_TYPE,
+    DESCRIPTION,
+    QUEUE_TYPE_ARGUMENT,
+    TAGS,
+    check_metadata,
+    with_default_type,
+)
 from warren.core.storage.definitions.memory import MemoryDefinitionStore
 from warren.core.storage.memory import MemoryEngine
 

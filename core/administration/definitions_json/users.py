@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from warren.core.access import passwords
 from warren.core.access.accounts import User
-from warren.core.administration.vhost_metadata import check_tags
 from warren.core.clients.limits import USER_LIMITS, check_limits
+from warren.core.routing.vhost_metadata import check_tags
 
 if TYPE_CHECKING:
     from warren.core.administration.definitions_json.reading import Item

@@ -29,8 +29,8 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from warren.core.errors import AccessRefused, ResourceLocked, StoreUnavailable
-from warren.core.exchanges.binding import EMPTY_TABLE_RAW
 from warren.core.messages.deduplication import DeduplicationWindow, fingerprint
+from warren.core.messages.field_table import EMPTY_TABLE_RAW
 from warren.core.messages.message import Message
 from warren.core.queues.arguments import (
     CLASSIC_ARGUMENTS,
@@ -52,7 +52,6 @@ from warren.core.queues.backlog import (
 from warren.core.queues.base import Admission, Queue
 from warren.core.queues.classic.rules import REJECT_PUBLISH_DLX, QueueRules, effective_rules, rules_from_arguments
 from warren.core.queues.dead_letter import DELIVERY_LIMIT, EXPIRED, MAXLEN, REJECTED, dead_letter
-from warren.core.routing.firehose import trace_delivery
 
 if TYPE_CHECKING:
     from warren.core.clients.client import Client
@@ -339,7 +338,9 @@ class ClassicQueue(Queue):
             redelivered = self.was_delivered(message)
             more = consumer.deliver(message, redelivered)
             if tracing:
-                trace_delivery(self, message, consumer.client, consumer.channel_number, redelivered=redelivered)
+                self.vhost.trace_delivery(
+                    self, message, consumer.client, consumer.channel_number, redelivered=redelivered
+                )
             if consumer.no_ack:
                 self._settle(message)
             else:
@@ -395,7 +396,7 @@ class ClassicQueue(Queue):
         self._take_head()
         redelivered = self.was_delivered(message)
         if self.vhost.tracing:
-            trace_delivery(self, message, client, channel_number, redelivered=redelivered)
+            self.vhost.trace_delivery(self, message, client, channel_number, redelivered=redelivered)
         if no_ack:
             self._settle(message)
         else:

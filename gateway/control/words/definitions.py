@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-
 from warren.core.administration.definitions_json.exporting import export_definitions, export_vhost
-from warren.core.administration.definitions_json.importing import Imported, import_definitions
+from warren.core.administration.definitions_json.importing import import_definitions, log_import, report
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.target import Answer, Control, Handler, RefusedError, Request, existing_vhost
 from warren.gateway.version import WARREN_VERSION
-
-_log = logging.getLogger("warren.definitions")
 
 PRODUCT = "Warren"
 
@@ -43,19 +39,6 @@ def _import(control: Control, request: Request) -> Answer:
     imported = import_definitions(control.server.broker, request.content, vhost=vhost)
     log_import(imported, "the command line")
     return {"ok": True, "value": imported._asdict(), "text": "\n".join(report(imported))}
-
-
-def report(imported: Imported) -> list[str]:
-    """What an import did, in lines for people."""
-    counts = ", ".join(f"{section.replace('_', ' ')}: {count}" for section, count in imported.counts.items())
-    return [f"Imported {counts or 'nothing that was not there'}", *(f"Warning: {text}" for text in imported.warnings)]
-
-
-def log_import(imported: Imported, source: str) -> None:
-    """Write it to the log."""
-    _log.info("definitions from %s: %s", source, report(imported)[0].lower())
-    for text in imported.warnings:
-        _log.warning("definitions from %s: %s", source, text)
 
 
 def _check_format(request: Request) -> None:

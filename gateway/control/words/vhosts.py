@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from warren.core.administration.vhost_metadata import DEFAULT_QUEUE_TYPE, DESCRIPTION, TAGS
+from warren.core.routing.vhost_metadata import DEFAULT_QUEUE_TYPE, DESCRIPTION, TAGS
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.target import Answer, Control, Handler, RefusedError, Request, done, existing_vhost
 

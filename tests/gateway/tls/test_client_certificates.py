@@ -14,8 +14,8 @@ from tests.support.certificates import Files, TestAuthority
 from tests.support.recording_session import Recorder, accepted
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.tls_peer import TlsPeer, encrypted, failed_handshake, in_pieces_of
+from warren.gateway.command_line.development import make_certificates
 from warren.gateway.tls.contexts import TlsContexts
-from warren.gateway.tls.development import make_certificates
 from warren.gateway.tls.stage import RECORD_BYTES
 
 Contexts = Callable[..., TlsContexts]

@@ -18,7 +18,7 @@ from warren.adapters.interface import Options
 from warren.adapters.registry import OWN
 from warren.core.errors import StorageError
 from warren.gateway.configuration.load import Config
-from warren.gateway.network.protocols import PROTOCOLS, accept_by_protocol, options_of
+from warren.gateway.configuration.protocols import PROTOCOLS, accept_by_protocol, options_of
 
 EXAMPLE = REPOSITORY / "examples" / "line_protocol"
 
@@ -73,7 +73,7 @@ def test_an_adapter_is_imported_when_a_listener_names_it() -> None:
 
 def test_a_start_imports_nothing_for_tls_websockets_and_commands_that_are_not_used_yet() -> None:
     program = (
-        "import sys, warren.gateway.command_line.serve, warren.gateway.process.server\n"
+        "import sys, warren.gateway.command_line.serve, warren.gateway.server\n"
         "from warren.gateway.configuration.load import Config\n"
         "from warren.gateway.network.pipeline import Pipelines\n"
         "Pipelines(Config(), Config().listeners, 0)\n"

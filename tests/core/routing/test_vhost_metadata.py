@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.support.core_broker import core_broker, core_client
-from warren.core.administration.vhost_metadata import check_metadata
 from warren.core.broker import Broker
 from warren.core.declaring.queues import declare_queue
 from warren.core.errors import NotAllowed, PreconditionFailed
 from warren.core.messages.field_table import decode_table
+from warren.core.routing.vhost_metadata import check_metadata
 from warren.core.storage.definitions.memory import MemoryDefinitionStore
 from warren.core.storage.definitions.store import JSON
 

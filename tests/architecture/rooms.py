@@ -1,0 +1,92 @@
+"""The rooms of the house, from the ground up: a room may import from those before it, and from itself.
+
+A list in this order can't hold a circle.  A room is named by the folder or the file that it begins with, and a file
+belongs to the longest name that fits.  Types are another matter: what is imported under TYPE_CHECKING alone costs
+nothing when the program runs, so within a layer it may name what is above (a queue knows its virtual host).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+ROOMS: Final = (
+    # The broker.
+    "core.errors",
+    "core.messages",
+    "core.deadlines",
+    "core.alarms",
+    "core.clients",
+    "core.storage",
+    "core.storage.definitions",
+    "core.storage.disk",
+    "core.access",
+    "core.queues",
+    "core.exchanges",
+    "core.policies",
+    "core.routing",
+    "core.declaring",
+    "core.administration",
+    "core.storage.recovery",
+    "core.broker",
+    "core.administration.definitions_json",
+    # Protocols.  A codec knows nothing of the session that uses it.
+    "adapters.interface",
+    "adapters.registry",
+    "adapters.first_bytes",
+    "adapters.session",
+    "adapters.stage",
+    "adapters.detection",
+    "adapters.proxy_protocol",
+    "adapters.amqp091.codec",
+    "adapters.amqp091",
+    "adapters.stomp.codec",
+    "adapters.stomp",
+    "adapters.mqtt.codec",
+    "adapters.mqtt.sessions",
+    "adapters.mqtt",
+    "adapters.websocket",
+    # Everything that waits.
+    "gateway.version",
+    "gateway.configuration",
+    "gateway.tls",
+    "gateway.network",
+    "gateway.process",
+    "gateway.control",
+    "gateway.server",
+    "gateway.embedding",
+    "gateway.command_line",
+)
+
+
+SEPARATE: Final = (
+    "adapters.amqp091",
+    "adapters.stomp",
+    "adapters.mqtt",
+    "adapters.websocket",
+    "adapters.proxy_protocol",
+)
+"""Protocols don't know each other, whatever their order."""
+
+
+def room_of(module: str) -> str:
+    """The room of a module, or of a name in it: the longest name that fits; empty when there is none.
+
+    The folders themselves (`core`) are no rooms: `gateway`, last of all, is its own `__init__` alone.
+    """
+    parts = module.split(".")
+    for count in range(len(parts), 1, -1):
+        if (name := ".".join(parts[:count])) in ROOMS:
+            return name
+    return module if module in ("core", "adapters", "gateway") else ""
+
+
+def may_import(here: str, there: str) -> bool:
+    """Whether a room may import from another one of its layer or of one below."""
+    protocols = {_protocol(here), _protocol(there)} - {""}
+    if len(protocols) > 1:
+        return False
+    return here == there or here not in ROOMS or there not in ROOMS or ROOMS.index(there) < ROOMS.index(here)
+
+
+def _protocol(room: str) -> str:
+    return next((each for each in SEPARATE if room == each or room.startswith(each + ".")), "")
