@@ -13,7 +13,7 @@ from warren.gateway.command_line.output import FORMATTERS, MACHINE_READABLE, pri
 from warren.gateway.configuration.load import ConfigError, load_config
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.client import CommandFailedError, request
-from warren.gateway.control.words.table import VHOST, WORDS, Word, find_word
+from warren.gateway.control.words.table import VHOST, WORDS, Syntax, find_word
 from warren.gateway.process.data_directory import is_in_use
 
 _POLL_S = 0.02
@@ -86,17 +86,17 @@ Options, before or after the command:
   --help                   this text; after a command: its usage"""
 
 
-def _announcement(word: Word, arguments: Sequence[str], options: Mapping[str, object], directory: Path) -> str:
-    vhost = options.get(VHOST) or "/"
+def _announcement(word: Syntax, arguments: Sequence[str], options: Mapping[str, object], directory: Path) -> str:
+    vhost = options.get(VHOST.name) or "/"
     priority = options.get("priority") or "0"
     return word.announcement.format(*arguments, vhost=vhost, directory=directory, priority=priority)
 
 
-def _checked(invocation: Invocation) -> tuple[Word, list[str], dict[str, object]]:
+def _checked(invocation: Invocation) -> tuple[Syntax, list[str], dict[str, object]]:
     """The word, its arguments and the options it takes; -p goes with every word and means nothing to some."""
     name, *arguments = invocation.words
     word = _find(name)
-    options = {key: value for key, value in invocation.options.items() if key != VHOST or key in word.options}
+    options = {key: value for key, value in invocation.options.items() if key != VHOST.name or word.takes(key)}
     try:
         word.check(arguments, list(options))
     except ValueError as error:
@@ -104,7 +104,7 @@ def _checked(invocation: Invocation) -> tuple[Word, list[str], dict[str, object]
     return word, arguments, options
 
 
-def _find(name: str) -> Word:
+def _find(name: str) -> Syntax:
     try:
         return find_word(name)
     except ValueError as error:

@@ -8,6 +8,7 @@ broker; `ControlledServer.changed` then ends the batch.  Errors of core become a
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable
 from typing import cast
 
 from warren.core.errors import BrokerError, StorageError
@@ -22,6 +23,7 @@ from warren.gateway.control.target import (
     done,
     failure,
 )
+from warren.gateway.control.word import Word
 from warren.gateway.control.words import browse as ctl_browse
 from warren.gateway.control.words import definitions as ctl_definitions
 from warren.gateway.control.words import delayed as ctl_delayed
@@ -33,7 +35,7 @@ from warren.gateway.control.words import policies as ctl_policies
 from warren.gateway.control.words import status as ctl_status
 from warren.gateway.control.words import users as ctl_users
 from warren.gateway.control.words import vhosts as ctl_vhosts
-from warren.gateway.control.words.table import find_word
+from warren.gateway.control.words.table import WORDS, Syntax, find_word
 
 _log = logging.getLogger("warren.control")
 
@@ -44,8 +46,8 @@ async def run_command(control: Control, request: dict[str, object], content: byt
     content: what came behind the request, for words that read a file.
     """
     try:
-        command, checked = _check(request, content)
-        return await _run(control, command, checked)
+        syntax, checked = _check(control, request, content)
+        return await _run(control, syntax, checked)
     except RefusedError as error:
         return failure(str(error), error.exit_code)
     except BrokerError as error:
@@ -57,7 +59,7 @@ async def run_command(control: Control, request: dict[str, object], content: byt
         return failure(f"a bug in the broker ({error!r}); its log has the details", codes.SOFTWARE)
 
 
-def _check(request: dict[str, object], content: bytes | None) -> tuple[str, Request]:
+def _check(control: Control, request: dict[str, object], content: bytes | None) -> tuple[Syntax, Request]:
     """The word and its checked request; the client has checked too, but anyone may have written the line."""
     arguments, options = request.get("arguments", []), request.get("options", {})
     if not isinstance(arguments, list) or not all(isinstance(each, str) for each in arguments):
@@ -65,16 +67,26 @@ def _check(request: dict[str, object], content: bytes | None) -> tuple[str, Requ
     if not isinstance(options, dict):
         raise RefusedError("options must be an object", codes.USAGE)
     try:
-        word = find_word(str(request.get("command")))
+        word = _find(control, str(request.get("command")))
         word.check(arguments, list(options))
     except ValueError as error:
         raise RefusedError(str(error), codes.USAGE) from None
     if word.secret is not None and len(arguments) <= word.secret:
         raise RefusedError(f"the password is missing; {word.line}", codes.USAGE)
-    return word.name, Request(tuple(arguments), cast("dict[str, object]", options), content)
+    return word, Request(tuple(arguments), cast("dict[str, object]", options), content)
 
 
-async def _run(control: Control, command: str, request: Request) -> Answer:
+def _find(control: Control, name: str) -> Syntax:
+    """The word of this name, built in or a plugin's; ValueError suggests near ones."""
+    if name not in WORDS:
+        for each in control.plugin_words():
+            if each.name == name:
+                return each
+    return find_word(name)
+
+
+async def _run(control: Control, syntax: Syntax, request: Request) -> Answer:
+    command = syntax.name
     whole_broker = _APPLICATION.get(command)
     if whole_broker is not None:
         return await whole_broker(control, request)
@@ -83,7 +95,11 @@ async def _run(control: Control, command: str, request: Request) -> Answer:
         return facts(control, request)
     if not control.server.running:
         raise RefusedError("the broker application is stopped; start it with: warren ctl start_app", codes.UNAVAILABLE)
-    if command in ctl_browse.HANDLERS:
+    answer: Answer | Awaitable[Answer]
+    if isinstance(syntax, Word):
+        answer = syntax.handler(control, request)
+        answer = answer if isinstance(answer, dict) else await answer
+    elif command in ctl_browse.HANDLERS:
         answer = await ctl_browse.HANDLERS[command](control, request)
     else:
         answer = _HANDLERS[command](control, request)

@@ -1,18 +1,25 @@
-"""What the commands of the control socket work on, and how they refuse."""
+"""What the words of `warren ctl` work on: the broker behind the control socket, a request, and its answer.
+
+Nothing of the broker is imported here, so that the client may import the declarations of words (see
+`warren.gateway.control.word`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
-from warren.core.broker import Broker
-from warren.core.routing.vhost import VirtualHost
-from warren.gateway.configuration.load import Config
 from warren.gateway.control import exit_codes as codes
 
+if TYPE_CHECKING:
+    from warren.core.broker import Broker
+    from warren.core.routing.vhost import VirtualHost
+    from warren.gateway.configuration.load import Config
+    from warren.gateway.control.word import Word
+
 Answer = dict[str, object]
-"""See ctl_protocol."""
+"""See warren.gateway.control.protocol."""
 
 Row = Mapping[str, object]
 
@@ -29,7 +36,8 @@ class ControlledServer(Protocol):
         """False between stop_app and start_app."""
 
     @property
-    def listening(self) -> Mapping[str, Sequence[tuple[str, int]]]: ...
+    def listening(self) -> Mapping[str, Sequence[tuple[str, int]]]:
+        """The addresses that connections are accepted on, by the listener's name."""
 
     async def stop_app(self) -> None:
         """Close listeners and connections."""
@@ -44,9 +52,7 @@ class ControlledServer(Protocol):
         """Let the process end in order; returns at once."""
 
     def close_connections(self, match: Callable[[Row], bool], reason: str) -> int:
-        """Close connections whose row of `inspect("connections", None)` matches, with 320; how many those
-        were.
-        """
+        """Close connections whose row of `inspect("connections", None)` matches, with 320; how many those were."""
 
     def changed(self) -> None:
         """Something was changed from outside a client's batch: end the batch (dispatch, send, commit)."""
@@ -60,17 +66,29 @@ class RefusedError(Exception):
         self.exit_code = exit_code
 
 
+def no_words() -> Sequence[Word]:
+    """The words of a broker without plugins."""
+    return ()
+
+
 @dataclass(slots=True)
 class Control:
     """The broker that commands are for.
 
-    stop_requested: set by the word `stop`; acted on once it has been answered.
+    started_at_s: by the clock of `time.monotonic`, in seconds.  plugin_words: gives the words that the plugins bring
+    which run at the moment.  stop_requested: set by the word `stop`; acted on once it has been answered.
     """
 
     server: ControlledServer
     config: Config
     started_at_s: float
+    plugin_words: Callable[[], Sequence[Word]] = field(default=no_words)
     stop_requested: bool = False
+
+    @property
+    def broker(self) -> Broker:
+        """The running broker."""
+        return self.server.broker
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +136,11 @@ def table(columns: Sequence[str], rows: Sequence[Row]) -> Answer:
 def done(text: str = "") -> Answer:
     """The answer of a command that did something."""
     return {"ok": True, "text": text}
+
+
+def value(found: object, text: str) -> Answer:
+    """The answer of a command that found something out: for programs, and as text for people."""
+    return {"ok": True, "value": found, "text": text}
 
 
 def failure(text: str, exit_code: int) -> Answer:

@@ -18,7 +18,7 @@ from warren.gateway.control.words.table import VHOST, WORDS
 
 
 def _listing(word: str, listing: Listing) -> Handler:
-    in_vhost = VHOST in WORDS[word].options
+    in_vhost = WORDS[word].takes(VHOST.name)
 
     def answer(control: Control, request: Request) -> Answer:
         try:

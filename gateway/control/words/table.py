@@ -9,219 +9,227 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from warren.gateway.control.word import VHOST, Word
+from warren.gateway.control.word import VHOST, Option, Syntax
 from warren.gateway.control.words.policy_words import POLICY_WORDS
 
-__all__ = ["VHOST", "WORDS", "Word", "find_word"]
+__all__ = ["VHOST", "WORDS", "Syntax", "find_word"]
 
-_IN_VHOST = frozenset({VHOST})
+_IN_VHOST = (VHOST,)
 
 _WORDS = (
-    Word(
+    Syntax(
         "list_queues",
         "[COLUMN]...",
         "queues of a virtual host",
         "Listing queues for vhost {vhost} ...",
         _IN_VHOST,
     ),
-    Word(
+    Syntax(
         "list_exchanges",
         "[COLUMN]...",
         "exchanges of a virtual host",
         "Listing exchanges for vhost {vhost} ...",
         _IN_VHOST,
     ),
-    Word(
+    Syntax(
         "list_bindings",
         "[COLUMN]...",
         "bindings of a virtual host",
         "Listing bindings for vhost {vhost}...",
         _IN_VHOST,
     ),
-    Word(
+    Syntax(
         "list_consumers",
         "[COLUMN]...",
         "consumers of a virtual host",
         "Listing consumers in vhost {vhost} ...",
         _IN_VHOST,
     ),
-    Word("list_connections", "[COLUMN]...", "connections", "Listing connections ..."),
-    Word("list_channels", "[COLUMN]...", "channels", "Listing channels ..."),
-    Word("list_vhosts", "[COLUMN]...", "virtual hosts", "Listing vhosts ..."),
-    Word("list_users", "", "users and their tags", "Listing users ..."),
-    Word(
+    Syntax("list_connections", "[COLUMN]...", "connections", "Listing connections ..."),
+    Syntax("list_channels", "[COLUMN]...", "channels", "Listing channels ..."),
+    Syntax("list_vhosts", "[COLUMN]...", "virtual hosts", "Listing vhosts ..."),
+    Syntax("list_users", "", "users and their tags", "Listing users ..."),
+    Syntax(
         "list_permissions",
         "",
         "permissions in a virtual host",
         'Listing permissions for vhost "{vhost}" ...',
         _IN_VHOST,
     ),
-    Word(
+    Syntax(
         "list_user_permissions",
         "USER",
         "permissions of a user in every virtual host",
         'Listing permissions for user "{0}" ...',
     ),
-    Word(
+    Syntax(
         "list_topic_permissions",
         "",
         "topic permissions in a virtual host",
         'Listing topic permissions for vhost "{vhost}" ...',
         _IN_VHOST,
     ),
-    Word(
+    Syntax(
         "list_user_topic_permissions",
         "USER",
         "topic permissions of a user in every virtual host",
         'Listing topic permissions for user "{0}" ...',
     ),
-    Word("add_user", "USER [PASSWORD]", "add a user", 'Adding user "{0}" ...', secret=1),
-    Word("delete_user", "USER", "delete a user and its permissions", 'Deleting user "{0}" ...'),
-    Word(
+    Syntax("add_user", "USER [PASSWORD]", "add a user", 'Adding user "{0}" ...', secret=1),
+    Syntax("delete_user", "USER", "delete a user and its permissions", 'Deleting user "{0}" ...'),
+    Syntax(
         "change_password",
         "USER [PASSWORD]",
         "give a user another password",
         'Changing password for user "{0}" ...',
         secret=1,
     ),
-    Word(
+    Syntax(
         "clear_password",
         "USER",
         "forbid a user to log in with a password",
         'Clearing password for user "{0}" ...',
     ),
-    Word(
+    Syntax(
         "authenticate_user",
         "USER [PASSWORD]",
         "try a user's password",
         'Authenticating user "{0}" ...',
         secret=1,
     ),
-    Word(
+    Syntax(
         "set_user_tags",
         "USER [TAG]...",
         "replace a user's tags: administrator, monitoring, ...",
         'Setting tags for user "{0}" ...',
     ),
-    Word(
+    Syntax(
         "set_permissions",
         "USER CONFIGURE WRITE READ",
         "let a user into a virtual host, with expressions for the names of queues and exchanges",
         'Setting permissions for user "{0}" in vhost "{vhost}" ...',
         _IN_VHOST,
     ),
-    Word(
+    Syntax(
         "clear_permissions",
         "USER",
         "shut a user out of a virtual host",
         'Clearing permissions for user "{0}" in vhost "{vhost}" ...',
         _IN_VHOST,
     ),
-    Word(
+    Syntax(
         "set_topic_permissions",
         "USER EXCHANGE WRITE READ",
         "narrow the routing keys a user may use with a topic exchange",
         'Setting topic permissions on "{1}" for user "{0}" in vhost "{vhost}" ...',
         _IN_VHOST,
     ),
-    Word(
+    Syntax(
         "clear_topic_permissions",
         "USER [EXCHANGE]",
         "lift that again, for one exchange or all of them",
         'Clearing topic permissions for user "{0}" in vhost "{vhost}" ...',
         _IN_VHOST,
     ),
-    Word(
+    Syntax(
         "add_vhost",
         "VHOST",
         "add a virtual host",
         'Adding vhost "{0}" ...',
-        frozenset({"description", "tags", "default_queue_type"}),
+        (
+            Option("description"),
+            Option("tags"),
+            Option("default_queue_type"),
+        ),
     ),
-    Word("delete_vhost", "VHOST", "delete a virtual host and all that is in it", 'Deleting vhost "{0}" ...'),
-    Word(
+    Syntax("delete_vhost", "VHOST", "delete a virtual host and all that is in it", 'Deleting vhost "{0}" ...'),
+    Syntax(
         "delete_queue",
         "QUEUE",
         "delete a queue",
         "Deleting queue '{0}' on vhost '{vhost}' ...",
-        frozenset({VHOST, "if_empty", "if_unused"}),
+        (
+            VHOST,
+            Option("if_empty"),
+            Option("if_unused"),
+        ),
     ),
-    Word(
+    Syntax(
         "purge_queue",
         "QUEUE",
         "drop the messages of a queue that wait for a consumer",
         "Purging queue '{0}' in vhost '{vhost}' ...",
         _IN_VHOST,
     ),
-    Word(
+    Syntax(
         "browse_queue",
         "QUEUE [START] [COUNT] [FILTER]...",
         "messages of a queue that wait for a consumer, 10 from the first on unless told otherwise; they stay there",
         "Browsing queue '{0}' in vhost '{vhost}' ...",
         _IN_VHOST,
     ),
-    Word(
+    Syntax(
         "list_delayed_messages",
         "EXCHANGE [COUNT]",
         "the messages that an x-delayed-message exchange holds, those due first (100 unless told otherwise)",
         "Listing delayed messages of exchange '{0}' in vhost '{vhost}' ...",
         _IN_VHOST,
     ),
-    Word(
+    Syntax(
         "cancel_delayed_message",
         "EXCHANGE ID [ID]...",
         "drop messages that an x-delayed-message exchange holds",
         "Cancelling delayed messages of exchange '{0}' in vhost '{vhost}' ...",
         _IN_VHOST,
     ),
-    Word(
+    Syntax(
         "close_connection",
         "PID_OR_NAME [REASON]...",
         "close one connection (320 CONNECTION_FORCED)",
         "Closing connection {0} ...",
     ),
-    Word(
+    Syntax(
         "close_all_connections",
         "[REASON]...",
         "close every connection, or those to a virtual host",
         "Closing connections ...",
         _IN_VHOST,
     ),
-    Word(
+    Syntax(
         "status",
         "",
         "version, listeners, memory, alarms and totals",
         "Status of the Warren broker on {directory} ...",
     ),
-    Word("environment", "", "the configuration in effect", "Configuration of the broker on {directory} ..."),
-    Word("ping", "", "succeed if the broker answers"),
-    Word(
+    Syntax("environment", "", "the configuration in effect", "Configuration of the broker on {directory} ..."),
+    Syntax("ping", "", "succeed if the broker answers"),
+    Syntax(
         "stop_app",
         "",
         "close listeners and connections; the process stays",
         "Stopping the broker application on {directory} ...",
     ),
-    Word(
+    Syntax(
         "start_app",
         "",
         "open them again",
         "Starting the broker application on {directory} ...",
     ),
-    Word(
+    Syntax(
         "reset",
         "",
         "wipe all data, users and virtual hosts (only after stop_app)",
         "Resetting the broker on {directory} ...",
     ),
-    Word("stop", "", "stop the broker and end its process", "Stopping the broker on {directory} ..."),
+    Syntax("stop", "", "stop the broker and end its process", "Stopping the broker on {directory} ..."),
     *POLICY_WORDS,
 )
 
-WORDS: Mapping[str, Word] = {word.name: word for word in _WORDS}
+WORDS: Mapping[str, Syntax] = {word.name: word for word in _WORDS}
 """Every word by its name, in the order of the help."""
 
 
-def find_word(name: str) -> Word:
+def find_word(name: str) -> Syntax:
     """The word of this name; ValueError suggests near ones."""
     if name in WORDS:
         return WORDS[name]

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import cast
 
 import pytest
+import trio
 
 from tests.gateway.control.control_target import TargetServer
 from warren.gateway.configuration.load import Config
 from warren.gateway.control.commands import run_command
-from warren.gateway.control.target import Answer, Control
+from warren.gateway.control.target import Answer, Control, Request, done
+from warren.gateway.control.word import Word
+from warren.gateway.control.word import word as declare_word
 from warren.gateway.control.words.columns import LISTINGS
 from warren.gateway.control.words.table import WORDS
 
@@ -268,3 +271,21 @@ async def test_every_word_has_a_handler_and_checks_its_arguments(warren: Asker) 
         answer = await warren.ask(word.name, *["x"] * least)
         assert "a bug in the broker" not in str(answer.get("error")), answer
         await warren.ask("start_app")
+
+
+@declare_word("WHO", "greet somebody")
+async def greet(control: Control, request: Request) -> Answer:
+    await trio.lowlevel.checkpoint()
+    return done(f"Hello, {request.arguments[0]}")
+
+
+async def test_words_of_plugins(warren: Asker) -> None:
+    assert (await warren.refused("greet", "you"))[1] == "unknown command 'greet'; did you mean reset?"
+    words: list[Word] = []
+    warren.control.plugin_words = lambda: words
+    words.append(greet)
+    assert await warren.do("greet", "you") == "Hello, you"
+    assert warren.server.changes == 1
+    assert (await warren.refused("greet", "you", "two"))[0] == 64
+    await warren.do("stop_app")
+    assert (await warren.refused("greet", "you"))[0] == 69
