@@ -29,9 +29,10 @@ from warren.core.administration.vhost_limits import VhostLimits
 from warren.core.alarms import Alarms
 from warren.core.clients.limits import BrokerLimits, Usage, check_connection, check_vhost
 from warren.core.clients.outbox import Outbox
+from warren.core.clients.refused_logins import DELAY_DEFAULT_MS, WAITING_MAX_DEFAULT, RefusedLogins
 from warren.core.deadlines import Deadlines
 from warren.core.declaring.queues import remove_queue
-from warren.core.errors import NotAllowed, PreconditionFailed
+from warren.core.errors import PreconditionFailed, UnknownVirtualHost, VirtualHostRefused
 from warren.core.policies.table import PolicyTable
 from warren.core.queues.ack_timeout import TIMEOUT_DEFAULT_MS, AckHolder, AckTimeoutWatch
 from warren.core.queues.base import Queue
@@ -109,7 +110,8 @@ class Broker:
     messages, in bytes.  continue_client_deaths: whether the x-death that a client publishes counts as a message's
     history (what applications written before RabbitMQ 4 expect).  consumer_timeout_ms: the acknowledgement timeout, 0
     for none.  default_queue_type: of declarations that name none, in virtual hosts that have no default of their own.
-    mqtt_limits: of what waits for MQTT clients.
+    mqtt_limits: of what waits for MQTT clients.  refused_login_delay_ms, refused_logins_max: how long refused logins
+    wait for their answer, and how many at a time.
     """
 
     def __init__(
@@ -125,6 +127,8 @@ class Broker:
         limits: BrokerLimits = NO_LIMITS,
         default_queue_type: str | None = None,
         mqtt_limits: QueueLimits | None = None,
+        refused_login_delay_ms: int = DELAY_DEFAULT_MS,
+        refused_logins_max: int = WAITING_MAX_DEFAULT,
     ) -> None:
         self.store = store
         self.definitions = definitions
@@ -145,6 +149,7 @@ class Broker:
         self.parameters.register(VHOST_LIMITS, VhostLimits(self.vhosts))
         self.deadlines = Deadlines(self._callback_failed)
         self.alarms = Alarms()
+        self.refused_logins = RefusedLogins(self.deadlines, refused_login_delay_ms, refused_logins_max)
         self.dirty_queues: list[Queue] = []
         self.touched: list[Outbox] = []
         self.awaiting_flush: dict[Committed, None] = {}
@@ -157,18 +162,23 @@ class Broker:
     # Virtual hosts
 
     def vhost(self, name: str) -> VirtualHost:
-        """The virtual host of this name; NotAllowed (530) says that there is none."""
+        """The virtual host of this name; UnknownVirtualHost (530) says that there is none."""
         found = self.vhosts.get(name)
         if found is None:
-            raise NotAllowed(f"vhost {name} not found")
+            raise UnknownVirtualHost(f"vhost {name} not found")
         return found
 
     def open_vhost(self, user: User, name: str) -> VirtualHost:
-        """The virtual host, for `user`; NotAllowed (530) when it isn't there or isn't theirs (A.3.7)."""
+        """The virtual host, for another connection of `user` (spec A.3.7).
+
+        Raises NotAllowed (530): UnknownVirtualHost, VirtualHostRefused without permissions, itself for a limit.
+        """
         found = self.vhost(name)
         check_connection(self, user.name, found)
         if not self.users.may_access_vhost(user.name, name):
-            raise NotAllowed(f"access to vhost '{name}' refused for user '{user.name}'; grant permissions on it first")
+            raise VirtualHostRefused(
+                f"access to vhost '{name}' refused for user '{user.name}'; grant permissions on it first"
+            )
         return found
 
     def add_vhost(self, name: str, metadata: Mapping[str, object]) -> VirtualHost:

@@ -131,6 +131,14 @@ class NotAllowed(BrokerError):
     scope = Scope.CONNECTION
 
 
+class UnknownVirtualHost(NotAllowed):
+    """There is no virtual host of this name."""
+
+
+class VirtualHostRefused(NotAllowed):
+    """The user has no permissions in the virtual host."""
+
+
 class NotImplementedByBroker(BrokerError):
     code = 540
     name = "NOT_IMPLEMENTED"

@@ -46,6 +46,7 @@ from warren.adapters.amqp091.holding import Holding
 from warren.adapters.amqp091.listing import describe_channel, describe_connection
 from warren.adapters.amqp091.publishing import Publishing
 from warren.adapters.first_bytes import hint
+from warren.adapters.session.admission import refuse
 from warren.adapters.session.unread import UnreadReplies
 from warren.core.clients.client import Client
 from warren.core.clients.outbox import Outbox
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from warren.adapters.amqp091.settings import Amqp091Settings
+    from warren.core.access.accounts import LoginRefused
     from warren.core.broker import Broker
     from warren.core.clients.transport import Transport
     from warren.core.deadlines import Deadline
@@ -103,9 +105,6 @@ _SPECIAL_PROPERTIES: Final = encode_properties(priority=0)
 
 UNFINISHED_MESSAGES_MAX: Final = 4
 """Of the largest size: what the channels of one connection may have begun to publish and not finished, in memory."""
-
-REFUSED_LOGIN_WAIT_MS: Final = 3000
-"""Between a refused login and the closed socket, for clients that can't be told why (spec A.3.9)."""
 
 CLOSE_OK_WAIT_MS: Final = 30_000
 """How long a client may take to answer connection.close, at most (spec A.3.11)."""
@@ -205,6 +204,7 @@ class Connection:
                 self.client.user.name if self.client else "-",
                 reason,
             )
+        self.broker.refused_logins.forget(self)
         self._end()
         self._closed = True
         self.broker.sessions.pop(self, None)
@@ -213,7 +213,7 @@ class Connection:
         """Close with 320 CONNECTION_FORCED."""
         if self.state == "running":
             self.close(ConnectionForced(reason), 0, 0)
-        elif self.state != "closing":
+        elif self.state != "closing" and not self.broker.refused_logins.answer_now(self):
             self.transport.close()
 
     def force_close(self, reason: str) -> None:
@@ -575,20 +575,18 @@ class Connection:
         self.outbox.write(PROTOCOL_HEADER)
         self._finish()
 
-    def authentication_failed(self, error: BrokerError) -> None:
-        """Refuse the login: told to clients that understand it, a closed socket for the others (spec A.3.9)."""
-        _log.warning("connection %s: %s", self.name, error.text)
-        if "authentication_failure_close" in self.capabilities:
-            self._send_close(error, 0, 0)
-            self._finish()
-            return
-        # A closed socket is all that such a client is told; the wait slows down whoever tries passwords.
+    def authentication_failed(self, error: LoginRefused) -> None:
+        """Refuse the login, late: told to clients that understand it, a closed socket for the others (spec A.3.9)."""
+        _log.warning("connection %s: %s login refused: %s", self.name, self.mechanism, error.reason)
         self._end()
         self.state = "closed"
         self._closed = True
-        self.broker.deadlines.schedule(
-            self.broker.now_ms + REFUSED_LOGIN_WAIT_MS, lambda now_ms: self.transport.close()
-        )
+        refuse(self.broker, self, lambda: self._answer_refused_login(error))
+
+    def _answer_refused_login(self, error: LoginRefused) -> None:
+        if "authentication_failure_close" in self.capabilities:
+            self._send_close(error, 0, 0)
+        self.transport.close()
 
     def _frame_failed(self, error: BrokerError, number: int, class_id: int, method_id: int) -> None:
         """Close what the error's scope says: a channel, or the connection."""

@@ -20,16 +20,15 @@ from typing import TYPE_CHECKING, Final
 
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.amqp091.codec.constants import FRAME_MAX_LEAST_BYTES, PROTOCOL_HEADER
-from warren.adapters.amqp091.sasl import Challenge, Credentials, Outcome, standard_mechanisms
-from warren.core.access.accounts import LoginRefused, User
-from warren.core.clients.client import Client
-from warren.core.clients.transport import is_loopback
+from warren.adapters.amqp091.sasl import Challenge, Outcome, standard_mechanisms
+from warren.adapters.session.admission import LoginRefused, enter, log_in
 from warren.core.errors import ChannelError, NotAllowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from warren.adapters.amqp091.connection import Connection
+    from warren.core.access.accounts import User
     from warren.core.messages.field_table import FieldValue
 
 HEADER_0_9: Final = b"AMQP\x01\x01\x00\x09"
@@ -145,7 +144,9 @@ class Handshake:
             connection.send(0, methods.ConnectionSecure(outcome.question))
             return
         try:
-            self._user = self._login(outcome)
+            self._user = log_in(
+                connection.broker, connection.transport, outcome.user, outcome.password, connection.mechanism
+            )
         except LoginRefused as error:
             connection.authentication_failed(error)
             return
@@ -153,14 +154,6 @@ class Handshake:
         connection.state = "tuning"
         self._waiting_for = methods.ConnectionTuneOk
         connection.send(0, methods.ConnectionTune(settings.channel_max, settings.frame_max_bytes, settings.heartbeat_s))
-
-    def _login(self, credentials: Credentials) -> User:
-        connection = self._connection
-        users = connection.broker.users
-        loopback = is_loopback(connection.transport.peer_host)
-        if credentials.password is None:
-            return users.admit(credentials.user, loopback, connection.mechanism)
-        return users.authenticate(credentials.user, credentials.password, loopback, connection.mechanism)
 
     def _tune_ok(self, method: methods.ConnectionTuneOk) -> None:
         connection = self._connection
@@ -177,8 +170,15 @@ class Handshake:
         connection = self._connection
         if self._user is None:
             raise ChannelError("connection.open before authentication")
-        vhost = connection.broker.open_vhost(self._user, method.virtual_host)
-        client = Client(connection.name, self._user, vhost, "AMQP 0-9-1", connection.client_properties)
+        client = enter(
+            connection.broker,
+            connection.transport,
+            self._user,
+            method.virtual_host,
+            "AMQP 0-9-1",
+            connection.client_properties,
+            has_channels=True,
+        )
         connection.send(0, methods.ConnectionOpenOk())
         connection.opened(client)
 

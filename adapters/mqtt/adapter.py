@@ -19,7 +19,6 @@ def configure(options: Options) -> Accept:
     settings = MqttSettings(
         packet_bytes_max=options.integer("mqtt_max_packet_bytes"),
         login_timeout_ms=int(options.number("mqtt_login_timeout_s") * 1000),
-        refused_login_delay_ms=int(options.number("mqtt_refused_login_delay_s") * 1000),
         default_user=options.text("mqtt_default_user"),
         default_password=options.text("mqtt_default_pass"),
         allow_anonymous=options.flag("mqtt_allow_anonymous"),

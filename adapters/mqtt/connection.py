@@ -6,7 +6,7 @@ What dies with the socket is here; the session (adapters.mqtt.sessions) outlives
 state and what the gateway calls; each of the rest is a file of functions on it:
 
     reading         from bytes to handled packets
-    connecting      CONNECT and CONNACK; logging_in, authentication (AUTH), late_refusal
+    connecting      CONNECT and CONNACK; logging_in, authentication (AUTH)
     publishing      PUBLISH from the client; known_topics, what it may skip the second time
     acknowledging   PUBACK, PUBREC, PUBREL, PUBCOMP from the client
     subscribing     SUBSCRIBE, UNSUBSCRIBE; consuming, the consumers that follow from them
@@ -41,11 +41,11 @@ from warren.adapters.mqtt.codec.packets import (
     UnsubAck,
 )
 from warren.adapters.mqtt.ending import end
-from warren.adapters.mqtt.errors import Refusal
-from warren.adapters.mqtt.late_refusal import LATE, answer_late, answer_now, forget
+from warren.adapters.mqtt.errors import LATE, Refusal
 from warren.adapters.mqtt.listing import describe_channel, describe_connection
 from warren.adapters.mqtt.reading import parse
 from warren.adapters.mqtt.sessions.holder import Counted
+from warren.adapters.session.admission import refuse
 from warren.adapters.session.unread import UnreadReplies
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.transport import connection_name
@@ -228,7 +228,7 @@ class MqttConnection:
         """The socket is gone; the session waits for its client, or ends."""
         if not self.closed:
             _log.info("connection %s (client '%s') lost: %s", self.name, self.client_id, reason)
-        forget(self)
+        self.broker.refused_logins.forget(self)
         end(self, publish_will=True)
         self.broker.sessions.pop(self, None)
         world = self.broker.mqtt
@@ -311,7 +311,7 @@ class MqttConnection:
     def disconnect(self, reason_code: int, text: str) -> None:
         """End the connection from our side: DISCONNECT where there is one, then close."""
         if self.closed:
-            answer_now(self)
+            self.broker.refused_logins.answer_now(self)
             return
         if self.level == versions.V5 and self.state == "running":
             self.send(Disconnect(reason_code), text)
@@ -323,14 +323,16 @@ class MqttConnection:
         _log.warning("connection %s (client '%s'): %s", self.name, self.client_id, text)
         if self.state != "connecting":
             self.disconnect(reason_code, text)
-        elif reason_code in LATE and self.settings.refused_login_delay_ms:
-            answer_late(self, reason_code, text)
+        elif reason_code in LATE:
+            self.closed = True
+            if self.keep_alive is not None:
+                self.keep_alive.cancel()
+            refuse(self.broker, self, lambda: self._answer_refusal(reason_code, text))
         else:
-            self.answer_refusal(reason_code, text)
+            self._answer_refusal(reason_code, text)
 
-    def answer_refusal(self, reason_code: int, text: str) -> None:
+    def _answer_refusal(self, reason_code: int, text: str) -> None:
         """CONNACK that says no, and close."""
-        forget(self)
         if self.level != versions.UNKNOWN:
             self.send(ConnAck(reason_code), text)
         self.close()

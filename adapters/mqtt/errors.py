@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from warren.adapters.mqtt.codec import reason_codes
 from warren.core.errors import AccessRefused, BrokerError, NotFound, PreconditionFailed, ResourceLocked
+
+LATE: Final = frozenset({reason_codes.BAD_USER_NAME_OR_PASSWORD, reason_codes.NOT_AUTHORIZED})
+"""The reason codes that tell who tries a password something: such a CONNACK is sent late (spec C.2)."""
 
 
 class Refusal(Exception):

@@ -17,8 +17,7 @@ class MqttSettings:
     """Limits, names and habits.
 
     packet_bytes_max: the largest packet taken from a client.  login_timeout_ms: from the accepted socket to CONNECT.
-    refused_login_delay_ms: between a refused login and its answer.  unread_timeout_ms: how long a peer may leave its
-    replies unread, once its commands wait for that.
+    unread_timeout_ms: how long a peer may leave its replies unread, once its commands wait for that.
     default_user, default_password: of a CONNECT without credentials, if `allow_anonymous`.  certificate_login: such a
     CONNECT is the user that the client's TLS certificate names.  default_vhost: of a user name that names none.
     ignore_colons_in_username: none does.  session_expiry_max_s: the longest that a session outlives its connection, and
@@ -31,7 +30,6 @@ class MqttSettings:
 
     packet_bytes_max: int = 16 * 1024 * 1024
     login_timeout_ms: int = 10_000
-    refused_login_delay_ms: int = 3_000
     unread_timeout_ms: int = 30_000
     default_user: str = "guest"
     default_password: str = field(default="guest", repr=False)

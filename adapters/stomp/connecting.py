@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from warren.adapters.stomp.codec.errors import StompError
+from warren.adapters.session.admission import LoginRefused, LoopbackOnly, UnknownVirtualHost, VirtualHostRefused, enter
+from warren.adapters.session.admission import log_in as admit
+from warren.adapters.stomp.codec.errors import BAD_CONNECT, LoginError, StompError
 from warren.adapters.stomp.codec.escaping import V1_0, V1_1, V1_2
 from warren.adapters.stomp.heartbeat import negotiate
-from warren.core.access.accounts import LoginRefused, User
-from warren.core.clients.client import Client
-from warren.core.clients.transport import is_loopback
 from warren.core.errors import NotAllowed
 
 if TYPE_CHECKING:
     from warren.adapters.stomp.codec.frames import Frame
     from warren.adapters.stomp.session import StompSession
-    from warren.core.routing.vhost import VirtualHost
+    from warren.core.access.accounts import User
+    from warren.core.clients.client import Client
 
 VERSIONS: Final = (V1_2, V1_1, V1_0)
 """Served, the best first."""
 
 VERSIONS_TEXT: Final = "1.0,1.1,1.2"
-
-BAD_CONNECT: Final = "Bad CONNECT"
 
 LOCAL_NAME: Final = "localhost"
 
@@ -50,17 +48,18 @@ def connect_implicitly(session: StompSession) -> None:
 
 def log_in(session: StompSession, headers: Mapping[str, str], version: str) -> Client:
     """The client that these headers name; StompError when it may not be."""
-    broker = session.broker
     user = _user(session, headers)
-    name = headers.get("host", session.settings.default_vhost)
-    vhost = _vhost(session, user, name)
-    client = Client(session.name, user, vhost, f"STOMP {version}", {})
+    name = _vhost_name(session, headers.get("host", session.settings.default_vhost))
     try:
-        client.open_channel()
+        client = enter(session.broker, session.transport, user, name, f"STOMP {version}", {}, has_channels=False)
+    except (UnknownVirtualHost, VirtualHostRefused):
+        raise LoginError(
+            f"Virtual host '{name}' access denied: it doesn't exist, or user '{user.name}' has no permissions there; "
+            "name another one in the header host"
+        ) from None
     except NotAllowed as error:
-        client.close()
         raise StompError(BAD_CONNECT, error.text, fatal=True) from None
-    session.users_version = broker.users.version
+    session.users_version = session.broker.users.version
     return client
 
 
@@ -78,53 +77,33 @@ def _version(headers: Mapping[str, str]) -> str:
 
 def _user(session: StompSession, headers: Mapping[str, str]) -> User:
     settings = session.settings
-    users = session.broker.users
+    transport = session.transport
     login = headers.get("login")
-    certificate = session.transport.certificate_name
+    password: str | None = headers.get("passcode", "")
     session.mechanism = "PLAIN"
+    if transport.credentials is not None:
+        login, password = transport.credentials
+    elif login is None and settings.certificate_login and transport.certificate_name is not None:
+        login, password = transport.certificate_name, None
+        session.mechanism = "EXTERNAL"
+    elif login is None:
+        login, password = settings.default_user, headers.get("passcode", settings.default_password)
     try:
-        if session.transport.credentials is not None:
-            login, password = session.transport.credentials
-            user = users.authenticate(login, password, True, "STOMP")
-        elif login is None and settings.certificate_login and certificate is not None:
-            login = certificate
-            session.mechanism = "EXTERNAL"
-            user = users.admit(login, True, "EXTERNAL")
-        else:
-            password = headers.get("passcode", "")
-            if login is None:
-                login, password = settings.default_user, headers.get("passcode", settings.default_password)
-            user = users.authenticate(login, password, True, "STOMP")
-    except LoginRefused:
-        raise StompError(
-            BAD_CONNECT, f"Access refused for user '{login}'; check the headers login and passcode", fatal=True
+        return admit(session.broker, transport, login, password, "STOMP" if password is not None else "EXTERNAL")
+    except LoopbackOnly:
+        raise LoginError(
+            f"non-loopback access denied: user '{login}' may only connect from the broker's own machine"
         ) from None
-    if user.name in users.loopback_users and not is_loopback(session.transport.peer_host):
-        raise StompError(
-            BAD_CONNECT,
-            f"non-loopback access denied: user '{user.name}' may only connect from the broker's own machine",
-            fatal=True,
-        )
-    return user
+    except LoginRefused:
+        raise LoginError(f"Access refused for user '{login}'; check the headers login and passcode") from None
 
 
-def _vhost(session: StompSession, user: User, name: str) -> VirtualHost:
-    """The virtual host, for `user`.
+def _vhost_name(session: StompSession, name: str) -> str:
+    """The virtual host that the header host means.
 
     The specification recommends that clients give the host name that they connected to, and some libraries do so
     unasked; a virtual host that doesn't exist but is called like the broker's own address is the default one.
     """
-    broker = session.broker
-    if name not in broker.vhosts and name in (session.transport.host, LOCAL_NAME):
-        name = session.settings.default_vhost
-    if name not in broker.vhosts or not broker.users.may_access_vhost(user.name, name):
-        raise StompError(
-            BAD_CONNECT,
-            f"Virtual host '{name}' access denied: it doesn't exist, or user '{user.name}' has no permissions there; "
-            "name another one in the header host",
-            fatal=True,
-        )
-    try:
-        return broker.open_vhost(user, name)
-    except NotAllowed as error:
-        raise StompError(BAD_CONNECT, error.text, fatal=True) from None
+    if name not in session.broker.vhosts and name in (session.transport.host, LOCAL_NAME):
+        return session.settings.default_vhost
+    return name

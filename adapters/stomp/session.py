@@ -23,8 +23,9 @@ import uuid
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters import first_bytes
+from warren.adapters.session.admission import refuse
 from warren.adapters.session.unread import UnreadReplies
-from warren.adapters.stomp.codec.errors import FramingError, StompError
+from warren.adapters.stomp.codec.errors import FramingError, LoginError, StompError
 from warren.adapters.stomp.codec.escaping import V1_0
 from warren.adapters.stomp.codec.frames import END, END_WITH_LINE_FEED, SEND, Frame, encode_frame
 from warren.adapters.stomp.codec.parser import FrameParser
@@ -169,6 +170,7 @@ class StompSession:
             _log.warning(
                 "connection %s (%s) lost: %s", self.name, self.client.user.name if self.client else "-", reason
             )
+        self.broker.refused_logins.forget(self)
         self._end()
         self.receipts.clear()
         self._closed = True
@@ -176,6 +178,8 @@ class StompSession:
 
     def shut_down(self, reason: str) -> None:
         """Tell the client why, and close."""
+        if self.broker.refused_logins.answer_now(self):
+            return
         if not self._closed:
             self._refuse(StompError("connection_forced", reason, fatal=True), None)
 
@@ -300,6 +304,17 @@ class StompSession:
 
     def _refuse(self, error: StompError, frame: Frame | None) -> None:
         """Send an ERROR frame; a fatal one is the last frame of the connection (spec B.9)."""
+        log = _log.warning if error.fatal else _log.info
+        log("connection %s: %s: %s", self.name, error.message, error.detail)
+        if isinstance(error, LoginError):
+            self._end()
+            self.state = "closed"
+            self._closed = True
+            refuse(self.broker, self, lambda: self._send_error(error, frame))
+        else:
+            self._send_error(error, frame)
+
+    def _send_error(self, error: StompError, frame: Frame | None) -> None:
         receipt = frame.receipt if frame is not None else getattr(error, "receipt", None)
         headers = [("message", error.message), ("content-type", "text/plain"), ("version", VERSIONS_TEXT)]
         headers += error.headers.items()
@@ -308,8 +323,6 @@ class StompSession:
         detail = error.detail
         if self._parser.friendly and frame is not None:
             detail = f"{detail}\n{hint(frame.command, self.client is not None)}"
-        log = _log.warning if error.fatal else _log.info
-        log("connection %s: %s: %s", self.name, error.message, error.detail)
         self.send("ERROR", headers, f"{detail}\n".encode("utf-8", "backslashreplace"))
         if error.fatal:
             self._end()

@@ -45,6 +45,10 @@ class LoginRefused(AccessRefused):
         self.reason = reason
 
 
+class LoopbackOnly(LoginRefused):
+    """A login that failed since the user may only log in from the broker's own machine (spec G)."""
+
+
 class Accounts:
     """All users, kept in `store`; `loopback_users` may only log in from this machine."""
 
@@ -132,7 +136,7 @@ class Accounts:
         if user is None:
             raise LoginRefused(mechanism, f"user '{name}' - invalid credentials")
         if not is_loopback and name in self.loopback_users:
-            raise LoginRefused(mechanism, f"user '{name}' can only connect via localhost")
+            raise LoopbackOnly(mechanism, f"user '{name}' can only connect via localhost")
         return user
 
     def _check_new(self, name: str) -> None:

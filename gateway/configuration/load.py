@@ -181,6 +181,14 @@ class Config:
     loopback_users: frozenset[str] = frozenset({"guest"})
     """Users that may only connect from this machine."""
 
+    refused_login_delay_s: float = 3.0
+    """How long a client whose login is refused waits for its answer, in seconds, so that nobody can try passwords
+    quickly, whatever protocol it speaks; 0 is not at all.  Also written `mqtt_refused_login_delay_s`, its name when it
+    was MQTT's alone."""
+
+    refused_logins_max: int = 1000
+    """Clients that may wait so at a time; beyond that, the one that has waited longest is answered early."""
+
     load_definitions: Path | None = None
     """Definitions, as exported by RabbitMQ or Warren, that are imported at every start: a file, or a directory of
     *.json files.  A new store then gets no default user and virtual host."""
@@ -302,10 +310,6 @@ class Config:
 
     mqtt_login_timeout_s: float = 10.0
     """Time a client has from connecting to CONNECT, in seconds."""
-
-    mqtt_refused_login_delay_s: float = 3.0
-    """How long a client whose login is refused waits for its answer, in seconds, so that nobody can try passwords
-    quickly; 0 is not at all."""
 
     mqtt_max_packet_bytes: int = 16 * 2**20
     """Largest MQTT packet, in bytes; told to MQTT 5 clients."""

@@ -104,6 +104,8 @@ class BrokerRun:
                     consumers_per_channel=self.config.consumer_max_per_channel,
                 ),
                 default_queue_type=_queue_type(self.config.default_queue_type),
+                refused_login_delay_ms=int(self.config.refused_login_delay_s * 1000),
+                refused_logins_max=self.config.refused_logins_max,
                 mqtt_limits=QueueLimits(
                     messages=self.config.mqtt_max_queued_messages,
                     qos_0_messages=self.config.mqtt_max_queued_qos_0_messages,

@@ -115,7 +115,7 @@ class MqttClient:
         packets = self.send(packet)
         if not packets and not self.closed:
             # A refused login is answered late.
-            self.simulated.advance(self.connection.settings.refused_login_delay_ms)
+            self.simulated.advance(self.simulated.broker.refused_logins.delay_ms)
             packets = self.packets()
         answer, *self.after_connack = packets
         assert isinstance(answer, ConnAck), answer

@@ -95,6 +95,10 @@ class StompClient:
         for piece in pieces:
             self.transport.receive(piece)
         self.simulated.settle()
+        refused = self.simulated.broker.refused_logins
+        if len(refused) and not self.closed:
+            # A refused login is answered late.
+            self.simulated.advance(refused.delay_ms)
         return self.answers()
 
     def answers(self) -> list[Answer]:

@@ -123,4 +123,5 @@ def _addresses(ready_file: Path) -> dict[str, tuple[str, int]]:
 
 
 def _environment(added: Mapping[str, str] | None) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": PYTHON_PATH, **(added or {})}
+    quick = {"WARREN_REFUSED_LOGIN_DELAY_S": "0.1"}
+    return {**quick, **os.environ, "PYTHONPATH": PYTHON_PATH, **(added or {})}

@@ -6,7 +6,7 @@ numbers that belong to no queue to `restore_records`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from warren.adapters.mqtt.sessions import retained, wills
@@ -30,7 +30,7 @@ class MqttWorld:
     for them.  packets_, publish_ and publish_bytes_received: all that came, as read.  answers_sent: packets to clients
     other than PUBLISH.  publish_sent, bytes_received and bytes_sent: what connections that have ended counted by
     themselves.  connections_made, sockets_made: with and without a login.  expired_count: sessions that nobody came
-    back for.  refused_logins: connections whose login was refused and who aren't told yet, with what tells them.
+    back for.
     """
 
     def __init__(self, broker: Broker, limits: QueueLimits | None = None) -> None:
@@ -51,7 +51,6 @@ class MqttWorld:
         self.connections_made = 0
         self.sockets_made = 0
         self.expired_count = 0
-        self.refused_logins: dict[object, Callable[[], None]] = {}
         self._vhosts: dict[str, MqttSessions] = {}
         self.rates = Rates(self)
 

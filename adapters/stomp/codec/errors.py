@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+BAD_CONNECT: Final = "Bad CONNECT"
+"""The message of every CONNECT that is refused (spec B.2)."""
+
 
 class StompError(Exception):
     """A frame that is refused; the session goes on unless `fatal`.
@@ -21,6 +26,15 @@ class StompError(Exception):
         self.headers = headers or {}
         if fatal is not None:
             self.fatal = fatal
+
+
+class LoginError(StompError):
+    """A CONNECT of somebody who isn't let in, which is said late (adapters.session.admission)."""
+
+    fatal = True
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(BAD_CONNECT, detail)
 
 
 class FramingError(StompError):

@@ -9,7 +9,6 @@ from tests.support.simulated_client import CAPABILITIES, SimulatedClient, handsh
 from warren.adapters.amqp091.codec import methods, methods_legacy
 from warren.adapters.amqp091.codec.constants import PROTOCOL_HEADER
 from warren.adapters.amqp091.codec.framing import HEARTBEAT_FRAME
-from warren.adapters.amqp091.connection import REFUSED_LOGIN_WAIT_MS
 from warren.adapters.amqp091.settings import Amqp091Settings
 from warren.core.messages.field_table import FieldTable, encode_table
 
@@ -169,6 +168,8 @@ def test_a_refused_login_is_told_to_clients_that_can_hear_it(
 ) -> None:
     client = started(broker, peer_host)
     log_in(client, response)
+    assert client.take() == []
+    broker.advance(broker.broker.refused_logins.delay_ms)
     close = assert_refused(
         client, 403, "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN. For details see"
     )
@@ -179,7 +180,7 @@ def test_a_refused_login_ends_in_silence_for_other_clients(broker: SimulatedBrok
     client = started(broker)
     log_in(client, b"\0guest\0wrong", capabilities=NO_CAPABILITIES)
     assert client.take() == []
-    broker.advance(REFUSED_LOGIN_WAIT_MS - 1)
+    broker.advance(broker.broker.refused_logins.delay_ms - 1)
     assert not client.transport.closed
     broker.advance(1)
     assert client.transport.closed

@@ -35,7 +35,7 @@ def refusal(client: MqttClient, packets: list[Packet]) -> ConnAck:
     """The CONNACK that comes late."""
     assert packets == [], "a refused login is answered late"
     assert not client.closed
-    client.simulated.advance(client.connection.settings.refused_login_delay_ms)
+    client.simulated.advance(client.simulated.broker.refused_logins.delay_ms)
     assert client.closed
     return only(ConnAck, client.packets())
 

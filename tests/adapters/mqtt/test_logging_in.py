@@ -6,7 +6,6 @@ import pytest
 
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
-from warren.adapters.mqtt import late_refusal
 from warren.adapters.mqtt.codec import reason_codes, versions
 from warren.adapters.mqtt.codec.encode import encode
 from warren.adapters.mqtt.codec.packets import ConnAck, Connect, PingReq
@@ -102,7 +101,7 @@ def test_a_refused_login_is_answered_late(simulated: SimulatedBroker, level: int
     timers = simulated.timers
     made = MqttClient(simulated, level)
     assert made.send_bytes(wrong(level)) == []
-    assert made.transport.paused
+    assert not made.transport.paused, "else nobody would notice that the client leaves"
     assert made.send(PingReq()) == [], "nothing is taken meanwhile"
     simulated.advance(2_999)
     assert made.packets() == []
@@ -113,7 +112,7 @@ def test_a_refused_login_is_answered_late(simulated: SimulatedBroker, level: int
     assert made.closed
     made.lose()
     assert simulated.timers == timers
-    assert not simulated.broker.mqtt.refused_logins
+    assert not len(simulated.broker.refused_logins)
 
 
 def test_who_waits_for_a_refusal_and_leaves_is_forgotten(simulated: SimulatedBroker) -> None:
@@ -121,7 +120,7 @@ def test_who_waits_for_a_refusal_and_leaves_is_forgotten(simulated: SimulatedBro
     made = MqttClient(simulated)
     made.send_bytes(wrong(versions.V5))
     made.lose()
-    assert not simulated.broker.mqtt.refused_logins
+    assert not len(simulated.broker.refused_logins)
     assert simulated.timers == timers
     assert not simulated.broker.sessions
 
@@ -135,19 +134,20 @@ def test_a_broker_that_stops_does_not_wait(simulated: SimulatedBroker) -> None:
     assert made.closed
 
 
-def test_not_all_wait_at_a_time(simulated: SimulatedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(late_refusal, "WAITING_MAX", 3)
+def test_not_all_wait_at_a_time(simulated: SimulatedBroker) -> None:
+    simulated.broker.refused_logins.waiting_max = 3
     clients = [MqttClient(simulated) for _ in range(5)]
     for client in clients:
         client.send_bytes(wrong(versions.V5))
     assert [client.closed for client in clients] == [True, True, False, False, False], "the first waited longest"
-    assert len(simulated.broker.mqtt.refused_logins) == 3
+    assert len(simulated.broker.refused_logins) == 3
     simulated.advance(3_000)
     assert all(client.closed for client in clients)
 
 
 def test_no_delay_can_be_configured(simulated: SimulatedBroker) -> None:
-    made = MqttClient(simulated, settings=MqttSettings(refused_login_delay_ms=0))
+    simulated.broker.refused_logins.delay_ms = 0
+    made = MqttClient(simulated)
     only(ConnAck, made.send_bytes(wrong(versions.V5)))
 
 

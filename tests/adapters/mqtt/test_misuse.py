@@ -68,7 +68,7 @@ def test_it_is_answered_and_closed(place: Place, case: Case, cut: str) -> None:
     answers: list[Packet] = client.send_bytes(packet_bytes(case), cut)
     if case["reason_code"] == reason_codes.NOT_AUTHORIZED:
         assert answers == [], "a refused login is answered late"
-        place.simulated.advance(client.connection.settings.refused_login_delay_ms)
+        place.simulated.advance(place.simulated.broker.refused_logins.delay_ms)
         answers = client.packets()
     if client.level == versions.V5:
         (answer,) = answers

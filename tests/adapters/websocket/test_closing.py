@@ -60,10 +60,11 @@ def test_the_session_closes(connect: Connect, simulated: SimulatedBroker) -> Non
     assert not simulated.broker.sessions
 
 
-def test_a_session_that_refuses_says_why_first(connect: Connect) -> None:
+def test_a_session_that_refuses_says_why_first(connect: Connect, simulated: SimulatedBroker) -> None:
     client = connect()
     client.upgrade(subprotocols=["v12.stomp"])
     client.send(frame(0x81, b"CONNECT\naccept-version:1.2\nhost:/\nlogin:nobody\npasscode:x\n\n\0"))
+    simulated.advance(simulated.broker.refused_logins.delay_ms)
     error, close = client.events()
     assert isinstance(error, TextMessage)
     assert error.data.startswith("ERROR\n")

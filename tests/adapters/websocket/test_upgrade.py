@@ -226,9 +226,10 @@ def test_stomp_without_it_is_the_default_user(client: WebSocketClient, simulated
     assert user_of(simulated) == "guest"
 
 
-def test_stomp_with_a_wrong_password(client: WebSocketClient) -> None:
+def test_stomp_with_a_wrong_password(client: WebSocketClient, simulated: SimulatedBroker) -> None:
     client.upgrade(subprotocols=["v12.stomp"], headers=EVE)
     client.send(frame(0x81, STOMP_CONNECT))
+    simulated.advance(simulated.broker.refused_logins.delay_ms)
     message = client.events()[0]
     assert "Access refused for user 'alice'" in getattr(message, "data", "")
 

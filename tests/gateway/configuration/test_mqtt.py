@@ -45,6 +45,11 @@ def test_rabbitmq_conf(tmp_path: Path) -> None:
     assert (config.mqtt_exchange, config.mqtt_sparkplug) == ("devices", True)
 
 
+def test_the_old_name_of_the_delay_of_refused_logins(tmp_path: Path) -> None:
+    config = read(tmp_path, "warren.toml", "refused_logins_max = 7\n[mqtt]\nrefused_login_delay_s = 0.25\n")
+    assert (config.refused_login_delay_s, config.refused_logins_max) == (0.25, 7)
+
+
 def test_no_anonymous_login(tmp_path: Path) -> None:
     config = read(tmp_path, "rabbitmq.conf", "anonymous_login_user = none")
     assert not config.mqtt_allow_anonymous
@@ -55,7 +60,7 @@ def test_toml(tmp_path: Path) -> None:
     text = "mqtt_refused_login_delay_s = 0.5\n[mqtt]\nshared_subscription_strategy = 'hash'\n"
     text += "max_queued_messages = 0\nmax_queued_qos_0_bytes = '1MiB'\n"
     config = read(tmp_path, "warren.toml", text)
-    assert config.mqtt_refused_login_delay_s == 0.5
+    assert config.refused_login_delay_s == 0.5
     assert config.mqtt_max_queued_messages == 0
     assert config.mqtt_shared_subscription_strategy == "hash"
     assert config.mqtt_max_queued_qos_0_bytes == 2**20

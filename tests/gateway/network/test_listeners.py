@@ -42,7 +42,7 @@ async def test_loopback_users_are_told_by_the_real_peer(
     connect, welcome, refusal = STARTS[protocol]
     name = protocol if listener == "own" else "auto"
     listen = f"{name}=127.0.0.1:0?proxy_protocol=true"
-    config = Config(in_memory=True, mqtt_refused_login_delay_s=0)
+    config = Config(in_memory=True, refused_login_delay_s=0)
     async with broker_without_leftovers(config, listen, log=caplog) as broker:
         stream = await connected(broker, name)
         await stream.send_all(FROM_HERE + connect)

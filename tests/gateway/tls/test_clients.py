@@ -300,7 +300,7 @@ async def test_mqtt_refuses_a_certificate_that_is_no_user(
         tls_verify="required",
         mqtt_certificate_login=certificate_login,
         mqtt_allow_anonymous=False,
-        mqtt_refused_login_delay_s=0,
+        refused_login_delay_s=0,
     )
     async with broker_without_leftovers(config, "mqtts=127.0.0.1:0", log=caplog) as broker:
 

@@ -1,0 +1,81 @@
+"""Who is let in: the user's login and the virtual host, by one rule for all protocols.
+
+    log_in      who it is: by a password, or by what has proved it already (a certificate, SCRAM)
+    enter       the virtual host that the user asked for; from then on there is a Client
+    refuse      not: said late, see core.clients.refused_logins
+
+What a protocol adds is where it finds names and passwords, and how it says no.  The errors tell it what was wrong:
+
+    LoginRefused             there is no such user, or the password is another one
+    LoopbackOnly             such a LoginRefused: the user may log in from the broker's own machine alone (spec G)
+    UnknownVirtualHost       there is none of this name
+    VirtualHostRefused       the user has no permissions in it
+    NotAllowed               neither of these two: a limit is reached, which is no secret and said at once
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from warren.core.access.accounts import LoginRefused, LoopbackOnly
+from warren.core.clients.client import Client
+from warren.core.clients.transport import connection_name, is_loopback
+from warren.core.errors import NotAllowed, UnknownVirtualHost, VirtualHostRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from warren.core.access.accounts import User
+    from warren.core.broker import Broker
+    from warren.core.clients.transport import Session, Transport
+    from warren.core.messages.field_table import FieldValue
+
+__all__ = ["LoginRefused", "LoopbackOnly", "UnknownVirtualHost", "VirtualHostRefused", "enter", "log_in", "refuse"]
+
+
+def log_in(broker: Broker, transport: Transport, name: str, password: str | None, mechanism: str) -> User:
+    """The user of this name who connects by `transport`.
+
+    password: None when the mechanism itself vouches for the user, who then only has to be there.  mechanism: for the
+    error's text.  Raises LoginRefused, or LoopbackOnly.
+    """
+    loopback = is_loopback(transport.peer_host)
+    if password is None:
+        return broker.users.admit(name, loopback, mechanism)
+    return broker.users.authenticate(name, password, loopback, mechanism)
+
+
+def enter(
+    broker: Broker,
+    transport: Transport,
+    user: User,
+    vhost_name: str,
+    protocol: str,
+    properties: Mapping[str, FieldValue],
+    *,
+    has_channels: bool,
+) -> Client:
+    """The client that `user` is from now on, in the virtual host of this name.
+
+    protocol: its name and version, as listings show it.  properties: what the client says of itself.  has_channels:
+    the protocol has channels, which are counted when they are opened; where it has none, the connection counts as one.
+    Raises UnknownVirtualHost, VirtualHostRefused, or NotAllowed for a limit that is reached.
+    """
+    vhost = broker.open_vhost(user, vhost_name)
+    client = Client(connection_name(transport), user, vhost, protocol, properties)
+    if not has_channels:
+        try:
+            client.open_channel()
+        except NotAllowed:
+            client.close()
+            raise
+    return client
+
+
+def refuse(broker: Broker, session: Session, answer: Callable[[], None]) -> None:
+    """Have `answer` tell the peer and close, late.
+
+    Until then the session takes nothing that comes; `broker.refused_logins` is to be told when its connection is lost
+    (`forget`) or the broker stops (`answer_now`).
+    """
+    broker.refused_logins.add(session, answer, broker.now_ms)
