@@ -1,11 +1,10 @@
 """The broker as a whole: what is shared by all virtual hosts, and the turns in which it works.
 
-Nothing here waits.  The gateway calls in with bytes (through sessions) and with the time, and at the end of each batch
-calls `dispatch`, sends what the touched outboxes hold, and runs a commit when there is something to flush:
+Nothing here waits.  The gateway calls in with bytes (through sessions) and with the time, ends each batch with
+`end_turn`, and runs a commit when there is something to flush:
 
     sessions.receive(...)            # publishes append to queues and to the store
-    broker.dispatch()                # queues to consumers; confirms that need no disk
-    for outbox in broker.touched ... # one send per connection
+    broker.end_turn()                # queues to consumers; confirms that need no disk; one send per connection
     commit = broker.begin_commit()   # encode what is pending
     commit.write()                   # in a worker thread: write, fdatasync
     broker.finish_commit(commit)     # confirms
@@ -52,6 +51,9 @@ _log = logging.getLogger("warren.broker")
 BACKLOG_BYTES_MAX = 64 * 1024 * 1024
 """Default memory budget of queued stored messages: a quarter of what a small edge device can spare."""
 
+ROUNDS_MAX = 4
+"""Dispatch and send this often in one turn before the other sockets are looked at again: a fast consumer of a long
+backlog takes a mebibyte each time."""
 
 NO_LIMITS = BrokerLimits()
 
@@ -286,6 +288,23 @@ class Broker:
                     self._callback_failed(error)
         if self.definitions.dirty:
             self.definitions.commit()
+
+    def end_turn(self) -> bool:
+        """Dispatch, and send once for each connection that has something, until there is nothing left to do.
+
+        Whoever has called into the broker (with bytes, the time, a commit, a command) calls this afterwards.  True says
+        that there is more to do after `ROUNDS_MAX` rounds: the caller calls again, once others have had a turn.
+        """
+        touched = self.touched
+        for _ in range(ROUNDS_MAX):
+            self.dispatch()
+            if not touched:
+                return False
+            outboxes = touched[:]
+            touched.clear()
+            for outbox in outboxes:
+                outbox.transport.send()
+        return bool(touched or self.dirty_queues or self.after_batch)
 
     def advance(self, now_ms: int) -> None:
         """Let everything happen that is due by `now_ms`."""

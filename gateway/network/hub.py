@@ -28,10 +28,6 @@ if TYPE_CHECKING:
     from warren.core.broker import Broker
     from warren.gateway.network.clock import Clock
 
-ROUNDS_MAX: Final = 4
-"""Dispatch and send this often in one turn before the other sockets are looked at again: a fast consumer of a long
-backlog takes a mebibyte each time."""
-
 POLL_INTERVAL_S: Final = 0.002
 """Between two looks at the sockets where the selector can't be waited on."""
 
@@ -98,18 +94,9 @@ class Hub:
         self.settle()
 
     def settle(self) -> None:
-        """Dispatch and send what there is, then see whether the disk or a timer is due."""
+        """End the broker's turn, then see whether the disk or a timer is due."""
         broker = self.broker
-        touched = broker.touched
-        for _ in range(ROUNDS_MAX):
-            broker.dispatch()
-            if not touched:
-                break
-            outboxes = touched[:]
-            touched.clear()
-            for outbox in outboxes:
-                outbox.transport.send()
-        self._more_to_do = bool(touched or broker.dirty_queues)
+        self._more_to_do = broker.end_turn()
         if self._commit_parking and broker.commit_wanted:
             self._commit_parking.unpark_all()
         next_at_ms = broker.deadlines.next_at_ms

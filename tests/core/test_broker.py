@@ -11,9 +11,12 @@ import pytest
 
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import PERSISTENT, Event, handshake_bytes
+from tests.support.simulated_transport import SimulatedTransport
 from warren.adapters.amqp091.channel import Channel
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.amqp091.consumer import AmqpConsumer
+from warren.core.broker import ROUNDS_MAX, Broker
+from warren.core.clients.outbox import Outbox
 from warren.core.errors import NotAllowed, PreconditionFailed
 from warren.core.messages.message import Message
 
@@ -63,6 +66,41 @@ def test_what_is_put_off_to_the_end_of_the_batch_runs_once() -> None:
     broker.dispatch()
     broker.dispatch()
     assert ran == ["first", "second"]
+
+
+class Restless(SimulatedTransport):
+    """Has more to do after every send; `times` of them."""
+
+    def __init__(self, broker: Broker, times: int, *, puts_off: bool) -> None:
+        super().__init__()
+        self.outbox = Outbox(broker.touched, self)
+        self.sends = 0
+        self._broker = broker
+        self._times = times
+        self._puts_off = puts_off
+
+    def send(self) -> None:
+        self.outbox.take()
+        self.sends += 1
+        if self.sends >= self._times:
+            return
+        if self._puts_off:
+            self._broker.at_end_of_batch(self.outbox.touch)
+        else:
+            self.outbox.touch()
+
+
+@pytest.mark.parametrize("puts_off", [False, True])
+def test_a_turn_is_bounded_and_says_that_there_is_more(puts_off: bool) -> None:
+    broker = SimulatedBroker().broker
+    restless = Restless(broker, ROUNDS_MAX + 2, puts_off=puts_off)
+    restless.outbox.touch()
+    assert broker.end_turn()
+    assert restless.sends == ROUNDS_MAX
+    assert not broker.end_turn()
+    assert restless.sends == ROUNDS_MAX + 2
+    assert not broker.end_turn()
+    assert restless.sends == ROUNDS_MAX + 2
 
 
 def test_time_never_runs_backwards() -> None:

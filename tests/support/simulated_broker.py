@@ -1,6 +1,6 @@
 """A whole broker without Trio, sockets, threads or a clock, driven step by step.
 
-`settle` is what the gateway does at the end of a batch: dispatch, send what the touched outboxes hold, and commit;
+`settle` is what the gateway does at the end of a batch: it ends the broker's turn, and commits;
 with `commits_by_itself` off, commits wait for `begin_commit` and `finish_commit`, so that a test can look at what
 happens between them.  `advance` moves the time.  With a directory, messages are on a real DiskEngine and survive
 `restart` (clean) and `crash` (what was not committed is gone); definitions are rows in memory that outlive the broker.
@@ -26,6 +26,9 @@ from warren.core.storage.memory import MemoryEngine
 from warren.core.storage.recovery import note_clean_stop, recover
 
 START_MS = 1_700_000_000_000
+TURNS_MAX = 10_000
+"""So often `settle` ends the broker's turn before it says that the broker never comes to rest."""
+
 SEGMENT_BYTES_MAX = 64 * 1024
 """Small, so that a few hundred messages go through several segments."""
 
@@ -109,17 +112,13 @@ class SimulatedBroker:
     def settle(self) -> None:
         """Dispatch, send and commit until nothing is left to do."""
         broker = self.broker
-        for _ in range(10_000):
-            broker.dispatch()
-            outboxes = broker.touched[:]
-            broker.touched.clear()
-            for outbox in outboxes:
-                outbox.transport.send()
-            if not outboxes and self.commits_by_itself and broker.commit_wanted:
-                self.begin_commit()
-                self.finish_commit()
-            elif not outboxes and not broker.dirty_queues:
+        for _ in range(TURNS_MAX):
+            if broker.end_turn():
+                continue
+            if not self.commits_by_itself or not broker.commit_wanted:
                 return
+            self.begin_commit()
+            self.finish_commit()
         raise AssertionError("the broker never comes to rest")
 
     def begin_commit(self) -> None:

@@ -56,7 +56,7 @@ def make_broker() -> Broker:
     for name in ("/", "other"):
         broker.add_vhost(name, {})
     broker.users.add_user("guest", "guest", ("administrator",))
-    broker.dispatch()
+    broker.end_turn()
     return broker
 
 
@@ -94,7 +94,7 @@ class TargetServer:
 
     def changed(self) -> None:
         self.changes += 1
-        self.broker.dispatch()
+        self.broker.end_turn()
 
     def connect(self, pid: str, name: str = "", vhost: str = "/") -> TargetSession:
         """Add a connection."""
