@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import README, ROOT, blocks, commands
-from tests.support.warren_process import WarrenProcess, warren_process
+from tests.support.warren_process import PYTHON_PATH, WarrenProcess, warren_process
 from warren.gateway.configuration.load import load_config
 
 TIME_LIMIT_S = 60.0
@@ -33,7 +33,7 @@ def run(*command: str, environment: dict[str, str] | None = None, directory: Pat
     done = subprocess.run(
         command,
         cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
+        env={**os.environ, "PYTHONPATH": PYTHON_PATH, **(environment or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
