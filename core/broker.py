@@ -151,6 +151,8 @@ class Broker:
         self.parameters.register(VHOST_LIMITS, VhostLimits(self.vhosts))
         self.deadlines = Deadlines(self._callback_failed)
         self.alarms = Alarms()
+        self.alarms.listen(self.forget_known_routes)
+        self.users.on_change = self.forget_known_routes
         self.refused_logins = RefusedLogins(self.deadlines, refused_login_delay_ms, refused_logins_max)
         self.dirty_queues: list[Queue] = []
         self.touched: list[Outbox] = []
@@ -162,6 +164,11 @@ class Broker:
         self.mqtt = MqttWorld(self, mqtt_limits)
 
     # Virtual hosts
+
+    def forget_known_routes(self) -> None:
+        """Something changed that routes which sessions remember rest on: see core.routing.known_routes."""
+        for vhost in self.vhosts.values():
+            vhost.version += 1
 
     def vhost(self, name: str) -> VirtualHost:
         """The virtual host of this name; UnknownVirtualHost (530) says that there is none."""

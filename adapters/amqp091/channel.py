@@ -259,7 +259,7 @@ class Channel:
     def end(self) -> None:
         """Consumers go, unacknowledged messages return to their queues in order, an open transaction is void."""
         self._end_content()
-        self.connection.publishings.clear()
+        self.connection.known.forget()
         if self.transaction is not None:
             self.transaction.rollback(self)
             self.transaction = None

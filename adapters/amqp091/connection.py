@@ -3,11 +3,10 @@
 Theory of operation
 -------------------
 `receive` runs one loop over all frames of a read.  The loop knows one thing by heart: a `basic.publish` whose method
-frame, as raw bytes, was seen before on this connection.  Such a publish is one entry of `publishings`, a dict from the
-bytes to what they led to (channel, route, confirms), and its header and body frames follow in the same buffer in nearly
+frame, as raw bytes, was seen before on this connection.  Such a publish is one entry of `known`, which remembers what
+the bytes led to (core.routing.known_routes), and its header and body frames follow in the same buffer in nearly
 all cases, so that exchange, routing key, flags and permissions are neither parsed nor checked again.  Everything else
-goes frame by frame through `_frame`, the cold path, which is also where every error comes from.  The dict is
-dropped whenever something that it rests on changes: topology, users, alarms, the state of a channel.
+goes frame by frame through `_frame`, the cold path, which is also where every error comes from.
 
 Phases: the handshake (see handshake.py) -> running -> closing (we sent connection.close and wait for close-ok; other
 frames are ignored) -> closed.  A frame error can't be recovered from, so after one the rest of the input is dropped.
@@ -44,7 +43,7 @@ from warren.adapters.amqp091.handshake import Handshake
 from warren.adapters.amqp091.heartbeat import Heartbeat
 from warren.adapters.amqp091.holding import Holding
 from warren.adapters.amqp091.listing import describe_channel, describe_connection
-from warren.adapters.amqp091.publishing import Publishing
+from warren.adapters.amqp091.publishing import KNOWN_PUBLISHES_MAX, KnownPublish
 from warren.adapters.first_bytes import hint
 from warren.adapters.session.admission import refuse
 from warren.adapters.session.unread import UnreadReplies
@@ -66,6 +65,7 @@ from warren.core.errors import (
 )
 from warren.core.messages.message import Message
 from warren.core.messages.properties import Properties, encode_properties
+from warren.core.routing.known_routes import KnownRoutes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -99,7 +99,7 @@ PROPERTY_LISTS_MAX: Final = 256
 PROPERTY_LIST_BYTES_MAX: Final = 256
 """Longer lists are hardly constant, and not kept."""
 
-_NO_PUBLISHINGS: Final[Mapping[bytes, Publishing]] = {}
+_NOTHING_KNOWN: Final[Mapping[bytes, KnownPublish]] = {}
 
 _SPECIAL_PROPERTIES: Final = encode_properties(priority=0)
 
@@ -111,7 +111,12 @@ CLOSE_OK_WAIT_MS: Final = 30_000
 
 
 class Connection:
-    """A session in the sense of core.clients.transport.Session; made by the listener for each accepted socket."""
+    """A session in the sense of core.clients.transport.Session; made by the listener for each accepted socket.
+
+    known: the publishes that it remembers; there once the virtual host is open.
+    """
+
+    known: KnownRoutes[KnownPublish]
 
     def __init__(self, broker: Broker, transport: Transport, settings: Amqp091Settings) -> None:
         self.broker = broker
@@ -119,7 +124,6 @@ class Connection:
         self.settings = settings
         self.outbox = Outbox(broker.touched, transport)
         self.channels: dict[int, Channel] = {}
-        self.publishings: dict[bytes, Publishing] = {}
         self.contents_open = 0
         self._content_bytes = 0
         self.client: Client | None = None
@@ -142,8 +146,6 @@ class Connection:
         self._close_ok: Deadline | None = None
         self._heartbeat: Heartbeat | None = None
         self._property_lists: dict[bytes, Properties] = {}
-        self._vhost_version = 0
-        self._users_version = 0
         self._holding = Holding(self)
         self._handshake: Handshake | None = Handshake(self)
         self._confirming: list[Channel] = []
@@ -235,15 +237,14 @@ class Connection:
         channels = self.channels
         property_lists = self._property_lists
         payload_max = min(self.frame_max, self.settings.message_bytes_max)
-        self._check_versions()
-        publishings = self._publishings_now()
+        known = self._known_now()
         while end - position >= METHOD_FRAME_LEAST:
             kind, number, size, class_id, method_id = _unpack_method_frame(data, position)
             stop = position + 7 + size
             if method_id == 40 and class_id == CLASS_BASIC and stop < end:
-                publishing = publishings.get(data[position:stop])
+                publish = known.get(data[position:stop])
                 header = stop + 1
-                if publishing is not None and end - header > HEADER_PROPERTIES_AT:
+                if publish is not None and end - header > HEADER_PROPERTIES_AT:
                     (
                         header_kind,
                         header_number,
@@ -283,7 +284,7 @@ class Connection:
                             position = body_stop + 1
                             message = Message(
                                 sequence,
-                                publishing.address,
+                                publish.address,
                                 properties,
                                 data[header:position],
                                 body - header,
@@ -291,11 +292,11 @@ class Connection:
                                 FRAMED_FOR_CHANNEL + number,
                                 broker.now_ms,
                             )
-                            for queue in publishing.queues:
+                            for queue in publish.queues:
                                 queue.append(message)
-                            confirms = publishing.confirms
-                            if properties.persistent and publishing.store_ids:
-                                broker.store.append(message, publishing.store_ids)
+                            confirms = publish.confirms
+                            if properties.persistent and publish.store_ids:
+                                broker.store.append(message, publish.store_ids)
                                 if confirms is not None:
                                     confirms.published += 1
                                     confirms.last_stored = confirms.published
@@ -326,8 +327,7 @@ class Connection:
             if self._closed or self._unread.suspended:
                 return position
             payload_max = min(self.frame_max, self.settings.message_bytes_max)
-            self._check_versions()
-            publishings = self._publishings_now()
+            known = self._known_now()
         return self._parse_short(data, position) if 8 <= end - position < METHOD_FRAME_LEAST else position
 
     def _parse_short(self, data: bytes, position: int) -> int:
@@ -355,23 +355,11 @@ class Connection:
                 f"({self.frame_max - FRAME_OVERHEAD_BYTES})"
             )
 
-    def _check_versions(self) -> None:
-        """Drop the remembered publishes when topology or users changed since they were resolved."""
-        client = self.client
-        if client is None:
-            return
-        if (
-            client.vhost.version != self._vhost_version
-            or self.broker.users.version != self._users_version
-            or self.broker.alarms.blocked is not None
-        ):
-            self._vhost_version = client.vhost.version
-            self._users_version = self.broker.users.version
-            self.publishings.clear()
-
-    def _publishings_now(self) -> Mapping[bytes, Publishing]:
+    def _known_now(self) -> Mapping[bytes, KnownPublish]:
         """The remembered publishes, unless frames must be taken one by one: within a content, or behind held ones."""
-        return _NO_PUBLISHINGS if self.contents_open or self._holding.active else self.publishings
+        if self.client is None or self.contents_open or self._holding.active:
+            return _NOTHING_KNOWN
+        return self.known.now()
 
     def content_begun(self) -> None:
         """A channel waits for the content of a publish."""
@@ -529,6 +517,7 @@ class Connection:
     def opened(self, client: Client) -> None:
         """The handshake is through: connection.open-ok goes out, the connection runs."""
         self.client = client
+        self.known = KnownRoutes(client.vhost, KNOWN_PUBLISHES_MAX)
         self.state = "running"
         self._handshake = None
         self._handshake_deadline.cancel()
@@ -642,7 +631,6 @@ class Connection:
             self._heartbeat = None
         self.broker.alarms.unlisten(self._alarms_changed)
         self._holding.clear()
-        self.publishings.clear()
         for channel in list(self.channels.values()):
             channel.confirm_batch()
             channel.end()
@@ -673,7 +661,6 @@ class Connection:
             self.transport.abort()
 
     def _alarms_changed(self) -> None:
-        self.publishings.clear()
         self._holding.alarms_changed()
 
     @property

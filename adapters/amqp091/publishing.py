@@ -1,7 +1,7 @@
 """basic.publish off the fast path: the checks, the special properties, the answer to what can't be routed.
 
 The first publish with a given method frame comes through here; when nothing about it varies from message to message,
-a `Publishing` is left behind for the fast path in connection.py.
+a `KnownPublish` is left behind for the fast path in connection.py.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from warren.adapters.amqp091.codec.constants import FRAME_OVERHEAD_BYTES, NO_ROU
 from warren.adapters.amqp091.codec.framing import content_frames
 from warren.core.errors import NotImplementedByBroker, PreconditionFailed
 from warren.core.messages.internal_headers import without_internal
+from warren.core.routing.known_routes import KnownRoute, may_be_remembered
 from warren.core.routing.publish import check_publish, make_message, read_special
 from warren.core.routing.vhost import Outcome
 
@@ -23,23 +24,22 @@ if TYPE_CHECKING:
     from warren.core.messages.message import Message
     from warren.core.messages.properties import Properties
     from warren.core.routing.route import Route
+    from warren.core.storage.engine import StorageEngine
 
 REPLY_QUEUE: Final = "amq.rabbitmq.reply-to"
 """reply_to of a request whose answers are to come to the requester's reply consumer."""
 
-PUBLISHINGS_MAX: Final = 4096
+KNOWN_PUBLISHES_MAX: Final = 4096
 """Remembered publishes per connection; one that varies its routing keys endlessly starts over."""
 
 
-class Publishing:
-    """What a basic.publish method frame led to: valid until topology, users or alarms change."""
+class KnownPublish(KnownRoute):
+    """What a basic.publish method frame led to.  confirms: of its channel, if that is in confirm mode."""
 
-    __slots__ = ("address", "confirms", "queues", "store_ids")
+    __slots__ = ("confirms",)
 
-    def __init__(self, route: Route, confirms: Confirms | None, *, store_is_durable: bool) -> None:
-        self.address = route.address
-        self.queues = route.queues
-        self.store_ids = route.store_ids if store_is_durable else ()
+    def __init__(self, route: Route, store: StorageEngine, confirms: Confirms | None) -> None:
+        super().__init__(route, store)
         self.confirms = confirms
 
 
@@ -53,7 +53,6 @@ def check_method(channel: Channel, method: methods.BasicPublish) -> None:
 def publish(channel: Channel, content: IncomingContent) -> None:
     """A whole publish has arrived: check its properties, route it, and deliver it or keep it for tx.commit."""
     vhost = channel.client.vhost
-    broker = vhost.broker
     method = content.method
     properties = content.properties
     extra_keys: list[str] = []
@@ -66,11 +65,8 @@ def publish(channel: Channel, content: IncomingContent) -> None:
         channel.transaction.publishes.append((message, route, method.mandatory))
         return
     deliver(channel, message, route, method.mandatory)
-    if route.plain and (route.routed or not method.mandatory) and broker.alarms.blocked is None and not vhost.tracing:
-        publishings = channel.connection.publishings
-        if len(publishings) >= PUBLISHINGS_MAX:
-            publishings.clear()
-        publishings[content.frame] = Publishing(route, channel.confirms, store_is_durable=broker.store.durable)
+    if (route.routed or not method.mandatory) and may_be_remembered(vhost, route):
+        channel.connection.known.remember(content.frame, KnownPublish(route, vhost.broker.store, channel.confirms))
 
 
 def deliver(channel: Channel, message: Message, route: Route, mandatory: bool) -> Outcome:

@@ -58,7 +58,6 @@ if TYPE_CHECKING:
     from warren.adapters.mqtt.authentication import Exchange
     from warren.adapters.mqtt.consumer import MqttConsumer
     from warren.adapters.mqtt.holding_back import Held
-    from warren.adapters.mqtt.known_topics import KnownTopic
     from warren.adapters.mqtt.sessions.outgoing import Outgoing
     from warren.adapters.mqtt.sessions.registry import MqttSessions
     from warren.adapters.mqtt.sessions.session import MqttSession
@@ -69,6 +68,7 @@ if TYPE_CHECKING:
     from warren.core.clients.transport import Transport
     from warren.core.deadlines import Deadline
     from warren.core.queues.ack_timeout import AckHolder
+    from warren.core.routing.known_routes import KnownRoute, KnownRoutes
 
 _log = logging.getLogger("warren.mqtt")
 
@@ -118,8 +118,6 @@ class MqttConnection:
         "tail",
         "transport",
         "unread",
-        "users_version",
-        "vhost_version",
         "will",
         "will_delay_s",
         "window",
@@ -160,9 +158,7 @@ class MqttConnection:
         self.unread = UnreadReplies(broker, self.outbox, settings.unread_timeout_ms)
         self.tail = b""
         self.held: Held | None = None
-        self.known: dict[bytes, KnownTopic] | None = None
-        self.vhost_version = -1
-        self.users_version = -1
+        self.known: KnownRoutes[KnownRoute] | None = None
         self.consumers: dict[str, MqttConsumer] | None = None
         self.starved: list[MqttConsumer] | None = None
         self.resending: deque[Outgoing] | None = None

@@ -69,8 +69,6 @@ def is_full(connection: MqttConnection) -> bool:
 
 def alarms_changed(connection: MqttConnection) -> None:
     """Go on with what was held back, in order."""
-    if connection.known is not None:
-        connection.known.clear()
     held = connection.held
     if connection.broker.alarms.blocked is not None or held is None or connection.closed:
         return

@@ -1,7 +1,7 @@
 """PUBLISH from a client: from topic to routed message, and how it is answered (MQTT 5 3.3, 4.3).
 
 The first PUBLISH to a topic comes through `publish`.  When nothing about the topic varies from message to message, a
-`KnownTopic` is left behind for the fast path of reading.py.
+`KnownRoute` is left behind for the fast path of reading.py.
 """
 
 from __future__ import annotations

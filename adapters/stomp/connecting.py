@@ -59,7 +59,6 @@ def log_in(session: StompSession, headers: Mapping[str, str], version: str) -> C
         ) from None
     except NotAllowed as error:
         raise StompError(BAD_CONNECT, error.text, fatal=True) from None
-    session.users_version = session.broker.users.version
     return client
 
 

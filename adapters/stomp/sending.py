@@ -2,7 +2,7 @@
 
 The first SEND with a given head (command and headers, as raw bytes) comes through `send`.  When nothing about it varies
 from message to message, a `KnownSend` is left behind for the fast path in session.py: destination, properties, checks
-and route belong to the head, so the same head means the same of them until topology, users or alarms change.
+and route belong to the head, so the same head means the same of them (core.routing.known_routes).
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from warren.adapters.stomp.properties import properties_of
 from warren.adapters.stomp.subscribing import declare_once
 from warren.core.errors import AccessRefused
 from warren.core.messages.checks import IMPERSONATOR
+from warren.core.routing.known_routes import KnownRoute
 from warren.core.routing.publish import check_publish, make_message, read_special
 from warren.core.routing.vhost import Outcome
 
 if TYPE_CHECKING:
     from warren.adapters.stomp.codec.frames import Frame
     from warren.adapters.stomp.session import StompSession
-    from warren.core.messages.address import Address
     from warren.core.messages.message import Message
     from warren.core.messages.properties import Properties
-    from warren.core.queues.base import Queue
     from warren.core.routing.route import Route
+    from warren.core.storage.engine import StorageEngine
 
 KNOWN_SENDS_MAX: Final = 1024
 """Remembered heads per session; one that varies them endlessly starts over."""
@@ -36,16 +36,16 @@ KNOWN_HEAD_BYTES_MAX: Final = 1024
 """Longer heads are hardly constant, and not looked for."""
 
 
-class KnownSend:
+class KnownSend(KnownRoute):
     """What a head led to.  body_size: by its content-length, -1 without."""
 
-    __slots__ = ("address", "body_size", "properties", "queues", "store_ids")
+    __slots__ = ("body_size", "properties")
 
-    def __init__(self, route: Route, properties: Properties, body_size: int, *, store_is_durable: bool) -> None:
-        self.address: Address = route.address
-        self.queues: tuple[Queue, ...] = route.queues
+    def __init__(self, route: Route, store: StorageEngine, properties: Properties, body_size: int) -> None:
+        super().__init__(route, store)
+        if not properties.persistent:
+            self.store_ids = ()
         self.properties = properties
-        self.store_ids = route.store_ids if store_is_durable and properties.persistent else ()
         self.body_size = body_size
 
 
@@ -121,15 +121,11 @@ def refused(publish: Publish) -> StompError:
     )
 
 
-def may_be_remembered(session: StompSession, headers: Mapping[str, str], route: Route, properties: Properties) -> bool:
-    """True when every SEND with this head may be handled alike, without asking anybody."""
-    vhost = session.logged_in.vhost
+def is_always_alike(headers: Mapping[str, str], properties: Properties) -> bool:
+    """True when nothing about a SEND with this head makes the broker act on each of them by itself."""
     return (
-        route.plain
-        and "receipt" not in headers
+        "receipt" not in headers
         and "transaction" not in headers
         and properties.expiration is None
         and properties.priority is None
-        and not vhost.tracing
-        and vhost.broker.alarms.blocked is None
     )

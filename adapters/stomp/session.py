@@ -3,10 +3,10 @@
 Theory of operation
 -------------------
 `receive` runs one loop over the frames of a read.  The loop knows one thing by heart: a SEND whose head (command and
-headers, as raw bytes) was seen before in this session.  `_sends`, a dict from those bytes to what they led to, saves
-parsing, checking and routing it again.  Everything else, and every frame that doesn't lie whole in the read, goes
-through the parser (parser.py) and `handle` (commands.py), which is also where every error comes from.  The dict is
-dropped whenever something that it rests on changes: topology, users, alarms.
+headers, as raw bytes) was seen before in this session.  What those bytes led to is remembered (core.routing.
+known_routes), which saves parsing, checking and routing it again.  Everything else, and every frame that doesn't lie
+whole in the read, goes through the parser (parser.py) and `handle` (commands.py), which is also where every error comes
+from.
 
 Phases: connecting (CONNECT is awaited; HELP may come) -> running -> closing (DISCONNECT waits for the disk; what comes
 now is ignored) -> closed.  After a fatal ERROR everything that follows is ignored (STOMP 1.2, "ERROR").
@@ -37,13 +37,14 @@ from warren.adapters.stomp.holding import Holding
 from warren.adapters.stomp.listing import describe_channel, describe_connection
 from warren.adapters.stomp.receipts import Receipts
 from warren.adapters.stomp.replies import Replies
-from warren.adapters.stomp.sending import KNOWN_HEAD_BYTES_MAX, KNOWN_SENDS_MAX, KnownSend, may_be_remembered
+from warren.adapters.stomp.sending import KNOWN_HEAD_BYTES_MAX, KNOWN_SENDS_MAX, KnownSend, is_always_alike
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.transport import connection_name
 from warren.core.declaring.queues import end_client, end_consumer
 from warren.core.errors import BrokerError, InternalError
 from warren.core.messages.message import Message
 from warren.core.queues.unacked import Unacked, requeue_all
+from warren.core.routing.known_routes import KnownRoutes, may_be_remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -63,7 +64,7 @@ _log = logging.getLogger("warren.stomp")
 TYPING_TIMEOUT_MS: Final = 120_000
 """What a person has to log in, who first reads what to type."""
 
-_NO_SENDS: Final[Mapping[bytes, KnownSend]] = {}
+_NOTHING_KNOWN: Final[Mapping[bytes, KnownSend]] = {}
 
 
 class StompSession:
@@ -73,6 +74,8 @@ class StompSession:
     unacked, delivery_tag, delivery_notes: see core.queues.ack_timeout.  declared_queues: those of /queue/ that the
     session has used, and so declared.
     """
+
+    _known: KnownRoutes[KnownSend]
 
     def __init__(self, broker: Broker, transport: Transport, settings: StompSettings) -> None:
         self.broker = broker
@@ -88,7 +91,6 @@ class StompSession:
         self.mechanism = ""
         self.heartbeat_ms = 0
         self.connected_at_ms = broker.now_ms
-        self.users_version = 0
         self.subscriptions: dict[str, Subscription] = {}
         self.transactions: dict[str, Transaction] = {}
         self.declared_queues: set[str] = set()
@@ -98,9 +100,7 @@ class StompSession:
         self.receipts = Receipts(self)
         self.replies = Replies(self)
         self._parser = FrameParser(friendly_expected=settings.friendly)
-        self._sends: dict[bytes, KnownSend] = {}
         self._head = b""
-        self._vhost_version = 0
         self._end_of_frame = END_WITH_LINE_FEED if settings.trailing_line_feed else END
         self._closed = False
         self._unparsed = b""
@@ -195,7 +195,7 @@ class StompSession:
         position = 0
         parser = self._parser
         broker = self.broker
-        sends = self._sends_now()
+        known = self._known_now()
         while position < end and not self._closed and self.state != "closing":
             start = -1
             if parser.idle:
@@ -204,11 +204,11 @@ class StompSession:
                     head_stop = data.find(b"\n\n", position, position + KNOWN_HEAD_BYTES_MAX)
                     if head_stop < 0:
                         break
-                    known = sends.get(data[position:head_stop])
-                    if known is None:
+                    send = known.get(data[position:head_stop])
+                    if send is None:
                         break
                     body_at = head_stop + 2
-                    size = known.body_size
+                    size = send.body_size
                     if size >= 0:
                         stop = body_at + size
                         if stop >= end or data[stop]:
@@ -221,18 +221,18 @@ class StompSession:
                     broker.sequence = sequence = broker.sequence + 1
                     message = Message(
                         sequence,
-                        known.address,
-                        known.properties,
+                        send.address,
+                        send.properties,
                         data[body_at:stop],
                         0,
                         size,
                         0,
                         broker.now_ms,
                     )
-                    for queue in known.queues:
+                    for queue in send.queues:
                         queue.append(message)
-                    if known.store_ids:
-                        broker.store.append(message, known.store_ids)
+                    if send.store_ids:
+                        broker.store.append(message, send.store_ids)
                     position = stop + 1
                 start = position
             frame, position = parser.next(data, position)
@@ -242,29 +242,25 @@ class StompSession:
             self._frame(frame)
             if self.suspended:
                 break
-            sends = self._sends_now()
+            known = self._known_now()
         return position
 
-    def _sends_now(self) -> Mapping[bytes, KnownSend]:
-        """The remembered heads, none of which is older than what it rests on."""
-        client = self.client
-        if client is None:
-            return _NO_SENDS
-        if client.vhost.version != self._vhost_version or self.broker.users.version != self.users_version:
-            self._vhost_version = client.vhost.version
-            self.users_version = self.broker.users.version
-            self._sends.clear()
-        return self._sends
+    def _known_now(self) -> Mapping[bytes, KnownSend]:
+        """The remembered heads."""
+        return self._known.now() if self.client is not None else _NOTHING_KNOWN
 
     def remember(self, frame: Frame, route: Route, properties: Properties) -> None:
         """A SEND went this way: the next one with the same head does so, too, if nothing about it can vary."""
-        if not self._head or self._parser.friendly or not may_be_remembered(self, frame.headers, route, properties):
-            return
-        if len(self._sends) >= KNOWN_SENDS_MAX:
-            self._sends.clear()
-        sized = frame.headers.get("content-length", "").strip().isdecimal()
-        body_size = len(frame.body) if sized else -1
-        self._sends[self._head] = KnownSend(route, properties, body_size, store_is_durable=self.broker.store.durable)
+        vhost = self.logged_in.vhost
+        if (
+            self._head
+            and not self._parser.friendly
+            and is_always_alike(frame.headers, properties)
+            and may_be_remembered(vhost, route)
+        ):
+            sized = frame.headers.get("content-length", "").strip().isdecimal()
+            body_size = len(frame.body) if sized else -1
+            self._known.remember(self._head, KnownSend(route, self.broker.store, properties, body_size))
 
     def _frame(self, frame: Frame) -> None:
         """Handle one frame; what is wrong with it is told in an ERROR frame."""
@@ -332,8 +328,9 @@ class StompSession:
         """HELP: a person is typing, and wants to know what."""
         self._parser.friendly = True
         self._parser.friendly_expected = False
-        self._sends.clear()
-        if self.client is None:
+        if self.client is not None:
+            self._known.forget()
+        else:
             self._login.cancel()
             self._login = self.broker.deadlines.schedule(
                 self.broker.now_ms + max(TYPING_TIMEOUT_MS, self.settings.login_timeout_ms), self._login_expired
@@ -345,10 +342,10 @@ class StompSession:
     def connected(self, client: Client, version: str, receive_ms: int, send_ms: int) -> None:
         """The login is through: the session runs."""
         self.client = client
+        self._known = KnownRoutes(client.vhost, KNOWN_SENDS_MAX)
         self.version = self._parser.version = version
         self._parser.frame_bytes_max = self.settings.frame_bytes_max
         self._parser.body_bytes_max = min(self._parser.body_bytes_max, self.settings.message_bytes_max)
-        self._vhost_version = client.vhost.version
         self.state = "running"
         self._login.cancel()
         self.broker.alarms.listen(self._alarms_changed)
@@ -414,7 +411,6 @@ class StompSession:
             self._heartbeat = None
         self.broker.alarms.unlisten(self._alarms_changed)
         self._holding.clear()
-        self._sends.clear()
         self.transactions.clear()
         client, self.client = self.client, None
         for subscription in list(self.subscriptions.values()):
@@ -432,7 +428,6 @@ class StompSession:
             )
 
     def _alarms_changed(self) -> None:
-        self._sends.clear()
         if not self.suspended:
             self._holding.release()
 

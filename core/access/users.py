@@ -11,7 +11,7 @@ there, and whoever deletes a vhost calls `forget_vhost`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from warren.core.access import accounts, permissions, scram, topic_permissions
@@ -32,10 +32,10 @@ class Users:
     """All users with their permissions, kept in `store`. Iterating gives users in the order they were added.
 
     Methods that name a user who isn't there raise NotFound, except the checks, which refuse.
-    version: grows with every change.  verifiers: what SCRAM needs to know of passwords.
+    version: grows with every change, of which `on_change` is told.  verifiers: what SCRAM needs to know of passwords.
     """
 
-    __slots__ = ("_accounts", "_permissions", "_topic_permissions", "verifiers", "version")
+    __slots__ = ("_accounts", "_permissions", "_topic_permissions", "on_change", "verifiers", "version")
 
     def __init__(self, store: DefinitionStore, loopback_users: frozenset[str] = DEFAULT_LOOPBACK_USERS) -> None:
         """Start without users; `load_users` starts with those of the store."""
@@ -45,6 +45,7 @@ class Users:
         self._topic_permissions = TopicPermissions(store, patterns)
         self.verifiers = Verifiers(store)
         self.version = 1
+        self.on_change: Callable[[], None] = _nothing
 
     def __contains__(self, name: object) -> bool:
         return name in self._accounts
@@ -83,7 +84,7 @@ class Users:
                 f"definition of kind '{kind}', name '{name}' is damaged ({error!r}). Restore the definition "
                 "database from a backup."
             ) from error
-        self.version += 1
+        self._changed()
         return True
 
     @property
@@ -93,19 +94,19 @@ class Users:
 
     def add_user(self, name: str, password: str, tags: Iterable[str] = (), salt: bytes | None = None) -> User:
         """Add a user; PreconditionFailed for a name that is taken or blank, or a blank password."""
-        self.version += 1
+        self._changed()
         user = self._accounts.add(name, password, tags, salt)
         self.verifiers.make(name, password)
         return user
 
     def add_user_hash(self, name: str, password_hash: str, algorithm: str | None, tags: Iterable[str] = ()) -> User:
         """Add a user with a hash made elsewhere (core.access.passwords); `algorithm` None means MD5."""
-        self.version += 1
+        self._changed()
         return self._accounts.add_hash(name, password_hash, algorithm, tags)
 
     def put_user(self, user: User) -> User:
         """Add the user or replace the one of this name, keeping its permissions; PreconditionFailed as above."""
-        self.version += 1
+        self._changed()
         self.verifiers.forget(user.name)
         return self._accounts.put(user)
 
@@ -119,24 +120,24 @@ class Users:
         self.verifiers.forget(name)
         self._permissions.forget_user(name)
         self._topic_permissions.forget_user(name)
-        self.version += 1
+        self._changed()
 
     def change_password(self, name: str, password: str, salt: bytes | None = None) -> User:
         """Give the user another password; PreconditionFailed when it is blank."""
-        self.version += 1
+        self._changed()
         user = self._accounts.change_password(name, password, salt)
         self.verifiers.make(name, password)
         return user
 
     def clear_password(self, name: str) -> User:
         """Forbid the user to log in with a password."""
-        self.version += 1
+        self._changed()
         self.verifiers.forget(name)
         return self._accounts.clear_password(name)
 
     def set_tags(self, name: str, tags: Iterable[str]) -> User:
         """Replace the user's tags (administrator, monitoring, management, policymaker, impersonator, ...)."""
-        self.version += 1
+        self._changed()
         return self._accounts.set_tags(name, tags)
 
     def authenticate(self, name: str, password: str, is_loopback: bool, mechanism: str = "PLAIN") -> User:
@@ -154,31 +155,31 @@ class Users:
         """Let the user open the vhost with these expressions; PreconditionFailed if one is invalid."""
         self._accounts.get(user)
         self._permissions.set(user, vhost, Permission(configure, write, read))
-        self.version += 1
+        self._changed()
 
     def clear_permissions(self, user: str, vhost: str) -> bool:
         """Forbid the user the vhost; False when it was already."""
         self._accounts.get(user)
-        self.version += 1
+        self._changed()
         return self._permissions.clear(user, vhost)
 
     def set_topic_permissions(self, user: str, vhost: str, exchange: str, write: str, read: str) -> None:
         """Narrow the routing keys that the user may use with a topic exchange."""
         self._accounts.get(user)
         self._topic_permissions.set(user, vhost, exchange, TopicPermission(write, read))
-        self.version += 1
+        self._changed()
 
     def clear_topic_permissions(self, user: str, vhost: str, exchange: str | None = None) -> bool:
         """Lift that for one exchange, or for all of the vhost; False when there was nothing to lift."""
         self._accounts.get(user)
-        self.version += 1
+        self._changed()
         return self._topic_permissions.clear(user, vhost, exchange)
 
     def forget_vhost(self, vhost: str) -> None:
         """Drop all permissions in a vhost that is being deleted."""
         self._permissions.forget_vhost(vhost)
         self._topic_permissions.forget_vhost(vhost)
-        self.version += 1
+        self._changed()
 
     def may_access_vhost(self, user: str, vhost: str) -> bool:
         """True when the user has permissions in the vhost, whatever they allow."""
@@ -202,6 +203,10 @@ class Users:
         variables: what expressions may name besides `{username}` and `{vhost}`, such as `client_id`.
         """
         self._topic_permissions.check(user, vhost, exchange, routing_key, verb, variables)
+
+    def _changed(self) -> None:
+        self.version += 1
+        self.on_change()
 
     def list_users(self) -> list[dict[str, object]]:
         """Rows of user and tags (F.8)."""
@@ -234,3 +239,7 @@ def load_users(store: DefinitionStore, loopback_users: frozenset[str] = DEFAULT_
     for row in store.load():
         users.restore(*row)
     return users
+
+
+def _nothing() -> None:
+    return

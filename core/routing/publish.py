@@ -1,7 +1,7 @@
 """Publishing, whatever protocol it came by: the checks, what the broker reads of the properties, the routing.
 
-Adapters call `check_publish` once per exchange and routing key (and may remember that it passed until
-`VirtualHost.version` or `Users.version` changes), then `publish` per message.  The AMQP adapter, which has more to say
+Adapters call `check_publish` once per exchange and routing key (and may remember that it passed, see
+core.routing.known_routes), then `publish` per message.  The AMQP adapter, which has more to say
 between the two (mandatory, transactions, frames kept as they came), uses the parts.
 """
 

@@ -76,7 +76,7 @@ class VirtualHost:
         self._routes: dict[tuple[str, str], Route] = {}
 
     def changed(self) -> None:
-        """Something that routing depends on changed: cached routes, here and in sessions, are void."""
+        """Something that routing depends on changed: routes that are kept here and that sessions remember are void."""
         self.version += 1
         self._routes.clear()
 

@@ -78,7 +78,7 @@ def _confirm_select(channel: Channel, method: methods.ConfirmSelect) -> None:
     channel.require_plain("confirm")
     if channel.confirms is None:
         channel.confirms = Confirms()
-        channel.connection.publishings.clear()
+        channel.connection.known.forget()
         channel.connection.confirming(channel)
     if not method.nowait:
         channel.send(methods.ConfirmSelectOk())
@@ -88,7 +88,7 @@ def _tx_select(channel: Channel, method: methods.TxSelect) -> None:
     channel.require_plain("tx")
     if channel.transaction is None:
         channel.transaction = Transaction()
-        channel.connection.publishings.clear()
+        channel.connection.known.forget()
     channel.send(methods.TxSelectOk())
 
 

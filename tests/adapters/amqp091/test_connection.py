@@ -388,7 +388,7 @@ def test_a_remembered_publish_follows_the_permissions(broker: SimulatedBroker, c
 def test_what_a_connection_remembers_is_bounded(client: SimulatedClient) -> None:
     for number in range(5000):
         client.publish(f"key{number}", b"", properties=encode_properties(message_id=str(number)).raw)
-    assert len(client.connection.publishings) <= 4096
+    assert len(client.connection.known.now()) <= 4096
     for number in range(1000):
         client.publish("q", b"12345678901234567890", properties=encode_properties(message_id=str(number)).raw)
     assert len(client.connection._property_lists) <= 256

@@ -1,0 +1,83 @@
+"""Routes that a session remembers, so that the next message on the same way is neither parsed nor checked again.
+
+What is remembered, by the raw bytes that a client names its address with, is what came of them: where they lead, and
+that the client may publish there.  That rests on more than the topology of the virtual host, and one place decides
+whether it still holds: `VirtualHost.version`.  Whatever a remembered route rests on counts it up when it changes, by
+
+    VirtualHost.changed()            one virtual host: exchanges, queues, bindings, tracing
+    Broker.forget_known_routes()     all of them: users and their permissions, alarms
+
+and that is all that a further cause has to do: sessions compare that one number, once per batch, and start over.
+
+What may be remembered at all is decided here too, in `may_be_remembered`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from warren.core.routing.route import Route
+    from warren.core.routing.vhost import VirtualHost
+    from warren.core.storage.engine import StorageEngine
+
+
+class KnownRoute:
+    """Where messages of one way go; a protocol adds what else it knows of them.
+
+    queues: each gets the message.  store_ids: what a persistent message is stored under then; empty when none of the
+    queues stores it, or the store keeps nothing.  The two stand in the protocols' loops as VirtualHost.deliver has
+    them, without a call in between.  routed: see Route.
+    """
+
+    __slots__ = ("address", "queues", "routed", "store_ids")
+
+    def __init__(self, route: Route, store: StorageEngine) -> None:
+        self.address = route.address
+        self.queues = route.queues
+        self.store_ids = route.store_ids if store.durable else ()
+        self.routed = route.routed
+
+
+Known = TypeVar("Known", bound=KnownRoute)
+
+
+class KnownRoutes(Generic[Known]):
+    """What one session remembers of one virtual host; made when it has entered it.
+
+    entries_max: who varies its addresses endlessly starts over at so many.
+    """
+
+    __slots__ = ("_entries", "_entries_max", "_version", "_vhost")
+
+    def __init__(self, vhost: VirtualHost, entries_max: int) -> None:
+        self._vhost = vhost
+        self._entries_max = entries_max
+        self._entries: dict[bytes, Known] = {}
+        self._version = vhost.version
+
+    def now(self) -> dict[bytes, Known]:
+        """The remembered routes, all of which hold until something else than a publish is done."""
+        if self._vhost.version != self._version:
+            self.forget()
+        return self._entries
+
+    def remember(self, key: bytes, known: Known) -> None:
+        """Keep what `may_be_remembered` says may be."""
+        entries = self.now()
+        if len(entries) >= self._entries_max:
+            entries.clear()
+        entries[key] = known
+
+    def forget(self) -> None:
+        """Start over: something in the session itself has changed that its routes rest on."""
+        self._version = self._vhost.version
+        self._entries.clear()
+
+
+def may_be_remembered(vhost: VirtualHost, route: Route) -> bool:
+    """Whether every message that goes this way is handled alike, without asking anybody.
+
+    Not while tracing, since the firehose sees each message, nor under an alarm, which holds publishes back.
+    """
+    return route.plain and not vhost.tracing and vhost.broker.alarms.blocked is None
