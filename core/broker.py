@@ -34,6 +34,7 @@ from warren.core.declaring.queues import remove_queue
 from warren.core.errors import PreconditionFailed, UnknownVirtualHost, VirtualHostRefused
 from warren.core.policies.table import PolicyTable
 from warren.core.queues.ack_timeout import TIMEOUT_DEFAULT_MS, AckHolder, AckTimeoutWatch
+from warren.core.queues.backlog import USUAL_PAGING, Paging
 from warren.core.queues.base import Queue
 from warren.core.queues.classic.queue import ClassicQueue
 from warren.core.routing.vhost import VirtualHost
@@ -113,7 +114,7 @@ class Broker:
     history (what applications written before RabbitMQ 4 expect).  consumer_timeout_ms: the acknowledgement timeout, 0
     for none.  default_queue_type: of declarations that name none, in virtual hosts that have no default of their own.
     mqtt_limits: of what waits for MQTT clients.  refused_login_delay_ms, refused_logins_max: how long refused logins
-    wait for their answer, and how many at a time.
+    wait for their answer, and how many at a time.  paging: how much of each queue stays in memory.
     """
 
     def __init__(
@@ -131,6 +132,7 @@ class Broker:
         mqtt_limits: QueueLimits | None = None,
         refused_login_delay_ms: int = DELAY_DEFAULT_MS,
         refused_logins_max: int = WAITING_MAX_DEFAULT,
+        paging: Paging = USUAL_PAGING,
     ) -> None:
         self.store = store
         self.definitions = definitions
@@ -138,6 +140,7 @@ class Broker:
         self.now_ms = now_ms
         self.started_at_ms = now_ms
         self.backlog_bytes_max = backlog_bytes_max
+        self.paging = paging
         self.sequence = 0
         self.continue_client_deaths = continue_client_deaths
         self.vhosts: dict[str, VirtualHost] = {}

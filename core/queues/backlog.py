@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -32,17 +33,24 @@ _POSITION_MASK: Final = (1 << _POSITION_BITS) - 1
 _SIZE_MASK: Final = (1 << _SIZE_BITS) - 1
 _SEQUENCE_SHIFT: Final = _POSITION_BITS + _SIZE_BITS
 
-PAGE_MESSAGES_MAX: Final = 512
-"""Messages read back at once: enough to make one read cheap per message."""
 
-PAGE_BYTES_MAX: Final = 1024 * 1024
-"""Bodies read back at once; a single larger body is read alone."""
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """How much of a backlog stays in memory, and how much is read back at once.
 
-RESIDENT_HEAD_MESSAGES: Final = 1024
-"""Messages at the head that stay in memory whatever the budget says: the next page for the consumers."""
+    head_messages: messages at the head that stay in memory whatever the budget says: the next page for the consumers.
+    head_bytes: bodies beyond this don't belong to that head, however few messages they are.
+    page_messages: messages read back at once, enough to make one read cheap per message.
+    page_bytes: bodies read back at once; a single larger body is read alone.
+    """
 
-RESIDENT_HEAD_BYTES: Final = 4 * 1024 * 1024
-"""Bodies beyond this don't belong to that head, however few messages they are."""
+    head_messages: int = 1024
+    head_bytes: int = 4 * 1024 * 1024
+    page_messages: int = 512
+    page_bytes: int = 1024 * 1024
+
+
+USUAL_PAGING: Final = Paging()
 
 MESSAGE_OVERHEAD_BYTES: Final = 400
 """What a resident message costs beside its body: measured object, int and deque sizes in CPython 3.11."""
@@ -82,6 +90,7 @@ class Backlog:
         "_description",
         "_lost",
         "_mark",
+        "_paging",
         "_store",
         "_store_id",
         "_stores_transient",
@@ -98,12 +107,14 @@ class Backlog:
         lost: Callable[[int], None],
         *,
         stores_transient: bool = False,
+        paging: Paging = USUAL_PAGING,
     ) -> None:
         self._description = description
         self._lost = lost
         self._store = store
         self._store_id = store_id
         self._stores_transient = stores_transient
+        self._paging = paging
         self.entries: deque[Entry] = deque()
         self.paged_count = 0
         self.paged_bytes = 0
@@ -140,12 +151,12 @@ class Backlog:
         entries = self.entries
         tickets = [first]
         total = size_of(first)
-        while entries and len(tickets) < PAGE_MESSAGES_MAX:
+        while entries and len(tickets) < self._paging.page_messages:
             head = entries[0]
             if not isinstance(head, int):
                 break
             total += size_of(head)
-            if total > PAGE_BYTES_MAX:
+            if total > self._paging.page_bytes:
                 break
             tickets.append(head)
             entries.popleft()
@@ -200,12 +211,12 @@ class Backlog:
     def _head_count(self) -> int:
         """How many entries make up the head that stays resident."""
         size = 0
-        for index, entry in enumerate(islice(self.entries, RESIDENT_HEAD_MESSAGES)):
+        for index, entry in enumerate(islice(self.entries, self._paging.head_messages)):
             if not isinstance(entry, int):
                 size += entry.body_size
-                if size > RESIDENT_HEAD_BYTES:
+                if size > self._paging.head_bytes:
                     return index + 1
-        return RESIDENT_HEAD_MESSAGES
+        return self._paging.head_messages
 
     def merge(self, returning: list[Message]) -> None:
         """Put returned messages in their places: before the first entry that was published later."""
@@ -235,7 +246,7 @@ class Backlog:
         page: list[Entry] = []
         size = 0
         for entry in islice(self.entries, start, start + count):
-            if page and (len(page) >= PAGE_MESSAGES_MAX or size + size_of(entry) > PAGE_BYTES_MAX):
+            if page and (len(page) >= self._paging.page_messages or size + size_of(entry) > self._paging.page_bytes):
                 yield from self._read_page(page)
                 page = []
                 size = 0

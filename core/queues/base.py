@@ -38,6 +38,8 @@ class Queue(ABC):
 
     store_id: the queue's number in the storage engine, 0 for a queue whose messages are not stored.
     owner: the connection that an exclusive queue belongs to.
+    unacked_count: messages delivered and not settled; the type counts them.
+    dirty: it is to be drained at the end of this batch (`mark_dirty`).
     """
 
     __slots__ = (
@@ -54,6 +56,7 @@ class Queue(ABC):
         "owner",
         "policy",
         "store_id",
+        "unacked_count",
         "vhost",
     )
 
@@ -97,10 +100,18 @@ class Queue(ABC):
         self.arguments_raw = arguments_raw
         self.store_id = store_id
         self.consumers: list[Consumer] = []
+        self.unacked_count = 0
         self.dirty = False
         self.policy: str | None = None
         self.operator_policy: str | None = None
         self.effective_policy: Mapping[str, JSON] = {}
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Set up what the type has of its own; the end of the constructor, which is the same for all types.
+
+        Raises PreconditionFailed (406) for arguments that can't be.
+        """
 
     @property
     def description(self) -> str:
@@ -179,11 +190,6 @@ class Queue(ABC):
         return 0
 
     @property
-    @abstractmethod
-    def unacked_count(self) -> int:
-        """Messages delivered and not settled."""
-
-    @property
     def guarded(self) -> bool:
         """True when `admit` has to be asked before a message is appended."""
         return False
@@ -206,6 +212,12 @@ class Queue(ABC):
     @abstractmethod
     def drain(self) -> None:
         """Deliver ready messages to available consumers until either runs out."""
+
+    def mark_dirty(self) -> None:
+        """Have the queue drained at the end of this batch."""
+        if not self.dirty:
+            self.dirty = True
+            self.vhost.broker.dirty_queues.append(self)
 
     def catch_up(self) -> None:
         """Do now what this batch has left to do, so that who looks at the queue sees it as if there were no batches."""

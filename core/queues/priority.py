@@ -20,6 +20,6 @@ class PriorityQueue(ClassicQueue):
     __slots__ = ()
 
     def append(self, message: Message) -> None:
-        self._backlogs[self._level(message)].entries.append(message)
+        self.backlogs[self.level_of(message)].entries.append(message)
         self.ready_bytes += message.body_size
         self.mark_dirty()

@@ -56,6 +56,7 @@ class QuorumQueue(ClassicQueue):
         self._untaken_bytes = 0
         self._retry: Deadline | None = None
         self._successor: Consumer | None = None
+        super().prepare()
 
     def with_defaults(self, rules: QueueRules) -> QueueRules:
         if rules.delivery_limit is None:
@@ -88,7 +89,7 @@ class QuorumQueue(ClassicQueue):
     def add_consumer(self, consumer: Consumer) -> None:
         consumer.exclusive = False
         super().add_consumer(consumer)
-        active = self._successor or self._single
+        active = self._successor or self.ring.single
         if active is not None and consumer.priority > active.priority:
             self._succeed(consumer)
 
@@ -96,7 +97,7 @@ class QuorumQueue(ClassicQueue):
 
     def _succeed(self, consumer: Consumer) -> None:
         """Make it the active one, once nothing is with consumers any more; until then nobody gets anything."""
-        active = self._single
+        active = self.ring.single
         if active is not None:
             self.park(active)
             active.parked = True
@@ -104,8 +105,8 @@ class QuorumQueue(ClassicQueue):
             self._successor = consumer
             return
         self._successor = None
-        self._single = consumer
-        self._activate(consumer)
+        self.ring.single = consumer
+        self.activate(consumer)
 
     def resume(self, consumer: Consumer) -> None:
         if self._successor is None:
@@ -128,15 +129,18 @@ class QuorumQueue(ClassicQueue):
 
     def remove_consumer(self, consumer: Consumer) -> None:
         successor, self._successor = self._successor, None
-        if consumer is self._single or successor is None:
+        if consumer is self.ring.single or successor is None:
             super().remove_consumer(consumer)
             return
         super().remove_consumer(consumer)
-        best = max(self.consumers, key=lambda each: each.priority)
-        if self._single is not None and best.priority > self._single.priority:
+        active = self.ring.single
+        best = self.ring.foremost()
+        if active is None or best is None:
+            return
+        if best.priority > active.priority:
             self._succeed(best)
-        elif self._single is not None:
-            self._activate(self._single)
+        else:
+            self.activate(active)
 
     # Dead letters at least once
 
@@ -145,25 +149,14 @@ class QuorumQueue(ClassicQueue):
         return len(self._untaken)
 
     def has_no_room_for(self, message: Message) -> bool:
-        rules = self.rules
-        return super().has_no_room_for(message) or (
-            rules.refuses
-            and bool(self._untaken)
-            and (
-                (rules.max_length is not None and self.ready_count + len(self._untaken) + 1 > rules.max_length)
-                or (
-                    rules.max_length_bytes is not None
-                    and self.ready_bytes + self._untaken_bytes + message.body_size > rules.max_length_bytes
-                )
-            )
-        )
+        return self.exceeds_with(message, len(self._untaken), self._untaken_bytes)
 
     def close(self) -> None:
         super().close()
         if self._retry is not None:
             self._retry.cancel()
         for message, _ in self._untaken:
-            self._settle(message)
+            self.settle(message)
         self._untaken.clear()
         self._untaken_bytes = 0
 
@@ -176,11 +169,11 @@ class QuorumQueue(ClassicQueue):
             and rules.overflow == REJECT_PUBLISH
         )
 
-    def _bury(self, message: Message, reason: str) -> None:
+    def bury(self, message: Message, reason: str) -> None:
         if not self._keeps_untaken:
-            super()._bury(message, reason)
+            super().bury(message, reason)
         elif dead_letter(self, self.rules, message, reason, unless_full=True):
-            self._settle(message)
+            self.settle(message)
         else:
             self._untaken.append((message, reason))
             self._untaken_bytes += message.body_size
@@ -193,6 +186,6 @@ class QuorumQueue(ClassicQueue):
         for _ in range(min(len(self._untaken), RETRIES_AT_ONCE)):
             message, reason = self._untaken.popleft()
             self._untaken_bytes -= message.body_size
-            self._bury(message, reason)
+            self.bury(message, reason)
         if self._untaken and self._retry is None:
             self._retry = self.vhost.broker.deadlines.schedule(now_ms + RETRY_MS, self._try_again)

@@ -21,6 +21,7 @@ from tests.simulation.model import Model, ModelConsumer, Snapshot
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import NO_PROPERTIES, PERSISTENT, Event, SimulatedClient
 from warren.adapters.amqp091.codec import methods
+from warren.core.queues.backlog import USUAL_PAGING, Paging
 
 CONNECTIONS = 3
 CHANNELS = 2
@@ -36,9 +37,9 @@ QUEUE_SHAPES = {"a": (True, False), "b": (True, False), "c": (False, False), "d"
 class Simulation:
     """One run: `step` as often as wanted; `history` says what was done, for who looks at a failure."""
 
-    def __init__(self, seed: int, directory: Path | None, *, restarts: bool) -> None:
+    def __init__(self, seed: int, directory: Path | None, *, restarts: bool, paging: Paging = USUAL_PAGING) -> None:
         self.chance = random.Random(seed)
-        self.simulated = SimulatedBroker(directory, backlog_bytes_max=0)
+        self.simulated = SimulatedBroker(directory, backlog_bytes_max=0, paging=paging)
         self.model = Model()
         self.history: list[str] = []
         self.clients: list[SimulatedClient] = []

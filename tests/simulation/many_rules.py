@@ -12,15 +12,15 @@ import tempfile
 from pathlib import Path
 
 from tests.simulation.rules_driver import RulesSimulation
-from warren.core.queues import backlog
-from warren.core.queues.classic import queue as classic
+from warren.core.queues.backlog import USUAL_PAGING, Paging
 
 STEPS = 300
+TINY_PAGES = Paging(head_messages=2, page_messages=3)
 
 
 def agrees(seed: int, directory: Path | None) -> bool:
     """Run one history."""
-    simulation = RulesSimulation(seed, directory)
+    simulation = RulesSimulation(seed, directory, paging=TINY_PAGES if directory else USUAL_PAGING)
     try:
         for _ in range(STEPS):
             simulation.step()
@@ -37,21 +37,12 @@ def main(first: int, count: int) -> int:
     """How many histories disagreed, as an exit code."""
     logging.disable()
     wrong = 0
-    usual = backlog.PAGE_MESSAGES_MAX, backlog.RESIDENT_HEAD_MESSAGES
     for seed in range(first, first + count):
-        _keep_in_memory(*usual)
         wrong += not agrees(seed, None)
-        _keep_in_memory(3, 2)
         with tempfile.TemporaryDirectory() as directory:
             wrong += not agrees(seed, Path(directory))
     print(f"{2 * count} histories of {STEPS} steps, {wrong} disagreed")
     return 1 if wrong else 0
-
-
-def _keep_in_memory(page: int, head: int) -> None:
-    for module in (backlog, classic):
-        setattr(module, "RESIDENT_HEAD_MESSAGES", head)  # noqa: B010  # it is Final for everybody else
-    setattr(backlog, "PAGE_MESSAGES_MAX", page)  # noqa: B010  # the same
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from warren.core.messages.field_table import Encodable, FieldValue
 from warren.core.messages.message import Message
 from warren.core.messages.properties import Properties, encode_properties
 from warren.core.policies.policy import make_policy
+from warren.core.queues.backlog import USUAL_PAGING, Paging
 from warren.core.queues.classic.queue import ClassicQueue
 from warren.core.routing.publish import publish
 from warren.core.routing.vhost import Outcome
@@ -64,9 +65,9 @@ class Holding:
 class RulesSimulation:
     """One history: `step` as often as wanted.  `directory`: on disk, with restarts and crashes now and then."""
 
-    def __init__(self, seed: int, directory: Path | None = None) -> None:
+    def __init__(self, seed: int, directory: Path | None = None, *, paging: Paging = USUAL_PAGING) -> None:
         self.chance = random.Random(seed)
-        self.simulated = SimulatedBroker(directory, backlog_bytes_max=0)
+        self.simulated = SimulatedBroker(directory, backlog_bytes_max=0, paging=paging)
         self.model = RulesModel(START_MS)
         self.history: list[str] = []
         self.holdings: list[Holding] = []

@@ -10,18 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.driver import Simulation
-from warren.core.queues import backlog
-from warren.core.queues.classic import queue as classic
+from warren.core.queues.backlog import Paging
 
 STEPS = 350
 
 
-@pytest.fixture
-def tiny_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything behind the first four messages leaves memory, and comes back three at a time."""
-    monkeypatch.setattr(backlog, "RESIDENT_HEAD_MESSAGES", 4)
-    monkeypatch.setattr(classic, "RESIDENT_HEAD_MESSAGES", 4)
-    monkeypatch.setattr(backlog, "PAGE_MESSAGES_MAX", 3)
+TINY_PAGES = Paging(head_messages=4, page_messages=3)
+"""Everything behind the first four messages leaves memory, and comes back three at a time."""
 
 
 def run(simulation: Simulation) -> None:
@@ -45,7 +40,6 @@ def test_on_disk(seed: int, tmp_path: Path) -> None:
     run(Simulation(seed, tmp_path, restarts=True))
 
 
-@pytest.mark.usefixtures("tiny_pages")
 @pytest.mark.parametrize("seed", range(100, 124))
 def test_on_disk_with_hardly_any_memory(seed: int, tmp_path: Path) -> None:
-    run(Simulation(seed, tmp_path, restarts=True))
+    run(Simulation(seed, tmp_path, restarts=True, paging=TINY_PAGES))

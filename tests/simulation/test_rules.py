@@ -11,20 +11,15 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.rules_driver import RulesSimulation
-from warren.core.queues import backlog
-from warren.core.queues.classic import queue as classic
+from warren.core.queues.backlog import Paging
 
 STEPS = 200
 IN_MEMORY = range(120)
 ON_DISK = range(1000, 1080)
 
 
-@pytest.fixture
-def tiny_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything behind the first two messages leaves memory, and comes back three at a time."""
-    monkeypatch.setattr(backlog, "RESIDENT_HEAD_MESSAGES", 2)
-    monkeypatch.setattr(classic, "RESIDENT_HEAD_MESSAGES", 2)
-    monkeypatch.setattr(backlog, "PAGE_MESSAGES_MAX", 3)
+TINY_PAGES = Paging(head_messages=2, page_messages=3)
+"""Everything behind the first two messages leaves memory, and comes back three at a time."""
 
 
 def run(simulation: RulesSimulation, steps: int = STEPS) -> None:
@@ -43,7 +38,6 @@ def test_in_memory(seed: int) -> None:
     run(RulesSimulation(seed))
 
 
-@pytest.mark.usefixtures("tiny_pages")
 @pytest.mark.parametrize("seed", ON_DISK)
 def test_on_disk_with_hardly_any_memory(seed: int, tmp_path: Path) -> None:
-    run(RulesSimulation(seed, tmp_path))
+    run(RulesSimulation(seed, tmp_path, paging=TINY_PAGES))

@@ -17,6 +17,7 @@ from warren.adapters.amqp091.connection import Connection
 from warren.adapters.amqp091.settings import Amqp091Settings
 from warren.core.access.users import Users
 from warren.core.broker import BACKLOG_BYTES_MAX, Broker, Commit
+from warren.core.queues.backlog import USUAL_PAGING, Paging
 from warren.core.queues.classic.queue import ClassicQueue
 from warren.core.routing.vhost import VirtualHost
 from warren.core.storage.definitions.memory import MemoryDefinitionStore
@@ -44,12 +45,14 @@ class SimulatedBroker:
         *,
         settings: Amqp091Settings | None = None,
         backlog_bytes_max: int = BACKLOG_BYTES_MAX,
+        paging: Paging = USUAL_PAGING,
     ) -> None:
         self.settings = settings or Amqp091Settings()
         self.commits_by_itself = True
         self.clients: list[SimulatedClient] = []
         self._directory = directory
         self._backlog_bytes_max = backlog_bytes_max
+        self._paging = paging
         self._definitions = MemoryDefinitionStore()
         self._now_ms = START_MS
         self._next_port = 50_000
@@ -66,6 +69,7 @@ class SimulatedBroker:
             Users(self._definitions, frozenset({"guest"})),
             now_ms=self._now_ms,
             backlog_bytes_max=self._backlog_bytes_max,
+            paging=self._paging,
         )
         recover(self.broker, default_user="guest", default_password="guest", default_vhost="/")
         self._own_timers = len(self.broker.deadlines)

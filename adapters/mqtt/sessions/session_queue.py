@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from warren.adapters.mqtt.sessions.sharing import POLICY_KEY, make_chooser
 from warren.core.queues.base import Admission
+from warren.core.queues.classic.contents import trim
 from warren.core.queues.classic.queue import ClassicQueue
 from warren.core.queues.dead_letter import MAXLEN
 
@@ -65,14 +66,14 @@ class MqttQueue(ClassicQueue):
         self._kept = 0
         self.is_full = False
         self.strategy = ""
+        super().prepare()
 
     def share(self) -> None:
         """It is a group's: its members get messages as its policy says, or else as the whole broker does it."""
         wanted = str(self.effective_policy.get(POLICY_KEY, self.vhost.broker.mqtt.shared_strategy))
         if wanted != self.strategy:
             self.strategy = wanted
-            self._chooser = make_chooser(wanted, self.vhost.broker.mqtt.names)
-            self._govern()
+            self.use_chooser(make_chooser(wanted, self.vhost.broker.mqtt.names))
 
     def apply_policy(
         self, effective: Mapping[str, JSON], policy_name: str | None, operator_policy_name: str | None
@@ -97,13 +98,13 @@ class MqttQueue(ClassicQueue):
         super().drain()
         world = self.vhost.broker.mqtt
         world.publish_bytes_sent += before_bytes - self.ready_bytes
-        if self._ready:
+        if self.entries:
             limits = world.limits
-            if not self.consumers or len(self._ready) > limits.qos_0_messages or self.ready_bytes > limits.qos_0_bytes:
+            if not self.consumers or len(self.entries) > limits.qos_0_messages or self.ready_bytes > limits.qos_0_bytes:
                 self._trim(limits)
-            if not self.is_full and limits.messages and len(self._ready) >= limits.messages:
+            if not self.is_full and limits.messages and len(self.entries) >= limits.messages:
                 self._set_full(True)
-        if self.is_full and len(self._ready) <= world.limits.messages * 9 // 10:
+        if self.is_full and len(self.entries) <= world.limits.messages * 9 // 10:
             self._set_full(False)
 
     def _set_full(self, is_full: bool) -> None:
@@ -113,34 +114,21 @@ class MqttQueue(ClassicQueue):
                 "%s is full: %d messages wait for the client; until a tenth of them are gone, further ones are refused "
                 "or dropped (mqtt_max_queued_messages)",
                 self.description,
-                len(self._ready),
+                len(self.entries),
             )
         self.is_full = is_full
         self.vhost.changed()
 
-    def _bury(self, message: Message, reason: str) -> None:
+    def bury(self, message: Message, reason: str) -> None:
         """Count what a policy's bounds drop."""
         if reason == MAXLEN:
             self.vhost.broker.mqtt.dropped += 1
-        super()._bury(message, reason)
+        super().bury(message, reason)
 
     def _trim(self, limits: QueueLimits) -> None:
         """Drop messages of QoS 0 from the tail, the newest first."""
-        entries = self._ready
-        kept = min(self._kept, len(entries))
+        kept = min(self._kept, len(self.entries))
         if self.consumers and self.ready_bytes <= limits.qos_0_bytes:
             kept = max(kept, limits.qos_0_messages)
-        tail: list[Message | int] = []
-        dropped = 0
-        while len(entries) > kept:
-            entry = entries.pop()
-            if isinstance(entry, int) or entry.properties.persistent:
-                tail.append(entry)
-            else:
-                dropped += 1
-                self.ready_bytes -= entry.body_size
-                self._returned.pop(entry.sequence, None)
-        tail.reverse()
-        entries.extend(tail)
-        self._kept = len(entries)
-        self.vhost.broker.mqtt.dropped += dropped
+        self.vhost.broker.mqtt.dropped += trim(self, kept, lambda message: message.properties.persistent)
+        self._kept = len(self.entries)

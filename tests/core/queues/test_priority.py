@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,18 +13,19 @@ from tests.support.core_clients import properties, publish, take
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_consumer import SimulatedConsumer
 from warren.core.messages.properties import encode_properties
-from warren.core.queues import backlog
-from warren.core.queues.classic import queue as classic
+from warren.core.queues.backlog import Paging
 from warren.core.queues.priority import PriorityQueue
 
 COUNT = 5000
 
 
 @pytest.fixture
-def small_head(monkeypatch: pytest.MonkeyPatch) -> None:
+def disk(tmp_path: Path) -> Iterator[SimulatedBroker]:
     """Of each priority only the first fifty messages stay in memory."""
-    monkeypatch.setattr(backlog, "RESIDENT_HEAD_MESSAGES", 50)
-    monkeypatch.setattr(classic, "RESIDENT_HEAD_MESSAGES", 50)
+    broker = SimulatedBroker(tmp_path, backlog_bytes_max=0, paging=Paging(head_messages=50))
+    yield broker
+    broker.settle()
+    broker.close()
 
 
 def filled(broker: SimulatedBroker) -> list[bytes]:
@@ -41,7 +44,6 @@ def filled(broker: SimulatedBroker) -> list[bytes]:
     return [body for level in (3, 2, 1, 0) for priority, body in sent if priority == level]
 
 
-@pytest.mark.usefixtures("small_head")
 def test_order_with_most_of_it_on_disk(disk: SimulatedBroker) -> None:
     expected = filled(disk)
     queue = disk.queue("q")
@@ -49,7 +51,6 @@ def test_order_with_most_of_it_on_disk(disk: SimulatedBroker) -> None:
     assert take(queue) == expected
 
 
-@pytest.mark.usefixtures("small_head")
 def test_order_after_a_restart_that_keeps_hardly_anything_in_memory(disk: SimulatedBroker) -> None:
     expected = filled(disk)
     disk.restart()
@@ -61,7 +62,6 @@ def test_order_after_a_restart_that_keeps_hardly_anything_in_memory(disk: Simula
     assert disk.broker.store.statistics()["entries"] == 0
 
 
-@pytest.mark.usefixtures("small_head")
 def test_what_comes_back_takes_its_place_on_its_level(disk: SimulatedBroker) -> None:
     expected = filled(disk)
     queue = disk.queue("q")

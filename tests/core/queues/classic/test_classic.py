@@ -135,7 +135,7 @@ def test_a_message_stays_redelivered_until_it_is_settled(memory: SimulatedBroker
         memory.settle()
         assert consumer.redelivered == [True]
     consumer.acknowledge(1)
-    assert queue._returned == {}, "nothing is remembered of a settled message"
+    assert queue.returned.counts == {}, "nothing is remembered of a settled message"
 
 
 @pytest.mark.parametrize("settle", ["acknowledge", "discard", "purge", "no_ack", "delete"])
@@ -158,7 +158,7 @@ def test_nothing_is_remembered_of_returned_messages_that_are_gone(memory: Simula
         memory.settle()
         for message, _ in consumer.taken:
             getattr(queue, settle)(message)
-    assert queue._returned == {}
+    assert queue.returned.counts == {}
     assert (queue.ready_count, queue.unacked_count, queue.ready_bytes) == (0, 0, 0)
 
 
@@ -264,7 +264,7 @@ def test_counters_stay_exact(memory: SimulatedBroker, seed: int) -> None:
         elif doing == 7 and step % 10 == 0:
             queue.purge()
         memory.settle()
-        entries = [entry for backlog in queue._backlogs for entry in backlog.entries]
+        entries = [entry for backlog in queue.backlogs for entry in backlog.entries]
         sizes = [entry.body_size for entry in entries if not isinstance(entry, int)]
         assert queue.ready_bytes == sum(sizes)
         assert queue.unacked_count == sum(len(consumer.taken) for consumer in consumers)

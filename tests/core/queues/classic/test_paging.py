@@ -12,7 +12,7 @@ import pytest
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_consumer import SimulatedConsumer, declare, publish
 from warren.core.messages.properties import EMPTY, encode_properties
-from warren.core.queues.backlog import RESIDENT_HEAD_BYTES, RESIDENT_HEAD_MESSAGES
+from warren.core.queues.backlog import USUAL_PAGING
 from warren.core.queues.classic.queue import ClassicQueue
 
 PERSISTENT = encode_properties(delivery_mode=2)
@@ -31,10 +31,10 @@ def fill(broker: SimulatedBroker, queue: ClassicQueue, start: int = 0, stop: int
 
 
 def check_bytes(queue: ClassicQueue) -> None:
-    entries = [entry for backlog in queue._backlogs for entry in backlog.entries]
+    entries = [entry for backlog in queue.backlogs for entry in backlog.entries]
     resident = [entry for entry in entries if not isinstance(entry, int)]
     assert queue.paged_count == len(entries) - len(resident)
-    paged_bytes = sum(backlog.paged_bytes for backlog in queue._backlogs)
+    paged_bytes = sum(backlog.paged_bytes for backlog in queue.backlogs)
     assert queue.ready_bytes == paged_bytes + sum(message.body_size for message in resident)
 
 
@@ -45,7 +45,7 @@ def entry_count(broker: SimulatedBroker) -> int:
 def test_a_backlog_leaves_memory_and_comes_back_in_order(disk: SimulatedBroker) -> None:
     queue = declare(disk, durable=True)
     fill(disk, queue)
-    assert queue.paged_count > MANY - 2 * RESIDENT_HEAD_MESSAGES
+    assert queue.paged_count > MANY - 2 * USUAL_PAGING.head_messages
     check_bytes(queue)
     consumer = SimulatedConsumer(queue, credit=100)
     queue.add_consumer(consumer)
@@ -72,7 +72,7 @@ def test_memory_stays_bounded_while_as_much_leaves_as_arrives(disk: SimulatedBro
         consumer.give(500)
         fill(disk, queue, start, start + 500)
         consumer.acknowledge(500)
-        assert queue.resident_count <= 2 * RESIDENT_HEAD_MESSAGES, "resident messages pile up"
+        assert queue.resident_count <= 2 * USUAL_PAGING.head_messages, "resident messages pile up"
 
 
 def test_a_few_large_messages_leave_memory_too(disk: SimulatedBroker) -> None:
@@ -81,7 +81,7 @@ def test_a_few_large_messages_leave_memory_too(disk: SimulatedBroker) -> None:
     for _ in range(30):
         publish(disk, queue, [body], PERSISTENT)
         disk.settle()
-    assert queue.resident_bytes < 2 * RESIDENT_HEAD_BYTES + len(body)
+    assert queue.resident_bytes < 2 * USUAL_PAGING.head_bytes + len(body)
     consumer = SimulatedConsumer(queue, credit=1)
     queue.add_consumer(consumer)
     for _ in range(30):
@@ -126,7 +126,7 @@ def test_returned_messages_page_out_and_stay_marked(disk: SimulatedBroker) -> No
     disk.settle()
     assert other.bodies == numbered(0, MANY)
     assert other.redelivered == [True] * 3000 + [False] * 1000
-    assert queue._returned == {}
+    assert queue.returned.counts == {}
     disk.settle()
     assert entry_count(disk) == 0
 

@@ -11,8 +11,8 @@ from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_consumer import SimulatedConsumer, declare, publish
 from warren.core.errors import StoreUnavailable
 from warren.core.messages.properties import encode_properties
-from warren.core.queues.backlog import RESIDENT_HEAD_MESSAGES
-from warren.core.queues.classic.queue import READ_AGAIN_MS
+from warren.core.queues.backlog import USUAL_PAGING
+from warren.core.queues.classic.restart import READ_AGAIN_MS
 
 PERSISTENT = encode_properties(delivery_mode=2)
 MANY = 3000
@@ -35,7 +35,7 @@ def test_consumers_get_everything_once_it_can_be_read(disk: SimulatedBroker, mon
         queue.add_consumer(consumer)
         disk.settle()
         disk.advance(READ_AGAIN_MS)
-        assert len(consumer.bodies) <= RESIDENT_HEAD_MESSAGES
+        assert len(consumer.bodies) <= USUAL_PAGING.head_messages
         assert queue.ready_count + len(consumer.bodies) == MANY
     disk.advance(READ_AGAIN_MS)
     disk.settle()

@@ -1,0 +1,87 @@
+"""What may come into a queue and how much may stay: lengths, refusals, and the window of seen messages (spec A.7).
+
+A queue that drops its head keeps its length at the end of a batch, when consumers had their chance.  One that refuses
+(`reject-publish`) is asked before a message comes in, and so is one that drops duplicates.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from warren.core.messages.deduplication import DeduplicationWindow, fingerprint
+from warren.core.queues.backlog import size_of
+from warren.core.queues.base import Admission
+from warren.core.queues.classic.rules import REJECT_PUBLISH_DLX, QueueRules
+from warren.core.queues.dead_letter import MAXLEN, dead_letter
+
+if TYPE_CHECKING:
+    from warren.core.messages.message import Message
+    from warren.core.queues.classic.queue import ClassicQueue
+
+
+class Bounds:
+    """The bounds of one queue.  seen: the window of message deduplication; None where duplicates may come in."""
+
+    __slots__ = ("seen",)
+
+    def __init__(self) -> None:
+        self.seen: DeduplicationWindow | None = None
+
+    def rules_changed(self, rules: QueueRules) -> None:
+        """Open or close the window of seen messages; one that is open stays as it is."""
+        if rules.deduplication_size is None and rules.deduplication_ttl_ms is None:
+            self.seen = None
+        elif self.seen is None:
+            self.seen = DeduplicationWindow(rules.deduplication_size, rules.deduplication_ttl_ms)
+
+    def admit(self, queue: ClassicQueue, message: Message) -> Admission:
+        """Refuse a message that a full queue with reject-publish has no room for; drop a duplicate."""
+        rules = queue.rules
+        seen_as = None
+        if self.seen is not None:
+            value = (message.properties.headers or {}).get(rules.deduplication_header)
+            seen_as = None if value is None else fingerprint(value)
+            if seen_as is not None and self.seen.seen(seen_as, queue.vhost.broker.now_ms):
+                return Admission.DROP
+        if not rules.refuses:
+            return Admission.TAKE
+        if queue.ring.available and not queue.draining:
+            queue.drain()
+        if queue.ring.available and not queue.ready_count:
+            return Admission.TAKE
+        if not queue.has_no_room_for(message):
+            return Admission.TAKE
+        if self.seen is not None and seen_as is not None:
+            self.seen.forget(seen_as)
+        if rules.overflow == REJECT_PUBLISH_DLX:
+            # Not here, in the middle of a publish: full queues that dead-letter to each other would nest without end.
+            queue.vhost.broker.at_end_of_batch(partial(_dead_letter_refused, queue, message))
+        return Admission.REFUSE
+
+
+def exceeds(rules: QueueRules, count: int, size_bytes: int) -> bool:
+    """True when so many messages with so many bytes of bodies are more than the rules allow."""
+    return (rules.max_length is not None and count > rules.max_length) or (
+        rules.max_length_bytes is not None and size_bytes > rules.max_length_bytes
+    )
+
+
+def drop_excess(queue: ClassicQueue) -> bool:
+    """Keep the length of a queue that drops its heads; True when something had to go."""
+    rules = queue.rules
+    order = reversed(queue.backlogs) if rules.drop_lowest_first else iter(queue.backlogs)
+    before = count = queue.ready_count
+    for backlog in order:
+        while backlog.entries and exceeds(rules, count, queue.ready_bytes):
+            message = backlog.head()
+            if message is None:
+                break
+            queue.ready_bytes -= size_of(backlog.entries.popleft())
+            count -= 1
+            queue.bury(message, MAXLEN)
+    return count < before
+
+
+def _dead_letter_refused(queue: ClassicQueue, message: Message) -> None:
+    dead_letter(queue, queue.rules, message, MAXLEN)

@@ -1,0 +1,131 @@
+"""The consumers of one queue, and whose turn it is.
+
+Consumers take turns: `available` holds those that can take a message now, in the order of their turns.  The one served
+goes to the back (behind its equals, where consumers have priorities); one without credit leaves until it is resumed.
+With a single active consumer only that one is ever available.  An exclusive consumer keeps all others out.  A kind of
+queue that has a `Chooser` lets it say instead whose turn it is.
+
+Bookkeeping alone: the queue asks, and delivers.  `members` is the queue's own list, and the two drains work on
+`available` directly, which therefore stays the same deque.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from warren.core.errors import AccessRefused
+
+if TYPE_CHECKING:
+    from warren.core.messages.message import Message
+    from warren.core.queues.classic.chooser import Chooser
+    from warren.core.queues.consumer import Consumer
+
+
+class ConsumerRing:
+    """See the head of this file.
+
+    members: every consumer of the queue, in the order of their coming.
+    available: those that can take a message now, in the order of their turns.
+    prioritised: True while one of them has a priority, so that turns are among equals.
+    single: the single active consumer; None without one, or where every consumer is active.
+    exclusive: the one that has the queue for itself; None when there is no such.
+    chooser: what says whose turn it is; None for turns.
+    """
+
+    __slots__ = ("available", "chooser", "exclusive", "members", "prioritised", "single")
+
+    def __init__(self, members: list[Consumer]) -> None:
+        self.members = members
+        self.available: deque[Consumer] = deque()
+        self.prioritised = False
+        self.single: Consumer | None = None
+        self.exclusive: Consumer | None = None
+        self.chooser: Chooser | None = None
+
+    def add(self, consumer: Consumer, description: str, *, single_active: bool) -> bool:
+        """One more consumer; False when it has to wait behind the single active one.
+
+        description: the queue, for the text.  single_active: the queue has one active consumer at a time.
+        Raises AccessRefused (403) when it asks for exclusivity that can't be had, or another one has it (spec A.5).
+        """
+        if self.exclusive is not None or (consumer.exclusive and (self.members or single_active)):
+            raise AccessRefused(
+                f"{description} in exclusive use: another consumer is on it, or only one may be active; "
+                "cancel that one first, or consume without the exclusive flag"
+            )
+        if consumer.exclusive:
+            self.exclusive = consumer
+        self.members.append(consumer)
+        self.prioritised = self.prioritised or bool(consumer.priority)
+        if not single_active:
+            return True
+        if self.single is not None:
+            consumer.parked = True
+            return False
+        self.single = consumer
+        return True
+
+    def remove(self, consumer: Consumer) -> Consumer | None:
+        """One less; gives the one that is the single active consumer in its place, to be activated."""
+        if consumer in self.members:
+            self.members.remove(consumer)
+        if consumer in self.available:
+            self.available.remove(consumer)
+        if self.exclusive is consumer:
+            self.exclusive = None
+        if self.prioritised:
+            self.prioritised = any(each.priority for each in self.members)
+        if self.single is not consumer:
+            return None
+        self.single = self.foremost()
+        return self.single
+
+    def foremost(self) -> Consumer | None:
+        """The first of those with the highest priority, who is next to be the single active one (spec A.7)."""
+        return max(self.members, key=lambda each: each.priority, default=None)
+
+    def is_active(self, consumer: Consumer) -> bool:
+        """False for those that wait behind a single active consumer."""
+        return self.single is None or consumer is self.single
+
+    def park(self, consumer: Consumer) -> None:
+        """It can't take anything until it is resumed."""
+        if consumer in self.available:
+            self.available.remove(consumer)
+            consumer.parked = True
+
+    def resume(self, consumer: Consumer) -> bool:
+        """It can take messages again: True when it has its turns from now on, so that the queue is to be drained."""
+        if not consumer.parked or not consumer.active or not self.is_active(consumer):
+            return False
+        consumer.parked = False
+        if self.prioritised:
+            self.available.appendleft(consumer)
+            self.next_turn()
+        else:
+            self.available.append(consumer)
+        return True
+
+    def next_turn(self) -> None:
+        """The consumer just served, the first of the available ones, goes behind its equals."""
+        available = self.available
+        if not self.prioritised:
+            available.rotate(-1)
+            return
+        consumer = available.popleft()
+        index = 0
+        while index < len(available) and available[index].priority >= consumer.priority:
+            index += 1
+        available.insert(index, consumer)
+
+    def give_turn(self, chooser: Chooser, message: Message) -> bool:
+        """Let the consumer that is chosen for the head be the next; False when the message has to wait for it."""
+        available = self.available
+        consumer = chooser.choose(message, self.members, available[0])
+        if consumer is not available[0]:
+            if consumer.parked:
+                return False
+            available.remove(consumer)
+            available.appendleft(consumer)
+        return True

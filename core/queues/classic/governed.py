@@ -1,0 +1,103 @@
+"""Delivering under rules: what looks at the head before every delivery (spec A.7).
+
+`drain` serves queues with TTLs, lengths, priorities, a chooser or tracing; `poll` takes one message by hand.  Neither
+gives out a message that has expired.  A queue without any of these takes the hot path, `ClassicQueue._drain_plain`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from warren.core.queues.backlog import size_of
+from warren.core.queues.classic.bounds import drop_excess
+from warren.core.queues.dead_letter import EXPIRED
+
+if TYPE_CHECKING:
+    from warren.core.clients.client import Client
+    from warren.core.messages.message import Message
+    from warren.core.queues.classic.queue import ClassicQueue
+
+
+def drain(queue: ClassicQueue) -> None:
+    """Deliver ready messages to available consumers until either runs out."""
+    ring = queue.ring
+    available = ring.available
+    chooser = ring.chooser
+    deadline_of = queue.expiry.deadline_of
+    vhost = queue.vhost
+    tracing = vhost.tracing
+    while available:
+        message = _head(queue)
+        if message is None:
+            break
+        deadline_ms = deadline_of(message)
+        if deadline_ms is not None and deadline_ms < vhost.broker.now_ms:
+            _take_head(queue)
+            queue.bury(message, EXPIRED)
+            continue
+        if chooser is not None and not ring.prioritised and not ring.give_turn(chooser, message):
+            break
+        _take_head(queue)
+        consumer = available[0]
+        redelivered = queue.was_delivered(message)
+        more = consumer.deliver(message, redelivered)
+        if tracing:
+            vhost.trace_delivery(queue, message, consumer.client, consumer.channel_number, redelivered=redelivered)
+        if consumer.no_ack:
+            queue.settle(message)
+        else:
+            queue.unacked_count += 1
+        if not more:
+            available.popleft()
+            consumer.parked = True
+        elif len(available) > 1:
+            ring.next_turn()
+
+
+def enforce_limits(queue: ClassicQueue) -> None:
+    """What is left after delivering: expire heads that are due, drop what is too much, set the timer."""
+    rules = queue.rules
+    expires = queue.expiry.applies
+    if expires:
+        queue.expiry.expire_heads(queue)
+    if rules.bounded and not rules.refuses and drop_excess(queue) and expires:
+        # There are other heads now.
+        queue.expiry.expire_heads(queue)
+
+
+def poll(queue: ClassicQueue, client: Client | None, channel_number: int) -> tuple[Message, bool] | None:
+    """Take the message at the head, and whether it is a redelivery; None when nothing is ready.
+
+    client, channel_number: who polls, for the firehose.
+    """
+    message = _head(queue)
+    while message is not None:
+        deadline_ms = queue.expiry.deadline_of(message)
+        if deadline_ms is None or deadline_ms > queue.vhost.broker.now_ms:
+            break
+        _take_head(queue)
+        queue.bury(message, EXPIRED)
+        message = _head(queue)
+    if message is None:
+        return None
+    _take_head(queue)
+    redelivered = queue.was_delivered(message)
+    if queue.vhost.tracing:
+        queue.vhost.trace_delivery(queue, message, client, channel_number, redelivered=redelivered)
+    return message, redelivered
+
+
+def _head(queue: ClassicQueue) -> Message | None:
+    """The next message to deliver, still in its place."""
+    for backlog in queue.backlogs:
+        message = backlog.head()
+        if message is not None:
+            return message
+    return None
+
+
+def _take_head(queue: ClassicQueue) -> None:
+    for backlog in queue.backlogs:
+        if backlog.entries:
+            queue.ready_bytes -= size_of(backlog.entries.popleft())
+            return

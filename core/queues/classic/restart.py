@@ -1,0 +1,127 @@
+"""A queue and a restart of the broker: what it gets back, and what a clean stop remembers of it.
+
+After a restart messages come back as tickets in queue order (see backlog.py).  Those up to `redelivered_until` may have
+been delivered before.  What a crash made too many failed deliveries of leaves the queue once all queues are there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from warren.core.errors import StoreUnavailable
+from warren.core.messages.message import Message
+from warren.core.queues.backlog import (
+    Backlog,
+    Entry,
+    make_ticket,
+    position_of,
+    sequence_of,
+    size_of,
+)
+from warren.core.queues.dead_letter import DELIVERY_LIMIT
+
+if TYPE_CHECKING:
+    from warren.core.queues.classic.queue import ClassicQueue
+
+_log = logging.getLogger("warren.queue")
+
+READ_AGAIN_MS: Final = 1000
+"""After the store could not be read, when to try again."""
+
+
+def restore(queue: ClassicQueue, tickets: Iterable[int], redelivered_until: int, failures: Mapping[int, int]) -> None:
+    """Fill a queue that has just been made with the tickets of what it had stored.  failures: by sequence."""
+    queue.returned.redelivered_until = redelivered_until
+    queue.returned.failures.update(failures)
+    limit = queue.rules.delivery_limit
+    spent: list[int] = []
+    for ticket in tickets:
+        if failures and limit is not None and 0 <= limit < failures.get(sequence_of(ticket), 0):
+            spent.append(ticket)
+            continue
+        queue.backlogs[0].add_ticket(ticket)
+        queue.ready_bytes += size_of(ticket)
+    if spent:
+        queue.vhost.broker.at_end_of_batch(partial(_bury_spent, queue, spent))
+    if len(queue.backlogs) > 1:
+        _sort_into_levels(queue)
+
+
+def note_ready(queue: ClassicQueue) -> None:
+    """Tell the store what is with consumers, in case the broker crashes now.
+
+    With priorities that is what comes before the first ready message of any priority; there may be more.  Nothing is
+    known where that message is not stored.
+    """
+    heads = [backlog.entries[0] for backlog in queue.backlogs if backlog.entries]
+    first = min(heads, key=sequence_of) if heads else None
+    entry = position_of(first) if isinstance(first, int) else first
+    if isinstance(entry, Message) and not (queue.stores_transient or entry.properties.persistent):
+        entry = 0
+    if entry != queue.noted_ready if first is not None else queue.unacked_count:
+        queue.noted_ready = entry
+        queue.vhost.broker.store.note_ready_from(queue.store_id, entry)
+
+
+def delivered_position(queue: ClassicQueue) -> int:
+    """The log position of the last ready message that was delivered before, 0 for none; nothing may be returning."""
+    returns = queue.returned
+    if not returns.counts and not returns.redelivered_until:
+        return 0
+    last = 0
+    for backlog in queue.backlogs:
+        for entry in backlog.entries:
+            sequence = sequence_of(entry)
+            if sequence <= returns.redelivered_until or sequence in returns.counts:
+                last = max(last, _position_here(queue, entry))
+    return last
+
+
+def _position_here(queue: ClassicQueue, entry: Entry) -> int:
+    """The log position of what this queue stores, 0 for what it doesn't, even if another queue does."""
+    stored = isinstance(entry, int) or queue.stores_transient or entry.properties.persistent
+    return position_of(entry) if stored else 0
+
+
+def _bury_spent(queue: ClassicQueue, tickets: list[int]) -> None:
+    """Messages that were with consumers when the broker crashed, which was once too often."""
+    buried = queue.new_backlog()
+    for ticket in tickets:
+        buried.add_ticket(ticket)
+        queue.ready_bytes += size_of(ticket)
+    try:
+        while not queue.closed and (message := buried.head()) is not None:
+            queue.ready_bytes -= size_of(buried.entries.popleft())
+            queue.bury(message, DELIVERY_LIMIT)
+    except StoreUnavailable as error:
+        _log.error("%s waits for its messages: %s", queue.description, error.text)
+    left = [entry for entry in buried.entries if isinstance(entry, int)]
+    queue.ready_bytes -= sum(map(size_of, left))
+    if queue.closed:
+        queue.vhost.broker.store.settle_positions(queue.store_id, [position_of(ticket) for ticket in left])
+    elif left:
+        at_ms = queue.vhost.broker.now_ms + READ_AGAIN_MS
+        queue.vhost.broker.deadlines.schedule(at_ms, lambda now_ms: _bury_spent(queue, left))
+
+
+def _sort_into_levels(queue: ClassicQueue) -> None:
+    """Priorities are in the records: read them all once, and keep in memory but the heads."""
+    everything: Backlog = queue.new_backlog()
+    for entry in queue.backlogs[0].clear():
+        if isinstance(entry, int):
+            everything.add_ticket(entry)
+    paging = queue.vhost.broker.paging
+    resident_bytes = [0] * len(queue.backlogs)
+    while (message := everything.head()) is not None:
+        everything.entries.popleft()
+        level = queue.level_of(message)
+        backlog = queue.backlogs[level]
+        if len(backlog.entries) < paging.head_messages and resident_bytes[level] < paging.head_bytes:
+            backlog.entries.append(message)
+            resident_bytes[level] += message.body_size
+        else:
+            backlog.add_ticket(make_ticket(message.sequence, message.body_size, message.position))
+    queue.vhost.broker.crowded_queues.add(queue)
