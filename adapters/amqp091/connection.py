@@ -12,7 +12,7 @@ Phases: the handshake (see handshake.py) -> running -> closing (we sent connecti
 frames are ignored) -> closed.  A frame error can't be recovered from, so after one the rest of the input is dropped.
 
 While an alarm blocks publishing, frames of channels that try to publish are held back in order, except acks, which go
-on (spec A.3, connection.blocked); past a limit the connection isn't read any more.  See holding.py.
+on (spec A.3, connection.blocked); past a limit the connection isn't read any more.  See held_frames.py.
 
 Longer than 400 lines because the loop, the cold path and the phases share the state of one connection.
 """
@@ -41,11 +41,12 @@ from warren.adapters.amqp091.codec.texts import short_text
 from warren.adapters.amqp091.handlers.table import handle
 from warren.adapters.amqp091.handshake import Handshake
 from warren.adapters.amqp091.heartbeat import Heartbeat
-from warren.adapters.amqp091.holding import Holding
+from warren.adapters.amqp091.held_frames import HeldFrame, HeldFrames
 from warren.adapters.amqp091.listing import describe_channel, describe_connection
 from warren.adapters.amqp091.publishing import KNOWN_PUBLISHES_MAX, KnownPublish
 from warren.adapters.first_bytes import hint
 from warren.adapters.session.admission import refuse
+from warren.adapters.session.read_gate import ReadGate
 from warren.adapters.session.unread import UnreadReplies
 from warren.core.clients.client import Client
 from warren.core.clients.outbox import Outbox
@@ -142,11 +143,12 @@ class Connection:
         self.provided_name = ""
         self._tail = b""
         self._closed = False
-        self._unread = UnreadReplies(broker, self.outbox, settings.unread_timeout_ms)
+        self.read_gate = ReadGate(transport)
+        self._unread = UnreadReplies(broker, self.outbox, self.read_gate, settings.unread_timeout_ms)
         self._close_ok: Deadline | None = None
         self._heartbeat: Heartbeat | None = None
         self._property_lists: dict[bytes, Properties] = {}
-        self._holding = Holding(self)
+        self._held = HeldFrames(broker.alarms, self.read_gate, self._tell_of_alarm)
         self._handshake: Handshake | None = Handshake(self)
         self._confirming: list[Channel] = []
         self._handshake_deadline = broker.deadlines.schedule(
@@ -183,18 +185,15 @@ class Connection:
             return
         for channel in self._confirming:
             channel.confirm_batch()
-        if self.outbox.overfull and not self._unread.suspended:
-            self._unread.suspend()
+        self._unread.look()
 
     def drained(self) -> None:
         """The peer has read what it was sent: go on with commands that waited for that."""
         if not self._unread.suspended:
             return
         self._unread.read()
-        self._holding.release()
+        self._held.release(self._handle_held)
         if not self._unread.suspended:
-            if not self._holding.paused:
-                self.transport.resume()
             self.receive(b"")
 
     def connection_lost(self, reason: str) -> None:
@@ -357,7 +356,7 @@ class Connection:
 
     def _known_now(self) -> Mapping[bytes, KnownPublish]:
         """The remembered publishes, unless frames must be taken one by one: within a content, or behind held ones."""
-        if self.client is None or self.contents_open or self._holding.active:
+        if self.client is None or self.contents_open or self._held.active:
             return _NOTHING_KNOWN
         return self.known.now()
 
@@ -405,8 +404,8 @@ class Connection:
                 if number:
                     raise UnexpectedFrame(f"heartbeat frame on channel {number}, must be 0")
             elif kind == FRAME_METHOD and not number:
-                if self._holding.wants(kind, number, class_id, method_id):
-                    self._holding.add(kind, number, data[start : stop + 1])
+                if self._held.wants(kind, number, class_id, method_id):
+                    self._held.add(kind, number, data[start : stop + 1])
                 else:
                     self._connection_method(class_id, method_id, data, start + 7, stop)
             elif kind in (FRAME_METHOD, FRAME_HEADER, FRAME_BODY):
@@ -414,16 +413,16 @@ class Connection:
                     raise UnexpectedFrame("content frame on channel 0")
                 if self.state != "running":
                     raise ChannelError(f"unexpected frame on channel {number} in connection state {self.state}")
-                if self._holding.wants(kind, number, class_id, method_id):
-                    self._holding.add(kind, number, data[start : stop + 1])
+                if self._held.wants(kind, number, class_id, method_id):
+                    self._held.add(kind, number, data[start : stop + 1])
                 else:
                     self.channel_frame(kind, number, data, start, stop)
             else:
                 raise FrameError(f"unknown frame type {kind}")
         except BrokerError as error:
             self._frame_failed(error, number, class_id, method_id)
-        if self.outbox.overfull and not self._closed:
-            self._unread.suspend()
+        if not self._closed:
+            self._unread.look()
 
     def channel_frame(self, kind: int, number: int, data: bytes, start: int, stop: int) -> None:
         """Handle a frame of an open or opening channel."""
@@ -540,11 +539,11 @@ class Connection:
             channel.client.close_channel()
         if channel in self._confirming:
             self._confirming.remove(channel)
-        self._holding.drop(channel.number)
+        self._held.drop(channel.number)
 
     def drop_held(self, number: int) -> None:
         """The channel is being closed: what an alarm held back for it is void."""
-        self._holding.drop(number)
+        self._held.drop(number)
 
     def close(self, error: BrokerError, class_id: int, method_id: int) -> None:
         """Close with `error`: channels end at once, the socket when the client answers or has had its time."""
@@ -630,7 +629,7 @@ class Connection:
             self._heartbeat.stop()
             self._heartbeat = None
         self.broker.alarms.unlisten(self._alarms_changed)
-        self._holding.clear()
+        self._held.clear()
         for channel in list(self.channels.values()):
             channel.confirm_batch()
             channel.end()
@@ -661,24 +660,20 @@ class Connection:
             self.transport.abort()
 
     def _alarms_changed(self) -> None:
-        self._holding.alarms_changed()
+        self._held.alarms_changed()
+        if not self._unread.suspended:
+            self._held.release(self._handle_held)
+
+    def _tell_of_alarm(self, method: methods.Method) -> None:
+        if "connection.blocked" in self.capabilities:
+            self.send(0, method)
 
     @property
     def reported_state(self) -> str:
         """The state as listings show it; `blocked` while an alarm holds its publishes."""
-        return "blocked" if self._holding.active else self.state
+        return "blocked" if self._held.active else self.state
 
-    @property
-    def not_read(self) -> bool:
-        """True while the broker itself holds back from reading: the peer's silence says nothing then."""
-        return self._unread.suspended or self._holding.paused
-
-    @property
-    def suspended(self) -> bool:
-        """True while the peer has too many replies to read before it may send more commands."""
-        return self._unread.suspended
-
-    def handle_held(self, frames: list[tuple[int, int, bytes]]) -> int:
+    def _handle_held(self, frames: list[HeldFrame]) -> int:
         """Handle frames that an alarm held back, as far as the peer reads the answers; how many were done with."""
         count = 0
         try:

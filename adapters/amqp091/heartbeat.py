@@ -60,7 +60,7 @@ class Heartbeat:
 
     def _check(self, now_ms: int) -> None:
         connection = self._connection
-        if connection.transport.received_bytes != self._seen_received or connection.not_read:
+        if connection.transport.received_bytes != self._seen_received or not connection.read_gate.is_open:
             self._silent = 0
             self._seen_received = connection.transport.received_bytes
         else:

@@ -46,6 +46,7 @@ from warren.adapters.mqtt.listing import describe_channel, describe_connection
 from warren.adapters.mqtt.reading import parse
 from warren.adapters.mqtt.sessions.holder import Counted
 from warren.adapters.session.admission import refuse
+from warren.adapters.session.read_gate import ReadGate
 from warren.adapters.session.unread import UnreadReplies
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.transport import connection_name
@@ -57,12 +58,12 @@ if TYPE_CHECKING:
 
     from warren.adapters.mqtt.authentication import Exchange
     from warren.adapters.mqtt.consumer import MqttConsumer
-    from warren.adapters.mqtt.holding_back import Held
     from warren.adapters.mqtt.sessions.outgoing import Outgoing
     from warren.adapters.mqtt.sessions.registry import MqttSessions
     from warren.adapters.mqtt.sessions.session import MqttSession
     from warren.adapters.mqtt.sessions.wills import WillMessage
     from warren.adapters.mqtt.settings import MqttSettings
+    from warren.adapters.session.held import Held
     from warren.core.broker import Broker
     from warren.core.clients.client import Client
     from warren.core.clients.transport import Transport
@@ -106,6 +107,7 @@ class MqttConnection:
         "outbox",
         "packet_bytes_max",
         "problem_information",
+        "read_gate",
         "received_at_ms",
         "resending",
         "sent_count",
@@ -155,9 +157,10 @@ class MqttConnection:
         self.aliases_given = 0
         self._ack_holder: MqttAckHolder | None = None
         self.closed = False
-        self.unread = UnreadReplies(broker, self.outbox, settings.unread_timeout_ms)
+        self.read_gate = ReadGate(transport)
+        self.unread = UnreadReplies(broker, self.outbox, self.read_gate, settings.unread_timeout_ms)
         self.tail = b""
-        self.held: Held | None = None
+        self.held: Held[bytes] | None = None
         self.known: KnownRoutes[KnownRoute] | None = None
         self.consumers: dict[str, MqttConsumer] | None = None
         self.starved: list[MqttConsumer] | None = None
@@ -208,16 +211,14 @@ class MqttConnection:
             self._refuse(reason_codes.UNSPECIFIED_ERROR, "internal error; the broker's log has the details")
         if self.closed:
             self.tail = b""
-        elif self.outbox.overfull and not self.unread.suspended:
-            self.unread.suspend()
+        else:
+            self.unread.look()
 
     def drained(self) -> None:
         """The peer has read what it was sent: go on with packets that waited for that."""
         if not self.unread.suspended or self.closed:
             return
         self.unread.read()
-        if not holding_back.is_full(self):
-            self.transport.resume()
         self.receive(b"")
 
     def connection_lost(self, reason: str) -> None:

@@ -10,27 +10,15 @@ from typing import TYPE_CHECKING, Final
 from warren.adapters.mqtt.codec import versions
 from warren.adapters.mqtt.codec.decode import decode
 from warren.adapters.mqtt.codec.publish import peek_publish
+from warren.adapters.session.held import Held
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.connection import MqttConnection
-
-HELD_BYTES_MAX: Final = 1024 * 1024
-"""Held back per connection under an alarm; TCP holds back the rest."""
 
 _ANSWERS: Final = frozenset(
     {versions.PUBACK, versions.PUBREC, versions.PUBREL, versions.PUBCOMP, versions.PINGREQ, versions.DISCONNECT}
 )
 """What is never held back: it frees memory, or ends the connection."""
-
-
-class Held:
-    """The packets held back of one connection."""
-
-    __slots__ = ("packets", "total_bytes")
-
-    def __init__(self) -> None:
-        self.packets: list[bytes] = []
-        self.total_bytes = 0
 
 
 def holds(connection: MqttConnection, kind: int) -> bool:
@@ -51,20 +39,10 @@ def hold(connection: MqttConnection, data: bytes, position: int, end: int) -> in
         stop = -1 if found is None else found[1]
     if stop < 0:
         return -1
-    held = connection.held
-    if held is None:
-        held = connection.held = Held()
-    held.packets.append(data[position:stop])
-    before = held.total_bytes
-    held.total_bytes += stop - position
-    if before <= HELD_BYTES_MAX < held.total_bytes:
-        connection.transport.pause()
+    if connection.held is None:
+        connection.held = Held(connection.read_gate, len)
+    connection.held.add(data[position:stop])
     return stop
-
-
-def is_full(connection: MqttConnection) -> bool:
-    """True when so much is held back that nothing more is read."""
-    return connection.held is not None and connection.held.total_bytes > HELD_BYTES_MAX
 
 
 def alarms_changed(connection: MqttConnection) -> None:
@@ -73,7 +51,5 @@ def alarms_changed(connection: MqttConnection) -> None:
     if connection.broker.alarms.blocked is not None or held is None or connection.closed:
         return
     connection.held = None
-    connection.tail = b"".join(held.packets) + connection.tail
-    if held.total_bytes > HELD_BYTES_MAX and not connection.unread.suspended:
-        connection.transport.resume()
+    connection.tail = b"".join(held.take()) + connection.tail
     connection.receive(b"")

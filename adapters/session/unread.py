@@ -10,9 +10,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from warren.adapters.session.read_gate import UNREAD_REPLIES
 from warren.core.clients.transport import connection_name
 
 if TYPE_CHECKING:
+    from warren.adapters.session.read_gate import ReadGate
     from warren.core.broker import Broker
     from warren.core.clients.outbox import Outbox
     from warren.core.deadlines import Deadline
@@ -26,19 +28,24 @@ class UnreadReplies:
     timeout_ms: how long the peer may read nothing, in milliseconds.
     """
 
-    __slots__ = ("_broker", "_deadline", "_outbox", "_timeout_ms", "suspended")
+    __slots__ = ("_broker", "_deadline", "_gate", "_outbox", "_timeout_ms", "suspended")
 
-    def __init__(self, broker: Broker, outbox: Outbox, timeout_ms: int) -> None:
+    def __init__(self, broker: Broker, outbox: Outbox, gate: ReadGate, timeout_ms: int) -> None:
         self._broker = broker
         self._outbox = outbox
+        self._gate = gate
         self._timeout_ms = timeout_ms
         self._deadline: Deadline | None = None
         self.suspended = False
 
-    def suspend(self) -> None:
-        """Stop reading from the peer until it has read."""
+    def look(self) -> None:
+        """Something was answered: stop reading from the peer until it has read, if that was too much."""
+        if self._outbox.overfull and not self.suspended:
+            self._suspend()
+
+    def _suspend(self) -> None:
         self.suspended = True
-        self._outbox.transport.pause()
+        self._gate.close(UNREAD_REPLIES)
         room = self._outbox.room
         self._deadline = self._broker.deadlines.schedule(
             self._broker.now_ms + self._timeout_ms, lambda now_ms: self._cut_off_unless_read(room)
@@ -48,6 +55,7 @@ class UnreadReplies:
         """The peer has read it all, and the session goes on."""
         self.suspended = False
         self.stop()
+        self._gate.open(UNREAD_REPLIES)
 
     def stop(self) -> None:
         """The connection ends: nobody is waited for."""
@@ -57,7 +65,7 @@ class UnreadReplies:
 
     def _cut_off_unless_read(self, room: int) -> None:
         if self._outbox.room > room:
-            self.suspend()
+            self._suspend()
             return
         _log.warning(
             "connection %s: peer has not read its replies for %d s; cutting it off",

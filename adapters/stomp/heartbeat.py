@@ -91,7 +91,7 @@ class Heartbeat:
 
     def _check(self, now_ms: int) -> None:
         session = self._session
-        if session.transport.received_bytes != self._seen_received or session.not_read:
+        if session.transport.received_bytes != self._seen_received or not session.read_gate.is_open:
             self._silent = 0
             self._seen_received = session.transport.received_bytes
         else:

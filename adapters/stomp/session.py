@@ -11,7 +11,7 @@ from.
 Phases: connecting (CONNECT is awaited; HELP may come) -> running -> closing (DISCONNECT waits for the disk; what comes
 now is ignored) -> closed.  After a fatal ERROR everything that follows is ignored (STOMP 1.2, "ERROR").
 
-While an alarm blocks publishing, frames from a SEND on are held back in order, except acknowledgements; see holding.py.
+While an alarm blocks publishing, frames from a SEND on are held back in order, except ACK and NACK (held_frames.py).
 
 Longer than 400 lines because the loop, the phases and the ERROR frames share the state of one session.
 """
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 from warren.adapters import first_bytes
 from warren.adapters.session.admission import refuse
+from warren.adapters.session.read_gate import ReadGate
 from warren.adapters.session.unread import UnreadReplies
 from warren.adapters.stomp.codec.errors import FramingError, LoginError, StompError
 from warren.adapters.stomp.codec.escaping import V1_0
@@ -33,7 +34,7 @@ from warren.adapters.stomp.commands import handle
 from warren.adapters.stomp.connecting import VERSIONS_TEXT
 from warren.adapters.stomp.friendly import help_text, hint
 from warren.adapters.stomp.heartbeat import Heartbeat
-from warren.adapters.stomp.holding import Holding
+from warren.adapters.stomp.held_frames import has_to_wait, held_frames
 from warren.adapters.stomp.listing import describe_channel, describe_connection
 from warren.adapters.stomp.receipts import Receipts
 from warren.adapters.stomp.replies import Replies
@@ -104,9 +105,10 @@ class StompSession:
         self._end_of_frame = END_WITH_LINE_FEED if settings.trailing_line_feed else END
         self._closed = False
         self._unparsed = b""
-        self._unread = UnreadReplies(broker, self.outbox, settings.unread_timeout_ms)
+        self.read_gate = ReadGate(transport)
+        self._unread = UnreadReplies(broker, self.outbox, self.read_gate, settings.unread_timeout_ms)
         self._heartbeat: Heartbeat | None = None
-        self._holding = Holding(self)
+        self._held = held_frames(self.read_gate)
         timeout_ms = max(settings.login_timeout_ms, TYPING_TIMEOUT_MS if settings.friendly else 0)
         self._login = broker.deadlines.schedule(broker.now_ms + timeout_ms, self._login_expired)
         broker.sessions[self] = None
@@ -121,17 +123,12 @@ class StompSession:
     @property
     def held_back(self) -> bool:
         """True while an alarm holds this session's publishes."""
-        return self._holding.active
+        return len(self._held) > 0
 
     @property
     def suspended(self) -> bool:
         """True while the peer has too many replies to read before it may send more frames."""
         return self._unread.suspended
-
-    @property
-    def not_read(self) -> bool:
-        """True while the broker itself holds back from reading: the peer's silence says nothing then."""
-        return self.suspended or self._holding.paused
 
     # Session interface
 
@@ -156,11 +153,9 @@ class StompSession:
         if not self._unread.suspended or self._closed:
             return
         self._unread.read()
-        self._holding.release()
+        self._release_held()
         if self.suspended:
             return
-        if not self._holding.paused:
-            self.transport.resume()
         data, self._unparsed = self._unparsed, b""
         self.receive(data)
 
@@ -265,18 +260,23 @@ class StompSession:
     def _frame(self, frame: Frame) -> None:
         """Handle one frame; what is wrong with it is told in an ERROR frame."""
         try:
-            if self._holding.wants(frame):
-                self._holding.add(frame)
+            if has_to_wait(frame, is_blocked=self.broker.alarms.blocked is not None, others_wait=len(self._held) > 0):
+                self._held.add(frame)
             else:
                 handle(self, frame)
         except StompError as error:
             self._refuse(error, frame)
         except BrokerError as error:
             self._refuse(StompError(error.name.lower(), error.reply_text, fatal=True), frame)
-        if self.outbox.overfull and not self._closed:
-            self._unread.suspend()
+        if not self._closed:
+            self._unread.look()
 
-    def handle_held(self, frames: list[Frame]) -> int:
+    def _release_held(self) -> None:
+        """Handle what was held back, in order, unless an alarm is raised."""
+        if self.broker.alarms.blocked is None and len(self._held):
+            self._held.release(self._handle_held)
+
+    def _handle_held(self, frames: list[Frame]) -> int:
         """Handle frames that an alarm held back, as far as the peer reads the answers; how many were done with."""
         count = 0
         self._head = b""
@@ -410,7 +410,7 @@ class StompSession:
             self._heartbeat.stop()
             self._heartbeat = None
         self.broker.alarms.unlisten(self._alarms_changed)
-        self._holding.clear()
+        self._held.clear()
         self.transactions.clear()
         client, self.client = self.client, None
         for subscription in list(self.subscriptions.values()):
@@ -429,7 +429,7 @@ class StompSession:
 
     def _alarms_changed(self) -> None:
         if not self.suspended:
-            self._holding.release()
+            self._release_held()
 
     # Listings
 

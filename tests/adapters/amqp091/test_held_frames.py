@@ -8,7 +8,8 @@ from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import PERSISTENT, SimulatedClient, publish_frames
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.amqp091.codec.framing import HEARTBEAT_FRAME
-from warren.adapters.amqp091.holding import HELD_BYTES_MAX
+from warren.adapters.session.held import HELD_BYTES_MAX
+from warren.adapters.session.read_gate import HELD_BACK, UNREAD_REPLIES
 
 
 @pytest.fixture
@@ -159,7 +160,7 @@ def test_what_is_held_is_bounded(broker: SimulatedBroker, client: SimulatedClien
         client.publish("q", b"x" * 4000)
         count += 1
         assert count < 1000
-    assert client.connection._holding._bytes <= HELD_BYTES_MAX + 5000
+    assert count * 4000 <= HELD_BYTES_MAX + 5000
     block(broker, raised=False)
     assert not client.transport.paused
     assert broker.queue("q").ready_count == count
@@ -180,7 +181,7 @@ def test_reading_stays_paused_when_the_peer_catches_up_under_an_alarm(
         queue = broker.queue("other")
         queue.requeue([message for _, message, _ in client.connection.channels[2].unacked.values()])
         client.connection.channels[2].unacked.clear()
-    assert client.connection.suspended
+    assert client.connection.read_gate.is_closed_for(UNREAD_REPLIES)
     assert client.transport.paused
     client.transport.read_by_peer(None)
     broker.settle()
@@ -189,8 +190,11 @@ def test_reading_stays_paused_when_the_peer_catches_up_under_an_alarm(
         client.publish("q", b"x" * 4000)
     client.transport.session.drained()
     assert client.transport.paused
-    client.connection._unread.suspend()
+    assert client.connection.read_gate.is_closed_for(HELD_BACK)
+    assert not client.connection.read_gate.is_closed_for(UNREAD_REPLIES)
+    client.connection._unread._suspend()
     client.transport.session.drained()
+    assert not client.connection.read_gate.is_closed_for(UNREAD_REPLIES)
     assert client.transport.paused, "the peer has read everything, but too much is held"
     block(broker, raised=False)
     assert not client.transport.paused
@@ -207,13 +211,13 @@ def test_held_commands_wait_for_a_peer_that_does_not_read(broker: SimulatedBroke
     client.take()
     client.transport.socket_room = 0
     block(broker, raised=False)
-    assert client.connection.suspended
+    assert client.connection.read_gate.is_closed_for(UNREAD_REPLIES)
     assert client.transport.unsent_bytes < 20_000_000
     client.publish("q", b"later")
     client.transport.read_by_peer(None)
     names = [method.NAME for method in client.take_methods() if method is not None]
     assert names.count("basic.get-ok") == names.count("basic.recover-ok") == 15
-    assert not client.connection.suspended
+    assert not client.connection.read_gate.is_closed_for(UNREAD_REPLIES)
     assert not client.transport.paused
     assert bodies(broker)[-1] == b"later"
 
