@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 from warren.adapters.mqtt.sessions.world import MqttWorld
 from warren.core.access.accounts import User
 from warren.core.access.users import Users
-from warren.core.administration import listing as inspection
+from warren.core.administration.listing.kinds import Listings
+from warren.core.administration.listing.selecting import Query, select
 from warren.core.administration.parameters import Parameters
 from warren.core.administration.vhost_limits import COMPONENT as VHOST_LIMITS
 from warren.core.administration.vhost_limits import VhostLimits
@@ -45,6 +46,8 @@ from warren.core.storage.engine import Flush, StorageEngine
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.sessions.session_queue import QueueLimits
+    from warren.core.administration.listing.channels import ChannelRow
+    from warren.core.administration.listing.connections import ConnectionRow
     from warren.core.storage.definitions.store import JSON
 
 _log = logging.getLogger("warren.broker")
@@ -92,11 +95,11 @@ class Commit:
 class SessionEntry(Protocol):
     """What the broker's listings need of a connected session; adapters register theirs."""
 
-    def describe(self) -> dict[str, object]:
-        """Columns of list_connections."""
+    def connection_row(self) -> ConnectionRow:
+        """Its row in list_connections."""
 
-    def describe_channels(self) -> list[dict[str, object]]:
-        """Columns of list_channels."""
+    def channel_rows(self) -> Iterable[ChannelRow]:
+        """The rows of its channels in list_channels."""
 
     def ack_holders(self) -> Iterable[AckHolder]:
         """Its channels, or itself: whatever keeps unacknowledged deliveries."""
@@ -163,6 +166,7 @@ class Broker:
         self.after_batch: list[Callable[[], None]] = []
         self.crowded_queues: set[ClassicQueue] = set()
         self.sessions: dict[SessionEntry, None] = {}
+        self.listings = Listings()
         self.ack_timeouts = AckTimeoutWatch(self, consumer_timeout_ms)
         self.mqtt = MqttWorld(self, mqtt_limits)
 
@@ -240,7 +244,7 @@ class Broker:
         """Delete a virtual host with all that is in it, and close its connections (spec G)."""
         vhost = self.vhost(name)
         for session in list(self.sessions):
-            if session.describe().get("vhost") == name:
+            if session.connection_row().vhost == name:
                 session.force_close(f"vhost '{name}' is deleted")
         self.mqtt.forget_vhost(name)
         for queue in list(vhost.queues.values()):
@@ -260,11 +264,12 @@ class Broker:
         remove_queue(queue.vhost, queue)
 
     def inspect(self, what: str, vhost: str | None) -> list[dict[str, object]]:
-        """Rows of queues, exchanges, bindings, connections, channels, consumers or vhosts (spec F.8).
+        """All columns of all queues, exchanges, bindings, connections... (`listings` knows more), at once (spec F.8).
 
-        vhost: only what is in it; None for all.
+        vhost: only what is in it; None for all.  KeyError for an unknown listing.  Who wants a few rows or columns, or
+        can't wait, uses `core.administration.listing.selecting.select`.
         """
-        return inspection.rows(self, what, vhost)
+        return select(self, Query(what, None if vhost is None else (vhost,))).finish().rows
 
     # Batches
 

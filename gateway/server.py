@@ -19,6 +19,7 @@ from typing import Final
 
 import trio
 
+from warren.core.administration.listing.connections import ConnectionRow
 from warren.core.broker import Broker
 from warren.core.errors import StorageError
 from warren.gateway.configuration.load import Config
@@ -101,9 +102,9 @@ class Server:
         """Let the process end in good order."""
         self._stop_wanted.set()
 
-    def close_connections(self, match: Callable[[Mapping[str, object]], bool], reason: str) -> int:
+    def close_connections(self, match: Callable[[ConnectionRow], bool], reason: str) -> int:
         """Close with 320 the connections whose row of list_connections matches; how many those were."""
-        sessions = [session for session in self.broker.sessions if match(session.describe())]
+        sessions = [session for session in self.broker.sessions if match(session.connection_row())]
         for session in sessions:
             session.force_close(reason)
         self.changed()

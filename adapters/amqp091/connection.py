@@ -42,7 +42,7 @@ from warren.adapters.amqp091.handlers.table import handle
 from warren.adapters.amqp091.handshake import Handshake
 from warren.adapters.amqp091.heartbeat import Heartbeat
 from warren.adapters.amqp091.held_frames import HeldFrame, HeldFrames
-from warren.adapters.amqp091.listing import describe_channel, describe_connection
+from warren.adapters.amqp091.listing import AmqpChannelRow, AmqpConnectionRow
 from warren.adapters.amqp091.publishing import KNOWN_PUBLISHES_MAX, KnownPublish
 from warren.adapters.first_bytes import hint
 from warren.adapters.session.admission import refuse
@@ -691,14 +691,15 @@ class Connection:
 
     # Listings
 
-    def describe(self) -> dict[str, object]:
-        """The columns of list_connections."""
-        return describe_connection(self)
+    def connection_row(self) -> AmqpConnectionRow:
+        """Its row in list_connections."""
+        return AmqpConnectionRow(self)
 
     def ack_holders(self) -> Iterable[Channel]:
         """Its channels, for the acknowledgement timeout."""
         return list(self.channels.values())
 
-    def describe_channels(self) -> list[dict[str, object]]:
-        """The columns of list_channels, a row per channel."""
-        return [describe_channel(channel) for channel in self.channels.values()]
+    def channel_rows(self) -> list[AmqpChannelRow]:
+        """The rows of its channels in list_channels."""
+        row = self.connection_row()
+        return [AmqpChannelRow(row, channel) for channel in self.channels.values()]

@@ -1,58 +1,145 @@
-"""What list_connections, list_channels and list_consumers show of AMQP connections (spec F.8)."""
+"""What list_connections and list_channels show of AMQP connections beside what they show of all (spec F.8)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from warren.adapters.session.rows import describe_transport, listed_protocol
+from warren.core.administration.listing.channels import ChannelRow
+from warren.core.administration.listing.column import Column
+from warren.core.administration.listing.connections import ConnectionRow
 
 if TYPE_CHECKING:
     from warren.adapters.amqp091.channel import Channel
     from warren.adapters.amqp091.connection import Connection
 
 
-def describe_connection(connection: Connection) -> dict[str, object]:
-    """One row of list_connections."""
-    transport = connection.transport
-    client = connection.client
-    return {
-        "pid": connection.name,
-        "name": connection.name,
-        "user_provided_name": connection.provided_name,
-        **describe_transport(transport),
-        "state": connection.reported_state,
-        "channels": len(connection.channels),
-        "protocol": listed_protocol("AMQP 0-9-1", transport),
-        "auth_mechanism": connection.mechanism,
-        "user": client.user.name if client else "",
-        "vhost": client.vhost.name if client else "",
-        "timeout": connection.heartbeat_s,
-        "frame_max": connection.frame_max,
-        "channel_max": connection.channel_max,
-        "client_properties": dict(connection.client_properties),
-        "connected_at": connection.connected_at_ms,
-    }
+class AmqpConnectionRow(ConnectionRow):
+    """One AMQP connection."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(
+            connection.broker, connection, connection.transport, connection.client, connection.connected_at_ms
+        )
+        self._connection = connection
+
+    @property
+    def protocol_name(self) -> str:
+        """See ConnectionRow.protocol_name."""
+        return "AMQP 0-9-1"
+
+    @Column
+    def user_provided_name(self) -> str:
+        """The client property connection_name."""
+        return self._connection.provided_name
+
+    @Column
+    def state(self) -> str:
+        """starting, running, blocked, closing..."""
+        return self._connection.reported_state
+
+    @Column
+    def channels(self) -> int:
+        """How many channels are open."""
+        return len(self._connection.channels)
+
+    @Column
+    def auth_mechanism(self) -> str:
+        """The SASL mechanism."""
+        return self._connection.mechanism
+
+    @Column
+    def timeout(self) -> int:
+        """The heartbeat interval in seconds, 0 for none."""
+        return self._connection.heartbeat_s
+
+    @Column
+    def frame_max(self) -> int:
+        """The largest frame in bytes."""
+        return self._connection.frame_max
+
+    @Column
+    def channel_max(self) -> int:
+        """The highest channel number."""
+        return self._connection.channel_max
+
+    @Column
+    def client_properties(self) -> Mapping[str, object]:
+        """What the client says of itself."""
+        return dict(self._connection.client_properties)
 
 
-def describe_channel(channel: Channel) -> dict[str, object]:
-    """One row of list_channels."""
-    confirms = channel.confirms
-    transaction = channel.transaction
-    return {
-        "pid": channel.name,
-        "connection": channel.connection.name,
-        "name": channel.name,
-        "number": channel.number,
-        "user": channel.client.user.name,
-        "vhost": channel.client.vhost.name,
-        "transactional": transaction is not None,
-        "confirm": confirms is not None,
-        "consumer_count": len(channel.consumers),
-        "messages_unacknowledged": len(channel.unacked),
-        "messages_uncommitted": len(transaction.publishes) if transaction else 0,
-        "acks_uncommitted": transaction.uncommitted_acks if transaction else 0,
-        "messages_unconfirmed": confirms.published - confirms.confirmed if confirms else 0,
-        "prefetch_count": channel.prefetch,
-        "global_prefetch_count": channel.global_limit,
-        "state": "closing" if channel.closing else "running",
-    }
+class AmqpChannelRow(ChannelRow):
+    """One AMQP channel."""
+
+    __slots__ = ("_channel",)
+
+    def __init__(self, of: ConnectionRow, channel: Channel) -> None:
+        super().__init__(of, channel.client)
+        self._channel = channel
+
+    @property
+    def exists(self) -> bool:
+        """See Row.exists."""
+        channel = self._channel
+        return super().exists and channel.connection.channels.get(channel.number) is channel
+
+    @Column
+    def number(self) -> int:
+        """Its number on the connection."""
+        return self._channel.number
+
+    @Column
+    def transactional(self) -> bool:
+        """After tx.select."""
+        return self._channel.transaction is not None
+
+    @Column
+    def confirm(self) -> bool:
+        """After confirm.select."""
+        return self._channel.confirms is not None
+
+    @Column
+    def consumer_count(self) -> int:
+        """How many consumers it has."""
+        return len(self._channel.consumers)
+
+    @Column
+    def messages_unacknowledged(self) -> int:
+        """Messages that were delivered and aren't settled."""
+        return len(self._channel.unacked)
+
+    @Column
+    def messages_uncommitted(self) -> int:
+        """Messages published in the transaction."""
+        transaction = self._channel.transaction
+        return len(transaction.publishes) if transaction else 0
+
+    @Column
+    def acks_uncommitted(self) -> int:
+        """Acknowledgements in the transaction."""
+        transaction = self._channel.transaction
+        return transaction.uncommitted_acks if transaction else 0
+
+    @Column
+    def messages_unconfirmed(self) -> int:
+        """Messages published and not confirmed."""
+        confirms = self._channel.confirms
+        return confirms.published - confirms.confirmed if confirms else 0
+
+    @Column
+    def prefetch_count(self) -> int:
+        """basic.qos for each new consumer, 0 for no limit."""
+        return self._channel.prefetch
+
+    @Column
+    def global_prefetch_count(self) -> int:
+        """basic.qos for the channel, 0 for no limit."""
+        return self._channel.global_limit
+
+    @Column
+    def state(self) -> str:
+        """running or closing."""
+        return "closing" if self._channel.closing else "running"

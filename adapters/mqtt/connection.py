@@ -42,7 +42,7 @@ from warren.adapters.mqtt.codec.packets import (
 )
 from warren.adapters.mqtt.ending import end
 from warren.adapters.mqtt.errors import LATE, Refusal
-from warren.adapters.mqtt.listing import describe_channel, describe_connection
+from warren.adapters.mqtt.listing import MqttChannelRow, MqttConnectionRow
 from warren.adapters.mqtt.reading import parse
 from warren.adapters.mqtt.sessions.holder import Counted
 from warren.adapters.session.admission import refuse
@@ -366,13 +366,13 @@ class MqttConnection:
         """Queues that it consumes from."""
         return len(self.consumers or ())
 
-    def describe(self) -> dict[str, object]:
-        """The columns of list_connections."""
-        return describe_connection(self)
+    def connection_row(self) -> MqttConnectionRow:
+        """Its row in list_connections."""
+        return MqttConnectionRow(self)
 
-    def describe_channels(self) -> list[dict[str, object]]:
-        """The columns of list_channels: a connection is one."""
-        return [describe_channel(self)] if self.client is not None else []
+    def channel_rows(self) -> list[MqttChannelRow]:
+        """Its row in list_channels: a connection is one channel."""
+        return [MqttChannelRow(self)] if self.client is not None else []
 
     def traffic(self) -> Counted:
         """See adapters.mqtt.sessions.holder.Holder."""

@@ -1,11 +1,14 @@
-"""What listings show of a connection (spec F.8)."""
+"""What list_connections and list_channels show of MQTT connections, each with one channel (spec C, F.8)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from warren.adapters.mqtt.codec import versions
-from warren.adapters.session.rows import describe_transport, listed_protocol
+from warren.core.administration.listing.channels import ChannelRow
+from warren.core.administration.listing.column import Column
+from warren.core.administration.listing.connections import ConnectionRow
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.connection import MqttConnection
@@ -13,48 +16,78 @@ if TYPE_CHECKING:
 _PROTOCOLS = {versions.V3_1: "MQTT 3-1", versions.V3_1_1: "MQTT 3-1-1", versions.V5: "MQTT 5-0"}
 
 
-def describe_connection(connection: MqttConnection) -> dict[str, object]:
-    """One row of list_connections."""
-    transport = connection.transport
-    client = connection.client
-    return {
-        "pid": connection.name,
-        "name": connection.name,
-        "user_provided_name": connection.client_id,
-        **describe_transport(transport),
-        "state": "blocked" if connection.held_back else connection.state,
-        "channels": 1 if client else 0,
-        "protocol": listed_protocol(_PROTOCOLS.get(connection.level, "MQTT"), transport),
-        "auth_mechanism": "",
-        "user": client.user.name if client else "",
-        "vhost": client.vhost.name if client else "",
-        "timeout": connection.keep_alive_ms // 1000,
-        "frame_max": connection.settings.packet_bytes_max,
-        "channel_max": 1,
-        "client_properties": {"client_id": connection.client_id},
-        "connected_at": connection.connected_at_ms,
-    }
+class MqttConnectionRow(ConnectionRow):
+    """One MQTT connection."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: MqttConnection) -> None:
+        super().__init__(
+            connection.broker, connection, connection.transport, connection.client, connection.connected_at_ms
+        )
+        self._connection = connection
+
+    @property
+    def protocol_name(self) -> str:
+        """See ConnectionRow.protocol_name."""
+        return _PROTOCOLS.get(self._connection.level, "MQTT")
+
+    @Column
+    def user_provided_name(self) -> str:
+        """The client identifier."""
+        return self._connection.client_id
+
+    @Column
+    def state(self) -> str:
+        """connecting, running, blocked, closing..."""
+        return "blocked" if self._connection.held_back else self._connection.state
+
+    @Column
+    def timeout(self) -> int:
+        """The keep-alive interval in seconds, 0 for none."""
+        return self._connection.keep_alive_ms // 1000
+
+    @Column
+    def frame_max(self) -> int:
+        """The largest packet in bytes."""
+        return self._connection.settings.packet_bytes_max
+
+    @Column
+    def client_properties(self) -> Mapping[str, object]:
+        """The client identifier again, where RabbitMQ has it."""
+        return {"client_id": self._connection.client_id}
 
 
-def describe_channel(connection: MqttConnection) -> dict[str, object]:
-    """One row of list_channels, for a connection that is logged in."""
-    client = connection.logged_in
-    name = f"{connection.name} (1)"
-    return {
-        "pid": name,
-        "connection": connection.name,
-        "name": name,
-        "number": 1,
-        "user": client.user.name,
-        "vhost": client.vhost.name,
-        "transactional": False,
-        "confirm": True,
-        "consumer_count": connection.consumer_count,
-        "messages_unacknowledged": len(connection.session.outgoing),
-        "messages_uncommitted": 0,
-        "acks_uncommitted": 0,
-        "messages_unconfirmed": connection.after_flush.count,
-        "prefetch_count": connection.window_max,
-        "global_prefetch_count": 0,
-        "state": connection.state,
-    }
+class MqttChannelRow(ChannelRow):
+    """The channel of a connection that is logged in."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: MqttConnection) -> None:
+        super().__init__(connection.connection_row(), connection.logged_in)
+        self._connection = connection
+
+    @Column
+    def consumer_count(self) -> int:
+        """How many queues it consumes from."""
+        return self._connection.consumer_count
+
+    @Column
+    def messages_unacknowledged(self) -> int:
+        """Messages that were delivered and aren't settled."""
+        return len(self._connection.session.outgoing)
+
+    @Column
+    def messages_unconfirmed(self) -> int:
+        """Publishes whose acknowledgement waits for the disk."""
+        return self._connection.after_flush.count
+
+    @Column
+    def prefetch_count(self) -> int:
+        """The client's receive maximum, or the broker's limit."""
+        return self._connection.window_max
+
+    @Column
+    def state(self) -> str:
+        """As of the connection."""
+        return self._connection.state

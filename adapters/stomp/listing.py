@@ -4,53 +4,84 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from warren.adapters.session.rows import describe_transport, listed_protocol
+from warren.core.administration.listing.channels import ChannelRow
+from warren.core.administration.listing.column import Column
+from warren.core.administration.listing.connections import ConnectionRow
 
 if TYPE_CHECKING:
     from warren.adapters.stomp.session import StompSession
 
 
-def describe_connection(session: StompSession) -> dict[str, object]:
-    """One row of list_connections."""
-    transport = session.transport
-    client = session.client
-    return {
-        "pid": session.name,
-        "name": session.name,
-        "user_provided_name": "",
-        **describe_transport(transport),
-        "state": "blocked" if session.held_back else session.state,
-        "channels": 1 if client else 0,
-        "protocol": listed_protocol(client.protocol if client else "STOMP", transport),
-        "auth_mechanism": session.mechanism,
-        "user": client.user.name if client else "",
-        "vhost": client.vhost.name if client else "",
-        "timeout": session.heartbeat_ms // 1000,
-        "frame_max": session.settings.frame_bytes_max,
-        "channel_max": 1,
-        "client_properties": {},
-        "connected_at": session.connected_at_ms,
-    }
+class StompConnectionRow(ConnectionRow):
+    """The connection of a session."""
+
+    __slots__ = ("_session",)
+
+    def __init__(self, session: StompSession) -> None:
+        super().__init__(session.broker, session, session.transport, session.client, session.connected_at_ms)
+        self._session = session
+
+    @property
+    def protocol_name(self) -> str:
+        """See ConnectionRow.protocol_name."""
+        return self.client.protocol if self.client else "STOMP"
+
+    @Column
+    def state(self) -> str:
+        """connecting, running, blocked, closing..."""
+        return "blocked" if self._session.held_back else self._session.state
+
+    @Column
+    def auth_mechanism(self) -> str:
+        """How the client logged in."""
+        return self._session.mechanism
+
+    @Column
+    def timeout(self) -> int:
+        """The heart-beat interval in seconds, 0 for none."""
+        return self._session.heartbeat_ms // 1000
+
+    @Column
+    def frame_max(self) -> int:
+        """The largest frame in bytes."""
+        return self._session.settings.frame_bytes_max
 
 
-def describe_channel(session: StompSession) -> dict[str, object]:
-    """One row of list_channels, for a session that is logged in."""
-    client = session.logged_in
-    return {
-        "pid": session.channel_name,
-        "connection": session.name,
-        "name": session.channel_name,
-        "number": 1,
-        "user": client.user.name,
-        "vhost": client.vhost.name,
-        "transactional": bool(session.transactions),
-        "confirm": True,
-        "consumer_count": len(session.subscriptions),
-        "messages_unacknowledged": len(session.unacked),
-        "messages_uncommitted": sum(len(actions) for actions in session.transactions.values()),
-        "acks_uncommitted": 0,
-        "messages_unconfirmed": session.receipts.waiting,
-        "prefetch_count": 0,
-        "global_prefetch_count": 0,
-        "state": session.state,
-    }
+class StompChannelRow(ChannelRow):
+    """The channel of a session that is logged in."""
+
+    __slots__ = ("_session",)
+
+    def __init__(self, session: StompSession) -> None:
+        super().__init__(session.connection_row(), session.logged_in)
+        self._session = session
+
+    @Column
+    def transactional(self) -> bool:
+        """Whether a transaction is open."""
+        return bool(self._session.transactions)
+
+    @Column
+    def consumer_count(self) -> int:
+        """How many subscriptions it has."""
+        return len(self._session.subscriptions)
+
+    @Column
+    def messages_unacknowledged(self) -> int:
+        """Messages that were delivered and aren't settled."""
+        return len(self._session.unacked)
+
+    @Column
+    def messages_uncommitted(self) -> int:
+        """Frames in transactions that are open."""
+        return sum(len(actions) for actions in self._session.transactions.values())
+
+    @Column
+    def messages_unconfirmed(self) -> int:
+        """Receipts that wait."""
+        return self._session.receipts.waiting
+
+    @Column
+    def state(self) -> str:
+        """As of the connection."""
+        return self._session.state

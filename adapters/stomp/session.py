@@ -35,7 +35,7 @@ from warren.adapters.stomp.connecting import VERSIONS_TEXT
 from warren.adapters.stomp.friendly import help_text, hint
 from warren.adapters.stomp.heartbeat import Heartbeat
 from warren.adapters.stomp.held_frames import has_to_wait, held_frames
-from warren.adapters.stomp.listing import describe_channel, describe_connection
+from warren.adapters.stomp.listing import StompChannelRow, StompConnectionRow
 from warren.adapters.stomp.receipts import Receipts
 from warren.adapters.stomp.replies import Replies
 from warren.adapters.stomp.sending import KNOWN_HEAD_BYTES_MAX, KNOWN_SENDS_MAX, KnownSend, is_always_alike
@@ -433,13 +433,13 @@ class StompSession:
 
     # Listings
 
-    def describe(self) -> dict[str, object]:
-        """The columns of list_connections."""
-        return describe_connection(self)
+    def connection_row(self) -> StompConnectionRow:
+        """Its row in list_connections."""
+        return StompConnectionRow(self)
 
-    def describe_channels(self) -> list[dict[str, object]]:
-        """The columns of list_channels: a session is one."""
-        return [describe_channel(self)] if self.client is not None else []
+    def channel_rows(self) -> list[StompChannelRow]:
+        """Its row in list_channels: a session is one channel."""
+        return [StompChannelRow(self)] if self.client is not None else []
 
     def ack_holders(self) -> Iterable[StompSession]:
         """Itself: a session keeps its own deliveries."""

@@ -208,29 +208,23 @@ class Users:
         self.version += 1
         self.on_change()
 
-    def list_users(self) -> list[dict[str, object]]:
-        """Rows of user and tags (F.8)."""
-        return [{"user": user.name, "tags": sorted(user.tags)} for user in self]
+    def permissions_in(self, vhost: str) -> list[tuple[str, Permission]]:
+        """(user, permission) of everyone who may open the vhost."""
+        return self._permissions.in_vhost(vhost)
 
-    def list_permissions(self, vhost: str) -> list[dict[str, object]]:
-        """Rows of user, configure, write and read (F.8)."""
-        return [{"user": user, **found._asdict()} for user, found in self._permissions.in_vhost(vhost)]
+    def topic_permissions_in(self, vhost: str) -> list[tuple[str, str, TopicPermission]]:
+        """(user, exchange, permission) of every row in the vhost."""
+        return self._topic_permissions.in_vhost(vhost)
 
-    def list_user_permissions(self, user: str) -> list[dict[str, object]]:
-        """Rows of vhost, configure, write and read (F.8)."""
+    def permissions_of(self, user: str) -> list[tuple[str, Permission]]:
+        """(vhost, permission) for every vhost that the user may open; NotFound for an unknown user."""
         self._accounts.get(user)
-        return [{"vhost": vhost, **found._asdict()} for vhost, found in self._permissions.of_user(user)]
+        return self._permissions.of_user(user)
 
-    def list_topic_permissions(self, vhost: str) -> list[dict[str, object]]:
-        """Rows of user, exchange, write and read (F.8)."""
-        found = self._topic_permissions.in_vhost(vhost)
-        return [{"user": user, "exchange": exchange, **row._asdict()} for user, exchange, row in found]
-
-    def list_user_topic_permissions(self, user: str) -> list[dict[str, object]]:
-        """Rows of vhost, exchange, write and read (F.8)."""
+    def topic_permissions_of(self, user: str) -> list[tuple[str, str, TopicPermission]]:
+        """(vhost, exchange, permission) of every row of the user; NotFound for an unknown user."""
         self._accounts.get(user)
-        found = self._topic_permissions.of_user(user)
-        return [{"vhost": vhost, "exchange": exchange, **row._asdict()} for vhost, exchange, row in found]
+        return self._topic_permissions.of_user(user)
 
 
 def load_users(store: DefinitionStore, loopback_users: frozenset[str] = DEFAULT_LOOPBACK_USERS) -> Users:

@@ -9,9 +9,9 @@ is remembered by the session, which gives it back by `acknowledge`, `discard` or
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, ClassVar, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
 from warren.core.errors import ResourceLocked
 from warren.core.messages.field_table import EMPTY_TABLE_RAW
@@ -74,6 +74,10 @@ class Queue(ABC):
 
     hides_dollar_topics: ClassVar[bool] = False
     """True for a type whose topic patterns don't match topics that begin with `$` by a wildcard (MQTT-4.7.2-1)."""
+
+    columns: ClassVar[Mapping[str, Callable[[Any], object]]] = {}
+    """What listings show of queues of this type beside the common columns, or instead of one of the same name: the
+    column's name, and a function of the queue that computes it."""
 
     equivalent_arguments: ClassVar[tuple[str, ...]] = ()
     """Arguments that a redeclaration must repeat; others don't count."""

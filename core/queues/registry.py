@@ -35,6 +35,11 @@ def queue_types() -> list[str]:
     return sorted(_types.keys() - _internal)
 
 
+def queue_columns() -> list[str]:
+    """The columns that some queue types show in listings and others don't."""
+    return [name for each in _types.values() for name in each.columns]
+
+
 def queue_class(description: str, arguments: Mapping[str, FieldValue], *, internal: bool = True) -> type[Queue]:
     """The class that the arguments ask for; PreconditionFailed (406) names the known ones.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from warren.gateway.control import exit_codes as codes
 
 if TYPE_CHECKING:
+    from warren.core.administration.listing.connections import ConnectionRow
     from warren.core.broker import Broker
     from warren.core.routing.vhost import VirtualHost
     from warren.gateway.configuration.load import Config
@@ -51,8 +52,8 @@ class ControlledServer(Protocol):
     def request_stop(self) -> None:
         """Let the process end in order; returns at once."""
 
-    def close_connections(self, match: Callable[[Row], bool], reason: str) -> int:
-        """Close connections whose row of `inspect("connections", None)` matches, with 320; how many those were."""
+    def close_connections(self, match: Callable[[ConnectionRow], bool], reason: str) -> int:
+        """Close connections whose row of list_connections matches, with 320; how many those were."""
 
     def changed(self) -> None:
         """Something was changed from outside a client's batch: end the batch (dispatch, send, commit)."""

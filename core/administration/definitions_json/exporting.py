@@ -129,13 +129,13 @@ def _vhost(vhost: VirtualHost) -> Item:
 
 
 def _permissions(broker: Broker, vhost: str) -> Iterator[Item]:
-    for row in broker.users.list_permissions(vhost):
-        yield {"vhost": vhost, **{key: str(value) for key, value in row.items()}}
+    for user, found in broker.users.permissions_in(vhost):
+        yield {"vhost": vhost, "user": user, **found._asdict()}
 
 
 def _topic_permissions(broker: Broker, vhost: str) -> Iterator[Item]:
-    for row in broker.users.list_topic_permissions(vhost):
-        yield {"vhost": vhost, **{key: str(value) for key, value in row.items()}}
+    for user, exchange, found in broker.users.topic_permissions_in(vhost):
+        yield {"vhost": vhost, "user": user, "exchange": exchange, **found._asdict()}
 
 
 def _parameters(broker: Broker, vhost: VirtualHost) -> Iterator[Item]:

@@ -51,6 +51,7 @@ from warren.core.queues.backlog import (
 from warren.core.queues.base import Admission, Queue
 from warren.core.queues.classic import contents, governed, restart
 from warren.core.queues.classic.bounds import Bounds, exceeds
+from warren.core.queues.classic.columns import COLUMNS
 from warren.core.queues.classic.consumer_ring import ConsumerRing
 from warren.core.queues.classic.expiry import Disuse, MessageExpiry
 from warren.core.queues.classic.returns import Returns
@@ -96,6 +97,8 @@ class ClassicQueue(Queue):
     )
 
     type_name = "classic"
+
+    columns = COLUMNS
 
     equivalent_arguments: ClassVar[tuple[str, ...]] = (*COMMON_ARGUMENTS, *CLASSIC_ARGUMENTS)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from warren.core.administration.listing.selecting import Query, equals, select
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.target import (
     Answer,
@@ -26,37 +27,43 @@ def _listing(word: str, listing: Listing) -> Handler:
         except ValueError as error:
             raise RefusedError(str(error), codes.USAGE) from None
         vhost = existing_vhost(control, request.vhost).name if in_vhost else None
-        return table(columns, control.server.broker.inspect(listing.what, vhost))
+        query = Query(listing.what, None if vhost is None else (vhost,), columns)
+        return table(columns, select(control.server.broker, query).finish().rows)
 
     return answer
 
 
 def _users(control: Control, request: Request) -> Answer:
-    return table(("user", "tags"), control.server.broker.users.list_users())
+    return table(("user", "tags"), control.server.broker.inspect("users", None))
 
 
 def _permissions(control: Control, request: Request) -> Answer:
     vhost = existing_vhost(control, request.vhost).name
     columns = ("user", "configure", "write", "read")
-    return table(columns, control.server.broker.users.list_permissions(vhost))
+    return table(columns, control.server.broker.inspect("permissions", vhost))
 
 
 def _user_permissions(control: Control, request: Request) -> Answer:
     user = existing_user(control, request.arguments[0])
     columns = ("vhost", "configure", "write", "read")
-    return table(columns, control.server.broker.users.list_user_permissions(user))
+    return table(columns, _of_user(control, "permissions", user))
 
 
 def _topic_permissions(control: Control, request: Request) -> Answer:
     vhost = existing_vhost(control, request.vhost).name
     columns = ("user", "exchange", "write", "read")
-    return table(columns, control.server.broker.users.list_topic_permissions(vhost))
+    return table(columns, control.server.broker.inspect("topic_permissions", vhost))
 
 
 def _user_topic_permissions(control: Control, request: Request) -> Answer:
     user = existing_user(control, request.arguments[0])
     columns = ("vhost", "exchange", "write", "read")
-    return table(columns, control.server.broker.users.list_user_topic_permissions(user))
+    return table(columns, _of_user(control, "topic_permissions", user))
+
+
+def _of_user(control: Control, what: str, user: str) -> list[dict[str, object]]:
+    query = Query(what, conditions=[equals("user", user)])
+    return select(control.server.broker, query).finish().rows
 
 
 HANDLERS: dict[str, Handler] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from warren.core.administration.listing.connections import ConnectionRow
 from warren.core.declaring.queues import remove_queue
 from warren.core.queues.base import Queue
 from warren.core.routing.vhost import VirtualHost
@@ -12,7 +13,6 @@ from warren.gateway.control.target import (
     Handler,
     RefusedError,
     Request,
-    Row,
     done,
     existing_vhost,
 )
@@ -63,8 +63,8 @@ def _queue(control: Control, request: Request) -> tuple[VirtualHost, Queue]:
 def _close_connection(control: Control, request: Request) -> Answer:
     wanted, *reason = request.arguments
 
-    def match(row: Row) -> bool:
-        return wanted in (row.get("pid"), row.get("name"))
+    def match(row: ConnectionRow) -> bool:
+        return wanted in (row.pid, row.name)
 
     if not control.server.close_connections(match, " ".join(reason) or DEFAULT_REASON):
         raise RefusedError(
@@ -77,8 +77,8 @@ def _close_connection(control: Control, request: Request) -> Answer:
 def _close_all_connections(control: Control, request: Request) -> Answer:
     vhost = existing_vhost(control, request.vhost).name if request.options.get("vhost") else None
 
-    def match(row: Row) -> bool:
-        return vhost is None or row.get("vhost") == vhost
+    def match(row: ConnectionRow) -> bool:
+        return vhost is None or row.vhost == vhost
 
     count = control.server.close_connections(match, " ".join(request.arguments) or DEFAULT_REASON)
     return done(f"Closed {count} connections")

@@ -76,7 +76,7 @@ def test_after_a_hard_error_only_closing_counts(broker: SimulatedBroker, client:
     client.send(1, methods.BasicQos(1, 1, False))
     close = client.expect(methods.ConnectionClose, 0)
     assert (close.reply_code, close.class_id, close.method_id) == (540, 60, 10)
-    assert client.connection.describe()["state"] == "closing"
+    assert client.connection.connection_row().state == "closing"
     for _ in range(2):
         client.publish("q", b"ignored")
     client.send(1, methods.QueueDeclare(queue="ignored"))

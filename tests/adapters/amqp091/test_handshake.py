@@ -66,9 +66,9 @@ def test_a_whole_handshake(broker: SimulatedBroker) -> None:
     assert client.take() == []
     client.send(0, methods.ConnectionOpen("/"))
     client.expect(methods.ConnectionOpenOk, 0)
-    row = client.connection.describe()
-    assert (row["state"], row["channel_max"], row["frame_max"]) == ("running", 7, 5000)
-    assert (row["user"], row["vhost"], row["user_provided_name"]) == ("guest", "/", "tester")
+    row = client.connection.connection_row()
+    assert (row.state, row.channel_max, row.frame_max) == ("running", 7, 5000)
+    assert (row.user, row.vhost, row.user_provided_name) == ("guest", "/", "tester")
     assert broker.timers == 0, "nothing waits for a handshake that is through"
 
 

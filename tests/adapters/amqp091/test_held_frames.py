@@ -50,14 +50,14 @@ def test_only_a_publisher_hears_of_an_alarm(broker: SimulatedBroker, client: Sim
     client.publish("q", b"3")
     assert client.take() == [], "told once"
     assert broker.queue("q").ready_count == 0
-    assert client.connection.describe()["state"] == "blocked"
+    assert client.connection.connection_row().state == "blocked"
     block(broker, raised=False)
     assert client.take() == [], "the disk is still low"
     block(broker, "disk", raised=False)
     assert client.take_methods() == [methods.ConnectionUnblocked()]
     assert quiet.take() == []
     assert bodies(broker) == [b"1", b"2", b"3"]
-    assert client.connection.describe()["state"] == "running"
+    assert client.connection.connection_row().state == "running"
 
 
 def test_a_client_that_cannot_hear_it_is_not_told(broker: SimulatedBroker) -> None:

@@ -150,7 +150,7 @@ def test_listings_tell(connect: Connect, simulated: SimulatedBroker, subprotocol
     client.upgrade(subprotocols=[subprotocol])
     client.send(frame(0x82, login))
     (session,) = simulated.broker.sessions
-    assert session.describe()["protocol"] == name
+    assert session.connection_row().protocol == name
 
 
 @pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536, 300_000])

@@ -208,7 +208,7 @@ def client(connect: Connect, simulated: SimulatedBroker) -> WebSocketClient:
 
 def user_of(simulated: SimulatedBroker) -> object:
     (session,) = simulated.broker.sessions
-    return session.describe()["user"]
+    return session.connection_row().user
 
 
 @pytest.mark.parametrize("login", [b"", b"login:nobody\npasscode:x\n"])

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from tests.core.access.listed import (
+    list_permissions,
+    list_topic_permissions,
+    list_user_permissions,
+    list_user_topic_permissions,
+    list_users,
+)
 from warren.core.access.defaults import seed_defaults
 from warren.core.access.passwords import MD5, SHA256
 from warren.core.access.users import LoginRefused, Users, load_users
@@ -121,10 +128,10 @@ def test_names_that_are_taken_blank_or_missing(users: Users) -> None:
         lambda: users.set_tags("bob", []),
         lambda: users.set_permissions("bob", "/", "", "", ""),
         lambda: users.clear_permissions("bob", "/"),
-        lambda: users.list_user_permissions("bob"),
+        lambda: list_user_permissions(users, "bob"),
         lambda: users.set_topic_permissions("bob", "/", "amq.topic", "", ""),
         lambda: users.clear_topic_permissions("bob", "/"),
-        lambda: users.list_user_topic_permissions("bob"),
+        lambda: list_user_topic_permissions(users, "bob"),
     ):
         with pytest.raises(NotFound, match="user 'bob' does not exist"):
             call()
@@ -142,16 +149,16 @@ def test_deleting_a_user_takes_its_permissions_along(users: Users, store: Memory
     assert len(users) == 1
     assert not any("alice" in name for _, _, name, _ in store.load())
     users.add_user("alice", "secret")
-    assert users.list_user_permissions("alice") == []
-    assert users.list_user_topic_permissions("alice") == []
-    assert len(users.list_user_permissions("bob")) == 2
+    assert list_user_permissions(users, "alice") == []
+    assert list_user_topic_permissions(users, "alice") == []
+    assert len(list_user_permissions(users, "bob")) == 2
 
 
 def test_list_users(users: Users) -> None:
     users.add_user("bob", "secret", ["monitoring", "administrator"])
     users.add_user("alice", "secret")
     users.set_tags("alice", ["policymaker"])
-    assert users.list_users() == [
+    assert list_users(users) == [
         {"user": "bob", "tags": ["administrator", "monitoring"]},
         {"user": "alice", "tags": ["policymaker"]},
     ]
@@ -168,9 +175,9 @@ def test_everything_is_found_again_in_the_store(users: Users, store: MemoryDefin
     store.put("queue", "/", "a kind of others", {})
     again = load_users(store)
     assert list(again) == list(users)
-    assert again.list_permissions("/") == users.list_permissions("/") != []
-    assert again.list_permissions("v") == users.list_permissions("v") != []
-    assert again.list_topic_permissions("/") == users.list_topic_permissions("/") != []
+    assert list_permissions(again, "/") == list_permissions(users, "/") != []
+    assert list_permissions(again, "v") == list_permissions(users, "v") != []
+    assert list_topic_permissions(again, "/") == list_topic_permissions(users, "/") != []
     assert again.authenticate("alice", "secret", False) == users["alice"]
 
 
@@ -193,8 +200,8 @@ def test_a_blank_store_gets_a_default_administrator_once(store: MemoryDefinition
     users = load_users(store)
     assert seed_defaults(store, users, "guest", "guest")
     users.authenticate("guest", "guest", is_loopback=True)
-    assert users.list_users() == [{"user": "guest", "tags": ["administrator"]}]
-    assert users.list_permissions("/") == [{"user": "guest", "configure": ".*", "write": ".*", "read": ".*"}]
+    assert list_users(users) == [{"user": "guest", "tags": ["administrator"]}]
+    assert list_permissions(users, "/") == [{"user": "guest", "configure": ".*", "write": ".*", "read": ".*"}]
     assert not seed_defaults(store, load_users(store), "guest", "other")
     load_users(store).authenticate("guest", "guest", is_loopback=True)
 

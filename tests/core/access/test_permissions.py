@@ -6,6 +6,12 @@ import itertools
 
 import pytest
 
+from tests.core.access.listed import (
+    list_permissions,
+    list_topic_permissions,
+    list_user_permissions,
+    list_user_topic_permissions,
+)
 from warren.core.access.permissions import ANSWERS_MAX, ResourceKind, Verb
 from warren.core.access.users import Users, load_users
 from warren.core.errors import AccessRefused, PreconditionFailed, Scope
@@ -182,15 +188,15 @@ def test_lists_of_permissions(alice: Users) -> None:
     alice.set_permissions("alice", "/", "^a", "^b", "^c")
     alice.set_permissions("alice", "v", "", "", ".*")
     alice.set_permissions("bob", "v", "1", "2", "3")
-    assert alice.list_permissions("v") == [
+    assert list_permissions(alice, "v") == [
         {"user": "alice", "configure": "", "write": "", "read": ".*"},
         {"user": "bob", "configure": "1", "write": "2", "read": "3"},
     ]
-    assert alice.list_user_permissions("alice") == [
+    assert list_user_permissions(alice, "alice") == [
         {"vhost": "/", "configure": "^a", "write": "^b", "read": "^c"},
         {"vhost": "v", "configure": "", "write": "", "read": ".*"},
     ]
-    assert alice.list_permissions("none") == []
+    assert list_permissions(alice, "none") == []
 
 
 def test_forgetting_a_vhost_takes_its_rows_out_of_the_store(alice: Users, store: MemoryDefinitionStore) -> None:
@@ -200,8 +206,8 @@ def test_forgetting_a_vhost_takes_its_rows_out_of_the_store(alice: Users, store:
         alice.set_topic_permissions(user, vhost, "amq.topic", "", "")
     alice.forget_vhost("v")
     again = load_users(store)
-    assert (again.list_permissions("v"), again.list_topic_permissions("v")) == ([], [])
-    assert (len(again.list_permissions("/")), len(again.list_topic_permissions("/"))) == (2, 2)
+    assert (list_permissions(again, "v"), list_topic_permissions(again, "v")) == ([], [])
+    assert (len(list_permissions(again, "/")), len(list_topic_permissions(again, "/"))) == (2, 2)
 
 
 def test_without_a_topic_permission_every_key_is_allowed(alice: Users) -> None:
@@ -238,7 +244,7 @@ def test_lists_and_clearing_of_topic_permissions(alice: Users) -> None:
         alice.set_topic_permissions("alice", "/", exchange, "^w", "^r")
     alice.set_topic_permissions("alice", "v", "one", "", "")
     row = {"write": "^w", "read": "^r"}
-    assert alice.list_topic_permissions("/") == [
+    assert list_topic_permissions(alice, "/") == [
         {"user": "alice", "exchange": "one", **row},
         {"user": "alice", "exchange": "two", **row},
     ]
@@ -247,6 +253,6 @@ def test_lists_and_clearing_of_topic_permissions(alice: Users) -> None:
     assert allows_topic(alice, "x", exchange="one")
     assert not allows_topic(alice, "x", exchange="two")
     assert alice.clear_topic_permissions("alice", "/")
-    assert alice.list_user_topic_permissions("alice") == [{"vhost": "v", "exchange": "one", "write": "", "read": ""}]
+    assert list_user_topic_permissions(alice, "alice") == [{"vhost": "v", "exchange": "one", "write": "", "read": ""}]
     with pytest.raises(PreconditionFailed, match="invalid regular expression"):
         alice.set_topic_permissions("alice", "/", "one", "", "(")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.core.access.listed import list_permissions
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import PERSISTENT, Event, SimulatedClient
 from warren.adapters.amqp091.codec import methods
@@ -181,7 +182,7 @@ def test_users_and_permissions_come_back(broker: SimulatedBroker) -> None:
     users = broker.broker.users
     assert users.authenticate("tester", "secret", True).tags == {"monitoring"}
     assert users.may_access_vhost("tester", "/")
-    assert len(users.list_permissions("/")) == 2
+    assert len(list_permissions(users, "/")) == 2
 
 
 def test_defaults_are_for_blank_stores_alone(broker: SimulatedBroker) -> None:

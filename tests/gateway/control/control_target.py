@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import trio
 
 from warren.core.access.users import Users
+from warren.core.administration.listing.channels import ChannelRow
+from warren.core.administration.listing.column import Column
+from warren.core.administration.listing.connections import ConnectionRow
 from warren.core.broker import Broker
 from warren.core.messages.address import Address
 from warren.core.messages.message import Message
@@ -21,25 +24,64 @@ from warren.core.storage.definitions.memory import MemoryDefinitionStore
 from warren.core.storage.memory import MemoryEngine
 from warren.gateway.configuration.load import Config
 from warren.gateway.control.server import serve_control
-from warren.gateway.control.target import Control, Row
+from warren.gateway.control.target import Control
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from warren.core.clients.transport import Transport
+
+
+class TargetRow(ConnectionRow):
+    """What listings show of a TargetSession."""
+
+    __slots__ = ("target",)
+
+    def __init__(self, target: TargetSession) -> None:
+        super().__init__(target.broker, target, cast("Transport", None), None, 0)
+        self.target = target
+
+    @Column
+    def pid(self) -> str:
+        if self.target.pid == "broken":
+            raise LookupError("a bug in a session")
+        return self.target.pid
+
+    @Column
+    def name(self) -> str:
+        return self.target.name
+
+    @Column
+    def vhost(self) -> str:
+        return self.target.vhost
+
+    @Column
+    def user(self) -> str:
+        return "guest"
+
+    @Column
+    def peer_host(self) -> str:
+        return "127.0.0.1"
+
+    @Column
+    def peer_port(self) -> int:
+        return 4711
 
 
 class TargetSession:
     """A connection as the broker knows it: its row, and how it was closed."""
 
-    def __init__(self, pid: str, name: str, vhost: str) -> None:
-        self.row: dict[str, object] = {"pid": pid, "name": name, "vhost": vhost, "user": "guest"}
+    def __init__(self, broker: Broker, pid: str, name: str, vhost: str) -> None:
+        self.broker = broker
+        self.pid = pid
+        self.name = name
+        self.vhost = vhost
         self.closed_for: list[str] = []
 
-    def describe(self) -> dict[str, object]:
-        if self.row["pid"] == "broken":
-            raise LookupError("a bug in a session")
-        return self.row
+    def connection_row(self) -> ConnectionRow:
+        return TargetRow(self)
 
-    def describe_channels(self) -> list[dict[str, object]]:
+    def channel_rows(self) -> list[ChannelRow]:
         return []
 
     def ack_holders(self) -> list[AckHolder]:
@@ -86,8 +128,8 @@ class TargetServer:
     def request_stop(self) -> None:
         self.stopped.set()
 
-    def close_connections(self, match: Callable[[Row], bool], reason: str) -> int:
-        matching = [session for session in self.broker.sessions if match(session.describe())]
+    def close_connections(self, match: Callable[[ConnectionRow], bool], reason: str) -> int:
+        matching = [session for session in self.broker.sessions if match(session.connection_row())]
         for session in matching:
             session.force_close(reason)
         return len(matching)
@@ -98,7 +140,7 @@ class TargetServer:
 
     def connect(self, pid: str, name: str = "", vhost: str = "/") -> TargetSession:
         """Add a connection."""
-        session = TargetSession(pid, name, vhost)
+        session = TargetSession(self.broker, pid, name, vhost)
         self.broker.sessions[session] = None
         return session
 

@@ -72,7 +72,7 @@ async def test_columns(warren: Asker) -> None:
 
 async def test_listings_of_everything(warren: Asker) -> None:
     warren.server.connect("<1>", "a -> b", "other")
-    assert await warren.rows("list_connections") == [["guest", None, None, None]]
+    assert await warren.rows("list_connections") == [["guest", "127.0.0.1", 4711, ""]]
     assert await warren.rows("list_connections", "pid", "vhost") == [["<1>", "other"]]
     assert await warren.rows("list_vhosts") == [["/"], ["other"]]
     assert ["amq.topic", "topic"] in await warren.rows("list_exchanges")
@@ -134,8 +134,8 @@ async def test_permissions(warren: Asker) -> None:
     await warren.do("set_permissions", "guest", ".*", ".*", ".*")
     assert await warren.rows("list_permissions", vhost="other") == [["guest", "^a", "b", ""]]
     assert await warren.rows("list_user_permissions", "guest") == [
-        ["other", "^a", "b", ""],
         ["/", ".*", ".*", ".*"],
+        ["other", "^a", "b", ""],
     ]
     await warren.do("clear_permissions", "guest")
     assert await warren.rows("list_permissions") == []

@@ -127,7 +127,7 @@ async def test_a_bug_in_a_command_harms_nobody(tmp_path: Path, caplog: pytest.Lo
     async with control_target(tmp_path) as server:
         server.connect("broken")
         with caplog.at_level(logging.ERROR, "warren"), pytest.raises(CommandFailedError) as caught:
-            await trio.to_thread.run_sync(request, tmp_path, "list_connections")
+            await trio.to_thread.run_sync(request, tmp_path, "list_connections", ["pid"])
         assert (await trio.to_thread.run_sync(request, tmp_path, "ping"))["ok"] is True
     assert caught.value.exit_code == 70
     assert "a bug in the broker" in str(caught.value)

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from tests.core.access.listed import list_user_permissions
 from tests.core.administration.definitions_json.documents import FILES, document, exported, exported_vhost, read, small
 from tests.support.core_broker import core_broker
 from warren.core.administration.definitions_json.importing import import_definitions
@@ -132,7 +133,7 @@ def test_what_exists_is_kept_or_replaced(broker: Broker) -> None:
     assert broker.vhosts["v"].queues["q"].policy == "p"
     assert broker.vhosts["v"].metadata == {"description": "before", "tags": ["t"]}
     assert (broker.users["ann"].tags, broker.users["ann"].limits) == (frozenset({"monitoring"}), {"max-channels": 1})
-    assert broker.users.list_user_permissions("ann") == [
+    assert list_user_permissions(broker.users, "ann") == [
         {"vhost": "/", "configure": ".*", "write": ".*", "read": ".*"},
         {"vhost": "v", "configure": "a", "write": "b", "read": "c"},
     ]

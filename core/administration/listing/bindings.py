@@ -1,0 +1,131 @@
+"""Bindings, as list_bindings and the management API show them, which name the ends differently (spec F.3, F.8).
+
+Every queue is bound to the default exchange by its own name; these bindings are listed and are no objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from warren.core.administration.listing.column import Column, Row
+from warren.core.administration.listing.kind import Kind, Vhosts, vhosts_among
+from warren.core.exchanges.binding import Binding
+from warren.core.routing.vhost import DEFAULT_EXCHANGE
+
+if TYPE_CHECKING:
+    from warren.core.broker import Broker
+    from warren.core.exchanges.base import Exchange
+    from warren.core.queues.base import Queue
+    from warren.core.routing.vhost import VirtualHost
+
+
+class BindingRow(Row):
+    """One binding."""
+
+    __slots__ = ("binding", "exchange", "in_vhost")
+
+    def __init__(self, in_vhost: VirtualHost, exchange: Exchange, binding: Binding) -> None:
+        self.in_vhost = in_vhost
+        self.exchange: Exchange | None = exchange
+        self.binding = binding
+
+    @property
+    def exists(self) -> bool:
+        """See Row.exists."""
+        exchange = self.exchange
+        if exchange is None or self.in_vhost.exchanges.get(exchange.name) is not exchange:
+            return False
+        return exchange.get(self.binding.key) is self.binding
+
+    @Column
+    def vhost(self) -> str:
+        """The virtual host it is in."""
+        return self.in_vhost.name
+
+    @Column
+    def source_name(self) -> str:
+        """The exchange that messages come from."""
+        return self.binding.source
+
+    @Column
+    def source_kind(self) -> str:
+        """What that is: always an exchange."""
+        return "exchange"
+
+    @Column
+    def destination_name(self) -> str:
+        """Where messages go."""
+        return self.binding.target.name
+
+    @Column
+    def destination_kind(self) -> str:
+        """What that is: queue or exchange."""
+        return self.binding.target.kind
+
+    @Column
+    def routing_key(self) -> str:
+        """The key, or pattern of keys."""
+        return self.binding.routing_key
+
+    @Column
+    def arguments(self) -> Mapping[str, object]:
+        """What it was bound with."""
+        return dict(self.binding.arguments)
+
+    @Column
+    def source(self) -> str:
+        """The management API's name of source_name."""
+        return self.binding.source
+
+    @Column
+    def destination(self) -> str:
+        """The management API's name of destination_name."""
+        return self.binding.target.name
+
+    @Column
+    def destination_type(self) -> str:
+        """The management API's name of destination_kind."""
+        return self.binding.target.kind
+
+    @Column
+    def properties_key(self) -> str:
+        """What tells it from others between the same two ends, in addresses of the management API (spec F.2)."""
+        return self.binding.properties_key
+
+
+class DefaultBindingRow(BindingRow):
+    """The binding of a queue to the default exchange."""
+
+    __slots__ = ("queue",)
+
+    def __init__(self, queue: Queue) -> None:
+        self.in_vhost = queue.vhost
+        self.exchange = None
+        self.queue = queue
+        self.binding = Binding(DEFAULT_EXCHANGE, queue, queue.name)
+
+    @property
+    def exists(self) -> bool:
+        """See Row.exists."""
+        return self.in_vhost.queues.get(self.queue.name) is self.queue
+
+
+def _rows(broker: Broker, vhosts: Vhosts) -> Iterator[BindingRow]:
+    for vhost in vhosts_among(broker, vhosts):
+        yield from map(DefaultBindingRow, list(vhost.queues.values()))
+        for exchange in list(vhost.exchanges.values()):
+            for binding in list(exchange.bindings):
+                yield BindingRow(vhost, exchange, binding)
+
+
+def _count(broker: Broker, vhosts: Vhosts) -> int:
+    return sum(
+        len(vhost.queues) + sum(len(exchange.bindings) for exchange in vhost.exchanges.values())
+        for vhost in vhosts_among(broker, vhosts)
+    )
+
+
+_SHOWN = ("source_name", "source_kind", "destination_name", "destination_kind", "routing_key", "arguments")
+
+BINDINGS = Kind("bindings", BindingRow, _rows, _count, shown=_SHOWN)

@@ -1,0 +1,113 @@
+"""The kinds of listings of one broker: those that Warren brings, and what plugins add."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from warren.core.administration.listing.bindings import BINDINGS
+from warren.core.administration.listing.channels import CHANNELS
+from warren.core.administration.listing.connections import CONNECTIONS
+from warren.core.administration.listing.consumers import CONSUMERS
+from warren.core.administration.listing.exchanges import EXCHANGES
+from warren.core.administration.listing.parameters import GLOBAL_PARAMETERS, PARAMETERS
+from warren.core.administration.listing.permissions import PERMISSIONS, TOPIC_PERMISSIONS
+from warren.core.administration.listing.policies import OPERATOR_POLICIES, POLICIES
+from warren.core.administration.listing.queues import QUEUES
+from warren.core.administration.listing.users import USERS
+from warren.core.administration.listing.vhosts import VHOSTS
+from warren.core.errors import PreconditionFailed
+from warren.core.queues.registry import queue_columns
+
+if TYPE_CHECKING:
+    from warren.core.administration.listing.column import Row
+    from warren.core.administration.listing.kind import Kind
+    from warren.core.administration.listing.selecting import Compute
+
+BUILT_IN = (
+    VHOSTS,
+    QUEUES,
+    EXCHANGES,
+    BINDINGS,
+    CONNECTIONS,
+    CHANNELS,
+    CONSUMERS,
+    USERS,
+    PERMISSIONS,
+    TOPIC_PERMISSIONS,
+    POLICIES,
+    OPERATOR_POLICIES,
+    PARAMETERS,
+    GLOBAL_PARAMETERS,
+)
+
+
+class Listings:
+    """The kinds of one broker by name, with columns that were added to them."""
+
+    __slots__ = ("_added", "_kinds")
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, Kind] = {kind.name: kind for kind in BUILT_IN}
+        self._added: dict[str, dict[str, Compute]] = {}
+
+    def register(self, kind: Kind) -> None:
+        """Offer another listing; ValueError when there is one of this name."""
+        if kind.name in self._kinds:
+            raise ValueError(f"there is a listing {kind.name!r} already")
+        self._kinds[kind.name] = kind
+
+    def unregister(self, name: str) -> None:
+        """Take a listing back that a plugin has registered; what was added to it goes with it."""
+        self._kinds.pop(name, None)
+        self._added.pop(name, None)
+
+    def add_column(self, what: str, name: str, compute: Callable[[Any], object]) -> None:
+        """Offer another column in a listing; ValueError when it has one of this name.
+
+        compute: gets the row, and through it the object: `row.queue`.
+        """
+        if name in self.column_names(what):
+            raise ValueError(f"the listing {what!r} has a column {name!r} already")
+        self._added.setdefault(what, {})[name] = compute
+
+    def remove_column(self, what: str, name: str) -> None:
+        """Take it back."""
+        self._added.get(what, {}).pop(name, None)
+
+    def kind(self, what: str) -> Kind:
+        """The kind of this name; KeyError when there is none."""
+        return self._kinds[what]
+
+    def names(self) -> list[str]:
+        """What can be listed."""
+        return list(self._kinds)
+
+    def column_names(self, what: str) -> list[str]:
+        """The columns that may be asked for, those without a value here last.  KeyError for an unknown kind."""
+        kind = self._kinds[what]
+        found = [*kind.row.columns, *_of_subclasses(kind.row)]
+        if kind is QUEUES:
+            found += queue_columns()
+        return list(dict.fromkeys([*found, *self._added.get(what, ()), *kind.unknown]))
+
+    def check_columns(self, what: str, names: Iterable[str]) -> None:
+        """Raise PreconditionFailed when one of the names is no column; the text names all that are."""
+        known = self.column_names(what)
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise PreconditionFailed(f"unknown column {', '.join(unknown)}; the columns are {' '.join(known)}")
+
+    def added_columns(self, what: str) -> Mapping[str, Compute]:
+        """Those that were added to a listing."""
+        return self._added.get(what, {})
+
+    def compute(self, what: str, column: str) -> Compute:
+        """The function that computes a known column of a row."""
+        added = self._added.get(what, {}).get(column)
+        return added if added is not None else lambda row: row.value(column)
+
+
+def _of_subclasses(row: type[Row]) -> list[str]:
+    """What more specific rows, those of one protocol for instance, know beside the common columns."""
+    return [name for each in row.__subclasses__() for name in (*each.columns, *_of_subclasses(each))]

@@ -1,0 +1,166 @@
+"""Queues, as list_queues shows them (spec F.3, F.8).
+
+What only some types know, such as how many messages are paged out, comes from the type (`Queue.columns`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from warren.core.administration.listing.column import Column, Row
+from warren.core.administration.listing.kind import Kind, Vhosts, vhosts_among
+
+if TYPE_CHECKING:
+    from warren.core.broker import Broker
+    from warren.core.queues.base import Queue
+
+
+class QueueRow(Row):
+    """One queue."""
+
+    __slots__ = ("queue",)
+
+    def __init__(self, queue: Queue) -> None:
+        self.queue = queue
+
+    @property
+    def exists(self) -> bool:
+        """See Row.exists."""
+        return self.queue.vhost.queues.get(self.queue.name) is self.queue
+
+    def value(self, name: str) -> object:
+        """See Row.value; what the queue's type has to say counts first."""
+        own = self.queue.columns.get(name)
+        return super().value(name) if own is None else own(self.queue)
+
+    def names(self) -> list[str]:
+        """See Row.names."""
+        return list({**self.columns, **self.queue.columns})
+
+    @Column
+    def vhost(self) -> str:
+        """The virtual host it is in."""
+        return self.queue.vhost.name
+
+    @Column
+    def name(self) -> str:
+        """Its name."""
+        return self.queue.name
+
+    @Column
+    def durable(self) -> bool:
+        """Whether it outlives a restart."""
+        return self.queue.durable
+
+    @Column
+    def auto_delete(self) -> bool:
+        """Whether it goes with its last consumer."""
+        return self.queue.auto_delete
+
+    @Column
+    def exclusive(self) -> bool:
+        """Whether it belongs to one connection."""
+        return self.queue.exclusive
+
+    @Column
+    def arguments(self) -> Mapping[str, object]:
+        """What it was declared with."""
+        return dict(self.queue.arguments)
+
+    @Column
+    def type(self) -> str:
+        """The queue type: classic, quorum..."""
+        return self.queue.type_name
+
+    @Column
+    def pid(self) -> str:
+        """RabbitMQ's process; here the name again."""
+        return self.queue.name
+
+    @Column
+    def owner_pid(self) -> str | None:
+        """The connection that an exclusive queue belongs to."""
+        return self.queue.owner.name if self.queue.owner else None
+
+    @Column
+    def messages(self) -> int:
+        """Ready and unacknowledged messages, and those on their way to a dead letter exchange."""
+        queue = self.queue
+        return queue.ready_count + queue.unacked_count + queue.untaken_count
+
+    @Column
+    def messages_ready(self) -> int:
+        """Messages that wait for a consumer."""
+        return self.queue.ready_count
+
+    @Column
+    def messages_unacknowledged(self) -> int:
+        """Messages that were delivered and aren't settled."""
+        return self.queue.unacked_count
+
+    @Column
+    def messages_dlx(self) -> int:
+        """Messages on their way to a dead letter exchange where nobody takes them yet."""
+        return self.queue.untaken_count
+
+    @Column
+    def consumers(self) -> int:
+        """How many consumers it has."""
+        return len(self.queue.consumers)
+
+    @Column
+    def state(self) -> str:
+        """Whether it works: running."""
+        return "running"
+
+    @Column
+    def policy(self) -> str | None:
+        """The policy that applies."""
+        return self.queue.policy
+
+    @Column
+    def operator_policy(self) -> str | None:
+        """The operator policy that applies."""
+        return self.queue.operator_policy
+
+    @Column
+    def effective_policy_definition(self) -> Mapping[str, object]:
+        """What both come to."""
+        return dict(self.queue.effective_policy)
+
+
+def _rows(broker: Broker, vhosts: Vhosts) -> Iterator[QueueRow]:
+    for vhost in vhosts_among(broker, vhosts):
+        yield from map(QueueRow, list(vhost.queues.values()))
+
+
+def _count(broker: Broker, vhosts: Vhosts) -> int:
+    return sum(len(vhost.queues) for vhost in vhosts_among(broker, vhosts))
+
+
+QUEUES = Kind(
+    "queues",
+    QueueRow,
+    _rows,
+    _count,
+    shown=("name", "messages"),
+    unknown=(
+        "messages_ready_ram",
+        "messages_unacknowledged_ram",
+        "messages_ram",
+        "messages_persistent",
+        "message_bytes",
+        "message_bytes_unacknowledged",
+        "message_bytes_ram",
+        "message_bytes_persistent",
+        "head_message_timestamp",
+        "disk_reads",
+        "disk_writes",
+        "consumer_utilisation",
+        "consumer_capacity",
+        "leader",
+        "members",
+        "online",
+    ),
+)

@@ -1,0 +1,227 @@
+"""Choosing rows and columns of a listing, without computing the rest.
+
+What a query costs, in columns computed
+---------------------------------------
+counting                 none
+filtering by a column    that column of every row
+sorting by a column      that column of every row that the filters let through
+showing columns          those, of the rows on the page
+
+The work goes in slices (`core.administration.steps`), and the broker changes in between.  A row is looked at again
+before its columns are computed: one whose object has gone is left out, so a page may have a row less than it could.
+What came into being after its place was passed isn't there yet.  Nothing is listed twice.
+
+Sorting goes in slices too: each slice sorts the rows it has found, and the page is taken from their merging, which
+goes no further than to the page's end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from heapq import merge
+from itertools import islice
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final
+
+from warren.core.administration.listing.kind import Vhosts
+from warren.core.administration.steps import SLICE_CELLS, Steps
+from warren.core.errors import PreconditionFailed
+
+if TYPE_CHECKING:
+    from warren.core.administration.listing.column import Row
+    from warren.core.administration.listing.kinds import Listings
+    from warren.core.broker import Broker
+
+Cells = dict[str, object]
+"""A row of the result: values by column."""
+
+Compute = Callable[["Row"], object]
+
+SortKey = tuple[int, object]
+_Keyed = tuple[SortKey, "Row"]
+
+_by_key = itemgetter(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a row must be like: `holds` is asked about the value of a column."""
+
+    column: str
+    holds: Callable[[object], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is asked of a listing.
+
+    what: the kind, such as `queues`.  vhosts: only what is in these; None for all.  columns: to be shown, in this
+    order; None for all that each object has.  conditions: all of them have to hold.  sort: the column to sort by; None
+    for the order in which things are kept.  offset, count: the page, in rows of the result; None for no end.
+    """
+
+    what: str
+    vhosts: Vhosts = None
+    columns: Sequence[str] | None = None
+    conditions: Sequence[Condition] = ()
+    sort: str | None = None
+    descending: bool = False
+    offset: int = 0
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """What a query found.  total_count: rows of the listing.  filtered_count: those of them that fit the conditions."""
+
+    rows: list[Cells]
+    total_count: int
+    filtered_count: int
+
+
+def select(broker: Broker, query: Query, *, slice_cells: int = SLICE_CELLS) -> Steps[Selected]:
+    """Answer a query, in slices that compute or look at about `slice_cells` values each.
+
+    Raises KeyError for an unknown kind, PreconditionFailed for an unknown column; ValueError for a page that is none.
+    """
+    if query.offset < 0 or (query.count is not None and query.count < 0):
+        raise ValueError("a page has no negative numbers")
+    named = [*(query.columns or ()), *(each.column for each in query.conditions)]
+    if query.sort is not None:
+        named.append(query.sort)
+    broker.listings.check_columns(query.what, named)
+    return Steps(_select(broker, query, slice_cells))
+
+
+def contains(column: str, text: str) -> Condition:
+    """The column's text contains `text`, in whatever case."""
+    lowered = text.lower()
+    return Condition(column, lambda value: lowered in _text(value).lower())
+
+
+def matches(column: str, pattern: str) -> Condition:
+    """The regular expression is found in the column's text; PreconditionFailed when it is none.
+
+    As with permissions (`core.access.patterns`), who may ask can write one that is slow to match.
+    """
+    try:
+        compiled = re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise PreconditionFailed(f"'{pattern}' is no regular expression: {error}") from None
+    return Condition(column, lambda value: compiled.search(_text(value)) is not None)
+
+
+def equals(column: str, wanted: object) -> Condition:
+    """The column holds this value."""
+    return Condition(column, lambda value: value == wanted)
+
+
+def sort_key(value: object) -> SortKey:
+    """An order for values of any sort: nothing, numbers, texts, and whatever else by its text."""
+    if value is None:
+        return _NOTHING
+    if isinstance(value, int | float):
+        return 1, value
+    return (2, value) if isinstance(value, str) else (3, str(value))
+
+
+_NOTHING: Final[SortKey] = (0, 0)
+
+
+def _select(broker: Broker, query: Query, slice_cells: int) -> Generator[None, None, Selected]:
+    listings = broker.listings
+    last = None if query.count is None else query.offset + query.count
+    found = _Found(listings, query, last)
+    cells = 0
+    cells_per_row = 1 + len(query.conditions) + (query.sort is not None)
+    for row in listings.kind(query.what).rows(broker, query.vhosts):
+        found.take(row)
+        cells += cells_per_row
+        if cells >= slice_cells:
+            found.end_slice()
+            cells = 0
+            yield
+    found.end_slice()
+    rows: list[Cells] = []
+    show = _showing(listings, query)
+    for position, row in enumerate(found.in_order(), found.first_position):
+        if position >= query.offset and row.exists:
+            shown = show(row)
+            rows.append(shown)
+            cells += len(shown)
+        cells += 1
+        if cells >= slice_cells:
+            cells = 0
+            yield
+    return Selected(rows, found.total_count, found.filtered_count)
+
+
+class _Found:
+    """The rows that fit, as far as the page may need them."""
+
+    def __init__(self, listings: Listings, query: Query, last: int | None) -> None:
+        self._conditions = [(listings.compute(query.what, each.column), each.holds) for each in query.conditions]
+        self._sort = listings.compute(query.what, query.sort) if query.sort is not None else None
+        self._descending = query.descending
+        self._offset = query.offset
+        self._last = last
+        self._rows: list[Row] = []
+        self._slice: list[_Keyed] = []
+        self._sorted_slices: list[list[_Keyed]] = []
+        self.total_count = 0
+        self.filtered_count = 0
+
+    @property
+    def first_position(self) -> int:
+        """The position, among all that fit, of the first row that `in_order` gives."""
+        return 0 if self._sort is not None else self._offset
+
+    def take(self, row: Row) -> None:
+        """Look at a row, which may have gone since the walk came to its neighbourhood."""
+        if not row.exists:
+            return
+        self.total_count += 1
+        for compute, holds in self._conditions:
+            if not holds(compute(row)):
+                return
+        position = self.filtered_count
+        self.filtered_count += 1
+        if self._sort is not None:
+            self._slice.append((sort_key(self._sort(row)), row))
+        elif position >= self._offset and (self._last is None or position < self._last):
+            self._rows.append(row)
+
+    def end_slice(self) -> None:
+        """Sort what this slice has found."""
+        if self._slice:
+            self._slice.sort(key=_by_key, reverse=self._descending)
+            self._sorted_slices.append(self._slice)
+            self._slice = []
+
+    def in_order(self) -> Iterator[Row]:
+        """The rows up to the page's end."""
+        if self._sort is None:
+            return iter(self._rows)
+        merged = merge(*self._sorted_slices, key=_by_key, reverse=self._descending)
+        return (row for _, row in islice(merged, self._last))
+
+
+def _showing(listings: Listings, query: Query) -> Callable[[Row], Cells]:
+    """How a row becomes cells."""
+    if query.columns is None:
+        added = listings.added_columns(query.what)
+
+        def show_all(row: Row) -> Cells:
+            cells = {name: row.value(name) for name in row.names()}
+            cells.update((name, compute(row)) for name, compute in added.items())
+            return cells
+
+        return show_all
+    chosen = [(name, listings.compute(query.what, name)) for name in query.columns]
+    return lambda row: {name: compute(row) for name, compute in chosen}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else "" if value is None else str(value)

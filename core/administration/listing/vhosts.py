@@ -1,0 +1,72 @@
+"""Virtual hosts, as list_vhosts shows them (spec F.3, F.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from warren.core.administration.listing.column import Column, Row
+from warren.core.administration.listing.kind import Kind, Vhosts, vhosts_among
+from warren.core.routing.vhost_metadata import DEFAULT_QUEUE_TYPE, DESCRIPTION, TAGS
+
+if TYPE_CHECKING:
+    from warren.core.broker import Broker
+    from warren.core.routing.vhost import VirtualHost
+
+TRACING = "tracing"
+"""Kept with the metadata, and shown apart from it."""
+
+
+class VhostRow(Row):
+    """One virtual host."""
+
+    __slots__ = ("vhost",)
+
+    def __init__(self, vhost: VirtualHost) -> None:
+        self.vhost = vhost
+
+    @property
+    def exists(self) -> bool:
+        """See Row.exists."""
+        return self.vhost.broker.vhosts.get(self.vhost.name) is self.vhost
+
+    @Column
+    def name(self) -> str:
+        """Its name."""
+        return self.vhost.name
+
+    @Column
+    def description(self) -> object:
+        """What it is for, in the administrator's words."""
+        return self.vhost.metadata.get(DESCRIPTION)
+
+    @Column
+    def tags(self) -> object:
+        """Texts that mean something to administrators."""
+        return self.vhost.metadata.get(TAGS)
+
+    @Column
+    def default_queue_type(self) -> object:
+        """The type of queues that are declared without one."""
+        return self.vhost.metadata.get(DEFAULT_QUEUE_TYPE)
+
+    @Column
+    def tracing(self) -> bool:
+        """Whether its firehose is on."""
+        return self.vhost.tracing
+
+    @Column
+    def metadata(self) -> Mapping[str, object]:
+        """Description, tags and default queue type, as far as they are set."""
+        return {key: value for key, value in self.vhost.metadata.items() if key != TRACING}
+
+
+def _rows(broker: Broker, vhosts: Vhosts) -> Iterator[VhostRow]:
+    return map(VhostRow, vhosts_among(broker, vhosts))
+
+
+def _count(broker: Broker, vhosts: Vhosts) -> int:
+    return len(vhosts_among(broker, vhosts))
+
+
+VHOSTS = Kind("vhosts", VhostRow, _rows, _count, shown=("name",), unknown=("cluster_state",))
