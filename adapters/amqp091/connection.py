@@ -36,16 +36,16 @@ from warren.adapters.amqp091.codec.constants import (
     FRAME_OVERHEAD_BYTES,
     PROTOCOL_HEADER,
 )
-from warren.adapters.amqp091.codec.framing import FRAMED_FOR_CHANNEL
+from warren.adapters.amqp091.codec.framing import FRAMED_FOR_CHANNEL, HEARTBEAT_FRAME
 from warren.adapters.amqp091.codec.texts import short_text
 from warren.adapters.amqp091.handlers.table import handle
 from warren.adapters.amqp091.handshake import Handshake
-from warren.adapters.amqp091.heartbeat import Heartbeat
 from warren.adapters.amqp091.held_frames import HeldFrame, HeldFrames
 from warren.adapters.amqp091.listing import AmqpChannelRow, AmqpConnectionRow
 from warren.adapters.amqp091.publishing import KNOWN_PUBLISHES_MAX, KnownPublish
 from warren.adapters.first_bytes import hint
 from warren.adapters.session.admission import refuse
+from warren.adapters.session.liveness import Beats, Silence
 from warren.adapters.session.read_gate import ReadGate
 from warren.adapters.session.unread import UnreadReplies
 from warren.core.clients.client import Client
@@ -137,7 +137,6 @@ class Connection:
         self.mechanism = ""
         self.client_properties: Mapping[str, FieldValue] = {}
         self.connected_at_ms = broker.now_ms
-        self.received_at_ms = broker.now_ms
         self.state = "starting"
         self.name = connection_name(transport)
         self.provided_name = ""
@@ -146,7 +145,8 @@ class Connection:
         self.read_gate = ReadGate(transport)
         self._unread = UnreadReplies(broker, self.outbox, self.read_gate, settings.unread_timeout_ms)
         self._close_ok: Deadline | None = None
-        self._heartbeat: Heartbeat | None = None
+        self._beats: Beats | None = None
+        self._silence: Silence | None = None
         self._property_lists: dict[bytes, Properties] = {}
         self._held = HeldFrames(broker.alarms, self.read_gate, self._tell_of_alarm)
         self._handshake: Handshake | None = Handshake(self)
@@ -160,7 +160,6 @@ class Connection:
 
     def receive(self, data: bytes) -> None:
         """Take bytes from the peer; answers are in the outbox afterwards."""
-        self.received_at_ms = self.broker.now_ms
         if self._closed:
             return
         if self._tail:
@@ -522,7 +521,14 @@ class Connection:
         self._handshake_deadline.cancel()
         self.broker.alarms.listen(self._alarms_changed)
         if self.heartbeat_s:
-            self._heartbeat = Heartbeat(self)
+            interval_ms = self.heartbeat_s * 1000
+            self._beats = Beats(self.broker, self.outbox, interval_ms, HEARTBEAT_FRAME)
+            self._silence = Silence(self.broker, self.transport, self.read_gate, interval_ms, self._peer_is_silent)
+
+    def _peer_is_silent(self) -> None:
+        _log.warning("connection %s: missed heartbeats from client, timeout: %ds", self.name, self.heartbeat_s)
+        self.state = "closed"
+        self.transport.abort()
 
     def confirming(self, channel: Channel) -> None:
         """Look at this channel's confirms at the end of every batch."""
@@ -625,9 +631,10 @@ class Connection:
         """End channels, consumers and exclusive queues; before close-ok, as clients rely on (spec A.3.11)."""
         self._handshake_deadline.cancel()
         self._forget_deadlines()
-        if self._heartbeat is not None:
-            self._heartbeat.stop()
-            self._heartbeat = None
+        if self._beats is not None:
+            self._beats.stop()
+        if self._silence is not None:
+            self._silence.stop()
         self.broker.alarms.unlisten(self._alarms_changed)
         self._held.clear()
         for channel in list(self.channels.values()):

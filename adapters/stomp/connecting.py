@@ -9,7 +9,7 @@ from warren.adapters.session.admission import LoginRefused, LoopbackOnly, Unknow
 from warren.adapters.session.admission import log_in as admit
 from warren.adapters.stomp.codec.errors import BAD_CONNECT, LoginError, StompError
 from warren.adapters.stomp.codec.escaping import V1_0, V1_1, V1_2
-from warren.adapters.stomp.heartbeat import negotiate
+from warren.adapters.stomp.heart_beats import negotiate
 from warren.core.errors import NotAllowed
 
 if TYPE_CHECKING:

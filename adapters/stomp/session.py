@@ -24,16 +24,16 @@ from typing import TYPE_CHECKING, Final
 
 from warren.adapters import first_bytes
 from warren.adapters.session.admission import refuse
+from warren.adapters.session.liveness import Beats, Silence
 from warren.adapters.session.read_gate import ReadGate
 from warren.adapters.session.unread import UnreadReplies
 from warren.adapters.stomp.codec.errors import FramingError, LoginError, StompError
 from warren.adapters.stomp.codec.escaping import V1_0
-from warren.adapters.stomp.codec.frames import END, END_WITH_LINE_FEED, SEND, Frame, encode_frame
+from warren.adapters.stomp.codec.frames import END, END_WITH_LINE_FEED, HEARTBEAT, SEND, Frame, encode_frame
 from warren.adapters.stomp.codec.parser import FrameParser
 from warren.adapters.stomp.commands import handle
 from warren.adapters.stomp.connecting import VERSIONS_TEXT
 from warren.adapters.stomp.friendly import help_text, hint
-from warren.adapters.stomp.heartbeat import Heartbeat
 from warren.adapters.stomp.held_frames import has_to_wait, held_frames
 from warren.adapters.stomp.listing import StompChannelRow, StompConnectionRow
 from warren.adapters.stomp.receipts import Receipts
@@ -107,7 +107,8 @@ class StompSession:
         self._unparsed = b""
         self.read_gate = ReadGate(transport)
         self._unread = UnreadReplies(broker, self.outbox, self.read_gate, settings.unread_timeout_ms)
-        self._heartbeat: Heartbeat | None = None
+        self._beats: Beats | None = None
+        self._silence: Silence | None = None
         self._held = held_frames(self.read_gate)
         timeout_ms = max(settings.login_timeout_ms, TYPING_TIMEOUT_MS if settings.friendly else 0)
         self._login = broker.deadlines.schedule(broker.now_ms + timeout_ms, self._login_expired)
@@ -350,8 +351,15 @@ class StompSession:
         self._login.cancel()
         self.broker.alarms.listen(self._alarms_changed)
         self.heartbeat_ms = receive_ms
-        if receive_ms or send_ms:
-            self._heartbeat = Heartbeat(self, receive_ms, send_ms)
+        if send_ms:
+            self._beats = Beats(self.broker, self.outbox, send_ms, HEARTBEAT)
+        if receive_ms:
+            self._silence = Silence(self.broker, self.transport, self.read_gate, receive_ms, self._peer_is_silent)
+
+    def _peer_is_silent(self) -> None:
+        _log.warning("connection %s: missed heart-beats from client, timeout: %d ms", self.name, self.heartbeat_ms)
+        self.state = "closed"
+        self.transport.abort()
 
     def subscription_cancelled(self, subscription: Subscription) -> None:
         """The broker ended a subscription, as its queue is gone (spec B.4)."""
@@ -406,9 +414,10 @@ class StompSession:
         """End subscriptions, transactions and private queues; what was not acknowledged returns to its queues."""
         self._login.cancel()
         self._unread.stop()
-        if self._heartbeat is not None:
-            self._heartbeat.stop()
-            self._heartbeat = None
+        if self._beats is not None:
+            self._beats.stop()
+        if self._silence is not None:
+            self._silence.stop()
         self.broker.alarms.unlisten(self._alarms_changed)
         self._held.clear()
         self.transactions.clear()
