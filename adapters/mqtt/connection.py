@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING
 from warren.adapters.first_bytes import hint
 from warren.adapters.mqtt import holding_back
 from warren.adapters.mqtt.ack_holder import MqttAckHolder
-from warren.adapters.mqtt.after_flush import AfterFlush
 from warren.adapters.mqtt.codec import reason_codes, versions
 from warren.adapters.mqtt.codec.encode import encode_within
 from warren.adapters.mqtt.codec.errors import PacketError
@@ -46,6 +45,7 @@ from warren.adapters.mqtt.listing import MqttChannelRow, MqttConnectionRow
 from warren.adapters.mqtt.reading import parse
 from warren.adapters.mqtt.sessions.holder import Counted
 from warren.adapters.session.admission import refuse
+from warren.adapters.session.after_flush import AfterFlush
 from warren.adapters.session.read_gate import ReadGate
 from warren.adapters.session.unread import UnreadReplies
 from warren.core.clients.outbox import Outbox

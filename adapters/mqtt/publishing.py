@@ -13,7 +13,7 @@ from warren.adapters.mqtt.codec.errors import ProtocolViolation
 from warren.adapters.mqtt.codec.packets import PubAck, PubRec
 from warren.adapters.mqtt.codec.publish import QOS_MASK, QOS_SHIFT, RETAIN, read_publish_properties
 from warren.adapters.mqtt.codec.sender import check_client_properties
-from warren.adapters.mqtt.codec.short_answers import PUBACK, PUBREC, short_answer
+from warren.adapters.mqtt.codec.short_answers import PUBACK, PUBCOMP, PUBREC, short_answer
 from warren.adapters.mqtt.codec.topics import check_topic_name, topic_name
 from warren.adapters.mqtt.errors import Refusal, reason_of
 from warren.adapters.mqtt.known_topics import remember
@@ -204,8 +204,13 @@ def check_receive_maximum(connection: MqttConnection) -> None:
     most = connection.settings.receive_maximum
     after_flush = connection.after_flush
     unreleased = len(connection.session.inbound)
-    if after_flush.count + unreleased >= most and after_flush.finishing + unreleased >= most:
+    if after_flush.count + unreleased >= most and after_flush.count_of(_is_last) + unreleased >= most:
         raise Refusal(
             reason_codes.RECEIVE_MAXIMUM_EXCEEDED,
             f"more than {most} messages are not acknowledged, the receive maximum",
         )
+
+
+def _is_last(answer: bytes) -> bool:
+    """Whether this answer is a PUBACK or PUBCOMP, which lets the client send one message more."""
+    return answer[0] in (PUBACK, PUBCOMP)

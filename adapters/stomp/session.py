@@ -102,7 +102,7 @@ class StompSession:
         self.replies = Replies(self)
         self._parser = FrameParser(friendly_expected=settings.friendly)
         self._head = b""
-        self._end_of_frame = END_WITH_LINE_FEED if settings.trailing_line_feed else END
+        self.end_of_frame = END_WITH_LINE_FEED if settings.trailing_line_feed else END
         self._closed = False
         self._unparsed = b""
         self.read_gate = ReadGate(transport)
@@ -297,7 +297,7 @@ class StompSession:
         self, command: str, headers: Iterable[tuple[str, str]], body: bytes = b"", version: str | None = None
     ) -> None:
         """Send a frame that is no delivery."""
-        self.outbox.write(encode_frame(command, headers, body, version or self.version, self._end_of_frame))
+        self.outbox.write(encode_frame(command, headers, body, version or self.version, self.end_of_frame))
 
     def _refuse(self, error: StompError, frame: Frame | None) -> None:
         """Send an ERROR frame; a fatal one is the last frame of the connection (spec B.9)."""

@@ -1,26 +1,24 @@
-"""What a connection sends only once something is on disk: PUBACK, PUBREC, PUBREL, PUBCOMP, and PUBLISH of QoS 2.
+"""What a session says only once something is on disk: answers, in the order in which they were due.
 
-Answers go out in the order in which they were due (MQTT-4.6.0-2 to -4), so one that needs no disk waits behind one that
-does.  The broker tells of flushes by `mark` and `flushed` (core.broker.Committed).
+The broker tells of flushes by `mark` and `flushed` (core.broker.Committed): a flush covers what was asked for before it
+began.  Where answers must keep their order (MQTT-4.6.0-2 to -4), one that needs no disk waits behind one that does,
+which is what `send` is for; where each says by itself what it answers (STOMP's receipts), it is written to the outbox
+at once.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
-
-from warren.adapters.mqtt.codec.short_answers import PUBACK, PUBCOMP
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker
     from warren.core.clients.outbox import Outbox
 
-_FINISHING: Final = (PUBACK, PUBCOMP)
-
 
 class AfterFlush:
-    """The waiting packets of one connection, or what makes them."""
+    """The waiting answers of one session, or what makes them."""
 
     __slots__ = ("_asked", "_broker", "_outbox", "_waiting")
 
@@ -35,24 +33,23 @@ class AfterFlush:
         """How many wait."""
         return len(self._waiting) if self._waiting else 0
 
-    @property
-    def finishing(self) -> int:
-        """How many of those are PUBACK or PUBCOMP, which let the client send one message more; counted one by one."""
-        return sum(1 for _, what in self._waiting or () if isinstance(what, bytes) and what[0] in _FINISHING)
+    def count_of(self, is_counted: Callable[[bytes], bool]) -> int:
+        """How many of those that are bytes are such ones; looked at one by one."""
+        return sum(1 for _, what in self._waiting or () if isinstance(what, bytes) and is_counted(what))
 
-    def send(self, packet: bytes, *, stored: bool) -> None:
-        """Send a packet: at once, or after the next flush if it is `stored` or something waits before it."""
+    def send(self, answer: bytes, *, stored: bool) -> None:
+        """Send an answer: at once, or after the next flush if what it answers is `stored`, or others wait before it."""
         if stored or self._waiting:
-            self._wait(packet)
+            self._wait(answer)
         else:
-            self._outbox.write(packet)
+            self._outbox.write(answer)
 
     def call(self, call: Callable[[], None]) -> None:
         """Call `call` after the next flush, in its turn."""
         self._wait(call)
 
     def clear(self) -> None:
-        """The connection ends."""
+        """The connection ends: nobody is there to be told."""
         self._waiting = None
         self._broker.awaiting_flush.pop(self, None)
 

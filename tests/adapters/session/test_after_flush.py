@@ -1,0 +1,74 @@
+"""Answers that wait for the disk come in order, and not before what they are about is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.simulated_broker import SimulatedBroker
+from tests.support.simulated_transport import SimulatedTransport
+from warren.adapters.session.after_flush import AfterFlush
+from warren.core.clients.outbox import Outbox
+
+
+class Place:
+    """`written`: what has gone to the outbox."""
+
+    def __init__(self) -> None:
+        self.simulated = SimulatedBroker()
+        self.simulated.commits_by_itself = False
+        self.outbox = Outbox(self.simulated.broker.touched, SimulatedTransport())
+        self.after_flush = AfterFlush(self.simulated.broker, self.outbox)
+
+    @property
+    def written(self) -> list[bytes]:
+        return list(self.outbox.chunks)
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    made = Place()
+    yield made
+    made.simulated.close()
+
+
+def test_what_needs_no_disk_is_sent_at_once(place: Place) -> None:
+    place.after_flush.send(b"1", stored=False)
+    assert place.written == [b"1"]
+    assert not place.simulated.broker.awaiting_flush
+
+
+def test_answers_keep_their_order(place: Place) -> None:
+    place.after_flush.send(b"1", stored=True)
+    place.after_flush.send(b"2", stored=False)
+    place.after_flush.call(lambda: place.outbox.write(b"3"))
+    assert (place.written, place.after_flush.count) == ([], 3)
+    assert place.after_flush.count_of(lambda answer: answer > b"1") == 1
+    place.simulated.begin_commit()
+    place.simulated.finish_commit()
+    assert (place.written, place.after_flush.count) == ([b"1", b"2", b"3"], 0)
+    place.after_flush.send(b"4", stored=False)
+    assert place.written[-1] == b"4", "nothing waits any more"
+
+
+def test_a_flush_covers_what_came_before_it_began(place: Place) -> None:
+    place.after_flush.send(b"1", stored=True)
+    place.simulated.begin_commit()
+    place.after_flush.send(b"2", stored=True)
+    place.simulated.finish_commit()
+    assert place.written == [b"1"]
+    assert place.simulated.broker.commit_wanted
+    place.simulated.begin_commit()
+    place.simulated.finish_commit()
+    assert place.written == [b"1", b"2"]
+
+
+def test_who_has_gone_is_told_nothing(place: Place) -> None:
+    place.after_flush.send(b"1", stored=True)
+    place.simulated.begin_commit()
+    place.after_flush.send(b"2", stored=True)
+    place.after_flush.clear()
+    assert not place.simulated.broker.awaiting_flush
+    place.simulated.finish_commit()
+    assert (place.written, place.after_flush.count) == ([], 0)
