@@ -12,6 +12,8 @@ from warren.core.clients.limits import check_channel
 
 if TYPE_CHECKING:
     from warren.core.access.accounts import User
+    from warren.core.access.permissions import ResourceKind, Verb
+    from warren.core.access.topic_permissions import TopicVerb
     from warren.core.messages.field_table import FieldValue
     from warren.core.queues.base import Queue
     from warren.core.routing.vhost import VirtualHost
@@ -46,6 +48,18 @@ class Client:
         self.usage.connections += 1
         vhost.client_count += 1
         vhost.broker.client_count += 1
+
+    def check(self, kind: ResourceKind, name: str, verb: Verb) -> None:
+        """Raise AccessRefused (403) unless the user may do `verb` to the queue or exchange `name`."""
+        self.vhost.broker.users.check(self.user.name, self.vhost.name, kind, name, verb)
+
+    def check_topic(self, exchange: str, routing_key: str, verb: TopicVerb) -> None:
+        """Raise AccessRefused (403) unless the user may use this key with a topic exchange."""
+        self.vhost.broker.users.check_topic(self.user.name, self.vhost.name, exchange, routing_key, verb)
+
+    def check_owner(self, queue: Queue) -> None:
+        """Raise ResourceLocked (405) for a queue that belongs to another connection."""
+        queue.check_owner(self)
 
     def open_channel(self) -> None:
         """A channel, or what comes nearest to it, is being opened; NotAllowed (530) when that is one too many."""

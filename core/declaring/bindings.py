@@ -1,4 +1,4 @@
-"""Operations of clients on bindings: queue.bind, exchange.bind and their opposites (spec A.5, A.6)."""
+"""Binding and unbinding queues and exchanges, by clients and administrators (spec A.5, A.6)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from warren.core.clients.client import Client
+from warren.core.declaring.actor import Actor
 from warren.core.declaring.names import clean_name
 from warren.core.errors import AccessRefused
 from warren.core.exchanges.base import Exchange
@@ -23,7 +23,7 @@ REPLY_QUEUE = "amq.rabbitmq.reply-to"
 
 
 def bind(
-    client: Client,
+    actor: Actor,
     kind: DestinationKind,
     destination: str,
     source: str,
@@ -36,8 +36,8 @@ def bind(
     Raises NotFound (404), AccessRefused (403) for the default exchange, a reply pseudo-queue or a lack of permission,
     ResourceLocked (405) for another connection's queue, PreconditionFailed (406) for invalid arguments.
     """
-    vhost = client.vhost
-    source, target, exchange = _ends(client, kind, destination, source, routing_key)
+    vhost = actor.vhost
+    source, target, exchange = _ends(actor, kind, destination, source, routing_key)
     if target is None:
         target = vhost.queue(destination) if kind == "queue" else vhost.exchange(destination)
     if exchange is None:
@@ -67,7 +67,7 @@ def add_binding(vhost: VirtualHost, exchange: Exchange, binding: Binding) -> Non
 
 
 def unbind(
-    client: Client,
+    actor: Actor,
     kind: DestinationKind,
     destination: str,
     source: str,
@@ -78,8 +78,8 @@ def unbind(
 
     The auto-delete exchanges that lost their last binding by it are given back, for the caller to delete.
     """
-    vhost = client.vhost
-    source, target, exchange = _ends(client, kind, destination, source, routing_key)
+    vhost = actor.vhost
+    source, target, exchange = _ends(actor, kind, destination, source, routing_key)
     if target is None or exchange is None:
         return []
     binding = exchange.get(binding_key(kind, target.name, routing_key, arguments))
@@ -112,29 +112,28 @@ def forget_bindings(vhost: VirtualHost, bindings: Iterable[Binding]) -> None:
 
 
 def _ends(
-    client: Client, kind: DestinationKind, destination: str, source: str, routing_key: str
+    actor: Actor, kind: DestinationKind, destination: str, source: str, routing_key: str
 ) -> tuple[str, Destination | None, Exchange | None]:
     """The cleaned source name and both ends as far as they exist, after the checks that come before existence."""
-    vhost = client.vhost
-    users = vhost.broker.users
+    vhost = actor.vhost
     destination = clean_name(destination)
     source = clean_name(source)
     if source == DEFAULT_EXCHANGE or (kind == "exchange" and destination == DEFAULT_EXCHANGE):
         raise AccessRefused("operation not permitted on the default exchange")
     if kind == "queue" and (destination == REPLY_QUEUE or destination.startswith(REPLY_PREFIX)):
         raise AccessRefused(f"the direct reply-to pseudo-queue '{destination}' can't be bound or unbound")
-    users.check(client.user.name, vhost.name, kind, destination, "write")
-    users.check(client.user.name, vhost.name, "exchange", source, "read")
+    actor.check(kind, destination, "write")
+    actor.check("exchange", source, "read")
     target: Destination | None
     if kind == "queue":
         target = vhost.queues.get(destination)
         if isinstance(target, Queue):
-            target.check_owner(client)
+            actor.check_owner(target)
     else:
         target = vhost.exchanges.get(destination)
     exchange = vhost.exchanges.get(source)
     if exchange is not None and exchange.type_name == "topic":
-        users.check_topic(client.user.name, vhost.name, source, routing_key, "read")
+        actor.check_topic(source, routing_key, "read")
     return source, target, exchange
 
 

@@ -1,4 +1,4 @@
-"""Operations of clients on exchanges: declare, delete, with their checks and their place in the definitions."""
+"""Declaring and deleting exchanges, by clients and administrators: the checks, and the place in the definitions."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from warren.core.access.permissions import ResourceKind, Verb
-from warren.core.clients.client import Client
 from warren.core.clients.limits import check_exchange as check_exchange_limit
+from warren.core.declaring.actor import Actor
 from warren.core.declaring.bindings import forget_bindings, remove_bindings_of
 from warren.core.declaring.equivalence import check_arguments, check_flag
 from warren.core.declaring.names import RESERVED_PREFIX, check_new_name, clean_name
@@ -42,7 +42,7 @@ def predeclare(vhost: VirtualHost) -> None:
 
 
 def declare_exchange(
-    client: Client,
+    actor: Actor,
     name: str,
     type_name: str,
     *,
@@ -57,12 +57,11 @@ def declare_exchange(
     Raises AccessRefused (403) for the default exchange, a reserved name or a lack of permission; PreconditionFailed
     (406) for an unknown type, invalid arguments or a declaration that differs from the existing one.
     """
-    vhost = client.vhost
-    users = vhost.broker.users
+    vhost = actor.vhost
     name = clean_name(name)
     arguments = arguments or {}
     _refuse_default(name)
-    users.check(client.user.name, vhost.name, "exchange", name, "configure")
+    actor.check("exchange", name, "configure")
     existing = vhost.exchanges.get(name)
     if existing is None:
         check_new_name("exchange", name)
@@ -79,8 +78,8 @@ def declare_exchange(
         _check_equivalent(f"exchange '{name}' in vhost '{vhost.name}'", existing, exchange)
         return existing
     if exchange.alternate is not None:
-        users.check(client.user.name, vhost.name, "exchange", name, "read")
-        users.check(client.user.name, vhost.name, "exchange", exchange.alternate, "write")
+        actor.check("exchange", name, "read")
+        actor.check("exchange", exchange.alternate, "write")
     check_exchange_limit(vhost, name)
     add_exchange(vhost, exchange)
     return exchange
@@ -110,24 +109,24 @@ def add_exchange(vhost: VirtualHost, exchange: Exchange) -> None:
         )
 
 
-def check_exchange(client: Client, name: str) -> Exchange:
+def check_exchange(actor: Actor, name: str) -> Exchange:
     """exchange.declare with passive: NotFound (404) unless it is there, AccessRefused without any permission on it."""
     name = clean_name(name)
     _refuse_default(name)
-    exchange = client.vhost.exchange(name)
-    check_any_permission(client, "exchange", name)
+    exchange = actor.vhost.exchange(name)
+    check_any_permission(actor, "exchange", name)
     return exchange
 
 
-def delete_exchange(client: Client, name: str, *, if_unused: bool = False) -> None:
+def delete_exchange(actor: Actor, name: str, *, if_unused: bool = False) -> None:
     """exchange.delete; nothing happens when there is no such exchange.
 
     Raises AccessRefused (403) for predeclared ones, PreconditionFailed (406) when it is in use and that matters.
     """
     name = clean_name(name)
     _refuse_default(name)
-    vhost = client.vhost
-    vhost.broker.users.check(client.user.name, vhost.name, "exchange", name, "configure")
+    vhost = actor.vhost
+    actor.check("exchange", name, "configure")
     if name.startswith(RESERVED_PREFIX):
         raise AccessRefused(f"deletion of system exchange '{name}' in vhost '{vhost.name}' not allowed")
     exchange = vhost.exchanges.get(name)
@@ -158,12 +157,12 @@ def remove_emptied(vhost: VirtualHost, exchanges: list[Exchange]) -> None:
             remove_exchange(vhost, exchange)
 
 
-def check_any_permission(client: Client, kind: ResourceKind, name: str) -> None:
+def check_any_permission(actor: Actor, kind: ResourceKind, name: str) -> None:
     """Passive declares need any one of read, write and configure (spec A.6)."""
     refused: BrokerError | None = None
     for verb in VERBS:
         try:
-            client.vhost.broker.users.check(client.user.name, client.vhost.name, kind, name, verb)
+            actor.check(kind, name, verb)
         except AccessRefused as error:
             refused = error
         else:

@@ -1,4 +1,4 @@
-"""Operations of clients on queues: declare, delete, purge, and what happens when consumers or connections go."""
+"""Declaring, deleting and purging queues, by clients and administrators; what happens when connections go."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from warren.core.access.permissions import Verb
 from warren.core.clients.client import Client
 from warren.core.clients.limits import check_queue as check_queue_limit
+from warren.core.declaring.actor import Actor
 from warren.core.declaring.bindings import remove_bindings_of
 from warren.core.declaring.equivalence import check_arguments, check_flag
 from warren.core.declaring.exchanges import check_any_permission, remove_emptied
@@ -30,7 +31,7 @@ NAME_PREFIX_BYTES_MAX: Final = 64
 
 
 def declare_queue(
-    client: Client,
+    actor: Actor,
     name: str,
     *,
     durable: bool = False,
@@ -44,8 +45,7 @@ def declare_queue(
     Raises AccessRefused (403) for a reserved name or a lack of permission, ResourceLocked (405) when it is another
     connection's or its exclusivity differs, PreconditionFailed (406) for invalid arguments or any other difference.
     """
-    vhost = client.vhost
-    broker = vhost.broker
+    vhost = actor.vhost
     server_named = not clean_name(name)
     arguments = arguments or {}
     if server_named:
@@ -57,14 +57,14 @@ def declare_queue(
     existing = vhost.queues.get(name)
     if existing is None and not server_named:
         check_new_name("queue", name)
-    broker.users.check(client.user.name, vhost.name, "queue", name, "configure")
+    actor.check("queue", name, "configure")
     if existing is not None:
-        existing.check_owner(client)
+        actor.check_owner(existing)
         existing.used()
         existing.catch_up()
-        _check_equivalent(existing, client, durable, exclusive, auto_delete, arguments, arguments_raw)
+        _check_equivalent(existing, durable, exclusive, auto_delete, arguments, arguments_raw)
         return existing
-    _check_dead_letter_permissions(client, name, arguments)
+    _check_dead_letter_permissions(actor, name, arguments)
     check_queue_limit(vhost, name)
     queue_class(f"queue '{name}' in vhost '{vhost.name}'", arguments, internal=False).check_declaration(
         f"queue '{name}' in vhost '{vhost.name}'",
@@ -78,7 +78,7 @@ def declare_queue(
         name,
         durable=durable,
         auto_delete=auto_delete,
-        owner=client if exclusive else None,
+        owner=_owner(actor) if exclusive else None,
         arguments=arguments,
         arguments_raw=arguments_raw,
     )
@@ -135,39 +135,45 @@ def create_queue(
     return queue
 
 
-def check_queue(client: Client, name: str) -> Queue:
+def _owner(actor: Actor) -> Client:
+    if not isinstance(actor, Client):
+        raise PreconditionFailed("an exclusive queue belongs to a connection, and an administrator has none")
+    return actor
+
+
+def check_queue(actor: Actor, name: str) -> Queue:
     """queue.declare with passive: the queue, or NotFound (404), ResourceLocked (405), AccessRefused (403)."""
     name = clean_name(name)
-    queue = client.vhost.queue(name)
-    queue.check_owner(client)
+    queue = actor.vhost.queue(name)
+    actor.check_owner(queue)
     queue.used()
     queue.catch_up()
-    check_any_permission(client, "queue", name)
+    check_any_permission(actor, "queue", name)
     return queue
 
 
-def accessible_queue(client: Client, name: str, verb: Verb) -> Queue:
+def accessible_queue(actor: Actor, name: str, verb: Verb) -> Queue:
     """The queue, for an operation that needs the permission `verb` on it."""
-    vhost = client.vhost
-    vhost.broker.users.check(client.user.name, vhost.name, "queue", name, verb)
+    vhost = actor.vhost
+    actor.check("queue", name, verb)
     queue = vhost.queue(name)
-    queue.check_owner(client)
+    actor.check_owner(queue)
     queue.catch_up()
     return queue
 
 
-def delete_queue(client: Client, name: str, *, if_unused: bool = False, if_empty: bool = False) -> int:
+def delete_queue(actor: Actor, name: str, *, if_unused: bool = False, if_empty: bool = False) -> int:
     """queue.delete; the number of ready messages that went with it, 0 when there was no such queue.
 
     Raises PreconditionFailed (406) when a condition doesn't hold, ResourceLocked (405), AccessRefused (403).
     """
-    vhost = client.vhost
+    vhost = actor.vhost
     name = clean_name(name)
-    vhost.broker.users.check(client.user.name, vhost.name, "queue", name, "configure")
+    actor.check("queue", name, "configure")
     queue = vhost.queues.get(name)
     if queue is None:
         return 0
-    queue.check_owner(client)
+    actor.check_owner(queue)
     queue.catch_up()
     queue.check_delete(if_unused=if_unused, if_empty=if_empty)
     if if_unused and queue.consumers:
@@ -177,9 +183,9 @@ def delete_queue(client: Client, name: str, *, if_unused: bool = False, if_empty
     return remove_queue(vhost, queue)
 
 
-def purge_queue(client: Client, name: str) -> int:
+def purge_queue(actor: Actor, name: str) -> int:
     """queue.purge: drop the ready messages; the number dropped."""
-    return accessible_queue(client, clean_name(name), "read").purge()
+    return accessible_queue(actor, clean_name(name), "read").purge()
 
 
 def remove_queue(vhost: VirtualHost, queue: Queue) -> int:
@@ -236,18 +242,16 @@ def _name_by_prefix(
     return generated_name(prefix), others, join_entries(entries)
 
 
-def _check_dead_letter_permissions(client: Client, name: str, arguments: Mapping[str, FieldValue]) -> None:
+def _check_dead_letter_permissions(actor: Actor, name: str, arguments: Mapping[str, FieldValue]) -> None:
     """Who has a queue dead-letter may read it and write to where the letters go (spec A.7)."""
     exchange = arguments.get("x-dead-letter-exchange")
     if isinstance(exchange, str):
-        users = client.vhost.broker.users
-        users.check(client.user.name, client.vhost.name, "queue", name, "read")
-        users.check(client.user.name, client.vhost.name, "exchange", exchange, "write")
+        actor.check("queue", name, "read")
+        actor.check("exchange", exchange, "write")
 
 
 def _check_equivalent(
     queue: Queue,
-    client: Client,
     durable: bool,
     exclusive: bool,
     auto_delete: bool,

@@ -160,7 +160,7 @@ class Queue(ABC):
         """False for a consumer that waits behind a single active one."""
         return True
 
-    def check_owner(self, client: Client) -> None:
+    def check_owner(self, client: Client | None) -> None:
         """Refuse, with ResourceLocked (405), a client that an exclusive queue doesn't belong to."""
         if self.owner is not None and self.owner is not client:
             self.refuse_exclusivity()
