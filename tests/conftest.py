@@ -18,8 +18,13 @@ settings.load_profile("warren")
 
 pytest.register_assert_rewrite("tests.conformance.scenario", "tests.support.amqp_wire")
 
-from tests.support.brokers import BROKER_NAMES, Broker, run_broker  # noqa: E402  # rewriting comes first
+from tests.support import limits  # noqa: E402  # rewriting comes first
+from tests.support.brokers import BROKER_NAMES, Broker, run_broker  # noqa: E402
 from tests.support.rabbitmq import rabbitmq_available  # noqa: E402
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    limits.register(config)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

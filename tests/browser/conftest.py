@@ -22,12 +22,18 @@ from pika.adapters.blocking_connection import BlockingChannel
 from tests.browser.devtools import Browser, browser, find_chromium
 from tests.browser.page import Page, new_page
 from tests.interop.clients import need
-from tests.support.time_limit import time_limit
 from tests.support.warren_process import WarrenProcess, start_warren
 from warren.gateway.command_line.development import Made, make_certificates
 
 TEST_LIMIT_S = 180.0
 """For one test: seconds, on a busy machine many times that."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Chromium may take longer than other tests' clients."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.limits(seconds=TEST_LIMIT_S))
 
 
 @dataclass(frozen=True)
@@ -40,12 +46,6 @@ class Broker:
         """Where the page is that connects by this scheme, ws or wss."""
         port = self.process.addresses[scheme][1]
         return f"{'https' if scheme == 'wss' else 'http'}://127.0.0.1:{port}/"
-
-
-@pytest.fixture(autouse=True)
-def limit() -> Iterator[None]:
-    with time_limit(TEST_LIMIT_S):
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -11,20 +11,8 @@ from pika.adapters.blocking_connection import BlockingChannel
 from tests.conformance.differences import DIFFERENCES, FAILS, Difference
 from tests.conformance.scenario import Workbench
 from tests.support.brokers import Broker
-from tests.support.time_limit import time_limit
 
 T = TypeVar("T")
-
-
-TEST_TIME_LIMIT_S = 60.0
-"""For one scenario; most take milliseconds."""
-
-
-@pytest.fixture(autouse=True)
-def bounded(broker_process: Broker) -> Iterator[None]:
-    """Starting the broker isn't counted."""
-    with time_limit(TEST_TIME_LIMIT_S):
-        yield
 
 
 @pytest.fixture

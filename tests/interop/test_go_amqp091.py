@@ -10,6 +10,8 @@ import pytest
 
 from tests.interop.clients import BUILD_TIME_LIMIT_S, FOLDER, need, run, run_for_json, url
 
+pytestmark = pytest.mark.limits(seconds=2 * BUILD_TIME_LIMIT_S)
+
 PROGRAM = FOLDER / "go" / "round_trip.go"
 
 GO_PATH = Path("/usr/share/gocode")

@@ -15,12 +15,8 @@ import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
 from tests.interop.clients import FOLDER, need, run_for_json
-from tests.support.time_limit import time_limit
 from tests.support.warren_process import WarrenProcess, warren_process
 from warren.gateway.command_line.development import Made, make_certificates
-
-TIME_LIMIT_S = 60.0
-"""For a test: a program starts, and some messages go both ways."""
 
 LARGE = "\u00e4" * 150_000
 
@@ -51,11 +47,8 @@ def broker(certificates: Made) -> Iterator[WarrenProcess]:
 
 @pytest.fixture
 def channel(broker: WarrenProcess) -> Iterator[BlockingChannel]:
-    """pika's, with confirms; it may take `TIME_LIMIT_S`."""
-    with (
-        time_limit(TIME_LIMIT_S),
-        pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", broker.amqp_port)) as connection,
-    ):
+    """pika's, with confirms."""
+    with pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", broker.amqp_port)) as connection:
         channel = connection.channel()
         channel.confirm_delivery()
         yield channel

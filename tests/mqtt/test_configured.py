@@ -9,7 +9,6 @@ import pika
 import pytest
 
 from tests.mqtt.paho_client import CallbackAPIVersion, PahoClient, paho, paho_client
-from tests.support.time_limit import time_limit
 from tests.support.warren_process import WarrenProcess, warren_process
 
 OPTIONS = (
@@ -17,12 +16,6 @@ OPTIONS = (
     "--set=mqtt_exchange=plant",
     "--set=mqtt_sparkplug=true",
 )
-
-
-@pytest.fixture(autouse=True)
-def limit() -> Iterator[None]:
-    with time_limit(60.0):
-        yield
 
 
 @pytest.fixture(scope="module")

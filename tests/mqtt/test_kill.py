@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import random
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.mqtt_peers import PublishingPeer, SubscribingPeer
-from tests.support.time_limit import time_limit
 from tests.support.warren_process import WarrenProcess, start_warren
 from warren.adapters.mqtt.codec import versions
 from warren.adapters.mqtt.codec.decode import decode
@@ -22,16 +20,12 @@ from warren.adapters.mqtt.codec.encode import encode
 from warren.adapters.mqtt.codec.packets import ConnAck, Connect, Packet, SubAck, Subscribe, Subscription
 from warren.adapters.mqtt.codec.properties import Properties
 
+pytestmark = pytest.mark.limits(seconds=300)
+
 MESSAGES = 400
 WINDOW = 20
 KILLS = 6
 TIME_LIMIT_S = 20.0
-
-
-@pytest.fixture(autouse=True)
-def limit() -> Iterator[None]:
-    with time_limit(300.0):
-        yield
 
 
 class Wire:

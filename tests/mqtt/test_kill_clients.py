@@ -8,10 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
-
 from tests.mqtt.paho_client import paho, paho_client
-from tests.support.time_limit import time_limit
 
 KILLS = 4
 
@@ -41,12 +38,6 @@ for number in range(int(sys.argv[2]), 1_000_000):
     client.publish("given", b"%d" % number, 1).wait_for_publish(20)
     os.write(1, b"%d\\n" % number)
 """
-
-
-@pytest.fixture(autouse=True)
-def limit() -> Iterator[None]:
-    with time_limit(120.0):
-        yield
 
 
 class ClientProcess:

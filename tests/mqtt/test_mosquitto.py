@@ -16,16 +16,9 @@ from paho.mqtt.packettypes import PacketTypes
 from tests.interop.clients import need, run
 from tests.mqtt.paho_client import PahoClient, Properties, paho, paho_client
 from tests.support import child
-from tests.support.time_limit import time_limit
 from tests.support.warren_process import WarrenProcess, start_warren
 
 VERSIONS = ["mqttv31", "mqttv311", "mqttv5"]
-
-
-@pytest.fixture(autouse=True)
-def limit() -> Iterator[None]:
-    with time_limit(120.0):
-        yield
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,6 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from pika.adapters.blocking_connection import BlockingChannel
 
 from tests.mqtt.paho_client import TIME_LIMIT_S, PahoClient, paho
-from tests.support.time_limit import time_limit
 from tests.support.warren_process import WarrenProcess
 
 QUEUE = "named"
@@ -19,10 +18,7 @@ QUEUE = "named"
 @pytest.fixture
 def channel(process: WarrenProcess) -> Iterator[BlockingChannel]:
     """A pika channel that confirms, with an empty durable queue."""
-    with (
-        time_limit(60),
-        pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", process.amqp_port)) as connection,
-    ):
+    with pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", process.amqp_port)) as connection:
         opened = connection.channel()
         opened.confirm_delivery()
         opened.queue_declare(QUEUE, durable=True)

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from tests.mqtt.paho_client import TIME_LIMIT_S, PahoClient, Properties, paho, paho_client
-from tests.support.time_limit import time_limit
-
-
-@pytest.fixture(autouse=True)
-def limit() -> Iterator[None]:
-    with time_limit(60.0):
-        yield
 
 
 def properties(packet: int, **values: Any) -> Properties:

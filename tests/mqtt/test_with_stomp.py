@@ -10,16 +10,7 @@ from paho.mqtt.packettypes import PacketTypes
 
 from tests.mqtt.paho_client import Properties, paho, paho_client
 from tests.stomp.conftest import Client
-from tests.support.time_limit import time_limit
 from tests.support.warren_process import WarrenProcess
-
-TIME_LIMIT_S = 60.0
-
-
-@pytest.fixture(autouse=True)
-def limit() -> Iterator[None]:
-    with time_limit(TIME_LIMIT_S):
-        yield
 
 
 @pytest.fixture

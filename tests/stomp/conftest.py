@@ -11,11 +11,10 @@ import pytest
 import stomp
 from pika.adapters.blocking_connection import BlockingChannel
 
-from tests.support.time_limit import time_limit
 from tests.support.warren_process import WarrenProcess, warren_process
 
 TIME_LIMIT_S = 60.0
-"""For a test, and for one answer: it takes milliseconds, on a busy machine many times that."""
+"""For one answer: it takes milliseconds, on a busy machine many times that."""
 
 CLIENTS = {"1.0": stomp.Connection10, "1.1": stomp.Connection11, "1.2": stomp.Connection12}
 
@@ -84,12 +83,6 @@ class Client:
             act(message.headers["message-id"], message.headers["subscription"], **headers)
         else:
             act(message.headers["message-id"], **headers)
-
-
-@pytest.fixture(autouse=True)
-def limit() -> Iterator[None]:
-    with time_limit(TIME_LIMIT_S):
-        yield
 
 
 @pytest.fixture(scope="session")

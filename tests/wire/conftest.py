@@ -14,11 +14,8 @@ import pytest
 from tests.support import amqp_bytes as wire
 from tests.support.amqp_wire import Address, WireClient, wire_client
 from tests.support.brokers import Broker
-from tests.support.time_limit import time_limit
 
 DIRECTORY = Path(__file__).parent
-
-TEST_TIME_LIMIT_S = 120.0
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -33,13 +30,6 @@ def is_slow(item: pytest.Item) -> bool:
     callspec = getattr(item, "callspec", None)
     on_rabbitmq = callspec is not None and callspec.params.get("broker_process") == "rabbitmq"
     return on_rabbitmq and item.path.parent == DIRECTORY
-
-
-@pytest.fixture(autouse=True)
-def bounded() -> Iterator[None]:
-    """No test waits for ever."""
-    with time_limit(TEST_TIME_LIMIT_S):
-        yield
 
 
 @pytest.fixture

@@ -24,6 +24,8 @@ EXAMPLE = REPOSITORY / "examples" / "line_protocol"
 
 TIME_LIMIT_S = 30.0
 
+pytestmark = pytest.mark.limits(seconds=8 * TIME_LIMIT_S)
+
 LINES_MAX = 100
 
 
