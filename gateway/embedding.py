@@ -2,7 +2,8 @@
 
     async with gateway.open_broker() as broker:
         host, port = broker.address("amqp")
-        ...
+        async with broker.connect() as client:
+            await client.publish("amq.topic", "house.started", b"")
 
 Entering the block starts the broker; leaving it, also by an exception or cancellation, closes its connections with 320
 and its stores in good order.  It shares the program's event loop and does nothing to the rest of the process: no
@@ -12,11 +13,11 @@ signals, no log configuration, no garbage collector settings.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from warren.gateway.configuration.load import Config
 from warren.gateway.configuration.protocols import PROTOCOLS
@@ -24,6 +25,9 @@ from warren.gateway.configuration.values import Listener, format_address
 from warren.gateway.configuration.values import listeners as listeners_of
 from warren.gateway.process.errors import sole_error
 from warren.gateway.server import Server, open_server
+
+if TYPE_CHECKING:
+    from warren.gateway.client.client import BrokerClient
 
 
 class EmbeddedBroker:
@@ -45,6 +49,17 @@ class EmbeddedBroker:
         """`amqp://HOST:PORT` for clients that take one; without a path, which every client takes for the vhost `/`."""
         host, port = self.address(protocol)
         return f"{protocol}://{format_address(host, port)}"
+
+    def connect(
+        self, user: str | None = None, vhost: str = "/", *, name: str = "embedding program"
+    ) -> AbstractAsyncContextManager[BrokerClient]:
+        """A client without a socket, for an `async with` block; what it can do is in gateway.client.client.
+
+        user: whose permissions it has; None is the broker itself, which may do everything.  name: what it calls itself
+        in list_connections.  Raises StorageError while the broker is stopped, NotFound for an unknown user, NotAllowed
+        for a virtual host that isn't there or isn't the user's, or when a limit is reached.
+        """
+        return self._server.clients.connect(user, vhost, name)
 
     def inspect(self, what: str, vhost: str | None = None) -> list[dict[str, object]]:
         """Rows of queues, exchanges, bindings, connections, channels, consumers or vhosts, as `warren ctl` has them."""
@@ -69,16 +84,16 @@ async def open_broker(
     """Run a broker for the length of an `async with` block.
 
     data_directory: where it keeps its data; None keeps everything in memory.  listen: addresses such as
-    `amqp=127.0.0.1:0` (port 0: any free one), `amqps=...` for TLS, `auto=...` for everything.  config: everything else,
-    certificates among it; its directory and listeners are replaced.  Raises StorageError when the directory or an
-    address can't be used, ConfigError for certificates that can't.
+    `amqp=127.0.0.1:0` (port 0: any free one), `amqps=...` for TLS, `auto=...` for everything; none for a program that
+    uses `connect` alone.  config: everything else, certificates among it; its directory and listeners are replaced.
+    Raises StorageError when the directory or an address can't be used, ConfigError for certificates that can't.
     """
     base = config if config is not None else Config(in_memory=True)
     chosen = replace(
         base,
         data_directory=Path(data_directory) if data_directory is not None else None,
         in_memory=data_directory is None,
-        listeners=cast("tuple[Listener, ...]", _parse_listeners(list(listen))),
+        listeners=cast("tuple[Listener, ...]", _parse_listeners(list(listen))) if listen else (),
     )
     try:
         async with open_server(chosen) as server:

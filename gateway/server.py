@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -31,6 +31,9 @@ from warren.gateway.process.ready_file import remove_ready_file, write_ready_fil
 from warren.gateway.process.resources import descriptor_limit, raise_descriptor_limit
 from warren.gateway.process.runner import DEFINITIONS_NAME, MESSAGES_NAME, BrokerRun
 from warren.gateway.version import WARREN_VERSION
+
+if TYPE_CHECKING:
+    from warren.gateway.client.clients import Clients
 
 _log = logging.getLogger("warren.broker")
 
@@ -64,6 +67,13 @@ class Server:
         if self._run is None:
             raise StorageError("the broker is stopped; start it with start_app")
         return self._run.broker
+
+    @property
+    def clients(self) -> Clients:
+        """The clients within this process; StorageError between stop_app and start_app."""
+        if self._run is None:
+            raise StorageError("the broker is stopped; start it with start_app")
+        return self._run.clients
 
     @property
     def listening(self) -> Mapping[str, Sequence[tuple[str, int]]]:

@@ -22,6 +22,10 @@ DEFAULT_LOOPBACK_USERS: Final = frozenset({"guest"})
 """Users whose password everyone knows (spec G)."""
 
 
+BROKER_NAME: Final = "(broker)"
+"""The user that the broker's own parts and plugins act as; nobody can have the name, so nobody can log in by it."""
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     """One user; changes make a new one.  password_hash: see core.access.passwords.  limits: see core.clients.limits."""
@@ -31,6 +35,10 @@ class User:
     hashing_algorithm: str
     tags: frozenset[str]
     limits: Mapping[str, int] = field(default_factory=dict, hash=False)
+
+
+BROKER: Final = User(BROKER_NAME, "", "", frozenset({"administrator", "impersonator"}))
+"""May do everything in every virtual host, and publish with any user_id."""
 
 
 class LoginRefused(AccessRefused):
@@ -94,8 +102,7 @@ class Accounts:
 
     def put(self, user: User) -> User:
         """Add the user, or replace the one of this name, as imported definitions do; checked as by `add_hash`."""
-        if not user.name:
-            raise PreconditionFailed("a user name can't be blank")
+        _check_name(user.name)
         passwords.check_algorithm(user.hashing_algorithm)
         passwords.check_hash(user.password_hash)
         return self._save(user)
@@ -140,8 +147,7 @@ class Accounts:
         return user
 
     def _check_new(self, name: str) -> None:
-        if not name:
-            raise PreconditionFailed("a user name can't be blank")
+        _check_name(name)
         if name in self._users:
             raise PreconditionFailed(f"user '{name}' already exists")
 
@@ -159,3 +165,10 @@ class Accounts:
 
 def _hash(password: str, salt: bytes | None) -> str:
     return passwords.hash_password(password, os.urandom(passwords.SALT_BYTES) if salt is None else salt)
+
+
+def _check_name(name: str) -> None:
+    if not name:
+        raise PreconditionFailed("a user name can't be blank")
+    if name == BROKER_NAME:
+        raise PreconditionFailed(f"the user name '{BROKER_NAME}' is the broker's own; choose another one")

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from warren.core.access.accounts import BROKER_NAME
 from warren.core.access.patterns import Patterns, check_pattern
 from warren.core.errors import AccessRefused
 from warren.core.storage.definitions.store import JSON, DefinitionStore
@@ -34,6 +35,10 @@ class Permission(NamedTuple):
     configure: str
     write: str
     read: str
+
+
+EVERYTHING: Final = Permission(".*", ".*", ".*")
+"""What the broker itself has in every vhost."""
 
 
 class Permissions:
@@ -82,6 +87,8 @@ class Permissions:
 
     def of(self, user: str, vhost: str) -> Permission | None:
         """What the user has in the vhost; None when the user may not open it."""
+        if user == BROKER_NAME:
+            return EVERYTHING
         return self._users.get(user, {}).get(vhost)
 
     def in_vhost(self, vhost: str) -> list[tuple[str, Permission]]:

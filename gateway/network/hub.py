@@ -7,7 +7,8 @@ and one turn may do is bounded, and every turn ends in a checkpoint, so neither 
 anybody.
 
 `settle` is the second half of a turn alone: whoever else calls into the broker (timers, commits, the control
-socket) calls it afterwards.
+socket) calls it afterwards.  Who does so often, as clients within this process do, calls `request_turn` instead: what
+all tasks do until the scheduler comes round is settled once.
 
 Without a selector that can be waited on (Windows), `poll_interval_s` makes the hub look at its sockets at short
 intervals instead: correct, slower.
@@ -49,6 +50,8 @@ class Hub:
         self._timer_parking = trio.lowlevel.ParkingLot()
         self._timer_at_ms: int | None = None
         self._more_to_do = False
+        self._turn_parking = trio.lowlevel.ParkingLot()
+        self._turn_requested = False
         self._release_parking = trio.lowlevel.ParkingLot()
 
     # Sockets
@@ -88,13 +91,38 @@ class Hub:
 
     def turn(self) -> None:
         """One turn: read, dispatch, send."""
-        self.broker.now_ms = max(self.broker.now_ms, self.clock())
+        self.note_time()
         for key, events in self._selector.select(0):
             key.data(events)
-        self.settle()
+        self._settle()
 
     def settle(self) -> None:
         """End the broker's turn, then see whether the disk or a timer is due."""
+        self._settle()
+        if self._more_to_do:
+            self.request_turn()
+
+    def note_time(self) -> None:
+        """Let the broker know what time it is, before something is done in it."""
+        self.broker.now_ms = max(self.broker.now_ms, self.clock())
+
+    def request_turn(self) -> None:
+        """Have what was done in the broker settled soon."""
+        if not self._turn_requested:
+            self._turn_requested = True
+            self._turn_parking.unpark_all()
+
+    async def run_requested_turns(self) -> None:
+        """Settle whenever somebody requested it, until cancelled."""
+        while True:
+            if self._turn_requested:
+                await trio.lowlevel.checkpoint()
+            else:
+                await self._turn_parking.park()
+            self._turn_requested = False
+            self.settle()
+
+    def _settle(self) -> None:
         broker = self.broker
         self._more_to_do = broker.end_turn()
         if self._commit_parking and broker.commit_wanted:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -40,6 +40,9 @@ from warren.gateway.process.commit import commit_once, run_commits
 from warren.gateway.process.errors import sole_error
 from warren.gateway.process.resources import watch_resources
 from warren.gateway.version import WARREN_VERSION
+
+if TYPE_CHECKING:
+    from warren.gateway.client.clients import Clients
 
 _log = logging.getLogger("warren.broker")
 
@@ -71,6 +74,16 @@ class BrokerRun:
         self._where = str(Path(config.data_directory or "") / MESSAGES_NAME)
         self.broker: Broker
         self.hub: Hub
+        self._clients: Clients | None = None
+
+    @property
+    def clients(self) -> Clients:
+        """The clients within this process; nothing of them is imported before there is one."""
+        if self._clients is None:
+            from warren.gateway.client.clients import Clients
+
+            self._clients = Clients(self.hub)
+        return self._clients
 
     def request_stop(self, reason: str = "shutdown") -> None:
         """End the run in good order; `run` returns when that is done."""
@@ -130,6 +143,7 @@ class BrokerRun:
                     nursery.start_soon(run_commits, self.hub, self._where)
                     nursery.start_soon(self.hub.run_timers)
                     nursery.start_soon(watch_resources, self.hub, self.config)
+                    nursery.start_soon(self.hub.run_requested_turns)
                     nursery.start_soon(self.hub.run)
                     for sock in self._sockets:
                         sock.open()
@@ -146,6 +160,7 @@ class BrokerRun:
                     _log.critical("%s; stopping", error)
                 raise error from None
             finally:
+                self._close_clients("the broker has stopped")
                 for sock in self._sockets:
                     sock.close()
                 for link in list(self.hub.links):
@@ -180,6 +195,10 @@ class BrokerRun:
             self.listening.setdefault(listener.name, []).append(sock.address)
         self.hub.on_released = self._released
 
+    def _close_clients(self, reason: str) -> None:
+        if self._clients is not None:
+            self._clients.close(reason)
+
     def _released(self) -> None:
         for sock in self._sockets:
             sock.room_again()
@@ -194,6 +213,7 @@ class BrokerRun:
         for sock in self._sockets:
             sock.close()
         reason = f"broker forced connection closure with reason '{self._reason}'"
+        self._close_clients(reason)
         waiting = set()
         for link in list(self.hub.links):
             if stage_without_session(link.session) is None:

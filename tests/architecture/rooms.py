@@ -45,11 +45,13 @@ ROOMS: Final = (
     "adapters.mqtt.sessions",
     "adapters.mqtt",
     "adapters.websocket",
+    "adapters.direct",
     # Everything that waits.
     "gateway.version",
     "gateway.configuration",
     "gateway.tls",
     "gateway.network",
+    "gateway.client",
     "gateway.process",
     "gateway.control",
     "gateway.server",
@@ -63,6 +65,7 @@ SEPARATE: Final = (
     "adapters.stomp",
     "adapters.mqtt",
     "adapters.websocket",
+    "adapters.direct",
     "adapters.proxy_protocol",
 )
 """Protocols don't know each other, whatever their order."""

@@ -192,8 +192,25 @@ def test_rpc_without_a_server(programs: Programs) -> None:
     assert programs.run("rpc/ask", "--timeout", "0", "7") == ["7 = no answer"]
 
 
+def test_embedded(programs: Programs, tmp_path: Path) -> None:
+    assert programs.run("embedded/jobs") == [
+        "3! = 6",
+        "5! = 120",
+        "20! = 2432902008176640000",
+        "-1 has no factorial; given up after a second attempt",
+        "all jobs are done",
+    ]
+    directory = str(tmp_path / "data")
+    for _ in range(2):
+        assert programs.run("embedded/jobs", "--data-dir", directory, "4") == ["4! = 24", "all jobs are done"]
+
+
 PATHS = sorted(path for path in EXAMPLES.rglob("*.py") if path.parent.name != "line_protocol")
 """All programs; line_protocol is an adapter, which tests/adapters tries out."""
+
+
+WITHOUT_URL = ("embedded",)
+"""Those that bring their broker with them."""
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.relative_to(EXAMPLES).as_posix())
@@ -202,11 +219,12 @@ def test_each_example_says_what_to_run_and_what_one_sees(path: Path) -> None:
     name = path.relative_to(EXAMPLES.parent).as_posix()
     assert f"python {name}" in text
     assert "rint" in text
-    assert "--url" in help_of(path)
+    if path.parent.name not in WITHOUT_URL:
+        assert "--url" in help_of(path)
 
 
 def test_the_overview_names_each_folder() -> None:
     overview = (EXAMPLES / "README.md").read_text()
     folders = sorted({path.parent.name for path in PATHS})
-    assert len(folders) == 9
+    assert len(folders) == 10
     assert [folder for folder in folders if f"[{folder}]({folder})" not in overview] == []

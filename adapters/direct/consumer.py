@@ -1,0 +1,185 @@
+"""A direct client's consumer: a channel of its own, in AMQP's terms.
+
+    queue --deliver--> arrived --take--> in the program's hands --settle--> settled
+
+What was delivered and isn't settled is in `unacked`, whether the program has taken it yet or not, and counts against
+the prefetch limit: a program that takes nothing holds no more than that.  Without acknowledgements it is `arrived`
+alone that the limit bounds, so such a consumer, too, can't be buried.
+
+At its end, whatever ends it, everything unsettled goes back to its queue: what the program never saw as no failure,
+what it had in hands as failed deliveries.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from warren.adapters.direct.delivery import Delivery
+from warren.adapters.direct.errors import ConsumerEnded, DirectError
+from warren.core.declaring.queues import end_consumer
+from warren.core.messages.shown import shown_properties
+from warren.core.queues.consumer import Consumer
+from warren.core.queues.unacked import Unacked, take
+
+if TYPE_CHECKING:
+    from warren.adapters.direct.session import DirectSession
+    from warren.core.messages.field_table import FieldValue
+    from warren.core.messages.message import Message
+    from warren.core.queues.base import Queue
+
+
+class DirectConsumer(Consumer):
+    """See the head of this file; also a core.queues.ack_timeout.AckHolder.
+
+    prefetch: at least 1.  number: of its channel.  wake: called within the broker's turn when there is something to
+    take, or no more will come.  error: why it ended, None while it lasts or when the program cancelled it.
+    """
+
+    __slots__ = ("arrived", "credit", "delivery_notes", "delivery_tag", "error", "number", "session", "unacked", "wake")
+
+    def __init__(
+        self,
+        session: DirectSession,
+        queue: Queue,
+        tag: str,
+        number: int,
+        *,
+        no_ack: bool,
+        exclusive: bool,
+        prefetch: int,
+        arguments: Mapping[str, FieldValue],
+        wake: Callable[[], None],
+    ) -> None:
+        super().__init__(
+            queue,
+            session.client,
+            tag,
+            no_ack=no_ack,
+            exclusive=exclusive,
+            prefetch=prefetch,
+            arguments=arguments,
+        )
+        self.session = session
+        self.number = number
+        self.wake = wake
+        self.credit = prefetch
+        self.arrived: deque[tuple[int, Message, bool]] = deque()
+        self.unacked: Unacked = {}
+        self.delivery_tag = 0
+        self.delivery_notes: list[tuple[int, int]] = []
+        self.error: DirectError | None = None
+
+    # For the queue
+
+    def can_take(self) -> bool:
+        return self.credit > 0
+
+    def deliver(self, message: Message, redelivered: bool) -> bool:
+        self.delivery_tag = tag = self.delivery_tag + 1
+        if not self.no_ack:
+            self.unacked[tag] = (self.queue, message, self)
+        arrived = self.arrived
+        if not arrived:
+            self.wake()
+        arrived.append((tag, message, redelivered))
+        self.credit -= 1
+        return self.credit > 0
+
+    def cancelled(self) -> None:
+        self._end(ConsumerEnded(f"{self.queue.description} was deleted"))
+
+    def session_name(self) -> str:
+        return f"{self.session.name} ({self.number})"
+
+    @property
+    def channel_number(self) -> int:
+        return self.number
+
+    def acknowledgement_timed_out(self, consumer: Consumer, timeout_ms: int) -> None:
+        """What it holds goes back, as no failure, and it ends."""
+        end_consumer(self)
+        self._end(
+            ConsumerEnded(
+                f"delivery acknowledgement on {self.queue.description} timed out. Timeout value used: {timeout_ms} ms. "
+                "Acknowledge sooner, or set another x-consumer-timeout"
+            )
+        )
+        self.arrived.clear()
+        self._give_back(list(self.unacked), failed=False)
+
+    # For the program
+
+    def take(self) -> Delivery:
+        """The next message that has arrived; IndexError when there is none."""
+        tag, message, redelivered = self.arrived.popleft()
+        properties = shown_properties(self.queue, message, redelivered=redelivered)
+        if self.no_ack:
+            self._more_credit(1)
+        return Delivery(self, tag, message, redelivered=redelivered, properties=properties)
+
+    def settle(self, tag: int, outcome: str, *, multiple: bool) -> None:
+        """Settle one delivery, or all up to `tag`.
+
+        outcome: "ack", "discard", "requeue" (the delivery failed) or "return" (it didn't).  Raises PreconditionFailed
+        for a tag that isn't outstanding, what ended the consumer or the session if that is why.
+        """
+        if self.no_ack:
+            return
+        if tag not in self.unacked:
+            self.session.require_open()
+            if self.error is not None:
+                raise self.error
+        messages = [message for _, message, _ in take(self.unacked, tag, multiple=multiple).values()]
+        queue = self.queue
+        if outcome in ("requeue", "return"):
+            queue.requeue(messages, failed=outcome == "requeue")
+        else:
+            for message in messages:
+                if outcome == "ack":
+                    queue.acknowledge(message)
+                else:
+                    queue.discard(message)
+        self._more_credit(len(messages))
+        self.session.changed()
+
+    def cancel(self) -> None:
+        """No more deliveries; what the program hasn't taken goes back, what it has may still be settled."""
+        end_consumer(self)
+        self._end(None)
+        self._return_arrived()
+
+    def close(self, error: DirectError | None) -> None:
+        """It is over: everything unsettled goes back.  error: why, for whoever still asks."""
+        end_consumer(self)
+        self._end(error)
+        self._return_arrived()
+        self._give_back(list(self.unacked), failed=True)
+        self.session.consumers.pop(self.tag, None)
+        self.session.channel_closed()
+
+    # Below
+
+    def _more_credit(self, count: int) -> None:
+        self.credit += count
+        if self.parked:
+            self.resume()
+            self.session.changed()
+
+    def _return_arrived(self) -> None:
+        tags = [tag for tag, _, _ in self.arrived]
+        self.arrived.clear()
+        self._give_back(tags, failed=False)
+
+    def _give_back(self, tags: list[int], *, failed: bool) -> None:
+        """Those of the deliveries that are unsettled go back to the queue."""
+        found = [self.unacked.pop(tag)[1] for tag in tags if tag in self.unacked]
+        if found:
+            self.queue.requeue(found, failed=failed)
+            self.session.changed()
+
+    def _end(self, error: DirectError | None) -> None:
+        if self.error is None:
+            self.error = error
+        self.wake()

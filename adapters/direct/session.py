@@ -1,0 +1,298 @@
+"""A direct client as the broker sees it: a connection that has no bytes.
+
+It is in `broker.sessions` like any other, with its user, its virtual host, its limits and its row in the listings, and
+an administrator may close it.  Each consumer counts as a channel; the client's own, number 1, is for publishing and
+polling.
+
+Confirms need no numbers here.  A publish that must be on disk first waits in `_stored`, in order; a flush covers
+what was published before it began, which is what `mark` says.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from warren.adapters.direct.consumer import DirectConsumer
+from warren.adapters.direct.delivery import Delivery
+from warren.adapters.direct.errors import ClientClosed, PublishBlocked, Refused, Unroutable
+from warren.adapters.direct.listing import describe_channels, describe_connection
+from warren.core.clients.client import Client
+from warren.core.clients.limits import check_consumer
+from warren.core.declaring.names import clean_name, generated_name
+from warren.core.declaring.queues import accessible_queue, end_client
+from warren.core.errors import NotAllowed
+from warren.core.messages.shown import shown_properties
+from warren.core.queues.unacked import Unacked, requeue_all, take
+from warren.core.routing.publish import check_publish, publish
+from warren.core.routing.vhost import Outcome
+
+if TYPE_CHECKING:
+    from warren.adapters.direct.confirmation import Confirmation
+    from warren.core.access.accounts import User
+    from warren.core.broker import Broker
+    from warren.core.messages.field_table import FieldValue
+    from warren.core.messages.properties import Properties
+    from warren.core.queues.ack_timeout import AckHolder
+    from warren.core.queues.consumer import Consumer
+
+PROTOCOL: Final = "Direct 0-9-1"
+"""What RabbitMQ's listings call connections from within."""
+
+OWN_CHANNEL: Final = 1
+"""The channel that publishes and polls; consumers have those above."""
+
+CHECKED_MAX: Final = 1024
+"""Remembered addresses that may be published to; a program with ever new routing keys starts over."""
+
+
+class DirectSession:
+    """See the head of this file; implements core.broker.SessionEntry and Committed, and AckHolder for what it polled.
+
+    name: unique, for listings.  provided_name: what the program calls itself.  changed: called after something was
+    done that the broker's next turn has to look at.  Raises NotAllowed (530) when the virtual host isn't there or not
+    the user's, or a limit is reached.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        user: User,
+        vhost_name: str,
+        *,
+        name: str,
+        provided_name: str,
+        changed: Callable[[], None],
+    ) -> None:
+        self.broker = broker
+        self.name = name
+        self.provided_name = provided_name
+        self.changed = changed
+        vhost = broker.open_vhost(user, vhost_name)
+        self.client = Client(name, user, vhost, PROTOCOL, {"connection_name": provided_name})
+        try:
+            self.client.open_channel()
+        except NotAllowed:
+            self.client.close()
+            raise
+        self.connected_at_ms = broker.now_ms
+        self.closed: ClientClosed | None = None
+        self.consumers: dict[str, DirectConsumer] = {}
+        self.unacked: Unacked = {}
+        self.delivery_tag = 0
+        self.delivery_notes: list[tuple[int, int]] = []
+        self.publishes_waiting = 0
+        self.on_unblocked: Callable[[], object] = _nothing
+        self.on_closed: Callable[[], object] = _nothing
+        self._last_channel = OWN_CHANNEL
+        self._stored: deque[Confirmation] = deque()
+        self._stored_count = 0
+        self._flushed_count = 0
+        self._checked: set[tuple[str, str]] = set()
+        self._checked_at = (0, 0)
+        broker.sessions[self] = None
+        broker.alarms.listen(self._alarms_changed)
+
+    def require_open(self) -> None:
+        """ClientClosed once the session has ended."""
+        if self.closed is not None:
+            raise self.closed
+
+    # Publishing
+
+    @property
+    def blocked(self) -> str | None:
+        """Why publishing has to wait (`low on memory`); None while it doesn't."""
+        return self.broker.alarms.blocked
+
+    @property
+    def unconfirmed(self) -> int:
+        """Publishes that wait for the disk."""
+        return len(self._stored)
+
+    def publish(
+        self,
+        exchange: str,
+        routing_key: str,
+        properties: Properties,
+        body: bytes,
+        *,
+        mandatory: bool = False,
+        confirmation: Confirmation | None = None,
+    ) -> None:
+        """Publish now.  confirmation: is told what became of it.
+
+        Raises PublishBlocked under an alarm, AccessRefused (403), NotFound (404), PreconditionFailed (406).
+        """
+        self.require_open()
+        if self.broker.alarms.blocked is not None:
+            raise PublishBlocked(self.broker.alarms.blocked)
+        self._check(exchange, routing_key)
+        outcome, route = publish(self.client, exchange, routing_key, properties, body)
+        self.changed()
+        if confirmation is None:
+            return
+        if mandatory and not route.routed:
+            confirmation.settle(
+                Unroutable(f"no queue takes what is published to '{exchange}' with the routing key '{routing_key}'")
+            )
+        elif outcome is Outcome.REFUSED:
+            confirmation.settle(Refused(f"a queue behind '{exchange}' with the key '{routing_key}' is full"))
+        elif outcome is Outcome.STORED:
+            self._stored.append(confirmation)
+            self._stored_count += 1
+            self.broker.awaiting_flush[self] = None
+        else:
+            confirmation.settle(None)
+
+    def _check(self, exchange: str, routing_key: str) -> None:
+        """Permissions and existence, once per address until topology or users change."""
+        now = (self.client.vhost.version, self.broker.users.version)
+        if now != self._checked_at or len(self._checked) >= CHECKED_MAX:
+            self._checked.clear()
+            self._checked_at = now
+        if (exchange, routing_key) not in self._checked:
+            check_publish(self.client, exchange, routing_key)
+            self._checked.add((exchange, routing_key))
+
+    def mark(self) -> int:
+        """What a flush that begins now covers."""
+        return self._stored_count
+
+    def flushed(self, mark: int) -> None:
+        """That flush is on disk: everything it covers is confirmed."""
+        while self._flushed_count < mark:
+            self._flushed_count += 1
+            self._stored.popleft().settle(None)
+
+    # Consuming and polling
+
+    def consume(
+        self,
+        queue_name: str,
+        *,
+        tag: str = "",
+        no_ack: bool,
+        exclusive: bool,
+        prefetch: int,
+        arguments: Mapping[str, FieldValue],
+        wake: Callable[[], None],
+    ) -> DirectConsumer:
+        """Begin to consume; the arguments are those of DirectConsumer, an empty tag has one made up.
+
+        Raises NotFound (404), AccessRefused (403), ResourceLocked (405), PreconditionFailed (406), NotAllowed (530).
+        """
+        self.require_open()
+        tag = tag or generated_name("direct.ctag")
+        if tag in self.consumers:
+            raise NotAllowed(f"attempt to reuse consumer tag '{tag}' of {self.name}")
+        check_consumer(self.broker, 0)
+        queue = accessible_queue(self.client, clean_name(queue_name), "read")
+        self.client.open_channel()
+        self._last_channel += 1
+        try:
+            consumer = DirectConsumer(
+                self,
+                queue,
+                tag,
+                self._last_channel,
+                no_ack=no_ack,
+                exclusive=exclusive,
+                prefetch=prefetch,
+                arguments=arguments,
+                wake=wake,
+            )
+            queue.add_consumer(consumer)
+        except BaseException:
+            self.client.close_channel()
+            raise
+        self.consumers[tag] = consumer
+        if not no_ack:
+            self.broker.ack_timeouts.added(consumer)
+        self.changed()
+        return consumer
+
+    def channel_closed(self) -> None:
+        """A consumer is over."""
+        self.client.close_channel()
+
+    def get(self, queue_name: str, *, no_ack: bool) -> Delivery | None:
+        """The message at the head of a queue, if any."""
+        self.require_open()
+        queue = accessible_queue(self.client, clean_name(queue_name), "read")
+        found = queue.get(no_ack=no_ack, client=self.client, channel_number=OWN_CHANNEL)
+        self.changed()
+        if found is None:
+            return None
+        message, redelivered = found
+        properties = shown_properties(queue, message, redelivered=redelivered)
+        self.delivery_tag = tag = self.delivery_tag + 1
+        if not no_ack:
+            self.unacked[tag] = (queue, message, None)
+        return Delivery(self, tag, message, redelivered=redelivered, properties=properties)
+
+    def settle(self, tag: int, outcome: str, *, multiple: bool) -> None:
+        """Settle one polled message, or all up to `tag`; as DirectConsumer.settle."""
+        if tag not in self.unacked:
+            self.require_open()
+        for queue, message, _ in take(self.unacked, tag, multiple=multiple).values():
+            if outcome == "ack":
+                queue.acknowledge(message)
+            elif outcome == "discard":
+                queue.discard(message)
+            else:
+                queue.requeue([message], failed=outcome == "requeue")
+        self.changed()
+
+    def acknowledgement_timed_out(self, consumer: Consumer, timeout_ms: int) -> None:
+        """Polled messages have no consumer, so nothing of theirs times out."""
+
+    # For the broker
+
+    def describe(self) -> dict[str, object]:
+        """One row of list_connections."""
+        return describe_connection(self)
+
+    def describe_channels(self) -> list[dict[str, object]]:
+        """Rows of list_channels."""
+        return describe_channels(self)
+
+    def ack_holders(self) -> Iterable[AckHolder]:
+        """What was polled, and each consumer."""
+        return [self, *self.consumers.values()]
+
+    def force_close(self, reason: str) -> None:
+        """An administrator, or the end of the virtual host."""
+        self.close(ClientClosed(f"CONNECTION_FORCED - {reason}"))
+
+    def close(self, error: ClientClosed | None = None) -> None:
+        """Consumers end, everything unsettled goes back, exclusive queues go; a second call does nothing.
+
+        error: what is raised from now on; by default that it was closed by the program itself.
+        """
+        if self.closed is not None:
+            return
+        self.closed = error or ClientClosed(f"{self.name} is closed")
+        for consumer in list(self.consumers.values()):
+            consumer.close(self.closed)
+        requeue_all(self.unacked)
+        broker = self.broker
+        broker.alarms.unlisten(self._alarms_changed)
+        broker.awaiting_flush.pop(self, None)
+        broker.sessions.pop(self, None)
+        end_client(self.client)
+        stored, self._stored = self._stored, deque()
+        for confirmation in stored:
+            confirmation.settle(self.closed)
+        self.on_unblocked()
+        self.on_closed()
+        self.changed()
+
+    def _alarms_changed(self) -> None:
+        if self.broker.alarms.blocked is None:
+            self.on_unblocked()
+
+
+def _nothing() -> None:
+    return
