@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING, Final
 from warren.adapters.direct.consumer import DirectConsumer
 from warren.adapters.direct.delivery import Delivery
 from warren.adapters.direct.errors import ClientClosed, PublishBlocked, Refused, Unroutable
-from warren.adapters.direct.listing import describe_channels, describe_connection
+from warren.adapters.direct.listing import (
+    OWN_CHANNEL,
+    PROTOCOL,
+    ConsumerChannelRow,
+    DirectConnectionRow,
+    OwnChannelRow,
+)
 from warren.core.clients.client import Client
 from warren.core.clients.limits import check_consumer
 from warren.core.declaring.names import clean_name, generated_name
@@ -31,17 +37,12 @@ from warren.core.routing.vhost import Outcome
 if TYPE_CHECKING:
     from warren.adapters.direct.confirmation import Confirmation
     from warren.core.access.accounts import User
+    from warren.core.administration.listing.channels import ChannelRow
     from warren.core.broker import Broker
     from warren.core.messages.field_table import FieldValue
     from warren.core.messages.properties import Properties
     from warren.core.queues.ack_timeout import AckHolder
     from warren.core.queues.consumer import Consumer
-
-PROTOCOL: Final = "Direct 0-9-1"
-"""What RabbitMQ's listings call connections from within."""
-
-OWN_CHANNEL: Final = 1
-"""The channel that publishes and polls; consumers have those above."""
 
 CHECKED_MAX: Final = 1024
 """Remembered addresses that may be published to; a program with ever new routing keys starts over."""
@@ -250,13 +251,14 @@ class DirectSession:
 
     # For the broker
 
-    def describe(self) -> dict[str, object]:
-        """One row of list_connections."""
-        return describe_connection(self)
+    def connection_row(self) -> DirectConnectionRow:
+        """Its row in list_connections."""
+        return DirectConnectionRow(self)
 
-    def describe_channels(self) -> list[dict[str, object]]:
-        """Rows of list_channels."""
-        return describe_channels(self)
+    def channel_rows(self) -> Iterable[ChannelRow]:
+        """The rows of its channels in list_channels."""
+        of = self.connection_row()
+        return [OwnChannelRow(of, self), *(ConsumerChannelRow(of, each) for each in self.consumers.values())]
 
     def ack_holders(self) -> Iterable[AckHolder]:
         """What was polled, and each consumer."""

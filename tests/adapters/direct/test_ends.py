@@ -67,7 +67,7 @@ def test_closing_a_consumer_returns_everything_in_order(broker: SimulatedBroker,
     assert [each.body for each in broker.queue("q").browse(0, 9)] == [b"1", b"2", b"3", b"4"]
     with pytest.raises(ConsumerEnded, match="over"):
         delivery.ack()
-    assert session.describe()["channels"] == 1
+    assert session.connection_row().channels == 1
     assert broker.broker.channel_count == 1
 
 
@@ -86,7 +86,7 @@ def test_an_administrator_closes_the_session(broker: SimulatedBroker, tmp_path: 
     assert closed.count == 1
     assert [each.body for each in broker.queue("q").browse(0, 9)] == [b"1", b"2"]
     assert "mine" not in broker.vhost.queues
-    assert session not in broker.broker.sessions
+    assert not session.connection_row().exists
     assert (broker.broker.client_count, broker.broker.channel_count) == (0, 0)
     for attempt in (delivery.ack, lambda: publish(session, b"3"), lambda: session.get("q", no_ack=True)):
         with pytest.raises(ClientClosed, match="CONNECTION_FORCED - maintenance"):
@@ -151,7 +151,7 @@ def test_the_deletion_of_the_vhost_ends_the_session(broker: SimulatedBroker) -> 
 def test_the_broker_itself_may_do_everything(broker: SimulatedBroker, session: DirectSession) -> None:
     declare_queue(session.client, "anything", arguments={"x-dead-letter-exchange": "amq.fanout"})
     session.publish("", "anything", encode_properties(user_id="somebody"), b"")
-    assert session.describe()["user"] == BROKER_NAME
+    assert session.connection_row().user == BROKER_NAME
     assert BROKER_NAME not in broker.broker.users
 
 

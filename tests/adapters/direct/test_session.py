@@ -11,6 +11,7 @@ from tests.support.direct_clients import Woken, consume, publish, session_of, ta
 from tests.support.simulated_broker import SimulatedBroker
 from warren.adapters.direct.confirmation import Confirmation
 from warren.adapters.direct.errors import PublishBlocked, Refused, Unroutable
+from warren.adapters.direct.listing import OwnChannelRow
 from warren.adapters.direct.session import DirectSession
 from warren.core.errors import AccessRefused, NotFound, PreconditionFailed
 from warren.core.messages.properties import EMPTY, encode_properties
@@ -49,7 +50,7 @@ def test_what_is_stored_is_confirmed_by_the_flush_that_covers_it(tmp_path: Path)
     broker.begin_commit()
     session.publish("", "q", PERSISTENT, b"2", confirmation=second)
     assert not first.done
-    assert session.describe_channels()[0]["messages_unconfirmed"] == 2
+    assert OwnChannelRow(session.connection_row(), session).messages_unconfirmed == 2
     broker.finish_commit()
     assert (first.done, second.done) == (True, False)
     assert broker.broker.commit_wanted
