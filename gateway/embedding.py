@@ -17,12 +17,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
+from warren.gateway.configuration.listener import format_address
+from warren.gateway.configuration.listener import listeners as listeners_of
 from warren.gateway.configuration.load import Config
 from warren.gateway.configuration.protocols import PROTOCOLS
-from warren.gateway.configuration.values import Listener, format_address
-from warren.gateway.configuration.values import listeners as listeners_of
 from warren.gateway.process.errors import sole_error
 from warren.gateway.server import Server, open_server
 
@@ -93,7 +93,7 @@ async def open_broker(
         base,
         data_directory=Path(data_directory) if data_directory is not None else None,
         in_memory=data_directory is None,
-        listeners=cast("tuple[Listener, ...]", _parse_listeners(list(listen))) if listen else (),
+        listeners=_parse_listeners(list(listen)) if listen else (),
     )
     try:
         async with open_server(chosen) as server:

@@ -22,8 +22,8 @@ import trio
 from warren.core.administration.listing.connections import ConnectionRow
 from warren.core.broker import Broker
 from warren.core.errors import StorageError
+from warren.gateway.configuration.listener import Listener, format_address
 from warren.gateway.configuration.load import Config
-from warren.gateway.configuration.values import Listener, format_address
 from warren.gateway.control.server import serve_control
 from warren.gateway.control.target import Control
 from warren.gateway.process.data_directory import DataDirectory

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from warren.adapters.mqtt.sessions.sharing import STRATEGIES
-from warren.gateway.configuration import values
+from warren.core.configuration import values
+from warren.gateway.configuration.listener import listeners
 from warren.gateway.configuration.protocols import PROTOCOLS
 
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical", "none")
@@ -91,18 +92,18 @@ class Key:
 
     name: str
     field: str
-    parse: values.Parser
+    parse: Callable[[object], object]
     secret: bool = False
 
 
-def _key(name: str, parse: values.Parser, *, field: str = "", secret: bool = False) -> Key:
+def _key(name: str, parse: Callable[[object], object], *, field: str = "", secret: bool = False) -> Key:
     return Key(name, field or name, parse, secret)
 
 
 _KEYS = (
     _key("data_directory", values.path),
     _key("in_memory", values.boolean),
-    _key("listen", values.listeners(PROTOCOLS), field="listeners"),
+    _key("listen", listeners(PROTOCOLS), field="listeners"),
     _key("ready_file", values.path),
     _key("heartbeat_s", values.whole_number(0, 65535, "seconds")),
     _key("frame_max", values.size(_FRAME_MAX_LEAST, _FRAME_MAX_MOST)),

@@ -30,7 +30,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from warren.gateway.configuration.values import CertificateFiles, Listener, Watermark
+from warren.core.configuration.values import CertificateFiles, Watermark
+from warren.gateway.configuration.listener import Listener
 
 PORT = 5672
 """Registered with IANA for AMQP."""

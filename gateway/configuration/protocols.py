@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 from warren.adapters.interface import ENTRY_POINT_GROUP, Options
 from warren.adapters.registry import OWN
 from warren.core.errors import StorageError
-from warren.gateway.configuration.values import AUTO, TLS_SUFFIX
+from warren.gateway.configuration.listener import AUTO, TLS_SUFFIX
 
 if TYPE_CHECKING:
     from warren.adapters.interface import Accept, Configure

@@ -15,17 +15,17 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from warren.adapters.registry import OWN
+from warren.gateway.configuration.listener import AUTO
 from warren.gateway.configuration.load import ConfigError
 from warren.gateway.configuration.protocols import accept_by_protocol
-from warren.gateway.configuration.values import AUTO
 
 if TYPE_CHECKING:
     from warren.adapters.interface import AcceptCarrier
     from warren.core.broker import Broker
     from warren.core.clients.outbox import Outbox
     from warren.core.clients.transport import Carrier, Session
+    from warren.gateway.configuration.listener import Listener
     from warren.gateway.configuration.load import Config
-    from warren.gateway.configuration.values import Listener
 
 _log = logging.getLogger("warren.tls")
 

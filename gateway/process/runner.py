@@ -30,8 +30,8 @@ from warren.core.storage.disk.engine import DiskEngine
 from warren.core.storage.engine import StorageEngine
 from warren.core.storage.memory import MemoryEngine
 from warren.core.storage.recovery import note_clean_stop, recover
+from warren.gateway.configuration.listener import Listener
 from warren.gateway.configuration.load import Config, ConfigError
-from warren.gateway.configuration.values import Listener
 from warren.gateway.network.clock import Clock
 from warren.gateway.network.hub import Hub
 from warren.gateway.network.listeners import ListeningSocket

@@ -23,7 +23,7 @@ from warren.gateway.tls.files import Loaded, load_certificate
 from warren.gateway.tls.turns import HandshakeTurns
 
 if TYPE_CHECKING:
-    from warren.gateway.configuration.values import CertificateFiles
+    from warren.core.configuration.values import CertificateFiles
     from warren.gateway.tls.certificate import Certificate
 
 _log = logging.getLogger("warren.tls")

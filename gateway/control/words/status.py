@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from warren.core.broker import Broker
+from warren.gateway.configuration.listener import format_address
 from warren.gateway.configuration.load import describe
-from warren.gateway.configuration.values import format_address
 from warren.gateway.control.target import Answer, Control, Handler, Request, done
 from warren.gateway.process.resources import resident_bytes
 from warren.gateway.version import WARREN_VERSION

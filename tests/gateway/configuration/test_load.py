@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from warren.core.configuration.values import Watermark
 from warren.gateway.configuration.keys import KEYS
+from warren.gateway.configuration.listener import Listener
 from warren.gateway.configuration.load import Config, ConfigError, default_data_directory, describe, load_config
 from warren.gateway.configuration.sources import assignments, command_line_settings
-from warren.gateway.configuration.values import Listener, Watermark
 
 
 def load(

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from warren.core.configuration.values import Watermark
+from warren.gateway.configuration.listener import Listener
 from warren.gateway.configuration.load import Config, ConfigError, load_config
-from warren.gateway.configuration.values import Listener, Watermark
 
 EVERYTHING = """
 # A comment

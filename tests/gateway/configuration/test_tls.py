@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from warren.core.configuration.values import CertificateFiles
+from warren.gateway.configuration.listener import Listener
 from warren.gateway.configuration.load import DEFAULT_LISTENERS, Config, ConfigError, load_config
-from warren.gateway.configuration.values import CertificateFiles, Listener
 
 
 def load(tmp_path: Path, toml: str = "", **environment: str) -> Config:

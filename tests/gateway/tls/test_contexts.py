@@ -14,9 +14,9 @@ import trio
 
 from tests.support.certificates import Files, TestAuthority, config_with
 from tests.support.tls_broker import broker_without_leftovers
+from warren.core.configuration.values import CertificateFiles
 from warren.gateway import open_broker
 from warren.gateway.configuration.load import Config, ConfigError
-from warren.gateway.configuration.values import CertificateFiles
 from warren.gateway.tls.contexts import CHECK_INTERVAL_MS, TlsContexts
 
 Configure = Callable[..., Config]

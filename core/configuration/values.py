@@ -13,9 +13,6 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-Parser = Callable[[object], object]
-"""Takes a value as written, gives the typed one or raises ValueError("what is allowed")."""
-
 _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
 
@@ -41,37 +38,6 @@ _LIMIT_MAX = 2**31 - 1
 """More than there can ever be."""
 
 SIZE_SYNTAX = "a size in bytes, such as 1048576, 512KiB, 64MiB or 50MB"
-
-
-AUTO = "auto"
-"""The protocol of a listener on which the first bytes tell what is spoken."""
-
-TLS_SUFFIX = "s"
-"""A protocol's name with this is the same over TLS: amqps, mqtts, wss."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """One address that connections of one protocol are accepted on; port 0 lets the system choose.
-
-    tls: the protocol is spoken over TLS.  proxy_protocol: a PROXY header, which says who the peer really is, has to
-    come first.
-    """
-
-    protocol: str
-    host: str
-    port: int
-    tls: bool = False
-    proxy_protocol: bool = False
-
-    @property
-    def name(self) -> str:
-        """As it is written before `=`, such as amqp or amqps."""
-        return self.protocol + TLS_SUFFIX if self.tls else self.protocol
-
-    def __str__(self) -> str:
-        options = "?proxy_protocol=true" if self.proxy_protocol else ""
-        return f"{self.name}={format_address(self.host, self.port)}{options}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,23 +68,6 @@ class Watermark:
         return str(self.relative if self.absolute_bytes is None else self.absolute_bytes)
 
 
-def format_address(host: str, port: int) -> str:
-    """`HOST:PORT`, with brackets around an IPv6 host (RFC 3986, 3.2.2)."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def parse_address(text: str) -> tuple[str, int]:
-    """`HOST:PORT` or `[IPV6]:PORT`; ValueError says what is allowed."""
-    allowed = "HOST:PORT, such as 127.0.0.1:5672, 0.0.0.0:5672, [::1]:5672 or 127.0.0.1:0 (any free port)"
-    found = re.fullmatch(r"(?:\[([0-9A-Za-z:.%]+)\]|([^\s\[\]:/=]+)):(\d{1,5})", text.strip())
-    if found is None:
-        raise ValueError(allowed)
-    port = int(found[3])
-    if port > 65535:
-        raise ValueError("an address with a port from 0 to 65535")
-    return found[1] or found[2], port
-
-
 def text(value: object) -> str:
     """Any string but the empty one."""
     if not isinstance(value, str) or not value:
@@ -126,7 +75,7 @@ def text(value: object) -> str:
     return value
 
 
-def one_of(names: Collection[str]) -> Parser:
+def one_of(names: Collection[str]) -> Callable[[object], str]:
     """One of these words, in any case."""
 
     def parse(value: object) -> str:
@@ -147,7 +96,7 @@ def boolean(value: object) -> bool:
     return word in _TRUE
 
 
-def whole_number(minimum: int, maximum: int, unit: str = "") -> Parser:
+def whole_number(minimum: int, maximum: int, unit: str = "") -> Callable[[object], int]:
     """A whole number within these bounds (inclusive); `unit` is for the message."""
 
     def parse(value: object) -> int:
@@ -169,7 +118,7 @@ def limit(value: object) -> int | None:
     return number
 
 
-def number(minimum: float, maximum: float, unit: str = "") -> Parser:
+def number(minimum: float, maximum: float, unit: str = "") -> Callable[[object], float]:
     """A number, possibly with a fraction, within these bounds (inclusive)."""
 
     def parse(value: object) -> float:
@@ -181,7 +130,7 @@ def number(minimum: float, maximum: float, unit: str = "") -> Parser:
     return parse
 
 
-def size(minimum: int, maximum: int) -> Parser:
+def size(minimum: int, maximum: int) -> Callable[[object], int]:
     """A number of bytes, with or without a unit, within these bounds (inclusive)."""
 
     def parse(value: object) -> int:
@@ -216,15 +165,15 @@ def path(value: object) -> Path:
 
 def names(value: object) -> frozenset[str]:
     """A set of names: a list of strings, or one string with commas between them ("" is the empty set)."""
-    return frozenset(_strings(value, 'a list of names, such as ["guest"] or guest,monitor'))
+    return frozenset(strings(value, 'a list of names, such as ["guest"] or guest,monitor'))
 
 
-def several_of(words: Collection[str]) -> Parser:
+def several_of(words: Collection[str]) -> Callable[[object], frozenset[str]]:
     """One or more of these words, as a list or with commas."""
 
     def parse(value: object) -> frozenset[str]:
         allowed = f"one or more of {', '.join(words)}"
-        found = frozenset(_strings(value, allowed))
+        found = frozenset(strings(value, allowed))
         if not found or not found.issubset(words):
             raise ValueError(allowed)
         return found
@@ -236,7 +185,7 @@ def certificate_files(value: object) -> tuple[CertificateFiles, ...]:
     """CERTIFICATE_FILE or CERTIFICATE_FILE:KEY_FILE, several as a list or with commas."""
     allowed = 'a list of CERTIFICATE_FILE:KEY_FILE, such as ["example.org.pem:example.org.key"]'
     found = []
-    for entry in _strings(value, allowed):
+    for entry in strings(value, allowed):
         names = entry.split(":")
         if not all(names) or len(names) > 2:
             raise ValueError(allowed)
@@ -245,48 +194,8 @@ def certificate_files(value: object) -> tuple[CertificateFiles, ...]:
     return tuple(found)
 
 
-def listeners(protocols: Collection[str]) -> Parser:
-    """PROTOCOL=HOST:PORT[?OPTION=VALUE], several as a list or with commas; the protocols are those given here, `auto`,
-    and each of them with an `s` for TLS."""
-
-    def parse(value: object) -> tuple[Listener, ...]:
-        entries = _strings(value, f"PROTOCOL=HOST:PORT, such as {next(iter(protocols))}=127.0.0.1:5672")
-        found = tuple(_listener(entry, protocols) for entry in entries)
-        fixed = [(listener.host, listener.port, listener.name) for listener in found if listener.port != 0]
-        if not found or len(set(fixed)) < len(fixed):
-            raise ValueError("at least one address, each only once")
-        return found
-
-    return parse
-
-
-def _listener(entry: str, protocols: Collection[str]) -> Listener:
-    name, equals, rest = entry.partition("=")
-    name = name.strip().lower()
-    address, _, options = rest.partition("?")
-    protocol, tls = name, False
-    if protocol != AUTO and protocol not in protocols and protocol.endswith(TLS_SUFFIX):
-        protocol, tls = protocol.removesuffix(TLS_SUFFIX), True
-    if not equals or (protocol != AUTO and protocol not in protocols):
-        raise ValueError(
-            f"PROTOCOL=HOST:PORT with one of these protocols: {', '.join(protocols)}; with an s for TLS, such as "
-            f"{next(iter(protocols))}s; or {AUTO} for all of them on one port"
-        )
-    return Listener(protocol, *parse_address(address), tls, _proxy_protocol(options))
-
-
-def _proxy_protocol(options: str) -> bool:
-    """The options of a listener; there is one."""
-    given = False
-    for option in options.split("&") if options else ():
-        key, _, value = option.partition("=")
-        if key.strip().lower() != "proxy_protocol":
-            raise ValueError("PROTOCOL=HOST:PORT?OPTION=VALUE with the option proxy_protocol=true")
-        given = boolean(value)
-    return given
-
-
-def _strings(value: object, allowed: str) -> list[str]:
+def strings(value: object, allowed: str) -> list[str]:
+    """A list of strings that aren't empty, or one string with commas between them; `allowed` is for the message."""
     if isinstance(value, str):
         entries: list[object] = [part.strip() for part in value.split(",") if part.strip()]
     elif isinstance(value, list | tuple):

@@ -1,0 +1,1 @@
+"""What a configuration key is, for whoever declares some: the broker, its protocols, plugins."""
