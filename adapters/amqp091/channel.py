@@ -3,8 +3,7 @@
 A channel is open until either side closes it.  After the broker closed it (`fail`), everything that comes for it is
 ignored until the client's close-ok, and only then is its number free again (AMQP 0-9-1 1.5.2.5).
 
-Delivery tags count from 1 and are shared by deliveries and gets.  `unacked` holds them in that order, which is all
-that acknowledging "up to here" needs.
+Delivery tags are shared by deliveries and gets.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from warren.adapters.amqp091.codec.content import IncomingContent
 from warren.adapters.amqp091.codec.texts import short_text
 from warren.adapters.amqp091.consumer import AmqpConsumer, cancel_notice
 from warren.adapters.amqp091.publishing import check_method, publish
-from warren.adapters.amqp091.settling import settle_deliveries
+from warren.adapters.amqp091.shared_credit import SharedCredit
 from warren.adapters.amqp091.transaction import Transaction
+from warren.adapters.session.deliveries import Deliveries, Verdict, settle
 from warren.core.clients.client import Client
 from warren.core.clients.confirms import Confirms
 from warren.core.declaring.queues import end_consumer
 from warren.core.errors import BrokerError, InternalError, NotFound, PreconditionFailed
-from warren.core.queues.unacked import Unacked, requeue_all
 
 if TYPE_CHECKING:
     from warren.adapters.amqp091.connection import Connection
@@ -34,9 +33,7 @@ if TYPE_CHECKING:
 class Channel:
     """See the head of this file.
 
-    prefetch: the limit that new consumers get.  global_limit: the limit that all consumers share, 0 for none;
-    outstanding counts towards it.  starved: consumers parked for lack of that shared credit.
-    expired: tags of deliveries that timed out; settling them late is no error.
+    prefetch: the limit that new consumers get; shared_credit: what all of them have together.
     last_queue: the queue declared last, which an empty queue name means.
     """
 
@@ -47,19 +44,14 @@ class Channel:
         "connection",
         "consumers",
         "content",
-        "delivery_notes",
-        "delivery_tag",
-        "expired",
-        "global_limit",
+        "deliveries",
         "last_queue",
         "name",
         "number",
-        "outstanding",
         "prefetch",
         "reply_queue",
-        "starved",
+        "shared_credit",
         "transaction",
-        "unacked",
     )
 
     def __init__(self, connection: Connection, number: int) -> None:
@@ -72,14 +64,9 @@ class Channel:
         self.closing = False
         self.content: IncomingContent | None = None
         self.consumers: dict[str, AmqpConsumer] = {}
-        self.unacked: Unacked = {}
-        self.delivery_tag = 0
-        self.expired: set[int] = set()
-        self.delivery_notes: list[tuple[int, int]] = []
+        self.deliveries = Deliveries(self._delivery_timed_out)
+        self.shared_credit = SharedCredit(self.consumers)
         self.prefetch = connection.settings.prefetch_default
-        self.global_limit = 0
-        self.outstanding = 0
-        self.starved: list[AmqpConsumer] = []
         self.confirms: Confirms | None = None
         self.transaction: Transaction | None = None
         self.last_queue: str | None = None
@@ -118,14 +105,7 @@ class Channel:
         """The usual basic.ack, of one message on a plain channel; False leaves it to the long way."""
         if self.closing or self.content is not None or self.transaction is not None:
             return False
-        delivery = self.unacked.pop(tag, None)
-        if delivery is None:
-            return False
-        queue, message, consumer = delivery
-        queue.acknowledge(message)
-        if isinstance(consumer, AmqpConsumer):
-            consumer.acknowledged()
-        return True
+        return self.deliveries.acknowledge(tag)
 
     # Confirms and transactions: warren.core.broker.Committed
 
@@ -168,33 +148,33 @@ class Channel:
 
     # Consumers
 
-    @property
-    def has_global_credit(self) -> bool:
-        """False when the consumers of this channel together have all that basic.qos with global allows."""
-        return not self.global_limit or self.outstanding < self.global_limit
-
     def set_global_limit(self, limit: int) -> None:
         """basic.qos with global: one limit for all consumers of the channel, existing ones too; 0 for none."""
-        self.global_limit = limit
-        self.outstanding = sum(1 for _, _, consumer in self.unacked.values() if consumer is not None)
+        outstanding = sum(1 for _, _, consumer in self.deliveries.unacked.values() if consumer is not None)
         if self.transaction is not None:
-            self.outstanding += self.transaction.uncommitted_consumer_acks
-        if not self.has_global_credit:
-            self.starve(None)
-            return
-        starved = self.starved
-        self.starved = []
-        for consumer in starved:
-            consumer.resume()
+            outstanding += self.transaction.uncommitted_consumer_acks
+        self.shared_credit.set_limit(limit, outstanding)
 
-    def starve(self, latest: AmqpConsumer | None) -> None:
-        """The shared credit is used up, by `latest`: no consumer of the channel can take anything for now."""
-        if latest is not None:
-            self.starved.append(latest)
-        for consumer in self.consumers.values():
-            if consumer is not latest and not consumer.parked:
-                consumer.queue.park(consumer)
-                self.starved.append(consumer)
+    def cancel(self, tag: str) -> None:
+        """The client ends a consumer; an unknown tag is fine."""
+        consumer = self.consumers.pop(tag, None)
+        if consumer is None:
+            return
+        end_consumer(consumer)
+        self.shared_credit.forget(consumer)
+        if consumer.queue is self.reply_queue:
+            self.end_reply_consumer()
+
+    def settle(self, tag: int, *, multiple: bool, verdict: Verdict) -> None:
+        """Settle one delivery, or all up to `tag`, now or, on a tx channel, at the commit.
+
+        Raises PreconditionFailed (406) for an unknown tag.
+        """
+        deliveries = self.deliveries.take(tag, multiple=multiple)
+        if self.transaction is not None:
+            self.transaction.settlements.append((deliveries, verdict))
+        else:
+            settle(deliveries, verdict)
 
     def consumer_cancelled(self, consumer: AmqpConsumer) -> None:
         """The broker ended a consumer: notify the client if it declared consumer_cancel_notify."""
@@ -202,13 +182,11 @@ class Channel:
         if "consumer_cancel_notify" in self.connection.capabilities and not self.closing:
             self.send(cancel_notice(consumer.tag))
 
-    def acknowledgement_timed_out(self, consumer: Consumer, timeout_ms: int) -> None:
+    def _delivery_timed_out(self, consumer: Consumer, timeout_ms: int) -> None:
         """Cancel the consumer with notice and return its messages; without cancel notify, close the channel (406)."""
-        held = {tag: entry for tag, entry in self.unacked.items() if entry[2] is consumer}
-        for tag in held:
-            del self.unacked[tag]
+        expired = self.deliveries.expire(consumer)
         if "consumer_cancel_notify" not in self.connection.capabilities:
-            settle_deliveries(held, "return")
+            settle(expired, "return")
             self.connection.channel_failed(
                 self,
                 PreconditionFailed(
@@ -220,9 +198,8 @@ class Channel:
             return
         self.consumers.pop(consumer.tag, None)
         self.send(cancel_notice(consumer.tag))
-        self.expired.update(held)
         end_consumer(consumer)
-        settle_deliveries(held, "return")
+        settle(expired, "return")
 
     def end_reply_consumer(self) -> None:
         """The direct reply-to consumer is gone; replies still under way are dropped."""
@@ -266,9 +243,9 @@ class Channel:
         for consumer in list(self.consumers.values()):
             end_consumer(consumer)
         self.consumers.clear()
-        self.starved = []
+        self.shared_credit.clear()
         self.end_reply_consumer()
-        requeue_all(self.unacked)
+        self.deliveries.give_back()
         self.client.vhost.broker.awaiting_flush.pop(self, None)
 
     def queue_name(self, name: str) -> str:

@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from warren.adapters.amqp091.settings import Amqp091Settings
+    from warren.adapters.session.deliveries import Deliveries
     from warren.core.access.accounts import LoginRefused
     from warren.core.broker import Broker
     from warren.core.clients.transport import Transport
@@ -702,9 +703,9 @@ class Connection:
         """Its row in list_connections."""
         return AmqpConnectionRow(self)
 
-    def ack_holders(self) -> Iterable[Channel]:
-        """Its channels, for the acknowledgement timeout."""
-        return list(self.channels.values())
+    def ack_holders(self) -> Iterable[Deliveries]:
+        """What its channels were given, for the acknowledgement timeout."""
+        return [channel.deliveries for channel in self.channels.values()]
 
     def channel_rows(self) -> list[AmqpChannelRow]:
         """The rows of its channels in list_channels."""

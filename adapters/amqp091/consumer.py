@@ -44,10 +44,12 @@ class AmqpConsumer(Consumer):
         "_address",
         "_around",
         "_body_frame_max",
+        "_deliveries",
         "_framed_for",
         "_outbox",
         "_parts",
         "_prefix",
+        "_shared",
         "_suffix",
         "_suffix_redelivered",
         "channel",
@@ -76,6 +78,8 @@ class AmqpConsumer(Consumer):
         )
         self.channel = channel
         self.credit = prefetch if prefetch and not no_ack else UNLIMITED_CREDIT
+        self._deliveries = channel.deliveries
+        self._shared = channel.shared_credit
         self._outbox = channel.connection.outbox
         self._framed_for = FRAMED_FOR_CHANNEL + channel.number
         self._body_frame_max = channel.connection.frame_max - FRAME_OVERHEAD_BYTES
@@ -86,12 +90,12 @@ class AmqpConsumer(Consumer):
 
     def can_take(self) -> bool:
         """True when the consumer has credit, its channel has, and its connection's outbox has room."""
-        return self.credit > 0 and self._outbox.room > 0 and self.channel.has_global_credit
+        return self.credit > 0 and self._outbox.room > 0 and self._shared.is_left
 
     def deliver(self, message: Message, redelivered: bool) -> bool:
         """Send one message; True when another could follow."""
-        channel = self.channel
-        channel.delivery_tag = tag = channel.delivery_tag + 1
+        deliveries = self._deliveries
+        deliveries.delivery_tag = tag = deliveries.delivery_tag + 1
         if message.address is not self._address:
             self._use(message.address)
         if (
@@ -102,7 +106,7 @@ class AmqpConsumer(Consumer):
             content = message.content
         else:
             properties = shown_properties(self.queue, message, redelivered=redelivered)
-            content = content_frames(channel.number, properties.raw, message.body, self._body_frame_max)
+            content = content_frames(self.channel.number, properties.raw, message.body, self._body_frame_max)
         outbox = self._outbox
         outbox.chunks += (
             self._prefix,
@@ -118,13 +122,10 @@ class AmqpConsumer(Consumer):
                 return True
             outbox.parked.append(self)
             return False
-        channel.unacked[tag] = (self.queue, message, self)
+        deliveries.unacked[tag] = (self.queue, message, self)
         self.credit = credit = self.credit - 1
-        if channel.global_limit:
-            channel.outstanding += 1
-            if channel.outstanding >= channel.global_limit:
-                channel.starve(self)
-                return False
+        if self._shared.limit and not self._shared.use(self):
+            return False
         if room <= 0:
             outbox.parked.append(self)
             return False
@@ -133,14 +134,8 @@ class AmqpConsumer(Consumer):
     def acknowledged(self) -> None:
         """One of its deliveries was settled: it has more credit."""
         self.credit += 1
-        channel = self.channel
-        if channel.global_limit:
-            channel.outstanding -= 1
-            if channel.starved:
-                starved = channel.starved
-                channel.starved = []
-                for consumer in starved:
-                    consumer.resume()
+        if self._shared.limit:
+            self._shared.give_back()
         if self.parked:
             self.resume()
 
@@ -150,9 +145,8 @@ class AmqpConsumer(Consumer):
             if self._outbox.room <= 0:
                 if self not in self._outbox.parked:
                     self._outbox.parked.append(self)
-            elif not self.channel.has_global_credit:
-                if self not in self.channel.starved:
-                    self.channel.starved.append(self)
+            elif not self._shared.is_left:
+                self._shared.wait(self)
             elif self.credit > 0:
                 self.queue.resume(self)
 

@@ -109,7 +109,7 @@ class AmqpChannelRow(ChannelRow):
     @Column
     def messages_unacknowledged(self) -> int:
         """Messages that were delivered and aren't settled."""
-        return len(self._channel.unacked)
+        return len(self._channel.deliveries.unacked)
 
     @Column
     def messages_uncommitted(self) -> int:
@@ -137,7 +137,7 @@ class AmqpChannelRow(ChannelRow):
     @Column
     def global_prefetch_count(self) -> int:
         """basic.qos for the channel, 0 for no limit."""
-        return self._channel.global_limit
+        return self._channel.shared_credit.limit
 
     @Column
     def state(self) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from warren.adapters.amqp091.publishing import deliver
-from warren.adapters.amqp091.settling import settle_deliveries
+from warren.adapters.session.deliveries import Verdict, settle
 from warren.core.errors import NotFound, PreconditionFailed
 from warren.core.queues.unacked import Delivery
 from warren.core.routing.route import Route
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 class Transaction:
     """What was done on the channel since the last commit or rollback.
 
-    publishes: message, route, mandatory.  settlements: deliveries with their outcome: "ack", "discard", "requeue".
+    publishes: message, route, mandatory.  settlements: deliveries with their verdicts.
     """
 
     __slots__ = ("_commits_answered", "commits_requested", "publishes", "settlements")
 
     def __init__(self) -> None:
         self.publishes: list[tuple[Message, Route, bool]] = []
-        self.settlements: list[tuple[dict[int, Delivery], str]] = []
+        self.settlements: list[tuple[dict[int, Delivery], Verdict]] = []
         self.commits_requested = 0
         self._commits_answered = 0
 
@@ -70,8 +70,8 @@ class Transaction:
                 message.sequence = vhost.broker.next_sequence()
                 done = deliver(channel, message, _route_now(vhost, message, route), mandatory)
                 refused += done is Outcome.REFUSED
-            for deliveries, outcome in settlements:
-                settle_deliveries(deliveries, outcome)
+            for deliveries, verdict in settlements:
+                settle(deliveries, verdict)
         finally:
             store.end_group()
         if refused:
@@ -92,12 +92,8 @@ class Transaction:
     def rollback(self, channel: Channel) -> None:
         """Forget the publishes; what was acknowledged is unacknowledged again, in its old order."""
         self.publishes = []
-        restored = dict(channel.unacked)
-        for deliveries, _ in self.settlements:
-            restored.update(deliveries)
+        channel.deliveries.put_back(deliveries for deliveries, _ in self.settlements)
         self.settlements = []
-        channel.unacked.clear()
-        channel.unacked.update(sorted(restored.items()))
 
 
 def _route_now(vhost: VirtualHost, message: Message, route: Route) -> Route:

@@ -12,7 +12,7 @@ from warren.adapters.stomp.codec import frames
 from warren.adapters.stomp.codec.errors import StompError
 from warren.adapters.stomp.connecting import connect, connect_implicitly
 from warren.adapters.stomp.sending import send
-from warren.adapters.stomp.settling import settle, settlement_of
+from warren.adapters.stomp.settling import settle_now, settlement_of
 from warren.adapters.stomp.subscribing import subscribe, unsubscribe
 from warren.adapters.stomp.transaction import abort, add, begin, commit
 
@@ -63,7 +63,7 @@ def _settle(session: StompSession, frame: Frame) -> None:
     if "transaction" in frame.headers:
         add(session, frame)
     else:
-        settle(session, settlement_of(session, frame, positive=frame.command == frames.ACK))
+        settle_now(session, settlement_of(session, frame, positive=frame.command == frames.ACK))
 
 
 def _connect_again(session: StompSession, frame: Frame) -> None:

@@ -69,7 +69,7 @@ class StompChannelRow(ChannelRow):
     @Column
     def messages_unacknowledged(self) -> int:
         """Messages that were delivered and aren't settled."""
-        return len(self._session.unacked)
+        return len(self._session.deliveries.unacked)
 
     @Column
     def messages_uncommitted(self) -> int:

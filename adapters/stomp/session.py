@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 from warren.adapters import first_bytes
 from warren.adapters.session.admission import refuse
+from warren.adapters.session.deliveries import Deliveries
 from warren.adapters.session.liveness import Beats, Silence
 from warren.adapters.session.read_gate import ReadGate
 from warren.adapters.session.unread import UnreadReplies
@@ -44,7 +45,6 @@ from warren.core.clients.transport import connection_name
 from warren.core.declaring.queues import end_client, end_consumer
 from warren.core.errors import BrokerError, InternalError
 from warren.core.messages.message import Message
-from warren.core.queues.unacked import Unacked, requeue_all
 from warren.core.routing.known_routes import KnownRoutes, may_be_remembered
 
 if TYPE_CHECKING:
@@ -72,8 +72,7 @@ class StompSession:
     """A session in the sense of core.clients.transport.Session; made by the listener for each accepted socket.
 
     version: what is spoken, 1.0 until CONNECT says otherwise.  id: the session's name in message ids.
-    unacked, delivery_tag, delivery_notes: see core.queues.ack_timeout.  declared_queues: those of /queue/ that the
-    session has used, and so declared.
+    declared_queues: those of /queue/ that the session has used, and so declared.
     """
 
     _known: KnownRoutes[KnownSend]
@@ -95,9 +94,7 @@ class StompSession:
         self.subscriptions: dict[str, Subscription] = {}
         self.transactions: dict[str, Transaction] = {}
         self.declared_queues: set[str] = set()
-        self.unacked: Unacked = {}
-        self.delivery_tag = 0
-        self.delivery_notes: list[tuple[int, int]] = []
+        self.deliveries = Deliveries(self._delivery_timed_out)
         self.receipts = Receipts(self)
         self.replies = Replies(self)
         self._parser = FrameParser(friendly_expected=settings.friendly)
@@ -376,7 +373,7 @@ class StompSession:
             None,
         )
 
-    def acknowledgement_timed_out(self, consumer: Consumer, timeout_ms: int) -> None:
+    def _delivery_timed_out(self, consumer: Consumer, timeout_ms: int) -> None:
         """A delivery was kept too long: the connection is closed, its messages return (spec B.9)."""
         self._refuse(
             StompError(
@@ -425,7 +422,7 @@ class StompSession:
         for subscription in list(self.subscriptions.values()):
             end_consumer(subscription)
         self.subscriptions.clear()
-        requeue_all(self.unacked)
+        self.deliveries.give_back()
         if client is not None:
             end_client(client)
 
@@ -450,9 +447,9 @@ class StompSession:
         """Its row in list_channels: a session is one channel."""
         return [StompChannelRow(self)] if self.client is not None else []
 
-    def ack_holders(self) -> Iterable[StompSession]:
-        """Itself: a session keeps its own deliveries."""
-        return [self]
+    def ack_holders(self) -> Iterable[Deliveries]:
+        """Its deliveries, for the acknowledgement timeout."""
+        return [self.deliveries]
 
 
 def _head_of(frame: Frame, data: bytes, start: int) -> bytes:

@@ -6,34 +6,29 @@ settles everything that the session was given before it, too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from warren.adapters.session.deliveries import Verdict, settle
 from warren.adapters.stomp.codec.errors import StompError
 from warren.adapters.stomp.codec.escaping import V1_2
 from warren.adapters.stomp.properties import boolean
 from warren.adapters.stomp.subscription import Subscription
 from warren.core.errors import PreconditionFailed
-from warren.core.queues.unacked import Delivery, take
 
 if TYPE_CHECKING:
     from warren.adapters.stomp.codec.frames import Frame
     from warren.adapters.stomp.session import StompSession
-    from warren.core.messages.message import Message
-    from warren.core.queues.base import Queue
-
-Outcome = Literal["ack", "discard", "return"]
 
 
 class Settlement:
     """What an ACK or NACK asks for."""
 
-    __slots__ = ("multiple", "outcome", "tag")
+    __slots__ = ("multiple", "tag", "verdict")
 
-    def __init__(self, tag: int, multiple: bool, outcome: Outcome) -> None:
+    def __init__(self, tag: int, multiple: bool, verdict: Verdict) -> None:
         self.tag = tag
         self.multiple = multiple
-        self.outcome = outcome
+        self.verdict = verdict
 
 
 def settlement_of(session: StompSession, frame: Frame, *, positive: bool) -> Settlement:
@@ -53,7 +48,7 @@ def settlement_of(session: StompSession, frame: Frame, *, positive: bool) -> Set
             "Invalid header", f"'{header}' is '{text[:80]}', which is no message id; copy it from the MESSAGE as it is"
         )
     tag = int(parts[2])
-    found = session.unacked.get(tag)
+    found = session.deliveries.unacked.get(tag)
     subscription = found[2] if found is not None else None
     if parts[1] != session.id or not isinstance(subscription, Subscription) or subscription.tag != parts[0]:
         raise not_found(text)
@@ -74,33 +69,10 @@ def not_found(text: str) -> StompError:
     )
 
 
-def settle(session: StompSession, settlement: Settlement) -> None:
+def settle_now(session: StompSession, settlement: Settlement) -> None:
     """Do it; the delivery is known to be there."""
-    settle_deliveries(take_deliveries(session, settlement), settlement.outcome)
-
-
-def take_deliveries(session: StompSession, settlement: Settlement) -> dict[int, Delivery]:
-    """The deliveries that are settled, no longer the session's."""
     try:
-        return take(session.unacked, settlement.tag, multiple=settlement.multiple)
+        deliveries = session.deliveries.take(settlement.tag, multiple=settlement.multiple)
     except PreconditionFailed:
         raise not_found(str(settlement.tag)) from None
-
-
-def settle_deliveries(deliveries: Mapping[int, Delivery], outcome: Outcome) -> None:
-    """Tell the queues, then give the subscriptions their credit back."""
-    if outcome == "return":
-        returned: dict[int, tuple[Queue, list[Message]]] = {}
-        for queue, message, _ in deliveries.values():
-            returned.setdefault(id(queue), (queue, []))[1].append(message)
-        for queue, messages in returned.values():
-            queue.requeue(messages, failed=False)
-    elif outcome == "ack":
-        for queue, message, _ in deliveries.values():
-            queue.acknowledge(message)
-    else:
-        for queue, message, _ in deliveries.values():
-            queue.discard(message)
-    for _, _, consumer in deliveries.values():
-        if isinstance(consumer, Subscription):
-            consumer.acknowledged()
+    settle(deliveries, settlement.verdict)

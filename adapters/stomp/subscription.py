@@ -45,6 +45,7 @@ class Subscription(Consumer):
         "_ack_prefix",
         "_address",
         "_body_size",
+        "_deliveries",
         "_end",
         "_outbox",
         "_prefix",
@@ -89,6 +90,7 @@ class Subscription(Consumer):
         self.cumulative = cumulative
         self.durable_queue = durable_queue
         self.credit = prefetch if prefetch and not no_ack else UNLIMITED_CREDIT
+        self._deliveries = session.deliveries
         self._outbox = session.outbox
         self._end = END_WITH_LINE_FEED if session.settings.trailing_line_feed else END
         self._prefixes: dict[Address, bytes] = {}
@@ -107,8 +109,8 @@ class Subscription(Consumer):
 
     def deliver(self, message: Message, redelivered: bool) -> bool:
         """Send one message; True when another could follow."""
-        session = self.session
-        session.delivery_tag = tag = session.delivery_tag + 1
+        deliveries = self._deliveries
+        deliveries.delivery_tag = tag = deliveries.delivery_tag + 1
         if message.address is not self._address:
             self._use(message.address)
         if redelivered:
@@ -134,7 +136,7 @@ class Subscription(Consumer):
             outbox.touch()
         outbox.room = room = outbox.room - len(self._prefix) - len(suffix) - len(content) - 24
         if not self.no_ack:
-            session.unacked[tag] = (self.queue, message, self)
+            deliveries.unacked[tag] = (self.queue, message, self)
             self.credit -= 1
         if room <= 0:
             outbox.parked.append(self)

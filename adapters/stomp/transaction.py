@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from warren.adapters.stomp.codec.errors import StompError
 from warren.adapters.stomp.sending import Publish, message_of, prepare, refused
 from warren.adapters.stomp.settings import ACTIONS_MAX, TRANSACTIONS_MAX
-from warren.adapters.stomp.settling import Settlement, not_found, settle, settlement_of
+from warren.adapters.stomp.settling import Settlement, not_found, settle_now, settlement_of
 from warren.core.routing.publish import check_publish
 from warren.core.routing.vhost import Outcome
 
@@ -60,7 +60,7 @@ def commit(session: StompSession, frame: Frame) -> None:
     transaction = _open(session, frame)
     del session.transactions[_name(frame)]
     client = session.logged_in
-    unacked = dict.fromkeys(session.unacked)
+    unacked = dict.fromkeys(session.deliveries.unacked)
     for action in transaction:
         if isinstance(action, Publish):
             check_publish(client, action.exchange, action.routing_key)
@@ -79,7 +79,7 @@ def commit(session: StompSession, frame: Frame) -> None:
                 if outcome is Outcome.REFUSED:
                     rejected = action
             else:
-                settle(session, action)
+                settle_now(session, action)
                 stored = True
     finally:
         store.end_group()

@@ -89,6 +89,9 @@ class Consumer(ABC):
         """The number of its channel, 0 where the protocol has none."""
         return 0
 
+    def acknowledged(self) -> None:
+        """One of its deliveries was settled: whoever counts credit has more of it."""
+
     def resume(self) -> None:
         """Credit or room came back: if the queue had parked this consumer, it is available again."""
         if self.parked and self.active and self.can_take():

@@ -200,7 +200,7 @@ class SimulatedBroker:
             for client in self.clients
             for channel in client.connection.channels.values()
             for delivery in [
-                *channel.unacked.values(),
+                *channel.deliveries.unacked.values(),
                 *(
                     delivery
                     for deliveries, _ in (channel.transaction.settlements if channel.transaction else ())

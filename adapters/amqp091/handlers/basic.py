@@ -8,15 +8,13 @@ from warren.adapters.amqp091.codec import methods
 from warren.adapters.amqp091.codec.constants import FRAME_OVERHEAD_BYTES
 from warren.adapters.amqp091.codec.framing import content_frames
 from warren.adapters.amqp091.consumer import AmqpConsumer
-from warren.adapters.amqp091.settling import settle
 from warren.core.clients.limits import check_consumer
 from warren.core.declaring.bindings import REPLY_QUEUE
 from warren.core.declaring.names import generated_name, unguessable
-from warren.core.declaring.queues import accessible_queue, end_consumer
+from warren.core.declaring.queues import accessible_queue
 from warren.core.errors import NotAllowed, NotImplementedByBroker, PreconditionFailed
 from warren.core.messages.shown import shown_properties
 from warren.core.queues.classic.queue import ClassicQueue
-from warren.core.queues.unacked import requeue_all
 from warren.core.routing.vhost import REPLY_PREFIX
 
 if TYPE_CHECKING:
@@ -46,7 +44,7 @@ def consume(channel: Channel, method: methods.BasicConsume) -> None:
         _consume_replies(channel, method, tag)
     else:
         queue = accessible_queue(channel.client, channel.queue_name(method.queue), "read")
-        if channel.global_limit and not queue.shares_prefetch:
+        if channel.shared_credit.limit and not queue.shares_prefetch:
             raise NotImplementedByBroker(
                 f"{queue.description} of type {queue.type_name} can't be consumed from under a global prefetch; "
                 "use basic.qos without global"
@@ -70,13 +68,7 @@ def consume(channel: Channel, method: methods.BasicConsume) -> None:
 
 def cancel(channel: Channel, method: methods.BasicCancel) -> None:
     """basic.cancel; an unknown tag is fine."""
-    consumer = channel.consumers.pop(method.consumer_tag, None)
-    if consumer is not None:
-        end_consumer(consumer)
-        if consumer in channel.starved:
-            channel.starved.remove(consumer)
-        if consumer.queue is channel.reply_queue:
-            channel.end_reply_consumer()
+    channel.cancel(method.consumer_tag)
     if not method.nowait:
         channel.send(methods.BasicCancelOk(method.consumer_tag))
 
@@ -94,10 +86,7 @@ def get(channel: Channel, method: methods.BasicGet) -> None:
         return
     message, redelivered = found
     properties = shown_properties(queue, message, redelivered=redelivered)
-    channel.delivery_tag += 1
-    tag = channel.delivery_tag
-    if not method.no_ack:
-        channel.unacked[tag] = (queue, message, None)
+    tag = channel.deliveries.polled(queue, message, no_ack=method.no_ack)
     address = message.address
     channel.send(methods.BasicGetOk(tag, redelivered, address.exchange, address.routing_key, queue.ready_count))
     connection = channel.connection
@@ -113,19 +102,17 @@ def get(channel: Channel, method: methods.BasicGet) -> None:
 
 def ack(channel: Channel, method: methods.BasicAck) -> None:
     """basic.ack."""
-    settle(channel, method.delivery_tag, multiple=method.multiple, outcome="ack")
+    channel.settle(method.delivery_tag, multiple=method.multiple, verdict="ack")
 
 
 def nack(channel: Channel, method: methods.BasicNack) -> None:
     """basic.nack; returning a message this way is no failure of its delivery (spec A.7)."""
-    outcome = "return" if method.requeue else "discard"
-    settle(channel, method.delivery_tag, multiple=method.multiple, outcome=outcome)
+    channel.settle(method.delivery_tag, multiple=method.multiple, verdict="return" if method.requeue else "discard")
 
 
 def reject(channel: Channel, method: methods.BasicReject) -> None:
     """basic.reject."""
-    outcome = "requeue" if method.requeue else "discard"
-    settle(channel, method.delivery_tag, multiple=False, outcome=outcome)
+    channel.settle(method.delivery_tag, multiple=False, verdict="requeue" if method.requeue else "discard")
 
 
 def recover(channel: Channel, method: methods.BasicRecover) -> None:
@@ -142,10 +129,7 @@ def recover_async(channel: Channel, method: methods.BasicRecoverAsync) -> None:
 def _recover(channel: Channel, *, requeue: bool) -> None:
     if not requeue:
         raise NotImplementedByBroker("requeue=false is not supported by basic.recover; use requeue=true")
-    consumers = [consumer for _, _, consumer in channel.unacked.values() if isinstance(consumer, AmqpConsumer)]
-    requeue_all(channel.unacked)
-    for consumer in consumers:
-        consumer.acknowledged()
+    channel.deliveries.recover()
 
 
 def _consume_replies(channel: Channel, method: methods.BasicConsume, tag: str) -> None:

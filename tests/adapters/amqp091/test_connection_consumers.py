@@ -79,7 +79,7 @@ def test_every_way_of_settling_gives_credit_back(client: SimulatedClient, settle
         client.ack(0, multiple=True)
     count = {"multiple": 2, "all": 3}.get(settle, 1)
     assert len(tags(client)) == count
-    assert len(client.connection.channels[1].unacked) == 3
+    assert len(client.connection.channels[1].deliveries.unacked) == 3
     client.broker.check()
 
 
@@ -219,7 +219,7 @@ def test_a_cancelled_consumer_is_not_kept_among_the_starved(client: SimulatedCli
         client.consume("q", "b")
         client.send(1, methods.BasicCancel("b"))
         client.expect(methods.BasicCancelOk)
-    assert [consumer.tag for consumer in client.connection.channels[1].starved] == ["a"]
+    assert [consumer.tag for consumer in client.connection.channels[1].shared_credit.starved] == ["a"]
 
 
 def test_a_limit_of_each_and_a_shared_one_together(client: SimulatedClient) -> None:
@@ -272,8 +272,8 @@ def test_credit_is_never_lost_nor_found(seed: int) -> None:
             tag = chance.choice(list(prefetch))
             del prefetch[tag]
             client.send(1, methods.BasicCancel(tag))
-        elif channel.unacked:
-            tag_number = chance.choice(list(channel.unacked))
+        elif channel.deliveries.unacked:
+            tag_number = chance.choice(list(channel.deliveries.unacked))
             multiple = chance.random() < 0.2
             if doing == 7:
                 client.nack(tag_number, multiple=multiple)
@@ -283,10 +283,10 @@ def test_credit_is_never_lost_nor_found(seed: int) -> None:
                 client.ack(tag_number, multiple=multiple)
         client.take()
         broker.check()
-        consumers = [entry[2] for entry in channel.unacked.values() if entry[2] is not None]
-        shared_left = not channel.global_limit or len(consumers) < channel.global_limit
-        if channel.global_limit:
-            assert channel.outstanding == len(consumers)
+        consumers = [entry[2] for entry in channel.deliveries.unacked.values() if entry[2] is not None]
+        shared_left = not channel.shared_credit.limit or len(consumers) < channel.shared_credit.limit
+        if channel.shared_credit.limit:
+            assert channel.shared_credit.outstanding == len(consumers)
         for consumer in channel.consumers.values():
             held = sum(1 for each in consumers if each is consumer)
             limit = prefetch[consumer.tag]

@@ -1,0 +1,124 @@
+"""What a session, or a channel of it, was given and has not settled: by delivery tag, in the order of delivery.
+
+Tags count from 1.  Consumers' `deliver`, which runs once per message, counts `delivery_tag` up and puts its delivery
+into `unacked` by itself; everything else goes through here.  The watch of the acknowledgement timeout
+(core.queues.ack_timeout) looks at the same three: this is the AckHolder of a session.
+
+Settling a delivery tells its queue what has become of the message, then gives the consumer its credit back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Literal
+
+from warren.core.queues.unacked import Delivery, Unacked, requeue_all, take
+
+if TYPE_CHECKING:
+    from warren.core.messages.message import Message
+    from warren.core.queues.base import Queue
+    from warren.core.queues.consumer import Consumer
+
+Verdict = Literal["ack", "discard", "requeue", "return"]
+"""What becomes of a message: it is done with; or it is dropped, and dead-lettered; or it goes back to its queue because
+its delivery failed (`requeue`), or though it did not (`return`)."""
+
+
+class Deliveries:
+    """See the head of this file.
+
+    on_timeout: called with a consumer that has kept a delivery for too long, and the timeout in milliseconds.
+    delivery_notes: see core.queues.ack_timeout.
+    """
+
+    __slots__ = ("_expired", "_on_timeout", "delivery_notes", "delivery_tag", "unacked")
+
+    def __init__(self, on_timeout: Callable[[Consumer, int], None]) -> None:
+        self.unacked: Unacked = {}
+        self.delivery_tag = 0
+        self.delivery_notes: list[tuple[int, int]] = []
+        self._expired: set[int] = set()
+        self._on_timeout = on_timeout
+
+    def polled(self, queue: Queue, message: Message, *, no_ack: bool) -> int:
+        """A message was given that no consumer asked for; its delivery tag."""
+        self.delivery_tag += 1
+        if not no_ack:
+            self.unacked[self.delivery_tag] = (queue, message, None)
+        return self.delivery_tag
+
+    def acknowledge(self, tag: int) -> bool:
+        """The usual acknowledgement, of one delivery; False when there is none such, which is left as it was."""
+        delivery = self.unacked.pop(tag, None)
+        if delivery is None:
+            return False
+        queue, message, consumer = delivery
+        queue.acknowledge(message)
+        if consumer is not None:
+            consumer.acknowledged()
+        return True
+
+    def take(self, tag: int, *, multiple: bool) -> dict[int, Delivery]:
+        """The deliveries that the client settles: one, or all up to `tag` (0: all there are); they are gone from here.
+
+        Those that have timed out are no error, and no delivery either.  Raises PreconditionFailed (406) for a tag that
+        is not outstanding.
+        """
+        if tag in self._expired:
+            if not multiple:
+                self._expired.discard(tag)
+                return {}
+            tag = max((each for each in self.unacked if each <= tag), default=0)
+            if not tag:
+                return {}
+        return take(self.unacked, tag, multiple=multiple)
+
+    def expire(self, consumer: Consumer) -> dict[int, Delivery]:
+        """Take all that `consumer` has; the client may still settle it, which means nothing any more."""
+        found = {tag: delivery for tag, delivery in self.unacked.items() if delivery[2] is consumer}
+        for tag in found:
+            del self.unacked[tag]
+        self._expired.update(found)
+        return found
+
+    def put_back(self, taken: Iterable[Mapping[int, Delivery]]) -> None:
+        """What was taken is unacknowledged again, in its old place."""
+        restored = dict(self.unacked)
+        for deliveries in taken:
+            restored.update(deliveries)
+        self.unacked.clear()
+        self.unacked.update(sorted(restored.items()))
+
+    def recover(self) -> None:
+        """Everything returns to its queue, and its consumers have their credit back."""
+        consumers = [consumer for _, _, consumer in self.unacked.values() if consumer is not None]
+        requeue_all(self.unacked)
+        for consumer in consumers:
+            consumer.acknowledged()
+
+    def give_back(self) -> None:
+        """The session ends: everything returns to its queue."""
+        requeue_all(self.unacked)
+
+    def acknowledgement_timed_out(self, consumer: Consumer, timeout_ms: int) -> None:
+        """See core.queues.ack_timeout.AckHolder."""
+        self._on_timeout(consumer, timeout_ms)
+
+
+def settle(deliveries: Mapping[int, Delivery], verdict: Verdict) -> None:
+    """Tell the queues, then give the consumers their credit back."""
+    if verdict in ("requeue", "return"):
+        returned: dict[int, tuple[Queue, list[Message]]] = {}
+        for queue, message, _ in deliveries.values():
+            returned.setdefault(id(queue), (queue, []))[1].append(message)
+        for queue, messages in returned.values():
+            queue.requeue(messages, failed=verdict == "requeue")
+    elif verdict == "ack":
+        for queue, message, _ in deliveries.values():
+            queue.acknowledge(message)
+    else:
+        for queue, message, _ in deliveries.values():
+            queue.discard(message)
+    for _, _, consumer in deliveries.values():
+        if consumer is not None:
+            consumer.acknowledged()

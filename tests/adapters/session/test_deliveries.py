@@ -1,0 +1,154 @@
+"""Settling: by tag, all up to a tag, too late, in part taken back; and who has credit afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.simulated_broker import SimulatedBroker
+from tests.support.simulated_consumer import SimulatedConsumer
+from warren.adapters.session.deliveries import Deliveries, Verdict, settle
+from warren.core.errors import PreconditionFailed
+from warren.core.messages.message import Message
+from warren.core.queues.consumer import Consumer
+
+
+@pytest.fixture
+def simulated() -> Iterator[SimulatedBroker]:
+    broker = SimulatedBroker()
+    yield broker
+    broker.close()
+
+
+class Credited(SimulatedConsumer):
+    """Keeps its deliveries where a session keeps them."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place.simulated.queue("q"))
+        self.place = place
+        self.acknowledged_count = 0
+
+    def deliver(self, message: Message, redelivered: bool) -> bool:
+        deliveries = self.place.deliveries
+        deliveries.delivery_tag = tag = deliveries.delivery_tag + 1
+        deliveries.unacked[tag] = (self.queue, message, self)
+        return True
+
+    def acknowledged(self) -> None:
+        self.acknowledged_count += 1
+
+
+class Place:
+    """A queue with five messages that a consumer was given."""
+
+    def __init__(self) -> None:
+        self.simulated = SimulatedBroker()
+        self.timed_out: list[tuple[Consumer, int]] = []
+        self.deliveries = Deliveries(lambda consumer, timeout_ms: self.timed_out.append((consumer, timeout_ms)))
+        client = self.simulated.connect()
+        client.declare("q")
+        self.queue = self.simulated.queue("q")
+        self.consumer = Credited(self)
+        self.queue.add_consumer(self.consumer)
+        for number in range(5):
+            client.publish("q", b"%d" % number)
+        self.simulated.settle()
+
+    @property
+    def tags(self) -> list[int]:
+        return list(self.deliveries.unacked)
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    made = Place()
+    assert made.tags == [1, 2, 3, 4, 5]
+    yield made
+    made.simulated.close()
+
+
+def test_the_usual_acknowledgement(place: Place) -> None:
+    assert place.deliveries.acknowledge(2)
+    assert not place.deliveries.acknowledge(2)
+    assert (place.tags, place.consumer.acknowledged_count, place.queue.unacked_count) == ([1, 3, 4, 5], 1, 4)
+
+
+@pytest.mark.parametrize(
+    ("tag", "multiple", "taken"), [(2, False, [2]), (3, True, [1, 2, 3]), (0, True, [1, 2, 3, 4, 5])]
+)
+def test_taking(place: Place, tag: int, multiple: bool, taken: list[int]) -> None:
+    assert list(place.deliveries.take(tag, multiple=multiple)) == taken
+    assert place.tags == [each for each in range(1, 6) if each not in taken]
+
+
+def test_what_is_not_there_cannot_be_taken(place: Place) -> None:
+    with pytest.raises(PreconditionFailed, match="unknown delivery tag 6"):
+        place.deliveries.take(6, multiple=False)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "ready"), [("ack", 0), ("discard", 0), ("requeue", 2), ("return", 2)], ids=lambda value: str(value)
+)
+def test_verdicts(place: Place, verdict: Verdict, ready: int) -> None:
+    place.queue.remove_consumer(place.consumer)
+    settle(place.deliveries.take(2, multiple=True), verdict)
+    assert (place.queue.ready_count, place.queue.unacked_count) == (ready, 3)
+    assert place.consumer.acknowledged_count == 2
+
+
+@pytest.mark.parametrize(("verdict", "failures"), [("requeue", 1), ("return", 0)])
+def test_only_a_failed_delivery_is_counted_as_one(simulated: SimulatedBroker, verdict: Verdict, failures: int) -> None:
+    client = simulated.connect()
+    client.declare("counting", durable=True, arguments={"x-queue-type": "quorum"})
+    client.publish("counting", b"x")
+    queue = simulated.vhost.queue("counting")
+    deliveries = Deliveries(lambda consumer, timeout_ms: None)
+    taken = queue.get(no_ack=False)
+    assert taken is not None
+    tag = deliveries.polled(queue, taken[0], no_ack=False)
+    settle(deliveries.take(tag, multiple=False), verdict)
+    again = queue.get(no_ack=False)
+    assert again is not None
+    assert queue.failures(again[0]) == failures
+
+
+def test_what_has_timed_out_may_still_be_settled(place: Place) -> None:
+    expired = place.deliveries.expire(place.consumer)
+    assert (list(expired), place.tags) == ([1, 2, 3, 4, 5], [])
+    tag = place.deliveries.polled(place.queue, next(iter(expired.values()))[1], no_ack=False)
+    assert tag == 6
+    assert place.deliveries.take(2, multiple=False) == {}
+    with pytest.raises(PreconditionFailed):
+        place.deliveries.take(2, multiple=False)
+    assert place.deliveries.take(5, multiple=True) == {}, "all that is there came later"
+    assert list(place.deliveries.take(6, multiple=True)) == [6]
+
+
+def test_polled_without_acknowledgement_is_no_delivery(place: Place) -> None:
+    message = place.deliveries.unacked[1][1]
+    assert place.deliveries.polled(place.queue, message, no_ack=True) == 6
+    assert place.tags == [1, 2, 3, 4, 5]
+
+
+def test_what_was_taken_is_put_back_in_its_old_place(place: Place) -> None:
+    taken = [place.deliveries.take(tag, multiple=False) for tag in (4, 1)]
+    place.deliveries.put_back(taken)
+    assert place.tags == [1, 2, 3, 4, 5]
+
+
+def test_recovering_gives_credit_back(place: Place) -> None:
+    place.queue.remove_consumer(place.consumer)
+    place.deliveries.recover()
+    assert (place.tags, place.queue.ready_count, place.consumer.acknowledged_count) == ([], 5, 5)
+
+
+def test_the_end(place: Place) -> None:
+    place.queue.remove_consumer(place.consumer)
+    place.deliveries.give_back()
+    assert (place.tags, place.queue.ready_count, place.consumer.acknowledged_count) == ([], 5, 0)
+
+
+def test_the_timeout_is_for_the_session_to_act_on(place: Place) -> None:
+    place.deliveries.acknowledgement_timed_out(place.consumer, 500)
+    assert place.timed_out == [(place.consumer, 500)]
