@@ -52,11 +52,15 @@ if TYPE_CHECKING:
     from warren.core.broker import Broker
     from warren.core.clients.outbox import Outbox
     from warren.core.clients.transport import Carrier, Session, Transport
+    from warren.core.component import Component
 
 ENTRY_POINT_GROUP = "warren.adapters"
 
 Accept = Callable[["Broker", "Transport"], "tuple[Session, Outbox]"]
 """Makes the session, and the outbox that it fills, for an accepted connection."""
+
+ComponentFactory = Callable[["Broker", "Options"], "Component"]
+"""Makes what a protocol keeps with every broker (core.component), whether or not a listener names the protocol."""
 
 AcceptCarrier = Callable[["Broker", "Carrier"], "tuple[Session, Outbox]"]
 """Makes a stage (adapters.stage), which carries another session or steps aside for it.  Every Accept is one too."""

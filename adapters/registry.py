@@ -17,3 +17,8 @@ OWN: Final[Mapping[str, str]] = {
     "ws": "warren.adapters.websocket.adapter:configure",
 }
 """Warren's own protocols, the default one first."""
+
+COMPONENTS: Final[Mapping[str, str]] = {
+    "mqtt": "warren.adapters.mqtt.sessions.world:component",
+}
+"""What protocols keep with the broker, listener or not, by name: each a function of the broker and the options."""

@@ -18,7 +18,6 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol, cast
 
-from warren.adapters.mqtt.sessions.world import MqttWorld
 from warren.core.access.accounts import User
 from warren.core.access.users import Users
 from warren.core.administration.listing.kinds import Listings
@@ -30,6 +29,7 @@ from warren.core.alarms import Alarms
 from warren.core.clients.limits import BrokerLimits, Usage, check_connection, check_vhost
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.refused_logins import DELAY_DEFAULT_MS, WAITING_MAX_DEFAULT, RefusedLogins
+from warren.core.component import Component, ComponentFactory
 from warren.core.deadlines import Deadlines
 from warren.core.declaring.queues import remove_queue
 from warren.core.errors import PreconditionFailed, UnknownVirtualHost, VirtualHostRefused
@@ -45,7 +45,6 @@ from warren.core.storage.definitions.store import DefinitionStore
 from warren.core.storage.engine import Flush, StorageEngine
 
 if TYPE_CHECKING:
-    from warren.adapters.mqtt.sessions.session_queue import QueueLimits
     from warren.core.administration.listing.channels import ChannelRow
     from warren.core.administration.listing.connections import ConnectionRow
     from warren.core.storage.definitions.store import JSON
@@ -60,6 +59,8 @@ ROUNDS_MAX = 4
 backlog takes a mebibyte each time."""
 
 NO_LIMITS = BrokerLimits()
+
+NO_COMPONENTS: Mapping[str, ComponentFactory] = {}
 
 
 class Committed(Protocol):
@@ -116,8 +117,9 @@ class Broker:
     messages, in bytes.  continue_client_deaths: whether the x-death that a client publishes counts as a message's
     history (what applications written before RabbitMQ 4 expect).  consumer_timeout_ms: the acknowledgement timeout, 0
     for none.  default_queue_type: of declarations that name none, in virtual hosts that have no default of their own.
-    mqtt_limits: of what waits for MQTT clients.  refused_login_delay_ms, refused_logins_max: how long refused logins
-    wait for their answer, and how many at a time.  paging: how much of each queue stays in memory.
+    components: by name, what makes that which adapters keep beside the topology.  refused_login_delay_ms,
+    refused_logins_max: how long refused logins wait for their answer, and how many at a time.  paging: how much of
+    each queue stays in memory.
     """
 
     def __init__(
@@ -132,7 +134,7 @@ class Broker:
         consumer_timeout_ms: int = TIMEOUT_DEFAULT_MS,
         limits: BrokerLimits = NO_LIMITS,
         default_queue_type: str | None = None,
-        mqtt_limits: QueueLimits | None = None,
+        components: Mapping[str, ComponentFactory] = NO_COMPONENTS,
         refused_login_delay_ms: int = DELAY_DEFAULT_MS,
         refused_logins_max: int = WAITING_MAX_DEFAULT,
         paging: Paging = USUAL_PAGING,
@@ -168,7 +170,13 @@ class Broker:
         self.sessions: dict[SessionEntry, None] = {}
         self.listings = Listings()
         self.ack_timeouts = AckTimeoutWatch(self, consumer_timeout_ms)
-        self.mqtt = MqttWorld(self, mqtt_limits)
+        self.components: dict[str, Component] = {
+            "users": users,
+            "policies": self.policies,
+            "parameters": self.parameters,
+        }
+        for name, make in components.items():
+            self.components[name] = make(self)
 
     # Virtual hosts
 
@@ -246,15 +254,13 @@ class Broker:
         for session in list(self.sessions):
             if session.connection_row().vhost == name:
                 session.force_close(f"vhost '{name}' is deleted")
-        self.mqtt.forget_vhost(name)
+        for component in self.components.values():
+            component.forget_vhost(name)
         for queue in list(vhost.queues.values()):
             remove_queue(vhost, queue)
         for exchange in vhost.exchanges.values():
             exchange.detached()
         del self.vhosts[name]
-        self.users.forget_vhost(name)
-        self.policies.forget_vhost(name)
-        self.parameters.forget_vhost(name)
         self.definitions.delete_vhost(name)
         self.definitions.delete("vhost", "", name)
 

@@ -46,7 +46,7 @@ def received(connection: MqttConnection, packet: PubRec) -> None:
         connection.send(PubRel(packet.packet_id, reason_codes.PACKET_IDENTIFIER_NOT_FOUND))
     else:
         stored = outgoing is not None and session.stores
-        connection.broker.mqtt.answers_sent += 1
+        connection.world.answers_sent += 1
         connection.after_flush.send(short_answer(PUBREL, packet.packet_id), stored=stored)
 
 
@@ -61,7 +61,7 @@ def released(connection: MqttConnection, packet: PubRel) -> None:
     if not session.forget_inbound(packet.packet_id) and connection.level == versions.V5:
         answer = connection.encoded(PubComp(packet.packet_id, reason_codes.PACKET_IDENTIFIER_NOT_FOUND))
     if answer is not None:
-        connection.broker.mqtt.answers_sent += 1
+        connection.world.answers_sent += 1
         connection.after_flush.send(answer, stored=session.stores)
 
 

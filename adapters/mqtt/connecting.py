@@ -63,7 +63,7 @@ def enter(
     broker = connection.broker
     try:
         broker.open_vhost(user, vhost.name)
-        broker.mqtt.of(vhost).check_exchange()
+        connection.world.of(vhost).check_exchange()
         client = Client(connection.name, user, vhost, PROTOCOLS[packet.level], {"client_id": connection.client_id})
     except NotAllowed as error:
         raise Refusal(reason_codes.QUOTA_EXCEEDED, error.text) from None
@@ -82,7 +82,7 @@ def enter(
         client.close()
         raise
     connection.client = None
-    sessions = connection.sessions = broker.mqtt.of(vhost)
+    sessions = connection.sessions = connection.world.of(vhost)
     expiry_s = _expiry_s(connection, packet)
     if packet.clean_start:
         holder = sessions.sessions.get(connection.client_id)
@@ -137,7 +137,7 @@ def _will(connection: MqttConnection, packet: Connect) -> WillMessage | None:
     check_topic_name(will.topic, packet.level)
     try:
         check_publish(connection, will.topic)
-        properties = properties_of(connection.broker.mqtt.names, will.properties, will.qos, retain=will.retain)
+        properties = properties_of(connection.world.names, will.properties, will.qos, retain=will.retain)
     except BrokerError as error:
         raise Refusal(reason_of(error), f"the will can't be published: {error.text}") from None
     except ValueError as error:

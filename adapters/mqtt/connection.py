@@ -44,6 +44,7 @@ from warren.adapters.mqtt.errors import LATE, Refusal
 from warren.adapters.mqtt.listing import MqttChannelRow, MqttConnectionRow
 from warren.adapters.mqtt.reading import parse
 from warren.adapters.mqtt.sessions.holder import Counted
+from warren.adapters.mqtt.sessions.place import world_of
 from warren.adapters.session.admission import refuse
 from warren.adapters.session.after_flush import AfterFlush
 from warren.adapters.session.read_gate import ReadGate
@@ -124,6 +125,7 @@ class MqttConnection:
         "will_delay_s",
         "window",
         "window_max",
+        "world",
     )
 
     session: MqttSession
@@ -169,7 +171,8 @@ class MqttConnection:
             broker.now_ms + settings.login_timeout_ms, self._login_expired
         )
         broker.sessions[self] = None
-        broker.mqtt.sockets_made += 1
+        self.world = world_of(broker)
+        self.world.sockets_made += 1
 
     @property
     def name(self) -> str:
@@ -228,7 +231,7 @@ class MqttConnection:
         self.broker.refused_logins.forget(self)
         end(self, publish_will=True)
         self.broker.sessions.pop(self, None)
-        world = self.broker.mqtt
+        world = self.world
         world.publish_sent += self.sent_count
         world.bytes_received += self.transport.received_bytes
         world.bytes_sent += self.transport.sent_bytes
@@ -250,7 +253,7 @@ class MqttConnection:
         encoded = self.encoded(packet, text)
         if encoded is not None:
             self.outbox.write(encoded)
-            self.broker.mqtt.answers_sent += 1
+            self.world.answers_sent += 1
 
     def encoded(
         self,

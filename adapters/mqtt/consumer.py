@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final, cast
 from warren.adapters.mqtt.codec import reason_codes, versions
 from warren.adapters.mqtt.outflow import give_up, is_too_large, publish_packet, send_outgoing, send_waiting, starve
 from warren.adapters.mqtt.plan import FRAMED_FOR_LEVEL, planned
+from warren.adapters.mqtt.sessions.headers import publish_qos
 from warren.adapters.mqtt.sessions.outgoing import WAITING
 from warren.adapters.mqtt.sessions.publishing import may_be_cut, topic_of_message
-from warren.core.messages.internal_headers import publish_qos
 from warren.core.queues.consumer import Consumer
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class MqttConsumer(Consumer):
         address = message.address
         if may_be_cut(address.routing_key):
             self._address = None
-            self._plan = self._plan_by_topic(topic_of_message(self._connection.broker.mqtt.names, message))
+            self._plan = self._plan_by_topic(topic_of_message(self._connection.world.names, message))
             return self._plan
         plans = self._plans
         if plans is None:
@@ -155,7 +155,7 @@ class MqttConsumer(Consumer):
         if plan is None:
             if len(plans) >= ADDRESSES_MAX:
                 plans.clear()
-            topic = self._connection.broker.mqtt.names.topic_of(address.routing_key)
+            topic = self._connection.world.names.topic_of(address.routing_key)
             plan = plans[address] = planned(self._connection.session, self.subscription, topic)
         self._address = address
         self._plan = plan

@@ -51,7 +51,7 @@ def _packet_of(
         plan,
         message,
         outgoing,
-        names=broker.mqtt.names,
+        names=connection.world.names,
         level=connection.level,
         duplicate=duplicate,
         now_ms=broker.now_ms,
@@ -76,7 +76,7 @@ def is_too_large(connection: MqttConnection, plan: Plan, message: Message) -> bo
         plan,
         message,
         None,
-        names=broker.mqtt.names,
+        names=connection.world.names,
         level=connection.level,
         duplicate=False,
         now_ms=broker.now_ms,
@@ -93,7 +93,7 @@ def give_up(connection: MqttConnection, queue: Queue, message: Message) -> None:
 
     One that comes back to a queue for the same reason goes for good.
     """
-    connection.broker.mqtt.dropped += 1
+    connection.world.dropped += 1
     deaths = (message.properties.headers or {}).get("x-death")
     for death in deaths if isinstance(deaths, list) else ():
         if isinstance(death, dict) and death.get("queue") == queue.name and death.get("reason") == REJECTED:
@@ -163,7 +163,7 @@ def resend(connection: MqttConnection) -> None:
         session.count(outgoing)
         if outgoing.state == RELEASED_BY_CLIENT:
             packet = short_answer(PUBREL, outgoing.packet_id)
-            connection.broker.mqtt.answers_sent += 1
+            connection.world.answers_sent += 1
             connection.after_flush.send(packet, stored=session.stores)
         elif outgoing.state == WAITING:
             connection.after_flush.call(partial(_send_waiting_again, connection, outgoing))
@@ -183,7 +183,7 @@ def _send_again(connection: MqttConnection, outgoing: Outgoing, *, duplicate: bo
     if message is None:
         return True
     subscription = session.subscriptions.get(outgoing.source) if outgoing.source else None
-    topic = topic_of_message(connection.broker.mqtt.names, message)
+    topic = topic_of_message(connection.world.names, message)
     plan = planned(session, subscription, topic)
     if plan.qos < 0:
         plan = plan_without_subscription(topic)

@@ -17,9 +17,9 @@ from warren.adapters.mqtt.codec.publish import (
     write_publish_properties,
 )
 from warren.adapters.mqtt.properties import mqtt_properties_of, remaining_expiry_s
+from warren.adapters.mqtt.sessions.headers import RETAIN, RETAINED_FOR
 from warren.adapters.mqtt.sessions.publishing import QUEUE_PREFIX
 from warren.adapters.mqtt.sessions.subscription import MqttSubscription
-from warren.core.messages.internal_headers import RETAIN, RETAINED_FOR
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.codec.properties import Properties as MqttProperties

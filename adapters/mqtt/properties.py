@@ -8,7 +8,7 @@
     payload format          in `x-mqtt-properties` alone
 
 What AMQP can't hold (payload format, duplicate user properties, their order) stays with the message, as the bytes that
-came, in a header that only MQTT consumers see (core.messages.internal_headers).
+came, in a header that only MQTT consumers see (adapters.mqtt.sessions.headers).
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Final, cast
 
 from warren.adapters.mqtt.codec.properties import Properties as MqttProperties
 from warren.adapters.mqtt.codec.publish import NO_PROPERTIES, write_publish_properties
+from warren.adapters.mqtt.sessions.headers import PUBLISH_QOS, RAW_PROPERTIES, RETAIN, TOPIC
 from warren.adapters.mqtt.sessions.publishing import QUEUE_PREFIX, plain_properties
 from warren.adapters.session.field_text import text_of
 from warren.core.messages.address import fits_key
-from warren.core.messages.internal_headers import INTERNAL, PUBLISH_QOS, RAW_PROPERTIES, RETAIN, TOPIC
+from warren.core.messages.internal_headers import internal_headers
 from warren.core.messages.properties import PropertyChanges, encode_properties
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ _FORWARDED: Final = (
 """What goes on to subscribers as it came; aliases, expiry and subscription identifiers are made for each."""
 
 
-_NOT_TRANSLATED: Final = (*INTERNAL, TOPIC)
+_NOT_TRANSLATED: Final = (*internal_headers(), TOPIC)
 """Headers that are no user properties."""
 
 HEADER_BYTES_MAX: Final = 48 * 1024

@@ -56,7 +56,7 @@ def publish(
         check_receive_maximum(connection)
     try:
         exchange, key = check_publish(connection, topic)
-        properties = with_topic(properties_of(connection.broker.mqtt.names, mqtt, qos, retain=retain), topic, key)
+        properties = with_topic(properties_of(connection.world.names, mqtt, qos, retain=retain), topic, key)
         route = _route(connection, exchange, key, topic, properties)
     except BrokerError as error:
         refuse(connection, qos, packet_id, reason_of(error), error.text)
@@ -107,7 +107,7 @@ def check_publish(connection: MqttConnection, topic: str) -> tuple[str, str]:
     users = client.vhost.broker.users
     if topic.startswith(SYSTEM_PREFIX) and topic[len(SYSTEM_PREFIX) : len(SYSTEM_PREFIX) + 1] in ("", "/"):
         raise AccessRefused(f"'{topic}': topics below $SYS are the broker's own")
-    exchange, key = address_of(connection.broker.mqtt.names, topic)
+    exchange, key = address_of(connection.world.names, topic)
     users.check(client.user.name, client.vhost.name, "exchange", exchange, "write")
     if not topic.startswith(QUEUE_PREFIX):
         variables = {"client_id": connection.client_id}
@@ -173,7 +173,7 @@ def _may_drop(connection: MqttConnection, route: Route) -> bool:
 
 def answer(connection: MqttConnection, qos: int, packet_id: int, code: int, *, stored: bool, text: str = "") -> None:
     """PUBACK or PUBREC, when what it answers is on disk."""
-    connection.broker.mqtt.answers_sent += 1
+    connection.world.answers_sent += 1
     if not code or connection.level != versions.V5:
         packet = short_answer(PUBACK if qos == 1 else PUBREC, packet_id)
         connection.after_flush.send(packet, stored=stored)

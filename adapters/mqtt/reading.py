@@ -133,7 +133,7 @@ def parse(connection: MqttConnection, data: bytes) -> int:
         position = next_position
         running = connection.client is not None
         known_topics = known_topics_now(connection)
-    world = broker.mqtt
+    world = connection.world
     world.packets_received += taken + answered + acknowledgements + others
     world.publish_received += taken + answered
     world.answers_sent += answered
@@ -169,7 +169,7 @@ def _next(connection: MqttConnection, data: bytes, position: int, end: int) -> i
         if peeked is None:
             return -1
         flags, topic, packet_id, properties, payload_at, packet_end = peeked
-        connection.broker.mqtt.publish_received += 1
+        connection.world.publish_received += 1
         publish(connection, flags, topic, packet_id, properties, data[payload_at:packet_end])
         return packet_end
     found = decode(data, position, end, connection.level, packet_max)
@@ -202,7 +202,7 @@ def _packet(connection: MqttConnection, packet: Packet) -> None:
         completed(connection, packet)
     elif isinstance(packet, PingReq):
         connection.outbox.write(PINGRESP)
-        connection.broker.mqtt.answers_sent += 1
+        connection.world.answers_sent += 1
     elif isinstance(packet, Subscribe):
         subscribing.subscribe(connection, packet)
     elif isinstance(packet, Unsubscribe):

@@ -20,6 +20,7 @@ from warren.core.access.patterns import Patterns
 from warren.core.access.permissions import Permission, Permissions, ResourceKind, Verb
 from warren.core.access.scram import Verifiers
 from warren.core.access.topic_permissions import TopicPermission, TopicPermissions, TopicVerb
+from warren.core.component import Component
 from warren.core.errors import StorageError
 from warren.core.storage.definitions.store import JSON, DefinitionStore
 
@@ -28,7 +29,7 @@ __all__ = ["LoginRefused", "User", "Users"]
 NO_VARIABLES: Final[Mapping[str, str]] = {}
 
 
-class Users:
+class Users(Component):
     """All users with their permissions, kept in `store`. Iterating gives users in the order they were added.
 
     Methods that name a user who isn't there raise NotFound, except the checks, which refuse.

@@ -18,6 +18,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from warren.core.component import Component
 from warren.core.errors import BrokerError, NotFound, PreconditionFailed
 from warren.core.policies.policy import OPERATOR_POLICY, POLICY, policy_from_value
 
@@ -32,7 +33,7 @@ GLOBAL_PARAMETER: Final = "global_parameter"
 """Kinds of rows in the definition store."""
 
 
-class Component(Protocol):
+class ParameterComponent(Protocol):
     """What parameters of one component are for."""
 
     def check(self, vhost: str, name: str, value: JSON) -> None:
@@ -54,7 +55,7 @@ class Parameter(NamedTuple):
     value: JSON
 
 
-class Parameters:
+class Parameters(Component):
     """All runtime parameters, kept in `store`."""
 
     __slots__ = ("_components", "_globals", "_store", "_values", "_watchers")
@@ -63,7 +64,7 @@ class Parameters:
         self._store = store
         self._values: dict[tuple[str, str, str], JSON] = {}
         self._globals: dict[str, JSON] = {}
-        self._components: dict[str, Component] = {}
+        self._components: dict[str, ParameterComponent] = {}
         self._watchers: dict[str, list[Callable[[JSON], None]]] = {}
 
     def restore(self, kind: str, vhost: str, name: str, value: Mapping[str, JSON]) -> bool:
@@ -79,7 +80,7 @@ class Parameters:
             return False
         return True
 
-    def register(self, component: str, listener: Component) -> None:
+    def register(self, component: str, listener: ParameterComponent) -> None:
         """Have `listener` check and hear of the values of a component; those that are there, it hears of at once.
 
         A value kept from before that it refuses is logged and left out.  Raises ValueError for a second one.

@@ -1,7 +1,7 @@
-"""Headers by which a message carries what MQTT says of it and AMQP's properties have no room for.
+"""Headers of the broker's own: they go to disk with a message, and no consumer sees them (core.messages.shown).
 
-They are the broker's own: consumers of other protocols don't see them (core.messages.shown), and they go to disk with
-the message.
+Core has one (HIDDEN_COPIES).  A component that keeps more with a message than its properties have room for declares
+its own here, once, when it is imported: all of them under one prefix.
 """
 
 from __future__ import annotations
@@ -11,52 +11,50 @@ from typing import TYPE_CHECKING, Final
 from warren.core.messages.checks import HIDDEN_COPIES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from warren.core.messages.properties import Properties
 
-PUBLISH_QOS: Final = "x-mqtt-publish-qos"
-"""2 for a message published with QoS 2; for the others the delivery mode tells."""
+_internal: Final[dict[str, None]] = {HIDDEN_COPIES: None}
+"""Their names, in the order of declaring."""
 
-RETAIN: Final = "x-mqtt-retain"
-"""True for a message that was published with the retain flag."""
+_marks: Final[list[bytes]] = [HIDDEN_COPIES.encode()]
+"""Bytes of which raw properties hold at least one if any of them is there, so that most need no decoding."""
 
-RETAINED_FOR: Final = "x-mqtt-retained-for"
-"""On a retained message that a new subscription is given: the subscription's identifier, 0 for none."""
 
-RAW_PROPERTIES: Final = "x-mqtt-properties"
-"""An MQTT 5 publisher's properties as they came, user properties in order and with duplicates."""
+def declare_internal(prefix: str, names: Iterable[str]) -> None:
+    """Hide these headers from consumers from now on; doing so again changes nothing.
 
-TOPIC: Final = "x-mqtt-topic"
-"""The topic of a message whose routing key is only its beginning; consumers of other protocols see it, too."""
+    prefix: how all of them begin, at least ("x-…-").  Raises ValueError for a name that begins otherwise.
+    """
+    for name in names:
+        if not name.startswith(prefix):
+            raise ValueError(f"an internal header of the prefix {prefix!r} can't be {name!r}")
+        _internal[name] = None
+    mark = prefix.encode()
+    if mark not in _marks:
+        _marks.append(mark)
 
-PACKET_ID: Final = "x-mqtt-packet-id"
-SOURCE: Final = "x-mqtt-source"
-RELEASED: Final = "x-mqtt-released"
-"""On records of a session's own: see session.py."""
 
-INTERNAL: Final = (PUBLISH_QOS, RETAIN, RETAINED_FOR, RAW_PROPERTIES, PACKET_ID, SOURCE, RELEASED, HIDDEN_COPIES)
-
-_MARKS: Final = (b"x-mqtt-", HIDDEN_COPIES.encode())
+def internal_headers() -> list[str]:
+    """The names of all that were declared."""
+    return list(_internal)
 
 
 def without_internal(properties: Properties) -> Properties:
-    """The properties as consumers of other protocols see them, which other headers of the broker's own aren't for."""
-    if not properties.has_headers or not any(mark in properties.raw for mark in _MARKS):
+    """The properties as consumers see them, unless they are of the protocol that the headers are for."""
+    if not properties.has_headers:
+        return properties
+    raw = properties.raw
+    for mark in _marks:
+        if mark in raw:
+            break
+    else:
         return properties
     headers = properties.headers or {}
-    internal = [name for name in INTERNAL if name in headers]
+    internal = [name for name in _internal if name in headers]
     if not internal:
         return properties
     if len(internal) == len(headers):
         return properties.with_changes(headers=None)
     return properties.with_header_entries({}, internal)
-
-
-def publish_qos(properties: Properties) -> int:
-    """The QoS that a message was published with: by its header, else 1 for persistent ones (spec C.1)."""
-    if not properties.persistent:
-        return 0
-    if properties.has_headers:
-        headers = properties.headers
-        if headers is not None and headers.get(PUBLISH_QOS) == 2:
-            return 2
-    return 1

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from warren.core.component import Component
 from warren.core.errors import NotFound
 from warren.core.policies.policy import OPERATOR_POLICY, POLICY, Policy, PolicyKind, policy_from_row
 from warren.core.policies.settings import merge
@@ -31,7 +32,7 @@ KINDS: tuple[PolicyKind, PolicyKind] = (POLICY, OPERATOR_POLICY)
 _NOTHING: Mapping[str, JSON] = {}
 
 
-class PolicyTable:
+class PolicyTable(Component):
     """The policies of all virtual hosts, kept in `store`."""
 
     __slots__ = ("_policies", "_ranked", "_store")

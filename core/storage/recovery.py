@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from warren.core.access.defaults import seed_defaults
+from warren.core.component import FOREIGN_PREFIX
 from warren.core.declaring.exchanges import predeclare
 from warren.core.errors import BrokerError, StorageError
 from warren.core.exchanges.base import Exchange
@@ -48,32 +49,38 @@ def recover(
     """
     delivered: dict[tuple[str, str], Mapping[str, JSON]] = {}
     crashed = False
+    foreign: set[str] = set()
     for kind, vhost, name, value in broker.definitions.load():
         try:
             if kind == MARKER:
                 crashed = crashed or name == RUNNING
             elif kind == DELIVERED:
                 delivered[vhost, name] = value
-            elif not (
-                broker.users.restore(kind, vhost, name, value)
-                or broker.policies.restore(kind, vhost, name, value)
-                or broker.parameters.restore(kind, vhost, name, value)
-                or broker.mqtt.restore(kind, vhost, name, value)
-            ):
-                _restore(broker, kind, vhost, name, value)
+            elif not any(component.restore(kind, vhost, name, value) for component in broker.components.values()):
+                if kind.startswith(FOREIGN_PREFIX):
+                    foreign.add(kind)
+                else:
+                    _restore(broker, kind, vhost, name, value)
         except (BrokerError, KeyError, ValueError, TypeError) as error:
             raise StorageError(
                 f"the definitions hold a {kind} '{name}' (vhost '{vhost}') that can't be restored: {error}; "
                 "was the data directory written by a newer Warren?"
             ) from error
+    if foreign:
+        _log.warning(
+            "the data directory holds %s of a package that isn't installed here: kept as it is, and out of use until "
+            "the package is back",
+            " and ".join(f"'{kind}'" for kind in sorted(foreign)),
+        )
     if with_defaults:
         if not broker.vhosts:
             add_vhost(broker, default_vhost)
         seed_defaults(broker.definitions, broker.users, default_user, default_password, default_vhost)
     for restored in broker.vhosts.values():
         broker.policies.apply(restored)
-    broker.mqtt.restored()
-    _restore_messages(broker, delivered, crashed=crashed)
+    for component in broker.components.values():
+        component.restored()
+    _restore_messages(broker, delivered, crashed=crashed, keep_unknown=bool(foreign))
     for vhost, name in delivered:
         broker.definitions.delete(DELIVERED, vhost, name)
     broker.definitions.put(MARKER, "", RUNNING, {})
@@ -82,7 +89,8 @@ def recover(
 
 def note_clean_stop(broker: Broker) -> None:
     """Before the stores are closed in good order: remember what was delivered, and that this was no crash."""
-    broker.mqtt.before_stop()
+    for component in broker.components.values():
+        component.before_stop()
     for vhost in broker.vhosts.values():
         for queue in vhost.queues.values():
             position = queue.delivered_position()
@@ -157,9 +165,14 @@ def _arguments(value: Mapping[str, JSON]) -> tuple[bytes, dict[str, FieldValue]]
     return raw, decode_table(raw, 0)[0]
 
 
+def _is_of_a_component(broker: Broker, number: int, positions: Sequence[int]) -> bool:
+    return any(component.restore_records(number, positions) for component in broker.components.values())
+
+
 def _restore_messages(
-    broker: Broker, delivered: Mapping[tuple[str, str], Mapping[str, JSON]], *, crashed: bool
+    broker: Broker, delivered: Mapping[tuple[str, str], Mapping[str, JSON]], *, crashed: bool, keep_unknown: bool
 ) -> None:
+    """Give what is in the log to whom it belongs; what is nobody's is settled, unless `keep_unknown`."""
     queues: dict[int, Queue] = {
         queue.store_id: queue for vhost in broker.vhosts.values() for queue in vhost.queues.values()
     }
@@ -176,7 +189,7 @@ def _restore_messages(
             entries.append((queue, positions, sizes))
         elif queue_id in exchanges:
             exchanges[queue_id].restore_messages(positions, sizes)
-        elif not broker.mqtt.restore_records(queue_id, positions):
+        elif not _is_of_a_component(broker, queue_id, positions) and not keep_unknown:
             broker.store.settle_positions(queue_id, positions)
     # What happens at the start happens in the order of declaring, so that one history has one outcome.
     entries.sort(key=lambda entry: entry[0].store_id)

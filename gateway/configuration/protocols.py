@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import fields
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from warren.adapters.interface import ENTRY_POINT_GROUP, Options
-from warren.adapters.registry import OWN
+from warren.adapters.registry import COMPONENTS, OWN
 from warren.core.errors import StorageError
 from warren.gateway.configuration.listener import AUTO, TLS_SUFFIX
 
 if TYPE_CHECKING:
-    from warren.adapters.interface import Accept, Configure
+    from warren.adapters.interface import Accept, ComponentFactory, Configure
+    from warren.core.broker import Broker
+    from warren.core.component import Component
+    from warren.core.component import ComponentFactory as ComponentOfBroker
     from warren.gateway.configuration.load import Config
 
 
@@ -52,6 +56,19 @@ def accept_by_protocol(config: Config, names: Iterable[str]) -> dict[str, Accept
     return {name: _load(name)(options) for name in dict.fromkeys(names)}
 
 
+def components_of(config: Config) -> dict[str, ComponentOfBroker]:
+    """What makes the components that Warren's own protocols keep with every broker, by name."""
+    options = options_of(config)
+    return {
+        name: partial(_component, cast("ComponentFactory", _attribute(where)), options)
+        for name, where in COMPONENTS.items()
+    }
+
+
+def _component(make: ComponentFactory, options: Options, broker: Broker) -> Component:
+    return make(broker, options)
+
+
 def options_of(config: Config) -> Options:
     """The configuration as adapters see it, and `warren_version`."""
     from warren.gateway.version import WARREN_VERSION
@@ -61,19 +78,24 @@ def options_of(config: Config) -> Options:
 
 
 def _load(name: str) -> Configure:
-    from importlib import import_module
-
     where = OWN.get(name) or _found().get(name)
     if where is None:
         raise StorageError(f"no adapter for the protocol '{name}' is installed; there are {', '.join(PROTOCOLS)}")
-    module, _, function = where.partition(":")
     try:
-        return cast("Configure", getattr(import_module(module), function))
+        return cast("Configure", _attribute(where))
     except (ImportError, AttributeError) as error:
         raise StorageError(
             f"the adapter for the protocol '{name}' ({where}) can't be loaded: {error}; "
             "install its package again, or remove the listener"
         ) from error
+
+
+def _attribute(where: str) -> object:
+    """What `module:name` names.  Raises ImportError or AttributeError when it isn't there."""
+    from importlib import import_module
+
+    module, _, name = where.partition(":")
+    return getattr(import_module(module), name)
 
 
 def _found() -> dict[str, str]:

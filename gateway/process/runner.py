@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from warren.adapters.mqtt.sessions.names import TopicNames
-from warren.adapters.mqtt.sessions.session_queue import QueueLimits
 from warren.core.access.users import Users
 from warren.core.broker import Broker
 from warren.core.clients.limits import BrokerLimits
@@ -32,6 +30,7 @@ from warren.core.storage.memory import MemoryEngine
 from warren.core.storage.recovery import note_clean_stop, recover
 from warren.gateway.configuration.listener import Listener
 from warren.gateway.configuration.load import Config, ConfigError
+from warren.gateway.configuration.protocols import components_of
 from warren.gateway.network.clock import Clock
 from warren.gateway.network.hub import Hub
 from warren.gateway.network.listeners import ListeningSocket
@@ -39,7 +38,6 @@ from warren.gateway.network.pipeline import Pipelines
 from warren.gateway.process.commit import commit_once, run_commits
 from warren.gateway.process.errors import sole_error
 from warren.gateway.process.resources import watch_resources
-from warren.gateway.version import WARREN_VERSION
 
 if TYPE_CHECKING:
     from warren.gateway.client.clients import Clients
@@ -119,15 +117,8 @@ class BrokerRun:
                 default_queue_type=_queue_type(self.config.default_queue_type),
                 refused_login_delay_ms=int(self.config.refused_login_delay_s * 1000),
                 refused_logins_max=self.config.refused_logins_max,
-                mqtt_limits=QueueLimits(
-                    messages=self.config.mqtt_max_queued_messages,
-                    qos_0_messages=self.config.mqtt_max_queued_qos_0_messages,
-                    qos_0_bytes=self.config.mqtt_max_queued_qos_0_bytes,
-                ),
+                components=components_of(self.config),
             )
-            self.broker.mqtt.product = f"Warren {WARREN_VERSION}"
-            self.broker.mqtt.names = TopicNames(self.config.mqtt_exchange, sparkplug=self.config.mqtt_sparkplug)
-            self.broker.mqtt.shared_strategy = self.config.mqtt_shared_subscription_strategy
             recover(
                 self.broker,
                 default_user=self.config.default_user,

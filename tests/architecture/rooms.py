@@ -13,6 +13,7 @@ ROOMS: Final = (
     # The broker.
     "core.errors",
     "core.configuration",
+    "core.component",
     "core.messages",
     "core.deadlines",
     "core.alarms",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from warren.core.access.accounts import User
 from warren.core.access.users import Users
 from warren.core.broker import Broker
 from warren.core.clients.client import Client
 from warren.core.clients.limits import BrokerLimits
+from warren.core.component import ComponentFactory
 from warren.core.storage.definitions.memory import MemoryDefinitionStore
 from warren.core.storage.definitions.store import DefinitionStore
 from warren.core.storage.memory import MemoryEngine
@@ -18,6 +21,7 @@ def core_broker(
     *,
     limits: BrokerLimits | None = None,
     default_queue_type: str | None = None,
+    components: Mapping[str, ComponentFactory] | None = None,
 ) -> Broker:
     """A broker as it is after a start over `definitions`, a blank store by default, which gives it user guest and `/`.
 
@@ -31,6 +35,7 @@ def core_broker(
         now_ms=0,
         limits=limits if limits is not None else BrokerLimits(),
         default_queue_type=default_queue_type,
+        components=components or {},
     )
     recover(broker, default_user="guest", default_password="guest", default_vhost="/")
     return broker

@@ -15,6 +15,8 @@ from tests.support.simulated_client import SimulatedClient
 from tests.support.simulated_transport import SimulatedTransport
 from warren.adapters.amqp091.connection import Connection
 from warren.adapters.amqp091.settings import Amqp091Settings
+from warren.adapters.mqtt.sessions.place import world_of
+from warren.adapters.mqtt.sessions.world import MqttWorld
 from warren.core.access.users import Users
 from warren.core.broker import BACKLOG_BYTES_MAX, Broker, Commit
 from warren.core.queues.backlog import USUAL_PAGING, Paging
@@ -70,6 +72,7 @@ class SimulatedBroker:
             now_ms=self._now_ms,
             backlog_bytes_max=self._backlog_bytes_max,
             paging=self._paging,
+            components={"mqtt": MqttWorld},
         )
         recover(self.broker, default_user="guest", default_password="guest", default_vhost="/")
         self._own_timers = len(self.broker.deadlines)
@@ -78,6 +81,11 @@ class SimulatedBroker:
     def timers(self) -> int:
         """Deadlines beside those that the broker has when nobody is connected."""
         return len(self.broker.deadlines) - self._own_timers
+
+    @property
+    def mqtt(self) -> MqttWorld:
+        """The MQTT side of the broker."""
+        return world_of(self.broker)
 
     @property
     def vhost(self) -> VirtualHost:

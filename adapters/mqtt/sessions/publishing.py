@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
+from warren.adapters.mqtt.sessions.headers import PUBLISH_QOS, RETAIN, RETAINED_FOR, TOPIC, publish_qos
+from warren.adapters.mqtt.sessions.place import world_of
 from warren.core.messages.address import fits_key, short_key
-from warren.core.messages.internal_headers import PUBLISH_QOS, RETAIN, RETAINED_FOR, TOPIC, publish_qos
 from warren.core.messages.message import Message
 from warren.core.messages.properties import EMPTY, Properties, encode_properties
 from warren.core.routing.route import Route
@@ -81,8 +82,8 @@ def publish(
 ) -> Outcome:
     """Publish a message of the broker's, or of the client `publisher` that is gone; no permission is asked for."""
     broker = vhost.broker
-    sessions = broker.mqtt.of(vhost)
-    exchange, key = address_of(broker.mqtt.names, topic)
+    sessions = world_of(broker).of(vhost)
+    exchange, key = address_of(world_of(broker).names, topic)
     if exchange != DEFAULT_EXCHANGE:
         properties = with_topic(properties, topic, key)
         if exchange not in vhost.exchanges:

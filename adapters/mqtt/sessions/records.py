@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from warren.adapters.mqtt.sessions.headers import PACKET_ID, RELEASED, SOURCE
 from warren.adapters.mqtt.sessions.outgoing import RELEASED_BY_CLIENT, SENT, Outgoing
 from warren.core.messages.address import Address
-from warren.core.messages.internal_headers import PACKET_ID, RELEASED, SOURCE
 from warren.core.messages.message import Message
 from warren.core.messages.properties import encode_properties
 

@@ -25,7 +25,7 @@ from warren.core.messages.field_table import EMPTY_TABLE_RAW, encode_table
 from warren.core.queues.registry import register
 
 if TYPE_CHECKING:
-    from warren.core.broker import Broker
+    from warren.adapters.mqtt.sessions.world import MqttWorld
     from warren.core.clients.client import Client
     from warren.core.queues.classic.queue import ClassicQueue
     from warren.core.routing.vhost import VirtualHost
@@ -52,8 +52,9 @@ class MqttSessions:
     now, and that were at a time.  shared_count: of `subscription_count`, those to shared subscriptions.
     """
 
-    def __init__(self, broker: Broker, vhost: VirtualHost) -> None:
-        self.broker = broker
+    def __init__(self, world: MqttWorld, vhost: VirtualHost) -> None:
+        self.world = world
+        self.broker = broker = world.broker
         self.vhost = vhost
         self.sessions: dict[str, MqttSession] = {}
         self.records: dict[int, MqttSession] = {}
@@ -86,14 +87,14 @@ class MqttSessions:
         """One client more is connected."""
         self.connected_count += 1
         self.connected_most = max(self.connected_most, self.connected_count)
-        self.broker.mqtt.connections_made += 1
-        self.broker.mqtt.rates.watch()
+        self.world.connections_made += 1
+        self.world.rates.watch()
 
     def detached(self) -> None:
         """One client less."""
         self.connected_count -= 1
-        if not self.connected_count and not self.broker.mqtt.connected_count:
-            self.broker.mqtt.rates.rest()
+        if not self.connected_count and not self.world.connected_count:
+            self.world.rates.rest()
 
     def forget(self, session: MqttSession) -> None:
         """A session has ended: its queue and its row go, and so does its name unless it is another's already."""
@@ -117,7 +118,7 @@ class MqttSessions:
         name = shared_queue_name(subscription) if subscription.group else session_queue_name(client_id)
         for verb in ("configure", "write", "read"):
             users.check(user, vhost, "queue", name, verb)
-        names = self.broker.mqtt.names
+        names = self.world.names
         users.check(user, vhost, "exchange", names.exchange, "read")
         key = names.binding_key_of(subscription.topic_filter)
         users.check_topic(user, vhost, names.exchange, key, "read", {"client_id": client_id})
@@ -125,7 +126,7 @@ class MqttSessions:
 
     def check_exchange(self) -> None:
         """NotFound (404) says that the exchange of all topics isn't there, or isn't one that can be used."""
-        name = self.broker.mqtt.names.exchange
+        name = self.world.names.exchange
         exchange = self.vhost.exchanges.get(name)
         if exchange is None or exchange.type_name != "topic" or not exchange.durable:
             raise NotFound(
@@ -153,13 +154,13 @@ class MqttSessions:
 
     def bind(self, queue: ClassicQueue, topic_filter: str) -> None:
         """Let messages come to the queue whose topics match."""
-        names = self.broker.mqtt.names
+        names = self.world.names
         binding = Binding(names.exchange, queue, names.binding_key_of(topic_filter), {}, EMPTY_TABLE_RAW)
         add_binding(self.vhost, self.vhost.exchange(names.exchange), binding)
 
     def unbind(self, queue: ClassicQueue, topic_filter: str) -> None:
         """The other way round."""
-        names = self.broker.mqtt.names
+        names = self.world.names
         exchange = self.vhost.exchanges.get(names.exchange)
         if exchange is None:
             return
@@ -273,11 +274,7 @@ class MqttSessions:
     def _bind_again(self, session: MqttSession, subscription: MqttSubscription) -> None:
         """Another exchange may be configured now, or another translation of topics."""
         queue = self.queue_of(session, subscription)
-        if (
-            queue is not None
-            and not subscription.queue_name
-            and self.broker.mqtt.names.exchange in self.vhost.exchanges
-        ):
+        if queue is not None and not subscription.queue_name and self.world.names.exchange in self.vhost.exchanges:
             self.bind(queue, subscription.topic_filter)
 
     def close(self) -> None:

@@ -28,11 +28,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from warren.adapters.mqtt.sessions.headers import PACKET_ID, RELEASED
 from warren.adapters.mqtt.sessions.outgoing import RELEASED_BY_CLIENT, WAITING, Outgoing
 from warren.adapters.mqtt.sessions.records import make_record, outbound_copy, outgoing_of, packet_id_of
 from warren.adapters.mqtt.sessions.subscription import MqttSubscription
 from warren.core.exchanges.topic_trie import TopicTrie
-from warren.core.messages.internal_headers import PACKET_ID, RELEASED
 from warren.core.messages.message import Message
 from warren.core.queues.classic.queue import ClassicQueue
 
@@ -325,7 +325,7 @@ class MqttSession:
 
     def _expired(self, now_ms: int) -> None:
         if self.holder is None:
-            self.registry.broker.mqtt.expired_count += 1
+            self.registry.world.expired_count += 1
             self.registry.wills.session_ended(self.client_id)
             self.end()
 

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
+from warren.adapters.mqtt.sessions.place import world_of
 from warren.adapters.mqtt.sessions.sharing import POLICY_KEY, make_chooser
 from warren.core.queues.base import Admission
 from warren.core.queues.classic.contents import trim
@@ -52,9 +53,11 @@ class QueueLimits:
 
 
 class MqttQueue(ClassicQueue):
-    """See the head of this file.  is_full: no message is taken.  strategy: a group's; empty for a session's own."""
+    """See the head of this file.  is_full: no message is taken.  strategy: a group's; empty for a session's own.
+    world: the MQTT side of its broker.
+    """
 
-    __slots__ = ("_kept", "is_full", "strategy")
+    __slots__ = ("_kept", "is_full", "strategy", "world")
 
     type_name = "mqtt"
 
@@ -66,14 +69,15 @@ class MqttQueue(ClassicQueue):
         self._kept = 0
         self.is_full = False
         self.strategy = ""
+        self.world = world_of(self.vhost.broker)
         super().prepare()
 
     def share(self) -> None:
         """It is a group's: its members get messages as its policy says, or else as the whole broker does it."""
-        wanted = str(self.effective_policy.get(POLICY_KEY, self.vhost.broker.mqtt.shared_strategy))
+        wanted = str(self.effective_policy.get(POLICY_KEY, self.world.shared_strategy))
         if wanted != self.strategy:
             self.strategy = wanted
-            self.use_chooser(make_chooser(wanted, self.vhost.broker.mqtt.names))
+            self.use_chooser(make_chooser(wanted, self.world.names))
 
     def apply_policy(
         self, effective: Mapping[str, JSON], policy_name: str | None, operator_policy_name: str | None
@@ -90,13 +94,13 @@ class MqttQueue(ClassicQueue):
         """Refuse a message while the queue is full, or as policies say."""
         if not self.is_full:
             return super().admit(message)
-        self.vhost.broker.mqtt.dropped += 1
+        self.world.dropped += 1
         return Admission.REFUSE if message.properties.persistent else Admission.DROP
 
     def drain(self) -> None:
         before_bytes = self.ready_bytes
         super().drain()
-        world = self.vhost.broker.mqtt
+        world = self.world
         world.publish_bytes_sent += before_bytes - self.ready_bytes
         if self.entries:
             limits = world.limits
@@ -122,7 +126,7 @@ class MqttQueue(ClassicQueue):
     def bury(self, message: Message, reason: str) -> None:
         """Count what a policy's bounds drop."""
         if reason == MAXLEN:
-            self.vhost.broker.mqtt.dropped += 1
+            self.world.dropped += 1
         super().bury(message, reason)
 
     def _trim(self, limits: QueueLimits) -> None:
@@ -130,5 +134,5 @@ class MqttQueue(ClassicQueue):
         kept = min(self._kept, len(self.entries))
         if self.consumers and self.ready_bytes <= limits.qos_0_bytes:
             kept = max(kept, limits.qos_0_messages)
-        self.vhost.broker.mqtt.dropped += trim(self, kept, lambda message: message.properties.persistent)
+        self.world.dropped += trim(self, kept, lambda message: message.properties.persistent)
         self._kept = len(self.entries)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt.sessions import publishing
+from warren.adapters.mqtt.sessions.place import world_of
 from warren.adapters.mqtt.sessions.session_queue import MqttQueue
 from warren.adapters.mqtt.sessions.traffic import MINUTES, TICK_MS
 from warren.core.messages.address import Address
@@ -43,14 +44,14 @@ class SystemTopics:
         """The topics with their values now."""
         return {PREFIX + name: str(value) for name, value in self._values().items()} | {
             f"{PREFIX}load/{name}/{minutes}min": f"{average:.2f}"
-            for name, averages in self._sessions.broker.mqtt.rates.averages.items()
+            for name, averages in self._sessions.world.rates.averages.items()
             for minutes, average in zip(MINUTES, averages, strict=True)
         }
 
     def _values(self) -> dict[str, object]:
         sessions = self._sessions
         broker = sessions.broker
-        world = broker.mqtt
+        world = world_of(broker)
         counters = world.counters()
         connected, total = sessions.connected_count, len(sessions.sessions)
         queues = [queue for queue in sessions.vhost.queues.values() if isinstance(queue, MqttQueue)]
@@ -97,7 +98,7 @@ class SystemTopics:
             return
         retained = self._sessions.retained
         now_ms = self._sessions.broker.now_ms
-        names = self._sessions.broker.mqtt.names
+        names = self._sessions.world.names
         for topic, value in self.values().items():
             body = value.encode()
             address = Address(*publishing.address_of(names, topic))

@@ -1,7 +1,7 @@
-"""The MQTT side of a broker: the sessions of its virtual hosts, what clients have counted, and recovery.
+"""The MQTT side of a broker: the sessions of its virtual hosts, and what clients have counted.
 
-Recovery gives rows to `restore`, calls `restored` when queues and bindings are there, and gives the entries of store
-numbers that belong to no queue to `restore_records`.
+It is a component (core.component) of every broker, whether or not anybody listens for MQTT: sessions that outlive their
+connections go on receiving.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from warren.adapters.mqtt.sessions.registry import SESSION_KIND, MqttSessions
 from warren.adapters.mqtt.sessions.session_queue import MqttQueue, QueueLimits
 from warren.adapters.mqtt.sessions.sharing import ROUND_ROBIN
 from warren.adapters.mqtt.sessions.traffic import Rates
+from warren.core.component import Component
 
 if TYPE_CHECKING:
+    from warren.adapters.interface import Options
     from warren.core.broker import Broker
     from warren.core.routing.vhost import VirtualHost
     from warren.core.storage.definitions.store import JSON
 
 
-class MqttWorld:
+class MqttWorld(Component):
     """The MQTT side of one broker.
 
     product: for $SYS.  names: what topics are called in AMQP.  shared_strategy: how groups share where no policy says
@@ -33,11 +35,19 @@ class MqttWorld:
     back for.
     """
 
-    def __init__(self, broker: Broker, limits: QueueLimits | None = None) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        limits: QueueLimits | None = None,
+        *,
+        product: str = "Warren",
+        names: TopicNames | None = None,
+        shared_strategy: str = ROUND_ROBIN,
+    ) -> None:
         self.broker = broker
-        self.product = "Warren"
-        self.names = TopicNames()
-        self.shared_strategy = ROUND_ROBIN
+        self.product = product
+        self.names = names or TopicNames()
+        self.shared_strategy = shared_strategy
         self.limits = limits or QueueLimits()
         self.dropped = 0
         self.packets_received = 0
@@ -85,7 +95,7 @@ class MqttWorld:
         """The sessions of a virtual host."""
         found = self._vhosts.get(vhost.name)
         if found is None or found.vhost is not vhost:
-            found = self._vhosts[vhost.name] = MqttSessions(self.broker, vhost)
+            found = self._vhosts[vhost.name] = MqttSessions(self, vhost)
         return found
 
     def all(self) -> list[MqttSessions]:
@@ -133,3 +143,18 @@ class MqttWorld:
         for sessions in self.all():
             for session in sessions.sessions.values():
                 session.return_own()
+
+
+def component(broker: Broker, options: Options) -> MqttWorld:
+    """The MQTT side of a broker as it is configured (adapters.registry)."""
+    return MqttWorld(
+        broker,
+        QueueLimits(
+            messages=options.integer("mqtt_max_queued_messages"),
+            qos_0_messages=options.integer("mqtt_max_queued_qos_0_messages"),
+            qos_0_bytes=options.integer("mqtt_max_queued_qos_0_bytes"),
+        ),
+        product=f"Warren {options.text('warren_version')}",
+        names=TopicNames(options.text("mqtt_exchange"), sparkplug=options.flag("mqtt_sparkplug")),
+        shared_strategy=options.text("mqtt_shared_subscription_strategy"),
+    )

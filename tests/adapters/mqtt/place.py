@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient
 from warren.adapters.mqtt.codec.packets import Will
+from warren.adapters.mqtt.sessions.place import world_of
 
 WILL = Will("gone", b"will", 1)
 
@@ -25,7 +26,7 @@ class Place:
     def state(self) -> tuple[object, ...]:
         """All that a connection could leave behind."""
         broker, vhost = self.simulated.broker, self.simulated.vhost
-        world = broker.mqtt.of(vhost)
+        world = world_of(broker).of(vhost)
         return (
             set(broker.sessions),
             len(broker.deadlines),
@@ -53,7 +54,7 @@ class Place:
         for each in [session for session in broker.sessions if session not in self._own]:
             each.force_close("left behind")
         self.simulated.settle()
-        for session in list(broker.mqtt.of(self.simulated.vhost).sessions.values()):
+        for session in list(world_of(broker).of(self.simulated.vhost).sessions.values()):
             if session.holder is None:
                 session.end()
         self.simulated.settle()

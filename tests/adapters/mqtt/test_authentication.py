@@ -101,7 +101,7 @@ def test_who_does_not_go_on_is_not_waited_for(simulated: SimulatedBroker) -> Non
     made, _ = begin(simulated)
     simulated.advance(made.connection.settings.login_timeout_ms)
     assert made.closed
-    assert not simulated.broker.mqtt.of(simulated.vhost).sessions
+    assert not simulated.mqtt.of(simulated.vhost).sessions
 
 
 def test_an_unknown_method(simulated: SimulatedBroker) -> None:

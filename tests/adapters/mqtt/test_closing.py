@@ -101,7 +101,7 @@ def check(client: Connected, level: int, close: Close, code: int | None, publish
         [code] if code is not None and level == versions.V5 else []
     )
     assert watcher.take() == ([b"will"] if published else [])
-    assert len(watcher.simulated.broker.mqtt.of(watcher.simulated.vhost).retained) == published
+    assert len(watcher.simulated.mqtt.of(watcher.simulated.vhost).retained) == published
 
 
 @pytest.mark.parametrize(("close", "code", "published"), WAYS, ids=name_of)

@@ -17,7 +17,7 @@ from warren.core.declaring.exchanges import delete_exchange
 
 def use(simulated: SimulatedBroker, exchange: str = "devices", *, sparkplug: bool = False) -> None:
     """Configure it."""
-    simulated.broker.mqtt.names = TopicNames(exchange, sparkplug=sparkplug)
+    simulated.mqtt.names = TopicNames(exchange, sparkplug=sparkplug)
 
 
 def test_another_exchange(client: Connected, level: int, simulated: SimulatedBroker) -> None:

@@ -155,7 +155,7 @@ def test_a_slow_subscriber_loses_messages_of_qos_0(client: Connected, simulated:
     packet = encode(Publish("t", b"x" * 4000), versions.V3_1_1)
     for _ in range(120):
         publisher.send_bytes(packet * 100)
-    dropped = simulated.broker.mqtt.dropped
+    dropped = simulated.mqtt.dropped
     assert dropped > 0
     subscriber.transport.read_by_peer(None)
     simulated.settle()

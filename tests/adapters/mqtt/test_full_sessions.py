@@ -55,7 +55,7 @@ def test_an_mqtt_5_publisher_is_told(small: SimulatedBroker, qos: int) -> None:
         assert answer.reason_code == reason_codes.QUOTA_EXCEEDED
     assert small.queue("mqtt-subscription-away").ready_count == ROOM
     assert other.take() == [b"more"] * 3, "others get it"
-    assert small.broker.mqtt.dropped == 3
+    assert small.mqtt.dropped == 3
 
 
 @pytest.mark.parametrize("level", [versions.V3_1, versions.V3_1_1])
@@ -68,7 +68,7 @@ def test_older_publishers_go_on(small: SimulatedBroker, level: int) -> None:
     only(PubComp, publisher.send(PubRel(9)))
     assert other.take() == [b"1", b"2"]
     assert small.queue("mqtt-subscription-away").ready_count == ROOM
-    assert small.broker.mqtt.dropped == 2
+    assert small.mqtt.dropped == 2
 
 
 def test_it_takes_messages_again_when_some_have_gone(small: SimulatedBroker) -> None:

@@ -42,7 +42,7 @@ def test_the_last_member_leaves(client: Connected, level: int, simulated: Simula
     member.unsubscribe("$share/g/t/+")
     assert not [name for name in simulated.vhost.queues if name.startswith("mqtt-shared")]
     member.lose()
-    assert not simulated.broker.mqtt.of(simulated.vhost).sessions.get("m")
+    assert not simulated.mqtt.of(simulated.vhost).sessions.get("m")
 
 
 @pytest.mark.parametrize("qos", [1, 2])

@@ -10,9 +10,9 @@ from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
 from warren.adapters.mqtt.codec import versions
 from warren.adapters.mqtt.codec.packets import Packet, PubAck, Publish, PubRec, SubAck, Will
+from warren.adapters.mqtt.sessions.headers import TOPIC
 from warren.adapters.mqtt.sessions.names import DEFAULT_TOPIC_EXCHANGE
 from warren.core.messages.address import KEY_BYTES_MAX, short_key
-from warren.core.messages.internal_headers import TOPIC
 
 LONG = "plant/" + "x" * 300
 LONGEST = "a/" + "ü" * 32_766

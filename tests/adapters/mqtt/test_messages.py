@@ -131,4 +131,4 @@ def test_messages_wait_for_a_client_that_comes_back(client: Connected, level: in
     assert answer.session_present or level == versions.V3_1
     again.connection.receive(b"")
     assert [each.payload for each in again.after_connack if isinstance(each, Publish)] == [b"1", b"2"]
-    assert simulated.broker.mqtt.dropped == 1
+    assert simulated.mqtt.dropped == 1

@@ -40,7 +40,7 @@ def by_topic(group: list[MqttClient]) -> dict[str, list[tuple[int, bytes]]]:
 
 @pytest.mark.parametrize("qos", [0, 1])
 def test_one_member_gets_all(client: Connected, simulated: SimulatedBroker, qos: int) -> None:
-    simulated.broker.mqtt.shared_strategy = "sticky"
+    simulated.mqtt.shared_strategy = "sticky"
     group = members(client)
     publisher = client("p")
     for number in range(6):
@@ -54,7 +54,7 @@ def test_one_member_gets_all(client: Connected, simulated: SimulatedBroker, qos:
 
 
 def test_another_takes_over_from_who_has_no_room_and_keeps_it(client: Connected, simulated: SimulatedBroker) -> None:
-    simulated.broker.mqtt.shared_strategy = "sticky"
+    simulated.mqtt.shared_strategy = "sticky"
     first, second = members(client, 2, receive_maximum=2)
     publisher = client("p")
     for number in range(3):
@@ -71,7 +71,7 @@ def test_another_takes_over_from_who_has_no_room_and_keeps_it(client: Connected,
 def test_who_acknowledges_in_time_stays_though_it_takes_one_at_a_time(
     client: Connected, simulated: SimulatedBroker
 ) -> None:
-    simulated.broker.mqtt.shared_strategy = "sticky"
+    simulated.mqtt.shared_strategy = "sticky"
     first, second = members(client, 2, receive_maximum=1)
     publisher = client("p")
     for number in range(4):
@@ -81,7 +81,7 @@ def test_who_acknowledges_in_time_stays_though_it_takes_one_at_a_time(
 
 
 def test_a_topic_stays_with_a_member(client: Connected, simulated: SimulatedBroker) -> None:
-    simulated.broker.mqtt.shared_strategy = "hash"
+    simulated.mqtt.shared_strategy = "hash"
     group = members(client)
     publish(client("p"))
     found = by_topic(group)
@@ -93,7 +93,7 @@ def test_a_topic_stays_with_a_member(client: Connected, simulated: SimulatedBrok
 
 
 def test_only_the_topics_of_a_member_that_goes_move(client: Connected, simulated: SimulatedBroker) -> None:
-    simulated.broker.mqtt.shared_strategy = "hash"
+    simulated.mqtt.shared_strategy = "hash"
     group = members(client)
     publisher = client("p")
     publish(publisher)
@@ -114,7 +114,7 @@ def test_only_the_topics_of_a_member_that_goes_move(client: Connected, simulated
 
 
 def test_a_message_waits_for_its_member(client: Connected, simulated: SimulatedBroker) -> None:
-    simulated.broker.mqtt.shared_strategy = "hash"
+    simulated.mqtt.shared_strategy = "hash"
     group = members(client, 2, receive_maximum=1)
     publisher = client("p")
     for number in range(3):
@@ -127,7 +127,7 @@ def test_a_message_waits_for_its_member(client: Connected, simulated: SimulatedB
 
 
 def test_what_a_lost_member_had_comes_to_the_next_in_order(client: Connected, simulated: SimulatedBroker) -> None:
-    simulated.broker.mqtt.shared_strategy = "hash"
+    simulated.mqtt.shared_strategy = "hash"
     group = members(client, 2)
     publisher = client("p")
     for number in range(4):

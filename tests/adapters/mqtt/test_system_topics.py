@@ -37,7 +37,7 @@ def test_all_are_there(client: Connected, level: int) -> None:
 
 
 def test_their_values(client: Connected, simulated: SimulatedBroker) -> None:
-    simulated.broker.mqtt.product = "Warren 1.2"
+    simulated.mqtt.product = "Warren 1.2"
     away = client("away", clean_start=False, session_expiry_interval=5)
     away.subscribe("a", "$share/g/b", qos=1)
     away.lose()
@@ -98,7 +98,7 @@ def test_wildcards_do_not_match_them(client: Connected, level: int, simulated: S
     assert [each.topic for each in answers if isinstance(each, Publish)] == ["$SYS/broker/uptime"]
     simulated.advance(10_000)
     assert [each.topic for each in other.messages()] == ["$SYS/broker/uptime"]
-    assert simulated.broker.mqtt.dropped == 0, "they don't even come to the queues of others"
+    assert simulated.mqtt.dropped == 0, "they don't even come to the queues of others"
 
 
 def test_other_dollar_topics_do_not_wait_for_wildcards_either(client: Connected, simulated: SimulatedBroker) -> None:

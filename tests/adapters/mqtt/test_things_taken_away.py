@@ -11,6 +11,7 @@ from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
 from warren.adapters.mqtt.codec import reason_codes, versions
 from warren.adapters.mqtt.codec.packets import Disconnect, Publish, PubRec, Will
+from warren.adapters.mqtt.sessions.place import world_of
 from warren.core.declaring.queues import remove_queue
 
 HOUR: dict[str, Any] = {"session_expiry_interval": 3600}
@@ -80,7 +81,7 @@ def test_a_virtual_host_with_everything_in_it(simulated: SimulatedBroker, client
     for _ in range(10):
         simulated.advance(5_000)
     assert simulated.timers == timers, "something of the virtual host still waits for its time"
-    assert not broker.mqtt.restore("nothing", "gone", "x", {})
+    assert not world_of(broker).restore("nothing", "gone", "x", {})
     broker.add_vhost("gone", {})
     broker.users.set_permissions(user.name, "gone", ".*", ".*", ".*")
     again = client("away", clean_start=False, **login, **HOUR)
@@ -123,4 +124,4 @@ def test_a_will_that_may_not_be_published(simulated: SimulatedBroker, level: int
     answer = made.connect("c", will=Will(topic, b"x"))
     assert answer.reason_code == (reason_codes.NOT_AUTHORIZED if level == versions.V5 else 5)
     assert made.closed
-    assert not simulated.broker.mqtt.of(simulated.vhost).sessions
+    assert not simulated.mqtt.of(simulated.vhost).sessions

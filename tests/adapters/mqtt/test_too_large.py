@@ -35,7 +35,7 @@ def test_it_is_a_dead_letter(client: Connected, simulated: SimulatedBroker, qos:
     (letter,) = core_clients.take_messages(letters)
     assert letter.body == b"x" * SMALL
     assert core_clients.headers_of(letter)["x-first-death-reason"] == "rejected"
-    assert simulated.broker.mqtt.dropped == 1
+    assert simulated.mqtt.dropped == 1
     queue = simulated.queue("mqtt-subscription-s")
     assert (queue.ready_count, queue.unacked_count) == (0, 0)
     assert not subscriber.connection.session.outgoing

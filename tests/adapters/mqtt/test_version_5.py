@@ -164,7 +164,7 @@ def test_an_expiry_can_be_changed_when_leaving_but_not_from_zero(client: Connect
     leaving = client("a", session_expiry_interval=60)
     leaving.subscribe("t")
     leaving.disconnect(session_expiry_interval=0)
-    assert "a" not in simulated.broker.mqtt.of(simulated.vhost).sessions
+    assert "a" not in simulated.mqtt.of(simulated.vhost).sessions
     wrong = client("b")
     answers = wrong.send(Disconnect(0, {"session_expiry_interval": 5}))
     assert only(Disconnect, answers).reason_code == reason_codes.PROTOCOL_ERROR

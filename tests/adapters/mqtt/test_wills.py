@@ -116,7 +116,7 @@ def test_retained_messages_expire(client: Connected, simulated: SimulatedBroker)
     assert message.properties == {"message_expiry_interval": 6}
     simulated.advance(6_001)
     assert [each for each in client("b").subscribe("t") if isinstance(each, Publish)] == []
-    assert len(simulated.broker.mqtt.of(simulated.vhost).retained) == 0
+    assert len(simulated.mqtt.of(simulated.vhost).retained) == 0
 
 
 @pytest.mark.parametrize("level", [versions.V3_1_1])
@@ -129,5 +129,5 @@ def test_nothing_is_left_of_clean_sessions(client: Connected, level: int, simula
     assert not simulated.vhost.queues
     simulated.advance(TICK_MS)
     assert simulated.timers == timers
-    assert not simulated.broker.mqtt.of(simulated.vhost).sessions
+    assert not simulated.mqtt.of(simulated.vhost).sessions
     simulated.check()

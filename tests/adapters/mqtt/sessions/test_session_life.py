@@ -243,7 +243,7 @@ class Life:
         seen = self.watcher.take()
         assert sorted(seen) == sorted(self.published_wills), self.history
         self.published_wills.clear()
-        world = self.simulated.broker.mqtt.of(self.simulated.vhost)
+        world = self.simulated.mqtt.of(self.simulated.vhost)
         assert set(world.sessions) - {"watcher"} == set(self.sessions), self.history
         assert len(world.wills) == len(self.waiting), self.history
         names = {name for name in self.simulated.vhost.queues if name.startswith("mqtt-subscription-")}
@@ -272,7 +272,7 @@ def test_restarts_do_not_prolong_a_session(tmp_path: Path) -> None:
     for _ in range(3):
         simulated.advance(3_000)
         simulated.crash()
-    world = simulated.broker.mqtt.of(simulated.vhost)
+    world = simulated.mqtt.of(simulated.vhost)
     assert "c" in world.sessions
     simulated.advance(1_000)
     assert "c" not in world.sessions

@@ -1,0 +1,60 @@
+"""What belongs to a broker beside its topology: users, policies, parameters, and what adapters and plugins bring.
+
+A component keeps rows in the definition store, and may keep messages in the message store under numbers of its own.
+The broker and recovery know components by this interface alone, and ask them in the order in which they were added:
+
+    restore          each row of the definition store, until somebody takes it
+    restored         once all rows are back, and before messages are
+    restore_records  the stored entries of each number that is no queue's or exchange's, until somebody takes them
+    forget_vhost     a virtual host is being deleted; its connections are closed, its queues are still there
+    before_stop      the broker stops in good order; all connections are closed
+
+Rows and records of a component that isn't there (its package is not installed) stay where they are, for the start at
+which it is back; the log says so.  Their kinds begin with `FOREIGN_PREFIX`, so that they aren't taken for something
+that a newer Warren wrote and this one would do wrong to ignore.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from warren.core.broker import Broker
+    from warren.core.storage.definitions.store import JSON
+
+FOREIGN_PREFIX: Final = "x-"
+"""How the kinds of rows begin that other packages keep in the definition store."""
+
+
+class Component:
+    """A part of the broker; every method may stay as it is."""
+
+    __slots__ = ()
+
+    def restore(self, kind: str, vhost: str, name: str, value: Mapping[str, JSON]) -> bool:
+        """Take a row of the definition store if its kind is this component's, else return False.
+
+        Raises a BrokerError, KeyError, TypeError or ValueError for a row that can't be understood; it ends the start.
+        """
+        return False
+
+    def restored(self) -> None:
+        """All rows have been given; queues, exchanges, bindings and policies are in force."""
+
+    def restore_records(self, number: int, positions: Sequence[int]) -> bool:
+        """Take the unsettled entries that the message store holds under `number`, else return False.
+
+        positions: where they are in the log, in ascending order (StorageEngine.read).
+        """
+        return False
+
+    def forget_vhost(self, name: str) -> None:
+        """A virtual host is being deleted: drop what belongs to it, rows included."""
+
+    def before_stop(self) -> None:
+        """The last moment to keep something: the stores are closed next."""
+
+
+ComponentFactory = Callable[["Broker"], Component]
+"""Makes a component for a broker that is being made itself: its stores are there, its topology isn't yet."""
