@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import shutil
 import signal
 import time
@@ -24,6 +25,7 @@ from warren.core.broker import Broker
 from warren.core.errors import StorageError
 from warren.gateway.configuration.listener import Listener, format_address
 from warren.gateway.configuration.load import Config
+from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.server import serve_control
 from warren.gateway.control.target import Control
 from warren.gateway.process.data_directory import DataDirectory
@@ -34,6 +36,8 @@ from warren.gateway.version import WARREN_VERSION
 
 if TYPE_CHECKING:
     from warren.gateway.client.clients import Clients
+    from warren.gateway.control.word import Word
+    from warren.gateway.plugins.host import PluginHost
 
 _log = logging.getLogger("warren.broker")
 
@@ -53,6 +57,7 @@ class Server:
         self._run: BrokerRun | None = None
         self._run_ended = trio.Event()
         self._stop_wanted = trio.Event()
+        self._stuck: list[str] = []
 
     # What commands use
 
@@ -79,6 +84,20 @@ class Server:
     def listening(self) -> Mapping[str, Sequence[tuple[str, int]]]:
         """The addresses that connections are accepted on, by protocol."""
         return self._run.listening if self._run is not None else {}
+
+    @property
+    def plugins(self) -> PluginHost | None:
+        """The host of the plugins; None without any, and between stop_app and start_app."""
+        return self._run.plugins if self._run is not None else None
+
+    @property
+    def stuck_plugins(self) -> Sequence[str]:
+        """Plugins of runs before that didn't end when they were stopped."""
+        return self._stuck
+
+    def plugin_words(self) -> Sequence[Word]:
+        """The words of `warren ctl` that plugins bring."""
+        return self.plugins.words() if self.plugins is not None else ()
 
     async def start_app(self) -> None:
         """Open the data and listen; nothing happens when that is so already."""
@@ -138,6 +157,7 @@ class Server:
             with trio.CancelScope(shield=True):
                 await run.run(task_status=task_status)
         finally:
+            self._stuck += run.plugins.stuck if run.plugins is not None else []
             self._run = None
             self._run_ended.set()
 
@@ -154,7 +174,7 @@ async def open_server(config: Config) -> AsyncIterator[Server]:
         try:
             await server.start_app()
             if directory is not None:
-                control = Control(server, config, time.monotonic())
+                control = Control(server, config, time.monotonic(), server.plugin_words)
                 await nursery.start(serve_control, control, directory.path)
             yield server
         finally:
@@ -189,6 +209,11 @@ async def serve(config: Config) -> None:
     if config.ready_file is not None:
         remove_ready_file(config.ready_file)
     _log.info("stopped")
+    if server.stuck_plugins:
+        # Trio would wait for their tasks for ever; everything that is to be kept is on disk.
+        _log.critical("ending the process though these plugins don't end: %s", ", ".join(server.stuck_plugins))
+        logging.shutdown()
+        os._exit(codes.SOFTWARE)
 
 
 async def _stop_on_signal(server: Server, signals: AsyncIterator[int]) -> None:

@@ -19,10 +19,22 @@ _internal: set[str] = set()
 
 
 def register(queue_type: type[Queue], *, internal: bool = False) -> None:
-    """Make a queue type available under its `type_name`.  internal: the broker makes such queues; nobody is told."""
-    _types[queue_type.type_name] = queue_type
+    """Make a queue type available under its `type_name`.  internal: the broker makes such queues; nobody is told.
+
+    Raises ValueError when another class has the name already.
+    """
+    known = _types.setdefault(queue_type.type_name, queue_type)
+    if known is not queue_type:
+        raise ValueError(f"queue type {queue_type.type_name!r} is {known.__qualname__} already")
     if internal:
         _internal.add(queue_type.type_name)
+
+
+def unregister(queue_type: type[Queue]) -> None:
+    """Undo `register`, for a plugin that is switched off; queues that exist stay as they are."""
+    if _types.get(queue_type.type_name) is queue_type:
+        del _types[queue_type.type_name]
+        _internal.discard(queue_type.type_name)
 
 
 def is_queue_type(name: str) -> bool:

@@ -97,6 +97,11 @@ class BrokerClient:
         await trio.lowlevel.checkpoint()
         return self._session.closed.text
 
+    def close(self) -> None:
+        """End it now, as leaving its block does."""
+        self._hub.note_time()
+        self._session.close()
+
     # Queues
 
     async def declare_queue(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from warren.adapters.mqtt.sessions.sharing import STRATEGIES
 from warren.core.configuration import values
 from warren.gateway.configuration.listener import listeners
+from warren.gateway.configuration.plugins import plugin_names
 from warren.gateway.configuration.protocols import PROTOCOLS
 
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical", "none")
@@ -183,6 +184,7 @@ _KEYS = (
     _key("websocket_stomp_frame", values.one_of(("text", "binary"))),
     _key("websocket_allow_origins", values.names),
     _key("websocket_use_http_auth", values.boolean),
+    _key("plugins", plugin_names),
     _key("log_level", values.one_of(LOG_LEVELS)),
     _key("product", values.text),
     _key("product_version", values.text),

@@ -25,13 +25,16 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from warren.core.configuration.values import CertificateFiles, Watermark
 from warren.gateway.configuration.listener import Listener
+
+HIDDEN: Final = "********"
+"""What is shown of a secret."""
 
 PORT = 5672
 """Registered with IANA for AMQP."""
@@ -371,6 +374,13 @@ class Config:
     """Whether HTTP Basic on the WebSocket's request says who connects, instead of the headers of STOMP's CONNECT or,
     where it is given, the credentials of MQTT's.  STOMP without it is the default user's."""
 
+    plugins: tuple[str, ...] = ()
+    """Plugins that are enabled, by name, in the order of their start.  A plugin that is enabled brings keys of its own,
+    whose names begin with its."""
+
+    plugin_options: Mapping[str, object] = field(default_factory=dict, hash=False)
+    """Values of the plugins' keys by name, those that were given.  Not a key."""
+
     log_level: str = "info"
     """Least important kind of log line that is written (`config_keys.LOG_LEVELS`)."""
 
@@ -404,7 +414,8 @@ class Config:
 class Setting:
     """A key as one source gives it.
 
-    source, written: the source and the key as people know them.  base: where relative paths start.
+    source, written: the source and the key as people know them.  key: one of KEYS, or, what may be a plugin's, the name
+    with `_` for dots.  base: where relative paths start.
     """
 
     source: str
@@ -427,13 +438,15 @@ def load_config(
     environment, directory: the process's own by default.  Raises ConfigError.
     """
     from warren.gateway.configuration import sources
+    from warren.gateway.configuration.keys import KEYS
 
     environment = os.environ if environment is None else environment
     directory = directory or Path.cwd()
     outer = [*sources.environment_settings(environment, directory), *command_line]
     file = sources.find_file(config_file, environment, directory)
     if file is None:
-        data_directory = Config(**_checked(outer)).data_directory
+        # Keys of plugins that the file may enable can't be told from mistakes yet.
+        data_directory = Config(**_checked(each for each in outer if each.key in KEYS)).data_directory
         file = sources.file_in(data_directory) if data_directory else None
     if file is None:
         return Config(**_checked(outer))
@@ -447,7 +460,13 @@ def describe(config: Config) -> dict[str, object]:
 
     shown: dict[str, object] = {}
     for key in KEYS.values():
-        shown[key.name] = "********" if key.secret else _plain(getattr(config, key.field))
+        shown[key.name] = HIDDEN if key.secret else _plain(getattr(config, key.field))
+    if config.plugins:
+        from warren.gateway.configuration.plugin_keys import keys_of_plugins, values_of_plugins
+
+        values = values_of_plugins(config.plugins, config.plugin_options)
+        for plugin_key in keys_of_plugins(config.plugins).values():
+            shown[plugin_key.name] = HIDDEN if plugin_key.secret else _plain(values[plugin_key.name])
     shown["config_file"] = _plain(config.file)
     return shown
 
@@ -456,16 +475,44 @@ def _checked(settings: Iterable[Setting]) -> dict[str, Any]:
     """Values by field of Config, the last setting of a key winning.  Raises ConfigError."""
     from warren.gateway.configuration.keys import KEYS
 
+    settings = list(settings)
     result: dict[str, Any] = {}
     for setting in settings:
-        key = KEYS[setting.key]
-        try:
-            value = key.parse(setting.value)
-        except ValueError as error:
-            shown = "'...'" if key.secret else _as_written(setting.value)
-            raise ConfigError(f"{setting.source}: {setting.written} = {shown}: must be {error}") from None
-        result[key.field] = _based(value, setting.base)
+        if setting.key in KEYS:
+            key = KEYS[setting.key]
+            result[key.field] = _parsed(setting, key.parse, secret=key.secret)
+    others = [setting for setting in settings if setting.key not in KEYS]
+    if others or result.get("plugins"):
+        result["plugin_options"] = _plugin_options(result.get("plugins", ()), others)
     return result
+
+
+def _plugin_options(plugins: Iterable[str], settings: Iterable[Setting]) -> dict[str, object]:
+    """The values of the plugins' keys; ConfigError for a setting of nobody's, or a plugin that can't be loaded."""
+    from warren.gateway.configuration.plugin_keys import keys_of_plugins
+    from warren.gateway.configuration.plugins import PluginUnusableError
+    from warren.gateway.configuration.sources import unknown_key
+
+    try:
+        keys = keys_of_plugins(plugins)
+    except PluginUnusableError as error:
+        raise ConfigError(str(error)) from error
+    found: dict[str, object] = {}
+    for setting in settings:
+        key = keys.get(setting.key)
+        if key is None:
+            raise unknown_key(setting, keys)
+        found[key.name] = _parsed(setting, key.parse, secret=key.secret)
+    return found
+
+
+def _parsed(setting: Setting, parse: Callable[[object], object], *, secret: bool) -> object:
+    try:
+        value = parse(setting.value)
+    except ValueError as error:
+        shown = "'...'" if secret else _as_written(setting.value)
+        raise ConfigError(f"{setting.source}: {setting.written} = {shown}: must be {error}") from None
+    return _based(value, setting.base)
 
 
 def _based(value: object, base: Path) -> object:

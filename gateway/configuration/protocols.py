@@ -70,10 +70,14 @@ def _component(make: ComponentFactory, options: Options, broker: Broker) -> Comp
 
 
 def options_of(config: Config) -> Options:
-    """The configuration as adapters see it, and `warren_version`."""
+    """The configuration as adapters and plugins see it, and `warren_version`."""
     from warren.gateway.version import WARREN_VERSION
 
     values = {field.name: getattr(config, field.name) for field in fields(config)}
+    if config.plugins:
+        from warren.gateway.configuration.plugin_keys import values_of_plugins
+
+        values.update(values_of_plugins(config.plugins, config.plugin_options))
     return Options({**values, "warren_version": WARREN_VERSION})
 
 

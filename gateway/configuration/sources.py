@@ -1,6 +1,6 @@
 """Where settings come from: the file, the environment and the command line, each as a list of `Setting`.
 
-Nothing is checked here but the names of keys; `config.load_config` checks values.
+Nothing is checked here: `config.load_config` checks names and values, once it knows which plugins have keys, too.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def read_file(path: Path) -> tuple[list[Setting], list[str]]:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     source, base = str(path), path.parent
-    return [Setting(source, key, known_key(key, source), value, base) for key, value in _flat(document)], []
+    return [Setting(source, key, known_key(key), value, base) for key, value in _flat(document)], []
 
 
 def _flat(document: Mapping[str, object]) -> Iterable[tuple[str, object]]:
@@ -78,7 +78,7 @@ def _flat(document: Mapping[str, object]) -> Iterable[tuple[str, object]]:
 
 
 def environment_settings(environment: Mapping[str, str], directory: Path) -> list[Setting]:
-    """Settings of RABBITMQ_DEFAULT_... and WARREN_... variables.  Raises ConfigError for an unknown name."""
+    """Settings of RABBITMQ_DEFAULT_... and WARREN_... variables."""
     source = "environment"
     found = [
         Setting(source, variable, key, environment[variable], directory)
@@ -88,7 +88,7 @@ def environment_settings(environment: Mapping[str, str], directory: Path) -> lis
     for variable in sorted(environment):
         if not variable.startswith(PREFIX) or variable in FILE_VARIABLES or _SERVICE_LINK.fullmatch(variable):
             continue
-        key = known_key(variable[len(PREFIX) :].lower(), source, variable)
+        key = known_key(variable[len(PREFIX) :].lower())
         found.append(Setting(source, variable, key, environment[variable], directory))
     return found
 
@@ -115,26 +115,32 @@ def assignments(texts: Iterable[str], directory: Path | None = None) -> list[Set
         if not equals:
             raise ConfigError(f"command line: --set {text!r}: must be KEY=VALUE, such as heartbeat_s=30")
         written = f"--set {name}"
-        key = known_key(name, "command line", written)
+        key = known_key(name)
         found.append(Setting("command line", written, key, value, directory or Path.cwd()))
     return found
 
 
-def known_key(name: str, source: str, written: str | None = None) -> str:
-    """The key that `name` stands for; ConfigError with the nearest known ones otherwise."""
+def known_key(name: str) -> str:
+    """The key that `name` stands for; a name that may be a plugin's, with `_` for dots."""
     key = ALIASES.get(name, name)
-    if key in KEYS:
-        return key
-    raise ConfigError(f"{source}: unknown key {written or name}; {_suggestion(name, written)}")
+    return key if key in KEYS else name.replace(".", "_")
 
 
-def _suggestion(name: str, written: str | None) -> str:
+def unknown_key(setting: Setting, of_plugins: Iterable[str]) -> ConfigError:
+    """The error of a setting whose key is nobody's, with the nearest known ones.
+
+    of_plugins: the keys of the plugins that are enabled.
+    """
+    return ConfigError(f"{setting.source}: unknown key {setting.written}; {_suggestion(setting, [*KEYS, *of_plugins])}")
+
+
+def _suggestion(setting: Setting, keys: list[str]) -> str:
     import difflib
 
-    near = difflib.get_close_matches(name.replace("-", "_").lower(), [*KEYS, *ALIASES], n=2, cutoff=0.6)
+    near = difflib.get_close_matches(setting.key.replace("-", "_").lower(), [*keys, *ALIASES], n=2, cutoff=0.6)
     if not near:
-        return "the keys are " + ", ".join(KEYS)
-    if written is not None and written.startswith(PREFIX):
+        return "the keys are " + ", ".join(keys)
+    if setting.written.startswith(PREFIX):
         near = [PREFIX + key.upper() for key in near]
     return f"did you mean {' or '.join(near)}?"
 

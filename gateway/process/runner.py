@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,7 +31,7 @@ from warren.core.storage.memory import MemoryEngine
 from warren.core.storage.recovery import note_clean_stop, recover
 from warren.gateway.configuration.listener import Listener
 from warren.gateway.configuration.load import Config, ConfigError
-from warren.gateway.configuration.protocols import components_of
+from warren.gateway.configuration.protocols import components_of, options_of
 from warren.gateway.network.clock import Clock
 from warren.gateway.network.hub import Hub
 from warren.gateway.network.listeners import ListeningSocket
@@ -41,6 +42,8 @@ from warren.gateway.process.resources import watch_resources
 
 if TYPE_CHECKING:
     from warren.gateway.client.clients import Clients
+    from warren.gateway.plugin import Facts
+    from warren.gateway.plugins.host import PluginHost
 
 _log = logging.getLogger("warren.broker")
 
@@ -56,7 +59,7 @@ COMPACTION_PAUSE_S: Final = 0.001
 
 class BrokerRun:
     """A running broker: `broker`, `hub`, and where it listens: `listeners`, with the ports that they got, and
-    `listening` (name -> [(host, port)]).
+    `listening` (name -> [(host, port)]).  `plugins` is None without any.
 
     descriptors_max: how many files this process may have open.
     """
@@ -73,6 +76,7 @@ class BrokerRun:
         self.broker: Broker
         self.hub: Hub
         self._clients: Clients | None = None
+        self.plugins: PluginHost | None = None
 
     @property
     def clients(self) -> Clients:
@@ -95,6 +99,12 @@ class BrokerRun:
         """
         clock = Clock()
         pipelines = Pipelines(self.config, self.listeners, clock())
+        with self._plugin_host() as plugins:
+            await self._run_with(plugins, clock, pipelines, task_status)
+
+    async def _run_with(
+        self, plugins: PluginHost | None, clock: Clock, pipelines: Pipelines, task_status: trio.TaskStatus[None]
+    ) -> None:
         store, definitions = _open_stores(self.config)
         try:
             users = Users(definitions, frozenset(self.config.loopback_users))
@@ -126,6 +136,14 @@ class BrokerRun:
                 default_vhost=self.config.default_vhost,
                 with_defaults=self.config.load_definitions is None,
             )
+            if plugins is not None:
+                plugins.register(
+                    self.broker,
+                    options_of(self.config),
+                    lambda: self.clients,
+                    self._facts,
+                    lambda: self.hub.request_turn(),
+                )
             self._load_definitions()
             self.hub = Hub(self.broker, clock)
             try:
@@ -139,7 +157,11 @@ class BrokerRun:
                     for sock in self._sockets:
                         sock.open()
                     task_status.started()
+                    if plugins is not None:
+                        plugins.start()
                     await self._stop_wanted.wait()
+                    if plugins is not None:
+                        await plugins.stop()
                     await self._say_goodbye()
                     nursery.cancel_scope.cancel()
                 if self.broker.commit_wanted:
@@ -152,6 +174,8 @@ class BrokerRun:
                 raise error from None
             finally:
                 self._close_clients("the broker has stopped")
+                if plugins is not None:
+                    await plugins.stop()
                 for sock in self._sockets:
                     sock.close()
                 for link in list(self.hub.links):
@@ -160,6 +184,28 @@ class BrokerRun:
         finally:
             store.close()
             definitions.close()
+
+    @contextmanager
+    def _plugin_host(self) -> Iterator[PluginHost | None]:
+        """The host of the plugins that are enabled; nothing of it is imported without any."""
+        if not self.config.plugins:
+            yield None
+            return
+        from warren.gateway.plugins.host import PluginHost
+
+        self.plugins = PluginHost(self.config.plugins)
+        try:
+            yield self.plugins
+        finally:
+            self.plugins.close()
+
+    def _facts(self) -> Facts:
+        from warren.gateway.plugin import Facts
+        from warren.gateway.version import WARREN_VERSION
+
+        config = self.config
+        directory = None if config.in_memory or config.data_directory is None else Path(config.data_directory)
+        return Facts(WARREN_VERSION, config.cluster_name, directory, self.listening, self.broker.started_at_ms)
 
     def _load_definitions(self) -> None:
         """Import what the configuration names; ConfigError when it can't be, which is no crash for the next start."""

@@ -53,7 +53,7 @@ def test_defaults(tmp_path: Path) -> None:
 
 
 def test_every_field_has_a_key() -> None:
-    not_keys = {"file", "warnings"}
+    not_keys = {"file", "plugin_options", "warnings"}
     assert {key.field for key in KEYS.values()} == {field.name for field in fields(Config)} - not_keys
 
 
@@ -180,7 +180,7 @@ def test_what_the_other_sources_are_refused_for(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--set 'x': must be KEY=VALUE"):
         assignments(["x"])
     with pytest.raises(ConfigError, match="unknown key --set frame-max; did you mean frame_max"):
-        assignments(["frame-max=1"])
+        load_config(assignments(["frame-max=1"]), environment={}, directory=tmp_path)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

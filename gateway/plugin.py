@@ -1,0 +1,287 @@
+"""What a plugin can be and do: the whole interface between Warren and features that could live in another package.
+
+A plugin is a subclass of `Plugin` that says what it brings:
+
+    class Counting(Plugin):
+        name = "counting"
+        about = "counts what comes into a queue"
+        keys = (Key("counting_queue", text, "counted", "the queue that is emptied and counted"),)
+        count = 0
+
+        async def start(self, context: Context) -> None:
+            queue = context.options.text("counting_queue")
+            async with context.connect() as client, client.consume(queue) as deliveries:
+                async for delivery in deliveries:
+                    self.count += 1
+                    delivery.ack()
+
+A package offers it by an entry point of the group `warren.plugins`, named as the plugin is:
+
+    [project.entry-points."warren.plugins"]
+    counting = "warren_counting:Counting"
+
+and `plugins = ["counting"]` in the configuration enables it.  Nothing of a plugin that isn't enabled is imported.
+Warren's own plugins come through the same door (plugins/registry.py).  examples/counting_plugin uses all of it.
+
+**Its life.**  With the broker's start, before anything is restored, its class is loaded, and what the class declares is
+made known: keys, queue and exchange types, policy keys, components of runtime parameters.  Once connections are
+accepted, an instance is made, its words, listings and counters are offered, and `start` runs as a task of its own.
+When `start` raises, or a task in `context.nursery` does, everything that this run of it offered is withdrawn, and
+after a pause a new instance is started: the first after about a second, then twice as long each time, up to a minute.
+When it returns and nothing is left in the nursery, the plugin has ended, and its words and listings go on working.  At
+the broker's stop it is cancelled, before connections and stores are closed, and has a few seconds to clean up.
+
+**What it can't do.**  An error of a plugin is logged with its traceback, shown by `warren ctl list_plugins`, and ends
+that plugin's run alone, or only the request: wherever it comes from, `start`, its tasks, a word, a listing, a counter,
+a validator.  The one thing that nobody can keep from the others is the event loop: a plugin that computes for long
+stops everything, so it gives way (`await trio.lowlevel.checkpoint()`), or uses a thread.
+
+From `warren.gateway` a plugin imports this module alone.  It may import `warren.core` and `warren.adapters`: a queue
+type is a subclass of `warren.core.queues.base.Queue`, an exchange type of `warren.core.exchanges.base.Exchange`.
+"""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from warren.adapters.direct.delivery import Delivery
+from warren.adapters.direct.errors import ClientClosed, ConsumerEnded, DirectError, PublishBlocked, Refused, Unroutable
+from warren.adapters.interface import Options
+from warren.core.administration.listing.column import Column, Row
+from warren.core.administration.listing.kind import Kind
+from warren.core.configuration.key import Key, configured, keys_of, settings_from
+from warren.core.configuration.values import boolean, names, number, one_of, size, text, whole_number
+from warren.core.errors import BrokerError, PreconditionFailed
+from warren.core.messages.properties import EMPTY, Properties, encode_properties
+from warren.core.policies.settings import Setting as PolicyKey
+from warren.core.queues.browse import MessageFilter
+from warren.gateway.client.client import BrokerClient, QueueState
+from warren.gateway.client.confirmation import PendingConfirmation
+from warren.gateway.client.subscription import Subscription
+from warren.gateway.control.target import Answer, Control, RefusedError, Request, done, existing_vhost, table
+from warren.gateway.control.word import VHOST, Option, Word, word
+
+if TYPE_CHECKING:
+    import trio
+
+    from warren.core.broker import Broker
+    from warren.core.exchanges.base import Exchange
+    from warren.core.queues.base import Queue
+    from warren.core.storage.definitions.store import JSON
+
+__all__ = [
+    "EMPTY",
+    "VHOST",
+    "Answer",
+    "App",
+    "BrokerClient",
+    "BrokerError",
+    "CheckParameter",
+    "ClientClosed",
+    "Column",
+    "ConsumerEnded",
+    "Context",
+    "Control",
+    "Delivery",
+    "DirectError",
+    "Facts",
+    "Key",
+    "Kind",
+    "MessageFilter",
+    "Mount",
+    "Mounts",
+    "Option",
+    "Options",
+    "ParameterChange",
+    "PendingConfirmation",
+    "Plugin",
+    "PolicyKey",
+    "PreconditionFailed",
+    "Properties",
+    "PublishBlocked",
+    "QueueState",
+    "Refused",
+    "RefusedError",
+    "Request",
+    "Row",
+    "Subscription",
+    "Unroutable",
+    "Word",
+    "boolean",
+    "configured",
+    "done",
+    "encode_properties",
+    "existing_vhost",
+    "keys_of",
+    "names",
+    "number",
+    "one_of",
+    "settings_from",
+    "size",
+    "table",
+    "text",
+    "whole_number",
+    "word",
+]
+
+CheckParameter = Callable[[str, str, "JSON"], None]
+"""Takes virtual host, name and value of a runtime parameter; raises PreconditionFailed for one that can't be used."""
+
+App = Callable[
+    [
+        MutableMapping[str, Any],
+        Callable[[], Awaitable[MutableMapping[str, Any]]],
+        Callable[[MutableMapping[str, Any]], Awaitable[None]],
+    ],
+    Awaitable[None],
+]
+"""An ASGI application: scope, receive, send."""
+
+
+class Plugin(ABC):
+    """One plugin; an instance is made, without arguments, for each run of it.
+
+    What the class declares counts from the start of the broker to its end, whether the plugin runs just then or not.
+    """
+
+    name: ClassVar[str]
+    """As it is enabled by, as in its entry point: small letters, digits and `_`."""
+
+    about: ClassVar[str] = ""
+    """One line for listings."""
+
+    keys: ClassVar[Sequence[Key[Any]]] = ()
+    """Keys of the configuration, such as `tuple(keys_of(Settings))` (core.configuration.key).  Their names begin with
+    the plugin's and `_`; in warren.toml the table `[NAME]` may hold them without that."""
+
+    components: ClassVar[Mapping[str, CheckParameter]] = {}
+    """Components of runtime parameters (`warren ctl set_parameter COMPONENT ...`), each with what checks a value."""
+
+    policy_keys: ClassVar[Sequence[PolicyKey]] = ()
+    """What policies may hold."""
+
+    queue_types: ClassVar[Sequence[type[Queue]]] = ()
+    """For the argument x-queue-type."""
+
+    exchange_types: ClassVar[Sequence[type[Exchange]]] = ()
+    """For exchange.declare."""
+
+    def words(self) -> Sequence[Word]:
+        """Words of `warren ctl`, made of methods: `word("QUEUE", "what it does")(self.word_of_that_name)`.
+
+        While the plugin doesn't run they are refused, with the reason.
+        """
+        return ()
+
+    def listings(self) -> Sequence[Kind]:
+        """Kinds of objects that can be listed, for words, for the management API and for metrics."""
+        return ()
+
+    def counters(self) -> Mapping[str, float]:
+        """What it has counted so far, by name; asked whenever somebody looks."""
+        return {}
+
+    @abstractmethod
+    async def start(self, context: Context) -> None:
+        """Do whatever it is for, until it is over or cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What there is to know of the broker.
+
+    listening: addresses by the listener's name.  data_directory: None when everything is in memory; a plugin may keep
+    files of its own there, in a folder `plugins/NAME`.  started_at_ms: in milliseconds since 1970.
+    """
+
+    version: str
+    cluster_name: str
+    data_directory: Path | None
+    listening: Mapping[str, Sequence[tuple[str, int]]]
+    started_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterChange:
+    """A runtime parameter as it is now.  removed: it is there no more, and `value` is None."""
+
+    vhost: str
+    name: str
+    value: JSON
+    removed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """An application at a path.  plugin: whose it is."""
+
+    path: str
+    app: App
+    plugin: str
+
+
+class Mounts(Protocol):
+    """What all plugins have mounted; whoever serves HTTP asks it for every request."""
+
+    def find(self, path: str) -> Mount | None:
+        """The mount of this path or of the nearest one above it: of `/api` and `/`, `/api/queues` goes to `/api`."""
+
+    def __iter__(self) -> Iterator[Mount]: ...
+
+
+class Context(Protocol):
+    """What a running plugin has of the broker; one for each run of it.
+
+    options: the values of its keys, and of the broker's.  log: its logger, `warren.plugin.NAME`.  facts: see Facts.
+    nursery: for tasks that outlive `start`; one that fails ends the run.  broker: the core itself, for what the client
+    can't do; `changed` has to follow whatever is done there.  mounts: all plugins' HTTP mounts.
+    """
+
+    options: Options
+    log: logging.Logger
+    nursery: trio.Nursery
+
+    @property
+    def mounts(self) -> Mounts: ...
+
+    @property
+    def broker(self) -> Broker: ...
+
+    @property
+    def facts(self) -> Facts: ...
+
+    def connect(
+        self, user: str | None = None, vhost: str = "/", *, name: str = ""
+    ) -> AbstractAsyncContextManager[BrokerClient]:
+        """A client for the length of a block: as a user, or as the broker itself, which may do everything.
+
+        name: what it calls itself in list_connections; the plugin's name by default.  Raises NotFound for an unknown
+        user, NotAllowed for a virtual host that isn't there or isn't the user's, or when a limit is reached.
+        """
+
+    def parameters(self, component: str) -> AsyncIterator[ParameterChange]:
+        """The runtime parameters of one of its components: first each that is there, then every change, for ever.
+
+        Who reads slowly gets the latest of several changes of a parameter.  KeyError for a component that the class
+        doesn't declare.
+        """
+
+    def mount(self, path: str, app: App) -> None:
+        """Have HTTP requests at this path and below handled, as long as the plugin runs.
+
+        The application gets the path below the mount in `scope["path"]`, the mount's in `scope["root_path"]`.  An error
+        of it is logged, answered with 500, and ends that request alone.  Raises ValueError for a path that doesn't
+        begin with `/` or is taken.
+        """
+
+    def counters(self) -> Mapping[str, Mapping[str, float]]:
+        """What all plugins have counted, by plugin."""
+
+    def changed(self) -> None:
+        """Something was done in `broker`: let it deliver, send and commit."""

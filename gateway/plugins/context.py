@@ -1,0 +1,85 @@
+"""One run's context: what the plugin uses of the broker, and what is withdrawn when the run is over."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from warren.gateway.plugin import App, BrokerClient, Facts, ParameterChange
+
+if TYPE_CHECKING:
+    import trio
+
+    from warren.adapters.interface import Options
+    from warren.core.broker import Broker
+    from warren.gateway.plugins.mounts import MountTable
+    from warren.gateway.plugins.parameters import PluginComponent
+    from warren.gateway.plugins.surroundings import Surroundings
+
+
+class RunContext:
+    """Implements warren.gateway.plugin.Context, where everything is explained."""
+
+    def __init__(
+        self,
+        plugin: str,
+        surroundings: Surroundings,
+        components: Mapping[str, PluginComponent],
+        log: logging.Logger,
+        nursery: trio.Nursery,
+    ) -> None:
+        self._plugin = plugin
+        self._surroundings = surroundings
+        self._components = components
+        self._withdrawals: list[Callable[[], None]] = []
+        self.options: Options = surroundings.options
+        self.mounts: MountTable = surroundings.mounts
+        self.log = log
+        self.nursery = nursery
+
+    @property
+    def broker(self) -> Broker:
+        return self._surroundings.broker
+
+    @property
+    def facts(self) -> Facts:
+        return self._surroundings.facts()
+
+    def connect(
+        self, user: str | None = None, vhost: str = "/", *, name: str = ""
+    ) -> AbstractAsyncContextManager[BrokerClient]:
+        return self._connect(user, vhost, name or self._plugin)
+
+    @asynccontextmanager
+    async def _connect(self, user: str | None, vhost: str, name: str) -> AsyncIterator[BrokerClient]:
+        async with self._surroundings.clients().connect(user, vhost, name) as client:
+            # One whose block is never left, by a plugin that forgets it, goes with the run all the same.
+            self._withdrawals.append(client.close)
+            try:
+                yield client
+            finally:
+                self._withdrawals.remove(client.close)
+
+    def parameters(self, component: str) -> AsyncIterator[ParameterChange]:
+        found = self._components[component]
+        reader = found.reader()
+        self._withdrawals.append(lambda: found.forget(reader))
+        return reader
+
+    def mount(self, path: str, app: App) -> None:
+        mount = self.mounts.add(path, app, self._plugin, self.log)
+        self._withdrawals.append(lambda: self.mounts.remove(mount))
+
+    def counters(self) -> Mapping[str, Mapping[str, float]]:
+        return self._surroundings.counters()
+
+    def changed(self) -> None:
+        self._surroundings.changed()
+
+    def withdraw(self) -> None:
+        """The run is over."""
+        withdrawals, self._withdrawals = self._withdrawals, []
+        for withdraw in withdrawals:
+            withdraw()

@@ -1,0 +1,106 @@
+"""All plugins of one run of the broker.
+
+host = PluginHost(names, surroundings...)     classes are loaded, their types and policy keys made known
+host.register()                               runtime parameters: after the definitions are restored
+host.start()                                  once connections are accepted
+await host.stop()                             before they and the stores are closed
+host.close()                                  what the classes declared is forgotten
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from warren.core.errors import StorageError
+from warren.gateway.configuration.plugins import PluginUnusableError, load_plugin
+from warren.gateway.plugin import Plugin
+from warren.gateway.plugins import registering
+from warren.gateway.plugins.listing import plugins_kind
+from warren.gateway.plugins.mounts import MountTable
+from warren.gateway.plugins.pauses import Pauses
+from warren.gateway.plugins.supervised import SupervisedPlugin
+from warren.gateway.plugins.surroundings import Surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from warren.adapters.interface import Options
+    from warren.core.broker import Broker
+    from warren.gateway.client.clients import Clients
+    from warren.gateway.control.word import Word
+    from warren.gateway.plugin import Facts
+
+
+class PluginHost:
+    """See the head of this file.
+
+    plugins: in the order of their start.  Raises StorageError, which ends the start, for a plugin that can't be loaded
+    or declares what another one does.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.mounts = MountTable()
+        self.plugins: list[SupervisedPlugin] = []
+        self._classes: list[type[Plugin]] = []
+        for name in names:
+            try:
+                found = load_plugin(name)
+                if not issubclass(found, Plugin):
+                    raise PluginUnusableError(f"the plugin '{name}' is no subclass of warren.gateway.plugin.Plugin")
+                registering.register(found)
+            except (PluginUnusableError, ValueError) as error:
+                self.close()
+                text = str(error) if isinstance(error, PluginUnusableError) else f"the plugin '{name}': {error}"
+                raise StorageError(text) from error
+            self._classes.append(found)
+
+    def register(
+        self,
+        broker: Broker,
+        options: Options,
+        clients: Callable[[], Clients],
+        facts: Callable[[], Facts],
+        changed: Callable[[], None],
+    ) -> None:
+        """Take the broker whose plugins these are, as Surroundings describes it."""
+        surroundings = Surroundings(broker, options, self.mounts, clients, facts, changed, self.counters)
+        broker.listings.register(plugins_kind(self.plugins))
+        for found in self._classes:
+            plugin = SupervisedPlugin(found, surroundings, Pauses(random.random))
+            try:
+                plugin.register_components()
+            except ValueError as error:
+                raise StorageError(f"the plugin '{plugin.name}': {error}") from error
+            self.plugins.append(plugin)
+
+    def start(self) -> None:
+        """Start all, in order."""
+        for plugin in self.plugins:
+            plugin.start()
+
+    async def stop(self) -> None:
+        """Stop all, the last one first; none of them can make this last long."""
+        for plugin in reversed(self.plugins):
+            plugin.cancel()
+            await plugin.wait_stopped()
+
+    def close(self) -> None:
+        """Forget what the classes have declared."""
+        classes, self._classes = self._classes, []
+        for found in classes:
+            registering.unregister(found)
+
+    @property
+    def stuck(self) -> list[str]:
+        """The names of those that didn't end when they were stopped."""
+        return [plugin.name for plugin in self.plugins if plugin.state == "stuck"]
+
+    def words(self) -> list[Word]:
+        """The words of all plugins."""
+        return [word for plugin in self.plugins for word in plugin.words]
+
+    def counters(self) -> Mapping[str, Mapping[str, float]]:
+        """What all plugins have counted, by plugin."""
+        return {plugin.name: plugin.counters() for plugin in self.plugins}

@@ -1,0 +1,30 @@
+"""What the host has of the broker that it works for, and hands on to its plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from warren.adapters.interface import Options
+    from warren.core.broker import Broker
+    from warren.gateway.client.clients import Clients
+    from warren.gateway.plugin import Facts
+    from warren.gateway.plugins.mounts import MountTable
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """See warren.gateway.plugin.Context for most of it.
+
+    clients, facts, changed: there only once the broker runs.  counters: of all plugins.
+    """
+
+    broker: Broker
+    options: Options
+    mounts: MountTable
+    clients: Callable[[], Clients]
+    facts: Callable[[], Facts]
+    changed: Callable[[], None]
+    counters: Callable[[], Mapping[str, Mapping[str, float]]]
