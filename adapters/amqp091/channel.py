@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from warren.adapters.amqp091.codec import methods
-from warren.adapters.amqp091.codec.constants import FRAME_PREFIX_BYTES
+from warren.adapters.amqp091.codec.constants import CHANNEL_CLOSE, CHANNEL_CLOSE_OK, FRAME_PREFIX_BYTES
 from warren.adapters.amqp091.codec.content import IncomingContent
 from warren.adapters.amqp091.codec.texts import short_text
 from warren.adapters.amqp091.consumer import AmqpConsumer, cancel_notice
@@ -34,10 +34,10 @@ class Channel:
     """See the head of this file.
 
     prefetch: the limit that new consumers get; shared_credit: what all of them have together.
-    last_queue: the queue declared last, which an empty queue name means.
     """
 
     __slots__ = (
+        "_last_queue",
         "client",
         "closing",
         "confirms",
@@ -45,7 +45,6 @@ class Channel:
         "consumers",
         "content",
         "deliveries",
-        "last_queue",
         "name",
         "number",
         "prefetch",
@@ -69,7 +68,7 @@ class Channel:
         self.prefetch = connection.settings.prefetch_default
         self.confirms: Confirms | None = None
         self.transaction: Transaction | None = None
-        self.last_queue: str | None = None
+        self._last_queue: str | None = None
         self.reply_queue: Queue | None = None
 
     def send(self, method: methods.Method) -> None:
@@ -82,7 +81,7 @@ class Channel:
         """A basic.publish came: check it, then take the content that follows."""
         check_method(self, method)
         self.content = IncomingContent(method, frame)
-        self.connection.content_begun()
+        self.connection.unfinished.begun()
 
     def content_frame(self, kind: int, data: bytes, start: int, stop: int) -> None:
         """A header or body frame for the publish under way."""
@@ -91,14 +90,14 @@ class Channel:
             return
         before = content.body_bytes
         content.add(kind, data[start + FRAME_PREFIX_BYTES : stop], self.connection.settings.message_bytes_max)
-        self.connection.content_grown(content.body_bytes - before)
+        self.connection.unfinished.grown(content.body_bytes - before)
         if content.complete:
             self._end_content()
             publish(self, content)
 
     def _end_content(self) -> None:
         if self.content is not None:
-            self.connection.content_ended(self.content.body_bytes)
+            self.connection.unfinished.ended(self.content.body_bytes)
             self.content = None
 
     def acknowledge(self, tag: int) -> bool:
@@ -108,6 +107,23 @@ class Channel:
         return self.deliveries.acknowledge(tag)
 
     # Confirms and transactions: warren.core.broker.Committed
+
+    def select_confirms(self) -> None:
+        """confirm.select; PreconditionFailed (406) on a transactional channel, as it is one or the other."""
+        if self.transaction is not None:
+            raise PreconditionFailed("cannot switch from tx to confirm mode; use another channel")
+        if self.confirms is None:
+            self.confirms = Confirms()
+            self.connection.known.forget()
+            self.connection.channels.confirming(self)
+
+    def select_transactions(self) -> None:
+        """tx.select; PreconditionFailed (406) in confirm mode."""
+        if self.confirms is not None:
+            raise PreconditionFailed("cannot switch from confirm to tx mode; use another channel")
+        if self.transaction is None:
+            self.transaction = Transaction()
+            self.connection.known.forget()
 
     @property
     def committing(self) -> bool:
@@ -133,7 +149,7 @@ class Channel:
 
     def flushed(self, mark: int) -> None:
         """That flush is on disk."""
-        if self.closing or self.connection.channels.get(self.number) is not self:
+        if self.closing or not self.connection.channels.has(self):
             return
         if self.confirms is not None:
             before = self.confirms.confirmed
@@ -147,6 +163,10 @@ class Channel:
             self.send(methods.BasicAck(number, multiple=number - before > 1))
 
     # Consumers
+
+    def set_prefetch(self, count: int) -> None:
+        """basic.qos without global: the limit of consumers to come, each; 0 for none."""
+        self.prefetch = count
 
     def set_global_limit(self, limit: int) -> None:
         """basic.qos with global: one limit for all consumers of the channel, existing ones too; 0 for none."""
@@ -179,13 +199,13 @@ class Channel:
     def consumer_cancelled(self, consumer: AmqpConsumer) -> None:
         """The broker ended a consumer: notify the client if it declared consumer_cancel_notify."""
         self.consumers.pop(consumer.tag, None)
-        if "consumer_cancel_notify" in self.connection.capabilities and not self.closing:
+        if "consumer_cancel_notify" in self.connection.agreed.capabilities and not self.closing:
             self.send(cancel_notice(consumer.tag))
 
     def _delivery_timed_out(self, consumer: Consumer, timeout_ms: int) -> None:
         """Cancel the consumer with notice and return its messages; without cancel notify, close the channel (406)."""
         expired = self.deliveries.expire(consumer)
-        if "consumer_cancel_notify" not in self.connection.capabilities:
+        if "consumer_cancel_notify" not in self.connection.agreed.capabilities:
             settle(expired, "return")
             self.connection.channel_failed(
                 self,
@@ -201,6 +221,12 @@ class Channel:
         end_consumer(consumer)
         settle(expired, "return")
 
+    def begin_reply_consumer(self, queue: Queue) -> None:
+        """Direct reply-to: `queue` takes the replies to what is published on this channel (spec A.7)."""
+        self.reply_queue = queue
+        self.client.vhost.reply_queues[queue.name] = queue
+        self.client.vhost.changed()
+
     def end_reply_consumer(self) -> None:
         """The direct reply-to consumer is gone; replies still under way are dropped."""
         if self.reply_queue is not None:
@@ -215,7 +241,7 @@ class Channel:
         self.confirm_batch()
         self.closing = True
         self.end()
-        self.connection.drop_held(self.number)
+        self.connection.held.drop(self.number)
         self.send(methods.ChannelClose(error.code, short_text(error.reply_text), class_id, method_id))
 
     def close(self) -> None:
@@ -225,11 +251,11 @@ class Channel:
         self.connection.channel_closed(self)
         self.send(methods.ChannelCloseOk())
 
-    def frame_while_closing(self, class_id: int, method_id: int) -> None:
+    def frame_while_closing(self, ids: tuple[int, int]) -> None:
         """Only close and close-ok count on a channel that the broker closed."""
-        if (class_id, method_id) == (20, 41):
+        if ids == CHANNEL_CLOSE_OK:
             self.connection.channel_closed(self)
-        elif (class_id, method_id) == (20, 40):
+        elif ids == CHANNEL_CLOSE:
             self.send(methods.ChannelCloseOk())
             self.connection.channel_closed(self)
 
@@ -252,13 +278,10 @@ class Channel:
         """`name`, or the queue declared last when it is empty; NotFound (404) when there was none (spec A.4)."""
         if name:
             return name
-        if self.last_queue is None:
+        if self._last_queue is None:
             raise NotFound("no previously declared queue on this channel; name the queue")
-        return self.last_queue
+        return self._last_queue
 
-    def require_plain(self, wanted: str) -> None:
-        """A channel is in confirm mode or transactional, never both (406)."""
-        if wanted == "confirm" and self.transaction is not None:
-            raise PreconditionFailed("cannot switch from tx to confirm mode; use another channel")
-        if wanted == "tx" and self.confirms is not None:
-            raise PreconditionFailed("cannot switch from confirm to tx mode; use another channel")
+    def queue_declared(self, name: str) -> None:
+        """An empty queue name means this one from now on."""
+        self._last_queue = name

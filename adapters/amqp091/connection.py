@@ -2,47 +2,47 @@
 
 Theory of operation
 -------------------
-`receive` runs one loop over all frames of a read.  The loop knows one thing by heart: a `basic.publish` whose method
-frame, as raw bytes, was seen before on this connection.  Such a publish is one entry of `known`, which remembers what
-the bytes led to (core.routing.known_routes), and its header and body frames follow in the same buffer in nearly
-all cases, so that exchange, routing key, flags and permissions are neither parsed nor checked again.  Everything else
-goes frame by frame through `_frame`, the cold path, which is also where every error comes from.
+`receive` gives what was read to the loop over its frames (frame_loop.py), which does by itself what comes most often,
+and hands every other frame to `frame`, the cold path: frames.py says whom it is for, errors end a channel or the
+connection.  What a connection has is owned one by one, and this file says when which of them begins and ends:
 
-Phases: the handshake (see handshake.py) -> running -> closing (we sent connection.close and wait for close-ok; other
-frames are ignored) -> closed.  A frame error can't be recovered from, so after one the rest of the input is dropped.
+    handshake, agreed    who the client is and what was agreed on, up to connection.open-ok
+    channels             what is open under which number
+    known, property_lists, unfinished    what the loop remembers, and when it must take frames one by one
+    held                 frames that wait for an alarm to clear
+    read_gate, unread    why the peer isn't read for now (adapters.session)
+    beats, silence       whether the peer is there (adapters.session.liveness)
+
+Phases: the handshake -> running -> closing (we sent connection.close and wait for close-ok; other frames are ignored)
+-> closed.  A frame error can't be recovered from, so after one the rest of the input is dropped.
 
 While an alarm blocks publishing, frames of channels that try to publish are held back in order, except acks, which go
 on (spec A.3, connection.blocked); past a limit the connection isn't read any more.  See held_frames.py.
-
-Longer than 400 lines because the loop, the cold path and the phases share the state of one connection.
 """
 
 from __future__ import annotations
 
 import logging
-from struct import Struct
 from typing import TYPE_CHECKING, Final
 
-from warren.adapters.amqp091.channel import Channel
+from warren.adapters.amqp091.channels import Channels
 from warren.adapters.amqp091.codec import methods, methods_legacy
 from warren.adapters.amqp091.codec.constants import (
-    CLASS_BASIC,
-    FRAME_BODY,
-    FRAME_END,
-    FRAME_HEADER,
-    FRAME_HEARTBEAT,
-    FRAME_MAX_INITIAL_BYTES,
     FRAME_METHOD,
     FRAME_OVERHEAD_BYTES,
+    FRAME_PREFIX_BYTES,
     PROTOCOL_HEADER,
 )
-from warren.adapters.amqp091.codec.framing import FRAMED_FOR_CHANNEL, HEARTBEAT_FRAME
+from warren.adapters.amqp091.codec.framing import HEARTBEAT_FRAME
 from warren.adapters.amqp091.codec.texts import short_text
-from warren.adapters.amqp091.handlers.table import handle
+from warren.adapters.amqp091.frame_loop import check_size, parse
+from warren.adapters.amqp091.frames import frame_while_closing, handle_frame
 from warren.adapters.amqp091.handshake import Handshake
 from warren.adapters.amqp091.held_frames import HeldFrame, HeldFrames
 from warren.adapters.amqp091.listing import AmqpChannelRow, AmqpConnectionRow
+from warren.adapters.amqp091.property_lists import PropertyLists
 from warren.adapters.amqp091.publishing import KNOWN_PUBLISHES_MAX, KnownPublish
+from warren.adapters.amqp091.unfinished import Unfinished
 from warren.adapters.first_bytes import hint
 from warren.adapters.session.admission import refuse
 from warren.adapters.session.liveness import Beats, Silence
@@ -52,70 +52,36 @@ from warren.core.clients.client import Client
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.transport import connection_name
 from warren.core.declaring.queues import end_client
-from warren.core.errors import (
-    BrokerError,
-    ChannelError,
-    CommandInvalid,
-    ConnectionForced,
-    FrameError,
-    InternalError,
-    NotAllowed,
-    ResourceError,
-    Scope,
-    UnexpectedFrame,
-)
-from warren.core.messages.message import Message
-from warren.core.messages.properties import Properties, encode_properties
+from warren.core.errors import BrokerError, ConnectionForced, FrameError, InternalError, Scope
 from warren.core.routing.known_routes import KnownRoutes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from warren.adapters.amqp091.channel import Channel
     from warren.adapters.amqp091.settings import Amqp091Settings
     from warren.adapters.session.deliveries import Deliveries
     from warren.core.access.accounts import LoginRefused
     from warren.core.broker import Broker
     from warren.core.clients.transport import Transport
     from warren.core.deadlines import Deadline
-    from warren.core.messages.field_table import FieldValue
 
 _log = logging.getLogger("warren.amqp")
 
-_unpack_method_frame = Struct(">BHIHH").unpack_from
-_unpack_content_header = Struct(">BHIHHQ").unpack_from
-_unpack_ack = Struct(">QB").unpack_from
-_unpack_envelope = Struct(">BHI").unpack_from
-
-METHOD_FRAME_LEAST: Final = 12
-"""Envelope, class id, method id and end octet: what the loop needs to see of a method frame."""
-
-ACK_PAYLOAD_BYTES: Final = 13
-"""basic.ack: ids, delivery tag, the octet of the multiple bit."""
-
-HEADER_PROPERTIES_AT: Final = 19
-"""Where the property list begins in a content header frame, envelope included."""
-
-PROPERTY_LISTS_MAX: Final = 256
-"""Property lists remembered by their bytes; clients that vary them per message get little from it, and cost little."""
-
-PROPERTY_LIST_BYTES_MAX: Final = 256
-"""Longer lists are hardly constant, and not kept."""
-
-_NOTHING_KNOWN: Final[Mapping[bytes, KnownPublish]] = {}
-
-_SPECIAL_PROPERTIES: Final = encode_properties(priority=0)
-
-UNFINISHED_MESSAGES_MAX: Final = 4
-"""Of the largest size: what the channels of one connection may have begun to publish and not finished, in memory."""
+NO_IDS: Final = (0, 0)
+"""Class and method in connection.close and channel.close, when no method of the client's is to blame."""
 
 CLOSE_OK_WAIT_MS: Final = 30_000
 """How long a client may take to answer connection.close, at most (spec A.3.11)."""
+
+_NOTHING_KNOWN: Final[Mapping[bytes, KnownPublish]] = {}
 
 
 class Connection:
     """A session in the sense of core.clients.transport.Session; made by the listener for each accepted socket.
 
-    known: the publishes that it remembers; there once the virtual host is open.
+    handshake: None once it is through.  client: None before and after.  known: the publishes that are remembered; there
+    once the virtual host is open.  decode, encode_frame: of the version that the client speaks.
     """
 
     known: KnownRoutes[KnownPublish]
@@ -125,37 +91,43 @@ class Connection:
         self.transport = transport
         self.settings = settings
         self.outbox = Outbox(broker.touched, transport)
-        self.channels: dict[int, Channel] = {}
-        self.contents_open = 0
-        self._content_bytes = 0
+        self.name = connection_name(transport)
+        self.connected_at_ms = broker.now_ms
         self.client: Client | None = None
-        self.capabilities: frozenset[str] = frozenset()
         self.decode = methods.decode
         self.encode_frame = methods.encode_frame
-        self.frame_max = FRAME_MAX_INITIAL_BYTES
-        self.channel_max = settings.channel_max
-        self.heartbeat_s = 0
-        self.mechanism = ""
-        self.client_properties: Mapping[str, FieldValue] = {}
-        self.connected_at_ms = broker.now_ms
-        self.state = "starting"
-        self.name = connection_name(transport)
-        self.provided_name = ""
-        self._tail = b""
-        self._closed = False
+        self.handshake: Handshake | None = Handshake(self)
+        self.agreed = self.handshake.agreed
+        self.channels = Channels()
+        self.property_lists = PropertyLists()
+        self.unfinished = Unfinished(settings.message_bytes_max)
         self.read_gate = ReadGate(transport)
+        self.held = HeldFrames(broker.alarms, self.read_gate, self._tell_of_alarm)
         self._unread = UnreadReplies(broker, self.outbox, self.read_gate, settings.unread_timeout_ms)
-        self._close_ok: Deadline | None = None
         self._beats: Beats | None = None
         self._silence: Silence | None = None
-        self._property_lists: dict[bytes, Properties] = {}
-        self._held = HeldFrames(broker.alarms, self.read_gate, self._tell_of_alarm)
-        self._handshake: Handshake | None = Handshake(self)
-        self._confirming: list[Channel] = []
-        self._handshake_deadline = broker.deadlines.schedule(
+        self._state = ""
+        self._tail = b""
+        self._closed = False
+        self._deadline: Deadline = broker.deadlines.schedule(
             broker.now_ms + settings.handshake_timeout_ms, self._handshake_expired
         )
         broker.sessions[self] = None
+
+    @property
+    def state(self) -> str:
+        """The phase: that of the handshake, then running, closing or closed."""
+        return self.handshake.state if self.handshake is not None and not self._state else self._state
+
+    @property
+    def reported_state(self) -> str:
+        """The state as listings show it; `blocked` while an alarm holds its publishes."""
+        return "blocked" if self.held.active else self.state
+
+    @property
+    def takes_frames(self) -> bool:
+        """False when the connection has ended, or the peer has too many replies to read first."""
+        return not (self._closed or self._unread.suspended)
 
     # Session interface
 
@@ -167,24 +139,17 @@ class Connection:
             data = self._tail + data
             self._tail = b""
         try:
-            position = 0
-            if self._handshake is not None:
-                position = self._handshake.header(data)
-                if self._closed:
-                    return
-            if self._unread.suspended or (self._handshake is not None and not self._handshake.header_seen):
+            position = self.handshake.header(data) if self.handshake is not None else 0
+            if self.takes_frames and (self.handshake is None or self.handshake.header_seen):
+                position = parse(self, data, position)
+            if position < len(data):
                 self._tail = data[position:]
-            else:
-                position = self._parse(data, position)
-                if position < len(data):
-                    self._tail = data[position:]
         except Exception as error:
             self._break(error)
         if self._closed:
             self._tail = b""
             return
-        for channel in self._confirming:
-            channel.confirm_batch()
+        self.channels.confirm_batch()
         self._unread.look()
 
     def drained(self) -> None:
@@ -192,19 +157,15 @@ class Connection:
         if not self._unread.suspended:
             return
         self._unread.read()
-        self._held.release(self._handle_held)
+        self.held.release(self._handle_held)
         if not self._unread.suspended:
             self.receive(b"")
 
     def connection_lost(self, reason: str) -> None:
         """Everything that dies with the socket: channels, consumers, exclusive queues."""
         if self.state != "closed":
-            _log.warning(
-                "connection %s (%s) lost: %s",
-                self.name,
-                self.client.user.name if self.client else "-",
-                reason,
-            )
+            user = self.client.user.name if self.client else "-"
+            _log.warning("connection %s (%s) lost: %s", self.name, user, reason)
         self.broker.refused_logins.forget(self)
         self._end()
         self._closed = True
@@ -213,7 +174,7 @@ class Connection:
     def shut_down(self, reason: str) -> None:
         """Close with 320 CONNECTION_FORCED."""
         if self.state == "running":
-            self.close(ConnectionForced(reason), 0, 0)
+            self._close(ConnectionForced(reason), NO_IDS)
         elif self.state != "closing" and not self.broker.refused_logins.answer_now(self):
             self.transport.close()
 
@@ -221,290 +182,68 @@ class Connection:
         """An operator's wish: 320 with the reason given."""
         self.shut_down(reason)
 
-    # Sending
+    # Frames
 
     def send(self, channel: int, method: methods.Method) -> None:
         """Send a method without content."""
         self.outbox.write(self.encode_frame(channel, method))
 
-    # The loop
+    @property
+    def body_frame_max(self) -> int:
+        """The largest part of a body that fits into one frame to the client, in bytes."""
+        return self.agreed.frame_max - FRAME_OVERHEAD_BYTES
 
-    def _parse(self, data: bytes, position: int) -> int:
-        """Handle all whole frames from `position`; the position of the first frame that isn't whole yet."""
-        end = len(data)
-        broker = self.broker
-        channels = self.channels
-        property_lists = self._property_lists
-        payload_max = min(self.frame_max, self.settings.message_bytes_max)
-        known = self._known_now()
-        while end - position >= METHOD_FRAME_LEAST:
-            kind, number, size, class_id, method_id = _unpack_method_frame(data, position)
-            stop = position + 7 + size
-            if method_id == 40 and class_id == CLASS_BASIC and stop < end:
-                publish = known.get(data[position:stop])
-                header = stop + 1
-                if publish is not None and end - header > HEADER_PROPERTIES_AT:
-                    (
-                        header_kind,
-                        header_number,
-                        header_size,
-                        header_class,
-                        weight,
-                        body_size,
-                    ) = _unpack_content_header(data, header)
-                    header_stop = header + 7 + header_size
-                    if body_size:
-                        body = header_stop + 8
-                        body_stop = body + body_size
-                        whole = (
-                            body_stop < end
-                            and _unpack_envelope(data, body - 7) == (FRAME_BODY, number, body_size)
-                            and data[body_stop] == FRAME_END
-                            and body_size <= payload_max
-                        )
-                    else:
-                        body = body_stop = header_stop
-                        whole = header_stop < end
-                    if (
-                        whole
-                        and header_kind == FRAME_HEADER
-                        and header_number == number
-                        and header_class == CLASS_BASIC
-                        and not weight
-                        and data[stop] == FRAME_END
-                        and data[header_stop] == FRAME_END
-                        and header_size <= payload_max
-                    ):
-                        properties = property_lists.get(data[header + HEADER_PROPERTIES_AT : header_stop])
-                        if properties is None:
-                            properties = self._remember_properties(data[header + HEADER_PROPERTIES_AT : header_stop])
-                        if not properties.special:
-                            broker.sequence = sequence = broker.sequence + 1
-                            position = body_stop + 1
-                            message = Message(
-                                sequence,
-                                publish.address,
-                                properties,
-                                data[header:position],
-                                body - header,
-                                body_size,
-                                FRAMED_FOR_CHANNEL + number,
-                                broker.now_ms,
-                            )
-                            for queue in publish.queues:
-                                queue.append(message)
-                            confirms = publish.confirms
-                            if properties.persistent and publish.store_ids:
-                                broker.store.append(message, publish.store_ids)
-                                if confirms is not None:
-                                    confirms.published += 1
-                                    confirms.last_stored = confirms.published
-                            elif confirms is not None:
-                                confirms.published += 1
-                            continue
-            elif method_id == 80 and size == ACK_PAYLOAD_BYTES and stop < end and data[stop] == FRAME_END:
-                channel = channels.get(number)
-                tag, multiple = _unpack_ack(data, position + 11)
-                if (
-                    channel is not None
-                    and not multiple
-                    and class_id == CLASS_BASIC
-                    and kind == FRAME_METHOD
-                    and channel.acknowledge(tag)
-                ):
-                    position = stop + 1
-                    continue
-            if stop >= end:
-                self._check_size(size)
-                break
-            if data[stop] != FRAME_END:
-                raise FrameError(
-                    f"frame of type {kind} on channel {number} ends with octet {data[stop]:#04x}, not 0xce"
-                )
-            self._frame(kind, number, data, position, stop)
-            position = stop + 1
-            if self._closed or self._unread.suspended:
-                return position
-            payload_max = min(self.frame_max, self.settings.message_bytes_max)
-            known = self._known_now()
-        return self._parse_short(data, position) if 8 <= end - position < METHOD_FRAME_LEAST else position
-
-    def _parse_short(self, data: bytes, position: int) -> int:
-        """What the loop leaves: frames too short to be a method (heartbeats, empty bodies), or their beginning."""
-        end = len(data)
-        while end - position >= 8 and not self._closed and not self._unread.suspended:
-            kind, number, size = _unpack_envelope(data, position)
-            stop = position + 7 + size
-            if stop >= end:
-                self._check_size(size)
-                break
-            if data[stop] != FRAME_END:
-                raise FrameError(
-                    f"frame of type {kind} on channel {number} ends with octet {data[stop]:#04x}, not 0xce"
-                )
-            self._frame(kind, number, data, position, stop)
-            position = stop + 1
-        return position
-
-    def _check_size(self, size: int) -> None:
-        # frame_max counts the 8 octets around the payload; 8 more are tolerated (spec A.1).
-        if size > self.frame_max:
-            raise FrameError(
-                f"frame payload of {size} octets is larger than the negotiated frame_max allows "
-                f"({self.frame_max - FRAME_OVERHEAD_BYTES})"
-            )
-
-    def _known_now(self) -> Mapping[bytes, KnownPublish]:
+    def known_now(self) -> Mapping[bytes, KnownPublish]:
         """The remembered publishes, unless frames must be taken one by one: within a content, or behind held ones."""
-        if self.client is None or self.contents_open or self._held.active:
+        if self.client is None or self.unfinished.count or self.held.active:
             return _NOTHING_KNOWN
         return self.known.now()
 
-    def content_begun(self) -> None:
-        """A channel waits for the content of a publish."""
-        self.contents_open += 1
+    def frame(self, kind: int, number: int, data: bytes, start: int, stop: int) -> None:
+        """Handle one whole frame, `data[start:stop]` plus its end octet; errors end a channel or the connection.
 
-    def content_grown(self, body_bytes: int) -> None:
-        """So much more of an unfinished body is kept; ResourceError (506) when it is too much on this connection."""
-        self._content_bytes += body_bytes
-        limit = UNFINISHED_MESSAGES_MAX * self.settings.message_bytes_max
-        if self._content_bytes > limit:
-            raise ResourceError(
-                f"unfinished messages on the channels of this connection exceed {limit} bytes; finish some first"
-            )
-
-    def content_ended(self, body_bytes: int) -> None:
-        """The content is complete, or void."""
-        self.contents_open -= 1
-        self._content_bytes -= body_bytes
-
-    def _remember_properties(self, raw: bytes) -> Properties:
-        """The parsed property list; a malformed one is left, by way of being special, to the cold path to refuse."""
-        try:
-            properties = Properties.parse(raw)
-        except BrokerError:
-            return _SPECIAL_PROPERTIES
-        if len(raw) <= PROPERTY_LIST_BYTES_MAX and not properties.special:
-            if len(self._property_lists) >= PROPERTY_LISTS_MAX:
-                self._property_lists.clear()
-            self._property_lists[raw] = properties
-        return properties
-
-    # The cold path
-
-    def _frame(self, kind: int, number: int, data: bytes, start: int, stop: int) -> None:
-        """Handle one whole frame, `data[start:stop]` plus its end octet; errors end a channel or the connection."""
-        self._check_size(stop - start - 7)
+        Raises FrameError, after which nothing can be understood any more.
+        """
+        check_size(self, stop - start - FRAME_PREFIX_BYTES)
         if self.state == "closing":
-            self._frame_while_closing(kind, number, data, start, stop)
+            frame_while_closing(self, kind, number, data, start, stop)
             return
-        class_id, method_id = methods.method_ids(data, start + 7) if kind == FRAME_METHOD else (0, 0)
+        ids = methods.method_ids(data, start + FRAME_PREFIX_BYTES) if kind == FRAME_METHOD else NO_IDS
         try:
-            if kind == FRAME_HEARTBEAT:
-                if number:
-                    raise UnexpectedFrame(f"heartbeat frame on channel {number}, must be 0")
-            elif kind == FRAME_METHOD and not number:
-                if self._held.wants(kind, number, class_id, method_id):
-                    self._held.add(kind, number, data[start : stop + 1])
-                else:
-                    self._connection_method(class_id, method_id, data, start + 7, stop)
-            elif kind in (FRAME_METHOD, FRAME_HEADER, FRAME_BODY):
-                if not number:
-                    raise UnexpectedFrame("content frame on channel 0")
-                if self.state != "running":
-                    raise ChannelError(f"unexpected frame on channel {number} in connection state {self.state}")
-                if self._held.wants(kind, number, class_id, method_id):
-                    self._held.add(kind, number, data[start : stop + 1])
-                else:
-                    self.channel_frame(kind, number, data, start, stop)
-            else:
-                raise FrameError(f"unknown frame type {kind}")
+            handle_frame(self, kind, number, ids, data, start, stop)
         except BrokerError as error:
-            self._frame_failed(error, number, class_id, method_id)
+            self.frame_failed(error, number, ids)
         if not self._closed:
             self._unread.look()
 
-    def channel_frame(self, kind: int, number: int, data: bytes, start: int, stop: int) -> None:
-        """Handle a frame of an open or opening channel."""
-        channel = self.channels.get(number)
-        if kind == FRAME_METHOD:
-            class_id, method_id = methods.method_ids(data, start + 7)
-            if channel is None:
-                if (class_id, method_id) == (20, 10):
-                    self._open_channel(number)
-                    return
-                if (class_id, method_id) == (20, 41):
-                    # Both sides closed at once: this answers a close that the client's own has settled.
-                    return
-                raise ChannelError(
-                    f"expected 'channel.open' on channel {number}, got class {class_id} method {method_id}"
-                )
-            if channel.closing:
-                channel.frame_while_closing(class_id, method_id)
-                return
-            if channel.content is not None:
-                raise UnexpectedFrame(channel.content.expected_text())
-            if channel.committing and (class_id, method_id) != (20, 40):
-                raise ChannelError("command during tx.commit: wait for tx.commit-ok")
-            method = self.decode(data, start + 7, stop)
-            try:
-                if isinstance(method, methods.BasicPublish):
-                    channel.begin_content(method, data[start:stop])
-                else:
-                    handle(channel, method)
-            except BrokerError as error:
-                self._frame_failed(error, number, class_id, method_id)
-            return
-        if channel is None:
-            raise ChannelError(f"expected 'channel.open' on channel {number}, got a content frame")
-        if channel.closing:
-            return
-        if channel.content is None:
-            raise UnexpectedFrame("expected method frame, got non method frame instead")
-        try:
-            channel.content_frame(kind, data, start, stop)
-        except BrokerError as error:
-            self._frame_failed(error, number, CLASS_BASIC, 40)
-
-    def _open_channel(self, number: int) -> None:
-        if number > self.channel_max or len(self.channels) >= self.channel_max:
-            raise NotAllowed(
-                f"number of channels opened ({len(self.channels)}) has reached the negotiated channel_max "
-                f"({self.channel_max}), or channel number {number} is above it"
-            )
-        if self.client is not None:
-            self.client.open_channel()
-        self.channels[number] = Channel(self, number)
-        self.send(number, methods.ChannelOpenOk())
-
-    def _connection_method(self, class_id: int, method_id: int, data: bytes, start: int, stop: int) -> None:
-        method = self.decode(data, start, stop)
-        if self._handshake is not None and not isinstance(method, methods.ConnectionClose):
-            self._handshake.method(method)
-            return
-        if isinstance(method, methods.ConnectionClose):
-            self._client_closes()
-        elif isinstance(method, methods.ConnectionUpdateSecret):
-            self.send(0, methods.ConnectionUpdateSecretOk())
-        elif isinstance(method, methods.ConnectionCloseOk):
-            pass
-        elif method.CLASS_ID != 10:
-            raise CommandInvalid(f"method {method.NAME} is not for channel 0")
+    def frame_failed(self, error: BrokerError, number: int, ids: tuple[int, int]) -> None:
+        """Close what the error's scope says: a channel, or the connection."""
+        channel = self.channels.by_number.get(number)
+        if error.scope is not Scope.CONNECTION and channel is not None:
+            self.channel_failed(channel, error, ids)
+        elif isinstance(error, FrameError):
+            raise error
+        elif self.state == "running":
+            self._close(error, ids)
         else:
-            raise ChannelError(f"unexpected method in connection state {self.state}: {method.NAME}")
+            # Before connection.open-ok, or on the way out, a client may not expect to be told; tell it and go.
+            self._fail(error, ids)
+            self.finish()
 
-    def _frame_while_closing(self, kind: int, number: int, data: bytes, start: int, stop: int) -> None:
-        if kind != FRAME_METHOD or number:
-            return
+    def _handle_held(self, frames: list[HeldFrame]) -> int:
+        """Handle frames that an alarm held back, as far as the peer reads the answers; how many were done with."""
+        count = 0
         try:
-            method = self.decode(data, start + 7, stop)
-        except BrokerError:
-            return
-        if isinstance(method, methods.ConnectionCloseOk):
-            self._finish()
-        elif isinstance(method, methods.ConnectionClose):
-            self.send(0, methods.ConnectionCloseOk())
-            self._finish()
+            for kind, number, frame in frames:
+                if self._unread.suspended:
+                    break
+                count += 1
+                if self.state == "running":
+                    self.frame(kind, number, frame, 0, len(frame) - 1)
+        except Exception as error:
+            self._break(error)
+        self.channels.confirm_batch()
+        return count
 
     # Phases
 
@@ -517,47 +256,24 @@ class Connection:
         """The handshake is through: connection.open-ok goes out, the connection runs."""
         self.client = client
         self.known = KnownRoutes(client.vhost, KNOWN_PUBLISHES_MAX)
-        self.state = "running"
-        self._handshake = None
-        self._handshake_deadline.cancel()
+        self._state = "running"
+        self.handshake = None
+        self._deadline.cancel()
         self.broker.alarms.listen(self._alarms_changed)
-        if self.heartbeat_s:
-            interval_ms = self.heartbeat_s * 1000
+        if self.agreed.heartbeat_s:
+            interval_ms = self.agreed.heartbeat_s * 1000
             self._beats = Beats(self.broker, self.outbox, interval_ms, HEARTBEAT_FRAME)
             self._silence = Silence(self.broker, self.transport, self.read_gate, interval_ms, self._peer_is_silent)
 
-    def _peer_is_silent(self) -> None:
-        _log.warning("connection %s: missed heartbeats from client, timeout: %ds", self.name, self.heartbeat_s)
-        self.state = "closed"
-        self.transport.abort()
-
-    def confirming(self, channel: Channel) -> None:
-        """Look at this channel's confirms at the end of every batch."""
-        self._confirming.append(channel)
-
-    def channel_failed(self, channel: Channel, error: BrokerError) -> None:
-        """Close a channel for a reason that no frame of the client's gave."""
+    def channel_failed(self, channel: Channel, error: BrokerError, ids: tuple[int, int] = NO_IDS) -> None:
+        """Close a channel with `error`.  ids: the class and method that are to blame, if the client sent one."""
         _log.info("connection %s channel %d: %s", self.name, channel.number, error.reply_text)
-        channel.fail(error, 0, 0)
+        channel.fail(error, *ids)
 
     def channel_closed(self, channel: Channel) -> None:
         """The channel's number is free again."""
-        if self.channels.pop(channel.number, None) is not None:
-            channel.client.close_channel()
-        if channel in self._confirming:
-            self._confirming.remove(channel)
-        self._held.drop(channel.number)
-
-    def drop_held(self, number: int) -> None:
-        """The channel is being closed: what an alarm held back for it is void."""
-        self._held.drop(number)
-
-    def close(self, error: BrokerError, class_id: int, method_id: int) -> None:
-        """Close with `error`: channels end at once, the socket when the client answers or has had its time."""
-        self._fail(error, class_id, method_id)
-        self.state = "closing"
-        wait_ms = min(self.heartbeat_s * 1000 or CLOSE_OK_WAIT_MS, CLOSE_OK_WAIT_MS)
-        self._close_ok = self.broker.deadlines.schedule(self.broker.now_ms + wait_ms, self._close_ok_expired)
+        self.channels.closed(channel)
+        self.held.drop(channel.number)
 
     def refuse_protocol(self, start: bytes) -> None:
         """What came is no protocol header that is served: say which one is, and close."""
@@ -568,36 +284,36 @@ class Connection:
             hint(start, "amqp"),
         )
         self.outbox.write(PROTOCOL_HEADER)
-        self._finish()
+        self.finish()
 
     def authentication_failed(self, error: LoginRefused) -> None:
         """Refuse the login, late: told to clients that understand it, a closed socket for the others (spec A.3.9)."""
-        _log.warning("connection %s: %s login refused: %s", self.name, self.mechanism, error.reason)
-        self._end()
-        self.state = "closed"
-        self._closed = True
+        _log.warning("connection %s: %s login refused: %s", self.name, self.agreed.mechanism, error.reason)
+        self._leave()
         refuse(self.broker, self, lambda: self._answer_refused_login(error))
 
     def _answer_refused_login(self, error: LoginRefused) -> None:
-        if "authentication_failure_close" in self.capabilities:
-            self._send_close(error, 0, 0)
+        if "authentication_failure_close" in self.agreed.capabilities:
+            self._send_close(error, NO_IDS)
         self.transport.close()
 
-    def _frame_failed(self, error: BrokerError, number: int, class_id: int, method_id: int) -> None:
-        """Close what the error's scope says: a channel, or the connection."""
-        if error.scope is not Scope.CONNECTION and number in self.channels:
-            channel = self.channels[number]
-            _log.info("connection %s channel %d: %s", self.name, number, error.reply_text)
-            channel.fail(error, class_id, method_id)
-            return
-        if isinstance(error, FrameError):
-            raise error
-        if self.state != "running":
-            # Before connection.open-ok, or on the way out, a client may not expect to be told; tell it and go.
-            self._fail(error, class_id, method_id)
-            self._finish()
-            return
-        self.close(error, class_id, method_id)
+    def client_closes(self) -> None:
+        """connection.close."""
+        self._end()
+        self.send(0, methods.ConnectionCloseOk())
+        self.finish()
+
+    def finish(self) -> None:
+        """Nothing more is to be said or heard."""
+        self._leave()
+        self.transport.close()
+
+    def _close(self, error: BrokerError, ids: tuple[int, int]) -> None:
+        """Close with `error`: channels end at once, the socket when the client answers or has had its time."""
+        self._fail(error, ids)
+        self._state = "closing"
+        wait_ms = min(self.agreed.heartbeat_s * 1000 or CLOSE_OK_WAIT_MS, CLOSE_OK_WAIT_MS)
+        self._deadline = self.broker.deadlines.schedule(self.broker.now_ms + wait_ms, self._close_ok_expired)
 
     def _break(self, error: Exception) -> None:
         """What nothing can follow, a broken frame or a bug of ours: say so, unless that has been done, and close."""
@@ -605,53 +321,42 @@ class Connection:
             _log.error("connection %s: internal error; closing it", self.name, exc_info=error)
             error = InternalError("internal error; the broker's log has the details")
         if self.state != "closing":
-            self._fail(error, 0, 0)
-        self._finish()
+            self._fail(error, NO_IDS)
+        self.finish()
 
-    def _fail(self, error: BrokerError, class_id: int, method_id: int) -> None:
+    def _fail(self, error: BrokerError, ids: tuple[int, int]) -> None:
         _log.warning("connection %s: closing it: %s", self.name, error.reply_text)
         self._end()
-        self._send_close(error, class_id, method_id)
+        self._send_close(error, ids)
 
-    def _send_close(self, error: BrokerError, class_id: int, method_id: int) -> None:
-        self.send(0, methods.ConnectionClose(error.code, short_text(error.reply_text), class_id, method_id))
+    def _send_close(self, error: BrokerError, ids: tuple[int, int]) -> None:
+        self.send(0, methods.ConnectionClose(error.code, short_text(error.reply_text), *ids))
 
-    def _client_closes(self) -> None:
+    def _leave(self) -> None:
         self._end()
-        self.send(0, methods.ConnectionCloseOk())
-        self._finish()
-
-    def _finish(self) -> None:
-        """Nothing more is to be said or heard."""
-        self._end()
-        self.state = "closed"
+        self._state = "closed"
         self._closed = True
-        self.transport.close()
 
     def _end(self) -> None:
         """End channels, consumers and exclusive queues; before close-ok, as clients rely on (spec A.3.11)."""
-        self._handshake_deadline.cancel()
-        self._forget_deadlines()
+        self._deadline.cancel()
+        self._unread.stop()
         if self._beats is not None:
             self._beats.stop()
         if self._silence is not None:
             self._silence.stop()
         self.broker.alarms.unlisten(self._alarms_changed)
-        self._held.clear()
-        for channel in list(self.channels.values()):
-            channel.confirm_batch()
-            channel.end()
-        self.channels.clear()
-        self._confirming.clear()
+        self.held.clear()
+        self.channels.end()
         if self.client is not None:
             end_client(self.client)
             self.client = None
 
-    def _forget_deadlines(self) -> None:
-        self._unread.stop()
-        if self._close_ok is not None:
-            self._close_ok.cancel()
-            self._close_ok = None
+    # What happens by itself
+
+    def _cut_off(self) -> None:
+        self._state = "closed"
+        self.transport.abort()
 
     def _handshake_expired(self, now_ms: int) -> None:
         _log.warning(
@@ -659,43 +364,24 @@ class Connection:
             self.name,
             self.settings.handshake_timeout_ms // 1000,
         )
-        self.state = "closed"
-        self.transport.abort()
+        self._cut_off()
 
     def _close_ok_expired(self, now_ms: int) -> None:
         if self.state == "closing" and not self._closed:
-            self.state = "closed"
-            self.transport.abort()
+            self._cut_off()
+
+    def _peer_is_silent(self) -> None:
+        _log.warning("connection %s: missed heartbeats from client, timeout: %ds", self.name, self.agreed.heartbeat_s)
+        self._cut_off()
 
     def _alarms_changed(self) -> None:
-        self._held.alarms_changed()
+        self.held.alarms_changed()
         if not self._unread.suspended:
-            self._held.release(self._handle_held)
+            self.held.release(self._handle_held)
 
     def _tell_of_alarm(self, method: methods.Method) -> None:
-        if "connection.blocked" in self.capabilities:
+        if "connection.blocked" in self.agreed.capabilities:
             self.send(0, method)
-
-    @property
-    def reported_state(self) -> str:
-        """The state as listings show it; `blocked` while an alarm holds its publishes."""
-        return "blocked" if self._held.active else self.state
-
-    def _handle_held(self, frames: list[HeldFrame]) -> int:
-        """Handle frames that an alarm held back, as far as the peer reads the answers; how many were done with."""
-        count = 0
-        try:
-            for kind, number, frame in frames:
-                if self._unread.suspended:
-                    break
-                count += 1
-                if self.state == "running":
-                    self._frame(kind, number, frame, 0, len(frame) - 1)
-        except Exception as error:
-            self._break(error)
-        for channel in self._confirming:
-            channel.confirm_batch()
-        return count
 
     # Listings
 
@@ -705,9 +391,9 @@ class Connection:
 
     def ack_holders(self) -> Iterable[Deliveries]:
         """What its channels were given, for the acknowledgement timeout."""
-        return [channel.deliveries for channel in self.channels.values()]
+        return [channel.deliveries for channel in self.channels.by_number.values()]
 
     def channel_rows(self) -> list[AmqpChannelRow]:
         """The rows of its channels in list_channels."""
         row = self.connection_row()
-        return [AmqpChannelRow(row, channel) for channel in self.channels.values()]
+        return [AmqpChannelRow(row, channel) for channel in self.channels.by_number.values()]

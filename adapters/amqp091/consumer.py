@@ -12,7 +12,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.amqp091.codec import methods
-from warren.adapters.amqp091.codec.constants import FRAME_METHOD, FRAME_OVERHEAD_BYTES
+from warren.adapters.amqp091.codec.constants import FRAME_METHOD
 from warren.adapters.amqp091.codec.framing import FRAMED_FOR_CHANNEL, content_frames
 from warren.core.messages.address import Address
 from warren.core.messages.shown import shown_properties
@@ -82,7 +82,7 @@ class AmqpConsumer(Consumer):
         self._shared = channel.shared_credit
         self._outbox = channel.connection.outbox
         self._framed_for = FRAMED_FOR_CHANNEL + channel.number
-        self._body_frame_max = channel.connection.frame_max - FRAME_OVERHEAD_BYTES
+        self._body_frame_max = channel.connection.body_frame_max
         self._address: Address | None = None
         self._prefix = self._suffix = self._suffix_redelivered = b""
         self._around = 0

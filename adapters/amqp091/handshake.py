@@ -18,6 +18,7 @@ from __future__ import annotations
 import platform
 from typing import TYPE_CHECKING, Final
 
+from warren.adapters.amqp091.agreed import Agreed
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.amqp091.codec.constants import FRAME_MAX_LEAST_BYTES, PROTOCOL_HEADER
 from warren.adapters.amqp091.sasl import Challenge, Outcome, standard_mechanisms
@@ -51,12 +52,17 @@ CAPABILITIES: Final[tuple[str, ...]] = (
 
 
 class Handshake:
-    """The state of a connection that is not open yet."""
+    """The state of a connection that is not open yet, by the name that listings show.
 
-    __slots__ = ("_answer", "_connection", "_header_seen", "_mechanisms", "_user", "_waiting_for")
+    agreed: what it finds out, and what stays of it.
+    """
+
+    __slots__ = ("_answer", "_connection", "_header_seen", "_mechanisms", "_user", "_waiting_for", "agreed", "state")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.agreed = Agreed(connection.settings.channel_max)
+        self.state = "starting"
         self._header_seen = False
         self._waiting_for: type[methods.Method] = methods.ConnectionStartOk
         self._mechanisms = standard_mechanisms(connection.settings.anonymous_user)
@@ -87,7 +93,7 @@ class Handshake:
         """A method on channel 0: the one that is due, or ChannelError (504)."""
         if not isinstance(method, self._waiting_for):
             raise ChannelError(
-                f"unexpected method in connection state {self._connection.state}: {method.NAME}, "
+                f"unexpected method in connection state {self.state}: {method.NAME}, "
                 f"waiting for {self._waiting_for.NAME}"
             )
         if isinstance(method, methods.ConnectionStartOk):
@@ -116,54 +122,51 @@ class Handshake:
         }
         if header == PROTOCOL_HEADER:
             properties["capabilities"] = dict.fromkeys(CAPABILITIES, True)
-        connection.state = "starting"
         connection.send(
             0,
             methods.ConnectionStart(0, 9, properties, self._mechanisms.offer(connection.transport), b"en_US"),
         )
 
     def _start_ok(self, method: methods.ConnectionStartOk) -> None:
-        connection = self._connection
-        connection.client_properties = method.client_properties
+        agreed = self.agreed
+        agreed.client_properties = method.client_properties
         capabilities = method.client_properties.get("capabilities")
         if isinstance(capabilities, dict):
-            connection.capabilities = frozenset(name for name, value in capabilities.items() if value is True)
+            agreed.capabilities = frozenset(name for name, value in capabilities.items() if value is True)
         name = method.client_properties.get("connection_name")
         if isinstance(name, str):
-            connection.provided_name = name
-        connection.mechanism = method.mechanism
+            agreed.provided_name = name
+        agreed.mechanism = method.mechanism
         mechanism = self._mechanisms.find(method.mechanism)
-        self._take(mechanism.start(method.response, connection.transport))
+        self._take(mechanism.start(method.response, self._connection.transport))
 
     def _take(self, outcome: Outcome) -> None:
         connection = self._connection
         if isinstance(outcome, Challenge):
-            connection.state = "securing"
+            self.state = "securing"
             self._answer = outcome.answer
             self._waiting_for = methods.ConnectionSecureOk
             connection.send(0, methods.ConnectionSecure(outcome.question))
             return
         try:
             self._user = log_in(
-                connection.broker, connection.transport, outcome.user, outcome.password, connection.mechanism
+                connection.broker, connection.transport, outcome.user, outcome.password, self.agreed.mechanism
             )
         except LoginRefused as error:
             connection.authentication_failed(error)
             return
         settings = connection.settings
-        connection.state = "tuning"
+        self.state = "tuning"
         self._waiting_for = methods.ConnectionTuneOk
         connection.send(0, methods.ConnectionTune(settings.channel_max, settings.frame_max_bytes, settings.heartbeat_s))
 
     def _tune_ok(self, method: methods.ConnectionTuneOk) -> None:
-        connection = self._connection
-        settings = connection.settings
-        connection.frame_max = _negotiate(
-            "frame_max", method.frame_max, FRAME_MAX_LEAST_BYTES, settings.frame_max_bytes
-        )
-        connection.channel_max = _negotiate("channel_max", method.channel_max, 1, settings.channel_max)
-        connection.heartbeat_s = method.heartbeat
-        connection.state = "opening"
+        agreed = self.agreed
+        settings = self._connection.settings
+        agreed.frame_max = _negotiate("frame_max", method.frame_max, FRAME_MAX_LEAST_BYTES, settings.frame_max_bytes)
+        agreed.channel_max = _negotiate("channel_max", method.channel_max, 1, settings.channel_max)
+        agreed.heartbeat_s = method.heartbeat
+        self.state = "opening"
         self._waiting_for = methods.ConnectionOpen
 
     def _open(self, method: methods.ConnectionOpen) -> None:
@@ -176,7 +179,7 @@ class Handshake:
             self._user,
             method.virtual_host,
             "AMQP 0-9-1",
-            connection.client_properties,
+            self.agreed.client_properties,
             has_channels=True,
         )
         connection.send(0, methods.ConnectionOpenOk())

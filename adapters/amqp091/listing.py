@@ -33,7 +33,7 @@ class AmqpConnectionRow(ConnectionRow):
     @Column
     def user_provided_name(self) -> str:
         """The client property connection_name."""
-        return self._connection.provided_name
+        return self._connection.agreed.provided_name
 
     @Column
     def state(self) -> str:
@@ -43,32 +43,32 @@ class AmqpConnectionRow(ConnectionRow):
     @Column
     def channels(self) -> int:
         """How many channels are open."""
-        return len(self._connection.channels)
+        return len(self._connection.channels.by_number)
 
     @Column
     def auth_mechanism(self) -> str:
         """The SASL mechanism."""
-        return self._connection.mechanism
+        return self._connection.agreed.mechanism
 
     @Column
     def timeout(self) -> int:
         """The heartbeat interval in seconds, 0 for none."""
-        return self._connection.heartbeat_s
+        return self._connection.agreed.heartbeat_s
 
     @Column
     def frame_max(self) -> int:
         """The largest frame in bytes."""
-        return self._connection.frame_max
+        return self._connection.agreed.frame_max
 
     @Column
     def channel_max(self) -> int:
         """The highest channel number."""
-        return self._connection.channel_max
+        return self._connection.agreed.channel_max
 
     @Column
     def client_properties(self) -> Mapping[str, object]:
         """What the client says of itself."""
-        return dict(self._connection.client_properties)
+        return dict(self._connection.agreed.client_properties)
 
 
 class AmqpChannelRow(ChannelRow):
@@ -84,7 +84,7 @@ class AmqpChannelRow(ChannelRow):
     def exists(self) -> bool:
         """See Row.exists."""
         channel = self._channel
-        return super().exists and channel.connection.channels.get(channel.number) is channel
+        return super().exists and channel.connection.channels.has(channel)
 
     @Column
     def number(self) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.amqp091.codec import methods
-from warren.adapters.amqp091.codec.constants import FRAME_OVERHEAD_BYTES, NO_ROUTE
+from warren.adapters.amqp091.codec.constants import NO_ROUTE
 from warren.adapters.amqp091.codec.framing import content_frames
 from warren.core.errors import NotImplementedByBroker, PreconditionFailed
 from warren.core.messages.internal_headers import without_internal
@@ -106,6 +106,6 @@ def _return(channel: Channel, message: Message) -> None:
             channel.number,
             without_internal(message.properties).raw,
             message.body,
-            connection.frame_max - FRAME_OVERHEAD_BYTES,
+            connection.body_frame_max,
         )
     )

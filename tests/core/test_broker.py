@@ -150,7 +150,7 @@ def test_nothing_is_kept_of_connections_queues_and_messages_that_ended(disk: Sim
         client.publish("mine", b"1")
         client.publish("q", b"1", channel=3)
     client.take()
-    channel = client.connection.channels[2]
+    channel = client.connection.channels.by_number[2]
     message = next(iter(channel.deliveries.unacked.values()))[1]
     assert message.body
     watched = weakref.WeakSet[object]([client.connection, client.transport])

@@ -206,7 +206,7 @@ class SimulatedBroker:
         unacked = [
             message
             for client in self.clients
-            for channel in client.connection.channels.values()
+            for channel in client.connection.channels.by_number.values()
             for delivery in [
                 *channel.deliveries.unacked.values(),
                 *(

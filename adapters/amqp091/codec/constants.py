@@ -35,6 +35,18 @@ HEARTBEAT_DEFAULT_S: Final = 60
 CLASS_BASIC: Final = 60
 """The one class whose methods carry content; its id opens every content header."""
 
+CLASS_CONNECTION: Final = 10
+"""The class of the methods for channel 0."""
+
+BASIC_PUBLISH: Final = 40
+BASIC_ACK: Final = 80
+"""Method ids of the class basic that the frame loop knows by heart."""
+
+CHANNEL_OPEN: Final = (20, 10)
+CHANNEL_CLOSE: Final = (20, 40)
+CHANNEL_CLOSE_OK: Final = (20, 41)
+"""Class and method ids of what may come for a channel that isn't open."""
+
 NO_ROUTE: Final = 312
 """Reply code of basic.return for a mandatory message that no queue took."""
 

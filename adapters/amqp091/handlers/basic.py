@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from warren.adapters.amqp091.codec import methods
-from warren.adapters.amqp091.codec.constants import FRAME_OVERHEAD_BYTES
 from warren.adapters.amqp091.codec.framing import content_frames
 from warren.adapters.amqp091.consumer import AmqpConsumer
 from warren.core.clients.limits import check_consumer
@@ -30,7 +29,7 @@ def qos(channel: Channel, method: methods.BasicQos) -> None:
     if method.global_:
         channel.set_global_limit(method.prefetch_count)
     else:
-        channel.prefetch = method.prefetch_count
+        channel.set_prefetch(method.prefetch_count)
     channel.send(methods.BasicQosOk())
 
 
@@ -95,7 +94,7 @@ def get(channel: Channel, method: methods.BasicGet) -> None:
             channel.number,
             properties.raw,
             message.body,
-            connection.frame_max - FRAME_OVERHEAD_BYTES,
+            connection.body_frame_max,
         )
     )
 
@@ -138,11 +137,8 @@ def _consume_replies(channel: Channel, method: methods.BasicConsume, tag: str) -
         raise PreconditionFailed("reply consumer cannot acknowledge: consume replies with no_ack=true")
     if channel.reply_queue is not None:
         raise PreconditionFailed("reply consumer already set: one per channel")
-    vhost = channel.client.vhost
-    queue = ClassicQueue(vhost, REPLY_PREFIX + unguessable())
+    queue = ClassicQueue(channel.client.vhost, REPLY_PREFIX + unguessable())
     consumer = AmqpConsumer(channel, queue, tag, no_ack=True, exclusive=True, prefetch=0, arguments=method.arguments)
     queue.add_consumer(consumer)
     channel.consumers[tag] = consumer
-    channel.reply_queue = queue
-    vhost.reply_queues[queue.name] = queue
-    vhost.changed()
+    channel.begin_reply_consumer(queue)

@@ -29,8 +29,6 @@ from warren.adapters.amqp091.handlers.topology import (
     queue_bind,
     queue_unbind,
 )
-from warren.adapters.amqp091.transaction import Transaction
-from warren.core.clients.confirms import Confirms
 from warren.core.errors import ChannelError, CommandInvalid, NotImplementedByBroker, PreconditionFailed
 
 if TYPE_CHECKING:
@@ -75,20 +73,13 @@ def _access_request(channel: Channel, method: methods.AccessRequest) -> None:
 
 
 def _confirm_select(channel: Channel, method: methods.ConfirmSelect) -> None:
-    channel.require_plain("confirm")
-    if channel.confirms is None:
-        channel.confirms = Confirms()
-        channel.connection.known.forget()
-        channel.connection.confirming(channel)
+    channel.select_confirms()
     if not method.nowait:
         channel.send(methods.ConfirmSelectOk())
 
 
 def _tx_select(channel: Channel, method: methods.TxSelect) -> None:
-    channel.require_plain("tx")
-    if channel.transaction is None:
-        channel.transaction = Transaction()
-        channel.connection.known.forget()
+    channel.select_transactions()
     channel.send(methods.TxSelectOk())
 
 

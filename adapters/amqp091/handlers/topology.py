@@ -85,7 +85,7 @@ def declare_queue(channel: Channel, method: methods.QueueDeclare) -> None:
             arguments=method.arguments,
             arguments_raw=method.arguments_raw,
         )
-    channel.last_queue = queue.name
+    channel.queue_declared(queue.name)
     if not method.nowait:
         channel.send(methods.QueueDeclareOk(queue.name, queue.ready_count, len(queue.consumers)))
 

@@ -279,7 +279,7 @@ def test_empty_body_frames_take_no_memory(client: SimulatedClient) -> None:
     frames = publish_frames("q", b"0123456789")
     empty = b"\x03\0\1\0\0\0\0\xce"
     client.send_bytes(frames[:-18] + empty * 1000)
-    content = client.connection.channels[1].content
+    content = client.connection.channels.by_number[1].content
     assert content is not None
     assert content._chunks == []
     client.send_bytes(b"\x03\0\1\0\0\0\x0a0123456789\xce")
@@ -391,4 +391,4 @@ def test_what_a_connection_remembers_is_bounded(client: SimulatedClient) -> None
     assert len(client.connection.known.now()) <= 4096
     for number in range(1000):
         client.publish("q", b"12345678901234567890", properties=encode_properties(message_id=str(number)).raw)
-    assert len(client.connection._property_lists) <= 256
+    assert len(client.connection.property_lists.by_bytes) <= 256

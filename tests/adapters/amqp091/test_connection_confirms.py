@@ -235,7 +235,7 @@ def test_a_rollback_forgets_publishes_and_acks(broker: SimulatedBroker, client: 
     assert answers(client) == ["tx.rollback-ok"]
     broker.check()
     assert broker.queue("q").unacked_count == 1
-    assert list(client.connection.channels[2].deliveries.unacked) == [1]
+    assert list(client.connection.channels.by_number[2].deliveries.unacked) == [1]
     client.ack(1, channel=2)
     client.send(2, methods.TxCommit())
     client.expect(methods.TxCommitOk, 2)
@@ -251,11 +251,11 @@ def test_a_rollback_restores_the_order_of_tags(broker: SimulatedBroker, client: 
     client.ack(2, multiple=True, channel=2)
     client.send(2, methods.TxRollback())
     client.expect(methods.TxRollbackOk, 2)
-    assert list(client.connection.channels[2].deliveries.unacked) == [1, 2, 3, 4, 5, 6]
+    assert list(client.connection.channels.by_number[2].deliveries.unacked) == [1, 2, 3, 4, 5, 6]
     client.ack(4, multiple=True, channel=2)
     client.send(2, methods.TxCommit())
     client.expect(methods.TxCommitOk, 2)
-    assert list(client.connection.channels[2].deliveries.unacked) == [5, 6]
+    assert list(client.connection.channels.by_number[2].deliveries.unacked) == [5, 6]
 
 
 def test_an_ack_in_a_transaction_is_taken_once(client: SimulatedClient) -> None:

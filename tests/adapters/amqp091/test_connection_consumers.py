@@ -79,7 +79,7 @@ def test_every_way_of_settling_gives_credit_back(client: SimulatedClient, settle
         client.ack(0, multiple=True)
     count = {"multiple": 2, "all": 3}.get(settle, 1)
     assert len(tags(client)) == count
-    assert len(client.connection.channels[1].deliveries.unacked) == 3
+    assert len(client.connection.channels.by_number[1].deliveries.unacked) == 3
     client.broker.check()
 
 
@@ -219,7 +219,7 @@ def test_a_cancelled_consumer_is_not_kept_among_the_starved(client: SimulatedCli
         client.consume("q", "b")
         client.send(1, methods.BasicCancel("b"))
         client.expect(methods.BasicCancelOk)
-    assert [consumer.tag for consumer in client.connection.channels[1].shared_credit.starved] == ["a"]
+    assert [consumer.tag for consumer in client.connection.channels.by_number[1].shared_credit.starved] == ["a"]
 
 
 def test_a_limit_of_each_and_a_shared_one_together(client: SimulatedClient) -> None:
@@ -256,7 +256,7 @@ def test_credit_is_never_lost_nor_found(seed: int) -> None:
     current = 0
     for step in range(300):
         doing = chance.randrange(10)
-        channel = client.connection.channels[1]
+        channel = client.connection.channels.by_number[1]
         if doing < 3:
             fill(client, chance.randrange(4), chance.choice("qr"))
         elif doing == 3:

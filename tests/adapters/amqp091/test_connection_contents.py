@@ -5,8 +5,8 @@ from __future__ import annotations
 from tests.support import amqp_bytes as wire
 from tests.support.simulated_broker import SimulatedBroker
 from warren.adapters.amqp091.codec import methods
-from warren.adapters.amqp091.connection import UNFINISHED_MESSAGES_MAX
 from warren.adapters.amqp091.settings import Amqp091Settings
+from warren.adapters.amqp091.unfinished import UNFINISHED_MESSAGES_MAX
 
 MESSAGE_BYTES_MAX = 4000
 """Below the frame_max of the simulated clients, so that a body is one frame."""

@@ -255,7 +255,7 @@ def test_the_clients_heartbeat_wins(broker: SimulatedBroker) -> None:
     client.send(0, methods.ConnectionTuneOk(1, 4096, 65535))
     client.send(0, methods.ConnectionOpen("/"))
     client.expect(methods.ConnectionOpenOk, 0)
-    assert client.connection.heartbeat_s == 65535
+    assert client.connection.agreed.heartbeat_s == 65535
 
 
 def test_an_unknown_vhost(broker: SimulatedBroker) -> None:

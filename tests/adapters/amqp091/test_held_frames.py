@@ -179,8 +179,10 @@ def test_reading_stays_paused_when_the_peer_catches_up_under_an_alarm(
         client.send(2, methods.BasicGet(queue="other"))
         broker.settle()
         queue = broker.queue("other")
-        queue.requeue([message for _, message, _ in client.connection.channels[2].deliveries.unacked.values()])
-        client.connection.channels[2].deliveries.unacked.clear()
+        queue.requeue(
+            [message for _, message, _ in client.connection.channels.by_number[2].deliveries.unacked.values()]
+        )
+        client.connection.channels.by_number[2].deliveries.unacked.clear()
     assert client.connection.read_gate.is_closed_for(UNREAD_REPLIES)
     assert client.transport.paused
     client.transport.read_by_peer(None)

@@ -1,0 +1,63 @@
+"""The channels of a connection: who is open under which number, and whose confirms are looked at after each read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from warren.adapters.amqp091.channel import Channel
+from warren.adapters.amqp091.codec import methods
+from warren.core.errors import NotAllowed
+
+if TYPE_CHECKING:
+    from warren.adapters.amqp091.connection import Connection
+
+
+class Channels:
+    """See the head of this file.  by_number: for looking up; a channel that the broker closed stays until close-ok."""
+
+    __slots__ = ("_confirming", "by_number")
+
+    def __init__(self) -> None:
+        self.by_number: dict[int, Channel] = {}
+        self._confirming: list[Channel] = []
+
+    def open(self, connection: Connection, number: int) -> None:
+        """channel.open; NotAllowed (530) for one too many, or a number too high."""
+        channel_max = connection.agreed.channel_max
+        if number > channel_max or len(self.by_number) >= channel_max:
+            raise NotAllowed(
+                f"number of channels opened ({len(self.by_number)}) has reached the negotiated channel_max "
+                f"({channel_max}), or channel number {number} is above it"
+            )
+        if connection.client is not None:
+            connection.client.open_channel()
+        self.by_number[number] = Channel(connection, number)
+        connection.send(number, methods.ChannelOpenOk())
+
+    def has(self, channel: Channel) -> bool:
+        """Whether the channel is one of them, still."""
+        return self.by_number.get(channel.number) is channel
+
+    def confirming(self, channel: Channel) -> None:
+        """Look at this channel's confirms from now on."""
+        self._confirming.append(channel)
+
+    def confirm_batch(self) -> None:
+        """A read was handled: confirm what may be confirmed."""
+        for channel in self._confirming:
+            channel.confirm_batch()
+
+    def closed(self, channel: Channel) -> None:
+        """The channel's number is free again."""
+        if self.by_number.pop(channel.number, None) is not None:
+            channel.client.close_channel()
+        if channel in self._confirming:
+            self._confirming.remove(channel)
+
+    def end(self) -> None:
+        """The connection ends, and all of them with it."""
+        for channel in list(self.by_number.values()):
+            channel.confirm_batch()
+            channel.end()
+        self.by_number.clear()
+        self._confirming.clear()

@@ -1,0 +1,194 @@
+"""The loop over the frames of a read.
+
+Theory of operation
+-------------------
+`parse` is one function, as it runs for every message.  It knows by heart a basic.publish whose method frame, as raw
+bytes, was seen before on this connection, and a basic.ack of one delivery.  What the publish's bytes led to is
+remembered (core.routing.known_routes), and its header and body frames follow in the same buffer in nearly all cases, so
+exchange, routing key, flags and permissions are neither parsed nor checked again.  Everything else goes frame by frame
+through `Connection.frame`, the cold path, which is also where every error but that of a broken frame comes from.
+
+A known publish in the buffer (AMQP 0-9-1 4.2.3, 4.2.6; u16 and so on are big-endian):
+
+    from        envelope                      payload                                           end
+    position    type=1  channel u16  size u32 | class u16 = 60, method u16 = 40, arguments      | 0xCE at stop
+    header      type=2  channel u16  size u32 | class u16 = 60, weight u16 = 0, body size u64,
+                                              | property flags and list, from header + 19       | 0xCE at header_stop
+    body - 7    type=3  channel u16  size u32 | the body; no frame at all if it is empty        | 0xCE at body_stop
+
+and an acknowledgement: type=1, channel, size=13 | 60, 80, delivery tag u64 at + 11, an octet for multiple | 0xCE.
+A message keeps the bytes from `header` to its end as they came: they are what consumers on channels that take frames as
+large are sent.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import TYPE_CHECKING, Final
+
+from warren.adapters.amqp091.codec.constants import (
+    BASIC_ACK,
+    BASIC_PUBLISH,
+    CLASS_BASIC,
+    FRAME_BODY,
+    FRAME_END,
+    FRAME_HEADER,
+    FRAME_METHOD,
+    FRAME_OVERHEAD_BYTES,
+)
+from warren.adapters.amqp091.codec.framing import FRAMED_FOR_CHANNEL
+from warren.core.errors import FrameError
+from warren.core.messages.message import Message
+
+if TYPE_CHECKING:
+    from warren.adapters.amqp091.connection import Connection
+
+_unpack_method_frame = Struct(">BHIHH").unpack_from
+_unpack_content_header = Struct(">BHIHHQ").unpack_from
+_unpack_ack = Struct(">QB").unpack_from
+_unpack_envelope = Struct(">BHI").unpack_from
+
+METHOD_FRAME_LEAST: Final = 12
+"""Envelope, class id, method id and end octet: what the loop needs to see of a method frame."""
+
+FRAME_LEAST: Final = 8
+"""Envelope and end octet: a frame without a payload."""
+
+ACK_PAYLOAD_BYTES: Final = 13
+"""basic.ack: ids, delivery tag, the octet of the multiple bit."""
+
+HEADER_PROPERTIES_AT: Final = 19
+"""Where the property list begins in a content header frame, envelope included."""
+
+
+def parse(connection: Connection, data: bytes, position: int) -> int:
+    """Handle all whole frames from `position`; the position of the first frame that isn't whole, or has to wait."""
+    end = len(data)
+    broker = connection.broker
+    agreed = connection.agreed
+    channels = connection.channels.by_number
+    property_lists = connection.property_lists.by_bytes
+    message_max = connection.settings.message_bytes_max
+    payload_max = min(agreed.frame_max, message_max)
+    known = connection.known_now()
+    while end - position >= METHOD_FRAME_LEAST:
+        kind, number, size, class_id, method_id = _unpack_method_frame(data, position)
+        stop = position + 7 + size
+        if method_id == BASIC_PUBLISH and class_id == CLASS_BASIC and stop < end:
+            publish = known.get(data[position:stop])
+            header = stop + 1
+            if publish is not None and end - header > HEADER_PROPERTIES_AT:
+                (
+                    header_kind,
+                    header_number,
+                    header_size,
+                    header_class,
+                    weight,
+                    body_size,
+                ) = _unpack_content_header(data, header)
+                header_stop = header + 7 + header_size
+                if body_size:
+                    body = header_stop + 8
+                    body_stop = body + body_size
+                    whole = (
+                        body_stop < end
+                        and _unpack_envelope(data, body - 7) == (FRAME_BODY, number, body_size)
+                        and data[body_stop] == FRAME_END
+                        and body_size <= payload_max
+                    )
+                else:
+                    body = body_stop = header_stop
+                    whole = header_stop < end
+                if (
+                    whole
+                    and header_kind == FRAME_HEADER
+                    and header_number == number
+                    and header_class == CLASS_BASIC
+                    and not weight
+                    and data[stop] == FRAME_END
+                    and data[header_stop] == FRAME_END
+                    and header_size <= payload_max
+                ):
+                    properties = property_lists.get(data[header + HEADER_PROPERTIES_AT : header_stop])
+                    if properties is None:
+                        properties = connection.property_lists.parse(data[header + HEADER_PROPERTIES_AT : header_stop])
+                    if not properties.special:
+                        broker.sequence = sequence = broker.sequence + 1
+                        position = body_stop + 1
+                        message = Message(
+                            sequence,
+                            publish.address,
+                            properties,
+                            data[header:position],
+                            body - header,
+                            body_size,
+                            FRAMED_FOR_CHANNEL + number,
+                            broker.now_ms,
+                        )
+                        for queue in publish.queues:
+                            queue.append(message)
+                        confirms = publish.confirms
+                        if properties.persistent and publish.store_ids:
+                            broker.store.append(message, publish.store_ids)
+                            if confirms is not None:
+                                confirms.published += 1
+                                confirms.last_stored = confirms.published
+                        elif confirms is not None:
+                            confirms.published += 1
+                        continue
+        elif method_id == BASIC_ACK and size == ACK_PAYLOAD_BYTES and stop < end and data[stop] == FRAME_END:
+            channel = channels.get(number)
+            tag, multiple = _unpack_ack(data, position + 11)
+            if (
+                channel is not None
+                and not multiple
+                and class_id == CLASS_BASIC
+                and kind == FRAME_METHOD
+                and channel.acknowledge(tag)
+            ):
+                position = stop + 1
+                continue
+        if stop >= end:
+            check_size(connection, size)
+            break
+        _check_end(data, kind, number, stop)
+        connection.frame(kind, number, data, position, stop)
+        position = stop + 1
+        if not connection.takes_frames:
+            return position
+        payload_max = min(agreed.frame_max, message_max)
+        known = connection.known_now()
+    return _parse_short(connection, data, position) if FRAME_LEAST <= end - position < METHOD_FRAME_LEAST else position
+
+
+def _parse_short(connection: Connection, data: bytes, position: int) -> int:
+    """What the loop leaves: frames too short to be a method (heartbeats, empty bodies), or their beginning."""
+    end = len(data)
+    while end - position >= FRAME_LEAST and connection.takes_frames:
+        kind, number, size = _unpack_envelope(data, position)
+        stop = position + 7 + size
+        if stop >= end:
+            check_size(connection, size)
+            break
+        _check_end(data, kind, number, stop)
+        connection.frame(kind, number, data, position, stop)
+        position = stop + 1
+    return position
+
+
+def check_size(connection: Connection, size: int) -> None:
+    """FrameError (501) for a payload that is too large: frame_max counts the 8 octets around it, too (spec A.1).
+
+    That much more is tolerated, as RabbitMQ does, since clients disagree about what frame_max counts.
+    """
+    frame_max = connection.agreed.frame_max
+    if size > frame_max:
+        raise FrameError(
+            f"frame payload of {size} octets is larger than the negotiated frame_max allows "
+            f"({frame_max - FRAME_OVERHEAD_BYTES})"
+        )
+
+
+def _check_end(data: bytes, kind: int, number: int, stop: int) -> None:
+    if data[stop] != FRAME_END:
+        raise FrameError(f"frame of type {kind} on channel {number} ends with octet {data[stop]:#04x}, not 0xce")

@@ -1,0 +1,129 @@
+"""One frame off the fast path: whom it is for, and whether it may come now (AMQP 0-9-1 4.2.3, 4.2.6; spec A.2).
+
+Channel 0 is the connection itself: the handshake's methods, then close.  Any other number is a channel, which takes a
+method, or the content of a publish whose method came before.  What is wrong is a BrokerError, and how much that ends is
+for `Connection.frame` to say; but an error of a method, or of a content, ends its own channel at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from warren.adapters.amqp091.codec import methods
+from warren.adapters.amqp091.codec.constants import (
+    BASIC_PUBLISH,
+    CHANNEL_CLOSE,
+    CHANNEL_CLOSE_OK,
+    CHANNEL_OPEN,
+    CLASS_BASIC,
+    CLASS_CONNECTION,
+    FRAME_BODY,
+    FRAME_HEADER,
+    FRAME_HEARTBEAT,
+    FRAME_METHOD,
+    FRAME_PREFIX_BYTES,
+)
+from warren.adapters.amqp091.handlers.table import handle
+from warren.core.errors import BrokerError, ChannelError, CommandInvalid, FrameError, UnexpectedFrame
+
+if TYPE_CHECKING:
+    from warren.adapters.amqp091.connection import Connection
+
+
+def handle_frame(
+    connection: Connection, kind: int, number: int, ids: tuple[int, int], data: bytes, start: int, stop: int
+) -> None:
+    """Do what the frame `data[start:stop]` asks, or keep it while an alarm holds publishes back.
+
+    ids: class and method of a method frame, zeros for any other.
+    """
+    if kind == FRAME_HEARTBEAT:
+        if number:
+            raise UnexpectedFrame(f"heartbeat frame on channel {number}, must be 0")
+    elif kind not in (FRAME_METHOD, FRAME_HEADER, FRAME_BODY):
+        raise FrameError(f"unknown frame type {kind}")
+    elif not number and kind != FRAME_METHOD:
+        raise UnexpectedFrame("content frame on channel 0")
+    elif number and connection.state != "running":
+        raise ChannelError(f"unexpected frame on channel {number} in connection state {connection.state}")
+    elif connection.held.wants(kind, number, *ids):
+        connection.held.add(kind, number, data[start : stop + 1])
+    elif not number:
+        _connection_method(connection, data, start, stop)
+    elif kind == FRAME_METHOD:
+        _channel_method(connection, number, ids, data, start, stop)
+    else:
+        _content(connection, kind, number, data, start, stop)
+
+
+def frame_while_closing(connection: Connection, kind: int, number: int, data: bytes, start: int, stop: int) -> None:
+    """After connection.close only its answer counts, or the client's own close."""
+    if kind != FRAME_METHOD or number:
+        return
+    try:
+        method = connection.decode(data, start + FRAME_PREFIX_BYTES, stop)
+    except BrokerError:
+        return
+    if isinstance(method, methods.ConnectionCloseOk):
+        connection.finish()
+    elif isinstance(method, methods.ConnectionClose):
+        connection.send(0, methods.ConnectionCloseOk())
+        connection.finish()
+
+
+def _connection_method(connection: Connection, data: bytes, start: int, stop: int) -> None:
+    method = connection.decode(data, start + FRAME_PREFIX_BYTES, stop)
+    if isinstance(method, methods.ConnectionClose):
+        connection.client_closes()
+    elif connection.handshake is not None:
+        connection.handshake.method(method)
+    elif isinstance(method, methods.ConnectionUpdateSecret):
+        connection.send(0, methods.ConnectionUpdateSecretOk())
+    elif isinstance(method, methods.ConnectionCloseOk):
+        return
+    elif method.CLASS_ID != CLASS_CONNECTION:
+        raise CommandInvalid(f"method {method.NAME} is not for channel 0")
+    else:
+        raise ChannelError(f"unexpected method in connection state {connection.state}: {method.NAME}")
+
+
+def _channel_method(
+    connection: Connection, number: int, ids: tuple[int, int], data: bytes, start: int, stop: int
+) -> None:
+    channel = connection.channels.by_number.get(number)
+    if channel is None:
+        if ids == CHANNEL_OPEN:
+            connection.channels.open(connection, number)
+        elif ids != CHANNEL_CLOSE_OK:
+            # A close-ok answers a close that the client's own has settled: both sides closed at once.
+            raise ChannelError(f"expected 'channel.open' on channel {number}, got class {ids[0]} method {ids[1]}")
+        return
+    if channel.closing:
+        channel.frame_while_closing(ids)
+        return
+    if channel.content is not None:
+        raise UnexpectedFrame(channel.content.expected_text())
+    if channel.committing and ids != CHANNEL_CLOSE:
+        raise ChannelError("command during tx.commit: wait for tx.commit-ok")
+    method = connection.decode(data, start + FRAME_PREFIX_BYTES, stop)
+    try:
+        if isinstance(method, methods.BasicPublish):
+            channel.begin_content(method, data[start:stop])
+        else:
+            handle(channel, method)
+    except BrokerError as error:
+        connection.frame_failed(error, number, ids)
+
+
+def _content(connection: Connection, kind: int, number: int, data: bytes, start: int, stop: int) -> None:
+    channel = connection.channels.by_number.get(number)
+    if channel is None:
+        raise ChannelError(f"expected 'channel.open' on channel {number}, got a content frame")
+    if channel.closing:
+        return
+    if channel.content is None:
+        raise UnexpectedFrame("expected method frame, got non method frame instead")
+    try:
+        channel.content_frame(kind, data, start, stop)
+    except BrokerError as error:
+        connection.frame_failed(error, number, (CLASS_BASIC, BASIC_PUBLISH))
