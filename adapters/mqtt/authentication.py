@@ -1,26 +1,29 @@
 """Enhanced authentication: AUTH in several steps (MQTT 5 4.12).
 
-A method is one entry of `METHODS`; it makes an `Exchange` for a CONNECT, which answers each of the client's data with
-data of its own until it knows the user, or refuses.  A connection may authenticate again, by the same method and as the
-same user, without being interrupted.
+A method is one entry of `METHODS`; it answers each of the client's data with data of its own until it knows the user,
+or refuses.  An `Exchange` is one run of a method that a CONNECT has named.  A connection may authenticate again, by the
+same method and as the same user, without being interrupted.
+
+    CONNECT  ->  begin       the method's name and its first data
+    AUTH     ->  go_on       until a step names the user
+    AUTH     ->  go_on       0x19 begins anew, once the login is through
+
+Whoever holds the exchange does with the user what is to be done: Login enters a virtual host, Running compares.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from warren.adapters.mqtt import connecting
 from warren.adapters.mqtt.codec import reason_codes
 from warren.adapters.mqtt.codec.errors import ProtocolViolation
-from warren.adapters.mqtt.codec.packets import Auth, Connect
 from warren.adapters.mqtt.errors import Refusal
-from warren.adapters.mqtt.logging_in import check_access, choose_vhost
 from warren.adapters.mqtt.scram import SCRAM_SHA_256, ScramSha256
 
 if TYPE_CHECKING:
+    from warren.adapters.mqtt.codec.packets import Auth, Connect
     from warren.adapters.mqtt.codec.properties import Properties
-    from warren.adapters.mqtt.connection import MqttConnection
     from warren.adapters.mqtt.scram import Step
     from warren.core.access.users import Users
 
@@ -36,72 +39,76 @@ METHODS: Final[dict[str, Callable[[Users], Method]]] = {SCRAM_SHA_256: ScramSha2
 """Methods by name; each makes one for the users that there are."""
 
 
-class Exchange:
-    """An authentication that a connection has begun, with what to do when it is through.
+class Answered(NamedTuple):
+    """What a step came to.  user: its name as the client gave it, None while the client's next data is due.
 
-    under_way: the client's next data is due.
+    properties: what is to be said to the client, in CONNACK or AUTH.
     """
 
-    __slots__ = ("assigned", "connect", "method", "name", "under_way")
+    user: str | None
+    properties: Properties
 
-    def __init__(self, name: str, method: Method, connect: Connect, assigned: bool) -> None:
+
+class Exchange:
+    """An authentication that a client has begun.  name: of the method.  under_way: the client's next data is due."""
+
+    __slots__ = ("_method", "_users", "name", "under_way")
+
+    def __init__(self, name: str, users: Users) -> None:
+        make = METHODS.get(name)
+        if make is None:
+            known = ", ".join(sorted(METHODS)) or "none"
+            raise Refusal(
+                reason_codes.BAD_AUTHENTICATION_METHOD,
+                f"there is no authentication method '{name}'; there are {known}",
+            )
         self.name = name
-        self.method = method
-        self.connect = connect
-        self.assigned = assigned
+        self._users = users
+        self._method = make(users)
+        self.under_way = True
+
+    def step(self, data: bytes) -> Answered:
+        """Take the client's data; Refusal (0x87) when it proves nothing."""
+        step = self._method.answer(data)
+        self.under_way = step.user is None
+        properties: Properties = {"authentication_method": self.name}
+        if step.data:
+            properties["authentication_data"] = step.data
+        return Answered(step.user, properties)
+
+    def begin_anew(self) -> None:
+        """The client authenticates again."""
+        self._method = METHODS[self.name](self._users)
         self.under_way = True
 
 
-def begin(connection: MqttConnection, packet: Connect, name: str, assigned: bool) -> None:
+def begin(packet: Connect, name: str, users: Users) -> tuple[Exchange, Answered]:
     """A CONNECT that names a method; Refusal 0x8C for an unknown one (MQTT-4.12.0-1)."""
-    make = METHODS.get(name)
-    if make is None:
-        raise Refusal(
-            reason_codes.BAD_AUTHENTICATION_METHOD, f"there is no authentication method '{name}'; there are {known()}"
-        )
-    connection.exchange = Exchange(name, make(connection.broker.users), packet, assigned)
-    _step(connection, connection.exchange, packet.properties.get("authentication_data", b""))
+    exchange = Exchange(name, users)
+    return exchange, exchange.step(packet.properties.get("authentication_data", b""))
 
 
-def go_on(connection: MqttConnection, packet: Auth) -> None:
-    """An AUTH of the client (MQTT-4.12.0-5, MQTT-4.12.1-1)."""
-    exchange = connection.exchange
+def go_on(exchange: Exchange, packet: Auth, *, logged_in: bool) -> Answered:
+    """An AUTH of the client (MQTT-4.12.0-5, MQTT-4.12.1-1).
+
+    exchange: what CONNECT began.  Raises ProtocolViolation for an AUTH out of turn, Refusal (0x87) when it proves
+    nothing.
+    """
     name = packet.properties.get("authentication_method", "")
-    if exchange is None or name != exchange.name:
-        raise ProtocolViolation(
-            reason_codes.PROTOCOL_ERROR, "MQTT-4.12.0-6", f"AUTH with the method '{name}', which CONNECT didn't name"
-        )
+    if name != exchange.name:
+        raise not_named(packet)
     if packet.reason_code == reason_codes.REAUTHENTICATE:
-        if connection.client is None:
+        if not logged_in:
             raise ProtocolViolation(reason_codes.PROTOCOL_ERROR, "4.12.1", "re-authentication before the login")
-        exchange.method = METHODS[name](connection.broker.users)
-        exchange.under_way = True
+        exchange.begin_anew()
     elif not exchange.under_way:
         raise ProtocolViolation(reason_codes.PROTOCOL_ERROR, "4.12.1", "AUTH goes on with what was not begun")
-    _step(connection, exchange, packet.properties.get("authentication_data", b""))
+    return exchange.step(packet.properties.get("authentication_data", b""))
 
 
-def known() -> str:
-    """The names of the methods, for people."""
-    return ", ".join(sorted(METHODS)) or "none"
-
-
-def _step(connection: MqttConnection, exchange: Exchange, data: bytes) -> None:
-    step = exchange.method.answer(data)
-    exchange.under_way = step.user is None
-    properties: Properties = {"authentication_method": exchange.name}
-    if step.data:
-        properties["authentication_data"] = step.data
-    if step.user is None:
-        connection.send(Auth(reason_codes.CONTINUE_AUTHENTICATION, properties))
-    elif connection.client is None:
-        user_name, vhost_name = choose_vhost(connection, step.user)
-        user = connection.broker.users.get(user_name)
-        if user is None:
-            raise Refusal(reason_codes.NOT_AUTHORIZED, "the user is gone")
-        vhost = check_access(connection, user, vhost_name)
-        connecting.enter(connection, exchange.connect, user, vhost, assigned=exchange.assigned, properties=properties)
-    elif step.user != connection.client.user.name:
-        raise Refusal(reason_codes.NOT_AUTHORIZED, "re-authentication as another user")
-    else:
-        connection.send(Auth(reason_codes.SUCCESS, properties))
+def not_named(packet: Auth) -> ProtocolViolation:
+    """An AUTH of a client whose CONNECT named another method, or none (MQTT-4.12.0-6)."""
+    name = packet.properties.get("authentication_method", "")
+    return ProtocolViolation(
+        reason_codes.PROTOCOL_ERROR, "MQTT-4.12.0-6", f"AUTH with the method '{name}', which CONNECT didn't name"
+    )

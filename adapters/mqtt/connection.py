@@ -2,75 +2,58 @@
 
 Theory of operation
 -------------------
-What dies with the socket is here; the session (adapters.mqtt.sessions) outlives it.  This file holds a connection's
-state and what the gateway calls; each of the rest is a file of functions on it:
+What dies with the socket is here; the session (adapters.mqtt.sessions) outlives it.  A connection has two phases, with
+an owner of state for each; this file is what the gateway calls, how the one becomes the other, and how both end.
 
-    reading         from bytes to handled packets
-    connecting      CONNECT and CONNACK; logging_in, authentication (AUTH)
-    publishing      PUBLISH from the client; known_topics, what it may skip the second time
-    acknowledging   PUBACK, PUBREC, PUBREL, PUBCOMP from the client
-    subscribing     SUBSCRIBE, UNSUBSCRIBE; consuming, the consumers that follow from them
-    outflow         messages to the client: `window`, `resending`, `starved`
-    holding_back    while an alarm blocks publishing: `held`
-    ending          DISCONNECT and what is left behind
+    connecting      login        CONNECT, and the AUTHs that may follow it
+    running         running      inflow, outflow, subscriptions and what else there is then
+    closed          neither      nothing more is taken; a login that is refused late is still `connecting`
 
-Phases: connecting (only CONNECT is allowed, and AUTH after it) -> running -> closed.
+Bytes become packets in reading.py, which hands them to functions over those owners:
+
+    publishing      PUBLISH from the client                     (Inflow)
+    acknowledging   PUBACK, PUBREC, PUBREL, PUBCOMP             (Outflow, Inflow)
+    subscribing     SUBSCRIBE, UNSUBSCRIBE                      (Subscriptions)
+    logging_in      CONNECT: who, and where; authentication     (Login)
 """
 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from warren.adapters.first_bytes import hint
-from warren.adapters.mqtt import holding_back
-from warren.adapters.mqtt.ack_holder import MqttAckHolder
+from warren.adapters.mqtt.agreed import agree, connack_properties
+from warren.adapters.mqtt.answers import Answers
 from warren.adapters.mqtt.codec import reason_codes, versions
-from warren.adapters.mqtt.codec.encode import encode_within
 from warren.adapters.mqtt.codec.errors import PacketError
-from warren.adapters.mqtt.codec.packets import (
-    Auth,
-    ConnAck,
-    Disconnect,
-    PubAck,
-    PubComp,
-    PubRec,
-    PubRel,
-    SubAck,
-    UnsubAck,
-)
-from warren.adapters.mqtt.ending import end
+from warren.adapters.mqtt.codec.packets import Auth, ConnAck, Disconnect
 from warren.adapters.mqtt.errors import LATE, Refusal
 from warren.adapters.mqtt.listing import MqttChannelRow, MqttConnectionRow
+from warren.adapters.mqtt.logging_in import Entrance
+from warren.adapters.mqtt.login import Login
 from warren.adapters.mqtt.reading import parse
+from warren.adapters.mqtt.running import Running
 from warren.adapters.mqtt.sessions.holder import Counted
 from warren.adapters.mqtt.sessions.place import world_of
 from warren.adapters.session.admission import refuse
-from warren.adapters.session.after_flush import AfterFlush
+from warren.adapters.session.liveness import KeepAlive
 from warren.adapters.session.read_gate import ReadGate
 from warren.adapters.session.unread import UnreadReplies
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.transport import connection_name
-from warren.core.errors import InternalError
 
 if TYPE_CHECKING:
-    from collections import deque
     from collections.abc import Iterable
 
-    from warren.adapters.mqtt.authentication import Exchange
-    from warren.adapters.mqtt.consumer import MqttConsumer
-    from warren.adapters.mqtt.sessions.outgoing import Outgoing
-    from warren.adapters.mqtt.sessions.registry import MqttSessions
-    from warren.adapters.mqtt.sessions.session import MqttSession
-    from warren.adapters.mqtt.sessions.wills import WillMessage
+    from warren.adapters.mqtt.codec.packets import Connect
+    from warren.adapters.mqtt.login import Admitted
     from warren.adapters.mqtt.settings import MqttSettings
-    from warren.adapters.session.held import Held
     from warren.core.broker import Broker
     from warren.core.clients.client import Client
     from warren.core.clients.transport import Transport
-    from warren.core.deadlines import Deadline
     from warren.core.queues.ack_timeout import AckHolder
-    from warren.core.routing.known_routes import KnownRoute, KnownRoutes
 
 _log = logging.getLogger("warren.mqtt")
 
@@ -78,101 +61,43 @@ _log = logging.getLogger("warren.mqtt")
 class MqttConnection:
     """A session in the sense of core.clients.transport.Session; made by the listener for each accepted socket.
 
-    level: what is spoken, UNKNOWN until CONNECT.  window: messages of QoS 1 and 2 that the client takes now.
-    packet_bytes_max: the largest packet that the client takes.  alias_max: topic aliases that it takes; aliases_given:
-    that it was given; aliases: that it gave.  unread: while the peer doesn't read its replies, no packets are taken.
-    tail: bytes that are no whole packet yet, or wait.  keep_alive: looks whether the client is there, and before the
-    login whether it logs in.
+    answers: what the client is told, in the terms of what was agreed on.  login, running: see the head of this file.
+    unread: while the peer doesn't read its replies, no packets are taken.  closed: nothing is taken any more.
     """
 
     __slots__ = (
-        "_ack_holder",
-        "after_flush",
-        "alias_max",
-        "aliases",
-        "aliases_given",
+        "_gate",
+        "_received_at_ms",
+        "_tail",
+        "answers",
         "broker",
-        "client",
-        "client_id",
         "closed",
         "connected_at_ms",
-        "consumers",
-        "exchange",
-        "has_no_local",
-        "held",
-        "is_bridge",
-        "keep_alive",
-        "keep_alive_ms",
-        "known",
-        "level",
+        "login",
         "outbox",
-        "packet_bytes_max",
-        "problem_information",
-        "read_gate",
-        "received_at_ms",
-        "resending",
-        "sent_count",
-        "session",
-        "session_expiry_s",
-        "sessions",
+        "running",
         "settings",
-        "starved",
-        "state",
-        "tail",
         "transport",
         "unread",
-        "will",
-        "will_delay_s",
-        "window",
-        "window_max",
-        "world",
     )
-
-    session: MqttSession
-    sessions: MqttSessions
 
     def __init__(self, broker: Broker, transport: Transport, settings: MqttSettings) -> None:
         self.broker = broker
         self.transport = transport
         self.settings = settings
         self.outbox = Outbox(broker.touched, transport)
-        self.after_flush = AfterFlush(broker, self.outbox)
-        self.level = versions.UNKNOWN
-        self.state = "connecting"
-        self.client: Client | None = None
-        self.client_id = ""
-        self.connected_at_ms = broker.now_ms
-        self.received_at_ms = broker.now_ms
-        self.keep_alive_ms = 0
-        self.session_expiry_s = 0
-        self.will: WillMessage | None = None
-        self.will_delay_s = 0
-        self.window = self.window_max = 0
-        self.packet_bytes_max = versions.PACKET_BYTES_MAX
-        self.problem_information = True
-        self.alias_max = 0
-        self.aliases: dict[int, str] | None = None
-        self.has_no_local = False
-        self.is_bridge = False
-        self.sent_count = 0
-        self.exchange: Exchange | None = None
-        self.aliases_given = 0
-        self._ack_holder: MqttAckHolder | None = None
+        world = world_of(broker)
+        self.answers = Answers(world, self.outbox)
+        self.login: Login | None = Login(Entrance(broker, transport, settings), world, self._login_expired)
+        self.running: Running | None = None
         self.closed = False
-        self.read_gate = ReadGate(transport)
-        self.unread = UnreadReplies(broker, self.outbox, self.read_gate, settings.unread_timeout_ms)
-        self.tail = b""
-        self.held: Held[bytes] | None = None
-        self.known: KnownRoutes[KnownRoute] | None = None
-        self.consumers: dict[str, MqttConsumer] | None = None
-        self.starved: list[MqttConsumer] | None = None
-        self.resending: deque[Outgoing] | None = None
-        self.keep_alive: Deadline | None = broker.deadlines.schedule(
-            broker.now_ms + settings.login_timeout_ms, self._login_expired
-        )
+        self.connected_at_ms = broker.now_ms
+        self._received_at_ms = broker.now_ms
+        self._gate = ReadGate(transport)
+        self.unread = UnreadReplies(broker, self.outbox, self._gate, settings.unread_timeout_ms)
+        self._tail = b""
         broker.sessions[self] = None
-        self.world = world_of(broker)
-        self.world.sockets_made += 1
+        world.sockets_made += 1
 
     @property
     def name(self) -> str:
@@ -180,31 +105,36 @@ class MqttConnection:
         return connection_name(self.transport)
 
     @property
-    def logged_in(self) -> Client:
-        """The client; InternalError before CONNECT."""
-        if self.client is None:
-            raise InternalError("the connection is not logged in")
-        return self.client
+    def state(self) -> str:
+        """The phase, as listings show it."""
+        if self.running is not None:
+            return "running"
+        return "connecting" if self.login is not None else "closed"
+
+    @property
+    def client(self) -> Client | None:
+        """Who is logged in; None before and afterwards."""
+        return self.running.client if self.running is not None else None
 
     # Session interface
 
     def receive(self, data: bytes) -> None:
         """Take bytes from the peer; answers are in the outbox afterwards."""
-        self.received_at_ms = self.broker.now_ms
+        self._received_at_ms = self.broker.now_ms
         if self.closed:
             return
-        if self.tail:
-            data = self.tail + data
-            self.tail = b""
+        if self._tail:
+            data = self._tail + data
+            self._tail = b""
         if self.unread.suspended:
-            self.tail = data
+            self._tail = data
             return
         try:
             position = parse(self, data)
             if position < len(data):
-                self.tail = data[position:]
+                self._tail = data[position:]
         except PacketError as error:
-            if self.level == versions.UNKNOWN and (advice := hint(data, "mqtt")):
+            if self.answers.agreed.level == versions.UNKNOWN and (advice := hint(data, "mqtt")):
                 _log.warning("connection %s: this is no MQTT%s", self.name, advice)
             self._refuse_packet(error)
         except Refusal as error:
@@ -213,7 +143,7 @@ class MqttConnection:
             _log.error("connection %s: internal error; closing it", self.name, exc_info=error)
             self._refuse(reason_codes.UNSPECIFIED_ERROR, "internal error; the broker's log has the details")
         if self.closed:
-            self.tail = b""
+            self._tail = b""
         else:
             self.unread.look()
 
@@ -227,15 +157,13 @@ class MqttConnection:
     def connection_lost(self, reason: str) -> None:
         """The socket is gone; the session waits for its client, or ends."""
         if not self.closed:
-            _log.info("connection %s (client '%s') lost: %s", self.name, self.client_id, reason)
+            _log.info("connection %s (client '%s') lost: %s", self.name, self.answers.agreed.client_id, reason)
         self.broker.refused_logins.forget(self)
-        end(self, publish_will=True)
+        self._end(publish_will=True)
         self.broker.sessions.pop(self, None)
-        world = self.world
-        world.publish_sent += self.sent_count
+        world = self.answers.world
         world.bytes_received += self.transport.received_bytes
         world.bytes_sent += self.transport.sent_bytes
-        self.sent_count = 0
 
     def shut_down(self, reason: str) -> None:
         """Tell the client that the broker stops, and close."""
@@ -246,63 +174,65 @@ class MqttConnection:
         code = reason_codes.SERVER_SHUTTING_DOWN if "shutdown" in reason else reason_codes.ADMINISTRATIVE_ACTION
         self.disconnect(code, reason)
 
-    # Sending
+    # From connecting to running
 
-    def send(self, packet: ConnAck | PubRel | PubComp | SubAck | UnsubAck | Disconnect | Auth, text: str = "") -> None:
-        """Send a packet that is no PUBLISH.  text: for its reason string, where the client wants one."""
-        encoded = self.encoded(packet, text)
-        if encoded is not None:
-            self.outbox.write(encoded)
-            self.world.answers_sent += 1
+    def connect(self, packet: Connect) -> None:
+        """CONNECT: log in, or begin to; Refusal says why not."""
+        if self.login is not None:
+            agreed = agree(packet, self.settings)
+            self.answers.agree(agreed)
+            self._go_on(self.login.connect(packet, agreed))
 
-    def encoded(
-        self,
-        packet: ConnAck | PubAck | PubRec | PubRel | PubComp | SubAck | UnsubAck | Disconnect | Auth,
-        text: str = "",
-    ) -> bytes | None:
-        """The packet's bytes, as far as the client takes them (MQTT-3.1.2-29)."""
-        if (
-            text
-            and self.level == versions.V5
-            and (self.problem_information or isinstance(packet, ConnAck | Disconnect))
-        ):
-            packet.properties["reason_string"] = text.encode("utf-8", "replace").decode()[:1000].replace("\0", "?")
-        return encode_within(packet, self.level, self.packet_bytes_max)
+    def authenticate(self, packet: Auth) -> None:
+        """AUTH before the login is through."""
+        if self.login is not None:
+            self._go_on(self.login.authenticate(packet))
 
-    # Phases
+    def _go_on(self, step: Admitted | Auth) -> None:
+        if isinstance(step, Auth):
+            self.answers.send(step)
+        else:
+            self._enter(step)
 
-    def running(self, client: Client) -> None:
-        """The login is through."""
-        self.client = client
-        self.state = "running"
-        if self.keep_alive is not None:
-            self.keep_alive.cancel()
-            self.keep_alive = None
-        if self.keep_alive_ms:
-            self.keep_alive = self.broker.deadlines.schedule(
-                self.broker.now_ms + self.keep_alive_ms * 3 // 2, self._check_alive
-            )
-        self.broker.alarms.listen(self.alarms_changed)
+    def _enter(self, admitted: Admitted) -> None:
+        """The client is who it says: give it its session and CONNACK."""
+        connect, agreed, world = admitted.connect, self.answers.agreed, self.answers.world
+        sessions = world.of(admitted.client.vhost)
+        session, is_present = sessions.attach(
+            self, agreed.client_id, clean_start=connect.clean_start, expiry_s=agreed.session_expiry_s
+        )
+        running = Running(admitted, session, self.answers, self.settings, self._gate, self.disconnect)
+        self.running = running
+        self._end_login()
+        self.broker.alarms.listen(self._alarms_changed)
+        properties = connack_properties(agreed, connect, self.settings)
+        self.answers.send(ConnAck(0, is_present, {**admitted.properties, **properties}))
+        running.begin(self._keep_alive(agreed.keep_alive_ms))
 
-    def alarms_changed(self) -> None:
-        """Publishing is blocked now, or isn't any more."""
-        holding_back.alarms_changed(self)
+    def _keep_alive(self, interval_ms: int) -> KeepAlive | None:
+        if not interval_ms:
+            return None
+        return KeepAlive(
+            self.broker,
+            interval_ms,
+            last_heard_ms=lambda: self._received_at_ms,
+            is_excused=lambda: self.unread.suspended or self.held_back,
+            on_silence=self._fell_silent,
+        )
 
-    def _check_alive(self, now_ms: int) -> None:
-        """One and a half intervals without a byte end the connection (MQTT-3.1.2-22); our own pauses don't count."""
-        due_ms = self.received_at_ms + self.keep_alive_ms * 3 // 2
-        if self.unread.suspended or self.held is not None:
-            due_ms = now_ms + self.keep_alive_ms
-        if due_ms > now_ms:
-            self.keep_alive = self.broker.deadlines.schedule(due_ms, self._check_alive)
-            return
-        _log.info("connection %s (client '%s'): keep-alive timeout", self.name, self.client_id)
-        self.disconnect(reason_codes.KEEP_ALIVE_TIMEOUT, "nothing came for one and a half keep-alive intervals")
+    def _end_login(self) -> None:
+        if self.login is not None:
+            self.login.end()
+            self.login = None
 
-    def _login_expired(self, now_ms: int) -> None:
-        if self.client is None and not self.closed:
-            _log.info("connection %s: no login within %d ms", self.name, self.settings.login_timeout_ms)
-            self.close()
+    # Running
+
+    def take_leave(self, packet: Disconnect) -> None:
+        """The client says goodbye; its will is published only if it says so (MQTT-3.1.2-8, -10)."""
+        if self.running is not None:
+            self.running.take_leave(packet, self.settings)
+        self._end(publish_will=packet.reason_code != reason_codes.NORMAL_DISCONNECTION)
+        self._close()
 
     def taken_over(self) -> None:
         """Another connection of the same client came (MQTT-3.1.4-3)."""
@@ -313,61 +243,82 @@ class MqttConnection:
         if self.closed:
             self.broker.refused_logins.answer_now(self)
             return
-        if self.level == versions.V5 and self.state == "running":
-            self.send(Disconnect(reason_code), text)
-        end(self, publish_will=True)
-        self.close()
+        if self.running is not None and self.answers.agreed.level == versions.V5:
+            self.answers.send(Disconnect(reason_code), text)
+        self._end(publish_will=True)
+        self._close()
+
+    def _alarms_changed(self) -> None:
+        """Publishing is blocked now, or isn't any more: go on then with what was held back, in order."""
+        if self.running is not None and not self.closed:
+            held = self.running.held.take()
+            if held:
+                self._tail = held + self._tail
+                self.receive(b"")
+
+    def _fell_silent(self) -> None:
+        _log.info("connection %s (client '%s'): keep-alive timeout", self.name, self.answers.agreed.client_id)
+        self.disconnect(reason_codes.KEEP_ALIVE_TIMEOUT, "nothing came for one and a half keep-alive intervals")
+
+    # Ends
+
+    def _login_expired(self, now_ms: int) -> None:
+        _log.info("connection %s: no login within %d ms", self.name, self.settings.login_timeout_ms)
+        self._close()
 
     def _refuse(self, reason_code: int, text: str) -> None:
         """What the client asks for isn't given, or is wrong: say so in CONNACK or DISCONNECT, and close."""
-        _log.warning("connection %s (client '%s'): %s", self.name, self.client_id, text)
-        if self.state != "connecting":
+        _log.warning("connection %s (client '%s'): %s", self.name, self.answers.agreed.client_id, text)
+        if self.login is None:
             self.disconnect(reason_code, text)
         elif reason_code in LATE:
             self.closed = True
-            if self.keep_alive is not None:
-                self.keep_alive.cancel()
+            self.login.end()
             refuse(self.broker, self, lambda: self._answer_refusal(reason_code, text))
         else:
             self._answer_refusal(reason_code, text)
 
     def _answer_refusal(self, reason_code: int, text: str) -> None:
         """CONNACK that says no, and close."""
-        if self.level != versions.UNKNOWN:
-            self.send(ConnAck(reason_code), text)
-        self.close()
+        if self.answers.agreed.level != versions.UNKNOWN:
+            self.answers.send(ConnAck(reason_code), text)
+        self._close()
 
     def _refuse_packet(self, error: PacketError) -> None:
         """As `_refuse`; but MQTT 3 answers a CONNECT that is malformed by closing alone (MQTT-3.1.4-1 there)."""
-        if self.state == "connecting":
-            self.level = self.level or error.level
-            silent = self.level != versions.V5 and error.reason_code != reason_codes.UNSUPPORTED_PROTOCOL_VERSION
-            if silent or self.level == versions.UNKNOWN:
+        if self.login is not None:
+            agreed = self.answers.agreed
+            level = agreed.level or error.level
+            self.answers.agree(replace(agreed, level=level))
+            silent = level != versions.V5 and error.reason_code != reason_codes.UNSUPPORTED_PROTOCOL_VERSION
+            if silent or level == versions.UNKNOWN:
                 _log.warning("connection %s: %s", self.name, error)
-                self.close()
+                self._close()
                 return
         self._refuse(error.reason_code, str(error))
 
-    def close(self) -> None:
-        """Close the socket when everything is sent; nothing more is taken."""
-        if self.keep_alive is not None:
-            self.keep_alive.cancel()
-            self.keep_alive = None
+    def _end(self, *, publish_will: bool) -> None:
+        """Everything that dies with the socket; a second call does nothing."""
         self.closed = True
-        self.state = "closed"
+        self.unread.stop()
+        self._end_login()
+        running, self.running = self.running, None
+        if running is not None:
+            self.broker.alarms.unlisten(self._alarms_changed)
+            running.end(self, publish_will=publish_will)
+
+    def _close(self) -> None:
+        """Close the socket when everything is sent; nothing more is taken."""
+        self.closed = True
+        self._end_login()
         self.transport.close()
 
-    # Listings
+    # Listings and watches
 
     @property
     def held_back(self) -> bool:
         """True while an alarm holds this connection's publishes."""
-        return self.held is not None
-
-    @property
-    def consumer_count(self) -> int:
-        """Queues that it consumes from."""
-        return len(self.consumers or ())
+        return self.running is not None and self.running.held.active
 
     def connection_row(self) -> MqttConnectionRow:
         """Its row in list_connections."""
@@ -375,17 +326,14 @@ class MqttConnection:
 
     def channel_rows(self) -> list[MqttChannelRow]:
         """Its row in list_channels: a connection is one channel."""
-        return [MqttChannelRow(self)] if self.client is not None else []
+        return [MqttChannelRow(self, self.running)] if self.running is not None else []
 
     def traffic(self) -> Counted:
-        """See adapters.mqtt.sessions.holder.Holder."""
-        return Counted(self.sent_count, self.transport.received_bytes, self.transport.sent_bytes)
+        """What it has counted so far, see adapters.mqtt.sessions.holder.Holder."""
+        sent_count = self.running.outflow.sent_count if self.running is not None else 0
+        return Counted(sent_count, self.transport.received_bytes, self.transport.sent_bytes)
 
     def ack_holders(self) -> Iterable[AckHolder]:
         """What the watch of the acknowledgement timeout looks at, while there is something to acknowledge."""
-        if self.client is None or not self.session.outgoing:
-            self._ack_holder = None
-            return ()
-        if self._ack_holder is None:
-            self._ack_holder = MqttAckHolder(self)
-        return (self._ack_holder,)
+        holder = self.running.ack_holder if self.running is not None else None
+        return (holder,) if holder is not None else ()

@@ -6,25 +6,25 @@ A message of QoS 0 is done with once it is sent, so `no_ack`, which the queue lo
 last message's was.  One that came with QoS 0 and no properties goes on as the packet that came in, if nothing about it
 differs for this client.
 
-Credit is the connection's `window`, the messages of QoS 1 and 2 that the client still takes (outflow.py).
+Credit is the client's `window`, the messages of QoS 1 and 2 that it still takes (outflow.py).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
-from warren.adapters.mqtt.codec import reason_codes, versions
-from warren.adapters.mqtt.outflow import give_up, is_too_large, publish_packet, send_outgoing, send_waiting, starve
+from warren.adapters.mqtt.codec import versions
 from warren.adapters.mqtt.plan import FRAMED_FOR_LEVEL, planned
-from warren.adapters.mqtt.sessions.headers import publish_qos
-from warren.adapters.mqtt.sessions.outgoing import WAITING
 from warren.adapters.mqtt.sessions.publishing import may_be_cut, topic_of_message
 from warren.core.queues.consumer import Consumer
 
 if TYPE_CHECKING:
-    from warren.adapters.mqtt.connection import MqttConnection
+    from collections.abc import Callable
+
+    from warren.adapters.mqtt.outflow import Outflow
     from warren.adapters.mqtt.plan import Plan
     from warren.adapters.mqtt.sessions.subscription import MqttSubscription
+    from warren.core.clients.client import Client
     from warren.core.messages.address import Address
     from warren.core.messages.message import Message
     from warren.core.queues.base import Queue
@@ -34,31 +34,56 @@ ADDRESSES_MAX: Final = 1024
 """Addresses whose plan is kept, per consumer."""
 
 
+NEVER_FRAMED: Final = -1
+"""No message has this `framed_for`: every packet is made for this client."""
+
+
 class MqttConsumer(Consumer):
-    """See the head of this file.  subscription: of a shared or named queue; None for the session's own."""
+    """See the head of this file.
 
-    __slots__ = ("_address", "_connection", "_framed_for", "_long_plans", "_outbox", "_plan", "_plans", "subscription")
+    subscription: of a shared or named queue; None for the session's own.  lost: called when the queue was deleted.
+    """
 
-    def __init__(self, connection: MqttConnection, queue: Queue, subscription: MqttSubscription | None) -> None:
+    __slots__ = (
+        "_address",
+        "_framed_for",
+        "_long_plans",
+        "_lost",
+        "_outbox",
+        "_outflow",
+        "_plan",
+        "_plans",
+        "subscription",
+    )
+
+    def __init__(
+        self,
+        queue: Queue,
+        client: Client,
+        subscription: MqttSubscription | None,
+        outflow: Outflow,
+        lost: Callable[[MqttConsumer], None],
+    ) -> None:
         super().__init__(
             queue,
-            connection.logged_in,
+            client,
             subscription.filter if subscription is not None else "",
             no_ack=False,
             exclusive=False,
-            prefetch=connection.window_max,
+            prefetch=outflow.window_max,
             arguments={},
         )
         self.subscription = subscription
-        self._connection = connection
-        self._outbox = connection.outbox
-        self._framed_for = FRAMED_FOR_LEVEL + max(connection.level, versions.V3_1_1)
+        self._lost = lost
+        self._outflow = outflow
+        self._outbox = outflow.outbox
+        self._framed_for = FRAMED_FOR_LEVEL + max(outflow.level, versions.V3_1_1)
         self._address: Address | None = None
         self._plan: Plan | None = None
         self._plans: dict[Address, Plan] | None = None
         self._long_plans: dict[str, Plan] | None = None
-        if connection.alias_max or (subscription is not None and subscription.queue_name):
-            self._framed_for = -1
+        if outflow.gives_aliases or (subscription is not None and subscription.queue_name):
+            self._framed_for = NEVER_FRAMED
 
     def subscriptions_changed(self) -> None:
         """What addresses meant isn't valid any more."""
@@ -67,14 +92,16 @@ class MqttConsumer(Consumer):
 
     def can_take(self) -> bool:
         """True when the client takes more, and its outbox has room."""
-        return self._connection.window > 0 and self._outbox.room > 0
+        return self._outflow.window > 0 and self._outbox.room > 0
 
     def deliver(self, message: Message, redelivered: bool) -> bool:
         """Send one message; True when another could follow."""
         plan = self._plan if message.address is self._address and self._plan is not None else self._use(message)
         outbox = self._outbox
+        outflow = self._outflow
         if plan.qos > 0 and message.properties.persistent:
-            self._send_acknowledged(message, plan, redelivered)
+            self.no_ack = False
+            outflow.send_new(message, cast("ClassicQueue", self.queue), self.tag, plan, redelivered)
         elif plan.qos < 0:
             self.no_ack = True
             return True
@@ -83,37 +110,23 @@ class MqttConsumer(Consumer):
             if message.framed_for == self._framed_for and len(plan.identifiers) < 2:
                 packet = message.content
             else:
-                packet = publish_packet(self._connection, plan, message)
-            if len(packet) <= self._connection.packet_bytes_max:
+                packet = outflow.unacknowledged_packet(plan, message)
+            if len(packet) <= outflow.packet_bytes_max:
                 outbox.chunks.append(packet)
                 if not outbox.touched:
                     outbox.touch()
                 outbox.room -= len(packet)
-                self._connection.sent_count += 1
+                outflow.sent_count += 1
             else:
                 self.no_ack = False
-                give_up(self._connection, self.queue, message)
+                outflow.give_up(self.queue, message)
         if outbox.room <= 0:
             outbox.parked.append(self)
             return False
-        if self._connection.window <= 0:
-            starve(self._connection, self)
+        if outflow.window <= 0:
+            outflow.starve(self)
             return False
         return True
-
-    def _send_acknowledged(self, message: Message, plan: Plan, redelivered: bool) -> None:
-        connection = self._connection
-        self.no_ack = False
-        if connection.packet_bytes_max != versions.PACKET_BYTES_MAX and is_too_large(connection, plan, message):
-            give_up(connection, self.queue, message)
-            return
-        qos = min(publish_qos(message.properties), plan.qos)
-        outgoing = connection.session.send(message, cast("ClassicQueue", self.queue), qos, self.tag)
-        connection.window -= 1
-        if outgoing.state == WAITING:
-            connection.after_flush.call(lambda: send_waiting(connection, outgoing, plan))
-        elif not send_outgoing(connection, outgoing, plan, duplicate=redelivered):
-            connection.window += 1
 
     def resume(self) -> None:
         """Available again if there is credit; else it waits where the credit is missing."""
@@ -121,32 +134,23 @@ class MqttConsumer(Consumer):
             if self._outbox.room <= 0:
                 if self not in self._outbox.parked:
                     self._outbox.parked.append(self)
-            elif self._connection.window <= 0:
-                starve(self._connection, self)
+            elif self._outflow.window <= 0:
+                self._outflow.starve(self)
             else:
                 self.queue.resume(self)
 
     def cancelled(self) -> None:
-        """The queue was deleted: a session without its queue can't go on (spec C.5)."""
-        connection = self._connection
-        if connection.consumers is not None:
-            connection.consumers.pop(self.tag, None)
-        session = connection.session
-        if connection.closed or session.ended:
-            return
-        if self.subscription is None:
-            session.queue = None
-            session.end()
-        connection.disconnect(reason_codes.ADMINISTRATIVE_ACTION, f"{self.queue.description} was deleted")
+        """The queue was deleted."""
+        self._lost(self)
 
     def session_name(self) -> str:
-        return self._connection.name
+        return self.client.name
 
     def _use(self, message: Message) -> Plan:
         address = message.address
         if may_be_cut(address.routing_key):
             self._address = None
-            self._plan = self._plan_by_topic(topic_of_message(self._connection.world.names, message))
+            self._plan = self._plan_by_topic(topic_of_message(self._outflow.world.names, message))
             return self._plan
         plans = self._plans
         if plans is None:
@@ -155,8 +159,8 @@ class MqttConsumer(Consumer):
         if plan is None:
             if len(plans) >= ADDRESSES_MAX:
                 plans.clear()
-            topic = self._connection.world.names.topic_of(address.routing_key)
-            plan = plans[address] = planned(self._connection.session, self.subscription, topic)
+            topic = self._outflow.world.names.topic_of(address.routing_key)
+            plan = plans[address] = planned(self._outflow.session, self.subscription, topic)
         self._address = address
         self._plan = plan
         return plan
@@ -166,9 +170,9 @@ class MqttConsumer(Consumer):
         plans = self._long_plans or {}
         plan = plans.get(topic)
         if plan is None:
-            connection = self._connection
-            plan = planned(connection.session, self.subscription, topic)
-            if connection.aliases_given < connection.alias_max:
+            outflow = self._outflow
+            plan = planned(outflow.session, self.subscription, topic)
+            if outflow.has_aliases_left:
                 plans[topic] = plan
                 self._long_plans = plans
         return plan

@@ -13,7 +13,8 @@ from warren.adapters.mqtt.codec.publish import peek_publish
 from warren.adapters.session.held import Held
 
 if TYPE_CHECKING:
-    from warren.adapters.mqtt.connection import MqttConnection
+    from warren.adapters.session.read_gate import ReadGate
+    from warren.core.alarms import Alarms
 
 _ANSWERS: Final = frozenset(
     {versions.PUBACK, versions.PUBREC, versions.PUBREL, versions.PUBCOMP, versions.PINGREQ, versions.DISCONNECT}
@@ -21,35 +22,51 @@ _ANSWERS: Final = frozenset(
 """What is never held back: it frees memory, or ends the connection."""
 
 
-def holds(connection: MqttConnection, kind: int) -> bool:
-    """True when a packet of this type has to wait."""
-    if connection.held is None:
-        return kind == versions.PUBLISH and connection.broker.alarms.blocked is not None
-    return kind not in _ANSWERS
+class HeldPackets:
+    """The packets held back of one client."""
+
+    __slots__ = ("_alarms", "_gate", "_held")
+
+    def __init__(self, alarms: Alarms, gate: ReadGate) -> None:
+        self._alarms = alarms
+        self._gate = gate
+        self._held: Held[bytes] | None = None
+
+    @property
+    def active(self) -> bool:
+        """True from the first packet that is held back until they are taken."""
+        return self._held is not None
+
+    def wants(self, kind: int) -> bool:
+        """True when a packet of this type has to wait."""
+        if self._held is None:
+            return kind == versions.PUBLISH and self._alarms.blocked is not None
+        return kind not in _ANSWERS
+
+    def add(self, packet: bytes) -> None:
+        """Keep a packet for later."""
+        if self._held is None:
+            self._held = Held(self._gate, len)
+        self._held.add(packet)
+
+    def take(self) -> bytes:
+        """All that was held back, in order, to be handled now; nothing while an alarm is raised."""
+        if self._held is None or self._alarms.blocked is not None:
+            return b""
+        held, self._held = self._held, None
+        return b"".join(held.take())
+
+    def end(self) -> None:
+        """The connection ends: what is held back is void."""
+        if self._held is not None:
+            self._held.clear()
+            self._held = None
 
 
-def hold(connection: MqttConnection, data: bytes, position: int, end: int) -> int:
-    """Keep the packet at `position` for later; where the next one begins, -1 when it isn't all there."""
-    packet_max = connection.settings.packet_bytes_max
+def packet_end(data: bytes, position: int, end: int, level: int, packet_bytes_max: int) -> int:
+    """Where the packet at `position` ends, -1 when it isn't all there; raises PacketError for what can't be one."""
     if data[position] >> 4 == versions.PUBLISH:
-        peeked = peek_publish(data, position, end, connection.level, packet_max)
-        stop = -1 if peeked is None else peeked[5]
-    else:
-        found = decode(data, position, end, connection.level, packet_max)
-        stop = -1 if found is None else found[1]
-    if stop < 0:
-        return -1
-    if connection.held is None:
-        connection.held = Held(connection.read_gate, len)
-    connection.held.add(data[position:stop])
-    return stop
-
-
-def alarms_changed(connection: MqttConnection) -> None:
-    """Go on with what was held back, in order."""
-    held = connection.held
-    if connection.broker.alarms.blocked is not None or held is None or connection.closed:
-        return
-    connection.held = None
-    connection.tail = b"".join(held.take()) + connection.tail
-    connection.receive(b"")
+        peeked = peek_publish(data, position, end, level, packet_bytes_max)
+        return -1 if peeked is None else peeked[5]
+    found = decode(data, position, end, level, packet_bytes_max)
+    return -1 if found is None else found[1]

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from warren.adapters.mqtt.codec import versions
+from warren.adapters.mqtt.logging_in import PROTOCOLS
 from warren.core.administration.listing.channels import ChannelRow
 from warren.core.administration.listing.column import Column
 from warren.core.administration.listing.connections import ConnectionRow
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.connection import MqttConnection
-
-_PROTOCOLS = {versions.V3_1: "MQTT 3-1", versions.V3_1_1: "MQTT 3-1-1", versions.V5: "MQTT 5-0"}
+    from warren.adapters.mqtt.running import Running
 
 
 class MqttConnectionRow(ConnectionRow):
@@ -30,12 +29,12 @@ class MqttConnectionRow(ConnectionRow):
     @property
     def protocol_name(self) -> str:
         """See ConnectionRow.protocol_name."""
-        return _PROTOCOLS.get(self._connection.level, "MQTT")
+        return PROTOCOLS.get(self._connection.answers.agreed.level, "MQTT")
 
     @Column
     def user_provided_name(self) -> str:
         """The client identifier."""
-        return self._connection.client_id
+        return self._connection.answers.agreed.client_id
 
     @Column
     def state(self) -> str:
@@ -45,7 +44,7 @@ class MqttConnectionRow(ConnectionRow):
     @Column
     def timeout(self) -> int:
         """The keep-alive interval in seconds, 0 for none."""
-        return self._connection.keep_alive_ms // 1000
+        return self._connection.answers.agreed.keep_alive_ms // 1000
 
     @Column
     def frame_max(self) -> int:
@@ -55,37 +54,38 @@ class MqttConnectionRow(ConnectionRow):
     @Column
     def client_properties(self) -> Mapping[str, object]:
         """The client identifier again, where RabbitMQ has it."""
-        return {"client_id": self._connection.client_id}
+        return {"client_id": self._connection.answers.agreed.client_id}
 
 
 class MqttChannelRow(ChannelRow):
     """The channel of a connection that is logged in."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_running")
 
-    def __init__(self, connection: MqttConnection) -> None:
-        super().__init__(connection.connection_row(), connection.logged_in)
+    def __init__(self, connection: MqttConnection, running: Running) -> None:
+        super().__init__(connection.connection_row(), running.client)
         self._connection = connection
+        self._running = running
 
     @Column
     def consumer_count(self) -> int:
         """How many queues it consumes from."""
-        return self._connection.consumer_count
+        return len(self._running.subscriptions)
 
     @Column
     def messages_unacknowledged(self) -> int:
         """Messages that were delivered and aren't settled."""
-        return len(self._connection.session.outgoing)
+        return len(self._running.session.outgoing)
 
     @Column
     def messages_unconfirmed(self) -> int:
         """Publishes whose acknowledgement waits for the disk."""
-        return self._connection.after_flush.count
+        return self._running.answers.after_flush.count
 
     @Column
     def prefetch_count(self) -> int:
         """The client's receive maximum, or the broker's limit."""
-        return self._connection.window_max
+        return self._running.outflow.window_max
 
     @Column
     def state(self) -> str:

@@ -11,106 +11,147 @@ Where, the first of these that says something:
     the configuration                           `VHOST:` before the user name
                                                 the configuration
 
-The two that are named so are global parameters: JSON objects whose values are virtual hosts.
+The two that are named so are global parameters: JSON objects whose values are virtual hosts.  The rest is the same for
+all protocols (adapters.session.admission); here its errors become reason codes.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from warren.adapters.mqtt.codec import reason_codes
+from warren.adapters.mqtt.codec import reason_codes, versions
 from warren.adapters.mqtt.errors import Refusal
-from warren.core.access.accounts import LoginRefused, User
-from warren.core.clients.transport import is_loopback
+from warren.adapters.session import admission
+from warren.adapters.session.admission import LoginRefused, LoopbackOnly, UnknownVirtualHost, VirtualHostRefused
+from warren.core.errors import NotAllowed
 
 if TYPE_CHECKING:
+    from warren.adapters.mqtt.agreed import Agreed
     from warren.adapters.mqtt.codec.packets import Connect
-    from warren.adapters.mqtt.connection import MqttConnection
-    from warren.core.routing.vhost import VirtualHost
+    from warren.adapters.mqtt.settings import MqttSettings
+    from warren.core.access.accounts import User
+    from warren.core.broker import Broker
+    from warren.core.clients.client import Client
+    from warren.core.clients.transport import Transport
 
 PORT_MAPPING: Final = "mqtt_port_to_vhost_mapping"
 CERTIFICATE_MAPPING: Final = "mqtt_default_vhosts"
 """RabbitMQ's names of the global parameters."""
 
+PROTOCOLS: Final = {versions.V3_1: "MQTT 3-1", versions.V3_1_1: "MQTT 3-1-1", versions.V5: "MQTT 5-0"}
+"""The protocol levels as listings name them."""
 
-def log_in(connection: MqttConnection, packet: Connect) -> tuple[User, VirtualHost]:
-    """The user and virtual host of a CONNECT; Refusal says why not."""
-    settings = connection.settings
-    transport = connection.transport
+
+class Entrance:
+    """Where one client comes in: what its login is looked at by, beside its packets.
+
+    settings: of the listener.  transport: tells where the client is, and who by TLS or HTTP.
+    """
+
+    __slots__ = ("broker", "settings", "transport")
+
+    def __init__(self, broker: Broker, transport: Transport, settings: MqttSettings) -> None:
+        self.broker = broker
+        self.transport = transport
+        self.settings = settings
+
+
+def log_in(entrance: Entrance, packet: Connect) -> tuple[User, str]:
+    """The user of a CONNECT, and the name of the virtual host that it means; Refusal says why not."""
+    settings = entrance.settings
+    transport = entrance.transport
     name, password = packet.username, packet.password
     if transport.credentials is not None:
         name, password = transport.credentials[0], transport.credentials[1].encode()
     if name is None and password is None:
         if settings.certificate_login and transport.certificate_name is not None:
-            return _admit(connection, transport.certificate_name)
+            return _by_certificate(entrance, transport.certificate_name)
         if settings.allow_anonymous:
             name, password = settings.default_user, settings.default_password.encode()
     if name is None or not password:
         raise Refusal(reason_codes.BAD_USER_NAME_OR_PASSWORD, "a user name and a password are needed")
-    return _authenticate(connection, name, password.decode("utf-8", "surrogateescape"))
+    return _by_password(entrance, name, password.decode("utf-8", "surrogateescape"))
 
 
-def _authenticate(connection: MqttConnection, name: str, password: str) -> tuple[User, VirtualHost]:
-    users = connection.broker.users
-    user_name, vhost_name = choose_vhost(connection, name)
+def log_in_proved(entrance: Entrance, name: str, mechanism: str) -> tuple[User, str]:
+    """The same for a user who has proved who it is by `mechanism`."""
+    user_name, vhost_name = choose_vhost(entrance, name)
+    return _admit(entrance, user_name, mechanism, f"there is no user '{user_name}' any more"), vhost_name
+
+
+def enter(entrance: Entrance, user: User, vhost_name: str, agreed: Agreed) -> Client:
+    """The client that a user is in a virtual host, from where it comes; Refusal says why not."""
+    properties = {"client_id": agreed.client_id}
+    protocol = PROTOCOLS[agreed.level]
     try:
-        user = users.authenticate(user_name, password, True, "MQTT")
+        return admission.enter(
+            entrance.broker, entrance.transport, user, vhost_name, protocol, properties, has_channels=False
+        )
+    except UnknownVirtualHost:
+        raise Refusal(reason_codes.BAD_USER_NAME_OR_PASSWORD, f"there is no virtual host '{vhost_name}'") from None
+    except VirtualHostRefused:
+        raise Refusal(
+            reason_codes.NOT_AUTHORIZED, f"user '{user.name}' has no permissions in virtual host '{vhost_name}'"
+        ) from None
+    except NotAllowed as error:
+        raise Refusal(reason_codes.QUOTA_EXCEEDED, error.text) from None
+
+
+def choose_vhost(entrance: Entrance, name: str, certificate_name: str | None = None) -> tuple[str, str]:
+    """The user's name, without the virtual host before it, and the virtual host; see the head of this file."""
+    by_port = _mapped(entrance, PORT_MAPPING, str(entrance.transport.port))
+    user_name, by_prefix = _split(entrance, name)
+    default = entrance.settings.default_vhost
+    if certificate_name is None:
+        return user_name, by_prefix or by_port or default
+    mapped = _mapped(entrance, CERTIFICATE_MAPPING, certificate_name) or by_port
+    return (name, mapped) if mapped else (user_name, by_prefix or default)
+
+
+def _by_password(entrance: Entrance, name: str, password: str) -> tuple[User, str]:
+    user_name, vhost_name = choose_vhost(entrance, name)
+    try:
+        user = admission.log_in(entrance.broker, entrance.transport, user_name, password, "MQTT")
+    except LoopbackOnly:
+        raise _from_elsewhere(user_name) from None
     except LoginRefused:
         raise Refusal(
             reason_codes.BAD_USER_NAME_OR_PASSWORD, f"access refused for user '{user_name}'; check the credentials"
         ) from None
-    if user_name not in users.verifiers:
-        users.verifiers.make(user_name, password)
-    return user, check_access(connection, user, vhost_name)
+    verifiers = entrance.broker.users.verifiers
+    if user_name not in verifiers:
+        verifiers.make(user_name, password)
+    return user, vhost_name
 
 
-def _admit(connection: MqttConnection, certificate_name: str) -> tuple[User, VirtualHost]:
-    """The user that the client's certificate names."""
-    name, vhost_name = choose_vhost(connection, certificate_name, certificate_name)
+def _by_certificate(entrance: Entrance, certificate_name: str) -> tuple[User, str]:
+    name, vhost_name = choose_vhost(entrance, certificate_name, certificate_name)
+    missing = f"there is no user '{name}', which the client's certificate names"
+    return _admit(entrance, name, "EXTERNAL", missing), vhost_name
+
+
+def _admit(entrance: Entrance, name: str, mechanism: str, missing: str) -> User:
     try:
-        user = connection.broker.users.admit(name, True, "EXTERNAL")
+        return admission.log_in(entrance.broker, entrance.transport, name, None, mechanism)
+    except LoopbackOnly:
+        raise _from_elsewhere(name) from None
     except LoginRefused:
-        raise Refusal(
-            reason_codes.NOT_AUTHORIZED, f"there is no user '{name}', which the client's certificate names"
-        ) from None
-    return user, check_access(connection, user, vhost_name)
+        raise Refusal(reason_codes.NOT_AUTHORIZED, missing) from None
 
 
-def choose_vhost(connection: MqttConnection, name: str, certificate_name: str | None = None) -> tuple[str, str]:
-    """The user's name, without the virtual host before it, and the virtual host; see the head of this file."""
-    by_port = _mapped(connection, PORT_MAPPING, str(connection.transport.port))
-    user_name, by_prefix = _split(connection, name)
-    default = connection.settings.default_vhost
-    if certificate_name is None:
-        return user_name, by_prefix or by_port or default
-    mapped = _mapped(connection, CERTIFICATE_MAPPING, certificate_name) or by_port
-    return (name, mapped) if mapped else (user_name, by_prefix or default)
+def _from_elsewhere(name: str) -> Refusal:
+    return Refusal(reason_codes.NOT_AUTHORIZED, f"user '{name}' may only connect from the broker's own machine")
 
 
-def _split(connection: MqttConnection, name: str) -> tuple[str, str]:
+def _split(entrance: Entrance, name: str) -> tuple[str, str]:
     """`vhost:user`, cut at the last colon; a user whose name has a colon in it is found first."""
-    if connection.settings.ignore_colons_in_username or ":" not in name or name in connection.broker.users:
+    if entrance.settings.ignore_colons_in_username or ":" not in name or name in entrance.broker.users:
         return name, ""
     vhost_name, _, user_name = name.rpartition(":")
     return user_name, vhost_name
 
 
-def _mapped(connection: MqttConnection, parameter: str, key: str) -> str:
-    mapping = connection.broker.parameters.get_global(parameter)
+def _mapped(entrance: Entrance, parameter: str, key: str) -> str:
+    mapping = entrance.broker.parameters.get_global(parameter)
     found = mapping.get(key) if isinstance(mapping, dict) else None
     return found if isinstance(found, str) else ""
-
-
-def check_access(connection: MqttConnection, user: User, vhost_name: str) -> VirtualHost:
-    """The virtual host, for this user from where it connects; Refusal says why not."""
-    broker = connection.broker
-    if user.name in broker.users.loopback_users and not is_loopback(connection.transport.peer_host):
-        raise Refusal(reason_codes.NOT_AUTHORIZED, f"user '{user.name}' may only connect from the broker's own machine")
-    vhost = broker.vhosts.get(vhost_name)
-    if vhost is None:
-        raise Refusal(reason_codes.BAD_USER_NAME_OR_PASSWORD, f"there is no virtual host '{vhost_name}'")
-    if not broker.users.may_access_vhost(user.name, vhost_name):
-        raise Refusal(
-            reason_codes.NOT_AUTHORIZED, f"user '{user.name}' has no permissions in virtual host '{vhost_name}'"
-        )
-    return vhost

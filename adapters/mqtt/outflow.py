@@ -1,13 +1,14 @@
 """Messages to the client: their packets, and for QoS 1 and 2 how many may be under way and what is sent again.
 
 `window` counts how many more messages of QoS 1 and 2 the client takes (its receive maximum).  A consumer that finds it
-used up waits in `starved`.  Messages of an earlier connection that the client wasn't done with wait in `resending` for
-their turn to be sent again, before anything new is (MQTT-4.4.0-1, MQTT-4.6.0-1).  What an earlier connection was still
-waiting for the disk with waits for it here too: its packet identifier, or its release, may not be there yet.
+used up waits among the starved.  Messages of an earlier connection that the client wasn't done with wait for their turn
+to be sent again, before anything new is (MQTT-4.4.0-1, MQTT-4.6.0-1).  What an earlier connection was still waiting for
+the disk with waits for it here too: its packet identifier, or its release, may not be there yet.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -15,16 +16,19 @@ from warren.adapters.mqtt.codec import versions
 from warren.adapters.mqtt.codec.publish import join_publish, publish_head
 from warren.adapters.mqtt.codec.short_answers import PUBREL, short_answer
 from warren.adapters.mqtt.plan import encode_delivery, plan_without_subscription, planned, with_alias
+from warren.adapters.mqtt.sessions.headers import publish_qos
 from warren.adapters.mqtt.sessions.outgoing import RELEASED_BY_CLIENT, SENT, WAITING, Outgoing
 from warren.adapters.mqtt.sessions.publishing import topic_of_message
 from warren.core.queues.dead_letter import REJECTED
 
 if TYPE_CHECKING:
-    from warren.adapters.mqtt.connection import MqttConnection
-    from warren.adapters.mqtt.consumer import MqttConsumer
+    from warren.adapters.mqtt.answers import Answers
     from warren.adapters.mqtt.plan import Plan
+    from warren.adapters.mqtt.sessions.session import MqttSession
     from warren.core.messages.message import Message
     from warren.core.queues.base import Queue
+    from warren.core.queues.classic.queue import ClassicQueue
+    from warren.core.queues.consumer import Consumer
 
 PACKET_ID_BYTES: Final = 2
 
@@ -32,159 +36,224 @@ ALIAS_BYTES: Final = 3
 """What an alias costs; topics that aren't longer save nothing by it."""
 
 
-def publish_packet(connection: MqttConnection, plan: Plan, message: Message) -> bytes:
-    """A PUBLISH of QoS 0, whose flags and properties may need making."""
-    if not message.properties.special and connection.level != versions.V5:
-        return join_publish(0, plan.topic, 0, b"", message.body)
-    return _packet_of(connection, plan, message, None, duplicate=False)
+class Outflow:
+    """To one client; its consumers (consumer.py) read and count down what is public here, message by message.
 
-
-def _packet_of(
-    connection: MqttConnection, plan: Plan, message: Message, outgoing: Outgoing | None, *, duplicate: bool
-) -> bytes:
-    """The PUBLISH, in as few bytes as the client's topic aliases allow.
-
-    What is sent again has a plan that nobody keeps, so it is given no alias.
+    window: messages of QoS 1 and 2 that the client takes now.  window_max: when it has none.  packet_bytes_max: the
+    longest packet that it takes, in bytes.  sent_count: PUBLISH packets so far.  ended: nothing is sent any more.
     """
-    broker = connection.broker
-    flags, properties = encode_delivery(
-        plan,
-        message,
-        outgoing,
-        names=connection.world.names,
-        level=connection.level,
-        duplicate=duplicate,
-        now_ms=broker.now_ms,
+
+    __slots__ = (
+        "_alias_max",
+        "_aliases_given",
+        "_resending",
+        "_starved",
+        "answers",
+        "ended",
+        "level",
+        "outbox",
+        "packet_bytes_max",
+        "sent_count",
+        "session",
+        "window",
+        "window_max",
+        "world",
     )
-    packet_id = outgoing.packet_id if outgoing is not None else 0
-    if connection.alias_max and connection.level == versions.V5:
-        if plan.alias:
-            return join_publish(flags, b"", packet_id, with_alias(properties, plan.alias), message.body)
-        if connection.aliases_given < connection.alias_max and len(plan.topic) > ALIAS_BYTES and not duplicate:
-            alias = connection.aliases_given + 1
-            packet = join_publish(flags, plan.topic, packet_id, with_alias(properties, alias), message.body)
-            if len(packet) <= connection.packet_bytes_max:
-                connection.aliases_given = plan.alias = alias
-                return packet
-    return join_publish(flags, plan.topic, packet_id, properties, message.body)
 
+    def __init__(self, session: MqttSession, answers: Answers) -> None:
+        agreed = answers.agreed
+        self.session = session
+        self.answers = answers
+        self.outbox = answers.outbox
+        self.world = answers.world
+        self.level = agreed.level
+        self.packet_bytes_max = agreed.packet_bytes_max
+        self.window = self.window_max = agreed.in_flight_max
+        self.sent_count = 0
+        self.ended = False
+        self._alias_max = agreed.alias_max if agreed.level == versions.V5 else 0
+        self._aliases_given = 0
+        self._starved: list[Consumer] | None = None
+        self._resending: deque[Outgoing] | None = None
 
-def is_too_large(connection: MqttConnection, plan: Plan, message: Message) -> bool:
-    """True for a message that the client doesn't take, whatever its QoS (MQTT-3.1.2-24)."""
-    broker = connection.broker
-    _, properties = encode_delivery(
-        plan,
-        message,
-        None,
-        names=connection.world.names,
-        level=connection.level,
-        duplicate=False,
-        now_ms=broker.now_ms,
-    )
-    topic = b"" if plan.alias else plan.topic
-    if plan.alias:
-        properties = with_alias(properties, plan.alias)
-    room = connection.packet_bytes_max - PACKET_ID_BYTES
-    return len(publish_head(0, topic, 0, properties, message.body_size)) + message.body_size > room
+    # The window
 
+    def window_opened(self) -> None:
+        """The client is done with one message: it takes one more."""
+        if self.window < self.window_max:
+            self.window += 1
+        if self._resending:
+            self._resend()
+        if self._starved and self.window > 0:
+            starved = self._starved
+            self._starved = None
+            for consumer in starved:
+                consumer.resume()
 
-def give_up(connection: MqttConnection, queue: Queue, message: Message) -> None:
-    """A message is too large for the client: it is as if it had been sent (MQTT-3.1.2-25), but dead letters are kept.
+    def starve(self, consumer: Consumer) -> None:
+        """The client takes nothing more for now: `consumer` waits for that."""
+        if self._starved is None:
+            self._starved = []
+        if consumer not in self._starved:
+            self._starved.append(consumer)
 
-    One that comes back to a queue for the same reason goes for good.
-    """
-    connection.world.dropped += 1
-    deaths = (message.properties.headers or {}).get("x-death")
-    for death in deaths if isinstance(deaths, list) else ():
-        if isinstance(death, dict) and death.get("queue") == queue.name and death.get("reason") == REJECTED:
-            queue.acknowledge(message)
+    # Sending
+
+    def send_new(self, message: Message, queue: ClassicQueue, source: str, plan: Plan, redelivered: bool) -> None:
+        """Send a message of QoS 1 or 2 that its queue has just delivered; if need be, once its identifier is on disk.
+
+        source: see Outgoing.  redelivered: it may have been sent to somebody before.
+        """
+        if self.packet_bytes_max != versions.PACKET_BYTES_MAX and self._is_too_large(plan, message):
+            self.give_up(queue, message)
             return
-    queue.discard(message)
+        outgoing = self.session.send(message, queue, min(publish_qos(message.properties), plan.qos), source)
+        self.window -= 1
+        if outgoing.state == WAITING:
+            self.answers.after_flush.call(partial(self._send_waiting, outgoing, plan))
+        elif not self._send(outgoing, plan, duplicate=redelivered):
+            self.window += 1
 
+    def unacknowledged_packet(self, plan: Plan, message: Message) -> bytes:
+        """A PUBLISH of QoS 0, whose flags and properties may need making."""
+        if not message.properties.special and self.level != versions.V5:
+            return join_publish(0, plan.topic, 0, b"", message.body)
+        return self._packet(plan, message, None, duplicate=False)
 
-def send_outgoing(connection: MqttConnection, outgoing: Outgoing, plan: Plan, *, duplicate: bool) -> bool:
-    """Send a message of QoS 1 or 2; False when it turns out to be too large, and is done with."""
-    message = outgoing.message
-    if message is None:
+    def give_up(self, queue: Queue, message: Message) -> None:
+        """A message is too large for the client: as if it had been sent (MQTT-3.1.2-25), but dead letters are kept.
+
+        One that comes back to a queue for the same reason goes for good.
+        """
+        self.world.dropped += 1
+        deaths = (message.properties.headers or {}).get("x-death")
+        for death in deaths if isinstance(deaths, list) else ():
+            if isinstance(death, dict) and death.get("queue") == queue.name and death.get("reason") == REJECTED:
+                queue.acknowledge(message)
+                return
+        queue.discard(message)
+
+    @property
+    def gives_aliases(self) -> bool:
+        """True when topics may travel as aliases, so that no packet can go on as it came."""
+        return self._alias_max > 0
+
+    @property
+    def has_aliases_left(self) -> bool:
+        """True when a further topic can be given an alias."""
+        return self._aliases_given < self._alias_max
+
+    def _is_too_large(self, plan: Plan, message: Message) -> bool:
+        """True for a message that the client doesn't take, whatever its QoS (MQTT-3.1.2-24)."""
+        _, properties = self._encoded(plan, message, None, duplicate=False)
+        topic = b"" if plan.alias else plan.topic
+        if plan.alias:
+            properties = with_alias(properties, plan.alias)
+        room = self.packet_bytes_max - PACKET_ID_BYTES
+        return len(publish_head(0, topic, 0, properties, message.body_size)) + message.body_size > room
+
+    def _send(self, outgoing: Outgoing, plan: Plan, *, duplicate: bool) -> bool:
+        """Send a message of QoS 1 or 2; False when it turns out to be too large, and is done with."""
+        message = outgoing.message
+        if message is None:
+            return True
+        outgoing.state = SENT
+        packet = self._packet(plan, message, outgoing, duplicate=duplicate)
+        if len(packet) > self.packet_bytes_max:
+            if outgoing.queue is not None:
+                self.give_up(outgoing.queue, message)
+                outgoing.queue = None
+            self.session.acknowledge(outgoing.packet_id)
+            return False
+        self.outbox.write(packet)
+        self.sent_count += 1
         return True
-    outgoing.state = SENT
-    packet = _packet_of(connection, plan, message, outgoing, duplicate=duplicate)
-    if len(packet) > connection.packet_bytes_max:
-        if outgoing.queue is not None:
-            give_up(connection, outgoing.queue, message)
-            outgoing.queue = None
-        connection.session.acknowledge(outgoing.packet_id)
-        return False
-    connection.outbox.write(packet)
-    connection.sent_count += 1
-    return True
 
+    def _send_waiting(self, outgoing: Outgoing, plan: Plan) -> None:
+        """Its packet identifier is on disk: send it, if it still is to be sent."""
+        if self._is_due(outgoing) and not self._send(outgoing, plan, duplicate=False):
+            self.window_opened()
 
-def send_waiting(connection: MqttConnection, outgoing: Outgoing, plan: Plan) -> None:
-    """Its packet identifier is on disk: send it, if it still is to be sent."""
-    if _is_due(connection, outgoing) and not send_outgoing(connection, outgoing, plan, duplicate=False):
-        window_opened(connection)
+    def _is_due(self, outgoing: Outgoing) -> bool:
+        return not self.ended and self.session.outgoing.get(outgoing.packet_id) is outgoing
 
+    # Sending again
 
-def _is_due(connection: MqttConnection, outgoing: Outgoing) -> bool:
-    return not connection.closed and connection.session.outgoing.get(outgoing.packet_id) is outgoing
+    def resend(self) -> None:
+        """Send again what an earlier connection left, in the order of the first time, as far as the client takes it."""
+        self._resending = deque(self.session.outgoing.values()) or None
+        self._resend()
 
+    def _resend(self) -> None:
+        resending, session, answers = self._resending, self.session, self.answers
+        while resending and self.window > 0:
+            outgoing = resending.popleft()
+            if session.outgoing.get(outgoing.packet_id) is not outgoing:
+                continue
+            self.window -= 1
+            session.count(outgoing)
+            if outgoing.state == RELEASED_BY_CLIENT:
+                answers.send_in_order(short_answer(PUBREL, outgoing.packet_id), stored=session.stores)
+            elif outgoing.state == WAITING:
+                answers.after_flush.call(partial(self._send_waiting_again, outgoing))
+            elif not self._send_again(outgoing, duplicate=True):
+                self.window += 1
+        if not resending:
+            self._resending = None
 
-def window_opened(connection: MqttConnection) -> None:
-    """The client is done with one message: it takes one more."""
-    if connection.window < connection.window_max:
-        connection.window += 1
-    if connection.resending:
-        resend(connection)
-    if connection.starved and connection.window > 0:
-        starved = connection.starved
-        connection.starved = None
-        for consumer in starved:
-            consumer.resume()
+    def _send_waiting_again(self, outgoing: Outgoing) -> None:
+        if self._is_due(outgoing) and not self._send_again(outgoing, duplicate=False):
+            self.window_opened()
 
+    def _send_again(self, outgoing: Outgoing, *, duplicate: bool) -> bool:
+        session, message = self.session, outgoing.message
+        if message is None:
+            return True
+        subscription = session.subscriptions.get(outgoing.source) if outgoing.source else None
+        topic = topic_of_message(self.world.names, message)
+        plan = planned(session, subscription, topic)
+        if plan.qos < 0:
+            plan = plan_without_subscription(topic)
+        return self._send(outgoing, plan, duplicate=duplicate)
 
-def starve(connection: MqttConnection, consumer: MqttConsumer) -> None:
-    """The client takes nothing more for now: `consumer` waits for that."""
-    if connection.starved is None:
-        connection.starved = []
-    if consumer not in connection.starved:
-        connection.starved.append(consumer)
+    # Packets
 
+    def _packet(self, plan: Plan, message: Message, outgoing: Outgoing | None, *, duplicate: bool) -> bytes:
+        """The PUBLISH, in as few bytes as the client's topic aliases allow.
 
-def resend(connection: MqttConnection) -> None:
-    """Go on with what an earlier connection left, in the order of the first time, as far as the client takes it."""
-    resending = connection.resending
-    session = connection.session
-    while resending and connection.window > 0:
-        outgoing = resending.popleft()
-        if session.outgoing.get(outgoing.packet_id) is not outgoing:
-            continue
-        connection.window -= 1
-        session.count(outgoing)
-        if outgoing.state == RELEASED_BY_CLIENT:
-            packet = short_answer(PUBREL, outgoing.packet_id)
-            connection.world.answers_sent += 1
-            connection.after_flush.send(packet, stored=session.stores)
-        elif outgoing.state == WAITING:
-            connection.after_flush.call(partial(_send_waiting_again, connection, outgoing))
-        elif not _send_again(connection, outgoing, duplicate=True):
-            connection.window += 1
-    if not resending:
-        connection.resending = None
+        What is sent again has a plan that nobody keeps, so it is given no alias.
+        """
+        flags, properties = self._encoded(plan, message, outgoing, duplicate=duplicate)
+        packet_id = outgoing.packet_id if outgoing is not None else 0
+        if self._alias_max:
+            if plan.alias:
+                return join_publish(flags, b"", packet_id, with_alias(properties, plan.alias), message.body)
+            if self._aliases_given < self._alias_max and len(plan.topic) > ALIAS_BYTES and not duplicate:
+                alias = self._aliases_given + 1
+                packet = join_publish(flags, plan.topic, packet_id, with_alias(properties, alias), message.body)
+                if len(packet) <= self.packet_bytes_max:
+                    self._aliases_given = plan.alias = alias
+                    return packet
+        return join_publish(flags, plan.topic, packet_id, properties, message.body)
 
+    def _encoded(
+        self, plan: Plan, message: Message, outgoing: Outgoing | None, *, duplicate: bool
+    ) -> tuple[int, bytes]:
+        world = self.world
+        return encode_delivery(
+            plan,
+            message,
+            outgoing,
+            names=world.names,
+            level=self.level,
+            duplicate=duplicate,
+            now_ms=world.broker.now_ms,
+        )
 
-def _send_waiting_again(connection: MqttConnection, outgoing: Outgoing) -> None:
-    if _is_due(connection, outgoing) and not _send_again(connection, outgoing, duplicate=False):
-        window_opened(connection)
-
-
-def _send_again(connection: MqttConnection, outgoing: Outgoing, *, duplicate: bool) -> bool:
-    session, message = connection.session, outgoing.message
-    if message is None:
-        return True
-    subscription = session.subscriptions.get(outgoing.source) if outgoing.source else None
-    topic = topic_of_message(connection.world.names, message)
-    plan = planned(session, subscription, topic)
-    if plan.qos < 0:
-        plan = plan_without_subscription(topic)
-    return send_outgoing(connection, outgoing, plan, duplicate=duplicate)
+    def end(self) -> None:
+        """The connection ends: nobody waits any more."""
+        self.ended = True
+        self.window = 0
+        self._starved = self._resending = None
+        self.world.publish_sent += self.sent_count
+        self.sent_count = 0

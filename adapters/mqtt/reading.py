@@ -1,15 +1,23 @@
 """From a read's bytes to handled packets.
 
-`parse` is one loop over the packets of a read.  It knows by heart a PUBLISH of QoS 0 or 1, without properties or flags,
-to a topic that this connection published to before (known_topics.py), and a PUBACK of four bytes.  Everything else goes
-through the codec and `_packet`, which is also where every error comes from.
+`parse` first sees to the login, packet by packet, and then is one loop over the packets of a read.  The loop knows by
+heart a PUBLISH of QoS 0 or 1, without properties or flags, to a topic that this client published to before (inflow.py),
+and a PUBACK of four bytes.  Everything else goes through the codec and `_packet`, which is also where every error comes
+from.
+
+    PUBLISH   30 or 32, length, topic length (2), topic, [32: packet identifier (2)], [MQTT 5: property length], payload
+    PUBACK    40 02, packet identifier (2)
+
+30 is a PUBLISH of QoS 0, 32 of QoS 1, neither a duplicate nor to be retained (3.3.1).  The length counts what follows
+it, in one byte to 7F, in two to FF 7F with the low seven bits first (1.5.5).  Longer ones take the codec's way, and so
+does what has properties: their length is more than 0.  The loop has these bytes as numbers, for no name's look-up.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from warren.adapters.mqtt import connecting, subscribing
+from warren.adapters.mqtt import subscribing
 from warren.adapters.mqtt.acknowledging import acknowledged, completed, received, released
 from warren.adapters.mqtt.codec import reason_codes, versions
 from warren.adapters.mqtt.codec.decode import decode
@@ -31,38 +39,45 @@ from warren.adapters.mqtt.codec.packets import (
 from warren.adapters.mqtt.codec.publish import peek_publish
 from warren.adapters.mqtt.codec.sender import check_from_client
 from warren.adapters.mqtt.codec.short_answers import PUBACK, peek_short_answer, short_answer
-from warren.adapters.mqtt.ending import disconnected
-from warren.adapters.mqtt.holding_back import hold, holds
-from warren.adapters.mqtt.known_topics import known_topics_now
+from warren.adapters.mqtt.holding_back import packet_end
+from warren.adapters.mqtt.inflow import NOTHING_KNOWN
 from warren.adapters.mqtt.plan import FRAMED_FOR_LEVEL
-from warren.adapters.mqtt.publishing import check_receive_maximum, publish
+from warren.adapters.mqtt.publishing import publish
 from warren.adapters.mqtt.sessions.publishing import PERSISTENT
 from warren.adapters.mqtt.settings import PACKET_BYTES_MAX_BEFORE_LOGIN
 from warren.core.messages.message import Message
 from warren.core.messages.properties import EMPTY
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from warren.adapters.mqtt.connection import MqttConnection
+    from warren.adapters.mqtt.running import Running
+    from warren.core.routing.known_routes import KnownRoute
 
 
 def parse(connection: MqttConnection, data: bytes) -> int:
     """Handle all packets that are whole; the position of what is left."""
-    end = len(data)
     position = 0
-    if connection.level == versions.UNKNOWN:
-        position = _first(connection, data)
-        if connection.level == versions.UNKNOWN:
+    running = connection.running
+    if running is None:
+        position = _log_in(connection, data)
+        running = connection.running
+        if running is None:
             return position
+    end = len(data)
     broker = connection.broker
-    level = connection.level
+    agreed = connection.answers.agreed
+    level = agreed.level
     packet_max = connection.settings.packet_bytes_max
     plain_framed = FRAMED_FOR_LEVEL + max(level, versions.V3_1_1)
     is_v5 = level == versions.V5
     start = position
-    taken = answered = acknowledgements = other_bytes = 0
-    others = 1 if position else 0
-    running = connection.client is not None
-    known_topics = known_topics_now(connection)
+    taken = answered = acknowledgements = others = other_bytes = 0
+    outflow, inflow = running.outflow, running.inflow
+    inbound = running.session.inbound
+    after_flush = running.answers.after_flush
+    known_topics = _known_topics(running)
     unread = connection.unread
     while position < end and not connection.closed and not unread.suspended:
         first = data[position]
@@ -100,9 +115,9 @@ def parse(connection: MqttConnection, data: bytes) -> int:
                         taken += 1
                         continue
                     packet_id = data[topic_end] << 8 | data[topic_end + 1]
-                    if packet_id and (not is_v5 or (known.routed and packet_id not in connection.session.inbound)):
+                    if packet_id and (not is_v5 or (known.routed and packet_id not in inbound)):
                         if is_v5:
-                            check_receive_maximum(connection)
+                            inflow.check_receive_maximum()
                         broker.sequence = sequence = broker.sequence + 1
                         message = Message(
                             sequence, known.address, PERSISTENT, data[body:stop], 0, stop - body, 0, broker.now_ms
@@ -111,29 +126,28 @@ def parse(connection: MqttConnection, data: bytes) -> int:
                             queue.append(message)
                         if known.store_ids:
                             broker.store.append(message, known.store_ids)
-                            connection.after_flush.send(short_answer(PUBACK, packet_id), stored=True)
+                            after_flush.send(short_answer(PUBACK, packet_id), stored=True)
                         else:
-                            connection.after_flush.send(short_answer(PUBACK, packet_id), stored=False)
+                            after_flush.send(short_answer(PUBACK, packet_id), stored=False)
                         position = stop
                         answered += 1
                         continue
-        elif first == PUBACK and running:
+        elif first == PUBACK:
             packet_id = peek_short_answer(data, position, end)
             if packet_id:
-                acknowledged(connection, packet_id, 0)
+                acknowledged(outflow, packet_id, 0)
                 acknowledgements += 1
                 position += 4
                 continue
-        next_position = _next(connection, data, position, end)
+        next_position = _next(connection, running, data, position, end)
         if next_position < 0:
             break
         others += 1
         if first >> 4 != versions.PUBLISH:
             other_bytes += next_position - position
         position = next_position
-        running = connection.client is not None
-        known_topics = known_topics_now(connection)
-    world = connection.world
+        known_topics = _known_topics(running)
+    world = running.answers.world
     world.packets_received += taken + answered + acknowledgements + others
     world.publish_received += taken + answered
     world.answers_sent += answered
@@ -141,71 +155,90 @@ def parse(connection: MqttConnection, data: bytes) -> int:
     return position
 
 
-def _first(connection: MqttConnection, data: bytes) -> int:
-    """The CONNECT that has to come first."""
-    found = decode(data, 0, len(data), versions.UNKNOWN, PACKET_BYTES_MAX_BEFORE_LOGIN)
-    if found is None:
-        return 0
-    packet, position = found
-    if not isinstance(packet, Connect):
-        raise ProtocolViolation(reason_codes.PROTOCOL_ERROR, "MQTT-3.1.0-1", "the first packet is no CONNECT")
-    connection.level = packet.level
-    connecting.connect(connection, packet)
+def _log_in(connection: MqttConnection, data: bytes) -> int:
+    """Handle packets until the client is logged in; where the next one begins."""
+    position = count = 0
+    while position < len(data) and connection.running is None and not connection.closed:
+        level = connection.answers.agreed.level
+        if level != versions.UNKNOWN and data[position] >> 4 == versions.PUBLISH:
+            raise ProtocolViolation(reason_codes.PROTOCOL_ERROR, "4.12", "a PUBLISH before the login is through")
+        found = decode(data, position, len(data), level, PACKET_BYTES_MAX_BEFORE_LOGIN)
+        if found is None:
+            break
+        packet, position = found
+        count += 1
+        if level == versions.UNKNOWN:
+            if not isinstance(packet, Connect):
+                raise ProtocolViolation(reason_codes.PROTOCOL_ERROR, "MQTT-3.1.0-1", "the first packet is no CONNECT")
+            connection.connect(packet)
+            continue
+        check_from_client(packet, level)
+        if isinstance(packet, Auth):
+            connection.authenticate(packet)
+        elif isinstance(packet, Disconnect):
+            connection.take_leave(packet)
+        else:
+            raise ProtocolViolation(
+                reason_codes.PROTOCOL_ERROR, "MQTT-3.1.2-30", "the login isn't through: only AUTH is allowed"
+            )
+    connection.answers.world.packets_received += count
     return position
 
 
-def _next(connection: MqttConnection, data: bytes, position: int, end: int) -> int:
+def _known_topics(running: Running) -> Mapping[bytes, KnownRoute]:
+    """The remembered topics; none while publishing has to wait."""
+    return NOTHING_KNOWN if running.held.active else running.inflow.known_now()
+
+
+def _next(connection: MqttConnection, running: Running, data: bytes, position: int, end: int) -> int:
     """Handle the packet at `position`; where the next one begins, -1 when it isn't all there."""
     kind = data[position] >> 4
-    packet_max = (
-        connection.settings.packet_bytes_max if connection.client is not None else PACKET_BYTES_MAX_BEFORE_LOGIN
-    )
-    if connection.client is not None and holds(connection, kind):
-        return hold(connection, data, position, end)
+    level = connection.answers.agreed.level
+    settings = connection.settings
+    if running.held.wants(kind):
+        stop = packet_end(data, position, end, level, settings.packet_bytes_max)
+        if stop > 0:
+            running.held.add(data[position:stop])
+        return stop
     if kind == versions.PUBLISH:
-        if connection.client is None:
-            raise ProtocolViolation(reason_codes.PROTOCOL_ERROR, "4.12", "a PUBLISH before the login is through")
-        peeked = peek_publish(data, position, end, connection.level, packet_max)
+        peeked = peek_publish(data, position, end, level, settings.packet_bytes_max)
         if peeked is None:
             return -1
-        flags, topic, packet_id, properties, payload_at, packet_end = peeked
-        connection.world.publish_received += 1
-        publish(connection, flags, topic, packet_id, properties, data[payload_at:packet_end])
-        return packet_end
-    found = decode(data, position, end, connection.level, packet_max)
+        flags, topic, packet_id, properties, payload_at, stop = peeked
+        running.answers.world.publish_received += 1
+        payload = data[payload_at:stop]
+        ends = settings.disconnect_on_unauthorized
+        publish(running.inflow, flags, topic, packet_id, properties, payload, refusal_ends=ends)
+        return stop
+    found = decode(data, position, end, level, settings.packet_bytes_max)
     if found is None:
         return -1
-    _packet(connection, found[0])
+    packet = found[0]
+    check_from_client(packet, level)
+    if isinstance(packet, Disconnect):
+        connection.take_leave(packet)
+    else:
+        _packet(running, packet, hide_refusals=settings.hide_refusals)
     return found[1]
 
 
-def _packet(connection: MqttConnection, packet: Packet) -> None:
-    """Handle any packet but PUBLISH."""
-    check_from_client(packet, connection.level)
-    if isinstance(packet, Auth):
-        connecting.authenticate_further(connection, packet)
-        return
-    if isinstance(packet, Disconnect):
-        disconnected(connection, packet)
-        return
-    if connection.client is None:
-        raise ProtocolViolation(
-            reason_codes.PROTOCOL_ERROR, "MQTT-3.1.2-30", "the login isn't through: only AUTH is allowed"
-        )
+def _packet(running: Running, packet: Packet, *, hide_refusals: bool) -> None:
+    """Handle any packet but PUBLISH and DISCONNECT."""
     if isinstance(packet, PubAck):
-        acknowledged(connection, packet.packet_id, packet.reason_code)
+        acknowledged(running.outflow, packet.packet_id, packet.reason_code)
     elif isinstance(packet, PubRec):
-        received(connection, packet)
+        received(running.outflow, packet)
     elif isinstance(packet, PubRel):
-        released(connection, packet)
+        released(running.inflow, packet)
     elif isinstance(packet, PubComp):
-        completed(connection, packet)
+        completed(running.outflow, packet)
     elif isinstance(packet, PingReq):
-        connection.outbox.write(PINGRESP)
-        connection.world.answers_sent += 1
+        running.answers.write(PINGRESP)
     elif isinstance(packet, Subscribe):
-        subscribing.subscribe(connection, packet)
+        subscribing.subscribe(running.subscriptions, running.answers, packet, hide_refusals=hide_refusals)
     elif isinstance(packet, Unsubscribe):
-        subscribing.unsubscribe(connection, packet)
+        subscribing.unsubscribe(running.subscriptions, running.answers, packet)
+    elif isinstance(packet, Auth):
+        running.authenticate(packet)
     else:
         raise ProtocolViolation(reason_codes.PROTOCOL_ERROR, "MQTT-3.1.0-2", "a second CONNECT")

@@ -11,6 +11,9 @@ PACKET_BYTES_MAX_BEFORE_LOGIN: Final = 64 * 1024
 KEEP_ALIVE_MAX_S: Final = 65_535
 """What the field can hold: no cap."""
 
+KNOWN_TOPIC_BYTES_MAX: Final = 256
+"""Longer topics than a routing key can hold are rare, and take memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class MqttSettings:
@@ -25,7 +28,8 @@ class MqttSettings:
     receive_maximum: messages of QoS 1 and 2 that an MQTT 5 client may have under way.  in_flight_max: the same in the
     other direction, if the client doesn't ask for less.  topic_alias_max: in either direction.
     disconnect_on_unauthorized: who publishes without permission and can't be told is disconnected.
-    hide_refusals: SUBACK says 0x80, unspecified error, for every refused subscription.
+    hide_refusals: SUBACK says 0x80, unspecified error, for every refused subscription.  known_topic_bytes_max: topics
+    that are longer aren't remembered from one message to the next; below 0, none are.
     """
 
     packet_bytes_max: int = 16 * 1024 * 1024
@@ -44,3 +48,4 @@ class MqttSettings:
     topic_alias_max: int = 16
     disconnect_on_unauthorized: bool = True
     hide_refusals: bool = False
+    known_topic_bytes_max: int = KNOWN_TOPIC_BYTES_MAX

@@ -29,6 +29,8 @@ from warren.adapters.mqtt.codec.packets import (
 )
 from warren.adapters.mqtt.codec.properties import Properties
 from warren.adapters.mqtt.connection import MqttConnection
+from warren.adapters.mqtt.running import Running
+from warren.adapters.mqtt.sessions.session import MqttSession
 from warren.adapters.mqtt.settings import MqttSettings
 
 Kind = TypeVar("Kind", bound=Packet)
@@ -52,6 +54,20 @@ class MqttClient:
         self.transport.outbox = self.connection.outbox
         self._unread = b""
         self._packet_id = 0
+        self._session: MqttSession | None = None
+
+    @property
+    def running(self) -> Running:
+        """What the broker has of the client while that is logged in."""
+        running = self.connection.running
+        assert running is not None, "not logged in"
+        return running
+
+    @property
+    def session(self) -> MqttSession:
+        """The session of the last login, also once the connection has ended."""
+        assert self._session is not None, "never logged in"
+        return self._session
 
     @property
     def closed(self) -> bool:
@@ -70,6 +86,8 @@ class MqttClient:
             pieces = [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True)]
         for piece in pieces:
             self.transport.receive(piece)
+            if self.connection.running is not None:
+                self._session = self.connection.running.session
         self.simulated.settle()
         return self.packets()
 

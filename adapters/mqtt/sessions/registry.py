@@ -25,6 +25,7 @@ from warren.core.messages.field_table import EMPTY_TABLE_RAW, encode_table
 from warren.core.queues.registry import register
 
 if TYPE_CHECKING:
+    from warren.adapters.mqtt.sessions.holder import Holder
     from warren.adapters.mqtt.sessions.world import MqttWorld
     from warren.core.clients.client import Client
     from warren.core.queues.classic.queue import ClassicQueue
@@ -82,6 +83,22 @@ class MqttSessions:
             return session, True
         session = self.sessions[client_id] = MqttSession(self, client_id, expiry_s)
         return session, False
+
+    def attach(self, holder: Holder, client_id: str, *, clean_start: bool, expiry_s: int) -> tuple[MqttSession, bool]:
+        """Give a client that connects its session, and say whether it was there.
+
+        Whoever held it is told first, and a will that waits is published or cancelled, as its session ends or goes on
+        (MQTT 5 3.1.3.2.2).
+        """
+        if clean_start:
+            found = self.sessions.get(client_id)
+            if found is not None and found.holder is not None:
+                found.holder.taken_over()
+            self.wills.session_ended(client_id)
+        session, is_present = self.open(client_id, clean_start=clean_start, expiry_s=expiry_s)
+        self.wills.cancel(client_id)
+        session.attach(holder, expiry_s)
+        return session, is_present
 
     def attached(self) -> None:
         """One client more is connected."""

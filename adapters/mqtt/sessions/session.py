@@ -51,7 +51,8 @@ EXPIRY_NEVER: Final = 0xFFFF_FFFF
 class MqttSession:
     """See the head of this file; made by the registry.
 
-    expiry_s: how long it outlives its connection.  stored: it is on disk.  sent_number: of the last message of QoS 1 or
+    expiry_s: how long it outlives its connection.  no_local_count: subscriptions that want none of its own messages.
+    stored: it is on disk.  sent_number: of the last message of QoS 1 or
     2 that was sent.  inbound: packet identifiers of QoS 2
     messages that came and weren't released, with their records.
     """
@@ -68,6 +69,7 @@ class MqttSession:
         "expiry_s",
         "holder",
         "inbound",
+        "no_local_count",
         "outgoing",
         "queue",
         "registry",
@@ -86,6 +88,7 @@ class MqttSession:
         self.detached_at_ms: int | None = None
         self.queue: ClassicQueue | None = None
         self.subscriptions: dict[str, MqttSubscription] = {}
+        self.no_local_count = 0
         self.outgoing: dict[int, Outgoing] = {}
         self.inbound: dict[int, Message | None] = {}
         self._trie: TopicTrie[MqttSubscription] | None = None
@@ -114,6 +117,7 @@ class MqttSession:
         elif subscription.queue_name:
             self.registry.vhost.queue(subscription.queue_name)
         self.subscriptions[subscription.filter] = subscription
+        self.no_local_count += subscription.no_local - (before is not None and before.no_local)
         self.registry.subscription_changed(subscription, before)
         self.save()
         return before is None
@@ -123,6 +127,7 @@ class MqttSession:
         subscription = self.subscriptions.pop(filter, None)
         if subscription is None:
             return None
+        self.no_local_count -= subscription.no_local
         if subscription.is_own:
             if self._trie is not None:
                 self._trie.remove(subscription.words, subscription)
@@ -379,6 +384,7 @@ class MqttSession:
         self.registry.records.update({number: self for number in self.numbers if number})
         for subscription in subscriptions:
             self.subscriptions[subscription.filter] = subscription
+            self.no_local_count += subscription.no_local
             if subscription.is_own:
                 self._match_also(subscription, None)
 

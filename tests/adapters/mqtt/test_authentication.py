@@ -52,7 +52,7 @@ def logged_in(simulated: SimulatedBroker) -> MqttClient:
 def test_logging_in(simulated: SimulatedBroker) -> None:
     made = logged_in(simulated)
     assert only(SubAck, made.subscribe("t")).reason_codes == (0,)
-    assert made.connection.logged_in.user.name == "guest"
+    assert made.running.client.user.name == "guest"
 
 
 @pytest.mark.parametrize(("user", "password"), [("guest", b"wrong"), ("nobody", b"guest"), ("guest", b"")])

@@ -207,7 +207,7 @@ def test_takeover_while_messages_are_on_their_way(client: Connected) -> None:
         (each.packet_id, each.payload, True) for each in sent
     ]
     first.transport.receive(b"\x50\x02\x00\x01")
-    assert len(second.connection.session.outgoing) == 5, "the connection that lost its session acts on it no more"
+    assert len(second.session.outgoing) == 5, "the connection that lost its session acts on it no more"
 
 
 def test_a_session_that_loses_its_queue_ends_the_delay(client: Connected) -> None:

@@ -74,7 +74,7 @@ def test_a_packet_identifier_is_used_only_once_it_is_on_disk(durable: SimulatedB
     durable.commits_by_itself = False
     publisher.publish("t", b"x", 2, packet_id=1)
     durable.settle()
-    assert subscriber.connection.session.outgoing
+    assert subscriber.session.outgoing
     subscriber.lose()
     subscriber = connect(durable, "s", level)
     assert subscriber.after_connack == [], "PUBLISH before its packet identifier is on disk"

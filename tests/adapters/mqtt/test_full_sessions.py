@@ -79,7 +79,7 @@ def test_it_takes_messages_again_when_some_have_gone(small: SimulatedBroker) -> 
     back.connect("away", clean_start=False, session_expiry_interval=1000, receive_maximum=1)
     for _ in range(2):
         back.messages()
-        (packet_id,) = back.connection.session.outgoing
+        (packet_id,) = back.session.outgoing
         back.send(PubAck(packet_id))
     for _ in range(2):
         assert only(PubAck, publisher.publish("t", b"taken", 1)).reason_code == 0

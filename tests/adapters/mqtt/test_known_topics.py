@@ -8,11 +8,10 @@ import pytest
 
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient
-from warren.adapters.mqtt import known_topics
 from warren.adapters.mqtt.codec import versions
 from warren.adapters.mqtt.codec.encode import encode
 from warren.adapters.mqtt.codec.packets import Packet, PingReq, PubAck, PubComp, Publish, PubRec, PubRel
-from warren.adapters.mqtt.settings import MqttSettings
+from warren.adapters.mqtt.settings import KNOWN_TOPIC_BYTES_MAX, MqttSettings
 from warren.core.policies.policy import POLICY, make_policy
 
 TOPICS = ("a", "a/b", "b", "nobody/listens", "$x", "a.b", "x" * 130)
@@ -33,7 +32,10 @@ def answers(packets: list[Packet]) -> list[Packet]:
 class Dialogue:
     """One publisher that does random things, and subscribers of each version; all from a seed."""
 
-    def __init__(self, seed: int, level: int) -> None:
+    def __init__(self, seed: int, level: int, known_topic_bytes_max: int) -> None:
+        self._settings = MqttSettings(
+            receive_maximum=8, packet_bytes_max=16_400, known_topic_bytes_max=known_topic_bytes_max
+        )
         self.chance = random.Random(f"{seed} {level}")
         self.simulated = SimulatedBroker()
         self._level = level
@@ -50,8 +52,7 @@ class Dialogue:
     def come_back(self) -> None:
         """A new connection of the publisher, whose last one was closed for what it did."""
         self.simulated.broker.alarms.set("memory", False)
-        settings = MqttSettings(receive_maximum=8, packet_bytes_max=16_400)
-        self.publisher = MqttClient(self.simulated, self._level, settings)
+        self.publisher = MqttClient(self.simulated, self._level, self._settings)
         self.publisher.connect("publisher")
 
     def step(self) -> None:
@@ -113,8 +114,8 @@ class Dialogue:
         self.simulated.settle()
 
 
-def run(seed: int, level: int) -> list[bytes]:
-    dialogue = Dialogue(seed, level)
+def run(seed: int, level: int, known_topic_bytes_max: int = KNOWN_TOPIC_BYTES_MAX) -> list[bytes]:
+    dialogue = Dialogue(seed, level, known_topic_bytes_max)
     for _ in range(60):
         dialogue.step()
         if dialogue.publisher.closed:
@@ -125,29 +126,38 @@ def run(seed: int, level: int) -> list[bytes]:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_with_and_without(seed: int, level: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_and_without(seed: int, level: int) -> None:
     fast = run(seed, level)
-    monkeypatch.setattr(known_topics, "KNOWN_TOPIC_BYTES_MAX", -1)
-    slow = run(seed, level)
+    slow = run(seed, level, known_topic_bytes_max=-1)
     assert len(fast) == len(slow)
     for number, (one, other) in enumerate(zip(fast, slow, strict=True)):
         assert one == other, f"what was heard as number {number}"
 
 
-def test_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    taken: list[bytes] = []
-    remember = known_topics.remember
-
-    def note(connection: object, raw_topic: bytes, route: object) -> None:
-        taken.append(raw_topic)
-        remember(connection, raw_topic, route)  # type: ignore[arg-type]
-
-    monkeypatch.setattr("warren.adapters.mqtt.publishing.remember", note)
+def test_it_is_taken() -> None:
     simulated = SimulatedBroker()
     made = MqttClient(simulated)
     made.connect("c")
     made.subscribe("t", qos=1)
-    for number in range(10):
-        made.publish("t", b"%d" % number, number % 2)
-    assert taken == [b"t"], "the second and all later ones take the fast path"
+    assert not made.running.inflow.known_now()
+    answered = made.publish("t", b"0")
+    remembered = made.running.inflow.known_now()[b"t"]
+    for number in range(1, 10):
+        answered += made.publish("t", b"%d" % number, number % 2)
+    assert list(made.running.inflow.known_now()) == [b"t"]
+    # The slow path remembers what it finds, each time anew.
+    assert made.running.inflow.known_now()[b"t"] is remembered, "the second and all later ones take the fast path"
+    assert [each.payload for each in answered if isinstance(each, Publish)] == [b"%d" % number for number in range(10)]
+    simulated.close()
+
+
+def test_the_slow_path_remembers_anew() -> None:
+    """What `test_it_is_taken` relies on."""
+    simulated = SimulatedBroker()
+    made = MqttClient(simulated)
+    made.connect("c")
+    made.publish("t", b"0")
+    remembered = made.running.inflow.known_now()[b"t"]
+    made.publish("t", b"1", duplicate=True, qos=1)
+    assert made.running.inflow.known_now()[b"t"] is not remembered
     simulated.close()

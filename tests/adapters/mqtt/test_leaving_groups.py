@@ -57,7 +57,7 @@ def test_the_last_member_leaves_and_is_lost(client: Connected, level: int, qos: 
     member = client("m", level, clean_start=False, **more)
     for each in [each for each in member.after_connack if isinstance(each, Publish)]:
         finish(member, each)
-    assert not member.connection.session.outgoing
+    assert not member.session.outgoing
 
 
 @pytest.mark.parametrize("qos", [1, 2])

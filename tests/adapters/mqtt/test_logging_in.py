@@ -44,7 +44,7 @@ def entered(
     made.transport.port = PORT
     answer = made.connect("c", username=username, password=None if username is None else b"secret")
     assert answer.reason_code == 0
-    client = made.connection.logged_in
+    client = made.running.client
     return client.user.name, client.vhost.name
 
 

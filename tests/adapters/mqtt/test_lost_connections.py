@@ -109,7 +109,7 @@ class Run:
     @property
     def _unfinished(self) -> bool:
         """Whether the broker still waits for the subscriber, or the other way round."""
-        return bool(self.subscriber.held) or bool(self.to_subscriber.client.connection.session.outgoing)
+        return bool(self.subscriber.held) or bool(self.to_subscriber.client.session.outgoing)
 
     def step(self) -> None:
         event = self.chance.random()

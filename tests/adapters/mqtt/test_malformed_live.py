@@ -38,7 +38,7 @@ def connected(place: Place, case: Case, *, persistent: bool) -> MqttClient:
     client.connect("bad", clean_start=not persistent, keep_alive_s=60, will=WILL, **more)
     client.subscribe("own/#", "$share/group/t", qos=2)
     only(PubRec, client.publish("own/1", b"x", 2, packet_id=60_000))
-    assert client.connection.session.inbound
+    assert client.session.inbound
     client.publish("a", b"known")
     only(PubAck, client.publish("a", b"known", 1))
     return client
@@ -84,7 +84,7 @@ def test_it_is_answered_and_closed_and_nothing_is_left(place: Place, case: Case)
 def test_a_session_that_is_to_be_kept_is_kept_byte_by_byte(place: Place, case: Case) -> None:
     before = place.state()
     client = connected(place, case, persistent=True)
-    session = client.connection.session
+    session = client.session
     for byte in packet_bytes(case):
         client.transport.receive(bytes((byte,)))
     place.simulated.settle()

@@ -65,15 +65,15 @@ def test_pubrec_twice_is_answered_twice(client: Connected, level: int) -> None:
     for _ in range(2):
         assert subscriber.send(PubRec(message.packet_id)) == [PubRel(message.packet_id)]
     assert subscriber.send(PubComp(message.packet_id)) == []
-    assert not subscriber.connection.session.outgoing
+    assert not subscriber.session.outgoing
 
 
 def test_pubrec_with_a_failure_ends_the_message(client: Connected) -> None:
     subscriber, message = receiving(client, versions.V5)
     assert subscriber.send(PubRec(message.packet_id, reason_codes.QUOTA_EXCEEDED)) == []
-    assert not subscriber.connection.session.outgoing
-    assert subscriber.connection.session.queue is not None
-    assert subscriber.connection.session.queue.unacked_count == 0
+    assert not subscriber.session.outgoing
+    assert subscriber.session.queue is not None
+    assert subscriber.session.queue.unacked_count == 0
 
 
 def test_pubrel_twice_is_answered_twice(client: Connected, level: int) -> None:
@@ -100,7 +100,7 @@ def test_an_identifier_in_use_is_refused_for_other_packets(client: Connected) ->
     made.publish("t", b"x", 2, packet_id=3)
     in_use = reason_codes.PACKET_IDENTIFIER_IN_USE
     assert only(SubAck, made.send(Subscribe(3, (Subscription("a"), Subscription("b"))))).reason_codes == (in_use,) * 2
-    assert not made.connection.session.subscriptions
+    assert not made.session.subscriptions
     assert only(UnsubAck, made.send(Unsubscribe(3, ("a",)))).reason_codes == (in_use,)
     assert only(PubAck, made.publish("t", b"y", 1, packet_id=3)).reason_code == in_use
     only(PubComp, made.send(PubRel(3)))
@@ -125,7 +125,7 @@ def test_an_identifier_is_used_again_only_when_its_message_is_done_with(client: 
         publisher.publish_fully("t", b"%d" % number, 1 + number % 2)
     held = subscriber.messages()
     assert len({each.packet_id for each in held}) == 200
-    session = subscriber.connection.session
+    session = subscriber.session
     session._packet_id = 65_530
     kept = {each.packet_id for each in held}
     subscriber.send(PubAck(held[0].packet_id))
@@ -145,5 +145,5 @@ def test_the_client_s_and_the_broker_s_identifiers_are_apart(client: Connected, 
     assert both.send(PubRec(1)) == [PubRel(1)]
     assert both.send(PubRel(1)) == [PubComp(1)]
     assert both.send(PubComp(1)) == []
-    assert not both.connection.session.outgoing
-    assert not both.connection.session.inbound
+    assert not both.session.outgoing
+    assert not both.session.inbound

@@ -119,7 +119,7 @@ def test_a_message_waits_for_its_member(client: Connected, simulated: SimulatedB
     publisher = client("p")
     for number in range(3):
         publisher.publish("t/x", b"%d" % number, 1)
-    (holder,) = (member for member in group if member.connection.window == 0)
+    (holder,) = (member for member in group if member.running.outflow.window == 0)
     (other,) = (member for member in group if member is not holder)
     assert other.messages() == []
     assert holder.take() == [b"0", b"1", b"2"]
@@ -132,7 +132,7 @@ def test_what_a_lost_member_had_comes_to_the_next_in_order(client: Connected, si
     publisher = client("p")
     for number in range(4):
         publisher.publish("t/x", b"%d" % number, 1)
-    (holder,) = (member for member in group if member.connection.session.outgoing)
+    (holder,) = (member for member in group if member.session.outgoing)
     (other,) = (member for member in group if member is not holder)
     holder.lose()
     assert other.take() == [b"0", b"1", b"2", b"3"]

@@ -144,7 +144,7 @@ def test_a_full_queue_is_told_to_the_publisher(
     if level == versions.V5:
         assert only(kind, answers).reason_code == reason_codes.QUOTA_EXCEEDED
         assert only(kind, answers).properties["reason_string"]
-        assert not publisher.connection.session.inbound
+        assert not publisher.session.inbound
     else:
         assert answers == [], "MQTT 3 can't say so; the message stays unanswered, and comes again"
     back = client("s", clean_start=False, **HOUR)

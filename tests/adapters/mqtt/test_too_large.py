@@ -38,8 +38,8 @@ def test_it_is_a_dead_letter(client: Connected, simulated: SimulatedBroker, qos:
     assert simulated.mqtt.dropped == 1
     queue = simulated.queue("mqtt-subscription-s")
     assert (queue.ready_count, queue.unacked_count) == (0, 0)
-    assert not subscriber.connection.session.outgoing
-    assert subscriber.connection.window == subscriber.connection.window_max
+    assert not subscriber.session.outgoing
+    assert subscriber.running.outflow.window == subscriber.running.outflow.window_max
 
 
 def test_a_dead_letter_that_comes_back_is_dropped(client: Connected, simulated: SimulatedBroker) -> None:

@@ -120,7 +120,7 @@ def test_retain_handling(client: Connected, handling: int, first: int, second: i
 def test_an_assigned_client_identifier_and_what_was_agreed_on(simulated: SimulatedBroker) -> None:
     made = MqttClient(simulated, settings=MqttSettings(keep_alive_max_s=30, session_expiry_max_s=100))
     answer = made.connect("", keep_alive_s=100, session_expiry_interval=500)
-    assert answer.properties["assigned_client_identifier"] == made.connection.client_id
+    assert answer.properties["assigned_client_identifier"] == made.session.client_id
     assert answer.properties["server_keep_alive"] == 30
     assert answer.properties["session_expiry_interval"] == 100
     assert answer.properties["receive_maximum"] == 1024
@@ -133,7 +133,7 @@ def test_a_packet_that_is_too_large_for_the_client_is_not_sent(client: Connected
         publisher.publish_fully("t", b"x" * 100, qos)
         publisher.publish_fully("t", b"y", qos)
     assert subscriber.take() == [b"y"] * 3
-    assert not subscriber.connection.session.outgoing
+    assert not subscriber.session.outgoing
 
 
 def test_a_publish_without_subscribers_says_so(client: Connected) -> None:

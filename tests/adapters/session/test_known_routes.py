@@ -50,8 +50,7 @@ def mqtt(simulated: SimulatedBroker) -> tuple[Known, Callable[[], None]]:
         client.send_bytes(encode(Publish("q", b"x", 0), versions.V5))
 
     def known() -> int:
-        memory = client.connection.known
-        return len(memory.now()) if memory is not None else 0
+        return len(client.running.inflow.known_now())
 
     return known, publish
 

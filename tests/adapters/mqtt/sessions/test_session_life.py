@@ -150,7 +150,7 @@ class Life:
                 self._acknowledge_all(client, session)
 
     def _acknowledge_all(self, client: MqttClient, session: ModelSession) -> None:
-        for packet_id in list(client.connection.session.outgoing):
+        for packet_id in list(client.session.outgoing):
             client.send_bytes(b"\x40\x02" + packet_id.to_bytes(2, "big"))
         session.kept.clear()
 
@@ -226,7 +226,7 @@ class Life:
         watcher.connect("watcher", clean_start=False, session_expiry_interval=LONGEST_S)
         self._wills_seen = [each.payload for each in watcher.after_connack if isinstance(each, Publish)]
         watcher.subscribe("wills", qos=1)
-        for packet_id in list(watcher.connection.session.outgoing):
+        for packet_id in list(watcher.session.outgoing):
             watcher.send_bytes(b"\x40\x02" + packet_id.to_bytes(2, "big"))
         return watcher
 

@@ -1,0 +1,90 @@
+"""What one client is told: every packet to it that is no PUBLISH, in the form and at the time that it may have it.
+
+The form follows from what was agreed on: the protocol level, the longest packet that the client takes, whether it wants
+reason strings.  The time is now, or once something is on disk (adapters.session.after_flush).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from warren.adapters.mqtt.agreed import NOTHING_AGREED
+from warren.adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec.encode import encode_within
+from warren.adapters.mqtt.codec.packets import (
+    Auth,
+    ConnAck,
+    Disconnect,
+    PubAck,
+    PubComp,
+    PubRec,
+    PubRel,
+    SubAck,
+    UnsubAck,
+)
+from warren.adapters.mqtt.codec.short_answers import PUBACK, PUBREC, short_answer
+from warren.adapters.session.after_flush import AfterFlush
+
+if TYPE_CHECKING:
+    from warren.adapters.mqtt.agreed import Agreed
+    from warren.adapters.mqtt.sessions.world import MqttWorld
+    from warren.core.clients.outbox import Outbox
+
+Answer = ConnAck | PubAck | PubRec | PubRel | PubComp | SubAck | UnsubAck | Disconnect | Auth
+
+REASON_CHARACTERS_MAX: Final = 1000
+"""Reason strings end here: they are for people, and may hold a client's own long names."""
+
+
+class Answers:
+    """To one client.  agreed: NOTHING_AGREED until its CONNECT.  world: counts them."""
+
+    __slots__ = ("after_flush", "agreed", "outbox", "world")
+
+    def __init__(self, world: MqttWorld, outbox: Outbox) -> None:
+        self.world = world
+        self.outbox = outbox
+        self.after_flush = AfterFlush(world.broker, outbox)
+        self.agreed = NOTHING_AGREED
+
+    def agree(self, agreed: Agreed) -> None:
+        """The CONNECT has come: from now on the client can be told something."""
+        self.agreed = agreed
+
+    def send(self, packet: Answer, text: str = "") -> None:
+        """Send a packet.  text: for its reason string, where the client wants one."""
+        encoded = self.encoded(packet, text)
+        if encoded is not None:
+            self.write(encoded)
+
+    def write(self, packet: bytes) -> None:
+        """Send what is encoded already."""
+        self.outbox.write(packet)
+        self.world.answers_sent += 1
+
+    def send_in_order(self, packet: bytes, *, stored: bool) -> None:
+        """Send an answer about a message behind those before it.  stored: once all until now is on disk."""
+        self.after_flush.send(packet, stored=stored)
+        self.world.answers_sent += 1
+
+    def answer_publish(self, qos: int, packet_id: int, code: int, *, stored: bool, text: str = "") -> None:
+        """PUBACK or PUBREC; the others as `send_in_order` and `send` have them."""
+        if not code or self.agreed.level != versions.V5:
+            self.send_in_order(short_answer(PUBACK if qos == 1 else PUBREC, packet_id), stored=stored)
+            return
+        encoded = self.encoded((PubAck if qos == 1 else PubRec)(packet_id, code), text)
+        if encoded is not None:
+            self.send_in_order(encoded, stored=stored)
+
+    def encoded(self, packet: Answer, text: str = "") -> bytes | None:
+        """The packet's bytes, None if the client doesn't take as many (MQTT-3.1.2-29)."""
+        agreed = self.agreed
+        wanted = agreed.problem_information or isinstance(packet, ConnAck | Disconnect)
+        if text and wanted and agreed.level == versions.V5:
+            readable = text.encode("utf-8", "replace").decode()[:REASON_CHARACTERS_MAX].replace("\0", "?")
+            packet.properties["reason_string"] = readable
+        return encode_within(packet, agreed.level, agreed.packet_bytes_max)
+
+    def end(self) -> None:
+        """The connection ends: nothing waits for the disk any more."""
+        self.after_flush.clear()

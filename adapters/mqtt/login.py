@@ -1,0 +1,130 @@
+"""The time before a client is logged in: its CONNECT, and the AUTHs that may follow it (MQTT 5 3.1, 4.12).
+
+A connection has a `Login` until it either has a client, or is closed.  Nothing of a session exists yet; who stays in
+this phase for too long is gone.  What comes of it is an `Admitted`, from which the connection goes on (running.py), or
+a Refusal, whose answer may have to wait (adapters.session.admission).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from warren.adapters.mqtt import authentication
+from warren.adapters.mqtt.codec import reason_codes, versions
+from warren.adapters.mqtt.codec.packets import Auth
+from warren.adapters.mqtt.codec.topics import check_topic_name
+from warren.adapters.mqtt.errors import Refusal, reason_of
+from warren.adapters.mqtt.logging_in import enter, log_in, log_in_proved
+from warren.adapters.mqtt.properties import properties_of
+from warren.adapters.mqtt.publishing import check_publish
+from warren.adapters.mqtt.sessions.wills import WillMessage
+from warren.core.errors import BrokerError, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from warren.adapters.mqtt.agreed import Agreed
+    from warren.adapters.mqtt.authentication import Answered, Exchange
+    from warren.adapters.mqtt.codec.packets import Connect
+    from warren.adapters.mqtt.codec.properties import Properties
+    from warren.adapters.mqtt.logging_in import Entrance
+    from warren.adapters.mqtt.sessions.world import MqttWorld
+    from warren.core.access.accounts import User
+    from warren.core.clients.client import Client
+
+
+class Admitted(NamedTuple):
+    """A client that is who it says.
+
+    properties: of the authentication, for CONNACK.  exchange: what a later AUTH goes on with, None without a method.
+    """
+
+    connect: Connect
+    client: Client
+    will: WillMessage | None
+    properties: Properties
+    exchange: Exchange | None
+
+
+class _Begun(NamedTuple):
+    """An authentication that isn't through."""
+
+    connect: Connect
+    agreed: Agreed
+    exchange: Exchange
+
+
+class Login:
+    """See the head of this file.  expired: called when the client takes too long (`login_timeout_ms`)."""
+
+    __slots__ = ("_begun", "_deadline", "_entrance", "_world")
+
+    def __init__(self, entrance: Entrance, world: MqttWorld, expired: Callable[[int], None]) -> None:
+        self._entrance = entrance
+        self._world = world
+        self._begun: _Begun | None = None
+        broker = entrance.broker
+        self._deadline = broker.deadlines.schedule(broker.now_ms + entrance.settings.login_timeout_ms, expired)
+
+    def connect(self, packet: Connect, agreed: Agreed) -> Admitted | Auth:
+        """CONNECT: the client, or what it is to be asked next; Refusal says why not."""
+        broker = self._entrance.broker
+        if not packet.client_id and packet.level != versions.V5 and not packet.clean_start:
+            raise Refusal(
+                reason_codes.CLIENT_IDENTIFIER_NOT_VALID, "a persistent session needs a client identifier of its own"
+            )
+        if broker.alarms.blocked is not None:
+            raise Refusal(reason_codes.SERVER_BUSY, f"the broker is {broker.alarms.blocked}; try again later")
+        method = packet.properties.get("authentication_method")
+        if method is None:
+            user, vhost_name = log_in(self._entrance, packet)
+            return Admitted(packet, *self._enter(packet, agreed, user, vhost_name), {}, None)
+        exchange, answered = authentication.begin(packet, method, broker.users)
+        self._begun = _Begun(packet, agreed, exchange)
+        return self._answered(self._begun, answered)
+
+    def authenticate(self, packet: Auth) -> Admitted | Auth:
+        """AUTH: the client, or what it is to be asked next; raises as authentication.go_on, and Refusal."""
+        begun = self._begun
+        if begun is None:
+            raise authentication.not_named(packet)
+        return self._answered(begun, authentication.go_on(begun.exchange, packet, logged_in=False))
+
+    def end(self) -> None:
+        """The client is logged in, or gone, or refused."""
+        self._deadline.cancel()
+
+    def _answered(self, begun: _Begun, answered: Answered) -> Admitted | Auth:
+        if answered.user is None:
+            return Auth(reason_codes.CONTINUE_AUTHENTICATION, answered.properties)
+        packet, agreed, exchange = begun
+        user, vhost_name = log_in_proved(self._entrance, answered.user, exchange.name)
+        client, will = self._enter(packet, agreed, user, vhost_name)
+        return Admitted(packet, client, will, answered.properties, exchange)
+
+    def _enter(self, packet: Connect, agreed: Agreed, user: User, vhost_name: str) -> tuple[Client, WillMessage | None]:
+        client = enter(self._entrance, user, vhost_name, agreed)
+        try:
+            self._world.of(client.vhost).check_exchange()
+            return client, will_of(self._world, client, agreed.client_id, packet)
+        except BaseException as error:
+            client.close()
+            if isinstance(error, NotFound):
+                raise Refusal(reason_codes.SERVER_UNAVAILABLE, error.text) from None
+            raise
+
+
+def will_of(world: MqttWorld, client: Client, client_id: str, packet: Connect) -> WillMessage | None:
+    """A CONNECT's will, checked as if it were published now; Refusal says why it can't be."""
+    will = packet.will
+    if will is None:
+        return None
+    check_topic_name(will.topic, packet.level)
+    try:
+        check_publish(world, client, client_id, will.topic)
+        properties = properties_of(world.names, will.properties, will.qos, retain=will.retain)
+    except BrokerError as error:
+        raise Refusal(reason_of(error), f"the will can't be published: {error.text}") from None
+    except ValueError as error:
+        raise Refusal(reason_codes.IMPLEMENTATION_SPECIFIC_ERROR, f"the will can't be published: {error}") from None
+    return WillMessage(will.topic, will.payload, properties, retain=will.retain)
