@@ -71,6 +71,14 @@ class NotFound(BrokerError):
     scope = Scope.CHANNEL
 
 
+class NoSuchUser(NotFound):
+    """An operation that names a user who isn't there."""
+
+
+class NoSuchParameter(NotFound):
+    """An operation that names a policy or runtime parameter that isn't there."""
+
+
 class ResourceLocked(BrokerError):
     code = 405
     name = "RESOURCE_LOCKED"

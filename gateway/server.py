@@ -12,7 +12,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
 from pathlib import Path
@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from warren.core.administration.listing.connections import ConnectionRow
 from warren.core.broker import Broker
 from warren.core.errors import StorageError
 from warren.gateway.configuration.listener import Listener, format_address
@@ -130,14 +129,6 @@ class Server:
     def request_stop(self) -> None:
         """Let the process end in good order."""
         self._stop_wanted.set()
-
-    def close_connections(self, match: Callable[[ConnectionRow], bool], reason: str) -> int:
-        """Close with 320 the connections whose row of list_connections matches; how many those were."""
-        sessions = [session for session in self.broker.sessions if match(session.connection_row())]
-        for session in sessions:
-            session.force_close(reason)
-        self.changed()
-        return len(sessions)
 
     def changed(self) -> None:
         """Something was changed from outside a client's batch."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, cast
 
 from warren.core.access import passwords
-from warren.core.errors import AccessRefused, NotFound, PreconditionFailed, Scope
+from warren.core.errors import AccessRefused, NoSuchUser, PreconditionFailed, Scope
 from warren.core.storage.definitions.store import JSON, DefinitionStore
 
 KIND: Final = "user"
@@ -86,7 +86,7 @@ class Accounts:
         """The user of this name; raises NotFound."""
         user = self._users.get(name)
         if user is None:
-            raise NotFound(f"user '{name}' does not exist")
+            raise NoSuchUser(f"user '{name}' does not exist")
         return user
 
     def add(self, name: str, password: str, tags: Iterable[str], salt: bytes | None) -> User:

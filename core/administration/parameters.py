@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from warren.core.component import Component
-from warren.core.errors import BrokerError, NotFound, PreconditionFailed
+from warren.core.errors import BrokerError, NoSuchParameter, PreconditionFailed
 from warren.core.policies.policy import OPERATOR_POLICY, POLICY, policy_from_value
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Parameters(Component):
         """Remove a value; NotFound when there is none."""
         if (vhost, component, name) not in self._values:
             text = f"no '{name}' of component '{component}' in vhost '{vhost}'"
-            raise NotFound(f"Parameter does not exist: there is {text}")
+            raise NoSuchParameter(f"Parameter does not exist: there is {text}")
         del self._values[vhost, component, name]
         self._store.delete(PARAMETER, vhost, _row_name(component, name))
         listener = self._components.get(component)
@@ -167,7 +167,7 @@ class Parameters(Component):
     def clear_global(self, name: str) -> None:
         """Remove a global value; NotFound when there is none."""
         if name not in self._globals:
-            raise NotFound(f"Parameter does not exist: there is no global parameter '{name}'")
+            raise NoSuchParameter(f"Parameter does not exist: there is no global parameter '{name}'")
         del self._globals[name]
         self._store.delete(GLOBAL_PARAMETER, "", name)
         for watcher in self._watchers.get(name, ()):

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from warren.core.component import Component
-from warren.core.errors import NotFound
+from warren.core.errors import NoSuchParameter
 from warren.core.policies.policy import OPERATOR_POLICY, POLICY, Policy, PolicyKind, policy_from_row
 from warren.core.policies.settings import merge
 
@@ -69,7 +69,7 @@ class PolicyTable(Component):
         policies = self._policies.get((kind, vhost.name), {})
         if name not in policies:
             text = f"{kind.replace('_', ' ')} '{name}' in vhost '{vhost.name}'"
-            raise NotFound(f"Parameter does not exist: there is no {text}")
+            raise NoSuchParameter(f"Parameter does not exist: there is no {text}")
         del policies[name]
         self._ranked.pop((kind, vhost.name), None)
         self._store.delete(kind, vhost.name, name)

@@ -1,130 +1,126 @@
-"""`warren ctl WORD ...` on the user's side: check, ask the broker, print."""
+"""`warren ctl WORD ...` on the user's side: check, ask the broker, print.
+
+The words that Warren brings are known here, by the same declarations as in the broker.  Those of plugins are known to
+the broker alone, where the plugins are, so it is asked for them: when a word isn't known here, and for the list of all
+words, if a broker runs.
+"""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final, cast
 
+from warren.gateway.command_line.ctl_options import USAGE, Parsed, parse
 from warren.gateway.command_line.files import STANDARD_STREAM, read_file, write_file
 from warren.gateway.command_line.output import FORMATTERS, MACHINE_READABLE, print_answer
 from warren.gateway.configuration.load import ConfigError, load_config
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.client import CommandFailedError, request
-from warren.gateway.control.words.table import VHOST, WORDS, Syntax, find_word
+from warren.gateway.control.word import VHOST, Syntax
+from warren.gateway.control.words.built_in import WORDS, find_word
+from warren.gateway.control.words.plugins import list_plugin_words
 from warren.gateway.process.data_directory import is_in_use
 
-_POLL_S = 0.02
+_POLL_S: Final = 0.02
 """How often `stop` looks whether the broker has ended: often enough not to be noticed."""
 
+_HELP_TIMEOUT_S: Final = 2.0
+"""How long a list of words waits for those of plugins: nobody has asked for them in particular."""
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
-    """A command as it was typed.
 
-    words: the command and its arguments.  options: those that were given, by name.  timeout_s: None waits for
-    ever.
+def run(arguments: Sequence[str]) -> int:
+    """Carry a command out and print the result; its exit code.
+
+    Raises CommandFailedError, with the exit code, or ConfigError.
     """
+    first = parse(arguments, WORDS.values(), lenient=True)
+    words = [word for word in first.words if word != "help"] if first.words[:1] == ["help"] else list(first.words)
+    wants_help = "help" in first.options or not words or first.words[:1] == ["help"]
+    if wants_help and not words:
+        print(_help_on_all(_words_of_plugins(first, _HELP_TIMEOUT_S)))
+        return codes.OK if first.words or first.options.get("help") else codes.USAGE
+    others = () if words[0] in WORDS else _words_of_plugins(first, first.timeout_s)
+    try:
+        syntax = find_word(words[0], others)
+    except ValueError as error:
+        raise CommandFailedError(str(error), codes.USAGE) from None
+    if wants_help:
+        print(f"{syntax.line}\n\n{syntax.about}")
+        return codes.OK
+    _carry_out(syntax, parse(arguments, [*WORDS.values(), *others]))
+    return codes.OK
 
-    words: Sequence[str]
-    options: Mapping[str, object] = field(default_factory=dict)
-    data_directory: str | None = None
-    config_file: str | None = None
-    formatter: str | None = None
-    quiet: bool = False
-    silent: bool = False
-    headers: bool = True
-    timeout_s: float | None = None
 
-
-def run(invocation: Invocation) -> None:
-    """Carry it out and print the result.  Raises CommandFailedError, with the exit code, or ConfigError."""
-    if invocation.formatter not in (None, *FORMATTERS):
-        text = f"unknown formatter '{invocation.formatter}'; the formatters are {', '.join(FORMATTERS)}"
+def _carry_out(syntax: Syntax, parsed: Parsed) -> None:
+    formatter = cast("str | None", parsed.options.get("formatter"))
+    if formatter not in (None, *FORMATTERS):
+        text = f"unknown formatter '{formatter}'; the formatters are {', '.join(FORMATTERS)}"
         raise CommandFailedError(text, codes.USAGE)
-    word, arguments, options = _checked(invocation)
-    directory = _directory(invocation)
-    file = (arguments.pop() if arguments else STANDARD_STREAM) if word.reads_file or word.writes_file else None
-    if word.secret is not None and len(arguments) == word.secret:
+    arguments = list(parsed.words[1:])
+    # -p goes with every word, and means nothing to some.
+    options = {name: value for name, value in parsed.of_word.items() if name != VHOST.name or syntax.takes(name)}
+    try:
+        syntax.check(arguments, list(options))
+    except ValueError as error:
+        raise CommandFailedError(str(error), codes.USAGE) from None
+    timeout_s = parsed.timeout_s
+    silent = bool(parsed.options.get("silent"))
+    directory = _directory(parsed)
+    file = (arguments.pop() if arguments else STANDARD_STREAM) if syntax.reads_file or syntax.writes_file else None
+    if syntax.secret is not None and len(arguments) == syntax.secret:
         arguments.append(_ask_password())
-    if _announces(invocation) and word.announcement and not (word.writes_file and file == STANDARD_STREAM):
-        print(_announcement(word, arguments if file is None else [file], options, directory), flush=True)
-    content = read_file(file) if file is not None and word.reads_file else None
-    sent = arguments if file is None or word.reads_file else [file]
-    answer = request(directory, word.name, sent, options, invocation.timeout_s, content)
-    if file is not None and word.writes_file:
+    announces = not (silent or parsed.options.get("quiet") or formatter in MACHINE_READABLE)
+    if announces and syntax.announcement and not (syntax.writes_file and file == STANDARD_STREAM):
+        print(_announcement(syntax, arguments if file is None else [file], options, directory), flush=True)
+    content = read_file(file) if file is not None and syntax.reads_file else None
+    sent = arguments if file is None or syntax.reads_file else [file]
+    answer = request(directory, syntax.name, sent, options, timeout_s, content)
+    if file is not None and syntax.writes_file:
         write_file(file, answer.get("value"))
         return
-    print_answer(answer, invocation.formatter, sys.stdout, headers=invocation.headers, silent=invocation.silent)
-    if word.name == "stop":
-        _wait_for_end(directory, invocation.timeout_s)
+    headers = not parsed.options.get("no_table_headers")
+    print_answer(answer, formatter, sys.stdout, headers=headers, silent=silent)
+    if syntax.name == "stop":
+        _wait_for_end(directory, timeout_s)
 
 
-def help_text(words: Sequence[str]) -> str:
-    """Help on one word, or on all of them.  Raises CommandFailedError for an unknown one."""
-    if words:
-        word = _find(words[0])
-        return f"{word.line}\n\n{word.about}"
-    width = max(len(name) for name in WORDS) + 2
-    lines = [f"  {word.name:<{width}}{word.about}" for word in WORDS.values()]
-    return "\n".join([_USAGE, "", "Commands:", *lines])
+def _help_on_all(others: Sequence[Syntax]) -> str:
+    width = max(len(each.name) for each in (*WORDS.values(), *others)) + 2
+    lines = [f"  {each.name:<{width}}{each.about}" for each in WORDS.values()]
+    if others:
+        lines += ["", "Commands of plugins:", *(f"  {each.name:<{width}}{each.about}" for each in others)]
+    return "\n".join([USAGE, "", "Commands:", *lines])
 
 
-_USAGE = """usage: warren ctl [options] COMMAND [arguments]   (or directly: warren COMMAND)
-
-Options, before or after the command:
-  --data-dir DIR           data directory of the broker (default: as for warren serve)
-  --config FILE            configuration file that names it
-  -p, --vhost VHOST        virtual host (default: /)
-  -q, --quiet              print only the result
-  -s, --silent             print only the result, without column headers
-  --no-table-headers       print tables without column headers
-  --formatter FORMATTER    table, pretty_table, json or csv
-  -t, --timeout SECONDS    give up after this time (default: 60; 0: never)
-  --help                   this text; after a command: its usage"""
-
-
-def _announcement(word: Syntax, arguments: Sequence[str], options: Mapping[str, object], directory: Path) -> str:
-    vhost = options.get(VHOST.name) or "/"
-    priority = options.get("priority") or "0"
-    return word.announcement.format(*arguments, vhost=vhost, directory=directory, priority=priority)
-
-
-def _checked(invocation: Invocation) -> tuple[Syntax, list[str], dict[str, object]]:
-    """The word, its arguments and the options it takes; -p goes with every word and means nothing to some."""
-    name, *arguments = invocation.words
-    word = _find(name)
-    options = {key: value for key, value in invocation.options.items() if key != VHOST.name or word.takes(key)}
+def _words_of_plugins(parsed: Parsed, timeout_s: float | None) -> list[Syntax]:
+    """Those of the broker's plugins, if one runs and says so."""
     try:
-        word.check(arguments, list(options))
-    except ValueError as error:
-        raise CommandFailedError(str(error), codes.USAGE) from None
-    return word, arguments, options
+        answer = request(_directory(parsed), list_plugin_words.name, timeout_s=timeout_s)
+        return [Syntax.from_description(each) for each in cast("list[dict[str, object]]", answer["value"])]
+    except (CommandFailedError, ConfigError, KeyError, TypeError):
+        return []
 
 
-def _find(name: str) -> Syntax:
-    try:
-        return find_word(name)
-    except ValueError as error:
-        raise CommandFailedError(str(error), codes.USAGE) from None
+def _announcement(syntax: Syntax, arguments: Sequence[str], options: Mapping[str, object], directory: Path) -> str:
+    named = {each.name: options.get(each.name) or each.default for each in syntax.options}
+    return str(syntax.announcement.format(*arguments, directory=directory, **named))
 
 
-def _directory(invocation: Invocation) -> Path:
-    if invocation.data_directory is not None:
-        return Path(invocation.data_directory).expanduser().absolute()
-    directory = load_config(config_file=Path(invocation.config_file) if invocation.config_file else None)
-    if directory.data_directory is None:
+def _directory(parsed: Parsed) -> Path:
+    given = parsed.options.get("data_dir")
+    if given is not None:
+        return Path(str(given)).expanduser().absolute()
+    file = parsed.options.get("config")
+    directory = load_config(config_file=Path(str(file)) if file else None).data_directory
+    if directory is None:
         raise ConfigError(
             "the configuration says in_memory and names no data directory, so there is no control socket; "
             "give both to the broker, and --data-dir here"
         )
-    return directory.data_directory
-
-
-def _announces(invocation: Invocation) -> bool:
-    return not (invocation.quiet or invocation.silent or invocation.formatter in MACHINE_READABLE)
+    return directory
 
 
 def _ask_password() -> str:

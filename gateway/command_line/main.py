@@ -90,62 +90,15 @@ def serve(
     cli_serve.run(load_config(command_line, config_file=Path(config) if config is not None else None))
 
 
-@app.command(context_settings={"help_option_names": []})
-def ctl(
-    words: Annotated[list[str] | None, typer.Argument(metavar="COMMAND [ARGUMENTS]...")] = None,
-    data_dir: Annotated[str | None, typer.Option("--data-dir")] = None,
-    config: Annotated[str | None, typer.Option("--config")] = None,
-    vhost: Annotated[str | None, typer.Option("--vhost", "-p")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q")] = False,
-    silent: Annotated[bool, typer.Option("--silent", "-s")] = False,
-    no_table_headers: Annotated[bool, typer.Option("--no-table-headers")] = False,
-    formatter: Annotated[str | None, typer.Option("--formatter")] = None,
-    timeout_s: Annotated[float, typer.Option("--timeout", "-t", min=0)] = 60.0,
-    if_empty: Annotated[bool, typer.Option("--if-empty")] = False,
-    if_unused: Annotated[bool, typer.Option("--if-unused")] = False,
-    description: Annotated[str | None, typer.Option("--description")] = None,
-    tags: Annotated[str | None, typer.Option("--tags")] = None,
-    default_queue_type: Annotated[str | None, typer.Option("--default-queue-type")] = None,
-    priority: Annotated[str | None, typer.Option("--priority")] = None,
-    apply_to: Annotated[str | None, typer.Option("--apply-to")] = None,
-    user: Annotated[str | None, typer.Option("--user")] = None,
-    of_all: Annotated[bool, typer.Option("--global")] = False,
-    file_format: Annotated[str | None, typer.Option("--format")] = None,
-    node: Annotated[str | None, typer.Option("--node", "-n", help="Ignored: the data directory says it.")] = None,
-    longnames: Annotated[bool, typer.Option("--longnames", "-l", help="Ignored.")] = False,
-    show_help: Annotated[bool, typer.Option("--help", "-h")] = False,
-) -> None:
+@app.command(
+    context_settings={"help_option_names": [], "ignore_unknown_options": True, "allow_interspersed_args": False}
+)
+def ctl(words: Annotated[list[str] | None, typer.Argument(metavar="COMMAND [ARGUMENTS]...")] = None) -> None:
     """Look into a running broker, and administer it (warren ctl --help lists the commands)."""
+    # Which options there are is the commands' business, so they are not parsed here.
     from warren.gateway.command_line import ctl as cli_ctl
 
-    if show_help or not words or words[0] == "help":
-        print(cli_ctl.help_text([word for word in words or () if word != "help"]))
-        raise typer.Exit(codes.OK if show_help or words else codes.USAGE)
-    options = {
-        "vhost": vhost,
-        "if_empty": if_empty,
-        "if_unused": if_unused,
-        "description": description,
-        "tags": tags,
-        "default_queue_type": default_queue_type,
-        "priority": priority,
-        "apply_to": apply_to,
-        "user": user,
-        "global": of_all,
-        "format": file_format,
-    }
-    invocation = cli_ctl.Invocation(
-        words,
-        {name: value for name, value in options.items() if value is not None and value is not False},
-        data_directory=data_dir,
-        config_file=config,
-        formatter=formatter,
-        quiet=quiet,
-        silent=silent,
-        headers=not no_table_headers,
-        timeout_s=timeout_s or None,
-    )
-    cli_ctl.run(invocation)
+    raise typer.Exit(cli_ctl.run(words or ()))
 
 
 @tls.callback()

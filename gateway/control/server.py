@@ -1,8 +1,8 @@
 """The broker's side of the control socket: one Trio task per request, which are few.
 
 A request that is slow to come, too long or not understood is answered with an error; a bug in a command is
-logged with its traceback and answered; neither harms the broker.  Answers are encoded on the broker's thread:
-a listing of many thousand queues holds everything up for the time that takes (about 10 µs a row).
+logged with its traceback and answered; neither harms the broker.  Answers are encoded on the broker's thread, long
+tables in slices.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from warren.gateway.control.protocol import (
     REQUEST_BYTES_MAX,
     SOCKET_NAME,
     decode,
-    encode,
+    encode_slices,
     socket_path,
 )
 from warren.gateway.control.target import Control, failure
@@ -69,8 +69,12 @@ async def _serve(control: Control, stream: trio.SocketStream) -> None:
             line, beginning = await _read_line(stream)
         if line:
             answer = await _answer(control, stream, line, beginning)
+            encoded = bytearray()
+            for piece in encode_slices(answer):
+                encoded += piece
+                await trio.lowlevel.checkpoint()
             with trio.move_on_after(ANSWER_TIMEOUT_S):
-                await stream.send_all(encode(answer))
+                await stream.send_all(encoded)
     except trio.BrokenResourceError:
         _log.debug("a control client went away before its answer")
     except Exception:

@@ -6,16 +6,14 @@ Nothing of the broker is imported here, so that the client may import the declar
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from warren.gateway.control import exit_codes as codes
 
 if TYPE_CHECKING:
-    from warren.core.administration.listing.connections import ConnectionRow
     from warren.core.broker import Broker
-    from warren.core.routing.vhost import VirtualHost
     from warren.gateway.configuration.load import Config
     from warren.gateway.control.word import Word
 
@@ -51,9 +49,6 @@ class ControlledServer(Protocol):
 
     def request_stop(self) -> None:
         """Let the process end in order; returns at once."""
-
-    def close_connections(self, match: Callable[[ConnectionRow], bool], reason: str) -> int:
-        """Close connections whose row of list_connections matches, with 320; how many those were."""
 
     def changed(self) -> None:
         """Something was changed from outside a client's batch: end the batch (dispatch, send, commit)."""
@@ -107,25 +102,6 @@ class Request:
     def vhost(self) -> str:
         """The virtual host named by -p, or the default one."""
         return str(self.options.get("vhost") or "/")
-
-
-Handler = Callable[[Control, Request], Answer]
-AsyncHandler = Callable[[Control, Request], Awaitable[Answer]]
-
-
-def existing_vhost(control: Control, name: str) -> VirtualHost:
-    """The virtual host; RefusedError (65) when there is none."""
-    found = control.server.broker.vhosts.get(name)
-    if found is None:
-        raise RefusedError(f"virtual host '{name}' does not exist", codes.DATA)
-    return found
-
-
-def existing_user(control: Control, name: str) -> str:
-    """The name of a user that is there; RefusedError (67) otherwise."""
-    if name not in control.server.broker.users:
-        raise RefusedError(f"user '{name}' does not exist", codes.NO_USER)
-    return name
 
 
 def table(columns: Sequence[str], rows: Sequence[Row]) -> Answer:

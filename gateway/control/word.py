@@ -17,7 +17,7 @@ syntax of a plugin's word travels to the client as JSON, since the plugin is whe
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
@@ -35,12 +35,14 @@ ARGUMENTS_MAX: Final = 1000
 class Option:
     """An option of a word, `--if-empty` for the name `if_empty`.
 
-    value: what its value is called in the help; empty for an option that is only there or not.  One name means one
-    thing in every word, so that options may stand in front of the word too.
+    value: what its value is called in the help; empty for an option that is only there or not.  default: what an
+    announcement says when it isn't given.  One name means one thing in every word, so that options may stand in front
+    of the word too.
     """
 
     name: str
     value: str = ""
+    default: str = ""
 
     @property
     def flag(self) -> str:
@@ -48,7 +50,7 @@ class Option:
         return "--" + self.name.replace("_", "-")
 
 
-VHOST: Final = Option("vhost", "VHOST")
+VHOST: Final = Option("vhost", "VHOST", "/")
 """The option -p/--vhost, which most words take."""
 
 
@@ -58,7 +60,7 @@ class Syntax:
 
     usage: both the help and the rule: NAME must be there, [NAME] may be, a last `...` takes any number.
     about: one line of help.
-    announcement: what is printed before the result, with {vhost}, {directory} and the arguments by number.
+    announcement: what is printed before the result, with {directory}, the options by name and the arguments by number.
     options: those that it takes.
     secret: the place of a password among the arguments; when it is missing the client asks for it.
     reads_file, writes_file: the first argument is a file of the client, `-` its standard input or output: what is in it
@@ -96,7 +98,7 @@ class Syntax:
     def described(self) -> dict[str, object]:
         """As JSON, for a client that doesn't have the word."""
         found = {name: getattr(self, name) for name in _SYNTAX_FIELDS}
-        return {**found, "options": [{"name": each.name, "value": each.value} for each in self.options]}
+        return {**found, "options": [asdict(each) for each in self.options]}
 
     @staticmethod
     def from_description(value: Mapping[str, object]) -> Syntax:

@@ -31,6 +31,7 @@ ROOMS: Final = (
     "core.storage.recovery",
     "core.broker",
     "core.administration.definitions_json",
+    "core.administration.operations",
     # Protocols.  A codec knows nothing of the session that uses it.
     "adapters.interface",
     "adapters.registry",
@@ -50,6 +51,7 @@ ROOMS: Final = (
     "adapters.direct",
     # Everything that waits.
     "gateway.version",
+    "gateway.turns",
     "gateway.configuration",
     "gateway.tls",
     "gateway.network",

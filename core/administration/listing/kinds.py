@@ -42,6 +42,10 @@ BUILT_IN = (
 )
 
 
+class UnknownColumn(PreconditionFailed):
+    """Somebody asked for a column that a listing hasn't."""
+
+
 class Listings:
     """The kinds of one broker by name, with columns that were added to them."""
 
@@ -92,11 +96,11 @@ class Listings:
         return list(dict.fromkeys([*found, *self._added.get(what, ()), *kind.unknown]))
 
     def check_columns(self, what: str, names: Iterable[str]) -> None:
-        """Raise PreconditionFailed when one of the names is no column; the text names all that are."""
+        """Raise UnknownColumn when one of the names is no column; the text names all that are."""
         known = self.column_names(what)
         unknown = [name for name in names if name not in known]
         if unknown:
-            raise PreconditionFailed(f"unknown column {', '.join(unknown)}; the columns are {' '.join(known)}")
+            raise UnknownColumn(f"unknown column {', '.join(unknown)}; the columns are {' '.join(known)}")
 
     def added_columns(self, what: str) -> Mapping[str, Compute]:
         """Those that were added to a listing."""

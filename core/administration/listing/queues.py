@@ -39,11 +39,6 @@ class QueueRow(Row):
         return list({**self.columns, **self.queue.columns})
 
     @Column
-    def vhost(self) -> str:
-        """The virtual host it is in."""
-        return self.queue.vhost.name
-
-    @Column
     def name(self) -> str:
         """Its name."""
         return self.queue.name
@@ -128,6 +123,11 @@ class QueueRow(Row):
     def effective_policy_definition(self) -> Mapping[str, object]:
         """What both come to."""
         return dict(self.queue.effective_policy)
+
+    @Column
+    def vhost(self) -> str:
+        """The virtual host it is in."""
+        return self.queue.vhost.name
 
 
 def _rows(broker: Broker, vhosts: Vhosts) -> Iterator[QueueRow]:

@@ -84,7 +84,7 @@ class Selected:
 def select(broker: Broker, query: Query, *, slice_cells: int = SLICE_CELLS) -> Steps[Selected]:
     """Answer a query, in slices that compute or look at about `slice_cells` values each.
 
-    Raises KeyError for an unknown kind, PreconditionFailed for an unknown column; ValueError for a page that is none.
+    Raises KeyError for an unknown kind, UnknownColumn, a PreconditionFailed; ValueError for a page that is none.
     """
     if query.offset < 0 or (query.count is not None and query.count < 0):
         raise ValueError("a page has no negative numbers")

@@ -1,1 +1,1 @@
-"""The words of `warren ctl`."""
+"""The words of `warren ctl`, by subject; `built_in.WORDS` has all of them."""

@@ -1,29 +1,16 @@
-"""The command of the control socket that looks into a queue.
-
-A filter may have to look at all of it; the broker goes on with its work between two portions, so that positions are
-those of the moment at which each message was found.
-"""
+"""The word that looks into a queue."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import trio
-
-from warren.core.messages.internal_headers import without_internal
-from warren.core.queues.browse import Browsed, MessageFilter, browse
 from warren.gateway.control import exit_codes as codes
-from warren.gateway.control.target import (
-    Answer,
-    AsyncHandler,
-    Control,
-    RefusedError,
-    Request,
-    Row,
-    existing_vhost,
-    table,
-)
+from warren.gateway.control.target import Answer, Control, RefusedError, Request, Row, table
+from warren.gateway.control.word import VHOST, word
+
+if TYPE_CHECKING:
+    from warren.core.queues.browse import Browsed, MessageFilter
 
 COUNT_DEFAULT: Final = 10
 COUNT_MAX: Final = 1000
@@ -47,6 +34,9 @@ PROPERTIES: Final = (
     "user_id",
 )
 
+_DIGITS_MAX: Final = 11
+"""More digits are no position, and int() needn't see them."""
+
 COLUMNS: Final = ("position", "redelivered", "exchange", "routing_key", "properties", "body_bytes", "body")
 
 FILTER_SYNTAX: Final = (
@@ -54,31 +44,33 @@ FILTER_SYNTAX: Final = (
 )
 
 
-async def _browse_queue(control: Control, request: Request) -> Answer:
-    vhost = existing_vhost(control, request.vhost)
+@word(
+    "QUEUE [START] [COUNT] [FILTER]...",
+    "messages of a queue that wait for a consumer, 10 from the first on unless told otherwise; they stay there",
+    "Browsing queue '{0}' in vhost '{vhost}' ...",
+    options=(VHOST,),
+)
+async def browse_queue(control: Control, request: Request) -> Answer:
+    """Warren's own; a filter may look at the whole queue."""
+    from warren.core.administration import operations
+    from warren.gateway.turns import in_turns
+
     name, *rest = request.arguments
     numbers = rest[:2]
     start = _number(numbers[0], "position") if numbers else 0
     count = _number(numbers[1], "number of messages") if len(numbers) > 1 else COUNT_DEFAULT
     if not 0 < count <= COUNT_MAX:
         raise RefusedError(f"{count} is no number of messages from 1 to {COUNT_MAX}", codes.USAGE)
-    wanted = _filter(rest[2:])
-    queue = vhost.queues.get(name)
-    if queue is None:
-        raise RefusedError(f"no queue '{name}' in vhost '{vhost.name}'", codes.DATA)
-    found: list[Browsed] = []
-    position = start
-    while len(found) < count and position < queue.ready_count:
-        more, following = browse(queue, position, count - len(found), wanted)
-        found += more
-        if following == position:
-            break
-        position = following
-        await trio.lowlevel.checkpoint()
+    steps = operations.queues.messages(
+        control.broker, request.vhost, name, start=start, count=count, wanted=_filter(rest[2:])
+    )
+    found = await in_turns(steps)
     return table(COLUMNS, [_row(each) for each in found])
 
 
 def _row(each: Browsed) -> Row:
+    from warren.core.messages.internal_headers import without_internal
+
     message = each.message
     shown = without_internal(message.properties)
     properties = shown.fields()
@@ -95,18 +87,20 @@ def _row(each: Browsed) -> Row:
     }
 
 
-def _filter(words: Sequence[str]) -> MessageFilter:
+def _filter(conditions: Sequence[str]) -> MessageFilter:
     """From words such as `routing_key=orders`, all of which have to hold."""
+    from warren.core.queues.browse import MessageFilter
+
     texts: dict[str, str] = {}
     headers: dict[str, str] = {}
-    for word in words:
-        name, equals, value = word.partition("=")
+    for given in conditions:
+        name, equals, value = given.partition("=")
         if equals and name.startswith("header.") and name != "header.":
             headers[name.removeprefix("header.")] = value
         elif equals and name in ("exchange", "routing_key", "body", *PROPERTIES):
             texts[name] = value
         else:
-            raise RefusedError(f"'{word}' is no filter; {FILTER_SYNTAX}", codes.USAGE)
+            raise RefusedError(f"'{given}' is no filter; {FILTER_SYNTAX}", codes.USAGE)
     return MessageFilter(
         exchange=texts.pop("exchange", None),
         routing_key=texts.pop("routing_key", None),
@@ -117,10 +111,6 @@ def _filter(words: Sequence[str]) -> MessageFilter:
 
 
 def _number(text: str, meaning: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 12):
+    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX):
         raise RefusedError(f"'{text}' is no {meaning}", codes.USAGE)
     return int(text)
-
-
-HANDLERS: dict[str, AsyncHandler] = {"browse_queue": _browse_queue}
-"""By word."""

@@ -1,51 +1,61 @@
-"""The commands of the control socket that write and read definitions; the files are the client's business."""
+"""Words that write and read definitions; the files are the client's business."""
 
 from __future__ import annotations
 
-from warren.core.administration.definitions_json.exporting import export_definitions, export_vhost
-from warren.core.administration.definitions_json.importing import import_definitions, log_import, report
+from typing import Final
+
 from warren.gateway.control import exit_codes as codes
-from warren.gateway.control.target import Answer, Control, Handler, RefusedError, Request, existing_vhost
+from warren.gateway.control.target import Answer, Control, RefusedError, Request, value
+from warren.gateway.control.word import VHOST, Option, word
 from warren.gateway.version import WARREN_VERSION
 
-PRODUCT = "Warren"
+PRODUCT: Final = "Warren"
+
+FORMAT: Final = Option("format", "json")
 
 
-def _export(control: Control, request: Request) -> Answer:
+@word(
+    "FILE",
+    "write users, virtual hosts, queues... as JSON; -p: of one virtual host; -: to standard output",
+    'Exporting definitions in JSON to a file at "{0}" ...',
+    options=(VHOST, FORMAT),
+    writes_file=True,
+)
+def export_definitions(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    from warren.core.administration import operations
+
     _check_format(request)
-    rabbitmq_version = control.config.product_version
-    if request.options.get("vhost"):
-        found = export_vhost(
-            existing_vhost(control, request.vhost),
-            product_name=PRODUCT,
-            product_version=WARREN_VERSION,
-            rabbitmq_version=rabbitmq_version,
-        )
-    else:
-        found = export_definitions(
-            control.server.broker,
-            product_name=PRODUCT,
-            product_version=WARREN_VERSION,
-            rabbitmq_version=rabbitmq_version,
-        )
-    return {"ok": True, "value": found, "text": ""}
+    found = operations.definitions.export(
+        control.broker,
+        request.vhost if request.options.get("vhost") else None,
+        product_name=PRODUCT,
+        product_version=WARREN_VERSION,
+        rabbitmq_version=control.config.product_version,
+    )
+    return value(found, "")
 
 
-def _import(control: Control, request: Request) -> Answer:
+@word(
+    "[FILE]",
+    "read such a file, also RabbitMQ's: all of it or nothing; without FILE, or -, from standard input",
+    "Importing definitions in JSON ...",
+    options=(VHOST, FORMAT),
+    reads_file=True,
+)
+def import_definitions(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    from warren.core.administration import operations
+
     _check_format(request)
     if request.content is None:
         raise RefusedError("the definitions are missing from the request", codes.USAGE)
-    vhost = existing_vhost(control, request.vhost).name if request.options.get("vhost") else None
-    imported = import_definitions(control.server.broker, request.content, vhost=vhost)
-    log_import(imported, "the command line")
-    return {"ok": True, "value": imported._asdict(), "text": "\n".join(report(imported))}
+    vhost = request.vhost if request.options.get("vhost") else None
+    imported = operations.definitions.import_document(control.broker, request.content, vhost, source="the command line")
+    return value(imported._asdict(), "\n".join(operations.definitions.report(imported)))
 
 
 def _check_format(request: Request) -> None:
-    wanted = str(request.options.get("format") or "json")
+    wanted = str(request.options.get(FORMAT.name) or "json")
     if wanted != "json":
         raise RefusedError(f"definitions are written and read as json, not as '{wanted}'", codes.USAGE)
-
-
-HANDLERS: dict[str, Handler] = {"export_definitions": _export, "import_definitions": _import}
-"""By word."""

@@ -1,85 +1,86 @@
-"""The commands of the control socket on limits of virtual hosts and users."""
+"""Words on limits of virtual hosts and users."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
-from warren.core.administration.vhost_limits import COMPONENT, NAME
-from warren.core.clients.limits import USER_LIMITS, check_limits
-from warren.gateway.control import exit_codes as codes
-from warren.gateway.control.target import (
-    Answer,
-    Control,
-    Handler,
-    RefusedError,
-    Request,
-    done,
-    existing_user,
-    existing_vhost,
-    table,
+from warren.gateway.control.json_text import json_text, parse_json
+from warren.gateway.control.target import Answer, Control, Request, done, table, value
+from warren.gateway.control.word import VHOST, Option, word
+
+ALL: Final = Option("global")
+
+
+@word(
+    "DEFINITION",
+    'limit a virtual host: {"max-connections": 100, "max-queues": 1000}; -1 is no limit',
+    'Setting vhost limits to "{0}" for vhost "{vhost}" ...',
+    options=(VHOST,),
 )
-from warren.gateway.control.words.policies import as_text, parse_json
+def set_vhost_limits(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    from warren.core.administration import operations
 
-ALL = "all"
-"""In the place of a limit's name, for `clear_user_limits`."""
-
-
-def _set_vhost_limits(control: Control, request: Request) -> Answer:
-    vhost = existing_vhost(control, request.vhost).name
-    control.server.broker.parameters.set(vhost, COMPONENT, NAME, parse_json(request.arguments[0]))
+    operations.limits.set_of_vhost(control.broker, request.vhost, parse_json(request.arguments[0]))
     return done()
 
 
-def _clear_vhost_limits(control: Control, request: Request) -> Answer:
-    control.server.broker.parameters.clear(existing_vhost(control, request.vhost).name, COMPONENT, NAME)
+@word("", "lift its limits", 'Clearing vhost "{vhost}" limits ...', options=(VHOST,))
+def clear_vhost_limits(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    from warren.core.administration import operations
+
+    operations.limits.clear_of_vhost(control.broker, request.vhost)
     return done()
 
 
-def _list_vhost_limits(control: Control, request: Request) -> Answer:
-    if not request.options.get("global"):
-        return _value(existing_vhost(control, request.vhost).limits)
-    vhosts = control.server.broker.vhosts.values()
-    rows = [{"vhost": vhost.name, "limits": as_text(vhost.limits)} for vhost in vhosts if vhost.limits]
+@word("", "limits of a virtual host, or with --global of all", options=(VHOST, ALL))
+def list_vhost_limits(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    from warren.core.administration import operations
+
+    if not request.options.get(ALL.name):
+        return _limits(operations.limits.of_vhost(control.broker, request.vhost))
+    vhosts = control.broker.vhosts.values()
+    rows = [{"vhost": vhost.name, "limits": json_text(vhost.limits)} for vhost in vhosts if vhost.limits]
     return table(("vhost", "limits"), rows)
 
 
-def _set_user_limits(control: Control, request: Request) -> Answer:
-    name, definition = request.arguments
-    users = control.server.broker.users
-    added = check_limits(parse_json(definition), USER_LIMITS, "user-limits")
-    users.set_limits(name, {**users[existing_user(control, name)].limits, **added})
+@word(
+    "USER DEFINITION",
+    'limit a user: {"max-connections": 10, "max-channels": 100}; -1 is no limit',
+    'Setting user limits to "{1}" for user "{0}" ...',
+)
+def set_user_limits(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    from warren.core.administration import operations
+
+    user, definition = request.arguments
+    operations.limits.set_of_user(control.broker, user, parse_json(definition))
     return done()
 
 
-def _clear_user_limits(control: Control, request: Request) -> Answer:
-    name, limit = request.arguments
-    users = control.server.broker.users
-    limits = users[existing_user(control, name)].limits
-    if limit not in (ALL, *USER_LIMITS):
-        raise RefusedError(f"unknown limit '{limit}'; the limits are {', '.join(USER_LIMITS)}, or {ALL}", codes.DATA)
-    users.set_limits(name, {key: limits[key] for key in limits if limit not in (ALL, key)})
+@word("USER LIMIT", "lift one limit of a user, or all", 'Clearing "{1}" limit for user "{0}" ...')
+def clear_user_limits(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    from warren.core.administration import operations
+
+    operations.limits.clear_of_user(control.broker, *request.arguments)
     return done()
 
 
-def _list_user_limits(control: Control, request: Request) -> Answer:
-    users = control.server.broker.users
+@word("", "limits of all users, or of one", options=(Option("user", "USER"), ALL))
+def list_user_limits(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    from warren.core.administration import operations
+
     name = request.options.get("user")
     if name:
-        return _value(users[existing_user(control, str(name))].limits)
-    rows = [{"user": user.name, "limits": as_text(user.limits)} for user in users if user.limits]
+        return _limits(operations.limits.of_user(control.broker, str(name)))
+    rows = [{"user": user.name, "limits": json_text(user.limits)} for user in control.broker.users if user.limits]
     return table(("user", "limits"), rows)
 
 
-def _value(limits: Mapping[str, int]) -> Answer:
-    return {"ok": True, "value": dict(limits), "text": as_text(limits)}
-
-
-HANDLERS: dict[str, Handler] = {
-    "set_vhost_limits": _set_vhost_limits,
-    "clear_vhost_limits": _clear_vhost_limits,
-    "list_vhost_limits": _list_vhost_limits,
-    "set_user_limits": _set_user_limits,
-    "clear_user_limits": _clear_user_limits,
-    "list_user_limits": _list_user_limits,
-}
-"""By word."""
+def _limits(limits: Mapping[str, int]) -> Answer:
+    return value(dict(limits), json_text(limits))

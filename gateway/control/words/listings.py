@@ -1,77 +1,55 @@
-"""The listings of the control socket: rows of the broker's objects, in the columns that were asked for."""
+"""Words that list the broker's objects, in the columns that are asked for."""
 
 from __future__ import annotations
 
-from warren.core.administration.listing.selecting import Query, equals, select
-from warren.gateway.control import exit_codes as codes
-from warren.gateway.control.target import (
-    Answer,
-    Control,
-    Handler,
-    RefusedError,
-    Request,
-    existing_user,
-    existing_vhost,
-    table,
-)
-from warren.gateway.control.words.columns import LISTINGS, Listing, choose_columns
-from warren.gateway.control.words.table import VHOST, WORDS
+from warren.gateway.control.listing import listing
+from warren.gateway.control.target import Answer, Control, Request
+from warren.gateway.control.word import VHOST, word
 
 
-def _listing(word: str, listing: Listing) -> Handler:
-    in_vhost = WORDS[word].takes(VHOST.name)
-
-    def answer(control: Control, request: Request) -> Answer:
-        try:
-            columns = choose_columns(listing, list(request.arguments))
-        except ValueError as error:
-            raise RefusedError(str(error), codes.USAGE) from None
-        vhost = existing_vhost(control, request.vhost).name if in_vhost else None
-        query = Query(listing.what, None if vhost is None else (vhost,), columns)
-        return table(columns, select(control.server.broker, query).finish().rows)
-
-    return answer
+@word("[COLUMN]...", "queues of a virtual host", "Listing queues for vhost {vhost} ...", options=(VHOST,))
+async def list_queues(control: Control, request: Request) -> Answer:
+    """See core.administration.listing.queues."""
+    return await listing(control, "queues", request.arguments, vhost=request.vhost)
 
 
-def _users(control: Control, request: Request) -> Answer:
-    return table(("user", "tags"), control.server.broker.inspect("users", None))
+@word("[COLUMN]...", "exchanges of a virtual host", "Listing exchanges for vhost {vhost} ...", options=(VHOST,))
+async def list_exchanges(control: Control, request: Request) -> Answer:
+    """See core.administration.listing.exchanges."""
+    return await listing(control, "exchanges", request.arguments, vhost=request.vhost)
 
 
-def _permissions(control: Control, request: Request) -> Answer:
-    vhost = existing_vhost(control, request.vhost).name
-    columns = ("user", "configure", "write", "read")
-    return table(columns, control.server.broker.inspect("permissions", vhost))
+@word("[COLUMN]...", "bindings of a virtual host", "Listing bindings for vhost {vhost}...", options=(VHOST,))
+async def list_bindings(control: Control, request: Request) -> Answer:
+    """See core.administration.listing.bindings."""
+    return await listing(control, "bindings", request.arguments, vhost=request.vhost)
 
 
-def _user_permissions(control: Control, request: Request) -> Answer:
-    user = existing_user(control, request.arguments[0])
-    columns = ("vhost", "configure", "write", "read")
-    return table(columns, _of_user(control, "permissions", user))
+@word("[COLUMN]...", "consumers of a virtual host", "Listing consumers in vhost {vhost} ...", options=(VHOST,))
+async def list_consumers(control: Control, request: Request) -> Answer:
+    """See core.administration.listing.consumers."""
+    return await listing(control, "consumers", request.arguments, vhost=request.vhost)
 
 
-def _topic_permissions(control: Control, request: Request) -> Answer:
-    vhost = existing_vhost(control, request.vhost).name
-    columns = ("user", "exchange", "write", "read")
-    return table(columns, control.server.broker.inspect("topic_permissions", vhost))
+@word("[COLUMN]...", "connections", "Listing connections ...")
+async def list_connections(control: Control, request: Request) -> Answer:
+    """See core.administration.listing.connections."""
+    return await listing(control, "connections", request.arguments)
 
 
-def _user_topic_permissions(control: Control, request: Request) -> Answer:
-    user = existing_user(control, request.arguments[0])
-    columns = ("vhost", "exchange", "write", "read")
-    return table(columns, _of_user(control, "topic_permissions", user))
+@word("[COLUMN]...", "channels", "Listing channels ...")
+async def list_channels(control: Control, request: Request) -> Answer:
+    """See core.administration.listing.channels."""
+    return await listing(control, "channels", request.arguments)
 
 
-def _of_user(control: Control, what: str, user: str) -> list[dict[str, object]]:
-    query = Query(what, conditions=[equals("user", user)])
-    return select(control.server.broker, query).finish().rows
+@word("[COLUMN]...", "virtual hosts", "Listing vhosts ...")
+async def list_vhosts(control: Control, request: Request) -> Answer:
+    """See core.administration.listing.vhosts."""
+    return await listing(control, "vhosts", request.arguments)
 
 
-HANDLERS: dict[str, Handler] = {
-    **{word: _listing(word, listing) for word, listing in LISTINGS.items()},
-    "list_users": _users,
-    "list_permissions": _permissions,
-    "list_user_permissions": _user_permissions,
-    "list_topic_permissions": _topic_permissions,
-    "list_user_topic_permissions": _user_topic_permissions,
-}
-"""By word."""
+@word("", "users and their tags", "Listing users ...")
+async def list_users(control: Control, request: Request) -> Answer:
+    """See core.administration.listing.users."""
+    return await listing(control, "users")

@@ -1,53 +1,77 @@
-"""The commands of the control socket on runtime parameters."""
+"""Words on runtime parameters."""
 
 from __future__ import annotations
 
-from warren.core.administration.parameters import clear_parameter, list_parameters, set_parameter
-from warren.gateway.control.target import Answer, Control, Handler, Request, done, existing_vhost, table
-from warren.gateway.control.words.policies import as_text, parse_json
+from warren.gateway.control.json_text import parse_json
+from warren.gateway.control.listing import listing
+from warren.gateway.control.target import Answer, Control, Request, done
+from warren.gateway.control.word import VHOST, word
 
 
-def _set_parameter(control: Control, request: Request) -> Answer:
+@word(
+    "COMPONENT NAME VALUE",
+    "set a runtime parameter of a plugin, a JSON value",
+    'Setting runtime parameter "{1}" for component "{0}" to "{2}" in vhost "{vhost}" ...',
+    options=(VHOST,),
+)
+def set_parameter(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    from warren.core.administration import operations
+
     component, name, value = request.arguments
-    vhost = existing_vhost(control, request.vhost).name
-    set_parameter(control.server.broker, vhost, component, name, parse_json(value))
+    operations.parameters.set_parameter(control.broker, request.vhost, component, name, parse_json(value))
     return done()
 
 
-def _clear_parameter(control: Control, request: Request) -> Answer:
-    component, name = request.arguments
-    clear_parameter(control.server.broker, existing_vhost(control, request.vhost).name, component, name)
+@word(
+    "COMPONENT NAME",
+    "remove a runtime parameter",
+    'Clearing runtime parameter "{1}" for component "{0}" on vhost "{vhost}" ...',
+    options=(VHOST,),
+)
+def clear_parameter(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    from warren.core.administration import operations
+
+    operations.parameters.clear_parameter(control.broker, request.vhost, *request.arguments)
     return done()
 
 
-def _list_parameters(control: Control, request: Request) -> Answer:
-    found = list_parameters(control.server.broker, existing_vhost(control, request.vhost).name)
-    rows = [{"component": each.component, "name": each.name, "value": as_text(each.value)} for each in found]
-    return table(("component", "name", "value"), rows)
+@word(
+    "",
+    "runtime parameters of a virtual host",
+    'Listing runtime parameters for vhost "{vhost}" ...',
+    options=(VHOST,),
+)
+async def list_parameters(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    return await listing(control, "parameters", vhost=request.vhost, as_text=("value",))
 
 
-def _set_global_parameter(control: Control, request: Request) -> Answer:
+@word(
+    "NAME VALUE",
+    "set a runtime parameter of the whole broker, a JSON value",
+    'Setting global runtime parameter "{0}" to "{1}" ...',
+)
+def set_global_parameter(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    from warren.core.administration import operations
+
     name, value = request.arguments
-    control.server.broker.parameters.set_global(name, parse_json(value))
+    operations.parameters.set_global(control.broker, name, parse_json(value))
     return done()
 
 
-def _clear_global_parameter(control: Control, request: Request) -> Answer:
-    control.server.broker.parameters.clear_global(request.arguments[0])
+@word("NAME", "remove a global runtime parameter", 'Clearing global runtime parameter "{0}" ...')
+def clear_global_parameter(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    from warren.core.administration import operations
+
+    operations.parameters.clear_global(control.broker, request.arguments[0])
     return done()
 
 
-def _list_global_parameters(control: Control, request: Request) -> Answer:
-    found = control.server.broker.parameters.globals()
-    return table(("name", "value"), [{"name": name, "value": as_text(value)} for name, value in found])
-
-
-HANDLERS: dict[str, Handler] = {
-    "set_parameter": _set_parameter,
-    "clear_parameter": _clear_parameter,
-    "list_parameters": _list_parameters,
-    "set_global_parameter": _set_global_parameter,
-    "clear_global_parameter": _clear_global_parameter,
-    "list_global_parameters": _list_global_parameters,
-}
-"""By word."""
+@word("", "global runtime parameters", "Listing global runtime parameters ...")
+async def list_global_parameters(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    return await listing(control, "global_parameters", as_text=("value",))

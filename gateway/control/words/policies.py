@@ -1,92 +1,105 @@
-"""The commands of the control socket on policies and operator policies."""
+"""Words on policies and operator policies."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from warren.core.policies.policy import OPERATOR_POLICY, POLICY, Policy, PolicyKind, make_policy
 from warren.gateway.control import exit_codes as codes
-from warren.gateway.control.target import (
-    Answer,
-    Control,
-    Handler,
-    RefusedError,
-    Request,
-    Row,
-    done,
-    existing_vhost,
-    table,
-)
+from warren.gateway.control.json_text import parse_json
+from warren.gateway.control.listing import listing
+from warren.gateway.control.target import Answer, Control, RefusedError, Request, done
+from warren.gateway.control.word import VHOST, Option, word
 
 if TYPE_CHECKING:
-    from warren.core.storage.definitions.store import JSON
+    from warren.core.policies.policy import PolicyKind
 
-_COLUMNS = ("vhost", "name", "pattern", "apply-to", "definition", "priority")
-
-
-def parse_json(text: str) -> JSON:
-    """The value of a JSON document on the command line; RefusedError (65) when it is none."""
-    try:
-        value: JSON = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise RefusedError(f"Could not parse JSON document: {error}", codes.DATA) from None
-    return value
+POLICY_OPTIONS: Final = (VHOST, Option("priority", "NUMBER", "0"), Option("apply_to", "KIND"))
 
 
-def as_text(value: JSON) -> str:
-    """A value as rabbitmqctl shows it in tables: compact JSON."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
+@word(
+    "NAME PATTERN DEFINITION",
+    "give settings, a JSON object, to the queues and exchanges whose names match a regular expression",
+    'Setting policy "{0}" for pattern "{1}" to "{2}" with priority "{priority}" for vhost "{vhost}" ...',
+    options=POLICY_OPTIONS,
+)
+def set_policy(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    from warren.core.administration import operations
+
+    return _set(control, request, operations.policies.POLICY)
 
 
-def _set(kind: PolicyKind) -> Handler:
-    def answer(control: Control, request: Request) -> Answer:
-        name, pattern, definition = request.arguments
-        vhost = existing_vhost(control, request.vhost)
-        apply_to = str(request.options.get("apply_to") or "all")
-        policy = make_policy(kind, name, pattern, parse_json(definition), _priority(request.options), apply_to)
-        control.server.broker.policies.set(vhost, policy)
-        return done()
+@word("NAME", "remove a policy", 'Clearing policy "{0}" on vhost "{vhost}" ...', options=(VHOST,))
+def clear_policy(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    from warren.core.administration import operations
 
-    return answer
+    operations.policies.clear_policy(control.broker, operations.policies.POLICY, request.vhost, request.arguments[0])
+    return done()
 
 
-def _clear(kind: PolicyKind) -> Handler:
-    def answer(control: Control, request: Request) -> Answer:
-        vhost = existing_vhost(control, request.vhost)
-        control.server.broker.policies.clear(vhost, kind, request.arguments[0])
-        return done()
-
-    return answer
+@word("", "policies of a virtual host", 'Listing policies for vhost "{vhost}" ...', options=(VHOST,))
+async def list_policies(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    return await listing(control, "policies", vhost=request.vhost, as_text=("definition",))
 
 
-def _list(kind: PolicyKind) -> Handler:
-    def answer(control: Control, request: Request) -> Answer:
-        vhost = existing_vhost(control, request.vhost).name
-        return table(_COLUMNS, [_row(vhost, policy) for policy in control.server.broker.policies.in_vhost(kind, vhost)])
+@word(
+    "NAME PATTERN DEFINITION",
+    "bound what policies and declarations may ask for",
+    'Setting operator policy override "{0}" for pattern "{1}" to "{2}" with priority "{priority}" '
+    'for vhost "{vhost}" ...',
+    options=POLICY_OPTIONS,
+)
+def set_operator_policy(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    from warren.core.administration import operations
 
-    return answer
+    return _set(control, request, operations.policies.OPERATOR_POLICY)
 
 
-def _row(vhost: str, policy: Policy) -> Row:
-    return {"vhost": vhost, "name": policy.name, **policy.value(), "definition": as_text(policy.definition)}
+@word("NAME", "remove an operator policy", 'Clearing operator policy "{0}" on vhost "{vhost}" ...', options=(VHOST,))
+def clear_operator_policy(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    from warren.core.administration import operations
+
+    operations.policies.clear_policy(
+        control.broker, operations.policies.OPERATOR_POLICY, request.vhost, request.arguments[0]
+    )
+    return done()
 
 
-def _priority(options: Mapping[str, object]) -> int:
-    given = str(options.get("priority") or "0")
+@word(
+    "",
+    "operator policies of a virtual host",
+    'Listing operator policy overrides for vhost "{vhost}" ...',
+    options=(VHOST,),
+)
+async def list_operator_policies(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    return await listing(control, "operator_policies", vhost=request.vhost, as_text=("definition",))
+
+
+def _set(control: Control, request: Request, kind: PolicyKind) -> Answer:
+    from warren.core.administration import operations
+
+    name, pattern, definition = request.arguments
+    operations.policies.set_policy(
+        control.broker,
+        kind,
+        request.vhost,
+        name,
+        pattern,
+        parse_json(definition),
+        priority=_priority(request),
+        apply_to=str(request.options.get("apply_to") or "all"),
+    )
+    return done()
+
+
+def _priority(request: Request) -> int:
+    given = str(request.options.get("priority") or "0")
     try:
         return int(given)
     except ValueError:
         raise RefusedError(f"--priority must be a number, not '{given}'", codes.USAGE) from None
-
-
-HANDLERS: dict[str, Handler] = {
-    "set_policy": _set(POLICY),
-    "clear_policy": _clear(POLICY),
-    "list_policies": _list(POLICY),
-    "set_operator_policy": _set(OPERATOR_POLICY),
-    "clear_operator_policy": _clear(OPERATOR_POLICY),
-    "list_operator_policies": _list(OPERATOR_POLICY),
-}
-"""By word."""

@@ -1,30 +1,40 @@
-"""`status`, `environment` and `ping`: facts about the running broker, as values for programs and text for
-people.
-"""
+"""Facts about the running broker, as values for programs and text for people; also while it is stopped."""
 
 from __future__ import annotations
 
 import os
-import platform
 import time
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import TYPE_CHECKING, Final, cast
 
-from warren.core.broker import Broker
-from warren.gateway.configuration.listener import format_address
-from warren.gateway.configuration.load import describe
-from warren.gateway.control.target import Answer, Control, Handler, Request, done
-from warren.gateway.process.resources import resident_bytes
+from warren.gateway.control.target import Answer, Control, Request, done, value
+from warren.gateway.control.word import word
 from warren.gateway.version import WARREN_VERSION
 
+if TYPE_CHECKING:
+    from warren.core.broker import Broker
 
-def _status(control: Control, request: Request) -> Answer:
-    value = _facts(control)
-    return {"ok": True, "value": value, "text": _status_text(value)}
+MEBIBYTE: Final = 2**20
 
 
-def _facts(control: Control) -> dict[str, object]:
+@word(
+    "",
+    "version, listeners, memory, alarms and totals",
+    "Status of the Warren broker on {directory} ...",
+    while_stopped=True,
+)
+async def status(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    facts = await _facts(control)
+    return value(facts, _status_text(facts))
+
+
+async def _facts(control: Control) -> dict[str, object]:
     """Named as rabbitmqctl's `status --formatter json` names them, where it has the like."""
+    import platform
+
+    from warren.gateway.process.resources import resident_bytes
+
     server, config = control.server, control.config
     return {
         "warren_version": WARREN_VERSION,
@@ -38,19 +48,15 @@ def _facts(control: Control) -> dict[str, object]:
         "listeners": _listeners(server.listening),
         "memory_bytes": resident_bytes(),
         "alarms": server.broker.alarms.raised() if server.running else [],
-        "totals": _totals(server.broker) if server.running else {},
+        "totals": await _totals(server.broker) if server.running else {},
     }
 
 
-def _totals(broker: Broker) -> dict[str, object]:
-    queues = broker.inspect("queues", None)
-    return {
-        "virtual_host_count": len(broker.vhosts),
-        "connection_count": len(broker.inspect("connections", None)),
-        "queue_count": len(queues),
-        "messages_ready": _sum(queues, "messages_ready"),
-        "messages_unacknowledged": _sum(queues, "messages_unacknowledged"),
-    }
+async def _totals(broker: Broker) -> dict[str, object]:
+    from warren.core.administration import operations
+    from warren.gateway.turns import in_turns
+
+    return (await in_turns(operations.overview.totals(broker)))._asdict()
 
 
 def _listeners(listening: Mapping[str, Sequence[tuple[str, int]]]) -> list[dict[str, object]]:
@@ -62,6 +68,8 @@ def _listeners(listening: Mapping[str, Sequence[tuple[str, int]]]) -> list[dict[
 
 
 def _status_text(value: Mapping[str, object]) -> str:
+    from warren.gateway.configuration.listener import format_address
+
     totals = cast("Mapping[str, object]", value["totals"])
     listeners = cast("list[dict[str, object]]", value["listeners"])
     addresses = [
@@ -78,7 +86,7 @@ def _status_text(value: Mapping[str, object]) -> str:
         "State": "running" if value["running"] else "stopped (warren ctl start_app starts it)",
         "Uptime": _duration(int(str(value["uptime"]))),
         "Listening": ", ".join(addresses) or "nowhere",
-        "Memory": f"{memory_bytes / 2**20:.1f} MiB",
+        "Memory": f"{memory_bytes / MEBIBYTE:.1f} MiB",
         "Alarms": ", ".join(cast("list[str]", value["alarms"])) or "none",
         **{name.replace("_", " ").capitalize(): count for name, count in totals.items()},
     }
@@ -90,10 +98,13 @@ def _duration(seconds: int) -> str:
     return f"{days} d {hours} h {minutes} min {seconds % 60} s"
 
 
-def _environment(control: Control, request: Request) -> Answer:
-    value = describe(control.config)
-    text = "\n".join(f"{name} = {_shown(entry)}" for name, entry in value.items())
-    return {"ok": True, "value": value, "text": text}
+@word("", "the configuration in effect", "Configuration of the broker on {directory} ...", while_stopped=True)
+def environment(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    from warren.gateway.configuration.load import describe
+
+    found = describe(control.config)
+    return value(found, "\n".join(f"{name} = {_shown(entry)}" for name, entry in found.items()))
 
 
 def _shown(entry: object) -> str:
@@ -104,14 +115,7 @@ def _shown(entry: object) -> str:
     return "" if entry is None else str(entry)
 
 
-def _ping(control: Control, request: Request) -> Answer:
+@word("", "succeed if the broker answers", while_stopped=True)
+def ping(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
     return done("Ping succeeded")
-
-
-def _sum(rows: Sequence[Mapping[str, object]], column: str) -> int:
-    values = (row.get(column) for row in rows)
-    return sum(value for value in values if isinstance(value, int))
-
-
-HANDLERS: dict[str, Handler] = {"status": _status, "environment": _environment, "ping": _ping}
-"""By word; these also answer while the broker application is stopped."""

@@ -1,100 +1,73 @@
-"""The commands of the control socket that change users and permissions."""
+"""Words that change users."""
 
 from __future__ import annotations
 
-from warren.core.access.users import LoginRefused
 from warren.gateway.control import exit_codes as codes
-from warren.gateway.control.target import (
-    Answer,
-    Control,
-    Handler,
-    RefusedError,
-    Request,
-    done,
-    existing_user,
-    existing_vhost,
-)
+from warren.gateway.control.target import Answer, Control, RefusedError, Request, done
+from warren.gateway.control.word import word
 
 
-def _add_user(control: Control, request: Request) -> Answer:
+@word("USER [PASSWORD]", "add a user", 'Adding user "{0}" ...', secret=1)
+def add_user(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    from warren.core.administration import operations
+
     name, password = request.arguments
-    control.server.broker.users.add_user(name, password)
+    operations.users.add(control.broker, name, password)
     return done(
         f"Done. Don't forget to let the user into a virtual host: warren ctl set_permissions -p / {name} '.*' '.*' '.*'"
     )
 
 
-def _delete_user(control: Control, request: Request) -> Answer:
-    control.server.broker.users.delete_user(existing_user(control, request.arguments[0]))
+@word("USER", "delete a user and its permissions", 'Deleting user "{0}" ...')
+def delete_user(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    from warren.core.administration import operations
+
+    operations.users.delete(control.broker, request.arguments[0])
     return done()
 
 
-def _change_password(control: Control, request: Request) -> Answer:
-    name, password = request.arguments
-    control.server.broker.users.change_password(existing_user(control, name), password)
+@word("USER [PASSWORD]", "give a user another password", 'Changing password for user "{0}" ...', secret=1)
+def change_password(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    from warren.core.administration import operations
+
+    operations.users.change_password(control.broker, *request.arguments)
     return done()
 
 
-def _clear_password(control: Control, request: Request) -> Answer:
-    control.server.broker.users.clear_password(existing_user(control, request.arguments[0]))
+@word("USER", "forbid a user to log in with a password", 'Clearing password for user "{0}" ...')
+def clear_password(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    from warren.core.administration import operations
+
+    operations.users.clear_password(control.broker, request.arguments[0])
     return done()
 
 
-def _authenticate_user(control: Control, request: Request) -> Answer:
-    name, password = request.arguments
+@word("USER [PASSWORD]", "try a user's password", 'Authenticating user "{0}" ...', secret=1)
+def authenticate_user(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    from warren.core.access.users import LoginRefused
+    from warren.core.administration import operations
+
     try:
-        control.server.broker.users.authenticate(name, password, is_loopback=True)
+        operations.users.check_password(control.broker, *request.arguments)
     except LoginRefused as error:
         raise RefusedError(f"failed to authenticate {error.reason}", codes.DATA) from None
     return done("Success")
 
 
-def _set_user_tags(control: Control, request: Request) -> Answer:
+@word(
+    "USER [TAG]...",
+    "replace a user's tags: administrator, monitoring, ...",
+    'Setting tags for user "{0}" ...',
+)
+def set_user_tags(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    from warren.core.administration import operations
+
     name, *tags = request.arguments
-    given = (part for tag in tags for part in tag.split(",") if part)
-    control.server.broker.users.set_tags(existing_user(control, name), given)
+    operations.users.set_tags(control.broker, name, [part for tag in tags for part in tag.split(",") if part])
     return done()
-
-
-def _set_permissions(control: Control, request: Request) -> Answer:
-    name, configure, write, read = request.arguments
-    vhost = existing_vhost(control, request.vhost).name
-    control.server.broker.users.set_permissions(existing_user(control, name), vhost, configure, write, read)
-    return done()
-
-
-def _clear_permissions(control: Control, request: Request) -> Answer:
-    vhost = existing_vhost(control, request.vhost).name
-    control.server.broker.users.clear_permissions(existing_user(control, request.arguments[0]), vhost)
-    return done()
-
-
-def _set_topic_permissions(control: Control, request: Request) -> Answer:
-    name, exchange, write, read = request.arguments
-    vhost = existing_vhost(control, request.vhost).name
-    users = control.server.broker.users
-    users.set_topic_permissions(existing_user(control, name), vhost, exchange, write, read)
-    return done()
-
-
-def _clear_topic_permissions(control: Control, request: Request) -> Answer:
-    name, *exchange = request.arguments
-    vhost = existing_vhost(control, request.vhost).name
-    users = control.server.broker.users
-    users.clear_topic_permissions(existing_user(control, name), vhost, exchange[0] if exchange else None)
-    return done()
-
-
-HANDLERS: dict[str, Handler] = {
-    "add_user": _add_user,
-    "delete_user": _delete_user,
-    "change_password": _change_password,
-    "clear_password": _clear_password,
-    "authenticate_user": _authenticate_user,
-    "set_user_tags": _set_user_tags,
-    "set_permissions": _set_permissions,
-    "clear_permissions": _clear_permissions,
-    "set_topic_permissions": _set_topic_permissions,
-    "clear_topic_permissions": _clear_topic_permissions,
-}
-"""By word."""

@@ -1,42 +1,94 @@
-"""The commands of the control socket that change what a virtual host is like: its metadata and tracing."""
+"""Words that change virtual hosts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Final, TypedDict
 
-from warren.core.routing.vhost_metadata import DEFAULT_QUEUE_TYPE, DESCRIPTION, TAGS
 from warren.gateway.control import exit_codes as codes
-from warren.gateway.control.target import Answer, Control, Handler, RefusedError, Request, done, existing_vhost
+from warren.gateway.control.target import Answer, Control, RefusedError, Request, done
+from warren.gateway.control.word import VHOST, Option, word
 
-if TYPE_CHECKING:
-    from warren.core.storage.definitions.store import JSON
+DESCRIBED_BY: Final = (
+    Option("description", "TEXT"),
+    Option("tags", "TAG,TAG"),
+    Option("default_queue_type", "TYPE"),
+)
 
 
-def _update_vhost_metadata(control: Control, request: Request) -> Answer:
-    vhost = existing_vhost(control, request.arguments[0]).name
-    options: Mapping[str, object] = request.options
-    metadata: dict[str, JSON] = {
-        key: str(options[key]) for key in (DESCRIPTION, TAGS, DEFAULT_QUEUE_TYPE) if key in options
-    }
-    if not metadata:
-        raise RefusedError("give --description, --tags or --default-queue-type", codes.USAGE)
-    control.server.broker.update_vhost(vhost, metadata)
+class _Description(TypedDict, total=False):
+    description: str
+    tags: Sequence[str]
+    default_queue_type: str
+
+
+@word("VHOST", "add a virtual host", 'Adding vhost "{0}" ...', options=DESCRIBED_BY)
+def add_vhost(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    from warren.core.administration import operations
+
+    operations.vhosts.add(control.broker, request.arguments[0], **_description(request, empty_too=False))
     return done()
 
 
-def _tracing(tracing: bool) -> Handler:
-    def answer(control: Control, request: Request) -> Answer:
-        vhost = existing_vhost(control, request.vhost).name
-        control.server.broker.set_tracing(vhost, tracing)
-        return done(f"Trace {'enabled' if tracing else 'disabled'} for vhost {vhost}")
+@word("VHOST", "delete a virtual host and all that is in it", 'Deleting vhost "{0}" ...')
+def delete_vhost(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    from warren.core.administration import operations
 
-    return answer
+    operations.vhosts.delete(control.broker, request.arguments[0])
+    return done()
 
 
-HANDLERS: dict[str, Handler] = {
-    "update_vhost_metadata": _update_vhost_metadata,
-    "trace_on": _tracing(True),
-    "trace_off": _tracing(False),
-}
-"""By word."""
+@word(
+    "VHOST",
+    "change what a virtual host is described by",
+    'Updating metadata of vhost "{0}" ...',
+    options=DESCRIBED_BY,
+)
+def update_vhost_metadata(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's; an empty default queue type means none any more."""
+    from warren.core.administration import operations
+
+    description = _description(request, empty_too=True)
+    operations.vhosts.existing(control.broker, request.arguments[0])
+    if not description:
+        raise RefusedError("give --description, --tags or --default-queue-type", codes.USAGE)
+    operations.vhosts.update(control.broker, request.arguments[0], **description)
+    return done()
+
+
+@word(
+    "",
+    "copy all publishes and deliveries of a virtual host to amq.rabbitmq.trace",
+    'Starting tracing for vhost "{vhost}" ...',
+    options=(VHOST,),
+)
+def trace_on(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    from warren.core.administration import operations
+
+    operations.vhosts.set_tracing(control.broker, request.vhost, True)
+    return done(f"Trace enabled for vhost {request.vhost}")
+
+
+@word("", "stop that", 'Stopping tracing for vhost "{vhost}" ...', options=(VHOST,))
+def trace_off(control: Control, request: Request) -> Answer:
+    """rabbitmqctl's."""
+    from warren.core.administration import operations
+
+    operations.vhosts.set_tracing(control.broker, request.vhost, False)
+    return done(f"Trace disabled for vhost {request.vhost}")
+
+
+def _description(request: Request, *, empty_too: bool) -> _Description:
+    """What the options say; an empty one says that there is nothing any more, if that means anything."""
+    options = {name: str(value) for name, value in request.options.items() if value or empty_too}
+    given: _Description = {}
+    if "description" in options:
+        given["description"] = options["description"]
+    if "tags" in options:
+        given["tags"] = [tag.strip() for tag in options["tags"].split(",") if tag.strip()]
+    if "default_queue_type" in options:
+        given["default_queue_type"] = options["default_queue_type"]
+    return given

@@ -10,6 +10,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from warren.adapters.direct.errors import ClientClosed, PublishBlocked, Refused, Unroutable
+from warren.core.administration.operations import connections
 from warren.core.errors import NotAllowed, NotFound, PreconditionFailed
 from warren.core.messages.properties import encode_properties
 from warren.core.queues.browse import MessageFilter
@@ -247,7 +248,11 @@ async def test_an_administrator_closes_the_connection(server: Server) -> None:
         async with trio.open_nursery() as nursery:
             await nursery.start(receive)
             assert not client.closed
-            assert server.close_connections(lambda row: row.user_provided_name == "shovel", "enough") == 1
+            (row,) = (
+                row for row in server.broker.inspect("connections", None) if row["user_provided_name"] == "shovel"
+            )
+            connections.close(server.broker, str(row["name"]), "enough")
+            server.changed()
         assert "enough" in await client.wait_closed()
         assert client.closed
         for call in (

@@ -19,7 +19,7 @@ from tests.gateway.control.control_target import TargetServer, control_target
 from tests.support.warren_process import REPOSITORY
 from warren.gateway.command_line import main as cli
 from warren.gateway.command_line.output import cell
-from warren.gateway.control.words.table import WORDS
+from warren.gateway.control.words.built_in import WORDS
 from warren.gateway.process.data_directory import DataDirectory
 from warren.gateway.version import WARREN_VERSION
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from time import monotonic
@@ -127,12 +127,6 @@ class TargetServer:
 
     def request_stop(self) -> None:
         self.stopped.set()
-
-    def close_connections(self, match: Callable[[ConnectionRow], bool], reason: str) -> int:
-        matching = [session for session in self.broker.sessions if match(session.connection_row())]
-        for session in matching:
-            session.force_close(reason)
-        return len(matching)
 
     def changed(self) -> None:
         self.changes += 1

@@ -1,0 +1,40 @@
+"""Operations on policies and operator policies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from warren.core.administration.operations import vhosts
+from warren.core.policies.policy import OPERATOR_POLICY, POLICY, Policy, PolicyKind, make_policy
+
+if TYPE_CHECKING:
+    from warren.core.broker import Broker
+    from warren.core.storage.definitions.store import JSON
+
+__all__ = ["OPERATOR_POLICY", "POLICY", "clear_policy", "set_policy"]
+
+
+def set_policy(
+    broker: Broker,
+    kind: PolicyKind,
+    vhost: str,
+    name: str,
+    pattern: JSON,
+    definition: JSON,
+    *,
+    priority: JSON = 0,
+    apply_to: JSON = "all",
+) -> Policy:
+    """Add a policy or replace the one of this kind and name; it applies at once to all that it matches.
+
+    Raises NotFound for an unknown virtual host, PreconditionFailed for what can't be a policy.
+    """
+    found = vhosts.existing(broker, vhost)
+    policy = make_policy(kind, name, pattern, definition, priority, apply_to)
+    broker.policies.set(found, policy)
+    return policy
+
+
+def clear_policy(broker: Broker, kind: PolicyKind, vhost: str, name: str) -> None:
+    """Remove a policy, at once from all that it matched; NotFound, NoSuchParameter when there is none of this name."""
+    broker.policies.clear(vhosts.existing(broker, vhost), kind, name)

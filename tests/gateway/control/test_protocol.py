@@ -1,0 +1,30 @@
+"""Answers on the control socket: in slices, they are the same line."""
+
+from __future__ import annotations
+
+import pytest
+
+from warren.gateway.control.protocol import ROWS_AT_ONCE, decode, encode, encode_slices
+
+
+@pytest.mark.parametrize("count", [0, 1, ROWS_AT_ONCE, ROWS_AT_ONCE + 1, 3 * ROWS_AT_ONCE, 5 * ROWS_AT_ONCE + 7])
+@pytest.mark.parametrize("columns", [["name", "bytes"], []])
+def test_tables_in_slices(count: int, columns: list[str]) -> None:
+    rows = [{"name": f"{{[q{number}]}}", "bytes": b"\xff"} for number in range(count)]
+    answer = {"ok": True, "columns": columns, "rows": rows}
+    pieces = list(encode_slices(answer))
+    assert len(pieces) == (1 if count <= ROWS_AT_ONCE else 2 + -(-count // ROWS_AT_ONCE))
+    line = b"".join(pieces)
+    assert line.endswith(b"}\n")
+    assert line.count(b"\n") == 1
+    assert decode(line) == decode(encode(answer))
+
+
+def test_other_answers() -> None:
+    for answer in ({"ok": True, "text": "x"}, {"ok": True, "value": {"rows": [1] * 1000}, "text": ""}, {"rows": 5}):
+        assert b"".join(encode_slices(answer)) == encode(answer)
+
+
+def test_a_table_with_more_in_it() -> None:
+    answer = {"ok": True, "rows": [{"a": {}}] * (ROWS_AT_ONCE + 1), "columns": ["{", "}"], "more": {"x": {}}}
+    assert decode(b"".join(encode_slices(answer))) == decode(encode(answer))
