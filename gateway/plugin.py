@@ -64,7 +64,8 @@ from warren.core.queues.browse import MessageFilter
 from warren.gateway.client.client import BrokerClient, QueueState
 from warren.gateway.client.confirmation import PendingConfirmation
 from warren.gateway.client.subscription import Subscription
-from warren.gateway.control.target import Answer, Control, RefusedError, Request, done, existing_vhost, table
+from warren.gateway.control.listing import listing
+from warren.gateway.control.target import Answer, Control, RefusedError, Request, done, table
 from warren.gateway.control.word import VHOST, Option, Word, word
 
 if TYPE_CHECKING:
@@ -117,8 +118,8 @@ __all__ = [
     "configured",
     "done",
     "encode_properties",
-    "existing_vhost",
     "keys_of",
+    "listing",
     "names",
     "number",
     "one_of",
