@@ -59,6 +59,8 @@ ROOMS: Final = (
     "gateway.control.exit_codes",
     "gateway.control.word",
     "gateway.control.target",
+    "gateway.control.json_text",
+    "gateway.control.listing",
     "gateway.plugin",
     "gateway.plugins",
     "gateway.process",
