@@ -33,8 +33,8 @@ def connect(session: StompSession, frame: Frame) -> None:
         headers = {name: value.lstrip(" \t") for name, value in headers.items()}
     version = _version(headers)
     receive_ms, send_ms = negotiate(headers.get("heart-beat", "0,0"))
-    client = log_in(session, headers, version)
-    session.connected(client, version, receive_ms, send_ms)
+    client, mechanism = log_in(session, headers, version)
+    session.connected(client, mechanism, version, receive_ms, send_ms)
     answer = [("session", session.id), ("heart-beat", f"{send_ms},{receive_ms}"), ("version", version)]
     if session.settings.server:
         answer.append(("server", session.settings.server))
@@ -43,12 +43,13 @@ def connect(session: StompSession, frame: Frame) -> None:
 
 def connect_implicitly(session: StompSession) -> None:
     """The session is the default user's from its first frame on; nothing is answered (spec B.2)."""
-    session.connected(log_in(session, {}, V1_0), V1_0, 0, 0)
+    client, mechanism = log_in(session, {}, V1_0)
+    session.connected(client, mechanism, V1_0, 0, 0)
 
 
-def log_in(session: StompSession, headers: Mapping[str, str], version: str) -> Client:
-    """The client that these headers name; StompError when it may not be."""
-    user = _user(session, headers)
+def log_in(session: StompSession, headers: Mapping[str, str], version: str) -> tuple[Client, str]:
+    """The client that these headers name, and how it proved that; StompError when it may not be."""
+    user, mechanism = _user(session, headers)
     name = _vhost_name(session, headers.get("host", session.settings.default_vhost))
     try:
         client = enter(session.broker, session.transport, user, name, f"STOMP {version}", {}, has_channels=False)
@@ -59,7 +60,7 @@ def log_in(session: StompSession, headers: Mapping[str, str], version: str) -> C
         ) from None
     except NotAllowed as error:
         raise StompError(BAD_CONNECT, error.text, fatal=True) from None
-    return client
+    return client, mechanism
 
 
 def _version(headers: Mapping[str, str]) -> str:
@@ -74,21 +75,20 @@ def _version(headers: Mapping[str, str]) -> str:
     )
 
 
-def _user(session: StompSession, headers: Mapping[str, str]) -> User:
+def _user(session: StompSession, headers: Mapping[str, str]) -> tuple[User, str]:
     settings = session.settings
     transport = session.transport
     login = headers.get("login")
     password: str | None = headers.get("passcode", "")
-    session.mechanism = "PLAIN"
     if transport.credentials is not None:
         login, password = transport.credentials
     elif login is None and settings.certificate_login and transport.certificate_name is not None:
         login, password = transport.certificate_name, None
-        session.mechanism = "EXTERNAL"
     elif login is None:
         login, password = settings.default_user, headers.get("passcode", settings.default_password)
     try:
-        return admit(session.broker, transport, login, password, "STOMP" if password is not None else "EXTERNAL")
+        user = admit(session.broker, transport, login, password, "STOMP")
+        return user, "PLAIN" if password is not None else "EXTERNAL"
     except LoopbackOnly:
         raise LoginError(
             f"non-loopback access denied: user '{login}' may only connect from the broker's own machine"

@@ -1,15 +1,12 @@
 """SEND: from headers to a published message (spec B.5).
 
-The first SEND with a given head (command and headers, as raw bytes) comes through `send`.  When nothing about it varies
-from message to message, a `KnownSend` is left behind for the fast path in session.py: destination, properties, checks
-and route belong to the head, so the same head means the same of them (core.routing.known_routes).
+The first SEND with a given head comes through `send`, which leaves behind what known_sends.py may remember of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from warren.adapters.stomp.codec.errors import StompError
 from warren.adapters.stomp.destinations import TEMPORARY_PREFIX, Kind, parse_destination
@@ -17,7 +14,6 @@ from warren.adapters.stomp.properties import properties_of
 from warren.adapters.stomp.subscribing import declare_once
 from warren.core.errors import AccessRefused
 from warren.core.messages.checks import IMPERSONATOR
-from warren.core.routing.known_routes import KnownRoute
 from warren.core.routing.publish import check_publish, make_message, read_special
 from warren.core.routing.vhost import Outcome
 
@@ -27,26 +23,6 @@ if TYPE_CHECKING:
     from warren.core.messages.message import Message
     from warren.core.messages.properties import Properties
     from warren.core.routing.route import Route
-    from warren.core.storage.engine import StorageEngine
-
-KNOWN_SENDS_MAX: Final = 1024
-"""Remembered heads per session; one that varies them endlessly starts over."""
-
-KNOWN_HEAD_BYTES_MAX: Final = 1024
-"""Longer heads are hardly constant, and not looked for."""
-
-
-class KnownSend(KnownRoute):
-    """What a head led to.  body_size: by its content-length, -1 without."""
-
-    __slots__ = ("body_size", "properties")
-
-    def __init__(self, route: Route, store: StorageEngine, properties: Properties, body_size: int) -> None:
-        super().__init__(route, store)
-        if not properties.persistent:
-            self.store_ids = ()
-        self.properties = properties
-        self.body_size = body_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +85,7 @@ def send(session: StompSession, frame: Frame) -> None:
         session.receipts.send(publish.receipt)
     elif publish.receipt is not None:
         raise refused(publish)
-    session.remember(frame, route, message.properties)
+    session.known.remember(frame, route, message.properties)
 
 
 def refused(publish: Publish) -> StompError:
@@ -118,14 +94,4 @@ def refused(publish: Publish) -> StompError:
         "Message refused",
         f"a queue that '{publish.routing_key}' leads to is full and refuses messages (x-overflow: reject-publish); "
         "the message is not in it. Send it again when there is room",
-    )
-
-
-def is_always_alike(headers: Mapping[str, str], properties: Properties) -> bool:
-    """True when nothing about a SEND with this head makes the broker act on each of them by itself."""
-    return (
-        "receipt" not in headers
-        and "transaction" not in headers
-        and properties.expiration is None
-        and properties.priority is None
     )

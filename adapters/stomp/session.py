@@ -2,18 +2,21 @@
 
 Theory of operation
 -------------------
-`receive` runs one loop over the frames of a read.  The loop knows one thing by heart: a SEND whose head (command and
-headers, as raw bytes) was seen before in this session.  What those bytes led to is remembered (core.routing.
-known_routes), which saves parsing, checking and routing it again.  Everything else, and every frame that doesn't lie
-whole in the read, goes through the parser (parser.py) and `handle` (commands.py), which is also where every error comes
-from.
+`receive` gives what was read to the loop over its frames (frame_loop.py), which does by itself what comes most often,
+and hands every other frame to `frame`, which has it done (commands.py) and tells errors.  What a session has is owned
+one by one, and this file says when which of them begins and ends:
+
+    parser, known        bytes to frames; what the loop remembers
+    subscriptions, deliveries, transactions    what the client has asked for, and was given
+    receipts, replies    what it is told, and private queues for answers
+    held                 frames that wait for an alarm to clear
+    read_gate, unread    why the peer isn't read for now (adapters.session)
+    beats, silence       whether the peer is there (adapters.session.liveness)
 
 Phases: connecting (CONNECT is awaited; HELP may come) -> running -> closing (DISCONNECT waits for the disk; what comes
 now is ignored) -> closed.  After a fatal ERROR everything that follows is ignored (STOMP 1.2, "ERROR").
 
 While an alarm blocks publishing, frames from a SEND on are held back in order, except ACK and NACK (held_frames.py).
-
-Longer than 400 lines because the loop, the phases and the ERROR frames share the state of one session.
 """
 
 from __future__ import annotations
@@ -30,25 +33,24 @@ from warren.adapters.session.read_gate import ReadGate
 from warren.adapters.session.unread import UnreadReplies
 from warren.adapters.stomp.codec.errors import FramingError, LoginError, StompError
 from warren.adapters.stomp.codec.escaping import V1_0
-from warren.adapters.stomp.codec.frames import END, END_WITH_LINE_FEED, HEARTBEAT, SEND, Frame, encode_frame
+from warren.adapters.stomp.codec.frames import END, END_WITH_LINE_FEED, HEARTBEAT, Frame, encode_frame
 from warren.adapters.stomp.codec.parser import FrameParser
 from warren.adapters.stomp.commands import handle
-from warren.adapters.stomp.connecting import VERSIONS_TEXT
+from warren.adapters.stomp.error_frames import error_frame
+from warren.adapters.stomp.frame_loop import parse
 from warren.adapters.stomp.friendly import help_text, hint
 from warren.adapters.stomp.held_frames import has_to_wait, held_frames
+from warren.adapters.stomp.known_sends import KnownSends
 from warren.adapters.stomp.listing import StompChannelRow, StompConnectionRow
 from warren.adapters.stomp.receipts import Receipts
 from warren.adapters.stomp.replies import Replies
-from warren.adapters.stomp.sending import KNOWN_HEAD_BYTES_MAX, KNOWN_SENDS_MAX, KnownSend, is_always_alike
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.transport import connection_name
 from warren.core.declaring.queues import end_client, end_consumer
 from warren.core.errors import BrokerError, InternalError
-from warren.core.messages.message import Message
-from warren.core.routing.known_routes import KnownRoutes, may_be_remembered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from warren.adapters.stomp.settings import StompSettings
     from warren.adapters.stomp.subscription import Subscription
@@ -56,16 +58,12 @@ if TYPE_CHECKING:
     from warren.core.broker import Broker
     from warren.core.clients.client import Client
     from warren.core.clients.transport import Transport
-    from warren.core.messages.properties import Properties
     from warren.core.queues.consumer import Consumer
-    from warren.core.routing.route import Route
 
 _log = logging.getLogger("warren.stomp")
 
 TYPING_TIMEOUT_MS: Final = 120_000
 """What a person has to log in, who first reads what to type."""
-
-_NOTHING_KNOWN: Final[Mapping[bytes, KnownSend]] = {}
 
 
 class StompSession:
@@ -74,8 +72,6 @@ class StompSession:
     version: what is spoken, 1.0 until CONNECT says otherwise.  id: the session's name in message ids.
     declared_queues: those of /queue/ that the session has used, and so declared.
     """
-
-    _known: KnownRoutes[KnownSend]
 
     def __init__(self, broker: Broker, transport: Transport, settings: StompSettings) -> None:
         self.broker = broker
@@ -97,8 +93,8 @@ class StompSession:
         self.deliveries = Deliveries(self._delivery_timed_out)
         self.receipts = Receipts(self)
         self.replies = Replies(self)
-        self._parser = FrameParser(friendly_expected=settings.friendly)
-        self._head = b""
+        self.parser = FrameParser(friendly_expected=settings.friendly)
+        self.known = KnownSends()
         self.end_of_frame = END_WITH_LINE_FEED if settings.trailing_line_feed else END
         self._closed = False
         self._unparsed = b""
@@ -124,9 +120,9 @@ class StompSession:
         return len(self._held) > 0
 
     @property
-    def suspended(self) -> bool:
-        """True while the peer has too many replies to read before it may send more frames."""
-        return self._unread.suspended
+    def takes_frames(self) -> bool:
+        """False when the session ends or has ended, or the peer has too many replies to read first."""
+        return not (self._closed or self._unread.suspended or self.state == "closing")
 
     # Session interface
 
@@ -134,12 +130,12 @@ class StompSession:
         """Take bytes from the peer; answers are in the outbox afterwards."""
         if self._closed or self.state == "closing":
             return
-        if self.suspended:
+        if self._unread.suspended:
             self._unparsed += data
             return
         try:
-            position = self._parse(data)
-            if self.suspended:
+            position = parse(self, data)
+            if self._unread.suspended:
                 self._unparsed = data[position:]
         except Exception as error:
             if self.client is None and (advice := first_bytes.hint(data, "stomp")):
@@ -152,7 +148,7 @@ class StompSession:
             return
         self._unread.read()
         self._release_held()
-        if self.suspended:
+        if self._unread.suspended:
             return
         data, self._unparsed = self._unparsed, b""
         self.receive(data)
@@ -180,82 +176,9 @@ class StompSession:
         """An operator's wish."""
         self.shut_down(reason)
 
-    # The loop
+    # Frames
 
-    def _parse(self, data: bytes) -> int:
-        """Handle all frames that are whole; the position of what is left when the session is suspended meanwhile."""
-        end = len(data)
-        position = 0
-        parser = self._parser
-        broker = self.broker
-        known = self._known_now()
-        while position < end and not self._closed and self.state != "closing":
-            start = -1
-            if parser.idle:
-                whole_max = min(parser.frame_bytes_max, parser.body_bytes_max)
-                while position < end:
-                    head_stop = data.find(b"\n\n", position, position + KNOWN_HEAD_BYTES_MAX)
-                    if head_stop < 0:
-                        break
-                    send = known.get(data[position:head_stop])
-                    if send is None:
-                        break
-                    body_at = head_stop + 2
-                    size = send.body_size
-                    if size >= 0:
-                        stop = body_at + size
-                        if stop >= end or data[stop]:
-                            break
-                    else:
-                        stop = data.find(b"\0", body_at)
-                        if stop < 0 or stop - position > whole_max:
-                            break
-                        size = stop - body_at
-                    broker.sequence = sequence = broker.sequence + 1
-                    message = Message(
-                        sequence,
-                        send.address,
-                        send.properties,
-                        data[body_at:stop],
-                        0,
-                        size,
-                        0,
-                        broker.now_ms,
-                    )
-                    for queue in send.queues:
-                        queue.append(message)
-                    if send.store_ids:
-                        broker.store.append(message, send.store_ids)
-                    position = stop + 1
-                start = position
-            frame, position = parser.next(data, position)
-            if frame is None:
-                break
-            self._head = _head_of(frame, data, start) if frame.command == SEND else b""
-            self._frame(frame)
-            if self.suspended:
-                break
-            known = self._known_now()
-        return position
-
-    def _known_now(self) -> Mapping[bytes, KnownSend]:
-        """The remembered heads."""
-        return self._known.now() if self.client is not None else _NOTHING_KNOWN
-
-    def remember(self, frame: Frame, route: Route, properties: Properties) -> None:
-        """A SEND went this way: the next one with the same head does so, too, if nothing about it can vary."""
-        vhost = self.logged_in.vhost
-        if (
-            self._head
-            and not self._parser.friendly
-            and is_always_alike(frame.headers, properties)
-            and may_be_remembered(vhost, route)
-        ):
-            sized = frame.headers.get("content-length", "").strip().isdecimal()
-            body_size = len(frame.body) if sized else -1
-            self._known.remember(self._head, KnownSend(route, self.broker.store, properties, body_size))
-
-    def _frame(self, frame: Frame) -> None:
+    def frame(self, frame: Frame) -> None:
         """Handle one frame; what is wrong with it is told in an ERROR frame."""
         try:
             if has_to_wait(frame, is_blocked=self.broker.alarms.blocked is not None, others_wait=len(self._held) > 0):
@@ -277,13 +200,13 @@ class StompSession:
     def _handle_held(self, frames: list[Frame]) -> int:
         """Handle frames that an alarm held back, as far as the peer reads the answers; how many were done with."""
         count = 0
-        self._head = b""
+        self.known.comes_late()
         try:
             for frame in frames:
-                if self.suspended or self._closed or self.state == "closing":
+                if not self.takes_frames:
                     break
                 count += 1
-                self._frame(frame)
+                self.frame(frame)
         except Exception as error:
             self._break(error)
         return count
@@ -309,26 +232,17 @@ class StompSession:
             self._send_error(error, frame)
 
     def _send_error(self, error: StompError, frame: Frame | None) -> None:
-        receipt = frame.receipt if frame is not None else getattr(error, "receipt", None)
-        headers = [("message", error.message), ("content-type", "text/plain"), ("version", VERSIONS_TEXT)]
-        headers += error.headers.items()
-        if receipt is not None:
-            headers.append(("receipt-id", receipt))
-        detail = error.detail
-        if self._parser.friendly and frame is not None:
-            detail = f"{detail}\n{hint(frame.command, self.client is not None)}"
-        self.send("ERROR", headers, f"{detail}\n".encode("utf-8", "backslashreplace"))
+        advice = hint(frame.command, self.client is not None) if self.parser.friendly and frame is not None else ""
+        self.send("ERROR", *error_frame(error, frame, advice))
         if error.fatal:
             self._end()
             self.finish()
 
     def be_friendly(self) -> None:
         """HELP: a person is typing, and wants to know what."""
-        self._parser.friendly = True
-        self._parser.friendly_expected = False
-        if self.client is not None:
-            self._known.forget()
-        else:
+        self.parser.be_friendly()
+        self.known.forget()
+        if self.client is None:
             self._login.cancel()
             self._login = self.broker.deadlines.schedule(
                 self.broker.now_ms + max(TYPING_TIMEOUT_MS, self.settings.login_timeout_ms), self._login_expired
@@ -337,13 +251,16 @@ class StompSession:
 
     # Phases
 
-    def connected(self, client: Client, version: str, receive_ms: int, send_ms: int) -> None:
-        """The login is through: the session runs."""
+    def connected(self, client: Client, mechanism: str, version: str, receive_ms: int, send_ms: int) -> None:
+        """The login is through: the session runs.
+
+        receive_ms, send_ms: how often the peer, and the broker, promised to be heard, in milliseconds; 0 for never.
+        """
         self.client = client
-        self._known = KnownRoutes(client.vhost, KNOWN_SENDS_MAX)
-        self.version = self._parser.version = version
-        self._parser.frame_bytes_max = self.settings.frame_bytes_max
-        self._parser.body_bytes_max = min(self._parser.body_bytes_max, self.settings.message_bytes_max)
+        self.known.entered(client.vhost)
+        self.mechanism = mechanism
+        self.version = version
+        self.parser.logged_in(version, self.settings.frame_bytes_max, self.settings.message_bytes_max)
         self.state = "running"
         self._login.cancel()
         self.broker.alarms.listen(self._alarms_changed)
@@ -403,7 +320,7 @@ class StompSession:
             _log.error("connection %s: internal error; closing it", self.name, exc_info=error)
             error = StompError("internal_error", "the broker's log has the details", fatal=True)
         elif isinstance(error, FramingError) and error.receipt is None:
-            error.receipt = self._parser.receipt
+            error.receipt = self.parser.receipt
         if not self._closed:
             self._refuse(error, None)
 
@@ -434,7 +351,7 @@ class StompSession:
             )
 
     def _alarms_changed(self) -> None:
-        if not self.suspended:
+        if not self._unread.suspended:
             self._release_held()
 
     # Listings
@@ -450,11 +367,3 @@ class StompSession:
     def ack_holders(self) -> Iterable[Deliveries]:
         """Its deliveries, for the acknowledgement timeout."""
         return [self.deliveries]
-
-
-def _head_of(frame: Frame, data: bytes, start: int) -> bytes:
-    """The raw head of a SEND that lies whole in `data` from `start` on, as the loop would look it up; else nothing."""
-    stop = frame.body_at - 2
-    if start < 0 or stop < start or stop + 2 - start > KNOWN_HEAD_BYTES_MAX:
-        return b""
-    return data[start:stop] if data.find(b"\n\n", start, frame.body_at) == stop else b""

@@ -57,7 +57,7 @@ _LENGTH_DIGITS_MAX: Final = 18
 class FrameParser:
     """The parser of one connection; see the head of this file.
 
-    version: None before CONNECT.  frame_bytes_max, body_bytes_max: limits in bytes, raised by the session after login.
+    version: None before CONNECT.  frame_bytes_max, body_bytes_max: limits in bytes, others after the login.
     friendly: a person is typing.  friendly_expected: find out with the first frame whether one is.
     idle: True between frames.
     """
@@ -94,6 +94,17 @@ class FrameParser:
         self._missing = 0
         self._counted = 0
         self._crlf_only = True
+
+    def logged_in(self, version: str, frame_bytes_max: int, body_bytes_max: int) -> None:
+        """CONNECT was accepted: frames of this version from now on, and other limits, in bytes."""
+        self.version = version
+        self.frame_bytes_max = frame_bytes_max
+        self.body_bytes_max = min(self.body_bytes_max, body_bytes_max)
+
+    def be_friendly(self) -> None:
+        """A person is typing."""
+        self.friendly = True
+        self.friendly_expected = False
 
     @property
     def idle(self) -> bool:

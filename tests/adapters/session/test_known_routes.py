@@ -39,7 +39,7 @@ def stomp(simulated: SimulatedBroker) -> tuple[Known, Callable[[], None]]:
     def send() -> None:
         client.send_bytes(frame("SEND", b"x", destination="/queue/q"))
 
-    return (lambda: len(client.session._known.now())), send
+    return (lambda: len(client.session.known.now())), send
 
 
 def mqtt(simulated: SimulatedBroker) -> tuple[Known, Callable[[], None]]:

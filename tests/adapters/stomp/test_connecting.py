@@ -187,7 +187,7 @@ def test_a_peer_that_does_not_read_its_replies_waits(connect: Connect, simulated
     for _ in range(200):
         client.transport.receive(receipt)
         simulated.settle()
-    assert client.session.suspended
+    assert not client.session.takes_frames
     assert client.transport.paused
     queue = simulated.queue("a")
     assert isinstance(queue, ClassicQueue)

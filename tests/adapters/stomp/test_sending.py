@@ -207,7 +207,7 @@ def test_without_permission(connect: Connect, simulated: SimulatedBroker) -> Non
 
 def known(client: StompClient) -> int:
     assert isinstance(client.session, StompSession)
-    return len(client.session._known.now())
+    return len(client.session.known.now())
 
 
 SENT = [

@@ -1,0 +1,98 @@
+"""SENDs whose head (command and headers, as raw bytes) was seen before in this session.
+
+Destination, properties, checks and route belong to the head, so the same head means the same of them
+(core.routing.known_routes says for how long), if nothing about it makes the broker act on each message by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from warren.core.routing.known_routes import KnownRoute, KnownRoutes, may_be_remembered
+
+if TYPE_CHECKING:
+    from warren.adapters.stomp.codec.frames import Frame
+    from warren.core.messages.properties import Properties
+    from warren.core.routing.route import Route
+    from warren.core.routing.vhost import VirtualHost
+    from warren.core.storage.engine import StorageEngine
+
+KNOWN_SENDS_MAX: Final = 1024
+"""Remembered heads per session; one that varies them endlessly starts over."""
+
+KNOWN_HEAD_BYTES_MAX: Final = 1024
+"""Longer heads are hardly constant, and not looked for."""
+
+END_OF_HEAD: Final = b"\n\n"
+"""The empty line behind the headers; heads with carriage returns in them aren't remembered."""
+
+
+class KnownSend(KnownRoute):
+    """What a head led to.  body_size: by its content-length, -1 without.  store_ids: empty for transient messages."""
+
+    __slots__ = ("body_size", "properties")
+
+    def __init__(self, route: Route, store: StorageEngine, properties: Properties, body_size: int) -> None:
+        super().__init__(route, store)
+        if not properties.persistent:
+            self.store_ids = ()
+        self.properties = properties
+        self.body_size = body_size
+
+
+_NOTHING_KNOWN: Final[Mapping[bytes, KnownSend]] = {}
+
+
+class KnownSends:
+    """Of one session; there is nothing to know before it has entered its virtual host."""
+
+    __slots__ = ("_head", "_routes", "_vhost")
+
+    def __init__(self) -> None:
+        self._vhost: VirtualHost | None = None
+        self._routes: KnownRoutes[KnownSend] | None = None
+        self._head = b""
+
+    def entered(self, vhost: VirtualHost) -> None:
+        """The session has entered its virtual host."""
+        self._vhost = vhost
+        self._routes = KnownRoutes(vhost, KNOWN_SENDS_MAX)
+
+    def now(self) -> Mapping[bytes, KnownSend]:
+        """What is remembered and still holds, by the head without the empty line that ends it."""
+        return self._routes.now() if self._routes is not None else _NOTHING_KNOWN
+
+    def comes(self, frame: Frame, data: bytes, start: int) -> None:
+        """`frame` is about to be handled; `data` holds all of it from `start` on, if that isn't -1."""
+        stop = frame.body_at - len(END_OF_HEAD)
+        self._head = b""
+        is_short = frame.body_at - start <= KNOWN_HEAD_BYTES_MAX
+        if 0 <= start <= stop and is_short and data.find(END_OF_HEAD, start, frame.body_at) == stop:
+            self._head = data[start:stop]
+
+    def comes_late(self) -> None:
+        """A frame is about to be handled whose bytes are gone."""
+        self._head = b""
+
+    def remember(self, frame: Frame, route: Route, properties: Properties) -> None:
+        """The SEND that came went this way: the next one with the same head does so, too, if nothing can vary."""
+        vhost, routes = self._vhost, self._routes
+        if (
+            self._head
+            and vhost is not None
+            and routes is not None
+            and "receipt" not in frame.headers
+            and "transaction" not in frame.headers
+            and properties.expiration is None
+            and properties.priority is None
+            and may_be_remembered(vhost, route)
+        ):
+            sized = frame.headers.get("content-length", "").strip().isdecimal()
+            body_size = len(frame.body) if sized else -1
+            routes.remember(self._head, KnownSend(route, vhost.broker.store, properties, body_size))
+
+    def forget(self) -> None:
+        """Start over: something in the session itself has changed."""
+        if self._routes is not None:
+            self._routes.forget()
