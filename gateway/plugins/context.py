@@ -33,7 +33,7 @@ class RunContext:
         self._plugin = plugin
         self._surroundings = surroundings
         self._components = components
-        self._withdrawals: list[Callable[[], None]] = []
+        self._withdrawals: dict[Callable[[], None], None] = {}
         self.options: Options = surroundings.options
         self.mounts: MountTable = surroundings.mounts
         self.log = log
@@ -56,21 +56,21 @@ class RunContext:
     async def _connect(self, user: str | None, vhost: str, name: str) -> AsyncIterator[BrokerClient]:
         async with self._surroundings.clients().connect(user, vhost, name) as client:
             # One whose block is never left, by a plugin that forgets it, goes with the run all the same.
-            self._withdrawals.append(client.close)
+            self._withdrawals[client.close] = None
             try:
                 yield client
             finally:
-                self._withdrawals.remove(client.close)
+                self._withdrawals.pop(client.close, None)
 
     def parameters(self, component: str) -> AsyncIterator[ParameterChange]:
         found = self._components[component]
         reader = found.reader()
-        self._withdrawals.append(lambda: found.forget(reader))
+        self._withdrawals[lambda: found.forget(reader)] = None
         return reader
 
     def mount(self, path: str, app: App) -> None:
         mount = self.mounts.add(path, app, self._plugin, self.log)
-        self._withdrawals.append(lambda: self.mounts.remove(mount))
+        self._withdrawals[lambda: self.mounts.remove(mount)] = None
 
     def counters(self) -> Mapping[str, Mapping[str, float]]:
         return self._surroundings.counters()
@@ -80,6 +80,6 @@ class RunContext:
 
     def withdraw(self) -> None:
         """The run is over."""
-        withdrawals, self._withdrawals = self._withdrawals, []
+        withdrawals, self._withdrawals = self._withdrawals, {}
         for withdraw in withdrawals:
             withdraw()

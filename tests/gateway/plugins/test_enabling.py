@@ -1,0 +1,126 @@
+"""The key `plugins`, the keys that plugins bring, and plugins that can't be used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.support.warren_process import PYTHON_PATH
+from warren.gateway.configuration.load import Config, ConfigError, describe, load_config
+from warren.gateway.configuration.plugins import PLUGINS, PluginUnusableError, load_plugin
+from warren.gateway.configuration.protocols import options_of
+from warren.gateway.configuration.sources import assignments
+
+TIME_LIMIT_S = 60.0
+
+
+def load(tmp_path: Path, toml: str = "", environment: Mapping[str, str] | None = None, *settings: str) -> Config:
+    (tmp_path / "warren.toml").write_text(toml)
+    return load_config(assignments(settings), environment=environment or {}, directory=tmp_path)
+
+
+def refusal(tmp_path: Path, toml: str, environment: Mapping[str, str] | None = None, *settings: str) -> str:
+    with pytest.raises(ConfigError) as raised:
+        load(tmp_path, toml, environment, *settings)
+    return str(raised.value)
+
+
+def test_nobody_is_enabled_unless_named(tmp_path: Path) -> None:
+    config = load(tmp_path)
+    assert (config.plugins, config.plugin_options) == ((), {})
+
+
+def test_a_plugin_brings_its_keys_to_every_source(tmp_path: Path) -> None:
+    toml = 'plugins = ["sample", "second", "sample"]\n[sample]\nsize = 4\nsecret = "toml"\n'
+    config = load(tmp_path, toml)
+    assert config.plugins == ("sample", "second")
+    assert config.plugin_options == {"sample_size": 4, "sample_secret": "toml"}
+    assert options_of(config).integer("sample_size") == 4
+    config = load(tmp_path, toml, {"WARREN_SAMPLE_SIZE": "5"})
+    assert config.plugin_options["sample_size"] == 5
+    config = load(tmp_path, toml, {"WARREN_SAMPLE_SIZE": "5"}, "sample.size=6")
+    assert config.plugin_options["sample_size"] == 6
+    config = load(tmp_path, "", {"WARREN_PLUGINS": "sample, second"}, "sample_size=7")
+    assert (config.plugins, config.plugin_options) == (("sample", "second"), {"sample_size": 7})
+    assert options_of(Config(in_memory=True, plugins=("sample",))).text("sample_secret") == "hush"
+
+
+def test_a_file_in_the_data_directory_may_enable_what_the_environment_sets(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "warren.toml").write_text('plugins = ["sample"]')
+    environment = {"WARREN_DATA_DIRECTORY": str(data), "WARREN_SAMPLE_SIZE": "9"}
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    config = load_config(environment=environment, directory=elsewhere)
+    assert config.plugin_options == {"sample_size": 9}
+
+
+def test_their_values_are_shown_but_secrets(tmp_path: Path) -> None:
+    shown = describe(load(tmp_path, 'plugins = ["sample"]'))
+    assert (shown["plugins"], shown["sample_size"], shown["sample_secret"]) == (["sample"], 3, "********")
+    assert "sample_size" not in describe(Config(in_memory=True))
+
+
+REFUSALS = [
+    ('plugins = ["smaple"]', "'smaple' is none; did you mean sample?"),
+    ('plugins = ["zzz"]', "'zzz' is none; installed are sample, second"),
+    ("plugins = 3", 'must be a list of names of plugins, such as ["shovel"]'),
+    ('plugins = ["sample"]\nsample_size = 11', "sample_size = 11: must be"),
+    ('plugins = ["sample"]\nsample_sice = 1', "unknown key sample_sice; did you mean sample_size"),
+    ('plugins = ["second"]\nsample_size = 1', "unknown key sample_size"),
+    ("[sample]\nsize = 1", "unknown key sample.size"),
+    (
+        'plugins = ["gone"]',
+        "the plugin 'gone' (tests.gateway.plugins.nothing:Gone) can't be loaded: ModuleNotF",
+    ),
+    ('plugins = ["misnamed"]', "calls itself 'another'"),
+    ('plugins = ["not_a_plugin"]', "is no subclass of warren.gateway.plugin.Plugin"),
+    ('plugins = ["greedy"]', "has a key 'heartbeat', which has to begin with 'greedy_'"),
+]
+
+
+@pytest.mark.parametrize(("toml", "text"), REFUSALS)
+def test_what_cannot_be_refuses_the_start_and_says_why(tmp_path: Path, toml: str, text: str) -> None:
+    assert text in refusal(tmp_path, toml)
+
+
+def test_a_secret_that_is_wrong_is_not_shown(tmp_path: Path) -> None:
+    assert "'...'" in refusal(tmp_path, 'plugins = ["sample"]\nsample_secret = [1]')
+
+
+def test_the_names_there_are() -> None:
+    assert "sample" in PLUGINS
+    assert "gopher" not in PLUGINS
+    assert len(PLUGINS) == len(list(PLUGINS))
+    with pytest.raises(PluginUnusableError, match="'gopher' is none"):
+        load_plugin("gopher")
+
+
+def test_a_broker_without_plugins_imports_nothing_of_them(tmp_path: Path) -> None:
+    program = (
+        "import sys, trio\n"
+        "from warren.gateway.configuration.load import load_config\n"
+        "from warren.gateway.server import open_server\n"
+        "from warren.gateway.command_line import serve\n"
+        "async def main():\n"
+        "    async with open_server(load_config(environment={'WARREN_LISTEN': 'amqp=127.0.0.1:0',"
+        " 'WARREN_IN_MEMORY': 'true', 'WARREN_DATA_DIRECTORY': sys.argv[1]})):\n"
+        "        print(*sorted(sys.modules))\n"
+        "trio.run(main)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        env={"PYTHONPATH": PYTHON_PATH},
+        capture_output=True,
+        text=True,
+        timeout=TIME_LIMIT_S,
+        check=True,
+    )
+    unwanted = ("warren.plugins", "warren.gateway.plugin", "warren.gateway.client", "warren.adapters.direct")
+    assert "warren.adapters.amqp091.connection" in done.stdout.split()
+    assert [name for name in done.stdout.split() if name.startswith((*unwanted, "importlib.metadata"))] == []
