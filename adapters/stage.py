@@ -18,6 +18,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from warren.adapters.session.read_gate import SESSION, ReadGate
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.transport import connection_name
 
@@ -34,12 +35,14 @@ class Stage:
 
     A stage of its own kind defines `receive`, which hands on what it understood with `pass_on`, and where what is sent
     changes on its way, `encode` and `farewell`.  outbox: what the stage sends down; replies of its own go there too.
+    read_gate: why what is below isn't read, the session's wish among it.
     """
 
     def __init__(self, broker: Broker, below: Carrier) -> None:
         self.broker = broker
         self.below = below
         self.outbox = _StageOutbox(broker.touched, below)
+        self.read_gate = ReadGate(below)
         self.session: Session | None = None
         self.closing = False
         self.peer_host = below.peer_host
@@ -167,11 +170,11 @@ class Stage:
 
     def pause(self) -> None:
         """Stop reading."""
-        self.below.pause()
+        self.read_gate.close(SESSION)
 
     def resume(self) -> None:
-        """Read again."""
-        self.below.resume()
+        """Read again, unless the stage has a reason of its own not to."""
+        self.read_gate.open(SESSION)
 
 
 def stage_without_session(session: Session) -> Stage | None:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 import h11
 
 from warren.adapters.first_bytes import CLIENT_HELLO, TLS_REFUSED
+from warren.adapters.session.read_gate import UNREAD_REPLIES
 from warren.adapters.stage import Stage
 from warren.adapters.websocket.page_files import PageFile, read_page
 from warren.adapters.websocket.responses import Response, date, page_file, sentence
@@ -98,7 +99,7 @@ class HttpStage(Stage):
         """The peer has taken all answers: go on with requests that waited for that."""
         if self._waiting_for_peer and not self.closing:
             self._waiting_for_peer = False
-            self.below.resume()
+            self.read_gate.open(UNREAD_REPLIES)
             self._serve()
 
     def connection_lost(self, reason: str) -> None:
@@ -118,7 +119,7 @@ class HttpStage(Stage):
         while not self.closing:
             if self.outbox.room < HIGH_WATER_BYTES - ANSWERS_WAIT_BYTES:
                 self._waiting_for_peer = True
-                self.below.pause()
+                self.read_gate.close(UNREAD_REPLIES)
                 self._wait_until(self.broker.now_ms + self.settings.request_timeout_ms)
                 return
             try:

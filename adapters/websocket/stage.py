@@ -18,6 +18,7 @@ import logging
 import struct
 from typing import TYPE_CHECKING, Final
 
+from warren.adapters.session.read_gate import NOT_ITS_TURN, SESSION
 from warren.adapters.stage import Stage
 from warren.adapters.websocket import close_codes, subprotocols
 from warren.adapters.websocket.deflate import COMPRESSED_BYTES_MIN, Inflater, deflate
@@ -70,7 +71,6 @@ class WebSocketStage(Stage):
         self._reader = FrameReader(self, Inflater(lambda: self.message_bytes_max) if window_bits is not None else None)
         self._message = BINARY
         self._first = b""
-        self._paused = False
         self._turn: Deadline | None = None
         self._close_code = close_codes.NORMAL
         self._close_sent = False
@@ -110,7 +110,7 @@ class WebSocketStage(Stage):
             self._end(close_codes.INTERNAL_ERROR, "internal error; the broker's log has the details")
             return
         if self._reader.unfinished and not self.closing:
-            self.below.pause()
+            self.read_gate.close(NOT_ITS_TURN)
             self._continue_later()
 
     def _continue_later(self) -> None:
@@ -119,8 +119,8 @@ class WebSocketStage(Stage):
 
     def _next_turn(self, now_ms: int) -> None:
         self._turn = None
-        if not self._paused and not self.closing:
-            self.below.resume()
+        if not self.read_gate.is_closed_for(SESSION) and not self.closing:
+            self.read_gate.open(NOT_ITS_TURN)
             self.receive(b"")
 
     # warren.adapters.websocket.frame_reader.Receiver
@@ -230,19 +230,12 @@ class WebSocketStage(Stage):
         else:
             super().shut_down(reason)
 
-    def pause(self) -> None:
-        """Stop reading; the peer's silence says nothing then."""
-        self._paused = True
-        super().pause()
-
     def resume(self) -> None:
         """Read again."""
-        self._paused = False
         self._received_at_ms = self.broker.now_ms
         if self._reader.unfinished:
             self._continue_later()
-        else:
-            super().resume()
+        super().resume()
 
     # Time
 
@@ -266,7 +259,7 @@ class WebSocketStage(Stage):
             self.below.abort()
         elif self.session is None:
             self.failed(close_codes.POLICY, "nothing was sent after the upgrade; log in at once")
-        elif self._paused or self._turn is not None:
+        elif not self.read_gate.is_open:
             self._received_at_ms = now_ms
             self._schedule_idle()
         else:

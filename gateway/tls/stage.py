@@ -26,6 +26,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.first_bytes import CLIENT_HELLO, TLS_REFUSED, recognise, refusal_in_plain_text
+from warren.adapters.session.read_gate import NOT_ITS_TURN, SESSION
 from warren.adapters.stage import Stage
 from warren.core.clients.transport import TlsState
 from warren.gateway.tls.certificate import parse_certificate
@@ -64,7 +65,6 @@ class TlsStage(Stage):
         self._established = False
         self._handshake_bytes = 0
         self._held = b""
-        self._paused = False
         self._ended = False
         self._reason: str | None = None
         self._deadline = broker.deadlines.schedule(
@@ -86,7 +86,7 @@ class TlsStage(Stage):
 
     def _wait_for_turn(self, data: bytes) -> None:
         if not self._held:
-            self.below.pause()
+            self.read_gate.close(NOT_ITS_TURN)
             self._contexts.turns.wait(self.broker, self._go_on, has_begun=self._handshake_bytes > 0)
         self._held += data
 
@@ -97,7 +97,7 @@ class TlsStage(Stage):
         held = self._held
         self._held = b""
         try:
-            self.below.resume()
+            self.read_gate.open(NOT_ITS_TURN)
             self._decrypt(self._object, held)
         except Exception:
             # This is in nobody's `receive`, whose errors end one connection.
@@ -127,17 +127,11 @@ class TlsStage(Stage):
 
     def _close_unless_paused(self) -> None:
         """The peer has said that this was all: close, or when the session reads again."""
-        if not self._paused:
+        if not self.read_gate.is_closed_for(SESSION):
             self.close()
-
-    def pause(self) -> None:
-        """Stop reading."""
-        self._paused = True
-        super().pause()
 
     def resume(self) -> None:
         """Read again; what the session does now is done before the end that it hasn't heard of."""
-        self._paused = False
         super().resume()
         if self._ended:
             self._deadline.cancel()
