@@ -37,7 +37,6 @@ from warren.core.policies.table import PolicyTable
 from warren.core.queues.ack_timeout import TIMEOUT_DEFAULT_MS, AckHolder, AckTimeoutWatch
 from warren.core.queues.backlog import USUAL_PAGING, Paging
 from warren.core.queues.base import Queue
-from warren.core.queues.classic.queue import ClassicQueue
 from warren.core.routing.vhost import VirtualHost
 from warren.core.routing.vhost_metadata import check_metadata
 from warren.core.storage import recovery
@@ -166,7 +165,7 @@ class Broker:
         self.touched: list[Outbox] = []
         self.awaiting_flush: dict[Committed, None] = {}
         self.after_batch: list[Callable[[], None]] = []
-        self.crowded_queues: set[ClassicQueue] = set()
+        self.crowded_queues: set[Queue] = set()
         self.sessions: dict[SessionEntry, None] = {}
         self.listings = Listings()
         self.ack_timeouts = AckTimeoutWatch(self, consumer_timeout_ms)

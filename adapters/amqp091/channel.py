@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from warren.adapters.amqp091.asking import channel_ended
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.amqp091.codec.constants import CHANNEL_CLOSE, CHANNEL_CLOSE_OK, FRAME_PREFIX_BYTES
 from warren.adapters.amqp091.codec.content import IncomingContent
@@ -241,7 +242,7 @@ class Channel:
         self.confirm_batch()
         self.closing = True
         self.end()
-        self.connection.held.drop(self.number)
+        channel_ended(self.connection, self.number)
         self.send(methods.ChannelClose(error.code, short_text(error.reply_text), class_id, method_id))
 
     def close(self) -> None:

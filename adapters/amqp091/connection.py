@@ -9,7 +9,7 @@ connection.  What a connection has is owned one by one, and this file says when 
     handshake, agreed    who the client is and what was agreed on, up to connection.open-ok
     channels             what is open under which number
     known, property_lists, unfinished    what the loop remembers, and when it must take frames one by one
-    held                 frames that wait for an alarm to clear
+    held, asking         frames that wait for an alarm to clear, or for a queue's answer
     read_gate, unread    why the peer isn't read for now (adapters.session)
     beats, silence       whether the peer is there (adapters.session.liveness)
 
@@ -25,6 +25,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
+from warren.adapters.amqp091.asking import Asking, channel_ended
 from warren.adapters.amqp091.channels import Channels
 from warren.adapters.amqp091.codec import methods, methods_legacy
 from warren.adapters.amqp091.codec.constants import (
@@ -102,6 +103,7 @@ class Connection:
         self.property_lists = PropertyLists()
         self.unfinished = Unfinished(settings.message_bytes_max)
         self.read_gate = ReadGate(transport)
+        self.asking = Asking(self.read_gate)
         self.held = HeldFrames(broker.alarms, self.read_gate, self._tell_of_alarm)
         self._unread = UnreadReplies(broker, self.outbox, self.read_gate, settings.unread_timeout_ms)
         self._beats: Beats | None = None
@@ -145,7 +147,7 @@ class Connection:
             if position < len(data):
                 self._tail = data[position:]
         except Exception as error:
-            self._break(error)
+            self.break_off(error)
         if self._closed:
             self._tail = b""
             return
@@ -157,7 +159,7 @@ class Connection:
         if not self._unread.suspended:
             return
         self._unread.read()
-        self.held.release(self._handle_held)
+        self.held.release(self.handle_held)
         if not self._unread.suspended:
             self.receive(b"")
 
@@ -195,7 +197,7 @@ class Connection:
 
     def known_now(self) -> Mapping[bytes, KnownPublish]:
         """The remembered publishes, unless frames must be taken one by one: within a content, or behind held ones."""
-        if self.client is None or self.unfinished.count or self.held.active:
+        if self.client is None or self.unfinished.count or self.held.active or self.asking.active:
             return _NOTHING_KNOWN
         return self.known.now()
 
@@ -230,8 +232,8 @@ class Connection:
             self._fail(error, ids)
             self.finish()
 
-    def _handle_held(self, frames: list[HeldFrame]) -> int:
-        """Handle frames that an alarm held back, as far as the peer reads the answers; how many were done with."""
+    def handle_held(self, frames: list[HeldFrame]) -> int:
+        """Handle frames that were held back, as far as the peer reads the answers; how many were done with."""
         count = 0
         try:
             for kind, number, frame in frames:
@@ -241,7 +243,7 @@ class Connection:
                 if self.state == "running":
                     self.frame(kind, number, frame, 0, len(frame) - 1)
         except Exception as error:
-            self._break(error)
+            self.break_off(error)
         self.channels.confirm_batch()
         return count
 
@@ -273,15 +275,12 @@ class Connection:
     def channel_closed(self, channel: Channel) -> None:
         """The channel's number is free again."""
         self.channels.closed(channel)
-        self.held.drop(channel.number)
+        channel_ended(self, channel.number)
 
     def refuse_protocol(self, start: bytes) -> None:
         """What came is no protocol header that is served: say which one is, and close."""
         _log.warning(
-            "connection %s: sent %r instead of an AMQP 0-9-1 protocol header%s; closing it",
-            self.name,
-            start,
-            hint(start, "amqp"),
+            "connection %s: sent %r, no AMQP 0-9-1 protocol header%s; closing it", self.name, start, hint(start, "amqp")
         )
         self.outbox.write(PROTOCOL_HEADER)
         self.finish()
@@ -315,7 +314,7 @@ class Connection:
         wait_ms = min(self.agreed.heartbeat_s * 1000 or CLOSE_OK_WAIT_MS, CLOSE_OK_WAIT_MS)
         self._deadline = self.broker.deadlines.schedule(self.broker.now_ms + wait_ms, self._close_ok_expired)
 
-    def _break(self, error: Exception) -> None:
+    def break_off(self, error: Exception) -> None:
         """What nothing can follow, a broken frame or a bug of ours: say so, unless that has been done, and close."""
         if not isinstance(error, BrokerError):
             _log.error("connection %s: internal error; closing it", self.name, exc_info=error)
@@ -347,6 +346,7 @@ class Connection:
             self._silence.stop()
         self.broker.alarms.unlisten(self._alarms_changed)
         self.held.clear()
+        self.asking.clear()
         self.channels.end()
         if self.client is not None:
             end_client(self.client)
@@ -377,7 +377,7 @@ class Connection:
     def _alarms_changed(self) -> None:
         self.held.alarms_changed()
         if not self._unread.suspended:
-            self.held.release(self._handle_held)
+            self.held.release(self.handle_held)
 
     def _tell_of_alarm(self, method: methods.Method) -> None:
         if "connection.blocked" in self.agreed.capabilities:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def handle_frame(
     connection: Connection, kind: int, number: int, ids: tuple[int, int], data: bytes, start: int, stop: int
 ) -> None:
-    """Do what the frame `data[start:stop]` asks, or keep it while an alarm holds publishes back.
+    """Do what the frame `data[start:stop]` asks, or keep it while an alarm holds publishes back, or its channel waits.
 
     ids: class and method of a method frame, zeros for any other.
     """
@@ -46,6 +46,8 @@ def handle_frame(
         raise UnexpectedFrame("content frame on channel 0")
     elif number and connection.state != "running":
         raise ChannelError(f"unexpected frame on channel {number} in connection state {connection.state}")
+    elif connection.asking.active and connection.asking.wants(kind, number, *ids):
+        connection.asking.add(kind, number, data[start : stop + 1])
     elif connection.held.wants(kind, number, *ids):
         connection.held.add(kind, number, data[start : stop + 1])
     elif not number:

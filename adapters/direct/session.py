@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
+from warren.adapters.direct.confirmation import Confirmation
 from warren.adapters.direct.consumer import DirectConsumer
 from warren.adapters.direct.delivery import Delivery
 from warren.adapters.direct.errors import ClientClosed, PublishBlocked, Refused, Unroutable
@@ -28,24 +29,40 @@ from warren.core.clients.client import Client
 from warren.core.clients.limits import check_consumer
 from warren.core.declaring.names import clean_name, generated_name
 from warren.core.declaring.queues import accessible_queue, end_client
-from warren.core.errors import NotAllowed
+from warren.core.errors import BrokerError, NotAllowed
 from warren.core.messages.shown import shown_properties
+from warren.core.queues.answer import Answer, Polled
 from warren.core.queues.unacked import Unacked, requeue_all, take
-from warren.core.routing.publish import check_publish, publish
+from warren.core.routing.publish import check_publish, publish_with_receipt
+from warren.core.routing.receipt import Receipt
 from warren.core.routing.vhost import Outcome
 
 if TYPE_CHECKING:
-    from warren.adapters.direct.confirmation import Confirmation
     from warren.core.access.accounts import User
     from warren.core.administration.listing.channels import ChannelRow
     from warren.core.broker import Broker
     from warren.core.messages.field_table import FieldValue
+    from warren.core.messages.message import Message
     from warren.core.messages.properties import Properties
     from warren.core.queues.ack_timeout import AckHolder
+    from warren.core.queues.base import Queue
     from warren.core.queues.consumer import Consumer
 
 CHECKED_MAX: Final = 1024
 """Remembered addresses that may be published to; a program with ever new routing keys starts over."""
+
+
+class _Flushed(Confirmation):
+    """Stands among those that wait for the disk, for a confirm that waits for a queue's answer as well."""
+
+    __slots__ = ("_both",)
+
+    def __init__(self, both: Receipt) -> None:
+        super().__init__()
+        self._both = both
+
+    def settled(self) -> None:
+        self._both.answer(taken=True)
 
 
 class DirectSession:
@@ -88,6 +105,7 @@ class DirectSession:
         self.on_closed: Callable[[], object] = _nothing
         self._last_channel = OWN_CHANNEL
         self._stored: deque[Confirmation] = deque()
+        self._late: dict[Confirmation, None] = {}
         self._stored_count = 0
         self._flushed_count = 0
         self._checked: set[tuple[str, str]] = set()
@@ -130,7 +148,7 @@ class DirectSession:
         if self.broker.alarms.blocked is not None:
             raise PublishBlocked(self.broker.alarms.blocked)
         self._check(exchange, routing_key)
-        outcome, route = publish(self.client, exchange, routing_key, properties, body)
+        outcome, route, receipt = publish_with_receipt(self.client, exchange, routing_key, properties, body)
         self.changed()
         if confirmation is None:
             return
@@ -139,13 +157,33 @@ class DirectSession:
                 Unroutable(f"no queue takes what is published to '{exchange}' with the routing key '{routing_key}'")
             )
         elif outcome is Outcome.REFUSED:
-            confirmation.settle(Refused(f"a queue behind '{exchange}' with the key '{routing_key}' is full"))
+            confirmation.settle(Refused(f"'{exchange}', '{routing_key}': {route.refusal}"))
+        elif receipt is not None and receipt.pending:
+            self._confirm_late(confirmation, receipt, f"'{exchange}', '{routing_key}': {route.refusal}")
         elif outcome is Outcome.STORED:
-            self._stored.append(confirmation)
-            self._stored_count += 1
-            self.broker.awaiting_flush[self] = None
+            self._wait_for_flush(confirmation)
         else:
             confirmation.settle(None)
+
+    def _wait_for_flush(self, confirmation: Confirmation) -> None:
+        self._stored.append(confirmation)
+        self._stored_count += 1
+        self.broker.awaiting_flush[self] = None
+
+    def _confirm_late(self, confirmation: Confirmation, receipt: Receipt, refusal: str) -> None:
+        """Confirm when the queues have answered, and what is stored is on disk."""
+        self._late[confirmation] = None
+        both = Receipt()
+        both.expect()
+        if receipt.stored:
+            both.expect()
+            self._wait_for_flush(_Flushed(both))
+        receipt.then(lambda taken: both.answer(taken=taken))
+        both.then(lambda taken: self._settle_late(confirmation, None if taken else Refused(refusal)))
+
+    def _settle_late(self, confirmation: Confirmation, error: Refused | None) -> None:
+        self._late.pop(confirmation, None)
+        confirmation.settle(error)
 
     def _check(self, exchange: str, routing_key: str) -> None:
         """Permissions and existence, once per address until topology or users change."""
@@ -218,15 +256,23 @@ class DirectSession:
         """A consumer is over."""
         self.client.close_channel()
 
-    def get(self, queue_name: str, *, no_ack: bool) -> Delivery | None:
-        """The message at the head of a queue, if any."""
+    def get(self, queue_name: str, answer: Answer[Delivery | None], *, no_ack: bool) -> None:
+        """Give the message at the head of a queue, if any; a queue may answer later (core/queues/answer.py)."""
         self.require_open()
         queue = accessible_queue(self.client, clean_name(queue_name), "read")
-        found = queue.get(no_ack=no_ack, client=self.client, channel_number=OWN_CHANNEL)
+
+        def polled(found: Polled | BrokerError) -> None:
+            answer(found if found is None or isinstance(found, BrokerError) else self._got(queue, found, no_ack=no_ack))
+
+        queue.get(polled, no_ack=no_ack, client=self.client, channel_number=OWN_CHANNEL)
         self.changed()
-        if found is None:
-            return None
+
+    def _got(self, queue: Queue, found: tuple[Message, bool], *, no_ack: bool) -> Delivery | None:
         message, redelivered = found
+        if self.closed is not None:
+            if not no_ack:
+                queue.requeue([message], failed=False)
+            return None
         properties = shown_properties(queue, message, redelivered=redelivered)
         self.delivery_tag = tag = self.delivery_tag + 1
         if not no_ack:
@@ -284,8 +330,8 @@ class DirectSession:
         broker.awaiting_flush.pop(self, None)
         broker.sessions.pop(self, None)
         end_client(self.client)
-        stored, self._stored = self._stored, deque()
-        for confirmation in stored:
+        waiting, self._stored, self._late = [*self._late, *self._stored], deque(), {}
+        for confirmation in waiting:
             confirmation.settle(self.closed)
         self.on_unblocked()
         self.on_closed()

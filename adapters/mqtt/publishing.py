@@ -17,7 +17,6 @@ from warren.adapters.mqtt.properties import properties_of
 from warren.adapters.mqtt.sessions.publishing import QUEUE_PREFIX, address_of, with_topic, without_own
 from warren.core.errors import AccessRefused, BrokerError
 from warren.core.messages.message import Message
-from warren.core.queues.classic.queue import ClassicQueue
 from warren.core.routing.vhost import Outcome
 
 if TYPE_CHECKING:
@@ -153,7 +152,7 @@ def _may_drop(level: int, route: Route) -> bool:
     """
     if level == versions.V5:
         return False
-    return not any(isinstance(queue, ClassicQueue) and queue.rules.refuses for queue in route.queues)
+    return not any(queue.guarded and queue.refuses_as_asked for queue in route.queues)
 
 
 def _refuse(inflow: Inflow, qos: int, packet_id: int, code: int, text: str, *, ends: bool) -> None:

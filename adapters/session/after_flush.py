@@ -4,6 +4,9 @@ The broker tells of flushes by `mark` and `flushed` (core.broker.Committed): a f
 began.  Where answers must keep their order (MQTT-4.6.0-2 to -4), one that needs no disk waits behind one that does,
 which is what `send` is for; where each says by itself what it answers (STOMP's receipts), it is written to the outbox
 at once.
+
+An answer to a publish that a queue of a slow type has not answered itself (core.routing.receipt) waits for both, in its
+turn: `send_late`.
 """
 
 from __future__ import annotations
@@ -15,18 +18,31 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from warren.core.broker import Broker
     from warren.core.clients.outbox import Outbox
+    from warren.core.routing.receipt import Receipt
+
+
+class _Late:
+    """An answer that depends on a receipt.  taken: what is sent if the publish is taken; refused: makes it if not."""
+
+    __slots__ = ("receipt", "refused", "taken")
+
+    def __init__(self, receipt: Receipt, taken: bytes, refused: Callable[[], bytes | None]) -> None:
+        self.receipt = receipt
+        self.taken = taken
+        self.refused = refused
 
 
 class AfterFlush:
     """The waiting answers of one session, or what makes them."""
 
-    __slots__ = ("_asked", "_broker", "_outbox", "_waiting")
+    __slots__ = ("_asked", "_broker", "_on_disk", "_outbox", "_waiting")
 
     def __init__(self, broker: Broker, outbox: Outbox) -> None:
         self._broker = broker
         self._outbox = outbox
         self._asked = 0
-        self._waiting: deque[tuple[int, bytes | Callable[[], None]]] | None = None
+        self._on_disk = 0
+        self._waiting: deque[tuple[int, bytes | Callable[[], None] | _Late]] | None = None
 
     @property
     def count(self) -> int:
@@ -34,8 +50,9 @@ class AfterFlush:
         return len(self._waiting) if self._waiting else 0
 
     def count_of(self, is_counted: Callable[[bytes], bool]) -> int:
-        """How many of those that are bytes are such ones; looked at one by one."""
-        return sum(1 for _, what in self._waiting or () if isinstance(what, bytes) and is_counted(what))
+        """How many of those that are bytes, or will be, are such ones; looked at one by one."""
+        answers = (what.taken if isinstance(what, _Late) else what for _, what in self._waiting or ())
+        return sum(1 for answer in answers if isinstance(answer, bytes) and is_counted(answer))
 
     def send(self, answer: bytes, *, stored: bool) -> None:
         """Send an answer: at once, or after the next flush if what it answers is `stored`, or others wait before it."""
@@ -43,6 +60,14 @@ class AfterFlush:
             self._wait(answer)
         else:
             self._outbox.write(answer)
+
+    def send_late(self, receipt: Receipt, taken: bytes, refused: Callable[[], bytes | None]) -> None:
+        """Send an answer when the receipt has its own and what is stored is on disk, in its turn.
+
+        taken: what is sent if the publish is taken.  refused: makes what is sent if it isn't, None for nothing.
+        """
+        self._wait(_Late(receipt, taken, refused))
+        receipt.then(lambda was_taken: self._release())
 
     def call(self, call: Callable[[], None]) -> None:
         """Call `call` after the next flush, in its turn."""
@@ -53,7 +78,7 @@ class AfterFlush:
         self._waiting = None
         self._broker.awaiting_flush.pop(self, None)
 
-    def _wait(self, what: bytes | Callable[[], None]) -> None:
+    def _wait(self, what: bytes | Callable[[], None] | _Late) -> None:
         if self._waiting is None:
             self._waiting = deque()
         self._asked += 1
@@ -68,10 +93,24 @@ class AfterFlush:
 
     def flushed(self, mark: int) -> None:
         """That flush is on disk."""
+        self._on_disk = mark
+        self._release()
+
+    def _release(self) -> None:
+        """Send what waits for nothing any more, up to the first that does."""
         waiting = self._waiting
+        mark = self._on_disk
         while waiting and waiting[0][0] <= mark:
-            what = waiting.popleft()[1]
+            entry = waiting.popleft()
+            what = entry[1]
             if isinstance(what, bytes):
                 self._outbox.write(what)
-            else:
+            elif not isinstance(what, _Late):
                 what()
+            elif what.receipt.pending:
+                waiting.appendleft(entry)
+                return
+            else:
+                answer = what.refused() if what.receipt.refused else what.taken
+                if answer is not None:
+                    self._outbox.write(answer)

@@ -22,12 +22,16 @@ Item = TypeVar("Item")
 
 
 class Held(Generic[Item]):
-    """See the head of this file.  size_of: how many bytes an item takes, roughly."""
+    """See the head of this file.
 
-    __slots__ = ("_bytes", "_gate", "_items", "_size_of")
+    size_of: how many bytes an item takes, roughly.  reason: why the connection isn't read when they are too many.
+    """
 
-    def __init__(self, gate: ReadGate, size_of: Callable[[Item], int]) -> None:
+    __slots__ = ("_bytes", "_gate", "_items", "_reason", "_size_of")
+
+    def __init__(self, gate: ReadGate, size_of: Callable[[Item], int], reason: int = HELD_BACK) -> None:
         self._gate = gate
+        self._reason = reason
         self._size_of = size_of
         self._items: list[Item] = []
         self._bytes = 0
@@ -41,7 +45,7 @@ class Held(Generic[Item]):
         self._items.append(item)
         self._bytes += self._size_of(item)
         if self._bytes > HELD_BYTES_MAX:
-            self._gate.close(HELD_BACK)
+            self._gate.close(self._reason)
 
     def take(self) -> list[Item]:
         """All of them, which are held back no more."""
@@ -68,4 +72,4 @@ class Held(Generic[Item]):
         self._items = items
         self._bytes = sum(map(self._size_of, items))
         if self._bytes <= HELD_BYTES_MAX:
-            self._gate.open(HELD_BACK)
+            self._gate.open(self._reason)

@@ -5,7 +5,8 @@ store wait for a flush; the others could be confirmed at once, but never overtak
 cumulative: one number says it all.  A flush covers what was published before it began, which is what `mark` records.
 
 A publish that was refused is told so at once (basic.nack) and never confirmed: a cumulative confirm may pass over its
-number but not end on it.
+number but not end on it.  One that a queue of a slow type is to answer later (core.routing.receipt) holds back the
+confirms behind it until it is answered, whatever is on disk.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ class Confirms:
     confirmed: up to here the client has been told.
     """
 
-    __slots__ = ("_refused", "confirmed", "last_stored", "published")
+    __slots__ = ("_late", "_on_disk", "_refused", "confirmed", "last_stored", "published")
 
     def __init__(self) -> None:
         self.published = 0
         self.confirmed = 0
         self.last_stored = 0
         self._refused: set[int] = set()
+        self._late: set[int] = set()
+        self._on_disk = 0
 
     def add(self, *, stored: bool) -> None:
         """Count a publish; `stored`: it must not be confirmed before the next flush."""
@@ -38,15 +41,32 @@ class Confirms:
         self._refused.add(self.published)
         return self.published
 
+    def add_late(self, *, stored: bool) -> int:
+        """Count a publish that is answered later; its number, for `answered`."""
+        self.add(stored=stored)
+        self._late.add(self.published)
+        return self.published
+
+    def answered(self, number: int, *, taken: bool) -> int | None:
+        """The late answer is there; the number to confirm now, None when there is nothing to say yet.
+
+        One that isn't taken is to be refused (basic.nack) before that.
+        """
+        self._late.discard(number)
+        if not taken:
+            self._refused.add(number)
+        return self._up_to(self._on_disk)
+
     @property
     def waits(self) -> bool:
-        """True while a stored publish is not confirmed."""
-        return self.last_stored > self.confirmed
+        """True while a stored publish is not on disk."""
+        return self.last_stored > self._on_disk
 
     def now(self) -> int | None:
         """The number to confirm at the end of a batch, cumulatively; None when there is nothing to say yet."""
         if self.waits:
             return None
+        self._on_disk = self.published
         return self._up_to(self.published)
 
     def mark(self) -> int:
@@ -55,11 +75,14 @@ class Confirms:
 
     def flushed(self, mark: int) -> int | None:
         """A flush that began at `mark` is on disk: the number to confirm, or None when nothing is new."""
-        return self._up_to(self.published if self.last_stored <= mark else mark)
+        self._on_disk = self.published if self.last_stored <= mark else mark
+        return self._up_to(self._on_disk)
 
     def _up_to(self, number: int) -> int | None:
         """Everything up to `number` is settled: the last of it that was not refused, if that is news."""
         before = self.confirmed
+        if self._late:
+            number = min(number, min(self._late) - 1)
         if number <= before:
             return None
         self.confirmed = number

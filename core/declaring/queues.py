@@ -16,9 +16,11 @@ from warren.core.declaring.exchanges import check_any_permission, remove_emptied
 from warren.core.declaring.names import check_new_name, clean_name, generated_name
 from warren.core.errors import PreconditionFailed
 from warren.core.messages.field_table import EMPTY_TABLE_RAW, join_entries, raw_entries
-from warren.core.queues.arguments import ArgumentReader
+from warren.core.queues.answer import Answer, ignore
+from warren.core.queues.argument import ArgumentReader
 from warren.core.queues.base import Queue
 from warren.core.queues.consumer import Consumer
+from warren.core.queues.registry import check_arguments as check_queue_arguments
 from warren.core.queues.registry import queue_class
 from warren.core.routing.vhost import VirtualHost
 from warren.core.routing.vhost_metadata import CLASSIC, QUEUE_TYPE_ARGUMENT, with_default_type
@@ -60,6 +62,7 @@ def declare_queue(
     actor.check("queue", name, "configure")
     if existing is not None:
         actor.check_owner(existing)
+        existing.check_usable()
         existing.used()
         existing.catch_up()
         _check_equivalent(existing, durable, exclusive, auto_delete, arguments, arguments_raw)
@@ -102,7 +105,9 @@ def create_queue(
     """
     broker = vhost.broker
     arguments = arguments or {}
-    made = queue_class(f"queue '{name}' in vhost '{vhost.name}'", arguments)
+    description = f"queue '{name}' in vhost '{vhost.name}'"
+    made = queue_class(description, arguments)
+    check_queue_arguments(description, made, arguments)
     stored = durable and owner is None
     if store_id is None:
         store_id = broker.definitions.next_id("queue") if stored else 0
@@ -146,6 +151,7 @@ def check_queue(actor: Actor, name: str) -> Queue:
     name = clean_name(name)
     queue = actor.vhost.queue(name)
     actor.check_owner(queue)
+    queue.check_usable()
     queue.used()
     queue.catch_up()
     check_any_permission(actor, "queue", name)
@@ -158,12 +164,15 @@ def accessible_queue(actor: Actor, name: str, verb: Verb) -> Queue:
     actor.check("queue", name, verb)
     queue = vhost.queue(name)
     actor.check_owner(queue)
+    queue.check_usable()
     queue.catch_up()
     return queue
 
 
-def delete_queue(actor: Actor, name: str, *, if_unused: bool = False, if_empty: bool = False) -> int:
-    """queue.delete; the number of ready messages that went with it, 0 when there was no such queue.
+def delete_queue(
+    actor: Actor, name: str, answer: Answer[int] = ignore, *, if_unused: bool = False, if_empty: bool = False
+) -> None:
+    """queue.delete; the answer is the number of ready messages that went with it, 0 when there was no such queue.
 
     Raises PreconditionFailed (406) when a condition doesn't hold, ResourceLocked (405), AccessRefused (403).
     """
@@ -172,7 +181,8 @@ def delete_queue(actor: Actor, name: str, *, if_unused: bool = False, if_empty: 
     actor.check("queue", name, "configure")
     queue = vhost.queues.get(name)
     if queue is None:
-        return 0
+        answer(0)
+        return
     actor.check_owner(queue)
     queue.catch_up()
     queue.check_delete(if_unused=if_unused, if_empty=if_empty)
@@ -180,30 +190,32 @@ def delete_queue(actor: Actor, name: str, *, if_unused: bool = False, if_empty: 
         raise PreconditionFailed(f"{queue.description} in use: it has {len(queue.consumers)} consumer(s)")
     if if_empty and queue.ready_count:
         raise PreconditionFailed(f"{queue.description} not empty: it holds {queue.ready_count} message(s)")
-    return remove_queue(vhost, queue)
+    remove_queue(vhost, queue, answer)
 
 
-def purge_queue(actor: Actor, name: str) -> int:
-    """queue.purge: drop the ready messages; the number dropped."""
-    return accessible_queue(actor, clean_name(name), "read").purge()
+def purge_queue(actor: Actor, name: str, answer: Answer[int] = ignore) -> None:
+    """queue.purge: drop the ready messages; the answer is the number dropped."""
+    accessible_queue(actor, clean_name(name), "read").purge(answer)
 
 
-def remove_queue(vhost: VirtualHost, queue: Queue) -> int:
-    """Take a queue away: consumers are told, bindings go, contents are dropped (not dead-lettered)."""
+def remove_queue(vhost: VirtualHost, queue: Queue, answer: Answer[int] = ignore) -> None:
+    """Take a queue away: consumers are told, bindings go, contents are dropped (not dead-lettered).
+
+    Its name is free at once; the answer, the number of ready messages that went with it, may come later.
+    """
     if vhost.queues.get(queue.name) is not queue:
-        return 0
+        answer(0)
+        return
     del vhost.queues[queue.name]
     if queue.owner is not None:
         queue.owner.exclusive_queues.pop(queue.name, None)
-    count = queue.ready_count
     if queue.store_id:
         vhost.broker.definitions.delete("queue", vhost.name, queue.name)
     remove_emptied(vhost, remove_bindings_of(vhost, queue))
     for consumer in list(queue.consumers):
         queue.remove_consumer(consumer)
         consumer.cancelled()
-    queue.close()
-    return count
+    queue.close(answer)
 
 
 def end_consumer(consumer: Consumer) -> None:
@@ -262,7 +274,7 @@ def _check_equivalent(
         queue.refuse_exclusivity()
     check_flag(queue.description, "durable", durable and not exclusive, queue.durable)
     check_flag(queue.description, "auto_delete", auto_delete, queue.auto_delete)
-    names = queue.equivalent_arguments
+    names = tuple(each.name for each in queue.known_arguments)
     if arguments.get(QUEUE_TYPE_ARGUMENT, CLASSIC) != queue.type_name:
         names = (QUEUE_TYPE_ARGUMENT, *names)
     check_arguments(

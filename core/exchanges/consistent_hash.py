@@ -38,7 +38,6 @@ MISSING: Final = ""
 """What is hashed of a message without the header or property in question."""
 
 
-@register
 class ConsistentHashExchange(Exchange):
     """`_buckets` is the row; `_counting` the binding that counts, by target."""
 
@@ -133,3 +132,6 @@ class ConsistentHashExchange(Exchange):
                     buckets[place] = last
             else:
                 place += 1
+
+
+register(ConsistentHashExchange)

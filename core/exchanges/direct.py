@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldValue
 
 
-@register
 class DirectExchange(Exchange):
     """Bindings by routing key; the targets of a key are put together once, at its first use after a change.
 
@@ -54,3 +53,6 @@ class DirectExchange(Exchange):
         prepared = distinct_targets(bindings.values())
         self._prepared[routing_key] = prepared
         return prepared
+
+
+register(DirectExchange)

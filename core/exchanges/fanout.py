@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldValue
 
 
-@register
 class FanoutExchange(Exchange):
     """All targets as one tuple, put together once, at the first use after a change."""
 
@@ -38,3 +37,6 @@ class FanoutExchange(Exchange):
     def binding_removed(self, binding: Binding) -> None:
         """See Exchange.binding_removed."""
         self._prepared = None
+
+
+register(FanoutExchange)

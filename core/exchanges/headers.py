@@ -59,7 +59,6 @@ class Criteria:
         return self.equal.items() <= headers.items() and self.present <= headers.keys()
 
 
-@register
 class HeadersExchange(Exchange):
     """The criteria of all bindings, in the order of adding."""
 
@@ -100,3 +99,6 @@ class HeadersExchange(Exchange):
     def binding_removed(self, binding: Binding) -> None:
         """See Exchange.binding_removed."""
         del self._criteria[binding.key]
+
+
+register(HeadersExchange)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 QUEUE_TYPE: Final = "classic"
 
 
-@register
 class LocalRandomExchange(RandomExchange):
     """Says no to more bindings than x-random does."""
 
@@ -44,3 +43,6 @@ class LocalRandomExchange(RandomExchange):
             raise PreconditionFailed(
                 f"Queue type {type_name} not valid for this exchange type; bind classic queues to it"
             )
+
+
+register(LocalRandomExchange)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldValue
 
 
-@register
 class ModulusHashExchange(Exchange):
     """The targets in order, put together once, at the first use after a change."""
 
@@ -46,3 +45,6 @@ class ModulusHashExchange(Exchange):
     def binding_removed(self, binding: Binding) -> None:
         """See Exchange.binding_removed."""
         self._prepared = None
+
+
+register(ModulusHashExchange)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldValue
 
 
-@register
 class RandomExchange(Exchange):
     """The targets to choose from, put together once, at the first use after a change."""
 
@@ -42,3 +41,6 @@ class RandomExchange(Exchange):
     def binding_removed(self, binding: Binding) -> None:
         """See Exchange.binding_removed."""
         self._prepared = None
+
+
+register(RandomExchange)

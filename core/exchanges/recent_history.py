@@ -32,7 +32,6 @@ LENGTH_MAX: Final = 1_000_000
 """More than anybody wants to have delivered in one go, and to keep in memory."""
 
 
-@register
 class RecentHistoryExchange(FanoutExchange):
     """`_history` holds the latest messages, oldest first."""
 
@@ -98,3 +97,6 @@ def _copy(vhost: VirtualHost, message: Message) -> Message:
         message.framed_for,
         broker.now_ms,
     )
+
+
+register(RecentHistoryExchange)

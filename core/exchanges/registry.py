@@ -7,7 +7,7 @@ by the package.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.base import Exchange
@@ -16,20 +16,17 @@ from warren.core.messages.field_table import EMPTY_TABLE_RAW
 if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldValue
 
-ExchangeClass = TypeVar("ExchangeClass", bound=type[Exchange])
-
 _types: dict[str, type[Exchange]] = {}
 
 
-def register(exchange_class: ExchangeClass) -> ExchangeClass:
-    """Let clients declare exchanges of this type; a decorator of the class.
+def register(exchange_class: type[Exchange]) -> None:
+    """Let clients declare exchanges of this type; a plain call after the class.
 
     Raises ValueError when another class has the name already.
     """
     known = _types.setdefault(exchange_class.type_name, exchange_class)
     if known is not exchange_class:
         raise ValueError(f"exchange type {exchange_class.type_name!r} is {known.__qualname__} already")
-    return exchange_class
 
 
 def unregister(exchange_class: type[Exchange]) -> None:

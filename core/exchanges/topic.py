@@ -5,7 +5,8 @@ match it and `*` does not; `a..b` is three words, the middle one empty.  A patte
 `#`: RabbitMQ refuses more than two because its matching takes exponentially long for them, which
 `core.exchanges.topic_trie` does not.
 
-A queue whose subscriptions are MQTT's doesn't get topics that begin with `$` by a pattern that begins with a wildcard.
+A type of queue may have keys that it wants by name alone (`Queue.wildcards_skip`, which MQTT has for topics that begin
+with `$`): a pattern that begins with a wildcard doesn't lead there.
 """
 
 from __future__ import annotations
@@ -31,35 +32,50 @@ def split_words(key: str) -> tuple[str, ...]:
     return tuple(key.split(".")) if key else ()
 
 
-@register
 class TopicExchange(Exchange):
-    """A trie whose values are the bindings, so that equal patterns with different arguments count apart."""
+    """A trie whose values are the bindings, so that equal patterns with different arguments count apart.
 
-    __slots__ = ("_trie",)
+    _skipped: beginnings of keys that a target there was wants by name alone; few, and not forgotten.
+    """
+
+    __slots__ = ("_skipped", "_trie")
 
     type_name: ClassVar[str] = "topic"
 
     def make_index(self) -> None:
         """See Exchange.make_index."""
         self._trie: TopicTrie[Binding] = TopicTrie()
+        self._skipped: tuple[str, ...] = ()
 
     def targets(self, routing_key: str, headers: Mapping[str, FieldValue] | None) -> tuple[Destination, ...]:
         """See Exchange.targets."""
         matching = self._trie.match(split_words(routing_key))
-        if routing_key.startswith("$"):
-            matching = [binding for binding in matching if not _hides_dollar(binding)]
+        if routing_key.startswith(self._skipped):
+            matching = [binding for binding in matching if not _skips(binding, routing_key)]
         matching.sort(key=_by_sequence)
         return distinct_targets(matching)
 
     def binding_added(self, binding: Binding) -> None:
         """See Exchange.binding_added."""
         self._trie.insert(split_words(binding.routing_key), binding)
+        target = binding.target
+        if isinstance(target, Queue) and target.wildcards_skip and target.wildcards_skip not in self._skipped:
+            self._skipped = (*self._skipped, target.wildcards_skip)
 
     def binding_removed(self, binding: Binding) -> None:
         """See Exchange.binding_removed."""
         self._trie.remove(split_words(binding.routing_key), binding)
 
 
-def _hides_dollar(binding: Binding) -> bool:
+def _skips(binding: Binding, routing_key: str) -> bool:
+    """True when the binding's target wants such keys by name alone."""
     target = binding.target
-    return isinstance(target, Queue) and target.hides_dollar_topics and binding.routing_key[:1] in ("*", "#")
+    return (
+        isinstance(target, Queue)
+        and bool(target.wildcards_skip)
+        and routing_key.startswith(target.wildcards_skip)
+        and binding.routing_key[:1] in ("*", "#")
+    )
+
+
+register(TopicExchange)

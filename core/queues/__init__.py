@@ -1,1 +1,7 @@
-"""Queue types, and what consumers, unacknowledged messages and dead letters need of them."""
+"""Queue types, and what consumers, unacknowledged messages and dead letters need of them.
+
+The built-in types are imported here, so that they are registered wherever queues are declared.
+"""
+
+from warren.core.queues import priority, quorum  # noqa: F401  # each registers itself
+from warren.core.queues.classic import queue  # noqa: F401  # the same

@@ -4,25 +4,45 @@ A queue type is a class behind this interface, found by its name in `core.queues
 comes through the same door as any other.  Publishing calls `append`; consuming goes through `add_consumer` and the
 broker's dispatch, which calls `drain` once per batch; `get` serves a poll.  What was delivered and is not settled yet
 is remembered by the session, which gives it back by `acknowledge`, `discard` or `requeue`.
+
+Storing
+-------
+The virtual host stores what it publishes to queues that have a `store_id`, one record for all of them; the queue
+settles its entry when a message leaves.  After a restart the queue is made from its definition and gets its entries
+back by `restore`.
+
+Answering later
+---------------
+`get`, `purge` and `close` are given a callable for their answer, and `when_ready` is asked before a declaration is
+answered: a type may call it later (core/queues/answer.py).  A type that can't say at once whether it takes a message
+sets `answers_late` and implements `append_with` (core/routing/receipt.py).  Delivering and settling are plain calls.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeAlias
 
 from warren.core.errors import ResourceLocked
 from warren.core.messages.field_table import EMPTY_TABLE_RAW
+from warren.core.queues.answer import Answer, Polled, ignore
+from warren.core.queues.argument import CONSUMER_ARGUMENTS, Argument
 
 if TYPE_CHECKING:
     from warren.core.clients.client import Client
     from warren.core.messages.field_table import FieldValue
     from warren.core.messages.message import Message
     from warren.core.queues.consumer import Consumer
+    from warren.core.routing.receipt import Receipt
     from warren.core.routing.vhost import VirtualHost
     from warren.core.storage.definitions.store import JSON
+
+
+Columns: TypeAlias = "Mapping[str, Callable[[Any], object]]"
+"""What a listing shows of a queue: the value by the name of the column."""
 
 
 class Admission(Enum):
@@ -31,6 +51,21 @@ class Admission(Enum):
     TAKE = "take"
     REFUSE = "refuse"
     DROP = "drop"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a queue had in the store when the broker stopped.
+
+    positions: of its entries in the log, in the order of publishing; they serve as the sequences of the messages.
+    sizes: of their bodies, in bytes.  redelivered_until: messages up to this sequence may have been delivered before.
+    failures: failed deliveries by sequence, where the store counted any.
+    """
+
+    positions: Sequence[int]
+    sizes: Sequence[int]
+    redelivered_until: int
+    failures: Mapping[int, int]
 
 
 class Queue(ABC):
@@ -72,15 +107,22 @@ class Queue(ABC):
     policy_type: ClassVar[str] = ""
     """The type that policies take it for; empty: its own."""
 
-    hides_dollar_topics: ClassVar[bool] = False
-    """True for a type whose topic patterns don't match topics that begin with `$` by a wildcard (MQTT-4.7.2-1)."""
+    wildcards_skip: ClassVar[str] = ""
+    """Routing keys that begin so aren't matched by a wildcard at the beginning of a binding key of a topic exchange;
+    empty: wildcards match any key."""
 
-    columns: ClassVar[Mapping[str, Callable[[Any], object]]] = {}
+    answers_late: ClassVar[bool] = False
+    """True for a type that says later whether it has taken a message: `append_with` is called instead of `append`."""
+
+    known_arguments: ClassVar[tuple[Argument, ...]] = ()
+    """The x-arguments of a declaration that the type knows.  A redeclaration must repeat them; others don't count."""
+
+    consumer_arguments: ClassVar[tuple[Argument, ...]] = CONSUMER_ARGUMENTS
+    """The x-arguments that consumers on it may have."""
+
+    columns: ClassVar[Columns] = {}
     """What listings show of queues of this type beside the common columns, or instead of one of the same name: the
     column's name, and a function of the queue that computes it."""
-
-    equivalent_arguments: ClassVar[tuple[str, ...]] = ()
-    """Arguments that a redeclaration must repeat; others don't count."""
 
     def __init__(
         self,
@@ -128,6 +170,9 @@ class Queue(ABC):
     ) -> None:
         """Raise PreconditionFailed (406) for properties that a queue of this type can't have."""
 
+    def check_usable(self) -> None:
+        """Raise a BrokerError when nobody can use the queue now, but to delete it; says why, and what to do."""
+
     def check_delete(self, *, if_unused: bool, if_empty: bool) -> None:
         """Raise NotImplementedByBroker (540) for conditions that this type doesn't know."""
 
@@ -135,11 +180,14 @@ class Queue(ABC):
         """Somebody redeclared or polled the queue."""
 
     def failures(self, message: Message) -> int:
-        """Failed deliveries of an unsettled message, where the type counts them."""
+        """Failed deliveries of an unsettled message, where the type counts them: for the header x-delivery-count."""
         return 0
 
     def returns(self, message: Message) -> int:
-        """How often an unsettled message has come back, as far as the type knows."""
+        """How often an unsettled message has come back, as far as the type knows: for the header x-acquired-count.
+
+        It may be forgotten over a restart.
+        """
         return 0
 
     def was_delivered(self, message: Message) -> bool:
@@ -206,9 +254,30 @@ class Queue(ABC):
         """True when `admit` would refuse the message unless a consumer takes it at once."""
         return False
 
+    @property
+    def refuses_as_asked(self) -> bool:
+        """True when somebody has asked for refusals, so that a publisher is to notice whatever its protocol can say.
+
+        False for a queue that refuses to protect the broker from a consumer that is away.
+        """
+        return True
+
+    @property
+    def refusal(self) -> str:
+        """Why `admit` refuses a message now, for a publisher who can be told."""
+        return "it is full and refuses messages (x-overflow: reject-publish); publish again when there is room"
+
     @abstractmethod
     def append(self, message: Message) -> None:
         """Take a routed message; delivery happens at the end of the batch."""
+
+    def append_with(self, message: Message, receipt: Receipt) -> None:
+        """Take a routed message if that can be, and say so later: `receipt.expect()` now, `receipt.answer` then.
+
+        Asked only of types that `answers_late`.  The message counts as stored for this queue already if it has a
+        `store_id`; a type that refuses it later settles the entry.
+        """
+        self.append(message)
 
     def expects_expiry(self) -> None:
         """A message with an expiration of its own was appended."""
@@ -228,13 +297,21 @@ class Queue(ABC):
         if self.dirty:
             self.drain()
 
+    def when_ready(self, answer: Answer[None]) -> None:
+        """The queue was declared: answer once that holds, with an error if it can't be had.
+
+        Most types answer at once.  One that answers with an error for a queue just made has removed it.
+        """
+        answer(None)
+
     @abstractmethod
     def get(
-        self, *, no_ack: bool, client: Client | None = None, channel_number: int = 0
-    ) -> tuple[Message, bool] | None:
-        """The message at the head and whether it is a redelivery; None when nothing is ready.
+        self, answer: Answer[Polled], *, no_ack: bool, client: Client | None = None, channel_number: int = 0
+    ) -> None:
+        """Give the message at the head and whether it is a redelivery; None when nothing is ready.
 
-        client, channel_number: who polls, for the firehose.
+        The message is the asker's from the moment of the answer: it acknowledges, discards or requeues it, unless
+        `no_ack`.  client, channel_number: who polls, for the firehose.  May also raise what it could answer.
         """
 
     @abstractmethod
@@ -257,8 +334,8 @@ class Queue(ABC):
         """Up to `count` ready messages from index `start` on, in delivery order, without changing anything."""
 
     @abstractmethod
-    def purge(self) -> int:
-        """Drop all ready messages; the number dropped."""
+    def purge(self, answer: Answer[int]) -> None:
+        """Drop all ready messages; the answer is how many."""
 
     @abstractmethod
     def add_consumer(self, consumer: Consumer) -> None:
@@ -277,9 +354,30 @@ class Queue(ABC):
         """A parked consumer can take messages again."""
 
     @abstractmethod
+    def restore(self, stored: Stored) -> None:
+        """The broker starts, and this is what the queue had stored; called once if there is anything."""
+
+    @property
+    def resident_bytes(self) -> int:
+        """Estimated memory of messages that `page_out` could take out of it, in bytes.
+
+        A queue that has some makes that known by `Broker.crowded_queues`.
+        """
+        return 0
+
+    def page_out(self) -> None:
+        """Let messages leave memory that are safely on disk: together, queues hold more than the broker's budget."""
+
     def delivered_position(self) -> int:
-        """The log position of the last ready message that was delivered before, 0 for none; for a clean stop."""
+        """The log position of the last ready message that was delivered before, 0 for none; for a clean stop.
+
+        It is what `Stored.redelivered_until` will be.
+        """
+        return 0
 
     @abstractmethod
-    def close(self) -> None:
-        """The queue is deleted: settle what is stored; consumers have been told already."""
+    def close(self, answer: Answer[int] = ignore) -> None:
+        """The queue is deleted: settle what is stored; consumers have been told already.
+
+        The answer is how many ready messages went with it.
+        """

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from warren.core.queues.classic.queue import ClassicQueue
+from warren.core.queues.registry import register_variant
 
 if TYPE_CHECKING:
     from warren.core.messages.message import Message
@@ -23,3 +24,6 @@ class PriorityQueue(ClassicQueue):
         self.backlogs[self.level_of(message)].entries.append(message)
         self.ready_bytes += message.body_size
         self.mark_dirty()
+
+
+register_variant(PriorityQueue, "x-max-priority")

@@ -21,10 +21,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import NotImplementedByBroker, PreconditionFailed
-from warren.core.queues.arguments import COMMON_ARGUMENTS, QUORUM_ARGUMENTS
+from warren.core.queues.answer import Answer, ignore
 from warren.core.queues.classic.queue import ClassicQueue
-from warren.core.queues.classic.rules import AT_LEAST_ONCE, REJECT_PUBLISH, QueueRules
+from warren.core.queues.classic.rules import (
+    AT_LEAST_ONCE,
+    COMMON_ARGUMENTS,
+    QUORUM_ARGUMENTS,
+    REJECT_PUBLISH,
+    QueueRules,
+)
 from warren.core.queues.dead_letter import dead_letter
+from warren.core.queues.registry import register
 
 if TYPE_CHECKING:
     from warren.core.deadlines import Deadline
@@ -49,7 +56,7 @@ class QuorumQueue(ClassicQueue):
     stores_transient = True
     shares_prefetch = False
 
-    equivalent_arguments = (*COMMON_ARGUMENTS, *QUORUM_ARGUMENTS)
+    known_arguments = (*COMMON_ARGUMENTS, *QUORUM_ARGUMENTS)
 
     def prepare(self) -> None:
         self._untaken: deque[tuple[Message, str]] = deque()
@@ -151,8 +158,8 @@ class QuorumQueue(ClassicQueue):
     def has_no_room_for(self, message: Message) -> bool:
         return self.exceeds_with(message, len(self._untaken), self._untaken_bytes)
 
-    def close(self) -> None:
-        super().close()
+    def close(self, answer: Answer[int] = ignore) -> None:
+        super().close(answer)
         if self._retry is not None:
             self._retry.cancel()
         for message, _ in self._untaken:
@@ -189,3 +196,6 @@ class QuorumQueue(ClassicQueue):
             self.bury(message, reason)
         if self._untaken and self._retry is None:
             self._retry = self.vhost.broker.deadlines.schedule(now_ms + RETRY_MS, self._try_again)
+
+
+register(QuorumQueue)

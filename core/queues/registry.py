@@ -1,21 +1,38 @@
-"""The queue types by name: which class serves a declaration (argument `x-queue-type`, spec A.7)."""
+"""The queue types by name: which class serves a declaration (argument `x-queue-type`, spec A.7).
+
+A type makes itself known by `register`, a plain call after its class, as a plugin's type does; the built-in ones are
+imported by the package.  What a queue stored stays when its type is missing at a later start (`unavailable.py`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import PreconditionFailed
-from warren.core.queues.base import Queue
-from warren.core.queues.classic.queue import ClassicQueue
-from warren.core.queues.priority import PriorityQueue
-from warren.core.queues.quorum import QuorumQueue
+from warren.core.queues.argument import read_arguments
 
 if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldValue
+    from warren.core.queues.base import Queue
+
+TYPE_ARGUMENT: Final = "x-queue-type"
+
+DEFAULT_TYPE: Final = "classic"
+"""What a declaration means that names no type, where neither its virtual host nor the broker says otherwise."""
+
+RESERVED_ARGUMENTS: Final = frozenset(
+    {"x-max-age", "x-stream-max-segment-size-bytes", "x-stream-filter-size-bytes", "x-initial-cluster-size"}
+)
+"""What RabbitMQ's streams know: refused by any type that doesn't list it, as RabbitMQ does, also while no type here
+does.  Silence would let a program believe in a retention that it doesn't get."""
+
+RESERVED_CONSUMER_ARGUMENTS: Final = frozenset({"x-stream-offset", "x-stream-filter", "x-stream-match-unfiltered"})
+"""The same of consumers, for an offset or a filter."""
 
 _types: dict[str, type[Queue]] = {}
 _internal: set[str] = set()
+_variants: dict[str, list[tuple[str, type[Queue]]]] = {}
 
 
 def register(queue_type: type[Queue], *, internal: bool = False) -> None:
@@ -30,8 +47,13 @@ def register(queue_type: type[Queue], *, internal: bool = False) -> None:
         _internal.add(queue_type.type_name)
 
 
+def register_variant(queue_type: type[Queue], argument: str) -> None:
+    """Have declarations of the type's `type_name` served by this class where the argument is set (and not 0)."""
+    _variants.setdefault(queue_type.type_name, []).append((argument, queue_type))
+
+
 def unregister(queue_type: type[Queue]) -> None:
-    """Undo `register`, for a plugin that is switched off; queues that exist stay as they are."""
+    """Undo `register`, for a plugin that is switched off; queues that exist stay as they are until a restart."""
     if _types.get(queue_type.type_name) is queue_type:
         del _types[queue_type.type_name]
         _internal.discard(queue_type.type_name)
@@ -57,19 +79,50 @@ def queue_class(description: str, arguments: Mapping[str, FieldValue], *, intern
 
     internal: types that only the broker makes count too; False for what a client declares.
     """
-    wanted = arguments.get("x-queue-type", ClassicQueue.type_name)
-    found = _types.get(wanted) if isinstance(wanted, str) else None
+    wanted = arguments.get(TYPE_ARGUMENT, DEFAULT_TYPE)
+    found = find_type(arguments)
     if not internal and wanted in _internal:
         found = None
     if found is None:
         raise PreconditionFailed(
-            f"invalid arg 'x-queue-type' for {description}: unknown queue type {wanted!r}; "
+            f"invalid arg '{TYPE_ARGUMENT}' for {description}: unknown queue type {wanted!r}; "
             f"known are {', '.join(queue_types())}"
         )
-    if found is ClassicQueue and arguments.get("x-max-priority"):
-        return PriorityQueue
     return found
 
 
-register(ClassicQueue)
-register(QuorumQueue)
+def find_type(arguments: Mapping[str, FieldValue]) -> type[Queue] | None:
+    """The class that the arguments ask for; None when it isn't there."""
+    wanted = arguments.get(TYPE_ARGUMENT, DEFAULT_TYPE)
+    found = _types.get(wanted) if isinstance(wanted, str) else None
+    if found is not None:
+        for argument, variant in _variants.get(found.type_name, ()):
+            if arguments.get(argument):
+                return variant
+    return found
+
+
+def check_arguments(description: str, queue_type: type[Queue], arguments: Mapping[str, FieldValue]) -> None:
+    """Refuse, with PreconditionFailed (406), arguments of a declaration that only other types of queue know."""
+    known = {each.name for each in queue_type.known_arguments}
+    others = {each.name for other in _types.values() for each in other.known_arguments}
+    _refuse_foreign(description, queue_type, (others | RESERVED_ARGUMENTS) - known, arguments)
+
+
+def check_consumer_arguments(queue: Queue, arguments: Mapping[str, FieldValue]) -> None:
+    """Refuse, with PreconditionFailed (406), a consumer's arguments that are invalid or for other types of queue."""
+    if not arguments:
+        return
+    queue_type = type(queue)
+    known = {each.name for each in queue_type.consumer_arguments}
+    others = {each.name for other in _types.values() for each in other.consumer_arguments}
+    _refuse_foreign(queue.description, queue_type, (others | RESERVED_CONSUMER_ARGUMENTS) - known, arguments)
+    read_arguments(queue.description, queue_type.consumer_arguments, arguments)
+
+
+def _refuse_foreign(
+    description: str, queue_type: type[Queue], foreign: set[str], arguments: Mapping[str, FieldValue]
+) -> None:
+    for name in arguments:
+        if name in foreign:
+            raise PreconditionFailed(f"invalid arg '{name}' for {description} of queue type {queue_type.type_name}")

@@ -19,6 +19,7 @@ from warren.core.routing.vhost import DEFAULT_EXCHANGE, Outcome
 if TYPE_CHECKING:
     from warren.core.clients.client import Client
     from warren.core.messages.properties import Properties
+    from warren.core.routing.receipt import Receipt
     from warren.core.routing.route import Route
 
 
@@ -90,10 +91,19 @@ def publish(
     """Publish a message whose address `check_publish` has passed.
 
     Gives what became of it (STORED: confirm after the next flush; REFUSED: a full queue) and where it went
-    (`Route.routed`: False when nothing took it).
+    (`Route.routed`: False when nothing took it).  A protocol that confirms uses `publish_with_receipt`.
     """
+    outcome, route, _ = publish_with_receipt(client, exchange_name, routing_key, properties, body)
+    return outcome, route
+
+
+def publish_with_receipt(
+    client: Client, exchange_name: str, routing_key: str, properties: Properties, body: bytes
+) -> tuple[Outcome, Route, Receipt | None]:
+    """The same, with the receipt that a confirm has to wait for if it is pending; None where no queue answers later."""
     extra_keys: list[str] = []
     if properties.special:
         properties, extra_keys = read_special(client, exchange_name, properties)
     message, route = make_message(client, exchange_name, routing_key, properties, body, extra_keys)
-    return client.vhost.publish(route, message, client), route
+    receipt = route.receipt
+    return client.vhost.publish(route, message, client, 0, receipt), route, receipt

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from warren.core.routing.receipt import Receipt
+
 if TYPE_CHECKING:
     from warren.core.exchanges.base import Exchange
     from warren.core.messages.address import Address
@@ -17,6 +19,7 @@ class Route:
     routed: False when nothing took the message, so that a mandatory one goes back to its publisher.
     cacheable: False when message headers had a say, so that the next message may go elsewhere.
     guarded: True when a queue among them may refuse or ignore a message, so each is to be asked.
+    answers_late: True when a queue among them says later whether it takes a message, so publishing wants a Receipt.
     observers: the exchanges on the way that want to see the message itself.
     holders: the exchanges on the way that keep it for now instead of passing it on.
     extra_keys: further routing keys of the message (CC and BCC).
@@ -26,6 +29,7 @@ class Route:
 
     __slots__ = (
         "address",
+        "answers_late",
         "behind",
         "cacheable",
         "extra_keys",
@@ -59,10 +63,30 @@ class Route:
         self.extra_keys = extra_keys
         self.behind = behind
         self.guarded = any(queue.guarded for queue in queues)
+        self.answers_late = any(queue.answers_late for queue in queues)
         self.store_ids = tuple(queue.store_id for queue in queues if queue.store_id)
         self.transient_ids = tuple(queue.store_id for queue in queues if queue.store_id and queue.stores_transient)
 
     @property
     def plain(self) -> bool:
         """True when every message of this address may be handled alike, without asking anybody."""
-        return self.cacheable and not self.guarded and not self.transient_ids and not self.observers
+        return (
+            self.cacheable
+            and not self.guarded
+            and not self.answers_late
+            and not self.transient_ids
+            and not self.observers
+        )
+
+    @property
+    def receipt(self) -> Receipt | None:
+        """A new receipt for a publish by this route; None where nobody answers later."""
+        return Receipt() if self.answers_late else None
+
+    @property
+    def refusal(self) -> str:
+        """Why a message by this route was refused, for a publisher who can be told."""
+        for queue in self.queues:
+            if queue.guarded:
+                return f"{queue.description} has not taken it: {queue.refusal}"
+        return "a queue has not taken it"

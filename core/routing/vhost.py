@@ -17,6 +17,7 @@ from warren.core.exchanges.base import Exchange
 from warren.core.messages.address import Address, fits_key, short_key
 from warren.core.queues.base import Admission, Queue
 from warren.core.routing import firehose
+from warren.core.routing.receipt import Receipt
 from warren.core.routing.route import Route
 from warren.core.routing.walk import Walk
 
@@ -38,7 +39,7 @@ ROUTES_MAX = 50_000
 
 
 class Outcome(Enum):
-    """What became of a publish; REFUSED means basic.nack or its like."""
+    """What became of a publish, as far as it is known at once; REFUSED means basic.nack or its like."""
 
     TAKEN = "taken"
     STORED = "stored"
@@ -179,11 +180,18 @@ class VirtualHost:
             behind=behind,
         )
 
-    def publish(self, route: Route, message: Message, client: Client | None = None, channel_number: int = 0) -> Outcome:
+    def publish(
+        self,
+        route: Route,
+        message: Message,
+        client: Client | None = None,
+        channel_number: int = 0,
+        receipt: Receipt | None = None,
+    ) -> Outcome:
         """Publish `message` by `route`, as `deliver` does; the firehose sees it, and who published it."""
         if self.tracing:
             firehose.trace_publish(self, route, message, client, channel_number)
-        return self.deliver(route, message)
+        return self.deliver(route, message, (), receipt)
 
     def trace_delivery(
         self, queue: Queue, message: Message, client: Client | None, channel_number: int, *, redelivered: bool
@@ -195,16 +203,26 @@ class VirtualHost:
         """Give `message` to one queue, past all bindings."""
         return self.deliver(Route(message.address, (queue,), routed=True, cacheable=False), message)
 
-    def deliver(self, route: Route, message: Message, barred: Collection[str] = ()) -> Outcome:
+    def deliver(
+        self, route: Route, message: Message, barred: Collection[str] = (), receipt: Receipt | None = None
+    ) -> Outcome:
         """Give `message` to the queues of `route`, except those named in `barred`, and to exchanges that ask for it.
 
         STORED: a confirm must wait for the next flush.  REFUSED: a queue was full and said so; others have it.
+        receipt: `route.receipt` of who wants to know what queues say that answer later; unless the outcome is REFUSED,
+        a confirm must wait for it, too.
         """
         if route.observers or route.holders:
-            return self._deliver_observed(route, message, barred)
-        return self._append(route, message, barred)
+            outcome = self._deliver_observed(route, message, barred, receipt)
+        else:
+            outcome = self._append(route, message, barred, receipt)
+        if receipt is not None:
+            receipt.stored = outcome is Outcome.STORED
+        return outcome
 
-    def _deliver_observed(self, route: Route, message: Message, barred: Collection[str]) -> Outcome:
+    def _deliver_observed(
+        self, route: Route, message: Message, barred: Collection[str], receipt: Receipt | None
+    ) -> Outcome:
         """Drop duplicates first, and let the exchanges on what remains of the way hold or remember the message."""
         asked: list[Exchange] = []
         closed: set[str] = set()
@@ -213,7 +231,7 @@ class VirtualHost:
             if observer.is_duplicate(message):
                 closed.add(observer.name)
                 route = self._reroute(route, message, closed)
-        outcome = self._append(route, message, barred)
+        outcome = self._append(route, message, barred, receipt)
         for holder in route.holders:
             holder.hold(message, route.extra_keys)
         for observer in route.observers:
@@ -243,7 +261,7 @@ class VirtualHost:
             closed=closed,
         )
 
-    def _append(self, route: Route, message: Message, barred: Collection[str]) -> Outcome:
+    def _append(self, route: Route, message: Message, barred: Collection[str], receipt: Receipt | None) -> Outcome:
         """Append `message` to the queues of `route`, except those named in `barred`, and to the store."""
         outcome = Outcome.TAKEN
         waits_for_flush = False
@@ -268,15 +286,25 @@ class VirtualHost:
                 store_ids = tuple(queue.store_id for queue in taken if queue.store_id and queue.stores_transient)
         else:
             store_ids = route.store_ids if message.properties.persistent else route.transient_ids
-        for queue in queues:
-            queue.append(message)
+        if store_ids:
+            # First, so that a queue which refuses at once has an entry to settle.
+            self.broker.store.append(message, store_ids)
+            waits_for_flush |= self.broker.store.durable
+        if route.answers_late:
+            receipt = receipt or Receipt()
+            for queue in queues:
+                if queue.answers_late:
+                    queue.append_with(message, receipt)
+                else:
+                    queue.append(message)
+            if receipt.refused:
+                outcome = Outcome.REFUSED
+        else:
+            for queue in queues:
+                queue.append(message)
         if message.properties.expiration is not None:
             for queue in queues:
                 queue.expects_expiry()
-        if store_ids:
-            store = self.broker.store
-            store.append(message, store_ids)
-            waits_for_flush |= store.durable
         return Outcome.STORED if waits_for_flush and outcome is Outcome.TAKEN else outcome
 
 

@@ -20,10 +20,9 @@ from warren.core.exchanges.base import Exchange
 from warren.core.exchanges.binding import Binding, Destination
 from warren.core.exchanges.registry import create
 from warren.core.messages.field_table import decode_table
-from warren.core.queues.backlog import make_ticket
-from warren.core.queues.base import Queue
-from warren.core.queues.classic.queue import ClassicQueue
-from warren.core.queues.registry import queue_class
+from warren.core.queues.base import Queue, Stored
+from warren.core.queues.registry import find_type
+from warren.core.queues.unavailable import Unavailable
 from warren.core.routing.vhost import VirtualHost
 
 if TYPE_CHECKING:
@@ -131,7 +130,7 @@ def _restore(broker: Broker, kind: str, vhost_name: str, name: str, value: Mappi
         vhost.exchanges[name] = exchange
         exchange.attached(vhost)
     elif kind == "queue":
-        made = queue_class(f"queue '{name}' in vhost '{vhost_name}'", arguments)
+        made = find_type(arguments) or Unavailable
         vhost.queues[name] = made(
             vhost,
             name,
@@ -185,7 +184,7 @@ def _restore_messages(
     entries = []
     for queue_id, positions, sizes in broker.store.recover():
         queue = queues.get(queue_id)
-        if isinstance(queue, ClassicQueue):
+        if queue is not None:
             entries.append((queue, positions, sizes))
         elif queue_id in exchanges:
             exchanges[queue_id].restore_messages(positions, sizes)
@@ -204,9 +203,5 @@ def _restore_messages(
         noted = delivered.get((queue.vhost.name, queue.name), {})
         if not crashed:
             last_delivered = min(last_delivered, int(str(noted.get("position", 0))))
-        queue.restore(
-            (make_ticket(position, size, position) for position, size in zip(positions, sizes, strict=True)),
-            redelivered_until=last_delivered,
-            failures=broker.store.failures(queue.store_id),
-        )
+        queue.restore(Stored(positions, sizes, last_delivered, broker.store.failures(queue.store_id)))
     broker.dirty_queues.sort(key=lambda queue: queue.store_id)

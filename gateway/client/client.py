@@ -5,6 +5,8 @@ Errors of the broker (core.errors) come as they are, and end nothing but the cal
 
 Cancelling a call at any point leaves nothing behind: either it hasn't been done, or it was done as a whole.  A publish
 whose confirm isn't waited for to the end has been published all the same.
+
+Longer than 400 lines because all that a client can do is documented in one place.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import trio
@@ -23,9 +26,11 @@ from warren.core.declaring.names import clean_name
 from warren.core.declaring.queues import accessible_queue, check_queue, declare_queue, delete_queue, purge_queue
 from warren.core.messages.field_table import EMPTY_TABLE_RAW, Encodable, FieldTable, decode_table, encode_table
 from warren.core.messages.properties import EMPTY, Properties
+from warren.core.queues.answer import Answer, ignore
 from warren.core.queues.browse import EVERYTHING, Browsed, MessageFilter, browse
 from warren.gateway.client.confirmation import PendingConfirmation
 from warren.gateway.client.subscription import Subscription
+from warren.gateway.network.answered import answered
 
 if TYPE_CHECKING:
     from warren.adapters.direct.delivery import Delivery
@@ -119,21 +124,23 @@ class BrokerClient:
         PreconditionFailed (406).
         """
         table, raw = _table(arguments)
+        declared: list[Queue] = []
 
-        def declare() -> QueueState:
-            return _state_of(
-                declare_queue(
-                    self._session.client,
-                    name,
-                    durable=durable,
-                    exclusive=exclusive,
-                    auto_delete=auto_delete,
-                    arguments=table,
-                    arguments_raw=raw,
-                )
+        def declare(answer: Answer[None]) -> None:
+            queue = declare_queue(
+                self._session.client,
+                name,
+                durable=durable,
+                exclusive=exclusive,
+                auto_delete=auto_delete,
+                arguments=table,
+                arguments_raw=raw,
             )
+            declared.append(queue)
+            queue.when_ready(answer)
 
-        return await self._do(declare)
+        await self._ask(declare)
+        return _state_of(declared[0])
 
     async def check_queue(self, name: str) -> QueueState:
         """A passive declare: NotFound (404) unless the queue is there."""
@@ -144,13 +151,15 @@ class BrokerClient:
 
         Raises PreconditionFailed (406) when a condition doesn't hold.
         """
-        return await self._do(
-            lambda: delete_queue(self._session.client, name, if_unused=if_unused, if_empty=if_empty),
+        count: int = await self._ask(
+            partial(delete_queue, self._session.client, name, if_unused=if_unused, if_empty=if_empty)
         )
+        return count
 
     async def purge_queue(self, name: str) -> int:
         """Drop the ready messages of a queue; how many those were."""
-        return await self._do(lambda: purge_queue(self._session.client, name))
+        count: int = await self._ask(partial(purge_queue, self._session.client, name))
+        return count
 
     async def bind_queue(
         self, queue: str, exchange: str, routing_key: str = "", arguments: Mapping[str, Encodable] | None = None
@@ -312,7 +321,11 @@ class BrokerClient:
 
     async def get(self, queue: str, *, no_ack: bool = False) -> Delivery | None:
         """The message at the head of a queue, to be settled unless `no_ack`; None when there is none."""
-        return await self._do(lambda: self._session.get(queue, no_ack=no_ack))
+        otherwise = ignore if no_ack else _give_back
+        found: Delivery | None = await self._ask(partial(self._session.get, queue, no_ack=no_ack), otherwise)
+        if found is None:
+            self._session.require_open()
+        return found
 
     async def browse(
         self, queue: str, start: int = 0, count: int = BROWSED_DEFAULT, wanted: MessageFilter = EVERYTHING
@@ -340,6 +353,15 @@ class BrokerClient:
         finally:
             self._hub.request_turn()
             await trio.lowlevel.cancel_shielded_checkpoint()
+
+    async def _ask(
+        self, question: Callable[[Answer[Result]], None], otherwise: Callable[[Result], None] = ignore
+    ) -> Result:
+        """One operation that a queue may answer later.  otherwise: takes what comes for a wait that was cancelled."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self._session.require_open()
+        self._hub.note_time()
+        return await answered(question, self._hub.request_turn, otherwise)
 
     async def _unblocked(self) -> None:
         """Wait as long as publishing is held back."""
@@ -393,3 +415,9 @@ def _table(arguments: Mapping[str, Encodable] | None) -> tuple[FieldTable, bytes
 
 def _state_of(queue: Queue) -> QueueState:
     return QueueState(queue.name, queue.ready_count, len(queue.consumers))
+
+
+def _give_back(delivery: Delivery | None) -> None:
+    """A polled message that nobody waits for any more."""
+    if delivery is not None:
+        delivery.nack()

@@ -4,7 +4,8 @@
     def purge_queue(control: Control, request: Request) -> Answer:
         from warren.core.administration import operations
 
-        return done(f"{operations.queues.purge(...)} ready messages were dropped")
+        operations.queues.purge(control.broker, request.vhost, request.arguments[0])
+        return done()
 
 The function's name is the word, and what `word` makes of it is a `Word`.  Built-in words stand in
 `warren.gateway.control.words`, by subject; a plugin brings its own by the same type.

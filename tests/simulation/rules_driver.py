@@ -306,7 +306,7 @@ class RulesSimulation:
         name = self._name()
         if name is not None:
             self.history.append(f"purge {name}")
-            assert self.simulated.queue(name).purge() == self.model.purge(name)
+            assert self.simulated.queue(name).drop_ready() == self.model.purge(name)
 
     def _name(self) -> str | None:
         return self.chance.choice(sorted(self.model.queues)) if self.model.queues else None
@@ -346,7 +346,7 @@ class RulesSimulation:
         self.history.append(f"get {name}")
         queue = self.simulated.queue(name)
         no_ack = self.chance.random() < 0.5
-        found = queue.get(no_ack=no_ack)
+        found = queue.poll(no_ack=no_ack)
         entry = self.model.get(name, held=not no_ack)
         assert (found is None) == (entry is None), f"got {found} instead of {entry}"
         if found is not None and entry is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 from tests.support.simulated_broker import SimulatedBroker
 from warren.core.clients.client import Client
@@ -17,6 +18,7 @@ from warren.core.messages.field_table import Encodable, FieldTable, FieldValue, 
 from warren.core.messages.internal_headers import without_internal
 from warren.core.messages.message import Message
 from warren.core.messages.properties import Properties, PropertyChanges, encode_properties
+from warren.core.queues.answer import Polled, at_once
 from warren.core.queues.base import Queue
 from warren.core.routing.vhost import Outcome
 
@@ -130,9 +132,15 @@ def take(taken_from: Queue) -> list[bytes]:
 def take_messages(taken_from: Queue) -> list[Message]:
     """Everything that is ready, which leaves the queue empty."""
     messages = []
-    while (got := taken_from.get(no_ack=True)) is not None:
+    while (got := poll(taken_from, no_ack=True)) is not None:
         messages.append(got[0])
     return messages
+
+
+def poll(polled: Queue, *, no_ack: bool = False) -> Polled:
+    """The message at the head, of a queue that answers at once."""
+    found: Polled = at_once(partial(polled.get, no_ack=no_ack))
+    return found
 
 
 def headers_of(message: Message) -> dict[str, FieldValue]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from warren.adapters.amqp091.asking import ask
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.amqp091.codec.framing import content_frames
 from warren.adapters.amqp091.consumer import AmqpConsumer
@@ -13,11 +14,13 @@ from warren.core.declaring.names import generated_name, unguessable
 from warren.core.declaring.queues import accessible_queue
 from warren.core.errors import NotAllowed, NotImplementedByBroker, PreconditionFailed
 from warren.core.messages.shown import shown_properties
+from warren.core.queues.answer import Answer, Polled
 from warren.core.queues.classic.queue import ClassicQueue
 from warren.core.routing.vhost import REPLY_PREFIX
 
 if TYPE_CHECKING:
     from warren.adapters.amqp091.channel import Channel
+    from warren.core.queues.base import Queue
 
 
 def qos(channel: Channel, method: methods.BasicQos) -> None:
@@ -79,7 +82,19 @@ def cancel_ok(channel: Channel, method: methods.BasicCancelOk) -> None:
 def get(channel: Channel, method: methods.BasicGet) -> None:
     """basic.get: the message at the head, if any."""
     queue = accessible_queue(channel.client, channel.queue_name(method.queue), "read")
-    found = queue.get(no_ack=method.no_ack, client=channel.client, channel_number=channel.number)
+
+    def question(answer: Answer[Polled]) -> None:
+        queue.get(answer, no_ack=method.no_ack, client=channel.client, channel_number=channel.number)
+
+    def give_back(found: Polled) -> None:
+        if found is not None and not method.no_ack:
+            queue.requeue([found[0]], failed=False)
+
+    ask(channel, method, question, lambda found: _got(channel, method, queue, found), give_back)
+
+
+def _got(channel: Channel, method: methods.BasicGet, queue: Queue, found: Polled) -> None:
+    """basic.get-ok with the message, or basic.get-empty."""
     if found is None:
         channel.send(methods.BasicGetEmpty())
         return

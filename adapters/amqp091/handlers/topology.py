@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from warren.adapters.amqp091.asking import ask
 from warren.adapters.amqp091.codec import methods
 from warren.core.declaring import bindings as declaration_binding
 from warren.core.declaring import exchanges as declaration_exchange
 from warren.core.declaring import queues as declaration_queue
 from warren.core.declaring.names import clean_name
 from warren.core.errors import NotFound
+from warren.core.queues.answer import Answer
 from warren.core.routing.vhost import REPLY_PREFIX
 
 if TYPE_CHECKING:
@@ -86,27 +88,39 @@ def declare_queue(channel: Channel, method: methods.QueueDeclare) -> None:
             arguments_raw=method.arguments_raw,
         )
     channel.queue_declared(queue.name)
-    if not method.nowait:
-        channel.send(methods.QueueDeclareOk(queue.name, queue.ready_count, len(queue.consumers)))
+
+    def declared(nothing: None) -> None:
+        if not method.nowait:
+            channel.send(methods.QueueDeclareOk(queue.name, queue.ready_count, len(queue.consumers)))
+
+    ask(channel, method, queue.when_ready, declared)
 
 
 def delete_queue(channel: Channel, method: methods.QueueDelete) -> None:
     """queue.delete; answers with the number of ready messages that went."""
-    count = declaration_queue.delete_queue(
-        channel.client,
-        channel.queue_name(method.queue),
-        if_unused=method.if_unused,
-        if_empty=method.if_empty,
-    )
-    if not method.nowait:
-        channel.send(methods.QueueDeleteOk(count))
+    name = channel.queue_name(method.queue)
+
+    def question(answer: Answer[int]) -> None:
+        declaration_queue.delete_queue(
+            channel.client, name, answer, if_unused=method.if_unused, if_empty=method.if_empty
+        )
+
+    def deleted(count: int) -> None:
+        if not method.nowait:
+            channel.send(methods.QueueDeleteOk(count))
+
+    ask(channel, method, question, deleted)
 
 
 def purge_queue(channel: Channel, method: methods.QueuePurge) -> None:
     """queue.purge: ready messages only."""
-    count = declaration_queue.purge_queue(channel.client, channel.queue_name(method.queue))
-    if not method.nowait:
-        channel.send(methods.QueuePurgeOk(count))
+    name = channel.queue_name(method.queue)
+
+    def purged(count: int) -> None:
+        if not method.nowait:
+            channel.send(methods.QueuePurgeOk(count))
+
+    ask(channel, method, lambda answer: declaration_queue.purge_queue(channel.client, name, answer), purged)
 
 
 def queue_bind(channel: Channel, method: methods.QueueBind) -> None:

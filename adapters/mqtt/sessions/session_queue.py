@@ -63,7 +63,8 @@ class MqttQueue(ClassicQueue):
 
     policy_type: ClassVar[str] = "classic"
 
-    hides_dollar_topics: ClassVar[bool] = True
+    wildcards_skip: ClassVar[str] = "$"
+    """Topics that begin so are found by name alone (MQTT-4.7.2-1)."""
 
     def prepare(self) -> None:
         self._kept = 0

@@ -11,6 +11,7 @@ from warren.core.administration.steps import Steps
 from warren.core.declaring import queues
 from warren.core.declaring.actor import Administrator
 from warren.core.messages.field_table import encode_table
+from warren.core.queues.answer import Answer, ignore
 from warren.core.queues.browse import EVERYTHING, Browsed, MessageFilter, browse
 
 if TYPE_CHECKING:
@@ -62,24 +63,28 @@ def delete(
     broker: Broker,
     vhost: str,
     name: str,
+    answer: Answer[int] = ignore,
     *,
     if_unused: bool = False,
     if_empty: bool = False,
     user: str | None = None,
-) -> int:
-    """Delete a queue; the number of ready messages that went with it.
+) -> None:
+    """Delete a queue; the answer is the number of ready messages that went with it, which may come later.
 
     user: as in `declare`.  Raises NotFound, PreconditionFailed when a condition doesn't hold, AccessRefused,
     ResourceLocked, NotImplementedByBroker for conditions that its type doesn't know.
     """
     queue = existing(broker, vhost, name)
-    return queues.delete_queue(Administrator(queue.vhost, user), name, if_unused=if_unused, if_empty=if_empty)
+    queues.delete_queue(Administrator(queue.vhost, user), name, answer, if_unused=if_unused, if_empty=if_empty)
 
 
-def purge(broker: Broker, vhost: str, name: str, *, user: str | None = None) -> int:
-    """Drop the ready messages; the number dropped.  user: as in `declare`.  Raises NotFound, AccessRefused."""
+def purge(broker: Broker, vhost: str, name: str, answer: Answer[int] = ignore, *, user: str | None = None) -> None:
+    """Drop the ready messages; the answer is the number dropped, which may come later.
+
+    user: as in `declare`.  Raises NotFound, AccessRefused.
+    """
     queue = existing(broker, vhost, name)
-    return queues.purge_queue(Administrator(queue.vhost, user), name)
+    queues.purge_queue(Administrator(queue.vhost, user), name, answer)
 
 
 def messages(

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 DELAYED_TYPE: Final = "x-delayed-type"
 
 
-@register
 class DelayedMessageExchange(Exchange):
     """`inner`, an exchange that nobody else knows, has the same bindings and says where messages go."""
 
@@ -193,3 +192,6 @@ class DelayedMessageExchange(Exchange):
 def _without(keys: Sequence[str], shown: FieldValue) -> list[str]:
     """The keys that aren't in CC."""
     return [key for key in keys if key not in shown] if isinstance(shown, list) else list(keys)
+
+
+register(DelayedMessageExchange)

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 def _exclusive_consumer_tag(queue: ClassicQueue) -> str | None:
-    return queue.exclusive_consumer.tag if queue.exclusive_consumer else None
+    return queue.ring.exclusive.tag if queue.ring.exclusive else None
 
 
 def _exclusive_consumer_session(queue: ClassicQueue) -> str | None:
-    return queue.exclusive_consumer.session_name() if queue.exclusive_consumer else None
+    return queue.ring.exclusive.session_name() if queue.ring.exclusive else None
 
 
 def _ready_bytes(queue: ClassicQueue) -> int:

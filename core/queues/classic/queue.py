@@ -38,32 +38,34 @@ from typing import TYPE_CHECKING, ClassVar
 
 from warren.core.errors import ResourceLocked, StoreUnavailable
 from warren.core.messages.message import Message
-from warren.core.queues.arguments import (
-    CLASSIC_ARGUMENTS,
-    COMMON_ARGUMENTS,
-    check_consumer_arguments,
-    check_queue_arguments,
-)
+from warren.core.queues.answer import Answer, Polled, ignore
 from warren.core.queues.backlog import (
     MESSAGE_OVERHEAD_BYTES,
     Backlog,
 )
-from warren.core.queues.base import Admission, Queue
+from warren.core.queues.base import Admission, Queue, Stored
 from warren.core.queues.classic import contents, governed, restart
 from warren.core.queues.classic.bounds import Bounds, exceeds
 from warren.core.queues.classic.columns import COLUMNS
 from warren.core.queues.classic.consumer_ring import ConsumerRing
 from warren.core.queues.classic.expiry import Disuse, MessageExpiry
 from warren.core.queues.classic.returns import Returns
-from warren.core.queues.classic.rules import QueueRules, effective_rules, rules_from_arguments
+from warren.core.queues.classic.rules import (
+    CLASSIC_ARGUMENTS,
+    COMMON_ARGUMENTS,
+    QueueRules,
+    effective_rules,
+    rules_from_arguments,
+)
 from warren.core.queues.dead_letter import DELIVERY_LIMIT, REJECTED, dead_letter
+from warren.core.queues.registry import check_consumer_arguments, register
 
 if TYPE_CHECKING:
     from warren.core.clients.client import Client
+    from warren.core.queues.argument import Argument
     from warren.core.queues.classic.chooser import Chooser
     from warren.core.queues.consumer import Consumer
     from warren.core.storage.definitions.store import JSON
-
 
 _log = logging.getLogger("warren.queue")
 
@@ -100,7 +102,7 @@ class ClassicQueue(Queue):
 
     columns = COLUMNS
 
-    equivalent_arguments: ClassVar[tuple[str, ...]] = (*COMMON_ARGUMENTS, *CLASSIC_ARGUMENTS)
+    known_arguments: ClassVar[tuple[Argument, ...]] = (*COMMON_ARGUMENTS, *CLASSIC_ARGUMENTS)
 
     def prepare(self) -> None:
         self._own_rules = self.read_rules()
@@ -139,7 +141,6 @@ class ClassicQueue(Queue):
 
     def read_rules(self) -> QueueRules:
         """The rules in the declaration's arguments; PreconditionFailed (406) for invalid ones."""
-        check_queue_arguments(self.description, self.type_name, self.arguments)
         return rules_from_arguments(self.description, self.arguments)
 
     def with_defaults(self, rules: QueueRules) -> QueueRules:
@@ -181,12 +182,15 @@ class ClassicQueue(Queue):
     def guarded(self) -> bool:
         return self.rules.refuses or self._bounds.seen is not None
 
+    @property
+    def refuses_as_asked(self) -> bool:
+        return self.rules.refuses
+
     def admit(self, message: Message) -> Admission:
         """Refuse a message that a full queue with reject-publish has no room for; drop a duplicate."""
         return self._bounds.admit(self, message)
 
     def has_no_room_for(self, message: Message) -> bool:
-        """True when the message would exceed a limit that the queue keeps by refusing."""
         return self.exceeds_with(message, 0, 0)
 
     def exceeds_with(self, message: Message, others: int, others_bytes: int) -> bool:
@@ -276,9 +280,12 @@ class ClassicQueue(Queue):
         self.ready_bytes -= body_bytes
 
     def get(
-        self, *, no_ack: bool, client: Client | None = None, channel_number: int = 0
-    ) -> tuple[Message, bool] | None:
-        """The message at the head; ResourceLocked (405) where a single active consumer has the queue."""
+        self, answer: Answer[Polled], *, no_ack: bool, client: Client | None = None, channel_number: int = 0
+    ) -> None:
+        answer(self.poll(no_ack=no_ack, client=client, channel_number=channel_number))
+
+    def poll(self, *, no_ack: bool, client: Client | None = None, channel_number: int = 0) -> Polled:
+        """What `get` answers; ResourceLocked (405) where a single active consumer has the queue."""
         if self.rules.single_active_consumer:
             raise ResourceLocked(f"{self.description} has a single active consumer: consume from it instead of polling")
         self._disuse.used_at_ms = self.vhost.broker.now_ms
@@ -332,7 +339,7 @@ class ClassicQueue(Queue):
             self._returning.append(message)
             self.ready_bytes += message.body_size
         if self.closed:
-            self.purge()
+            self.drop_ready()
         else:
             self.mark_dirty()
 
@@ -345,11 +352,9 @@ class ClassicQueue(Queue):
         return self.rules.delivery_limit is not None
 
     def failures(self, message: Message) -> int:
-        """Failed deliveries of a message so far, for the header x-delivery-count; 0 where nobody counts."""
         return self._failures.get(message.sequence, 0)
 
-    def returned_count(self, message: Message) -> int:
-        """How often a message has come back, for the header x-acquired-count; forgotten over a restart."""
+    def returns(self, message: Message) -> int:
         return self._return_counts.get(message.sequence, 0)
 
     def bury(self, message: Message, reason: str) -> None:
@@ -366,29 +371,31 @@ class ClassicQueue(Queue):
         if self.store_id and (message.properties.persistent or self.stores_transient):
             self.vhost.broker.store.settle(self.store_id, message)
 
-    def purge(self) -> int:
+    def purge(self, answer: Answer[int]) -> None:
+        answer(self.drop_ready())
+
+    def drop_ready(self) -> int:
+        """Drop all ready messages; how many."""
         self.merge_returning()
         count = contents.purge(self)
         if self.store_id and self.rules.delivery_limit is not None:
             restart.note_ready(self)
         return count
 
-    def close(self) -> None:
-        self.purge()
+    def close(self, answer: Answer[int] = ignore) -> None:
+        count = self.drop_ready()
         self.closed = True
         if self.store_id:
             self.vhost.broker.store.forget_queue(self.store_id)
         self.vhost.broker.crowded_queues.discard(self)
         self.expiry.stop()
         self._disuse.stop()
+        answer(count)
 
     # Rules
 
     def apply_policy(
-        self,
-        effective: Mapping[str, JSON],
-        policy_name: str | None,
-        operator_policy_name: str | None,
+        self, effective: Mapping[str, JSON], policy_name: str | None, operator_policy_name: str | None
     ) -> None:
         super().apply_policy(effective, policy_name, operator_policy_name)
         before = self.rules
@@ -428,18 +435,13 @@ class ClassicQueue(Queue):
 
     # Consumers
 
-    @property
-    def exclusive_consumer(self) -> Consumer | None:
-        """The consumer that has the queue for itself, if there is one."""
-        return self.ring.exclusive
-
     def add_consumer(self, consumer: Consumer) -> None:
         """Register a consumer.
 
         Raises AccessRefused (403) when it asks for exclusivity that can't be had, or another one has it (A.5), and
         PreconditionFailed (406) for invalid arguments.
         """
-        check_consumer_arguments(self.description, self.type_name, consumer.arguments)
+        check_consumer_arguments(self, consumer.arguments)
         serves = self.ring.add(consumer, self.description, single_active=self.rules.single_active_consumer)
         self.govern()
         if serves:
@@ -471,32 +473,27 @@ class ClassicQueue(Queue):
             self.mark_dirty()
 
     def is_active(self, consumer: Consumer) -> bool:
-        """False for those that wait behind a single active consumer."""
         return self.ring.is_active(consumer)
 
     def used(self) -> None:
-        """A redeclaration or poll: the queue's own expiry starts over."""
         self._disuse.used_at_ms = self.vhost.broker.now_ms
 
     # Restart
 
-    def restore(self, tickets: Iterable[int], *, redelivered_until: int, failures: Mapping[int, int]) -> None:
-        """Fill the queue after a restart with tickets in queue order.
-
-        Messages up to the sequence `redelivered_until` may have been delivered before the restart.  failures: failed
-        deliveries by sequence.
-        """
-        restart.restore(self, tickets, redelivered_until, failures)
+    def restore(self, stored: Stored) -> None:
+        restart.restore(self, stored)
         # Their records know whether they expire; until they have been looked at, they may.
         self.expiry.expecting = True
         self.govern()
         self.mark_dirty()
 
     def page_out(self) -> None:
-        """Let messages leave memory that are safely on disk, behind the heads."""
         for backlog in self.backlogs:
             backlog.page_out()
 
     def delivered_position(self) -> int:
         self.merge_returning()
         return restart.delivered_position(self)
+
+
+register(ClassicQueue)

@@ -7,7 +7,6 @@ been delivered before.  What a crash made too many failed deliveries of leaves t
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +23,7 @@ from warren.core.queues.backlog import (
 from warren.core.queues.dead_letter import DELIVERY_LIMIT
 
 if TYPE_CHECKING:
+    from warren.core.queues.base import Stored
     from warren.core.queues.classic.queue import ClassicQueue
 
 _log = logging.getLogger("warren.queue")
@@ -32,14 +32,16 @@ READ_AGAIN_MS: Final = 1000
 """After the store could not be read, when to try again."""
 
 
-def restore(queue: ClassicQueue, tickets: Iterable[int], redelivered_until: int, failures: Mapping[int, int]) -> None:
-    """Fill a queue that has just been made with the tickets of what it had stored.  failures: by sequence."""
-    queue.returned.redelivered_until = redelivered_until
+def restore(queue: ClassicQueue, stored: Stored) -> None:
+    """Fill a queue that has just been made with what it had stored."""
+    queue.returned.redelivered_until = stored.redelivered_until
+    failures = stored.failures
     queue.returned.failures.update(failures)
     limit = queue.rules.delivery_limit
     spent: list[int] = []
-    for ticket in tickets:
-        if failures and limit is not None and 0 <= limit < failures.get(sequence_of(ticket), 0):
+    for position, size in zip(stored.positions, stored.sizes, strict=True):
+        ticket = make_ticket(position, size, position)
+        if failures and limit is not None and 0 <= limit < failures.get(position, 0):
             spent.append(ticket)
             continue
         queue.backlogs[0].add_ticket(ticket)

@@ -7,11 +7,20 @@ nothing is asked has `NO_RULES`, and pays for none of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
-from warren.core.queues.arguments import DURATION_MS_MAX, ArgumentReader
+from warren.core.queues.argument import (
+    Argument,
+    ArgumentReader,
+    choice,
+    duration_ms,
+    flag,
+    number,
+    read_arguments,
+    text,
+)
 
 if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldValue
@@ -75,106 +84,24 @@ class QueueRules:
 NO_RULES: Final = QueueRules()
 
 
-def rules_from_arguments(description: str, arguments: Mapping[str, FieldValue]) -> QueueRules:
-    """The rules that a declaration asks for.
-
-    description: the queue, for the texts.  Raises PreconditionFailed (406) that names the argument and what is allowed.
-    """
-    if not any(name.startswith("x-") for name in arguments):
-        return NO_RULES
-    reader = ArgumentReader(description, arguments)
-    dead_letter_exchange = reader.text("x-dead-letter-exchange")
-    dead_letter_routing_key = reader.text("x-dead-letter-routing-key")
-    if dead_letter_routing_key is not None and dead_letter_exchange is None:
-        reader.refuse("x-dead-letter-routing-key", "it needs x-dead-letter-exchange as well")
-    deduplicates = reader.flag("x-message-deduplication")
-    size = reader.number("x-cache-size", 1, None)
-    ttl_ms = reader.number("x-cache-ttl", 1, DURATION_MS_MAX)
-    if deduplicates and size is None and ttl_ms is None:
-        size = DEDUPLICATION_SIZE
-    _check_ignored(reader)
-    return QueueRules(
-        message_ttl_ms=reader.number("x-message-ttl", 0, DURATION_MS_MAX),
-        expires_ms=reader.number("x-expires", 1, DURATION_MS_MAX),
-        max_length=reader.number("x-max-length", 0, None),
-        max_length_bytes=reader.number("x-max-length-bytes", 0, None),
-        overflow=reader.choice("x-overflow", OVERFLOWS) or DROP_HEAD,
-        dead_letter_exchange=dead_letter_exchange,
-        dead_letter_routing_key=dead_letter_routing_key,
-        max_priority=reader.number("x-max-priority", 0, PRIORITY_MAX),
-        drop_lowest_first=reader.flag("x-drop-lowest-priority-first"),
-        single_active_consumer=reader.flag("x-single-active-consumer"),
-        delivery_limit=reader.number("x-delivery-limit", -1, None),
-        consumer_timeout_ms=reader.number("x-consumer-timeout", 0, DURATION_MS_MAX),
-        deduplication_size=size if deduplicates else None,
-        deduplication_ttl_ms=ttl_ms if deduplicates else None,
-        deduplication_header=reader.text("x-deduplication-header") or "x-deduplication-header",
-        dead_letter_strategy=reader.choice("x-dead-letter-strategy", DEAD_LETTER_STRATEGIES) or AT_MOST_ONCE,
-    )
+def _argument_first(argument: Any, policy: object, declared: bool) -> Any:
+    """The argument where there is one, else the policy's word."""
+    return argument if declared else policy
 
 
-def _check_ignored(reader: ArgumentReader) -> None:
-    """Arguments that are accepted and change nothing on one node have to be well-formed all the same."""
-    version = reader.number("x-queue-version", 1, None)
-    if version is not None and version not in QUEUE_VERSIONS:
-        reader.refuse("x-queue-version", f"{version} is not a version of classic queues; 2 is")
-    reader.choice("x-queue-mode", QUEUE_MODES)
-    reader.choice("x-queue-leader-locator", LEADER_LOCATORS)
-    reader.text("x-queue-master-locator")
-    reader.number("x-quorum-initial-group-size", 1, None)
-    reader.number("x-max-in-memory-length", 0, None)
-    reader.number("x-max-in-memory-bytes", 0, None)
-    reader.text("x-member-placement-tag")
-    reader.number("x-consumer-disconnected-timeout", 0, DURATION_MS_MAX)
-    reader.number("x-delayed-retry-min", 1, None)
-    reader.number("x-delayed-retry-max", 1, None)
-    if reader.text("x-delayed-retry-type") not in (None, "disabled"):
-        reader.refuse("x-delayed-retry-type", "delayed retries are not supported; dead-letter to a queue with a TTL")
-
-
-def effective_rules(rules: QueueRules, arguments: Mapping[str, FieldValue], policy: Mapping[str, object]) -> QueueRules:
-    """The rules of a queue with these arguments under an effective policy definition (spec A.7, precedence)."""
-    if not policy:
-        return rules
-    overflow = policy.get("overflow")
-    dead_letter_exchange = policy.get("dead-letter-exchange")
-    dead_letter_routing_key = policy.get("dead-letter-routing-key")
-    return QueueRules(
-        message_ttl_ms=_least(rules.message_ttl_ms, policy.get("message-ttl")),
-        expires_ms=_least(rules.expires_ms, policy.get("expires")),
-        max_length=_least(rules.max_length, policy.get("max-length")),
-        max_length_bytes=_least(rules.max_length_bytes, policy.get("max-length-bytes")),
-        overflow=rules.overflow if "x-overflow" in arguments or overflow is None else str(overflow),
-        dead_letter_exchange=_first(rules.dead_letter_exchange, dead_letter_exchange),
-        dead_letter_routing_key=_first(rules.dead_letter_routing_key, dead_letter_routing_key),
-        max_priority=rules.max_priority,
-        drop_lowest_first=rules.drop_lowest_first,
-        single_active_consumer=rules.single_active_consumer,
-        delivery_limit=_least_limit(rules.delivery_limit, policy.get("delivery-limit")),
-        consumer_timeout_ms=_least_timeout(rules.consumer_timeout_ms, policy.get("consumer-timeout")),
-        deduplication_size=rules.deduplication_size,
-        deduplication_ttl_ms=rules.deduplication_ttl_ms,
-        deduplication_header=rules.deduplication_header,
-        dead_letter_strategy=(
-            rules.dead_letter_strategy
-            if "x-dead-letter-strategy" in arguments
-            else str(policy.get("dead-letter-strategy", rules.dead_letter_strategy))
-        ),
-    )
-
-
-def _least(argument: int | None, policy: object) -> int | None:
+def _least(argument: Any, policy: object, declared: bool) -> Any:
+    """The smaller of two numbers."""
     if not isinstance(policy, int):
         return argument
     return policy if argument is None else min(argument, policy)
 
 
-def _least_limit(argument: int | None, policy: object) -> int | None:
+def _least_limit(argument: Any, policy: object, declared: bool) -> Any:
     """The smaller delivery limit, where a negative one means none."""
     return _least_from(0, argument, policy)
 
 
-def _least_timeout(argument: int | None, policy: object) -> int | None:
+def _least_timeout(argument: Any, policy: object, declared: bool) -> Any:
     """The shorter timeout, where 0 means none."""
     return _least_from(1, argument, policy)
 
@@ -186,5 +113,120 @@ def _least_from(minimum: int, argument: int | None, policy: object) -> int | Non
     return min(bounded) if bounded else (asked[0] if asked else None)
 
 
-def _first(argument: str | None, policy: object) -> str | None:
-    return argument if argument is not None else (str(policy) if policy is not None else None)
+Join = Callable[[Any, object, bool], Any]
+"""(what the arguments say, what the policy says, whether the argument was declared) -> what counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleArgument(Argument):
+    """An argument that says a rule.
+
+    rule: the field of QueueRules that it becomes; empty for one that is checked and changes nothing.
+    policy: the key of policies that says the same; empty where there is none.  join: what counts where both do.
+    """
+
+    rule: str = ""
+    policy: str = ""
+    join: Join = _least
+
+
+def _version(reader: ArgumentReader, name: str) -> int | None:
+    version = reader.number(name, 1, None)
+    if version is not None and version not in QUEUE_VERSIONS:
+        reader.refuse(name, f"{version} is not a version of classic queues; 2 is")
+    return version
+
+
+def _no_retry(reader: ArgumentReader, name: str) -> None:
+    if reader.text(name) not in (None, "disabled"):
+        reader.refuse(name, "delayed retries are not supported; dead-letter to a queue with a TTL")
+
+
+def _dead_letter_key(reader: ArgumentReader, name: str) -> str | None:
+    value = reader.text(name)
+    if value is not None and reader.text("x-dead-letter-exchange") is None:
+        reader.refuse(name, "it needs x-dead-letter-exchange as well")
+    return value
+
+
+COMMON_ARGUMENTS: Final = (
+    RuleArgument("x-expires", duration_ms(1), "expires_ms", "expires"),
+    RuleArgument("x-message-ttl", duration_ms(0), "message_ttl_ms", "message-ttl"),
+    RuleArgument("x-dead-letter-exchange", text(), "dead_letter_exchange", "dead-letter-exchange", _argument_first),
+    RuleArgument(
+        "x-dead-letter-routing-key",
+        _dead_letter_key,
+        "dead_letter_routing_key",
+        "dead-letter-routing-key",
+        _argument_first,
+    ),
+    RuleArgument("x-max-length", number(0), "max_length", "max-length"),
+    RuleArgument("x-max-length-bytes", number(0), "max_length_bytes", "max-length-bytes"),
+    RuleArgument("x-overflow", choice(*OVERFLOWS), "overflow", "overflow", _argument_first),
+    RuleArgument("x-single-active-consumer", flag(), "single_active_consumer"),
+    RuleArgument("x-delivery-limit", number(-1), "delivery_limit", "delivery-limit", _least_limit),
+    RuleArgument("x-consumer-timeout", duration_ms(0), "consumer_timeout_ms", "consumer-timeout", _least_timeout),
+    RuleArgument("x-queue-leader-locator", choice(*LEADER_LOCATORS)),
+    RuleArgument("x-message-deduplication", flag(), "deduplicates"),
+    RuleArgument("x-cache-size", number(1), "deduplication_size"),
+    RuleArgument("x-cache-ttl", duration_ms(1), "deduplication_ttl_ms"),
+    RuleArgument("x-deduplication-header", text(), "deduplication_header"),
+)
+"""What classic and quorum queues know alike, beside x-queue-type."""
+
+CLASSIC_ARGUMENTS: Final = (
+    RuleArgument("x-max-priority", number(0, PRIORITY_MAX), "max_priority"),
+    RuleArgument("x-drop-lowest-priority-first", flag(), "drop_lowest_first"),
+    RuleArgument("x-queue-mode", choice(*QUEUE_MODES)),
+    RuleArgument("x-queue-version", _version),
+    RuleArgument("x-queue-master-locator", text()),
+)
+
+QUORUM_ARGUMENTS: Final = (
+    RuleArgument(
+        "x-dead-letter-strategy",
+        choice(*DEAD_LETTER_STRATEGIES),
+        "dead_letter_strategy",
+        "dead-letter-strategy",
+        _argument_first,
+    ),
+    RuleArgument("x-max-in-memory-length", number(0)),
+    RuleArgument("x-max-in-memory-bytes", number(0)),
+    RuleArgument("x-quorum-initial-group-size", number(1)),
+    RuleArgument("x-member-placement-tag", text()),
+    RuleArgument("x-consumer-disconnected-timeout", duration_ms(0)),
+    RuleArgument("x-delayed-retry-type", _no_retry),
+    RuleArgument("x-delayed-retry-min", number(1)),
+    RuleArgument("x-delayed-retry-max", number(1)),
+)
+
+RULE_ARGUMENTS: Final = (*COMMON_ARGUMENTS, *CLASSIC_ARGUMENTS, *QUORUM_ARGUMENTS)
+
+
+def rules_from_arguments(description: str, arguments: Mapping[str, FieldValue]) -> QueueRules:
+    """The rules that a declaration asks for.
+
+    description: the queue, for the texts.  Raises PreconditionFailed (406) that names the argument and what is allowed.
+    """
+    if not any(name.startswith("x-") for name in arguments):
+        return NO_RULES
+    values = read_arguments(description, RULE_ARGUMENTS, arguments)
+    asked: dict[str, Any] = {
+        each.rule: values[each.name] for each in RULE_ARGUMENTS if each.rule and values[each.name] is not None
+    }
+    if not asked.pop("deduplicates"):
+        asked.pop("deduplication_size", None)
+        asked.pop("deduplication_ttl_ms", None)
+    elif "deduplication_size" not in asked and "deduplication_ttl_ms" not in asked:
+        asked["deduplication_size"] = DEDUPLICATION_SIZE
+    return QueueRules(**asked)
+
+
+def effective_rules(rules: QueueRules, arguments: Mapping[str, FieldValue], policy: Mapping[str, object]) -> QueueRules:
+    """The rules of a queue with these arguments under an effective policy definition (spec A.7, precedence)."""
+    changes: dict[str, Any] = {
+        each.rule: each.join(getattr(rules, each.rule), policy[each.policy], each.name in arguments)
+        for each in RULE_ARGUMENTS
+        if each.policy in policy
+    }
+    return replace(rules, **changes) if changes else rules

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from warren.gateway.control.target import Answer, Control, Request, done
 from warren.gateway.control.word import VHOST, Option, word
 
@@ -12,17 +14,20 @@ from warren.gateway.control.word import VHOST, Option, word
     "Deleting queue '{0}' on vhost '{vhost}' ...",
     options=(VHOST, Option("if_empty"), Option("if_unused")),
 )
-def delete_queue(control: Control, request: Request) -> Answer:
+async def delete_queue(control: Control, request: Request) -> Answer:
     """rabbitmqctl's."""
     from warren.core.administration import operations
+    from warren.gateway.network.answered import answered
 
-    count = operations.queues.delete(
+    delete = partial(
+        operations.queues.delete,
         control.broker,
         request.vhost,
         request.arguments[0],
         if_unused=bool(request.options.get("if_unused")),
         if_empty=bool(request.options.get("if_empty")),
     )
+    count: int = await answered(delete, control.server.changed)
     return done(f"Queue was successfully deleted with {count} ready messages")
 
 
@@ -32,9 +37,11 @@ def delete_queue(control: Control, request: Request) -> Answer:
     "Purging queue '{0}' in vhost '{vhost}' ...",
     options=(VHOST,),
 )
-def purge_queue(control: Control, request: Request) -> Answer:
+async def purge_queue(control: Control, request: Request) -> Answer:
     """rabbitmqctl's."""
     from warren.core.administration import operations
+    from warren.gateway.network.answered import answered
 
-    count = operations.queues.purge(control.broker, request.vhost, request.arguments[0])
+    purge = partial(operations.queues.purge, control.broker, request.vhost, request.arguments[0])
+    count: int = await answered(purge, control.server.changed)
     return done(f"{count} ready messages were dropped")

@@ -285,7 +285,7 @@ def test_an_open_transaction_is_void_when_its_channel_ends(
         client.lose()
     queue = broker.queue("q")
     assert (queue.ready_count, queue.unacked_count) == (1, 0)
-    found = queue.get(no_ack=True)
+    found = queue.poll(no_ack=True)
     assert found is not None
     assert (found[0].body, found[1]) == (b"1", True)
 

@@ -141,7 +141,7 @@ def talk(broker: SimulatedBroker, cuts: list[list[int]], *, settle_often: bool) 
     for name in ("q", "tx"):
         queue = broker.queue(name)
         held = []
-        while (found := queue.get(no_ack=True)) is not None:
+        while (found := queue.poll(no_ack=True)) is not None:
             held.append((found[0].body, found[0].properties.raw, found[1]))
         state[name] = held
     broker.settle()

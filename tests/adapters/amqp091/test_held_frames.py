@@ -34,7 +34,7 @@ def block(broker: SimulatedBroker, resource: str = "memory", *, raised: bool = T
 def bodies(broker: SimulatedBroker) -> list[bytes]:
     queue = broker.queue("q")
     found = []
-    while (taken := queue.get(no_ack=True)) is not None:
+    while (taken := queue.poll(no_ack=True)) is not None:
         found.append(taken[0].body)
     return found
 

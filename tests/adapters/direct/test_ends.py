@@ -9,6 +9,7 @@ import pytest
 from tests.support.core_clients import guest
 from tests.support.core_clients import queue as declare
 from tests.support.direct_clients import Woken, consume, publish, session_of
+from tests.support.polling import poll
 from tests.support.simulated_broker import SimulatedBroker
 from warren.adapters.direct.confirmation import Confirmation
 from warren.adapters.direct.errors import ClientClosed, ConsumerEnded
@@ -80,7 +81,7 @@ def test_an_administrator_closes_the_session(broker: SimulatedBroker, tmp_path: 
     publish(session, b"1", b"2")
     broker.settle()
     delivery = consumer.take()
-    assert session.get("mine", no_ack=True) is None
+    assert poll(session, "mine", no_ack=True) is None
     session.force_close("maintenance")
     broker.settle()
     assert closed.count == 1
@@ -88,7 +89,7 @@ def test_an_administrator_closes_the_session(broker: SimulatedBroker, tmp_path: 
     assert "mine" not in broker.vhost.queues
     assert not session.connection_row().exists
     assert (broker.broker.client_count, broker.broker.channel_count) == (0, 0)
-    for attempt in (delivery.ack, lambda: publish(session, b"3"), lambda: session.get("q", no_ack=True)):
+    for attempt in (delivery.ack, lambda: publish(session, b"3"), lambda: poll(session, "q", no_ack=True)):
         with pytest.raises(ClientClosed, match="CONNECTION_FORCED - maintenance"):
             attempt()
     with pytest.raises(ClientClosed):
@@ -172,7 +173,7 @@ def test_a_user_may_do_what_it_may(broker: SimulatedBroker) -> None:
         session_of(broker, "reader")
     users.set_permissions("reader", "/", "", "", "^q$")
     session = session_of(broker, "reader")
-    assert session.get("q", no_ack=True) is None
+    assert poll(session, "q", no_ack=True) is None
     with pytest.raises(AccessRefused):
         publish(session, b"1")
     with pytest.raises(AccessRefused):

@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.core_clients import queue as declare
 from tests.support.direct_clients import Woken, consume, publish, session_of, taken
+from tests.support.polling import poll
 from tests.support.simulated_broker import SimulatedBroker
 from warren.adapters.direct.confirmation import Confirmation
 from warren.adapters.direct.errors import PublishBlocked, Refused, Unroutable
@@ -81,7 +82,7 @@ def test_an_alarm_blocks_publishing_and_nothing_else(broker: SimulatedBroker, se
     with pytest.raises(PublishBlocked, match="low on memory"):
         publish(session, b"2")
     assert session.blocked == "low on memory"
-    assert session.get("q", no_ack=True) is not None
+    assert poll(session, "q", no_ack=True) is not None
     broker.broker.alarms.set("memory", False)
     assert unblocked.count == 1
     publish(session, b"3")
@@ -167,10 +168,10 @@ def test_settling_twice_is_an_error(broker: SimulatedBroker, session: DirectSess
 
 
 def test_polling(broker: SimulatedBroker, session: DirectSession) -> None:
-    assert session.get("q", no_ack=False) is None
+    assert poll(session, "q", no_ack=False) is None
     publish(session, b"1", b"2", b"3")
-    first, second = session.get("q", no_ack=False), session.get("q", no_ack=False)
-    third = session.get("q", no_ack=True)
+    first, second = poll(session, "q", no_ack=False), poll(session, "q", no_ack=False)
+    third = poll(session, "q", no_ack=True)
     assert first is not None
     assert second is not None
     assert third is not None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support import core_clients
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_consumer import SimulatedConsumer
 from warren.adapters.session.deliveries import Deliveries, Verdict, settle
@@ -104,11 +105,11 @@ def test_only_a_failed_delivery_is_counted_as_one(simulated: SimulatedBroker, ve
     client.publish("counting", b"x")
     queue = simulated.vhost.queue("counting")
     deliveries = Deliveries(lambda consumer, timeout_ms: None)
-    taken = queue.get(no_ack=False)
+    taken = core_clients.poll(queue, no_ack=False)
     assert taken is not None
     tag = deliveries.polled(queue, taken[0], no_ack=False)
     settle(deliveries.take(tag, multiple=False), verdict)
-    again = queue.get(no_ack=False)
+    again = core_clients.poll(queue, no_ack=False)
     assert again is not None
     assert queue.failures(again[0]) == failures
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from tests.support.core_broker import core_broker, core_client
@@ -12,6 +14,7 @@ from warren.core.declaring.exchanges import declare_exchange, delete_exchange
 from warren.core.declaring.queues import declare_queue, delete_queue, purge_queue
 from warren.core.errors import AccessRefused, PreconditionFailed, ResourceLocked
 from warren.core.messages.field_table import EMPTY_TABLE_RAW
+from warren.core.queues.answer import at_once
 
 
 @pytest.fixture
@@ -29,7 +32,8 @@ def test_the_owner_may_do_everything(broker: Broker) -> None:
     declare_exchange(owner, "logs", "topic")
     bind(owner, "queue", "locked", "logs", "key", {}, EMPTY_TABLE_RAW)
     unbind(owner, "queue", "locked", "logs", "key", {})
-    assert (purge_queue(owner, "locked"), delete_queue(owner, "locked")) == (0, 0)
+    assert at_once(partial(purge_queue, owner, "locked")) == 0
+    assert at_once(partial(delete_queue, owner, "locked")) == 0
     assert "locked" not in broker.vhosts["/"].queues
     with pytest.raises(AccessRefused, match="reserved prefix"):
         declare_queue(owner, "amq.mine")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -21,6 +22,7 @@ from warren.core.declaring.queues import (
     purge_queue,
 )
 from warren.core.errors import BrokerError
+from warren.core.queues.answer import at_once
 
 Doing = Callable[[Client], object]
 
@@ -141,15 +143,15 @@ def test_conditions_of_deleting(broker: SimulatedBroker, client: Client) -> None
     publish(broker, queue, [b"1", b"2"])
     consumer = SimulatedConsumer(queue, credit=0)
     queue.add_consumer(consumer)
-    for text, condition in [("in use", {"if_unused": True}), ("not empty", {"if_empty": True})]:
+    for text, unused in [("in use", True), ("not empty", False)]:
         with pytest.raises(BrokerError, match=text) as refused:
-            delete_queue(client, "q", **condition)
+            delete_queue(client, "q", if_unused=unused, if_empty=not unused)
         assert refused.value.code == 406
     bind(client, "queue", "d", "x", "k", {}, b"\0\0\0\0")
     with pytest.raises(BrokerError, match="in use"):
         delete_exchange(client, "x", if_unused=True)
-    assert purge_queue(client, "q") == 2
-    assert delete_queue(client, "q", if_empty=True) == 0
+    assert at_once(partial(purge_queue, client, "q")) == 2
+    assert at_once(partial(delete_queue, client, "q", if_empty=True)) == 0
     assert consumer.told
     assert not consumer.active
 

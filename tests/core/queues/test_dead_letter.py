@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from tests.support import core_clients
-from tests.support.core_clients import advance, bind, exchange, guest, headers_of, properties, queue, take_messages
+from tests.support.core_clients import (
+    advance,
+    bind,
+    exchange,
+    guest,
+    headers_of,
+    poll,
+    properties,
+    queue,
+    take_messages,
+)
 from tests.support.simulated_broker import START_MS, SimulatedBroker
 from warren.core.messages.field_table import Encodable, FieldTable, FieldValue, Timestamp, decode_table, field_types
 from warren.core.messages.message import Message
@@ -28,7 +38,7 @@ def publish(broker: SimulatedBroker, exchange_name: str, key: str, **fields: obj
 
 
 def reject(broker: SimulatedBroker, rejecting: Queue) -> None:
-    found = rejecting.get(no_ack=False)
+    found = poll(rejecting)
     assert found is not None
     rejecting.discard(found[0])
     broker.settle()

@@ -19,7 +19,7 @@ def unacked() -> Unacked:
     for tag in (2, 3, 5, 6):
         queue = queues[tag % 2]
         publish(broker, queue, [b"%d" % tag])
-        message = queue.get(no_ack=False)
+        message = queue.poll(no_ack=False)
         assert message is not None
         found[tag] = (queue, message[0], None)
     return found

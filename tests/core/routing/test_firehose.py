@@ -31,7 +31,7 @@ def traces(broker: SimulatedBroker) -> list[Message]:
     broker.settle()
     found = []
     queue = broker.queue("traces")
-    while (got := queue.get(no_ack=True)) is not None:
+    while (got := queue.poll(no_ack=True)) is not None:
         found.append(got[0])
     return found
 

@@ -18,6 +18,7 @@ from warren.core.errors import PreconditionFailed, StorageError
 from warren.core.exchanges import registry as exchanges
 from warren.core.policies import settings
 from warren.core.queues import registry as queues
+from warren.core.queues.answer import ignore
 from warren.gateway.configuration.load import Config
 from warren.gateway.plugin import App, BrokerClient, Context, Facts, ParameterChange, Plugin
 from warren.gateway.server import open_server
@@ -273,7 +274,7 @@ async def test_what_a_plugin_knows_of_the_broker() -> None:
         assert context.counters()["sample"] == {"asked": 0}
         async with context.connect("guest") as client, context.connect(name="other") as other:
             await client.declare_queue("q")
-            context.broker.vhost("/").queue("q").purge()
+            context.broker.vhost("/").queue("q").purge(ignore)
             context.changed()
             names = [row["user_provided_name"] for row in context.broker.inspect("connections", None)]
             assert names == ["sample", "other"]

@@ -80,7 +80,7 @@ def test_a_large_backlog(disk: SimulatedBroker) -> None:
     for _ in range(DELAYS // 50):
         turns = advance(disk, 50_000)
         assert turns >= PENDING * 50 // DELAYS // BATCH_MESSAGES_MAX
-        while (got := queue.get(no_ack=True)) is not None:
+        while (got := queue.poll(no_ack=True)) is not None:
             found.append(got[0].body)
     assert found == bodies_by_due_time()
     disk.settle()

@@ -146,7 +146,7 @@ def test_nothing_is_remembered_of_returned_messages_that_are_gone(memory: Simula
     memory.settle()
     consumer.requeue()
     if settle == "purge":
-        assert queue.purge() == 3
+        assert queue.drop_ready() == 3
     elif settle == "delete":
         queue.close()
     elif settle == "no_ack":
@@ -167,7 +167,7 @@ def test_purge_leaves_what_is_unacknowledged(memory: SimulatedBroker) -> None:
     publish(memory, queue, names(1, 2, 3))
     consumer = consumer_on(queue, credit=1)
     memory.settle()
-    assert queue.purge() == 2
+    assert queue.drop_ready() == 2
     assert (queue.ready_count, queue.unacked_count, queue.ready_bytes) == (0, 1, 0)
     consumer.requeue()
     consumer.give(1)
@@ -189,17 +189,17 @@ def test_what_returns_to_a_deleted_queue_is_dropped(memory: SimulatedBroker) -> 
 def test_polling_takes_the_head_and_counts(memory: SimulatedBroker) -> None:
     queue = declare(memory)
     publish(memory, queue, names(1, 2))
-    found = queue.get(no_ack=False)
+    found = queue.poll(no_ack=False)
     assert found is not None
     message, redelivered = found
     assert (message.body, redelivered) == (b"1", False)
     assert (queue.ready_count, queue.unacked_count, queue.ready_bytes) == (1, 1, 1)
     queue.requeue([message])
-    again = queue.get(no_ack=True)
+    again = queue.poll(no_ack=True)
     assert again is not None
     assert (again[0].body, again[1]) == (b"1", True)
-    assert queue.get(no_ack=True) is not None
-    assert queue.get(no_ack=True) is None
+    assert queue.poll(no_ack=True) is not None
+    assert queue.poll(no_ack=True) is None
     assert (queue.ready_count, queue.unacked_count, queue.ready_bytes) == (0, 0, 0)
 
 
@@ -262,7 +262,7 @@ def test_counters_stay_exact(memory: SimulatedBroker, seed: int) -> None:
         elif doing == 6 and consumers:
             chance.choice(consumers).acknowledge(chance.randrange(4))
         elif doing == 7 and step % 10 == 0:
-            queue.purge()
+            queue.drop_ready()
         memory.settle()
         entries = [entry for backlog in queue.backlogs for entry in backlog.entries]
         sizes = [entry.body_size for entry in entries if not isinstance(entry, int)]

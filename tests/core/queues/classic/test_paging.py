@@ -158,7 +158,7 @@ def test_purging_settles_what_is_paged_out(disk: SimulatedBroker, delete: bool) 
     if delete:
         queue.close()
     else:
-        assert queue.purge() == MANY - 10
+        assert queue.drop_ready() == MANY - 10
     assert queue.ready_bytes == queue.paged_count == queue.ready_count == 0
     disk.settle()
     assert entry_count(disk) == 10
@@ -211,10 +211,10 @@ def test_a_transient_message_behind_does_not_hide_what_was_delivered(disk: Simul
     disk.settle()
     assert queue.delivered_position() > 0
     disk.restart()
-    found = disk.queue("q").get(no_ack=True)
+    found = disk.queue("q").poll(no_ack=True)
     assert found is not None
     assert (found[0].body, found[1]) == (b"kept", True)
-    assert disk.queue("q").get(no_ack=True) is None
+    assert disk.queue("q").poll(no_ack=True) is None
 
 
 def test_a_restart_without_deliveries_marks_nothing(disk: SimulatedBroker) -> None:
@@ -223,7 +223,7 @@ def test_a_restart_without_deliveries_marks_nothing(disk: SimulatedBroker) -> No
     disk.settle()
     for _ in range(2):
         disk.restart()
-    found = disk.queue("q").get(no_ack=True)
+    found = disk.queue("q").poll(no_ack=True)
     assert found is not None
     assert found[1] is False
 

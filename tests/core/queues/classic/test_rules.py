@@ -105,7 +105,7 @@ def test_a_transient_message_that_another_queue_stores_stays_in_memory(disk: Sim
     disk.settle()
     assert quorum.paged_count
     assert classic.paged_count == 0
-    classic.purge()
+    classic.drop_ready()
     disk.settle()
     disk.maintain()
     assert disk.broker.store.statistics()["entries"] == count
@@ -157,7 +157,7 @@ def test_use_puts_off_the_expiry(memory: SimulatedBroker) -> None:
     for use in (
         lambda: declare_queue(client, "q", arguments=used.arguments, arguments_raw=used.arguments_raw),
         lambda: check_queue(client, "q"),
-        lambda: used.get(no_ack=True),
+        lambda: used.poll(no_ack=True),
     ):
         advance(memory, 999)
         use()

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.core_broker import core_broker
 from warren.core.errors import PreconditionFailed
 from warren.core.messages.field_table import FieldTable, FieldValue, Timestamp
-from warren.core.queues.arguments import ARGUMENTS_BY_TYPE, check_consumer_arguments, check_queue_arguments
-from warren.core.queues.classic.rules import NO_RULES, QueueRules, effective_rules, rules_from_arguments
+from warren.core.queues.base import Queue
+from warren.core.queues.classic.queue import ClassicQueue
+from warren.core.queues.classic.rules import (
+    CLASSIC_ARGUMENTS,
+    NO_RULES,
+    QUORUM_ARGUMENTS,
+    QueueRules,
+    effective_rules,
+    rules_from_arguments,
+)
+from warren.core.queues.quorum import QuorumQueue
+from warren.core.queues.registry import RESERVED_ARGUMENTS, check_arguments, check_consumer_arguments
 
 TEN_YEARS_MS = 315_360_000_000
 
@@ -94,14 +105,17 @@ def test_deduplication_without_bounds_is_bounded_by_count() -> None:
     assert rules_from_arguments("q", {"x-cache-size": 5}).deduplication_size is None
 
 
-OTHERS = [(mine, name) for mine in ("classic", "quorum") for other in ARGUMENTS_BY_TYPE if other != mine
-          for name in ARGUMENTS_BY_TYPE[other]]  # fmt: skip
+OTHERS = [
+    *((ClassicQueue, name) for name in (*(each.name for each in QUORUM_ARGUMENTS), *RESERVED_ARGUMENTS)),
+    *((QuorumQueue, name) for name in (*(each.name for each in CLASSIC_ARGUMENTS), *RESERVED_ARGUMENTS)),
+]
 
 
-@pytest.mark.parametrize(("type_name", "name"), OTHERS)
-def test_arguments_of_other_types(type_name: str, name: str) -> None:
-    with pytest.raises(PreconditionFailed, match=f"invalid arg '{name}' for queue 'q' of queue type {type_name}"):
-        check_queue_arguments("queue 'q'", type_name, {name: 1})
+@pytest.mark.parametrize(("queue_type", "name"), sorted(OTHERS, key=str))
+def test_arguments_of_other_types(queue_type: type[Queue], name: str) -> None:
+    expected = f"invalid arg '{name}' for queue 'q' of queue type {queue_type.type_name}"
+    with pytest.raises(PreconditionFailed, match=expected):
+        check_arguments("queue 'q'", queue_type, {name: 1})
 
 
 @pytest.mark.parametrize(
@@ -118,12 +132,14 @@ def test_arguments_of_other_types(type_name: str, name: str) -> None:
     ],
 )
 def test_invalid_consumer_arguments(name: str, value: FieldValue) -> None:
+    queue = ClassicQueue(core_broker().vhosts["/"], "q")
     with pytest.raises(PreconditionFailed, match=f"invalid arg '{name}' for queue 'q'"):
-        check_consumer_arguments("queue 'q'", "classic", {name: value})
+        check_consumer_arguments(queue, {name: value})
 
 
 def test_valid_consumer_arguments() -> None:
-    check_consumer_arguments("queue 'q'", "classic", {"x-priority": -5, "x-consumer-timeout": 0, "note": "x"})
+    queue = ClassicQueue(core_broker().vhosts["/"], "q")
+    check_consumer_arguments(queue, {"x-priority": -5, "x-consumer-timeout": 0, "note": "x"})
 
 
 NUMBERS = {

@@ -53,7 +53,7 @@ def test_a_poll_says_that_it_cannot_read(disk: SimulatedBroker, monkeypatch: pyt
     with monkeypatch.context() as broken:
         broken.setattr(os, "pread", refuse_to_read)
         with pytest.raises(StoreUnavailable, match="Input/output error"):
-            queue.get(no_ack=True)
-    found = queue.get(no_ack=True)
+            queue.poll(no_ack=True)
+    found = queue.poll(no_ack=True)
     assert found is not None
     assert found[0].body == b"kept"
