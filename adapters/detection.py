@@ -15,7 +15,7 @@ from warren.adapters import first_bytes
 from warren.adapters.stage import Stage
 
 if TYPE_CHECKING:
-    from warren.adapters.interface import AcceptCarrier
+    from warren.adapters.interface import AcceptCarrier, Adapter
     from warren.core.broker import Broker
     from warren.core.clients.outbox import Outbox
     from warren.core.clients.transport import Carrier, Session
@@ -27,10 +27,12 @@ _log = logging.getLogger("warren.detection")
 class Choices:
     """What may be spoken on a port.
 
-    by_protocol: what makes the session, by the protocol's name.  tls: what makes a stage of TLS, None where there is
-    no TLS, or it is there already.  timeout_ms: how long the first bytes may take.
+    adapters: the protocols that can be told apart.  by_protocol: what makes the session, by the protocol's name.
+    tls: what makes a stage of TLS, None where there is no TLS, or it is there already.  timeout_ms: how long the first
+    bytes may take, in milliseconds.
     """
 
+    adapters: Mapping[str, Adapter]
     by_protocol: Mapping[str, AcceptCarrier]
     tls: AcceptCarrier | None
     timeout_ms: int
@@ -47,7 +49,7 @@ def detect(choices: Choices) -> AcceptCarrier:
 
 
 class Detection(Stage):
-    """See the head of this file."""
+    """Looks at the first bytes of one connection, and steps aside."""
 
     def __init__(self, broker: Broker, below: Carrier, choices: Choices) -> None:
         super().__init__(broker, below)
@@ -60,7 +62,7 @@ class Detection(Stage):
         if self.closing:
             return
         self._seen += data
-        spoken = first_bytes.recognise(self._seen)
+        spoken = first_bytes.recognise(self._seen, self._choices.adapters)
         if spoken == first_bytes.MORE:
             return
         self._deadline.cancel()

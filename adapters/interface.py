@@ -1,14 +1,35 @@
 """What a protocol has to bring so that Warren can speak it.
 
-An adapter is one function, `configure`.  The broker calls it once per listener that names the protocol, with its
-configuration, and gets back another function, `accept`, which it calls for every connection.  What that makes is a
-*session*, which turns bytes into calls to the broker and fills an *outbox* with what is to be sent:
+An adapter is an `Adapter`: what makes its sessions, and what else Warren has to know of it.  All of it but `configure`
+may be left out:
+
+    @dataclass(frozen=True, slots=True)
+    class LineSettings:
+        greeting: str = configured(Key("line_greeting", text, "hello", "What a client is greeted with."))
 
     def configure(options: Options) -> Accept:
+        settings = options.section(LineSettings)
         def accept(broker: Broker, transport: Transport) -> tuple[Session, Outbox]:
-            session = LineSession(broker, transport)
+            session = LineSession(broker, transport, settings)
             return session, session.outbox
         return accept
+
+    ADAPTER = Adapter(configure, settings=(LineSettings,), first_bytes=looks_like_lines, over_websocket=endpoint)
+
+`configure` is called once per listener that names the protocol, with the configuration, and gives another function,
+`accept`, which is called for every connection.  What that makes is a *session*, which turns bytes into calls to the
+broker and fills an *outbox* with what is to be sent.
+
+settings        classes whose fields are configuration keys, see core/configuration/key.py.  Their names begin with the
+                protocol's: `--set line_greeting=ho`, WARREN_LINE_GREETING, or `greeting` in the table `[line]` of
+                warren.toml.  The keys of every installed adapter are known, whether a listener names it or not.
+first_bytes     how a connection begins, so that listeners for everything (`auto`) find the protocol
+over_websocket  under which subprotocols and paths WebSocket listeners carry it
+component       what it keeps with the broker (core.component): Warren's own protocols always, others where a listener
+                may speak them
+
+The module that holds the Adapter is imported when a key or a name that isn't Warren's own is looked up, so it should
+be light: `configure` may import the rest.
 
 To a session, everything is a plain call, on one thread, that must not wait (no sockets, no sleeping, no `async`):
 
@@ -37,24 +58,31 @@ terms and closes what its `scope` says.
 A package offers its adapter by an entry point of the group `warren.adapters`, named as listeners name the protocol:
 
     [project.entry-points."warren.adapters"]
-    line = "line_protocol:configure"
+    line = "line_protocol:ADAPTER"
 
-and `warren serve --listen line=127.0.0.1:7000` finds it.  Warren's own protocols come through the same door, see
-registry.py.  examples/line_protocol is a whole one in less than a hundred lines.
+and `warren serve --listen line=127.0.0.1:7000` finds it.  Instead of an Adapter it may name a bare
+`configure`.  Warren's own protocols come through the same door, see
+registry.py.  examples/line_protocol is a whole one in little more than a hundred lines.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+
+from warren.core.configuration.key import settings_from
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker
     from warren.core.clients.outbox import Outbox
-    from warren.core.clients.transport import Carrier, Session, Transport
+    from warren.core.clients.transport import Carrier, Credentials, Session, Transport
     from warren.core.component import Component
 
-ENTRY_POINT_GROUP = "warren.adapters"
+S = TypeVar("S")
+
+ENTRY_POINT_GROUP: Final = "warren.adapters"
 
 Accept = Callable[["Broker", "Transport"], "tuple[Session, Outbox]"]
 """Makes the session, and the outbox that it fills, for an accepted connection."""
@@ -67,15 +95,21 @@ AcceptCarrier = Callable[["Broker", "Carrier"], "tuple[Session, Outbox]"]
 
 
 class Options:
-    """The broker's configuration, read-only, by the names of its keys.
+    """The broker's configuration, read-only, and the protocols that are installed beside this one.
 
-    Each method gives the value of a key, which has to be of that kind; KeyError when there is no such key.
+    `section` is for the settings that an adapter declares.  The other methods give the value of any key by its name,
+    which has to be of that kind; KeyError when there is no such key.  `warren_version` is Warren's own.
     """
 
-    __slots__ = ("_values",)
+    __slots__ = ("_values", "installed")
 
-    def __init__(self, values: Mapping[str, object]) -> None:
+    def __init__(self, values: Mapping[str, object], installed: Installed) -> None:
         self._values = values
+        self.installed = installed
+
+    def section(self, section: type[S], **own: object) -> S:
+        """Settings with the values that are in effect; `own`: fields that no key sets."""
+        return settings_from(section, self._values, **own)
 
     def text(self, key: str) -> str:
         """A string."""
@@ -110,5 +144,74 @@ class Options:
         return value
 
 
-Configure = Callable[[Options], Accept]
-"""An adapter."""
+Configure = Callable[[Options], AcceptCarrier]
+"""Makes what accepts connections, by the configuration."""
+
+
+class Beginning(Enum):
+    """What a connection's first bytes are to a protocol."""
+
+    OTHER = "other"
+    """Not of this protocol."""
+
+    MORE = "more"
+    """It may be; a few more bytes tell."""
+
+    MINE = "mine"
+    """Of this protocol, and no other."""
+
+    LIKELY = "likely"
+    """Of this protocol, unless another one says that they are its own: for protocols of text, which also have to
+    explain mistakes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """How WebSocket listeners carry a protocol.
+
+    subprotocols: the names that clients offer in Sec-WebSocket-Protocol.  ranked: of several that are offered, the
+    first in `subprotocols` is selected, rather than the client's first.  paths: of URLs, where it is spoken by who
+    offers none.  needs_subprotocol: there one has to be offered, this one (words for the refusal).  takes_text: it may
+    come in text messages, rather than in binary ones alone.  sends_text: it goes out in text messages.  login: user and
+    password of who has said neither by HTTP Basic, where that says who connects; None: the protocol's own login
+    counts.  message_bytes_max: the largest unit of the protocol, in bytes.
+    """
+
+    subprotocols: tuple[str, ...] = ()
+    ranked: bool = False
+    paths: tuple[str, ...] = ()
+    needs_subprotocol: str = ""
+    takes_text: bool = False
+    sends_text: bool = False
+    login: Credentials | None = None
+    message_bytes_max: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A protocol; see the head of this file.
+
+    first_bytes: judges what has come so far, at least one byte.  title: what the protocol is called in lines of the
+    log, instead of its name in capitals.  elsewhere: what somebody is told who speaks it to another protocol's
+    listener, instead of that it has one of its own.  needs_tls: what who speaks it on a listener for TLS is sent, in
+    its own terms; empty: an alert of TLS.
+    """
+
+    configure: Configure
+    settings: tuple[type[object], ...] = ()
+    first_bytes: Callable[[bytes], Beginning] | None = None
+    over_websocket: Callable[[Options], Endpoint] | None = None
+    component: ComponentFactory | None = None
+    title: str = ""
+    elsewhere: str = ""
+    needs_tls: bytes = b""
+
+
+class Installed(Protocol):
+    """The protocols that this installation can speak, by the names that listeners have for them."""
+
+    def own(self) -> Mapping[str, Adapter]:
+        """Warren's, the default one first."""
+
+    def others(self) -> Mapping[str, Adapter]:
+        """Those of other packages; looking for them takes some milliseconds."""

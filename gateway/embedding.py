@@ -14,16 +14,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from warren.gateway.configuration.listener import format_address
-from warren.gateway.configuration.listener import listeners as listeners_of
-from warren.gateway.configuration.load import Config
-from warren.gateway.configuration.protocols import PROTOCOLS
+from warren.gateway.configuration.config import Config
+from warren.gateway.network.addresses import format_address
+from warren.gateway.network.addresses import listeners as listeners_of
 from warren.gateway.process.errors import sole_error
+from warren.gateway.protocols import PROTOCOLS
 from warren.gateway.server import Server, open_server
 
 if TYPE_CHECKING:
@@ -89,8 +88,7 @@ async def open_broker(
     Raises StorageError when the directory or an address can't be used, ConfigError for certificates that can't.
     """
     base = config if config is not None else Config(in_memory=True)
-    chosen = replace(
-        base,
+    chosen = base.replace(
         data_directory=Path(data_directory) if data_directory is not None else None,
         in_memory=data_directory is None,
         listeners=_parse_listeners(list(listen)) if listen else (),

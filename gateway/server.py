@@ -22,15 +22,17 @@ import trio
 
 from warren.core.broker import Broker
 from warren.core.errors import StorageError
-from warren.gateway.configuration.listener import Listener, format_address
-from warren.gateway.configuration.load import Config
+from warren.gateway.configuration.config import Config
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.server import serve_control
 from warren.gateway.control.target import Control
+from warren.gateway.network.addresses import Listener, format_address
+from warren.gateway.network.settings import NetworkSettings
 from warren.gateway.process.data_directory import DataDirectory
 from warren.gateway.process.ready_file import remove_ready_file, write_ready_file
 from warren.gateway.process.resources import descriptor_limit, raise_descriptor_limit
 from warren.gateway.process.runner import DEFINITIONS_NAME, MESSAGES_NAME, BrokerRun
+from warren.gateway.process.settings import ProcessSettings
 from warren.gateway.version import WARREN_VERSION
 
 if TYPE_CHECKING:
@@ -52,7 +54,8 @@ class Server:
         self.config = config
         self._nursery = nursery
         self._directory = directory
-        self._listeners: Sequence[Listener] = config.listeners
+        self._process = config.section(ProcessSettings)
+        self._listeners: Sequence[Listener] = config.section(NetworkSettings).listeners
         self._run: BrokerRun | None = None
         self._run_ended = trio.Event()
         self._stop_wanted = trio.Event()
@@ -123,8 +126,9 @@ class Server:
         """Wipe messages, definitions and users; only while stopped (StorageError otherwise)."""
         if self._run is not None:
             raise StorageError("reset needs the broker to be stopped: stop_app first")
-        if self.config.data_directory is not None and not self.config.in_memory:
-            await trio.to_thread.run_sync(_wipe, Path(self.config.data_directory))
+        directory = self._process.data_directory
+        if directory is not None and not self._process.in_memory:
+            await trio.to_thread.run_sync(_wipe, directory)
 
     def request_stop(self) -> None:
         """Let the process end in good order."""
@@ -158,8 +162,9 @@ async def open_server(config: Config) -> AsyncIterator[Server]:
     """Hold the data directory and run a broker in it, to the end of the block, which stops it in good order."""
     async with AsyncExitStack() as stack:
         directory = None
-        if config.data_directory is not None:
-            directory = stack.enter_context(DataDirectory(Path(config.data_directory)))
+        path = config.section(ProcessSettings).data_directory
+        if path is not None:
+            directory = stack.enter_context(DataDirectory(path))
         nursery = await stack.enter_async_context(trio.open_nursery())
         server = Server(config, nursery, directory)
         try:
@@ -177,15 +182,16 @@ async def open_server(config: Config) -> AsyncIterator[Server]:
 async def serve(config: Config) -> None:
     """Run a broker until SIGTERM, Ctrl-C or the command `stop`."""
     raise_descriptor_limit()
-    if config.ready_file is not None:
-        remove_ready_file(config.ready_file)
+    process = config.section(ProcessSettings)
+    if process.ready_file is not None:
+        remove_ready_file(process.ready_file)
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with open_server(config) as server, trio.open_nursery() as nursery:
-            where = "in memory only" if config.in_memory else f"data in {config.data_directory}"
+            where = "in memory only" if process.in_memory else f"data in {process.data_directory}"
             _log.info("Warren %s is ready: %s, control with `warren ctl`, Ctrl-C stops it", WARREN_VERSION, where)
-            if config.ready_file is not None:
-                write_ready_file(config.ready_file, server.listening)
-            if config.data_directory is not None:
+            if process.ready_file is not None:
+                write_ready_file(process.ready_file, server.listening)
+            if process.data_directory is not None:
                 # No start has to wait for what `warren ctl` needs; a later one than this might find the next version's
                 # files on the disk, and `warren ctl stop` has to work then.
                 import_module("warren.gateway.control.commands")
@@ -197,8 +203,8 @@ async def serve(config: Config) -> None:
             await server.wait_for_stop()
             _log.info("stopping: closing connections and flushing what is pending")
             nursery.cancel_scope.cancel()
-    if config.ready_file is not None:
-        remove_ready_file(config.ready_file)
+    if process.ready_file is not None:
+        remove_ready_file(process.ready_file)
     _log.info("stopped")
     if server.stuck_plugins:
         # Trio would wait for their tasks for ever; everything that is to be kept is on disk.

@@ -1,11 +1,12 @@
-"""AMQP 0-9-1 as an adapter: what the registry loads when a listener names it."""
+"""AMQP 0-9-1 as an adapter: what the registry loads, light enough for every start."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from warren.adapters.amqp091.connection import Connection
 from warren.adapters.amqp091.settings import Amqp091Settings
+from warren.adapters.first_bytes import hint_for
+from warren.adapters.interface import Adapter, Beginning, Endpoint
 
 if TYPE_CHECKING:
     from warren.adapters.interface import Accept, Options
@@ -13,20 +14,18 @@ if TYPE_CHECKING:
     from warren.core.clients.outbox import Outbox
     from warren.core.clients.transport import Session, Transport
 
+NAME: Final = "amqp"
+
+_HEADER: Final = b"AMQP"
+"""What every version of AMQP begins with (AMQP 0-9-1, 4.2.2)."""
+
 
 def configure(options: Options) -> Accept:
-    """See adapters.interface.Configure."""
-    settings = Amqp091Settings(
-        frame_max_bytes=options.integer("frame_max"),
-        channel_max=options.integer("channel_max"),
-        heartbeat_s=options.integer("heartbeat_s"),
-        handshake_timeout_ms=int(options.number("handshake_timeout_s") * 1000),
-        message_bytes_max=options.integer("max_message_bytes"),
-        product=options.text("product"),
-        version=options.text("product_version"),
-        own_version=options.text("warren_version"),
-        cluster_name=options.text("cluster_name"),
-        prefetch_default=options.integer("default_consumer_prefetch"),
+    """What makes connections; see adapters.interface.Configure."""
+    from warren.adapters.amqp091.connection import Connection
+
+    settings = options.section(
+        Amqp091Settings, own_version=options.text("warren_version"), hint=hint_for(NAME, options.installed)
     )
 
     def accept(broker: Broker, transport: Transport) -> tuple[Session, Outbox]:
@@ -34,3 +33,19 @@ def configure(options: Options) -> Accept:
         return connection, connection.outbox
 
     return accept
+
+
+def begins(data: bytes) -> Beginning:
+    """Whether these are the first bytes of any AMQP; see adapters.interface.Adapter."""
+    if not _HEADER.startswith(data[: len(_HEADER)]):
+        return Beginning.OTHER
+    return Beginning.MINE if len(data) >= len(_HEADER) else Beginning.MORE
+
+
+def over_websocket(options: Options) -> Endpoint:
+    """As JavaScript clients of AMQP may be set up: they offer `amqp`, or connect to /ws/amqp and offer nothing."""
+    settings = options.section(Amqp091Settings)
+    return Endpoint(("amqp",), paths=("/ws/amqp",), message_bytes_max=settings.message_bytes_max)
+
+
+ADAPTER: Final = Adapter(configure, settings=(Amqp091Settings,), first_bytes=begins, over_websocket=over_websocket)

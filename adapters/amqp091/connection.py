@@ -44,7 +44,6 @@ from warren.adapters.amqp091.listing import AmqpChannelRow, AmqpConnectionRow
 from warren.adapters.amqp091.property_lists import PropertyLists
 from warren.adapters.amqp091.publishing import KNOWN_PUBLISHES_MAX, KnownPublish
 from warren.adapters.amqp091.unfinished import Unfinished
-from warren.adapters.first_bytes import hint
 from warren.adapters.session.admission import refuse
 from warren.adapters.session.liveness import Beats, Silence
 from warren.adapters.session.read_gate import ReadGate
@@ -280,7 +279,10 @@ class Connection:
     def refuse_protocol(self, start: bytes) -> None:
         """What came is no protocol header that is served: say which one is, and close."""
         _log.warning(
-            "connection %s: sent %r, no AMQP 0-9-1 protocol header%s; closing it", self.name, start, hint(start, "amqp")
+            "connection %s: sent %r, no AMQP 0-9-1 protocol header%s; closing it",
+            self.name,
+            start,
+            self.settings.hint(start),
         )
         self.outbox.write(PROTOCOL_HEADER)
         self.finish()

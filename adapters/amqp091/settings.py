@@ -2,35 +2,95 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from warren.adapters.amqp091.codec.constants import (
     CHANNEL_MAX_DEFAULT,
     FRAME_MAX_DEFAULT_BYTES,
+    FRAME_MAX_LEAST_BYTES,
     HEARTBEAT_DEFAULT_S,
 )
+from warren.adapters.first_bytes import no_hint
+from warren.adapters.session.keys import HANDSHAKE_TIMEOUT_S, MAX_MESSAGE_BYTES, PRODUCT, PRODUCT_VERSION
+from warren.core.configuration.key import Key, configured, milliseconds
+from warren.core.configuration.values import size, text, whole_number
+
+FRAME_MAX_MOST_BYTES: Final = 2**28
+"""A frame is held in memory as a whole, for each connection that is sending one."""
+
+CHANNELS_MOST: Final = 65535
+"""The field is 16 bits wide (AMQP 0-9-1, connection.tune)."""
+
+
+def _channel_max(value: str) -> str:
+    """In a rabbitmq.conf 0 is "no limit"."""
+    return str(CHANNELS_MOST) if value == "0" else value
 
 
 @dataclass(frozen=True, slots=True)
 class Amqp091Settings:
     """Limits and names offered in connection.start and connection.tune.
 
-    frame_max_bytes, channel_max, heartbeat_s: proposed in connection.tune.  handshake_timeout_ms: from the accepted
-    socket to connection.open-ok.  unread_timeout_ms: how long a peer may leave its replies unread, once its commands
-    wait for that.  message_bytes_max: largest body.  product, version: server-properties; clients look for RabbitMQ's.
-    anonymous_user: offer the mechanism ANONYMOUS, which logs in as this user.  prefetch_default: of consumers on
-    channels that have set none, 0 for any number.
+    unread_timeout_ms: how long a peer may leave its replies unread, once its commands wait for that.  own_version: of
+    Warren itself, for the server properties.  anonymous_user: offer the mechanism ANONYMOUS, which logs in as this
+    user.  hint: what a peer's first bytes look like, for the log.
     """
 
-    frame_max_bytes: int = FRAME_MAX_DEFAULT_BYTES
-    channel_max: int = CHANNEL_MAX_DEFAULT
-    heartbeat_s: int = HEARTBEAT_DEFAULT_S
-    handshake_timeout_ms: int = 10_000
+    heartbeat_s: int = configured(
+        Key(
+            "heartbeat_s",
+            whole_number(0, 65535, "seconds"),
+            HEARTBEAT_DEFAULT_S,
+            "Heartbeat interval that clients are offered, in seconds; 0 offers none.",
+            rabbitmq=("heartbeat",),
+        )
+    )
+    frame_max_bytes: int = configured(
+        Key(
+            "frame_max",
+            size(FRAME_MAX_LEAST_BYTES, FRAME_MAX_MOST_BYTES),
+            FRAME_MAX_DEFAULT_BYTES,
+            "Largest frame that clients are offered, in bytes; at least 4096.",
+            rabbitmq=("frame_max",),
+        )
+    )
+    channel_max: int = configured(
+        Key(
+            "channel_max",
+            whole_number(1, CHANNELS_MOST),
+            CHANNEL_MAX_DEFAULT,
+            "Channels per connection that clients are offered.",
+            rabbitmq=("channel_max",),
+            from_rabbitmq=_channel_max,
+        )
+    )
+    prefetch_default: int = configured(
+        Key(
+            "default_consumer_prefetch",
+            whole_number(0, 65535, "messages"),
+            0,
+            "How many unacknowledged messages a consumer of AMQP 0-9-1 may hold whose channel has set "
+            "no prefetch with basic.qos; 0 for any number.",
+            rabbitmq=("default_consumer_prefetch",),
+        )
+    )
+    cluster_name: str = configured(
+        Key(
+            "cluster_name",
+            text,
+            "",
+            "Name of this broker in the server properties. Without it: `warren@` and the host's name.",
+            rabbitmq=("cluster_name",),
+            computed=True,
+        )
+    )
+    handshake_timeout_ms: int = configured(HANDSHAKE_TIMEOUT_S, milliseconds)
+    message_bytes_max: int = configured(MAX_MESSAGE_BYTES)
+    product: str = configured(PRODUCT)
+    version: str = configured(PRODUCT_VERSION)
     unread_timeout_ms: int = 30_000
-    message_bytes_max: int = 16 * 1024 * 1024
-    product: str = "RabbitMQ"
-    version: str = "3.13.7"
     own_version: str = ""
-    cluster_name: str = "warren@localhost"
     anonymous_user: str | None = None
-    prefetch_default: int = 0
+    hint: Callable[[bytes], str] = no_hint

@@ -1,10 +1,12 @@
-"""MQTT as an adapter: what the registry loads when a listener names it."""
+"""MQTT as an adapter: what the registry loads, light enough for every start."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from warren.adapters.mqtt.connection import MqttConnection
+from warren.adapters.first_bytes import hint_for
+from warren.adapters.interface import Adapter, Beginning, Endpoint
+from warren.adapters.mqtt.sessions.settings import QueueLimits, SessionSettings
 from warren.adapters.mqtt.settings import MqttSettings
 
 if TYPE_CHECKING:
@@ -12,30 +14,61 @@ if TYPE_CHECKING:
     from warren.core.broker import Broker
     from warren.core.clients.outbox import Outbox
     from warren.core.clients.transport import Session, Transport
+    from warren.core.component import Component
+
+NAME: Final = "mqtt"
+
+_CONNECT: Final = 0x10
+"""The first byte of CONNECT: packet type 1 in the upper half, and no flags in the lower one (MQTT 5, 3.1.1)."""
 
 
 def configure(options: Options) -> Accept:
-    """See adapters.interface.Configure."""
-    settings = MqttSettings(
-        packet_bytes_max=options.integer("mqtt_max_packet_bytes"),
-        login_timeout_ms=int(options.number("mqtt_login_timeout_s") * 1000),
-        default_user=options.text("mqtt_default_user"),
-        default_password=options.text("mqtt_default_pass"),
-        allow_anonymous=options.flag("mqtt_allow_anonymous"),
-        certificate_login=options.flag("mqtt_certificate_login"),
-        default_vhost=options.text("mqtt_default_vhost"),
-        ignore_colons_in_username=options.flag("mqtt_ignore_colons_in_username"),
-        session_expiry_max_s=options.integer("mqtt_max_session_expiry_s"),
-        keep_alive_max_s=options.integer("mqtt_max_keep_alive_s"),
-        receive_maximum=options.integer("mqtt_receive_maximum"),
-        in_flight_max=options.integer("mqtt_prefetch"),
-        topic_alias_max=options.integer("mqtt_topic_alias_maximum"),
-        disconnect_on_unauthorized=options.flag("mqtt_disconnect_on_unauthorized"),
-        hide_refusals=options.flag("mqtt_hide_refusals"),
-    )
+    """What makes connections; see adapters.interface.Configure."""
+    from warren.adapters.mqtt.connection import MqttConnection
+
+    settings = options.section(MqttSettings, hint=hint_for(NAME, options.installed))
 
     def accept(broker: Broker, transport: Transport) -> tuple[Session, Outbox]:
         session = MqttConnection(broker, transport, settings)
         return session, session.outbox
 
     return accept
+
+
+def begins(data: bytes) -> Beginning:
+    """A CONNECT; see adapters.interface.Adapter."""
+    return Beginning.MINE if data[0] == _CONNECT else Beginning.OTHER
+
+
+def over_websocket(options: Options) -> Endpoint:
+    """MQTT insists on a subprotocol (MQTT-6.0.0-3)."""
+    return Endpoint(
+        ("mqtt", "mqttv3.1"),
+        paths=("/mqtt",),
+        needs_subprotocol="MQTT over WebSocket needs one: mqtt, or mqttv3.1 for MQTT 3.1.",
+        message_bytes_max=options.section(MqttSettings).packet_bytes_max,
+    )
+
+
+def component(broker: Broker, options: Options) -> Component:
+    """The MQTT side of a broker as it is configured: sessions go on receiving without a listener."""
+    from warren.adapters.mqtt.sessions.names import TopicNames
+    from warren.adapters.mqtt.sessions.world import MqttWorld
+
+    settings = options.section(SessionSettings)
+    return MqttWorld(
+        broker,
+        options.section(QueueLimits),
+        product=f"Warren {options.text('warren_version')}",
+        names=TopicNames(settings.exchange, sparkplug=settings.sparkplug),
+        shared_strategy=settings.shared_strategy,
+    )
+
+
+ADAPTER: Final = Adapter(
+    configure,
+    settings=(MqttSettings, SessionSettings, QueueLimits),
+    first_bytes=begins,
+    over_websocket=over_websocket,
+    component=component,
+)

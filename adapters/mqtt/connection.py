@@ -23,7 +23,6 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from warren.adapters.first_bytes import hint
 from warren.adapters.mqtt.agreed import agree, connack_properties
 from warren.adapters.mqtt.answers import Answers
 from warren.adapters.mqtt.codec import reason_codes, versions
@@ -134,7 +133,7 @@ class MqttConnection:
             if position < len(data):
                 self._tail = data[position:]
         except PacketError as error:
-            if self.answers.agreed.level == versions.UNKNOWN and (advice := hint(data, "mqtt")):
+            if self.answers.agreed.level == versions.UNKNOWN and (advice := self.settings.hint(data)):
                 _log.warning("connection %s: this is no MQTT%s", self.name, advice)
             self._refuse_packet(error)
         except Refusal as error:

@@ -1,10 +1,12 @@
-"""STOMP as an adapter: what the registry loads when a listener names it."""
+"""STOMP as an adapter: what the registry loads, light enough for every start."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from warren.adapters.stomp.session import StompSession
+from warren.adapters.first_bytes import hint_for
+from warren.adapters.interface import Adapter, Beginning, Endpoint
+from warren.adapters.session.keys import PRODUCT, PRODUCT_VERSION
 from warren.adapters.stomp.settings import StompSettings
 
 if TYPE_CHECKING:
@@ -13,24 +15,21 @@ if TYPE_CHECKING:
     from warren.core.clients.outbox import Outbox
     from warren.core.clients.transport import Session, Transport
 
+NAME: Final = "stomp"
+
+_FIRST_PRINTABLE: Final = 0x20
+_LAST_PRINTABLE: Final = 0x7E
+_WHITE_SPACE: Final = b"\r\n\t"
+"""Text in ASCII; commands are, and people may begin with empty lines."""
+
 
 def configure(options: Options) -> Accept:
-    """See adapters.interface.Configure."""
-    settings = StompSettings(
-        frame_bytes_max=options.integer("stomp_max_frame_bytes"),
-        message_bytes_max=options.integer("max_message_bytes"),
-        login_timeout_ms=int(options.number("stomp_login_timeout_s") * 1000),
-        default_user=options.text("stomp_default_user"),
-        default_password=options.text("stomp_default_pass"),
-        default_vhost=options.text("stomp_default_vhost"),
-        implicit_connect=options.flag("stomp_implicit_connect"),
-        certificate_login=options.flag("stomp_certificate_login"),
-        topic_exchange=options.text("stomp_default_topic_exchange"),
-        nack_requeues=options.flag("stomp_default_nack_requeue"),
-        trailing_line_feed=options.flag("stomp_trailing_lf"),
-        friendly=options.flag("stomp_friendly"),
-        server="" if options.flag("stomp_hide_server_info") else _server(options),
-    )
+    """What makes sessions; see adapters.interface.Configure."""
+    from warren.adapters.stomp.session import StompSession
+
+    hidden = options.section(StompSettings).hide_server_info
+    server = "" if hidden else f"{options.text(PRODUCT.name)}/{options.text(PRODUCT_VERSION.name)}"
+    settings = options.section(StompSettings, server=server, hint=hint_for(NAME, options.installed))
 
     def accept(broker: Broker, transport: Transport) -> tuple[Session, Outbox]:
         session = StompSession(broker, transport, settings)
@@ -39,5 +38,26 @@ def configure(options: Options) -> Accept:
     return accept
 
 
-def _server(options: Options) -> str:
-    return f"{options.text('product')}/{options.text('product_version')}"
+def begins(data: bytes) -> Beginning:
+    """Commands are lines, and lines in lower case or with mistakes are for STOMP to explain."""
+    first = data[0]
+    if _FIRST_PRINTABLE <= first <= _LAST_PRINTABLE or first in _WHITE_SPACE:
+        return Beginning.LIKELY
+    return Beginning.OTHER
+
+
+def over_websocket(options: Options) -> Endpoint:
+    """Of the versions that are offered the highest is selected; on /stomp none has to be."""
+    settings = options.section(StompSettings)
+    return Endpoint(
+        ("v12.stomp", "v11.stomp", "v10.stomp"),
+        ranked=True,
+        paths=("/stomp",),
+        takes_text=True,
+        sends_text=settings.websocket_text,
+        login=(settings.default_user, settings.default_password),
+        message_bytes_max=max(settings.frame_bytes_max, settings.message_bytes_max),
+    )
+
+
+ADAPTER: Final = Adapter(configure, settings=(StompSettings,), first_bytes=begins, over_websocket=over_websocket)

@@ -25,7 +25,6 @@ import logging
 import uuid
 from typing import TYPE_CHECKING, Final
 
-from warren.adapters import first_bytes
 from warren.adapters.session.admission import refuse
 from warren.adapters.session.deliveries import Deliveries
 from warren.adapters.session.liveness import Beats, Silence
@@ -138,7 +137,7 @@ class StompSession:
             if self._unread.suspended:
                 self._unparsed = data[position:]
         except Exception as error:
-            if self.client is None and (advice := first_bytes.hint(data, "stomp")):
+            if self.client is None and (advice := self.settings.hint(data)):
                 _log.warning("connection %s: this is no STOMP%s", self.name, advice)
             self._break(error)
 

@@ -26,7 +26,6 @@ from warren.adapters.stage import Stage
 from warren.adapters.websocket.page_files import PageFile, read_page
 from warren.adapters.websocket.responses import Response, date, page_file, sentence
 from warren.adapters.websocket.stage import WebSocketStage
-from warren.adapters.websocket.subprotocols import BY_PATH
 from warren.adapters.websocket.upgrade import USE_WEBSOCKET, UpgradeRefused, check_upgrade, is_upgrade, path_of
 from warren.core.clients.outbox import HIGH_WATER_BYTES
 
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from warren.adapters.websocket.settings import WebSocketSettings
-    from warren.adapters.websocket.subprotocols import Adapters
+    from warren.adapters.websocket.subprotocols import Endpoints
     from warren.adapters.websocket.upgrade import Upgrade
     from warren.core.broker import Broker
     from warren.core.clients.transport import Carrier
@@ -69,10 +68,10 @@ _page: dict[str, PageFile] = {}
 class HttpStage(Stage):
     """See the head of this file; made for each accepted connection."""
 
-    def __init__(self, broker: Broker, below: Carrier, settings: WebSocketSettings, adapters: Adapters) -> None:
+    def __init__(self, broker: Broker, below: Carrier, settings: WebSocketSettings, endpoints: Endpoints) -> None:
         super().__init__(broker, below)
         self.settings = settings
-        self._adapters = adapters
+        self._endpoints = endpoints
         self._http = h11.Connection(h11.SERVER, HEAD_BYTES_MAX)
         self._request: h11.Request | None = None
         self._body_bytes = 0
@@ -168,7 +167,7 @@ class HttpStage(Stage):
             try:
                 if request.http_version != b"1.1":
                     raise UpgradeRefused(sentence(400, "WebSocket needs HTTP/1.1."), "HTTP/1.0")
-                upgrade = check_upgrade(path, headers, self.settings)
+                upgrade = check_upgrade(path, headers, self.settings, self._endpoints)
             except UpgradeRefused as refusal:
                 _log.warning(
                     "connection %s: WebSocket at %s refused (HTTP %d): %s",
@@ -192,7 +191,7 @@ class HttpStage(Stage):
         file = _page_files().get(path)
         if file is not None:
             return page_file(file, headers.get("if-none-match", ""))
-        if path in BY_PATH:
+        if self._endpoints.has_path(path):
             return USE_WEBSOCKET
         return sentence(404, "There is nothing at this path. The page is at /, WebSocket clients connect to /ws.")
 
@@ -206,7 +205,7 @@ class HttpStage(Stage):
         rest, _ = self._http.trailing_data
         self._stop_waiting()
         stage = WebSocketStage(
-            self.broker, self.below, self.settings, self._adapters, upgrade.protocol, upgrade.window_bits
+            self.broker, self.below, self.settings, self._endpoints, upgrade.protocol, upgrade.window_bits
         )
         if upgrade.credentials is not None:
             stage.credentials = upgrade.credentials

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
+
+from warren.adapters.session.keys import HANDSHAKE_TIMEOUT_S
+from warren.core.configuration.key import Key, configured, milliseconds
+from warren.core.configuration.values import boolean, names, number, seconds_of
 
 MESSAGE_BYTES_MAX_BEFORE_LOGIN: Final = 64 * 1024 + 4096
 """What one WebSocket message may hold of somebody who has not logged in (spec D)."""
@@ -17,19 +21,49 @@ it."""
 class WebSocketSettings:
     """Limits and habits.
 
-    stomp_text: STOMP goes out in text messages; else in binary ones, as the other protocols do.  compress: accept
-    permessage-deflate.  idle_timeout_ms: how long a peer may be silent that doesn't even answer pings; 0 for ever.
-    request_timeout_ms: what an HTTP request, and the first bytes on a WebSocket, may take.  message_bytes_max: the
-    largest WebSocket message, once logged in.  allow_origins: web pages of which origins may connect, empty for all.
-    use_http_auth: HTTP Basic says who connects; default_user, default_password: who does without it, over STOMP.
+    request_timeout_ms: what an HTTP request, and the first bytes on a WebSocket, may take, in milliseconds.
     """
 
-    stomp_text: bool = True
-    compress: bool = True
-    idle_timeout_ms: int = 60_000
-    request_timeout_ms: int = 10_000
-    message_bytes_max: int = 16 * 1024 * 1024 + MESSAGE_SLACK_BYTES
-    allow_origins: frozenset[str] = frozenset()
-    use_http_auth: bool = False
-    default_user: str = "guest"
-    default_password: str = field(default="guest", repr=False)
+    idle_timeout_ms: int = configured(
+        Key(
+            "websocket_idle_timeout_s",
+            number(0, 86_400, "seconds"),
+            60.0,
+            "How long a WebSocket client may be silent, in seconds; after half of it, it is sent a "
+            "ping, which browsers answer by themselves. 0 is for ever.",
+            rabbitmq=("web_stomp.ws_opts.idle_timeout", "web_mqtt.ws_opts.idle_timeout"),
+            from_rabbitmq=seconds_of,
+        ),
+        milliseconds,
+    )
+    compress: bool = configured(
+        Key(
+            "websocket_compress",
+            boolean,
+            True,
+            "Whether WebSocket messages may be compressed (permessage-deflate), for clients that can.",
+            rabbitmq=("web_stomp.ws_opts.compress", "web_mqtt.ws_opts.compress"),
+        )
+    )
+    allow_origins: frozenset[str] = configured(
+        Key(
+            "websocket_allow_origins",
+            names,
+            frozenset[str](),
+            "Origins, such as https://shop.example:8443, whose web pages may connect over WebSocket; "
+            "none named, or *, is all. Programs that aren't browsers send no origin, and may always.",
+        )
+    )
+    use_http_auth: bool = configured(
+        Key(
+            "websocket_use_http_auth",
+            boolean,
+            False,
+            "Whether HTTP Basic on the WebSocket's request says who connects, instead of the headers "
+            "of STOMP's CONNECT or, where it is given, the credentials of MQTT's. STOMP without it is "
+            "the default user's.",
+            also=("web_stomp.use_http_auth",),
+            rabbitmq=("web_stomp.use_http_auth",),
+        )
+    )
+    request_timeout_ms: int = configured(HANDSHAKE_TIMEOUT_S, milliseconds)

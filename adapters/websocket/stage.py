@@ -20,15 +20,16 @@ from typing import TYPE_CHECKING, Final
 
 from warren.adapters.session.read_gate import NOT_ITS_TURN, SESSION
 from warren.adapters.stage import Stage
-from warren.adapters.websocket import close_codes, subprotocols
+from warren.adapters.websocket import close_codes
 from warren.adapters.websocket.deflate import COMPRESSED_BYTES_MIN, Inflater, deflate
 from warren.adapters.websocket.frame_reader import FrameReader
 from warren.adapters.websocket.frames import BINARY, COMPRESSED, TEXT, head, is_utf8
 from warren.adapters.websocket.settings import MESSAGE_BYTES_MAX_BEFORE_LOGIN
+from warren.adapters.websocket.subprotocols import UNDECIDED
 
 if TYPE_CHECKING:
     from warren.adapters.websocket.settings import WebSocketSettings
-    from warren.adapters.websocket.subprotocols import Adapters
+    from warren.adapters.websocket.subprotocols import Endpoints
     from warren.core.broker import Broker
     from warren.core.clients.transport import Carrier
     from warren.core.deadlines import Deadline
@@ -58,15 +59,16 @@ class WebSocketStage(Stage):
         broker: Broker,
         below: Carrier,
         settings: WebSocketSettings,
-        adapters: Adapters,
+        endpoints: Endpoints,
         protocol: str,
         window_bits: int | None,
     ) -> None:
         super().__init__(broker, below)
         self.is_websocket = True
         self.settings = settings
-        self._adapters = adapters
+        self._endpoints = endpoints
         self._protocol = protocol
+        self._takes_text = False
         self._window_bits = window_bits
         self._reader = FrameReader(self, Inflater(lambda: self.message_bytes_max) if window_bits is not None else None)
         self._message = BINARY
@@ -81,19 +83,21 @@ class WebSocketStage(Stage):
 
     def begin(self) -> None:
         """The upgrade is answered: make the session, unless only its first bytes can say which."""
-        if self._protocol == subprotocols.UNDECIDED:
+        if self._protocol == UNDECIDED:
             self._schedule(self.broker.now_ms + self.settings.request_timeout_ms)
         else:
             self._make_session(self._protocol)
 
     def _make_session(self, protocol: str) -> None:
         self._protocol = protocol
-        if protocol == subprotocols.STOMP and self.settings.stomp_text:
+        endpoint = self._endpoints[protocol]
+        self._takes_text = endpoint.takes_text
+        if endpoint.sends_text:
             self._message = TEXT
-        if protocol == subprotocols.STOMP and self.settings.use_http_auth and self.credentials is None:
-            self.credentials = self.settings.default_user, self.settings.default_password
+        if self.settings.use_http_auth and self.credentials is None:
+            self.credentials = endpoint.login
         self._schedule_idle()
-        self.carry(self._adapters.accept(protocol))
+        self.carry(self._endpoints.accept(protocol))
 
     # In
 
@@ -130,7 +134,7 @@ class WebSocketStage(Stage):
         """Sessions keep the core.clients.client.Client that has logged in as `client`."""
         if getattr(self.session, "client", None) is None:
             return MESSAGE_BYTES_MAX_BEFORE_LOGIN
-        return self.settings.message_bytes_max
+        return self._endpoints.message_bytes_max
 
     def payload(self, data: bytes, is_text: bool) -> None:
         """Give it to the session, which is made for the first bytes if nothing else has said which."""
@@ -138,13 +142,13 @@ class WebSocketStage(Stage):
             return
         if self.session is None:
             data = self._first + data
-            protocol = subprotocols.STOMP if is_text else subprotocols.recognise(data)
+            protocol = self._endpoints.recognise(data, is_text=is_text)
             if protocol is None:
                 self._first = data
                 return
             self._first = b""
             self._make_session(protocol)
-        if is_text and self._protocol != subprotocols.STOMP:
+        if is_text and not self._takes_text:
             self.failed(
                 close_codes.UNSUPPORTED_DATA,
                 f"{self._protocol.upper()} comes in binary messages; this is a text message",

@@ -1,9 +1,10 @@
 """Which protocol is spoken inside a WebSocket: by the subprotocol that the client offers, or else by path and bytes.
 
-`v10.stomp`, `v11.stomp`, `v12.stomp`, `mqtt`, `mqttv3.1` and `amqp` are known; of STOMP's the highest that was offered
-is selected, otherwise the first known one.  Whoever offers none gets none: STOMP on /stomp, AMQP on /ws/amqp (both as
-their JavaScript clients may be set up), and elsewhere whatever the first bytes are.  /mqtt insists on a subprotocol, as
-MQTT does (MQTT-6.0.0-3).
+Each adapter says what subprotocols and paths are its own (adapters.interface.Endpoint); / and /ws are for all of them.
+The first known subprotocol of those that a client offers says which protocol is spoken.  Whoever offers none gets none:
+then the path says it, and on / and /ws the first bytes do.  On some paths (MQTT's) one must be offered.
+
+Protocols of other packages are looked for when something is asked for that none of Warren's own has.
 """
 
 from __future__ import annotations
@@ -11,76 +12,111 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from warren.adapters.first_bytes import MORE, TLS, recognise
+from warren.adapters.websocket.settings import MESSAGE_SLACK_BYTES
+
 if TYPE_CHECKING:
-    from warren.adapters.interface import Accept, Options
-
-STOMP: Final = "stomp"
-MQTT: Final = "mqtt"
-AMQP: Final = "amqp"
-
-BY_SUBPROTOCOL: Final[Mapping[str, str]] = {
-    "v12.stomp": STOMP,
-    "v11.stomp": STOMP,
-    "v10.stomp": STOMP,
-    "mqtt": MQTT,
-    "mqttv3.1": MQTT,
-    "amqp": AMQP,
-}
-"""Every subprotocol and the adapter for it; STOMP's in order of preference."""
+    from warren.adapters.interface import AcceptCarrier, Adapter, Endpoint, Options
 
 UNDECIDED: Final = ""
 """Spoken is what the first bytes say."""
 
-BY_PATH: Final[Mapping[str, str | None]] = {
-    "/": UNDECIDED,
-    "/ws": UNDECIDED,
-    "/stomp": STOMP,
-    "/mqtt": None,
-    "/ws/amqp": AMQP,
-}
-"""The WebSocket endpoints: what is spoken there without a subprotocol; None when one must be offered."""
-
-_AMQP_HEADER: Final = b"AMQP"
-_MQTT_CONNECT: Final = b"\x10"
+OPEN_PATHS: Final = ("/", "/ws")
+"""The paths where that is so."""
 
 
-def select(offered: Sequence[str]) -> str | None:
-    """The subprotocol for those that a client offers; None when none of them is known."""
-    known = [name for name in offered if name in BY_SUBPROTOCOL]
-    if known and BY_SUBPROTOCOL[known[0]] == STOMP:
-        return next(name for name in BY_SUBPROTOCOL if name in known)
-    return known[0] if known else None
-
-
-def recognise(first: bytes) -> str | None:
-    """What is spoken by whoever sends these bytes first; None while they are too few to say."""
-    if first[:1] == _MQTT_CONNECT:
-        return MQTT
-    if _AMQP_HEADER.startswith(first[:4]):
-        return AMQP if len(first) >= 4 else None
-    return STOMP
-
-
-class Adapters:
-    """Warren's own adapters, imported and configured when the first session needs them."""
+class Endpoints:
+    """The protocols that one listener carries, configured when the first session needs them."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._accepts: dict[str, Accept] = {}
+        self._accepts: dict[str, AcceptCarrier] = {}
+        self._adapters: dict[str, Adapter] = {}
+        self._endpoints: dict[str, Endpoint] = {}
+        self._all_found = False
+        self._take(options.installed.own())
 
-    def accept(self, protocol: str) -> Accept:
+    def __getitem__(self, protocol: str) -> Endpoint:
+        return self._endpoints[protocol]
+
+    @property
+    def message_bytes_max(self) -> int:
+        """The largest WebSocket message of somebody who has logged in, in bytes."""
+        return MESSAGE_SLACK_BYTES + max(each.message_bytes_max for each in self._endpoints.values())
+
+    def accept(self, protocol: str) -> AcceptCarrier:
         """What makes the sessions of this protocol."""
         accept = self._accepts.get(protocol)
         if accept is None:
-            accept = self._accepts[protocol] = _configure(protocol, self._options)
+            accept = self._accepts[protocol] = self._adapters[protocol].configure(self._options)
         return accept
 
+    def paths(self) -> list[str]:
+        """Where WebSockets are accepted."""
+        return [*OPEN_PATHS, *(path for each in self._endpoints.values() for path in each.paths)]
 
-def _configure(protocol: str, options: Options) -> Accept:
-    if protocol == STOMP:
-        from warren.adapters.stomp.adapter import configure
-    elif protocol == MQTT:
-        from warren.adapters.mqtt.adapter import configure
-    else:
-        from warren.adapters.amqp091.adapter import configure
-    return configure(options)
+    def subprotocols(self) -> list[str]:
+        """All that are known."""
+        return [name for each in self._endpoints.values() for name in each.subprotocols]
+
+    def has_path(self, path: str) -> bool:
+        """Whether there is an endpoint at this path."""
+        return path in self.paths() or (self._find_others() and path in self.paths())
+
+    def spoken_at(self, path: str) -> str:
+        """The protocol at one of the paths for who offers no subprotocol; UNDECIDED where that is open."""
+        return next((name for name, each in self._endpoints.items() if path in each.paths), UNDECIDED)
+
+    def select(self, offered: Sequence[str]) -> tuple[str, str] | None:
+        """(subprotocol, protocol) for the subprotocols that a client offers; None when none of them is known."""
+        found = self._select(offered)
+        if found is None and offered and self._find_others():
+            found = self._select(offered)
+        return found
+
+    def recognise(self, first: bytes, *, is_text: bool) -> str | None:
+        """What is spoken by whoever sends these bytes first; None while they are too few to say.
+
+        What nobody knows is given to the first protocol that takes text, which can say in words that it is wrong.
+        """
+        candidates = self._speakers(is_text=is_text)
+        found = recognise(first, candidates)
+        if found in (None, TLS) and self._find_others():
+            candidates = self._speakers(is_text=is_text)
+            found = recognise(first, candidates)
+        if found == MORE:
+            return None
+        if found in (None, TLS):
+            return next(iter(self._speakers(is_text=True)))
+        return found
+
+    def _select(self, offered: Sequence[str]) -> tuple[str, str] | None:
+        by_name = {name: protocol for protocol, each in self._endpoints.items() for name in each.subprotocols}
+        first = next((name for name in offered if name in by_name), None)
+        if first is None:
+            return None
+        protocol = by_name[first]
+        endpoint = self._endpoints[protocol]
+        if endpoint.ranked:
+            first = next(name for name in endpoint.subprotocols if name in offered)
+        return first, protocol
+
+    def _speakers(self, *, is_text: bool) -> dict[str, Adapter]:
+        return {
+            name: adapter for name, adapter in self._adapters.items() if not is_text or self._endpoints[name].takes_text
+        }
+
+    def _find_others(self) -> bool:
+        """Know other packages' protocols, too; whether any came with that."""
+        if self._all_found:
+            return False
+        self._all_found = True
+        return self._take(self._options.installed.others())
+
+    def _take(self, adapters: Mapping[str, Adapter]) -> bool:
+        before = len(self._adapters)
+        for name, adapter in adapters.items():
+            if adapter.over_websocket is not None and name not in self._adapters:
+                self._adapters[name] = adapter
+                self._endpoints[name] = adapter.over_websocket(self._options)
+        return len(self._adapters) > before

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from wsproto.utilities import generate_accept_token
 
-from warren.adapters.websocket import subprotocols
 from warren.adapters.websocket.deflate import negotiate
 from warren.adapters.websocket.responses import Headers, Response, sentence
+from warren.adapters.websocket.subprotocols import UNDECIDED
 
 if TYPE_CHECKING:
     from warren.adapters.websocket.settings import WebSocketSettings
+    from warren.adapters.websocket.subprotocols import Endpoints
     from warren.core.clients.transport import Credentials
 
 _VERSION: Final = "13"
@@ -23,9 +24,6 @@ _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 _KEY_BYTES: Final = 16
 _UPGRADE: Final = (("Upgrade", "websocket"), ("Connection", "Upgrade"))
 """Who sends the one must send the other (RFC 9110, 7.8)."""
-
-_ENDPOINTS: Final = ", ".join(path for path in subprotocols.BY_PATH)
-_KNOWN: Final = ", ".join(subprotocols.BY_SUBPROTOCOL)
 
 ANY_ORIGIN: Final = "*"
 """In the list of allowed origins, the same as an empty list: all of them."""
@@ -75,10 +73,11 @@ def path_of(target: str) -> str:
     return path.rstrip("/") or "/"
 
 
-def check_upgrade(path: str, headers: Mapping[str, str], settings: WebSocketSettings) -> Upgrade:
+def check_upgrade(path: str, headers: Mapping[str, str], settings: WebSocketSettings, endpoints: Endpoints) -> Upgrade:
     """What a handshake with these headers (names in lower case) leads to.  Raises UpgradeRefused."""
-    if path not in subprotocols.BY_PATH:
-        _refuse(404, f"There is no WebSocket endpoint at this path; there are {_ENDPOINTS}.", f"no endpoint {path!r}")
+    if not endpoints.has_path(path):
+        known = ", ".join(endpoints.paths())
+        _refuse(404, f"There is no WebSocket endpoint at this path; there are {known}.", f"no endpoint {path!r}")
     if "upgrade" not in _list(headers.get("connection", "").lower()):
         _refuse(400, "The header 'Connection: Upgrade' is missing; a proxy in between may have dropped it.")
     version = headers.get("sec-websocket-version", "")
@@ -89,7 +88,7 @@ def check_upgrade(path: str, headers: Mapping[str, str], settings: WebSocketSett
     if not _is_key(key):
         _refuse(400, "The header Sec-WebSocket-Key must hold 16 bytes in base64.")
     _check_origin(headers.get("origin"), settings.allow_origins)
-    subprotocol, protocol = _subprotocol(path, headers.get("sec-websocket-protocol"))
+    subprotocol, protocol = _subprotocol(path, headers.get("sec-websocket-protocol"), endpoints)
     credentials = _credentials(headers.get("authorization")) if settings.use_http_auth else None
     answer = [
         *_UPGRADE,
@@ -136,22 +135,22 @@ def _plain_origin(origin: str) -> str:
     return plain.removesuffix(_DEFAULT_PORTS.get(plain.partition(":")[0], ""))
 
 
-def _subprotocol(path: str, offered: str | None) -> tuple[str | None, str]:
-    """(the subprotocol to answer with, what is spoken)."""
+def _subprotocol(path: str, offered: str | None, endpoints: Endpoints) -> tuple[str | None, str]:
+    """(the subprotocol to answer with, the protocol that is spoken or UNDECIDED)."""
     names = _list(offered or "")
-    selected = subprotocols.select(names)
+    selected = endpoints.select(names)
     if selected is not None:
-        return selected, subprotocols.BY_SUBPROTOCOL[selected]
+        return selected
     if names:
         _refuse(
             400,
-            f"None of the offered subprotocols is known. Known are {_KNOWN}.",
+            f"None of the offered subprotocols is known. Known are {', '.join(endpoints.subprotocols())}.",
             f"none of the subprotocols {', '.join(names)!r} is known",
         )
-    protocol = subprotocols.BY_PATH[path]
-    if protocol is None:
-        _refuse(400, "No subprotocol is offered. MQTT over WebSocket needs one: mqtt, or mqttv3.1 for MQTT 3.1.")
-    return None, protocol or subprotocols.UNDECIDED
+    protocol = endpoints.spoken_at(path)
+    if protocol != UNDECIDED and (needed := endpoints[protocol].needs_subprotocol):
+        _refuse(400, f"No subprotocol is offered. {needed}")
+    return None, protocol
 
 
 def _credentials(authorization: str | None) -> Credentials | None:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from warren.core.configuration.key import Key, configured
+from warren.core.configuration.values import limit as limit_or_none
 from warren.core.errors import NotAllowed, PreconditionFailed
 
 if TYPE_CHECKING:
@@ -34,12 +36,48 @@ LIMIT_MAX: Final = 2**63 - 1
 class BrokerLimits:
     """What the whole broker takes; None: any number."""
 
-    connections: int | None = None
-    channels: int | None = None
-    queues: int | None = None
-    exchanges: int | None = None
-    vhosts: int | None = None
-    consumers_per_channel: int | None = None
+    connections: int | None = configured(
+        Key(
+            "connection_max",
+            limit_or_none,
+            None,
+            "Connections that may be open at once. Without it any number, as with the following limits.",
+            rabbitmq=("connection_max",),
+        )
+    )
+    channels: int | None = configured(
+        Key(
+            "channel_max_per_node",
+            limit_or_none,
+            None,
+            "Channels that may be open at once, in all connections together.",
+            rabbitmq=("channel_max_per_node",),
+        )
+    )
+    queues: int | None = configured(
+        Key("cluster_queue_limit", limit_or_none, None, "Queues that there may be.", rabbitmq=("cluster_queue_limit",))
+    )
+    exchanges: int | None = configured(
+        Key(
+            "cluster_exchange_limit",
+            limit_or_none,
+            None,
+            "Exchanges that there may be, those that every virtual host starts with included.",
+            rabbitmq=("cluster_exchange_limit",),
+        )
+    )
+    vhosts: int | None = configured(
+        Key("vhost_max", limit_or_none, None, "Virtual hosts that there may be.", rabbitmq=("vhost_max",))
+    )
+    consumers_per_channel: int | None = configured(
+        Key(
+            "consumer_max_per_channel",
+            limit_or_none,
+            None,
+            "Consumers that one AMQP 0-9-1 channel may have.",
+            rabbitmq=("consumer_max_per_channel",),
+        )
+    )
 
 
 class Usage:

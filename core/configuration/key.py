@@ -79,11 +79,15 @@ def keys_of(section: type[object]) -> Iterator[Key[Any]]:
 
 
 def settings_from(section: type[S], values: Mapping[str, object], **own: object) -> S:
-    """The settings that these values of keys make; `own` are fields without a key.  KeyError for a missing key."""
+    """The settings that these values of keys make; `own` are fields without a key.
+
+    values: by the names of keys; one that is missing has its default.
+    """
     made: dict[str, Any] = dict(own)
     for each in fields(cast("Any", section)):
         if _KEY in each.metadata:
-            value, convert = values[each.metadata[_KEY].name], each.metadata[_CONVERT]
+            key, convert = each.metadata[_KEY], each.metadata[_CONVERT]
+            value = values.get(key.name, key.default)
             made[each.name] = value if convert is None else convert(value)
     return section(**made)
 

@@ -194,6 +194,11 @@ def certificate_files(value: object) -> tuple[CertificateFiles, ...]:
     return tuple(found)
 
 
+def seconds_of(milliseconds: str) -> object:
+    """For `Key.from_rabbitmq`: seconds of RabbitMQ's milliseconds; the parser refuses what is no number."""
+    return int(milliseconds) / 1000 if re.fullmatch("[0-9]{1,12}", milliseconds) else milliseconds
+
+
 def strings(value: object, allowed: str) -> list[str]:
     """A list of strings that aren't empty, or one string with commas between them; `allowed` is for the message."""
     if isinstance(value, str):

@@ -16,13 +16,15 @@ from typing import Final, cast
 from warren.gateway.command_line.ctl_options import USAGE, Parsed, parse
 from warren.gateway.command_line.files import STANDARD_STREAM, read_file, write_file
 from warren.gateway.command_line.output import FORMATTERS, MACHINE_READABLE, print_answer
-from warren.gateway.configuration.load import ConfigError, load_config
+from warren.gateway.configuration.config import ConfigError
+from warren.gateway.configuration.load import load_config
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.client import CommandFailedError, request
 from warren.gateway.control.word import VHOST, Syntax
 from warren.gateway.control.words.built_in import WORDS, find_word
 from warren.gateway.control.words.plugins import list_plugin_words
 from warren.gateway.process.data_directory import is_in_use
+from warren.gateway.process.settings import ProcessSettings
 
 _POLL_S: Final = 0.02
 """How often `stop` looks whether the broker has ended: often enough not to be noticed."""
@@ -114,7 +116,8 @@ def _directory(parsed: Parsed) -> Path:
     if given is not None:
         return Path(str(given)).expanduser().absolute()
     file = parsed.options.get("config")
-    directory = load_config(config_file=Path(str(file)) if file else None).data_directory
+    config = load_config(config_file=Path(str(file)) if file else None)
+    directory = config.section(ProcessSettings).data_directory
     if directory is None:
         raise ConfigError(
             "the configuration says in_memory and names no data directory, so there is no control socket; "

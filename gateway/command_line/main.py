@@ -181,7 +181,7 @@ def _dispatch(arguments: list[str]) -> int:
 def _explain(error: Exception) -> tuple[str, int]:
     """What to print and the exit code for an error that is not a bug; raises it again when it is one."""
     from warren.core.errors import StorageError
-    from warren.gateway.configuration.load import ConfigError
+    from warren.gateway.configuration.config import ConfigError
     from warren.gateway.control.client import CommandFailedError
     from warren.gateway.process.data_directory import DataDirectoryInUseError
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import gc
 
-from warren.gateway.configuration.load import Config
+from warren.gateway.configuration.config import Config
 from warren.gateway.process.errors import sole_error
 from warren.gateway.process.log import configure_logging
+from warren.gateway.process.settings import ProcessSettings
 
 
 def run(config: Config) -> None:
     """Run a broker until it is told to stop.  Raises StorageError or OSError when it can't start or go on."""
     # Nothing that starting allocates is garbage; the collector comes on when the broker is ready.
     gc.disable()
-    log = configure_logging(config.log_level).getChild("start")
+    log = configure_logging(config.section(ProcessSettings).log_level).getChild("start")
     if config.file is not None:
         log.info("configuration read from %s", config.file)
     for warning in config.warnings:

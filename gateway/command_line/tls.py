@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from warren.gateway.configuration.load import TLS_PORT
+from warren.gateway.network.settings import TLS_PORT
 
 if TYPE_CHECKING:
     from warren.gateway.command_line.development import Made

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
+
+from warren.core.configuration.key import Key, configured
 
 if TYPE_CHECKING:
     from warren.gateway.plugin import Plugin
@@ -17,6 +20,8 @@ ENTRY_POINT_GROUP: Final = "warren.plugins"
 
 OWN_TABLE: Final = "warren.plugins.registry"
 """Where Warren's own are listed: the module's BUILT_IN."""
+
+_NO_PLUGINS: Final[tuple[str, ...]] = ()
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 """What keys, folders and paths can begin with."""
@@ -55,6 +60,21 @@ def plugin_names(value: object) -> tuple[str, ...]:
         if name not in PLUGINS:
             raise ValueError(f"names of plugins; {_unknown(name)}")
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class PluginSettings:
+    """Which plugins there are in a run of the broker."""
+
+    plugins: tuple[str, ...] = configured(
+        Key(
+            "plugins",
+            plugin_names,
+            _NO_PLUGINS,
+            "Plugins that are enabled, by name, in the order of their start. A plugin that is enabled "
+            "brings keys of its own, whose names begin with its. The keys of others aren't known.",
+        )
+    )
 
 
 def load_plugin(name: str) -> type[Plugin]:

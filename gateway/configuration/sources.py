@@ -1,6 +1,6 @@
-"""Where settings come from: the file, the environment and the command line, each as a list of `Setting`.
+"""Where settings come from: the file, the environment and the command line, each as a list of `Given`.
 
-Nothing is checked here: `config.load_config` checks names and values, once it knows which plugins have keys, too.
+Nothing is checked here: `load.load_config` checks names and values, once it knows which plugins have keys, too.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from warren.gateway.configuration.keys import ALIASES, KEYS
-from warren.gateway.configuration.load import ConfigError, Setting
+from warren.gateway.configuration import catalogue
+from warren.gateway.configuration.config import ConfigError
+from warren.gateway.configuration.given import Given
 
 FILE_NAME = "warren.toml"
 
@@ -53,7 +54,7 @@ def file_in(directory: Path) -> Path | None:
         return None
 
 
-def read_file(path: Path) -> tuple[list[Setting], list[str]]:
+def read_file(path: Path) -> tuple[list[Given], list[str]]:
     """(settings, warnings) of a configuration file.  Raises ConfigError when it can't be read."""
     text = _read_text(path)
     if path.suffix == ".conf":
@@ -65,7 +66,7 @@ def read_file(path: Path) -> tuple[list[Setting], list[str]]:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     source, base = str(path), path.parent
-    return [Setting(source, key, known_key(key), value, base) for key, value in _flat(document)], []
+    return [Given(source, key, key_of(key), value, base) for key, value in _flat(document)], []
 
 
 def _flat(document: Mapping[str, object]) -> Iterable[tuple[str, object]]:
@@ -77,23 +78,23 @@ def _flat(document: Mapping[str, object]) -> Iterable[tuple[str, object]]:
             yield key, value
 
 
-def environment_settings(environment: Mapping[str, str], directory: Path) -> list[Setting]:
+def environment_settings(environment: Mapping[str, str], directory: Path) -> list[Given]:
     """Settings of RABBITMQ_DEFAULT_... and WARREN_... variables."""
     source = "environment"
     found = [
-        Setting(source, variable, key, environment[variable], directory)
+        Given(source, variable, key, environment[variable], directory)
         for variable, key in RABBITMQ_VARIABLES.items()
         if variable in environment
     ]
     for variable in sorted(environment):
         if not variable.startswith(PREFIX) or variable in FILE_VARIABLES or _SERVICE_LINK.fullmatch(variable):
             continue
-        key = known_key(variable[len(PREFIX) :].lower())
-        found.append(Setting(source, variable, key, environment[variable], directory))
+        key = key_of(variable[len(PREFIX) :].lower())
+        found.append(Given(source, variable, key, environment[variable], directory))
     return found
 
 
-def command_line_settings(options: Iterable[tuple[str, str, object]], directory: Path | None = None) -> list[Setting]:
+def command_line_settings(options: Iterable[tuple[str, str, object]], directory: Path | None = None) -> list[Given]:
     """Settings of the command line: (option as written, key, value), e.g. ("--log-level", "log_level",
     "debug").
 
@@ -101,13 +102,13 @@ def command_line_settings(options: Iterable[tuple[str, str, object]], directory:
     """
     base = directory or Path.cwd()
     return [
-        Setting("command line", option, key, value, base)
+        Given("command line", option, key, value, base)
         for option, key, value in options
         if value is not None and value != [] and value is not False
     ]
 
 
-def assignments(texts: Iterable[str], directory: Path | None = None) -> list[Setting]:
+def assignments(texts: Iterable[str], directory: Path | None = None) -> list[Given]:
     """Settings of `--set KEY=VALUE`.  Raises ConfigError."""
     found = []
     for text in texts:
@@ -115,32 +116,34 @@ def assignments(texts: Iterable[str], directory: Path | None = None) -> list[Set
         if not equals:
             raise ConfigError(f"command line: --set {text!r}: must be KEY=VALUE, such as heartbeat_s=30")
         written = f"--set {name}"
-        key = known_key(name)
-        found.append(Setting("command line", written, key, value, directory or Path.cwd()))
+        key = key_of(name)
+        found.append(Given("command line", written, key, value, directory or Path.cwd()))
     return found
 
 
-def known_key(name: str) -> str:
+def key_of(name: str) -> str:
     """The key that `name` stands for; a name that may be a plugin's, with `_` for dots."""
-    key = ALIASES.get(name, name)
-    return key if key in KEYS else name.replace(".", "_")
+    key = catalogue.known_key(name)
+    return key.name if key is not None else name.replace(".", "_")
 
 
-def unknown_key(setting: Setting, of_plugins: Iterable[str]) -> ConfigError:
-    """The error of a setting whose key is nobody's, with the nearest known ones.
+def unknown_key(given: Given, of_plugins: Iterable[str]) -> ConfigError:
+    """The error of a key that is nobody's, with the nearest known ones.
 
     of_plugins: the keys of the plugins that are enabled.
     """
-    return ConfigError(f"{setting.source}: unknown key {setting.written}; {_suggestion(setting, [*KEYS, *of_plugins])}")
+    keys = [*catalogue.KEYS, *(key.name for key in catalogue.foreign_keys().values()), *of_plugins]
+    return ConfigError(f"{given.source}: unknown key {given.written}; {_suggestion(given, list(dict.fromkeys(keys)))}")
 
 
-def _suggestion(setting: Setting, keys: list[str]) -> str:
+def _suggestion(given: Given, keys: list[str]) -> str:
     import difflib
 
-    near = difflib.get_close_matches(setting.key.replace("-", "_").lower(), [*keys, *ALIASES], n=2, cutoff=0.6)
+    known = [*keys, *catalogue.SECOND_NAMES]
+    near = difflib.get_close_matches(given.key.replace("-", "_").lower(), known, n=2, cutoff=0.6)
     if not near:
         return "the keys are " + ", ".join(keys)
-    if setting.written.startswith(PREFIX):
+    if given.written.startswith(PREFIX):
         near = [PREFIX + key.upper() for key in near]
     return f"did you mean {' or '.join(near)}?"
 

@@ -14,7 +14,7 @@ from warren.gateway.control import exit_codes as codes
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker
-    from warren.gateway.configuration.load import Config
+    from warren.gateway.configuration.config import Config
     from warren.gateway.control.word import Word
 
 Answer = dict[str, object]

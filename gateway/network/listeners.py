@@ -13,14 +13,14 @@ import socket
 from typing import TYPE_CHECKING, Final, Protocol
 
 from warren.core.errors import StorageError
-from warren.gateway.configuration.listener import format_address
+from warren.gateway.network.addresses import format_address
 from warren.gateway.network.link import Link
 
 if TYPE_CHECKING:
     from warren.adapters.interface import AcceptCarrier
     from warren.core.clients.outbox import Outbox
     from warren.core.deadlines import Deadline
-    from warren.gateway.configuration.listener import Listener
+    from warren.gateway.network.addresses import Listener
     from warren.gateway.network.hub import Hub
 
 _log = logging.getLogger("warren.listener")

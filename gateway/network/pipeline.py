@@ -11,21 +11,22 @@ Each kind of stage is imported when a listener has it: a start should take no lo
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from warren.adapters.registry import OWN
-from warren.gateway.configuration.listener import AUTO
-from warren.gateway.configuration.load import ConfigError
-from warren.gateway.configuration.protocols import accept_by_protocol
+from warren.gateway.configuration.config import ConfigError
+from warren.gateway.configuration.options import accept_by_protocol, adapters_for
+from warren.gateway.network.settings import NetworkSettings
+from warren.gateway.protocols import AUTO
+from warren.gateway.tls.settings import TlsSettings
 
 if TYPE_CHECKING:
-    from warren.adapters.interface import AcceptCarrier
+    from warren.adapters.interface import AcceptCarrier, Adapter
     from warren.core.broker import Broker
     from warren.core.clients.outbox import Outbox
     from warren.core.clients.transport import Carrier, Session
-    from warren.gateway.configuration.listener import Listener
-    from warren.gateway.configuration.load import Config
+    from warren.gateway.configuration.config import Config
+    from warren.gateway.network.addresses import Listener
 
 _log = logging.getLogger("warren.tls")
 
@@ -42,12 +43,11 @@ class Pipelines:
 
     def __init__(self, config: Config, listeners: Iterable[Listener], now_ms: int) -> None:
         listeners = list(listeners)
-        self._timeout_ms = int(config.handshake_timeout_s * 1000)
-        names = [listener.protocol for listener in listeners if listener.protocol != AUTO]
-        if len(names) < len(listeners):
-            names += OWN
+        self._timeout_ms = config.section(NetworkSettings).first_bytes_timeout_ms
+        names = [listener.protocol for listener in listeners]
         self._accepts = accept_by_protocol(config, names)
-        self._encrypt = _encryption(config, listeners, now_ms)
+        self._adapters = adapters_for(names)
+        self._encrypt = _encryption(config.section(TlsSettings), listeners, now_ms, self._adapters)
 
     def accept(self, listener: Listener) -> AcceptCarrier:
         """What makes the first stage, or the session, of a connection that this listener has accepted."""
@@ -69,12 +69,19 @@ class Pipelines:
     def _detect(self, tls: AcceptCarrier | None) -> AcceptCarrier:
         from warren.adapters.detection import Choices, detect
 
-        return detect(Choices({name: self._accepts[name] for name in OWN}, tls, self._timeout_ms))
+        adapters = {name: each for name, each in self._adapters.items() if each.first_bytes is not None}
+        accepts = {name: self._accepts[name] for name in adapters}
+        return detect(Choices(adapters, accepts, tls, self._timeout_ms))
 
 
-def _encryption(config: Config, listeners: Iterable[Listener], now_ms: int) -> Encrypt | None:
-    """TLS with the configured certificates, if a listener can use it; nothing of it is imported otherwise."""
-    has_certificate = config.tls_certificate_file is not None
+def _encryption(
+    settings: TlsSettings, listeners: Iterable[Listener], now_ms: int, adapters: Mapping[str, Adapter]
+) -> Encrypt | None:
+    """TLS with the configured certificates, if a listener can use it; nothing of it is imported otherwise.
+
+    adapters: what can be told apart where somebody speaks without TLS.
+    """
+    has_certificate = settings.certificate_file is not None
     wanted = [listener for listener in listeners if listener.tls or (has_certificate and listener.protocol == AUTO)]
     if not wanted:
         if has_certificate:
@@ -88,11 +95,11 @@ def _encryption(config: Config, listeners: Iterable[Listener], now_ms: int) -> E
     from warren.gateway.tls.contexts import TlsContexts
     from warren.gateway.tls.stage import TlsStage
 
-    contexts = TlsContexts(config, now_ms)
+    contexts = TlsContexts(settings, now_ms)
 
     def encrypt(accept: AcceptCarrier) -> AcceptCarrier:
         def accept_encrypted(broker: Broker, below: Carrier) -> tuple[Session, Outbox]:
-            stage = TlsStage(broker, below, contexts, accept)
+            stage = TlsStage(broker, below, contexts, accept, adapters)
             return stage, stage.outbox
 
         return accept_encrypted

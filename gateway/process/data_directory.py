@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from warren.core.errors import StorageError
-from warren.gateway.configuration.listener import format_address
+from warren.gateway.network.addresses import format_address
 
 LOCK_NAME = "warren.lock"
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from warren.core.administration.definitions_json.importing import import_definitions, log_import
 from warren.core.administration.definitions_json.reading import DEFINITIONS_BYTES_MAX
 from warren.core.errors import BrokerError
-from warren.gateway.configuration.load import ConfigError
+from warren.gateway.configuration.config import ConfigError
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker

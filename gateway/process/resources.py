@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from warren.gateway.process.settings import ProcessSettings, ResourceSettings
+
 if TYPE_CHECKING:
     from warren.core.alarms import Alarms
-    from warren.gateway.configuration.load import Config
+    from warren.gateway.configuration.config import Config
     from warren.gateway.network.hub import Hub
 
 _log = logging.getLogger("warren.resources")
@@ -48,14 +50,15 @@ def resident_bytes() -> int:
 
 async def watch_resources(hub: Hub, config: Config) -> None:
     """Raise and clear the alarms, and report damage that the store has found, until cancelled."""
-    memory_limit = config.memory_high_watermark.bytes_of(_total_memory_bytes())
+    settings, process = config.section(ResourceSettings), config.section(ProcessSettings)
+    memory_limit = settings.memory_high_watermark.bytes_of(_total_memory_bytes())
     reported = len(hub.broker.store.damage())
     while True:
         alarms = hub.broker.alarms
         changed = _alarm(alarms, "memory", resident_bytes() > memory_limit)
-        if config.data_directory is not None and not config.in_memory:
-            free = shutil.disk_usage(config.data_directory).free
-            changed |= _alarm(alarms, "disk", free < config.disk_free_limit_bytes)
+        if process.data_directory is not None and not process.in_memory:
+            free = shutil.disk_usage(process.data_directory).free
+            changed |= _alarm(alarms, "disk", free < settings.disk_free_limit_bytes)
         if changed:
             hub.settle()
         damage = hub.broker.store.damage()

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from warren.adapters.amqp091.settings import Amqp091Settings
 from warren.core.access.users import Users
 from warren.core.broker import Broker
 from warren.core.clients.limits import BrokerLimits
 from warren.core.errors import BrokerError, StorageError
 from warren.core.routing.vhost_metadata import check_queue_type
+from warren.core.settings import BrokerSettings
 from warren.core.storage.definitions.memory import MemoryDefinitionStore
 from warren.core.storage.definitions.sqlite import SqliteDefinitionStore
 from warren.core.storage.definitions.store import DefinitionStore
@@ -29,9 +31,10 @@ from warren.core.storage.disk.engine import DiskEngine
 from warren.core.storage.engine import StorageEngine
 from warren.core.storage.memory import MemoryEngine
 from warren.core.storage.recovery import note_clean_stop, recover
-from warren.gateway.configuration.listener import Listener
-from warren.gateway.configuration.load import Config, ConfigError
-from warren.gateway.configuration.protocols import components_of, options_of
+from warren.gateway.configuration.config import Config, ConfigError
+from warren.gateway.configuration.options import components_of, options_of
+from warren.gateway.configuration.plugins import PluginSettings
+from warren.gateway.network.addresses import Listener
 from warren.gateway.network.clock import Clock
 from warren.gateway.network.hub import Hub
 from warren.gateway.network.listeners import ListeningSocket
@@ -39,6 +42,7 @@ from warren.gateway.network.pipeline import Pipelines
 from warren.gateway.process.commit import commit_once, run_commits
 from warren.gateway.process.errors import sole_error
 from warren.gateway.process.resources import watch_resources
+from warren.gateway.process.settings import FirstStartSettings, ProcessSettings
 
 if TYPE_CHECKING:
     from warren.gateway.client.clients import Clients
@@ -72,7 +76,7 @@ class BrokerRun:
         self._sockets: list[ListeningSocket] = []
         self._stop_wanted = trio.Event()
         self._reason = "shutdown"
-        self._where = str(Path(config.data_directory or "") / MESSAGES_NAME)
+        self._where = str(Path(config.section(ProcessSettings).data_directory or "") / MESSAGES_NAME)
         self.broker: Broker
         self.hub: Hub
         self._clients: Clients | None = None
@@ -107,34 +111,28 @@ class BrokerRun:
     ) -> None:
         store, definitions = _open_stores(self.config)
         try:
-            users = Users(definitions, frozenset(self.config.loopback_users))
+            settings = self.config.section(BrokerSettings)
             self.broker = Broker(
                 store,
                 definitions,
-                users,
+                Users(definitions, settings.loopback_users),
                 now_ms=clock(),
-                backlog_bytes_max=self.config.backlog_bytes_max,
-                continue_client_deaths=self.config.continue_client_deaths,
-                consumer_timeout_ms=self.config.consumer_timeout_ms,
-                limits=BrokerLimits(
-                    connections=self.config.connection_max,
-                    channels=self.config.channel_max_per_node,
-                    queues=self.config.cluster_queue_limit,
-                    exchanges=self.config.cluster_exchange_limit,
-                    vhosts=self.config.vhost_max,
-                    consumers_per_channel=self.config.consumer_max_per_channel,
-                ),
-                default_queue_type=_queue_type(self.config.default_queue_type),
-                refused_login_delay_ms=int(self.config.refused_login_delay_s * 1000),
-                refused_logins_max=self.config.refused_logins_max,
-                components=components_of(self.config),
+                backlog_bytes_max=settings.backlog_bytes_max,
+                continue_client_deaths=settings.continue_client_deaths,
+                consumer_timeout_ms=settings.consumer_timeout_ms,
+                limits=self.config.section(BrokerLimits),
+                default_queue_type=_queue_type(settings.default_queue_type),
+                refused_login_delay_ms=settings.refused_login_delay_ms,
+                refused_logins_max=settings.refused_logins_max,
+                components=components_of(self.config, [listener.protocol for listener in self.listeners]),
             )
+            first = self.config.section(FirstStartSettings)
             recover(
                 self.broker,
-                default_user=self.config.default_user,
-                default_password=self.config.default_pass,
-                default_vhost=self.config.default_vhost,
-                with_defaults=self.config.load_definitions is None,
+                default_user=first.default_user,
+                default_password=first.default_password,
+                default_vhost=first.default_vhost,
+                with_defaults=first.load_definitions is None,
             )
             if plugins is not None:
                 plugins.register(
@@ -188,12 +186,13 @@ class BrokerRun:
     @contextmanager
     def _plugin_host(self) -> Iterator[PluginHost | None]:
         """The host of the plugins that are enabled; nothing of it is imported without any."""
-        if not self.config.plugins:
+        enabled = self.config.section(PluginSettings).plugins
+        if not enabled:
             yield None
             return
         from warren.gateway.plugins.host import PluginHost
 
-        self.plugins = PluginHost(self.config.plugins)
+        self.plugins = PluginHost(enabled)
         try:
             yield self.plugins
         finally:
@@ -203,21 +202,28 @@ class BrokerRun:
         from warren.gateway.plugin import Facts
         from warren.gateway.version import WARREN_VERSION
 
-        config = self.config
-        directory = None if config.in_memory or config.data_directory is None else Path(config.data_directory)
-        return Facts(WARREN_VERSION, config.cluster_name, directory, self.listening, self.broker.started_at_ms)
+        process = self.config.section(ProcessSettings)
+        directory = None if process.in_memory else process.data_directory
+        return Facts(
+            WARREN_VERSION,
+            self.config.section(Amqp091Settings).cluster_name,
+            directory,
+            self.listening,
+            self.broker.started_at_ms,
+        )
 
     def _load_definitions(self) -> None:
         """Import what the configuration names; ConfigError when it can't be, which is no crash for the next start."""
-        if self.config.load_definitions is None:
+        first = self.config.section(FirstStartSettings)
+        if first.load_definitions is None:
             return
         from warren.gateway.process.definitions_file import load_definitions
 
         try:
             load_definitions(
                 self.broker,
-                self.config.load_definitions,
-                skip_if_unchanged=self.config.definitions_skip_if_unchanged,
+                first.load_definitions,
+                skip_if_unchanged=first.definitions_skip_if_unchanged,
             )
         except ConfigError:
             note_clean_stop(self.broker)
@@ -273,8 +279,9 @@ def _queue_type(name: str | None) -> str | None:
 
 
 def _open_stores(config: Config) -> tuple[StorageEngine, DefinitionStore]:
-    directory = config.data_directory
-    if config.in_memory or directory is None:
+    process = config.section(ProcessSettings)
+    directory = process.data_directory
+    if process.in_memory or directory is None:
         return MemoryEngine(), MemoryDefinitionStore()
     definitions = SqliteDefinitionStore(Path(directory) / DEFINITIONS_NAME)
     try:

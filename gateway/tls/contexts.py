@@ -14,17 +14,16 @@ from __future__ import annotations
 import logging
 import os
 import ssl
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warren.gateway.configuration.load import Config, ConfigError
+from warren.gateway.configuration.config import ConfigError
 from warren.gateway.tls.files import Loaded, load_certificate
 from warren.gateway.tls.turns import HandshakeTurns
 
 if TYPE_CHECKING:
     from warren.core.configuration.values import CertificateFiles
-    from warren.gateway.tls.certificate import Certificate
+    from warren.gateway.tls.settings import TlsSettings
 
 _log = logging.getLogger("warren.tls")
 
@@ -39,55 +38,23 @@ _VERSIONS: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3
 _VERIFY: Final = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
 
 
-@dataclass(frozen=True, slots=True)
-class TlsSettings:
-    """What an operator decides about TLS.
-
-    handshake_timeout_ms: from the accepted socket to the end of the handshake.  verifies: clients may show a
-    certificate, and those who do have to show a good one.  login_from: what of it is the user's name.  san_type,
-    san_index: which of the alternative names that is.
-    """
-
-    handshake_timeout_ms: int
-    verifies: bool
-    login_from: str
-    san_type: str
-    san_index: int
-
-    def login_name(self, certificate: Certificate) -> str | None:
-        """The user that a verified certificate stands for; None when it has no such name."""
-        if self.login_from == "distinguished_name":
-            return certificate.subject or None
-        if self.login_from == "common_name":
-            return ",".join(certificate.common_names) or None
-        names = certificate.names_of(self.san_type)
-        return names[self.san_index] if self.san_index < len(names) else None
-
-
 class TlsContexts:
     """See the head of this file.  turns: of the handshakes with these certificates.
 
     Raises ConfigError, which ends the start, when the files can't be used.
     """
 
-    def __init__(self, config: Config, now_ms: int) -> None:
-        if config.tls_certificate_file is None:
+    def __init__(self, settings: TlsSettings, now_ms: int) -> None:
+        if settings.certificate_file is None:
             raise ConfigError("tls_certificate_file has to be set for TLS; warren tls dev makes one to begin with")
-        if config.tls_verify != "none" and config.tls_ca_file is None:
+        if settings.verify != "none" and settings.ca_file is None:
             raise ConfigError(
-                f"tls_verify = '{config.tls_verify}' needs tls_ca_file, the authorities that client certificates "
+                f"tls_verify = '{settings.verify}' needs tls_ca_file, the authorities that client certificates "
                 "may be signed by"
             )
-        self.settings = TlsSettings(
-            handshake_timeout_ms=int(config.tls_handshake_timeout_s * 1000),
-            verifies=config.tls_verify != "none",
-            login_from=config.tls_certificate_login_from,
-            san_type=config.tls_certificate_login_san_type,
-            san_index=config.tls_certificate_login_san_index,
-        )
+        self.settings = settings
         self.turns = HandshakeTurns()
-        self._config = config
-        self._files = _files(config)
+        self._files = _files(settings)
         self._state = self._look()
         self._checked_at_ms = now_ms
         self._context, self._by_name = self._load(now_ms)
@@ -116,12 +83,10 @@ class TlsContexts:
         return [_state(path) for path in self._files]
 
     def _load(self, now_ms: int) -> tuple[ssl.SSLContext, dict[str, ssl.SSLContext]]:
-        config = self._config
-        assert config.tls_certificate_file is not None
-        default = self._context_of(config.tls_certificate_file, config.tls_key_file, now_ms)
-        others = [
-            self._context_of(files.certificate, files.key, now_ms) for files in config.tls_server_name_certificates
-        ]
+        settings = self.settings
+        assert settings.certificate_file is not None
+        default = self._context_of(settings.certificate_file, settings.key_file, now_ms)
+        others = [self._context_of(files.certificate, files.key, now_ms) for files in settings.server_name_certificates]
         by_name: dict[str, ssl.SSLContext] = {}
         for loaded in (default, *others):
             for name in loaded.server_names:
@@ -139,26 +104,26 @@ class TlsContexts:
             tls.context = chosen
 
     def _context_of(self, certificate: Path, key: Path | None, now_ms: int) -> Loaded:
-        config = self._config
+        settings = self.settings
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        versions = sorted(config.tls_versions)
+        versions = sorted(settings.versions)
         context.minimum_version = _VERSIONS[versions[0]]
         context.maximum_version = _VERSIONS[versions[-1]]
         context.options |= ssl.OP_NO_RENEGOTIATION
-        loaded = load_certificate(context, certificate, key, config.tls_key_password, now_ms)
-        if config.tls_ca_file is not None:
+        loaded = load_certificate(context, certificate, key, settings.key_password, now_ms)
+        if settings.ca_file is not None:
             try:
-                context.load_verify_locations(config.tls_ca_file)
+                context.load_verify_locations(settings.ca_file)
             except (OSError, ValueError) as error:
                 reason = "there is no certificate in it" if isinstance(error, ssl.SSLError) else _text(error)
-                raise ConfigError(f"tls_ca_file {config.tls_ca_file}: {reason}") from None
-        context.verify_mode = _VERIFY[config.tls_verify]
+                raise ConfigError(f"tls_ca_file {settings.ca_file}: {reason}") from None
+        context.verify_mode = _VERIFY[settings.verify]
         return loaded
 
 
-def _files(config: Config) -> list[Path]:
-    pairs: list[CertificateFiles] = list(config.tls_server_name_certificates)
-    named = [config.tls_certificate_file, config.tls_key_file, config.tls_ca_file]
+def _files(settings: TlsSettings) -> list[Path]:
+    pairs: list[CertificateFiles] = list(settings.server_name_certificates)
+    named = [settings.certificate_file, settings.key_file, settings.ca_file]
     for pair in pairs:
         named += [pair.certificate, pair.key]
     return [path for path in named if path is not None]

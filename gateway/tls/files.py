@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from warren.gateway.configuration.load import ConfigError
+from warren.gateway.configuration.config import ConfigError
 from warren.gateway.tls.certificate import Certificate, first_certificate
 
 _log = logging.getLogger("warren.tls")

@@ -25,7 +25,7 @@ import ssl
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from warren.adapters.first_bytes import CLIENT_HELLO, TLS_REFUSED, recognise, refusal_in_plain_text
+from warren.adapters.first_bytes import CLIENT_HELLO, TLS_REFUSED, recognise, title_of
 from warren.adapters.session.read_gate import NOT_ITS_TURN, SESSION
 from warren.adapters.stage import Stage
 from warren.core.clients.transport import TlsState
@@ -33,7 +33,9 @@ from warren.gateway.tls.certificate import parse_certificate
 from warren.gateway.tls.failures import explain
 
 if TYPE_CHECKING:
-    from warren.adapters.interface import AcceptCarrier
+    from collections.abc import Mapping
+
+    from warren.adapters.interface import AcceptCarrier, Adapter
     from warren.core.broker import Broker
     from warren.core.clients.transport import Carrier
     from warren.gateway.tls.contexts import TlsContexts
@@ -51,12 +53,24 @@ HANDSHAKE_BYTES_MAX: Final = 256 * 1024
 
 
 class TlsStage(Stage):
-    """See the head of this file.  accept: makes what is carried, once the handshake is over."""
+    """One connection's TLS.
 
-    def __init__(self, broker: Broker, below: Carrier, contexts: TlsContexts, accept: AcceptCarrier) -> None:
+    accept: makes what is carried, once the handshake is over.  adapters: the protocols that somebody may speak who
+    forgot TLS.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        below: Carrier,
+        contexts: TlsContexts,
+        accept: AcceptCarrier,
+        adapters: Mapping[str, Adapter],
+    ) -> None:
         super().__init__(broker, below)
         self._contexts = contexts
         self._accept = accept
+        self._adapters = adapters
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._object: ssl.SSLObject | None = contexts.current(broker.now_ms).wrap_bio(
@@ -276,9 +290,10 @@ class TlsStage(Stage):
 
     def _refuse_plain_text(self, data: bytes) -> None:
         self._deadline.cancel()
-        spoken = recognise(data)
-        name = f"plain {'HTTP' if spoken == 'ws' else spoken.upper()}" if spoken else f"{data[:8]!r}, which is no TLS,"
+        spoken = recognise(data, self._adapters) or ""
+        adapter = self._adapters.get(spoken)
+        name = f"{data[:8]!r}, which is no TLS," if adapter is None else f"plain {title_of(spoken, adapter)}"
         self._reason = f"{name} on a TLS port"
         _log.warning("connection %s: %s; have the client use TLS, or another port", self.name, self._reason)
-        self.outbox.write(refusal_in_plain_text() if spoken == "ws" else TLS_REFUSED)
+        self.outbox.write((adapter.needs_tls if adapter is not None else b"") or TLS_REFUSED)
         self.close_early()

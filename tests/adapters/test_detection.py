@@ -15,6 +15,7 @@ from warren.adapters.stage import Stage, stage_without_session
 from warren.core.broker import Broker
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.transport import Carrier, Session, TlsState
+from warren.gateway.protocols import PROTOCOLS
 
 TIMEOUT_MS = 10_000
 
@@ -35,7 +36,7 @@ class Recorders(dict[str, Recorder]):
         super().__init__({name: Recorder() for name in STARTS})
 
     def choices(self, tls: AcceptCarrier | None = None) -> Choices:
-        return Choices({name: recorder.accept for name, recorder in self.items()}, tls, TIMEOUT_MS)
+        return Choices(PROTOCOLS.own(), {name: recorder.accept for name, recorder in self.items()}, tls, TIMEOUT_MS)
 
     @property
     def made(self) -> list[str]:

@@ -6,7 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warren.adapters.first_bytes import HTTP_METHODS, MORE, TLS, hint, recognise
+from warren.adapters import first_bytes
+from warren.adapters.first_bytes import MORE, TLS, hint_for
+from warren.adapters.interface import Adapter, Beginning
+from warren.adapters.websocket.adapter import HTTP_METHODS
+from warren.gateway.protocols import PROTOCOLS
+
+OWN = PROTOCOLS.own()
+
+
+def recognise(data: bytes) -> str | None:
+    return first_bytes.recognise(data, OWN)
+
+
+def hint(data: bytes, expected: str) -> str:
+    return hint_for(expected, PROTOCOLS)(data)
+
 
 BEGINNINGS = [
     (b"AMQP\x00\x00\x09\x01", "amqp"),
@@ -89,3 +104,23 @@ def test_hints_say_what_came_instead() -> None:
         (b"", "ws"),
     ):
         assert hint(data, expected) == ""
+
+
+def greets(data: bytes) -> Beginning:
+    """Lines that begin with `HELLO `, to the letter."""
+    word = b"HELLO "
+    if not word.startswith(data[: len(word)]):
+        return Beginning.OTHER
+    return Beginning.MINE if len(data) >= len(word) else Beginning.MORE
+
+
+def test_another_protocol_goes_before_text() -> None:
+    adapters = {**OWN, "greeting": Adapter(OWN["stomp"].configure, first_bytes=greets)}
+    answers = [first_bytes.recognise(b"HELLO you"[:count], adapters) for count in range(1, 10)]
+    assert answers == [MORE] * 5 + ["greeting"] * 4
+    assert first_bytes.recognise(b"HELP\r\n", adapters) == "stomp"
+    assert first_bytes.recognise(b"HEAD / HTTP/1.1", adapters) == "ws"
+
+
+def test_a_protocol_that_says_nothing_of_its_bytes_is_never_recognised() -> None:
+    assert first_bytes.recognise(b"SEND", {"quiet": Adapter(OWN["stomp"].configure)}) is None

@@ -14,7 +14,7 @@ from pika.exceptions import ProbableAuthenticationError
 from tests.embedding.clients import in_thread, on_channel, parameters_of
 from warren.core.errors import StorageError
 from warren.gateway import open_broker
-from warren.gateway.configuration.load import Config
+from warren.gateway.configuration.config import Config
 from warren.gateway.process.data_directory import DataDirectoryInUseError
 
 

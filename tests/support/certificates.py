@@ -9,7 +9,7 @@ from pathlib import Path
 
 import trustme
 
-from warren.gateway.configuration.load import Config
+from warren.gateway.configuration.config import Config
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ happens between them.  `advance` moves the time.  With a directory, messages are
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from tests.support.simulated_client import SimulatedClient
@@ -16,6 +17,7 @@ from tests.support.simulated_transport import SimulatedTransport
 from warren.adapters.amqp091.connection import Connection
 from warren.adapters.amqp091.settings import Amqp091Settings
 from warren.adapters.mqtt.sessions.place import world_of
+from warren.adapters.mqtt.sessions.settings import QueueLimits
 from warren.adapters.mqtt.sessions.world import MqttWorld
 from warren.core.access.users import Users
 from warren.core.broker import BACKLOG_BYTES_MAX, Broker, Commit
@@ -48,6 +50,7 @@ class SimulatedBroker:
         settings: Amqp091Settings | None = None,
         backlog_bytes_max: int = BACKLOG_BYTES_MAX,
         paging: Paging = USUAL_PAGING,
+        mqtt_limits: QueueLimits | None = None,
     ) -> None:
         self.settings = settings or Amqp091Settings()
         self.commits_by_itself = True
@@ -55,6 +58,7 @@ class SimulatedBroker:
         self._directory = directory
         self._backlog_bytes_max = backlog_bytes_max
         self._paging = paging
+        self._mqtt_limits = mqtt_limits
         self._definitions = MemoryDefinitionStore()
         self._now_ms = START_MS
         self._next_port = 50_000
@@ -72,7 +76,7 @@ class SimulatedBroker:
             now_ms=self._now_ms,
             backlog_bytes_max=self._backlog_bytes_max,
             paging=self._paging,
-            components={"mqtt": MqttWorld},
+            components={"mqtt": partial(MqttWorld, limits=self._mqtt_limits)},
         )
         recover(self.broker, default_user="guest", default_password="guest", default_vhost="/")
         self._own_timers = len(self.broker.deadlines)

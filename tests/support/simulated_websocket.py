@@ -17,8 +17,8 @@ from wsproto.extensions import Extension, PerMessageDeflate
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_transport import SimulatedTransport
 from warren.adapters.websocket.adapter import configure
-from warren.gateway.configuration.load import Config
-from warren.gateway.configuration.protocols import options_of
+from warren.gateway.configuration.config import Config
+from warren.gateway.configuration.options import options_of
 
 KEY = b"\x37\xfa\x21\x3d"
 """The masking key of RFC 6455's own examples (5.7)."""

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from warren.gateway import EmbeddedBroker, open_broker
-from warren.gateway.configuration.load import Config
+from warren.gateway.configuration.config import Config
 from warren.gateway.network.hub import Hub
 
 TIME_LIMIT_S = 60.0

@@ -13,6 +13,7 @@ from warren.adapters.interface import AcceptCarrier
 from warren.core.broker import Broker
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.transport import Carrier, Session
+from warren.gateway.protocols import PROTOCOLS
 from warren.gateway.tls.contexts import TlsContexts
 from warren.gateway.tls.stage import TlsStage
 
@@ -41,7 +42,7 @@ def encrypted(contexts: TlsContexts, accept: AcceptCarrier) -> AcceptCarrier:
     """A stage of TLS with this inside."""
 
     def accept_encrypted(broker: Broker, below: Carrier) -> tuple[Session, Outbox]:
-        stage = TlsStage(broker, below, contexts, accept)
+        stage = TlsStage(broker, below, contexts, accept, PROTOCOLS.own())
         return stage, stage.outbox
 
     return accept_encrypted

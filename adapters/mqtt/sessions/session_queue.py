@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from warren.adapters.mqtt.sessions.place import world_of
@@ -27,29 +26,11 @@ from warren.core.queues.classic.queue import ClassicQueue
 from warren.core.queues.dead_letter import MAXLEN
 
 if TYPE_CHECKING:
+    from warren.adapters.mqtt.sessions.settings import QueueLimits
     from warren.core.messages.message import Message
     from warren.core.storage.definitions.store import JSON
 
 _log = logging.getLogger("warren.queue")
-
-QUEUED_MAX = 1_000_000
-"""Messages that may wait for one client: ten each second for more than a day, as long as sessions mostly last.  Those
-of persistent sessions wait on disk, where a million of them take some 120 MB of memory."""
-
-QUEUED_QOS_0_MAX = 20_000
-"""Messages that may wait for a slow client before those of QoS 0 are dropped: some seconds of a fast publisher."""
-
-QUEUED_QOS_0_BYTES_MAX = 32 * 1024 * 1024
-"""The same in bytes of their bodies."""
-
-
-@dataclass(frozen=True, slots=True)
-class QueueLimits:
-    """How much may wait for a client.  messages: of any QoS; 0 for any number.  qos_0_*: before those of QoS 0 go."""
-
-    messages: int = field(default_factory=lambda: QUEUED_MAX)
-    qos_0_messages: int = field(default_factory=lambda: QUEUED_QOS_0_MAX)
-    qos_0_bytes: int = field(default_factory=lambda: QUEUED_QOS_0_BYTES_MAX)
 
 
 class MqttQueue(ClassicQueue):

@@ -16,6 +16,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt.sessions.publishing import topic_of_message
+from warren.adapters.mqtt.sessions.settings import HASH, STICKY, STRATEGIES
 from warren.core.policies.settings import Setting, register
 
 if TYPE_CHECKING:
@@ -24,11 +25,6 @@ if TYPE_CHECKING:
     from warren.core.queues.classic.chooser import Chooser
     from warren.core.queues.consumer import Consumer
     from warren.core.storage.definitions.store import JSON
-
-ROUND_ROBIN: Final = "round-robin"
-STICKY: Final = "sticky"
-HASH: Final = "hash"
-STRATEGIES: Final = (ROUND_ROBIN, STICKY, HASH)
 
 POLICY_KEY: Final = "mqtt-shared-subscription-strategy"
 """What a policy on a group's queue, `mqtt-shared-GROUP/FILTER`, calls it."""

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 from warren.adapters.mqtt.sessions import retained, wills
 from warren.adapters.mqtt.sessions.names import TopicNames
 from warren.adapters.mqtt.sessions.registry import SESSION_KIND, MqttSessions
-from warren.adapters.mqtt.sessions.session_queue import MqttQueue, QueueLimits
-from warren.adapters.mqtt.sessions.sharing import ROUND_ROBIN
+from warren.adapters.mqtt.sessions.session_queue import MqttQueue
+from warren.adapters.mqtt.sessions.settings import ROUND_ROBIN, QueueLimits
 from warren.adapters.mqtt.sessions.traffic import Rates
 from warren.core.component import Component
 
 if TYPE_CHECKING:
-    from warren.adapters.interface import Options
     from warren.core.broker import Broker
     from warren.core.routing.vhost import VirtualHost
     from warren.core.storage.definitions.store import JSON
@@ -143,18 +142,3 @@ class MqttWorld(Component):
         for sessions in self.all():
             for session in sessions.sessions.values():
                 session.return_own()
-
-
-def component(broker: Broker, options: Options) -> MqttWorld:
-    """The MQTT side of a broker as it is configured (adapters.registry)."""
-    return MqttWorld(
-        broker,
-        QueueLimits(
-            messages=options.integer("mqtt_max_queued_messages"),
-            qos_0_messages=options.integer("mqtt_max_queued_qos_0_messages"),
-            qos_0_bytes=options.integer("mqtt_max_queued_qos_0_bytes"),
-        ),
-        product=f"Warren {options.text('warren_version')}",
-        names=TopicNames(options.text("mqtt_exchange"), sparkplug=options.flag("mqtt_sparkplug")),
-        shared_strategy=options.text("mqtt_shared_subscription_strategy"),
-    )

@@ -16,7 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from warren.gateway.configuration.load import PORT, Setting
+from warren.gateway.configuration.given import Given
+from warren.gateway.network.settings import PORT
 
 _EVERY_ADDRESS = "0.0.0.0"
 """A bare port listens on every address, as on RabbitMQ."""
@@ -40,7 +41,7 @@ LISTENER_FAMILIES = (
 """The beginnings of the keys that are read here."""
 
 
-def listener_settings(entries: Mapping[str, str], source: str, base: Path) -> list[Setting]:
+def listener_settings(entries: Mapping[str, str], source: str, base: Path) -> list[Given]:
     """The setting of `listen`, if any listener is named."""
     written: list[str] = []
     listen: list[str] = []
@@ -49,7 +50,7 @@ def listener_settings(entries: Mapping[str, str], source: str, base: Path) -> li
         listen.append(f"{protocol}={address}{option}")
     if not written:
         return []
-    return [Setting(source, ", ".join(dict.fromkeys(written)), "listen", listen, base)]
+    return [Given(source, ", ".join(dict.fromkeys(written)), "listen", listen, base)]
 
 
 _Found = tuple[list[str], str, str, str]

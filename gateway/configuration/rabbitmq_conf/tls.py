@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from warren.gateway.configuration.load import ConfigError, Setting
+from warren.gateway.configuration.config import ConfigError
+from warren.gateway.configuration.given import Given
 
 _FILES = (
     ("certfile", "tls_certificate_file"),
@@ -37,21 +38,21 @@ TLS_FAMILIES = (
 """The beginnings of the keys that are read here."""
 
 
-def tls_settings(entries: Mapping[str, str], source: str, base: Path) -> list[Setting]:
+def tls_settings(entries: Mapping[str, str], source: str, base: Path) -> list[Given]:
     """The settings of the keys above.  Raises ConfigError for values that RabbitMQ wouldn't take either."""
-    settings: list[Setting] = []
+    settings: list[Given] = []
     for key, own in _FILES:
         written = next((front + key for front in _FRONTS if front + key in entries), None)
         if written is not None:
-            settings.append(Setting(source, written, own, entries[written], base))
+            settings.append(Given(source, written, own, entries[written], base))
     if "ssl_options.verify" in entries:
-        settings.append(Setting(source, "ssl_options.verify", "tls_verify", _verify(entries, source), base))
+        settings.append(Given(source, "ssl_options.verify", "tls_verify", _verify(entries, source), base))
     versions = _versions(entries, source)
     if versions:
-        settings.append(Setting(source, "ssl_options.versions", "tls_versions", versions, base))
+        settings.append(Given(source, "ssl_options.versions", "tls_versions", versions, base))
     if _LOGIN_FROM in entries:
         value = entries[_LOGIN_FROM].replace("subject_alt_name", "subject_alternative_name")
-        settings.append(Setting(source, _LOGIN_FROM, "tls_certificate_login_from", value, base))
+        settings.append(Given(source, _LOGIN_FROM, "tls_certificate_login_from", value, base))
     return settings
 
 

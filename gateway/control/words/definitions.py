@@ -23,6 +23,7 @@ FORMAT: Final = Option("format", "json")
 )
 def export_definitions(control: Control, request: Request) -> Answer:
     """rabbitmqctl's."""
+    from warren.adapters.session.keys import PRODUCT_VERSION
     from warren.core.administration import operations
 
     _check_format(request)
@@ -31,7 +32,7 @@ def export_definitions(control: Control, request: Request) -> Answer:
         request.vhost if request.options.get("vhost") else None,
         product_name=PRODUCT,
         product_version=WARREN_VERSION,
-        rabbitmq_version=control.config.product_version,
+        rabbitmq_version=control.config.value(PRODUCT_VERSION),
     )
     return value(found, "")
 

@@ -34,14 +34,16 @@ async def _facts(control: Control) -> dict[str, object]:
     import platform
 
     from warren.gateway.process.resources import resident_bytes
+    from warren.gateway.process.settings import ProcessSettings
 
     server, config = control.server, control.config
+    process = config.section(ProcessSettings)
     return {
         "warren_version": WARREN_VERSION,
         "python_version": platform.python_version(),
         "pid": os.getpid(),
-        "data_directory": str(config.data_directory),
-        "in_memory": config.in_memory,
+        "data_directory": str(process.data_directory),
+        "in_memory": process.in_memory,
         "config_files": [str(config.file)] if config.file else [],
         "running": server.running,
         "uptime": int(time.monotonic() - control.started_at_s),
@@ -68,7 +70,7 @@ def _listeners(listening: Mapping[str, Sequence[tuple[str, int]]]) -> list[dict[
 
 
 def _status_text(value: Mapping[str, object]) -> str:
-    from warren.gateway.configuration.listener import format_address
+    from warren.gateway.network.addresses import format_address
 
     totals = cast("Mapping[str, object]", value["totals"])
     listeners = cast("list[dict[str, object]]", value["listeners"])

@@ -10,16 +10,15 @@ from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
 from warren.adapters.mqtt.codec import reason_codes, versions
 from warren.adapters.mqtt.codec.packets import PubAck, PubComp, PubRec, PubRel
-from warren.adapters.mqtt.sessions import session_queue
+from warren.adapters.mqtt.sessions.settings import QueueLimits
 
 ROOM = 20
 
 
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedBroker]:
+def small() -> Iterator[SimulatedBroker]:
     """A broker where 20 messages may wait for a client."""
-    monkeypatch.setattr(session_queue, "QUEUED_MAX", ROOM)
-    broker = SimulatedBroker()
+    broker = SimulatedBroker(mqtt_limits=QueueLimits(messages=ROOM))
     yield broker
     broker.close()
 
@@ -94,9 +93,8 @@ def test_a_batch_may_go_beyond_it_by_itself_alone(small: SimulatedBroker) -> Non
     assert queue.ready_count == ROOM
 
 
-def test_no_bound_can_be_configured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_queue, "QUEUED_MAX", 0)
-    broker = SimulatedBroker()
+def test_no_bound_can_be_configured() -> None:
+    broker = SimulatedBroker(mqtt_limits=QueueLimits(messages=0))
     try:
         away(broker)
         assert only(PubAck, connected(broker, "p").publish("t", b"more", 1)).reason_code == 0

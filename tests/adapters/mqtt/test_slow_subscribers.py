@@ -17,7 +17,7 @@ from tests.support.simulated_mqtt import MqttClient, only
 from warren.adapters.mqtt.codec import reason_codes, versions
 from warren.adapters.mqtt.codec.encode import encode
 from warren.adapters.mqtt.codec.packets import PubAck, PubComp, Publish, PubRec, PubRel
-from warren.adapters.mqtt.sessions import session_queue
+from warren.adapters.mqtt.sessions.settings import QUEUED_QOS_0_BYTES_MAX, QueueLimits
 from warren.core.clients import outbox
 from warren.core.policies.policy import POLICY, make_policy
 
@@ -27,10 +27,9 @@ HOUR: dict[str, Any] = {"session_expiry_interval": 3600}
 
 
 @pytest.fixture
-def small_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_bounds(simulated: SimulatedBroker) -> None:
     """Bounds that a test reaches soon: 100 messages, 100,000 bytes."""
-    monkeypatch.setattr(session_queue, "QUEUED_QOS_0_MAX", 100)
-    monkeypatch.setattr(session_queue, "QUEUED_QOS_0_BYTES_MAX", 100_000)
+    simulated.mqtt.limits = QueueLimits(qos_0_messages=100, qos_0_bytes=100_000)
 
 
 def limit(simulated: SimulatedBroker, overflow: str, length: int = 3) -> None:
@@ -123,7 +122,7 @@ def test_memory_is_bounded(client: Connected, simulated: SimulatedBroker) -> Non
         held = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
-    assert held < session_queue.QUEUED_QOS_0_BYTES_MAX * 1.2, "100 MB were published"
+    assert held < QUEUED_QOS_0_BYTES_MAX * 1.2, "100 MB were published"
     assert simulated.mqtt.dropped > 100
 
 

@@ -8,7 +8,9 @@ from tests.adapters.websocket.conftest import Connect
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_websocket import MQTT_CONNECT, STOMP_CONNECT, WebSocketClient, frame
 from warren.adapters.websocket.deflate import negotiate
-from warren.adapters.websocket.subprotocols import select
+from warren.adapters.websocket.subprotocols import Endpoints
+from warren.gateway.configuration.config import Config
+from warren.gateway.configuration.options import options_of
 
 KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
 VERSION = "Sec-WebSocket-Version: 13"
@@ -75,7 +77,8 @@ def test_compression_offered_in_several_lines(connect: Connect) -> None:
     ],
 )
 def test_selection(offered: list[str], selected: str | None) -> None:
-    assert select(offered) == selected
+    found = Endpoints(options_of(Config(in_memory=True))).select(offered)
+    assert (found[0] if found is not None else None) == selected
 
 
 @pytest.mark.parametrize("path", ["/", "/ws", "/mqtt", "/stomp", "/ws/amqp"])

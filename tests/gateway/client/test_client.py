@@ -15,7 +15,7 @@ from warren.core.errors import NotAllowed, NotFound, PreconditionFailed
 from warren.core.messages.properties import encode_properties
 from warren.core.queues.browse import MessageFilter
 from warren.gateway.client.client import BrokerClient
-from warren.gateway.configuration.load import Config
+from warren.gateway.configuration.config import Config
 from warren.gateway.embedding import EmbeddedBroker, open_broker
 from warren.gateway.server import Server, open_server
 

@@ -16,7 +16,8 @@ import trio
 from tests.support.tls_broker import broker_without_leftovers
 from tests.support.warren_process import PYTHON_PATH
 from warren.gateway.command_line.development import LEAF_DAYS, make_certificates
-from warren.gateway.configuration.load import Config, load_config
+from warren.gateway.configuration.config import Config
+from warren.gateway.configuration.load import load_config
 from warren.gateway.configuration.sources import read_file
 from warren.gateway.control.client import CommandFailedError
 from warren.gateway.tls.certificate import Certificate, first_certificate

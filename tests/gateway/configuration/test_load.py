@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from warren.core.configuration.values import Watermark
-from warren.gateway.configuration.keys import KEYS
-from warren.gateway.configuration.listener import Listener
-from warren.gateway.configuration.load import Config, ConfigError, default_data_directory, describe, load_config
+from warren.gateway.configuration.catalogue import KEYS
+from warren.gateway.configuration.config import Config, ConfigError, default_data_directory
+from warren.gateway.configuration.load import describe, load_config
 from warren.gateway.configuration.sources import assignments, command_line_settings
+from warren.gateway.network.addresses import Listener
 
 
 def load(
@@ -52,9 +52,14 @@ def test_defaults(tmp_path: Path) -> None:
     assert config.cluster_name.startswith("warren@")
 
 
-def test_every_field_has_a_key() -> None:
-    not_keys = {"file", "plugin_options", "warnings"}
-    assert {key.field for key in KEYS.values()} == {field.name for field in fields(Config)} - not_keys
+def test_keys_are_attributes_and_arguments_and_nothing_else_is() -> None:
+    config = Config(in_memory=True, heartbeat_s=7, data_dir=Path("/here"))
+    assert (config.heartbeat_s, config.data_directory, config.data_dir) == (7, Path("/here"), Path("/here"))
+    assert config.replace(heartbeat_s=8) == Config(in_memory=True, heartbeat_s=8, data_directory=Path("/here"))
+    with pytest.raises(TypeError, match="hearbeat_s is no key"):
+        Config(hearbeat_s=7)
+    with pytest.raises(AttributeError, match="hearbeat_s is no key"):
+        _ = config.hearbeat_s
 
 
 def test_sources_in_their_order(tmp_path: Path) -> None:
@@ -156,7 +161,7 @@ REFUSED_TOML = [
     ("listen = 'amqp=127.0.0.1:65536'", "a port from 0 to 65535"),
     ("listen = 5672", "must be PROTOCOL=HOST:PORT"),
     ("hearbeat_s = 1", "unknown key hearbeat_s; did you mean heartbeat_s?"),
-    ("zzz = 1", "unknown key zzz; the keys are data_directory, in_memory, listen"),
+    ("zzz = 1", "unknown key zzz; the keys are data_directory, in_memory, ready_file"),
     ("[mqtt]\nport = 1", "unknown key mqtt"),
     ("heartbeat_s = ", "not valid TOML"),
 ]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from warren.gateway.configuration.load import Config, ConfigError, load_config
+from warren.gateway.configuration.config import Config, ConfigError
+from warren.gateway.configuration.load import load_config
 
 
 def read(directory: Path, name: str, text: str) -> Config:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from warren.core.configuration.values import Watermark
-from warren.gateway.configuration.listener import Listener
-from warren.gateway.configuration.load import Config, ConfigError, load_config
+from warren.gateway.configuration.config import Config, ConfigError
+from warren.gateway.configuration.load import load_config
+from warren.gateway.network.addresses import Listener
 
 EVERYTHING = """
 # A comment

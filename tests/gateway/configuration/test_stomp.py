@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.warren_process import warren_process
-from warren.gateway.configuration.listener import Listener
-from warren.gateway.configuration.load import Config, ConfigError, load_config
+from warren.gateway.configuration.config import Config, ConfigError
+from warren.gateway.configuration.load import load_config
+from warren.gateway.network.addresses import Listener
 
 TIME_LIMIT_S = 30.0
 

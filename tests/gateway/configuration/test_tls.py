@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from warren.core.configuration.values import CertificateFiles
-from warren.gateway.configuration.listener import Listener
-from warren.gateway.configuration.load import DEFAULT_LISTENERS, Config, ConfigError, load_config
+from warren.gateway.configuration.config import Config, ConfigError
+from warren.gateway.configuration.load import load_config
+from warren.gateway.network.addresses import Listener
+from warren.gateway.network.settings import DEFAULT_LISTENERS
 
 
 def load(tmp_path: Path, toml: str = "", **environment: str) -> Config:

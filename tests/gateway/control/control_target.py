@@ -22,7 +22,7 @@ from warren.core.queues.ack_timeout import AckHolder
 from warren.core.queues.classic.queue import ClassicQueue
 from warren.core.storage.definitions.memory import MemoryDefinitionStore
 from warren.core.storage.memory import MemoryEngine
-from warren.gateway.configuration.load import Config
+from warren.gateway.configuration.config import Config
 from warren.gateway.control.server import serve_control
 from warren.gateway.control.target import Control
 

@@ -10,7 +10,7 @@ from tests.gateway.control.control_target import TargetServer
 from tests.support.core_broker import core_client
 from warren.core.messages.message import Message
 from warren.core.messages.properties import encode_properties
-from warren.gateway.configuration.load import Config
+from warren.gateway.configuration.config import Config
 from warren.gateway.control.commands import run_command
 from warren.gateway.control.target import Answer, Control
 from warren.gateway.control.words.browse import BODY_BYTES_SHOWN

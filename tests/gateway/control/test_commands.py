@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from tests.gateway.control.control_target import TargetServer
-from warren.gateway.configuration.load import Config
+from warren.gateway.configuration.config import Config
 from warren.gateway.control.commands import run_command
 from warren.gateway.control.target import Answer, Control, Request, done
 from warren.gateway.control.word import Word

@@ -12,7 +12,7 @@ from warren.core.declaring.exchanges import declare_exchange
 from warren.core.exchanges.delaying.exchange import DelayedMessageExchange
 from warren.core.messages.message import Message
 from warren.core.messages.properties import encode_properties
-from warren.gateway.configuration.load import Config
+from warren.gateway.configuration.config import Config
 from warren.gateway.control.commands import run_command
 from warren.gateway.control.target import Answer, Control
 

@@ -10,7 +10,7 @@ import pytest
 from tests.gateway.control.control_target import TargetServer
 from warren.core.administration.definitions_json.reading import DEFINITIONS_BYTES_MAX
 from warren.core.declaring.queues import create_queue
-from warren.gateway.configuration.load import Config
+from warren.gateway.configuration.config import Config
 from warren.gateway.control.commands import run_command
 from warren.gateway.control.protocol import CONTENT_BYTES_MAX
 from warren.gateway.control.target import Answer, Control

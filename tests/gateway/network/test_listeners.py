@@ -10,7 +10,7 @@ from tests.support.certificates import TestAuthority, config_with
 from tests.support.tls_broker import broker_without_leftovers, hub_of
 from warren.adapters.amqp091.codec.constants import PROTOCOL_HEADER
 from warren.gateway import EmbeddedBroker, open_broker
-from warren.gateway.configuration.load import Config
+from warren.gateway.configuration.config import Config
 from warren.gateway.network import listeners
 from warren.gateway.process import runner
 

@@ -9,7 +9,7 @@ from tests.support.simulated_websocket import MQTT_CONNECT, STOMP_CONNECT, frame
 from tests.support.tls_broker import broker_without_leftovers, nobody_connected
 from warren.adapters.websocket.http_stage import HttpStage
 from warren.gateway import EmbeddedBroker, open_broker
-from warren.gateway.configuration.load import Config
+from warren.gateway.configuration.config import Config
 
 TIME_LIMIT_S = 30.0
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from warren.gateway.configuration.load import Config
+from warren.gateway.configuration.config import Config
 from warren.gateway.control.commands import run_command
 from warren.gateway.control.target import Answer, Control
 from warren.gateway.plugins.host import PluginHost
@@ -19,7 +19,7 @@ from warren.gateway.server import Server, open_server
 @asynccontextmanager
 async def running(*plugins: str, **options: object) -> AsyncIterator[Server]:
     """A server with these plugins, once they run."""
-    config = Config(in_memory=True, listeners=(), plugins=plugins, plugin_options=options)
+    config = Config(in_memory=True, listeners=(), plugins=plugins).replace(**options)
     async with open_server(config) as server:
         await wait_all_tasks_blocked()
         yield server

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.warren_process import PYTHON_PATH
-from warren.gateway.configuration.load import Config, ConfigError, describe, load_config
+from warren.gateway.configuration.config import Config, ConfigError
+from warren.gateway.configuration.load import describe, load_config
+from warren.gateway.configuration.options import options_of
 from warren.gateway.configuration.plugins import PLUGINS, PluginUnusableError, load_plugin
-from warren.gateway.configuration.protocols import options_of
 from warren.gateway.configuration.sources import assignments
 
 TIME_LIMIT_S = 60.0
@@ -31,21 +32,23 @@ def refusal(tmp_path: Path, toml: str, environment: Mapping[str, str] | None = N
 
 def test_nobody_is_enabled_unless_named(tmp_path: Path) -> None:
     config = load(tmp_path)
-    assert (config.plugins, config.plugin_options) == ((), {})
+    assert config.plugins == ()
+    assert not [name for name in config.values if name.startswith("sample")]
 
 
 def test_a_plugin_brings_its_keys_to_every_source(tmp_path: Path) -> None:
     toml = 'plugins = ["sample", "second", "sample"]\n[sample]\nsize = 4\nsecret = "toml"\n'
     config = load(tmp_path, toml)
     assert config.plugins == ("sample", "second")
-    assert config.plugin_options == {"sample_size": 4, "sample_secret": "toml"}
+    assert (config.sample_size, config.sample_secret) == (4, "toml")
     assert options_of(config).integer("sample_size") == 4
     config = load(tmp_path, toml, {"WARREN_SAMPLE_SIZE": "5"})
-    assert config.plugin_options["sample_size"] == 5
+    assert config.sample_size == 5
     config = load(tmp_path, toml, {"WARREN_SAMPLE_SIZE": "5"}, "sample.size=6")
-    assert config.plugin_options["sample_size"] == 6
+    assert config.sample_size == 6
     config = load(tmp_path, "", {"WARREN_PLUGINS": "sample, second"}, "sample_size=7")
-    assert (config.plugins, config.plugin_options) == (("sample", "second"), {"sample_size": 7})
+    assert config.plugins == ("sample", "second")
+    assert (config.sample_size, config.sample_secret) == (7, "hush")
     assert options_of(Config(in_memory=True, plugins=("sample",))).text("sample_secret") == "hush"
 
 
@@ -57,7 +60,7 @@ def test_a_file_in_the_data_directory_may_enable_what_the_environment_sets(tmp_p
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     config = load_config(environment=environment, directory=elsewhere)
-    assert config.plugin_options == {"sample_size": 9}
+    assert config.sample_size == 9
 
 
 def test_their_values_are_shown_but_secrets(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from warren.core.exchanges import registry as exchanges
 from warren.core.policies import settings
 from warren.core.queues import registry as queues
 from warren.core.queues.answer import ignore
-from warren.gateway.configuration.load import Config
+from warren.gateway.configuration.config import Config
 from warren.gateway.plugin import App, BrokerClient, Context, Facts, ParameterChange, Plugin
 from warren.gateway.server import open_server
 from warren.gateway.version import WARREN_VERSION

@@ -15,7 +15,8 @@ from tests.support.warren_process import REPOSITORY
 from warren import gateway
 from warren.core.administration.definitions_json.exporting import export_definitions
 from warren.core.declaring.queues import remove_queue
-from warren.gateway.configuration.load import Config, ConfigError, load_config
+from warren.gateway.configuration.config import Config, ConfigError
+from warren.gateway.configuration.load import load_config
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.process.definitions_file import HASH_PARAMETER, load_definitions
 

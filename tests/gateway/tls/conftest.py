@@ -13,9 +13,10 @@ from tests.support.recording_session import Recorder, accepted
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_transport import SimulatedTransport
 from tests.support.tls_peer import encrypted
-from warren.gateway.configuration.load import Config
+from warren.gateway.configuration.config import Config
 from warren.gateway.tls import contexts as tls_contexts
 from warren.gateway.tls.contexts import TlsContexts
+from warren.gateway.tls.settings import TlsSettings
 from warren.gateway.tls.turns import HandshakeTurns
 
 
@@ -58,7 +59,7 @@ def contexts(configure: Callable[..., Config]) -> Callable[..., TlsContexts]:
     """What a TLS stage is given, for a configuration with these changes."""
 
     def contexts(**changes: object) -> TlsContexts:
-        return TlsContexts(configure(**changes), int(time.time() * 1000))
+        return TlsContexts(configure(**changes).section(TlsSettings), int(time.time() * 1000))
 
     return contexts
 

@@ -17,7 +17,7 @@ from tests.mqtt.paho_client import CallbackAPIVersion, paho, paho_client
 from tests.support.certificates import Files, TestAuthority
 from tests.support.tls_broker import broker_without_leftovers, pika_parameters
 from warren.gateway import EmbeddedBroker
-from warren.gateway.configuration.load import Config
+from warren.gateway.configuration.config import Config
 
 Configure = Callable[..., Config]
 

@@ -16,8 +16,9 @@ from tests.support.certificates import Files, TestAuthority, config_with
 from tests.support.tls_broker import broker_without_leftovers
 from warren.core.configuration.values import CertificateFiles
 from warren.gateway import open_broker
-from warren.gateway.configuration.load import Config, ConfigError
+from warren.gateway.configuration.config import Config, ConfigError
 from warren.gateway.tls.contexts import CHECK_INTERVAL_MS, TlsContexts
+from warren.gateway.tls.settings import TlsSettings
 
 Configure = Callable[..., Config]
 
@@ -86,7 +87,7 @@ def test_the_certificate_follows_the_server_name(
     expected: str,
 ) -> None:
     more = tuple(CertificateFiles(files.certificate, files.key) for files in named.values())
-    contexts = TlsContexts(configure(tls_server_name_certificates=more), NOW_MS)
+    contexts = TlsContexts(configure(tls_server_name_certificates=more).section(TlsSettings), NOW_MS)
     shown = certificate_shown(contexts.current(NOW_MS), authority, name)
     assert shown == der({**named, "default": server}[expected])
 
@@ -123,7 +124,7 @@ def test_changed_files_are_used_for_new_connections(
     authority: TestAuthority, replaceable: Replaceable, server: Files, renewed: Files, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    contexts = TlsContexts(config_with(authority, replaceable.files), NOW_MS)
+    contexts = TlsContexts(config_with(authority, replaceable.files).section(TlsSettings), NOW_MS)
     before = contexts.current(NOW_MS)
     replaceable.use(renewed)
     assert contexts.current(NOW_MS + CHECK_INTERVAL_MS - 1) is before, "looked at for every connection"
@@ -135,7 +136,7 @@ def test_changed_files_are_used_for_new_connections(
 
 
 def test_files_that_stay_are_not_loaded_again(authority: TestAuthority, replaceable: Replaceable) -> None:
-    contexts = TlsContexts(config_with(authority, replaceable.files), NOW_MS)
+    contexts = TlsContexts(config_with(authority, replaceable.files).section(TlsSettings), NOW_MS)
     before = contexts.current(NOW_MS)
     assert contexts.current(NOW_MS + 10 * CHECK_INTERVAL_MS) is before
 
@@ -143,7 +144,7 @@ def test_files_that_stay_are_not_loaded_again(authority: TestAuthority, replacea
 def test_broken_files_leave_the_old_certificate_and_one_line(
     authority: TestAuthority, replaceable: Replaceable, server: Files, renewed: Files, caplog: pytest.LogCaptureFixture
 ) -> None:
-    contexts = TlsContexts(config_with(authority, replaceable.files), NOW_MS)
+    contexts = TlsContexts(config_with(authority, replaceable.files).section(TlsSettings), NOW_MS)
     before = contexts.current(NOW_MS)
     now_ms = NOW_MS
     breakages: list[Callable[[], object]] = [
@@ -176,7 +177,7 @@ def test_a_changed_link_is_a_changed_file(
     live = Files(tmp_path / "live.crt", tmp_path / "live.key")
     live.certificate.symlink_to("data/tls.crt")
     live.key.symlink_to("data/tls.key")
-    contexts = TlsContexts(config_with(authority, live), NOW_MS)
+    contexts = TlsContexts(config_with(authority, live).section(TlsSettings), NOW_MS)
     assert certificate_shown(contexts.current(NOW_MS), authority, "localhost") == der(server)
     (tmp_path / "data.new").symlink_to("new")
     os.replace(tmp_path / "data.new", tmp_path / "data")
@@ -187,7 +188,7 @@ def test_a_file_that_keeps_its_time_and_size_is_noticed(
     authority: TestAuthority, replaceable: Replaceable, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    contexts = TlsContexts(config_with(authority, replaceable.files), NOW_MS)
+    contexts = TlsContexts(config_with(authority, replaceable.files).section(TlsSettings), NOW_MS)
     before = replaceable.files.certificate.stat()
     content = bytearray(replaceable.files.certificate.read_bytes())
     with open(replaceable.files.certificate, "r+b") as file:
@@ -236,14 +237,14 @@ def test_files_that_are_not_there(configure: Configure, tmp_path: Path) -> None:
     missing = tmp_path / "missing.pem"
     for key, what in (("tls_certificate_file", "the certificate"), ("tls_key_file", "the key")):
         with pytest.raises(ConfigError, match=f"{what} {missing} can't be read: No such file"):
-            TlsContexts(configure(**{key: missing}), NOW_MS)
+            TlsContexts(configure(**{key: missing}).section(TlsSettings), NOW_MS)
     with pytest.raises(ConfigError, match=f"tls_ca_file {missing}: No such file"):
-        TlsContexts(configure(tls_ca_file=missing), NOW_MS)
+        TlsContexts(configure(tls_ca_file=missing).section(TlsSettings), NOW_MS)
 
 
 def test_a_key_of_another_certificate(configure: Configure, client: Files) -> None:
     with pytest.raises(ConfigError, match=r"the key .*client.key doesn't belong to the certificate .*server.pem"):
-        TlsContexts(configure(tls_key_file=client.key), NOW_MS)
+        TlsContexts(configure(tls_key_file=client.key).section(TlsSettings), NOW_MS)
 
 
 @pytest.mark.parametrize("content", ["", "rubbish", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
@@ -251,35 +252,35 @@ def test_a_certificate_that_is_none(configure: Configure, tmp_path: Path, conten
     file = tmp_path / "rubbish.pem"
     file.write_text(content)
     with pytest.raises(ConfigError, match=r"the certificate .*rubbish.pem can't be used"):
-        TlsContexts(configure(tls_certificate_file=file), NOW_MS)
+        TlsContexts(configure(tls_certificate_file=file).section(TlsSettings), NOW_MS)
 
 
 def test_a_key_that_is_none(configure: Configure, tmp_path: Path, server: Files) -> None:
     file = tmp_path / "rubbish.key"
     file.write_text("rubbish")
     with pytest.raises(ConfigError, match=r"no private key in .*rubbish.key"):
-        TlsContexts(configure(tls_key_file=file), NOW_MS)
+        TlsContexts(configure(tls_key_file=file).section(TlsSettings), NOW_MS)
     with pytest.raises(ConfigError, match=r"no private key in .*server.pem"):
-        TlsContexts(configure(tls_key_file=None), NOW_MS)
+        TlsContexts(configure(tls_key_file=None).section(TlsSettings), NOW_MS)
 
 
 def test_an_authority_that_is_none(configure: Configure, tmp_path: Path) -> None:
     file = tmp_path / "rubbish.pem"
     file.write_text("rubbish")
     with pytest.raises(ConfigError, match=r"tls_ca_file .*rubbish.pem: there is no certificate in it"):
-        TlsContexts(configure(tls_ca_file=file), NOW_MS)
+        TlsContexts(configure(tls_ca_file=file).section(TlsSettings), NOW_MS)
 
 
 @pytest.mark.parametrize("verify", ["optional", "required"])
 def test_verifying_needs_an_authority(configure: Configure, verify: str) -> None:
     with pytest.raises(ConfigError, match=f"tls_verify = '{verify}' needs tls_ca_file"):
-        TlsContexts(configure(tls_verify=verify, tls_ca_file=None), NOW_MS)
+        TlsContexts(configure(tls_verify=verify, tls_ca_file=None).section(TlsSettings), NOW_MS)
 
 
 def test_names_of_files_as_text(configure: Configure, authority: TestAuthority, server: Files) -> None:
     # As a program may give them to open_broker.
     config = configure(tls_certificate_file=str(server.certificate), tls_key_file=str(server.key))
-    context = TlsContexts(config, NOW_MS).current(NOW_MS)
+    context = TlsContexts(config.section(TlsSettings), NOW_MS).current(NOW_MS)
     assert certificate_shown(context, authority, "localhost") == der(server)
 
 
@@ -288,7 +289,7 @@ def test_both_in_one_file(authority: TestAuthority, server: Files, tmp_path: Pat
     both.touch(0o600)
     both.write_bytes(server.key.read_bytes() + server.certificate.read_bytes())
     config = config_with(authority, server, tls_certificate_file=both, tls_key_file=None)
-    context = TlsContexts(config, NOW_MS).current(NOW_MS)
+    context = TlsContexts(config.section(TlsSettings), NOW_MS).current(NOW_MS)
     assert certificate_shown(context, authority, "localhost") == der(server)
 
 
@@ -308,10 +309,10 @@ def test_an_encrypted_key(authority: TestAuthority, server: Files, tmp_path: Pat
     )
     config = config_with(authority, server, tls_key_file=encrypted, tls_key_password=password)
     if password == "right":
-        TlsContexts(config, NOW_MS)
+        TlsContexts(config.section(TlsSettings), NOW_MS)
     else:
         with pytest.raises(ConfigError, match=r"encrypted.key.*tls_key_password"):
-            TlsContexts(config, NOW_MS)
+            TlsContexts(config.section(TlsSettings), NOW_MS)
 
 
 @pytest.mark.parametrize(
@@ -326,7 +327,7 @@ def test_an_encrypted_key(authority: TestAuthority, server: Files, tmp_path: Pat
 def test_the_validity_is_a_warning(
     configure: Configure, caplog: pytest.LogCaptureFixture, now_ms: int, line: str
 ) -> None:
-    TlsContexts(configure(), now_ms)
+    TlsContexts(configure().section(TlsSettings), now_ms)
     assert len(caplog.records) == bool(line)
     assert line in caplog.text
 
@@ -336,10 +337,10 @@ def test_a_key_that_everybody_can_read_is_a_warning(
 ) -> None:
     key = copy(server.key, tmp_path)
     key.chmod(0o640)
-    TlsContexts(configure(tls_key_file=key), NOW_MS)
+    TlsContexts(configure(tls_key_file=key).section(TlsSettings), NOW_MS)
     assert caplog.text == ""
     key.chmod(0o644)
-    TlsContexts(configure(tls_key_file=key), NOW_MS)
+    TlsContexts(configure(tls_key_file=key).section(TlsSettings), NOW_MS)
     assert f"chmod o-rwx {key}" in caplog.text
 
 

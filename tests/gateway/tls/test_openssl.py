@@ -12,7 +12,7 @@ from tests.embedding.clients import in_thread
 from tests.support.certificates import Files, TestAuthority, config_with
 from tests.support.tls_broker import broker_without_leftovers
 from warren.gateway import EmbeddedBroker
-from warren.gateway.configuration.load import Config
+from warren.gateway.configuration.config import Config
 
 Configure = Callable[..., Config]
 

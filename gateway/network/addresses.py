@@ -7,12 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from warren.core.configuration.values import boolean, strings
-
-AUTO = "auto"
-"""The protocol of a listener on which the first bytes tell what is spoken."""
-
-TLS_SUFFIX = "s"
-"""A protocol's name with this is the same over TLS: amqps, mqtts, wss."""
+from warren.gateway.protocols import AUTO, TLS_SUFFIX
 
 
 @dataclass(frozen=True, slots=True)

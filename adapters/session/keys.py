@@ -1,0 +1,45 @@
+"""Configuration keys that several protocols act on."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from warren.core.configuration.key import Key
+from warren.core.configuration.values import number, seconds_of, size, text
+
+MESSAGE_BYTES_MOST: Final = 2**29
+"""RabbitMQ's own upper bound of max_message_size, 512 MiB."""
+
+HANDSHAKE_TIMEOUT_S = Key(
+    "handshake_timeout_s",
+    number(0.1, 3600, "seconds"),
+    10.0,
+    "Seconds that a client has from connecting to an open virtual host; then it is disconnected.",
+    rabbitmq=("handshake_timeout",),
+    from_rabbitmq=seconds_of,
+)
+
+MAX_MESSAGE_BYTES = Key(
+    "max_message_bytes",
+    size(1, MESSAGE_BYTES_MOST),
+    16 * 2**20,
+    "Largest message body, in bytes. A larger one closes the channel of its publisher with 406 (PRECONDITION_FAILED).",
+    rabbitmq=("max_message_size",),
+)
+
+PRODUCT = Key(
+    "product",
+    text,
+    "RabbitMQ",
+    "`product` in the server properties. Client libraries choose their behaviour by it, so it "
+    "says what Warren behaves like.",
+    rabbitmq=("product.name",),
+)
+
+PRODUCT_VERSION = Key(
+    "product_version",
+    text,
+    "3.13.7",
+    "`version` in the server properties, which client libraries read together with `product`.",
+    rabbitmq=("product.version",),
+)

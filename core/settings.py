@@ -1,0 +1,92 @@
+"""What an operator decides about the broker as a whole, whatever protocol is spoken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from warren.core.clients.refused_logins import DELAY_DEFAULT_MS, WAITING_MAX_DEFAULT
+from warren.core.configuration.key import Key, configured, milliseconds
+from warren.core.configuration.values import boolean, names, number, size, text, whole_number
+from warren.core.queues.ack_timeout import TIMEOUT_DEFAULT_MS
+
+_DURATION_MS_MOST: Final = 315_360_000_000
+"""Ten years, as for every duration of a queue."""
+
+_BYTES_MOST: Final = 2**63 - 1
+"""What a file offset can hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerSettings:
+    """See core.broker.Broker."""
+
+    loopback_users: frozenset[str] = configured(
+        Key(
+            "loopback_users",
+            names,
+            frozenset({"guest"}),
+            "Users that may connect only from this machine. An empty list lets everybody connect from "
+            "anywhere: then `guest` should have another password.",
+        )
+    )
+    refused_login_delay_ms: int = configured(
+        Key(
+            "refused_login_delay_s",
+            number(0, 60, "seconds"),
+            DELAY_DEFAULT_MS / 1000,
+            "How long a client whose login is refused waits for its answer, in seconds, so that "
+            "nobody can try passwords quickly, whatever protocol it speaks; 0 is not at all. Also "
+            "written `mqtt_refused_login_delay_s`, its name when it was MQTT's alone.",
+            also=("mqtt.refused_login_delay_s", "mqtt_refused_login_delay_s"),
+        ),
+        milliseconds,
+    )
+    refused_logins_max: int = configured(
+        Key(
+            "refused_logins_max",
+            whole_number(0, 100_000),
+            WAITING_MAX_DEFAULT,
+            "Clients that may wait so at a time; beyond that, the one that has waited longest is answered early.",
+        )
+    )
+    default_queue_type: str | None = configured(
+        Key(
+            "default_queue_type",
+            text,
+            None,
+            "Type of queues that are declared without `x-queue-type`, in virtual hosts that have no "
+            "default of their own.",
+            rabbitmq=("default_queue_type",),
+        )
+    )
+    consumer_timeout_ms: int = configured(
+        Key(
+            "consumer_timeout_ms",
+            whole_number(0, _DURATION_MS_MOST, "milliseconds"),
+            TIMEOUT_DEFAULT_MS,
+            "How long a consumer may leave a delivery unacknowledged, in milliseconds, before it is "
+            "cancelled and its messages return to the queue; 0 for any time. Consumers, queues and "
+            "policies may say otherwise.",
+            rabbitmq=("consumer_timeout",),
+        )
+    )
+    continue_client_deaths: bool = configured(
+        Key(
+            "continue_client_deaths",
+            boolean,
+            True,
+            "Whether the header x-death of a published message counts as its history, as applications "
+            "expect that retry by publishing a dead letter again. If not, such headers are removed, "
+            "and every publish starts afresh.",
+        )
+    )
+    backlog_bytes_max: int = configured(
+        Key(
+            "backlog_bytes_max",
+            size(0, _BYTES_MOST),
+            64 * 2**20,
+            "Bodies of queued durable messages that are kept in memory, in bytes. The others are read "
+            "from disk when their turn comes.",
+        )
+    )

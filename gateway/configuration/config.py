@@ -1,0 +1,130 @@
+"""The configuration of a broker: values of keys, whatever source they came from, and the settings that they make.
+
+Keys are declared where they are used (core.configuration.key); catalogue.py knows all of them.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from warren.core.configuration.key import settings_from
+from warren.gateway.configuration.catalogue import KEYS, known_key, plugin_keys
+from warren.gateway.network.settings import DEFAULT_LISTENERS, DEFAULT_TLS_LISTENERS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from warren.core.configuration.key import Key
+
+S = TypeVar("S")
+
+
+class ConfigError(Exception):
+    """The configuration can't be used; the text names source, key and value, and says what is allowed."""
+
+
+class Config:
+    """What a broker is started with.  Made by `load_config`, or directly by a program that embeds one:
+
+        Config(in_memory=True, heartbeat_s=30)
+
+    Each argument is a key or a second name of one, with a value of the key's type, and an attribute afterwards; what
+    isn't given has its default.  TypeError for what is no key.  file: the configuration file that was read.  warnings:
+    what of it could not be applied, for the log.
+
+    `section` gives the settings that some part of the broker declares; the parts use nothing else.
+    """
+
+    __slots__ = ("_given", "_plugins", "_values", "file", "warnings")
+
+    def __init__(self, *, file: Path | None = None, warnings: tuple[str, ...] = (), **given: object) -> None:
+        self.file = file
+        self.warnings = warnings
+        self._plugins = cast("tuple[str, ...]", given.get("plugins", ()))
+        self._given: Mapping[str, object] = {self._name_of(name): value for name, value in given.items()}
+        self._values: Mapping[str, object] = {**{name: key.default for name, key in KEYS.items()}, **self._given}
+        self._values = {**self._values, **_computed(self._values)}
+
+    @property
+    def values(self) -> Mapping[str, object]:
+        """What is in effect, by key: Warren's own keys, those of enabled plugins, and of other protocols what is given.
+
+        Raises PluginUnusableError.
+        """
+        of_plugins = {name: key.default for name, key in plugin_keys(self._plugins).items()}
+        return {**self._values, **of_plugins, **self._given} if of_plugins else self._values
+
+    def key(self, name: str) -> Key[Any] | None:
+        """The key of this name or second name; None when there is none.  Raises PluginUnusableError."""
+        return known_key(name) or plugin_keys(self._plugins).get(name)
+
+    def section(self, section: type[S], **own: object) -> S:
+        """The settings that these values make; `own`: fields that no key sets."""
+        return settings_from(section, self._values, **own)
+
+    def value(self, key: Key[S]) -> S:
+        """What one key is."""
+        return cast("S", self._values.get(key.name, key.default))
+
+    def replace(self, **changes: object) -> Config:
+        """The same with other values for these keys."""
+        changed = {self._name_of(name): value for name, value in changes.items()}
+        return Config(file=self.file, warnings=self.warnings, **{**self._given, **changed})
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        key = self.key(name)
+        if key is None:
+            raise AttributeError(f"{name} is no key of the configuration")
+        return self._values.get(key.name, key.default)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Config):
+            return NotImplemented
+        return (self._values, self.file, self.warnings) == (other._values, other.file, other.warnings)
+
+    __hash__ = None  # type: ignore[assignment]  # values may be anything that other packages' keys have
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={'...' if self._is_secret(name) else repr(value)}" for name, value in self._given.items())
+        return f"Config({', '.join(shown)})"
+
+    def _name_of(self, name: str) -> str:
+        key = self.key(name)
+        if key is None:
+            raise TypeError(f"{name} is no key of the configuration")
+        return key.name
+
+    def _is_secret(self, name: str) -> bool:
+        key = self.key(name)
+        return key is not None and key.secret
+
+
+def default_data_directory() -> Path:
+    """Where data goes when nothing says otherwise.
+
+    $XDG_DATA_HOME/warren when that is set; else /var/lib/warren for root (a service: Filesystem Hierarchy
+    Standard 5.8); else ~/.local/share/warren (XDG Base Directory Specification).
+    """
+    base = os.environ.get("XDG_DATA_HOME", "")
+    if os.path.isabs(base):
+        return Path(base) / "warren"
+    if os.geteuid() == 0:
+        return Path("/var/lib/warren")
+    return Path(os.path.expanduser("~")) / ".local" / "share" / "warren"
+
+
+def _computed(values: Mapping[str, object]) -> dict[str, object]:
+    """The defaults that depend on the machine or on other keys."""
+    found: dict[str, object] = {}
+    if values["data_directory"] is None and not values["in_memory"]:
+        found["data_directory"] = default_data_directory()
+    if not values["cluster_name"]:
+        found["cluster_name"] = f"warren@{socket.gethostname()}"
+    if values["tls_certificate_file"] is not None and values["listen"] is DEFAULT_LISTENERS:
+        found["listen"] = DEFAULT_LISTENERS + DEFAULT_TLS_LISTENERS
+    return found

@@ -1,0 +1,62 @@
+"""The configuration as adapters see it, and what they make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from warren.adapters.interface import Options
+from warren.gateway.protocols import AUTO, PROTOCOLS
+from warren.gateway.version import WARREN_VERSION
+
+if TYPE_CHECKING:
+    from warren.adapters.interface import AcceptCarrier, Adapter
+    from warren.adapters.interface import ComponentFactory as FactoryByOptions
+    from warren.core.broker import Broker
+    from warren.core.component import Component, ComponentFactory
+    from warren.gateway.configuration.config import Config
+
+
+def options_of(config: Config) -> Options:
+    """The values of all keys, and `warren_version`."""
+    return Options({**config.values, "warren_version": WARREN_VERSION}, PROTOCOLS)
+
+
+def adapters_for(names: Iterable[str]) -> dict[str, Adapter]:
+    """The adapters that listeners of these names need; for `auto` all that know their first bytes.
+
+    Raises StorageError, which ends the start, for one that is named and can't be loaded.
+    """
+    names = list(names)
+    adapters = {name: PROTOCOLS.adapter(name) for name in dict.fromkeys(names) if name != AUTO}
+    if AUTO in names:
+        for name, adapter in {**PROTOCOLS.own(), **PROTOCOLS.others()}.items():
+            if adapter.first_bytes is not None:
+                adapters.setdefault(name, adapter)
+    return adapters
+
+
+def accept_by_protocol(config: Config, names: Iterable[str]) -> dict[str, AcceptCarrier]:
+    """For the protocols that listeners of these names speak, what makes the session of an accepted connection.
+
+    Raises StorageError as `adapters_for` does.
+    """
+    options = options_of(config)
+    return {name: adapter.configure(options) for name, adapter in adapters_for(names).items()}
+
+
+def components_of(config: Config, names: Iterable[str]) -> dict[str, ComponentFactory]:
+    """What makes the components that protocols keep with a broker, by name: of Warren's own protocols always, of others
+    where listeners of these names may speak them."""
+    options = options_of(config)
+    adapters = {**PROTOCOLS.own(), **adapters_for(names)}
+    return {
+        name: partial(_component, adapter.component, options)
+        for name, adapter in adapters.items()
+        if adapter.component is not None
+    }
+
+
+def _component(make: FactoryByOptions, options: Options, broker: Broker) -> Component:
+    return make(broker, options)

@@ -1,0 +1,81 @@
+"""Where the broker listens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from warren.adapters.session.keys import HANDSHAKE_TIMEOUT_S
+from warren.core.configuration.key import Key, configured, milliseconds
+from warren.gateway.network.addresses import Listener, listeners
+from warren.gateway.protocols import PROTOCOLS
+
+PORT: Final = 5672
+"""Registered with IANA for AMQP."""
+
+STOMP_PORT: Final = 61613
+"""What STOMP brokers and clients take for granted."""
+
+MQTT_PORT: Final = 1883
+"""Registered with IANA for MQTT."""
+
+
+WEB_STOMP_PORT: Final = 15674
+WEB_MQTT_PORT: Final = 15675
+"""Where RabbitMQ's plugins have STOMP and MQTT over WebSocket; here both are on either."""
+
+TLS_PORT: Final = 5671
+"""Registered with IANA for AMQP over TLS."""
+
+STOMP_TLS_PORT: Final = 61614
+"""What STOMP brokers and clients take for granted."""
+
+MQTT_TLS_PORT: Final = 8883
+"""Registered with IANA for MQTT over TLS."""
+
+WEB_STOMP_TLS_PORT: Final = 15673
+WEB_MQTT_TLS_PORT: Final = 15676
+"""The same over TLS, as RabbitMQ's documentation has them."""
+
+DEFAULT_LISTENERS: Final[tuple[Listener, ...]] = (
+    Listener("amqp", "127.0.0.1", PORT),
+    Listener("stomp", "127.0.0.1", STOMP_PORT),
+    Listener("mqtt", "127.0.0.1", MQTT_PORT),
+    Listener("ws", "127.0.0.1", WEB_STOMP_PORT),
+    Listener("ws", "127.0.0.1", WEB_MQTT_PORT),
+)
+
+DEFAULT_TLS_LISTENERS: Final[tuple[Listener, ...]] = (
+    Listener("amqp", "127.0.0.1", TLS_PORT, tls=True),
+    Listener("stomp", "127.0.0.1", STOMP_TLS_PORT, tls=True),
+    Listener("mqtt", "127.0.0.1", MQTT_TLS_PORT, tls=True),
+    Listener("ws", "127.0.0.1", WEB_STOMP_TLS_PORT, tls=True),
+    Listener("ws", "127.0.0.1", WEB_MQTT_TLS_PORT, tls=True),
+)
+"""In addition, when there is a certificate."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSettings:
+    """See listeners.py and pipeline.py.
+
+    first_bytes_timeout_ms: what a PROXY header, or the first bytes on a listener for everything, may take.
+    """
+
+    listeners: tuple[Listener, ...] = configured(
+        Key(
+            "listen",
+            listeners(PROTOCOLS),
+            DEFAULT_LISTENERS,
+            "Addresses to listen on, as `PROTOCOL=HOST:PORT`. Also `--listen`, which can be repeated. "
+            "Port 0 is any free port, IPv6 addresses stand in brackets, and only what is named "
+            "listens: the last source that names any address names all of them. The protocols are "
+            "`amqp`, `stomp`, `mqtt` and `ws` (WebSocket); each with an `s` over TLS (`amqps`, "
+            "`stomps`, `mqtts`, `wss`); and `auto`, which takes all of them on one port, over TLS or "
+            "not. `?proxy_protocol=true` after the port is for listeners behind a proxy. With a "
+            "`tls_certificate_file`, and without this key, the same is there over TLS as well, on the "
+            "ports 5671, 61614, 8883, 15673 and 15676. See [tls.md](tls.md).",
+            also=("listeners",),
+        )
+    )
+    first_bytes_timeout_ms: int = configured(HANDSHAKE_TIMEOUT_S, milliseconds)

@@ -1,0 +1,148 @@
+"""What an operator decides about the process: where it keeps its data, what it starts with, what it may use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from warren.core.configuration.key import Key, configured
+from warren.core.configuration.values import Watermark, boolean, one_of, path, size, text, watermark
+
+LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical", "none")
+"""As RabbitMQ names them, from all to nothing."""
+
+MEMORY_HIGH_WATERMARK: Final = Watermark(relative=0.6)
+"""RabbitMQ's default since 4.0; what is left is for the page cache and the other programs."""
+
+_BYTES_MOST: Final = 2**63 - 1
+"""What a file offset can hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSettings:
+    """What the process is."""
+
+    data_directory: Path | None = configured(
+        Key(
+            "data_directory",
+            path,
+            None,
+            "Directory of everything that is kept; made, for its owner only, when it is missing. Also "
+            "`--data-dir DIR`. Without it: `$XDG_DATA_HOME/warren`, else `/var/lib/warren` for root, "
+            "else `~/.local/share/warren`. One broker at a time can use it.",
+            also=("data_dir",),
+            computed=True,
+        )
+    )
+    in_memory: bool = configured(
+        Key(
+            "in_memory",
+            boolean,
+            False,
+            "Keep nothing: messages and definitions end with the process. Also `--in-memory`. Without "
+            "a data directory nothing touches the disk, and there is no control socket for `warren "
+            "ctl`; with one, only the control socket and the lock are in it.",
+        )
+    )
+    ready_file: Path | None = configured(
+        Key(
+            "ready_file",
+            path,
+            None,
+            'File that gets the addresses as JSON, such as `{"amqp": ["127.0.0.1", 40123]}`, once '
+            "connections are accepted. It appears as a whole, and is removed when the broker starts "
+            "and when it stops. Further listeners of a protocol follow as `amqp.2`, `amqp.3` and so "
+            "on. Also `--ready-file FILE`.",
+        )
+    )
+    log_level: str = configured(
+        Key(
+            "log_level",
+            one_of(LOG_LEVELS),
+            "info",
+            "Least important lines that are logged: `debug`, `info`, `warning`, `error`, `critical` "
+            "or `none`. Also `--log-level`. The log goes to standard error.",
+            rabbitmq=("log.level", "log.console.level"),
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceSettings:
+    """What may run out, and when publishers are blocked for it."""
+
+    memory_high_watermark: Watermark = configured(
+        Key(
+            "memory_high_watermark",
+            watermark,
+            MEMORY_HIGH_WATERMARK,
+            "Memory use of the process that blocks publishers: a fraction of the machine's memory "
+            "from 0 to 1, or a size.",
+            rabbitmq=("vm_memory_high_watermark.relative", "vm_memory_high_watermark.absolute"),
+        )
+    )
+    disk_free_limit_bytes: int = configured(
+        Key(
+            "disk_free_limit_bytes",
+            size(0, _BYTES_MOST),
+            50 * 10**6,
+            "Free space on the data directory's file system below which publishers are blocked, in bytes.",
+            rabbitmq=("disk_free_limit.absolute",),
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FirstStartSettings:
+    """What a new store begins with, and what every start imports."""
+
+    default_user: str = configured(
+        Key(
+            "default_user",
+            text,
+            "guest",
+            "User that is made, as an administrator with all permissions, when the data directory is new.",
+            rabbitmq=("default_user",),
+        )
+    )
+    default_password: str = configured(
+        Key(
+            "default_pass",
+            text,
+            "guest",
+            "Password of that user. It is not shown by `warren ctl environment`.",
+            rabbitmq=("default_pass",),
+            secret=True,
+        )
+    )
+    default_vhost: str = configured(
+        Key(
+            "default_vhost",
+            text,
+            "/",
+            "Virtual host that is made when the data directory is new.",
+            rabbitmq=("default_vhost",),
+        )
+    )
+    load_definitions: Path | None = configured(
+        Key(
+            "load_definitions",
+            path,
+            None,
+            "Definitions, as exported by RabbitMQ or Warren, that are imported at every start: a "
+            "file, or a directory of `*.json` files. A new store then gets no default user and "
+            "virtual host.",
+            rabbitmq=("load_definitions", "management.load_definitions", "definitions.local.path"),
+        )
+    )
+    definitions_skip_if_unchanged: bool = configured(
+        Key(
+            "definitions_skip_if_unchanged",
+            boolean,
+            False,
+            "Whether a start leaves out definitions that are the same, byte for byte, as those that "
+            "were imported last. What was changed or deleted since then stays so.",
+            rabbitmq=("definitions.skip_if_unchanged",),
+        )
+    )
