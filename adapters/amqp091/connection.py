@@ -278,12 +278,8 @@ class Connection:
 
     def refuse_protocol(self, start: bytes) -> None:
         """What came is no protocol header that is served: say which one is, and close."""
-        _log.warning(
-            "connection %s: sent %r, no AMQP 0-9-1 protocol header%s; closing it",
-            self.name,
-            start,
-            self.settings.hint(start),
-        )
+        hint = self.settings.hint(start)
+        _log.warning("connection %s: sent %r, no AMQP 0-9-1 protocol header%s; closing it", self.name, start, hint)
         self.outbox.write(PROTOCOL_HEADER)
         self.finish()
 
