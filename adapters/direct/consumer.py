@@ -2,7 +2,7 @@
 
     queue --deliver--> arrived --take--> in the program's hands --settle--> settled
 
-What was delivered and isn't settled is in `unacked`, whether the program has taken it yet or not, and counts against
+What was delivered and isn't settled is in `deliveries`, whether the program has taken it yet or not, and counts against
 the prefetch limit: a program that takes nothing holds no more than that.  Without acknowledgements it is `arrived`
 alone that the limit bounds, so such a consumer, too, can't be buried.
 
@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 
 from warren.adapters.direct.delivery import Delivery
 from warren.adapters.direct.errors import ConsumerEnded, DirectError
+from warren.adapters.session.deliveries import Deliveries, Verdict, settle
 from warren.core.declaring.queues import end_consumer
 from warren.core.messages.shown import shown_properties
 from warren.core.queues.consumer import Consumer
-from warren.core.queues.unacked import Unacked, take
 
 if TYPE_CHECKING:
     from warren.adapters.direct.session import DirectSession
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
 
 class DirectConsumer(Consumer):
-    """See the head of this file; also a core.queues.ack_timeout.AckHolder.
+    """See the head of this file.
 
     prefetch: at least 1.  number: of its channel.  wake: called within the broker's turn when there is something to
     take, or no more will come.  error: why it ended, None while it lasts or when the program cancelled it.
     """
 
-    __slots__ = ("arrived", "credit", "delivery_notes", "delivery_tag", "error", "number", "session", "unacked", "wake")
+    __slots__ = ("arrived", "credit", "deliveries", "error", "number", "session", "wake")
 
     def __init__(
         self,
@@ -66,9 +66,7 @@ class DirectConsumer(Consumer):
         self.wake = wake
         self.credit = prefetch
         self.arrived: deque[tuple[int, Message, bool]] = deque()
-        self.unacked: Unacked = {}
-        self.delivery_tag = 0
-        self.delivery_notes: list[tuple[int, int]] = []
+        self.deliveries = Deliveries(self._timed_out)
         self.error: DirectError | None = None
 
     # For the queue
@@ -77,9 +75,10 @@ class DirectConsumer(Consumer):
         return self.credit > 0
 
     def deliver(self, message: Message, redelivered: bool) -> bool:
-        self.delivery_tag = tag = self.delivery_tag + 1
+        deliveries = self.deliveries
+        deliveries.delivery_tag = tag = deliveries.delivery_tag + 1
         if not self.no_ack:
-            self.unacked[tag] = (self.queue, message, self)
+            deliveries.unacked[tag] = (self.queue, message, self)
         arrived = self.arrived
         if not arrived:
             self.wake()
@@ -97,17 +96,11 @@ class DirectConsumer(Consumer):
     def channel_number(self) -> int:
         return self.number
 
-    def acknowledgement_timed_out(self, consumer: Consumer, timeout_ms: int) -> None:
-        """What it holds goes back, as no failure, and it ends."""
-        end_consumer(self)
-        self._end(
-            ConsumerEnded(
-                f"delivery acknowledgement on {self.queue.description} timed out. Timeout value used: {timeout_ms} ms. "
-                "Acknowledge sooner, or set another x-consumer-timeout"
-            )
-        )
-        self.arrived.clear()
-        self._give_back(list(self.unacked), failed=False)
+    def acknowledged(self) -> None:
+        """One of its deliveries was settled: it has more credit."""
+        self.credit += 1
+        if self.parked:
+            self.resume()
 
     # For the program
 
@@ -116,32 +109,22 @@ class DirectConsumer(Consumer):
         tag, message, redelivered = self.arrived.popleft()
         properties = shown_properties(self.queue, message, redelivered=redelivered)
         if self.no_ack:
-            self._more_credit(1)
+            self.acknowledged()
+            self.session.changed()
         return Delivery(self, tag, message, redelivered=redelivered, properties=properties)
 
-    def settle(self, tag: int, outcome: str, *, multiple: bool) -> None:
-        """Settle one delivery, or all up to `tag`.
+    def settle(self, tag: int, verdict: Verdict, *, multiple: bool) -> None:
+        """Settle one delivery, or all up to `tag`; nothing happens where nothing is acknowledged.
 
-        outcome: "ack", "discard", "requeue" (the delivery failed) or "return" (it didn't).  Raises PreconditionFailed
-        for a tag that isn't outstanding, what ended the consumer or the session if that is why.
+        Raises PreconditionFailed for a tag that isn't outstanding, or what ended consumer or session if that is why.
         """
         if self.no_ack:
             return
-        if tag not in self.unacked:
+        if tag not in self.deliveries.unacked:
             self.session.require_open()
             if self.error is not None:
                 raise self.error
-        messages = [message for _, message, _ in take(self.unacked, tag, multiple=multiple).values()]
-        queue = self.queue
-        if outcome in ("requeue", "return"):
-            queue.requeue(messages, failed=outcome == "requeue")
-        else:
-            for message in messages:
-                if outcome == "ack":
-                    queue.acknowledge(message)
-                else:
-                    queue.discard(message)
-        self._more_credit(len(messages))
+        settle(self.deliveries.take(tag, multiple=multiple), verdict)
         self.session.changed()
 
     def cancel(self) -> None:
@@ -155,29 +138,34 @@ class DirectConsumer(Consumer):
         end_consumer(self)
         self._end(error)
         self._return_arrived()
-        self._give_back(list(self.unacked), failed=True)
+        self._give_back(list(self.deliveries.unacked), "requeue")
         self.session.consumers.pop(self.tag, None)
         self.session.channel_closed()
 
     # Below
 
-    def _more_credit(self, count: int) -> None:
-        self.credit += count
-        if self.parked:
-            self.resume()
-            self.session.changed()
+    def _timed_out(self, consumer: Consumer, timeout_ms: int) -> None:
+        """What it holds goes back, as no failure, and it ends."""
+        end_consumer(self)
+        self._end(
+            ConsumerEnded(
+                f"delivery acknowledgement on {self.queue.description} timed out. Timeout value used: {timeout_ms} ms. "
+                "Acknowledge sooner, or set another x-consumer-timeout"
+            )
+        )
+        self.arrived.clear()
+        self._give_back(list(self.deliveries.unacked), "return")
 
     def _return_arrived(self) -> None:
         tags = [tag for tag, _, _ in self.arrived]
         self.arrived.clear()
-        self._give_back(tags, failed=False)
+        self._give_back(tags, "return")
 
-    def _give_back(self, tags: list[int], *, failed: bool) -> None:
+    def _give_back(self, tags: list[int], verdict: Verdict) -> None:
         """Those of the deliveries that are unsettled go back to the queue."""
-        found = [self.unacked.pop(tag)[1] for tag in tags if tag in self.unacked]
-        if found:
-            self.queue.requeue(found, failed=failed)
-            self.session.changed()
+        unacked = self.deliveries.unacked
+        settle({tag: unacked.pop(tag) for tag in tags if tag in unacked}, verdict)
+        self.session.changed()
 
     def _end(self, error: DirectError | None) -> None:
         if self.error is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from warren.adapters.session.deliveries import Verdict
     from warren.core.messages.message import Message
     from warren.core.messages.properties import Properties
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 class DeliveryHolder(Protocol):
     """Whoever gave the delivery out and settles it: a consumer, or the session for what was polled."""
 
-    def settle(self, tag: int, outcome: str, *, multiple: bool) -> None:
+    def settle(self, tag: int, verdict: Verdict, *, multiple: bool) -> None:
         """See consumer.py."""
 
 

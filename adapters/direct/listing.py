@@ -103,7 +103,7 @@ class OwnChannelRow(ChannelRow):
     @Column
     def messages_unacknowledged(self) -> int:
         """Messages that were polled and aren't settled."""
-        return len(self._session.unacked)
+        return len(self._session.polled.unacked)
 
     @Column
     def messages_unconfirmed(self) -> int:
@@ -143,7 +143,7 @@ class ConsumerChannelRow(ChannelRow):
     @Column
     def messages_unacknowledged(self) -> int:
         """Messages that were delivered and aren't settled."""
-        return len(self._consumer.unacked)
+        return len(self._consumer.deliveries.unacked)
 
     @Column
     def prefetch_count(self) -> int:

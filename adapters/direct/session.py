@@ -25,6 +25,7 @@ from warren.adapters.direct.listing import (
     DirectConnectionRow,
     OwnChannelRow,
 )
+from warren.adapters.session.deliveries import Deliveries, Verdict, settle
 from warren.core.clients.client import Client
 from warren.core.clients.limits import check_consumer
 from warren.core.declaring.names import clean_name, generated_name
@@ -32,7 +33,6 @@ from warren.core.declaring.queues import accessible_queue, end_client
 from warren.core.errors import BrokerError, NotAllowed
 from warren.core.messages.shown import shown_properties
 from warren.core.queues.answer import Answer, Polled
-from warren.core.queues.unacked import Unacked, requeue_all, take
 from warren.core.routing.publish import check_publish, publish_with_receipt
 from warren.core.routing.receipt import Receipt
 from warren.core.routing.vhost import Outcome
@@ -66,7 +66,7 @@ class _Flushed(Confirmation):
 
 
 class DirectSession:
-    """See the head of this file; implements core.broker.SessionEntry and Committed, and AckHolder for what it polled.
+    """See the head of this file; implements core.broker.SessionEntry and Committed.
 
     name: unique, for listings.  provided_name: what the program calls itself.  changed: called after something was
     done that the broker's next turn has to look at.  Raises NotAllowed (530) when the virtual host isn't there or not
@@ -97,9 +97,7 @@ class DirectSession:
         self.connected_at_ms = broker.now_ms
         self.closed: ClientClosed | None = None
         self.consumers: dict[str, DirectConsumer] = {}
-        self.unacked: Unacked = {}
-        self.delivery_tag = 0
-        self.delivery_notes: list[tuple[int, int]] = []
+        self.polled = Deliveries(_no_timeout)
         self.publishes_waiting = 0
         self.on_unblocked: Callable[[], object] = _nothing
         self.on_closed: Callable[[], object] = _nothing
@@ -274,26 +272,15 @@ class DirectSession:
                 queue.requeue([message], failed=False)
             return None
         properties = shown_properties(queue, message, redelivered=redelivered)
-        self.delivery_tag = tag = self.delivery_tag + 1
-        if not no_ack:
-            self.unacked[tag] = (queue, message, None)
+        tag = self.polled.polled(queue, message, no_ack=no_ack)
         return Delivery(self, tag, message, redelivered=redelivered, properties=properties)
 
-    def settle(self, tag: int, outcome: str, *, multiple: bool) -> None:
+    def settle(self, tag: int, verdict: Verdict, *, multiple: bool) -> None:
         """Settle one polled message, or all up to `tag`; as DirectConsumer.settle."""
-        if tag not in self.unacked:
+        if tag not in self.polled.unacked:
             self.require_open()
-        for queue, message, _ in take(self.unacked, tag, multiple=multiple).values():
-            if outcome == "ack":
-                queue.acknowledge(message)
-            elif outcome == "discard":
-                queue.discard(message)
-            else:
-                queue.requeue([message], failed=outcome == "requeue")
+        settle(self.polled.take(tag, multiple=multiple), verdict)
         self.changed()
-
-    def acknowledgement_timed_out(self, consumer: Consumer, timeout_ms: int) -> None:
-        """Polled messages have no consumer, so nothing of theirs times out."""
 
     # For the broker
 
@@ -308,7 +295,7 @@ class DirectSession:
 
     def ack_holders(self) -> Iterable[AckHolder]:
         """What was polled, and each consumer."""
-        return [self, *self.consumers.values()]
+        return [self.polled, *(consumer.deliveries for consumer in self.consumers.values())]
 
     def force_close(self, reason: str) -> None:
         """An administrator, or the end of the virtual host."""
@@ -324,7 +311,7 @@ class DirectSession:
         self.closed = error or ClientClosed(f"{self.name} is closed")
         for consumer in list(self.consumers.values()):
             consumer.close(self.closed)
-        requeue_all(self.unacked)
+        self.polled.give_back()
         broker = self.broker
         broker.alarms.unlisten(self._alarms_changed)
         broker.awaiting_flush.pop(self, None)
@@ -344,3 +331,7 @@ class DirectSession:
 
 def _nothing() -> None:
     return
+
+
+def _no_timeout(consumer: Consumer, timeout_ms: int) -> None:
+    """Polled messages have no consumer, so nothing of theirs times out."""
