@@ -205,8 +205,11 @@ def test_embedded(programs: Programs, tmp_path: Path) -> None:
         assert programs.run("embedded/jobs", "--data-dir", directory, "4") == ["4! = 24", "all jobs are done"]
 
 
-PATHS = sorted(path for path in EXAMPLES.rglob("*.py") if path.parent.name != "line_protocol")
-"""All programs; line_protocol is an adapter, which tests/adapters tries out."""
+PACKAGES = ("audit_plugin", "line_protocol")
+"""A plugin and an adapter, which tests/gateway tries out."""
+
+PATHS = sorted(path for path in EXAMPLES.rglob("*.py") if path.parent.name not in PACKAGES)
+"""All programs."""
 
 
 WITHOUT_URL = ("embedded",)
@@ -225,6 +228,6 @@ def test_each_example_says_what_to_run_and_what_one_sees(path: Path) -> None:
 
 def test_the_overview_names_each_folder() -> None:
     overview = (EXAMPLES / "README.md").read_text()
-    folders = sorted({path.parent.name for path in PATHS})
-    assert len(folders) == 10
+    folders = sorted({path.parent.name for path in PATHS} | set(PACKAGES))
+    assert len(folders) == 12
     assert [folder for folder in folders if f"[{folder}]({folder})" not in overview] == []

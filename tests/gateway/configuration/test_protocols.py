@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.support.child import ChildError
+from tests.support.installing import install_by_hand, install_by_pip
 from tests.support.warren_process import PYTHON_PATH, REPOSITORY, start_warren
 from warren.adapters.interface import Options
 from warren.adapters.registry import OWN
@@ -134,33 +133,6 @@ def test_a_start_imports_nothing_for_tls_websockets_and_commands_that_are_not_us
     assert [name for name in imported if name.startswith(unwanted) and name != "warren.gateway.tls.settings"] == []
 
 
-def by_hand(directory: Path) -> None:
-    """What an installation leaves behind: the module, and metadata with the entry points of its pyproject.toml."""
-    shutil.copy(EXAMPLE / "line_protocol.py", directory)
-    project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
-    metadata = directory / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-    )
-    lines = [
-        f"[{group}]\n" + "".join(f"{name} = {where}\n" for name, where in entries.items())
-        for group, entries in project["entry-points"].items()
-    ]
-    (metadata / "entry_points.txt").write_text("\n".join(lines))
-
-
-def by_pip(directory: Path) -> None:
-    """Without an index, so only where what pip needs to build a package is installed."""
-    pytest.importorskip("wheel", reason="pip can't build packages here without an index")
-    source = directory.parent / "source"
-    shutil.copytree(EXAMPLE, source)
-    command = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--no-index"]
-    subprocess.run(
-        [*command, "--target", str(directory), str(source)], capture_output=True, timeout=4 * TIME_LIMIT_S, check=True
-    )
-
-
 def say(connection: socket.socket, line: str) -> list[str]:
     """Send a line, and read until the answer to it."""
     connection.sendall(f"{line}\n".encode())
@@ -178,11 +150,11 @@ def read(connection: socket.socket, *last: str) -> list[str]:
     return lines
 
 
-@pytest.mark.parametrize("install", [by_hand, by_pip])
-def test_a_protocol_of_another_package(tmp_path: Path, install: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize("install", [install_by_hand, install_by_pip])
+def test_a_protocol_of_another_package(tmp_path: Path, install: Callable[[Path, Path], None]) -> None:
     packages = tmp_path / "packages"
     packages.mkdir()
-    install(packages)
+    install(EXAMPLE, packages)
     broker = start_warren(
         tmp_path,
         data_directory=None,
@@ -211,7 +183,7 @@ def test_a_protocol_of_another_package(tmp_path: Path, install: Callable[[Path],
 
 
 def test_an_adapter_that_cannot_be_loaded_ends_the_start(tmp_path: Path) -> None:
-    by_hand(tmp_path)
+    install_by_hand(EXAMPLE, tmp_path)
     (tmp_path / "line_protocol.py").write_text("import nothing_like_that\n")
     with pytest.raises(ChildError, match=r"the adapter for the protocol 'line' .* can't be loaded") as raised:
         start_warren(
