@@ -214,8 +214,8 @@ class MqttConnection:
         return KeepAlive(
             self.broker,
             interval_ms,
-            last_heard_ms=lambda: self._received_at_ms,
-            is_excused=lambda: self.unread.suspended or self.held_back,
+            last_heard_ms=self._last_heard_ms,
+            is_excused=self._keeps_waiting,
             on_silence=self._fell_silent,
         )
 
@@ -254,6 +254,13 @@ class MqttConnection:
             if held:
                 self._tail = held + self._tail
                 self.receive(b"")
+
+    def _last_heard_ms(self) -> int:
+        return self._received_at_ms
+
+    def _keeps_waiting(self) -> bool:
+        """True while the broker itself takes nothing from the client, so that its silence says nothing."""
+        return self.unread.suspended or self.held_back
 
     def _fell_silent(self) -> None:
         _log.info("connection %s (client '%s'): keep-alive timeout", self.name, self.answers.agreed.client_id)

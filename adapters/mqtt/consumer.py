@@ -11,7 +11,7 @@ Credit is the client's `window`, the messages of QoS 1 and 2 that it still takes
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt.codec import versions
 from warren.adapters.mqtt.plan import FRAMED_FOR_LEVEL, planned
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from warren.core.messages.address import Address
     from warren.core.messages.message import Message
     from warren.core.queues.base import Queue
-    from warren.core.queues.classic.queue import ClassicQueue
 
 ADDRESSES_MAX: Final = 1024
 """Addresses whose plan is kept, per consumer."""
@@ -101,7 +100,7 @@ class MqttConsumer(Consumer):
         outflow = self._outflow
         if plan.qos > 0 and message.properties.persistent:
             self.no_ack = False
-            outflow.send_new(message, cast("ClassicQueue", self.queue), self.tag, plan, redelivered)
+            outflow.send_new(message, self.queue, self.tag, plan, redelivered)
         elif plan.qos < 0:
             self.no_ack = True
             return True

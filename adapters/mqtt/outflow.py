@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from warren.adapters.mqtt.sessions.session import MqttSession
     from warren.core.messages.message import Message
     from warren.core.queues.base import Queue
-    from warren.core.queues.classic.queue import ClassicQueue
     from warren.core.queues.consumer import Consumer
 
 PACKET_ID_BYTES: Final = 2
@@ -99,7 +98,7 @@ class Outflow:
 
     # Sending
 
-    def send_new(self, message: Message, queue: ClassicQueue, source: str, plan: Plan, redelivered: bool) -> None:
+    def send_new(self, message: Message, queue: Queue, source: str, plan: Plan, redelivered: bool) -> None:
         """Send a message of QoS 1 or 2 that its queue has just delivered; if need be, once its identifier is on disk.
 
         source: see Outgoing.  redelivered: it may have been sent to somebody before.

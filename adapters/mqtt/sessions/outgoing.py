@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from warren.core.messages.message import Message
-    from warren.core.queues.classic.queue import ClassicQueue
+    from warren.core.queues.base import Queue
 
 WAITING: Final = 0
 SENT: Final = 1
@@ -25,7 +25,7 @@ class Outgoing:
     __slots__ = ("message", "number", "packet_id", "qos", "queue", "record", "source", "state")
 
     def __init__(
-        self, packet_id: int, message: Message | None, queue: ClassicQueue | None, qos: int, source: str
+        self, packet_id: int, message: Message | None, queue: Queue | None, qos: int, source: str
     ) -> None:
         self.number = 0
         self.packet_id = packet_id

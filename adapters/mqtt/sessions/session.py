@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from warren.adapters.mqtt.sessions.registry import MqttSessions
     from warren.core.clients.client import Client
     from warren.core.deadlines import Deadline
+    from warren.core.queues.base import Queue
 
 PACKET_ID_MAX: Final = 65_535
 
@@ -160,7 +161,7 @@ class MqttSession:
         self._packet_id = packet_id
         return packet_id
 
-    def send(self, message: Message, queue: ClassicQueue, qos: int, source: str) -> Outgoing:
+    def send(self, message: Message, queue: Queue, qos: int, source: str) -> Outgoing:
         """A message of QoS 1 or 2 is about to be sent; in state WAITING it has to wait for the next flush."""
         outgoing = Outgoing(self.next_packet_id(), message, queue, qos, source)
         outgoing.number = self.sent_number = self.sent_number + 1
@@ -178,7 +179,7 @@ class MqttSession:
         """True when the session's QoS 2 state goes to disk."""
         return self.stored and self.registry.broker.store.durable
 
-    def _move_to_outbound(self, outgoing: Outgoing, message: Message, queue: ClassicQueue) -> None:
+    def _move_to_outbound(self, outgoing: Outgoing, message: Message, queue: Queue) -> None:
         copy = outbound_copy(message, outgoing)
         number, store = self._outbound(), self.registry.broker.store
         store.begin_group()
