@@ -16,7 +16,7 @@ from warren.adapters.amqp091.codec.constants import CHANNEL_CLOSE, CHANNEL_CLOSE
 from warren.adapters.amqp091.codec.content import IncomingContent
 from warren.adapters.amqp091.codec.texts import short_text
 from warren.adapters.amqp091.consumer import AmqpConsumer, cancel_notice
-from warren.adapters.amqp091.publishing import check_method, publish
+from warren.adapters.amqp091.handlers.publish import check_method, publish
 from warren.adapters.amqp091.shared_credit import SharedCredit
 from warren.adapters.amqp091.transaction import Transaction
 from warren.adapters.session.deliveries import Deliveries, Verdict, settle

@@ -8,7 +8,7 @@ connection.  What a connection has is owned one by one, and this file says when 
 
     handshake, agreed    who the client is and what was agreed on, up to connection.open-ok
     channels             what is open under which number
-    known, property_lists, unfinished    what the loop remembers, and when it must take frames one by one
+    known, known_properties, unfinished    what the loop remembers, and when it must take frames one by one
     held, asking         frames that wait for an alarm to clear, or for a queue's answer
     read_gate, unread    why the peer isn't read for now (adapters.session)
     beats, silence       whether the peer is there (adapters.session.liveness)
@@ -38,11 +38,11 @@ from warren.adapters.amqp091.codec.framing import HEARTBEAT_FRAME
 from warren.adapters.amqp091.codec.texts import short_text
 from warren.adapters.amqp091.frame_loop import check_size, parse
 from warren.adapters.amqp091.frames import frame_while_closing, handle_frame
+from warren.adapters.amqp091.handlers.publish import KNOWN_PUBLISHES_MAX, KnownPublish
 from warren.adapters.amqp091.handshake import Handshake
 from warren.adapters.amqp091.held_frames import HeldFrame, HeldFrames
+from warren.adapters.amqp091.known_properties import KnownProperties
 from warren.adapters.amqp091.listing import AmqpChannelRow, AmqpConnectionRow
-from warren.adapters.amqp091.property_lists import PropertyLists
-from warren.adapters.amqp091.publishing import KNOWN_PUBLISHES_MAX, KnownPublish
 from warren.adapters.amqp091.unfinished import Unfinished
 from warren.adapters.session.admission import refuse
 from warren.adapters.session.liveness import Beats, Silence
@@ -99,7 +99,7 @@ class Connection:
         self.handshake: Handshake | None = Handshake(self)
         self.agreed = self.handshake.agreed
         self.channels = Channels()
-        self.property_lists = PropertyLists()
+        self.known_properties = KnownProperties()
         self.unfinished = Unfinished(settings.message_bytes_max)
         self.read_gate = ReadGate(transport)
         self.asking = Asking(self.read_gate)

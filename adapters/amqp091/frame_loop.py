@@ -67,7 +67,7 @@ def parse(connection: Connection, data: bytes, position: int) -> int:
     broker = connection.broker
     agreed = connection.agreed
     channels = connection.channels.by_number
-    property_lists = connection.property_lists.by_bytes
+    known_properties = connection.known_properties.by_bytes
     message_max = connection.settings.message_bytes_max
     payload_max = min(agreed.frame_max, message_max)
     known = connection.known_now()
@@ -109,9 +109,11 @@ def parse(connection: Connection, data: bytes, position: int) -> int:
                     and data[header_stop] == FRAME_END
                     and header_size <= payload_max
                 ):
-                    properties = property_lists.get(data[header + HEADER_PROPERTIES_AT : header_stop])
+                    properties = known_properties.get(data[header + HEADER_PROPERTIES_AT : header_stop])
                     if properties is None:
-                        properties = connection.property_lists.parse(data[header + HEADER_PROPERTIES_AT : header_stop])
+                        properties = connection.known_properties.parse(
+                            data[header + HEADER_PROPERTIES_AT : header_stop]
+                        )
                     if not properties.special:
                         broker.sequence = sequence = broker.sequence + 1
                         position = body_stop + 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from warren.adapters.amqp091.publishing import deliver
+from warren.adapters.amqp091.handlers.publish import deliver
 from warren.adapters.session.deliveries import Verdict, settle
 from warren.core.errors import NotFound, PreconditionFailed
 from warren.core.queues.unacked import Delivery

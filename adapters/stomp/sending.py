@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from warren.adapters.stomp.codec.errors import StompError
 from warren.adapters.stomp.destinations import TEMPORARY_PREFIX, Kind, parse_destination
-from warren.adapters.stomp.properties import properties_of
+from warren.adapters.stomp.message_headers import properties_of
 from warren.adapters.stomp.subscribing import declare_once
 from warren.core.errors import AccessRefused
 from warren.core.messages.checks import IMPERSONATOR

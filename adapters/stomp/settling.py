@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from warren.adapters.session.deliveries import Verdict, settle
 from warren.adapters.stomp.codec.errors import StompError
 from warren.adapters.stomp.codec.escaping import V1_2
-from warren.adapters.stomp.properties import boolean
+from warren.adapters.stomp.message_headers import boolean
 from warren.adapters.stomp.subscription import Subscription
 from warren.core.errors import PreconditionFailed
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from warren.adapters.stomp.codec.errors import StompError
 from warren.adapters.stomp.destinations import NAME_BYTES_MAX, TEMPORARY_PREFIX, Destination, Kind, parse_destination
-from warren.adapters.stomp.properties import boolean, number
+from warren.adapters.stomp.message_headers import boolean, number
 from warren.adapters.stomp.subscription import Subscription
 from warren.core.declaring.bindings import bind
 from warren.core.declaring.names import generated_name

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from warren.adapters.stomp.codec.escaping import V1_2
 from warren.adapters.stomp.codec.frames import END, END_WITH_LINE_FEED, encode_headers
 from warren.adapters.stomp.destinations import destination_of
-from warren.adapters.stomp.properties import headers_of
+from warren.adapters.stomp.message_headers import headers_of
 from warren.core.messages.internal_headers import without_internal
 from warren.core.messages.shown import shown_properties
 from warren.core.queues.consumer import UNLIMITED_CREDIT, Consumer

@@ -391,4 +391,4 @@ def test_what_a_connection_remembers_is_bounded(client: SimulatedClient) -> None
     assert len(client.connection.known.now()) <= 4096
     for number in range(1000):
         client.publish("q", b"12345678901234567890", properties=encode_properties(message_id=str(number)).raw)
-    assert len(client.connection.property_lists.by_bytes) <= 256
+    assert len(client.connection.known_properties.by_bytes) <= 256

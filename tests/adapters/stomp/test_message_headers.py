@@ -12,7 +12,7 @@ from warren.adapters.stomp.codec.errors import StompError
 from warren.adapters.stomp.codec.escaping import ESCAPES
 from warren.adapters.stomp.codec.frames import encode_headers
 from warren.adapters.stomp.destinations import destination_of, parse_destination
-from warren.adapters.stomp.properties import OWN_HEADERS, RESERVED, headers_of, properties_of
+from warren.adapters.stomp.message_headers import OWN_HEADERS, RESERVED, headers_of, properties_of
 from warren.core.messages.address import Address
 from warren.core.messages.properties import Properties
 from warren.core.messages.timestamp import Timestamp

@@ -17,7 +17,7 @@ _SPECIAL: Final = encode_properties(priority=0)
 """Stands for a list that is malformed: whatever is special is left to the cold path, which refuses it."""
 
 
-class PropertyLists:
+class KnownProperties:
     """Of one connection.  by_bytes: where the frame loop looks first."""
 
     __slots__ = ("by_bytes",)
