@@ -8,7 +8,8 @@ remembered (core.routing.known_routes), and its header and body frames follow in
 exchange, routing key, flags and permissions are neither parsed nor checked again.  Everything else goes frame by frame
 through `Connection.frame`, the cold path, which is also where every error but that of a broken frame comes from.
 
-A known publish in the buffer (AMQP 0-9-1 4.2.3, 4.2.6; u16 and so on are big-endian):
+A known publish in the buffer (AMQP 0-9-1 4.2.3, 4.2.6; u16 and so on are big-endian).  An envelope is 7 octets, so a
+payload begins at + 7, and the body of a message 8 behind the end octet of its header frame:
 
     from        envelope                      payload                                           end
     position    type=1  channel u16  size u32 | class u16 = 60, method u16 = 40, arguments      | 0xCE at stop
@@ -56,6 +57,9 @@ FRAME_LEAST: Final = 8
 
 ACK_PAYLOAD_BYTES: Final = 13
 """basic.ack: ids, delivery tag, the octet of the multiple bit."""
+
+ACK_TAG_AT: Final = 11
+"""Where the delivery tag begins in a basic.ack frame: behind envelope and ids."""
 
 HEADER_PROPERTIES_AT: Final = 19
 """Where the property list begins in a content header frame, envelope included."""
@@ -140,7 +144,7 @@ def parse(connection: Connection, data: bytes, position: int) -> int:
                         continue
         elif method_id == BASIC_ACK and size == ACK_PAYLOAD_BYTES and stop < end and data[stop] == FRAME_END:
             channel = channels.get(number)
-            tag, multiple = _unpack_ack(data, position + 11)
+            tag, multiple = _unpack_ack(data, position + ACK_TAG_AT)
             if (
                 channel is not None
                 and not multiple

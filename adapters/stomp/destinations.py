@@ -19,7 +19,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Final
 
-from warren.adapters.stomp.codec.errors import StompError
+from warren.adapters.stomp.codec.errors import StompError, quoted
 from warren.core.messages.address import Address
 from warren.core.routing.vhost import DEFAULT_EXCHANGE
 
@@ -32,6 +32,14 @@ NAME_BYTES_MAX: Final = 255
 """Names and routing keys are shortstrs (AMQP 0-9-1 4.2.5.3)."""
 
 _escaped = re.compile(rb"%([0-9A-Fa-f]{2})")
+
+
+PARSED_MAX: Final = 1024
+"""Destinations that are kept as they were understood, for all sessions together: as many as one session remembers."""
+
+SPACE: Final = 0x20
+DELETE: Final = 0x7F
+"""What is below the one is a control character, what is above the other is not ASCII."""
 
 
 class Kind(Enum):
@@ -58,7 +66,7 @@ class Destination:
         return self.exchange == DEFAULT_EXCHANGE
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=PARSED_MAX)
 def parse_destination(text: str, topic_exchange: str) -> Destination:
     """Take a destination apart; StompError for one that isn't valid, with what would be."""
     if not text.startswith("/"):
@@ -102,7 +110,8 @@ def _decoded(part: str, whole: str, kind: str, plain: bool = False) -> str:
         data = _escaped.sub(lambda found: bytes((int(found[1], 16),)), data)
     if len(data) > NAME_BYTES_MAX:
         raise StompError(
-            "Invalid destination", f"a name in '{whole[:80]}...' is longer than {NAME_BYTES_MAX} bytes, the limit"
+            "Invalid destination",
+            f"a name in '{quoted(whole)}...' is longer than {NAME_BYTES_MAX} bytes, the limit",
         )
     return data.decode("utf-8", "surrogateescape")
 
@@ -112,7 +121,7 @@ def _encoded(name: str) -> str:
     if name.isascii() and name.isprintable() and "/" not in name and "%" not in name:
         return name
     return "".join(
-        f"%{byte:02X}" if byte < 32 or byte > 127 or byte in b"/%" else chr(byte)
+        f"%{byte:02X}" if byte < SPACE or byte > DELETE or byte in b"/%" else chr(byte)
         for byte in name.encode("utf-8", "surrogateescape")
     )
 

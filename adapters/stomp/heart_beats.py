@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from warren.adapters.stomp.codec.errors import BAD_CONNECT, StompError
+from warren.adapters.stomp.codec.errors import BAD_CONNECT, StompError, quoted
 
 DIGITS_MAX: Final = 10
 """An interval has no more digits: that would be more than three months."""
@@ -24,7 +24,7 @@ def negotiate(header: str) -> tuple[int, int]:
     ):
         raise StompError(
             BAD_CONNECT,
-            f"heart-beat is '{header[:40]}'; it has to be two numbers of milliseconds, such as 10000,10000",
+            f"heart-beat is '{quoted(header)}'; it has to be two numbers of milliseconds, such as 10000,10000",
             fatal=True,
         )
     return _rounded(int(first)), _rounded(int(second))

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final, cast
 
 from warren.adapters.session.field_text import text_of
-from warren.adapters.stomp.codec.errors import StompError
+from warren.adapters.stomp.codec.errors import StompError, quoted
+from warren.adapters.stomp.codec.limits import NUMBER_DIGITS_MAX
 from warren.adapters.stomp.destinations import REPLY_PREFIX
 from warren.core.messages.properties import EMPTY, Properties, PropertyChanges, encode_properties
 
@@ -118,6 +119,6 @@ def number(headers: Mapping[str, str], name: str, maximum: int) -> int | None:
 def _number(name: str, value: str, maximum: int | None = None) -> int:
     limit = NUMBER_PROPERTIES[name][1] if maximum is None else maximum
     digits = value.strip()
-    if digits.isascii() and digits.isdecimal() and len(digits) <= 19 and int(digits) <= limit:
+    if digits.isascii() and digits.isdecimal() and len(digits) <= NUMBER_DIGITS_MAX and int(digits) <= limit:
         return int(digits)
-    raise StompError("Invalid header", f"'{name}' is '{value[:80]}'; it has to be a whole number from 0 to {limit}")
+    raise StompError("Invalid header", f"'{name}' is '{quoted(value)}'; it has to be a whole number from 0 to {limit}")

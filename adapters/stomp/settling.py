@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from warren.adapters.session.deliveries import Verdict, settle
-from warren.adapters.stomp.codec.errors import StompError
+from warren.adapters.stomp.codec.errors import StompError, quoted
 from warren.adapters.stomp.codec.escaping import V1_2
+from warren.adapters.stomp.codec.limits import NUMBER_DIGITS_MAX
 from warren.adapters.stomp.message_headers import boolean
 from warren.adapters.stomp.subscription import Subscription
 from warren.core.errors import PreconditionFailed
@@ -43,9 +44,10 @@ def settlement_of(session: StompSession, frame: Frame, *, positive: bool) -> Set
             + " in the MESSAGE",
         )
     parts = text.rsplit("@@", 2)
-    if len(parts) != 3 or not (parts[2].isascii() and parts[2].isdecimal() and len(parts[2]) <= 19):
+    if len(parts) != 3 or not (parts[2].isascii() and parts[2].isdecimal() and len(parts[2]) <= NUMBER_DIGITS_MAX):
         raise StompError(
-            "Invalid header", f"'{header}' is '{text[:80]}', which is no message id; copy it from the MESSAGE as it is"
+            "Invalid header",
+            f"'{header}' is '{quoted(text)}', which is no message id; copy it from the MESSAGE as it is",
         )
     tag = int(parts[2])
     found = session.deliveries.unacked.get(tag)
@@ -64,7 +66,7 @@ def not_found(text: str) -> StompError:
     """The error for an id that means nothing here."""
     return StompError(
         "Message not found",
-        f"'{text[:80]}' is not waiting for an acknowledgement in this session: it was settled before, "
+        f"'{quoted(text)}' is not waiting for an acknowledgement in this session: it was settled before, "
         "delivered with ack:auto, or belongs to another session",
     )
 

@@ -15,7 +15,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from warren.adapters.stomp.codec.errors import StompError
+from warren.adapters.stomp.codec.errors import StompError, quoted
 from warren.adapters.stomp.destinations import NAME_BYTES_MAX, TEMPORARY_PREFIX, Destination, Kind, parse_destination
 from warren.adapters.stomp.message_headers import boolean, number
 from warren.adapters.stomp.subscription import Subscription
@@ -247,5 +247,5 @@ def _stream_offset(text: str) -> FieldValue:
         return Timestamp(found) if name == "timestamp" else found
     raise StompError(
         "Invalid header",
-        f"'x-stream-offset' is '{text[:80]}'; it has to be first, last, next, offset=NUMBER or timestamp=SECONDS",
+        f"'x-stream-offset' is '{quoted(text)}'; it has to be first, last, next, offset=NUMBER or timestamp=SECONDS",
     )

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 ADDRESSES_MAX: Final = 1024
 """Addresses whose prefix is kept, per subscription."""
 
+TAG_AND_END_BYTES: Final = 24
+"""The delivery tag, up to twice, and the end of the frame, roughly: charged to the outbox beside the large parts."""
+
 
 class Subscription(Consumer):
     """See the head of this file; `credit` counts down from the prefetch count.
@@ -134,7 +137,7 @@ class Subscription(Consumer):
             outbox.chunks += (self._prefix, number, suffix, content, self._end)
         if not outbox.touched:
             outbox.touch()
-        outbox.room = room = outbox.room - len(self._prefix) - len(suffix) - len(content) - 24
+        outbox.room = room = outbox.room - len(self._prefix) - len(suffix) - len(content) - TAG_AND_END_BYTES
         if not self.no_ack:
             deliveries.unacked[tag] = (self.queue, message, self)
             self.credit -= 1

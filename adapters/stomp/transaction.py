@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from warren.adapters.stomp.codec.errors import StompError
+from warren.adapters.stomp.codec.errors import StompError, quoted
 from warren.adapters.stomp.sending import Publish, message_of, prepare, refused
 from warren.adapters.stomp.settings import ACTIONS_MAX, TRANSACTIONS_MAX
 from warren.adapters.stomp.settling import Settlement, not_found, settle_now, settlement_of
@@ -114,5 +114,5 @@ def _open(session: StompSession, frame: Frame) -> Transaction:
     name = _name(frame)
     transaction = session.transactions.get(name)
     if transaction is None:
-        raise StompError("Bad transaction", f"no transaction '{name[:80]}' is open in this session; BEGIN it first")
+        raise StompError("Bad transaction", f"no transaction '{quoted(name)}' is open in this session; BEGIN it first")
     return transaction

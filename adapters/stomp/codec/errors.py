@@ -7,6 +7,14 @@ from typing import Final
 BAD_CONNECT: Final = "Bad CONNECT"
 """The message of every CONNECT that is refused (spec B.2)."""
 
+QUOTED_MAX: Final = 80
+"""Characters of a client's text that the text of an error repeats: enough to recognise it."""
+
+
+def quoted(text: str) -> str:
+    """The beginning of a client's text, for the text of an error."""
+    return text[:QUOTED_MAX]
+
 
 class StompError(Exception):
     """A frame that is refused; the session goes on unless `fatal`.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+NUMBER_DIGITS_MAX: Final = 19
+"""A number of 64 bits has no more digits; longer ones aren't even looked at."""
+
 HEADERS_MAX: Final = 100
 """Headers per frame (spec B.1)."""
 
