@@ -69,12 +69,9 @@ async def _serve(control: Control, stream: trio.SocketStream) -> None:
             line, beginning = await _read_line(stream)
         if line:
             answer = await _answer(control, stream, line, beginning)
-            encoded = bytearray()
-            for piece in encode_slices(answer):
-                encoded += piece
-                await trio.lowlevel.checkpoint()
             with trio.move_on_after(ANSWER_TIMEOUT_S):
-                await stream.send_all(encoded)
+                for piece in encode_slices(answer):
+                    await stream.send_all(piece)
     except trio.BrokenResourceError:
         _log.debug("a control client went away before its answer")
     except Exception:

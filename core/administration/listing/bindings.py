@@ -23,20 +23,32 @@ if TYPE_CHECKING:
 class BindingRow(Row):
     """One binding."""
 
-    __slots__ = ("binding", "exchange", "in_vhost")
+    __slots__ = ("_binding", "exchange", "in_vhost")
 
-    def __init__(self, in_vhost: VirtualHost, exchange: Exchange, binding: Binding) -> None:
+    def __init__(self, in_vhost: VirtualHost, exchange: Exchange | None, binding: Binding | None) -> None:
         self.in_vhost = in_vhost
-        self.exchange: Exchange | None = exchange
-        self.binding = binding
+        self.exchange = exchange
+        self._binding = binding
+
+    @property
+    def binding(self) -> Binding:
+        """What the columns are of."""
+        if self._binding is None:
+            self._binding = self._make()
+        return self._binding
+
+    def _make(self) -> Binding:
+        raise NotImplementedError
 
     @property
     def exists(self) -> bool:
         """See Row.exists."""
         exchange = self.exchange
-        if exchange is None or self.in_vhost.exchanges.get(exchange.name) is not exchange:
-            return False
-        return exchange.get(self.binding.key) is self.binding
+        return (
+            exchange is not None
+            and self.in_vhost.exchanges.get(exchange.name) is exchange
+            and exchange.get(self.binding.key) is self.binding
+        )
 
     @Column
     def vhost(self) -> str:
@@ -95,15 +107,16 @@ class BindingRow(Row):
 
 
 class DefaultBindingRow(BindingRow):
-    """The binding of a queue to the default exchange."""
+    """The binding of a queue to the default exchange, made when a column wants it."""
 
     __slots__ = ("queue",)
 
     def __init__(self, queue: Queue) -> None:
-        self.in_vhost = queue.vhost
-        self.exchange = None
+        super().__init__(queue.vhost, None, None)
         self.queue = queue
-        self.binding = Binding(DEFAULT_EXCHANGE, queue, queue.name)
+
+    def _make(self) -> Binding:
+        return Binding(DEFAULT_EXCHANGE, self.queue, self.queue.name)
 
     @property
     def exists(self) -> bool:

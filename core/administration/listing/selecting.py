@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from warren.core.administration.listing.kind import Vhosts
 from warren.core.administration.steps import SLICE_CELLS, Steps
@@ -41,6 +41,8 @@ Compute = Callable[["Row"], object]
 
 SortKey = tuple[int, object]
 _Keyed = tuple[SortKey, "Row"]
+
+Item = TypeVar("Item")
 
 _by_key = itemgetter(0)
 
@@ -201,11 +203,18 @@ class _Found:
             self._slice = []
 
     def in_order(self) -> Iterator[Row]:
-        """The rows up to the page's end."""
+        """The rows up to the page's end, once: they are let go one by one."""
         if self._sort is None:
-            return iter(self._rows)
-        merged = merge(*self._sorted_slices, key=_by_key, reverse=self._descending)
+            return _used_up(self._rows)
+        merged = merge(*map(_used_up, self._sorted_slices), key=_by_key, reverse=self._descending)
         return (row for _, row in islice(merged, self._last))
+
+
+def _used_up(items: list[Item]) -> Iterator[Item]:
+    """The items in their order, each forgotten once it is given: letting go of all at once would take long."""
+    items.reverse()
+    while items:
+        yield items.pop()
 
 
 def _showing(listings: Listings, query: Query) -> Callable[[Row], Cells]:

@@ -63,3 +63,17 @@ def test_a_declaration_takes_no_broker() -> None:
     command = [sys.executable, "-c", program]
     found = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert found.stdout.split() == []
+
+
+def test_modules_of_words_import_no_broker() -> None:
+    """All words that Warren brings: what they need to run is imported when they run."""
+    program = (
+        "import sys; from warren.gateway.control.words.built_in import WORDS; "
+        "heavy = ('warren.core', 'warren.adapters', 'trio'); "
+        "print(len(WORDS), *[name for name in sys.modules if name.startswith(heavy)])"
+    )
+    command = [sys.executable, "-c", program]
+    found = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    count, *imported = found.stdout.split()
+    assert int(count) >= 60
+    assert imported == []
