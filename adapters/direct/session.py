@@ -199,6 +199,8 @@ class DirectSession:
 
     def flushed(self, mark: int) -> None:
         """That flush is on disk: everything it covers is confirmed."""
+        if self.closed is not None:
+            return
         while self._flushed_count < mark:
             self._flushed_count += 1
             self._stored.popleft().settle(None)

@@ -5,7 +5,9 @@ Several brokers in one process may enable the same plugin, so each declaration i
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,10 @@ from warren.core.policies import settings
 from warren.core.queues import registry as queues
 
 if TYPE_CHECKING:
-    from warren.gateway.plugin import Plugin
+    from warren.core.storage.definitions.store import JSON
+    from warren.gateway.plugin import Plugin, PolicyKey
+
+_log = logging.getLogger("warren.plugin")
 
 _counts: dict[int, int] = {}
 """How many brokers have declared an object, by its identity."""
@@ -55,4 +60,30 @@ def _declared(plugin: type[Plugin]) -> Iterator[tuple[object, Callable[[], objec
     for exchange_type in plugin.exchange_types:
         yield exchange_type, partial(exchanges.register, exchange_type), partial(exchanges.unregister, exchange_type)
     for key in plugin.policy_keys:
-        yield key, partial(settings.register, key), partial(settings.unregister, key)
+        guarded = _guarded.setdefault(id(key), _guard(key))
+        yield key, partial(settings.register, guarded), partial(settings.unregister, guarded)
+
+
+_guarded: dict[int, PolicyKey] = {}
+"""Policy keys as they are registered, by the identity of the plugins' own, which live as long as their classes."""
+
+
+def _guard(key: PolicyKey) -> PolicyKey:
+    """The key with its functions made safe: one that fails accepts nothing, and leaves the operator's value."""
+    merge = key.merge
+
+    def accepts(value: JSON) -> bool:
+        try:
+            return key.accepts(value)
+        except Exception:
+            _log.exception("the check of the policy key '%s' failed", key.name)
+            return False
+
+    def merged(user: JSON, operator: JSON) -> JSON:
+        try:
+            return operator if merge is None else merge(user, operator)
+        except Exception:
+            _log.exception("merging two values of the policy key '%s' failed", key.name)
+            return operator
+
+    return replace(key, accepts=accepts, merge=None if merge is None else merged)

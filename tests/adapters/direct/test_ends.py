@@ -98,7 +98,7 @@ def test_an_administrator_closes_the_session(broker: SimulatedBroker, tmp_path: 
     assert isinstance(consumer.error, ClientClosed)
 
 
-def test_a_confirm_that_the_end_overtakes_says_so(tmp_path: Path) -> None:
+def test_a_confirm_that_the_end_overtakes_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     broker = SimulatedBroker(tmp_path)
     broker.commits_by_itself = False
     declare(broker, "q", durable=True)
@@ -109,6 +109,7 @@ def test_a_confirm_that_the_end_overtakes_says_so(tmp_path: Path) -> None:
     session.close()
     assert isinstance(confirmation.error, ClientClosed)
     broker.finish_commit()
+    assert caplog.records == []
 
 
 def test_the_deletion_of_the_queue_ends_the_consumer(broker: SimulatedBroker, session: DirectSession) -> None:

@@ -16,6 +16,8 @@ from warren.core.messages.properties import encode_properties
 from warren.core.queues.browse import MessageFilter
 from warren.gateway.client.client import BrokerClient
 from warren.gateway.configuration.config import Config
+from warren.gateway.control.commands import run_command
+from warren.gateway.control.target import Control
 from warren.gateway.embedding import EmbeddedBroker, open_broker
 from warren.gateway.server import Server, open_server
 
@@ -294,3 +296,13 @@ async def test_the_stop_of_the_broker_ends_everything(server: Server) -> None:
         await server.start_app()
         async with server.clients.connect(None, "/", "") as again:
             await again.declare_queue("q")
+
+
+async def test_close_connection_names_it_as_the_listing_does(server: Server) -> None:
+    async with server.clients.connect(None, "/", "") as client:
+        control = Control(server, server.config, 0.0)
+        answer = await run_command(
+            control, {"command": "close_connection", "arguments": [client.name, "go away"], "options": {}}
+        )
+        assert answer["ok"] is True, answer
+        assert "go away" in await client.wait_closed()

@@ -40,6 +40,16 @@ def check(vhost: str, name: str, value: JSON) -> None:
         raise PreconditionFailed(f"{name} has to be a number")
 
 
+def is_true(value: JSON) -> bool:
+    if value == "crash":
+        raise KeyError("crash")
+    return value is True
+
+
+def fails_to_merge(user: JSON, operator: JSON) -> JSON:
+    raise KeyError("merging")
+
+
 class SampleQueue(ClassicQueue):
     type_name = "sample"
 
@@ -70,7 +80,7 @@ class Sample(Plugin):
         Key("sample_secret", text, "hush", "A password.", secret=True),
     )
     components: ClassVar[Mapping[str, CheckParameter]] = {"sample": check}
-    policy_keys = (PolicyKey("sample-policy", "sample", "anything", lambda value: True),)
+    policy_keys = (PolicyKey("sample-policy", "sample", "true", is_true, fails_to_merge),)
     queue_types = (SampleQueue,)
     exchange_types = (SampleExchange,)
 

@@ -296,7 +296,7 @@ async def test_types_and_policy_keys_last_as_long_as_the_broker(tmp_path: Path) 
             await client.declare_exchange("x", "x-sample", durable=True)
             assert isinstance(server.broker.vhost("/").queue("kept"), SampleQueue)
             assert isinstance(server.broker.vhost("/").exchange("x"), SampleExchange)
-            assert settings.check_definition({"sample-policy": 1}, operator=False) == {"sample-policy": 1}
+            assert settings.check_definition({"sample-policy": True}, operator=False)
             async with running("sample") as other:
                 assert "sample" in queues.queue_types()
                 assert plugin_of(other).state == "running"
@@ -304,7 +304,17 @@ async def test_types_and_policy_keys_last_as_long_as_the_broker(tmp_path: Path) 
         assert "sample" not in queues.queue_types()
         assert "x-sample" not in exchanges.type_names()
         with pytest.raises(PreconditionFailed):
-            settings.check_definition({"sample-policy": 1}, operator=False)
+            settings.check_definition({"sample-policy": True}, operator=False)
+
+
+async def test_a_policy_key_that_fails_accepts_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    async with running("sample"):
+        for value in ("crash", False):
+            with pytest.raises(PreconditionFailed, match="is not a valid sample: 'sample-policy' must be true"):
+                settings.check_definition({"sample-policy": value}, operator=False)
+        assert settings.merge({"sample-policy": True}, {"sample-policy": False}) == {"sample-policy": False}
+    assert "KeyError: 'crash'" in caplog.text
+    assert "KeyError: 'merging'" in caplog.text
 
 
 @pytest.mark.parametrize(
