@@ -74,3 +74,15 @@ def test_no_more_patterns_are_kept_than_the_limit() -> None:
     for number in range(COMPILED_MAX * 2 + 10):
         assert patterns.matches("^{client_id}$", {"client_id": str(number)}, str(number))
         assert len(patterns._compiled) <= COMPILED_MAX
+
+
+def test_patterns_are_compiled_once_until_there_are_too_many() -> None:
+    patterns = Patterns()
+    kept = patterns._compiled
+    for number in range(COMPILED_MAX):
+        patterns.matches("^{client_id}$", {"client_id": str(number)}, "")
+        assert len(kept) == number + 1
+    patterns.matches("^0$", {}, "")
+    assert len(kept) == COMPILED_MAX, "it was compiled"
+    patterns.matches("(", {}, "")
+    assert kept == {"(": None}

@@ -12,6 +12,7 @@ from tests.core.access.listed import (
     list_user_permissions,
     list_user_topic_permissions,
 )
+from warren.core.access.accounts import BROKER_NAME
 from warren.core.access.permissions import ANSWERS_MAX, ResourceKind, Verb
 from warren.core.access.users import Users, load_users
 from warren.core.errors import AccessRefused, PreconditionFailed, Scope
@@ -183,6 +184,33 @@ def test_no_more_answers_are_kept_than_the_limit(alice: Users) -> None:
         assert len(alice._permissions._answers) <= ANSWERS_MAX
 
 
+def test_answers_are_kept_until_there_are_too_many(alice: Users) -> None:
+    alice.set_permissions("alice", "/", "", "", "[02468]$")
+    kept = alice._permissions._answers
+    for number in range(ANSWERS_MAX):
+        allows(alice, "queue", str(number), "read")
+        assert len(kept) == number + 1
+    allows(alice, "queue", "0", "read")
+    assert len(kept) == ANSWERS_MAX, "it was known"
+    allows(alice, "queue", "one more", "read")
+    assert list(kept.values()) == [False]
+
+
+def test_nothing_is_left_of_a_deleted_user(alice: Users) -> None:
+    alice.set_permissions("alice", "/", "", "", "")
+    alice.set_topic_permissions("alice", "/", "amq.topic", "", "")
+    alice.delete_user("alice")
+    assert alice._permissions._users == {}
+    assert alice._topic_permissions._users == {}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_broker_itself_may_do_everything(alice: Users, kind: ResourceKind, verb: Verb) -> None:
+    alice.check(BROKER_NAME, "anywhere", kind, "anything", verb)
+    assert alice.may_access_vhost(BROKER_NAME, "anywhere")
+
+
 def test_lists_of_permissions(alice: Users) -> None:
     alice.add_user("bob", "secret")
     alice.set_permissions("alice", "/", "^a", "^b", "^c")
@@ -237,6 +265,13 @@ def test_topic_variables(alice: Users) -> None:
     assert not allows_topic(alice, "alice.c2.x", client_id=".*")
     assert not allows_topic(alice, "bob.c1.x", client_id="c1", username="bob"), "the login can't be overruled"
     assert not allows_topic(alice, "alice.c1.x"), "a variable the protocol hasn't stays as it is"
+
+
+def test_the_vhost_can_be_part_of_an_expression_on_topics(alice: Users) -> None:
+    alice.set_topic_permissions("alice", "/", "amq.topic", "^{vhost}\\.", ".*")
+    assert allows_topic(alice, "/.x")
+    assert not allows_topic(alice, "v.x")
+    assert not allows_topic(alice, "v.x", vhost="v"), "the protocol's variables don't overrule it"
 
 
 def test_lists_and_clearing_of_topic_permissions(alice: Users) -> None:

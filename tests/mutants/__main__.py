@@ -1,0 +1,217 @@
+"""`python -m tests.mutants MODULE ...`: which mistakes would no test notice?  See README.md beside this file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from tests.mutants.covering import Coverage, places_of
+from tests.mutants.mutations import Mutant, mutants
+from tests.mutants.results import KILLED, SURVIVED, Equivalents, Results, digest_of_files
+from tests.mutants.runner import TESTS_FAILED, TOO_LATE, Child, preload, run_chosen, run_traced
+from tests.mutants.trees import Tree, copies_of
+
+REPOSITORY: Final = Path(__file__).resolve().parents[2]
+
+TRACED_S: Final = 1800.0
+"""For the run of all tests that may cover something."""
+
+LEAST_S: Final = 30.0
+"""A mutant's tests may take so long, beside `SLOWER` times what they take without a mistake, on a busy machine."""
+
+SLOWER: Final = 5.0
+
+BROKEN: Final = (TESTS_FAILED, TOO_LATE, 2, 3, 4, 5, 70, -9, -11, -6)
+"""Codes of children that noticed: tests that fail, hang, can't be collected, or take the process with them."""
+
+
+@dataclass
+class Subject:
+    """A module, its mutants, and the tests that run it."""
+
+    module: str
+    name: str
+    source: str
+    paths: tuple[str, ...]
+    coverage: Coverage
+    tests: str
+    survivors: list[Mutant] = field(default_factory=list)
+    killed: int = 0
+    equivalent: int = 0
+
+
+def main() -> int:
+    """Exit code 1 if there are survivors."""
+    options = _options()
+    preload()
+    options.cache.mkdir(parents=True, exist_ok=True)
+    (options.cache / ".gitignore").write_text("*\n")
+    with tempfile.TemporaryDirectory(prefix="mutants-") as name:
+        trees = [Tree(path) for path in copies_of(options.repository, Path(name), options.jobs)]
+        subjects = [
+            _subject(options, trees[0], module)
+            for wanted in options.modules
+            for module in _modules(options.repository, wanted)
+        ]
+        results = Results(options.cache / "results.jsonl")
+        equivalents = Equivalents()
+        for subject in subjects:
+            _Run(options, subject, trees, results, equivalents).run()
+    survived = sum(len(subject.survivors) for subject in subjects)
+    for subject in subjects:
+        total = subject.killed + subject.equivalent + len(subject.survivors)
+        print(
+            f"{subject.module}: {total} mutants, {subject.killed} killed, {subject.equivalent} equivalent, "
+            f"{len(subject.survivors)} survived"
+        )
+    return 1 if survived else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m tests.mutants", description=__doc__)
+    parser.add_argument("modules", nargs="+", help="modules or packages, such as warren.core.access.permissions")
+    parser.add_argument("--tests", nargs="+", help="where to look for tests, instead of what covering.py says")
+    parser.add_argument("--jobs", type=int, default=1, help="how many mutants at a time")
+    parser.add_argument("--lines", help="only mistakes on these lines, such as 10-40")
+    parser.add_argument("--seconds", type=float, default=LEAST_S, help="a mutant may take so much longer than usual")
+    parser.add_argument("--cache", type=Path, default=REPOSITORY / ".mutants", help="where verdicts are kept")
+    parser.add_argument("--repository", type=Path, default=REPOSITORY, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _modules(repository: Path, wanted: str) -> list[str]:
+    """A module, or all modules of a package."""
+    place = repository / "src" / wanted.replace(".", "/")
+    if place.is_dir():
+        files = sorted(place.rglob("*.py"))
+        return [
+            ".".join([wanted, *file.relative_to(place).with_suffix("").parts]).removesuffix(".__init__")
+            for file in files
+        ]
+    if not place.with_suffix(".py").exists():
+        raise SystemExit(f"there is no module {wanted}")
+    return [wanted]
+
+
+def _subject(options: argparse.Namespace, tree: Tree, module: str) -> Subject:
+    place = options.repository / "src" / module.replace(".", "/")
+    file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+    name = str(file.resolve().relative_to(options.repository.resolve()))
+    source = file.read_text()
+    paths = tuple(options.tests or places_of(module))
+    digest = digest_of_files(options.repository, paths)
+    cached = options.cache / f"{module}-{digest_of_files(options.repository, [name])[:12]}-{digest[:12]}.json"
+    if not cached.exists():
+        log = options.cache / "traced.log"
+        print(f"{module}: looking for tests that run it in {' '.join(paths)}", flush=True)
+        code = run_traced(options.repository, tree.path, paths, [name], cached, log, TRACED_S).wait()
+        if code != 0:
+            cached.unlink(missing_ok=True)
+            raise SystemExit(f"the tests fail without any mutant ({code}):\n{log.read_text()[-3000:]}")
+    return Subject(module, name, source, paths, Coverage.load(cached), digest)
+
+
+class _Run:
+    """All mutants of one module, as many at a time as there are trees."""
+
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        subject: Subject,
+        trees: list[Tree],
+        results: Results,
+        equivalents: Equivalents,
+    ) -> None:
+        self._options = options
+        self._subject = subject
+        self._free = list(trees)
+        self._results = results
+        self._equivalents = equivalents
+        self._running: list[tuple[Child, Tree, Mutant]] = []
+
+    def run(self) -> None:
+        subject = self._subject
+        first, last = _lines(self._options.lines)
+        try:
+            for mutant in mutants(subject.source):
+                if not first <= mutant.line <= last:
+                    continue
+                if self._equivalents.reason(subject.module, mutant, subject.source) is not None:
+                    subject.equivalent += 1
+                    continue
+                verdict = self._results.verdict(subject.name, mutant, subject.tests)
+                if verdict is not None:
+                    self._book(mutant, verdict)
+                    continue
+                while not self._free:
+                    self._poll()
+                self._start(mutant)
+            while self._running:
+                self._poll()
+        finally:
+            for child, tree, _ in self._running:
+                child.kill()
+                tree.mutate(subject.name, subject.source)
+
+    def _start(self, mutant: Mutant) -> None:
+        subject = self._subject
+        tests = subject.coverage.tests_for(mutant.line, _last_line(mutant, subject.source))
+        if not tests:
+            self._verdict(mutant, SURVIVED)
+            return
+        seconds = self._options.seconds + SLOWER * sum(subject.coverage.seconds.get(test, 0.0) for test in tests)
+        tree = self._free.pop()
+        tree.mutate(subject.name, mutant.source)
+        log = self._options.cache / f"mutant-{tree.path.name}.log"
+        self._running.append((run_chosen(self._options.repository, tree.path, tests, log, seconds), tree, mutant))
+
+    def _poll(self) -> None:
+        time.sleep(0.01)
+        for running in list(self._running):
+            child, tree, mutant = running
+            code = child.poll()
+            if code is None:
+                continue
+            self._running.remove(running)
+            tree.mutate(self._subject.name, self._subject.source)
+            self._free.append(tree)
+            if code != 0 and code not in BROKEN:
+                print(f"(exit code {code})")
+            self._verdict(mutant, KILLED if code else SURVIVED)
+
+    def _verdict(self, mutant: Mutant, verdict: str) -> None:
+        self._results.note(self._subject.name, mutant, self._subject.tests, verdict)
+        self._book(mutant, verdict)
+
+    def _book(self, mutant: Mutant, verdict: str) -> None:
+        subject = self._subject
+        if verdict == KILLED:
+            subject.killed += 1
+            return
+        subject.survivors.append(mutant)
+        print(f"\nsurvived: {mutant.kind}\n{mutant.diff(subject.source, subject.name)}", flush=True)
+
+
+def _lines(text: str | None) -> tuple[int, int]:
+    if text is None:
+        return 1, sys.maxsize
+    first, _, last = text.partition("-")
+    return int(first), int(last or first)
+
+
+def _last_line(mutant: Mutant, original: str) -> int:
+    """Where the changed part ends in the original."""
+    before, after = original.splitlines(), mutant.source.splitlines()
+    same = 0
+    while same < min(len(before), len(after)) - mutant.line + 1 and before[-1 - same] == after[-1 - same]:
+        same += 1
+    return max(mutant.line, len(before) - same)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,127 @@
+"""Which tests run the lines of a module: where to look for them, and what a run under a tracer has seen."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any, Final
+
+import pytest
+
+TESTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "warren.core.access": ("tests/core/access", "tests/core/administration", "tests/core/declaring"),
+    "warren.core": ("tests/core",),
+    "warren.adapters.session": ("tests/adapters",),
+    "warren.adapters.amqp091": ("tests/adapters/amqp091",),
+    "warren.adapters.stomp": ("tests/adapters/stomp",),
+    "warren.adapters.mqtt": ("tests/adapters/mqtt",),
+    "warren.adapters.websocket": ("tests/adapters/websocket",),
+    "warren.adapters": ("tests/adapters",),
+    "warren.gateway.configuration": ("tests/gateway/configuration", "tests/docs"),
+    "warren.gateway": ("tests/gateway", "tests/embedding"),
+}
+"""By the longest prefix of a module's name: tests that run in one process with it.  `--tests` says otherwise."""
+
+
+def places_of(module: str) -> tuple[str, ...]:
+    """Where tests of a module are to be looked for; KeyError where this table doesn't know."""
+    parts = module.split(".")
+    for length in range(len(parts), 0, -1):
+        found = TESTS.get(".".join(parts[:length]))
+        if found is not None:
+            return found
+    raise KeyError(module)
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """lines: by test, what it runs of the module.  seconds: how long each test takes, traced."""
+
+    lines: Mapping[str, frozenset[int]]
+    seconds: Mapping[str, float]
+
+    def tests_for(self, line: int, last_line: int) -> list[str]:
+        """Tests that run any of these lines, the quick ones first; all that run the module, for lines none runs.
+
+        Such lines run when the module is imported, or never.
+        """
+        wanted = frozenset(range(line, last_line + 1))
+        found = [test for test, lines in self.lines.items() if lines & wanted]
+        return sorted(found or self.lines, key=lambda test: self.seconds.get(test, 0.0))
+
+    @classmethod
+    def load(cls, file: Path) -> Coverage:
+        content = json.loads(file.read_text())
+        return cls({test: frozenset(lines) for test, lines in content["lines"].items()}, content["seconds"])
+
+
+class Tracer:
+    """A pytest plugin that notes which lines of some files each test runs, and writes them to `file` at the end."""
+
+    def __init__(self, files: Iterable[str], file: Path) -> None:
+        self._files = frozenset(files)
+        self._file = file
+        self._lines: dict[str, set[int]] = {}
+        self._seconds: dict[str, float] = {}
+        self._now: set[int] = set()
+        self._known: dict[CodeType, bool] = {}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
+        self._now = set()
+        started_at = time.perf_counter()
+        threading.settrace(self._trace)
+        sys.settrace(self._trace)
+        try:
+            return (yield)
+        finally:
+            sys.settrace(None)
+            threading.settrace(None)
+            self._seconds[item.nodeid] = time.perf_counter() - started_at
+            if self._now:
+                self._lines[item.nodeid] = self._now
+
+    def pytest_sessionfinish(self) -> None:
+        lines = {test: sorted(found) for test, found in self._lines.items()}
+        self._file.write_text(json.dumps({"lines": lines, "seconds": self._seconds}))
+
+    def _trace(self, frame: FrameType, event: str, argument: object) -> Any:
+        code = frame.f_code
+        known = self._known.get(code)
+        if known is None:
+            known = self._known[code] = _path(code.co_filename) in self._files
+        if not known:
+            return None
+        self._now.add(frame.f_lineno)
+        return self._trace_line
+
+    def _trace_line(self, frame: FrameType, event: str, argument: object) -> Any:
+        if event == "line":
+            self._now.add(frame.f_lineno)
+        return self._trace_line
+
+
+def _path(name: str) -> str:
+    return str(Path(name).resolve())
+
+
+class Chosen:
+    """A pytest plugin that runs some tests alone, in the order given."""
+
+    def __init__(self, tests: Iterable[str]) -> None:
+        self._rank = {test: rank for rank, test in enumerate(tests)}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        rest = [item for item in items if item.nodeid not in self._rank]
+        items[:] = sorted(
+            (item for item in items if item.nodeid in self._rank), key=lambda item: self._rank[item.nodeid]
+        )
+        if rest:
+            config.hook.pytest_deselected(items=rest)
