@@ -91,7 +91,7 @@ class Hub:
 
     def turn(self) -> None:
         """One turn: read, dispatch, send."""
-        self.note_time()
+        self.broker.now_ms = max(self.broker.now_ms, self.clock())
         for key, events in self._selector.select(0):
             key.data(events)
         self._settle()

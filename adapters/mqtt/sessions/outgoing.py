@@ -24,9 +24,7 @@ class Outgoing:
 
     __slots__ = ("message", "number", "packet_id", "qos", "queue", "record", "source", "state")
 
-    def __init__(
-        self, packet_id: int, message: Message | None, queue: Queue | None, qos: int, source: str
-    ) -> None:
+    def __init__(self, packet_id: int, message: Message | None, queue: Queue | None, qos: int, source: str) -> None:
         self.number = 0
         self.packet_id = packet_id
         self.message = message
