@@ -11,15 +11,17 @@ import logging
 from typing import Final, cast
 
 # Words import what they need when they run; by then the files on the disk may be the next version's, so all of it is
-# imported with this module.
+# imported with this module (tests/gateway/control/test_late_imports.py sees to it).
 from warren.core.administration import operations as operations
 from warren.core.administration.listing.kinds import UnknownColumn
 from warren.core.errors import BrokerError, NoSuchParameter, NoSuchUser, NotFound, StorageError
 from warren.gateway import turns as turns
+from warren.gateway.configuration import load as load
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.target import Answer, Control, RefusedError, Request, failure
 from warren.gateway.control.word import Word
 from warren.gateway.control.words.built_in import find_word
+from warren.gateway.network import answered as answered
 from warren.gateway.process import resources as resources
 
 _log = logging.getLogger("warren.control")

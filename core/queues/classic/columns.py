@@ -17,6 +17,10 @@ def _exclusive_consumer_session(queue: ClassicQueue) -> str | None:
     return queue.ring.exclusive.session_name() if queue.ring.exclusive else None
 
 
+def _single_active_consumer_tag(queue: ClassicQueue) -> str | None:
+    return queue.ring.single.tag if queue.ring.single else None
+
+
 def _ready_bytes(queue: ClassicQueue) -> int:
     return queue.ready_bytes
 
@@ -32,6 +36,7 @@ def _resident_bytes(queue: ClassicQueue) -> int:
 COLUMNS: Final[Mapping[str, Callable[[Any], object]]] = {
     "exclusive_consumer_tag": _exclusive_consumer_tag,
     "exclusive_consumer_pid": _exclusive_consumer_session,
+    "single_active_consumer_tag": _single_active_consumer_tag,
     "message_bytes_ready": _ready_bytes,
     "messages_paged_out": _paged_count,
     "memory": _resident_bytes,

@@ -27,8 +27,15 @@ def test_queues(broker: SimulatedBroker) -> None:
         client.publish("q", b"12345")
     client.get("q")
     client.send(1, methods.BasicConsume(queue="mine", consumer_tag="only", exclusive=True))
+    client.declare("one", arguments={"x-single-active-consumer": True})
+    client.send(1, methods.BasicConsume(queue="one", consumer_tag="first"))
+    client.send(1, methods.BasicConsume(queue="one", consumer_tag="second"))
     client.settle()
     rows = broker.broker.inspect("queues", "/")
+    assert only(rows, name="one")["single_active_consumer_tag"] == "first"
+    consumers = broker.broker.inspect("consumers", "/")
+    assert only(consumers, consumer_tag="first")["activity_status"] == "single_active"
+    assert only(consumers, consumer_tag="second")["activity_status"] == "waiting"
     row = only(rows, name="q")
     assert (row["messages"], row["messages_ready"], row["messages_unacknowledged"]) == (3, 2, 1)
     assert (row["message_bytes_ready"], row["consumers"], row["durable"]) == (10, 0, True)
