@@ -34,11 +34,12 @@ from warren.core.deadlines import Deadlines
 from warren.core.declaring.queues import remove_queue
 from warren.core.errors import PreconditionFailed, UnknownVirtualHost, VirtualHostRefused
 from warren.core.policies.table import PolicyTable
-from warren.core.queues.ack_timeout import TIMEOUT_DEFAULT_MS, AckHolder, AckTimeoutWatch
+from warren.core.queues.ack_timeout import AckHolder, AckTimeoutWatch
 from warren.core.queues.backlog import USUAL_PAGING, Paging
 from warren.core.queues.base import Queue
 from warren.core.routing.vhost import VirtualHost
 from warren.core.routing.vhost_metadata import check_metadata
+from warren.core.settings import BACKLOG_BYTES_MAX, TIMEOUT_DEFAULT_MS
 from warren.core.storage import recovery
 from warren.core.storage.definitions.store import DefinitionStore
 from warren.core.storage.engine import Flush, StorageEngine
@@ -49,9 +50,6 @@ if TYPE_CHECKING:
     from warren.core.storage.definitions.store import JSON
 
 _log = logging.getLogger("warren.broker")
-
-BACKLOG_BYTES_MAX = 64 * 1024 * 1024
-"""Default memory budget of queued stored messages: a quarter of what a small edge device can spare."""
 
 ROUNDS_MAX = 4
 """Dispatch and send this often in one turn before the other sockets are looked at again: a fast consumer of a long

@@ -8,7 +8,12 @@ from typing import Final
 from warren.core.clients.refused_logins import DELAY_DEFAULT_MS, WAITING_MAX_DEFAULT
 from warren.core.configuration.key import Key, configured, milliseconds
 from warren.core.configuration.values import boolean, names, number, size, text, whole_number
-from warren.core.queues.ack_timeout import TIMEOUT_DEFAULT_MS
+
+TIMEOUT_DEFAULT_MS: Final = 30 * 60 * 1000
+"""RabbitMQ's acknowledgement timeout, in milliseconds."""
+
+BACKLOG_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Memory budget of queued stored messages: a quarter of what a small edge device can spare."""
 
 _DURATION_MS_MOST: Final = 315_360_000_000
 """Ten years, as for every duration of a queue."""
@@ -85,7 +90,7 @@ class BrokerSettings:
         Key(
             "backlog_bytes_max",
             size(0, _BYTES_MOST),
-            64 * 2**20,
+            BACKLOG_BYTES_MAX,
             "Bodies of queued durable messages that are kept in memory, in bytes. The others are read "
             "from disk when their turn comes.",
         )

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, Protocol
 
 from warren.core.queues.consumer import Consumer
+from warren.core.settings import TIMEOUT_DEFAULT_MS
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("warren.consumer")
 
-TIMEOUT_DEFAULT_MS: Final = 30 * 60 * 1000
 INTERVAL_MAX_MS: Final = 60_000
 INTERVAL_MIN_MS: Final = 20
 """Whatever consumers ask for, the broker doesn't wake up more often on their behalf."""

@@ -10,13 +10,20 @@ How to write an adapter is told in `adapters/interface.py`. To try this one:
     pip install ./examples/line_protocol
     warren serve --listen line=127.0.0.1:7000
     nc 127.0.0.1 7000
+
+Listeners for everything (`auto`) know it by its LOGIN, and WebSocket listeners by the subprotocol `line`.  It has a key
+of the configuration: `--set line_exchange=amq.fanout`.
 """
 
-from warren.adapters.interface import Accept, Options
+from dataclasses import dataclass
+
+from warren.adapters.interface import Accept, Adapter, Beginning, Endpoint, Options
 from warren.core.broker import Broker
 from warren.core.clients.client import Client
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.transport import Session, Transport, is_loopback
+from warren.core.configuration.key import Key, configured
+from warren.core.configuration.values import text
 from warren.core.declaring.bindings import bind
 from warren.core.declaring.queues import declare_queue, end_client
 from warren.core.errors import BrokerError, PreconditionFailed
@@ -27,18 +34,40 @@ from warren.core.queues.base import Queue
 from warren.core.queues.consumer import Consumer
 from warren.core.routing.publish import check_publish, publish
 
+FIRST = b"LOGIN "
+
+
+@dataclass(frozen=True, slots=True)
+class LineSettings:
+    exchange: str = configured(Key("line_exchange", text, "amq.topic", "Exchange that lines go to and come from."))
+
 
 def configure(options: Options) -> Accept:
+    settings = options.section(LineSettings)
+
     def accept(broker: Broker, transport: Transport) -> tuple[Session, Outbox]:
-        session = LineSession(broker, transport)
+        session = LineSession(broker, transport, settings)
         return session, session.outbox
 
     return accept
 
 
+def begins(data: bytes) -> Beginning:
+    if not FIRST.startswith(data[: len(FIRST)]):
+        return Beginning.OTHER
+    return Beginning.MINE if len(data) >= len(FIRST) else Beginning.MORE
+
+
+def over_websocket(options: Options) -> Endpoint:
+    return Endpoint(("line",), takes_text=True, sends_text=True)
+
+
+ADAPTER = Adapter(configure, settings=(LineSettings,), first_bytes=begins, over_websocket=over_websocket)
+
+
 class LineSession:
-    def __init__(self, broker: Broker, transport: Transport) -> None:
-        self.broker, self.transport = broker, transport
+    def __init__(self, broker: Broker, transport: Transport, settings: LineSettings) -> None:
+        self.broker, self.transport, self.settings = broker, transport, settings
         self.outbox = Outbox(broker.touched, transport)
         self.client: Client | None = None
         self.rest = b""
@@ -59,11 +88,11 @@ class LineSession:
             user = self.broker.users.authenticate(first, second, is_loopback(self.transport.peer_host), "line")
             self.client = Client("line", user, self.broker.open_vhost(user, "/"), "line", {})
         elif command == "PUB" and self.client is not None:
-            check_publish(self.client, "amq.topic", first)
-            publish(self.client, "amq.topic", first, EMPTY, second.encode())
+            check_publish(self.client, self.settings.exchange, first)
+            publish(self.client, self.settings.exchange, first, EMPTY, second.encode())
         elif command == "SUB" and self.client is not None:
             queue = declare_queue(self.client, "", exclusive=True)
-            bind(self.client, "queue", queue.name, "amq.topic", first, {}, EMPTY_TABLE_RAW)
+            bind(self.client, "queue", queue.name, self.settings.exchange, first, {}, EMPTY_TABLE_RAW)
             queue.add_consumer(Subscriber(self, self.client, queue))
         else:
             raise PreconditionFailed("say LOGIN USER PASSWORD first, then PUB TOPIC TEXT or SUB PATTERN")

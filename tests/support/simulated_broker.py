@@ -20,10 +20,11 @@ from warren.adapters.mqtt.sessions.place import world_of
 from warren.adapters.mqtt.sessions.settings import QueueLimits
 from warren.adapters.mqtt.sessions.world import MqttWorld
 from warren.core.access.users import Users
-from warren.core.broker import BACKLOG_BYTES_MAX, Broker, Commit
+from warren.core.broker import Broker, Commit
 from warren.core.queues.backlog import USUAL_PAGING, Paging
 from warren.core.queues.classic.queue import ClassicQueue
 from warren.core.routing.vhost import VirtualHost
+from warren.core.settings import BACKLOG_BYTES_MAX
 from warren.core.storage.definitions.memory import MemoryDefinitionStore
 from warren.core.storage.disk.engine import DiskEngine
 from warren.core.storage.engine import StorageEngine

@@ -8,7 +8,8 @@ from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import only
 from warren.adapters.mqtt.codec import reason_codes, versions
 from warren.adapters.mqtt.codec.packets import Disconnect, PubAck, Publish
-from warren.core.queues.ack_timeout import INTERVAL_MAX_MS, TIMEOUT_DEFAULT_MS
+from warren.core.queues.ack_timeout import INTERVAL_MAX_MS
+from warren.core.settings import TIMEOUT_DEFAULT_MS
 
 
 def wait(simulated: SimulatedBroker, milliseconds: int) -> None:

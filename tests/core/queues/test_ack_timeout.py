@@ -11,7 +11,8 @@ from tests.support.simulated_client import CAPABILITIES, SimulatedClient
 from warren.adapters.amqp091.codec import methods
 from warren.core.messages.field_table import FieldTable
 from warren.core.policies.policy import make_policy
-from warren.core.queues.ack_timeout import INTERVAL_MAX_MS, INTERVAL_MIN_MS, TIMEOUT_DEFAULT_MS
+from warren.core.queues.ack_timeout import INTERVAL_MAX_MS, INTERVAL_MIN_MS
+from warren.core.settings import TIMEOUT_DEFAULT_MS
 
 MINUTE_MS = 60_000
 
