@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
-    """See the head of this file.
+    """The terms of one connection.
 
     level: the protocol level, UNKNOWN before CONNECT.  client_id: the client's own, or one that was made up for it.
     is_bridge: see codec.packets.Connect.  keep_alive_ms: something comes from the client at least so often, 0 for no

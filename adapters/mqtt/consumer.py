@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from warren.core.queues.base import Queue
 
 ADDRESSES_MAX: Final = 1024
-"""Addresses whose plan is kept, per consumer."""
+"""Addresses whose plan is kept, per consumer; who gets endlessly many starts over."""
 
 
 NEVER_FRAMED: Final = -1
@@ -38,7 +38,7 @@ NEVER_FRAMED: Final = -1
 
 
 class MqttConsumer(Consumer):
-    """See the head of this file.
+    """What brings one client the messages of one queue.
 
     subscription: of a shared or named queue; None for the session's own.  lost: called when the queue was deleted.
     """
@@ -109,7 +109,7 @@ class MqttConsumer(Consumer):
             if message.framed_for == self._framed_for and len(plan.identifiers) < 2:
                 packet = message.content
             else:
-                packet = outflow.unacknowledged_packet(plan, message)
+                packet = outflow.qos_0_packet(plan, message)
             if len(packet) <= outflow.packet_bytes_max:
                 outbox.chunks.append(packet)
                 if not outbox.touched:
@@ -143,6 +143,7 @@ class MqttConsumer(Consumer):
         self._lost(self)
 
     def session_name(self) -> str:
+        """The connection's name."""
         return self.client.name
 
     def _use(self, message: Message) -> Plan:

@@ -55,7 +55,7 @@ class _Begun(NamedTuple):
 
 
 class Login:
-    """See the head of this file.  expired: called when the client takes too long (`login_timeout_ms`)."""
+    """One client that isn't logged in.  expired: called when the client takes too long (`login_timeout_ms`)."""
 
     __slots__ = ("_begun", "_deadline", "_entrance", "_world")
 

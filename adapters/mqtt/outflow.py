@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from warren.core.queues.consumer import Consumer
 
 PACKET_ID_BYTES: Final = 2
+"""What a PUBLISH of QoS 1 or 2 has more than one of QoS 0 (MQTT 5 2.2.1)."""
 
 ALIAS_BYTES: Final = 3
-"""What an alias costs; topics that aren't longer save nothing by it."""
+"""What an alias costs, a property's identifier and two bytes (3.3.2.3.4); no longer topic saves anything by it."""
 
 
 class Outflow:
@@ -113,8 +114,8 @@ class Outflow:
         elif not self._send(outgoing, plan, duplicate=redelivered):
             self.window += 1
 
-    def unacknowledged_packet(self, plan: Plan, message: Message) -> bytes:
-        """A PUBLISH of QoS 0, whose flags and properties may need making."""
+    def qos_0_packet(self, plan: Plan, message: Message) -> bytes:
+        """A PUBLISH of QoS 0, made for this client: its flags, properties, alias."""
         if not message.properties.special and self.level != versions.V5:
             return join_publish(0, plan.topic, 0, b"", message.body)
         return self._packet(plan, message, None, duplicate=False)

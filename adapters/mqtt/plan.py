@@ -32,8 +32,10 @@ FRAMED_FOR_LEVEL: Final = 0x20000
 """`Message.framed_for` of a whole PUBLISH of QoS 0 without flags and properties, plus its level (3.1: 3.1.1's)."""
 
 NO_MATCH: Final = -1
+"""The `qos` of a plan for a topic that no subscription matches (any more)."""
 
 QOS_MAX: Final = 2
+"""Exactly once: what is sent again keeps the QoS that it had, whatever that was."""
 
 
 class Plan:

@@ -35,6 +35,16 @@ SHORT_BYTES_MAX: Final = 255
 
 CORRELATION_HEADER: Final = "x-correlation-id"
 REPLY_TOPIC_HEADER: Final = "x-reply-to-topic"
+"""RabbitMQ's names, for what has no field in AMQP."""
+
+TEXT_CHARACTERS_MAX: Final = 16_000
+"""Of a string that becomes one of MQTT's, which has at most 65,535 bytes (1.5.4): four to a character."""
+
+DATA_BYTES_MAX: Final = 65_535
+"""Of MQTT's binary data (1.5.6)."""
+
+EXPIRY_S_MAX: Final = 0xFFFF_FFFF
+"""The longest message expiry, whose field has four bytes (3.3.2.3.3)."""
 
 _FORWARDED: Final = (
     "payload_format_indicator",
@@ -55,7 +65,11 @@ properties in pieces, and mostly allow 128 KiB for them, where a long topic must
 
 
 def properties_of(names: TopicNames, mqtt: MqttProperties, qos: int, *, retain: bool) -> Properties:
-    """The properties of a published message, as the broker keeps them."""
+    """The properties of a published message, as the broker keeps them.
+
+    names: for the response topic.  mqtt: the PUBLISH's own.  qos: 1 and 2 make a message persistent.  retain: whether
+    the PUBLISH was to be retained.  Raises ValueError for what AMQP's properties can't hold.
+    """
     forwarded = {name: mqtt[name] for name in _FORWARDED if name in mqtt}
     expiry_s = mqtt.get("message_expiry_interval")
     if not forwarded and expiry_s is None:
@@ -139,7 +153,7 @@ def _translated(names: TopicNames, properties: Properties) -> bytes:
             continue
         if name == CORRELATION_HEADER and correlation_id is None:
             data = value if isinstance(value, bytes) else text_of(value).encode("utf-8", "surrogateescape")
-            mqtt["correlation_data"] = data[:65_535]
+            mqtt["correlation_data"] = data[:DATA_BYTES_MAX]
             continue
         text = text_of(value)
         if name == REPLY_TOPIC_HEADER and _is_text(text):
@@ -156,12 +170,15 @@ def _translated(names: TopicNames, properties: Properties) -> bytes:
 
 
 def remaining_expiry_s(message: Message, now_ms: int) -> int | None:
-    """What is left of a message's lifetime, in whole seconds (MQTT-3.3.2-6); None when it has no end."""
+    """What is left of a message's lifetime at `now_ms`, in whole seconds (MQTT-3.3.2-6); None when it has no end.
+
+    Rounded up, so that a message that hasn't expired has at least a second.
+    """
     expiration = message.properties.expiration
     if expiration is None:
         return None
     left_ms = int(expiration) - (now_ms - message.published_at_ms)
-    return min(max(-(-left_ms // 1000), 0), 0xFFFF_FFFF)
+    return min(max(-(-left_ms // 1000), 0), EXPIRY_S_MAX)
 
 
 def _is_short_text(data: bytes) -> bool:
@@ -175,7 +192,7 @@ def _is_short_text(data: bytes) -> bool:
 
 def _is_text(text: str) -> bool:
     """What can stand in an MQTT string."""
-    if "\0" in text or len(text) > 16_000:
+    if "\0" in text or len(text) > TEXT_CHARACTERS_MAX:
         return False
     try:
         text.encode()

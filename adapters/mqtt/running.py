@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class Running:
-    """See the head of this file.  disconnect: ends the connection, with a reason code and a text."""
+    """One client that is logged in.  disconnect: ends the connection, with a reason code and a text."""
 
     __slots__ = (
         "_ack_holder",

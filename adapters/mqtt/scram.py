@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 SCRAM_SHA_256: Final = "SCRAM-SHA-256"
 
 _SECRET: Final = os.urandom(32)
+"""Makes the salts of names without a verifier, the same for a name each time, so that they look like real ones."""
 
 _first = re.compile(r"([ny],(?:a=[^,]*)?,)(n=([^,]+),r=([^,]+))(?:,.*)?")
 _final = re.compile(r"(c=([^,]+),r=([^,]+)),p=([^,]+)")

@@ -1,4 +1,4 @@
-"""Packets to bytes."""
+"""Packets to bytes: the fixed header is written with the rest by whoever knows the packet (MQTT 5 2.1, chapter 3)."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from warren.adapters.mqtt.codec.wire_subscribe import write_suback, write_subscr
 
 PINGREQ: Final = bytes((versions.PINGREQ << 4, 0))
 PINGRESP: Final = bytes((versions.PINGRESP << 4, 0))
+"""They have nothing behind the fixed header (3.12, 3.13)."""
 
 _answers: Final = {
     PubAck: versions.PUBACK,

@@ -93,6 +93,7 @@ class PropertyRule:
 
     @property
     def bounds_clause(self) -> str:
+        """The clause that a value out of bounds breaks."""
         return self.clause or self.section
 
 

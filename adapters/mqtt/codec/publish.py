@@ -33,10 +33,17 @@ DUPLICATE: Final = 0x08
 QOS_SHIFT: Final = 1
 QOS_MASK: Final = 0x06
 RETAIN: Final = 0x01
+"""The flags, bits of the first byte (3.3.1)."""
 
 FIRST_BYTE: Final = versions.PUBLISH << 4
+"""The first byte without flags."""
 
 PACKET_ID_MAX: Final = 0xFFFF
+"""Packet identifiers have two bytes (2.2.1)."""
+
+TOPIC_LENGTH_BYTES: Final = 2
+PACKET_ID_BYTES: Final = 2
+"""How many bytes these fields take; a topic's own bytes come behind its length."""
 
 NO_PROPERTIES: Final = b"\0"
 """The properties of an MQTT 5 PUBLISH that has none (2.2.2.1)."""
@@ -67,7 +74,7 @@ def peek_publish(
         raise too_large(packet_end - position, packet_bytes_max, level)
     if packet_end > end:
         return None
-    if length < 2:
+    if length < TOPIC_LENGTH_BYTES:
         raise _too_short(level)
     topic_start = at + 2
     at = topic_start + (data[at] << 8 | data[at + 1])
@@ -137,10 +144,10 @@ def publish_head(flags: int, topic: bytes, packet_id: int, properties: bytes, pa
     """
     topic_bytes = len(topic)
     if flags & QOS_MASK:
-        length = topic_bytes + 4 + len(properties) + payload_bytes
+        length = TOPIC_LENGTH_BYTES + topic_bytes + PACKET_ID_BYTES + len(properties) + payload_bytes
         identifier = packet_id.to_bytes(2, "big")
     else:
-        length = topic_bytes + 2 + len(properties) + payload_bytes
+        length = TOPIC_LENGTH_BYTES + topic_bytes + len(properties) + payload_bytes
         identifier = b""
     if length < 0x80:
         start = bytes((FIRST_BYTE | flags, length, topic_bytes >> 8, topic_bytes & 0xFF))

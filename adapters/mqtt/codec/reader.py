@@ -80,6 +80,7 @@ class Reader:
         return self.data[position : self.position]
 
     def byte(self) -> int:
+        """One byte."""
         position = self.position
         if position >= self.end:
             raise self.too_short()
@@ -87,6 +88,7 @@ class Reader:
         return self.data[position]
 
     def two_bytes(self) -> int:
+        """An integer of two bytes, the high one first (1.5.2)."""
         position = self.position
         if position + 2 > self.end:
             raise self.too_short()
@@ -94,6 +96,7 @@ class Reader:
         return self.data[position] << 8 | self.data[position + 1]
 
     def four_bytes(self) -> int:
+        """An integer of four bytes, the highest first (1.5.3)."""
         return int.from_bytes(self.take(4), "big")
 
     def variable(self) -> int:
@@ -129,6 +132,7 @@ class Reader:
             raise self.malformed(clauses.LENGTHS, f"{self.end - self.position} bytes are left over behind the packet")
 
     def too_short(self) -> MalformedPacket:
+        """The error for a field that ends behind its packet."""
         return self.malformed(clauses.LENGTHS, "a field reaches beyond the end of the packet")
 
     def malformed(self, clause: Clause, text: str) -> MalformedPacket:

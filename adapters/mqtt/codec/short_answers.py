@@ -16,6 +16,7 @@ PUBCOMP: Final = 0x70
 """The first bytes."""
 
 ANSWER_BYTES: Final = 4
+"""First byte, remaining length, and two of packet identifier."""
 
 
 def peek_short_answer(data: bytes, position: int, end: int) -> int:

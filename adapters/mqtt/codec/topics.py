@@ -18,8 +18,8 @@ from warren.adapters.mqtt.codec.errors import MalformedPacket, ProtocolViolation
 from warren.adapters.mqtt.codec.reader import decode_text
 
 SHARE_PREFIX: Final = "$share/"
-
 SHARE_WORD: Final = "$share"
+"""What a shared subscription's filter begins with (4.8.2); the word alone is one that lacks its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class TopicFilter:
 
     @property
     def has_wildcards(self) -> bool:
+        """Whether the filter can match more than one topic."""
         return "+" in self.words or self.words[-1] == "#"
 
 

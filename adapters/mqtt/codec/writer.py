@@ -28,6 +28,7 @@ def variable(value: int) -> bytes:
 
 
 def two_bytes(value: int) -> bytes:
+    """An integer of two bytes, the high one first (1.5.2)."""
     return number(value, 2)
 
 

@@ -153,7 +153,7 @@ class TestAliases:
 
     def sent(self, bare: Bare, outflow: Outflow, plans: list[Plan]) -> list[tuple[str, int | None]]:
         for each in plans:
-            bare.outbox.write(outflow.unacknowledged_packet(each, bare.message(qos=0)))
+            bare.outbox.write(outflow.qos_0_packet(each, bare.message(qos=0)))
         return [(each.topic, each.properties.get("topic_alias")) for each in publishes(bare)]
 
     def test_a_topic_is_spelled_once(self) -> None:
