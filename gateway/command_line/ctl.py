@@ -44,7 +44,11 @@ def run(arguments: Sequence[str]) -> int:
     if wants_help and not words:
         print(_help_on_all(_words_of_plugins(first, _HELP_TIMEOUT_S)))
         return codes.OK if first.words or first.options.get("help") else codes.USAGE
-    others = () if words[0] in WORDS else _words_of_plugins(first, first.timeout_s)
+    others: Sequence[Syntax] = ()
+    if words[0] not in WORDS:
+        others = _words_of_plugins(first, first.timeout_s)
+        # What came first may have been the value of a plugin's option.
+        words = [word for word in parse(arguments, [*WORDS.values(), *others], lenient=True).words if word != "help"]
     try:
         syntax = find_word(words[0], others)
     except ValueError as error:

@@ -19,6 +19,8 @@ from tests.gateway.control.control_target import TargetServer, control_target
 from tests.support.warren_process import REPOSITORY
 from warren.gateway.command_line import main as cli
 from warren.gateway.command_line.output import cell
+from warren.gateway.control.target import Answer, Control, Request, done
+from warren.gateway.control.word import Option, word
 from warren.gateway.control.words.built_in import WORDS
 from warren.gateway.process.data_directory import DataDirectory
 from warren.gateway.version import WARREN_VERSION
@@ -30,6 +32,9 @@ async def server(tmp_path: Path) -> AsyncIterator[TargetServer]:
     async with control_target(tmp_path) as target:
         target.fill_queue("tasks", 3, {"x-max-length": 10})
         yield target
+
+
+LOUD = Option("loud")
 
 
 class Warren:
@@ -151,6 +156,35 @@ async def test_options_of_one_word(server: TargetServer, warren: Warren) -> None
 
 async def test_options_that_mean_nothing_here(server: TargetServer, warren: Warren) -> None:
     assert (await warren("-n", "rabbit@host", "-p", "/", "list_users", "-q", "-l"))[0] == 0
+
+
+@word(
+    "NAME [PASSWORD]", "greet somebody", "Greeting {0} in {tone} ...", options=(LOUD, Option("tone", "TONE")), secret=1
+)
+def greet(control: Control, request: Request) -> Answer:
+    name, password = request.arguments
+    return done(f"Hello, {name}, {password}" + ("!" if request.options.get("loud") else ""))
+
+
+async def test_words_of_plugins_are_asked_of_the_broker(
+    server: TargetServer, warren: Warren, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await warren("greet", "ann"))[::2] == (64, "Error: unknown command 'greet'; did you mean reset?\n")
+    _, out, _ = await warren("ctl", "--help")
+    assert "Commands of plugins" not in out
+    server.plugin_words.append(greet)
+    assert (await warren("greet", "ann", "x", "--loud"))[:2] == (0, "Greeting ann in  ...\nHello, ann, x!\n")
+    assert (await warren("--tone", "C", "greet", "ann", "x"))[:2] == (0, "Greeting ann in C ...\nHello, ann, x\n")
+    monkeypatch.setattr("sys.stdin", io.StringIO("typed\n"))
+    assert (await warren("greet", "-q", "ann"))[:2] == (0, "Hello, ann, typed\n")
+    assert (await warren("greet"))[2].startswith("Error: not enough arguments; usage: warren ctl greet NAME [PASSWORD]")
+    assert (await warren("greet", "ann", "--shy"))[2].startswith("Error: no such option: --shy")
+    assert (await warren("list_queues", "--loud"))[2].startswith("Error: no such option: --loud")
+    assert (await warren("gret"))[2] == "Error: unknown command 'gret'; did you mean greet or reset?\n"
+    _, out, _ = await warren("ctl", "--help")
+    assert "\nCommands of plugins:\n  greet " in out
+    _, out, _ = await warren("help", "greet")
+    assert out.startswith("usage: warren ctl greet NAME [PASSWORD] [--loud] [--tone]\n\ngreet somebody")
 
 
 async def test_passwords_can_be_typed(server: TargetServer, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from warren.core.storage.memory import MemoryEngine
 from warren.gateway.configuration.config import Config
 from warren.gateway.control.server import serve_control
 from warren.gateway.control.target import Control
+from warren.gateway.control.word import Word
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -110,6 +111,7 @@ class TargetServer:
         self.listening: dict[str, list[tuple[str, int]]] = {"amqp": [("127.0.0.1", 5672), ("::1", 5672)]}
         self.running = True
         self.changes = 0
+        self.plugin_words: list[Word] = []
         self.stopped = trio.Event()
 
     async def stop_app(self) -> None:
@@ -153,6 +155,6 @@ async def control_target(directory: Path) -> AsyncIterator[TargetServer]:
     server = TargetServer()
     config = Config(data_directory=directory, default_pass="swordfish")
     async with trio.open_nursery() as nursery:
-        await nursery.start(serve_control, Control(server, config, monotonic()), directory)
+        await nursery.start(serve_control, Control(server, config, monotonic(), lambda: server.plugin_words), directory)
         yield server
         nursery.cancel_scope.cancel()
