@@ -57,6 +57,26 @@ async def test_loopback_users_are_told_by_the_real_peer(
     assert "198.51.100.7:56324" in caplog.text
 
 
+@pytest.mark.parametrize("protocol", STARTS)
+async def test_who_leaves_instead_of_waiting_for_a_refusal_is_noticed(
+    caplog: pytest.LogCaptureFixture, protocol: str
+) -> None:
+    connect, _, _ = STARTS[protocol]
+    config = Config(in_memory=True, refused_login_delay_s=60, refused_logins_max=5)
+    async with broker_without_leftovers(config, f"{protocol}=127.0.0.1:0", log=caplog) as broker:
+        refused = hub_of(broker).broker.refused_logins
+        assert (refused.delay_ms, refused.waiting_max) == (60_000, 5)
+        stream = await connected(broker, protocol)
+        await stream.send_all(
+            connect[:-1] + b"!" if protocol == "mqtt" else connect.replace(b"passcode:guest", b"passcode:x")
+        )
+        while not len(refused):
+            await trio.sleep(0.01)
+        await stream.aclose()
+        while len(refused):
+            await trio.sleep(0.01)
+
+
 async def test_a_proxy_on_this_machine_does_not_make_its_clients_local(caplog: pytest.LogCaptureFixture) -> None:
     listen = "stomp=127.0.0.1:0?proxy_protocol=true"
     async with broker_without_leftovers(Config(in_memory=True), listen, log=caplog) as broker:
