@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
-from tests.stomp.conftest import Client
+from tests.stomp.conftest import TIME_LIMIT_S, Client
 
 Connect = Callable[..., Client]
 
@@ -149,8 +149,9 @@ def test_a_question_from_amqp_is_answered_by_stomp(connect: Connect, channel: Bl
     client.subscribe(f"/queue/{name}")
     channel.basic_publish("", name, b"question", pika.BasicProperties(reply_to="amq.rabbitmq.reply-to"))
     client.send(client.next("message").headers["reply-to"], "answer")
-    while not answers:
-        channel.connection.process_data_events(time_limit=None)
+    for _ in range(10):
+        if not answers:
+            channel.connection.process_data_events(time_limit=TIME_LIMIT_S)
     assert answers == [b"answer"]
 
 

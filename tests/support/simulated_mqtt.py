@@ -33,6 +33,9 @@ from warren.adapters.mqtt.running import Running
 from warren.adapters.mqtt.sessions.session import MqttSession
 from warren.adapters.mqtt.settings import MqttSettings
 
+ANSWERS_MAX = 100_000
+"""So often `take` answers what came before it says that this never ends."""
+
 Kind = TypeVar("Kind", bound=Packet)
 
 
@@ -199,7 +202,9 @@ class MqttClient:
         """The payloads of all that comes, everything acknowledged as it wants to be."""
         taken: list[bytes] = []
         pending = self.packets()
-        while pending:
+        for _ in range(ANSWERS_MAX):
+            if not pending:
+                return taken
             following: list[Packet] = []
             for packet in pending:
                 if isinstance(packet, Publish):
@@ -211,7 +216,7 @@ class MqttClient:
                 elif isinstance(packet, PubRel):
                     following += self.send(PubComp(packet.packet_id))
             pending = following
-        return taken
+        raise AssertionError("the broker sends for ever")
 
     def disconnect(self, reason_code: int = 0, **properties: Any) -> None:
         """Say goodbye."""

@@ -6,6 +6,8 @@ read waits, the outbox hears how much that is, and a connection that closes in g
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.transport import Credentials, Session, TlsState
 
@@ -55,6 +57,18 @@ class SimulatedTransport:
         if not self.closing and not self.closed:
             self.received_bytes += len(data)
             self.session.receive(data)
+
+    def flood(self, data: bytes, *, bytes_max: int, between: Callable[[], None] = lambda: None) -> int:
+        """Bytes from the peer, again and again until the session doesn't want to read; how often that was.
+
+        between: called after each.  AssertionError when the session still reads after `bytes_max`.
+        """
+        for count in range(1, bytes_max // len(data) + 2):
+            self.receive(data)
+            between()
+            if self.paused:
+                return count
+        raise AssertionError(f"{bytes_max} bytes, and the session goes on reading")
 
     def read_by_peer(self, count: int | None) -> None:
         """The peer makes room for `count` more bytes, None for any number from now on."""

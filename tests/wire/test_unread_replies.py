@@ -20,6 +20,7 @@ from tests.support.process_usage import usage_of_tree
 from tests.support.simulated_broker import SimulatedBroker
 from tests.wire.conftest import assert_serves, open_client
 from warren.adapters.amqp091.settings import Amqp091Settings
+from warren.core.clients.outbox import UNREAD_BYTES_MAX
 
 BLOCKED_AFTER_S = 1.0
 """A socket that takes nothing for so long is taken for one that the broker doesn't read."""
@@ -138,9 +139,7 @@ def test_a_peer_that_never_reads_is_cut_off() -> None:
     simulated = SimulatedBroker(settings=settings)
     client = simulated.connect()
     client.transport.socket_room = 0
-    while not client.transport.paused:
-        client.transport.receive(UNROUTABLE * 100)
-        simulated.settle()
+    client.transport.flood(UNROUTABLE * 100, bytes_max=2 * UNREAD_BYTES_MAX, between=simulated.settle)
     simulated.advance(settings.unread_timeout_ms - 1000)
     assert not client.transport.closed
     simulated.advance(2000)
@@ -154,9 +153,7 @@ def test_a_peer_that_reads_a_little_is_not_cut_off() -> None:
     simulated = SimulatedBroker(settings=settings)
     client = simulated.connect()
     client.transport.socket_room = 0
-    while not client.transport.paused:
-        client.transport.receive(UNROUTABLE * 100)
-        simulated.settle()
+    client.transport.flood(UNROUTABLE * 100, bytes_max=2 * UNREAD_BYTES_MAX, between=simulated.settle)
     for _ in range(5):
         client.transport.read_by_peer(1000)
         simulated.advance(settings.unread_timeout_ms - 1000)

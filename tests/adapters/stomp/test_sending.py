@@ -9,6 +9,7 @@ import pytest
 from tests.adapters.stomp.conftest import Connect
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_stomp import StompClient, frame
+from warren.adapters.session.held import HELD_BYTES_MAX
 from warren.adapters.stomp.session import StompSession
 from warren.core.declaring.bindings import add_binding
 from warren.core.declaring.queues import create_queue
@@ -300,8 +301,7 @@ def test_what_an_alarm_holds_back_is_bounded(connect: Connect, simulated: Simula
     client = connect()
     simulated.broker.alarms.set("disk", True)
     sent = frame("SEND", b"x" * 1000, destination="/queue/a")
-    while not client.transport.paused:
-        client.transport.receive(sent)
+    client.transport.flood(sent, bytes_max=2 * HELD_BYTES_MAX)
     simulated.broker.alarms.set("disk", False)
     simulated.settle()
     assert not client.transport.paused

@@ -8,8 +8,9 @@ import pytest
 
 from tests.adapters.stomp.conftest import Connect
 from tests.support.simulated_broker import SimulatedBroker
-from tests.support.simulated_stomp import StompClient
+from tests.support.simulated_stomp import StompClient, frame
 from warren.adapters.stomp.settings import StompSettings
+from warren.core.clients.outbox import HIGH_WATER_BYTES
 from warren.core.declaring.queues import create_queue, remove_queue
 from warren.core.messages.properties import encode_properties
 from warren.core.messages.timestamp import Timestamp
@@ -355,13 +356,20 @@ def test_a_slow_reader_gets_no_more_than_its_socket_takes(connect: Connect, simu
     client = connect()
     client.send("SUBSCRIBE", id="1", destination="/queue/a")
     client.transport.socket_room = 0
+    # In one batch: after each send the transport says how much is unsent, so that only what is given within one turn
+    # shows whether the subscription counts for itself.
     sender = connect()
-    for _ in range(40):
-        sender.send("SEND", b"x" * 100_000, destination="/queue/a")
-    assert 0 < simulated.queue("a").ready_count < 40
+    sender.send_bytes(frame("SEND", b"x" * 100_000, destination="/queue/a") * 40)
+    given = HIGH_WATER_BYTES // 100_000 + 1
+    assert simulated.queue("a").ready_count == 40 - given
+    assert HIGH_WATER_BYTES <= client.transport.unsent_bytes < HIGH_WATER_BYTES + 101_000
+    client.transport.read_by_peer(100_000)
+    simulated.settle()
+    assert simulated.queue("a").ready_count in (40 - given - 1, 40 - given)
     client.transport.read_by_peer(None)
     simulated.settle()
     assert len(client.answers()) == 40
+    assert client.transport.unsent_bytes == 0
 
 
 def test_the_line_feed_behind_frames_can_be_left_out(connect: Connect) -> None:
