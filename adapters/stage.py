@@ -130,7 +130,7 @@ class Stage:
         return self.below.sent_bytes
 
     def start(self, session: Session, outbox: Outbox) -> None:
-        """See core.clients.transport.Carrier."""
+        """Give `session` what is understood from now on, and send what `outbox` holds."""
         self.session = session
         self.outbox.carried = outbox
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Channel:
-    """See the head of this file.
+    """One open channel, and what ends with it.
 
     prefetch: the limit that new consumers get; shared_credit: what all of them have together.
     """

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Channels:
-    """See the head of this file.  by_number: for looking up; a channel that the broker closed stays until close-ok."""
+    """Of one connection.  by_number: for looking up; a channel that the broker closed stays until close-ok."""
 
     __slots__ = ("_confirming", "by_number")
 

@@ -38,7 +38,7 @@ ADDRESSES_MAX: Final = 1024
 
 
 class AmqpConsumer(Consumer):
-    """See the head of this file; `credit` counts down from the prefetch limit."""
+    """Writes what a queue gives it as basic.deliver; `credit` counts down from the prefetch limit."""
 
     __slots__ = (
         "_address",

@@ -27,7 +27,7 @@ class AmqpConnectionRow(ConnectionRow):
 
     @property
     def protocol_name(self) -> str:
-        """See ConnectionRow.protocol_name."""
+        """The version that is spoken; 0-8 and 0-9 are shown as what they are served as."""
         return "AMQP 0-9-1"
 
     @Column
@@ -82,7 +82,7 @@ class AmqpChannelRow(ChannelRow):
 
     @property
     def exists(self) -> bool:
-        """See Row.exists."""
+        """False once the channel is closed, or its connection gone."""
         channel = self._channel
         return super().exists and channel.connection.channels.has(channel)
 

@@ -25,7 +25,7 @@ its delivery failed (`requeue`), or though it did not (`return`)."""
 
 
 class Deliveries:
-    """See the head of this file.
+    """Of one session, or of one of its channels.
 
     on_timeout: called with a consumer that has kept a delivery for too long, and the timeout in milliseconds.
     delivery_notes: see core.queues.ack_timeout.
@@ -101,7 +101,7 @@ class Deliveries:
         requeue_all(self.unacked)
 
     def acknowledgement_timed_out(self, consumer: Consumer, timeout_ms: int) -> None:
-        """See core.queues.ack_timeout.AckHolder."""
+        """The watch says that `consumer` has kept a delivery for `timeout_ms`: have the session act on it."""
         self._on_timeout(consumer, timeout_ms)
 
 

@@ -22,7 +22,7 @@ Item = TypeVar("Item")
 
 
 class Held(Generic[Item]):
-    """See the head of this file.
+    """Of one session, or of what waits in it for one reason.
 
     size_of: how many bytes an item takes, roughly.  reason: why the connection isn't read when they are too many.
     """

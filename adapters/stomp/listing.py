@@ -23,7 +23,7 @@ class StompConnectionRow(ConnectionRow):
 
     @property
     def protocol_name(self) -> str:
-        """See ConnectionRow.protocol_name."""
+        """STOMP with its version, once CONNECT has said which."""
         return self.client.protocol if self.client else "STOMP"
 
     @Column

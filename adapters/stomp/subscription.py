@@ -38,7 +38,7 @@ TAG_AND_END_BYTES: Final = 24
 
 
 class Subscription(Consumer):
-    """See the head of this file; `credit` counts down from the prefetch count.
+    """Writes what a queue gives it as MESSAGE frames; `credit` counts down from the prefetch count.
 
     id: as the client gave it, None if it gave none (1.0).  key: `T_ID` or `Q_DESTINATION`, unique in the session.
     cumulative: an ACK settles everything before it, too.  durable_queue: it outlives the session.
