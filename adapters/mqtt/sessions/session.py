@@ -34,7 +34,6 @@ from warren.adapters.mqtt.sessions.records import make_record, outbound_copy, ou
 from warren.adapters.mqtt.sessions.subscription import MqttSubscription
 from warren.core.exchanges.topic_trie import TopicTrie
 from warren.core.messages.message import Message
-from warren.core.queues.classic.queue import ClassicQueue
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.sessions.holder import Holder
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from warren.core.clients.client import Client
     from warren.core.deadlines import Deadline
     from warren.core.queues.base import Queue
+    from warren.core.queues.classic.queue import ClassicQueue
 
 PACKET_ID_MAX: Final = 65_535
 
@@ -53,9 +53,8 @@ class MqttSession:
     """See the head of this file; made by the registry.
 
     expiry_s: how long it outlives its connection.  no_local_count: subscriptions that want none of its own messages.
-    stored: it is on disk.  sent_number: of the last message of QoS 1 or
-    2 that was sent.  inbound: packet identifiers of QoS 2
-    messages that came and weren't released, with their records.
+    stored: it is on disk.  sent_number: of the last message of QoS 1 or 2 that was sent.  inbound: packet identifiers
+    of messages of QoS 2 that came and weren't released, with their records.
     """
 
     __slots__ = (

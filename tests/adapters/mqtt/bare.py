@@ -59,7 +59,7 @@ class BareQueue:
         self.resumed: list[object] = []
         self.consumers: list[object] = []
         self.watched: list[object] = []
-        self.auto_delete = self.guarded = False
+        self.auto_delete = self.guarded = self.answers_late = False
         self.store_id = 0
         self.vhost = SimpleNamespace(broker=SimpleNamespace(ack_timeouts=SimpleNamespace(added=self.watched.append)))
 
