@@ -157,7 +157,7 @@ class Broker:
         self.deadlines = Deadlines(self._callback_failed)
         self.alarms = Alarms()
         self.alarms.listen(self.forget_known_routes)
-        self.users.on_change = self.forget_known_routes
+        self.users.listen(self.forget_known_routes)
         self.refused_logins = RefusedLogins(self.deadlines, refused_login_delay_ms, refused_logins_max)
         self.dirty_queues: list[Queue] = []
         self.touched: list[Outbox] = []

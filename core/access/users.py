@@ -33,10 +33,10 @@ class Users(Component):
     """All users with their permissions, kept in `store`. Iterating gives users in the order they were added.
 
     Methods that name a user who isn't there raise NotFound, except the checks, which refuse.
-    version: grows with every change, of which `on_change` is told.  verifiers: what SCRAM needs to know of passwords.
+    version: grows with every change.  verifiers: what SCRAM needs to know of passwords.
     """
 
-    __slots__ = ("_accounts", "_permissions", "_topic_permissions", "on_change", "verifiers", "version")
+    __slots__ = ("_accounts", "_on_change", "_permissions", "_topic_permissions", "verifiers", "version")
 
     def __init__(self, store: DefinitionStore, loopback_users: frozenset[str] = DEFAULT_LOOPBACK_USERS) -> None:
         """Start without users; `load_users` starts with those of the store."""
@@ -46,7 +46,11 @@ class Users(Component):
         self._topic_permissions = TopicPermissions(store, patterns)
         self.verifiers = Verifiers(store)
         self.version = 1
-        self.on_change: Callable[[], None] = _nothing
+        self._on_change: Callable[[], None] = _nothing
+
+    def listen(self, on_change: Callable[[], None]) -> None:
+        """Have `on_change` called with every change: by the one broker that these are the users of."""
+        self._on_change = on_change
 
     def __contains__(self, name: object) -> bool:
         return name in self._accounts
@@ -207,7 +211,7 @@ class Users(Component):
 
     def _changed(self) -> None:
         self.version += 1
-        self.on_change()
+        self._on_change()
 
     def permissions_in(self, vhost: str) -> list[tuple[str, Permission]]:
         """(user, permission) of everyone who may open the vhost."""
