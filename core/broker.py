@@ -30,6 +30,7 @@ from warren.core.clients.limits import BrokerLimits, Usage, check_connection, ch
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.refused_logins import DELAY_DEFAULT_MS, WAITING_MAX_DEFAULT, RefusedLogins
 from warren.core.component import Component, ComponentFactory
+from warren.core.counters import Rates
 from warren.core.deadlines import Deadlines
 from warren.core.declaring.queues import remove_queue
 from warren.core.errors import PreconditionFailed, UnknownVirtualHost, VirtualHostRefused
@@ -155,6 +156,7 @@ class Broker:
         self._usage: dict[str, Usage] = {}
         self.parameters.register(VHOST_LIMITS, VhostLimits(self.vhosts))
         self.deadlines = Deadlines(self._callback_failed)
+        self.rates = Rates(self.deadlines)
         self.alarms = Alarms()
         self.alarms.listen(self.forget_known_routes)
         self.users.listen(self.forget_known_routes)

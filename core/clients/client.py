@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from warren.core.clients.limits import check_channel
+from warren.core.counters import ConnectionCounts
 
 if TYPE_CHECKING:
     from warren.core.access.accounts import User
@@ -23,10 +24,21 @@ class Client:
     """One authenticated connection: its user, its vhost, and what must go when it goes.
 
     name: `peer host:port -> own host:port`, as RabbitMQ's tools show a connection.
-    properties: what the client says of itself.
+    properties: what the client says of itself.  counts: of its messages (core/counters.py).
     """
 
-    __slots__ = ("_channels", "_open", "exclusive_queues", "name", "properties", "protocol", "usage", "user", "vhost")
+    __slots__ = (
+        "_channels",
+        "_open",
+        "counts",
+        "exclusive_queues",
+        "name",
+        "properties",
+        "protocol",
+        "usage",
+        "user",
+        "vhost",
+    )
 
     def __init__(
         self,
@@ -42,6 +54,7 @@ class Client:
         self.protocol = protocol
         self.properties = properties
         self.exclusive_queues: dict[str, Queue] = {}
+        self.counts = ConnectionCounts(vhost)
         self.usage = vhost.broker.usage_of(user.name)
         self._channels = 0
         self._open = True

@@ -216,6 +216,7 @@ def remove_queue(vhost: VirtualHost, queue: Queue, answer: Answer[int] = ignore)
         queue.remove_consumer(consumer)
         consumer.cancelled()
     queue.close(answer)
+    vhost.counts.queue_gone(queue)
 
 
 def end_consumer(consumer: Consumer) -> None:

@@ -19,6 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from warren.core.counters import ExchangeCounts
 from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.binding import Binding, BindingKey, Destination, DestinationKind
 from warren.core.exchanges.duplicates import DEDUPLICATION_ARGUMENTS, duplicate_filter
@@ -53,6 +54,7 @@ class Exchange(ABC):
     picks_one: whether a message goes to one target at most, so that only its first routing key counts.
     alternate: the exchange for messages without a target here, None for none; a policy may set it where the
     argument doesn't.
+    counts: what was published to it (core/counters.py); whoever publishes counts.
     """
 
     __slots__ = (
@@ -65,6 +67,7 @@ class Exchange(ABC):
         "arguments_raw",
         "auto_delete",
         "cacheable",
+        "counts",
         "duplicates",
         "durable",
         "effective_policy",
@@ -112,6 +115,7 @@ class Exchange(ABC):
         self.effective_policy: Mapping[str, JSON] = {}
         self.vhost: VirtualHost | None = None
         self.store_id = 0
+        self.counts = ExchangeCounts()
         self.duplicates = duplicate_filter(self.arguments)
         self.observes = self.duplicates is not None
         self.cacheable = not self.depends_on_headers

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeAlias
 
+from warren.core.counters import QueueCounts
 from warren.core.errors import ResourceLocked
 from warren.core.messages.field_table import EMPTY_TABLE_RAW
 from warren.core.queues.answer import Answer, Polled, ignore
@@ -33,6 +34,7 @@ from warren.core.queues.argument import CONSUMER_ARGUMENTS, Argument
 
 if TYPE_CHECKING:
     from warren.core.clients.client import Client
+    from warren.core.counters import Counts
     from warren.core.messages.field_table import FieldValue
     from warren.core.messages.message import Message
     from warren.core.queues.consumer import Consumer
@@ -73,8 +75,10 @@ class Queue(ABC):
 
     store_id: the queue's number in the storage engine, 0 for a queue whose messages are not stored.
     owner: the connection that an exclusive queue belongs to.
-    unacked_count: messages delivered and not settled; the type counts them.
+    unacked_count: messages delivered and not settled; the type counts them.  ready_bytes: the bodies of all ready
+    messages, in bytes; the type counts them, too.
     dirty: it is to be drained at the end of this batch (`mark_dirty`).
+    counts: what happened to its messages (core/counters.py); the type counts it.
     """
 
     __slots__ = (
@@ -82,6 +86,7 @@ class Queue(ABC):
         "arguments_raw",
         "auto_delete",
         "consumers",
+        "counts",
         "dirty",
         "durable",
         "effective_policy",
@@ -90,6 +95,7 @@ class Queue(ABC):
         "operator_policy",
         "owner",
         "policy",
+        "ready_bytes",
         "store_id",
         "unacked_count",
         "vhost",
@@ -147,6 +153,8 @@ class Queue(ABC):
         self.store_id = store_id
         self.consumers: list[Consumer] = []
         self.unacked_count = 0
+        self.ready_bytes = 0
+        self.counts = QueueCounts()
         self.dirty = False
         self.policy: str | None = None
         self.operator_policy: str | None = None
@@ -235,6 +243,11 @@ class Queue(ABC):
     @abstractmethod
     def ready_count(self) -> int:
         """Messages waiting for a consumer."""
+
+    @property
+    def message_counts(self) -> Counts:
+        """What happened to its messages, by name."""
+        return self.counts.snapshot(self.ready_count, self.ready_bytes, self.unacked_count)
 
     @property
     def untaken_count(self) -> int:

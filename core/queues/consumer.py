@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from warren.core.clients.client import Client
+    from warren.core.counters import SessionCounts
     from warren.core.messages.field_table import FieldValue
     from warren.core.messages.message import Message
     from warren.core.queues.base import Queue
@@ -27,12 +28,14 @@ class Consumer(ABC):
     priority: from the argument x-priority; higher ones are served first while they have credit.
     tag: the consumer's name, unique in its session.  no_ack: deliveries count as acknowledged once sent.
     exclusive: no other consumer may be on the queue.  prefetch: the limit it was created with, 0 for none.
+    counts: where the queue counts what it gives it; its channel's, or else the connection's.
     """
 
     __slots__ = (
         "active",
         "arguments",
         "client",
+        "counts",
         "exclusive",
         "no_ack",
         "parked",
@@ -52,6 +55,7 @@ class Consumer(ABC):
         exclusive: bool,
         prefetch: int,
         arguments: Mapping[str, FieldValue],
+        counts: SessionCounts | None = None,
     ) -> None:
         self.queue = queue
         self.client = client
@@ -60,6 +64,7 @@ class Consumer(ABC):
         self.exclusive = exclusive
         self.prefetch = prefetch
         self.arguments = arguments
+        self.counts = counts or client.counts.own
         priority = arguments.get("x-priority", 0)
         self.priority = priority if isinstance(priority, int) else 0
         self.parked = False

@@ -115,6 +115,7 @@ def dead_letter(queue: Queue, rules: QueueRules, message: Message, reason: str, 
     targets = [target for target in route.queues if target.name not in barred]
     if unless_full and any(target.has_no_room_for(letter) for target in targets):
         return False
+    queue.counts.dead_letter(reason)
     vhost.deliver(route, letter, barred)
     return bool(targets or route.holders)
 

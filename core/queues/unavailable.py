@@ -121,6 +121,7 @@ class Unavailable(Queue):
 
     def restore(self, stored: Stored) -> None:
         self._stored = stored
+        self.counts.restore(len(stored.positions), 0)
 
     def delivered_position(self) -> int:
         """As it was: what was delivered before the type went missing is marked when it is back."""

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from warren.core.counters import ExchangeCounts, VhostCounts
 from warren.core.errors import NotFound
 from warren.core.exchanges.base import Exchange
 from warren.core.messages.address import Address, fits_key, short_key
@@ -47,12 +48,17 @@ class Outcome(Enum):
 
 
 class VirtualHost:
-    """One namespace of exchanges and queues; made by the broker, which keeps it durable."""
+    """One namespace of exchanges and queues; made by the broker, which keeps it durable.
+
+    counts, default_exchange_counts: of its messages (core/counters.py).
+    """
 
     __slots__ = (
         "_routes",
         "broker",
         "client_count",
+        "counts",
+        "default_exchange_counts",
         "exchanges",
         "limits",
         "metadata",
@@ -74,7 +80,16 @@ class VirtualHost:
         self.tracing = bool(self.metadata.get("tracing", False))
         self.limits: Mapping[str, int] = {}
         self.client_count = 0
+        self.counts = VhostCounts()
+        self.default_exchange_counts = ExchangeCounts()
         self._routes: dict[tuple[str, str], Route] = {}
+
+    def exchange_counts(self, name: str) -> ExchangeCounts:
+        """The counts of an exchange, the default one too; new ones, which nobody sees, where there is none."""
+        if name == DEFAULT_EXCHANGE:
+            return self.default_exchange_counts
+        exchange = self.exchanges.get(name)
+        return exchange.counts if exchange is not None else ExchangeCounts()
 
     def changed(self) -> None:
         """Something that routing depends on changed: routes that are kept here and that sessions remember are void."""
@@ -200,8 +215,9 @@ class VirtualHost:
         firehose.trace_delivery(queue, message, client, channel_number, redelivered=redelivered)
 
     def deliver_to(self, queue: Queue, message: Message) -> Outcome:
-        """Give `message` to one queue, past all bindings."""
-        return self.deliver(Route(message.address, (queue,), routed=True, cacheable=False), message)
+        """Give `message`, which its exchange has had before, to one queue, past all bindings."""
+        route = Route(message.address, (queue,), routed=True, cacheable=False)
+        return self._append(route, message, (), None)
 
     def deliver(
         self, route: Route, message: Message, barred: Collection[str] = (), receipt: Receipt | None = None
@@ -212,6 +228,8 @@ class VirtualHost:
         receipt: `route.receipt` of who wants to know what queues say that answer later; unless the outcome is REFUSED,
         a confirm must wait for it, too.
         """
+        if route.behind is None:
+            self.exchange_counts(route.address.exchange).publish_in += 1
         if route.observers or route.holders:
             outcome = self._deliver_observed(route, message, barred, receipt)
         else:
@@ -266,6 +284,7 @@ class VirtualHost:
         outcome = Outcome.TAKEN
         waits_for_flush = False
         queues: Iterable[Queue] = route.queues
+        queue_count = len(route.queues)
         if route.guarded or barred:
             taken = []
             for queue in route.queues:
@@ -280,6 +299,7 @@ class VirtualHost:
                     # What it duplicates may not be on disk yet; it is confirmed no sooner.
                     waits_for_flush = True
             queues = taken
+            queue_count = len(taken)
             if message.properties.persistent:
                 store_ids = tuple(queue.store_id for queue in taken if queue.store_id)
             else:
@@ -305,6 +325,7 @@ class VirtualHost:
         if message.properties.expiration is not None:
             for queue in queues:
                 queue.expects_expiry()
+        self.exchange_counts(route.address.exchange).publish_out += queue_count
         return Outcome.STORED if waits_for_flush and outcome is Outcome.TAKEN else outcome
 
 

@@ -16,6 +16,7 @@ ROOMS: Final = (
     "core.component",
     "core.messages",
     "core.deadlines",
+    "core.counters",
     "core.alarms",
     "core.clients",
     "core.settings",

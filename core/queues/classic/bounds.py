@@ -77,7 +77,9 @@ def drop_excess(queue: ClassicQueue) -> bool:
             message = backlog.head()
             if message is None:
                 break
-            queue.ready_bytes -= size_of(backlog.entries.popleft())
+            size = size_of(backlog.entries.popleft())
+            queue.ready_bytes -= size
+            queue.counts.remove(1, size)
             count -= 1
             queue.bury(message, MAXLEN)
     return count < before

@@ -40,6 +40,7 @@ def purge(queue: ClassicQueue) -> int:
                 queue.settle(entry)
     if positions:
         queue.vhost.broker.store.settle_positions(queue.store_id, positions)
+    queue.counts.remove(count, queue.ready_bytes)
     queue.ready_bytes = 0
     return count
 
@@ -59,6 +60,7 @@ def trim(queue: ClassicQueue, kept: int, keeps: Callable[[Message], bool]) -> in
         else:
             dropped += 1
             queue.ready_bytes -= entry.body_size
+            queue.counts.remove(1, entry.body_size)
             queue.settle(entry)
     tail.reverse()
     entries.extend(tail)

@@ -58,7 +58,9 @@ class MessageExpiry:
                 if deadline_ms > now_ms:
                     next_ms = deadline_ms if next_ms is None else min(next_ms, deadline_ms)
                     break
-                queue.ready_bytes -= size_of(backlog.entries.popleft())
+                size = size_of(backlog.entries.popleft())
+                queue.ready_bytes -= size
+                queue.counts.remove(1, size)
                 queue.bury(message, EXPIRED)
                 message = backlog.head()
         self._wait_until(next_ms, queue)

@@ -26,6 +26,7 @@ def drain(queue: ClassicQueue) -> None:
     deadline_of = queue.expiry.deadline_of
     vhost = queue.vhost
     tracing = vhost.tracing
+    counts = queue.counts
     while available:
         message = _head(queue)
         if message is None:
@@ -33,6 +34,7 @@ def drain(queue: ClassicQueue) -> None:
         deadline_ms = deadline_of(message)
         if deadline_ms is not None and deadline_ms < vhost.broker.now_ms:
             _take_head(queue)
+            queue.counts.remove(1, message.body_size)
             queue.bury(message, EXPIRED)
             continue
         if chooser is not None and not ring.prioritised and not ring.give_turn(chooser, message):
@@ -43,9 +45,17 @@ def drain(queue: ClassicQueue) -> None:
         more = consumer.deliver(message, redelivered)
         if tracing:
             vhost.trace_delivery(queue, message, consumer.client, consumer.channel_number, redelivered=redelivered)
+        counts.delivered_bytes += message.body_size
+        if redelivered:
+            counts.redeliver += 1
+            consumer.counts.redeliver += 1
         if consumer.no_ack:
+            counts.deliver_no_ack += 1
+            consumer.counts.deliver_no_ack += 1
             queue.settle(message)
         else:
+            counts.deliver += 1
+            consumer.counts.deliver += 1
             queue.unacked_count += 1
         if not more:
             available.popleft()
@@ -76,6 +86,7 @@ def poll(queue: ClassicQueue, client: Client | None, channel_number: int) -> tup
         if deadline_ms is None or deadline_ms > queue.vhost.broker.now_ms:
             break
         _take_head(queue)
+        queue.counts.remove(1, message.body_size)
         queue.bury(message, EXPIRED)
         message = _head(queue)
     if message is None:

@@ -73,8 +73,8 @@ _log = logging.getLogger("warren.queue")
 class ClassicQueue(Queue):
     """RabbitMQ's classic queue; see the head of this file.
 
-    rules: what arguments and policies ask for, together.  ready_bytes: the bodies of all ready messages, in bytes.
-    noted_ready: what the store knows to be the first ready message (restart.py).
+    rules: what arguments and policies ask for, together.  noted_ready: what the store knows to be the first ready
+    message (restart.py).
     """
 
     __slots__ = (
@@ -92,7 +92,6 @@ class ClassicQueue(Queue):
         "entries",
         "expiry",
         "noted_ready",
-        "ready_bytes",
         "returned",
         "ring",
         "rules",
@@ -110,7 +109,6 @@ class ClassicQueue(Queue):
         levels = (self.rules.max_priority or 0) + 1
         self.backlogs = [self.new_backlog() for _ in range(levels)]
         self.entries = self.backlogs[0].entries
-        self.ready_bytes = 0
         self.closed = False
         self.draining = False
         self.ring = ConsumerRing(self.consumers)
@@ -243,7 +241,10 @@ class ClassicQueue(Queue):
         redelivered_until = self.returned.redelivered_until
         store_id = self.store_id
         delivered_bytes = 0
-        unacked = 0
+        # So many have been given out, to be settled and not; and so many of them are in the consumers' counts.
+        unacked = plain = 0
+        unacked_noted = plain_noted = 0
+        consumer: Consumer | None = None
         try:
             while ready and available:
                 message = ready.popleft()
@@ -255,18 +256,35 @@ class ClassicQueue(Queue):
                 sequence = message.sequence
                 redelivered = sequence <= redelivered_until or sequence in returned
                 more = consumer.deliver(message, redelivered)
+                if redelivered:
+                    self.counts.redeliver += 1
+                    consumer.counts.redeliver += 1
                 if not consumer.no_ack:
                     unacked += 1
-                elif store_id or returned:
-                    self.settle(message)
-                if not more:
-                    available.popleft()
-                    consumer.parked = True
-                elif len(available) > 1:
-                    available.rotate(-1)
+                else:
+                    plain += 1
+                    if store_id or returned:
+                        self.settle(message)
+                if not more or len(available) > 1:
+                    counts = consumer.counts
+                    counts.deliver += unacked - unacked_noted
+                    counts.deliver_no_ack += plain - plain_noted
+                    unacked_noted = unacked
+                    plain_noted = plain
+                    if more:
+                        available.rotate(-1)
+                    else:
+                        available.popleft()
+                        consumer.parked = True
         finally:
             self.ready_bytes -= delivered_bytes
             self.unacked_count += unacked
+            self.counts.deliver += unacked
+            self.counts.deliver_no_ack += plain
+            self.counts.delivered_bytes += delivered_bytes
+            if consumer is not None:
+                consumer.counts.deliver += unacked - unacked_noted
+                consumer.counts.deliver_no_ack += plain - plain_noted
 
     def merge_returning(self) -> None:
         """Put what came back in its places, so that the backlogs hold all that is ready."""
@@ -278,6 +296,7 @@ class ClassicQueue(Queue):
 
     def _lost(self, body_bytes: int) -> None:
         self.ready_bytes -= body_bytes
+        self.counts.remove(1, body_bytes)
 
     def get(
         self, answer: Answer[Polled], *, no_ack: bool, client: Client | None = None, channel_number: int = 0
@@ -291,11 +310,17 @@ class ClassicQueue(Queue):
         self._disuse.used_at_ms = self.vhost.broker.now_ms
         self.merge_returning()
         found = governed.poll(self, client, channel_number)
+        counts = self.counts
         if found is None:
+            counts.get_empty += 1
             return None
+        counts.delivered_bytes += found[0].body_size
+        counts.redeliver += found[1]
         if no_ack:
+            counts.get_no_ack += 1
             self.settle(found[0])
         else:
+            counts.get += 1
             self.unacked_count += 1
         if self._governed or self.rules.delivery_limit is not None:
             self.mark_dirty()
@@ -314,6 +339,7 @@ class ClassicQueue(Queue):
 
     def discard(self, message: Message) -> None:
         self.unacked_count -= 1
+        self.counts.rejected += 1
         if self.closed:
             self.settle(message)
         else:
@@ -322,12 +348,14 @@ class ClassicQueue(Queue):
     def requeue(self, messages: Iterable[Message], *, failed: bool = True) -> None:
         returned = self._return_counts
         limit = self.rules.delivery_limit
+        counts = self.counts
         for message in messages:
             self.unacked_count -= 1
             sequence = message.sequence
             if failed and limit is not None and not self.closed:
                 failures = self._failures.get(sequence, 0) + 1
                 if 0 <= limit < failures:
+                    counts.rejected += 1
                     self.bury(message, DELIVERY_LIMIT)
                     continue
                 self._failures[sequence] = failures
@@ -338,6 +366,8 @@ class ClassicQueue(Queue):
             returned[sequence] = returned.get(sequence, 0) + 1
             self._returning.append(message)
             self.ready_bytes += message.body_size
+            counts.returned += 1
+            counts.returned_bytes += message.body_size
         if self.closed:
             self.drop_ready()
         else:

@@ -45,7 +45,8 @@ def restore(queue: ClassicQueue, stored: Stored) -> None:
             spent.append(ticket)
             continue
         queue.backlogs[0].add_ticket(ticket)
-        queue.ready_bytes += size_of(ticket)
+        queue.ready_bytes += size
+    queue.counts.restore(len(queue.backlogs[0].entries), queue.ready_bytes)
     if spent:
         queue.vhost.broker.at_end_of_batch(partial(_bury_spent, queue, spent))
     if len(queue.backlogs) > 1:
