@@ -1,7 +1,7 @@
 """Delivering under rules: what looks at the head before every delivery (spec A.7).
 
 `drain` serves queues with TTLs, lengths, priorities, a chooser or tracing; `poll` takes one message by hand.  Neither
-gives out a message that has expired.  A queue without any of these takes the hot path, `ClassicQueue._drain_plain`.
+gives out a message that has expired.  A queue without any of these takes the hot path, plain.py.
 """
 
 from __future__ import annotations

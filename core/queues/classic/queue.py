@@ -7,10 +7,10 @@ Everything else has an owner of its own: whose turn it is (`ConsumerRing`), what
 (`MessageExpiry`, `Disuse`), what may come in and how much may stay (`Bounds`), and the way through a restart
 (restart.py).
 
-`drain` is written twice.  `_drain_plain` is the hot path and knows none of the rules.  `_drain_governed` serves queues
-with TTLs, lengths, priorities or tracing: it looks at the head before every delivery, and afterwards enforces what is
-left.  All limits are enforced there, at the end of a batch, when consumers had their chance: a queue of length 0
-therefore still delivers to whoever is waiting.
+`drain` is written twice.  plain.py is the hot path and knows none of the rules.  governed.py serves queues with TTLs,
+lengths, priorities or tracing: it looks at the head before every delivery, and afterwards enforces what is left.  All
+limits are enforced there, at the end of a batch, when consumers had their chance: a queue of length 0 therefore still
+delivers to whoever is waiting.
 
 For types derived from it
 -------------------------
@@ -27,7 +27,7 @@ rest on has no underscore; the rest may change.
     mark_dirty                              has the queue drained at the end of this batch
     closed, draining                        it is deleted; `drain` is under way
 
-Longer than 400 lines because both drains, settling and returning share the same few counters.
+Longer than 400 lines because settling, returning and rules share the same few counters.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from warren.core.queues.backlog import (
     Backlog,
 )
 from warren.core.queues.base import Admission, Queue, Stored
-from warren.core.queues.classic import contents, governed, restart
+from warren.core.queues.classic import contents, governed, plain, restart
 from warren.core.queues.classic.bounds import Bounds, exceeds
 from warren.core.queues.classic.columns import COLUMNS
 from warren.core.queues.classic.consumer_ring import ConsumerRing
@@ -78,7 +78,6 @@ class ClassicQueue(Queue):
     """
 
     __slots__ = (
-        "_available",
         "_bounds",
         "_disuse",
         "_failures",
@@ -118,7 +117,6 @@ class ClassicQueue(Queue):
         self._bounds = Bounds()
         self.noted_ready: Message | int | None = 0
         # The same objects, at hand for what runs once per message or batch.
-        self._available = self.ring.available
         self._returning = self.returned.waiting
         self._return_counts = self.returned.counts
         self._failures = self.returned.failures
@@ -219,7 +217,7 @@ class ClassicQueue(Queue):
                 governed.drain(self)
                 governed.enforce_limits(self)
             else:
-                self._drain_plain()
+                plain.drain(self)
         except StoreUnavailable as error:
             _log.error("%s waits for its messages: %s", self.description, error.text)
             self.vhost.broker.deadlines.schedule(
@@ -233,58 +231,6 @@ class ClassicQueue(Queue):
             broker = self.vhost.broker
             if self.ready_bytes > broker.paging.head_bytes or self.resident_count > broker.paging.head_messages:
                 broker.crowded_queues.add(self)
-
-    def _drain_plain(self) -> None:
-        ready = self.entries
-        available = self._available
-        returned = self._return_counts
-        redelivered_until = self.returned.redelivered_until
-        store_id = self.store_id
-        delivered_bytes = 0
-        # So many have been given out, to be settled and not; and so many of them are in the consumers' counts.
-        unacked = plain = 0
-        unacked_noted = plain_noted = 0
-        consumer: Consumer | None = None
-        try:
-            while ready and available:
-                message = ready.popleft()
-                if isinstance(message, int):
-                    self.backlogs[0].load(message)
-                    continue
-                delivered_bytes += message.body_size
-                consumer = available[0]
-                sequence = message.sequence
-                redelivered = sequence <= redelivered_until or sequence in returned
-                more = consumer.deliver(message, redelivered)
-                if redelivered:
-                    self.counts.redeliver += 1
-                    consumer.counts.redeliver += 1
-                if not consumer.no_ack:
-                    unacked += 1
-                else:
-                    plain += 1
-                    if store_id or returned:
-                        self.settle(message)
-                if not more or len(available) > 1:
-                    counts = consumer.counts
-                    counts.deliver += unacked - unacked_noted
-                    counts.deliver_no_ack += plain - plain_noted
-                    unacked_noted = unacked
-                    plain_noted = plain
-                    if more:
-                        available.rotate(-1)
-                    else:
-                        available.popleft()
-                        consumer.parked = True
-        finally:
-            self.ready_bytes -= delivered_bytes
-            self.unacked_count += unacked
-            self.counts.deliver += unacked
-            self.counts.deliver_no_ack += plain
-            self.counts.delivered_bytes += delivered_bytes
-            if consumer is not None:
-                consumer.counts.deliver += unacked - unacked_noted
-                consumer.counts.deliver_no_ack += plain - plain_noted
 
     def merge_returning(self) -> None:
         """Put what came back in its places, so that the backlogs hold all that is ready."""

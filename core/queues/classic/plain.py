@@ -1,0 +1,68 @@
+"""Delivering from a queue without rules: the hot path (governed.py is the other way).
+
+The loop keeps its numbers to itself, and writes them once per batch: what the queue has ready and unsettled, what it
+has counted, and at the end of each consumer's turn what that one got (core/counters.py).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from warren.core.queues.classic.queue import ClassicQueue
+    from warren.core.queues.consumer import Consumer
+
+
+def drain(queue: ClassicQueue) -> None:
+    """Deliver ready messages to available consumers until either runs out."""
+    ready = queue.entries
+    available = queue.ring.available
+    returned = queue.returned.counts
+    redelivered_until = queue.returned.redelivered_until
+    store_id = queue.store_id
+    delivered_bytes = 0
+    # So many have been given out, to be settled and not; and so many of them are in the consumers' counts.
+    unacked = plain = 0
+    unacked_noted = plain_noted = 0
+    consumer: Consumer | None = None
+    try:
+        while ready and available:
+            message = ready.popleft()
+            if isinstance(message, int):
+                queue.backlogs[0].load(message)
+                continue
+            delivered_bytes += message.body_size
+            consumer = available[0]
+            sequence = message.sequence
+            redelivered = sequence <= redelivered_until or sequence in returned
+            more = consumer.deliver(message, redelivered)
+            if redelivered:
+                queue.counts.redeliver += 1
+                consumer.counts.redeliver += 1
+            if not consumer.no_ack:
+                unacked += 1
+            else:
+                plain += 1
+                if store_id or returned:
+                    queue.settle(message)
+            if not more or len(available) > 1:
+                counts = consumer.counts
+                counts.deliver += unacked - unacked_noted
+                counts.deliver_no_ack += plain - plain_noted
+                unacked_noted = unacked
+                plain_noted = plain
+                if more:
+                    available.rotate(-1)
+                else:
+                    available.popleft()
+                    consumer.parked = True
+    finally:
+        queue.ready_bytes -= delivered_bytes
+        queue.unacked_count += unacked
+        counted = queue.counts
+        counted.deliver += unacked
+        counted.deliver_no_ack += plain
+        counted.delivered_bytes += delivered_bytes
+        if consumer is not None:
+            consumer.counts.deliver += unacked - unacked_noted
+            consumer.counts.deliver_no_ack += plain - plain_noted

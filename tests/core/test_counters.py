@@ -1,0 +1,280 @@
+"""What queues, exchanges and virtual hosts count, and rates: exactly what has happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.counting import bind, consumer_of, counted, declare, send
+from tests.support.simulated_broker import SimulatedBroker
+from warren.core.counters import (
+    SAMPLE_MS,
+    UNWATCHED_MS,
+    WATCHED_MAX,
+    ConnectionCounts,
+    ExchangeCounts,
+    Rates,
+    SessionCounts,
+    vhost_counts,
+)
+from warren.core.deadlines import Deadlines
+from warren.core.declaring.queues import remove_queue
+
+
+@pytest.fixture
+def broker() -> Iterator[SimulatedBroker]:
+    broker = SimulatedBroker()
+    yield broker
+    broker.settle()
+
+
+def test_a_queue_counts_deliveries_and_acknowledgements(broker: SimulatedBroker) -> None:
+    queue = declare(broker, "q")
+    send(broker, "q", 5)
+    consumer = consumer_of(queue)
+    broker.settle()
+    consumer.acknowledge(3)
+    assert counted(queue.message_counts) == {"publish": 5, "deliver": 5, "deliver_get": 5, "ack": 3}
+    assert queue.message_counts["publish_bytes"] == 25
+    assert queue.message_counts["deliver_get_bytes"] == 25
+    assert counted(consumer.counts.snapshot()) == {"deliver": 5, "deliver_get": 5}
+
+
+def test_what_needs_no_acknowledgement_counts_apart(broker: SimulatedBroker) -> None:
+    queue = declare(broker, "q")
+    consumer = consumer_of(queue, no_ack=True)
+    send(broker, "q", 4)
+    broker.settle()
+    assert counted(queue.message_counts) == {"publish": 4, "deliver_no_ack": 4, "deliver_get": 4}
+    assert counted(consumer.counts.snapshot()) == {"deliver_no_ack": 4, "deliver_get": 4}
+
+
+@pytest.mark.parametrize("ttl", [None, 60_000])
+def test_each_consumer_of_many_has_what_it_got(broker: SimulatedBroker, ttl: int | None) -> None:
+    queue = declare(broker, "q", **({} if ttl is None else {"x_message_ttl": ttl}))
+    consumers = [
+        consumer_of(queue, no_ack=no_ack, credit=credit) for no_ack, credit in ((False, 2), (True, 9), (True, 1))
+    ]
+    send(broker, "q", 9)
+    broker.settle()
+    got = [len(each.taken) for each in consumers]
+    assert sum(got) == 9
+    assert [each.counts.deliver + each.counts.deliver_no_ack for each in consumers] == got
+    assert [each.counts.deliver for each in consumers] == [2, 0, 0]
+    assert counted(queue.message_counts) == {"publish": 9, "deliver": 2, "deliver_no_ack": 7, "deliver_get": 9}
+
+
+@pytest.mark.parametrize("ttl", [None, 60_000])
+def test_redeliveries(broker: SimulatedBroker, ttl: int | None) -> None:
+    queue = declare(broker, "q", **({} if ttl is None else {"x_message_ttl": ttl}))
+    consumer = consumer_of(queue, credit=3)
+    send(broker, "q", 3)
+    broker.settle()
+    consumer.requeue([0, 2])
+    consumer.give(2)
+    broker.settle()
+    counts = {"publish": 3, "deliver": 5, "deliver_get": 5, "redeliver": 2}
+    assert counted(queue.message_counts) == counts
+    assert consumer.counts.redeliver == 2
+    consumer.acknowledge(3)
+    assert counted(queue.message_counts) == {**counts, "ack": 3}
+
+
+def test_polls(broker: SimulatedBroker) -> None:
+    queue = declare(broker, "q")
+    send(broker, "q", 2)
+    first = queue.poll(no_ack=False)
+    assert first is not None
+    queue.requeue([first[0]])
+    again = queue.poll(no_ack=False)
+    assert again is not None
+    assert queue.poll(no_ack=True) is not None
+    assert queue.poll(no_ack=True) is None
+    queue.acknowledge(again[0])
+    expected = {"publish": 2, "get": 2, "get_no_ack": 1, "get_empty": 1, "deliver_get": 3, "redeliver": 1, "ack": 1}
+    assert counted(queue.message_counts) == expected
+    assert queue.message_counts["deliver_get_bytes"] == 15
+
+
+def test_dead_letters_by_reason(broker: SimulatedBroker) -> None:
+    dead = {"x_dead_letter_exchange": "", "x_dead_letter_routing_key": "dead"}
+    letters = declare(broker, "dead")
+    rejecting = declare(broker, "rejecting", **dead)
+    send(broker, "rejecting")
+    polled = rejecting.poll(no_ack=False)
+    assert polled is not None
+    rejecting.discard(polled[0])
+    assert counted(rejecting.message_counts) == {"publish": 1, "get": 1, "deliver_get": 1, "dead_letter_rejected": 1}
+    expiring = declare(broker, "expiring", x_message_ttl=10, **dead)
+    send(broker, "expiring", 2)
+    broker.settle()
+    broker.advance(11)
+    assert counted(expiring.message_counts) == {"publish": 2, "dead_letter_expired": 2}
+    full = declare(broker, "full", x_max_length=1, **dead)
+    send(broker, "full", 4)
+    broker.settle()
+    assert counted(full.message_counts) == {"publish": 4, "dead_letter_maxlen": 3}
+    failing = declare(broker, "failing", x_delivery_limit=0, **dead)
+    send(broker, "failing")
+    polled = failing.poll(no_ack=False)
+    assert polled is not None
+    failing.requeue([polled[0]])
+    broker.settle()
+    expected = {"publish": 1, "get": 1, "deliver_get": 1, "dead_letter_delivery_limit": 1}
+    assert counted(failing.message_counts) == expected
+    refusing = declare(broker, "refusing", x_max_length=1, x_overflow="reject-publish-dlx", **dead)
+    send(broker, "refusing", 2)
+    broker.settle()
+    assert counted(refusing.message_counts) == {"publish": 1, "dead_letter_maxlen": 1}
+    assert letters.message_counts["publish"] == 8
+
+
+def test_without_a_dead_letter_exchange_there_are_no_dead_letters(broker: SimulatedBroker) -> None:
+    queue = declare(broker, "q", x_max_length=1)
+    send(broker, "q", 3)
+    broker.settle()
+    assert counted(queue.message_counts) == {"publish": 3}
+
+
+def test_purged_and_trimmed_messages_came_in(broker: SimulatedBroker) -> None:
+    queue = declare(broker, "q")
+    send(broker, "q", 3)
+    queue.drop_ready()
+    assert counted(queue.message_counts) == {"publish": 3}
+    assert queue.message_counts["publish_bytes"] == 15
+
+
+def test_what_was_there_before_a_restart_was_not_published_since(tmp_path: Path) -> None:
+    broker = SimulatedBroker(tmp_path)
+    broker.connect().declare("q", durable=True)
+    send(broker, "q", 3, delivery_mode=2)
+    broker.settle()
+    broker.restart()
+    queue = broker.queue("q")
+    assert queue.ready_count == 3
+    assert counted(queue.message_counts) == {}
+    assert queue.message_counts["publish_bytes"] == 0
+    send(broker, "q", 1, delivery_mode=2)
+    assert queue.poll(no_ack=True) is not None
+    assert counted(queue.message_counts) == {"publish": 1, "get_no_ack": 1, "deliver_get": 1}
+    broker.settle()
+    broker.close()
+
+
+def test_an_exchange_counts_what_came_and_where_it_went(broker: SimulatedBroker) -> None:
+    client = broker.connect()
+    for name in ("a", "b"):
+        client.declare(name)
+        bind(broker, name, "amq.fanout")
+    send(broker, "", 3, exchange="amq.fanout")
+    send(broker, "nowhere", 2, exchange="amq.direct")
+    exchanges = broker.vhost.exchanges
+    assert exchanges["amq.fanout"].counts.snapshot() == {"publish_in": 3, "publish_out": 6}
+    assert exchanges["amq.direct"].counts.snapshot() == {"publish_in": 2, "publish_out": 0}
+
+
+def test_a_deleted_queue_stays_in_the_sums_of_its_virtual_host(broker: SimulatedBroker) -> None:
+    queue = declare(broker, "q")
+    send(broker, "q", 2)
+    assert queue.poll(no_ack=True) is not None
+    remove_queue(broker.vhost, queue)
+    counts = vhost_counts(broker.vhost)
+    assert (counts["get_no_ack"], counts["deliver_get_bytes"]) == (1, 5)
+    assert "publish_bytes" not in counts
+
+
+def test_a_session_counts_what_its_vhost_does() -> None:
+    broker = SimulatedBroker()
+    route = broker.vhost.route("", "nowhere")
+    counts = SessionCounts(broker.vhost, lambda: 1)
+    counts.published(route)
+    counts.published(route, returned=True)
+    counts.confirmed(2)
+    counts.polled(no_ack=False, redelivered=True)
+    counts.polled(no_ack=True, redelivered=False)
+    counts.deliver = 4
+    counts.returned = 2
+    assert counted(counts.snapshot()) == {
+        "publish": 2,
+        "confirm": 2,
+        "return_unroutable": 1,
+        "drop_unroutable": 1,
+        "deliver": 4,
+        "get": 1,
+        "get_no_ack": 1,
+        "deliver_get": 6,
+        "redeliver": 1,
+        "ack": 2,
+    }
+    of_vhost = counted(vhost_counts(broker.vhost))
+    assert of_vhost == {"publish": 2, "confirm": 2, "return_unroutable": 1, "drop_unroutable": 1}
+
+
+def test_a_connection_is_the_sum_of_its_channels_closed_ones_too() -> None:
+    broker = SimulatedBroker()
+    connection = ConnectionCounts(broker.vhost)
+    first, second = (connection.begin(SessionCounts(broker.vhost, lambda: 0)) for _ in range(2))
+    first.confirmed(2)
+    second.confirmed(3)
+    connection.own.confirmed(5)
+    connection.end(first)
+    connection.end(first)
+    assert counted(connection.snapshot()) == {"confirm": 10}
+
+
+class TestRates:
+    def setup_method(self) -> None:
+        self.failed: list[Exception] = []
+        self.deadlines = Deadlines(self.failed.append)
+        self.rates = Rates(self.deadlines)
+        self.counts = ExchangeCounts()
+
+    def ask(self, now_ms: int) -> float:
+        return self.rates.of(self.counts, self.counts.snapshot, now_ms)["publish_in"]
+
+    def test_nothing_is_sampled_before_somebody_asks(self) -> None:
+        assert len(self.deadlines) == 0
+
+    def test_growth_per_second_between_two_samples(self) -> None:
+        assert self.ask(1_000) == 0.0
+        self.counts.publish_in = 40
+        assert self.ask(2_000) == 0.0
+        self.deadlines.run(1_000 + SAMPLE_MS)
+        assert self.ask(7_000) == 40 * 1000 / SAMPLE_MS
+        self.counts.publish_in = 41
+        self.deadlines.run(1_000 + SAMPLE_MS + 10_000)
+        assert self.ask(20_000) == 0.1
+
+    def test_who_asks_no_more_costs_nothing_after_a_while(self) -> None:
+        self.ask(0)
+        now_ms = 0
+        while len(self.deadlines):
+            now_ms += SAMPLE_MS
+            assert now_ms <= UNWATCHED_MS + SAMPLE_MS
+            self.deadlines.run(now_ms)
+        assert now_ms >= UNWATCHED_MS
+        assert len(self.rates) == 0
+        assert self.ask(now_ms) == 0.0
+        assert len(self.deadlines) == 1
+
+    def test_the_one_that_was_asked_for_longest_ago_gives_way(self) -> None:
+        self.ask(0)
+        others = [ExchangeCounts() for _ in range(WATCHED_MAX - 1)]
+        for each in others:
+            self.rates.of(each, each.snapshot, 0)
+        self.counts.publish_in = 5
+        self.ask(0)
+        one_more = ExchangeCounts()
+        self.rates.of(one_more, one_more.snapshot, 0)
+        assert len(self.rates) == WATCHED_MAX
+        self.deadlines.run(SAMPLE_MS)
+        assert self.ask(SAMPLE_MS) == 1.0
+
+    def test_two_samples_at_the_same_time_change_nothing(self) -> None:
+        self.ask(SAMPLE_MS)
+        self.counts.publish_in = 5
+        self.deadlines.run(SAMPLE_MS)
+        assert self.ask(SAMPLE_MS) == 0.0
+        assert not self.failed
