@@ -16,15 +16,12 @@ from typing import Final, cast
 from warren.gateway.command_line.ctl_options import USAGE, Parsed, parse
 from warren.gateway.command_line.files import STANDARD_STREAM, read_file, write_file
 from warren.gateway.command_line.output import FORMATTERS, MACHINE_READABLE, print_answer
-from warren.gateway.configuration.config import ConfigError
-from warren.gateway.configuration.load import load_config
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.client import CommandFailedError, request
 from warren.gateway.control.word import VHOST, Syntax
 from warren.gateway.control.words.built_in import WORDS, find_word
 from warren.gateway.control.words.plugins import list_plugin_words
 from warren.gateway.process.data_directory import is_in_use
-from warren.gateway.process.settings import ProcessSettings
 
 _POLL_S: Final = 0.02
 """How often `stop` looks whether the broker has ended: often enough not to be noticed."""
@@ -42,7 +39,7 @@ def run(arguments: Sequence[str]) -> int:
     words = [word for word in first.words if word != "help"] if first.words[:1] == ["help"] else list(first.words)
     wants_help = "help" in first.options or not words or first.words[:1] == ["help"]
     if wants_help and not words:
-        print(_help_on_all(_words_of_plugins(first, _HELP_TIMEOUT_S)))
+        print(_help_on_all(_words_to_mention(first)))
         return codes.OK if first.words or first.options.get("help") else codes.USAGE
     others: Sequence[Syntax] = ()
     if words[0] not in WORDS:
@@ -102,11 +99,21 @@ def _help_on_all(others: Sequence[Syntax]) -> str:
 
 
 def _words_of_plugins(parsed: Parsed, timeout_s: float | None) -> list[Syntax]:
-    """Those of the broker's plugins, if one runs and says so."""
+    """Those of the broker's plugins, if one runs and says so.  ConfigError if nobody can say where it would."""
     try:
         answer = request(_directory(parsed), list_plugin_words.name, timeout_s=timeout_s)
         return [Syntax.from_description(each) for each in cast("list[dict[str, object]]", answer["value"])]
-    except (CommandFailedError, ConfigError, KeyError, TypeError):
+    except (CommandFailedError, KeyError, TypeError):
+        return []
+
+
+def _words_to_mention(parsed: Parsed) -> list[Syntax]:
+    """Those of plugins for the list of all words, which has to come whatever is wrong."""
+    from warren.gateway.configuration.config import ConfigError
+
+    try:
+        return _words_of_plugins(parsed, _HELP_TIMEOUT_S)
+    except ConfigError:
         return []
 
 
@@ -119,6 +126,11 @@ def _directory(parsed: Parsed) -> Path:
     given = parsed.options.get("data_dir")
     if given is not None:
         return Path(str(given)).expanduser().absolute()
+    # Reading a configuration takes longer than all the rest, and who names the directory needs none.
+    from warren.gateway.configuration.config import ConfigError
+    from warren.gateway.configuration.load import load_config
+    from warren.gateway.process.settings import ProcessSettings
+
     file = parsed.options.get("config")
     config = load_config(config_file=Path(str(file)) if file else None)
     directory = config.section(ProcessSettings).data_directory

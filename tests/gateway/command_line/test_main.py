@@ -320,3 +320,12 @@ CELLS = [
 @pytest.mark.parametrize(("value", "expected"), CELLS)
 def test_values_in_one_line(value: object, expected: str) -> None:
     assert cell(value) == expected
+
+
+def test_no_configuration_is_read_for_who_names_the_directory(tmp_path: Path) -> None:
+    code = (
+        "import sys; from warren.gateway.command_line import main; "
+        f"main.run(['ping', '--data-dir', {str(tmp_path)!r}]); "
+        "sys.exit('warren.gateway.configuration.load' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0
