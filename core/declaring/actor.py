@@ -47,16 +47,16 @@ class Administrator:
         self._user = user
 
     def check(self, kind: ResourceKind, name: str, verb: Verb) -> None:
-        """See Actor.check."""
+        """AccessRefused (403) when the user lacks the permission; nothing is refused to the broker's owner."""
         if self._user is not None:
             self.vhost.broker.users.check(self._user, self.vhost.name, kind, name, verb)
 
     def check_topic(self, exchange: str, routing_key: str, verb: TopicVerb) -> None:
-        """See Actor.check_topic."""
+        """AccessRefused (403) when the user may not use the key; nothing is refused to the broker's owner."""
         if self._user is not None:
             self.vhost.broker.users.check_topic(self._user, self.vhost.name, exchange, routing_key, verb)
 
     def check_owner(self, queue: Queue) -> None:
-        """See Actor.check_owner."""
+        """ResourceLocked (405) for a queue of a connection; the broker's owner may touch that too."""
         if self._user is not None:
             queue.check_owner(None)

@@ -42,7 +42,7 @@ class BindingRow(Row):
 
     @property
     def exists(self) -> bool:
-        """See Row.exists."""
+        """False once it is taken away, or its exchange is."""
         exchange = self.exchange
         return (
             exchange is not None
@@ -120,7 +120,7 @@ class DefaultBindingRow(BindingRow):
 
     @property
     def exists(self) -> bool:
-        """See Row.exists."""
+        """False once the queue is deleted."""
         return self.in_vhost.queues.get(self.queue.name) is self.queue
 
 

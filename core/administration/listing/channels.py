@@ -25,7 +25,7 @@ class ChannelRow(Row):
 
     @property
     def exists(self) -> bool:
-        """See Row.exists."""
+        """False once the connection is gone."""
         return self.of.exists
 
     @Column

@@ -42,7 +42,7 @@ class ConnectionRow(Row):
 
     @property
     def exists(self) -> bool:
-        """See Row.exists."""
+        """False once the connection is gone."""
         return self.session in self.broker.sessions
 
     @property

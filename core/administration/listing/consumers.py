@@ -23,7 +23,7 @@ class ConsumerRow(Row):
 
     @property
     def exists(self) -> bool:
-        """See Row.exists."""
+        """False once it is cancelled."""
         return self.consumer.active
 
     @Column

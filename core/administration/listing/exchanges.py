@@ -27,7 +27,7 @@ class ExchangeRow(Row):
 
     @property
     def exists(self) -> bool:
-        """See Row.exists."""
+        """False once it is deleted; the default exchange is always there."""
         return self.exchange is None or self.in_vhost.exchanges.get(self.exchange.name) is self.exchange
 
     @Column

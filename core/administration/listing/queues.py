@@ -26,16 +26,16 @@ class QueueRow(Row):
 
     @property
     def exists(self) -> bool:
-        """See Row.exists."""
+        """False once it is deleted, also if another of its name was declared."""
         return self.queue.vhost.queues.get(self.queue.name) is self.queue
 
     def value(self, name: str) -> object:
-        """See Row.value; what the queue's type has to say counts first."""
+        """What a column holds; what the queue's type has to say counts first."""
         own = self.queue.columns.get(name)
         return super().value(name) if own is None else own(self.queue)
 
     def names(self) -> list[str]:
-        """See Row.names."""
+        """The common columns, and those of the queue's type."""
         return list({**self.columns, **self.queue.columns})
 
     @Column

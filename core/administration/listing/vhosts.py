@@ -27,7 +27,7 @@ class VhostRow(Row):
 
     @property
     def exists(self) -> bool:
-        """See Row.exists."""
+        """False once it is deleted, also if another of its name was made."""
         return self.vhost.broker.vhosts.get(self.vhost.name) is self.vhost
 
     @Column

@@ -13,14 +13,14 @@ from warren.gateway.control.word import word
     while_stopped=True,
 )
 async def stop_app(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     await control.server.stop_app()
     return done()
 
 
 @word("", "open them again", "Starting the broker application on {directory} ...", while_stopped=True)
 async def start_app(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     await control.server.start_app()
     return done()
 
@@ -32,7 +32,7 @@ async def start_app(control: Control, request: Request) -> Answer:
     while_stopped=True,
 )
 async def reset(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     if control.server.running:
         raise RefusedError("the broker application is running; stop it first with: warren ctl stop_app")
     await control.server.reset()
@@ -41,6 +41,6 @@ async def reset(control: Control, request: Request) -> Answer:
 
 @word("", "stop the broker and end its process", "Stopping the broker on {directory} ...", while_stopped=True)
 def stop(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's; it is answered first."""
+    """As rabbitmqctl does; it is answered first."""
     control.stop_requested = True
     return done()

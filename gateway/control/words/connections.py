@@ -14,7 +14,7 @@ DEFAULT_REASON: Final = "CONNECTION_FORCED - closed by an administrator (warren 
 
 @word("PID_OR_NAME [REASON]...", "close one connection (320 CONNECTION_FORCED)", "Closing connection {0} ...")
 def close_connection(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
     from warren.core.errors import NotFound
 
@@ -33,7 +33,7 @@ def close_connection(control: Control, request: Request) -> Answer:
     options=(VHOST,),
 )
 def close_all_connections(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
 
     vhost = request.vhost if request.options.get("vhost") else None

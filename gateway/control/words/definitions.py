@@ -22,7 +22,7 @@ FORMAT: Final = Option("format", "json")
     writes_file=True,
 )
 def export_definitions(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.adapters.session.keys import PRODUCT_VERSION
     from warren.core.administration import operations
 
@@ -45,7 +45,7 @@ def export_definitions(control: Control, request: Request) -> Answer:
     reads_file=True,
 )
 def import_definitions(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
 
     _check_format(request)

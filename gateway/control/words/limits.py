@@ -19,7 +19,7 @@ ALL: Final = Option("global")
     options=(VHOST,),
 )
 def set_vhost_limits(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
 
     operations.limits.set_of_vhost(control.broker, request.vhost, parse_json(request.arguments[0]))
@@ -28,7 +28,7 @@ def set_vhost_limits(control: Control, request: Request) -> Answer:
 
 @word("", "lift its limits", 'Clearing vhost "{vhost}" limits ...', options=(VHOST,))
 def clear_vhost_limits(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
 
     operations.limits.clear_of_vhost(control.broker, request.vhost)
@@ -37,7 +37,7 @@ def clear_vhost_limits(control: Control, request: Request) -> Answer:
 
 @word("", "limits of a virtual host, or with --global of all", options=(VHOST, ALL))
 def list_vhost_limits(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
 
     if not request.options.get(ALL.name):
@@ -53,7 +53,7 @@ def list_vhost_limits(control: Control, request: Request) -> Answer:
     'Setting user limits to "{1}" for user "{0}" ...',
 )
 def set_user_limits(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
 
     user, definition = request.arguments
@@ -63,7 +63,7 @@ def set_user_limits(control: Control, request: Request) -> Answer:
 
 @word("USER LIMIT", "lift one limit of a user, or all", 'Clearing "{1}" limit for user "{0}" ...')
 def clear_user_limits(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
 
     operations.limits.clear_of_user(control.broker, *request.arguments)
@@ -72,7 +72,7 @@ def clear_user_limits(control: Control, request: Request) -> Answer:
 
 @word("", "limits of all users, or of one", options=(Option("user", "USER"), ALL))
 def list_user_limits(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
 
     name = request.options.get("user")

@@ -9,47 +9,47 @@ from warren.gateway.control.word import VHOST, word
 
 @word("[COLUMN]...", "queues of a virtual host", "Listing queues for vhost {vhost} ...", options=(VHOST,))
 async def list_queues(control: Control, request: Request) -> Answer:
-    """See core.administration.listing.queues."""
+    """As rabbitmqctl does; the columns are those of core.administration.listing.queues."""
     return await listing(control, "queues", request.arguments, vhost=request.vhost)
 
 
 @word("[COLUMN]...", "exchanges of a virtual host", "Listing exchanges for vhost {vhost} ...", options=(VHOST,))
 async def list_exchanges(control: Control, request: Request) -> Answer:
-    """See core.administration.listing.exchanges."""
+    """As rabbitmqctl does; the columns are those of core.administration.listing.exchanges."""
     return await listing(control, "exchanges", request.arguments, vhost=request.vhost)
 
 
 @word("[COLUMN]...", "bindings of a virtual host", "Listing bindings for vhost {vhost}...", options=(VHOST,))
 async def list_bindings(control: Control, request: Request) -> Answer:
-    """See core.administration.listing.bindings."""
+    """As rabbitmqctl does; the columns are those of core.administration.listing.bindings."""
     return await listing(control, "bindings", request.arguments, vhost=request.vhost)
 
 
 @word("[COLUMN]...", "consumers of a virtual host", "Listing consumers in vhost {vhost} ...", options=(VHOST,))
 async def list_consumers(control: Control, request: Request) -> Answer:
-    """See core.administration.listing.consumers."""
+    """As rabbitmqctl does; the columns are those of core.administration.listing.consumers."""
     return await listing(control, "consumers", request.arguments, vhost=request.vhost)
 
 
 @word("[COLUMN]...", "connections", "Listing connections ...")
 async def list_connections(control: Control, request: Request) -> Answer:
-    """See core.administration.listing.connections."""
+    """As rabbitmqctl does; the columns are those of core.administration.listing.connections."""
     return await listing(control, "connections", request.arguments)
 
 
 @word("[COLUMN]...", "channels", "Listing channels ...")
 async def list_channels(control: Control, request: Request) -> Answer:
-    """See core.administration.listing.channels."""
+    """As rabbitmqctl does; the columns are those of core.administration.listing.channels."""
     return await listing(control, "channels", request.arguments)
 
 
 @word("[COLUMN]...", "virtual hosts", "Listing vhosts ...")
 async def list_vhosts(control: Control, request: Request) -> Answer:
-    """See core.administration.listing.vhosts."""
+    """As rabbitmqctl does; the columns are those of core.administration.listing.vhosts."""
     return await listing(control, "vhosts", request.arguments)
 
 
 @word("", "users and their tags", "Listing users ...")
 async def list_users(control: Control, request: Request) -> Answer:
-    """See core.administration.listing.users."""
+    """As rabbitmqctl does; the columns are those of core.administration.listing.users."""
     return await listing(control, "users")

@@ -15,7 +15,7 @@ from warren.gateway.control.word import VHOST, word
     options=(VHOST,),
 )
 def set_parameter(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
 
     component, name, value = request.arguments
@@ -30,7 +30,7 @@ def set_parameter(control: Control, request: Request) -> Answer:
     options=(VHOST,),
 )
 def clear_parameter(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
 
     operations.parameters.clear_parameter(control.broker, request.vhost, *request.arguments)
@@ -44,7 +44,7 @@ def clear_parameter(control: Control, request: Request) -> Answer:
     options=(VHOST,),
 )
 async def list_parameters(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     return await listing(control, "parameters", vhost=request.vhost, as_text=("value",))
 
 
@@ -54,7 +54,7 @@ async def list_parameters(control: Control, request: Request) -> Answer:
     'Setting global runtime parameter "{0}" to "{1}" ...',
 )
 def set_global_parameter(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
 
     name, value = request.arguments
@@ -64,7 +64,7 @@ def set_global_parameter(control: Control, request: Request) -> Answer:
 
 @word("NAME", "remove a global runtime parameter", 'Clearing global runtime parameter "{0}" ...')
 def clear_global_parameter(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
 
     operations.parameters.clear_global(control.broker, request.arguments[0])
@@ -73,5 +73,5 @@ def clear_global_parameter(control: Control, request: Request) -> Answer:
 
 @word("", "global runtime parameters", "Listing global runtime parameters ...")
 async def list_global_parameters(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     return await listing(control, "global_parameters", as_text=("value",))

@@ -9,20 +9,20 @@ from warren.gateway.control.word import VHOST, word
 
 @word("", "permissions in a virtual host", 'Listing permissions for vhost "{vhost}" ...', options=(VHOST,))
 async def list_permissions(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     return await listing(control, "permissions", vhost=request.vhost)
 
 
 @word("USER", "permissions of a user in every virtual host", 'Listing permissions for user "{0}" ...')
 async def list_user_permissions(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     columns = ("vhost", "configure", "write", "read")
     return await listing(control, "permissions", columns, user=request.arguments[0])
 
 
 @word("", "topic permissions in a virtual host", 'Listing topic permissions for vhost "{vhost}" ...', options=(VHOST,))
 async def list_topic_permissions(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     return await listing(control, "topic_permissions", vhost=request.vhost)
 
 
@@ -32,7 +32,7 @@ async def list_topic_permissions(control: Control, request: Request) -> Answer:
     'Listing topic permissions for user "{0}" ...',
 )
 async def list_user_topic_permissions(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     columns = ("vhost", "exchange", "write", "read")
     return await listing(control, "topic_permissions", columns, user=request.arguments[0])
 
@@ -44,7 +44,7 @@ async def list_user_topic_permissions(control: Control, request: Request) -> Ans
     options=(VHOST,),
 )
 def set_permissions(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
 
     user, configure, write, read = request.arguments
@@ -59,7 +59,7 @@ def set_permissions(control: Control, request: Request) -> Answer:
     options=(VHOST,),
 )
 def clear_permissions(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
 
     operations.permissions.clear_permissions(control.broker, request.arguments[0], request.vhost)
@@ -73,7 +73,7 @@ def clear_permissions(control: Control, request: Request) -> Answer:
     options=(VHOST,),
 )
 def set_topic_permissions(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
 
     user, exchange, write, read = request.arguments
@@ -88,7 +88,7 @@ def set_topic_permissions(control: Control, request: Request) -> Answer:
     options=(VHOST,),
 )
 def clear_topic_permissions(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
 
     user, *exchange = request.arguments

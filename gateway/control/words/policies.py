@@ -23,7 +23,7 @@ POLICY_OPTIONS: Final = (VHOST, Option("priority", "NUMBER", "0"), Option("apply
     options=POLICY_OPTIONS,
 )
 def set_policy(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
 
     return _set(control, request, operations.policies.POLICY)
@@ -31,7 +31,7 @@ def set_policy(control: Control, request: Request) -> Answer:
 
 @word("NAME", "remove a policy", 'Clearing policy "{0}" on vhost "{vhost}" ...', options=(VHOST,))
 def clear_policy(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
 
     operations.policies.clear_policy(control.broker, operations.policies.POLICY, request.vhost, request.arguments[0])
@@ -40,7 +40,7 @@ def clear_policy(control: Control, request: Request) -> Answer:
 
 @word("", "policies of a virtual host", 'Listing policies for vhost "{vhost}" ...', options=(VHOST,))
 async def list_policies(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     return await listing(control, "policies", vhost=request.vhost, as_text=("definition",))
 
 
@@ -52,7 +52,7 @@ async def list_policies(control: Control, request: Request) -> Answer:
     options=POLICY_OPTIONS,
 )
 def set_operator_policy(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
 
     return _set(control, request, operations.policies.OPERATOR_POLICY)
@@ -60,7 +60,7 @@ def set_operator_policy(control: Control, request: Request) -> Answer:
 
 @word("NAME", "remove an operator policy", 'Clearing operator policy "{0}" on vhost "{vhost}" ...', options=(VHOST,))
 def clear_operator_policy(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
 
     operations.policies.clear_policy(
@@ -76,7 +76,7 @@ def clear_operator_policy(control: Control, request: Request) -> Answer:
     options=(VHOST,),
 )
 async def list_operator_policies(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     return await listing(control, "operator_policies", vhost=request.vhost, as_text=("definition",))
 
 

@@ -15,7 +15,7 @@ from warren.gateway.control.word import VHOST, Option, word
     options=(VHOST, Option("if_empty"), Option("if_unused")),
 )
 async def delete_queue(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
     from warren.gateway.network.answered import answered
 
@@ -38,7 +38,7 @@ async def delete_queue(control: Control, request: Request) -> Answer:
     options=(VHOST,),
 )
 async def purge_queue(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
     from warren.gateway.network.answered import answered
 

@@ -24,7 +24,7 @@ MEBIBYTE: Final = 2**20
     while_stopped=True,
 )
 async def status(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     facts = await _facts(control)
     return value(facts, _status_text(facts))
 
@@ -102,7 +102,7 @@ def _duration(seconds: int) -> str:
 
 @word("", "the configuration in effect", "Configuration of the broker on {directory} ...", while_stopped=True)
 def environment(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.gateway.configuration.load import describe
 
     found = describe(control.config)
@@ -119,5 +119,5 @@ def _shown(entry: object) -> str:
 
 @word("", "succeed if the broker answers", while_stopped=True)
 def ping(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     return done("Ping succeeded")

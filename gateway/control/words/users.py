@@ -9,7 +9,7 @@ from warren.gateway.control.word import word
 
 @word("USER [PASSWORD]", "add a user", 'Adding user "{0}" ...', secret=1)
 def add_user(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
 
     name, password = request.arguments
@@ -21,7 +21,7 @@ def add_user(control: Control, request: Request) -> Answer:
 
 @word("USER", "delete a user and its permissions", 'Deleting user "{0}" ...')
 def delete_user(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
 
     operations.users.delete(control.broker, request.arguments[0])
@@ -30,7 +30,7 @@ def delete_user(control: Control, request: Request) -> Answer:
 
 @word("USER [PASSWORD]", "give a user another password", 'Changing password for user "{0}" ...', secret=1)
 def change_password(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
 
     operations.users.change_password(control.broker, *request.arguments)
@@ -39,7 +39,7 @@ def change_password(control: Control, request: Request) -> Answer:
 
 @word("USER", "forbid a user to log in with a password", 'Clearing password for user "{0}" ...')
 def clear_password(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
 
     operations.users.clear_password(control.broker, request.arguments[0])
@@ -48,7 +48,7 @@ def clear_password(control: Control, request: Request) -> Answer:
 
 @word("USER [PASSWORD]", "try a user's password", 'Authenticating user "{0}" ...', secret=1)
 def authenticate_user(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.access.users import LoginRefused
     from warren.core.administration import operations
 
@@ -65,7 +65,7 @@ def authenticate_user(control: Control, request: Request) -> Answer:
     'Setting tags for user "{0}" ...',
 )
 def set_user_tags(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
 
     name, *tags = request.arguments

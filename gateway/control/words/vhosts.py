@@ -24,7 +24,7 @@ class _Description(TypedDict, total=False):
 
 @word("VHOST", "add a virtual host", 'Adding vhost "{0}" ...', options=DESCRIBED_BY)
 def add_vhost(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
 
     operations.vhosts.add(control.broker, request.arguments[0], **_description(request, empty_too=False))
@@ -33,7 +33,7 @@ def add_vhost(control: Control, request: Request) -> Answer:
 
 @word("VHOST", "delete a virtual host and all that is in it", 'Deleting vhost "{0}" ...')
 def delete_vhost(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
 
     operations.vhosts.delete(control.broker, request.arguments[0])
@@ -47,7 +47,7 @@ def delete_vhost(control: Control, request: Request) -> Answer:
     options=DESCRIBED_BY,
 )
 def update_vhost_metadata(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's; an empty default queue type means none any more."""
+    """As rabbitmqctl does; an empty default queue type means none any more."""
     from warren.core.administration import operations
 
     description = _description(request, empty_too=True)
@@ -65,7 +65,7 @@ def update_vhost_metadata(control: Control, request: Request) -> Answer:
     options=(VHOST,),
 )
 def trace_on(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
 
     operations.vhosts.set_tracing(control.broker, request.vhost, True)
@@ -74,7 +74,7 @@ def trace_on(control: Control, request: Request) -> Answer:
 
 @word("", "stop that", 'Stopping tracing for vhost "{vhost}" ...', options=(VHOST,))
 def trace_off(control: Control, request: Request) -> Answer:
-    """rabbitmqctl's."""
+    """As rabbitmqctl does."""
     from warren.core.administration import operations
 
     operations.vhosts.set_tracing(control.broker, request.vhost, False)
