@@ -59,7 +59,7 @@ class StompChannelRow(ChannelRow):
     @Column
     def transactional(self) -> bool:
         """Whether a transaction is open."""
-        return bool(self._session.transactions)
+        return len(self._session.transactions) > 0
 
     @Column
     def consumer_count(self) -> int:
@@ -74,7 +74,7 @@ class StompChannelRow(ChannelRow):
     @Column
     def messages_uncommitted(self) -> int:
         """Frames in transactions that are open."""
-        return sum(len(actions) for actions in self._session.transactions.values())
+        return self._session.transactions.action_count
 
     @Column
     def messages_unconfirmed(self) -> int:

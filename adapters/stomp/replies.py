@@ -51,7 +51,6 @@ class Replies:
             prefetch=0,
             arguments={},
         )
-        queue.add_consumer(subscription)
-        session.subscriptions[key] = subscription
+        session.subscriptions.begin(subscription)
         self._names[destination] = queue.name
         return queue.name

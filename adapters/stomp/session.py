@@ -7,7 +7,7 @@ and hands every other frame to `frame`, which has it done (commands.py) and tell
 one by one, and this file says when which of them begins and ends:
 
     parser, known        bytes to frames; what the loop remembers
-    subscriptions, deliveries, transactions    what the client has asked for, and was given
+    subscriptions, transactions, deliveries    what the client has asked for, and was given
     receipts, replies    what it is told, and private queues for answers
     held                 frames that wait for an alarm to clear
     read_gate, unread    why the peer isn't read for now (adapters.session)
@@ -41,11 +41,13 @@ from warren.adapters.stomp.friendly import help_text, hint
 from warren.adapters.stomp.held_frames import has_to_wait, held_frames
 from warren.adapters.stomp.known_sends import KnownSends
 from warren.adapters.stomp.listing import StompChannelRow, StompConnectionRow
+from warren.adapters.stomp.open_transactions import OpenTransactions
 from warren.adapters.stomp.receipts import Receipts
 from warren.adapters.stomp.replies import Replies
+from warren.adapters.stomp.subscriptions import Subscriptions
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.transport import connection_name
-from warren.core.declaring.queues import end_client, end_consumer
+from warren.core.declaring.queues import end_client
 from warren.core.errors import BrokerError, InternalError
 
 if TYPE_CHECKING:
@@ -53,7 +55,6 @@ if TYPE_CHECKING:
 
     from warren.adapters.stomp.settings import StompSettings
     from warren.adapters.stomp.subscription import Subscription
-    from warren.adapters.stomp.transaction import Transaction
     from warren.core.broker import Broker
     from warren.core.clients.client import Client
     from warren.core.clients.transport import Transport
@@ -69,7 +70,6 @@ class StompSession:
     """A session in the sense of core.clients.transport.Session; made by the listener for each accepted socket.
 
     version: what is spoken, 1.0 until CONNECT says otherwise.  id: the session's name in message ids.
-    declared_queues: those of /queue/ that the session has used, and so declared.
     """
 
     def __init__(self, broker: Broker, transport: Transport, settings: StompSettings) -> None:
@@ -86,9 +86,8 @@ class StompSession:
         self.mechanism = ""
         self.heartbeat_ms = 0
         self.connected_at_ms = broker.now_ms
-        self.subscriptions: dict[str, Subscription] = {}
-        self.transactions: dict[str, Transaction] = {}
-        self.declared_queues: set[str] = set()
+        self.subscriptions = Subscriptions()
+        self.transactions = OpenTransactions()
         self.deliveries = Deliveries(self._delivery_timed_out)
         self.receipts = Receipts(self)
         self.replies = Replies(self)
@@ -276,7 +275,7 @@ class StompSession:
 
     def subscription_cancelled(self, subscription: Subscription) -> None:
         """The broker ended a subscription, as its queue is gone (spec B.4)."""
-        self.subscriptions.pop(subscription.tag, None)
+        self.subscriptions.remove(subscription.tag)
         if self._closed or self.client is None:
             return
         headers = {"subscription": subscription.id} if subscription.id is not None else {}
@@ -335,9 +334,7 @@ class StompSession:
         self._held.clear()
         self.transactions.clear()
         client, self.client = self.client, None
-        for subscription in list(self.subscriptions.values()):
-            end_consumer(subscription)
-        self.subscriptions.clear()
+        self.subscriptions.end()
         self.deliveries.give_back()
         if client is not None:
             end_client(client)

@@ -106,8 +106,7 @@ def subscribe(session: StompSession, frame: Frame) -> None:
         prefetch=prefetch,
         arguments=arguments,
     )
-    queue.add_consumer(subscription)
-    session.subscriptions[key] = subscription
+    session.subscriptions.begin(subscription)
     if not subscription.no_ack:
         session.broker.ack_timeouts.added(subscription)
 
@@ -119,7 +118,7 @@ def unsubscribe(session: StompSession, frame: Frame) -> None:
     name = headers.get("destination")
     if id is None and name is None:
         raise StompError("Missing destination or id", "'UNSUBSCRIBE' must include a 'destination' or 'id' header")
-    subscription = session.subscriptions.pop(subscription_key(id, name or ""), None)
+    subscription = session.subscriptions.remove(subscription_key(id, name or ""))
     if subscription is None:
         raise StompError(
             "No subscription found",
@@ -138,7 +137,7 @@ def subscription_key(id: str | None, destination: str) -> str:
 
 def declare_once(session: StompSession, destination: Destination, headers: Mapping[str, str]) -> None:
     """Declare the queue of /queue/NAME when the session first uses it (spec B.3)."""
-    if destination.key in session.declared_queues:
+    if not session.subscriptions.declares(destination.key):
         return
     arguments = _queue_arguments(headers)
     declare_queue(
@@ -150,7 +149,7 @@ def declare_once(session: StompSession, destination: Destination, headers: Mappi
         arguments=arguments,
         arguments_raw=encode_table(arguments) if arguments else EMPTY_TABLE_RAW,
     )
-    session.declared_queues.add(destination.key)
+    session.subscriptions.declared(destination.key)
 
 
 def _queue_for(

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from warren.adapters.stomp.codec.errors import StompError, quoted
+from warren.adapters.stomp.codec.errors import StompError
 from warren.adapters.stomp.sending import Publish, message_of, prepare, refused
-from warren.adapters.stomp.settings import ACTIONS_MAX, TRANSACTIONS_MAX
 from warren.adapters.stomp.settling import Settlement, not_found, settle_now, settlement_of
 from warren.core.routing.publish import check_publish
 from warren.core.routing.vhost import Outcome
@@ -21,44 +20,31 @@ if TYPE_CHECKING:
     from warren.adapters.stomp.codec.frames import Frame
     from warren.adapters.stomp.session import StompSession
 
-Transaction = list["Publish | Settlement"]
-"""What is to be done at COMMIT, in order."""
-
 
 def begin(session: StompSession, frame: Frame) -> None:
     """BEGIN; one that is open already starts over (spec B.8)."""
-    name = _name(frame)
-    if name not in session.transactions and len(session.transactions) >= TRANSACTIONS_MAX:
-        raise StompError(
-            "Too many transactions", f"{TRANSACTIONS_MAX} transactions are open, the limit; COMMIT or ABORT one first"
-        )
-    session.transactions[name] = []
+    session.transactions.begin(_name(frame))
 
 
 def add(session: StompSession, frame: Frame) -> None:
     """A SEND, ACK or NACK that belongs to a transaction."""
-    transaction = _open(session, frame)
-    if len(transaction) >= ACTIONS_MAX:
-        raise StompError(
-            "Transaction too large", f"a transaction holds {ACTIONS_MAX} frames at most; COMMIT it and begin another"
-        )
+    name = _name(frame)
+    session.transactions.check_room(name)
     if frame.command == "SEND":
-        transaction.append(prepare(session, frame))
+        session.transactions.add(name, prepare(session, frame))
         session.receipts.send(frame.receipt)
     else:
-        transaction.append(settlement_of(session, frame, positive=frame.command == "ACK"))
+        session.transactions.add(name, settlement_of(session, frame, positive=frame.command == "ACK"))
 
 
 def abort(session: StompSession, frame: Frame) -> None:
     """ABORT: nothing of it happens; deliveries it would have settled stay unacknowledged."""
-    _open(session, frame)
-    del session.transactions[_name(frame)]
+    session.transactions.take(_name(frame))
 
 
 def commit(session: StompSession, frame: Frame) -> None:
     """COMMIT: all of it, or, when something is wrong with it, nothing."""
-    transaction = _open(session, frame)
-    del session.transactions[_name(frame)]
+    transaction = session.transactions.take(_name(frame))
     client = session.logged_in
     unacked = dict.fromkeys(session.deliveries.unacked)
     for action in transaction:
@@ -108,11 +94,3 @@ def _name(frame: Frame) -> str:
     if name is None:
         raise StompError("Missing transaction", f"'{frame.command}' must include a 'transaction' header")
     return name
-
-
-def _open(session: StompSession, frame: Frame) -> Transaction:
-    name = _name(frame)
-    transaction = session.transactions.get(name)
-    if transaction is None:
-        raise StompError("Bad transaction", f"no transaction '{quoted(name)}' is open in this session; BEGIN it first")
-    return transaction

@@ -1,0 +1,71 @@
+"""The transactions that a session has begun and neither committed nor aborted (spec B.8)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from warren.adapters.stomp.codec.errors import StompError, quoted
+from warren.adapters.stomp.settings import ACTIONS_MAX, TRANSACTIONS_MAX
+
+if TYPE_CHECKING:
+    from warren.adapters.stomp.sending import Publish
+    from warren.adapters.stomp.settling import Settlement
+
+    Transaction = list[Publish | Settlement]
+
+
+class OpenTransactions:
+    """Of one session, by name; each is what is to be done at COMMIT, in order."""
+
+    __slots__ = ("_by_name",)
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, Transaction] = {}
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._by_name)
+
+    @property
+    def action_count(self) -> int:
+        """What is to be done in all of them."""
+        return sum(len(actions) for actions in self._by_name.values())
+
+    def begin(self, name: str) -> None:
+        """Begin one; one that is open already starts over.  StompError when it is one too many."""
+        if name not in self._by_name and len(self._by_name) >= TRANSACTIONS_MAX:
+            raise StompError(
+                "Too many transactions",
+                f"{TRANSACTIONS_MAX} transactions are open, the limit; COMMIT or ABORT one first",
+            )
+        self._by_name[name] = []
+
+    def check_room(self, name: str) -> None:
+        """StompError when there is no such transaction, or it can't grow any more."""
+        if len(self._open(name)) >= ACTIONS_MAX:
+            raise StompError(
+                "Transaction too large",
+                f"a transaction holds {ACTIONS_MAX} frames at most; COMMIT it and begin another",
+            )
+
+    def add(self, name: str, action: Publish | Settlement) -> None:
+        """One thing more to be done."""
+        self._open(name).append(action)
+
+    def take(self, name: str) -> Transaction:
+        """What was to be done, which is no transaction any more; StompError when there is none of this name."""
+        transaction = self._open(name)
+        del self._by_name[name]
+        return transaction
+
+    def clear(self) -> None:
+        """The session ends: none of it happens."""
+        self._by_name.clear()
+
+    def _open(self, name: str) -> Transaction:
+        transaction = self._by_name.get(name)
+        if transaction is None:
+            raise StompError(
+                "Bad transaction", f"no transaction '{quoted(name)}' is open in this session; BEGIN it first"
+            )
+        return transaction
