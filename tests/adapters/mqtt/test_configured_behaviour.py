@@ -9,7 +9,7 @@ import pytest
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
 from warren.adapters.mqtt.codec import reason_codes, versions
-from warren.adapters.mqtt.codec.packets import Disconnect, PubAck, Publish, SubAck
+from warren.adapters.mqtt.codec.packets import Disconnect, Packet, PubAck, Publish, SubAck, Subscribe, Subscription
 from warren.adapters.mqtt.settings import MqttSettings
 from warren.gateway.configuration.config import Config
 from warren.gateway.configuration.options import options_of
@@ -92,10 +92,21 @@ def test_the_largest_packet_is_told_and_kept_to(configured: Configured) -> None:
     client.publish("t", b"x" * 4900)
     assert not client.closed
     assert only(Disconnect, client.publish("t", b"x" * 5000)).reason_code == reason_codes.PACKET_TOO_LARGE
+    assert only(Disconnect, subscribing(configured, 5000)).reason_code == reason_codes.PACKET_TOO_LARGE
+    assert subscribing(configured, 6000) == [SubAck(1, (0,) * 50)]
     larger = configured(mqtt_max_packet_bytes=6000)
     larger.connect("q")
     larger.publish("t", b"x" * 5000)
     assert not larger.closed
+
+
+def subscribing(configured: Configured, most: int) -> list[Packet]:
+    """What is answered to a SUBSCRIBE of some 5,200 bytes where `most` are taken, as the listing says, too."""
+    client = configured(mqtt_max_packet_bytes=most)
+    client.connect("s")
+    assert client.connection.connection_row().frame_max == most
+    filters = tuple(Subscription(f"{'x' * 100}{number:02}") for number in range(50))
+    return client.send(Subscribe(1, filters, {}))
 
 
 @pytest.mark.parametrize("disconnects", [True, False])
