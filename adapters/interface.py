@@ -44,18 +44,14 @@ Time is `broker.now_ms`, and what is to happen later goes to `broker.deadlines`.
 
 What a session calls:
 
-    adapters.session.admission: log_in, enter, refuse                    who is there; who isn't is told so late
+    users.authenticate, broker.open_vhost, core.clients.client.Client    who is there
+    broker.refused_logins                                                who isn't let in is told so late
     core.declaring: queues, exchanges, bindings                          declare, delete, bind
     core.routing.publish.check_publish, publish                          publish
     core.queues.consumer.Consumer, Queue.add_consumer, end_consumer      consume: its `deliver` writes to the outbox
     Queue.acknowledge, discard, requeue; core.queues.unacked             settle what was delivered
     broker.awaiting_flush                                                be told when a message is on disk
     store.begin_group, end_group                                         do several things or none
-
-What every session needs is there to be put together, as Warren's own are, from the parts in adapters/session:
-`admission`, `read_gate` (why the peer isn't read for now), `unread` (it doesn't read its replies), `held` (what waits
-under an alarm), `liveness` (heartbeats), `deliveries` (what isn't settled), `after_flush` (what is said once something
-is on disk), and from core.routing.known_routes (what needs no second look).
 
 Errors of the broker are `core.errors.BrokerError`, with a text for people; the session says them in its protocol's
 terms and closes what its `scope` says.

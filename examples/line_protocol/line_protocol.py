@@ -18,11 +18,10 @@ of the configuration: `--set line_exchange=amq.fanout`.
 from dataclasses import dataclass
 
 from warren.adapters.interface import Accept, Adapter, Beginning, Endpoint, Options
-from warren.adapters.session.admission import enter, log_in
 from warren.core.broker import Broker
 from warren.core.clients.client import Client
 from warren.core.clients.outbox import Outbox
-from warren.core.clients.transport import Session, Transport
+from warren.core.clients.transport import Session, Transport, is_loopback
 from warren.core.configuration.key import Key, configured
 from warren.core.configuration.values import text
 from warren.core.declaring.bindings import bind
@@ -86,8 +85,8 @@ class LineSession:
 
     def handle(self, command: str, first: str, second: str) -> None:
         if command == "LOGIN" and self.client is None:
-            user = log_in(self.broker, self.transport, first, second, "line")
-            self.client = enter(self.broker, self.transport, user, "/", "line", {}, has_channels=False)
+            user = self.broker.users.authenticate(first, second, is_loopback(self.transport.peer_host), "line")
+            self.client = Client("line", user, self.broker.open_vhost(user, "/"), "line", {})
         elif command == "PUB" and self.client is not None:
             check_publish(self.client, self.settings.exchange, first)
             publish(self.client, self.settings.exchange, first, EMPTY, second.encode())
