@@ -107,7 +107,7 @@ class DirectSession:
         self._stored_count = 0
         self._flushed_count = 0
         self._checked: set[tuple[str, str]] = set()
-        self._checked_at = (0, 0)
+        self._checked_at = -1
         broker.sessions[self] = None
         broker.alarms.listen(self._alarms_changed)
 
@@ -184,8 +184,8 @@ class DirectSession:
         confirmation.settle(error)
 
     def _check(self, exchange: str, routing_key: str) -> None:
-        """Permissions and existence, once per address until topology or users change."""
-        now = (self.client.vhost.version, self.broker.users.version)
+        """Permissions and existence, once per address, for as long as core.routing.known_routes says."""
+        now = self.client.vhost.version
         if now != self._checked_at or len(self._checked) >= CHECKED_MAX:
             self._checked.clear()
             self._checked_at = now
