@@ -156,8 +156,30 @@ class Channel:
             before = self.confirms.confirmed
             self._confirm(before, self.confirms.flushed(mark))
         elif self.transaction is not None:
-            for _ in range(self.transaction.committed_up_to(mark)):
+            self._commit_done(self.transaction, mark)
+
+    def publish_answered(self, number: int, *, taken: bool) -> None:
+        """Queues have answered later whether they take the publish of this number: refuse it, or confirm."""
+        confirms = self.confirms
+        if confirms is None or self.closing or not self.connection.channels.has(self):
+            return
+        before = confirms.confirmed
+        now = confirms.answered(number, taken=taken)
+        if not taken:
+            self.send(methods.BasicNack(number, multiple=False, requeue=False))
+        self._confirm(before, now)
+
+    def commit_answered(self, transaction: Transaction) -> None:
+        """Queues have answered later whether they take the publishes of the commit under way."""
+        if transaction is self.transaction and not self.closing and self.connection.channels.has(self):
+            self._commit_done(transaction, transaction.on_disk)
+
+    def _commit_done(self, transaction: Transaction, mark: int) -> None:
+        try:
+            for _ in range(transaction.committed_up_to(mark)):
                 self.send(methods.TxCommitOk())
+        except PreconditionFailed as error:
+            self.connection.channel_failed(self, error, (methods.TxCommit.CLASS_ID, methods.TxCommit.METHOD_ID))
 
     def _confirm(self, before: int, number: int | None) -> None:
         if number is not None:

@@ -14,6 +14,7 @@ from warren.adapters.amqp091.handlers.publish import deliver
 from warren.adapters.session.deliveries import Verdict, settle
 from warren.core.errors import NotFound, PreconditionFailed
 from warren.core.queues.unacked import Delivery
+from warren.core.routing.receipt import Receipt, joined
 from warren.core.routing.route import Route
 from warren.core.routing.vhost import Outcome
 
@@ -26,21 +27,24 @@ if TYPE_CHECKING:
 class Transaction:
     """What was done on the channel since the last commit or rollback.
 
-    publishes: message, route, mandatory.  settlements: deliveries with their verdicts.
+    publishes: message, route, mandatory.  settlements: deliveries with their verdicts.  on_disk: the number of the
+    latest commit that is.
     """
 
-    __slots__ = ("_commits_answered", "commits_requested", "publishes", "settlements")
+    __slots__ = ("_late", "commits_answered", "commits_requested", "on_disk", "publishes", "settlements")
 
     def __init__(self) -> None:
         self.publishes: list[tuple[Message, Route, bool]] = []
         self.settlements: list[tuple[dict[int, Delivery], Verdict]] = []
         self.commits_requested = 0
-        self._commits_answered = 0
+        self.commits_answered = 0
+        self.on_disk = 0
+        self._late: Receipt | None = None
 
     @property
     def committing(self) -> bool:
-        """True while a tx.commit-ok waits for the disk."""
-        return self.commits_requested > self._commits_answered
+        """True while a tx.commit-ok waits for the disk, or for queues that answer later."""
+        return self.commits_requested > self.commits_answered
 
     @property
     def uncommitted_acks(self) -> int:
@@ -64,29 +68,44 @@ class Transaction:
         publishes, self.publishes = self.publishes, []
         settlements, self.settlements = self.settlements, []
         refused = 0
+        late: list[Receipt] = []
         store.begin_group()
         try:
             for message, route, mandatory in publishes:
                 message.sequence = vhost.broker.next_sequence()
-                done = deliver(channel, message, _route_now(vhost, message, route), mandatory)
+                now = _route_now(vhost, message, route)
+                receipt = now.receipt
+                done = deliver(channel, message, now, mandatory, receipt)
                 refused += done is Outcome.REFUSED
+                if receipt is not None and receipt.pending:
+                    late.append(receipt)
             for deliveries, verdict in settlements:
                 settle(deliveries, verdict)
         finally:
             store.end_group()
         if refused:
-            raise PreconditionFailed(
-                f"partial tx completion: full queues refused {refused} of the publishes; the rest is done"
-            )
-        if not (store.pending and store.durable):
+            raise _partial(str(refused))
+        if late:
+            self._late = joined(late)
+            self._late.then(lambda taken: channel.commit_answered(self))
+        elif not (store.pending and store.durable):
             return False
         self.commits_requested += 1
         return True
 
     def committed_up_to(self, mark: int) -> int:
-        """A flush covers the commits up to `mark`: how many tx.commit-ok are due now."""
-        due = mark - self._commits_answered
-        self._commits_answered = mark
+        """A flush covers the commits up to `mark`: how many tx.commit-ok are due now.
+
+        Raises PreconditionFailed (406) when a queue that answered later has refused a publish.
+        """
+        self.on_disk = mark
+        if self._late is not None:
+            if self._late.pending:
+                return 0
+            if self._late.refused:
+                raise _partial("some")
+        due = mark - self.commits_answered
+        self.commits_answered = mark
         return due
 
     def rollback(self, channel: Channel) -> None:
@@ -94,6 +113,10 @@ class Transaction:
         self.publishes = []
         channel.deliveries.put_back(deliveries for deliveries, _ in self.settlements)
         self.settlements = []
+
+
+def _partial(count: str) -> PreconditionFailed:
+    return PreconditionFailed(f"partial tx completion: full queues refused {count} of the publishes; the rest is done")
 
 
 def _route_now(vhost: VirtualHost, message: Message, route: Route) -> Route:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt.agreed import NOTHING_AGREED
-from warren.adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec import reason_codes, versions
 from warren.adapters.mqtt.codec.encode import encode_within
 from warren.adapters.mqtt.codec.packets import (
     Auth,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from warren.adapters.mqtt.agreed import Agreed
     from warren.adapters.mqtt.sessions.world import MqttWorld
     from warren.core.clients.outbox import Outbox
+    from warren.core.routing.receipt import Receipt
 
 Answer = ConnAck | PubAck | PubRec | PubRel | PubComp | SubAck | UnsubAck | Disconnect | Auth
 
@@ -75,6 +76,23 @@ class Answers:
         encoded = self.encoded((PubAck if qos == 1 else PubRec)(packet_id, code), text)
         if encoded is not None:
             self.send_in_order(encoded, stored=stored)
+
+    def answer_publish_late(self, receipt: Receipt, qos: int, packet_id: int, code: int, text: str) -> None:
+        """The same once the queues have taken the message, in its turn.
+
+        code: for a message that is taken.  text: why one that isn't wasn't; MQTT 3 has no way to say so, and there it
+        stays unanswered (spec C.3).
+        """
+        kind = PubAck if qos == 1 else PubRec
+        is_v5 = self.agreed.level == versions.V5
+        taken = self.encoded(kind(packet_id, code)) if code and is_v5 else None
+
+        def refused() -> bytes | None:
+            return self.encoded(kind(packet_id, reason_codes.QUOTA_EXCEEDED), text) if is_v5 else None
+
+        short = short_answer(PUBACK if qos == 1 else PUBREC, packet_id)
+        self.after_flush.send_late(receipt, taken or short, refused)
+        self.world.answers_sent += 1
 
     def encoded(self, packet: Answer, text: str = "") -> bytes | None:
         """The packet's bytes, None if the client doesn't take as many (MQTT-3.1.2-29)."""

@@ -25,9 +25,13 @@ if TYPE_CHECKING:
     from warren.adapters.mqtt.sessions.world import MqttWorld
     from warren.core.clients.client import Client
     from warren.core.messages.properties import Properties
+    from warren.core.routing.receipt import Receipt
     from warren.core.routing.route import Route
 
 SYSTEM_PREFIX: Final = "$SYS"
+
+NOT_TAKEN: Final = "a queue has not taken it"
+"""The reason string for a message whose way isn't at hand any more."""
 
 NO_PROPERTIES_BYTES_MAX: Final = 1
 """Raw properties of one byte are their length alone, which is 0; MQTT 3's have none."""
@@ -59,7 +63,11 @@ def publish(
     retain = bool(flags & RETAIN)
     topic = inflow.topic(raw_topic, mqtt.get("topic_alias", 0))
     if qos == 2 and packet_id in session.inbound:
-        answers.answer_publish(2, packet_id, reason_codes.SUCCESS, stored=session.stores)
+        unanswered = session.unanswered.get(packet_id) if session.unanswered else None
+        if unanswered is not None:
+            answers.answer_publish_late(unanswered, 2, packet_id, reason_codes.SUCCESS, NOT_TAKEN)
+        else:
+            answers.answer_publish(2, packet_id, reason_codes.SUCCESS, stored=session.stores)
         return
     if qos:
         if level == versions.V5 and packet_id in session.inbound:
@@ -80,8 +88,7 @@ def publish(
         _refuse(inflow, qos, packet_id, code, str(error), ends=refusal_ends)
         return
     if not _deliver(inflow, route, topic, properties, payload, qos, packet_id, retain=retain):
-        text = "a queue is full and refuses messages"
-        _refuse(inflow, qos, packet_id, reason_codes.QUOTA_EXCEEDED, text, ends=refusal_ends)
+        _refuse(inflow, qos, packet_id, reason_codes.QUOTA_EXCEEDED, route.refusal, ends=refusal_ends)
     if len(raw_properties) <= NO_PROPERTIES_BYTES_MAX and not retain and raw_topic:
         inflow.remember(raw_topic, route)
 
@@ -121,10 +128,11 @@ def _deliver(
     broker = vhost.broker
     message = Message(broker.next_sequence(), route.address, properties, payload, 0, len(payload), 0, broker.now_ms)
     grouped = qos == 2 and session.stores
+    receipt = route.receipt if qos else None
     if grouped:
         broker.store.begin_group()
     try:
-        outcome = vhost.publish(route, message)
+        outcome = vhost.publish(route, message, None, 0, receipt)
         if outcome is Outcome.REFUSED and not _may_drop(inflow.agreed.level, route):
             return False
         if qos == 2:
@@ -139,9 +147,28 @@ def _deliver(
             stored = stored or broker.definitions.durable
         else:
             code = reason_codes.QUOTA_EXCEEDED
-    if qos:
+    if receipt is not None and receipt.pending and outcome is not Outcome.REFUSED:
+        if qos == 2:
+            _expect_answer(session, packet_id, receipt)
+        answers.answer_publish_late(receipt, qos, packet_id, code, route.refusal)
+    elif qos:
         answers.answer_publish(qos, packet_id, code, stored=stored)
     return True
+
+
+def _expect_answer(session: MqttSession, packet_id: int, receipt: Receipt) -> None:
+    """Queues say later whether they take a message of QoS 2; if one doesn't, it has not come."""
+
+    def answered(taken: bool) -> None:
+        if session.unanswered is not None and session.unanswered.get(packet_id) is receipt:
+            del session.unanswered[packet_id]
+            if not taken:
+                session.forget_inbound(packet_id)
+
+    if session.unanswered is None:
+        session.unanswered = {}
+    session.unanswered[packet_id] = receipt
+    receipt.then(answered)
 
 
 def _may_drop(level: int, route: Route) -> bool:

@@ -64,7 +64,7 @@ class AfterFlush:
     def send_late(self, receipt: Receipt, taken: bytes, refused: Callable[[], bytes | None]) -> None:
         """Send an answer when the receipt has its own and what is stored is on disk, in its turn.
 
-        taken: what is sent if the publish is taken.  refused: makes what is sent if it isn't, None for nothing.
+        taken: what is sent if the publish is taken; may be nothing.  refused: makes what is sent if it isn't, or None.
         """
         self._wait(_Late(receipt, taken, refused))
         receipt.then(lambda was_taken: self._release())
@@ -112,5 +112,5 @@ class AfterFlush:
                 return
             else:
                 answer = what.refused() if what.receipt.refused else what.taken
-                if answer is not None:
+                if answer:
                     self._outbox.write(answer)

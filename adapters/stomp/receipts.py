@@ -4,6 +4,9 @@ A receipt of SEND is a publisher confirm: for a message that is stored it waits 
 (adapters.session.after_flush).  So does a receipt of COMMIT, and that of DISCONNECT, which covers everything sent
 before it.  All others are sent at once: receipts carry their own name, so one that needs no disk may overtake one that
 does.
+
+Where a queue of a slow type answers later, they wait for that, too; if it refuses the message, an ERROR frame is sent
+instead.
 """
 
 from __future__ import annotations
@@ -14,7 +17,9 @@ from warren.adapters.session.after_flush import AfterFlush
 from warren.adapters.stomp.codec.frames import encode_frame
 
 if TYPE_CHECKING:
+    from warren.adapters.stomp.codec.errors import StompError
     from warren.adapters.stomp.session import StompSession
+    from warren.core.routing.receipt import Receipt
 
 
 class Receipts:
@@ -40,6 +45,15 @@ class Receipts:
         """Send it once everything up to now is on disk."""
         if receipt is not None:
             self._after_flush.send(self._encoded(receipt), stored=True)
+
+    def after_answer(self, answer: Receipt, receipt: str | None, error: StompError) -> None:
+        """Send it once the queues have taken what it is for, and that is on disk; else tell the error."""
+
+        def refused() -> None:
+            if receipt is not None:
+                self._session.tell(error, receipt)
+
+        self._after_flush.send_late(answer, b"" if receipt is None else self._encoded(receipt), refused)
 
     def close(self, receipt: str | None) -> None:
         """DISCONNECT: send its receipt when all that came before it is safe, then close the connection."""

@@ -78,20 +78,20 @@ def send(session: StompSession, frame: Frame) -> None:
     """SEND outside of a transaction; its receipt says that the message is safe (spec B.5)."""
     publish = prepare(session, frame)
     message, route = message_of(session, publish)
-    outcome = session.logged_in.vhost.publish(route, message, session.logged_in)
-    if outcome is Outcome.STORED:
+    answer = route.receipt
+    outcome = session.logged_in.vhost.publish(route, message, session.logged_in, 0, answer)
+    if outcome is Outcome.REFUSED:
+        if publish.receipt is not None:
+            raise refused(publish, route)
+    elif answer is not None and answer.pending:
+        session.receipts.after_answer(answer, publish.receipt, refused(publish, route))
+    elif outcome is Outcome.STORED:
         session.receipts.after_flush(publish.receipt)
-    elif outcome is Outcome.TAKEN:
+    else:
         session.receipts.send(publish.receipt)
-    elif publish.receipt is not None:
-        raise refused(publish)
     session.known.remember(frame, route, message.properties)
 
 
-def refused(publish: Publish) -> StompError:
-    """What a publisher is told whose message a full queue didn't take."""
-    return StompError(
-        "Message refused",
-        f"a queue that '{publish.routing_key}' leads to is full and refuses messages (x-overflow: reject-publish); "
-        "the message is not in it. Send it again when there is room",
-    )
+def refused(publish: Publish, route: Route) -> StompError:
+    """What a publisher is told whose message a queue didn't take."""
+    return StompError("Message refused", f"on the way to '{publish.routing_key}': {route.refusal}")

@@ -229,6 +229,10 @@ class StompSession:
         else:
             self._send_error(error, frame)
 
+    def tell(self, error: StompError, receipt: str) -> None:
+        """Tell an error of a frame that was handled before.  receipt: what the frame asked for."""
+        self._refuse(error, Frame("", {"receipt": receipt}, b""))
+
     def _send_error(self, error: StompError, frame: Frame | None) -> None:
         advice = hint(frame.command, self.client is not None) if self.parser.friendly and frame is not None else ""
         self.send("ERROR", *error_frame(error, frame, advice))

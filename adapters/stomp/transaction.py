@@ -14,6 +14,7 @@ from warren.adapters.stomp.codec.errors import StompError
 from warren.adapters.stomp.sending import Publish, message_of, prepare, refused
 from warren.adapters.stomp.settling import Settlement, not_found, settle_now, settlement_of
 from warren.core.routing.publish import check_publish
+from warren.core.routing.receipt import Receipt, joined
 from warren.core.routing.vhost import Outcome
 
 if TYPE_CHECKING:
@@ -54,28 +55,39 @@ def commit(session: StompSession, frame: Frame) -> None:
             _take(unacked, action)
     store = session.broker.store
     stored = False
-    rejected: Publish | None = None
+    rejected: StompError | None = None
+    error = StompError("Message refused", "a queue has not taken a message of the transaction")
+    late: list[Receipt] = []
     store.begin_group()
     try:
         for action in transaction:
             if isinstance(action, Publish):
                 message, route = message_of(session, action)
-                outcome = client.vhost.publish(route, message, client)
+                answer = route.receipt
+                outcome = client.vhost.publish(route, message, client, 0, answer)
                 stored = stored or outcome is not Outcome.TAKEN
                 if outcome is Outcome.REFUSED:
-                    rejected = action
+                    rejected = refused(action, route)
+                elif answer is not None and answer.pending:
+                    late.append(answer)
+                    error = refused(action, route)
             else:
                 settle_now(session, action)
                 stored = True
     finally:
         store.end_group()
     if rejected is not None:
-        error = refused(rejected)
-        raise StompError(error.message, f"{error.detail}. Everything else of the transaction is done")
-    if stored and store.durable:
+        raise _partial(rejected)
+    if late:
+        session.receipts.after_answer(joined(late), frame.receipt, _partial(error))
+    elif stored and store.durable:
         session.receipts.after_flush(frame.receipt)
     else:
         session.receipts.send(frame.receipt)
+
+
+def _partial(error: StompError) -> StompError:
+    return StompError(error.message, f"{error.detail}. Everything else of the transaction is done")
 
 
 def _take(unacked: dict[int, None], settlement: Settlement) -> None:

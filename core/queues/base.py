@@ -277,7 +277,7 @@ class Queue(ABC):
 
     @property
     def refusal(self) -> str:
-        """Why `admit` refuses a message now, for a publisher who can be told."""
+        """Why `admit` refuses a message now, for a publisher who can be told; it doesn't name the queue."""
         return "it is full and refuses messages (x-overflow: reject-publish); publish again when there is room"
 
     @abstractmethod

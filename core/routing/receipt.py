@@ -10,7 +10,7 @@ Routes without queues of a slow type have no use for any of this, and publishes 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 Listener = Callable[[bool], None]
 """Told once whether the publish was taken."""
@@ -55,3 +55,15 @@ class Receipt:
             self._listeners.append(listener)
         else:
             listener(not self.refused)
+
+
+def joined(receipts: Iterable[Receipt]) -> Receipt:
+    """One receipt for several publishes: taken when all are, refused as soon as one is."""
+    together = Receipt()
+    each: list[Receipt] = list(receipts)
+    for receipt in each:
+        together.expect()
+        together.stored = together.stored or receipt.stored
+    for receipt in each:
+        receipt.then(lambda taken: together.answer(taken=taken))
+    return together

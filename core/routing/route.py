@@ -88,5 +88,5 @@ class Route:
         """Why a message by this route was refused, for a publisher who can be told."""
         for queue in self.queues:
             if queue.guarded:
-                return f"{queue.description} has not taken it: {queue.refusal}"
+                return f"a queue has not taken it: {queue.refusal}"
         return "a queue has not taken it"

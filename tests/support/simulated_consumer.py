@@ -10,6 +10,7 @@ from warren.core.declaring.queues import declare_queue
 from warren.core.messages.address import Address
 from warren.core.messages.message import Message
 from warren.core.messages.properties import EMPTY, Properties
+from warren.core.queues.base import Queue
 from warren.core.queues.classic.queue import ClassicQueue
 from warren.core.queues.consumer import Consumer
 
@@ -25,7 +26,7 @@ class SimulatedConsumer(Consumer):
 
     def __init__(
         self,
-        queue: ClassicQueue,
+        queue: Queue,
         *,
         credit: int = 1 << 30,
         no_ack: bool = False,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from warren.core.clients.confirms import Confirms
     from warren.core.messages.message import Message
     from warren.core.messages.properties import Properties
+    from warren.core.routing.receipt import Receipt
     from warren.core.routing.route import Route
     from warren.core.storage.engine import StorageEngine
 
@@ -64,21 +65,28 @@ def publish(channel: Channel, content: IncomingContent) -> None:
     if channel.transaction is not None:
         channel.transaction.publishes.append((message, route, method.mandatory))
         return
-    deliver(channel, message, route, method.mandatory)
+    deliver(channel, message, route, method.mandatory, route.receipt if channel.confirms is not None else None)
     if (route.routed or not method.mandatory) and may_be_remembered(vhost, route):
         channel.connection.known.remember(content.frame, KnownPublish(route, vhost.broker.store, channel.confirms))
 
 
-def deliver(channel: Channel, message: Message, route: Route, mandatory: bool) -> Outcome:
-    """Give a message to its queues; one that nothing takes goes back if it is mandatory, before its confirm."""
+def deliver(channel: Channel, message: Message, route: Route, mandatory: bool, receipt: Receipt | None) -> Outcome:
+    """Give a message to its queues; one that nothing takes goes back if it is mandatory, before its confirm.
+
+    receipt: of who wants to know what queues say that answer later; a confirm channel is told itself.
+    """
     if mandatory and not route.routed:
         _return(channel, message)
-    outcome = channel.client.vhost.publish(route, message, channel.client, channel.number)
-    if channel.confirms is not None:
+    outcome = channel.client.vhost.publish(route, message, channel.client, channel.number, receipt)
+    confirms = channel.confirms
+    if confirms is not None:
         if outcome is Outcome.REFUSED:
-            channel.send(methods.BasicNack(channel.confirms.refuse(), multiple=False, requeue=False))
+            channel.send(methods.BasicNack(confirms.refuse(), multiple=False, requeue=False))
+        elif receipt is not None and receipt.pending:
+            number = confirms.add_late(stored=receipt.stored)
+            receipt.then(lambda taken: channel.publish_answered(number, taken=taken))
         else:
-            channel.confirms.add(stored=outcome is Outcome.STORED)
+            confirms.add(stored=outcome is Outcome.STORED)
     return outcome
 
 

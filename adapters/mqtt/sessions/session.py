@@ -21,6 +21,8 @@ double or lose a message.  A stored session has two numbers in the message store
 
 The waiting is the adapter's business: what has to wait is marked `stores` here.  Moving costs writing the message once
 more; in return nothing ever has to be looked up by a position that isn't known yet.
+
+Longer than 400 lines because what goes out, what came in and what of both is on disk are one state.
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from warren.core.deadlines import Deadline
     from warren.core.queues.base import Queue
     from warren.core.queues.classic.queue import ClassicQueue
+    from warren.core.routing.receipt import Receipt
 
 PACKET_ID_MAX: Final = 65_535
 
@@ -55,6 +58,7 @@ class MqttSession:
     expiry_s: how long it outlives its connection.  no_local_count: subscriptions that want none of its own messages.
     stored: it is on disk.  sent_number: of the last message of QoS 1 or 2 that was sent.  inbound: packet identifiers
     of messages of QoS 2 that came and weren't released, with their records.
+    unanswered: receipts of those among them that queues are still to take, by packet identifier.
     """
 
     __slots__ = (
@@ -76,6 +80,7 @@ class MqttSession:
         "sent_number",
         "stored",
         "subscriptions",
+        "unanswered",
     )
 
     def __init__(self, registry: MqttSessions, client_id: str, expiry_s: int) -> None:
@@ -91,6 +96,7 @@ class MqttSession:
         self.no_local_count = 0
         self.outgoing: dict[int, Outgoing] = {}
         self.inbound: dict[int, Message | None] = {}
+        self.unanswered: dict[int, Receipt] | None = None
         self._trie: TopicTrie[MqttSubscription] | None = None
         self._packet_id = 0
         self.sent_number = 0

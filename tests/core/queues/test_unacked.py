@@ -53,7 +53,7 @@ def test_giving_everything_back_reaches_each_queue_in_order(unacked: Unacked) ->
     assert unacked == {}
     for queue, bodies in zip(queues, ([b"2", b"6"], [b"3", b"5"]), strict=True):
         assert queue.unacked_count == 0
-        consumer = SimulatedConsumer(queue)  # type: ignore[arg-type]
+        consumer = SimulatedConsumer(queue)
         queue.add_consumer(consumer)
         queue.drain()
         assert consumer.bodies == bodies
