@@ -25,9 +25,10 @@ class Outbox:
     """Chunks to send on one connection.
 
     ready: the broker's list of outboxes touched in this batch; the outbox puts itself there once per batch.
+    unread_bytes_max: replies that the peer may leave unread before its commands wait.
     """
 
-    __slots__ = ("chunks", "parked", "ready", "room", "touched", "transport")
+    __slots__ = ("chunks", "parked", "ready", "room", "touched", "transport", "unread_bytes_max")
 
     def __init__(self, ready: list[Outbox], transport: Transport) -> None:
         self.ready = ready
@@ -36,6 +37,7 @@ class Outbox:
         self.room = HIGH_WATER_BYTES
         self.touched = False
         self.parked: list[Consumer] = []
+        self.unread_bytes_max = UNREAD_BYTES_MAX
 
     def write(self, chunk: bytes) -> None:
         """Append a reply; for the hot path see the consumers, which append and account for themselves."""
@@ -54,7 +56,7 @@ class Outbox:
     @property
     def overfull(self) -> bool:
         """True when the peer has left so much unread that its commands should wait."""
-        return self.room < HIGH_WATER_BYTES - UNREAD_BYTES_MAX
+        return self.room < HIGH_WATER_BYTES - self.unread_bytes_max
 
     def take(self) -> list[bytes]:
         """All chunks, for the gateway to send; the outbox is empty and untouched afterwards."""

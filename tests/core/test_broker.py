@@ -11,10 +11,9 @@ import pytest
 
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import PERSISTENT, Event, handshake_bytes
+from tests.support.simulated_consumer import SimulatedConsumer
 from tests.support.simulated_transport import SimulatedTransport
-from warren.adapters.amqp091.channel import Channel
 from warren.adapters.amqp091.codec import methods
-from warren.adapters.amqp091.consumer import AmqpConsumer
 from warren.core.broker import ROUNDS_MAX, Broker
 from warren.core.clients.outbox import Outbox
 from warren.core.errors import NotAllowed, PreconditionFailed
@@ -190,48 +189,47 @@ def test_counts_of_connections_and_channels_return_to_zero(end: str) -> None:
     assert (simulated.broker.client_count, simulated.broker.channel_count) == (0, 0)
 
 
-def test_a_bug_in_one_delivery_leaves_the_other_queues_served(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_bug_in_one_delivery_leaves_the_other_queues_served(caplog: pytest.LogCaptureFixture) -> None:
     simulated = SimulatedBroker()
     client = simulated.connect()
     for name in ("a", "b", "c"):
         client.declare(name)
-        client.consume(name, name, no_ack=True)
-    deliver = AmqpConsumer.deliver
+        if name != "b":
+            client.consume(name, name, no_ack=True)
 
-    def break_down(consumer: AmqpConsumer, message: Message, redelivered: bool) -> bool:
-        if consumer.tag == "b":
+    class Broken(SimulatedConsumer):
+        """Can't take what it asks for."""
+
+        def deliver(self, message: Message, redelivered: bool) -> bool:
             raise RuntimeError("a bug")
-        return deliver(consumer, message, redelivered)
 
-    monkeypatch.setattr(AmqpConsumer, "deliver", break_down)
+    broken = Broken(simulated.queue("b"), no_ack=True)
+    simulated.queue("b").add_consumer(broken)
     for name in ("a", "b", "c"):
         client.publish(name, name.encode())
     assert client.take_bodies() == [b"a", b"c"]
     assert "queue 'b' in vhost '/': internal error while delivering" in caplog.text
     assert "a bug" in caplog.text
-    monkeypatch.undo()
+    simulated.queue("b").remove_consumer(broken)
+    client.consume("b", "b", no_ack=True)
     client.publish("b", b"later")
     assert client.take_bodies() == [b"later"]
 
 
-def test_a_bug_in_one_confirm_leaves_the_others_told(
-    disk: SimulatedBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    client = disk.connect(channels=2)
-    client.declare("q", durable=True)
-    for channel in (1, 2):
-        client.confirm_select(channel)
-    flushed = Channel.flushed
+def test_a_bug_in_one_confirm_leaves_the_others_told(disk: SimulatedBroker, caplog: pytest.LogCaptureFixture) -> None:
+    class Broken:
+        """Waits for the disk, too."""
 
-    def break_down(channel: Channel, mark: int) -> None:
-        if channel.number == 1:
+        def mark(self) -> int:
+            return 0
+
+        def flushed(self, mark: int) -> None:
             raise RuntimeError("a bug")
-        flushed(channel, mark)
 
-    monkeypatch.setattr(Channel, "flushed", break_down)
-    for channel in (1, 2):
-        client.publish("q", b"x", properties=PERSISTENT, channel=channel)
-    assert client.take() == [Event(2, methods.BasicAck(1, False))]
+    client = disk.connect()
+    client.declare("q", durable=True)
+    client.confirm_select()
+    disk.broker.awaiting_flush[Broken()] = None
+    client.publish("q", b"x", properties=PERSISTENT)
+    assert client.take() == [Event(1, methods.BasicAck(1, False))]
     assert "a bug" in caplog.text

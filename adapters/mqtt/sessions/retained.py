@@ -46,11 +46,13 @@ class _Node:
 
 
 class RetainedMessages:
-    """The retained messages of one virtual host."""
+    """The retained messages of one virtual host, at most `messages_max`, with `bytes_max` in all their bodies."""
 
-    __slots__ = ("_broker", "_bytes", "_count", "_deep_bytes", "_root", "_vhost")
+    __slots__ = ("_broker", "_bytes", "_count", "_deep_bytes", "_root", "_vhost", "bytes_max", "messages_max")
 
     def __init__(self, broker: Broker, vhost: str) -> None:
+        self.messages_max = RETAINED_MAX
+        self.bytes_max = RETAINED_BYTES_MAX
         self._broker = broker
         self._vhost = vhost
         self._root = _Node()
@@ -76,9 +78,9 @@ class RetainedMessages:
             return True
         node = self._find(topic)
         before = node.message.body_size if node is not None and node.message is not None else 0
-        if not before and self._count >= RETAINED_MAX:
+        if not before and self._count >= self.messages_max:
             return False
-        if self._bytes + self._deep_bytes + _deep_bytes(topic) - before + message.body_size > RETAINED_BYTES_MAX:
+        if self._bytes + self._deep_bytes + _deep_bytes(topic) - before + message.body_size > self.bytes_max:
             return False
         body = message.body
         kept = Message(0, message.address, message.properties, body, 0, len(body), 0, message.published_at_ms)

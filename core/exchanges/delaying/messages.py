@@ -78,6 +78,7 @@ class DelayedMessages:
 
     store_id: the exchange's number in the storage engine, 0 when it stores nothing.  give_away: gets each message when
     it is due, and must have delivered it to its targets when it returns.  description: the exchange, for the log.
+    batch_messages_max, batch_bytes_max, loaded_at_once: as the constants of these names have it.
     """
 
     __slots__ = (
@@ -94,10 +95,16 @@ class DelayedMessages:
         "_unread_positions",
         "_unread_sizes",
         "_unwritten",
+        "batch_bytes_max",
+        "batch_messages_max",
+        "loaded_at_once",
     )
 
     def __init__(self, broker: Broker, store_id: int, give_away: Callable[[Message], None], description: str) -> None:
         self._broker = broker
+        self.batch_messages_max = BATCH_MESSAGES_MAX
+        self.batch_bytes_max = BATCH_BYTES_MAX
+        self.loaded_at_once = LOADED_AT_ONCE
         self._store_id = store_id
         self._give_away = give_away
         self._description = description
@@ -197,9 +204,9 @@ class DelayedMessages:
         """Where the batch of unread records from `start` on ends."""
         stop = start
         size = 0
-        for body_size in self._unread_sizes[start : start + LOADED_AT_ONCE]:
+        for body_size in self._unread_sizes[start : start + self.loaded_at_once]:
             size += body_size
-            if size > BATCH_BYTES_MAX and stop > start:
+            if size > self.batch_bytes_max and stop > start:
                 break
             stop += 1
         return stop
@@ -272,14 +279,14 @@ class DelayedMessages:
         """Keys of resident messages and tickets: what is due first, up to a batch of each."""
         below = make_key(now_ms + 1, 0)
         keys: list[int] = []
-        while len(keys) < BATCH_MESSAGES_MAX:
+        while len(keys) < self.batch_messages_max:
             key = self._first_resident()
             if key is None or key >= below:
                 break
             keys.append(heappop(self._heap))
-        if len(keys) == BATCH_MESSAGES_MAX:
+        if len(keys) == self.batch_messages_max:
             below = keys[-1]
-        tickets = self._tickets.take(make_ticket(below, 0, 0), BATCH_MESSAGES_MAX, BATCH_BYTES_MAX)
+        tickets = self._tickets.take(make_ticket(below, 0, 0), self.batch_messages_max, self.batch_bytes_max)
         first_left = self._tickets.first
         if tickets and first_left is not None:
             while keys and keys[-1] > ticket_key(first_left):
@@ -306,7 +313,7 @@ class DelayedMessages:
         batch: list[DelayedMessage] = []
         size = 0
         for each in found:
-            if batch and (size + each.body_size > BATCH_BYTES_MAX or len(batch) >= BATCH_MESSAGES_MAX):
+            if batch and (size + each.body_size > self.batch_bytes_max or len(batch) >= self.batch_messages_max):
                 yield from self._read(batch)
                 batch = []
                 size = 0

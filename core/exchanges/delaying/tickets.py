@@ -74,11 +74,13 @@ def ticket_body_size(ticket: int) -> int:
 
 
 class SortedTickets:
-    """See the head of this file."""
+    """See the head of this file, also for `run_tickets_max` and `spare_runs`."""
 
-    __slots__ = ("_count", "_runs")
+    __slots__ = ("_count", "_run_tickets_max", "_runs", "_spare_runs")
 
-    def __init__(self) -> None:
+    def __init__(self, *, run_tickets_max: int = RUN_TICKETS_MAX, spare_runs: int = SPARE_RUNS) -> None:
+        self._run_tickets_max = run_tickets_max
+        self._spare_runs = spare_runs
         self._runs: list[list[int]] = []
         self._count = 0
 
@@ -103,11 +105,12 @@ class SortedTickets:
         self._count += len(negated)
         self._append(negated)
         runs = self._runs
-        while len(runs) > 1 and len(runs[-2]) <= 2 * len(runs[-1]) and len(runs[-2]) + len(runs[-1]) <= RUN_TICKETS_MAX:
+        longest = self._run_tickets_max
+        while len(runs) > 1 and len(runs[-2]) <= 2 * len(runs[-1]) and len(runs[-2]) + len(runs[-1]) <= longest:
             last = runs.pop()
             runs[-1] += last
             runs[-1].sort()
-        if len(runs) > SPARE_RUNS + 2 * self._count // RUN_TICKETS_MAX:
+        if len(runs) > self._spare_runs + 2 * self._count // longest:
             self._put_together()
 
     def take(self, below: int, count_max: int, bytes_max: int) -> list[int]:
@@ -156,13 +159,13 @@ class SortedTickets:
 
     def _append(self, negated: list[int]) -> None:
         """New runs of sorted, negated tickets."""
-        for start in range(0, len(negated), RUN_TICKETS_MAX):
-            self._runs.append(negated[start : start + RUN_TICKETS_MAX])
+        for start in range(0, len(negated), self._run_tickets_max):
+            self._runs.append(negated[start : start + self._run_tickets_max])
 
     def _put_together(self) -> None:
         """Make as few runs as possible of all that are less than half full."""
-        small = [run for run in self._runs if 2 * len(run) < RUN_TICKETS_MAX]
-        self._runs = [run for run in self._runs if 2 * len(run) >= RUN_TICKETS_MAX]
+        small = [run for run in self._runs if 2 * len(run) < self._run_tickets_max]
+        self._runs = [run for run in self._runs if 2 * len(run) >= self._run_tickets_max]
         together: list[int] = []
         for run in small:
             together += run

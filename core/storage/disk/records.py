@@ -72,9 +72,9 @@ QUEUE_ID_SIZE: Final = 8
 POSITION_SIZE: Final = 8
 
 
-def encode_segment_header(base: int, end: int) -> bytes:
-    """The header of a segment; `end` is 0 for a dense one."""
-    fields = _SEGMENT_FIELDS.pack(FORMAT_VERSION, base, end)
+def encode_segment_header(base: int, end: int, *, version: int = FORMAT_VERSION) -> bytes:
+    """The header of a segment; `end` is 0 for a dense one.  version: of its format."""
+    fields = _SEGMENT_FIELDS.pack(version, base, end)
     return SEGMENT_MAGIC + pack_checksum(crc32(fields)) + fields
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 import pytest
 
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import NO_PROPERTIES, PERSISTENT, SimulatedClient, publish_frames
 from warren.adapters.amqp091.codec import methods
-from warren.adapters.amqp091.codec.content import IncomingContent
 from warren.adapters.amqp091.codec.framing import HEARTBEAT_FRAME
+from warren.core.exchanges.binding import Destination
+from warren.core.exchanges.fanout import FanoutExchange
+from warren.core.messages.field_table import FieldValue
 from warren.core.messages.properties import encode_properties
 
 
@@ -144,21 +147,27 @@ def test_stopping_says_320_once(broker: SimulatedBroker, client: SimulatedClient
     assert method.reply_text == "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'"
 
 
-def test_a_bug_of_ours_costs_the_connection_alone(
-    broker: SimulatedBroker,
-    client: SimulatedClient,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    other = broker.connect()
+class BrokenExchange(FanoutExchange):
+    """Routes nothing."""
 
-    def break_down(*arguments: object) -> None:
+    def targets(self, routing_key: str, headers: Mapping[str, FieldValue] | None) -> tuple[Destination, ...]:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(IncomingContent, "add", break_down)
+
+def add_broken_exchange(broker: SimulatedBroker) -> None:
+    """`broken`: whoever publishes to it meets a bug."""
+    broken = BrokenExchange("broken")
+    broker.vhost.exchanges["broken"] = broken
+    broken.attached(broker.vhost)
+
+
+def test_a_bug_of_ours_costs_the_connection_alone(
+    broker: SimulatedBroker, client: SimulatedClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = broker.connect()
+    add_broken_exchange(broker)
     with caplog.at_level(logging.ERROR):
-        client.publish("q", b"x")
-    monkeypatch.undo()
+        client.publish("q", b"x", exchange="broken")
     assert client.expect(methods.ConnectionClose, 0).reply_code == 541
     assert client.transport.closed
     assert "a bug" in caplog.text
@@ -169,15 +178,11 @@ def test_a_bug_of_ours_costs_the_connection_alone(
 
 
 def test_a_bug_while_handling_what_was_held_costs_the_connection_alone(
-    broker: SimulatedBroker, client: SimulatedClient, monkeypatch: pytest.MonkeyPatch
+    broker: SimulatedBroker, client: SimulatedClient
 ) -> None:
+    add_broken_exchange(broker)
     broker.broker.alarms.set("memory", True)
-    client.publish("q", b"x")
-
-    def break_down(*arguments: object) -> None:
-        raise RuntimeError("a bug")
-
-    monkeypatch.setattr(IncomingContent, "add", break_down)
+    client.publish("q", b"x", exchange="broken")
     broker.broker.alarms.set("memory", False)
     assert client.expect(methods.ConnectionClose, 0).reply_code == 541
     assert client.transport.closed

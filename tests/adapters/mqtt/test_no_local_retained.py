@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.adapters.mqtt.conftest import Connected
 from tests.support import core_clients
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
 from warren.adapters.mqtt.codec.packets import Publish, SubAck, Subscription
-from warren.adapters.mqtt.sessions import retained
+from warren.adapters.mqtt.sessions.place import world_of
 
 
 def given(client: MqttClient, *, no_local: bool) -> list[bytes]:
@@ -40,8 +38,8 @@ def test_over_a_restart(durable: SimulatedBroker) -> None:
     assert given(client, no_local=False) == [b"own"]
 
 
-def test_deep_topics_take_their_share_of_the_room(client: Connected, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retained, "RETAINED_BYTES_MAX", 10_000)
+def test_deep_topics_take_their_share_of_the_room(client: Connected, simulated: SimulatedBroker) -> None:
+    world_of(simulated.broker).of(simulated.vhost).retained.bytes_max = 10_000
     made = client("c")
     made.publish("/" * 130, b"x", retain=True)
     made.publish("/" * 139, b"too much", retain=True)

@@ -18,7 +18,6 @@ from warren.adapters.mqtt.codec import reason_codes, versions
 from warren.adapters.mqtt.codec.encode import encode
 from warren.adapters.mqtt.codec.packets import PubAck, PubComp, Publish, PubRec, PubRel
 from warren.adapters.mqtt.sessions.settings import QUEUED_QOS_0_BYTES_MAX, QueueLimits
-from warren.core.clients import outbox
 from warren.core.policies.policy import POLICY, make_policy
 
 DROPPED = "$SYS/broker/publish/messages/dropped"
@@ -185,10 +184,10 @@ def test_the_oldest_go_by_policy_and_are_counted(client: Connected, simulated: S
 
 
 def test_a_client_that_does_not_read_its_answers_is_not_read_and_then_cut_off(
-    client: Connected, level: int, simulated: SimulatedBroker, monkeypatch: pytest.MonkeyPatch
+    client: Connected, level: int, simulated: SimulatedBroker
 ) -> None:
-    monkeypatch.setattr(outbox, "UNREAD_BYTES_MAX", 20_000)
     publisher = client("p", level, keep_alive_s=0)
+    publisher.connection.outbox.unread_bytes_max = 20_000
     publisher.transport.socket_room = 0
     packets = b"".join(encode(Publish("t", b"x", 1, each), level) for each in range(1, 1000))
     for _ in range(20):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.support.core_broker import core_broker
-from warren.adapters.mqtt.sessions import retained as module
 from warren.adapters.mqtt.sessions.headers import PUBLISH_QOS
 from warren.adapters.mqtt.sessions.place import COMPONENT, world_of
 from warren.adapters.mqtt.sessions.retained import RetainedMessages
@@ -97,9 +94,9 @@ def test_a_newer_message_without_a_lifetime_does_not_expire_with_the_older() -> 
     assert bodies(retained_of(broker)) == {"t": b"newer"}
 
 
-def test_past_the_limit_a_further_topic_is_not_retained(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "RETAINED_MAX", 2)
+def test_past_the_limit_a_further_topic_is_not_retained() -> None:
     retained = retained_of(mqtt_broker())
+    retained.messages_max = 2
     assert retained.put("a", message("a", b"1"))
     assert retained.put("b", message("b", b"1"))
     assert not retained.put("c", message("c", b"1"))
@@ -109,9 +106,9 @@ def test_past_the_limit_a_further_topic_is_not_retained(monkeypatch: pytest.Monk
     assert bodies(retained) == {"a": b"2", "c": b"1"}
 
 
-def test_past_the_limit_of_bytes_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "RETAINED_BYTES_MAX", 10)
+def test_past_the_limit_of_bytes_too() -> None:
     retained = retained_of(mqtt_broker())
+    retained.bytes_max = 10
     assert retained.put("a", message("a", b"12345678"))
     assert not retained.put("b", message("b", b"123"))
     assert not retained.put("a", message("a", b"12345678901"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -25,8 +25,9 @@ from tests.support.core_clients import (
 from tests.support.simulated_broker import START_MS, SimulatedBroker
 from warren.core.declaring.bindings import unbind
 from warren.core.errors import PreconditionFailed
+from warren.core.exchanges.binding import Destination
+from warren.core.exchanges.fanout import FanoutExchange
 from warren.core.messages.field_table import Encodable, FieldValue, Timestamp
-from warren.core.messages.message import Message
 from warren.core.routing.vhost import Outcome
 
 
@@ -297,20 +298,23 @@ def test_bindings_are_refused_as_the_inner_type_does(broker: SimulatedBroker) ->
 
 
 def test_a_bug_while_delivering_one_does_not_stop_the_others(
-    broker: SimulatedBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    broker: SimulatedBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
+    class Broken(FanoutExchange):
+        """Can't route one key."""
+
+        def targets(self, routing_key: str, headers: Mapping[str, FieldValue] | None) -> tuple[Destination, ...]:
+            if routing_key == "2":
+                raise LookupError("a bug")
+            return super().targets(routing_key, headers)
+
     delayed(broker, "fanout")
-    target = bound_queue(broker, "q", "x")
-    for body in (b"1", b"2", b"3"):
-        publish(broker, "x", body, with_headers(x_delay=10))
-    deliver = type(broker.vhost).deliver
-
-    def failing(self: object, route: object, message: Message, barred: object = ()) -> object:
-        if message.body == b"2":
-            raise LookupError("a bug")
-        return deliver(self, route, message)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(type(broker.vhost), "deliver", failing)
+    broken = broker.vhost.exchanges["broken"] = Broken("broken")
+    broken.attached(broker.vhost)
+    bind(broker, "broken", "x", kind="exchange")
+    target = bound_queue(broker, "q", "broken")
+    for key in ("1", "2", "3"):
+        publish(broker, "x", key.encode(), with_headers(x_delay=10), key)
     advance(broker, 10)
     assert take(target) == [b"1", b"3"]
     assert "exchange 'x' in vhost '/' could not deliver a delayed message" in caplog.text

@@ -9,7 +9,6 @@ import pytest
 
 from tests.support.core_clients import advance, bound_queue, delayed, held, persistent, publish, take, with_headers
 from tests.support.simulated_broker import START_MS, SimulatedBroker
-from warren.core.exchanges.delaying import messages as delayed_messages
 
 
 @pytest.fixture
@@ -44,9 +43,9 @@ def test_what_is_pending_can_be_listed_in_order_and_read(disk: SimulatedBroker) 
     assert [message and message.address.routing_key for message in read] == ["key10", "key20", "key20", "key30"]
 
 
-def test_listing_a_large_backlog_reads_in_batches(disk: SimulatedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delayed_messages, "BATCH_BYTES_MAX", 25)
+def test_listing_a_large_backlog_reads_in_batches(disk: SimulatedBroker) -> None:
     delayed(disk, "fanout", durable=True)
+    held(disk).batch_bytes_max = 25
     for number in range(10):
         publish(disk, "x", b"%010d" % number, persistent(x_delay=10) if number % 3 else with_headers(x_delay=10))
     disk.settle()

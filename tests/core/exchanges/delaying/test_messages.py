@@ -53,11 +53,11 @@ def disk(tmp_path: Path) -> Iterator[SimulatedBroker]:
 )
 def test_order_is_by_due_time_then_by_publishing(sent: list[tuple[int, bool, bool]], batch: int) -> None:
     """Stored and in memory, flushed and not: each message is its delay, whether it is stored, and a commit before."""
-    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(delayed_messages, "BATCH_MESSAGES_MAX", batch)
+    with tempfile.TemporaryDirectory() as name:
         broker = SimulatedBroker(Path(name))
         broker.commits_by_itself = False
         delayed(broker, "fanout", durable=True)
+        held(broker).batch_messages_max = batch
         target = bound_queue(broker, "q", "x")
         expected = []
         for number, (delay, stored, commits) in enumerate(sent):
@@ -101,9 +101,9 @@ def test_many_due_at_once_come_in_batches(disk: SimulatedBroker) -> None:
     assert take(target) == [b"%d" % number for number in range(count)]
 
 
-def test_large_bodies_are_read_a_few_at_a_time(disk: SimulatedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delayed_messages, "BATCH_BYTES_MAX", 2500)
+def test_large_bodies_are_read_a_few_at_a_time(disk: SimulatedBroker) -> None:
     delayed(disk, "fanout", durable=True)
+    held(disk).batch_bytes_max = 2500
     target = bound_queue(disk, "q", "x")
     bodies = [bytes([number]) * 1000 for number in range(9)]
     for body in bodies:
@@ -180,10 +180,7 @@ def test_held_messages_outlive_the_broker(disk: SimulatedBroker, ends: str) -> N
     assert len(held(disk)) == 0
 
 
-def test_what_became_due_meanwhile_comes_at_once_and_in_order(
-    disk: SimulatedBroker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(delayed_messages, "LOADED_AT_ONCE", 7)
+def test_what_became_due_meanwhile_comes_at_once_and_in_order(disk: SimulatedBroker) -> None:
     delayed(disk, "fanout", durable=True)
     bound_queue(disk, "q", "x", durable=True)
     delays = [(number * 37) % 50 + 1 for number in range(100)]
@@ -192,6 +189,7 @@ def test_what_became_due_meanwhile_comes_at_once_and_in_order(
     disk.settle()
     disk._now_ms += 40_000
     disk.restart()
+    held(disk).loaded_at_once = 7
     target = disk.queue("q")
     assert len(held(disk)) == 100
     disk.advance(0)
@@ -319,13 +317,13 @@ def test_deleting_the_exchange_drops_what_it_holds(disk: SimulatedBroker) -> Non
     advance(disk, 0)
 
 
-def test_deleting_it_while_it_still_reads_drops_all(disk: SimulatedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delayed_messages, "LOADED_AT_ONCE", 2)
+def test_deleting_it_while_it_still_reads_drops_all(disk: SimulatedBroker) -> None:
     delayed(disk, "fanout", durable=True)
     for number in range(9):
         publish(disk, "x", b"", persistent(x_delay=10 + number))
     disk.settle()
     disk.restart()
+    held(disk).loaded_at_once = 2
     disk.advance(0)
     delete_exchange(guest(disk), "x")
     disk.settle()

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warren.core.exchanges.delaying import tickets as delayed_tickets
 from warren.core.exchanges.delaying.headers import TIME_MS_MAX
 from warren.core.exchanges.delaying.tickets import (
     SortedTickets,
@@ -62,17 +61,14 @@ STEPS = st.lists(
 )
 
 
-@pytest.fixture
-def short_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def of_short_runs() -> SortedTickets:
     """Runs of eight tickets: a few dozen go through everything that happens to a million."""
-    monkeypatch.setattr(delayed_tickets, "RUN_TICKETS_MAX", 8)
-    monkeypatch.setattr(delayed_tickets, "SPARE_RUNS", 2)
+    return SortedTickets(run_tickets_max=8, spare_runs=2)
 
 
-@pytest.mark.usefixtures("short_runs")
 @given(STEPS)
 def test_like_a_sorted_list(steps: list[Step]) -> None:
-    tickets = SortedTickets()
+    tickets = of_short_runs()
     model: list[int] = []
     order = 0
     for action, dues, number in steps:

@@ -60,14 +60,12 @@ def test_each_refusal_of_the_system_has_its_advice(
     assert os.strerror(number) in str(refused.value)
 
 
-def test_a_newer_format_is_refused_and_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_newer_format_is_refused_and_left_alone(tmp_path: Path) -> None:
     engine = open_disk(tmp_path)
     list(engine.recover())
     store(engine, [b"one"])
     engine.close()
-    with monkeypatch.context() as newer:
-        newer.setattr("warren.core.storage.disk.records.FORMAT_VERSION", FORMAT_VERSION + 1)
-        header = encode_segment_header(1 << 30, 0)
+    header = encode_segment_header(1 << 30, 0, version=FORMAT_VERSION + 1)
     newer_file = tmp_path / "messages" / f"{1 << 30:016x}.log"
     newer_file.write_bytes(header)
     before = {path: path.read_bytes() for path in segment_files(tmp_path)}
