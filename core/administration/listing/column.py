@@ -14,7 +14,7 @@ and nothing is kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar, overload
 
 V = TypeVar("V", covariant=True)
@@ -23,14 +23,16 @@ V = TypeVar("V", covariant=True)
 class Column(Generic[V]):
     """One column; made by decorating the function that computes it of a row.
 
-    name: RabbitMQ's, where it has the like (spec F.3, F.8).  about: what it means.
+    name: RabbitMQ's, where it has the like (spec F.3, F.8).  about: what it means.  on_request: who asks for all
+    columns doesn't get this one, which costs more than looking.
     """
 
-    __slots__ = ("about", "compute", "name")
+    __slots__ = ("about", "compute", "name", "on_request")
 
-    def __init__(self, compute: Callable[[Any], V], name: str | None = None) -> None:
+    def __init__(self, compute: Callable[[Any], V], name: str | None = None, *, on_request: bool = False) -> None:
         self.compute = compute
         self.name = name or compute.__name__
+        self.on_request = on_request
         self.about = (compute.__doc__ or "").strip()
 
     @overload
@@ -46,6 +48,11 @@ def named(name: str) -> Callable[[Callable[[Any], V]], Column[V]]:
     return lambda compute: Column(compute, name)
 
 
+def on_request(compute: Callable[[Any], V]) -> Column[V]:
+    """A column that is computed only for who names it."""
+    return Column(compute, on_request=True)
+
+
 class Row:
     """A view of one object, for as long as it is there; subclasses define its columns."""
 
@@ -54,10 +61,14 @@ class Row:
     columns: ClassVar[Mapping[str, Column[object]]] = {}
     """By name, those of the base classes first."""
 
+    usual_names: ClassVar[Sequence[str]] = ()
+    """Those of them that aren't on request."""
+
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         own = (each for each in vars(cls).values() if isinstance(each, Column))
         cls.columns = {**cls.columns, **{each.name: each for each in own}}
+        cls.usual_names = [name for name, each in cls.columns.items() if not each.on_request]
 
     @property
     def exists(self) -> bool:
@@ -69,6 +80,6 @@ class Row:
         found = self.columns.get(name)
         return found.compute(self) if found is not None else None
 
-    def names(self) -> list[str]:
-        """The columns that this object has."""
-        return list(self.columns)
+    def names(self) -> Sequence[str]:
+        """The columns of this object that who asks for all gets."""
+        return self.usual_names

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from warren.core.administration.listing.column import Column, Row
+from warren.core.administration.listing.column import Column, Row, on_request
 from warren.core.administration.listing.kind import Kind, Vhosts, vhosts_among
 from warren.core.clients.transport import connection_name
 
@@ -179,6 +179,19 @@ class ConnectionRow(Row):
     def connected_at(self) -> int:
         """When it was accepted, in milliseconds since 1970."""
         return self.connected_at_ms
+
+    @Column
+    def message_stats(self) -> Mapping[str, int]:
+        """What happened to its messages: counts by name (core/counters.py); none until it has logged in."""
+        return self.client.counts.snapshot() if self.client else {}
+
+    @on_request
+    def message_rates(self) -> Mapping[str, float]:
+        """How fast these counts grow, per second; sampled from the first time on that somebody asks."""
+        if self.client is None:
+            return {}
+        counts = self.client.counts
+        return self.broker.rates.of(counts, counts.snapshot, self.broker.now_ms)
 
 
 def _rows(broker: Broker, vhosts: Vhosts) -> Iterator[ConnectionRow]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from warren.core.administration.listing.column import Column, Row
+from warren.core.administration.listing.column import Column, Row, on_request
 from warren.core.administration.listing.kind import Kind, Vhosts, vhosts_among
 from warren.core.exchanges.delaying.exchange import DelayedMessageExchange
 from warren.core.routing.vhost import DEFAULT_EXCHANGE
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker
+    from warren.core.counters import ExchangeCounts
     from warren.core.exchanges.base import Exchange
     from warren.core.routing.vhost import VirtualHost
 
@@ -84,6 +85,21 @@ class ExchangeRow(Row):
     def effective_policy_definition(self) -> Mapping[str, object]:
         """What both come to."""
         return dict(self.exchange.effective_policy) if self.exchange else {}
+
+    @property
+    def _counts(self) -> ExchangeCounts:
+        return self.exchange.counts if self.exchange else self.in_vhost.default_exchange_counts
+
+    @Column
+    def message_stats(self) -> Mapping[str, int]:
+        """What happened to its messages: counts by name (core/counters.py)."""
+        return self._counts.snapshot()
+
+    @on_request
+    def message_rates(self) -> Mapping[str, float]:
+        """How fast these counts grow, per second; sampled from the first time on that somebody asks."""
+        broker = self.in_vhost.broker
+        return broker.rates.of(self._counts, lambda: self._counts.snapshot(), broker.now_ms)
 
 
 def _rows(broker: Broker, vhosts: Vhosts) -> Iterator[ExchangeRow]:

@@ -98,7 +98,7 @@ class Listings:
     def check_columns(self, what: str, names: Iterable[str]) -> None:
         """Raise UnknownColumn when one of the names is no column; the text names all that are."""
         known = self.column_names(what)
-        unknown = [name for name in names if name not in known]
+        unknown = [name for name in names if name.partition(".")[0] not in known]
         if unknown:
             raise UnknownColumn(f"unknown column {', '.join(unknown)}; the columns are {' '.join(known)}")
 
@@ -107,9 +107,21 @@ class Listings:
         return self._added.get(what, {})
 
     def compute(self, what: str, column: str) -> Compute:
-        """The function that computes a known column of a row."""
-        added = self._added.get(what, {}).get(column)
-        return added if added is not None else lambda row: row.value(column)
+        """The function that computes a known column of a row; `message_stats.publish` is one entry of a column."""
+        name, _, entry = column.partition(".")
+        added = self._added.get(what, {}).get(name)
+        whole: Compute = added if added is not None else lambda row: row.value(name)
+        return _entry_of(whole, entry) if entry else whole
+
+
+def _entry_of(compute: Compute, entry: str) -> Compute:
+    """What a column of several values holds under a name, None where there is no such."""
+
+    def compute_entry(row: Row) -> object:
+        value = compute(row)
+        return value.get(entry) if isinstance(value, Mapping) else None
+
+    return compute_entry
 
 
 def _of_subclasses(row: type[Row]) -> list[str]:

@@ -5,10 +5,10 @@ What only some types know, such as how many messages are paged out, comes from t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from warren.core.administration.listing.column import Column, Row
+from warren.core.administration.listing.column import Column, Row, on_request
 from warren.core.administration.listing.kind import Kind, Vhosts, vhosts_among
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ class QueueRow(Row):
         own = self.queue.columns.get(name)
         return super().value(name) if own is None else own(self.queue)
 
-    def names(self) -> list[str]:
+    def names(self) -> Sequence[str]:
         """The common columns, and those of the queue's type."""
-        return list({**self.columns, **self.queue.columns})
+        return list(dict.fromkeys((*self.usual_names, *self.queue.columns)))
 
     @Column
     def name(self) -> str:
@@ -128,6 +128,17 @@ class QueueRow(Row):
     def vhost(self) -> str:
         """The virtual host it is in."""
         return self.queue.vhost.name
+
+    @Column
+    def message_stats(self) -> Mapping[str, int]:
+        """What happened to its messages: counts by name (core/counters.py)."""
+        return self.queue.message_counts
+
+    @on_request
+    def message_rates(self) -> Mapping[str, float]:
+        """How fast these counts grow, per second; sampled from the first time on that somebody asks."""
+        broker = self.queue.vhost.broker
+        return broker.rates.of(self.queue.counts, lambda: self.queue.message_counts, broker.now_ms)
 
 
 def _rows(broker: Broker, vhosts: Vhosts) -> Iterator[QueueRow]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from warren.core.administration.listing.column import Column, Row
+from warren.core.administration.listing.column import Column, Row, on_request
 from warren.core.administration.listing.kind import Kind, Vhosts, vhosts_among
+from warren.core.counters import vhost_counts
 from warren.core.routing.vhost_metadata import DEFAULT_QUEUE_TYPE, DESCRIPTION, TAGS
 
 if TYPE_CHECKING:
@@ -59,6 +60,17 @@ class VhostRow(Row):
     def metadata(self) -> Mapping[str, object]:
         """Description, tags and default queue type, as far as they are set."""
         return {key: value for key, value in self.vhost.metadata.items() if key != TRACING}
+
+    @on_request
+    def message_stats(self) -> Mapping[str, int]:
+        """What happened to its messages: counts by name (core/counters.py), summed up over its queues."""
+        return vhost_counts(self.vhost)
+
+    @on_request
+    def message_rates(self) -> Mapping[str, float]:
+        """How fast these counts grow, per second; sampled from the first time on that somebody asks."""
+        broker = self.vhost.broker
+        return broker.rates.of(self.vhost.counts, lambda: vhost_counts(self.vhost), broker.now_ms)
 
 
 def _rows(broker: Broker, vhosts: Vhosts) -> Iterator[VhostRow]:

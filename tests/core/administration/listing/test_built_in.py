@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
 from tests.support.simulated_broker import SimulatedBroker
 from warren.adapters.amqp091.codec import methods
+from warren.core.administration.listing.selecting import Query, select
 
 
 @pytest.fixture
@@ -80,6 +83,29 @@ def test_connections_channels_and_consumers(broker: SimulatedBroker) -> None:
     client.close()
     for what in ("connections", "channels", "consumers"):
         assert broker.broker.inspect(what, None) == []
+
+
+def test_message_counts_and_rates(broker: SimulatedBroker) -> None:
+    client = broker.connect()
+    client.declare("q")
+    rates = Query("queues", columns=("message_rates.publish",))
+    assert select(broker.broker, rates).finish().rows == [{"message_rates.publish": 0.0}]
+    for _ in range(10):
+        client.publish("q", b"12345")
+    client.get("q")
+    client.settle()
+    (queue,) = broker.broker.inspect("queues", "/")
+    assert cast("dict[str, int]", queue["message_stats"])["publish"] == 10
+    assert "message_rates" not in queue, "who lists everything watches nothing"
+    exchanges = select(broker.broker, Query("exchanges", columns=("name", "message_stats"))).finish().rows
+    default_exchange_counts = broker.broker.vhosts["/"].default_exchange_counts.snapshot()
+    assert only(exchanges, name="")["message_stats"] == default_exchange_counts != {"publish_in": 0, "publish_out": 0}
+    (connection,) = broker.broker.inspect("connections", "/")
+    assert "publish" in cast("dict[str, int]", connection["message_stats"])
+    vhosts = Query("vhosts", columns=("message_stats.get", "message_rates.get"))
+    assert select(broker.broker, vhosts).finish().rows == [{"message_stats.get": 1, "message_rates.get": 0.0}]
+    broker.advance(5_000)
+    assert select(broker.broker, rates).finish().rows == [{"message_rates.publish": 2.0}]
 
 
 def test_virtual_hosts(broker: SimulatedBroker) -> None:

@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 
 from tests.support.core_broker import core_broker
-from warren.core.administration.listing.column import Column, Row
+from warren.core.administration.listing.column import Column, Row, on_request
 from warren.core.administration.listing.kind import Kind, Vhosts
 from warren.core.administration.listing.selecting import (
     Condition,
@@ -67,6 +67,16 @@ class ThingRow(Row):
     def size(self) -> int:
         Thing.computed["size"] += 1
         return self.thing.number % 7
+
+    @Column
+    def parts(self) -> dict[str, int]:
+        Thing.computed["parts"] += 1
+        return {"left": self.thing.number * 2, "right": 1}
+
+    @on_request
+    def costly(self) -> int:
+        Thing.computed["costly"] += 1
+        return -self.thing.number
 
     @Column
     def trap(self) -> int:
@@ -142,6 +152,29 @@ def test_columns_without_a_value_here() -> None:
     ]
 
 
+def test_an_entry_of_a_column() -> None:
+    things = Things(20)
+    query = Query("things", columns=("parts.left", "parts.none", "size.x"), sort="parts.left", descending=True, count=1)
+    assert things.steps(query).finish().rows == [{"parts.left": 38, "parts.none": None, "size.x": None}]
+    assert Thing.computed["parts"] == 22
+    with pytest.raises(PreconditionFailed, match=r"unknown column nothing\.left"):
+        things.steps(Query("things", columns=("nothing.left",)))
+    things.broker.listings.add_column("things", "more", lambda row: {"deep": row.thing.number})
+    assert things.steps(Query("things", columns=("more.deep",), count=2)).finish().rows[1] == {"more.deep": 1}
+
+
+def test_columns_on_request_are_for_who_names_them() -> None:
+    things = Things(2)
+    with pytest.raises(Computed):
+        things.steps(Query("things")).finish()
+    assert Thing.computed["costly"] == 0
+    assert things.steps(Query("things", columns=("costly",), sort="costly")).finish().rows == [
+        {"costly": -1},
+        {"costly": 0},
+    ]
+    assert "costly" not in ThingRow(things.all[0]).names()
+
+
 def test_added_columns() -> None:
     things = Things(3)
     things.broker.listings.add_column("things", "double", lambda row: row.thing.number * 2)
@@ -163,7 +196,7 @@ def test_added_columns() -> None:
     ],
 )
 def test_unknown_columns(query: Query) -> None:
-    with pytest.raises(PreconditionFailed, match=r"^unknown column nothing; the columns are number colour size trap"):
+    with pytest.raises(PreconditionFailed, match=r"^unknown column nothing; the columns are number colour size parts"):
         Things(0).steps(query)
 
 
