@@ -24,7 +24,7 @@ _BYTES_MOST: Final = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class BrokerSettings:
-    """See core.broker.Broker."""
+    """What core.broker.Broker and its users are made with; core.clients.limits has the limits of their number."""
 
     loopback_users: frozenset[str] = configured(
         Key(

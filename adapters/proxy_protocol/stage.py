@@ -36,7 +36,7 @@ def expect_proxy_header(accept: AcceptCarrier, timeout_ms: int) -> AcceptCarrier
 
 
 class ProxyHeaderStage(Stage):
-    """See the head of this file."""
+    """Reads the PROXY header of one connection, and steps aside."""
 
     def __init__(self, broker: Broker, below: Carrier, accept: AcceptCarrier, timeout_ms: int) -> None:
         super().__init__(broker, below)

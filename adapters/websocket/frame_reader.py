@@ -68,7 +68,11 @@ class Receiver(Protocol):
 
 
 class FrameReader:
-    """See the head of this file.  inflater: None unless compression was agreed on.  stopped: nothing more is read."""
+    """Takes one connection's frames apart.
+
+    receiver: who gets what they say.  inflater: None unless compression was agreed on.  stopped: nothing more is read.
+    unfinished: the last read stopped in between, and wants to go on.
+    """
 
     def __init__(self, receiver: Receiver, inflater: Inflater | None) -> None:
         self.stopped = False

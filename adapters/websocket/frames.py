@@ -42,7 +42,14 @@ def common_frames(data: bytes, position: int, bytes_max: int) -> tuple[list[byte
     """(payloads, where they end) of the common frames from `position` on that begin with the same byte.
 
     It stops in front of anything else, and of frames with more than `bytes_max` bytes.  Long, since it is one loop that
-    runs for every message.
+    runs for every message.  A frame from a client (RFC 6455, 5.2), in bytes:
+
+        0        FIN 1, RSV 000, opcode 1 or 2: 0x81 is TEXT, 0x82 BINARY
+        1        MASK 1, then seven bits: the length up to 125, or 126, or 127
+        2-3      with 126: the length, at least 126, since it has to be written as short as possible
+        2-9      with 127: the length, at least 65536
+        4 bytes  the masking key
+        length   the payload, each byte XORed with the key's byte of its position modulo 4
     """
     payloads: list[bytes] = []
     append = payloads.append

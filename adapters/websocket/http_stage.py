@@ -66,7 +66,7 @@ _page: dict[str, PageFile] = {}
 
 
 class HttpStage(Stage):
-    """See the head of this file; made for each accepted connection."""
+    """HTTP on one accepted connection, until a WebSocket takes its place.  endpoints: what that can carry."""
 
     def __init__(self, broker: Broker, below: Carrier, settings: WebSocketSettings, endpoints: Endpoints) -> None:
         super().__init__(broker, below)
@@ -83,7 +83,7 @@ class HttpStage(Stage):
     # warren.adapters.stage
 
     def receive(self, data: bytes) -> None:
-        """See adapters.stage."""
+        """Parse what came, and answer the requests that are whole; a TLS handshake is told that there is none."""
         if self.closing or not data:
             return
         if data[0] == CLIENT_HELLO[0] and not self.below.sent_bytes and not self._http.trailing_data[0]:
@@ -102,7 +102,7 @@ class HttpStage(Stage):
             self._serve()
 
     def connection_lost(self, reason: str) -> None:
-        """See adapters.stage."""
+        """The connection is gone: nothing is waited for any more."""
         self._stop_waiting()
         super().connection_lost(reason)
 

@@ -49,9 +49,10 @@ CLOSE_MS: Final = 5_000
 
 
 class WebSocketStage(Stage):
-    """See the head of this file; also the Receiver of its FrameReader.
+    """A WebSocket and the session in it; also the Receiver of its FrameReader.
 
-    protocol: of the session (subprotocols).  window_bits: of the compression of what is sent, None for none.
+    endpoints: the protocols that it can carry.  protocol: of the session, UNDECIDED while that is open.
+    window_bits: of the compression of what is sent, None for none.
     """
 
     def __init__(
@@ -102,7 +103,7 @@ class WebSocketStage(Stage):
     # In
 
     def receive(self, data: bytes) -> None:
-        """See adapters.stage."""
+        """Take frames apart, and hand on what they say; the rest of a long read waits for its turn."""
         self._received_at_ms = self.broker.now_ms
         self._asked = False
         if self.closing:
@@ -219,7 +220,7 @@ class WebSocketStage(Stage):
         return [head(_CLOSE, len(payload)) + payload]
 
     def connection_lost(self, reason: str) -> None:
-        """See adapters.stage."""
+        """The connection is gone; the session hears why, when a Close frame said it."""
         self._reader.stopped = True
         for deadline in (self._timer, self._turn):
             if deadline is not None:

@@ -2,7 +2,7 @@
 
 Start-up time is part of the product (the first connection within half a second), so this file imports little,
 and each command imports what it needs.  An error is one line on standard error, and an exit code of
-`cli_exit_codes`.
+gateway.control.exit_codes.
 """
 
 from __future__ import annotations

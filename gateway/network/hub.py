@@ -37,7 +37,7 @@ Ready = Callable[[int], None]
 
 
 class Hub:
-    """See the head of this file.  `buffer` is what all links read into."""
+    """Owns the sockets and drives the broker in turns.  buffer: what all links read into.  links: the open ones."""
 
     def __init__(self, broker: Broker, clock: Clock) -> None:
         self.broker = broker

@@ -35,7 +35,7 @@ LINGER_BYTES_MAX: Final = 16 * 1024 * 1024
 
 
 class Link:
-    """See the head of this file; implements core.clients.transport.Carrier."""
+    """A socket and what waits to be sent on it; implements core.clients.transport.Carrier."""
 
     __slots__ = (
         "_closed",

@@ -57,7 +57,7 @@ DEFAULT_TLS_LISTENERS: Final[tuple[Listener, ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class NetworkSettings:
-    """See listeners.py and pipeline.py.
+    """Addresses (listeners.py), and how long what comes before a session may take (pipeline.py).
 
     first_bytes_timeout_ms: what a PROXY header, or the first bytes on a listener for everything, may take.
     """

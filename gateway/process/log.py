@@ -26,7 +26,7 @@ _TRACEBACKS_MAX = 100
 
 
 def configure_logging(level: str, stream: TextIO | None = None) -> logging.Logger:
-    """Log to `stream`, or standard error, from `level` upwards (`config_keys.LOG_LEVELS`)."""
+    """Log to `stream`, or standard error, from `level` upwards (gateway.process.settings.LOG_LEVELS)."""
     logger = logging.getLogger(LOGGER_NAME)
     for handler in list(logger.handlers):
         logger.removeHandler(handler)

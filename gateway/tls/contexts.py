@@ -39,7 +39,9 @@ _VERIFY: Final = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "require
 
 
 class TlsContexts:
-    """See the head of this file.  turns: of the handshakes with these certificates.
+    """The certificates of one run of the broker.
+
+    settings: what an operator decides.  turns: of the handshakes with these certificates.
 
     Raises ConfigError, which ends the start, when the files can't be used.
     """

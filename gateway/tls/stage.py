@@ -8,7 +8,7 @@ Everything decrypted in one turn goes to the session in one piece, and everythin
 one write.  What the socket doesn't take is known to the session's outbox as it is without TLS, so its consumers slow
 down.
 
-Handshakes are the one costly step, so they take turns (`tls_turns`): one whose turn it isn't keeps what it has
+Handshakes are the one costly step, so they take turns (turns.py): one whose turn it isn't keeps what it has
 received, and reads nothing more until then.  A peer's close_notify waits for a session that has paused reading, as the
 end of a plain connection does, so that it takes what came before.
 
