@@ -114,3 +114,34 @@ def test_everything_is_told_once_and_not_before_it_is_on_disk(steps: list[str]) 
             tell(confirms.flushed(mark))
     assert told == set(on_disk)
     assert not confirms.waits
+
+
+def test_a_late_publish_holds_back_those_behind_it() -> None:
+    confirms = Confirms()
+    confirms.add(stored=False)
+    late = confirms.add_late(stored=True)
+    confirms.add(stored=False)
+    assert confirms.now() is None
+    assert confirms.flushed(confirms.mark()) == 1
+    assert not confirms.waits
+    confirms.add(stored=False)
+    assert confirms.now() is None
+    assert confirms.answered(late, taken=True) == 4
+
+
+def test_a_late_refusal_is_passed_over() -> None:
+    confirms = Confirms()
+    first, second = confirms.add_late(stored=False), confirms.add_late(stored=False)
+    assert confirms.now() is None
+    assert confirms.answered(second, taken=False) is None
+    assert confirms.answered(first, taken=True) == 1
+    confirms.add(stored=False)
+    assert confirms.now() == 3
+
+
+def test_a_late_answer_does_not_overtake_the_disk() -> None:
+    confirms = Confirms()
+    late = confirms.add_late(stored=True)
+    assert confirms.answered(late, taken=True) is None
+    assert confirms.waits
+    assert confirms.flushed(confirms.mark()) == 1
