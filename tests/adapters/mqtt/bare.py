@@ -85,6 +85,11 @@ class BareQueue:
         self.consumers.remove(consumer)
 
 
+def bare_client(**more: Any) -> Any:
+    """A client that is logged in, with what is given besides its name; its messages aren't counted."""
+    return SimpleNamespace(name="peer -> here", counts=SimpleNamespace(own=SimpleNamespace()), **more)
+
+
 class Bare:
     """One client's answers and session, and what they rest on."""
 

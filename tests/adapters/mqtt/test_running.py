@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.adapters.mqtt.bare import Bare, BareQueue
+from tests.adapters.mqtt.bare import Bare, BareQueue, bare_client
 from warren.adapters.mqtt.authentication import Answered
 from warren.adapters.mqtt.codec import reason_codes
 from warren.adapters.mqtt.codec.errors import ProtocolViolation
@@ -59,15 +59,14 @@ class Place:
         registry.wills = SimpleNamespace(put=lambda client_id, will, at_ms: self.events.append((will.topic, at_ms)))
         registry.publish_will = lambda client_id, will: self.events.append(will.topic)
         vhost = SimpleNamespace(broker=SimpleNamespace(alarms=Alarms()), version=0)
-        client = SimpleNamespace(
-            name="peer -> here",
+        client = bare_client(
             vhost=vhost,
             user=SimpleNamespace(name="ann"),
             exclusive_queues={},
             close=lambda: self.events.append("closed"),
         )
         message = WillMessage(will.topic, will.payload, EMPTY, retain=False) if will is not None else None
-        admitted = Admitted(Connect("c", will=will), cast("Any", client), message, {}, cast("Any", exchange))
+        admitted = Admitted(Connect("c", will=will), client, message, {}, cast("Any", exchange))
         self.running = Running(
             admitted, session, self.bare.answers, SETTINGS, ReadGate(self.bare.transport), lambda code, text: None
         )

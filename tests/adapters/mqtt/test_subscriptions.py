@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any, cast
 
-from tests.adapters.mqtt.bare import Bare, BareQueue
+from tests.adapters.mqtt.bare import Bare, BareQueue, bare_client
 from warren.adapters.mqtt.ack_holder import MqttAckHolder
 from warren.adapters.mqtt.codec import reason_codes
 from warren.adapters.mqtt.outflow import Outflow
@@ -27,7 +26,7 @@ class Place:
         self.bare.queues = {"": self.own, SHARED.filter: self.shared, NAMED.filter: self.named}
         self.bare.session.subscriptions = {each.filter: each for each in subscriptions}
         self.disconnected: list[tuple[int, str]] = []
-        client = cast("Any", SimpleNamespace(name="peer -> here"))
+        client = bare_client()
         self.outflow = Outflow(self.bare.session, self.bare.answers)
         self.subscriptions = Subscriptions(client, self.bare.session, self.outflow, self._disconnect)
 
