@@ -17,8 +17,9 @@ def drain(queue: ClassicQueue) -> None:
     """Deliver ready messages to available consumers until either runs out."""
     ready = queue.entries
     available = queue.ring.available
-    returned = queue.returned.counts
-    redelivered_until = queue.returned.redelivered_until
+    came_back = queue.returned
+    returned = came_back.counts
+    redelivered_until = came_back.redelivered_until
     store_id = queue.store_id
     delivered_bytes = 0
     # So many have been given out, to be settled and not; and so many of them are in the consumers' counts.
@@ -57,12 +58,19 @@ def drain(queue: ClassicQueue) -> None:
                     available.popleft()
                     consumer.parked = True
     finally:
-        queue.ready_bytes -= delivered_bytes
-        queue.unacked_count += unacked
-        counted = queue.counts
-        counted.deliver += unacked
-        counted.deliver_no_ack += plain
-        counted.delivered_bytes += delivered_bytes
+        # Most batches of most queues are one message: nothing is written that doesn't change.
         if consumer is not None:
-            consumer.counts.deliver += unacked - unacked_noted
-            consumer.counts.deliver_no_ack += plain - plain_noted
+            counted = queue.counts
+            counts = consumer.counts
+            if delivered_bytes:
+                queue.ready_bytes -= delivered_bytes
+                counted.delivered_bytes += delivered_bytes
+            if unacked:
+                queue.unacked_count += unacked
+                counted.deliver += unacked
+                if unacked != unacked_noted:
+                    counts.deliver += unacked - unacked_noted
+            if plain:
+                counted.deliver_no_ack += plain
+                if plain != plain_noted:
+                    counts.deliver_no_ack += plain - plain_noted
