@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from warren.adapters.mqtt.sessions.holder import Holder
     from warren.adapters.mqtt.sessions.world import MqttWorld
     from warren.core.clients.client import Client
-    from warren.core.queues.classic.queue import ClassicQueue
+    from warren.core.queues.base import Queue
     from warren.core.routing.vhost import VirtualHost
     from warren.core.storage.definitions.store import JSON
 
@@ -66,7 +66,7 @@ class MqttSessions:
         self.shared_count = 0
         self.connected_count = 0
         self.connected_most = 0
-        self._shared: dict[tuple[str, str], tuple[ClassicQueue, int]] = {}
+        self._shared: dict[tuple[str, str], tuple[Queue, int]] = {}
 
     # Sessions
 
@@ -151,7 +151,7 @@ class MqttSessions:
                 "use it (mqtt_exchange): declare it"
             )
 
-    def make_queue(self, session: MqttSession, client: Client) -> ClassicQueue:
+    def make_queue(self, session: MqttSession, client: Client) -> Queue:
         """The queue of a session, made when it first subscribes; a client's own ends with its connection."""
         name = session_queue_name(session.client_id)
         existing = self.vhost.queues.get(name)
@@ -159,7 +159,7 @@ class MqttSessions:
             remove_queue(self.vhost, existing)
             existing = None
         _check_free(existing, name)
-        queue = create_queue(
+        return create_queue(
             self.vhost,
             name,
             durable=session.stored,
@@ -167,15 +167,14 @@ class MqttSessions:
             arguments=_ARGUMENTS,
             arguments_raw=_ARGUMENTS_RAW,
         )
-        return cast("ClassicQueue", queue)
 
-    def bind(self, queue: ClassicQueue, topic_filter: str) -> None:
+    def bind(self, queue: Queue, topic_filter: str) -> None:
         """Let messages come to the queue whose topics match."""
         names = self.world.names
         binding = Binding(names.exchange, queue, names.binding_key_of(topic_filter), {}, EMPTY_TABLE_RAW)
         add_binding(self.vhost, self.vhost.exchange(names.exchange), binding)
 
-    def unbind(self, queue: ClassicQueue, topic_filter: str) -> None:
+    def unbind(self, queue: Queue, topic_filter: str) -> None:
         """The other way round."""
         names = self.world.names
         exchange = self.vhost.exchanges.get(names.exchange)
@@ -229,13 +228,13 @@ class MqttSessions:
         del self._shared[key]
         remove_queue(self.vhost, found[0])
 
-    def queue_of(self, session: MqttSession, subscription: MqttSubscription) -> ClassicQueue | None:
+    def queue_of(self, session: MqttSession, subscription: MqttSubscription) -> Queue | None:
         """Where a subscription's messages come from; None when a named queue is gone."""
         if subscription.group:
             found = self._shared.get((subscription.group, subscription.topic_filter))
             return found[0] if found is not None else None
         if subscription.queue_name:
-            return cast("ClassicQueue | None", self.vhost.queues.get(subscription.queue_name))
+            return self.vhost.queues.get(subscription.queue_name)
         return session.queue
 
     # Wills

@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from warren.core.clients.client import Client
     from warren.core.deadlines import Deadline
     from warren.core.queues.base import Queue
-    from warren.core.queues.classic.queue import ClassicQueue
     from warren.core.routing.receipt import Receipt
 
 PACKET_ID_MAX: Final = 65_535
@@ -91,7 +90,7 @@ class MqttSession:
         self.holder: Holder | None = None
         self.ended = False
         self.detached_at_ms: int | None = None
-        self.queue: ClassicQueue | None = None
+        self.queue: Queue | None = None
         self.subscriptions: dict[str, MqttSubscription] = {}
         self.no_local_count = 0
         self.outgoing: dict[int, Outgoing] = {}
