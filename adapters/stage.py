@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from warren.adapters.session.read_gate import SESSION, ReadGate
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.transport import connection_name
+from warren.core.compiled import mypyc_attr
 
 if TYPE_CHECKING:
     from warren.adapters.interface import AcceptCarrier
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("warren.connection")
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Stage:
     """A Session (core.clients.transport) to what is below, and a Carrier to the session that it carries.
 

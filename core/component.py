@@ -19,6 +19,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from warren.core.compiled import mypyc_attr
+
 if TYPE_CHECKING:
     from warren.core.broker import Broker
     from warren.core.storage.definitions.store import JSON
@@ -27,6 +29,7 @@ FOREIGN_PREFIX: Final = "x-"
 """How the kinds of rows begin that other packages keep in the definition store."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Component:
     """A part of the broker; every method may stay as it is."""
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from warren.core.compiled import mypyc_attr
+
 if TYPE_CHECKING:
     from warren.core.clients.transport import Transport
     from warren.core.queues.consumer import Consumer
@@ -21,6 +23,7 @@ UNREAD_BYTES_MAX = 8 * 1024 * 1024
 """Replies a peer may leave unread before its commands wait: a pipelining client that reads late is far below it."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Outbox:
     """Chunks to send on one connection.
 

@@ -19,6 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from warren.core.compiled import mypyc_attr
 from warren.core.counters import ExchangeCounts
 from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.binding import Binding, BindingKey, Destination, DestinationKind
@@ -39,6 +40,7 @@ ALTERNATE_EXCHANGE = "alternate-exchange"
 """The declare argument that names the exchange for messages which this one leads nowhere."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Exchange(ABC):
     """The common part of every exchange: its name and declaration, and its bindings as a source.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
+from warren.core.compiled import mypyc_attr
 from warren.core.exchanges.base import Exchange, distinct_targets
 from warren.core.exchanges.binding import Binding, Destination
 from warren.core.exchanges.registry import register
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldValue
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class FanoutExchange(Exchange):
     """All targets as one tuple, put together once, at the first use after a change."""
 

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeAlias
 
+from warren.core.compiled import mypyc_attr
 from warren.core.counters import QueueCounts
 from warren.core.errors import ResourceLocked
 from warren.core.messages.field_table import EMPTY_TABLE_RAW
@@ -70,6 +71,7 @@ class Stored:
     failures: Mapping[int, int]
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Queue(ABC):
     """The common part of every queue: its name and declaration, and its consumers.
 

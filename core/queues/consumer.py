@@ -11,6 +11,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from warren.core.compiled import mypyc_attr
+
 if TYPE_CHECKING:
     from warren.core.clients.client import Client
     from warren.core.counters import SessionCounts
@@ -22,6 +24,7 @@ UNLIMITED_CREDIT = 1 << 60
 """Prefetch 0: more than any session can count down."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Consumer(ABC):
     """One subscription to one queue; an adapter's subclass knows how a delivery looks on its wire.
 

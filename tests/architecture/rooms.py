@@ -12,6 +12,7 @@ from typing import Final
 ROOMS: Final = (
     # The broker.
     "core.errors",
+    "core.compiled",
     "core.configuration",
     "core.component",
     "core.messages",

@@ -87,7 +87,9 @@ def run_traced(
 ) -> Child:
     """Run all tests at these paths, and write to `file` what they run of `files`."""
     full = [str((tree / name).resolve()) for name in files]
-    return _fork(repository, tree, log, seconds, lambda: _pytest(list(paths), [Tracer(full, file)]))
+    # Under a tracer tests take many times as long, so their own limits of time are not for them.
+    options = ["-p", "no:limits"]
+    return _fork(repository, tree, log, seconds, lambda: _pytest([*options, *paths], [Tracer(full, file)]))
 
 
 def _pytest(arguments: list[str], plugins: list[object]) -> int:

@@ -36,6 +36,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
+from warren.core.compiled import mypyc_attr
 from warren.core.errors import ResourceLocked, StoreUnavailable
 from warren.core.messages.message import Message
 from warren.core.queues.answer import Answer, Polled, ignore
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("warren.queue")
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class ClassicQueue(Queue):
     """RabbitMQ's classic queue; see the head of this file.
 
