@@ -70,14 +70,9 @@ class SupervisedPlugin:
     # What is always there
 
     def register_components(self) -> None:
-        """Have the broker check its runtime parameters.  Raises ValueError for a component that is taken."""
+        """Have the broker check its runtime parameters, to its end.  Raises ValueError for a component that is taken."""
         for name, component in self._components.items():
             self._surroundings.broker.parameters.register(name, component)
-
-    def unregister_components(self) -> None:
-        """The opposite."""
-        for name in self._components:
-            self._surroundings.broker.parameters.unregister(name)
 
     # What there is while it runs
 
