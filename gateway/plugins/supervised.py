@@ -70,7 +70,7 @@ class SupervisedPlugin:
     # What is always there
 
     def register_components(self) -> None:
-        """Have the broker check its runtime parameters, to its end.  Raises ValueError for a component that is taken."""
+        """Have the broker check its runtime parameters.  Raises ValueError for a component that is taken."""
         for name, component in self._components.items():
             self._surroundings.broker.parameters.register(name, component)
 
