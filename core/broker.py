@@ -30,7 +30,6 @@ from warren.core.clients.limits import BrokerLimits, Usage, check_connection, ch
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.refused_logins import DELAY_DEFAULT_MS, WAITING_MAX_DEFAULT, RefusedLogins
 from warren.core.component import Component, ComponentFactory
-from warren.core.counters import Rates
 from warren.core.deadlines import Deadlines
 from warren.core.declaring.queues import remove_queue
 from warren.core.errors import PreconditionFailed, UnknownVirtualHost, VirtualHostRefused
@@ -38,6 +37,7 @@ from warren.core.policies.table import PolicyTable
 from warren.core.queues.ack_timeout import AckHolder, AckTimeoutWatch
 from warren.core.queues.backlog import USUAL_PAGING, Paging
 from warren.core.queues.base import Queue
+from warren.core.rates import Rates
 from warren.core.routing.vhost import VirtualHost
 from warren.core.routing.vhost_metadata import check_metadata
 from warren.core.settings import BACKLOG_BYTES_MAX, TIMEOUT_DEFAULT_MS

@@ -1,4 +1,4 @@
-"""Message counts of queues, exchanges, virtual hosts, connections and channels, and how fast they grow.
+"""Message counts of queues, exchanges, virtual hosts, connections and channels; rates.py says how fast they grow.
 
 Counting costs the message path next to nothing, because most of it isn't done there:
 
@@ -7,7 +7,8 @@ Counting costs the message path next to nothing, because most of it isn't done t
     delivered, less what is not settled yet and what was settled otherwise.  So neither publishing to a queue nor
     acknowledging counts anything.
     what a loop does many times is counted in a local number, and written once per batch: deliveries in a queue's
-    `drain`, and publishes in the loops over what a client sent, which tell a `Run` when the route changes.
+    `drain`.  Publishes that go the same way, one after the other in what a client sent, are as many as sequence numbers
+    were given meanwhile (`KnownRoute.published`).
     what is rare (returns, polls, rejections, dead letters) is counted one by one.
 
 The names are those of RabbitMQ's `message_stats` (spec F.3).  Counters live with their object: they begin at 0 when it
@@ -17,7 +18,8 @@ sums of its virtual host, what a closed channel counted in those of its connecti
     publish                     messages that came: to a queue, by whatever way; from a client, to anywhere
     publish_in, publish_out     of an exchange: what was published to it (by clients and as dead letters), and how many
                                 queues took it, each counting
-    confirm                     publishes that a client was told are safe
+    confirm                     publishes that a client is told are safe; in STOMP and MQTT also those whose answer is
+                                made, and waits for the disk
     return_unroutable           messages that nothing took, and that went back to the publisher
     drop_unroutable             messages that nothing took
     deliver, deliver_no_ack     messages given to consumers, that have to acknowledge them or don't
@@ -35,23 +37,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from warren.core.deadlines import Deadline, Deadlines
     from warren.core.queues.base import Queue
     from warren.core.routing.route import Route
     from warren.core.routing.vhost import VirtualHost
 
 DEAD_LETTER: Final = "dead_letter_"
 """What a reason is put behind, for the name of its counter."""
-
-SAMPLE_MS: Final = 5_000
-"""Between two samples of what somebody watches: RabbitMQ's interval."""
-
-UNWATCHED_MS: Final = 60_000
-"""Who hasn't asked for so long watches no more."""
-
-WATCHED_MAX: Final = 1_000
-"""Objects that are sampled at a time; the one that was asked for longest ago gives way.  Sampling so many takes a few
-milliseconds."""
 
 Counts = dict[str, int]
 """Counts by name."""
@@ -257,6 +248,11 @@ class SessionCounts:
         self.confirm += count
         self.vhost.counts.confirm += count
 
+    def confirmed_late(self, taken: bool) -> None:
+        """The queues have answered whether they take a publish (core/routing/receipt.py)."""
+        if taken:
+            self.confirmed(1)
+
     def polled(self, *, no_ack: bool, redelivered: bool) -> None:
         """A poll was answered with a message."""
         if no_ack:
@@ -283,6 +279,21 @@ class SessionCounts:
             "redeliver": self.redeliver,
             "ack": given_to_settle - outstanding() - self.returned if outstanding is not None else 0,
         }
+
+
+def not_given(queue: QueueCounts, session: SessionCounts, size_bytes: int, *, no_ack: bool = False) -> None:
+    """A consumer that was given a message by its queue turns out not to send it: it counts as removed instead.
+
+    no_ack: as the consumer's when it comes back from `deliver`, when the queue counts the delivery.
+    """
+    if no_ack:
+        queue.deliver_no_ack -= 1
+        session.deliver_no_ack -= 1
+    else:
+        queue.deliver -= 1
+        session.deliver -= 1
+    queue.delivered_bytes -= size_bytes
+    queue.remove(1, size_bytes)
 
 
 class ConnectionCounts:
@@ -316,69 +327,3 @@ class ConnectionCounts:
     def snapshot(self) -> Counts:
         """All counts by name."""
         return total([self.own.snapshot(), self._closed or {}, *(each.snapshot() for each in self._open or ())])
-
-
-class Watched:
-    """One object that somebody asks the rates of."""
-
-    __slots__ = ("_counts", "_rates", "_read", "_sampled_at_ms", "asked_at_ms")
-
-    def __init__(self, read: Callable[[], Counts], now_ms: int) -> None:
-        self._read = read
-        self._counts = read()
-        self._rates: dict[str, float] = dict.fromkeys(self._counts, 0.0)
-        self._sampled_at_ms = now_ms
-        self.asked_at_ms = now_ms
-
-    @property
-    def rates(self) -> Mapping[str, float]:
-        """Per second, by the name of the count; 0 before the second sample."""
-        return self._rates
-
-    def sample(self, now_ms: int) -> None:
-        """Look at the counts again."""
-        elapsed_ms = now_ms - self._sampled_at_ms
-        if elapsed_ms <= 0:
-            return
-        counts, before = self._read(), self._counts
-        self._counts = counts
-        self._sampled_at_ms = now_ms
-        self._rates = {name: (count - before.get(name, 0)) * 1000 / elapsed_ms for name, count in counts.items()}
-
-
-class Rates:
-    """How fast counts grow: sampled every `SAMPLE_MS` while somebody asks, and not at all while nobody does."""
-
-    __slots__ = ("_deadlines", "_next", "_watched")
-
-    def __init__(self, deadlines: Deadlines) -> None:
-        self._deadlines = deadlines
-        self._watched: dict[object, Watched] = {}
-        self._next: Deadline | None = None
-
-    def __len__(self) -> int:
-        """How many objects are sampled."""
-        return len(self._watched)
-
-    def of(self, what: object, read: Callable[[], Counts], now_ms: int) -> Mapping[str, float]:
-        """The rates of `what` per second, by name, between its last two samples; 0 for all of what wasn't watched.
-
-        read: gives its counts.  now_ms: the broker's time.
-        """
-        found = self._watched.pop(what, None)
-        if found is None:
-            found = Watched(read, now_ms)
-            if len(self._watched) >= WATCHED_MAX:
-                del self._watched[next(iter(self._watched))]
-        found.asked_at_ms = now_ms
-        # The one that was asked for last is the last.
-        self._watched[what] = found
-        if self._next is None:
-            self._next = self._deadlines.schedule(now_ms + SAMPLE_MS, self._sample)
-        return found.rates
-
-    def _sample(self, now_ms: int) -> None:
-        self._watched = {what: each for what, each in self._watched.items() if now_ms - each.asked_at_ms < UNWATCHED_MS}
-        for each in self._watched.values():
-            each.sample(now_ms)
-        self._next = self._deadlines.schedule(now_ms + SAMPLE_MS, self._sample) if self._watched else None

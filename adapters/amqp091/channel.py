@@ -19,9 +19,10 @@ from warren.adapters.amqp091.consumer import AmqpConsumer, cancel_notice
 from warren.adapters.amqp091.handlers.publish import check_method, publish
 from warren.adapters.amqp091.shared_credit import SharedCredit
 from warren.adapters.amqp091.transaction import Transaction
-from warren.adapters.session.deliveries import Deliveries, Verdict, settle
+from warren.adapters.session.deliveries import Deliveries, Verdict
 from warren.core.clients.client import Client
 from warren.core.clients.confirms import Confirms
+from warren.core.counters import SessionCounts
 from warren.core.declaring.queues import end_consumer
 from warren.core.errors import BrokerError, InternalError, NotFound, PreconditionFailed
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 class Channel:
     """One open channel, and what ends with it.
 
-    prefetch: the limit that new consumers get; shared_credit: what all of them have together.
+    prefetch: the limit that new consumers get; shared_credit: what all of them have together.  counts: of its messages.
     """
 
     __slots__ = (
@@ -45,6 +46,7 @@ class Channel:
         "connection",
         "consumers",
         "content",
+        "counts",
         "deliveries",
         "name",
         "number",
@@ -65,6 +67,7 @@ class Channel:
         self.content: IncomingContent | None = None
         self.consumers: dict[str, AmqpConsumer] = {}
         self.deliveries = Deliveries(self._delivery_timed_out)
+        self.counts = self.client.counts.begin(SessionCounts(self.client.vhost, self._unacknowledged))
         self.shared_credit = SharedCredit(self.consumers)
         self.prefetch = connection.settings.prefetch_default
         self.confirms: Confirms | None = None
@@ -183,6 +186,8 @@ class Channel:
 
     def _confirm(self, before: int, number: int | None) -> None:
         if number is not None:
+            if self.confirms is not None:
+                self.counts.confirmed(self.confirms.safe_count - self.counts.confirm)
             self.send(methods.BasicAck(number, multiple=number - before > 1))
 
     # Consumers
@@ -217,7 +222,7 @@ class Channel:
         if self.transaction is not None:
             self.transaction.settlements.append((deliveries, verdict))
         else:
-            settle(deliveries, verdict)
+            self.deliveries.settle(deliveries, verdict)
 
     def consumer_cancelled(self, consumer: AmqpConsumer) -> None:
         """The broker ended a consumer: notify the client if it declared consumer_cancel_notify."""
@@ -229,7 +234,7 @@ class Channel:
         """Cancel the consumer with notice and return its messages; without cancel notify, close the channel (406)."""
         expired = self.deliveries.expire(consumer)
         if "consumer_cancel_notify" not in self.connection.agreed.capabilities:
-            settle(expired, "return")
+            self.deliveries.settle(expired, "return")
             self.connection.channel_failed(
                 self,
                 PreconditionFailed(
@@ -242,7 +247,7 @@ class Channel:
         self.consumers.pop(consumer.tag, None)
         self.send(cancel_notice(consumer.tag))
         end_consumer(consumer)
-        settle(expired, "return")
+        self.deliveries.settle(expired, "return")
 
     def begin_reply_consumer(self, queue: Queue) -> None:
         """Direct reply-to: `queue` takes the replies to what is published on this channel (spec A.7)."""
@@ -295,7 +300,13 @@ class Channel:
         self.shared_credit.clear()
         self.end_reply_consumer()
         self.deliveries.give_back()
+        self.client.counts.end(self.counts)
         self.client.vhost.broker.awaiting_flush.pop(self, None)
+
+    def _unacknowledged(self) -> int:
+        """What was given to be settled and hasn't been acknowledged, or not for good."""
+        uncommitted = self.transaction.uncommitted_acks if self.transaction is not None else 0
+        return self.deliveries.unacknowledged() + uncommitted
 
     def queue_name(self, name: str) -> str:
         """`name`, or the queue declared last when it is empty; NotFound (404) when there was none (spec A.4)."""

@@ -75,6 +75,7 @@ class AmqpConsumer(Consumer):
             exclusive=exclusive,
             prefetch=prefetch,
             arguments=arguments,
+            counts=channel.counts,
         )
         self.channel = channel
         self.credit = prefetch if prefetch and not no_ack else UNLIMITED_CREDIT

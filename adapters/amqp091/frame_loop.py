@@ -43,6 +43,7 @@ from warren.core.messages.message import Message
 
 if TYPE_CHECKING:
     from warren.adapters.amqp091.connection import Connection
+    from warren.adapters.amqp091.handlers.publish import KnownPublish
 
 _unpack_method_frame = Struct(">BHIHH").unpack_from
 _unpack_content_header = Struct(">BHIHHQ").unpack_from
@@ -75,95 +76,110 @@ def parse(connection: Connection, data: bytes, position: int) -> int:
     message_max = connection.settings.message_bytes_max
     payload_max = min(agreed.frame_max, message_max)
     known = connection.known_now()
-    while end - position >= METHOD_FRAME_LEAST:
-        kind, number, size, class_id, method_id = _unpack_method_frame(data, position)
-        stop = position + 7 + size
-        if method_id == BASIC_PUBLISH and class_id == CLASS_BASIC and stop < end:
-            publish = known.get(data[position:stop])
-            header = stop + 1
-            if publish is not None and end - header > HEADER_PROPERTIES_AT:
-                (
-                    header_kind,
-                    header_number,
-                    header_size,
-                    header_class,
-                    weight,
-                    body_size,
-                ) = _unpack_content_header(data, header)
-                header_stop = header + 7 + header_size
-                if body_size:
-                    body = header_stop + 8
-                    body_stop = body + body_size
-                    whole = (
-                        body_stop < end
-                        and _unpack_envelope(data, body - 7) == (FRAME_BODY, number, body_size)
-                        and data[body_stop] == FRAME_END
-                        and body_size <= payload_max
-                    )
-                else:
-                    body = body_stop = header_stop
-                    whole = header_stop < end
-                if (
-                    whole
-                    and header_kind == FRAME_HEADER
-                    and header_number == number
-                    and header_class == CLASS_BASIC
-                    and not weight
-                    and data[stop] == FRAME_END
-                    and data[header_stop] == FRAME_END
-                    and header_size <= payload_max
-                ):
-                    properties = known_properties.get(data[header + HEADER_PROPERTIES_AT : header_stop])
-                    if properties is None:
-                        properties = connection.known_properties.parse(
-                            data[header + HEADER_PROPERTIES_AT : header_stop]
+    # Publishes in a row that go the same way are counted together: so many as sequence numbers were given since.
+    row: KnownPublish | None = None
+    row_from = 0
+    try:
+        while end - position >= METHOD_FRAME_LEAST:
+            kind, number, size, class_id, method_id = _unpack_method_frame(data, position)
+            stop = position + 7 + size
+            if method_id == BASIC_PUBLISH and class_id == CLASS_BASIC and stop < end:
+                publish = known.get(data[position:stop])
+                header = stop + 1
+                if publish is not None and end - header > HEADER_PROPERTIES_AT:
+                    (
+                        header_kind,
+                        header_number,
+                        header_size,
+                        header_class,
+                        weight,
+                        body_size,
+                    ) = _unpack_content_header(data, header)
+                    header_stop = header + 7 + header_size
+                    if body_size:
+                        body = header_stop + 8
+                        body_stop = body + body_size
+                        whole = (
+                            body_stop < end
+                            and _unpack_envelope(data, body - 7) == (FRAME_BODY, number, body_size)
+                            and data[body_stop] == FRAME_END
+                            and body_size <= payload_max
                         )
-                    if not properties.special:
-                        broker.sequence = sequence = broker.sequence + 1
-                        position = body_stop + 1
-                        message = Message(
-                            sequence,
-                            publish.address,
-                            properties,
-                            data[header:position],
-                            body - header,
-                            body_size,
-                            FRAMED_FOR_CHANNEL + number,
-                            broker.now_ms,
-                        )
-                        for queue in publish.queues:
-                            queue.append(message)
-                        confirms = publish.confirms
-                        if properties.persistent and publish.store_ids:
-                            broker.store.append(message, publish.store_ids)
-                            if confirms is not None:
+                    else:
+                        body = body_stop = header_stop
+                        whole = header_stop < end
+                    if (
+                        whole
+                        and header_kind == FRAME_HEADER
+                        and header_number == number
+                        and header_class == CLASS_BASIC
+                        and not weight
+                        and data[stop] == FRAME_END
+                        and data[header_stop] == FRAME_END
+                        and header_size <= payload_max
+                    ):
+                        properties = known_properties.get(data[header + HEADER_PROPERTIES_AT : header_stop])
+                        if properties is None:
+                            properties = connection.known_properties.parse(
+                                data[header + HEADER_PROPERTIES_AT : header_stop]
+                            )
+                        if not properties.special:
+                            if publish is not row:
+                                if row is not None:
+                                    row.published(broker.sequence - row_from)
+                                row = publish
+                                row_from = broker.sequence
+                            broker.sequence = sequence = broker.sequence + 1
+                            position = body_stop + 1
+                            message = Message(
+                                sequence,
+                                publish.address,
+                                properties,
+                                data[header:position],
+                                body - header,
+                                body_size,
+                                FRAMED_FOR_CHANNEL + number,
+                                broker.now_ms,
+                            )
+                            for queue in publish.queues:
+                                queue.append(message)
+                            confirms = publish.confirms
+                            if properties.persistent and publish.store_ids:
+                                broker.store.append(message, publish.store_ids)
+                                if confirms is not None:
+                                    confirms.published += 1
+                                    confirms.last_stored = confirms.published
+                            elif confirms is not None:
                                 confirms.published += 1
-                                confirms.last_stored = confirms.published
-                        elif confirms is not None:
-                            confirms.published += 1
-                        continue
-        elif method_id == BASIC_ACK and size == ACK_PAYLOAD_BYTES and stop < end and data[stop] == FRAME_END:
-            channel = channels.get(number)
-            tag, multiple = _unpack_ack(data, position + ACK_TAG_AT)
-            if (
-                channel is not None
-                and not multiple
-                and class_id == CLASS_BASIC
-                and kind == FRAME_METHOD
-                and channel.acknowledge(tag)
-            ):
-                position = stop + 1
-                continue
-        if stop >= end:
-            check_size(connection, size)
-            break
-        _check_end(data, kind, number, stop)
-        connection.frame(kind, number, data, position, stop)
-        position = stop + 1
-        if not connection.takes_frames:
-            return position
-        payload_max = min(agreed.frame_max, message_max)
-        known = connection.known_now()
+                            continue
+            elif method_id == BASIC_ACK and size == ACK_PAYLOAD_BYTES and stop < end and data[stop] == FRAME_END:
+                channel = channels.get(number)
+                tag, multiple = _unpack_ack(data, position + ACK_TAG_AT)
+                if (
+                    channel is not None
+                    and not multiple
+                    and class_id == CLASS_BASIC
+                    and kind == FRAME_METHOD
+                    and channel.acknowledge(tag)
+                ):
+                    position = stop + 1
+                    continue
+            if stop >= end:
+                check_size(connection, size)
+                break
+            _check_end(data, kind, number, stop)
+            if row is not None:
+                row.published(broker.sequence - row_from)
+                row = None
+            connection.frame(kind, number, data, position, stop)
+            position = stop + 1
+            if not connection.takes_frames:
+                return position
+            payload_max = min(agreed.frame_max, message_max)
+            known = connection.known_now()
+    finally:
+        if row is not None:
+            row.published(broker.sequence - row_from)
     return _parse_short(connection, data, position) if FRAME_LEAST <= end - position < METHOD_FRAME_LEAST else position
 
 

@@ -12,6 +12,7 @@ from warren.core.administration.listing.connections import ConnectionRow
 if TYPE_CHECKING:
     from warren.adapters.amqp091.channel import Channel
     from warren.adapters.amqp091.connection import Connection
+    from warren.core.counters import SessionCounts
 
 
 class AmqpConnectionRow(ConnectionRow):
@@ -90,6 +91,11 @@ class AmqpChannelRow(ChannelRow):
     def number(self) -> int:
         """Its number on the connection."""
         return self._channel.number
+
+    @property
+    def counts(self) -> SessionCounts:
+        """See ChannelRow.counts."""
+        return self._channel.counts
 
     @Column
     def transactional(self) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from warren.adapters.amqp091.handlers.publish import deliver
-from warren.adapters.session.deliveries import Verdict, settle
+from warren.adapters.session.deliveries import Verdict
 from warren.core.errors import NotFound, PreconditionFailed
 from warren.core.queues.unacked import Delivery
 from warren.core.routing.receipt import Receipt, joined
@@ -80,7 +80,7 @@ class Transaction:
                 if receipt is not None and receipt.pending:
                     late.append(receipt)
             for deliveries, verdict in settlements:
-                settle(deliveries, verdict)
+                channel.deliveries.settle(deliveries, verdict)
         finally:
             store.end_group()
         if refused:

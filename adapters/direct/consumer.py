@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from warren.adapters.direct.delivery import Delivery
 from warren.adapters.direct.errors import ConsumerEnded, DirectError
-from warren.adapters.session.deliveries import Deliveries, Verdict, settle
+from warren.adapters.session.deliveries import Deliveries, Verdict
+from warren.core.counters import SessionCounts
 from warren.core.declaring.queues import end_consumer
 from warren.core.messages.shown import shown_properties
 from warren.core.queues.consumer import Consumer
@@ -61,12 +62,13 @@ class DirectConsumer(Consumer):
             prefetch=prefetch,
             arguments=arguments,
         )
+        self.deliveries = Deliveries(self._timed_out)
+        self.counts = session.client.counts.begin(SessionCounts(queue.vhost, self.deliveries.unacknowledged))
         self.session = session
         self.number = number
         self.wake = wake
         self.credit = prefetch
         self.arrived: deque[tuple[int, Message, bool]] = deque()
-        self.deliveries = Deliveries(self._timed_out)
         self.error: DirectError | None = None
 
     # For the queue
@@ -124,7 +126,7 @@ class DirectConsumer(Consumer):
             self.session.require_open()
             if self.error is not None:
                 raise self.error
-        settle(self.deliveries.take(tag, multiple=multiple), verdict)
+        self.deliveries.settle(self.deliveries.take(tag, multiple=multiple), verdict)
         self.session.changed()
 
     def cancel(self) -> None:
@@ -140,6 +142,7 @@ class DirectConsumer(Consumer):
         self._return_arrived()
         self._give_back(list(self.deliveries.unacked), "requeue")
         self.session.consumers.pop(self.tag, None)
+        self.client.counts.end(self.counts)
         self.session.channel_closed()
 
     # Below
@@ -164,7 +167,7 @@ class DirectConsumer(Consumer):
     def _give_back(self, tags: list[int], verdict: Verdict) -> None:
         """Those of the deliveries that are unsettled go back to the queue."""
         unacked = self.deliveries.unacked
-        settle({tag: unacked.pop(tag) for tag in tags if tag in unacked}, verdict)
+        self.deliveries.settle({tag: unacked.pop(tag) for tag in tags if tag in unacked}, verdict)
         self.session.changed()
 
     def _end(self, error: DirectError | None) -> None:

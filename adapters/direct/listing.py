@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from warren.adapters.direct.consumer import DirectConsumer
     from warren.adapters.direct.session import DirectSession
     from warren.core.clients.transport import Credentials, TlsState
+    from warren.core.counters import SessionCounts
 
 PROTOCOL: Final = "Direct 0-9-1"
 """What RabbitMQ's listings call connections from within."""
@@ -124,6 +125,11 @@ class ConsumerChannelRow(ChannelRow):
     def exists(self) -> bool:
         """See Row.exists."""
         return super().exists and self._consumer.tag in self._consumer.session.consumers
+
+    @property
+    def counts(self) -> SessionCounts:
+        """See ChannelRow.counts."""
+        return self._consumer.counts
 
     @Column
     def number(self) -> int:

@@ -25,7 +25,7 @@ from warren.adapters.direct.listing import (
     DirectConnectionRow,
     OwnChannelRow,
 )
-from warren.adapters.session.deliveries import Deliveries, Verdict, settle
+from warren.adapters.session.deliveries import Deliveries, Verdict
 from warren.core.clients.client import Client
 from warren.core.clients.limits import check_consumer
 from warren.core.declaring.names import clean_name, generated_name
@@ -98,6 +98,8 @@ class DirectSession:
         self.closed: ClientClosed | None = None
         self.consumers: dict[str, DirectConsumer] = {}
         self.polled = Deliveries(_no_timeout)
+        self.counts = self.client.counts.own
+        self.counts.outstanding = self.polled.unacknowledged
         self.publishes_waiting = 0
         self.on_unblocked: Callable[[], object] = _nothing
         self.on_closed: Callable[[], object] = _nothing
@@ -148,6 +150,7 @@ class DirectSession:
         self._check(exchange, routing_key)
         outcome, route, receipt = publish_with_receipt(self.client, exchange, routing_key, properties, body)
         self.changed()
+        self.counts.published(route, returned=mandatory and confirmation is not None and not route.routed)
         if confirmation is None:
             return
         if mandatory and not route.routed:
@@ -161,6 +164,7 @@ class DirectSession:
         elif outcome is Outcome.STORED:
             self._wait_for_flush(confirmation)
         else:
+            self.counts.confirmed(1)
             confirmation.settle(None)
 
     def _wait_for_flush(self, confirmation: Confirmation) -> None:
@@ -181,6 +185,8 @@ class DirectSession:
 
     def _settle_late(self, confirmation: Confirmation, error: Refused | None) -> None:
         self._late.pop(confirmation, None)
+        if error is None:
+            self.counts.confirmed(1)
         confirmation.settle(error)
 
     def _check(self, exchange: str, routing_key: str) -> None:
@@ -203,7 +209,10 @@ class DirectSession:
             return
         while self._flushed_count < mark:
             self._flushed_count += 1
-            self._stored.popleft().settle(None)
+            confirmation = self._stored.popleft()
+            if not isinstance(confirmation, _Flushed):
+                self.counts.confirmed(1)
+            confirmation.settle(None)
 
     # Consuming and polling
 
@@ -262,6 +271,8 @@ class DirectSession:
         queue = accessible_queue(self.client, clean_name(queue_name), "read")
 
         def polled(found: Polled | BrokerError) -> None:
+            if found is None:
+                self.counts.get_empty += 1
             answer(found if found is None or isinstance(found, BrokerError) else self._got(queue, found, no_ack=no_ack))
 
         queue.get(polled, no_ack=no_ack, client=self.client, channel_number=OWN_CHANNEL)
@@ -275,13 +286,14 @@ class DirectSession:
             return None
         properties = shown_properties(queue, message, redelivered=redelivered)
         tag = self.polled.polled(queue, message, no_ack=no_ack)
+        self.counts.polled(no_ack=no_ack, redelivered=redelivered)
         return Delivery(self, tag, message, redelivered=redelivered, properties=properties)
 
     def settle(self, tag: int, verdict: Verdict, *, multiple: bool) -> None:
         """Settle one polled message, or all up to `tag`; as DirectConsumer.settle."""
         if tag not in self.polled.unacked:
             self.require_open()
-        settle(self.polled.take(tag, multiple=multiple), verdict)
+        self.polled.settle(self.polled.take(tag, multiple=multiple), verdict)
         self.changed()
 
     # For the broker

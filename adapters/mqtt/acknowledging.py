@@ -32,6 +32,7 @@ def acknowledged(outflow: Outflow, packet_id: int, reason_code: int) -> None:
         )
     if reason_code >= reason_codes.FAILURE and outgoing.queue is not None and outgoing.message is not None:
         outgoing.queue.discard(outgoing.message)
+        outflow.counts.returned += 1
         outgoing.queue = None
     session.acknowledge(packet_id)
     outflow.window_opened()

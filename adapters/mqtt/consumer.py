@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from warren.adapters.mqtt.codec import versions
 from warren.adapters.mqtt.plan import FRAMED_FOR_LEVEL, planned
 from warren.adapters.mqtt.sessions.publishing import may_be_cut, topic_of_message
+from warren.core.counters import not_given
 from warren.core.queues.consumer import Consumer
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class MqttConsumer(Consumer):
             outflow.send_new(message, self.queue, self.tag, plan, redelivered)
         elif plan.qos < 0:
             self.no_ack = True
+            not_given(self.queue.counts, self.counts, message.body_size, no_ack=True)
             return True
         else:
             self.no_ack = True

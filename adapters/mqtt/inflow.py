@@ -87,7 +87,7 @@ class Inflow:
             return
         if self._known is None:
             self._known = KnownRoutes(vhost, KNOWN_TOPICS_MAX)
-        self._known.remember(raw_topic, KnownRoute(route, vhost.broker.store))
+        self._known.remember(raw_topic, KnownRoute(route, self.client.counts.own))
 
     def check_receive_maximum(self) -> None:
         """One more message of QoS 1 or 2 comes: Refusal 0x93 when it is too many at once (MQTT-3.3.4-7).

@@ -19,12 +19,14 @@ from warren.adapters.mqtt.plan import encode_delivery, plan_without_subscription
 from warren.adapters.mqtt.sessions.headers import publish_qos
 from warren.adapters.mqtt.sessions.outgoing import RELEASED_BY_CLIENT, SENT, WAITING, Outgoing
 from warren.adapters.mqtt.sessions.publishing import topic_of_message
+from warren.core.counters import not_given
 from warren.core.queues.dead_letter import REJECTED
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.answers import Answers
     from warren.adapters.mqtt.plan import Plan
     from warren.adapters.mqtt.sessions.session import MqttSession
+    from warren.core.counters import SessionCounts
     from warren.core.messages.message import Message
     from warren.core.queues.base import Queue
     from warren.core.queues.consumer import Consumer
@@ -40,7 +42,8 @@ class Outflow:
     """To one client; its consumers (consumer.py) read and count down what is public here, message by message.
 
     window: messages of QoS 1 and 2 that the client takes now.  window_max: when it has none.  packet_bytes_max: the
-    longest packet that it takes, in bytes.  sent_count: PUBLISH packets so far.  ended: nothing is sent any more.
+    longest packet that it takes, in bytes.  sent_count: PUBLISH packets so far.  counts: of the connection.  ended:
+    nothing is sent any more.
     """
 
     __slots__ = (
@@ -49,6 +52,7 @@ class Outflow:
         "_resending",
         "_starved",
         "answers",
+        "counts",
         "ended",
         "level",
         "outbox",
@@ -60,10 +64,11 @@ class Outflow:
         "world",
     )
 
-    def __init__(self, session: MqttSession, answers: Answers) -> None:
+    def __init__(self, session: MqttSession, answers: Answers, counts: SessionCounts) -> None:
         agreed = answers.agreed
         self.session = session
         self.answers = answers
+        self.counts = counts
         self.outbox = answers.outbox
         self.world = answers.world
         self.level = agreed.level
@@ -120,18 +125,25 @@ class Outflow:
             return join_publish(0, plan.topic, 0, b"", message.body)
         return self._packet(plan, message, None, duplicate=False)
 
-    def give_up(self, queue: Queue, message: Message) -> None:
+    def give_up(self, queue: Queue, message: Message, *, again: bool = False) -> None:
         """A message is too large for the client: as if it had been sent (MQTT-3.1.2-25), but dead letters are kept.
 
-        One that comes back to a queue for the same reason goes for good.
+        One that comes back to a queue for the same reason goes for good.  again: it has counted as delivered before, on
+        an earlier connection.
         """
         self.world.dropped += 1
+        if again:
+            self.counts.returned += 1
+        else:
+            not_given(queue.counts, self.counts, message.body_size)
         deaths = (message.properties.headers or {}).get("x-death")
         for death in deaths if isinstance(deaths, list) else ():
             if isinstance(death, dict) and death.get("queue") == queue.name and death.get("reason") == REJECTED:
                 queue.acknowledge(message)
                 return
         queue.discard(message)
+        if not again:
+            queue.counts.rejected -= 1
 
     @property
     def gives_aliases(self) -> bool:
@@ -152,7 +164,7 @@ class Outflow:
         room = self.packet_bytes_max - PACKET_ID_BYTES
         return len(publish_head(0, topic, 0, properties, message.body_size)) + message.body_size > room
 
-    def _send(self, outgoing: Outgoing, plan: Plan, *, duplicate: bool) -> bool:
+    def _send(self, outgoing: Outgoing, plan: Plan, *, duplicate: bool, again: bool = False) -> bool:
         """Send a message of QoS 1 or 2; False when it turns out to be too large, and is done with."""
         message = outgoing.message
         if message is None:
@@ -161,7 +173,7 @@ class Outflow:
         packet = self._packet(plan, message, outgoing, duplicate=duplicate)
         if len(packet) > self.packet_bytes_max:
             if outgoing.queue is not None:
-                self.give_up(outgoing.queue, message)
+                self.give_up(outgoing.queue, message, again=again)
                 outgoing.queue = None
             self.session.acknowledge(outgoing.packet_id)
             return False
@@ -214,7 +226,7 @@ class Outflow:
         plan = planned(session, subscription, topic)
         if plan.qos < 0:
             plan = plan_without_subscription(topic)
-        return self._send(outgoing, plan, duplicate=duplicate)
+        return self._send(outgoing, plan, duplicate=duplicate, again=True)
 
     # Packets
 

@@ -127,11 +127,13 @@ def _deliver(
     vhost, session, answers = inflow.client.vhost, inflow.session, inflow.answers
     broker = vhost.broker
     message = Message(broker.next_sequence(), route.address, properties, payload, 0, len(payload), 0, broker.now_ms)
+    counts = inflow.client.counts.own
     grouped = qos == 2 and session.stores
     receipt = route.receipt if qos else None
     if grouped:
         broker.store.begin_group()
     try:
+        counts.published(route)
         outcome = vhost.publish(route, message, None, 0, receipt)
         if outcome is Outcome.REFUSED and not _may_drop(inflow.agreed.level, route):
             return False
@@ -150,8 +152,12 @@ def _deliver(
     if receipt is not None and receipt.pending and outcome is not Outcome.REFUSED:
         if qos == 2:
             _expect_answer(session, packet_id, receipt)
+        if code < reason_codes.FAILURE:
+            receipt.then(counts.confirmed_late)
         answers.answer_publish_late(receipt, qos, packet_id, code, route.refusal)
     elif qos:
+        if code < reason_codes.FAILURE:
+            counts.confirmed(1)
         answers.answer_publish(qos, packet_id, code, stored=stored)
     return True
 

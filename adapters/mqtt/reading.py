@@ -79,74 +79,99 @@ def parse(connection: MqttConnection, data: bytes) -> int:
     after_flush = running.answers.after_flush
     known_topics = _known_topics(running)
     unread = connection.unread
-    while position < end and not connection.closed and not unread.suspended:
-        first = data[position]
-        if (first == 0x30 or first == 0x32) and end - position > 4 and known_topics:
-            length = data[position + 1]
-            at = position + 2
-            if length > 0x7F:
-                length = length & 0x7F | (data[at] & 0x7F) << 7
-                at = at + 1 if 0 < data[at] < 0x80 else end
-            stop = at + length
-            if stop <= end and length > 4 and stop - position <= packet_max:
-                topic_at = at + 2
-                topic_end = topic_at + (data[at] << 8 | data[at + 1])
-                known = known_topics.get(data[topic_at:topic_end])
-                body = topic_end if first == 0x30 else topic_end + 2
-                if is_v5:
-                    body += 1
-                if known is not None and body <= stop and not (is_v5 and data[body - 1]):
-                    if first == 0x30:
-                        packet = data[position:stop]
-                        broker.sequence = sequence = broker.sequence + 1
-                        message = Message(
-                            sequence,
-                            known.address,
-                            EMPTY,
-                            packet,
-                            body - position,
-                            stop - body,
-                            plain_framed,
-                            broker.now_ms,
-                        )
-                        for queue in known.queues:
-                            queue.append(message)
-                        position = stop
-                        taken += 1
-                        continue
-                    packet_id = data[topic_end] << 8 | data[topic_end + 1]
-                    if packet_id and (not is_v5 or (known.routed and packet_id not in inbound)):
-                        if is_v5:
-                            inflow.check_receive_maximum()
-                        broker.sequence = sequence = broker.sequence + 1
-                        message = Message(
-                            sequence, known.address, PERSISTENT, data[body:stop], 0, stop - body, 0, broker.now_ms
-                        )
-                        for queue in known.queues:
-                            queue.append(message)
-                        if known.store_ids:
-                            broker.store.append(message, known.store_ids)
-                            after_flush.send(short_answer(PUBACK, packet_id), stored=True)
-                        else:
-                            after_flush.send(short_answer(PUBACK, packet_id), stored=False)
-                        position = stop
-                        answered += 1
-                        continue
-        elif first == PUBACK:
-            packet_id = peek_short_answer(data, position, end)
-            if packet_id:
-                acknowledged(outflow, packet_id, 0)
-                acknowledgements += 1
-                position += 4
-                continue
-        next_position = _next(connection, running, data, position, end)
-        if next_position < 0:
-            break
-        others += 1
-        if first >> 4 != versions.PUBLISH:
-            other_bytes += next_position - position
-        position = next_position
-        known_topics = _known_topics(running)
+    # PUBLISHes in a row that go the same way are counted together: so many as sequence numbers were given since.
+    row: KnownRoute | None = None
+    row_from = 0
+    try:
+        while position < end and not connection.closed and not unread.suspended:
+            first = data[position]
+            if (first == 0x30 or first == 0x32) and end - position > 4 and known_topics:
+                length = data[position + 1]
+                at = position + 2
+                if length > 0x7F:
+                    length = length & 0x7F | (data[at] & 0x7F) << 7
+                    at = at + 1 if 0 < data[at] < 0x80 else end
+                stop = at + length
+                if stop <= end and length > 4 and stop - position <= packet_max:
+                    topic_at = at + 2
+                    topic_end = topic_at + (data[at] << 8 | data[at + 1])
+                    known = known_topics.get(data[topic_at:topic_end])
+                    body = topic_end if first == 0x30 else topic_end + 2
+                    if is_v5:
+                        body += 1
+                    if known is not None and body <= stop and not (is_v5 and data[body - 1]):
+                        if first == 0x30:
+                            packet = data[position:stop]
+                            if known is not row:
+                                if row is not None:
+                                    row.published(broker.sequence - row_from)
+                                row = known
+                                row_from = broker.sequence
+                            broker.sequence = sequence = broker.sequence + 1
+                            message = Message(
+                                sequence,
+                                known.address,
+                                EMPTY,
+                                packet,
+                                body - position,
+                                stop - body,
+                                plain_framed,
+                                broker.now_ms,
+                            )
+                            for queue in known.queues:
+                                queue.append(message)
+                            position = stop
+                            taken += 1
+                            continue
+                        packet_id = data[topic_end] << 8 | data[topic_end + 1]
+                        if packet_id and (not is_v5 or (known.routed and packet_id not in inbound)):
+                            if is_v5:
+                                inflow.check_receive_maximum()
+                            if known is not row:
+                                if row is not None:
+                                    row.published(broker.sequence - row_from)
+                                row = known
+                                row_from = broker.sequence
+                            broker.sequence = sequence = broker.sequence + 1
+                            message = Message(
+                                sequence, known.address, PERSISTENT, data[body:stop], 0, stop - body, 0, broker.now_ms
+                            )
+                            for queue in known.queues:
+                                queue.append(message)
+                            if known.store_ids:
+                                broker.store.append(message, known.store_ids)
+                                after_flush.send(short_answer(PUBACK, packet_id), stored=True)
+                            else:
+                                after_flush.send(short_answer(PUBACK, packet_id), stored=False)
+                            position = stop
+                            answered += 1
+                            continue
+            elif first == PUBACK:
+                packet_id = peek_short_answer(data, position, end)
+                if packet_id:
+                    if row is not None:
+                        row.published(broker.sequence - row_from)
+                        row = None
+                    acknowledged(outflow, packet_id, 0)
+                    acknowledgements += 1
+                    position += 4
+                    continue
+            if row is not None:
+                row.published(broker.sequence - row_from)
+                row = None
+            next_position = _next(connection, running, data, position, end)
+            if next_position < 0:
+                break
+            others += 1
+            if first >> 4 != versions.PUBLISH:
+                other_bytes += next_position - position
+            position = next_position
+            known_topics = _known_topics(running)
+    finally:
+        if row is not None:
+            row.published(broker.sequence - row_from)
+        if answered:
+            running.client.counts.own.confirmed(answered)
     world = running.answers.world
     world.packets_received += taken + answered + acknowledgements + others
     world.publish_received += taken + answered

@@ -72,7 +72,9 @@ class Running:
         self.session = session
         self.answers = answers
         self.inflow = Inflow(client, session, answers, settings.known_topic_bytes_max)
-        self.outflow = Outflow(session, answers)
+        self.outflow = Outflow(session, answers, client.counts.own)
+        earlier = len(session.outgoing)
+        client.counts.own.outstanding = lambda: len(session.outgoing) - earlier
         self.subscriptions = Subscriptions(client, session, self.outflow, disconnect)
         self.held = HeldPackets(client.vhost.broker.alarms, gate)
         self._disconnect = disconnect

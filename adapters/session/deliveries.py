@@ -31,14 +31,19 @@ class Deliveries:
     delivery_notes: see core.queues.ack_timeout.
     """
 
-    __slots__ = ("_expired", "_on_timeout", "delivery_notes", "delivery_tag", "unacked")
+    __slots__ = ("_expired", "_on_timeout", "_otherwise", "delivery_notes", "delivery_tag", "unacked")
 
     def __init__(self, on_timeout: Callable[[Consumer, int], None]) -> None:
         self.unacked: Unacked = {}
         self.delivery_tag = 0
         self.delivery_notes: list[tuple[int, int]] = []
         self._expired: set[int] = set()
+        self._otherwise = 0
         self._on_timeout = on_timeout
+
+    def unacknowledged(self) -> int:
+        """How many aren't settled, or were settled otherwise: all but those that were acknowledged."""
+        return len(self.unacked) + self._otherwise
 
     def polled(self, queue: Queue, message: Message, *, no_ack: bool) -> int:
         """A message was given that no consumer asked for; its delivery tag."""
@@ -89,8 +94,29 @@ class Deliveries:
         self.unacked.clear()
         self.unacked.update(sorted(restored.items()))
 
+    def settle(self, taken: Mapping[int, Delivery], verdict: Verdict) -> None:
+        """What was taken is settled so: tell the queues, then give the consumers their credit back."""
+        if verdict != "ack":
+            self._otherwise += len(taken)
+        if verdict in ("requeue", "return"):
+            returned: dict[int, tuple[Queue, list[Message]]] = {}
+            for queue, message, _ in taken.values():
+                returned.setdefault(id(queue), (queue, []))[1].append(message)
+            for queue, messages in returned.values():
+                queue.requeue(messages, failed=verdict == "requeue")
+        elif verdict == "ack":
+            for queue, message, _ in taken.values():
+                queue.acknowledge(message)
+        else:
+            for queue, message, _ in taken.values():
+                queue.discard(message)
+        for _, _, consumer in taken.values():
+            if consumer is not None:
+                consumer.acknowledged()
+
     def recover(self) -> None:
         """Everything returns to its queue, and its consumers have their credit back."""
+        self._otherwise += len(self.unacked)
         consumers = [consumer for _, _, consumer in self.unacked.values() if consumer is not None]
         requeue_all(self.unacked)
         for consumer in consumers:
@@ -98,27 +124,9 @@ class Deliveries:
 
     def give_back(self) -> None:
         """The session ends: everything returns to its queue."""
+        self._otherwise += len(self.unacked)
         requeue_all(self.unacked)
 
     def acknowledgement_timed_out(self, consumer: Consumer, timeout_ms: int) -> None:
         """The watch says that `consumer` has kept a delivery for `timeout_ms`: have the session act on it."""
         self._on_timeout(consumer, timeout_ms)
-
-
-def settle(deliveries: Mapping[int, Delivery], verdict: Verdict) -> None:
-    """Tell the queues, then give the consumers their credit back."""
-    if verdict in ("requeue", "return"):
-        returned: dict[int, tuple[Queue, list[Message]]] = {}
-        for queue, message, _ in deliveries.values():
-            returned.setdefault(id(queue), (queue, []))[1].append(message)
-        for queue, messages in returned.values():
-            queue.requeue(messages, failed=verdict == "requeue")
-    elif verdict == "ack":
-        for queue, message, _ in deliveries.values():
-            queue.acknowledge(message)
-    else:
-        for queue, message, _ in deliveries.values():
-            queue.discard(message)
-    for _, _, consumer in deliveries.values():
-        if consumer is not None:
-            consumer.acknowledged()

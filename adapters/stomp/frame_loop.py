@@ -23,7 +23,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from warren.adapters.stomp.codec.frames import SEND
-from warren.adapters.stomp.known_sends import END_OF_HEAD, KNOWN_HEAD_BYTES_MAX
+from warren.adapters.stomp.known_sends import END_OF_HEAD, KNOWN_HEAD_BYTES_MAX, KnownSend
 from warren.core.messages.message import Message
 
 if TYPE_CHECKING:
@@ -37,52 +37,67 @@ def parse(session: StompSession, data: bytes) -> int:
     parser = session.parser
     broker = session.broker
     known = session.known.now()
-    while position < end and session.takes_frames:
-        start = -1
-        if parser.idle:
-            whole_max = min(parser.frame_bytes_max, parser.body_bytes_max)
-            while position < end:
-                head_stop = data.find(END_OF_HEAD, position, position + KNOWN_HEAD_BYTES_MAX)
-                if head_stop < 0:
-                    break
-                send = known.get(data[position:head_stop])
-                if send is None:
-                    break
-                body_at = head_stop + 2
-                size = send.body_size
-                if size >= 0:
-                    stop = body_at + size
-                    if stop >= end or data[stop]:
+    # SENDs in a row that go the same way are counted together: so many as sequence numbers were given since.
+    row: KnownSend | None = None
+    row_from = 0
+    try:
+        while position < end and session.takes_frames:
+            start = -1
+            if parser.idle:
+                whole_max = min(parser.frame_bytes_max, parser.body_bytes_max)
+                while position < end:
+                    head_stop = data.find(END_OF_HEAD, position, position + KNOWN_HEAD_BYTES_MAX)
+                    if head_stop < 0:
                         break
-                else:
-                    stop = data.find(b"\0", body_at)
-                    if stop < 0 or stop - position > whole_max:
+                    send = known.get(data[position:head_stop])
+                    if send is None:
                         break
-                    size = stop - body_at
-                broker.sequence = sequence = broker.sequence + 1
-                message = Message(
-                    sequence,
-                    send.address,
-                    send.properties,
-                    data[body_at:stop],
-                    0,
-                    size,
-                    0,
-                    broker.now_ms,
-                )
-                for queue in send.queues:
-                    queue.append(message)
-                if send.store_ids:
-                    broker.store.append(message, send.store_ids)
-                position = stop + 1
-            start = position
-        frame, position = parser.next(data, position)
-        if frame is None:
-            break
-        if frame.command == SEND and not parser.friendly:
-            session.known.comes(frame, data, start)
-        else:
-            session.known.comes_late()
-        session.frame(frame)
-        known = session.known.now()
+                    body_at = head_stop + 2
+                    size = send.body_size
+                    if size >= 0:
+                        stop = body_at + size
+                        if stop >= end or data[stop]:
+                            break
+                    else:
+                        stop = data.find(b"\0", body_at)
+                        if stop < 0 or stop - position > whole_max:
+                            break
+                        size = stop - body_at
+                    if send is not row:
+                        if row is not None:
+                            row.published(broker.sequence - row_from)
+                        row = send
+                        row_from = broker.sequence
+                    broker.sequence = sequence = broker.sequence + 1
+                    message = Message(
+                        sequence,
+                        send.address,
+                        send.properties,
+                        data[body_at:stop],
+                        0,
+                        size,
+                        0,
+                        broker.now_ms,
+                    )
+                    for queue in send.queues:
+                        queue.append(message)
+                    if send.store_ids:
+                        broker.store.append(message, send.store_ids)
+                    position = stop + 1
+                start = position
+            frame, position = parser.next(data, position)
+            if frame is None:
+                break
+            if frame.command == SEND and not parser.friendly:
+                session.known.comes(frame, data, start)
+            else:
+                session.known.comes_late()
+            if row is not None:
+                row.published(broker.sequence - row_from)
+                row = None
+            session.frame(frame)
+            known = session.known.now()
+    finally:
+        if row is not None:
+            row.published(broker.sequence - row_from)
     return position

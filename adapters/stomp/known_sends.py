@@ -13,10 +13,10 @@ from warren.core.routing.known_routes import KnownRoute, KnownRoutes, may_be_rem
 
 if TYPE_CHECKING:
     from warren.adapters.stomp.codec.frames import Frame
+    from warren.core.clients.client import Client
+    from warren.core.counters import SessionCounts
     from warren.core.messages.properties import Properties
     from warren.core.routing.route import Route
-    from warren.core.routing.vhost import VirtualHost
-    from warren.core.storage.engine import StorageEngine
 
 KNOWN_SENDS_MAX: Final = 1024
 """Remembered heads per session; one that varies them endlessly starts over."""
@@ -33,8 +33,8 @@ class KnownSend(KnownRoute):
 
     __slots__ = ("body_size", "properties")
 
-    def __init__(self, route: Route, store: StorageEngine, properties: Properties, body_size: int) -> None:
-        super().__init__(route, store)
+    def __init__(self, route: Route, counts: SessionCounts, properties: Properties, body_size: int) -> None:
+        super().__init__(route, counts)
         if not properties.persistent:
             self.store_ids = ()
         self.properties = properties
@@ -47,17 +47,17 @@ _NOTHING_KNOWN: Final[Mapping[bytes, KnownSend]] = {}
 class KnownSends:
     """Of one session; there is nothing to know before it has entered its virtual host."""
 
-    __slots__ = ("_head", "_routes", "_vhost")
+    __slots__ = ("_client", "_head", "_routes")
 
     def __init__(self) -> None:
-        self._vhost: VirtualHost | None = None
+        self._client: Client | None = None
         self._routes: KnownRoutes[KnownSend] | None = None
         self._head = b""
 
-    def entered(self, vhost: VirtualHost) -> None:
+    def entered(self, client: Client) -> None:
         """The session has entered its virtual host."""
-        self._vhost = vhost
-        self._routes = KnownRoutes(vhost, KNOWN_SENDS_MAX)
+        self._client = client
+        self._routes = KnownRoutes(client.vhost, KNOWN_SENDS_MAX)
 
     def now(self) -> Mapping[bytes, KnownSend]:
         """What is remembered and still holds, by the head without the empty line that ends it."""
@@ -77,20 +77,20 @@ class KnownSends:
 
     def remember(self, frame: Frame, route: Route, properties: Properties) -> None:
         """The SEND that came went this way: the next one with the same head does so, too, if nothing can vary."""
-        vhost, routes = self._vhost, self._routes
+        client, routes = self._client, self._routes
         if (
             self._head
-            and vhost is not None
+            and client is not None
             and routes is not None
             and "receipt" not in frame.headers
             and "transaction" not in frame.headers
             and properties.expiration is None
             and properties.priority is None
-            and may_be_remembered(vhost, route)
+            and may_be_remembered(client.vhost, route)
         ):
             sized = frame.headers.get("content-length", "").strip().isdecimal()
             body_size = len(frame.body) if sized else -1
-            routes.remember(self._head, KnownSend(route, vhost.broker.store, properties, body_size))
+            routes.remember(self._head, KnownSend(route, client.counts.own, properties, body_size))
 
     def forget(self) -> None:
         """Start over: something in the session itself has changed."""

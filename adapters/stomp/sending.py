@@ -78,8 +78,15 @@ def send(session: StompSession, frame: Frame) -> None:
     """SEND outside of a transaction; its receipt says that the message is safe (spec B.5)."""
     publish = prepare(session, frame)
     message, route = message_of(session, publish)
+    counts = session.logged_in.counts.own
+    counts.published(route)
     answer = route.receipt
     outcome = session.logged_in.vhost.publish(route, message, session.logged_in, 0, answer)
+    if publish.receipt is not None and outcome is not Outcome.REFUSED:
+        if answer is not None and answer.pending:
+            answer.then(counts.confirmed_late)
+        else:
+            counts.confirmed(1)
     if outcome is Outcome.REFUSED:
         if publish.receipt is not None:
             raise refused(publish, route)

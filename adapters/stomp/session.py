@@ -259,7 +259,8 @@ class StompSession:
         receive_ms, send_ms: how often the peer, and the broker, promised to be heard, in milliseconds; 0 for never.
         """
         self.client = client
-        self.known.entered(client.vhost)
+        client.counts.own.outstanding = self.deliveries.unacknowledged
+        self.known.entered(client)
         self.mechanism = mechanism
         self.version = version
         self.parser.logged_in(version, self.settings.frame_bytes_max, self.settings.message_bytes_max)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from warren.adapters.session.deliveries import Verdict, settle
+from warren.adapters.session.deliveries import Verdict
 from warren.adapters.stomp.codec.errors import StompError, quoted
 from warren.adapters.stomp.codec.escaping import V1_2
 from warren.adapters.stomp.codec.limits import NUMBER_DIGITS_MAX
@@ -77,4 +77,4 @@ def settle_now(session: StompSession, settlement: Settlement) -> None:
         deliveries = session.deliveries.take(settlement.tag, multiple=settlement.multiple)
     except PreconditionFailed:
         raise not_found(str(settlement.tag)) from None
-    settle(deliveries, settlement.verdict)
+    session.deliveries.settle(deliveries, settlement.verdict)

@@ -64,6 +64,7 @@ def commit(session: StompSession, frame: Frame) -> None:
             if isinstance(action, Publish):
                 message, route = message_of(session, action)
                 answer = route.receipt
+                client.counts.own.published(route)
                 outcome = client.vhost.publish(route, message, client, 0, answer)
                 stored = stored or outcome is not Outcome.TAKEN
                 if outcome is Outcome.REFUSED:

@@ -16,14 +16,15 @@ class Confirms:
     """The bookkeeping of one confirm channel.
 
     published: the number of the latest publish.  last_stored: the latest that must wait for a flush.
-    confirmed: up to here the client has been told.
+    confirmed: up to here the client has been told.  safe_count: so many of those weren't refused.
     """
 
-    __slots__ = ("_late", "_on_disk", "_refused", "confirmed", "last_stored", "published")
+    __slots__ = ("_late", "_on_disk", "_refused", "confirmed", "last_stored", "published", "safe_count")
 
     def __init__(self) -> None:
         self.published = 0
         self.confirmed = 0
+        self.safe_count = 0
         self.last_stored = 0
         self._refused: set[int] = set()
         self._late: set[int] = set()
@@ -86,10 +87,13 @@ class Confirms:
         if number <= before:
             return None
         self.confirmed = number
+        self.safe_count += number - before
         if self._refused:
             last = number
             while last in self._refused:
                 last -= 1
+            refused_count = len(self._refused)
             self._refused = {each for each in self._refused if each > number}
+            self.safe_count -= refused_count - len(self._refused)
             return last if last > before else None
         return number

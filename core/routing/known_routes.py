@@ -17,9 +17,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
+    from warren.core.counters import SessionCounts
     from warren.core.routing.route import Route
     from warren.core.routing.vhost import VirtualHost
-    from warren.core.storage.engine import StorageEngine
 
 
 class KnownRoute:
@@ -27,16 +27,32 @@ class KnownRoute:
 
     queues: each gets the message.  store_ids: what a persistent message is stored under then; empty when none of the
     queues stores it, or the store keeps nothing.  The two stand in the protocols' loops as VirtualHost.deliver has
-    them, without a call in between.  routed: see Route.
+    them, without a call in between.  routed: see Route.  counts: of who publishes; the loops call `published` once for
+    all that has gone this way one after the other, which the broker's sequence numbers tell.
     """
 
-    __slots__ = ("address", "queues", "routed", "store_ids")
+    __slots__ = ("_exchange_counts", "address", "counts", "queues", "routed", "store_ids")
 
-    def __init__(self, route: Route, store: StorageEngine) -> None:
+    def __init__(self, route: Route, counts: SessionCounts) -> None:
+        vhost = counts.vhost
         self.address = route.address
         self.queues = route.queues
-        self.store_ids = route.store_ids if store.durable else ()
+        self.store_ids = route.store_ids if vhost.broker.store.durable else ()
         self.routed = route.routed
+        self.counts = counts
+        self._exchange_counts = vhost.exchange_counts(route.address.exchange)
+
+    def published(self, count: int) -> None:
+        """So many messages have gone this way."""
+        counts, exchange_counts = self.counts, self._exchange_counts
+        vhost_counts = counts.vhost.counts
+        counts.publish += count
+        vhost_counts.publish += count
+        exchange_counts.publish_in += count
+        exchange_counts.publish_out += count * len(self.queues)
+        if not self.routed:
+            counts.drop_unroutable += count
+            vhost_counts.drop_unroutable += count
 
 
 Known = TypeVar("Known", bound=KnownRoute)

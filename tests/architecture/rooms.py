@@ -18,6 +18,7 @@ ROOMS: Final = (
     "core.messages",
     "core.deadlines",
     "core.counters",
+    "core.rates",
     "core.alarms",
     "core.clients",
     "core.settings",

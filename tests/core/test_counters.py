@@ -10,17 +10,14 @@ import pytest
 from tests.support.counting import bind, consumer_of, counted, declare, send
 from tests.support.simulated_broker import SimulatedBroker
 from warren.core.counters import (
-    SAMPLE_MS,
-    UNWATCHED_MS,
-    WATCHED_MAX,
     ConnectionCounts,
     ExchangeCounts,
-    Rates,
     SessionCounts,
     vhost_counts,
 )
 from warren.core.deadlines import Deadlines
 from warren.core.declaring.queues import remove_queue
+from warren.core.rates import SAMPLE_MS, UNWATCHED_MS, WATCHED_MAX, Rates
 
 
 @pytest.fixture

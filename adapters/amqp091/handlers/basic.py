@@ -96,11 +96,13 @@ def get(channel: Channel, method: methods.BasicGet) -> None:
 def _got(channel: Channel, method: methods.BasicGet, queue: Queue, found: Polled) -> None:
     """basic.get-ok with the message, or basic.get-empty."""
     if found is None:
+        channel.counts.get_empty += 1
         channel.send(methods.BasicGetEmpty())
         return
     message, redelivered = found
     properties = shown_properties(queue, message, redelivered=redelivered)
     tag = channel.deliveries.polled(queue, message, no_ack=method.no_ack)
+    channel.counts.polled(no_ack=method.no_ack, redelivered=redelivered)
     address = message.address
     channel.send(methods.BasicGetOk(tag, redelivered, address.exchange, address.routing_key, queue.ready_count))
     connection = channel.connection

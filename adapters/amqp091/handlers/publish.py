@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from warren.adapters.amqp091.channel import Channel
     from warren.adapters.amqp091.codec.content import IncomingContent
     from warren.core.clients.confirms import Confirms
+    from warren.core.counters import SessionCounts
     from warren.core.messages.message import Message
     from warren.core.messages.properties import Properties
     from warren.core.routing.receipt import Receipt
     from warren.core.routing.route import Route
-    from warren.core.storage.engine import StorageEngine
 
 REPLY_QUEUE: Final = "amq.rabbitmq.reply-to"
 """reply_to of a request whose answers are to come to the requester's reply consumer."""
@@ -39,8 +39,8 @@ class KnownPublish(KnownRoute):
 
     __slots__ = ("confirms",)
 
-    def __init__(self, route: Route, store: StorageEngine, confirms: Confirms | None) -> None:
-        super().__init__(route, store)
+    def __init__(self, route: Route, counts: SessionCounts, confirms: Confirms | None) -> None:
+        super().__init__(route, counts)
         self.confirms = confirms
 
 
@@ -67,7 +67,7 @@ def publish(channel: Channel, content: IncomingContent) -> None:
         return
     deliver(channel, message, route, method.mandatory, route.receipt if channel.confirms is not None else None)
     if (route.routed or not method.mandatory) and may_be_remembered(vhost, route):
-        channel.connection.known.remember(content.frame, KnownPublish(route, vhost.broker.store, channel.confirms))
+        channel.connection.known.remember(content.frame, KnownPublish(route, channel.counts, channel.confirms))
 
 
 def deliver(channel: Channel, message: Message, route: Route, mandatory: bool, receipt: Receipt | None) -> Outcome:
@@ -75,8 +75,10 @@ def deliver(channel: Channel, message: Message, route: Route, mandatory: bool, r
 
     receipt: of who wants to know what queues say that answer later; a confirm channel is told itself.
     """
-    if mandatory and not route.routed:
+    returned = mandatory and not route.routed
+    if returned:
         _return(channel, message)
+    channel.counts.published(route, returned=returned)
     outcome = channel.client.vhost.publish(route, message, channel.client, channel.number, receipt)
     confirms = channel.confirms
     if confirms is not None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from warren.core.administration.listing.column import Column, Row
+from warren.core.administration.listing.column import Column, Row, on_request
 from warren.core.administration.listing.kind import Kind, Vhosts
 
 if TYPE_CHECKING:
     from warren.core.administration.listing.connections import ConnectionRow
     from warren.core.broker import Broker
     from warren.core.clients.client import Client
+    from warren.core.counters import SessionCounts
 
 
 class ChannelRow(Row):
@@ -27,6 +28,22 @@ class ChannelRow(Row):
     def exists(self) -> bool:
         """False once the connection is gone."""
         return self.of.exists
+
+    @property
+    def counts(self) -> SessionCounts:
+        """What is counted of it; of the connection, where the protocol has no channels."""
+        return self.client.counts.own
+
+    @Column
+    def message_stats(self) -> Mapping[str, int]:
+        """What happened to its messages: counts by name (core/counters.py)."""
+        return self.counts.snapshot()
+
+    @on_request
+    def message_rates(self) -> Mapping[str, float]:
+        """How fast these counts grow, per second; sampled from the first time on that somebody asks."""
+        broker = self.client.vhost.broker
+        return broker.rates.of(self.counts, self.counts.snapshot, broker.now_ms)
 
     @Column
     def pid(self) -> str:

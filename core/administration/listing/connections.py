@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from warren.core.broker import Broker, SessionEntry
     from warren.core.clients.client import Client
     from warren.core.clients.transport import Transport
+    from warren.core.counters import Counts
 
 
 class ConnectionRow(Row):
@@ -187,11 +188,12 @@ class ConnectionRow(Row):
 
     @on_request
     def message_rates(self) -> Mapping[str, float]:
-        """How fast these counts grow, per second; sampled from the first time on that somebody asks."""
-        if self.client is None:
-            return {}
-        counts = self.client.counts
-        return self.broker.rates.of(counts, counts.snapshot, self.broker.now_ms)
+        """How fast these counts and the bytes grow, per second; sampled from the first time on that somebody asks."""
+        return self.broker.rates.of(self.session, self._growing, self.broker.now_ms)
+
+    def _growing(self) -> Counts:
+        octets = {"recv_oct": self.transport.received_bytes, "send_oct": self.transport.sent_bytes}
+        return {**self.message_stats, **octets}
 
 
 def _rows(broker: Broker, vhosts: Vhosts) -> Iterator[ConnectionRow]:

@@ -18,6 +18,7 @@ from warren.adapters.mqtt.sessions.names import TopicNames
 from warren.adapters.mqtt.sessions.publishing import BY_QOS
 from warren.adapters.mqtt.sessions.session import MqttSession
 from warren.core.clients.outbox import Outbox
+from warren.core.counters import QueueCounts, SessionCounts
 from warren.core.messages.address import Address
 from warren.core.messages.message import Message
 from warren.core.messages.properties import Properties
@@ -61,6 +62,7 @@ class BareQueue:
         self.watched: list[object] = []
         self.auto_delete = self.guarded = self.answers_late = False
         self.store_id = 0
+        self.counts = QueueCounts()
         self.vhost = SimpleNamespace(broker=SimpleNamespace(ack_timeouts=SimpleNamespace(added=self.watched.append)))
 
     def acknowledge(self, message: Message) -> None:
@@ -112,6 +114,7 @@ class Bare:
             broker=broker, world=self.world, records={}, vhost=SimpleNamespace(name="/"), queue_of=self._queue_of
         )
         self.session = MqttSession(cast("Any", registry), "c", 100 if stored else 0)
+        self.counts = SessionCounts(cast("Any", registry.vhost))
         self.transport = SimulatedTransport()
         self.outbox = Outbox([], self.transport)
         self.answers = Answers(self.world, self.outbox)

@@ -13,6 +13,7 @@ from warren.adapters.mqtt.codec.errors import MalformedPacket, ProtocolViolation
 from warren.adapters.mqtt.codec.short_answers import PUBREL, short_answer
 from warren.adapters.mqtt.errors import Refusal
 from warren.adapters.mqtt.inflow import KNOWN_TOPICS_MAX, Inflow
+from warren.core.counters import ExchangeCounts, SessionCounts
 from warren.core.messages.address import Address
 from warren.core.routing.route import Route
 
@@ -20,8 +21,9 @@ from warren.core.routing.route import Route
 def made(bare: Bare, known_topic_bytes_max: int = 256) -> tuple[Inflow, Any]:
     """An inflow, and the virtual host that its client is in."""
     broker = SimpleNamespace(store=bare.store, alarms=SimpleNamespace(blocked=None))
-    vhost: Any = SimpleNamespace(version=0, tracing=False, broker=broker)
-    client = cast("Any", SimpleNamespace(vhost=vhost))
+    vhost: Any = SimpleNamespace(version=0, tracing=False, broker=broker, exchange_counts=lambda name: ExchangeCounts())
+    counts = SimpleNamespace(own=SessionCounts(vhost))
+    client = cast("Any", SimpleNamespace(vhost=vhost, counts=counts))
     return Inflow(client, bare.session, bare.answers, known_topic_bytes_max), vhost
 
 

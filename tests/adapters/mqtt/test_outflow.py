@@ -39,7 +39,7 @@ def plan(topic: str = "a/b", qos: int = 2) -> Plan:
 
 def made(bare: Bare) -> tuple[Outflow, Any]:
     """An outflow, and a queue that it gets messages from."""
-    return Outflow(bare.session, bare.answers), cast("Any", BareQueue())
+    return Outflow(bare.session, bare.answers, bare.counts), cast("Any", BareQueue())
 
 
 def publishes(bare: Bare) -> list[Publish]:
@@ -251,7 +251,7 @@ class TestResending:
         bare = Bare()
         self.left(bare, 1)
         smaller = Bare(packet_bytes_max=8)
-        outflow = Outflow(bare.session, smaller.answers)
+        outflow = Outflow(bare.session, smaller.answers, bare.counts)
         outflow.resend()
         assert smaller.written() == b""
         assert outflow.window == 10

@@ -27,7 +27,8 @@ class Place:
         self.bare.session.subscriptions = {each.filter: each for each in subscriptions}
         self.disconnected: list[tuple[int, str]] = []
         client = bare_client()
-        self.outflow = Outflow(self.bare.session, self.bare.answers)
+        client.counts.own = self.bare.counts
+        self.outflow = Outflow(self.bare.session, self.bare.answers, self.bare.counts)
         self.subscriptions = Subscriptions(client, self.bare.session, self.outflow, self._disconnect)
 
     def _disconnect(self, reason_code: int, text: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.support import core_clients
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_consumer import SimulatedConsumer
-from warren.adapters.session.deliveries import Deliveries, Verdict, settle
+from warren.adapters.session.deliveries import Deliveries, Verdict
 from warren.core.errors import PreconditionFailed
 from warren.core.messages.message import Message
 from warren.core.queues.consumer import Consumer
@@ -93,7 +93,7 @@ def test_what_is_not_there_cannot_be_taken(place: Place) -> None:
 )
 def test_verdicts(place: Place, verdict: Verdict, ready: int) -> None:
     place.queue.remove_consumer(place.consumer)
-    settle(place.deliveries.take(2, multiple=True), verdict)
+    place.deliveries.settle(place.deliveries.take(2, multiple=True), verdict)
     assert (place.queue.ready_count, place.queue.unacked_count) == (ready, 3)
     assert place.consumer.acknowledged_count == 2
 
@@ -108,7 +108,7 @@ def test_only_a_failed_delivery_is_counted_as_one(simulated: SimulatedBroker, ve
     taken = core_clients.poll(queue, no_ack=False)
     assert taken is not None
     tag = deliveries.polled(queue, taken[0], no_ack=False)
-    settle(deliveries.take(tag, multiple=False), verdict)
+    deliveries.settle(deliveries.take(tag, multiple=False), verdict)
     again = core_clients.poll(queue, no_ack=False)
     assert again is not None
     assert queue.failures(again[0]) == failures

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.simulated_broker import SimulatedBroker
+from warren.core.counters import SessionCounts
 from warren.core.routing.known_routes import KnownRoute, KnownRoutes, may_be_remembered
 
 
@@ -28,7 +29,7 @@ def durable(tmp_path: Path) -> Iterator[SimulatedBroker]:
 
 
 def known_route(simulated: SimulatedBroker) -> KnownRoute:
-    return KnownRoute(simulated.vhost.route("", "q"), simulated.broker.store)
+    return KnownRoute(simulated.vhost.route("", "q"), SessionCounts(simulated.vhost))
 
 
 def test_it_is_bounded(simulated: SimulatedBroker) -> None:

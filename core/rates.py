@@ -1,0 +1,90 @@
+"""How fast counts grow: rates of whatever somebody asks about, sampled while somebody asks, and not at all otherwise.
+
+One deadline stands for all that is watched, so nothing is scheduled in a broker that nobody watches.  A rate is the
+growth between the last two samples, per second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from warren.core.counters import Counts
+    from warren.core.deadlines import Deadline, Deadlines
+
+SAMPLE_MS: Final = 5_000
+"""Between two samples of what somebody watches: RabbitMQ's interval."""
+
+UNWATCHED_MS: Final = 60_000
+"""Who hasn't asked for so long watches no more."""
+
+WATCHED_MAX: Final = 1_000
+"""Objects that are sampled at a time; the one that was asked for longest ago gives way.  Sampling so many takes a few
+milliseconds."""
+
+
+class Watched:
+    """One object that somebody asks the rates of."""
+
+    __slots__ = ("_counts", "_rates", "_read", "_sampled_at_ms", "asked_at_ms")
+
+    def __init__(self, read: Callable[[], Counts], now_ms: int) -> None:
+        self._read = read
+        self._counts = read()
+        self._rates: dict[str, float] = dict.fromkeys(self._counts, 0.0)
+        self._sampled_at_ms = now_ms
+        self.asked_at_ms = now_ms
+
+    @property
+    def rates(self) -> Mapping[str, float]:
+        """Per second, by the name of the count; 0 before the second sample."""
+        return self._rates
+
+    def sample(self, now_ms: int) -> None:
+        """Look at the counts again."""
+        elapsed_ms = now_ms - self._sampled_at_ms
+        if elapsed_ms <= 0:
+            return
+        counts, before = self._read(), self._counts
+        self._counts = counts
+        self._sampled_at_ms = now_ms
+        self._rates = {name: (count - before.get(name, 0)) * 1000 / elapsed_ms for name, count in counts.items()}
+
+
+class Rates:
+    """How fast counts grow: sampled every `SAMPLE_MS` while somebody asks, and not at all while nobody does."""
+
+    __slots__ = ("_deadlines", "_next", "_watched")
+
+    def __init__(self, deadlines: Deadlines) -> None:
+        self._deadlines = deadlines
+        self._watched: dict[object, Watched] = {}
+        self._next: Deadline | None = None
+
+    def __len__(self) -> int:
+        """How many objects are sampled."""
+        return len(self._watched)
+
+    def of(self, what: object, read: Callable[[], Counts], now_ms: int) -> Mapping[str, float]:
+        """The rates of `what` per second, by name, between its last two samples; 0 for all of what wasn't watched.
+
+        read: gives its counts.  now_ms: the broker's time.
+        """
+        found = self._watched.pop(what, None)
+        if found is None:
+            found = Watched(read, now_ms)
+            if len(self._watched) >= WATCHED_MAX:
+                del self._watched[next(iter(self._watched))]
+        found.asked_at_ms = now_ms
+        # The one that was asked for last is the last.
+        self._watched[what] = found
+        if self._next is None:
+            self._next = self._deadlines.schedule(now_ms + SAMPLE_MS, self._sample)
+        return found.rates
+
+    def _sample(self, now_ms: int) -> None:
+        self._watched = {what: each for what, each in self._watched.items() if now_ms - each.asked_at_ms < UNWATCHED_MS}
+        for each in self._watched.values():
+            each.sample(now_ms)
+        self._next = self._deadlines.schedule(now_ms + SAMPLE_MS, self._sample) if self._watched else None
