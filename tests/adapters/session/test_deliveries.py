@@ -114,6 +114,27 @@ def test_only_a_failed_delivery_is_counted_as_one(simulated: SimulatedBroker, ve
     assert queue.failures(again[0]) == failures
 
 
+@pytest.mark.parametrize(("verdict", "dead"), [("ack", 0), ("discard", 1)])
+def test_what_is_done_with_is_no_dead_letter(simulated: SimulatedBroker, verdict: Verdict, dead: int) -> None:
+    graveyard = core_clients.queue(simulated, "dead")
+    arguments = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"}
+    queue = core_clients.queue(simulated, "q", arguments)
+    consumer = SimulatedConsumer(queue)
+    queue.add_consumer(consumer)
+    core_clients.publish(simulated, "", b"x", key="q")
+    simulated.settle()
+    ((message, _),) = consumer.taken
+    settle({1: (queue, message, None)}, verdict)
+    simulated.settle()
+    assert (queue.unacked_count, graveyard.ready_count) == (0, dead)
+
+
+def test_no_single_delivery_has_the_tag_0(place: Place) -> None:
+    with pytest.raises(PreconditionFailed, match="unknown delivery tag 0"):
+        place.deliveries.take(0, multiple=False)
+    assert place.tags == [1, 2, 3, 4, 5]
+
+
 def test_what_has_timed_out_may_still_be_settled(place: Place) -> None:
     expired = place.deliveries.expire(place.consumer)
     assert (list(expired), place.tags) == ([1, 2, 3, 4, 5], [])

@@ -24,6 +24,8 @@ def test_an_outbox_is_looked_at_once_per_batch() -> None:
     assert outbox.take() == []
     touched.clear()
     outbox.touch()
+    outbox.touch()
+    outbox.write(b"abc")
     assert touched == [outbox]
 
 
