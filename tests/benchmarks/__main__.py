@@ -18,14 +18,17 @@ from tests.benchmarks.client import LoadError
 from tests.benchmarks.machine import machine_facts
 from tests.benchmarks.report import Run, markdown
 from tests.benchmarks.scenarios import DEFAULT_SCENARIOS, SCENARIOS, Scenario
-from tests.benchmarks.servers import Peer, peers
+from tests.benchmarks.servers import Peer, other_checkout, peers
 from tests.support.child import ChildError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line asks for.  Returns the exit code."""
     options = _parser().parse_args(arguments)
-    chosen = _available(options.peers)
+    if options.against is None:
+        chosen = _available(options.peers)
+    else:
+        chosen = [*_available(["warren"]), other_checkout(options.against.resolve())]
     if not chosen:
         print("none of the brokers asked for is installed", file=sys.stderr)
         return 1
@@ -60,6 +63,12 @@ def _parser() -> argparse.ArgumentParser:
         type=lambda text: text.split(","),
         default=["warren", "rabbitmq"],
         help=f"brokers, separated by commas, of: {', '.join(peers())} (warren,rabbitmq)",
+    )
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="DIRECTORY",
+        help="instead of --peers: this checkout of Warren and the one in DIRECTORY",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures of all runs to FILE")
     parser.add_argument(

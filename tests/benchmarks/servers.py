@@ -29,6 +29,10 @@ WARREN_LISTENERS: Mapping[str, tuple[str, ...]] = {"amqp": (), "web_mqtt": ("mqt
 """What Warren listens for beside AMQP; for a protocol that isn't here, for that."""
 
 
+OTHER = "other-warren"
+"""The name of Warren from another working tree (`--against`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """A running broker: its port on loopback for the protocol asked for, the root of its process tree, and how long its
@@ -58,6 +62,17 @@ class Peer:
 def _warren(parent: Path | None, protocol: str) -> Iterator[Server]:
     with warren_process(parent=parent, listen=_listen(protocol)) as broker:
         yield _server(broker, protocol)
+
+
+def other_checkout(directory: Path) -> Peer:
+    """Warren as it is in another working tree, an older commit for instance, run by the same interpreter."""
+
+    @contextmanager
+    def start(parent: Path | None, protocol: str) -> Iterator[Server]:
+        with warren_process(parent=parent, listen=_listen(protocol), checkout=directory) as broker:
+            yield _server(broker, protocol)
+
+    return Peer(OTHER, f"CPython {platform.python_version()}, {directory.name}", True, start)
 
 
 @contextmanager

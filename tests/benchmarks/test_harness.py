@@ -17,6 +17,7 @@ from tests.benchmarks.load import Job, run_in_child
 from tests.benchmarks.scenarios import SCENARIOS, Scenario
 from tests.benchmarks.servers import Server, peers
 from tests.benchmarks.stomp import DESTINATION, StompClient
+from tests.support.warren_process import REPOSITORY
 
 MESSAGES = 2_000
 
@@ -80,3 +81,9 @@ def test_command_line_writes_the_figures(tmp_path: Path, capsys: pytest.CaptureF
     assert "**transient**" in capsys.readouterr().out
     (run,) = json.loads(output.read_text())["runs"]
     assert (run["scenario"], run["peer"], run["failure"]) == ("transient", "warren", None)
+
+
+def test_two_checkouts_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--against", str(REPOSITORY), "--scenario", "transient", "--runs", "1", "--messages", str(MESSAGES)]
+    assert main(options) == 0
+    assert "warren / other-warren" in capsys.readouterr().out

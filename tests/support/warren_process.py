@@ -22,8 +22,7 @@ from tests.support import child
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 PYTHON_PATH = os.pathsep.join([str(REPOSITORY / "src"), str(REPOSITORY)])
-"""Where processes that tests start find `warren` and `tests`, installed or not."""
-"""Where the packages are: the child runs from the working tree, not from an installed copy."""
+"""Where processes that tests start find `warren` and `tests`, installed or not: the working tree, no installed copy."""
 
 READY_TIMEOUT_S = 20.0
 """A start takes a fraction of a second; recovering a large store on a busy machine may take seconds."""
@@ -66,6 +65,7 @@ def start_warren(
     options: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     python: str = sys.executable,
+    checkout: Path = REPOSITORY,
 ) -> WarrenProcess:
     """Start a broker and wait until it accepts connections.  The caller ends it with `stop` or `kill`.
 
@@ -75,17 +75,18 @@ def start_warren(
     options: more command-line options of `warren serve`.
     environment: variables added to this process's own.
     python: the interpreter to run it with.
+    checkout: the working tree it comes from, which may be an older one.
     Raises child.ChildError, with the end of the log, when it doesn't get ready.
     """
     ready_file = directory / "ready.json"
     ready_file.unlink(missing_ok=True)
     log = directory / "warren.log"
-    command = [python, "-m", "warren", "serve", "--ready-file", str(ready_file)]
+    command = [python, "-m", program_of(checkout), "serve", "--ready-file", str(ready_file)]
     command += ["--in-memory"] if data_directory is None else ["--data-dir", str(data_directory)]
     for each in listen:
         command += ["--listen", each]
     started_at = time.perf_counter()
-    process = child.start([*command, *options], log, _environment(environment), REPOSITORY)
+    process = child.start([*command, *options], log, _environment(checkout, environment), checkout)
     try:
         child.wait_until(ready_file.exists, process, log, READY_TIMEOUT_S, "starting Warren")
         addresses = _addresses(ready_file)
@@ -105,12 +106,15 @@ def warren_process(
     listen: Sequence[str] = ("amqp=127.0.0.1:0",),
     options: Sequence[str] = (),
     parent: Path | None = None,
+    checkout: Path = REPOSITORY,
 ) -> Iterator[WarrenProcess]:
     """A broker with a temporary directory of its own (below `parent`), stopped and removed at the end."""
     with tempfile.TemporaryDirectory(prefix="warren-", dir=parent) as name:
         directory = Path(name)
         data_directory = None if in_memory else directory / "data"
-        broker = start_warren(directory, data_directory=data_directory, listen=listen, options=options)
+        broker = start_warren(
+            directory, data_directory=data_directory, listen=listen, options=options, checkout=checkout
+        )
         try:
             yield broker
         finally:
@@ -122,6 +126,13 @@ def _addresses(ready_file: Path) -> dict[str, tuple[str, int]]:
     return {protocol: (str(host), int(port)) for protocol, (host, port) in content.items()}
 
 
-def _environment(added: Mapping[str, str] | None) -> dict[str, str]:
-    quick = {"WARREN_REFUSED_LOGIN_DELAY_S": "0.1"}
-    return {**quick, **os.environ, "PYTHONPATH": PYTHON_PATH, **(added or {})}
+def program_of(checkout: Path) -> str:
+    """What `python -m` runs in a checkout: `warren`, or in one from before there was such a package, `gateway`."""
+    return "warren" if (checkout / "src" / "warren").is_dir() else "gateway"
+
+
+def _environment(checkout: Path, added: Mapping[str, str] | None) -> dict[str, str]:
+    python_path = os.pathsep.join([str(checkout / "src"), str(checkout)])
+    # An older one may not know the key.
+    quick = {"WARREN_REFUSED_LOGIN_DELAY_S": "0.1"} if checkout == REPOSITORY else {}
+    return {**quick, **os.environ, "PYTHONPATH": python_path, **(added or {})}
