@@ -91,9 +91,11 @@ def publish(
     """Publish a message whose address `check_publish` has passed.
 
     Gives what became of it (STORED: confirm after the next flush; REFUSED: a full queue) and where it went
-    (`Route.routed`: False when nothing took it).  A protocol that confirms uses `publish_with_receipt`.
+    (`Route.routed`: False when nothing took it).  A protocol that confirms uses `publish_with_receipt`, and counts by
+    itself what it publishes (core/counters.py), as it may give back what nothing took.
     """
     outcome, route, _ = publish_with_receipt(client, exchange_name, routing_key, properties, body)
+    client.counts.own.published(route)
     return outcome, route
 
 

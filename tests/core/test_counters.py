@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.counting import bind, consumer_of, counted, declare, send
 from tests.support.simulated_broker import SimulatedBroker
+from warren.core.clients.client import Client
 from warren.core.counters import (
     ConnectionCounts,
     ExchangeCounts,
@@ -17,7 +18,9 @@ from warren.core.counters import (
 )
 from warren.core.deadlines import Deadlines
 from warren.core.declaring.queues import remove_queue
+from warren.core.messages.properties import EMPTY
 from warren.core.rates import SAMPLE_MS, UNWATCHED_MS, WATCHED_MAX, Rates
+from warren.core.routing.publish import publish
 
 
 @pytest.fixture
@@ -207,6 +210,14 @@ def test_a_session_counts_what_its_vhost_does() -> None:
     }
     of_vhost = counted(vhost_counts(broker.vhost))
     assert of_vhost == {"publish": 2, "confirm": 2, "return_unroutable": 1, "drop_unroutable": 1}
+
+
+def test_publishing_for_a_client_counts_for_it(broker: SimulatedBroker) -> None:
+    declare(broker, "q")
+    client = Client("publisher", broker.broker.users["guest"], broker.vhost, "test", {})
+    for key in ("q", "q", "nowhere"):
+        publish(client, "", key, EMPTY, b"12345")
+    assert counted(client.counts.snapshot()) == {"publish": 3, "drop_unroutable": 1}
 
 
 def test_a_connection_is_the_sum_of_its_channels_closed_ones_too() -> None:
