@@ -119,12 +119,12 @@ def test_what_is_done_with_is_no_dead_letter(simulated: SimulatedBroker, verdict
     graveyard = core_clients.queue(simulated, "dead")
     arguments = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"}
     queue = core_clients.queue(simulated, "q", arguments)
-    consumer = SimulatedConsumer(queue)
-    queue.add_consumer(consumer)
     core_clients.publish(simulated, "", b"x", key="q")
-    simulated.settle()
-    ((message, _),) = consumer.taken
-    settle({1: (queue, message, None)}, verdict)
+    deliveries = Deliveries(lambda consumer, timeout_ms: None)
+    taken = core_clients.poll(queue, no_ack=False)
+    assert taken is not None
+    tag = deliveries.polled(queue, taken[0], no_ack=False)
+    deliveries.settle(deliveries.take(tag, multiple=False), verdict)
     simulated.settle()
     assert (queue.unacked_count, graveyard.ready_count) == (0, dead)
 
