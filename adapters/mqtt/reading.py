@@ -73,7 +73,7 @@ def parse(connection: MqttConnection, data: bytes) -> int:
     plain_framed = FRAMED_FOR_LEVEL + max(level, versions.V3_1_1)
     is_v5 = level == versions.V5
     start = position
-    taken = answered = acknowledgements = others = other_bytes = 0
+    in_rows = answered = acknowledgements = others = other_bytes = 0
     outflow, inflow = running.outflow, running.inflow
     inbound = running.session.inbound
     after_flush = running.answers.after_flush
@@ -104,7 +104,7 @@ def parse(connection: MqttConnection, data: bytes) -> int:
                             packet = data[position:stop]
                             if known is not row:
                                 if row is not None:
-                                    row.published(broker.sequence - row_from)
+                                    in_rows += row.published(broker.sequence - row_from)
                                 row = known
                                 row_from = broker.sequence
                             broker.sequence = sequence = broker.sequence + 1
@@ -121,7 +121,6 @@ def parse(connection: MqttConnection, data: bytes) -> int:
                             for queue in known.queues:
                                 queue.append(message)
                             position = stop
-                            taken += 1
                             continue
                         packet_id = data[topic_end] << 8 | data[topic_end + 1]
                         if packet_id and (not is_v5 or (known.routed and packet_id not in inbound)):
@@ -129,7 +128,7 @@ def parse(connection: MqttConnection, data: bytes) -> int:
                                 inflow.check_receive_maximum()
                             if known is not row:
                                 if row is not None:
-                                    row.published(broker.sequence - row_from)
+                                    in_rows += row.published(broker.sequence - row_from)
                                 row = known
                                 row_from = broker.sequence
                             broker.sequence = sequence = broker.sequence + 1
@@ -150,14 +149,14 @@ def parse(connection: MqttConnection, data: bytes) -> int:
                 packet_id = peek_short_answer(data, position, end)
                 if packet_id:
                     if row is not None:
-                        row.published(broker.sequence - row_from)
+                        in_rows += row.published(broker.sequence - row_from)
                         row = None
                     acknowledged(outflow, packet_id, 0)
                     acknowledgements += 1
                     position += 4
                     continue
             if row is not None:
-                row.published(broker.sequence - row_from)
+                in_rows += row.published(broker.sequence - row_from)
                 row = None
             next_position = _next(connection, running, data, position, end)
             if next_position < 0:
@@ -169,12 +168,12 @@ def parse(connection: MqttConnection, data: bytes) -> int:
             known_topics = _known_topics(running)
     finally:
         if row is not None:
-            row.published(broker.sequence - row_from)
+            in_rows += row.published(broker.sequence - row_from)
         if answered:
             running.client.counts.own.confirmed(answered)
     world = running.answers.world
-    world.packets_received += taken + answered + acknowledgements + others
-    world.publish_received += taken + answered
+    world.packets_received += in_rows + acknowledgements + others
+    world.publish_received += in_rows
     world.answers_sent += answered
     world.publish_bytes_received += position - start - 4 * acknowledgements - other_bytes
     return position

@@ -42,8 +42,8 @@ class KnownRoute:
         self.counts = counts
         self._exchange_counts = vhost.exchange_counts(route.address.exchange)
 
-    def published(self, count: int) -> None:
-        """So many messages have gone this way."""
+    def published(self, count: int) -> int:
+        """So many messages have gone this way; gives the number back, for whoever adds up."""
         counts, exchange_counts = self.counts, self._exchange_counts
         vhost_counts = counts.vhost.counts
         counts.publish += count
@@ -53,6 +53,7 @@ class KnownRoute:
         if not self.routed:
             counts.drop_unroutable += count
             vhost_counts.drop_unroutable += count
+        return count
 
 
 Known = TypeVar("Known", bound=KnownRoute)
