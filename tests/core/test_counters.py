@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.counting import bind, consumer_of, counted, declare, send
 from tests.support.simulated_broker import SimulatedBroker
+from tests.support.simulated_consumer import SimulatedConsumer
 from warren.core.clients.client import Client
 from warren.core.counters import (
     ConnectionCounts,
@@ -18,6 +19,7 @@ from warren.core.counters import (
 )
 from warren.core.deadlines import Deadlines
 from warren.core.declaring.queues import remove_queue
+from warren.core.messages.message import Message
 from warren.core.messages.properties import EMPTY
 from warren.core.rates import SAMPLE_MS, UNWATCHED_MS, WATCHED_MAX, Rates
 from warren.core.routing.publish import publish
@@ -286,3 +288,35 @@ class TestRates:
         self.deadlines.run(SAMPLE_MS)
         assert self.ask(SAMPLE_MS) == 0.0
         assert not self.failed
+
+
+class Discarding(SimulatedConsumer):
+    """Rejects the first message while it is being delivered."""
+
+    __slots__ = ()
+
+    def deliver(self, message: Message, redelivered: bool) -> bool:
+        more = super().deliver(message, redelivered)
+        if len(self.taken) == 1:
+            self.queue.discard(message)
+        return more
+
+
+@pytest.mark.parametrize("no_ack", [False, True])
+def test_what_comes_in_while_a_queue_delivers_is_counted_once(broker: SimulatedBroker, no_ack: bool) -> None:
+    queue = declare(broker, "q", x_dead_letter_exchange="", x_dead_letter_routing_key="q")
+    rejecting = Discarding(queue)
+    queue.add_consumer(rejecting)
+    send(broker, "q", 3)
+    broker.settle()
+    counts = queue.message_counts
+    assert (counts["publish"], counts["deliver"], counts["deliver_no_ack"]) == (4, 4, 0)
+    assert rejecting.counts.deliver == 4
+    assert (counts["ack"], counts["dead_letter_rejected"], queue.unacked_count) == (0, 1, 3)
+    assert broker.vhost.default_exchange_counts.publish_out == 4
+    queue.remove_consumer(rejecting)
+    consumer = consumer_of(queue, no_ack=no_ack)
+    send(broker, "q", 2)
+    broker.settle()
+    assert consumer.counts.deliver + consumer.counts.deliver_no_ack == 2
+    assert queue.message_counts["publish"] == 6

@@ -24,13 +24,18 @@ def drain(queue: ClassicQueue) -> None:
     delivered_bytes = 0
     # So many have been given out, to be settled and not; and so many of them are in the consumers' counts.
     unacked = plain = 0
+    # What has left of this, and of what came in meanwhile, has been given out.
+    until_now = len(ready)
+    queue.grown = 0
     unacked_noted = plain_noted = 0
     consumer: Consumer | None = None
     try:
         while ready and available:
             message = ready.popleft()
             if isinstance(message, int):
+                ready_count = len(ready) + 1
                 queue.backlogs[0].load(message)
+                until_now += len(ready) - ready_count
                 continue
             delivered_bytes += message.body_size
             consumer = available[0]
@@ -42,11 +47,10 @@ def drain(queue: ClassicQueue) -> None:
                 consumer.counts.redeliver += 1
             if not consumer.no_ack:
                 unacked += 1
-            else:
-                plain += 1
-                if store_id or returned:
-                    queue.settle(message)
+            elif store_id or returned:
+                queue.settle(message)
             if not more or len(available) > 1:
+                plain = until_now + queue.grown - len(ready) - unacked
                 counts = consumer.counts
                 counts.deliver += unacked - unacked_noted
                 counts.deliver_no_ack += plain - plain_noted
@@ -60,6 +64,7 @@ def drain(queue: ClassicQueue) -> None:
     finally:
         # Most batches of most queues are one message: nothing is written that doesn't change.
         if consumer is not None:
+            plain = until_now + queue.grown - len(ready) - unacked
             counted = queue.counts
             counts = consumer.counts
             if delivered_bytes:

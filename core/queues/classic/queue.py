@@ -76,7 +76,7 @@ class ClassicQueue(Queue):
     """RabbitMQ's classic queue; see the head of this file.
 
     rules: what arguments and policies ask for, together.  noted_ready: what the store knows to be the first ready
-    message (restart.py).
+    message (restart.py).  grown: how many messages have become ready by what was rejected since `drain` began.
     """
 
     __slots__ = (
@@ -92,6 +92,7 @@ class ClassicQueue(Queue):
         "draining",
         "entries",
         "expiry",
+        "grown",
         "noted_ready",
         "returned",
         "ring",
@@ -112,6 +113,7 @@ class ClassicQueue(Queue):
         self.entries = self.backlogs[0].entries
         self.closed = False
         self.draining = False
+        self.grown = 0
         self.ring = ConsumerRing(self.consumers)
         self.returned = Returns()
         self.expiry = MessageExpiry()
@@ -291,7 +293,9 @@ class ClassicQueue(Queue):
         if self.closed:
             self.settle(message)
         else:
+            ready_count = len(self.entries)
             self.bury(message, REJECTED)
+            self.grown += len(self.entries) - ready_count
 
     def requeue(self, messages: Iterable[Message], *, failed: bool = True) -> None:
         returned = self._return_counts
