@@ -29,6 +29,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from traceback import walk_tb
 from types import FrameType
 from typing import Final
 
@@ -110,8 +111,8 @@ def bounded(limits: Limits, directory: Path | None = None, stacks_fd: int = 2) -
     watch.begin()
     try:
         yield
-    except LimitExceededError:
-        raise
+    except LimitExceededError as error:
+        raise _told_anew(error) from None
     except BaseException as error:
         if watch.exceeded is not None:
             raise LimitExceededError(watch.exceeded) from error
@@ -124,6 +125,18 @@ def bounded(limits: Limits, directory: Path | None = None, stacks_fd: int = 2) -
         watch.end()
     if watch.exceeded is not None:
         raise LimitExceededError(watch.exceeded)
+
+
+def _told_anew(error: LimitExceededError) -> LimitExceededError:
+    """The same with the way to where it was raised as text.
+
+    It comes from a signal, so a frame may have stood between two lines, at none (its number is None), and pytest can't
+    show such a traceback: it would end the whole run over it.
+    """
+    places = [
+        f"{entry.f_code.co_filename}:{line} in {entry.f_code.co_name}" for entry, line in walk_tb(error.__traceback__)
+    ]
+    return LimitExceededError("\n  ".join([str(error), *places]))
 
 
 class Watch:
