@@ -33,6 +33,9 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+PAUSE_S = 0.0005
+
+
 def rows_at(path: Path) -> list[Row]:
     """What another store finds there now."""
     store = SqliteDefinitionStore(path)
@@ -185,11 +188,14 @@ def test_sync_reaches_the_log_that_holds_the_commit(
 def test_sync_runs_in_another_thread_beside_puts_and_commits(sqlite_store: SqliteDefinitionStore, path: Path) -> None:
     finished = threading.Event()
     errors: list[BaseException] = []
+    syncs: list[None] = []
 
     def sync_until_finished() -> None:
         try:
-            while not finished.is_set():
+            # A moment's pause, or the other thread hardly ever gets the locks and Python's own.
+            while not finished.wait(PAUSE_S):
                 sqlite_store.sync()
+                syncs.append(None)
         except BaseException as error:
             errors.append(error)
 
@@ -204,6 +210,7 @@ def test_sync_runs_in_another_thread_beside_puts_and_commits(sqlite_store: Sqlit
         finished.set()
         worker.join()
     assert errors == []
+    assert len(syncs) > 1
     sqlite_store.sync()
     assert not sqlite_store.unsynced
     assert len(rows_at(path)) == 2000
