@@ -104,12 +104,6 @@ class Channel:
             self.connection.unfinished.ended(self.content.body_bytes)
             self.content = None
 
-    def acknowledge(self, tag: int) -> bool:
-        """The usual basic.ack, of one message on a plain channel; False leaves it to the long way."""
-        if self.closing or self.content is not None or self.transaction is not None:
-            return False
-        return self.deliveries.acknowledge(tag)
-
     # Confirms and transactions: warren.core.broker.Committed
 
     def select_confirms(self) -> None:

@@ -160,7 +160,10 @@ def parse(connection: Connection, data: bytes, position: int) -> int:
                     and not multiple
                     and class_id == CLASS_BASIC
                     and kind == FRAME_METHOD
-                    and channel.acknowledge(tag)
+                    and channel.transaction is None
+                    and channel.content is None
+                    and not channel.closing
+                    and channel.deliveries.acknowledge(tag)
                 ):
                     position = stop + 1
                     continue
