@@ -113,16 +113,16 @@ class Hub:
             self._turn_parking.unpark_all()
 
     async def run_requested_turns(self) -> None:
-        """Settle whenever somebody requested it, until cancelled."""
+        """Settle whenever somebody requested it and no turn has done so since, until cancelled."""
         while True:
-            if self._turn_requested:
-                await trio.lowlevel.checkpoint()
-            else:
+            if not self._turn_requested:
                 await self._turn_parking.park()
-            self._turn_requested = False
-            self.settle()
+            await trio.lowlevel.checkpoint()  # a hub whose sockets are ready has its turn first
+            if self._turn_requested:
+                self.settle()
 
     def _settle(self) -> None:
+        self._turn_requested = False
         broker = self.broker
         self._more_to_do = broker.end_turn()
         if self._commit_parking and broker.commit_wanted:

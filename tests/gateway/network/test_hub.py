@@ -73,6 +73,25 @@ async def test_requests_for_a_turn_are_settled_together() -> None:
         assert sorted(calls) == ["a", "b"]
 
 
+async def test_a_turn_by_somebody_else_fulfils_a_request() -> None:
+    async with running_hub() as hub:
+        settled: list[bool] = []
+        end_turn = hub.broker.end_turn
+
+        def counted() -> bool:
+            settled.append(True)
+            return end_turn()
+
+        hub.broker.end_turn = counted  # type: ignore[method-assign]
+        hub.request_turn()
+        hub.turn()
+        await wait_all_tasks_blocked()
+        assert settled == [True], "what the turn had settled was settled once more"
+        hub.request_turn()
+        await wait_all_tasks_blocked()
+        assert settled == [True, True], "a request after that turn is a new one"
+
+
 async def test_the_clock_follows_trios(mock_clock: MockClock) -> None:
     clock = Clock()
     began_ms = clock()
