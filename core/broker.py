@@ -26,6 +26,7 @@ from warren.core.administration.parameters import Parameters
 from warren.core.administration.vhost_limits import COMPONENT as VHOST_LIMITS
 from warren.core.administration.vhost_limits import VhostLimits
 from warren.core.alarms import Alarms
+from warren.core.chores import Chores
 from warren.core.clients.limits import BrokerLimits, Usage, check_connection, check_vhost
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.refused_logins import DELAY_DEFAULT_MS, WAITING_MAX_DEFAULT, RefusedLogins
@@ -156,6 +157,7 @@ class Broker:
         self._usage: dict[str, Usage] = {}
         self.parameters.register(VHOST_LIMITS, VhostLimits(self.vhosts))
         self.deadlines = Deadlines(self._callback_failed)
+        self.chores = Chores(self._callback_failed)
         self.rates = Rates(self.deadlines)
         self.alarms = Alarms()
         self.alarms.listen(self.forget_known_routes)
@@ -313,18 +315,22 @@ class Broker:
         """Dispatch, and send once for each connection that has something, until there is nothing left to do.
 
         Whoever has called into the broker (with bytes, the time, a commit, a command) calls this afterwards.  True says
-        that there is more to do after `ROUNDS_MAX` rounds: the caller calls again, once others have had a turn.
+        that there is more to do after `ROUNDS_MAX` rounds, or a further slice of long work (core.chores): the caller
+        calls again, once others have had a turn.
         """
         touched = self.touched
+        chores = self.chores
+        if chores:
+            chores.do_one_slice()
         for _ in range(ROUNDS_MAX):
             self.dispatch()
             if not touched:
-                return False
+                return bool(chores)
             outboxes = touched[:]
             touched.clear()
             for outbox in outboxes:
                 outbox.transport.send()
-        return bool(touched or self.dirty_queues or self.after_batch)
+        return bool(touched or self.dirty_queues or self.after_batch or chores)
 
     def advance(self, now_ms: int) -> None:
         """Let everything happen that is due by `now_ms`."""

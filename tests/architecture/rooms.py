@@ -17,6 +17,7 @@ ROOMS: Final = (
     "core.component",
     "core.messages",
     "core.deadlines",
+    "core.chores",
     "core.counters",
     "core.rates",
     "core.alarms",

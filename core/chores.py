@@ -1,0 +1,47 @@
+"""Work that is too long for one turn: a slice of it is done in each, while everybody else goes on.
+
+Whoever has such work gives a call that does one slice and says whether there is more.  `Broker.end_turn` does one slice
+per turn, of each work in its turn, and says that there is more to do while there is: so however many clients ask for a
+lot at once, a turn gets longer by one slice.  Core knows no clock: a slice is a number of things, chosen so that it
+takes a few milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TypeAlias
+
+Slice: TypeAlias = Callable[[], bool]
+"""Does the next slice of some work; False when that was the last one."""
+
+
+class Chores:
+    """Of one broker; it is true while there are any.  failed: called with what a slice raises, which ends its work."""
+
+    __slots__ = ("_failed", "_waiting")
+
+    def __init__(self, failed: Callable[[Exception], None]) -> None:
+        self._failed = failed
+        self._waiting: deque[Slice] = deque()
+
+    def __len__(self) -> int:
+        """How many works are under way."""
+        return len(self._waiting)
+
+    def add(self, do_slice: Slice) -> None:
+        """Have `do_slice` called once per turn or less often, from this turn on, until it says False."""
+        self._waiting.append(do_slice)
+
+    def do_one_slice(self) -> None:
+        """The next slice of the work that has waited longest, if there is any."""
+        if not self._waiting:
+            return
+        do_slice = self._waiting.popleft()
+        try:
+            has_more = do_slice()
+        except Exception as error:
+            self._failed(error)
+            return
+        if has_more:
+            self._waiting.append(do_slice)
