@@ -5,20 +5,19 @@ Meaning (spec G): a pattern is searched for anywhere in the name (unanchored); t
 taken literally: were it not, a client that names itself `.*` would be let in everywhere.  A pattern that
 can't be understood matches nothing.
 
-RabbitMQ's expressions are PCRE over bytes.  Python's are close: classes such as `\\w` are kept to ASCII as
-there, and what Python has not (`[[:alpha:]]`, `\\Q..\\E`) is refused when a permission is set, instead of
-meaning something else. As in RabbitMQ, who may set permissions can write an expression that is slow to match;
+RabbitMQ's expressions are PCRE over bytes; `core.patterns` puts them into Python's, and refuses, when a permission is
+set, the few that can't be. As in RabbitMQ, who may set permissions can write an expression that is slow to match;
 names are at most 255 bytes.
 """
 
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Mapping
 from typing import Final
 
 from warren.core.errors import PreconditionFailed
+from warren.core.patterns.compiling import compile_pattern
 
 COMPILED_MAX: Final = 4096
 """Compiled patterns kept. Client ids come from clients, so how many there are is not ours to trust."""
@@ -47,7 +46,7 @@ class Patterns:
         if len(self._compiled) >= COMPILED_MAX:
             self._compiled.clear()
         try:
-            compiled = _compile(expanded)
+            compiled = compile_pattern(expanded or MATCHES_NOTHING)
         except ValueError:
             compiled = None
         self._compiled[expanded] = compiled
@@ -64,7 +63,7 @@ def expand(pattern: str, variables: Mapping[str, str]) -> str:
 def check_pattern(pattern: str) -> str:
     """`pattern` itself; raises PreconditionFailed, saying why, when it is no valid regular expression."""
     try:
-        _compile(pattern)
+        compile_pattern(pattern)
     except ValueError as error:
         raise PreconditionFailed(f"invalid regular expression '{pattern}': {error}") from None
     return pattern
@@ -73,13 +72,3 @@ def check_pattern(pattern: str) -> str:
 def _value_of(found: re.Match[str], variables: Mapping[str, str]) -> str:
     value = variables.get(found[1])
     return found[0] if value is None else re.escape(value)
-
-
-def _compile(pattern: str) -> re.Pattern[str]:
-    """Raises ValueError for what isn't valid, or what Python warns that it understands in its own way."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
-            return re.compile(pattern or MATCHES_NOTHING, re.ASCII)
-        except (re.error, Warning, OverflowError, RecursionError) as error:
-            raise ValueError(str(error)) from None

@@ -1,19 +1,18 @@
 """One policy: which objects it matches, by name and kind, and what it gives them (spec G).
 
-The pattern is searched for anywhere in the name; the empty one is found in every name.  Python's regular expressions
-are close to RabbitMQ's PCRE; what Python lacks is refused when the policy is set, instead of meaning something else.
+The pattern is searched for anywhere in the name; the empty one is found in every name (`core.patterns`).
 """
 
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.base import Exchange
+from warren.core.patterns.compiling import compile_pattern
 from warren.core.policies.settings import check_definition
 
 if TYPE_CHECKING:
@@ -153,11 +152,7 @@ def policy_from_value(kind: PolicyKind, name: str, value: JSON) -> Policy:
 
 
 def _compile(pattern: str) -> re.Pattern[str]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
-            return re.compile(pattern, re.ASCII)
-        except (re.error, Warning, OverflowError, RecursionError) as error:
-            raise PreconditionFailed(
-                f"pattern should be regular expression but is invalid: '{pattern}': {error}"
-            ) from None
+    try:
+        return compile_pattern(pattern)
+    except ValueError as error:
+        raise PreconditionFailed(f"pattern should be regular expression but is invalid: '{pattern}': {error}") from None

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import PreconditionFailed
+from warren.core.patterns.compiling import compile_pattern
 
 if TYPE_CHECKING:
     from warren.core.storage.definitions.store import JSON
@@ -143,8 +144,8 @@ def _text(value: JSON) -> bool:
 
 def _pattern(value: JSON) -> bool:
     try:
-        return isinstance(value, str) and re.compile(value) is not None
-    except (re.error, OverflowError, RecursionError):
+        return isinstance(value, str) and compile_pattern(value) is not None
+    except ValueError:
         return False
 
 

@@ -14,6 +14,7 @@ ROOMS: Final = (
     "core.errors",
     "core.compiled",
     "core.configuration",
+    "core.patterns",
     "core.component",
     "core.messages",
     "core.deadlines",

@@ -17,7 +17,6 @@ goes no further than to the page's end.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import merge
@@ -28,6 +27,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from warren.core.administration.listing.kind import Vhosts
 from warren.core.administration.steps import SLICE_CELLS, Steps
 from warren.core.errors import PreconditionFailed
+from warren.core.patterns.compiling import compile_pattern
 
 if TYPE_CHECKING:
     from warren.core.administration.listing.column import Row
@@ -109,8 +109,8 @@ def matches(column: str, pattern: str) -> Condition:
     As with permissions (`core.access.patterns`), who may ask can write one that is slow to match.
     """
     try:
-        compiled = re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
+        compiled = compile_pattern(pattern)
+    except ValueError as error:
         raise PreconditionFailed(f"'{pattern}' is no regular expression: {error}") from None
     return Condition(column, lambda value: compiled.search(_text(value)) is not None)
 

@@ -168,7 +168,7 @@ def test_an_invalid_expression_is_refused_and_changes_nothing(
 
 
 def test_an_invalid_expression_in_the_store_denies(alice: Users) -> None:
-    value = {"configure": "(", "write": "[[:alpha:]]", "read": "^a"}
+    value = {"configure": "(", "write": "[[:alpha:]", "read": "^a"}
     assert alice.restore("permission", "/", "alice", value)
     assert not allows(alice, "queue", "a", "configure")
     assert not allows(alice, "queue", ":]", "write")

@@ -17,7 +17,7 @@ from warren.core.storage.definitions.store import JSON
 REFUSED: list[tuple[dict[str, JSON], str]] = [
     ({"name": ""}, "needs a name"),
     ({"pattern": "("}, "pattern should be regular expression but is invalid: '\\('"),
-    ({"pattern": "[[a]"}, "pattern should be regular expression but is invalid"),
+    ({"pattern": "[[a"}, "pattern should be regular expression but is invalid"),
     ({"pattern": 1}, "pattern must be a string"),
     ({"priority": "1"}, "priority should be a number"),
     ({"priority": 1.5}, "priority should be a number"),

@@ -12,6 +12,7 @@ from tests.support.core_broker import core_broker
 from warren.core.administration.definitions_json.importing import import_definitions
 from warren.core.broker import Broker
 from warren.core.declaring.queues import create_queue
+from warren.core.errors import AccessRefused
 from warren.core.messages.field_table import FieldValue, encode_table
 from warren.core.storage.definitions.memory import MemoryDefinitionStore
 
@@ -228,3 +229,20 @@ def test_bytes_with_a_byte_order_mark(broker: Broker) -> None:
     import_definitions(broker, b"\xef\xbb\xbf" + text.encode())
     import_definitions(broker, "\ufeff" + text)
     assert list(broker.vhosts["/"].queues) == ["grün"]
+
+
+def test_patterns_of_pcre_are_imported_as_they_are_written(broker: Broker) -> None:
+    changed = small()
+    changed["permissions"][0] |= {"configure": "^[[:alpha:]]+\\z", "write": "^\\Qa.b\\E", "read": "(?<n>x)\\k<n>"}
+    changed["topic_permissions"][0] |= {"write": "^[\\w-.]+$", "read": "^\\h*$"}
+    changed["policies"][0]["pattern"] = "^[[:lower:]]\\Z"
+    imported = import_definitions(broker, json.dumps(changed))
+    assert imported.warnings == []
+    broker.users.check("ann", "v", "queue", "ab", "configure")
+    for name in ("a1", "ab\n"):
+        with pytest.raises(AccessRefused):
+            broker.users.check("ann", "v", "queue", name, "configure")
+    assert broker.vhosts["v"].queues["q"].policy == "p"
+    found = exported(broker)
+    assert changed["permissions"][0] in found["permissions"]
+    assert found["policies"][0]["pattern"] == "^[[:lower:]]\\Z"

@@ -1,0 +1,1 @@
+"""Regular expressions as RabbitMQ's users write them."""
