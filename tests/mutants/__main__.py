@@ -79,9 +79,14 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1, help="how many mutants at a time")
     parser.add_argument("--lines", help="only mistakes on these lines, such as 10-40")
     parser.add_argument("--seconds", type=float, default=LEAST_S, help="a mutant may take so much longer than usual")
-    parser.add_argument("--cache", type=Path, default=REPOSITORY / ".mutants", help="where verdicts are kept")
+    parser.add_argument("--cache", type=_absolute, default=REPOSITORY / ".mutants", help="where verdicts are kept")
     parser.add_argument("--repository", type=Path, default=REPOSITORY, help=argparse.SUPPRESS)
     return parser.parse_args()
+
+
+def _absolute(text: str) -> Path:
+    """Tests run in copies of the repository, where a relative path would be another one."""
+    return Path(text).absolute()
 
 
 def _modules(repository: Path, wanted: str) -> list[str]:
@@ -105,7 +110,7 @@ def _subject(options: argparse.Namespace, tree: Tree, module: str) -> Subject:
     source = file.read_text()
     paths = tuple(options.tests or places_of(module))
     digest = digest_of_files(options.repository, paths)
-    cached = options.cache / f"{module}-{digest_of_files(options.repository, [name])[:12]}-{digest[:12]}.json"
+    cached = options.cache / f"{module}-{digest_of_files(options.repository, [name])[:12]}-{digest[:12]}-lines.json"
     if not cached.exists():
         log = options.cache / "traced.log"
         print(f"{module}: looking for tests that run it in {' '.join(paths)}", flush=True)

@@ -41,28 +41,43 @@ def places_of(module: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """lines: by test, what it runs of the module.  seconds: how long each test takes, traced."""
+    """lines: by test, what it runs of the module.  seconds: how long each test takes, traced.
+
+    imported: what runs while modules are imported, by whichever test comes first.
+    """
 
     lines: Mapping[str, frozenset[int]]
     seconds: Mapping[str, float]
+    imported: frozenset[int] = frozenset()
 
     def tests_for(self, line: int, last_line: int) -> list[str]:
-        """Tests that run any of these lines, the quick ones first; all that run the module, for lines none runs.
-
-        Such lines run when the module is imported, or never.
+        """Tests that run any of these lines, the quick ones first; for lines that run while modules are imported, or
+        never, those that run anything of the module, and for the former the others behind them.
         """
         wanted = frozenset(range(line, last_line + 1))
-        found = [test for test, lines in self.lines.items() if lines & wanted]
+        found = {test for test, lines in self.lines.items() if lines & wanted}
+        if wanted & self.imported:
+            return sorted(
+                self.seconds, key=lambda test: (test not in found, test not in self.lines, self.seconds[test])
+            )
         return sorted(found or self.lines, key=lambda test: self.seconds.get(test, 0.0))
 
     @classmethod
     def load(cls, file: Path) -> Coverage:
         content = json.loads(file.read_text())
-        return cls({test: frozenset(lines) for test, lines in content["lines"].items()}, content["seconds"])
+        lines = {test: frozenset(found) for test, found in content["lines"].items()}
+        return cls(lines, content["seconds"], frozenset(content["imported"]))
+
+
+IMPORT_DEPTH_MAX: Final = 12
+"""So many calls may be between a module's own lines and what counts as run by its import."""
 
 
 class Tracer:
-    """A pytest plugin that notes which lines of some files each test runs, and writes them to `file` at the end."""
+    """A pytest plugin that notes which lines of some files each test runs, and writes them to `file` at the end.
+
+    What the import of a module runs belongs to all tests that use it, not to the one that happened to be the first.
+    """
 
     def __init__(self, files: Iterable[str], file: Path) -> None:
         self._files = frozenset(files)
@@ -71,6 +86,8 @@ class Tracer:
         self._seconds: dict[str, float] = {}
         self._now: set[int] = set()
         self._known: dict[CodeType, bool] = {}
+        self._imported: set[int] = set()
+        sys.settrace(self._trace)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
@@ -89,7 +106,8 @@ class Tracer:
 
     def pytest_sessionfinish(self) -> None:
         lines = {test: sorted(found) for test, found in self._lines.items()}
-        self._file.write_text(json.dumps({"lines": lines, "seconds": self._seconds}))
+        content = {"lines": lines, "seconds": self._seconds, "imported": sorted(self._imported)}
+        self._file.write_text(json.dumps(content))
 
     def _trace(self, frame: FrameType, event: str, argument: object) -> Any:
         code = frame.f_code
@@ -98,13 +116,32 @@ class Tracer:
             known = self._known[code] = _path(code.co_filename) in self._files
         if not known:
             return None
+        if _is_importing(frame):
+            return self._importing
         self._now.add(frame.f_lineno)
-        return self._trace_line
+        return self._testing
 
-    def _trace_line(self, frame: FrameType, event: str, argument: object) -> Any:
+    def _importing(self, frame: FrameType, event: str, argument: object) -> Any:
+        if event == "line":
+            self._imported.add(frame.f_lineno)
+        return self._importing
+
+    def _testing(self, frame: FrameType, event: str, argument: object) -> Any:
         if event == "line":
             self._now.add(frame.f_lineno)
-        return self._trace_line
+        return self._testing
+
+
+def _is_importing(frame: FrameType) -> bool:
+    """Whether a module's own lines are among the nearest callers; the program's do not count."""
+    caller: FrameType | None = frame
+    for _ in range(IMPORT_DEPTH_MAX):
+        if caller is None:
+            return False
+        if caller.f_code.co_name == "<module>":
+            return caller.f_globals.get("__name__") != "__main__"
+        caller = caller.f_back
+    return False
 
 
 def _path(name: str) -> str:

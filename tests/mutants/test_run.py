@@ -14,6 +14,11 @@ from tests.support.warren_process import PYTHON_PATH, REPOSITORY
 MODULE = """
 LIMIT = 3
 
+def _half(number: int) -> int:
+    return number // 2
+
+HALF = _half(2)
+
 def is_small(number: int) -> bool:
     while number > 1000:
         number -= 1
@@ -21,7 +26,13 @@ def is_small(number: int) -> bool:
 """
 
 TESTS = """
-from warren.small import is_small
+from warren.small import HALF, _half, is_small
+
+def test_half_of_nothing():
+    assert _half(0) == 0
+
+def test_half_of_two():
+    assert HALF == 1
 
 def test_small():
     assert is_small(1)
@@ -78,6 +89,7 @@ def test_survivors_are_shown_and_a_test_kills_them(repository: Path, tmp_path: P
     assert code == 1
     assert "-LIMIT = 3\n+LIMIT = 4\n" in said, "nobody has tried 3"
     assert "-    return number < LIMIT\n+    return number <= LIMIT\n" in said
+    assert "+    return number * 2\n" not in said, "a test that runs nothing sees what importing has made"
     assert "+        number += 1\n" not in said, "a loop for ever counts as noticed"
     assert (repository / "src/warren/small.py").read_text() == before
     with (repository / "tests/test_small.py").open("a") as file:
