@@ -32,7 +32,8 @@ def sections() -> Iterator[type[object]]:
         yield from adapter.settings
 
 
-def _by_name(found: Iterable[type[object]]) -> dict[str, AnyKey]:
+def keys_by_name(found: Iterable[type[object]]) -> dict[str, AnyKey]:
+    """The keys of these sections, in their order.  ValueError when two keys have one name."""
     keys: dict[str, AnyKey] = {}
     for section in found:
         for key in keys_of(section):
@@ -51,7 +52,7 @@ def _second_names(keys: Iterable[AnyKey], tables: Iterable[str]) -> Iterator[tup
             yield f"{table}.{rest}", key
 
 
-KEYS: Final[Mapping[str, AnyKey]] = _by_name(sections())
+KEYS: Final[Mapping[str, AnyKey]] = keys_by_name(sections())
 """Warren's own keys, in the order of their declarations."""
 
 SECOND_NAMES: Final[Mapping[str, AnyKey]] = dict(_second_names(KEYS.values(), _TABLES))

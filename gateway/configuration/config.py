@@ -61,6 +61,11 @@ class Config:
         """The key of this name or second name; None when there is none.  Raises PluginUnusableError."""
         return known_key(name) or plugin_keys(self._plugins).get(name)
 
+    def is_secret(self, name: str) -> bool:
+        """Whether the value of this key is never shown."""
+        key = self.key(name)
+        return key is not None and key.secret
+
     def section(self, section: type[S], **own: object) -> S:
         """The settings that these values make; `own`: fields that no key sets."""
         return settings_from(section, self._values, **own)
@@ -90,7 +95,7 @@ class Config:
     __hash__ = None  # type: ignore[assignment]  # values may be anything that other packages' keys have
 
     def __repr__(self) -> str:
-        shown = (f"{name}={'...' if self._is_secret(name) else repr(value)}" for name, value in self._given.items())
+        shown = (f"{name}={'...' if self.is_secret(name) else repr(value)}" for name, value in self._given.items())
         return f"Config({', '.join(shown)})"
 
     def _name_of(self, name: str) -> str:
@@ -98,10 +103,6 @@ class Config:
         if key is None:
             raise TypeError(f"{name} is no key of the configuration")
         return key.name
-
-    def _is_secret(self, name: str) -> bool:
-        key = self.key(name)
-        return key is not None and key.secret
 
 
 def default_data_directory() -> Path:

@@ -69,8 +69,7 @@ def describe(config: Config) -> dict[str, object]:
     """The effective configuration by key, as plain JSON values; secrets are hidden."""
     shown: dict[str, object] = {}
     for name, value in config.values.items():
-        key = config.key(name)
-        shown[name] = HIDDEN if key is not None and key.secret else _plain(value)
+        shown[name] = HIDDEN if config.is_secret(name) else _plain(value)
     shown["config_file"] = _plain(config.file)
     return shown
 

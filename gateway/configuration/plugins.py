@@ -113,7 +113,7 @@ def _unknown(name: str) -> str:
     import difflib
 
     known = list(PLUGINS)
-    near = difflib.get_close_matches(name.replace("-", "_").lower(), known, n=2, cutoff=0.6)
+    near = difflib.get_close_matches(name.replace("-", "_").lower(), known, n=2)
     if near:
         return f"'{name}' is none; did you mean {' or '.join(near)}?"
     return f"'{name}' is none; installed are {', '.join(known) or 'no plugins'}"

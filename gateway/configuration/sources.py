@@ -140,7 +140,7 @@ def _suggestion(given: Given, keys: list[str]) -> str:
     import difflib
 
     known = [*keys, *catalogue.SECOND_NAMES]
-    near = difflib.get_close_matches(given.key.replace("-", "_").lower(), known, n=2, cutoff=0.6)
+    near = difflib.get_close_matches(given.key.replace("-", "_").lower(), known, n=2)
     if not near:
         return "the keys are " + ", ".join(keys)
     if given.written.startswith(PREFIX):

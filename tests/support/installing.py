@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -19,14 +20,19 @@ def install_by_hand(source: Path, directory: Path) -> None:
     for module in document["tool"]["setuptools"]["py-modules"]:
         shutil.copy(source / f"{module}.py", directory)
     project = document["project"]
-    metadata = directory / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    write_metadata(directory, project["name"], project["entry-points"], project["version"])
+
+
+def write_metadata(
+    directory: Path, name: str, entry_points: Mapping[str, Mapping[str, str]], version: str = "1.0"
+) -> None:
+    """The metadata of an installed package.  entry_points: by group, where each is by its name."""
+    metadata = directory / f"{name.replace('-', '_')}-{version}.dist-info"
     metadata.mkdir()
-    (metadata / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-    )
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
     lines = [
-        f"[{group}]\n" + "".join(f"{name} = {where}\n" for name, where in entries.items())
-        for group, entries in project["entry-points"].items()
+        f"[{group}]\n" + "".join(f"{entry} = {where}\n" for entry, where in entries.items())
+        for group, entries in entry_points.items()
     ]
     (metadata / "entry_points.txt").write_text("\n".join(lines))
 

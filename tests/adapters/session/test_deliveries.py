@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -174,3 +174,23 @@ def test_the_end(place: Place) -> None:
 def test_the_timeout_is_for_the_session_to_act_on(place: Place) -> None:
     place.deliveries.acknowledgement_timed_out(place.consumer, 500)
     assert place.timed_out == [(place.consumer, 500)]
+
+
+def test_all_but_what_was_acknowledged_counts_as_not_acknowledged(place: Place) -> None:
+    deliveries = place.deliveries
+    place.queue.remove_consumer(place.consumer)
+    verdicts: list[Verdict] = ["ack", "discard", "requeue", "return"]
+    counted = [deliveries.unacknowledged()]
+    for tag, verdict in enumerate(verdicts, 1):
+        deliveries.settle(deliveries.take(tag, multiple=False), verdict)
+        counted.append(deliveries.unacknowledged())
+    deliveries.acknowledge(5)
+    assert [*counted, deliveries.unacknowledged()] == [5, 4, 4, 4, 4, 3]
+
+
+@pytest.mark.parametrize("end", [Deliveries.recover, Deliveries.give_back])
+def test_what_goes_back_at_the_end_was_not_acknowledged_either(place: Place, end: Callable[[Deliveries], None]) -> None:
+    place.queue.remove_consumer(place.consumer)
+    place.deliveries.settle(place.deliveries.take(1, multiple=False), "discard")
+    end(place.deliveries)
+    assert (place.tags, place.deliveries.unacknowledged()) == ([], 5)

@@ -41,6 +41,13 @@ def test_past_the_bound_the_connection_is_not_read(place: Place) -> None:
     assert not place.transport.paused
 
 
+def test_at_the_bound_the_connection_is_read_again(place: Place) -> None:
+    for each in (HALF, b"!", HALF):
+        place.held.add(each)
+    place.held.drop(lambda item: item == b"!")
+    assert not place.transport.paused
+
+
 def test_other_reasons_stay(place: Place) -> None:
     place.gate.close(UNREAD_REPLIES)
     for _ in range(3):

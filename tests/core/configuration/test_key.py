@@ -50,3 +50,8 @@ def test_a_missing_value_is_the_default() -> None:
 def test_secrets_are_not_shown() -> None:
     assert "pumpkin" not in repr(LineSettings())
     assert "hello" in repr(LineSettings())
+
+
+def test_a_key_is_nothing_special_unless_it_says_so() -> None:
+    assert (GREETING.also, GREETING.rabbitmq, GREETING.secret, GREETING.computed) == ((), (), False, False)
+    assert GREETING.from_rabbitmq("7") == "7"

@@ -116,6 +116,17 @@ def test_which_file_is_read(tmp_path: Path) -> None:
         assert (config.heartbeat_s, config.file) == (heartbeat_s, tmp_path / name)
 
 
+def test_without_a_word_it_is_the_process_s_own_directory_and_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "warren.toml").write_text("heartbeat_s = 7")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WARREN_FRAME_MAX", "20000")
+    config = load_config(assignments(["data_directory=here"]))
+    assert (config.file, config.heartbeat_s, config.frame_max) == (tmp_path / "warren.toml", 7, 20000)
+    assert config.data_directory == tmp_path / "here"
+
+
 def test_in_memory_has_no_directory_unless_one_is_named(tmp_path: Path) -> None:
     set_in_memory = assignments(["in_memory=yes"])
     assert load_config(set_in_memory, environment={}, directory=tmp_path).data_directory is None
@@ -238,7 +249,9 @@ def test_names_and_booleans_as_strings(tmp_path: Path) -> None:
 
 
 def test_described_without_secrets(tmp_path: Path) -> None:
-    shown = describe(load(tmp_path, toml='default_pass = "swordfish"\nmemory_high_watermark = "1GiB"'))
+    toml = 'default_pass = "swordfish"\nmemory_high_watermark = "1GiB"\nloopback_users = ["guest", "anne", "zoe"]'
+    shown = describe(load(tmp_path, toml=toml))
+    assert shown["loopback_users"] == ["anne", "guest", "zoe"]
     assert "swordfish" not in str(shown)
     assert shown["listen"] == [str(listener) for listener in load(tmp_path).listeners]
     assert shown["memory_high_watermark"] == str(2**30)

@@ -182,7 +182,25 @@ class Typist(Plugin):
     async def start(self, context: Context) -> None: ...
 
 
+class Loud(Plugin):
+    """A name that keys can't begin with."""
+
+    name = "Loud"
+
+    async def start(self, context: Context) -> None: ...
+
+
+class Extra(Plugin):
+    """One that isn't in the table, but offered by a package."""
+
+    name = "extra"
+    keys = (Key("extra_size", whole_number(1, 10), 3, "A size."),)
+
+    async def start(self, context: Context) -> None: ...
+
+
 not_a_plugin = 42
+made_already = Extra()
 
 
 async def for_ever(plugin: Plugin, context: Context) -> None:
@@ -197,6 +215,8 @@ TABLE = {
     "misnamed": f"{__name__}:Misnamed",
     "greedy": f"{__name__}:Greedy",
     "typist": f"{__name__}:Typist",
+    "Loud": f"{__name__}:Loud",
+    "made_already": f"{__name__}:made_already",
     "not_a_plugin": f"{__name__}:not_a_plugin",
     "gone": "tests.gateway.plugins.nothing:Gone",
 }

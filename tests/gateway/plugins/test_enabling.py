@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.gateway.plugins.samples import TABLE, Extra, Second
+from tests.support.installing import write_metadata
 from tests.support.warren_process import PYTHON_PATH
 from warren.gateway.configuration.config import Config, ConfigError
 from warren.gateway.configuration.load import describe, load_config
 from warren.gateway.configuration.options import options_of
 from warren.gateway.configuration.plugins import PLUGINS, PluginUnusableError, load_plugin
 from warren.gateway.configuration.sources import assignments
+from warren.plugins import registry
 
 TIME_LIMIT_S = 60.0
 
@@ -70,7 +73,9 @@ def test_their_values_are_shown_but_secrets(tmp_path: Path) -> None:
 
 
 REFUSALS = [
-    ('plugins = ["smaple"]', "'smaple' is none; did you mean sample?"),
+    ('plugins = ["smaple"]', "plugins = 'smaple': must be names of plugins; 'smaple' is none; did you mean sample?"),
+    ('plugins = ["Not-A-Plugin"]', "'Not-A-Plugin' is none; did you mean not_a_plugin?"),
+    ('plugins = ["sample", 3]', 'must be a list of names of plugins, such as ["shovel"]'),
     ('plugins = ["zzz"]', "'zzz' is none; installed are sample, second"),
     ("plugins = 3", 'must be a list of names of plugins, such as ["shovel"]'),
     ('plugins = ["sample"]\nsample_size = 11', "sample_size = 11: must be"),
@@ -83,6 +88,8 @@ REFUSALS = [
     ),
     ('plugins = ["misnamed"]', "calls itself 'another'"),
     ('plugins = ["not_a_plugin"]', "is no subclass of warren.gateway.plugin.Plugin"),
+    ('plugins = ["made_already"]', "is no subclass of warren.gateway.plugin.Plugin"),
+    ('plugins = ["Loud"]', "calls itself 'Loud'; both have to be the same, of small letters, digits and _"),
     ('plugins = ["greedy"]', "has a key 'heartbeat', which has to begin with 'greedy_'"),
 ]
 
@@ -102,6 +109,45 @@ def test_the_names_there_are() -> None:
     assert len(PLUGINS) == len(list(PLUGINS))
     with pytest.raises(PluginUnusableError, match="'gopher' is none"):
         load_plugin("gopher")
+
+
+@pytest.fixture
+def extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package is installed that offers plugins, one of them by a name that Warren's own have."""
+    offered = {"extra": f"{Extra.__module__}:Extra", "second": "nowhere:Second"}
+    write_metadata(tmp_path, "warren-extra", {"warren.plugins": offered, "warren.others": {"another": "nowhere:Other"}})
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def test_plugins_of_other_packages(tmp_path: Path, extra: None) -> None:
+    assert list(PLUGINS) == [*TABLE, "extra"]
+    assert len(PLUGINS) == len(TABLE) + 1
+    assert "extra" in PLUGINS
+    assert "another" not in PLUGINS
+    assert (load_plugin("extra"), load_plugin("second")) == (Extra, Second)
+    config = load(tmp_path, 'plugins = ["extra"]\n[extra]\nsize = 4\n')
+    assert (config.plugins, config.extra_size) == (("extra",), 4)
+
+
+def test_two_near_names_are_offered_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "BUILT_IN", dict.fromkeys(["sample1", "sample2", "sample3"], ""))
+    with pytest.raises(PluginUnusableError, match=r"did you mean sample. or sample.[?]$"):
+        load_plugin("sample")
+
+
+def test_an_installation_without_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "BUILT_IN", {})
+    with pytest.raises(PluginUnusableError, match=r"^'sample' is none; installed are no plugins$"):
+        load_plugin("sample")
+
+
+def test_what_cannot_be_loaded_says_what_to_do() -> None:
+    with pytest.raises(PluginUnusableError) as raised:
+        load_plugin("gone")
+    assert str(raised.value) == (
+        "the plugin 'gone' (tests.gateway.plugins.nothing:Gone) can't be loaded: ModuleNotFoundError: No module named "
+        "'tests.gateway.plugins.nothing'; install its package again, or take it out of `plugins`"
+    )
 
 
 def test_a_broker_without_plugins_imports_nothing_of_them(tmp_path: Path) -> None:
