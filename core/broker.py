@@ -39,6 +39,7 @@ from warren.core.queues.ack_timeout import AckHolder, AckTimeoutWatch
 from warren.core.queues.backlog import USUAL_PAGING, Paging
 from warren.core.queues.base import Queue
 from warren.core.rates import Rates
+from warren.core.rationed_log import RationedLog
 from warren.core.routing.vhost import VirtualHost
 from warren.core.routing.vhost_metadata import check_metadata
 from warren.core.settings import BACKLOG_BYTES_MAX, TIMEOUT_DEFAULT_MS
@@ -159,6 +160,7 @@ class Broker:
         self.deadlines = Deadlines(self._callback_failed)
         self.chores = Chores(self._callback_failed)
         self.rates = Rates(self.deadlines)
+        self.rationed_log = RationedLog()
         self.alarms = Alarms()
         self.alarms.listen(self.forget_known_routes)
         self.users.listen(self.forget_known_routes)

@@ -28,6 +28,8 @@ sums of its virtual host, what a closed channel counted in those of its connecti
     redeliver                   those of them that had been given to somebody before
     ack                         acknowledgements
     dead_letter_REASON          messages given to a dead letter exchange: rejected, expired, maxlen, delivery_limit
+    dead_letter_lost_CAUSE      those that nobody took, or not all who should: cycle, no_exchange, no_queue, refused
+                                (core/queues/dead_letter.py)
     publish_bytes, deliver_get_bytes   bodies of what came into a queue, and of what was given out, in bytes
 """
 
@@ -43,6 +45,9 @@ if TYPE_CHECKING:
 
 DEAD_LETTER: Final = "dead_letter_"
 """What a reason is put behind, for the name of its counter."""
+
+DEAD_LETTER_LOST: Final = "dead_letter_lost_"
+"""The same for a cause."""
 
 Counts = dict[str, int]
 """Counts by name."""
@@ -121,6 +126,12 @@ class QueueCounts:
         if self._dead_letters is None:
             self._dead_letters = {}
         add(self._dead_letters, {DEAD_LETTER + reason: 1})
+
+    def dead_letter_lost(self, cause: str) -> None:
+        """A message should have gone somewhere by the dead letter exchange, and was not taken there."""
+        if self._dead_letters is None:
+            self._dead_letters = {}
+        add(self._dead_letters, {DEAD_LETTER_LOST + cause: 1})
 
     def snapshot(self, ready_count: int, ready_bytes: int, unacked_count: int) -> Counts:
         """All counts by name, of a queue that has so many messages ready and so many with consumers."""

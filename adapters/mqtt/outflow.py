@@ -20,7 +20,7 @@ from warren.adapters.mqtt.sessions.headers import publish_qos
 from warren.adapters.mqtt.sessions.outgoing import RELEASED_BY_CLIENT, SENT, WAITING, Outgoing
 from warren.adapters.mqtt.sessions.publishing import topic_of_message
 from warren.core.counters import not_given
-from warren.core.queues.dead_letter import REJECTED
+from warren.core.queues.deaths import REJECTED, own_deaths
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.answers import Answers
@@ -136,9 +136,8 @@ class Outflow:
             self.counts.returned += 1
         else:
             not_given(queue.counts, self.counts, message.body_size)
-        deaths = (message.properties.headers or {}).get("x-death")
-        for death in deaths if isinstance(deaths, list) else ():
-            if isinstance(death, dict) and death.get("queue") == queue.name and death.get("reason") == REJECTED:
+        for death in own_deaths(message.properties):
+            if death.get("queue") == queue.name and death.get("reason") == REJECTED:
                 queue.acknowledge(message)
                 return
         queue.discard(message)

@@ -21,6 +21,7 @@ from warren.adapters.mqtt.sessions.headers import PUBLISH_QOS, RAW_PROPERTIES, R
 from warren.adapters.mqtt.sessions.publishing import QUEUE_PREFIX, plain_properties
 from warren.adapters.session.field_text import text_of
 from warren.core.messages.address import fits_key
+from warren.core.messages.checks import DELIVERY_COUNTS
 from warren.core.messages.internal_headers import internal_headers
 from warren.core.messages.properties import PropertyChanges, encode_properties
 
@@ -56,7 +57,7 @@ _FORWARDED: Final = (
 """What goes on to subscribers as it came; aliases, expiry and subscription identifiers are made for each."""
 
 
-_NOT_TRANSLATED: Final = (*internal_headers(), TOPIC)
+_NOT_TRANSLATED: Final = (*internal_headers(), *DELIVERY_COUNTS, TOPIC)
 """Headers that are no user properties."""
 
 HEADER_BYTES_MAX: Final = 48 * 1024
@@ -162,7 +163,8 @@ def _translated(names: TopicNames, properties: Properties) -> bytes:
             user_properties.append((name, text))
     if "response_topic" not in mqtt and properties.reply_to and _is_text(properties.reply_to):
         mqtt["response_topic"] = QUEUE_PREFIX + properties.reply_to
-    if "+" in mqtt.get("response_topic", "") or "#" in mqtt.get("response_topic", ""):
+    response_topic = mqtt.get("response_topic")
+    if response_topic is not None and (not response_topic or "+" in response_topic or "#" in response_topic):
         del mqtt["response_topic"]
     if user_properties:
         mqtt["user_properties"] = user_properties

@@ -17,8 +17,20 @@ HIDDEN_COPIES: Final = "x-hidden-copies"
 """The header that keeps a published message's BCC within the broker (core.messages.shown), as an array of keys: a
 dead letter goes by them, too."""
 
+HIDDEN_DEATHS: Final = "x-hidden-deaths"
+"""The header that says how many of the deaths in x-death the broker made since the message was published, which is
+what it goes by itself (core.queues.deaths); of those that came with the message it only goes on counting."""
+
+HIDDEN_PREFIX: Final = "x-hidden-"
+"""How the internal headers of core begin."""
+
+DELIVERY_COUNTS: Final = ("x-delivery-count", "x-acquired-count")
+"""Headers that say how often a message was delivered before: the broker's word alone (core.messages.shown)."""
+
 IMPERSONATOR: Final = "impersonator"
 """The user tag that allows any user_id."""
+
+_COPIES: Final = ("CC", "BCC")
 
 
 def check_user_id(user: User, properties: Properties) -> None:
@@ -47,22 +59,24 @@ def check_expiration(properties: Properties) -> None:
     raise PreconditionFailed(f"invalid expiration '{text}': {reason}; give milliseconds as a decimal string")
 
 
+def check_copies(properties: Properties) -> None:
+    """The headers CC and BCC of a publish, if set, are arrays; what is in them is another matter."""
+    headers = properties.headers
+    for name in _COPIES if headers else ():
+        if headers and name in headers and not isinstance(headers[name], list):
+            raise PreconditionFailed(f"invalid message: header '{name}' has to be an array of strings")
+
+
 def extra_routing_keys(properties: Properties) -> list[str]:
-    """The further routing keys in the headers CC and BCC, which have to be arrays of strings."""
+    """The further routing keys in the headers CC and BCC: the strings in them; anything else means nothing there."""
     headers = properties.headers
     if not headers:
         return []
     keys: list[str] = []
-    for name in ("CC", "BCC"):
+    for name in _COPIES:
         value = headers.get(name)
-        if name not in headers:
-            continue
-        if not isinstance(value, list):
-            raise PreconditionFailed(f"invalid message: header '{name}' has to be an array of strings")
-        for key in value:
-            if not isinstance(key, str):
-                raise PreconditionFailed(f"invalid message: header '{name}' holds something that is no string")
-            keys.append(key)
+        if isinstance(value, list):
+            keys += [key for key in value if isinstance(key, str)]
     return keys
 
 

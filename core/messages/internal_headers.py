@@ -1,24 +1,25 @@
 """Headers of the broker's own: they go to disk with a message, and no consumer sees them (core.messages.shown).
 
-Core has one (HIDDEN_COPIES).  A component that keeps more with a message than its properties have room for declares
-its own here, once, when it is imported: all of them under one prefix.
+Core has two (HIDDEN_COPIES, HIDDEN_DEATHS).  A component that keeps more with a message than its properties have room
+for declares its own here, once, when it is imported: all of them under one prefix.  They are taken off whatever clients
+publish, so that they are the broker's word alone.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from warren.core.messages.checks import HIDDEN_COPIES
+from warren.core.messages.checks import HIDDEN_COPIES, HIDDEN_DEATHS, HIDDEN_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from warren.core.messages.properties import Properties
 
-_internal: Final[dict[str, None]] = {HIDDEN_COPIES: None}
+_internal: Final[dict[str, None]] = {HIDDEN_COPIES: None, HIDDEN_DEATHS: None}
 """Their names, in the order of declaring."""
 
-_marks: Final[list[bytes]] = [HIDDEN_COPIES.encode()]
+_marks: Final[list[bytes]] = [HIDDEN_PREFIX.encode()]
 """Bytes of which raw properties hold at least one if any of them is there, so that most need no decoding."""
 
 

@@ -1,59 +1,59 @@
 """Dead-lettering: a message leaves its queue for the queue's dead letter exchange (spec A.7).
 
-The dead letter is a new message with the old body, whose headers say what happened: `x-death`, an array with one table
-per (queue, reason), the latest first, and `x-first-death-*` / `x-last-death-*`.  The history travels in the headers, so
-that it survives whatever the message goes through; one that a client carried over by publishing a dead letter again is
-continued, as applications expect that retry by republishing.  A broker that is told to start afresh
-(`continue_client_deaths`) takes such headers off what clients publish (`without_deaths`).
+The dead letter is a new message with the old body, whose headers say what happened (deaths.py).
 
-The dead letter is appended to its queues before the original is settled, within the same flush, so that a crash can
-double it but not lose it.
+It is appended to its queues before the original is settled, within the same flush, so that a crash can double it but
+not lose it.
 
-A message that would come back to a queue it died in before, without anybody having rejected it in between, is dropped
-for that queue: it could go round for ever.
+A message that would come back to a queue where it died since it was published, without anybody having rejected it in
+between, is dropped for that queue: it could go round for ever.  Whatever nobody takes is lost, unless the queue's dead
+letter strategy is at-least-once; the log says so (one line a minute of each queue and cause), and the queue counts it:
+
+    dead_letter_lost_cycle          it would have come back to where it died
+    dead_letter_lost_no_exchange    the dead letter exchange doesn't exist
+    dead_letter_lost_no_queue       the exchange leads to no queue
+    dead_letter_lost_refused        a full queue refused it, or dropped it as a duplicate; others may have taken it
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
 from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import NotFound
-from warren.core.messages.checks import HIDDEN_COPIES, extra_routing_keys, hidden_keys
+from warren.core.messages.checks import HIDDEN_COPIES, HIDDEN_DEATHS, extra_routing_keys, hidden_keys
 from warren.core.messages.field_table import FieldValue, Timestamp
 from warren.core.messages.message import Message
+from warren.core.queues.deaths import COUNT_MAX, Death, cycling_queues, deaths_in, own_count, take
 
 if TYPE_CHECKING:
-    from warren.core.messages.properties import Properties
     from warren.core.queues.base import Queue
     from warren.core.queues.classic.rules import QueueRules
 
-REJECTED: Final = "rejected"
-EXPIRED: Final = "expired"
-MAXLEN: Final = "maxlen"
-DELIVERY_LIMIT: Final = "delivery_limit"
+_log = logging.getLogger("warren.queue")
 
-COUNT_MAX: Final = 2**63 - 1
-"""What the table's integers hold; a client may carry over any number."""
+CYCLE: Final = "cycle"
+NO_EXCHANGE: Final = "no_exchange"
+NO_QUEUE: Final = "no_queue"
+REFUSED: Final = "refused"
+"""Why nobody took a dead letter; the ends of the names of counters."""
 
-_DEATH_HEADERS: Final = (
-    "x-death",
-    *(f"x-{which}-death-{what}" for which in ("first", "last") for what in ("reason", "queue", "exchange")),
-)
-
-
-def without_deaths(properties: Properties) -> Properties:
-    """The properties without what a message's former life left in its headers."""
-    headers = properties.headers
-    carried = [name for name in _DEATH_HEADERS if name in headers] if headers else []
-    return properties.with_header_entries({}, remove=carried) if carried else properties
+_CAUSES: Final = {
+    CYCLE: "it would come back to a queue where it has died since it was published, and nobody has rejected it in "
+    "between; let a consumer reject it on the way, or lead it elsewhere",
+    NO_EXCHANGE: "its dead letter exchange '%s' doesn't exist; declare it, or give the queue another one",
+    NO_QUEUE: "its dead letter exchange '%s' leads to no queue with this routing key; bind one",
+    REFUSED: "a queue behind its dead letter exchange '%s' is full and refuses messages, or has dropped it as a "
+    "duplicate",
+}
+_NAMES_NO_EXCHANGE: Final = (CYCLE,)
 
 
 def dead_letter(queue: Queue, rules: QueueRules, message: Message, reason: str, *, unless_full: bool = False) -> bool:
     """Publish `message`, which left `queue` for `reason`, to the dead letter exchange of `rules`, if there is one.
 
-    A missing exchange drops the message.  The caller settles the original afterwards.  unless_full: publish nothing
-    when one of the queues that it goes to would refuse it.  False when it should go somewhere, but nothing took it.
+    The caller settles the original afterwards.  unless_full: publish nothing unless all queues that it goes to take it,
+    and at least one does.  False when it should go somewhere, but nothing took it.
     """
     exchange_name = rules.dead_letter_exchange
     if exchange_name is None:
@@ -66,20 +66,17 @@ def dead_letter(queue: Queue, rules: QueueRules, message: Message, reason: str, 
     extra_keys = extra_routing_keys(properties)
     overridden = rules.dead_letter_routing_key is not None
     routing_key = rules.dead_letter_routing_key if rules.dead_letter_routing_key is not None else own_key
-    deaths = _deaths(headers)
-    death = _take(deaths, queue.name, reason)
-    if death is None:
-        death = {
-            "count": 0,
-            "reason": reason,
-            "queue": queue.name,
-            "time": Timestamp(broker.now_ms // 1000),
-            "exchange": message.address.exchange,
-            "routing-keys": [own_key, *extra_keys],
-        }
-        if properties.expiration is not None:
-            death = {"original-expiration": properties.expiration, **death}
-    count = death.get("count")
+    deaths = deaths_in(headers)
+    is_first = not deaths or "x-first-death-reason" not in headers
+    own = own_count(headers)
+    found = take(deaths, queue.name, reason)
+    if found is None:
+        death = _new_death(queue, message, reason, [own_key, *extra_keys])
+        own += 1
+    else:
+        index, death = found
+        own += index >= own
+    count = death["count"]
     death["count"] = min((count if isinstance(count, int) else 0) + 1, COUNT_MAX)
     deaths.insert(0, death)
     changes: dict[str, FieldValue] = {
@@ -87,8 +84,9 @@ def dead_letter(queue: Queue, rules: QueueRules, message: Message, reason: str, 
         "x-last-death-reason": reason,
         "x-last-death-queue": queue.name,
         "x-last-death-exchange": message.address.exchange,
+        HIDDEN_DEATHS: own,
     }
-    if "x-first-death-reason" not in headers:
+    if is_first:
         changes["x-first-death-reason"] = reason
         changes["x-first-death-queue"] = queue.name
         changes["x-first-death-exchange"] = message.address.exchange
@@ -100,7 +98,7 @@ def dead_letter(queue: Queue, rules: QueueRules, message: Message, reason: str, 
     try:
         route = vhost.route(exchange_name, routing_key, properties.headers, all_keys, properties)
     except NotFound:
-        return False
+        return _not_taken(queue, exchange_name, reason, NO_EXCHANGE, waits=unless_full)
     letter = Message(
         broker.next_sequence(),
         route.address,
@@ -111,40 +109,48 @@ def dead_letter(queue: Queue, rules: QueueRules, message: Message, reason: str, 
         0,
         broker.now_ms,
     )
-    barred = _cycling_queues(deaths, reason)
+    barred = cycling_queues(deaths[:own], reason)
     targets = [target for target in route.queues if target.name not in barred]
-    if unless_full and any(target.has_no_room_for(letter) for target in targets):
-        return False
+    is_cycle = len(targets) < len(route.queues)
+    if unless_full:
+        if any(target.has_no_room_for(letter) for target in targets):
+            return _not_taken(queue, exchange_name, reason, REFUSED, waits=True)
+        if not (targets or route.holders):
+            return _not_taken(queue, exchange_name, reason, CYCLE if is_cycle else NO_QUEUE, waits=True)
     queue.counts.dead_letter(reason)
+    taken = vhost.exchange_counts(exchange_name).publish_out
     vhost.deliver(route, letter, barred)
+    taken = vhost.exchange_counts(exchange_name).publish_out - taken
+    if is_cycle:
+        _not_taken(queue, exchange_name, reason, CYCLE)
+    if not (route.queues or route.holders):
+        _not_taken(queue, exchange_name, reason, NO_QUEUE)
+    elif taken < len(targets):
+        _not_taken(queue, exchange_name, reason, REFUSED)
     return bool(targets or route.holders)
 
 
-def _deaths(headers: Mapping[str, FieldValue]) -> list[dict[str, FieldValue]]:
-    """The history in `x-death`; what isn't shaped like one counts as none."""
-    found = headers.get("x-death")
-    if not isinstance(found, list):
-        return []
-    return [dict(death) for death in found if isinstance(death, dict)]
+def _new_death(queue: Queue, message: Message, reason: str, keys: list[str]) -> Death:
+    """The first death of its kind."""
+    death: Death = {
+        "count": 0,
+        "reason": reason,
+        "queue": queue.name,
+        "time": Timestamp(queue.vhost.broker.now_ms // 1000),
+        "exchange": message.address.exchange,
+        "routing-keys": list[FieldValue](keys),
+    }
+    expiration = message.properties.expiration
+    return death if expiration is None else {"original-expiration": expiration, **death}
 
 
-def _take(deaths: list[dict[str, FieldValue]], queue: str, reason: str) -> dict[str, FieldValue] | None:
-    """Remove and return the entry of this queue and reason."""
-    for index, death in enumerate(deaths):
-        if death.get("queue") == queue and death.get("reason") == reason:
-            return deaths.pop(index)
-    return None
-
-
-def _cycling_queues(deaths: list[dict[str, FieldValue]], reason: str) -> frozenset[str]:
-    """Queues that this message may not enter: it died in them, and nobody rejected it since."""
-    if reason == REJECTED:
-        return frozenset()
-    barred: set[str] = set()
-    for death in deaths:
-        if death.get("reason") == REJECTED:
-            break
-        queue = death.get("queue")
-        if isinstance(queue, str):
-            barred.add(queue)
-    return frozenset(barred)
+def _not_taken(queue: Queue, exchange: str, reason: str, cause: str, *, waits: bool = False) -> bool:
+    """Say why a dead letter didn't go where it should.  waits: it stays with the queue, and will be tried again."""
+    broker = queue.vhost.broker
+    if not waits:
+        queue.counts.dead_letter_lost(cause)
+    what = "waits in the queue" if waits else "is dropped"
+    text = f"%s: a dead letter (%s) {what}: {_CAUSES[cause]}"
+    arguments = (queue.description, reason) if cause in _NAMES_NO_EXCHANGE else (queue.description, reason, exchange)
+    broker.rationed_log.warning(_log, (cause, queue.vhost.name, queue.name), broker.now_ms, text, *arguments)
+    return False

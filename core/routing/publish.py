@@ -11,9 +11,17 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from warren.core.errors import AccessRefused
-from warren.core.messages.checks import HIDDEN_COPIES, check_expiration, check_user_id, extra_routing_keys, without_bcc
+from warren.core.messages.checks import (
+    DELIVERY_COUNTS,
+    check_copies,
+    check_expiration,
+    check_user_id,
+    extra_routing_keys,
+    without_bcc,
+)
+from warren.core.messages.internal_headers import without_internal
 from warren.core.messages.message import Message
-from warren.core.queues.dead_letter import without_deaths
+from warren.core.queues.deaths import without_deaths
 from warren.core.routing.vhost import DEFAULT_EXCHANGE, Outcome
 
 if TYPE_CHECKING:
@@ -53,17 +61,23 @@ def check_topic_keys(client: Client, exchange_name: str, routing_keys: Iterable[
 def read_special(client: Client, exchange_name: str, properties: Properties) -> tuple[Properties, list[str]]:
     """What the broker acts on in the properties of a message that has such (`Properties.special`).
 
-    Gives the properties as consumers may see them, and the further routing keys of CC and BCC.  Raises
-    PreconditionFailed (406) for an invalid user_id, expiration, CC or BCC, AccessRefused (403) for a key not allowed.
+    Headers that are the broker's own word are taken off (docs/headers.md).  Gives the properties as consumers may see
+    them, and the further routing keys of CC and BCC.  Raises PreconditionFailed (406) for an invalid user_id,
+    expiration, CC or BCC, AccessRefused (403) for a key not allowed.
     """
     check_user_id(client.user, properties)
     check_expiration(properties)
-    if properties.headers and HIDDEN_COPIES in properties.headers:
-        properties = properties.with_header_entries({}, remove=[HIDDEN_COPIES])
+    check_copies(properties)
+    properties = without_internal(properties)
+    headers = properties.headers
+    if headers:
+        claimed = [name for name in DELIVERY_COUNTS if name in headers]
+        if claimed:
+            properties = properties.with_header_entries({}, claimed)
     extra_keys = extra_routing_keys(properties)
     if extra_keys:
         check_topic_keys(client, exchange_name, extra_keys)
-        properties = without_bcc(properties)
+    properties = without_bcc(properties)
     if not client.vhost.broker.continue_client_deaths:
         properties = without_deaths(properties)
     return properties, extra_keys

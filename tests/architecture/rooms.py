@@ -21,6 +21,7 @@ ROOMS: Final = (
     "core.chores",
     "core.counters",
     "core.rates",
+    "core.rationed_log",
     "core.alarms",
     "core.clients",
     "core.settings",

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import celery
 import pytest
 
+from tests.interop.celery_application import QUORUM_QUEUES
 from tests.interop.clients import TIME_LIMIT_S, url
 from tests.support import child
 from tests.support.warren_process import PYTHON_PATH, WarrenProcess, warren_process
@@ -33,29 +36,31 @@ def warren() -> Iterator[WarrenProcess]:
 @pytest.fixture(scope="module")
 def application(warren: WarrenProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The application, with a worker running it."""
-    directory = tmp_path_factory.mktemp("celery")
     broker_url = url(warren.addresses["amqp"])
+    with working(broker_url, tmp_path_factory.mktemp("celery"), "worker@interop", "classic"):
+        from tests.interop.celery_application import application as sending
+
+        sending.conf.broker_url = broker_url
+        yield sending
+        sending.backend.result_consumer.stop()
+        sending.pool.force_close_all()
+        sending.close()
+
+
+@contextmanager
+def working(broker_url: str, directory: Path, name: str, queue_type: str) -> Iterator[None]:
+    """A worker of this name runs the application, with a queue of this type; it has to end in good order."""
     log = directory / "worker.log"
     command = [sys.executable, "-m", "celery", "-A", "tests.interop.celery_application", "worker"]
-    options = ["--pool", "solo", "--loglevel", "info", "--hostname", "worker@interop"]
-    environment = {**os.environ, "AMQP_URL": broker_url, "PYTHONPATH": PYTHON_PATH, "C_FORCE_ROOT": "1"}
-    worker = child.start([*command, *options], log, environment, directory)
+    options = ["--pool", "solo", "--loglevel", "info", "--hostname", name]
+    own = {"AMQP_URL": broker_url, "PYTHONPATH": PYTHON_PATH, "C_FORCE_ROOT": "1", "QUEUE_TYPE": queue_type}
+    worker = child.start([*command, *options], log, {**os.environ, **own}, directory)
     try:
-        child.wait_until(lambda: is_ready(log), worker, log, TIME_LIMIT_S, "starting the worker")
-        from tests.interop.celery_application import application as celery
-
-        celery.conf.broker_url = broker_url
-        yield celery
-        celery.backend.result_consumer.stop()
-        celery.pool.force_close_all()
-        celery.close()
+        child.wait_until(lambda: f"{name} ready." in log.read_text(), worker, log, TIME_LIMIT_S, "starting the worker")
+        yield
     finally:
         code = child.stop(worker, STOP_GRACE_S)
     assert code == 0, child.log_tail(log)
-
-
-def is_ready(log: Path) -> bool:
-    return "worker@interop ready." in log.read_text()
 
 
 def call(application: Any, name: str, *arguments: object) -> Any:
@@ -79,6 +84,20 @@ def test_an_exception_arrives(application: Any) -> None:
 
 def test_retries(application: Any) -> None:
     assert call(application, "succeed_at_third_attempt").get(timeout=TASK_TIME_LIMIT_S) == 3
+
+
+def test_retries_through_queues_with_ttls(warren: WarrenProcess, tmp_path: Path) -> None:
+    """Of a quorum queue Celery doesn't hold a retry back itself: it publishes the message again, with all its headers,
+    to a ladder of queues where it has been before."""
+    broker_url = url(warren.addresses["amqp"])
+    with (
+        working(broker_url, tmp_path, "quorum@interop", "quorum"),
+        celery.Celery("quorum", broker=broker_url, backend="rpc://") as sending,
+    ):
+        sending.conf.update(**QUORUM_QUEUES)
+        assert call(sending, "succeed_at_last_retry").get(timeout=TASK_TIME_LIMIT_S) == 4
+        sending.backend.result_consumer.stop()
+        sending.pool.force_close_all()
 
 
 def test_a_task_in_the_future(application: Any) -> None:

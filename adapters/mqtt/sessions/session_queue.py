@@ -23,7 +23,7 @@ from warren.adapters.mqtt.sessions.sharing import POLICY_KEY, make_chooser
 from warren.core.queues.base import Admission
 from warren.core.queues.classic.contents import trim
 from warren.core.queues.classic.queue import ClassicQueue
-from warren.core.queues.dead_letter import MAXLEN
+from warren.core.queues.deaths import MAXLEN
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.sessions.settings import QueueLimits

@@ -13,7 +13,8 @@ from warren.core.messages.deduplication import DeduplicationWindow, fingerprint
 from warren.core.queues.backlog import size_of
 from warren.core.queues.base import Admission
 from warren.core.queues.classic.rules import REJECT_PUBLISH_DLX, QueueRules
-from warren.core.queues.dead_letter import MAXLEN, dead_letter
+from warren.core.queues.dead_letter import dead_letter
+from warren.core.queues.deaths import MAXLEN
 
 if TYPE_CHECKING:
     from warren.core.messages.message import Message

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from warren.core.queues.backlog import size_of
-from warren.core.queues.dead_letter import EXPIRED
+from warren.core.queues.deaths import EXPIRED
 
 if TYPE_CHECKING:
     from warren.core.deadlines import Deadline

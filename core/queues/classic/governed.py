@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from warren.core.queues.backlog import size_of
 from warren.core.queues.classic.bounds import drop_excess
-from warren.core.queues.dead_letter import EXPIRED
+from warren.core.queues.deaths import EXPIRED
 
 if TYPE_CHECKING:
     from warren.core.clients.client import Client

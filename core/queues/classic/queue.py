@@ -58,7 +58,8 @@ from warren.core.queues.classic.rules import (
     effective_rules,
     rules_from_arguments,
 )
-from warren.core.queues.dead_letter import DELIVERY_LIMIT, REJECTED, dead_letter
+from warren.core.queues.dead_letter import dead_letter
+from warren.core.queues.deaths import DELIVERY_LIMIT, REJECTED
 from warren.core.queues.registry import check_consumer_arguments, register
 
 if TYPE_CHECKING:

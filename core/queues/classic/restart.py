@@ -20,7 +20,7 @@ from warren.core.queues.backlog import (
     sequence_of,
     size_of,
 )
-from warren.core.queues.dead_letter import DELIVERY_LIMIT
+from warren.core.queues.deaths import DELIVERY_LIMIT
 
 if TYPE_CHECKING:
     from warren.core.queues.base import Stored

@@ -13,8 +13,9 @@ from warren.adapters.mqtt.outflow import Outflow
 from warren.adapters.mqtt.plan import Plan
 from warren.adapters.mqtt.sessions.outgoing import SENT, WAITING
 from warren.adapters.mqtt.sessions.subscription import MqttSubscription
+from warren.core.messages.checks import HIDDEN_DEATHS
 from warren.core.messages.properties import encode_properties
-from warren.core.queues.dead_letter import REJECTED
+from warren.core.queues.deaths import REJECTED
 
 
 class Waiting:
@@ -142,10 +143,18 @@ class TestTooLarge:
         bare = Bare(packet_bytes_max=50)
         outflow, queue = made(bare)
         deaths: Any = [{"queue": "q", "reason": REJECTED}]
-        properties = encode_properties(delivery_mode=2, headers={"x-death": deaths})
+        properties = encode_properties(delivery_mode=2, headers={"x-death": deaths, HIDDEN_DEATHS: 1})
         message = bare.message(b"x" * 60, properties=properties)
         outflow.send_new(message, queue, "", plan(), False)
         assert (queue.acknowledged, queue.discarded) == ([message], [])
+
+    def test_one_whose_publisher_says_so_is_dead_lettered_all_the_same(self) -> None:
+        bare = Bare(packet_bytes_max=50)
+        outflow, queue = made(bare)
+        deaths: Any = [{"queue": "q", "reason": REJECTED}]
+        message = bare.message(b"x" * 60, properties=encode_properties(delivery_mode=2, headers={"x-death": deaths}))
+        outflow.send_new(message, queue, "", plan(), False)
+        assert (queue.acknowledged, queue.discarded) == ([], [message])
 
 
 class TestAliases:

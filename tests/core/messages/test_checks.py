@@ -6,8 +6,15 @@ import pytest
 
 from warren.core.access.users import Users
 from warren.core.errors import PreconditionFailed
-from warren.core.messages.checks import check_expiration, check_user_id, extra_routing_keys, hidden_keys, without_bcc
-from warren.core.messages.field_table import FieldTable
+from warren.core.messages.checks import (
+    check_copies,
+    check_expiration,
+    check_user_id,
+    extra_routing_keys,
+    hidden_keys,
+    without_bcc,
+)
+from warren.core.messages.field_table import FieldValue
 from warren.core.messages.internal_headers import without_internal
 from warren.core.messages.properties import EMPTY, encode_properties
 from warren.core.storage.definitions.memory import MemoryDefinitionStore
@@ -52,10 +59,21 @@ def test_the_user_id_has_to_be_ones_own() -> None:
 def test_extra_routing_keys() -> None:
     assert extra_routing_keys(EMPTY) == []
     assert extra_routing_keys(encode_properties(headers={"CC": ["a", "b"], "BCC": ["c"]})) == ["a", "b", "c"]
-    wrongs: list[FieldTable] = [{"CC": "a"}, {"BCC": ["a", 1]}, {"CC": None}]
+    odd = encode_properties(headers={"CC": ["a", 1, None, b"b", ["c"], {}, True], "BCC": [2.5, "d"]})
+    assert extra_routing_keys(odd) == ["a", "d"]
+    assert extra_routing_keys(encode_properties(headers={"CC": "a", "BCC": None})) == []
+
+
+@pytest.mark.parametrize("name", ["CC", "BCC"])
+def test_copies_are_arrays(name: str) -> None:
+    wrongs: list[FieldValue] = ["a", None, 1, {}, b"a"]
     for wrong in wrongs:
-        with pytest.raises(PreconditionFailed, match="invalid message"):
-            extra_routing_keys(encode_properties(headers=wrong))
+        with pytest.raises(PreconditionFailed, match=f"invalid message: header '{name}'"):
+            check_copies(encode_properties(headers={name: wrong}))
+    rights: list[FieldValue] = [[], ["a"], [1, None]]
+    for right in rights:
+        check_copies(encode_properties(headers={name: right}))
+    check_copies(EMPTY)
 
 
 def test_consumers_see_cc_but_not_bcc() -> None:

@@ -20,7 +20,7 @@ from tests.support.simulated_broker import START_MS, SimulatedBroker
 from warren.core.messages.field_table import Encodable, FieldTable, FieldValue, Timestamp, decode_table, field_types
 from warren.core.messages.message import Message
 from warren.core.queues.base import Queue
-from warren.core.queues.dead_letter import COUNT_MAX
+from warren.core.queues.deaths import COUNT_MAX
 from warren.core.routing.publish import publish as publish_checked
 
 
