@@ -216,6 +216,7 @@ TABLE = {
     "greedy": f"{__name__}:Greedy",
     "typist": f"{__name__}:Typist",
     "Loud": f"{__name__}:Loud",
+    "a_row": f"{__name__}:SampleRow",
     "made_already": f"{__name__}:made_already",
     "not_a_plugin": f"{__name__}:not_a_plugin",
     "gone": "tests.gateway.plugins.nothing:Gone",

@@ -88,6 +88,7 @@ REFUSALS = [
     ),
     ('plugins = ["misnamed"]', "calls itself 'another'"),
     ('plugins = ["not_a_plugin"]', "is no subclass of warren.gateway.plugin.Plugin"),
+    ('plugins = ["a_row"]', "is no subclass of warren.gateway.plugin.Plugin"),
     ('plugins = ["made_already"]', "is no subclass of warren.gateway.plugin.Plugin"),
     ('plugins = ["Loud"]', "calls itself 'Loud'; both have to be the same, of small letters, digits and _"),
     ('plugins = ["greedy"]', "has a key 'heartbeat', which has to begin with 'greedy_'"),
@@ -133,6 +134,12 @@ def test_two_near_names_are_offered_at_most(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(registry, "BUILT_IN", dict.fromkeys(["sample1", "sample2", "sample3"], ""))
     with pytest.raises(PluginUnusableError, match=r"did you mean sample. or sample.[?]$"):
         load_plugin("sample")
+
+
+def test_a_name_with_hyphens_and_capitals_is_near_the_right_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "BUILT_IN", {"a__b__": ""})
+    with pytest.raises(PluginUnusableError, match="did you mean a__b__"):
+        load_plugin("A--B--")
 
 
 def test_an_installation_without_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
