@@ -14,18 +14,18 @@ STANDARD_STREAM = "-"
 """Stands for standard input or output."""
 
 
-def read_file(name: str) -> bytes:
+def read_file(name: str, bytes_max: int = CONTENT_BYTES_MAX) -> bytes:
     """What is in a file, or comes from standard input.  CommandFailedError when it can't be read or is too large."""
     try:
         if name == STANDARD_STREAM:
-            content = sys.stdin.buffer.read(CONTENT_BYTES_MAX + 1)
+            content = sys.stdin.buffer.read(bytes_max + 1)
         else:
             with open(name, "rb") as file:
-                content = file.read(CONTENT_BYTES_MAX + 1)
+                content = file.read(bytes_max + 1)
     except OSError as error:
         raise CommandFailedError(f"{name}: can't be read: {error.strerror or error}", codes.DATA) from None
-    if len(content) > CONTENT_BYTES_MAX:
-        raise CommandFailedError(f"{name}: larger than {CONTENT_BYTES_MAX} bytes, which is too large", codes.DATA)
+    if len(content) > bytes_max:
+        raise CommandFailedError(f"{name}: larger than {bytes_max} bytes, which is too large", codes.DATA)
     return content
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from warren.gateway.control import exit_codes as codes
-from warren.gateway.control.protocol import SOCKET_NAME, PathTooLongError, decode, encode, socket_path
+from warren.gateway.control.protocol import DESCRIPTORS, SOCKET_NAME, PathTooLongError, decode, encode, socket_path
 
 _CHUNK_BYTES = 256 * 1024
 
@@ -29,11 +29,13 @@ def request(
     options: Mapping[str, object] | None = None,
     timeout_s: float | None = None,
     content: bytes | None = None,
+    descriptors: str = DESCRIPTORS,
 ) -> dict[str, object]:
     """Have the broker on data directory `directory` carry out a command; its answer (`ctl_protocol`).
 
-    timeout_s: of each step, None waits for ever.  content: of a file, for a word that reads one.  Raises
-    CommandFailedError when the broker refuses, isn't there, doesn't answer in time or talks nonsense.
+    timeout_s: of each step, None waits for ever.  content: of a file, for a word that reads one.
+    descriptors: the way to a socket with a long path.  Raises CommandFailedError when the broker refuses, isn't there,
+    doesn't answer in time or talks nonsense.
     """
     message: dict[str, object] = {"command": command, "arguments": list(arguments), "options": dict(options or {})}
     if content is not None:
@@ -42,7 +44,7 @@ def request(
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout_s)
         try:
-            with socket_path(directory) as path:
+            with socket_path(directory, descriptors) as path:
                 connection.connect(path)
         except OSError as error:
             raise _no_broker(directory, error) from None

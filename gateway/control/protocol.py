@@ -41,7 +41,8 @@ ROWS_AT_ONCE = 200
 _PATH_BYTES_MAX = 100
 """sun_path is 104 bytes on the BSDs and macOS, 108 on Linux, with the final NUL."""
 
-_DESCRIPTORS = "/proc/self/fd"
+DESCRIPTORS = "/proc/self/fd"
+"""Where a process finds its open files; not every system has that."""
 
 
 class PathTooLongError(OSError):
@@ -49,19 +50,19 @@ class PathTooLongError(OSError):
 
 
 @contextmanager
-def socket_path(directory: Path) -> Iterator[str]:
+def socket_path(directory: Path, descriptors: str = DESCRIPTORS) -> Iterator[str]:
     """The path to bind or connect to while in the context.  Raises OSError when there is no directory."""
     path = str(directory / SOCKET_NAME)
     if len(os.fsencode(path)) <= _PATH_BYTES_MAX:
         yield path
         return
-    if not os.path.isdir(_DESCRIPTORS):
+    if not os.path.isdir(descriptors):
         raise PathTooLongError(
             f"the path {path} is too long for a Unix socket; use a data directory with a shorter path"
         )
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        yield f"{_DESCRIPTORS}/{descriptor}/{SOCKET_NAME}"
+        yield f"{descriptors}/{descriptor}/{SOCKET_NAME}"
     finally:
         os.close(descriptor)
 

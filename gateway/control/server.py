@@ -20,6 +20,7 @@ from warren.core.errors import StorageError
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.protocol import (
     CONTENT_BYTES_MAX,
+    DESCRIPTORS,
     REQUEST_BYTES_MAX,
     SOCKET_NAME,
     decode,
@@ -53,7 +54,7 @@ async def serve_control(
 
     Raises StorageError when the socket can't be made.
     """
-    listener = trio.SocketListener(trio.socket.from_stdlib_socket(_listen(directory)))
+    listener = trio.SocketListener(trio.socket.from_stdlib_socket(listening_socket(directory)))
     try:
         await trio.serve_listeners(partial(_serve, control), [listener], task_status=task_status)
     finally:
@@ -126,12 +127,15 @@ async def _read_content(stream: trio.SocketStream, size: object, beginning: byte
     return bytes(received)
 
 
-def _listen(directory: Path) -> socket.socket:
-    """The listening socket; one that an earlier process left is replaced (the lock says it is dead)."""
+def listening_socket(directory: Path, descriptors: str = DESCRIPTORS) -> socket.socket:
+    """The control socket; one that an earlier process left is replaced (the lock says it is dead).
+
+    Raises StorageError when it can't be made.
+    """
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         _remove_stale(directory / SOCKET_NAME)
-        with socket_path(directory) as path:
+        with socket_path(directory, descriptors) as path:
             _bind_private(listener, path)
         listener.listen(BACKLOG)
     except OSError as error:

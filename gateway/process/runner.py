@@ -65,12 +65,14 @@ class BrokerRun:
     """A running broker: `broker`, `hub`, and where it listens: `listeners`, with the ports that they got, and
     `listening` (name -> [(host, port)]).  `plugins` is None without any.
 
-    descriptors_max: how many files this process may have open.
+    descriptors_max: how many files this process may have open.  goodbye_s: how long clients may take to answer that
+    they are being closed.
     """
 
     def __init__(self, config: Config, listeners: Sequence[Listener], descriptors_max: int) -> None:
         self.config = config
         self._descriptors_max = descriptors_max
+        self.goodbye_s = GOODBYE_S
         self.listeners = list(listeners)
         self.listening: dict[str, list[tuple[str, int]]] = {}
         self._sockets: list[ListeningSocket] = []
@@ -263,7 +265,7 @@ class BrokerRun:
                 waiting.add(link)
             link.session.shut_down(reason)
         self.hub.settle()
-        with trio.move_on_after(GOODBYE_S):
+        with trio.move_on_after(self.goodbye_s):
             while waiting & self.hub.links:
                 await self.hub.link_released()
         for link in list(self.hub.links):

@@ -41,12 +41,13 @@ _VERIFY: Final = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "require
 class TlsContexts:
     """The certificates of one run of the broker.
 
-    settings: what an operator decides.  turns: of the handshakes with these certificates.
+    settings: what an operator decides.  turns: of the handshakes with these certificates; unless somebody else's, their
+    own.
 
     Raises ConfigError, which ends the start, when the files can't be used.
     """
 
-    def __init__(self, settings: TlsSettings, now_ms: int) -> None:
+    def __init__(self, settings: TlsSettings, now_ms: int, turns: HandshakeTurns | None = None) -> None:
         if settings.certificate_file is None:
             raise ConfigError("tls_certificate_file has to be set for TLS; warren tls dev makes one to begin with")
         if settings.verify != "none" and settings.ca_file is None:
@@ -55,7 +56,7 @@ class TlsContexts:
                 "may be signed by"
             )
         self.settings = settings
-        self.turns = HandshakeTurns()
+        self.turns = turns or HandshakeTurns()
         self._files = _files(settings)
         self._state = self._look()
         self._checked_at_ms = now_ms

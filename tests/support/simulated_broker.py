@@ -16,6 +16,7 @@ from tests.support.simulated_client import SimulatedClient
 from tests.support.simulated_transport import SimulatedTransport
 from warren.adapters.amqp091.connection import Connection
 from warren.adapters.amqp091.settings import Amqp091Settings
+from warren.adapters.mqtt.sessions.names import TopicNames
 from warren.adapters.mqtt.sessions.place import world_of
 from warren.adapters.mqtt.sessions.settings import QueueLimits
 from warren.adapters.mqtt.sessions.world import MqttWorld
@@ -41,7 +42,7 @@ SEGMENT_BYTES_MAX = 64 * 1024
 
 
 class SimulatedBroker:
-    """See the head of this file.  `directory`: None for a MemoryEngine."""
+    """See the head of this file.  `directory`: None for a MemoryEngine.  `mqtt_names`: what the next start reads."""
 
     broker: Broker
 
@@ -61,6 +62,7 @@ class SimulatedBroker:
         self._backlog_bytes_max = backlog_bytes_max
         self._paging = paging
         self._mqtt_limits = mqtt_limits
+        self.mqtt_names: TopicNames | None = None
         self._definitions = MemoryDefinitionStore()
         self._now_ms = START_MS
         self._next_port = 50_000
@@ -78,7 +80,7 @@ class SimulatedBroker:
             now_ms=self._now_ms,
             backlog_bytes_max=self._backlog_bytes_max,
             paging=self._paging,
-            components={"mqtt": partial(MqttWorld, limits=self._mqtt_limits)},
+            components={"mqtt": partial(MqttWorld, limits=self._mqtt_limits, names=self.mqtt_names)},
         )
         recover(self.broker, default_user="guest", default_password="guest", default_vhost="/")
         self._own_timers = len(self.broker.deadlines)

@@ -4,25 +4,48 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import pika
 import pytest
 import trio
 
+from warren.adapters.interface import AcceptCarrier
 from warren.gateway import EmbeddedBroker, open_broker
 from warren.gateway.configuration.config import Config
+from warren.gateway.network.addresses import Listener
 from warren.gateway.network.hub import Hub
+from warren.gateway.network.listeners import ListeningSocket
+from warren.gateway.process.runner import BrokerRun
 
 TIME_LIMIT_S = 60.0
+
+DESCRIPTORS_MAX = 1000
+"""For `listening`: enough for any test here."""
+
+
+def run_of(broker: EmbeddedBroker) -> BrokerRun:
+    """The run inside."""
+    run = broker._server._run
+    assert run is not None
+    return run
 
 
 def hub_of(broker: EmbeddedBroker) -> Hub:
     """The hub inside."""
-    run = broker._server._run
-    assert run is not None
-    return run.hub
+    return run_of(broker).hub
+
+
+@contextmanager
+def listening(hub: Hub, accept: AcceptCarrier) -> Iterator[tuple[str, int]]:
+    """The address of one more listener, whose connections `accept` makes sessions of."""
+    sock = ListeningSocket(hub, Listener("test", "127.0.0.1", 0), accept, DESCRIPTORS_MAX)
+    sock.open()
+    try:
+        yield sock.address
+    finally:
+        sock.close()
 
 
 async def nobody_connected(broker: EmbeddedBroker) -> None:

@@ -10,7 +10,6 @@ from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
 from warren.adapters.mqtt.codec import versions
 from warren.adapters.mqtt.codec.packets import PubAck, SubAck, Will
-from warren.adapters.mqtt.sessions import world
 from warren.adapters.mqtt.sessions.names import TopicNames
 from warren.core.declaring.exchanges import delete_exchange
 
@@ -77,12 +76,12 @@ def test_a_will_without_it_is_lost_and_said_so(
     assert "'w' is not published" in caplog.text
 
 
-def test_sessions_follow_to_another_exchange(durable: SimulatedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sessions_follow_to_another_exchange(durable: SimulatedBroker) -> None:
     core_clients.exchange(durable, "devices", "topic", durable=True)
     made = MqttClient(durable)
     made.connect("c", clean_start=False, session_expiry_interval=1000)
     made.subscribe("t", qos=1)
-    monkeypatch.setattr(world, "TopicNames", lambda: TopicNames("devices"))
+    durable.mqtt_names = TopicNames("devices")
     durable.restart()
     publisher = MqttClient(durable)
     publisher.connect("p")

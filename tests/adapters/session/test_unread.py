@@ -98,3 +98,9 @@ def test_nobody_is_waited_for_at_the_end(place: Place) -> None:
     place.simulated.advance(2 * TIMEOUT_MS)
     assert not place.transport.aborted
     assert place.simulated.timers == 0
+
+
+def test_who_is_suspended_is_waited_for_once(place: Place) -> None:
+    place.answer(UNREAD_BYTES_MAX + 1)
+    place.answer(1)
+    assert place.simulated.timers == 1

@@ -14,8 +14,9 @@ import trio
 
 from tests.gateway.control.control_target import TargetServer, control_target
 from tests.support.warren_process import REPOSITORY
-from warren.gateway.command_line import files as cli_files
 from warren.gateway.command_line import main as cli
+from warren.gateway.command_line.files import read_file
+from warren.gateway.control.client import CommandFailedError
 from warren.gateway.control.protocol import SOCKET_NAME, encode
 
 
@@ -105,9 +106,7 @@ async def test_definitions_through_standard_streams(server: TargetServer, warren
         assert (done.returncode, done.stdout, done.stderr) == (0, "Imported users: 1, vhosts: 2\n", "")
 
 
-async def test_files_that_cannot_be_used(
-    server: TargetServer, warren: Warren, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_files_that_cannot_be_used(server: TargetServer, warren: Warren, tmp_path: Path) -> None:
     code, _, err = await warren("import_definitions", "-q", str(tmp_path / "gone.json"))
     assert (code, err) == (65, f"Error: {tmp_path}/gone.json: can't be read: No such file or directory\n")
     code, _, err = await warren("export_definitions", "-q", str(tmp_path / "gone" / "file.json"))
@@ -116,9 +115,16 @@ async def test_files_that_cannot_be_used(
     code, _, err = await warren("import_definitions", "-q", str(tmp_path / "bad.json"))
     assert code == 70
     assert err.startswith("Error: nothing was imported: the definitions are not valid JSON: line 1, column 13: ")
-    monkeypatch.setattr(cli_files, "CONTENT_BYTES_MAX", 4)
-    code, _, err = await warren("import_definitions", "-q", str(tmp_path / "bad.json"))
-    assert (code, "larger than 4 bytes, which is too large" in err) == (65, True)
+
+
+def test_a_file_may_be_so_long_and_no_longer(tmp_path: Path) -> None:
+    path = tmp_path / "file.json"
+    path.write_bytes(b"xxxx")
+    assert read_file(str(path), 4) == b"xxxx"
+    path.write_bytes(b"xxxxx")
+    with pytest.raises(CommandFailedError, match=r"file\.json: larger than 4 bytes, which is too large") as raised:
+        read_file(str(path), 4)
+    assert raised.value.exit_code == 65
 
 
 async def test_a_pipe_is_written_to_as_it_is(server: TargetServer, warren: Warren, tmp_path: Path) -> None:

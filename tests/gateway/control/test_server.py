@@ -15,7 +15,7 @@ from tests.gateway.control.control_target import control_target
 from warren.core.errors import StorageError
 from warren.gateway.control.client import CommandFailedError, request
 from warren.gateway.control.protocol import REQUEST_BYTES_MAX, SOCKET_NAME, encode
-from warren.gateway.control.server import REQUEST_TIMEOUT_S
+from warren.gateway.control.server import REQUEST_TIMEOUT_S, listening_socket
 
 
 async def exchange(directory: Path, sent: bytes) -> bytes:
@@ -67,17 +67,13 @@ async def test_a_long_path(tmp_path: Path) -> None:
     assert not (directory / SOCKET_NAME).exists()
 
 
-async def test_a_path_that_is_too_long_where_there_is_no_way_around(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("warren.gateway.control.protocol._DESCRIPTORS", "/nowhere")
+def test_a_path_that_is_too_long_where_there_is_no_way_around(tmp_path: Path) -> None:
     directory = tmp_path / ("d" * 120)
     directory.mkdir()
-    with pytest.RaisesGroup(pytest.RaisesExc(StorageError, match="too long for a Unix socket")):
-        async with control_target(directory):
-            pass
+    with pytest.raises(StorageError, match="too long for a Unix socket"):
+        listening_socket(directory, "/nowhere")
     with pytest.raises(CommandFailedError, match="too long for a Unix socket"):
-        request(directory, "ping")
+        request(directory, "ping", descriptors="/nowhere")
 
 
 NOT_REQUESTS = [

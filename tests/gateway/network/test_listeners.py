@@ -7,12 +7,14 @@ import trio
 
 from tests.support.amqp_wire import start_ok
 from tests.support.certificates import TestAuthority, config_with
-from tests.support.tls_broker import broker_without_leftovers, hub_of
+from tests.support.recording_session import RecordingSession
+from tests.support.tls_broker import broker_without_leftovers, hub_of, listening, nobody_connected, run_of
 from warren.adapters.amqp091.codec.constants import PROTOCOL_HEADER
+from warren.core.broker import Broker
+from warren.core.clients.outbox import Outbox
+from warren.core.clients.transport import Carrier, Session
 from warren.gateway import EmbeddedBroker, open_broker
 from warren.gateway.configuration.config import Config
-from warren.gateway.network import listeners
-from warren.gateway.process import runner
 
 TIME_LIMIT_S = 30.0
 
@@ -198,15 +200,16 @@ SILENT: dict[str, bytes] = {
 
 @pytest.mark.parametrize("listen", SILENT)
 async def test_who_has_not_come_as_far_as_a_session_does_not_hold_up_the_stop(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, listen: str
+    tmp_path_factory: pytest.TempPathFactory, listen: str
 ) -> None:
-    monkeypatch.setattr(runner, "GOODBYE_S", 10 * TIME_LIMIT_S)
     authority = TestAuthority(tmp_path_factory.mktemp("certificates"))
     config = config_with(authority, authority.issue("server", "localhost"))
     with trio.fail_after(TIME_LIMIT_S):
         async with open_broker(listen=[listen], config=config) as broker:
             stream = await connected(broker, listen.partition("=")[0])
-            hub = hub_of(broker)
+            run = run_of(broker)
+            run.goodbye_s = 10 * TIME_LIMIT_S
+            hub = run.hub
             if SILENT[listen]:
                 await stream.send_all(SILENT[listen])
                 # The hub has read it when the count says so.
@@ -221,24 +224,48 @@ async def test_who_has_not_come_as_far_as_a_session_does_not_hold_up_the_stop(
         await stream.aclose()
 
 
-async def test_a_bug_while_accepting_ends_that_connection_alone(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_bug_while_accepting_ends_that_connection_alone(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(broker: Broker, below: Carrier) -> tuple[Session, Outbox]:
+        raise RuntimeError("a bug")
+
     async with open_broker(listen=["stomp=127.0.0.1:0"]) as broker:
         hub = hub_of(broker)
-        with monkeypatch.context() as patched:
-            patched.setattr(listeners, "Link", no_link)
-            stream = await connected(broker, "stomp")
-            with trio.fail_after(TIME_LIMIT_S):
-                assert await stream.receive_some() == b""
+        with listening(hub, broken) as address, trio.fail_after(TIME_LIMIT_S):
+            stream = await trio.open_tcp_stream(*address)
+            assert await stream.receive_some() == b""
             await stream.aclose()
-        assert "internal error; closing a new connection" in caplog.text
-        assert not hub.links
-        stream = await connected(broker, "stomp")
-        await stream.send_all(STOMP_CONNECT)
-        assert (await stream.receive_some()).startswith(b"CONNECTED\n")
-        await stream.aclose()
+            assert "internal error; closing a new connection" in caplog.text
+            assert not hub.links
+            stream = await connected(broker, "stomp")
+            await stream.send_all(STOMP_CONNECT)
+            assert (await stream.receive_some()).startswith(b"CONNECTED\n")
+            await stream.aclose()
 
 
-def no_link(*_: object) -> None:
-    raise RuntimeError("a bug")
+class BrokenWhenDrained(RecordingSession):
+    def drained(self) -> None:
+        raise RuntimeError("a bug")
+
+
+async def test_a_bug_that_shows_while_sending_ends_that_connection_alone(caplog: pytest.LogCaptureFixture) -> None:
+    def accept(broker: Broker, below: Carrier) -> tuple[Session, Outbox]:
+        session = BrokenWhenDrained(broker, below)
+        session.on_receive = session.outbox.write
+        return session, session.outbox
+
+    async with open_broker(listen=["stomp=127.0.0.1:0"]) as broker:
+        with listening(hub_of(broker), accept) as address, trio.fail_after(TIME_LIMIT_S):
+            stream = await trio.open_tcp_stream(*address)
+            await stream.send_all(b"echo")
+            received = b""
+            while chunk := await stream.receive_some():
+                received += chunk
+            assert received == b"echo"
+            await stream.aclose()
+            await nobody_connected(broker)
+            stream = await connected(broker, "stomp")
+            await stream.send_all(STOMP_CONNECT)
+            assert (await stream.receive_some()).startswith(b"CONNECTED\n")
+            await stream.aclose()
+    (record,) = [record for record in caplog.records if record.exc_info]
+    assert record.getMessage().endswith("internal error; closing the connection")

@@ -6,8 +6,7 @@ import pytest
 import trio
 
 from tests.support.simulated_websocket import MQTT_CONNECT, STOMP_CONNECT, frame
-from tests.support.tls_broker import broker_without_leftovers, nobody_connected
-from warren.adapters.websocket.http_stage import HttpStage
+from tests.support.tls_broker import broker_without_leftovers
 from warren.gateway import EmbeddedBroker, open_broker
 from warren.gateway.configuration.config import Config
 
@@ -80,31 +79,6 @@ async def test_a_peer_that_goes(sent: bytes, caplog: pytest.LogCaptureFixture) -
         if sent:
             await stream.send_all(sent)
         await stream.aclose()
-
-
-async def test_a_bug_that_shows_while_sending_ends_one_connection(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def broken(self: HttpStage) -> None:
-        raise RuntimeError("a bug")
-
-    with trio.fail_after(TIME_LIMIT_S):
-        async with open_broker(listen=[LISTEN]) as broker:
-            with monkeypatch.context() as patch:
-                patch.setattr(HttpStage, "drained", broken)
-                stream = await connected(broker)
-                await stream.send_all(GET)
-                assert (await read_all(stream)).startswith(b"HTTP/1.1 200 ")
-                await stream.aclose()
-            await nobody_connected(broker)
-            stream = await connected(broker)
-            await stream.send_all(MQTT)
-            begun = b""
-            while not begun.endswith(b"\x82\4\x20\2\0\0"):
-                begun += await stream.receive_some()
-            await stream.aclose()
-    (record,) = [record for record in caplog.records if record.exc_info]
-    assert record.getMessage().endswith("internal error; closing the connection")
 
 
 async def test_a_message_of_many_reads(caplog: pytest.LogCaptureFixture) -> None:

@@ -71,7 +71,10 @@ class SampleRow(Row):
 
 
 class Sample(Plugin):
-    """runs: what the first, second... run does; a run beyond them waits for its end.  instances: all that were made."""
+    """runs: what the first, second... run does; a run beyond them waits for its end.  instances: all that were made.
+
+    unmade: errors of the first constructions.
+    """
 
     name = "sample"
     about = "does as it is told"
@@ -89,7 +92,11 @@ class Sample(Plugin):
     bad_counters: ClassVar[bool] = False
     listing_name: ClassVar[str] = "samples"
 
+    unmade: ClassVar[list[Exception]] = []
+
     def __init__(self) -> None:
+        if self.unmade:
+            raise self.unmade.pop(0)
         self.counted = 0
         self.instances.append(self)
 
@@ -97,6 +104,7 @@ class Sample(Plugin):
     def reset(cls, *runs: Run) -> None:
         cls.runs = list(runs)
         cls.instances = []
+        cls.unmade = []
         cls.bad_counters = False
         cls.listing_name = "samples"
 

@@ -77,16 +77,8 @@ async def test_a_plugin_that_fails_is_started_again(
     assert any("it is started again in" in record.getMessage() for record in caplog.records)
 
 
-async def test_an_instance_that_cannot_be_made(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    failures = [ZeroDivisionError("in the constructor")]
-
-    def construct(self: Sample) -> None:
-        if failures:
-            raise failures.pop()
-        self.counted = 0
-        self.instances.append(self)
-
-    monkeypatch.setattr(Sample, "__init__", construct)
+async def test_an_instance_that_cannot_be_made(autojump_clock: MockClock) -> None:
+    Sample.unmade = [ZeroDivisionError("in the constructor")]
     async with running("sample") as server:
         plugin = plugin_of(server)
         await becomes(lambda: plugin.restarts == 1)

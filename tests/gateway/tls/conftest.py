@@ -14,7 +14,6 @@ from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_transport import SimulatedTransport
 from tests.support.tls_peer import encrypted
 from warren.gateway.configuration.config import Config
-from warren.gateway.tls import contexts as tls_contexts
 from warren.gateway.tls.contexts import TlsContexts
 from warren.gateway.tls.settings import TlsSettings
 from warren.gateway.tls.turns import HandshakeTurns
@@ -38,12 +37,6 @@ def client(authority: TestAuthority) -> Files:
     return authority.issue("client", "guest@example.org", user="guest", organization="Example, Inc.")
 
 
-@pytest.fixture(autouse=True)
-def handshakes_take_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """None has to wait for its turn because this machine is busy; tests of turns bring a clock of their own."""
-    monkeypatch.setattr(tls_contexts, "HandshakeTurns", lambda: HandshakeTurns(clock_ns=lambda: 0))
-
-
 @pytest.fixture
 def configure(authority: TestAuthority, server: Files) -> Callable[..., Config]:
     """A broker's configuration with the usual certificate, and these changes."""
@@ -56,10 +49,14 @@ def configure(authority: TestAuthority, server: Files) -> Callable[..., Config]:
 
 @pytest.fixture
 def contexts(configure: Callable[..., Config]) -> Callable[..., TlsContexts]:
-    """What a TLS stage is given, for a configuration with these changes."""
+    """What a TLS stage is given, for a configuration with these changes.
 
-    def contexts(**changes: object) -> TlsContexts:
-        return TlsContexts(configure(**changes).section(TlsSettings), int(time.time() * 1000))
+    Handshakes take no time unless a test brings `turns` with a clock, so none has to wait because this machine is busy.
+    """
+
+    def contexts(turns: HandshakeTurns | None = None, **changes: object) -> TlsContexts:
+        turns = turns or HandshakeTurns(clock_ns=lambda: 0)
+        return TlsContexts(configure(**changes).section(TlsSettings), int(time.time() * 1000), turns)
 
     return contexts
 

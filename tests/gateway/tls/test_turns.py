@@ -36,9 +36,7 @@ class SlowKey:
 
 @pytest.fixture
 def slow(contexts: Contexts) -> TlsContexts:
-    slow = contexts()
-    slow.turns = HandshakeTurns(SlowKey())
-    return slow
+    return contexts(HandshakeTurns(SlowKey()))
 
 
 class Client:
