@@ -5,9 +5,9 @@ Meaning (spec G): a pattern is searched for anywhere in the name (unanchored); t
 taken literally: were it not, a client that names itself `.*` would be let in everywhere.  A pattern that
 can't be understood matches nothing.
 
-RabbitMQ's expressions are PCRE over bytes; `core.patterns` puts them into Python's, and refuses, when a permission is
-set, the few that can't be. As in RabbitMQ, who may set permissions can write an expression that is slow to match;
-names are at most 255 bytes.
+RabbitMQ's expressions are PCRE over bytes; `core.patterns` puts them into Python's, refuses the few that can't be when
+a permission is set, and bounds the time that it takes to match them (core.patterns.expression).  Each is compiled once,
+and what came of a name is kept, too: a client that is refused asks again.
 """
 
 from __future__ import annotations
@@ -17,10 +17,15 @@ from collections.abc import Mapping
 from typing import Final
 
 from warren.core.errors import PreconditionFailed
-from warren.core.patterns.compiling import compile_pattern
+from warren.core.patterns import compiling
+from warren.core.patterns.expression import Expression
 
 COMPILED_MAX: Final = 4096
 """Compiled patterns kept. Client ids come from clients, so how many there are is not ours to trust."""
+
+ANSWERS_MAX: Final = 4096
+ANSWERS_CHARACTERS_MAX: Final = 1_000_000
+"""Answers kept, and characters of the names that they are about: a topic may have 65,535."""
 
 MATCHES_NOTHING: Final = "^$"
 
@@ -28,25 +33,35 @@ MATCHES_NOTHING: Final = "^$"
 class Patterns:
     """Compiles patterns, each once, and matches names against them."""
 
-    __slots__ = ("_compiled",)
+    __slots__ = ("_answer_characters", "_answers", "_compiled")
 
     def __init__(self) -> None:
-        self._compiled: dict[str, re.Pattern[str] | None] = {}
+        self._compiled: dict[str, Expression | None] = {}
+        self._answers: dict[tuple[str, str], bool] = {}
+        self._answer_characters = 0
 
     def matches(self, pattern: str, variables: Mapping[str, str], name: str) -> bool:
         """True when `pattern`, with `variables` put in, is found in `name`; False for an invalid pattern."""
         expanded = expand(pattern, variables)
-        if expanded in self._compiled:
-            compiled = self._compiled[expanded]
-        else:
-            compiled = self._remember(expanded)
-        return compiled is not None and compiled.search(name) is not None
+        answer = self._answers.get((expanded, name))
+        if answer is None:
+            compiled = self._compiled[expanded] if expanded in self._compiled else self._remember(expanded)
+            answer = compiled is not None and compiled.found_in(name)
+            self._keep(expanded, name, answer)
+        return answer
 
-    def _remember(self, expanded: str) -> re.Pattern[str] | None:
+    def _keep(self, expanded: str, name: str, answer: bool) -> None:
+        self._answer_characters += len(name)
+        if len(self._answers) >= ANSWERS_MAX or self._answer_characters > ANSWERS_CHARACTERS_MAX:
+            self._answers.clear()
+            self._answer_characters = len(name)
+        self._answers[expanded, name] = answer
+
+    def _remember(self, expanded: str) -> Expression | None:
         if len(self._compiled) >= COMPILED_MAX:
             self._compiled.clear()
         try:
-            compiled = compile_pattern(expanded or MATCHES_NOTHING)
+            compiled = compiling.compile_pattern(expanded or MATCHES_NOTHING)
         except ValueError:
             compiled = None
         self._compiled[expanded] = compiled
@@ -63,7 +78,7 @@ def expand(pattern: str, variables: Mapping[str, str]) -> str:
 def check_pattern(pattern: str) -> str:
     """`pattern` itself; raises PreconditionFailed, saying why, when it is no valid regular expression."""
     try:
-        compile_pattern(pattern)
+        compiling.check_pattern(pattern or MATCHES_NOTHING)
     except ValueError as error:
         raise PreconditionFailed(f"invalid regular expression '{pattern}': {error}") from None
     return pattern

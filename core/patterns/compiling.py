@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import re
-import warnings
-
+from warren.core.patterns.expression import Expression, compile_expression
 from warren.core.patterns.pcre import translate
+from warren.core.patterns.program import ExpressionTooLarge
 
 
-def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """`pattern`, which is written in PCRE's syntax, ready for `search` in a name.
+def compile_pattern(pattern: str) -> Expression:
+    """`pattern`, which is written in PCRE's syntax, ready to be searched for in a name.
 
     Raises ValueError for what isn't valid, can't be translated, or what Python warns that it
     understands in its own way.
     """
-    translated = translate(pattern)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    return compile_expression(translate(pattern), shown=pattern)
+
+
+def check_pattern(pattern: str) -> Expression:
+    """The same for one that is being set; ValueError, too, for one that is too large to be matched at all."""
+    expression = compile_pattern(pattern)
+    if not expression.is_linear:
         try:
-            return re.compile(translated, re.ASCII)
-        except (re.error, Warning, OverflowError, RecursionError) as error:
+            expression.program()
+        except ExpressionTooLarge as error:
             raise ValueError(str(error)) from None
+    return expression

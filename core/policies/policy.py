@@ -1,18 +1,19 @@
 """One policy: which objects it matches, by name and kind, and what it gives them (spec G).
 
-The pattern is searched for anywhere in the name; the empty one is found in every name (`core.patterns`).
+The pattern is searched for anywhere in the name; the empty one is found in every name.  What it may be is told in
+core.patterns.expression.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.base import Exchange
-from warren.core.patterns.compiling import compile_pattern
+from warren.core.patterns.compiling import check_pattern, compile_pattern
+from warren.core.patterns.expression import Expression
 from warren.core.policies.settings import check_definition
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Policy:
     definition: Mapping[str, JSON]
     priority: int
     apply_to: str
-    expression: re.Pattern[str]
+    expression: Expression
 
     def matches(self, target: Queue | Exchange) -> bool:
         """True when the queue or exchange (of the policy's vhost) is one that this policy is for."""
@@ -89,7 +90,7 @@ class Policy:
             unsupported = _NOT_FOR_QUEUE_TYPE.get(type_name)
             if unsupported is not None and not unsupported.isdisjoint(self.definition):
                 return False
-        return self.expression.search(target.name) is not None
+        return self.expression.found_in(target.name)
 
     def value(self) -> dict[str, JSON]:
         """The policy as RabbitMQ writes a runtime parameter, and as a row of the definition store."""
@@ -106,7 +107,12 @@ def make_policy(
 ) -> Policy:
     """A policy, if all of that can be one; PreconditionFailed says what can't."""
     checked = check_definition(definition, operator=kind == OPERATOR_POLICY)
-    return _make(kind, name, pattern, checked, priority, apply_to)
+    policy = _make(kind, name, pattern, checked, priority, apply_to)
+    try:
+        check_pattern(policy.pattern)
+    except ValueError as error:
+        raise _invalid(policy.pattern, error) from None
+    return policy
 
 
 def _make(
@@ -120,7 +126,11 @@ def _make(
         raise PreconditionFailed(f"priority should be a number (an integer), actually was {priority!r}")
     if not isinstance(apply_to, str) or apply_to not in APPLY_TO:
         raise PreconditionFailed(f"apply-to {apply_to!r} unrecognised; should be one of {', '.join(APPLY_TO)}")
-    return Policy(kind, name, pattern, definition, priority, apply_to, _compile(pattern))
+    try:
+        expression = compile_pattern(pattern)
+    except ValueError as error:
+        raise _invalid(pattern, error) from None
+    return Policy(kind, name, pattern, definition, priority, apply_to, expression)
 
 
 def policy_from_row(kind: PolicyKind, name: str, value: Mapping[str, JSON]) -> Policy:
@@ -151,8 +161,5 @@ def policy_from_value(kind: PolicyKind, name: str, value: JSON) -> Policy:
     )
 
 
-def _compile(pattern: str) -> re.Pattern[str]:
-    try:
-        return compile_pattern(pattern)
-    except ValueError as error:
-        raise PreconditionFailed(f"pattern should be regular expression but is invalid: '{pattern}': {error}") from None
+def _invalid(pattern: str, error: ValueError) -> PreconditionFailed:
+    return PreconditionFailed(f"pattern should be regular expression but is invalid: '{pattern}': {error}")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import PreconditionFailed
-from warren.core.patterns.compiling import compile_pattern
+from warren.core.patterns.compiling import check_pattern
 
 if TYPE_CHECKING:
     from warren.core.storage.definitions.store import JSON
@@ -144,7 +144,7 @@ def _text(value: JSON) -> bool:
 
 def _pattern(value: JSON) -> bool:
     try:
-        return isinstance(value, str) and compile_pattern(value) is not None
+        return isinstance(value, str) and check_pattern(value) is not None
     except ValueError:
         return False
 

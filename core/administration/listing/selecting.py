@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from warren.core.administration.listing.kind import Vhosts
 from warren.core.administration.steps import SLICE_CELLS, Steps
 from warren.core.errors import PreconditionFailed
-from warren.core.patterns.compiling import compile_pattern
+from warren.core.patterns.compiling import check_pattern
 
 if TYPE_CHECKING:
     from warren.core.administration.listing.column import Row
@@ -106,13 +106,13 @@ def contains(column: str, text: str) -> Condition:
 def matches(column: str, pattern: str) -> Condition:
     """The regular expression is found in the column's text; PreconditionFailed when it is none.
 
-    As with permissions (`core.access.patterns`), who may ask can write one that is slow to match.
+    What it may be, and how the time that it takes is bounded, is told in core.patterns.expression.
     """
     try:
-        compiled = compile_pattern(pattern)
+        expression = check_pattern(pattern)
     except ValueError as error:
         raise PreconditionFailed(f"'{pattern}' is no regular expression: {error}") from None
-    return Condition(column, lambda value: compiled.search(_text(value)) is not None)
+    return Condition(column, lambda value: expression.found_in(_text(value)))
 
 
 def equals(column: str, wanted: object) -> Condition:

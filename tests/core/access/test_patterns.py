@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from warren.core.access.patterns import COMPILED_MAX, Patterns, check_pattern, expand
+from warren.core.access.patterns import (
+    ANSWERS_CHARACTERS_MAX,
+    ANSWERS_MAX,
+    COMPILED_MAX,
+    Patterns,
+    check_pattern,
+    expand,
+)
 from warren.core.errors import PreconditionFailed
 
 
@@ -86,3 +93,29 @@ def test_patterns_are_compiled_once_until_there_are_too_many() -> None:
     assert len(kept) == COMPILED_MAX, "it was compiled"
     patterns.matches("(", {}, "")
     assert kept == {"(": None}
+
+
+def test_a_name_is_matched_once_and_answers_are_bounded() -> None:
+    patterns = Patterns()
+    for _ in range(3):
+        assert patterns.matches("^a", {}, "ab")
+        assert not patterns.matches("^a", {}, "b")
+    assert patterns._answers == {("^a", "ab"): True, ("^a", "b"): False}
+    for number in range(ANSWERS_MAX * 2):
+        patterns.matches("^a", {}, str(number))
+        assert len(patterns._answers) <= ANSWERS_MAX
+
+
+def test_long_names_fill_the_answers_sooner() -> None:
+    patterns = Patterns()
+    for number in range(100):
+        assert not patterns.matches("^x", {}, f"{number:05}" * 10_000)
+        assert sum(len(name) for _, name in patterns._answers) <= ANSWERS_CHARACTERS_MAX
+    assert patterns.matches("^x", {}, "x"), "it goes on"
+
+
+def test_a_client_cannot_make_an_expression_slow() -> None:
+    """Of a permission that a backtracking engine needs exponential time for (issue: one PUBLISH held up everybody)."""
+    patterns = Patterns()
+    assert not patterns.matches("(a+)+$", {}, "a" * 60 + "!")
+    assert not patterns.matches("^(?=(a+)+$)", {}, "a" * 60 + "!")

@@ -10,6 +10,7 @@ import re
 import pytest
 
 from warren.core.patterns.compiling import compile_pattern
+from warren.core.patterns.expression import compile_expression
 from warren.core.patterns.pcre import DEPTH_MAX, translate
 
 MATCHES: list[tuple[str, list[str], list[str]]] = [
@@ -90,8 +91,11 @@ MATCHES: list[tuple[str, list[str], list[str]]] = [
 @pytest.mark.parametrize(("pattern", "matching", "other"), MATCHES, ids=[repr(row[0]) for row in MATCHES])
 def test_what_is_found_is_what_rabbitmq_finds(pattern: str, matching: list[str], other: list[str]) -> None:
     expression = compile_pattern(pattern)
-    assert [name for name in matching if not expression.search(name)] == []
-    assert [name for name in other if expression.search(name)] == []
+    assert [name for name in matching if not expression.found_in(name)] == []
+    assert [name for name in other if expression.found_in(name)] == []
+    in_steps = compile_expression(translate(pattern), use_re2=False)
+    assert [name for name in matching if not in_steps.found_in(name)] == []
+    assert [name for name in other if in_steps.found_in(name)] == []
 
 
 REFUSED = [
@@ -137,14 +141,14 @@ def test_what_cannot_be_translated_says_why(pattern: str, why: str) -> None:
 
 
 def test_the_deepest_pattern_compiles() -> None:
-    assert compile_pattern("(" * DEPTH_MAX + "a" + ")" * DEPTH_MAX).search("a")
+    assert compile_pattern("(" * DEPTH_MAX + "a" + ")" * DEPTH_MAX).found_in("a")
 
 
 @pytest.mark.parametrize("text", ["", "a.b", "^[x]$", "a-b&&c||~~", " #\t\n", "ä{1}", "\\Q\\E"])
 def test_an_escaped_text_is_found_only_as_it_is(text: str) -> None:
     expression = compile_pattern(f"^{re.escape(text)}\\z")
-    assert expression.search(text)
-    assert not expression.search(text + "\n")
+    assert expression.found_in(text)
+    assert not expression.found_in(text + "\n")
 
 
 def test_plain_patterns_stay_as_they_are() -> None:
