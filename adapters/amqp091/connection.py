@@ -36,7 +36,7 @@ from warren.adapters.amqp091.codec.constants import (
 )
 from warren.adapters.amqp091.codec.framing import HEARTBEAT_FRAME
 from warren.adapters.amqp091.codec.texts import short_text
-from warren.adapters.amqp091.frame_loop import check_size, parse
+from warren.adapters.amqp091.frame_loop import check_size, missing_bytes, parse
 from warren.adapters.amqp091.frames import frame_while_closing, handle_frame
 from warren.adapters.amqp091.handlers.publish import KNOWN_PUBLISHES_MAX, KnownPublish
 from warren.adapters.amqp091.handshake import Handshake
@@ -46,6 +46,7 @@ from warren.adapters.amqp091.listing import AmqpChannelRow, AmqpConnectionRow
 from warren.adapters.amqp091.unfinished import Unfinished
 from warren.adapters.session.admission import refuse
 from warren.adapters.session.liveness import Beats, Silence
+from warren.adapters.session.pieces import Pieces
 from warren.adapters.session.read_gate import ReadGate
 from warren.adapters.session.unread import UnreadReplies
 from warren.core.clients.client import Client
@@ -108,7 +109,7 @@ class Connection:
         self._beats: Beats | None = None
         self._silence: Silence | None = None
         self._state = ""
-        self._tail = b""
+        self._tail = Pieces()
         self._closed = False
         self._deadline: Deadline = broker.deadlines.schedule(
             broker.now_ms + settings.handshake_timeout_ms, self._handshake_expired
@@ -137,18 +138,20 @@ class Connection:
         if self._closed:
             return
         if self._tail:
-            data = self._tail + data
-            self._tail = b""
+            joined = self._tail.join(data)
+            if joined is None:
+                return
+            data = joined
         try:
             position = self.handshake.header(data) if self.handshake is not None else 0
             if self.takes_frames and (self.handshake is None or self.handshake.header_seen):
                 position = parse(self, data, position)
             if position < len(data):
-                self._tail = data[position:]
+                self._tail.keep(data[position:], missing_bytes(self, data, position))
         except Exception as error:
             self.break_off(error)
         if self._closed:
-            self._tail = b""
+            self._tail.clear()
             return
         self.channels.confirm_batch()
         self._unread.look()

@@ -53,6 +53,9 @@ _unpack_envelope = Struct(">BHI").unpack_from
 METHOD_FRAME_LEAST: Final = 12
 """Envelope, class id, method id and end octet: what the loop needs to see of a method frame."""
 
+ENVELOPE_BYTES: Final = 7
+"""Type, channel and size; behind the payload of that size comes the end octet."""
+
 FRAME_LEAST: Final = 8
 """Envelope and end octet: a frame without a payload."""
 
@@ -199,6 +202,21 @@ def _parse_short(connection: Connection, data: bytes, position: int) -> int:
         connection.frame(kind, number, data, position, stop)
         position = stop + 1
     return position
+
+
+def missing_bytes(connection: Connection, data: bytes, position: int) -> int:
+    """How many octets have to come at least before the frame at `position` is whole.
+
+    1 where so little of it is there that nobody has looked at its size.  0 while frames aren't taken, and before there
+    are any.
+    """
+    handshake = connection.handshake
+    if not connection.takes_frames or (handshake is not None and not handshake.header_seen):
+        return 0
+    if len(data) - position < FRAME_LEAST:
+        return 1
+    size: int = _unpack_envelope(data, position)[2]
+    return max(position + ENVELOPE_BYTES + size + 1 - len(data), 0)
 
 
 def check_size(connection: Connection, size: int) -> None:

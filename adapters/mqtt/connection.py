@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 from warren.adapters.mqtt.agreed import agree, connack_properties
 from warren.adapters.mqtt.answers import Answers
 from warren.adapters.mqtt.codec import reason_codes, versions
+from warren.adapters.mqtt.codec.decode import missing_bytes
 from warren.adapters.mqtt.codec.errors import PacketError
 from warren.adapters.mqtt.codec.packets import Auth, ConnAck, Disconnect
 from warren.adapters.mqtt.errors import LATE, Refusal
@@ -38,6 +39,8 @@ from warren.adapters.mqtt.sessions.holder import Counted
 from warren.adapters.mqtt.sessions.place import world_of
 from warren.adapters.session.admission import refuse
 from warren.adapters.session.liveness import KeepAlive
+from warren.adapters.session.long_work import LongWork
+from warren.adapters.session.pieces import Pieces
 from warren.adapters.session.read_gate import ReadGate
 from warren.adapters.session.unread import UnreadReplies
 from warren.core.clients.outbox import Outbox
@@ -61,7 +64,8 @@ class MqttConnection:
     """A session in the sense of core.clients.transport.Session; made by the listener for each accepted socket.
 
     answers: what the client is told, in the terms of what was agreed on.  login, running: see the head of this file.
-    unread: while the peer doesn't read its replies, no packets are taken.  closed: nothing is taken any more.
+    unread: while the peer doesn't read its replies, no packets are taken.  work: nor while there is a long one to do.
+    closed: nothing is taken any more.
     """
 
     __slots__ = (
@@ -78,6 +82,7 @@ class MqttConnection:
         "settings",
         "transport",
         "unread",
+        "work",
     )
 
     def __init__(self, broker: Broker, transport: Transport, settings: MqttSettings) -> None:
@@ -94,7 +99,8 @@ class MqttConnection:
         self._received_at_ms = broker.now_ms
         self._gate = ReadGate(transport)
         self.unread = UnreadReplies(broker, self.outbox, self._gate, settings.unread_timeout_ms)
-        self._tail = b""
+        self._tail = Pieces()
+        self.work = LongWork(broker, self._gate, go_on=self._go_on_reading, failed=self._failed)
         broker.sessions[self] = None
         world.sockets_made += 1
 
@@ -122,29 +128,42 @@ class MqttConnection:
         self._received_at_ms = self.broker.now_ms
         if self.closed:
             return
-        if self._tail:
-            data = self._tail + data
-            self._tail = b""
-        if self.unread.suspended:
-            self._tail = data
+        if self.unread.suspended or self.work.busy:
+            self._tail.add(data)
             return
+        if self._tail:
+            joined = self._tail.join(data)
+            if joined is None:
+                return
+            data = joined
         try:
             position = parse(self, data)
             if position < len(data):
-                self._tail = data[position:]
-        except PacketError as error:
+                waits = self.unread.suspended or self.work.busy
+                self._tail.keep(data[position:], 0 if waits else missing_bytes(data, position))
+        except Exception as error:
+            self._failed(error, data)
+        if self.closed:
+            self._tail.clear()
+        else:
+            self.unread.look()
+
+    def _failed(self, error: Exception, data: bytes = b"") -> None:
+        """What was read, or what a slice of long work has done, ends the connection."""
+        if isinstance(error, PacketError):
             if self.answers.agreed.level == versions.UNKNOWN and (advice := self.settings.hint(data)):
                 _log.warning("connection %s: this is no MQTT%s", self.name, advice)
             self._refuse_packet(error)
-        except Refusal as error:
+        elif isinstance(error, Refusal):
             self._refuse(error.reason_code, error.text)
-        except Exception as error:
+        else:
             _log.error("connection %s: internal error; closing it", self.name, exc_info=error)
             self._refuse(reason_codes.UNSPECIFIED_ERROR, "internal error; the broker's log has the details")
-        if self.closed:
-            self._tail = b""
-        else:
-            self.unread.look()
+
+    def _go_on_reading(self) -> None:
+        """Long work is done: go on with what has come meanwhile."""
+        if not self.closed:
+            self.receive(b"")
 
     def drained(self) -> None:
         """The peer has read what it was sent: go on with packets that waited for that."""
@@ -252,7 +271,7 @@ class MqttConnection:
         if self.running is not None and not self.closed:
             held = self.running.held.take()
             if held:
-                self._tail = held + self._tail
+                self._tail.put_before(held)
                 self.receive(b"")
 
     def _last_heard_ms(self) -> int:
@@ -260,7 +279,7 @@ class MqttConnection:
 
     def _keeps_waiting(self) -> bool:
         """True while the broker itself takes nothing from the client, so that its silence says nothing."""
-        return self.unread.suspended or self.held_back
+        return self.unread.suspended or self.work.busy or self.held_back
 
     def _fell_silent(self) -> None:
         _log.info("connection %s (client '%s'): keep-alive timeout", self.name, self.answers.agreed.client_id)
@@ -307,6 +326,7 @@ class MqttConnection:
         """Everything that dies with the socket; a second call does nothing."""
         self.closed = True
         self.unread.stop()
+        self.work.stop()
         self._end_login()
         running, self.running = self.running, None
         if running is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt.codec import versions
-from warren.adapters.mqtt.codec.decode import decode
+from warren.adapters.mqtt.codec.decode import decode, find_body
 from warren.adapters.mqtt.codec.publish import peek_publish
 from warren.adapters.session.held import Held
 
@@ -20,6 +20,10 @@ _ANSWERS: Final = frozenset(
     {versions.PUBACK, versions.PUBREC, versions.PUBREL, versions.PUBCOMP, versions.PINGREQ, versions.DISCONNECT}
 )
 """What is never held back: it frees memory, or ends the connection."""
+
+
+LOOKED_INTO_BYTES_MAX: Final = 2048
+"""A packet that is held back and wrong is refused when it comes, unless it is so long that reading it takes a while."""
 
 
 class HeldPackets:
@@ -68,5 +72,9 @@ def packet_end(data: bytes, position: int, end: int, level: int, packet_bytes_ma
     if data[position] >> 4 == versions.PUBLISH:
         peeked = peek_publish(data, position, end, level, packet_bytes_max)
         return -1 if peeked is None else peeked[5]
-    found = decode(data, position, end, level, packet_bytes_max)
-    return -1 if found is None else found[1]
+    found = find_body(data, position, end, level, packet_bytes_max)
+    if found is None:
+        return -1
+    if found[1] - found[0] <= LOOKED_INTO_BYTES_MAX:
+        decode(data, position, end, level, packet_bytes_max)
+    return found[1]

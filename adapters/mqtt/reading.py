@@ -15,12 +15,12 @@ does what has properties: their length is more than 0.  The loop has these bytes
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt import subscribing
 from warren.adapters.mqtt.acknowledging import acknowledged, completed, received, released
 from warren.adapters.mqtt.codec import reason_codes, versions
-from warren.adapters.mqtt.codec.decode import decode
+from warren.adapters.mqtt.codec.decode import decode, find_body
 from warren.adapters.mqtt.codec.encode import PINGRESP
 from warren.adapters.mqtt.codec.errors import ProtocolViolation
 from warren.adapters.mqtt.codec.packets import (
@@ -33,10 +33,9 @@ from warren.adapters.mqtt.codec.packets import (
     PubComp,
     PubRec,
     PubRel,
-    Subscribe,
-    Unsubscribe,
 )
 from warren.adapters.mqtt.codec.publish import peek_publish
+from warren.adapters.mqtt.codec.reader import Reader
 from warren.adapters.mqtt.codec.sender import check_from_client
 from warren.adapters.mqtt.codec.short_answers import PUBACK, peek_short_answer, short_answer
 from warren.adapters.mqtt.holding_back import packet_end
@@ -54,6 +53,10 @@ if TYPE_CHECKING:
     from warren.adapters.mqtt.connection import MqttConnection
     from warren.adapters.mqtt.running import Running
     from warren.core.routing.known_routes import KnownRoute
+
+
+SUBSCRIPTION_BYTES: Final = 8
+"""The least that one filter takes in SUBSCRIBE, or little more, for counting how much is done in a turn."""
 
 
 def parse(connection: MqttConnection, data: bytes) -> int:
@@ -78,7 +81,7 @@ def parse(connection: MqttConnection, data: bytes) -> int:
     inbound = running.session.inbound
     after_flush = running.answers.after_flush
     known_topics = _known_topics(running)
-    unread = connection.unread
+    unread, work = connection.unread, connection.work
     # PUBLISHes in a row that go the same way are counted together: so many as sequence numbers were given since.
     row: KnownRoute | None = None
     row_from = 0
@@ -165,6 +168,8 @@ def parse(connection: MqttConnection, data: bytes) -> int:
             if first >> 4 != versions.PUBLISH:
                 other_bytes += next_position - position
             position = next_position
+            if work.busy:
+                break
             known_topics = _known_topics(running)
     finally:
         if row is not None:
@@ -234,6 +239,8 @@ def _next(connection: MqttConnection, running: Running, data: bytes, position: i
         ends = settings.disconnect_on_unauthorized
         publish(running.inflow, flags, topic, packet_id, properties, payload, refusal_ends=ends)
         return stop
+    if kind == versions.SUBSCRIBE or kind == versions.UNSUBSCRIBE:
+        return _subscribe_or_not(connection, running, data, position, end)
     found = decode(data, position, end, level, settings.packet_bytes_max)
     if found is None:
         return -1
@@ -242,12 +249,37 @@ def _next(connection: MqttConnection, running: Running, data: bytes, position: i
     if isinstance(packet, Disconnect):
         connection.take_leave(packet)
     else:
-        _packet(running, packet, hide_refusals=settings.hide_refusals)
+        _packet(running, packet)
     return found[1]
 
 
-def _packet(running: Running, packet: Packet, *, hide_refusals: bool) -> None:
-    """Handle any packet but PUBLISH and DISCONNECT."""
+def _subscribe_or_not(connection: MqttConnection, running: Running, data: bytes, position: int, end: int) -> int:
+    """Handle a SUBSCRIBE or UNSUBSCRIBE, or begin to, if it is long; the position as of `_next`."""
+    settings, level = connection.settings, connection.answers.agreed.level
+    found = find_body(data, position, end, level, settings.packet_bytes_max)
+    if found is None:
+        return -1
+    body, stop = found
+    is_subscribe = data[position] >> 4 == versions.SUBSCRIBE
+    subscriptions, answers = running.subscriptions, running.answers
+    is_short = stop - body <= subscribing.SHORT_BYTES_MAX
+    # A long one is read later: the reader keeps a copy of its own.
+    reader = Reader(data, body, stop, level) if is_short else Reader(data[body:stop], 0, stop - body, level)
+    if is_subscribe:
+        slices = subscribing.long_subscribe(reader, subscriptions, answers, hide_refusals=settings.hide_refusals)
+    else:
+        slices = subscribing.long_unsubscribe(reader, subscriptions, answers)
+    if is_short:
+        for _ in slices:
+            pass
+        connection.work.did(1 + (stop - body) // SUBSCRIPTION_BYTES, subscribing.FILTERS_PER_SLICE)
+    else:
+        connection.work.begin(slices)
+    return stop
+
+
+def _packet(running: Running, packet: Packet) -> None:
+    """Handle any packet but PUBLISH, SUBSCRIBE, UNSUBSCRIBE and DISCONNECT."""
     if isinstance(packet, PubAck):
         acknowledged(running.outflow, packet.packet_id, packet.reason_code)
     elif isinstance(packet, PubRec):
@@ -258,10 +290,6 @@ def _packet(running: Running, packet: Packet, *, hide_refusals: bool) -> None:
         completed(running.outflow, packet)
     elif isinstance(packet, PingReq):
         running.answers.write(PINGRESP)
-    elif isinstance(packet, Subscribe):
-        subscribing.subscribe(running.subscriptions, running.answers, packet, hide_refusals=hide_refusals)
-    elif isinstance(packet, Unsubscribe):
-        subscribing.unsubscribe(running.subscriptions, running.answers, packet)
     elif isinstance(packet, Auth):
         running.authenticate(packet)
     else:

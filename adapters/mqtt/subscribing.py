@@ -1,4 +1,8 @@
-"""SUBSCRIBE and UNSUBSCRIBE (MQTT 5 3.8, 3.10; spec C.4)."""
+"""SUBSCRIBE and UNSUBSCRIBE (MQTT 5 3.8, 3.10; spec C.4).
+
+A packet may have thousands of filters, so all is written as slices (adapters.session.long_work): so many filters, then
+everybody else has a turn.  A packet that isn't longer than `SHORT_BYTES_MAX` is done at once.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 from warren.adapters.mqtt.codec import reason_codes, versions
 from warren.adapters.mqtt.codec.errors import PacketError, ProtocolViolation
 from warren.adapters.mqtt.codec.packets import SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe
-from warren.adapters.mqtt.codec.topics import parse_filter
+from warren.adapters.mqtt.codec.topics import SHARE_WORD, parse_filter
+from warren.adapters.mqtt.codec.wire_subscribe import read_subscribe_in_slices, read_unsubscribe_in_slices
 from warren.adapters.mqtt.errors import reason_of
 from warren.adapters.mqtt.sessions.publishing import send_retained
 from warren.adapters.mqtt.sessions.registry import queue_name_in
@@ -16,8 +21,11 @@ from warren.adapters.mqtt.sessions.subscription import MqttSubscription
 from warren.core.errors import BrokerError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from warren.adapters.mqtt.agreed import Agreed
     from warren.adapters.mqtt.answers import Answers
+    from warren.adapters.mqtt.codec.reader import Reader
     from warren.adapters.mqtt.sessions.session import MqttSession
     from warren.adapters.mqtt.subscriptions import Subscriptions
 
@@ -26,14 +34,39 @@ _log = logging.getLogger("warren.mqtt")
 QUEUE_QOS_MAX: Final = 1
 """Granted for `$queue/NAME`: a message of QoS 2 is its client's alone (MQTT-4.8.2-5), and the queue would lose it."""
 
+SHORT_BYTES_MAX: Final = 2048
+"""Packets up to this length are handled in one go: a few hundred filters at most."""
 
-def subscribe(subscriptions: Subscriptions, answers: Answers, packet: Subscribe, *, hide_refusals: bool) -> None:
+FILTERS_PER_SLICE: Final = 256
+"""Filters that are subscribed to or unsubscribed from before others have a turn: about 10 µs each."""
+
+REFUSALS_NAMED_MAX: Final = 8
+"""Refused filters of one packet that the log and the reason string name; further ones are counted."""
+
+
+def long_subscribe(
+    reader: Reader, subscriptions: Subscriptions, answers: Answers, *, hide_refusals: bool
+) -> Iterator[None]:
+    """A whole SUBSCRIBE, its body still to be read by `reader`, in slices."""
+    packet = yield from read_subscribe_in_slices(reader)
+    yield from subscribe(subscriptions, answers, packet, hide_refusals=hide_refusals)
+
+
+def long_unsubscribe(reader: Reader, subscriptions: Subscriptions, answers: Answers) -> Iterator[None]:
+    """A whole UNSUBSCRIBE, its body still to be read by `reader`, in slices."""
+    packet = yield from read_unsubscribe_in_slices(reader)
+    yield from unsubscribe(subscriptions, answers, packet)
+
+
+def subscribe(
+    subscriptions: Subscriptions, answers: Answers, packet: Subscribe, *, hide_refusals: bool
+) -> Iterator[None]:
     """Each filter for itself; SUBACK first, then retained messages.
 
     hide_refusals: SUBACK says no more of a refusal than that it is one.  Raises PacketError for a filter that can't be
     one, where SUBACK can't say so.
     """
-    agreed, client, session = answers.agreed, subscriptions.client, subscriptions.session
+    agreed, session = answers.agreed, subscriptions.session
     if _in_use(answers, session, packet.packet_id):
         codes = (reason_codes.PACKET_IDENTIFIER_IN_USE,) * len(packet.subscriptions)
         answers.send(SubAck(packet.packet_id, codes))
@@ -42,62 +75,111 @@ def subscribe(subscriptions: Subscriptions, answers: Answers, packet: Subscribe,
     identifier = identifiers[0] if identifiers else 0
     granted: list[int] = []
     wanting: list[MqttSubscription] = []
-    texts: list[str] = []
-    for each in packet.subscriptions:
+    refusals = _Refusals(subscriptions.client.name)
+    for count, each in enumerate(packet.subscriptions, 1):
         try:
-            subscription = _subscription(agreed, each, identifier)
-            session.registry.check_subscribe(client, agreed.client_id, subscription)
-            is_new = session.subscribe(client, subscription)
+            subscription, is_new = _take(agreed, subscriptions, each, identifier)
         except BrokerError as error:
-            _log.warning("connection %s: '%s' is refused: %s", client.name, each.filter, error.text)
+            refusals.add(each.filter, error.text)
             granted.append(_failure(agreed.level, each, reason_of(error), hide_refusals=hide_refusals))
-            texts.append(error.text)
-            continue
         except PacketError as error:
             if error.reason_code != reason_codes.TOPIC_FILTER_INVALID or agreed.level != versions.V5:
                 raise
             granted.append(reason_codes.TOPIC_FILTER_INVALID)
-            texts.append(error.text)
-            continue
-        granted.append(subscription.qos)
-        subscriptions.changed(subscription)
-        if subscription.is_own and (not each.retain_handling or (each.retain_handling == 1 and is_new)):
-            wanting.append(subscription)
-    answers.send(SubAck(packet.packet_id, tuple(granted)), "; ".join(texts))
-    for subscription in wanting:
+            refusals.texts.append(error.text)
+        else:
+            granted.append(subscription.qos)
+            if subscription.is_own and (not each.retain_handling or (each.retain_handling == 1 and is_new)):
+                wanting.append(subscription)
+        if not count % FILTERS_PER_SLICE:
+            yield
+    answers.send(SubAck(packet.packet_id, tuple(granted)), refusals.text)
+    for count, subscription in enumerate(wanting, 1):
         send_retained(session, subscription)
+        if not count % FILTERS_PER_SLICE:
+            yield
 
 
-def unsubscribe(subscriptions: Subscriptions, answers: Answers, packet: Unsubscribe) -> None:
+def unsubscribe(subscriptions: Subscriptions, answers: Answers, packet: Unsubscribe) -> Iterator[None]:
     """UNSUBACK says which there were."""
     session = subscriptions.session
     if _in_use(answers, session, packet.packet_id):
         answers.send(UnsubAck(packet.packet_id, (reason_codes.PACKET_IDENTIFIER_IN_USE,) * len(packet.filters)))
         return
     codes = []
-    for filter in packet.filters:
+    for count, filter in enumerate(packet.filters, 1):
         subscriptions.leave_queue(filter)
         found = session.unsubscribe(filter)
         codes.append(reason_codes.SUCCESS if found is not None else reason_codes.NO_SUBSCRIPTION_EXISTED)
         if found is not None:
             subscriptions.taken_away()
+        if not count % FILTERS_PER_SLICE:
+            yield
     answers.send(UnsubAck(packet.packet_id, tuple(codes)))
 
 
+class _Refusals:
+    """The filters of one packet that are refused, as they are told of.  texts: why."""
+
+    def __init__(self, client: str) -> None:
+        self._client = client
+        self._count = 0
+        self.texts: list[str] = []
+
+    def add(self, filter: str, text: str) -> None:
+        self._count += 1
+        if self._count <= REFUSALS_NAMED_MAX:
+            _log.warning("connection %s: '%s' is refused: %s", self._client, filter, text)
+            self.texts.append(text)
+
+    @property
+    def text(self) -> str:
+        """For the reason string; further ones are logged as a number."""
+        if self._count > REFUSALS_NAMED_MAX:
+            _log.warning(
+                "connection %s: %d further filters of its SUBSCRIBE are refused",
+                self._client,
+                self._count - REFUSALS_NAMED_MAX,
+            )
+        return "; ".join(self.texts[:REFUSALS_NAMED_MAX])
+
+
+def _take(
+    agreed: Agreed, subscriptions: Subscriptions, asked: Subscription, identifier: int
+) -> tuple[MqttSubscription, bool]:
+    """Subscribe by one filter; whether it is new.  Nothing has changed where that raises."""
+    subscription = _subscription(agreed, asked, identifier)
+    session = subscriptions.session
+    session.registry.check_subscribe(subscriptions.client, agreed.client_id, subscription)
+    is_new = session.subscribe(subscriptions.client, subscription)
+    try:
+        subscriptions.changed(subscription)
+    except BrokerError:
+        if is_new:
+            session.unsubscribe(subscription.filter)
+        raise
+    return subscription, is_new
+
+
 def _subscription(agreed: Agreed, asked: Subscription, identifier: int) -> MqttSubscription:
-    parsed = parse_filter(asked.filter, agreed.level)
-    if parsed.share_name and asked.no_local:
+    """By a filter that was checked when it was read, but for what MQTT 3 doesn't know of: shared ones."""
+    filter = asked.filter
+    share_name, topic_filter = "", filter
+    if filter.startswith(SHARE_WORD):
+        parsed = parse_filter(filter, agreed.level)
+        share_name, topic_filter = parsed.share_name, parsed.filter
+    if share_name and asked.no_local:
         raise ProtocolViolation(
             reason_codes.PROTOCOL_ERROR, "MQTT-3.8.3-4", "a shared subscription can't have the option no local"
         )
-    queue_name = queue_name_in(parsed.filter) if not parsed.share_name else ""
+    queue_name = queue_name_in(topic_filter) if not share_name else ""
     return MqttSubscription(
-        asked.filter,
-        parsed.filter,
-        group=parsed.share_name,
+        filter,
+        topic_filter,
+        group=share_name,
         queue_name=queue_name,
         qos=min(asked.qos, QUEUE_QOS_MAX) if queue_name else asked.qos,
-        no_local=asked.no_local or (agreed.is_bridge and not parsed.share_name),
+        no_local=asked.no_local or (agreed.is_bridge and not share_name),
         retain_as_published=asked.retain_as_published or agreed.is_bridge,
         identifier=identifier,
     )

@@ -86,6 +86,13 @@ def parse_proxy_header(data: bytes) -> ProxyHeader | None:
     return _version_1(data)
 
 
+def missing_bytes(data: bytes) -> int:
+    """How many bytes have to come at least before the header that `data` begins is whole; 1 where that isn't known."""
+    if data[:1] != SIGNATURE[:1] or len(data) < _envelope.size:
+        return 1
+    return max(_envelope.size + int(_envelope.unpack_from(data)[3]) - len(data), 1)
+
+
 def _version_1(data: bytes) -> ProxyHeader | None:
     end = data.find(b"\r\n", 0, V1_BYTES_MAX)
     if end < 0:

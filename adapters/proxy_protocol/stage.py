@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from warren.adapters.proxy_protocol.header import ProxyHeader, ProxyHeaderError, parse_proxy_header
+from warren.adapters.proxy_protocol.header import ProxyHeader, ProxyHeaderError, missing_bytes, parse_proxy_header
+from warren.adapters.session.pieces import Pieces
 from warren.adapters.stage import Stage
 
 if TYPE_CHECKING:
@@ -42,23 +43,27 @@ class ProxyHeaderStage(Stage):
         super().__init__(broker, below)
         self._accept = accept
         self._timeout_ms = timeout_ms
-        self._seen = b""
+        self._seen = Pieces()
         self._deadline = broker.deadlines.schedule(broker.now_ms + timeout_ms, self._expired)
 
     def receive(self, data: bytes) -> None:
         """Collect the header; when it is whole, go on with what comes after it."""
         if self.closing:
             return
-        self._seen += data
+        seen = self._seen.join(data)
+        if seen is None:
+            return
         try:
-            header = parse_proxy_header(self._seen)
+            header = parse_proxy_header(seen)
         except ProxyHeaderError as error:
             self._refuse(f"{error}; only a proxy that sends one may connect to this listener")
             return
-        if header is not None:
-            self._deadline.cancel()
-            self._take_addresses(header)
-            self.step_aside(self._accept, self._seen[header.size :])
+        if header is None:
+            self._seen.keep(seen, missing_bytes(seen))
+            return
+        self._deadline.cancel()
+        self._take_addresses(header)
+        self.step_aside(self._accept, seen[header.size :])
 
     def connection_lost(self, reason: str) -> None:
         """The connection is gone before its header."""

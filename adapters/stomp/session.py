@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Final
 from warren.adapters.session.admission import refuse
 from warren.adapters.session.deliveries import Deliveries
 from warren.adapters.session.liveness import Beats, Silence
+from warren.adapters.session.pieces import Pieces
 from warren.adapters.session.read_gate import ReadGate
 from warren.adapters.session.unread import UnreadReplies
 from warren.adapters.stomp.codec.errors import FramingError, LoginError, StompError
@@ -95,7 +96,7 @@ class StompSession:
         self.known = KnownSends()
         self.end_of_frame = END_WITH_LINE_FEED if settings.trailing_line_feed else END
         self._closed = False
-        self._unparsed = b""
+        self._unparsed = Pieces()
         self.read_gate = ReadGate(transport)
         self._unread = UnreadReplies(broker, self.outbox, self.read_gate, settings.unread_timeout_ms)
         self._beats: Beats | None = None
@@ -129,12 +130,12 @@ class StompSession:
         if self._closed or self.state == "closing":
             return
         if self._unread.suspended:
-            self._unparsed += data
+            self._unparsed.add(data)
             return
         try:
             position = parse(self, data)
             if self._unread.suspended:
-                self._unparsed = data[position:]
+                self._unparsed.keep(data[position:])
         except Exception as error:
             if self.client is None and (advice := self.settings.hint(data)):
                 _log.warning("connection %s: this is no STOMP%s", self.name, advice)
@@ -148,8 +149,7 @@ class StompSession:
         self._release_held()
         if self._unread.suspended:
             return
-        data, self._unparsed = self._unparsed, b""
-        self.receive(data)
+        self.receive(self._unparsed.join(b"") or b"")
 
     def connection_lost(self, reason: str) -> None:
         """Everything that dies with the socket: subscriptions, transactions, private queues."""

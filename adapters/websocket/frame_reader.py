@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 
+from warren.adapters.session.pieces import Pieces
 from warren.adapters.websocket import close_codes
 from warren.adapters.websocket.frames import BINARY, TEXT, common_frames, is_utf8, parse_head
 
@@ -79,7 +80,8 @@ class FrameReader:
         self.unfinished = False
         self._receiver = receiver
         self._inflater = inflater
-        self._tail = b""
+        self._tail = Pieces()
+        self._missing = 0
         self._odd: Connection | None = None
         self._odd_left = 0
         self._odd_frames = 0
@@ -89,13 +91,15 @@ class FrameReader:
     def read(self, data: bytes) -> None:
         """Take all frames that are whole, and of a long one what is there."""
         if self._tail:
-            data = self._tail + data
-            self._tail = b""
+            joined = self._tail.join(data)
+            if joined is None:
+                return
+            data = joined
         if self._inflater is not None:
             self._inflater.inflated_bytes = 0
         self._odd_frames = 0
         self.unfinished = False
-        position = 0
+        position = self._missing = 0
         while position < len(data) and not self.stopped and not self.unfinished:
             before = position
             if self._odd_left:
@@ -106,8 +110,8 @@ class FrameReader:
                 break
         if not self._odd_left and not self._in_message:
             self._odd = None
-        if not self.stopped:
-            self._tail = data[position:]
+        if not self.stopped and position < len(data):
+            self._tail.keep(data[position:], self._missing)
 
     def _take_common(self, data: bytes, position: int) -> int:
         is_text = data[position] == TEXT
@@ -126,8 +130,9 @@ class FrameReader:
         return position
 
     def _begin_odd(self, data: bytes, position: int) -> bool:
-        """False when more of the frame is to be waited for."""
+        """False when more of the frame is to be waited for, `_missing` bytes at least."""
         found = parse_head(data, position)
+        self._missing = 1
         if found is None:
             return False
         head_bytes, payload_bytes = found
@@ -137,7 +142,9 @@ class FrameReader:
                 self._too_big()
                 return False
             if first in (BINARY, TEXT) and not self._in_message and payload_bytes <= WAITED_FOR_BYTES_MAX:
+                self._missing = max(position + head_bytes + payload_bytes - len(data), 0)
                 return False
+        self._missing = 0
         self._odd_left = head_bytes + payload_bytes
         return True
 

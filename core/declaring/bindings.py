@@ -45,12 +45,16 @@ def bind(
     add_binding(vhost, exchange, Binding(source, target, routing_key, arguments, arguments_raw))
 
 
-def add_binding(vhost: VirtualHost, exchange: Exchange, binding: Binding) -> None:
-    """Route by `binding`, from `exchange`, unless there is an equal one; PreconditionFailed for invalid arguments."""
+def add_binding(vhost: VirtualHost, exchange: Exchange, binding: Binding, *, stored: bool = True) -> None:
+    """Route by `binding`, from `exchange`, unless there is an equal one; PreconditionFailed for invalid arguments.
+
+    stored: it is to outlive a restart, if both its ends do; False where somebody else sees to that.
+    """
     if not exchange.add(binding):
         return
     vhost.changed()
-    if binding.durable:
+    if stored and binding.durable:
+        binding.stored = True
         vhost.broker.definitions.put(
             "binding",
             vhost.name,
@@ -105,9 +109,9 @@ def remove_bindings_of(vhost: VirtualHost, target: Destination) -> list[Exchange
 
 
 def forget_bindings(vhost: VirtualHost, bindings: Iterable[Binding]) -> None:
-    """Take durable bindings out of the definitions."""
+    """Take bindings out of the definitions."""
     for binding in bindings:
-        if binding.durable:
+        if binding.stored:
             vhost.broker.definitions.delete("binding", vhost.name, _row_name(binding))
 
 

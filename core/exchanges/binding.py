@@ -92,7 +92,8 @@ class Binding:
     came in.
     key: identity within the source exchange.
     sequence, source_durable: position among the bindings of the source, and whether that is durable; the
-    source says so when the binding is added to it, nothing else ever changes.
+    source says so when the binding is added to it.
+    stored: it has a row of its own in the definitions; nothing else ever changes.
     """
 
     __slots__ = (
@@ -103,6 +104,7 @@ class Binding:
         "sequence",
         "source",
         "source_durable",
+        "stored",
         "target",
     )
 
@@ -122,6 +124,7 @@ class Binding:
         self.key = binding_key(target.kind, target.name, routing_key, self.arguments)
         self.sequence = 0
         self.source_durable = False
+        self.stored = False
 
     @property
     def durable(self) -> bool:

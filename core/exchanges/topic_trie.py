@@ -99,9 +99,25 @@ class TopicTrie(Generic[Value]):
         """
         if self.many_words_is_last and self.many_words in words[:-1]:
             raise ValueError(f"{self.many_words!r} is allowed only as the last word of a pattern")
+        one_word, many_words = self.one_word, self.many_words
         node = self._root
         for word in words:
-            node = self._child_made(node, word)
+            if word == one_word:
+                child = node.one
+                if child is None:
+                    child = node.one = _Node()
+            elif word == many_words:
+                child = node.many
+                if child is None:
+                    child = node.many = _Node()
+            else:
+                children = node.children
+                if children is None:
+                    children = node.children = {}
+                child = children.get(word)
+                if child is None:
+                    child = children[word] = _Node()
+            node = child
         if node.values is None:
             node.values = {}
         elif value in node.values:
@@ -184,13 +200,6 @@ class TopicTrie(Generic[Value]):
         if word == self.many_words:
             return node.many
         return None if node.children is None else node.children.get(word)
-
-    def _child_made(self, node: _Node[Value], word: str) -> _Node[Value]:
-        child = self._child(node, word)
-        if child is None:
-            child = _Node()
-            self._set_child(node, word, child)
-        return child
 
     def _set_child(self, node: _Node[Value], word: str, child: _Node[Value] | None) -> None:
         if word == self.one_word:

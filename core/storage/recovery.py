@@ -154,7 +154,9 @@ def _restore(broker: Broker, kind: str, vhost_name: str, name: str, value: Mappi
             )
             broker.definitions.delete(kind, vhost_name, name)
             return
-        vhost.exchanges[source].add(Binding(source, target, str(value["routing_key"]), arguments, raw))
+        binding = Binding(source, target, str(value["routing_key"]), arguments, raw)
+        binding.stored = True
+        vhost.exchanges[source].add(binding)
     else:
         raise ValueError("this version knows no such kind")
 

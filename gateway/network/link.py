@@ -49,6 +49,7 @@ class Link:
         "_shut",
         "_socket",
         "_waiting",
+        "_waiting_bytes",
         "certificate_name",
         "credentials",
         "host",
@@ -81,6 +82,7 @@ class Link:
         self.sent_bytes = 0
         self._sending: memoryview | None = None
         self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
         self._interest = 0
         self._paused = False
         self._closing = False
@@ -147,6 +149,7 @@ class Link:
             if self._waiting:
                 self._sending = memoryview(b"".join(self._waiting))
                 self._waiting = []
+                self._waiting_bytes = 0
         self._after_sending()
 
     # Transport
@@ -158,6 +161,7 @@ class Link:
             return
         if self._sending is not None:
             self._waiting.extend(chunks)
+            self._waiting_bytes += sum(map(len, chunks))
             self._after_sending()
             return
         if chunks:
@@ -206,7 +210,7 @@ class Link:
     def _after_sending(self) -> None:
         unsent = 0
         if self._sending is not None:
-            unsent = len(self._sending) + sum(map(len, self._waiting))
+            unsent = len(self._sending) + self._waiting_bytes
         elif self._closing and not self._shut:
             self._shut_down()
         self._watch()
@@ -256,6 +260,7 @@ class Link:
         self._socket.close()
         self._sending = None
         self._waiting = []
+        self._waiting_bytes = 0
         self.hub.released(self)
 
     def _watch(self) -> None:

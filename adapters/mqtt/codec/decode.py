@@ -7,6 +7,8 @@ too long, and nothing is ever set aside for bytes that are only announced.
 
 from __future__ import annotations
 
+from typing import Final
+
 from warren.adapters.mqtt.codec import clauses, reason_codes, versions
 from warren.adapters.mqtt.codec.errors import MalformedPacket, ProtocolViolation
 from warren.adapters.mqtt.codec.packets import Packet, PingReq, PingResp
@@ -15,6 +17,9 @@ from warren.adapters.mqtt.codec.reader import Reader, read_length
 from warren.adapters.mqtt.codec.wire_answers import read_auth, read_disconnect, read_publish_answer
 from warren.adapters.mqtt.codec.wire_connect import read_connack, read_connect
 from warren.adapters.mqtt.codec.wire_subscribe import read_suback, read_subscribe, read_unsuback, read_unsubscribe
+
+LENGTH_BYTES_MAX: Final = 4
+"""A remaining length has at most so many bytes (1.5.5)."""
 
 _TWO = frozenset({versions.PUBREL, versions.SUBSCRIBE, versions.UNSUBSCRIBE})
 """The packets whose reserved flags are 2; those of all others but PUBLISH are 0 (table 2-2)."""
@@ -34,9 +39,22 @@ def decode(
         return None
     first = data[position]
     packet = first >> 4
-    _check_first_byte(packet, first & 0x0F, level)
     if packet == versions.PUBLISH:
+        _check_first_byte(packet, first & 0x0F, level)
         return read_publish(data, position, end, level, packet_bytes_max)
+    found = find_body(data, position, end, level, packet_bytes_max)
+    if found is None:
+        return None
+    return _read(Reader(data, found[0], found[1], level), packet, first & 0x0F), found[1]
+
+
+def find_body(data: bytes, position: int, end: int, level: int, packet_bytes_max: int) -> tuple[int, int] | None:
+    """Where the body of the packet at `position` begins, and where it ends; None when it isn't all there.
+
+    For any packet but PUBLISH; what the first byte and the length make wrong is refused here.
+    """
+    first = data[position]
+    _check_first_byte(first >> 4, first & 0x0F, level)
     found = read_length(data, position + 1, end, level)
     if found is None:
         return None
@@ -44,9 +62,19 @@ def decode(
     packet_end = body + length
     if packet_end - position > packet_bytes_max:
         raise too_large(packet_end - position, packet_bytes_max, level)
-    if packet_end > end:
-        return None
-    return _read(Reader(data, body, packet_end, level), packet, first & 0x0F), packet_end
+    return (body, packet_end) if packet_end <= end else None
+
+
+def missing_bytes(data: bytes, position: int) -> int:
+    """How many bytes have to come at least before the packet at `position` is whole; 1 where its length is cut."""
+    shift = length = 0
+    for at in range(position + 1, min(position + 1 + LENGTH_BYTES_MAX, len(data))):
+        byte = data[at]
+        length |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return max(at + 1 + length - len(data), 0)
+        shift += 7
+    return 1
 
 
 def _check_first_byte(packet: int, flags: int, level: int) -> None:

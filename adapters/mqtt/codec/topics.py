@@ -89,7 +89,7 @@ def check_filter(text: str, level: int = versions.V5) -> tuple[str, ...]:
         raise _invalid(
             clauses.MANY_LEVELS.of(level), f"'#' in the topic filter '{text}' is not a word of its own at the end"
         )
-    if "+" in text and any("+" in word and word != "+" for word in words):
+    if "+" in text and text.count("+") != words.count("+"):
         raise _invalid(clauses.ONE_LEVEL.of(level), f"'+' in the topic filter '{text}' is not a word of its own")
     return words
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Generator
+from typing import Final, TypeVar
 
 from warren.adapters.mqtt.codec import clauses, reason_codes, versions, writer
 from warren.adapters.mqtt.codec.clauses import Clause
@@ -10,8 +11,10 @@ from warren.adapters.mqtt.codec.errors import PacketError
 from warren.adapters.mqtt.codec.packets import SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe
 from warren.adapters.mqtt.codec.properties import Properties
 from warren.adapters.mqtt.codec.reader import Reader
-from warren.adapters.mqtt.codec.topics import SHARE_PREFIX, check_filter, parse_filter
+from warren.adapters.mqtt.codec.topics import SHARE_PREFIX, SHARE_WORD, check_filter, parse_filter
 from warren.adapters.mqtt.codec.wire_properties import read_properties, write_properties
+
+Read = TypeVar("Read")
 
 QOS_MASK: Final = 0x03
 NO_LOCAL: Final = 0x04
@@ -21,8 +24,20 @@ RETAIN_HANDLING_MASK: Final = 0x30
 RESERVED_V5: Final = 0xC0
 RESERVED_V3: Final = 0xFC
 
+FILTERS_PER_SLICE: Final = 1024
+"""Filters that are read before others may have a turn: two or three microseconds each."""
+
 HEADER_FLAGS: Final = 0x02
 """The reserved bits of SUBSCRIBE's and UNSUBSCRIBE's first byte (MQTT-3.8.1-1, MQTT-3.10.1-1)."""
+
+
+def _at_once(slices: Generator[None, None, Read]) -> Read:
+    while True:
+        try:
+            next(slices)
+        except StopIteration as end:
+            result: Read = end.value
+            return result
 
 
 def read_subscribe(reader: Reader) -> Subscribe:
@@ -30,13 +45,20 @@ def read_subscribe(reader: Reader) -> Subscribe:
 
     In MQTT 3 a filter that would be a bad shared one is only a filter with odd words: the session may refuse it alone.
     """
+    return _at_once(read_subscribe_in_slices(reader))
+
+
+def read_subscribe_in_slices(reader: Reader) -> Generator[None, None, Subscribe]:
+    """The same for a packet that may be long: others may have a turn at each yield."""
     packet_id = reader.packet_id(clauses.PACKET_ID)
     properties = _read_properties(reader, versions.SUBSCRIBE)
     if reader.position == reader.end:
         raise reader.violation(clauses.SUBSCRIBE_EMPTY, "a SUBSCRIBE without a topic filter")
-    subscriptions = []
+    subscriptions: list[Subscription] = []
     while reader.position < reader.end:
         subscriptions.append(_read_subscription(reader))
+        if not len(subscriptions) % FILTERS_PER_SLICE:
+            yield
     return Subscribe(packet_id, tuple(subscriptions), properties)
 
 
@@ -76,7 +98,7 @@ def _read_filter(reader: Reader) -> str:
 
 
 def _check_filter(text: str, level: int) -> None:
-    if level == versions.V5:
+    if level == versions.V5 and text.startswith(SHARE_WORD):
         parse_filter(text, level)
     else:
         check_filter(text, level)
@@ -148,13 +170,20 @@ def write_suback(suback: SubAck, level: int) -> bytes:
 
 def read_unsubscribe(reader: Reader) -> Unsubscribe:
     """The UNSUBSCRIBE that `reader` stands at the body of."""
+    return _at_once(read_unsubscribe_in_slices(reader))
+
+
+def read_unsubscribe_in_slices(reader: Reader) -> Generator[None, None, Unsubscribe]:
+    """The same for a packet that may be long: others may have a turn at each yield."""
     packet_id = reader.packet_id(clauses.PACKET_ID)
     properties = _read_properties(reader, versions.UNSUBSCRIBE)
     if reader.position == reader.end:
         raise reader.violation(clauses.UNSUBSCRIBE_EMPTY, "an UNSUBSCRIBE without a topic filter")
-    filters = []
+    filters: list[str] = []
     while reader.position < reader.end:
         filters.append(_read_filter(reader))
+        if not len(filters) % FILTERS_PER_SLICE:
+            yield
     return Unsubscribe(packet_id, tuple(filters), properties)
 
 

@@ -6,7 +6,8 @@ Its retained messages and wills are here, too.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, cast
 
 from warren.adapters.mqtt.sessions import publishing
@@ -14,7 +15,8 @@ from warren.adapters.mqtt.sessions.publishing import QUEUE_PREFIX
 from warren.adapters.mqtt.sessions.retained import RetainedMessages
 from warren.adapters.mqtt.sessions.session import MqttSession
 from warren.adapters.mqtt.sessions.session_queue import MqttQueue
-from warren.adapters.mqtt.sessions.subscription import MqttSubscription, subscription_from
+from warren.adapters.mqtt.sessions.subscription_rows import KIND as SUBSCRIPTIONS_KIND
+from warren.adapters.mqtt.sessions.subscription_rows import parse_row, subscriptions_in
 from warren.adapters.mqtt.sessions.system_topics import SystemTopics
 from warren.adapters.mqtt.sessions.wills import WillMessage, Wills
 from warren.core.declaring.bindings import add_binding, forget_bindings
@@ -26,6 +28,7 @@ from warren.core.queues.registry import register
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.sessions.holder import Holder
+    from warren.adapters.mqtt.sessions.subscription import MqttSubscription
     from warren.adapters.mqtt.sessions.world import MqttWorld
     from warren.core.clients.client import Client
     from warren.core.queues.base import Queue
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
     from warren.core.storage.definitions.store import JSON
 
 register(MqttQueue, internal=True)
+
+_log = logging.getLogger("warren.mqtt")
 
 SESSION_KIND: Final = "mqtt_session"
 
@@ -66,6 +71,8 @@ class MqttSessions:
         self.shared_count = 0
         self.connected_count = 0
         self.connected_most = 0
+        # The latest answer of the permissions, for packets with many filters: which users there were, who, what queue.
+        self._granted = (0, "", "")
         self._shared: dict[tuple[str, str], tuple[Queue, int]] = {}
 
     # Sessions
@@ -133,12 +140,14 @@ class MqttSessions:
             users.check(user, vhost, "queue", subscription.queue_name, "read")
             return
         name = shared_queue_name(subscription) if subscription.group else session_queue_name(client_id)
-        for verb in ("configure", "write", "read"):
-            users.check(user, vhost, "queue", name, verb)
-        names = self.world.names
-        users.check(user, vhost, "exchange", names.exchange, "read")
-        key = names.binding_key_of(subscription.topic_filter)
-        users.check_topic(user, vhost, names.exchange, key, "read", {"client_id": client_id})
+        exchange = self.world.names.exchange
+        granted = (users.version, user, name)
+        if granted != self._granted:
+            for verb in ("configure", "write", "read"):
+                users.check(user, vhost, "queue", name, verb)
+            users.check(user, vhost, "exchange", exchange, "read")
+            self._granted = granted
+        users.check_topic(user, vhost, exchange, self._key_of(subscription), "read", {"client_id": client_id})
         self.check_exchange()
 
     def check_exchange(self) -> None:
@@ -168,23 +177,30 @@ class MqttSessions:
             arguments_raw=_ARGUMENTS_RAW,
         )
 
-    def bind(self, queue: Queue, topic_filter: str) -> None:
-        """Let messages come to the queue whose topics match."""
-        names = self.world.names
-        binding = Binding(names.exchange, queue, names.binding_key_of(topic_filter), {}, EMPTY_TABLE_RAW)
-        add_binding(self.vhost, self.vhost.exchange(names.exchange), binding)
+    def bind(self, queue: Queue, subscription: MqttSubscription) -> None:
+        """Let messages come to the queue whose topics match.
 
-    def unbind(self, queue: Queue, topic_filter: str) -> None:
+        The binding has no row of its own in the definitions: a restart makes it anew from the subscription's.
+        """
+        exchange = self.world.names.exchange
+        binding = Binding(exchange, queue, self._key_of(subscription), {}, EMPTY_TABLE_RAW)
+        add_binding(self.vhost, self.vhost.exchange(exchange), binding, stored=False)
+
+    def unbind(self, queue: Queue, subscription: MqttSubscription) -> None:
         """The other way round."""
-        names = self.world.names
-        exchange = self.vhost.exchanges.get(names.exchange)
+        exchange = self.vhost.exchanges.get(self.world.names.exchange)
         if exchange is None:
             return
-        binding = exchange.get(binding_key("queue", queue.name, names.binding_key_of(topic_filter), {}))
+        binding = exchange.get(binding_key("queue", queue.name, self._key_of(subscription), {}))
         if binding is not None:
             exchange.remove(binding.key)
             forget_bindings(self.vhost, [binding])
             self.vhost.changed()
+
+    def _key_of(self, subscription: MqttSubscription) -> str:
+        if not subscription.binding_key:
+            subscription.binding_key = self.world.names.binding_key_of(subscription.topic_filter)
+        return subscription.binding_key
 
     def subscription_changed(self, now: MqttSubscription | None, before: MqttSubscription | None) -> None:
         """Count, and have what connections remember of topics looked up again."""
@@ -205,7 +221,7 @@ class MqttSessions:
         key = (subscription.group, subscription.topic_filter)
         found = self._shared.get(key)
         if found is not None:
-            self.bind(found[0], subscription.topic_filter)
+            self.bind(found[0], subscription)
             self._shared[key] = (found[0], found[1] + 1)
             return
         name = shared_queue_name(subscription)
@@ -214,7 +230,7 @@ class MqttSessions:
         shared = cast("MqttQueue", queue)
         shared.share()
         self._shared[key] = (shared, 1)
-        self.bind(shared, subscription.topic_filter)
+        self.bind(shared, subscription)
 
     def leave(self, subscription: MqttSubscription) -> None:
         """One less; the last one takes the queue with it."""
@@ -251,8 +267,17 @@ class MqttSessions:
         session.stored = True
         detached = row["detached_at_ms"]
         session.detached_at_ms = None if detached is None else int(str(detached))
-        rows = cast("Sequence[Mapping[str, JSON]]", row["subscriptions"])
-        session.restore(int(str(row["inbound"])), int(str(row["outbound"])), [subscription_from(each) for each in rows])
+        session.restore(int(str(row["inbound"])), int(str(row["outbound"])), subscriptions_in(row))
+
+    def restore_subscriptions(self, name: str, row: Mapping[str, JSON]) -> None:
+        """Take a row of a session's subscriptions, which comes behind the session's own."""
+        client_id, number, subscriptions = parse_row(name, row)
+        session = self.sessions.get(client_id)
+        if session is None:
+            _log.warning("subscriptions of the MQTT session '%s' have lost it; dropping them", client_id)
+            self.broker.definitions.delete(SUBSCRIPTIONS_KIND, self.vhost.name, name)
+        else:
+            session.restore_subscriptions(number, subscriptions)
 
     def restored(self) -> None:
         """Queues and bindings are there: join them with their sessions; those that ended with the broker go."""
@@ -291,7 +316,7 @@ class MqttSessions:
         """Another exchange may be configured now, or another translation of topics."""
         queue = self.queue_of(session, subscription)
         if queue is not None and not subscription.queue_name and self.world.names.exchange in self.vhost.exchanges:
-            self.bind(queue, subscription.topic_filter)
+            self.bind(queue, subscription)
 
     def close(self) -> None:
         """The virtual host is gone."""

@@ -27,13 +27,14 @@ Longer than 400 lines because what goes out, what came in and what of both is on
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt.sessions.headers import PACKET_ID, RELEASED
 from warren.adapters.mqtt.sessions.outgoing import RELEASED_BY_CLIENT, WAITING, Outgoing
 from warren.adapters.mqtt.sessions.records import make_record, outbound_copy, outgoing_of, packet_id_of
 from warren.adapters.mqtt.sessions.subscription import MqttSubscription
+from warren.adapters.mqtt.sessions.subscription_rows import SubscriptionRows
 from warren.core.exchanges.topic_trie import TopicTrie
 from warren.core.messages.message import Message
 
@@ -65,6 +66,7 @@ class MqttSession:
         "_inbound_id",
         "_outbound_id",
         "_packet_id",
+        "_rows",
         "_trie",
         "client_id",
         "detached_at_ms",
@@ -97,6 +99,7 @@ class MqttSession:
         self.inbound: dict[int, Message | None] = {}
         self.unanswered: dict[int, Receipt] | None = None
         self._trie: TopicTrie[MqttSubscription] | None = None
+        self._rows: SubscriptionRows | None = None
         self._packet_id = 0
         self.sent_number = 0
         self._expiry: Deadline | None = None
@@ -115,7 +118,7 @@ class MqttSession:
         if subscription.is_own:
             if self.queue is None:
                 self.queue = self.registry.make_queue(self, client)
-            self.registry.bind(self.queue, subscription.topic_filter)
+            self.registry.bind(self.queue, subscription)
             self._match_also(subscription, before)
         elif subscription.group and before is None:
             self.registry.join(subscription)
@@ -124,7 +127,8 @@ class MqttSession:
         self.subscriptions[subscription.filter] = subscription
         self.no_local_count += subscription.no_local - (before is not None and before.no_local)
         self.registry.subscription_changed(subscription, before)
-        self.save()
+        if self.stored:
+            self._stored_rows().put(subscription, before)
         return before is None
 
     def unsubscribe(self, filter: str) -> MqttSubscription | None:
@@ -134,21 +138,29 @@ class MqttSession:
             return None
         self.no_local_count -= subscription.no_local
         if subscription.is_own:
-            if self._trie is not None:
+            if self._trie is not None and subscription.has_wildcards:
                 self._trie.remove(subscription.words, subscription)
             if self.queue is not None:
-                self.registry.unbind(self.queue, subscription.topic_filter)
+                self.registry.unbind(self.queue, subscription)
         elif subscription.group:
             self.registry.leave(subscription)
         self.registry.subscription_changed(None, subscription)
-        self.save()
+        if self._rows is not None:
+            self._rows.remove(subscription)
         return subscription
 
     def matching(self, topic: str) -> list[MqttSubscription]:
         """The session's own subscriptions that match a topic, each once."""
-        return self._trie.match(topic.split("/")) if self._trie is not None else []
+        found = self._trie.match(topic.split("/")) if self._trie is not None else []
+        exact = self.subscriptions.get(topic)
+        if exact is not None and exact.is_own and not exact.has_wildcards:
+            found.append(exact)
+        return found
 
     def _match_also(self, subscription: MqttSubscription, before: MqttSubscription | None) -> None:
+        """Have a filter with wildcards found; the others are found by name."""
+        if not subscription.has_wildcards:
+            return
         if self._trie is None:
             self._trie = TopicTrie.for_mqtt()
         if before is not None:
@@ -361,12 +373,14 @@ class MqttSession:
             if subscription.group:
                 self.registry.leave(subscription)
             self.registry.subscription_changed(None, subscription)
+        if self._rows is not None:
+            self._rows.end()
         self.registry.forget(self)
 
     # Restart
 
     def save(self) -> None:
-        """Write its row, if it has one."""
+        """Write its row, if it has one; its subscriptions have rows of their own (subscription_rows.py)."""
         if not self.stored or self.ended:
             return
         self.registry.broker.definitions.put(
@@ -378,15 +392,34 @@ class MqttSession:
                 "inbound": self._inbound_id,
                 "outbound": self._outbound_id,
                 "detached_at_ms": self.detached_at_ms,
-                "subscriptions": [each.row() for each in self.subscriptions.values()],
             },
         )
 
-    def restore(self, inbound_id: int, outbound_id: int, subscriptions: list[MqttSubscription]) -> None:
-        """Take what the row says."""
+    def _stored_rows(self) -> SubscriptionRows:
+        if self._rows is None:
+            self._rows = SubscriptionRows(self.registry.broker, self.registry.vhost.name, self.client_id)
+        return self._rows
+
+    def restore(self, inbound_id: int, outbound_id: int, subscriptions: Iterable[MqttSubscription]) -> None:
+        """Take what the row says.  subscriptions: of a row that was written when they were part of it."""
         self._inbound_id = inbound_id
         self._outbound_id = outbound_id
         self.registry.records.update({number: self for number in self.numbers if number})
+        moved = list(subscriptions)
+        if moved:
+            self._restore_subscriptions(moved)
+            rows = self._stored_rows()
+            for subscription in moved:
+                rows.put(subscription, None)
+            rows.write()
+            self.save()
+
+    def restore_subscriptions(self, number: int, subscriptions: Sequence[MqttSubscription]) -> None:
+        """Take a row of its subscriptions."""
+        self._stored_rows().restore(number, subscriptions)
+        self._restore_subscriptions(subscriptions)
+
+    def _restore_subscriptions(self, subscriptions: Iterable[MqttSubscription]) -> None:
         for subscription in subscriptions:
             self.subscriptions[subscription.filter] = subscription
             self.no_local_count += subscription.no_local

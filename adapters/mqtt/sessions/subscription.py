@@ -14,10 +14,12 @@ class MqttSubscription:
 
     filter: as the client wrote it, `$share/NAME/` included; it names the subscription in its session.
     topic_filter: what topics are matched with, without the share name.  group: the share name, empty if it isn't
-    shared.  queue_name: of `$queue/NAME`, else empty.  identifier: 0 for none.
+    shared.  queue_name: of `$queue/NAME`, else empty.  identifier: 0 for none.  binding_key: what the filter is called
+    in AMQP, once somebody has asked for it.  row_number: where it is in the definitions, 0 if it isn't.
     """
 
     __slots__ = (
+        "binding_key",
         "filter",
         "group",
         "identifier",
@@ -25,6 +27,7 @@ class MqttSubscription:
         "qos",
         "queue_name",
         "retain_as_published",
+        "row_number",
         "topic_filter",
     )
 
@@ -48,6 +51,8 @@ class MqttSubscription:
         self.no_local = no_local
         self.retain_as_published = retain_as_published
         self.identifier = identifier
+        self.binding_key = ""
+        self.row_number = 0
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -55,24 +60,43 @@ class MqttSubscription:
         return tuple(self.topic_filter.split("/"))
 
     @property
+    def has_wildcards(self) -> bool:
+        """True when the topic filter can match more than one topic (4.7.1)."""
+        return self.topic_filter.endswith("#") or "+" in self.topic_filter
+
+    @property
     def is_own(self) -> bool:
         """True when its messages come by the session's own queue."""
         return not self.group and not self.queue_name
 
     def row(self) -> dict[str, JSON]:
-        """As a definition."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        """As a definition: the filter, and what isn't usual about it."""
+        row: dict[str, JSON] = {"filter": self.filter, "qos": self.qos}
+        if self.topic_filter != self.filter:
+            row["topic_filter"] = self.topic_filter
+        if self.group:
+            row["group"] = self.group
+        if self.queue_name:
+            row["queue_name"] = self.queue_name
+        if self.no_local:
+            row["no_local"] = True
+        if self.retain_as_published:
+            row["retain_as_published"] = True
+        if self.identifier:
+            row["identifier"] = self.identifier
+        return row
 
 
 def subscription_from(row: Mapping[str, JSON]) -> MqttSubscription:
     """The other way round; KeyError when something is missing."""
+    filter = str(row["filter"])
     return MqttSubscription(
-        str(row["filter"]),
-        str(row["topic_filter"]),
-        group=str(row["group"]),
-        queue_name=str(row["queue_name"]),
+        filter,
+        str(row.get("topic_filter", filter)),
+        group=str(row.get("group", "")),
+        queue_name=str(row.get("queue_name", "")),
         qos=int(str(row["qos"])),
-        no_local=row["no_local"] is True,
-        retain_as_published=row["retain_as_published"] is True,
-        identifier=int(str(row["identifier"])),
+        no_local=row.get("no_local") is True,
+        retain_as_published=row.get("retain_as_published") is True,
+        identifier=int(str(row.get("identifier", 0))),
     )

@@ -121,4 +121,8 @@ class SystemTopics:
 
 
 def _wants(subscription: MqttSubscription | None) -> bool:
-    return subscription is not None and subscription.topic_filter.split("/", 1)[0] == SYSTEM_WORD
+    return (
+        subscription is not None
+        and subscription.topic_filter.startswith(SYSTEM_WORD)
+        and subscription.topic_filter.split("/", 1)[0] == SYSTEM_WORD
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from warren.adapters.mqtt.sessions import retained, wills
+from warren.adapters.mqtt.sessions import retained, subscription_rows, wills
 from warren.adapters.mqtt.sessions.names import TopicNames
 from warren.adapters.mqtt.sessions.registry import SESSION_KIND, MqttSessions
 from warren.adapters.mqtt.sessions.session_queue import MqttQueue
@@ -111,6 +111,8 @@ class MqttWorld(Component):
         """Take a row of the definitions if it is MQTT's, else False."""
         if kind == SESSION_KIND:
             self.of(self.broker.vhosts[vhost]).restore_session(name, value)
+        elif kind == subscription_rows.KIND:
+            self.of(self.broker.vhosts[vhost]).restore_subscriptions(name, value)
         elif kind == retained.KIND:
             self.of(self.broker.vhosts[vhost]).retained.restore(name, value)
         elif kind == wills.KIND:

@@ -11,10 +11,12 @@ from collections.abc import Mapping
 
 from warren.core.storage.definitions.store import JSON
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 
 def encode_value(value: Mapping[str, JSON]) -> str:
     """`value` as ASCII JSON text. Raises TypeError for what JSON can't hold (bytes, sets, other objects)."""
-    return json.dumps(value, separators=(",", ":"))
+    return _encode(value)
 
 
 def decode_value(text: str) -> dict[str, JSON]:

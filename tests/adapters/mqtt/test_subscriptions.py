@@ -77,7 +77,6 @@ def test_a_replaced_subscription_keeps_its_consumer() -> None:
 def test_what_a_topic_means_is_looked_up_anew_after_a_change() -> None:
     place = Place(OWN)
     session = place.bare.session
-    session._match_also(OWN, None)
     place.subscriptions.begin()
     consumer = place.subscriptions.consumer_of("")
     assert consumer is not None
@@ -85,11 +84,11 @@ def test_what_a_topic_means_is_looked_up_anew_after_a_change() -> None:
     assert consumer.deliver(message, False)
     assert consumer.no_ack, "QoS 0, as the subscription asks for no more"
     better = MqttSubscription("a", "a", qos=1)
-    session._match_also(better, OWN)
+    session.subscriptions["a"] = better
     place.subscriptions.changed(better)
     assert consumer.deliver(message, False)
     assert not consumer.no_ack
-    session._trie = None
+    del session.subscriptions["a"]
     place.subscriptions.taken_away()
     place.bare.written()
     assert consumer.deliver(message, False)
