@@ -21,6 +21,8 @@ from warren.adapters.mqtt.codec.packets import (
     Publish,
     PubRec,
     SubAck,
+    Subscribe,
+    Subscription,
 )
 from warren.adapters.mqtt.settings import MqttSettings
 from warren.core.policies.policy import POLICY, make_policy
@@ -171,4 +173,28 @@ def test_packets_that_are_too_large(simulated: SimulatedBroker, packet_bytes: in
     made = MqttClient(simulated, settings=MqttSettings(packet_bytes_max=4096))
     made.connect("c")
     answers = made.publish("t", b"x" * packet_bytes)
+    assert only(Disconnect, answers).reason_code == reason_codes.PACKET_TOO_LARGE
+
+
+TOO_LARGE = {
+    "the first": [b"x" * 4090],
+    "the first whose end isn't there yet": [b"x" * 200_000],
+    "behind others": [b"x" * 4089, b"x" * 4090],
+    "of another kind": [b"x" * 4089, "f" * 5000],
+}
+"""Payloads of PUBLISHes, filters of SUBSCRIBEs; a PUBLISH to `t` is 7 bytes longer than its payload."""
+
+
+@pytest.mark.parametrize("sent", TOO_LARGE.values(), ids=TOO_LARGE.keys())
+def test_packets_that_are_too_large_are_not_held_back(simulated: SimulatedBroker, sent: list[bytes | str]) -> None:
+    made = MqttClient(simulated, settings=MqttSettings(packet_bytes_max=4096))
+    made.connect("c")
+    simulated.broker.alarms.set("memory", True)
+    answers = []
+    for each in sent:
+        assert not made.closed
+        if isinstance(each, str):
+            answers += made.send(Subscribe(1, (Subscription(each),)))
+        else:
+            answers += made.send_bytes(encode(Publish("t", each), versions.V5)[:10_000])
     assert only(Disconnect, answers).reason_code == reason_codes.PACKET_TOO_LARGE

@@ -50,6 +50,11 @@ def test_with_several_each_goes_to_its_own() -> None:
     assert returns.waiting == []
 
 
+def test_at_first_nothing_was_delivered_before() -> None:
+    made = Returns()
+    assert (made.redelivered_until, made.waiting, made.counts, made.failures) == (0, [], {}, {})
+
+
 def test_nothing_is_remembered_of_a_message_that_is_gone() -> None:
     returns = Returns()
     returns.counts.update({1: 2, 2: 3})
