@@ -29,6 +29,11 @@ def test_an_outbox_is_looked_at_once_per_batch() -> None:
     assert touched == [outbox]
 
 
+def test_a_fast_link_can_be_filled_in_one_turn() -> None:
+    outbox, _ = make_outbox()
+    assert outbox.room >= 2**20
+
+
 def test_room_is_what_the_socket_left() -> None:
     outbox, _ = make_outbox()
     outbox.write(b"x" * 100)
