@@ -9,7 +9,6 @@ by waiting for it.
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 from pika.exceptions import ChannelClosedByBroker, ConnectionClosedByBroker
+
+from tests.support.until import until
 
 TIME_LIMIT_S = 20.0
 
@@ -124,6 +125,7 @@ class Inbox:
 
     def __init__(self, channel: BlockingChannel, queue: str, *, auto_ack: bool = False, **arguments: Any) -> None:
         self.channel = channel
+        self.queue = queue
         self.deliveries: list[Delivery] = []
         self.cancelled = False
         channel.add_on_cancel_callback(self._on_cancel)
@@ -151,12 +153,8 @@ class Inbox:
 
 
 def process_until(channel: BlockingChannel, condition: Callable[[], bool]) -> None:
-    """Handles the connection's events until the condition holds; fails after `TIME_LIMIT_S`."""
-    deadline = time.monotonic() + TIME_LIMIT_S
-    while not condition():
-        remaining_s = deadline - time.monotonic()
-        assert remaining_s > 0, "not within the time limit"
-        channel.connection.process_data_events(time_limit=min(remaining_s, 1.0))
+    """Handles the connection's events until the condition holds; fails after its time limit (until.py)."""
+    until(condition, channel.connection.process_data_events)
 
 
 def send(channel: BlockingChannel, exchange: str, key: str, *bodies: bytes, **properties: Any) -> None:

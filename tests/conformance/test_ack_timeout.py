@@ -13,6 +13,7 @@ from pika.exceptions import ChannelClosedByBroker
 
 from tests.conformance.scenario import Inbox, Workbench, fill, process_until, ready_count, send
 from tests.support.brokers import Broker, run_warren
+from tests.support.until import until
 
 TIMEOUT_MS = 300
 
@@ -40,6 +41,14 @@ def test_the_consumer_is_cancelled_and_its_messages_return(bench: Workbench, cha
     assert ready_count(channel, queue) == 0
 
 
+def exchange_one(channel: BlockingChannel, inbox: Inbox) -> None:
+    """Send a message to a consumer, which acknowledges it."""
+    send(channel, "", inbox.queue, b"x")
+    count = len(inbox.deliveries)
+    process_until(channel, lambda: len(inbox.deliveries) > count)
+    channel.basic_ack(inbox.deliveries[-1].tag)
+
+
 def test_who_acknowledges_in_time_goes_on(bench: Workbench, channel: BlockingChannel) -> None:
     """For twice as long as one delivery may take; the other consumer's end shows that time has passed."""
     quick_queue, slow_queue = bench.queue(channel), bench.queue(channel)
@@ -49,11 +58,7 @@ def test_who_acknowledges_in_time_goes_on(bench: Workbench, channel: BlockingCha
         slow = Inbox(channel, slow_queue, arguments=arguments)
         send(channel, "", slow_queue, b"x")
         slow.wait(len(slow.deliveries) or 1)
-        while not slow.cancelled:
-            send(channel, "", quick_queue, b"x")
-            count = len(quick.deliveries)
-            process_until(channel, lambda count=count: len(quick.deliveries) > count)  # type: ignore[misc]
-            channel.basic_ack(quick.deliveries[-1].tag)
+        until(lambda slow=slow: slow.cancelled, lambda _: exchange_one(channel, quick))  # type: ignore[misc]
         channel.queue_purge(slow_queue)
     assert not quick.cancelled
 

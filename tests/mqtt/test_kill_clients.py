@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.mqtt.paho_client import paho, paho_client
+from tests.support.until import killed_after, until
 
 KILLS = 4
 
@@ -50,8 +51,9 @@ class ClientProcess:
     def read(self, count: int) -> None:
         """Wait for so many more lines."""
         assert self._process.stdout is not None
-        for _ in range(count):
-            self.lines.append(int(self._process.stdout.readline()))
+        with killed_after(self._process):
+            for _ in range(count):
+                self.lines.append(int(self._process.stdout.readline()))
 
     def kill(self) -> None:
         """Kill it, and read what it had written."""
@@ -87,8 +89,7 @@ def test_a_killed_subscriber_gets_everything(port: int) -> None:
             taken += taker.lines
         boss.publish("work", b"%d" % number, 1)
         with client_process(TAKER, port) as taker:
-            while not taker.lines or taker.lines[-1] != number:
-                taker.read(1)
+            until(lambda: taker.lines[-1:] == [number], lambda _: taker.read(1))
         taken += taker.lines
     assert list(dict.fromkeys(taken)) == list(range(number + 1)), "everything at least once, in order"
     with paho_client(port, "taker", paho.MQTTv311):

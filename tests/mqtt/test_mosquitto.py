@@ -16,6 +16,7 @@ from paho.mqtt.packettypes import PacketTypes
 from tests.interop.clients import need, run
 from tests.mqtt.paho_client import PahoClient, Properties, paho, paho_client
 from tests.support import child
+from tests.support.until import killed_after, until
 from tests.support.warren_process import WarrenProcess, start_warren
 
 VERSIONS = ["mqttv31", "mqttv311", "mqttv5"]
@@ -63,8 +64,9 @@ def test_lines_from_a_pipe_to_a_group(port: int) -> None:
     # It had been sent all ten.  What it had no time to acknowledge comes again, behind that what it didn't take.
     with subprocess.Popen(["mosquitto_sub", *where, "-i", "b", *group], stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
-        while taken[-1] != b"9":
-            taken.append(other.stdout.readline().strip())
+        with killed_after(other):
+            while taken[-1] != b"9" and (line := other.stdout.readline()):
+                taken.append(line.strip())
         other.kill()
     assert list(dict.fromkeys(taken)) == [b"%d" % number for number in range(10)]
     for name in ("a", "b"):
@@ -129,8 +131,7 @@ def bridged(port: int, tmp_path: Path) -> Iterator[int]:
     try:
         with paho_client(port, "watch-bridge") as watcher:
             watcher.subscribe("bridge/state", 1)
-            while watcher.next().payload != b"1":
-                pass
+            until(lambda: watcher.next().payload == b"1", lambda _: None)
         child.wait_until(lambda: "Received SUBACK" in log.read_text(), running, log, 20, "subscribing")
         yield bridge_port
     finally:

@@ -10,6 +10,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from pika.adapters.blocking_connection import BlockingChannel
 
 from tests.mqtt.paho_client import TIME_LIMIT_S, PahoClient, paho
+from tests.support.until import until
 from tests.support.warren_process import WarrenProcess
 
 QUEUE = "named"
@@ -87,8 +88,7 @@ def test_they_compete(port: int, channel: BlockingChannel, protocol: MQTTProtoco
         channel.basic_consume(QUEUE, take, auto_ack=True)
         fill(channel, range(100))
         of_device = [device.next().payload for _ in range(50)]
-        while len(of_worker) < 50:
-            channel.connection.process_data_events(TIME_LIMIT_S)
+        until(lambda: len(of_worker) == 50, channel.connection.process_data_events)
         assert sorted(int(each) for each in of_device + of_worker) == list(range(100)), "each once, in turns"
     finally:
         device.stop()

@@ -9,6 +9,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 
 from tests.mqtt.paho_client import Properties, paho, paho_client
+from tests.support.until import until
 
 
 @pytest.fixture(params=[paho.MQTTv31, paho.MQTTv311, paho.MQTTv5], ids=["3.1", "3.1.1", "5"])
@@ -36,8 +37,7 @@ def test_retained_and_will(port: int, protocol: MQTTProtocolVersion) -> None:
         dying.will_set("state/dying", b"gone", 1, retain=True)
         dying.connect("127.0.0.1", port)
         dying.loop_start()
-        while not dying.is_connected():
-            dying._thread.join(0.01)  # type: ignore[union-attr]
+        until(dying.is_connected, lambda _: dying._thread.join(0.01))  # type: ignore[union-attr]
         dying.loop_stop()
         sock = dying.socket()
         assert sock is not None

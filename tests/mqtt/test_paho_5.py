@@ -10,6 +10,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from tests.mqtt.paho_client import TIME_LIMIT_S, PahoClient, Properties, paho, paho_client
+from tests.support.until import until
 
 
 def properties(packet: int, **values: Any) -> Properties:
@@ -165,11 +166,9 @@ def test_a_will_with_properties(port: int) -> None:
         dying = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="dying", protocol=paho.MQTTv5)  # type: ignore[attr-defined]
         dying.will_set("wills/dying", b"gone", 1, properties=carried)
         dying.connect("127.0.0.1", port)
-        while not dying.is_connected():
-            dying.loop()
+        until(dying.is_connected, dying.loop)
         dying.disconnect(reasoncode=ReasonCode(PacketTypes.DISCONNECT, "Disconnect with will message"))
-        while dying.loop() == paho.MQTT_ERR_SUCCESS:
-            pass
+        until(lambda: dying.loop() != paho.MQTT_ERR_SUCCESS, lambda _: None)
         message: Any = watcher.next()
     assert bytes(message.payload) == b"gone"
     assert message.properties.ContentType == "text/plain"

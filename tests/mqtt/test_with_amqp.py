@@ -11,6 +11,7 @@ from paho.mqtt.packettypes import PacketTypes
 from pika.adapters.blocking_connection import BlockingChannel
 
 from tests.mqtt.paho_client import Properties, paho, paho_client
+from tests.support.until import until
 from tests.support.warren_process import WarrenProcess
 
 
@@ -163,8 +164,10 @@ def test_a_device_and_a_worker_share_a_queue(port: int, channel: BlockingChannel
             channel.basic_consume("jobs", lambda ch, method, _, body: _take(ch, method, body, taken))
             for number in range(20):
                 channel.basic_publish("", "jobs", b"%d" % number, pika.BasicProperties(delivery_mode=2))
-            while len(taken) + device.messages.qsize() < 20:
-                channel.connection.process_data_events(0.05)
+            until(
+                lambda: len(taken) + device.messages.qsize() == 20,
+                lambda _: channel.connection.process_data_events(0.05),
+            )
             devices = [bytes(device.next().payload) for _ in range(20 - len(taken))]
         assert sorted([*taken, *devices], key=int) == [b"%d" % number for number in range(20)]
         assert taken
