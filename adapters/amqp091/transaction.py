@@ -3,7 +3,8 @@
 Publishes and acknowledgements are collected and done at tx.commit, all of them as one atomic group of the store: after
 a crash either everything of a transaction is there or nothing, across queues too, which goes beyond RabbitMQ.
 tx.commit-ok is sent when the group is on disk.  A rollback discards publishes; acknowledged messages become
-unacknowledged again and are not redelivered.
+unacknowledged again and are not redelivered.  A message of a transaction is published at the commit: its place in its
+queues and its TTL are counted from then.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ class Transaction:
         try:
             for message, route, mandatory in publishes:
                 message.sequence = vhost.broker.next_sequence()
+                message.published_at_ms = vhost.broker.now_ms
                 now = _route_now(vhost, message, route)
                 receipt = now.receipt
                 done = deliver(channel, message, now, mandatory, receipt)

@@ -22,7 +22,7 @@ class Message:
     """Address, properties and body of one publish, plus its place in the log.
 
     sequence: orders messages within every queue, unique per broker run.
-    published_at_ms: wall-clock time of the publish in milliseconds since 1970.
+    published_at_ms: wall-clock time of the publish in milliseconds since 1970, for a transaction's that of its commit.
     position: log position of the record that holds it, or UNSTORED.
     references: durable queue entries not settled yet (maintained by the storage engine).
     """

@@ -35,7 +35,7 @@ class Death:
 
 @dataclass(order=True)
 class Entry:
-    """A message in a queue, in its place by `number`."""
+    """A message in a queue, in its place by `number`.  own: so many of the latest deaths came after its publish."""
 
     number: int
     body: bytes = field(compare=False)
@@ -47,6 +47,7 @@ class Entry:
     persistent: bool = field(compare=False, default=False)
     copies: tuple[str, ...] = field(compare=False, default=())
     deaths: tuple[Death, ...] = field(compare=False, default=())
+    own: int = field(compare=False, default=0)
     returned: bool = field(compare=False, default=False)
     failures: int = field(compare=False, default=0)
 
@@ -324,9 +325,9 @@ class RulesModel:
     def _deliver(self, queue: ModelQueue) -> None:
         while queue.ready and queue.takers:
             entry = queue.ready[0]
-            deadline = queue.deadline(entry)
             queue.take(entry)
-            if deadline is not None and deadline < self.now_ms:
+            at_once = queue.deadline(entry) == entry.born_ms == self.now_ms and not entry.returned
+            if self._is_due(queue, entry) and not at_once:
                 self._bury(queue, entry, "expired")
                 continue
             seen = self.deliveries.get(queue.name)
@@ -357,6 +358,7 @@ class RulesModel:
             else Death(queue.name, reason, entry.exchange, keys, entry.expiration)
         )
         deaths = (death, *(each for each in entry.deaths if each not in same))
+        own = entry.own + (not set(same) & set(entry.deaths[: entry.own]))
         if exchange not in ("", *self.bindings):
             return
         key = queue.dead_key
@@ -370,10 +372,11 @@ class RulesModel:
             born_ms=self.now_ms,
             expiration=None,
             deaths=deaths,
+            own=own,
             returned=False,
             failures=0,
         )
-        barred = {name for name in self.queues if reason != "rejected" and _is_cycle(name, deaths)}
+        barred = {name for name in self.queues if reason != "rejected" and _is_cycle(name, deaths[:own])}
         self._route(letter, barred)
 
     # Consuming

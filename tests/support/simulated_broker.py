@@ -168,6 +168,10 @@ class SimulatedBroker:
         self.broker.advance(self._now_ms)
         self.settle()
 
+    def sleep(self, milliseconds: int) -> None:
+        """Let time pass while the broker is down: to be called by `meanwhile`."""
+        self._now_ms += milliseconds
+
     # Ends
 
     def restart(self, meanwhile: Callable[[], None] = lambda: None) -> None:

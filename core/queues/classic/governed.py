@@ -1,7 +1,8 @@
 """Delivering under rules: what looks at the head before every delivery (spec A.7).
 
 `drain` serves queues with TTLs, lengths, priorities, a chooser or tracing; `poll` takes one message by hand.  Neither
-gives out a message that has expired.  A queue without any of these takes the hot path, plain.py.
+gives out a message that has expired, which it has at its deadline, to the millisecond.  A queue without any of these
+takes the hot path, plain.py.
 """
 
 from __future__ import annotations
@@ -27,12 +28,13 @@ def drain(queue: ClassicQueue) -> None:
     vhost = queue.vhost
     tracing = vhost.tracing
     counts = queue.counts
+    now_ms = vhost.broker.now_ms
     while available:
         message = _head(queue)
         if message is None:
             break
         deadline_ms = deadline_of(message)
-        if deadline_ms is not None and deadline_ms < vhost.broker.now_ms:
+        if deadline_ms is not None and deadline_ms <= now_ms and not _is_for_at_once(queue, message, deadline_ms):
             _take_head(queue)
             queue.counts.remove(1, message.body_size)
             queue.bury(message, EXPIRED)
@@ -96,6 +98,14 @@ def poll(queue: ClassicQueue, client: Client | None, channel_number: int) -> tup
     if queue.vhost.tracing:
         queue.vhost.trace_delivery(queue, message, client, channel_number, redelivered=redelivered)
     return message, redelivered
+
+
+def _is_for_at_once(queue: ClassicQueue, message: Message, deadline_ms: int) -> bool:
+    """True for a message with a TTL of 0 that has come just now: whoever can take it at once gets it, one time.
+
+    deadline_ms: the message's, which has passed.
+    """
+    return deadline_ms == message.published_at_ms == queue.vhost.broker.now_ms and not queue.was_delivered(message)
 
 
 def _head(queue: ClassicQueue) -> Message | None:
