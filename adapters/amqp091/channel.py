@@ -64,7 +64,7 @@ class Channel:
         self.number = number
         self.name = f"{connection.name} ({number})"
         self.closing = False
-        self.content: IncomingContent | None = None
+        self.content: IncomingContent[methods.BasicPublish] | None = None
         self.consumers: dict[str, AmqpConsumer] = {}
         self.deliveries = Deliveries(self._delivery_timed_out)
         self.counts = self.client.counts.begin(SessionCounts(self.client.vhost, self._unacknowledged))

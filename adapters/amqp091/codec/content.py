@@ -1,12 +1,12 @@
-"""A publish whose content arrives frame by frame: method, content header, bodies (AMQP 0-9-1 4.2.6)."""
+"""A message whose content arrives frame by frame: method, content header, bodies (AMQP 0-9-1 4.2.6)."""
 
 from __future__ import annotations
 
 from struct import Struct
-from typing import Final
+from typing import Final, Generic, TypeVar
 
-from warren.adapters.amqp091.codec import methods
 from warren.adapters.amqp091.codec.constants import CLASS_BASIC, FRAME_HEADER
+from warren.adapters.amqp091.codec.methods_wire import Method
 from warren.core.errors import MalformedField, PreconditionFailed, UnexpectedFrame
 from warren.core.messages.properties import EMPTY, Properties
 
@@ -15,17 +15,20 @@ _unpack_header = Struct(">HHQ").unpack_from
 _HEADER_FIXED_BYTES: Final = 12
 """Class u16, weight u16, body size u64; the property list follows."""
 
+ContentMethod = TypeVar("ContentMethod", bound=Method)
+"""The method that the content belongs to: a client's publish; a broker's delivery or return."""
 
-class IncomingContent:
-    """What has come of one publish so far.
+
+class IncomingContent(Generic[ContentMethod]):
+    """What has come of one message so far.
 
     body_bytes: how much of the body is there.
-    frame: the method frame without its end octet, which names the publish in the fast path's memory.
+    frame: a publish's method frame without its end octet, which names it in the fast path's memory.
     """
 
     __slots__ = ("_chunks", "_has_header", "_missing", "body_bytes", "frame", "method", "properties")
 
-    def __init__(self, method: methods.BasicPublish, frame: bytes) -> None:
+    def __init__(self, method: ContentMethod, frame: bytes) -> None:
         self.method = method
         self.frame = frame
         self.properties: Properties = EMPTY

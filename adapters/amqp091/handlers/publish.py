@@ -51,7 +51,7 @@ def check_method(channel: Channel, method: methods.BasicPublish) -> None:
     check_publish(channel.client, method.exchange, method.routing_key)
 
 
-def publish(channel: Channel, content: IncomingContent) -> None:
+def publish(channel: Channel, content: IncomingContent[methods.BasicPublish]) -> None:
     """A whole publish has arrived: check its properties, route it, and deliver it or keep it for tx.commit."""
     vhost = channel.client.vhost
     method = content.method
