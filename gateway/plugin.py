@@ -67,6 +67,7 @@ from warren.gateway.client.subscription import Subscription
 from warren.gateway.control.listing import listing
 from warren.gateway.control.target import Answer, Control, RefusedError, Request, done, table
 from warren.gateway.control.word import VHOST, Option, Word, word
+from warren.gateway.peers.amqp import AmqpPeer, connect_amqp
 
 if TYPE_CHECKING:
     import trio
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EMPTY",
     "VHOST",
+    "AmqpPeer",
     "Answer",
     "App",
     "BrokerClient",
@@ -116,6 +118,7 @@ __all__ = [
     "Word",
     "boolean",
     "configured",
+    "connect_amqp",
     "done",
     "encode_properties",
     "keys_of",

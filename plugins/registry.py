@@ -9,4 +9,4 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-BUILT_IN: Final[Mapping[str, str]] = {}
+BUILT_IN: Final[Mapping[str, str]] = {"shovel": "warren.plugins.shovel.plugin:ShovelPlugin"}

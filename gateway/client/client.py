@@ -251,7 +251,7 @@ class BrokerClient:
         mandatory: bool = False,
     ) -> PendingConfirmation:
         """Publish, and return without the confirm, which can be waited for later while others are under way."""
-        await self._unblocked()
+        await self.wait_unblocked()
         return self.publish_nowait(exchange, routing_key, body, properties, mandatory=mandatory)
 
     def publish_nowait(
@@ -274,7 +274,7 @@ class BrokerClient:
 
     async def send(self, exchange: str, routing_key: str, body: bytes, properties: Properties = EMPTY) -> None:
         """Publish without a confirm; what nothing takes is dropped.  It waits while a resource alarm is raised."""
-        await self._unblocked()
+        await self.wait_unblocked()
         self._hub.note_time()
         self._session.publish(exchange, routing_key, properties, body)
 
@@ -363,8 +363,8 @@ class BrokerClient:
         self._hub.note_time()
         return await answered(question, self._hub.request_turn, otherwise)
 
-    async def _unblocked(self) -> None:
-        """Wait as long as publishing is held back."""
+    async def wait_unblocked(self) -> None:
+        """Wait as long as publishing is held back; for who publishes by `publish_nowait`."""
         session = self._session
         session.require_open()
         if session.blocked is None:

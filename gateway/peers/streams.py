@@ -1,0 +1,75 @@
+"""A stream of bytes to another broker, with TLS or without, and in words why there is none."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from warren.adapters.amqp091.client.errors import PeerError
+
+if TYPE_CHECKING:
+    from warren.adapters.amqp091.client.uri import AmqpUri, TlsParameters
+
+NO_NAME_CHECK: Final = "disable"
+"""The value of server_name_indication that means no check of the name."""
+
+
+async def open_stream(uri: AmqpUri) -> trio.abc.Stream:
+    """Connect, and shake hands for TLS if the URI says so; PeerError, which names the host, if that can't be done."""
+    where = f"{uri.host} port {uri.port}"
+    context = None if uri.tls is None else tls_context(uri.tls)
+    try:
+        stream = await trio.open_tcp_stream(uri.host, uri.port)
+    except OSError as error:
+        raise PeerError(f"{where} can't be reached: {_reason(error)}") from error
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+    if uri.tls is None or context is None:
+        return stream
+    name = uri.tls.server_name or uri.host
+    secured = trio.SSLStream(stream, context, server_hostname=None if name == NO_NAME_CHECK else name)
+    try:
+        await secured.do_handshake()
+    except (trio.BrokenResourceError, OSError) as error:
+        await trio.aclose_forcefully(stream)
+        raise PeerError(f"{where}: the TLS handshake failed: {_reason(error.__cause__ or error)}") from error
+    except BaseException:
+        await trio.aclose_forcefully(stream)
+        raise
+    return secured
+
+
+def tls_context(tls: TlsParameters) -> ssl.SSLContext:
+    """What a URI says of TLS; PeerError, which names the file, for one that can't be read."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = tls.verify and tls.server_name != NO_NAME_CHECK
+    context.verify_mode = ssl.CERT_REQUIRED if tls.verify else ssl.CERT_NONE
+    try:
+        if tls.cacertfile is not None:
+            context.load_verify_locations(tls.cacertfile)
+        elif tls.verify:
+            context.load_default_certs()
+    except (OSError, ssl.SSLError) as error:
+        raise PeerError(f"the cacertfile {tls.cacertfile} can't be used: {_reason(error)}") from error
+    if tls.certfile is not None:
+        try:
+            context.load_cert_chain(tls.certfile, tls.keyfile, lambda: tls.password or "")
+        except (OSError, ssl.SSLError) as error:
+            files = tls.certfile if tls.keyfile is None else f"{tls.certfile} with {tls.keyfile}"
+            raise PeerError(f"the certificate {files} can't be used: {_reason(error)}") from error
+    return context
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the peer's certificate isn't trusted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return error.reason or str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    causes = getattr(error.__cause__, "exceptions", None)
+    if causes:
+        return "; ".join(dict.fromkeys(_reason(each) for each in causes))
+    return str(error.__cause__ or error) or type(error).__name__

@@ -1,0 +1,68 @@
+"""What a pump wants of the two ends of a shovel.
+
+A source gives messages in batches and is told which are done with; a destination takes messages under numbers and says
+later what became of them.  Whatever ends an end is a PeerError, in words that a status can show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from warren.core.messages.properties import Properties
+
+
+class Arrived(Protocol):
+    """A message from a source."""
+
+    @property
+    def exchange(self) -> str: ...
+    @property
+    def routing_key(self) -> str: ...
+    @property
+    def properties(self) -> Properties: ...
+    @property
+    def body(self) -> bytes: ...
+
+
+Message = TypeVar("Message", bound=Arrived)
+
+
+class Outcome(NamedTuple):
+    """What became of a message, or of all up to it.  refused: why the destination doesn't take it; None if it does."""
+
+    number: int
+    multiple: bool
+    refused: str | None
+
+
+class Source(Protocol[Message]):
+    """waiting: messages in the queue when it was opened, None for an exchange."""
+
+    waiting: int | None
+
+    async def receive(self) -> Sequence[Message]:
+        """What has come, at least one message."""
+
+    def ack(self, message: Message) -> None:
+        """This message, and all before it, are done with."""
+
+
+class Destination(Protocol):
+    """blocked: why it takes nothing now, None if it does."""
+
+    @property
+    def blocked(self) -> str | None: ...
+
+    async def ready(self) -> None:
+        """Wait until a batch may be published."""
+
+    def publish(self, exchange: str, routing_key: str, properties: Properties, body: bytes) -> int:
+        """Send a message; its number.  ValueError, in words, for one that can't be sent there at all."""
+
+    def flush(self) -> None:
+        """The batch is whole."""
+
+    async def outcomes(self) -> Sequence[Outcome]:
+        """What became of messages, at least one of them, in the order in which it was told."""

@@ -1,0 +1,196 @@
+"""One connected shovel at work: from a source to a destination, until one of them fails or enough has been moved.
+
+Three tasks share what is in flight.  `_forward` takes batches from the source and sends them on; `_settle` hears what
+became of them and tells the source; `_try_again` sends once more what the destination turned away, after a pause that
+grows, while `_forward` waits: a destination that is full is asked now and then, not as fast as the machine can.
+
+The source is acknowledged only what the destination has (`on-confirm`), so whatever ends a pump, and whichever process
+dies, nothing is lost; what was in flight comes again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final, Generic
+
+import trio
+
+from warren.adapters.amqp091.client.errors import PeerError
+from warren.plugins.shovel.definition import NO_ACK, ON_CONFIRM
+from warren.plugins.shovel.ends import Message
+from warren.plugins.shovel.in_flight import InFlight
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from warren.plugins.shovel.ends import Destination, Source
+    from warren.plugins.shovel.rewriting import Rewriting
+
+BATCH_MAX: Final = 256
+"""Messages sent on before other tasks have their turn: a millisecond or two."""
+
+BURSTS_A_SECOND: Final = 10
+"""With a limit of the rate, messages go out in so many bursts, or one by one."""
+
+PAUSE_LEAST_S: Final = 0.5
+PAUSE_MOST_S: Final = 30.0
+"""Between two tries of what the destination turns away; doubled from one to the next."""
+
+
+class Pump(Generic[Message]):
+    """remaining: messages still to move, None for no end.  forwarded: how many the destination has.
+
+    refused: why the destination turns messages away just now, None if it doesn't.
+    """
+
+    def __init__(
+        self,
+        source: Source[Message],
+        destination: Destination,
+        rewriting: Rewriting,
+        *,
+        ack_mode: str,
+        remaining: int | None = None,
+        rate_max: float | None = None,
+        moved: Callable[[int], None] = lambda count: None,
+    ) -> None:
+        self._source = source
+        self._destination = destination
+        self._rewriting = rewriting
+        self._ack_mode = ack_mode
+        self._rate_max = rate_max
+        self._batch_max = BATCH_MAX if rate_max is None else max(1, min(BATCH_MAX, int(rate_max / BURSTS_A_SECOND)))
+        self._moved = moved
+        self._in_flight: InFlight[Message] = InFlight()
+        self._allowed = trio.Event()
+        self._allowed.set()
+        self._turned_away = trio.lowlevel.ParkingLot()
+        self._heard = trio.lowlevel.ParkingLot()
+        self._settled = trio.lowlevel.ParkingLot()
+        self.remaining = remaining
+        self.forwarded = 0
+        self.refused: str | None = None
+
+    @property
+    def pending(self) -> int:
+        """Messages that are under way."""
+        return len(self._in_flight)
+
+    @property
+    def blocked(self) -> str | None:
+        """Why the destination takes nothing now, None if it does."""
+        return self.refused or self._destination.blocked
+
+    async def run(self) -> None:
+        """Move messages; returns when `remaining` has come to 0, raises PeerError when an end fails."""
+        if self._ack_mode == ON_CONFIRM:
+            await first_to_end(self._forward, self._settle, self._try_again)
+        else:
+            await self._forward()
+
+    async def _forward(self) -> None:
+        while self.remaining is None or self.remaining > 0:
+            batch = await self._source.receive()
+            if self.remaining is not None:
+                batch = batch[: self.remaining]
+            for start in range(0, len(batch), self._batch_max):
+                await self._send(batch[start : start + self._batch_max])
+        while self._in_flight:
+            await self._settled.park()
+
+    async def _send(self, batch: Sequence[Message]) -> None:
+        await self._allowed.wait()
+        await self._destination.ready()
+        publish = self._destination.publish
+        address, properties = self._rewriting.address, self._rewriting.properties
+        sent = self._in_flight.sent
+        tracked = self._ack_mode == ON_CONFIRM
+        for message in batch:
+            exchange, routing_key = address(message)
+            try:
+                number = publish(exchange, routing_key, properties(message), message.body)
+            except ValueError as error:
+                raise PeerError(f"a message can't be sent to the destination: {error}") from error
+            if tracked:
+                sent(number, message)
+        self._destination.flush()
+        if self.remaining is not None:
+            self.remaining -= len(batch)
+        if not tracked:
+            if self._ack_mode != NO_ACK:
+                self._source.ack(batch[-1])
+            self._count(len(batch))
+        if self._rate_max is not None:
+            await trio.sleep(len(batch) / self._rate_max)
+
+    async def _settle(self) -> None:
+        in_flight = self._in_flight
+        while True:
+            for number, multiple, refused in await self._destination.outcomes():
+                if refused is None:
+                    in_flight.taken(number, multiple=multiple)
+                else:
+                    in_flight.turned_away(number, multiple=multiple)
+                    self.refused = refused
+            self._heard.unpark_all()
+            if in_flight.refused:
+                self._hold()
+            last, count = in_flight.take_done()
+            if last is not None:
+                self._source.ack(last)
+                self._count(count)
+                self._settled.unpark_all()
+
+    def _hold(self) -> None:
+        if self._allowed.is_set():
+            self._allowed = trio.Event()
+        self._turned_away.unpark_all()
+
+    async def _try_again(self) -> None:
+        """Whatever was turned away goes out once more after a pause; when all of it is taken, `_forward` goes on."""
+        in_flight = self._in_flight
+        pause_s = PAUSE_LEAST_S
+        while True:
+            while not in_flight.refused:
+                await self._turned_away.park()
+            await trio.sleep(pause_s)
+            await self._destination.ready()
+            for _ in range(len(in_flight.refused)):
+                self._again()
+            self._destination.flush()
+            while in_flight.unanswered:
+                await self._heard.park()
+            if in_flight.refused:
+                pause_s = min(2 * pause_s, PAUSE_MOST_S)
+            else:
+                self.refused = None
+                pause_s = PAUSE_LEAST_S
+                self._allowed.set()
+
+    def _again(self) -> None:
+        message = self._in_flight.refused[0].item
+        exchange, routing_key = self._rewriting.address(message)
+        number = self._destination.publish(exchange, routing_key, self._rewriting.properties(message), message.body)
+        self._in_flight.sent_again(number)
+
+    def _count(self, count: int) -> None:
+        self.forwarded += count
+        self._moved(count)
+
+
+async def first_to_end(*tasks: Callable[[], Awaitable[None]]) -> None:
+    """Run tasks until one of them returns or fails, then end the others; its PeerError comes as it is."""
+    failures: list[PeerError] = []
+    async with trio.open_nursery() as nursery:
+
+        async def run(task: Callable[[], Awaitable[None]]) -> None:
+            try:
+                await task()
+            except PeerError as error:
+                failures.append(error)
+            nursery.cancel_scope.cancel()
+
+        for task in tasks:
+            nursery.start_soon(run, task)
+    if failures:
+        raise failures[0]

@@ -1,0 +1,82 @@
+"""What a shovel changes in a message: address, properties, and the headers that tell of the way (spec E.1)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from warren.core.messages.field_table import Typed
+
+if TYPE_CHECKING:
+    from warren.core.messages.field_table import Encodable
+    from warren.core.messages.properties import Properties
+    from warren.plugins.shovel.definition import ShovelDefinition
+    from warren.plugins.shovel.ends import Arrived
+
+SHOVELLED: Final = "x-shovelled"
+SHOVELLED_TIMESTAMP: Final = "x-shovelled-timestamp"
+
+
+class Rewriting:
+    """How one shovel's messages go out.  seconds: the time, in seconds since 1970."""
+
+    def __init__(
+        self,
+        definition: ShovelDefinition,
+        *,
+        name: str,
+        vhost: str,
+        kind: str,
+        cluster_name: str,
+        seconds: Callable[[], float] = time.time,
+    ) -> None:
+        destination = definition.destination
+        self._exchange = "" if destination.queue is not None else destination.exchange
+        self._routing_key = destination.queue if destination.queue is not None else destination.exchange_key
+        self._changes: Mapping[str, Any] = destination.properties
+        self._timestamp = destination.timestamp_header
+        self._way = _way(definition, name, vhost, kind, cluster_name) if destination.forward_headers else None
+        self._seconds = seconds
+        self.changes_properties = bool(self._changes or self._timestamp or self._way)
+
+    def address(self, message: Arrived) -> tuple[str, str]:
+        """The exchange and the routing key that it is published with."""
+        return (
+            message.exchange if self._exchange is None else self._exchange,
+            message.routing_key if self._routing_key is None else self._routing_key,
+        )
+
+    def properties(self, message: Arrived) -> Properties:
+        """Its properties on the way out."""
+        properties = message.properties
+        if not self.changes_properties:
+            return properties
+        if self._changes:
+            properties = properties.with_changes(**self._changes)
+        entries: dict[str, Encodable] = {}
+        if self._way is not None:
+            before = (properties.headers or {}).get(SHOVELLED)
+            entries[SHOVELLED] = [self._way, *(before if isinstance(before, list) else ())]
+        if self._timestamp:
+            entries[SHOVELLED_TIMESTAMP] = Typed("l", int(self._seconds()))
+        return properties.with_header_entries(entries) if entries else properties
+
+
+def _way(definition: ShovelDefinition, name: str, vhost: str, kind: str, cluster_name: str) -> dict[str, Encodable]:
+    source, destination = definition.source, definition.destination
+    found: dict[str, Encodable] = {
+        "shovelled-by": cluster_name,
+        "shovel-type": kind,
+        "shovel-name": name,
+        "shovel-vhost": vhost,
+        "src-uri": source.uris[0].shown,
+        "dest-uri": destination.uris[0].shown,
+        "src-queue": source.queue,
+        "src-exchange": source.exchange,
+        "src-exchange-key": source.exchange_key or None,
+        "dest-queue": destination.queue,
+        "dest-exchange": destination.exchange,
+        "dest-exchange-key": destination.exchange_key,
+    }
+    return {key: value for key, value in found.items() if value is not None}
