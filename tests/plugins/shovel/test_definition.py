@@ -1,0 +1,140 @@
+"""Definitions of shovels: each key arrives, and what can't be used is refused with the key and what it should be."""
+
+from __future__ import annotations
+
+import pytest
+
+from warren.core.errors import PreconditionFailed
+from warren.core.storage.definitions.store import JSON
+from warren.plugins.shovel.definition import QUEUE_LENGTH, read_definition
+
+LEAST: dict[str, JSON] = {"src-uri": "amqp://", "src-queue": "a", "dest-uri": "amqp://far.example"}
+
+
+def test_defaults() -> None:
+    found = read_definition(LEAST)
+    assert (found.ack_mode, found.reconnect_delay_s, found.rate_max) == ("on-confirm", 5.0, None)
+    source, destination = found.source, found.destination
+    assert (source.queue, source.exchange, source.prefetch, source.delete_after) == ("a", None, 1000, None)
+    assert (destination.queue, destination.exchange, destination.exchange_key) == (None, None, None)
+    assert destination.mandatory
+
+
+def test_every_key_arrives() -> None:
+    found = read_definition(
+        {
+            "src-protocol": "amqp091",
+            "src-uri": ["amqp://one.example", "amqps://two.example"],
+            "src-exchange": "x",
+            "src-exchange-key": "k.#",
+            "src-prefetch-count": 7,
+            "src-consumer-args": {"x-priority": 1},
+            "src-consumer-name": "tag",
+            "src-delete-after": 12,
+            "src-predeclared": True,
+            "src-queue-args": {"x-expires": 1000},
+            "dest-protocol": "local",
+            "dest-uri": "amqp:///v",
+            "dest-queue": "q",
+            "dest-queue-args": {"x-queue-type": "quorum"},
+            "dest-exchange-key": "other",
+            "dest-predeclared": True,
+            "dest-mandatory": False,
+            "dest-publish-properties": {"delivery_mode": 2, "app_id": "edge"},
+            "dest-add-forward-headers": True,
+            "dest-add-timestamp-header": True,
+            "ack-mode": "on-publish",
+            "reconnect-delay": 0.5,
+            "rate-limit": 100,
+        }
+    )
+    source, destination = found.source, found.destination
+    assert [uri.host for uri in source.uris] == ["one.example", "two.example"]
+    assert (source.queue, source.exchange, source.exchange_key) == (None, "x", "k.#")
+    assert (source.prefetch, source.consumer_arguments, source.consumer_name) == (7, {"x-priority": 1}, "tag")
+    assert (source.delete_after, source.predeclared, source.queue_arguments) == (12, True, {"x-expires": 1000})
+    assert [uri.vhost for uri in destination.uris] == ["v"]
+    assert (destination.queue, destination.queue_arguments) == ("q", {"x-queue-type": "quorum"})
+    assert (destination.exchange_key, destination.predeclared, destination.mandatory) == ("other", True, False)
+    assert destination.properties == {"delivery_mode": 2, "app_id": "edge"}
+    assert (destination.forward_headers, destination.timestamp_header) == (True, True)
+    assert (found.ack_mode, found.reconnect_delay_s, found.rate_max) == ("on-publish", 0.5, 100)
+
+
+def test_older_names_mean_the_same() -> None:
+    found = read_definition(
+        {
+            **LEAST,
+            "prefetch-count": 3,
+            "delete-after": "queue-length",
+            "publish-properties": {"delivery_mode": 1},
+            "add-forward-headers": True,
+            "add-timestamp-header": True,
+        }
+    )
+    assert (found.source.prefetch, found.source.delete_after) == (3, QUEUE_LENGTH)
+    destination = found.destination
+    assert (destination.properties, destination.forward_headers, destination.timestamp_header) == (
+        {"delivery_mode": 1},
+        True,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"src-uri": None}, "'src-uri' must be a URI, or a list of URIs"),
+        ({"src-uri": []}, "'src-uri' must be a URI, or a list of URIs"),
+        ({"src-uri": ["amqp://", 1]}, "'src-uri' must be a URI, or a list of URIs"),
+        ({"src-uri": "amqp://h?heartbeet=1"}, "'src-uri' can't be used: a URI has an unknown parameter 'heartbeet'"),
+        ({"src-exchange": "x"}, "Cannot specify 'src-exchange' and 'src-queue'"),
+        ({"dest-exchange": "x", "dest-queue": "q"}, "Cannot specify 'dest-exchange' and 'dest-queue'"),
+        ({"src-queue": ""}, "'src-queue' must not be empty"),
+        ({"src-queue": 3}, "'src-queue' must be a string"),
+        ({"dest-queue": "x" * 256}, "'dest-queue' must be at most 255 bytes long"),
+        ({"src-prefetch-count": 0}, "'src-prefetch-count' must be a whole number from 1 to 65535"),
+        ({"src-prefetch-count": True}, "'src-prefetch-count' must be a whole number"),
+        ({"prefetch-count": 65_536}, "'prefetch-count' must be a whole number from 1 to 65535"),
+        ({"src-delete-after": "soon"}, "'src-delete-after' must be 'never', 'queue-length' or a number"),
+        ({"src-delete-after": -1}, "'src-delete-after' must be 'never', 'queue-length' or a number"),
+        ({"src-delete-after": 5, "ack-mode": "no-ack"}, "'ack-mode' can't be 'no-ack'"),
+        ({"ack-mode": "sometimes"}, "'ack-mode' must be one of on-confirm, on-publish, no-ack"),
+        ({"src-protocol": "amqp10"}, "'src-protocol' must be one of amqp091, local"),
+        ({"dest-protocol": "local"}, "'dest-protocol' is 'local', but 'dest-uri' has a host"),
+        ({"reconnect-delay": -1}, "'reconnect-delay' must be a number of seconds from 0 to 86400"),
+        ({"reconnect-delay": "5"}, "'reconnect-delay' must be a number of seconds"),
+        ({"rate-limit": 0}, "'rate-limit' must be a number of messages a second, above 0"),
+        ({"dest-predeclared": "yes"}, "'dest-predeclared' must be true or false"),
+        ({"dest-queue-args": []}, "'dest-queue-args' must be an object"),
+        ({"dest-queue-args": {"a": 2**70}}, "'dest-queue-args' can't be sent"),
+        ({"dest-publish-properties": {"delivery-mode": 2}}, "'dest-publish-properties' there is no property"),
+        ({"dest-publish-properties": {"priority": "high"}}, "priority"),
+        ({"src-quue": "a"}, "unknown key 'src-quue': did you mean 'src-queue'?"),
+        ({"colour": "red"}, "unknown key 'colour'"),
+    ],
+)
+def test_what_is_wrong_is_said(change: dict[str, JSON], said: str) -> None:
+    with pytest.raises(PreconditionFailed) as caught:
+        read_definition({**LEAST, **change})
+    assert said in caught.value.text
+
+
+@pytest.mark.parametrize("missing", ["src-uri", "src-queue", "dest-uri"])
+def test_what_is_missing_is_said(missing: str) -> None:
+    with pytest.raises(PreconditionFailed) as caught:
+        read_definition({key: value for key, value in LEAST.items() if key != missing})
+    assert missing in caught.value.text
+
+
+@pytest.mark.parametrize("value", [None, [], "amqp://", 3])
+def test_a_definition_is_an_object(value: JSON) -> None:
+    with pytest.raises(PreconditionFailed, match="an object such as"):
+        read_definition(value)
+
+
+def test_no_password_is_told() -> None:
+    with pytest.raises(PreconditionFailed) as caught:
+        read_definition({**LEAST, "dest-uri": "amqp://u:s3cret@h?bad=1"})
+    assert "s3cret" not in caught.value.text
+    assert "s3cret" not in repr(read_definition({**LEAST, "dest-uri": "amqp://u:s3cret@h"}))
