@@ -91,6 +91,13 @@ def test_a_late_answer_waits_for_its_queue_and_for_the_disk(place: Place) -> Non
     assert (place.written, place.after_flush.count) == ([b"taken", b"refused"], 0)
 
 
+def test_a_queue_that_answers_first_waits_for_the_disk(place: Place) -> None:
+    late(place, b"taken", b"refused").answer(taken=True)
+    assert (place.written, place.after_flush.count) == ([], 1)
+    flush(place)
+    assert (place.written, place.after_flush.count) == ([b"taken"], 0)
+
+
 def test_late_answers_keep_their_place(place: Place) -> None:
     place.after_flush.send(b"0", stored=False)
     first, second = late(place, b"1", None), late(place, b"2", None)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 
 from tests.support.simulated_transport import SimulatedTransport
-from warren.adapters.session.read_gate import HELD_BACK, NOT_ITS_TURN, SESSION, UNREAD_REPLIES, ReadGate
+from warren.adapters.session.read_gate import HELD_BACK, NOT_ITS_TURN, SESSION, UNANSWERED, UNREAD_REPLIES, ReadGate
 
-REASONS = (UNREAD_REPLIES, HELD_BACK, NOT_ITS_TURN, SESSION)
+REASONS = (UNREAD_REPLIES, HELD_BACK, NOT_ITS_TURN, SESSION, UNANSWERED)
 
 
 class Counting(SimulatedTransport):
