@@ -59,7 +59,7 @@ from warren.core.configuration.key import Key, configured, keys_of, settings_fro
 from warren.core.configuration.values import boolean, names, number, one_of, size, text, whole_number
 from warren.core.errors import BrokerError, PreconditionFailed
 from warren.core.messages.properties import EMPTY, Properties, encode_properties
-from warren.core.policies.settings import Setting as PolicyKey
+from warren.core.policy_setting import Setting as PolicyKey
 from warren.core.queues.browse import MessageFilter
 from warren.gateway.client.client import BrokerClient, QueueState
 from warren.gateway.client.confirmation import PendingConfirmation

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt.sessions.publishing import topic_of_message
 from warren.adapters.mqtt.sessions.settings import HASH, STICKY, STRATEGIES
-from warren.core.policies.settings import Setting, register
+from warren.core.policies.settings import register
+from warren.core.policy_setting import Setting
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.sessions.names import TopicNames

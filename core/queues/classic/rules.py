@@ -11,6 +11,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from warren.core.policy_setting import (
+    FROM_0,
+    FROM_1,
+    MILLISECONDS,
+    NAME,
+    Setting,
+    integer,
+    is_name,
+    least,
+    least_limit,
+    one_of,
+    operators_word,
+    words,
+)
 from warren.core.queues.argument import (
     Argument,
     ArgumentReader,
@@ -122,11 +136,11 @@ class RuleArgument(Argument):
     """An argument that says a rule.
 
     rule: the field of QueueRules that it becomes; empty for one that is checked and changes nothing.
-    policy: the key of policies that says the same; empty where there is none.  join: what counts where both do.
+    policy: what policies may hold that says the same; None where there is none.  join: what counts where both do.
     """
 
     rule: str = ""
-    policy: str = ""
+    policy: Setting | None = None
     join: Join = _least
 
 
@@ -150,22 +164,66 @@ def _dead_letter_key(reader: ArgumentReader, name: str) -> str | None:
 
 
 COMMON_ARGUMENTS: Final = (
-    RuleArgument("x-expires", duration_ms(1), "expires_ms", "expires"),
-    RuleArgument("x-message-ttl", duration_ms(0), "message_ttl_ms", "message-ttl"),
-    RuleArgument("x-dead-letter-exchange", text(), "dead_letter_exchange", "dead-letter-exchange", _argument_first),
+    RuleArgument(
+        "x-expires",
+        duration_ms(1),
+        "expires_ms",
+        Setting("expires", "queue expiry", FROM_1 + MILLISECONDS, integer(1), least),
+    ),
+    RuleArgument(
+        "x-message-ttl",
+        duration_ms(0),
+        "message_ttl_ms",
+        Setting("message-ttl", "message TTL", FROM_0 + MILLISECONDS, integer(0), least),
+    ),
+    RuleArgument(
+        "x-dead-letter-exchange",
+        text(),
+        "dead_letter_exchange",
+        Setting("dead-letter-exchange", "dead letter exchange name", NAME, is_name),
+        _argument_first,
+    ),
     RuleArgument(
         "x-dead-letter-routing-key",
         _dead_letter_key,
         "dead_letter_routing_key",
-        "dead-letter-routing-key",
+        Setting("dead-letter-routing-key", "dead letter routing key", NAME, is_name),
         _argument_first,
     ),
-    RuleArgument("x-max-length", number(0), "max_length", "max-length"),
-    RuleArgument("x-max-length-bytes", number(0), "max_length_bytes", "max-length-bytes"),
-    RuleArgument("x-overflow", choice(*OVERFLOWS), "overflow", "overflow", _argument_first),
+    RuleArgument(
+        "x-max-length",
+        number(0),
+        "max_length",
+        Setting("max-length", "maximum length", FROM_0, integer(0), least),
+    ),
+    RuleArgument(
+        "x-max-length-bytes",
+        number(0),
+        "max_length_bytes",
+        Setting("max-length-bytes", "maximum length in bytes", FROM_0, integer(0), least),
+    ),
+    RuleArgument(
+        "x-overflow",
+        choice(*OVERFLOWS),
+        "overflow",
+        Setting("overflow", "overflow value", words(OVERFLOWS), one_of(*OVERFLOWS), operators_word),
+        _argument_first,
+    ),
     RuleArgument("x-single-active-consumer", flag(), "single_active_consumer"),
-    RuleArgument("x-delivery-limit", number(-1), "delivery_limit", "delivery-limit", _least_limit),
-    RuleArgument("x-consumer-timeout", duration_ms(0), "consumer_timeout_ms", "consumer-timeout", _least_timeout),
+    RuleArgument(
+        "x-delivery-limit",
+        number(-1),
+        "delivery_limit",
+        Setting("delivery-limit", "delivery limit", "an integer; below 0: none", integer(None), least_limit),
+        _least_limit,
+    ),
+    RuleArgument(
+        "x-consumer-timeout",
+        duration_ms(0),
+        "consumer_timeout_ms",
+        Setting("consumer-timeout", "consumer timeout", FROM_0 + MILLISECONDS, integer(0)),
+        _least_timeout,
+    ),
     RuleArgument("x-queue-leader-locator", choice(*LEADER_LOCATORS)),
     RuleArgument("x-message-deduplication", flag(), "deduplicates"),
     RuleArgument("x-cache-size", number(1), "deduplication_size"),
@@ -187,7 +245,12 @@ QUORUM_ARGUMENTS: Final = (
         "x-dead-letter-strategy",
         choice(*DEAD_LETTER_STRATEGIES),
         "dead_letter_strategy",
-        "dead-letter-strategy",
+        Setting(
+            "dead-letter-strategy",
+            "dead letter strategy",
+            words(DEAD_LETTER_STRATEGIES),
+            one_of(*DEAD_LETTER_STRATEGIES),
+        ),
         _argument_first,
     ),
     RuleArgument("x-max-in-memory-length", number(0)),
@@ -225,8 +288,8 @@ def rules_from_arguments(description: str, arguments: Mapping[str, FieldValue]) 
 def effective_rules(rules: QueueRules, arguments: Mapping[str, FieldValue], policy: Mapping[str, object]) -> QueueRules:
     """The rules of a queue with these arguments under an effective policy definition (spec A.7, precedence)."""
     changes: dict[str, Any] = {
-        each.rule: each.join(getattr(rules, each.rule), policy[each.policy], each.name in arguments)
+        each.rule: each.join(getattr(rules, each.rule), policy[each.policy.name], each.name in arguments)
         for each in RULE_ARGUMENTS
-        if each.policy in policy
+        if each.policy is not None and each.policy.name in policy
     }
     return replace(rules, **changes) if changes else rules

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from warren.core.errors import PreconditionFailed
-from warren.core.policies.settings import Setting, check_definition, merge, register, unregister
+from warren.core.policies.settings import check_definition, merge, register, unregister
+from warren.core.policy_setting import Setting
 from warren.core.storage.definitions.store import JSON
 
 ACCEPTED: list[tuple[str, JSON]] = [
