@@ -11,7 +11,17 @@ import pytest
 import trio
 
 from tests.interop.clients import need
-from tests.plugins.shovel.brokers import PERSISTENT, edge, fill, set_shovel, status, take, until_gone, until_state
+from tests.plugins.shovel.brokers import (
+    PERSISTENT,
+    edge,
+    fill,
+    set_shovel,
+    status,
+    take,
+    until,
+    until_gone,
+    until_state,
+)
 from tests.support.rabbitmq import RabbitMQ, rabbitmq, rabbitmq_available
 from warren.core.messages.field_table import Encodable, Timestamp, Typed
 from warren.core.messages.properties import encode_properties
@@ -92,8 +102,7 @@ async def test_what_rabbitmq_refuses_is_kept(node: RabbitMQ, url: str) -> None:
             broker, src_uri="amqp://", src_queue="out", dest_uri=url, dest_queue=name, dest_queue_args=arguments
         )
         await until_state(broker, "blocked", "refused")
-        queue = next(row for row in broker.inspect("queues") if row["name"] == "out")
-        assert queue["messages"] == 200
+        await until(lambda: next(row for row in broker.inspect("queues") if row["name"] == "out")["messages"] == 200)
         await set_shovel(
             broker,
             "drain",

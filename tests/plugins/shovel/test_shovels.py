@@ -331,9 +331,10 @@ async def test_a_full_destination_keeps_the_rest_at_the_source(here: bool) -> No
             )
             found = await until_state(broker, "blocked")
             assert "full" in found["reason"] or "refused" in found["reason"]
+            await until(
+                lambda: next(row for row in broker.inspect("queues") if row["name"] == "out")["messages"] == 400
+            )
             assert (await client.check_queue("in")).messages == 100
-            waiting = next(row for row in broker.inspect("queues") if row["name"] == "out")
-            assert waiting["messages"] == 400
             assert sorted(await take(client, "in", len(BODIES))) == sorted(BODIES)
         await until_state(broker, "running")
 
