@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt.codec import versions
-from warren.adapters.mqtt.plan import FRAMED_FOR_LEVEL, planned
+from warren.adapters.mqtt.plan import FRAMED_FOR_LEVEL, is_own, planned, planned_for
 from warren.adapters.mqtt.sessions.publishing import may_be_cut, topic_of_message
 from warren.core.counters import not_given
 from warren.core.queues.consumer import Consumer
@@ -150,6 +150,12 @@ class MqttConsumer(Consumer):
 
     def _use(self, message: Message) -> Plan:
         address = message.address
+        session = self._outflow.session
+        if self.subscription is None and is_own(session, message):
+            topic = topic_of_message(self._outflow.world.names, message)
+            self._address = None
+            self._plan = planned_for(session, None, topic, message)
+            return self._plan
         if may_be_cut(address.routing_key):
             self._address = None
             self._plan = self._plan_by_topic(topic_of_message(self._outflow.world.names, message))
@@ -162,8 +168,9 @@ class MqttConsumer(Consumer):
             if len(plans) >= ADDRESSES_MAX:
                 plans.clear()
             topic = self._outflow.world.names.topic_of(address.routing_key)
-            plan = plans[address] = planned(self._outflow.session, self.subscription, topic)
-        self._address = address
+            plan = plans[address] = planned(session, self.subscription, topic)
+        # Where a message's own publisher matters, each is looked at.
+        self._address = address if self.subscription is not None or not session.no_local_count else None
         self._plan = plan
         return plan
 

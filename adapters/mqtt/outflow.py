@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from warren.adapters.mqtt.codec import versions
 from warren.adapters.mqtt.codec.publish import join_publish, publish_head
 from warren.adapters.mqtt.codec.short_answers import PUBREL, short_answer
-from warren.adapters.mqtt.plan import encode_delivery, plan_without_subscription, planned, with_alias
+from warren.adapters.mqtt.plan import encode_delivery, plan_without_subscription, planned_for, with_alias
 from warren.adapters.mqtt.sessions.headers import publish_qos
 from warren.adapters.mqtt.sessions.outgoing import RELEASED_BY_CLIENT, SENT, WAITING, Outgoing
 from warren.adapters.mqtt.sessions.publishing import topic_of_message
@@ -222,7 +222,7 @@ class Outflow:
             return True
         subscription = session.subscriptions.get(outgoing.source) if outgoing.source else None
         topic = topic_of_message(self.world.names, message)
-        plan = planned(session, subscription, topic)
+        plan = planned_for(session, subscription, topic, message)
         if plan.qos < 0:
             plan = plan_without_subscription(topic)
         return self._send(outgoing, plan, duplicate=duplicate, again=True)

@@ -17,7 +17,7 @@ from warren.adapters.mqtt.codec.publish import (
     write_publish_properties,
 )
 from warren.adapters.mqtt.properties import mqtt_properties_of, remaining_expiry_s
-from warren.adapters.mqtt.sessions.headers import RETAIN, RETAINED_FOR
+from warren.adapters.mqtt.sessions.headers import PUBLISHER, RETAIN, RETAINED_FOR
 from warren.adapters.mqtt.sessions.publishing import QUEUE_PREFIX
 from warren.adapters.mqtt.sessions.subscription import MqttSubscription
 
@@ -65,6 +65,20 @@ def planned(session: MqttSession, subscription: MqttSubscription | None, topic: 
     if topic.startswith("$") and subscription.topic_filter[:1] in ("+", "#"):
         return Plan(topic, [])
     return Plan(topic, [subscription])
+
+
+def planned_for(session: MqttSession, subscription: MqttSubscription | None, topic: str, message: Message) -> Plan:
+    """The plan of one message, where that may depend on who published it: of a session that has no-local ones."""
+    if subscription is None and is_own(session, message):
+        return Plan(topic, [each for each in session.matching(topic) if not each.no_local])
+    return planned(session, subscription, topic)
+
+
+def is_own(session: MqttSession, message: Message) -> bool:
+    """Whether the session's client published the message, and that matters (headers.PUBLISHER)."""
+    if not session.no_local_count or not message.properties.has_headers:
+        return False
+    return (message.properties.headers or {}).get(PUBLISHER) == session.client_id
 
 
 def plan_without_subscription(topic: str) -> Plan:

@@ -14,7 +14,7 @@ from warren.adapters.mqtt.codec.sender import check_client_properties
 from warren.adapters.mqtt.codec.topics import check_topic_name
 from warren.adapters.mqtt.errors import Refusal, reason_of
 from warren.adapters.mqtt.properties import properties_of
-from warren.adapters.mqtt.sessions.publishing import QUEUE_PREFIX, address_of, with_topic, without_own
+from warren.adapters.mqtt.sessions.publishing import QUEUE_PREFIX, address_of, apart_from_own, with_topic
 from warren.core.errors import AccessRefused, BrokerError
 from warren.core.messages.message import Message
 from warren.core.routing.vhost import Outcome
@@ -79,7 +79,7 @@ def publish(
     try:
         exchange, key = check_publish(world, inflow.client, inflow.agreed.client_id, topic)
         properties = with_topic(properties_of(world.names, mqtt, qos, retain=retain), topic, key)
-        route = _route(inflow.client, session, exchange, key, topic, properties)
+        route = inflow.client.vhost.route(exchange, key, properties.headers, (), properties)
     except BrokerError as error:
         _refuse(inflow, qos, packet_id, reason_of(error), error.text, ends=refusal_ends)
         return
@@ -87,9 +87,12 @@ def publish(
         code = reason_codes.IMPLEMENTATION_SPECIFIC_ERROR
         _refuse(inflow, qos, packet_id, code, str(error), ends=refusal_ends)
         return
+    usual = properties
+    if session.no_local_count:
+        route, properties = apart_from_own(route, session, topic, properties)
     if not _deliver(inflow, route, topic, properties, payload, qos, packet_id, retain=retain):
         _refuse(inflow, qos, packet_id, reason_codes.QUOTA_EXCEEDED, route.refusal, ends=refusal_ends)
-    if len(raw_properties) <= NO_PROPERTIES_BYTES_MAX and not retain and raw_topic:
+    if len(raw_properties) <= NO_PROPERTIES_BYTES_MAX and not retain and raw_topic and properties is usual:
         inflow.remember(raw_topic, route)
 
 
@@ -104,12 +107,6 @@ def check_publish(world: MqttWorld, client: Client, client_id: str, topic: str) 
         variables = {"client_id": client_id}
         users.check_topic(client.user.name, client.vhost.name, exchange, key, "write", variables)
     return exchange, key
-
-
-def _route(client: Client, session: MqttSession, exchange: str, key: str, topic: str, properties: Properties) -> Route:
-    """Where a message goes, but not to a publisher that doesn't want its own (MQTT-3.8.3-3)."""
-    route = client.vhost.route(exchange, key, properties.headers, (), properties)
-    return without_own(route, session, topic) if session.no_local_count else route
 
 
 def _deliver(

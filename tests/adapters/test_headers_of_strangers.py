@@ -39,6 +39,7 @@ TAKEN_OFF: Final[dict[str, Encodable]] = {
     "x-mqtt-retain": True,
     "x-mqtt-retained-for": 7,
     "x-mqtt-properties": b"\xff\xff\xff",
+    "x-mqtt-publisher": "s",
     "x-mqtt-packet-id": 1,
     "x-mqtt-source": "elsewhere",
     "x-mqtt-released": True,
@@ -116,6 +117,18 @@ def test_bytes_for_the_wire_of_mqtt_cant_be_smuggled_in(broker: SimulatedBroker)
     (message,) = subscriber.messages()
     assert (message.topic, message.payload, message.retain) == ("t", b"m", False)
     assert "subscription_identifiers" not in message.properties
+
+
+@row("x-mqtt-publisher")
+def test_a_message_cant_claim_that_its_subscriber_published_it(broker: SimulatedBroker) -> None:
+    """It would be kept from subscriptions that want none of their client's own."""
+    subscriber = MqttClient(broker)
+    subscriber.connect("s")
+    subscriber.subscribe(Subscription("t", 1, no_local=True), identifier=1)
+    subscriber.subscribe("+", identifier=2)
+    by_amqp(broker, "t", TAKEN_OFF, "amq.topic", delivery_mode=2)
+    (message,) = subscriber.messages()
+    assert (message.qos, message.properties["subscription_identifiers"]) == (1, [1, 2])
 
 
 @row("x-mqtt-publish-qos", "x-mqtt-packet-id", "x-mqtt-source", "x-mqtt-released")

@@ -29,12 +29,16 @@ RAW_PROPERTIES: Final = "x-mqtt-properties"
 TOPIC: Final = "x-mqtt-topic"
 """The topic of a message whose routing key is only its beginning; consumers of other protocols see it, too."""
 
+PUBLISHER: Final = "x-mqtt-publisher"
+"""The client identifier of who published a message, where its own session gets that by some of its subscriptions and
+not by others, which want none of its own (MQTT-3.8.3-3)."""
+
 PACKET_ID: Final = "x-mqtt-packet-id"
 SOURCE: Final = "x-mqtt-source"
 RELEASED: Final = "x-mqtt-released"
 """On records of a session's own: see session.py."""
 
-declare_internal(PREFIX, (PUBLISH_QOS, RETAIN, RETAINED_FOR, RAW_PROPERTIES, PACKET_ID, SOURCE, RELEASED))
+declare_internal(PREFIX, (PUBLISH_QOS, RETAIN, RETAINED_FOR, RAW_PROPERTIES, PUBLISHER, PACKET_ID, SOURCE, RELEASED))
 
 
 def publish_qos(properties: Properties) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from warren.adapters.mqtt.sessions.headers import PUBLISH_QOS, RETAIN, RETAINED_FOR, TOPIC, publish_qos
+from warren.adapters.mqtt.sessions.headers import PUBLISH_QOS, PUBLISHER, RETAIN, RETAINED_FOR, TOPIC, publish_qos
 from warren.adapters.mqtt.sessions.place import world_of
 from warren.core.messages.address import fits_key, short_key
 from warren.core.messages.message import Message
@@ -92,7 +92,7 @@ def publish(
     route = vhost.route(exchange, key, properties.headers, (), properties)
     session = sessions.sessions.get(publisher) if publisher else None
     if session is not None:
-        route = without_own(route, session, topic)
+        route, properties = apart_from_own(route, session, topic, properties)
     message = Message(broker.next_sequence(), route.address, properties, body, 0, len(body), 0, broker.now_ms)
     outcome = vhost.publish(route, message)
     if retain:
@@ -100,13 +100,23 @@ def publish(
     return outcome
 
 
-def without_own(route: Route, session: MqttSession, topic: str) -> Route:
-    """The way of a message without its publisher's own queue, if that wants none of its own (MQTT-3.8.3-3)."""
+def apart_from_own(route: Route, session: MqttSession, topic: str, properties: Properties) -> tuple[Route, Properties]:
+    """The way of a message of the session's own client, and its properties, if some subscriptions want none of these.
+
+    If all that match the topic are so, the session's queue is not on the way; if some are, the message says whose it
+    is, and those have no part in how it is delivered (MQTT-3.8.3-3).
+    """
     own = session.queue
-    if own is None or own not in route.queues or not all(each.no_local for each in session.matching(topic)):
-        return route
+    if own is None or own not in route.queues:
+        return route, properties
+    matching = session.matching(topic)
+    unwanted = sum(each.no_local for each in matching)
+    if not unwanted:
+        return route, properties
+    if unwanted < len(matching):
+        return route, properties.with_header_entries({PUBLISHER: session.client_id})
     others = tuple(queue for queue in route.queues if queue is not own)
-    return Route(
+    without = Route(
         route.address,
         others,
         routed=bool(others or route.holders),
@@ -115,6 +125,7 @@ def without_own(route: Route, session: MqttSession, topic: str) -> Route:
         holders=route.holders,
         extra_keys=route.extra_keys,
     )
+    return without, properties
 
 
 def send_retained(session: MqttSession, subscription: MqttSubscription) -> None:
@@ -134,7 +145,7 @@ def send_retained(session: MqttSession, subscription: MqttSubscription) -> None:
         if qos == 2:
             entries[PUBLISH_QOS] = 2
         properties = message.properties.with_changes(delivery_mode=2 if qos else None)
-        properties = properties.with_header_entries(entries, [PUBLISH_QOS, RETAIN])
+        properties = properties.with_header_entries(entries, [PUBLISH_QOS, RETAIN, PUBLISHER])
         copy = Message(
             broker.next_sequence(),
             message.address,
