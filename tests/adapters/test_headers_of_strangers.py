@@ -19,7 +19,7 @@ from tests.support.simulated_mqtt import MqttClient, only
 from tests.support.simulated_stomp import StompClient
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.mqtt.codec import versions
-from warren.adapters.mqtt.codec.packets import Publish, PubRec, PubRel
+from warren.adapters.mqtt.codec.packets import Publish, PubRec, PubRel, Subscription
 from warren.core.messages.field_table import Encodable, Typed
 from warren.core.messages.message import Message
 from warren.core.messages.properties import Properties, encode_properties
