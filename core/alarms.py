@@ -1,4 +1,8 @@
-"""Resource alarms: while one is raised, publishes are held back (spec G, A.3 connection.blocked)."""
+"""Alarms: while a resource runs out, publishes are held back (spec G, A.3 connection.blocked).
+
+The alarm of damage holds nothing back: it says that something of what was stored is lost or set aside, for whoever
+watches the broker.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,9 @@ from collections.abc import Callable
 
 REASONS = {"memory": "low on memory", "disk": "low on disk"}
 """What is running out, and how connection.blocked says it."""
+
+DAMAGE = "damage"
+"""The alarm that blocks nobody."""
 
 
 class Alarms:
@@ -22,7 +29,7 @@ class Alarms:
         self.blocked: str | None = None
 
     def set(self, resource: str, raised: bool, *, source: str = "measured") -> bool:
-        """Raise or clear the alarm of "memory" or "disk"; True when that changed it.
+        """Raise or clear the alarm of "memory", "disk" or "damage"; True when that changed it.
 
         source: who says so; an alarm is raised as long as anybody says so.
         """
@@ -33,7 +40,7 @@ class Alarms:
         else:
             self._raised.discard((resource, source))
         was_blocked = self.blocked is not None
-        self.blocked = " & ".join(REASONS[name] for name in reversed(self.raised())) or None
+        self.blocked = " & ".join(REASONS[name] for name in reversed(self.raised()) if name in REASONS) or None
         if was_blocked != (self.blocked is not None):
             for listener in list(self._listeners):
                 listener()

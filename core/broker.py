@@ -280,6 +280,11 @@ class Broker:
         """
         return select(self, Query(what, None if vhost is None else (vhost,))).finish().rows
 
+    def damage(self) -> list[str]:
+        """What was found damaged on disk since the start, in words."""
+        found = [f"definitions: {each}" for each in self.definitions.damage()]
+        return found + [f"message log: {each}" for each in self.store.damage()]
+
     # Batches
 
     def next_sequence(self) -> int:

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
-from warren.core.access.defaults import seed_defaults
+from warren.core.access.defaults import note_seeded, seed_defaults
 from warren.core.component import FOREIGN_PREFIX
 from warren.core.declaring.exchanges import predeclare
 from warren.core.errors import BrokerError, StorageError
@@ -46,13 +46,22 @@ def recover(
     with imported definitions instead.  Raises StorageError when the definitions hold what this version can't read;
     damage to messages is logged and survived.
     """
+    damage = broker.definitions.damage()
     delivered: dict[tuple[str, str], Mapping[str, JSON]] = {}
-    crashed = False
+    # The row that tells a crash from a clean stop may be among what was lost.
+    crashed = bool(damage)
     foreign: set[str] = set()
+    without_row: set[str] = set()
     for kind, vhost, name, value in broker.definitions.load():
+        if vhost and vhost not in broker.vhosts:
+            _make_vhost(broker, vhost)
+            without_row.add(vhost)
         try:
             if kind == MARKER:
                 crashed = crashed or name == RUNNING
+            elif kind == "vhost":
+                _restore_vhost(broker, name, value)
+                without_row.discard(name)
             elif kind == DELIVERED:
                 delivered[vhost, name] = value
             elif not any(component.restore(kind, vhost, name, value) for component in broker.components.values()):
@@ -71,9 +80,16 @@ def recover(
             "the package is back",
             " and ".join(f"'{kind}'" for kind in sorted(foreign)),
         )
+    for name in sorted(without_row):
+        _log.error("the row of vhost '%s' is lost; made anew, without description, tags and default queue type", name)
+        broker.definitions.put("vhost", "", name, {})
     if with_defaults:
         if not broker.vhosts:
             add_vhost(broker, default_vhost)
+        if damage and not broker.users:
+            # Whoever could log in is lost; that must not open the door to everybody who knows the default password.
+            note_seeded(broker.definitions)
+            _log.error("no users are left in the damaged definitions: add one with warren ctl add_user")
         seed_defaults(broker.definitions, broker.users, default_user, default_password, default_vhost)
     for restored in broker.vhosts.values():
         broker.policies.apply(restored)
@@ -101,19 +117,25 @@ def note_clean_stop(broker: Broker) -> None:
 
 def add_vhost(broker: Broker, name: str, metadata: Mapping[str, JSON] | None = None) -> VirtualHost:
     """Make a virtual host with its predeclared exchanges, durably."""
-    vhost = VirtualHost(broker, name, metadata)
-    predeclare(vhost)
-    broker.vhosts[name] = vhost
+    vhost = _make_vhost(broker, name, metadata)
     broker.definitions.put("vhost", "", name, dict(metadata or {}))
     return vhost
 
 
+def _make_vhost(broker: Broker, name: str, metadata: Mapping[str, JSON] | None = None) -> VirtualHost:
+    vhost = broker.vhosts[name] = VirtualHost(broker, name, metadata)
+    predeclare(vhost)
+    return vhost
+
+
+def _restore_vhost(broker: Broker, name: str, row: Mapping[str, JSON]) -> None:
+    """Take a virtual host's row; what is in it may have come before, where the row was lost and made anew."""
+    vhost = broker.vhosts.get(name) or _make_vhost(broker, name)
+    vhost.metadata = dict(row)
+    vhost.tracing = bool(row.get("tracing", False))
+
+
 def _restore(broker: Broker, kind: str, vhost_name: str, name: str, value: Mapping[str, JSON]) -> None:
-    if kind == "vhost":
-        vhost = VirtualHost(broker, name, value)
-        predeclare(vhost)
-        broker.vhosts[name] = vhost
-        return
     vhost = broker.vhosts[vhost_name]
     raw, arguments = _arguments(value)
     if kind == "exchange":
@@ -194,8 +216,8 @@ def _restore_messages(
             broker.store.settle_positions(queue_id, positions)
     # What happens at the start happens in the order of declaring, so that one history has one outcome.
     entries.sort(key=lambda entry: entry[0].store_id)
-    for description in broker.store.damage():
-        _log.error("message log: %s", description)
+    for description in broker.damage():
+        _log.error("%s", description)
     # Positions grow in the order of publishing, so they serve as the sequences of recovered messages.
     broker.sequence = max((positions[-1] for _, positions, _ in entries if positions), default=0)
     for queue, positions, sizes in entries:

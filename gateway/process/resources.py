@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from warren.core.alarms import DAMAGE
 from warren.gateway.process.settings import ProcessSettings, ResourceSettings
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ async def watch_resources(hub: Hub, config: Config) -> None:
     """Raise and clear the alarms, and report damage that the store has found, until cancelled."""
     settings, process = config.section(ResourceSettings), config.section(ProcessSettings)
     memory_limit = settings.memory_high_watermark.bytes_of(_total_memory_bytes())
-    reported = len(hub.broker.store.damage())
+    reported = len(hub.broker.damage())
+    hub.broker.alarms.set(DAMAGE, bool(reported))
     while True:
         alarms = hub.broker.alarms
         changed = _alarm(alarms, "memory", resident_bytes() > memory_limit)
@@ -61,10 +63,11 @@ async def watch_resources(hub: Hub, config: Config) -> None:
             changed |= _alarm(alarms, "disk", free < settings.disk_free_limit_bytes)
         if changed:
             hub.settle()
-        damage = hub.broker.store.damage()
+        damage = hub.broker.damage()
         for description in damage[reported:]:
-            _log.error("message log: %s", description)
+            _log.error("%s", description)
         reported = len(damage)
+        alarms.set(DAMAGE, bool(damage))
         await trio.sleep(CHECK_INTERVAL_S)
 
 

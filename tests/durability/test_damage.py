@@ -154,11 +154,21 @@ def test_a_torn_tail_is_no_damage_when_the_log_goes_on_in_a_new_segment(starter:
     assert not (segment.parent / "quarantine").exists()
 
 
-def damage_the_first_page(path: Path) -> None:
-    change(path, 0, b"nonsense" * 100)
+def test_definitions_whose_first_page_is_damaged_are_salvaged(starter: Starter) -> None:
+    """It holds no rows: everything is there, and the log says what was damaged and where the damaged files are."""
+    filled(starter)
+    definitions = starter.data_directory / "definitions.sqlite"
+    change(definitions, 0, b"nonsense" * 100)
+    damaged = definitions.read_bytes()
+    broker = starter.start()
+    assert f"[error] definitions: {definitions}: the definition database was damaged" in starter.log
+    assert (starter.data_directory / "quarantine" / "definitions.sqlite.1").read_bytes() == damaged
+    client = starter.connect(broker)
+    assert client.take_all("q") == numbered(COUNT, SIZE)
+    assert client.take_all("other") == [body.upper() for body in numbered(COUNT, SIZE)]
 
 
-def damage_a_page_within(path: Path) -> None:
+def damage_everything_behind_the_first_page(path: Path) -> None:
     change(path, 4096, b"\xa5" * (path.stat().st_size - 4096))
 
 
@@ -167,8 +177,8 @@ def cut_it_short(path: Path) -> None:
         file.truncate(100)
 
 
-@pytest.mark.parametrize("damage", [damage_the_first_page, damage_a_page_within, cut_it_short])
-def test_damaged_definitions_are_refused(starter: Starter, damage: object) -> None:
+@pytest.mark.parametrize("damage", [damage_everything_behind_the_first_page, cut_it_short])
+def test_definitions_without_anything_sound_are_refused(starter: Starter, damage: object) -> None:
     assert callable(damage)
     filled(starter)
     definitions = starter.data_directory / "definitions.sqlite"

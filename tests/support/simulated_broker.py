@@ -28,6 +28,7 @@ from warren.core.queues.classic.queue import ClassicQueue
 from warren.core.routing.vhost import VirtualHost
 from warren.core.settings import BACKLOG_BYTES_MAX
 from warren.core.storage.definitions.memory import MemoryDefinitionStore
+from warren.core.storage.definitions.store import DefinitionStore
 from warren.core.storage.disk.engine import DiskEngine
 from warren.core.storage.engine import StorageEngine
 from warren.core.storage.memory import MemoryEngine
@@ -54,6 +55,7 @@ class SimulatedBroker:
         backlog_bytes_max: int = BACKLOG_BYTES_MAX,
         paging: Paging = USUAL_PAGING,
         mqtt_limits: QueueLimits | None = None,
+        definitions: DefinitionStore | None = None,
     ) -> None:
         self.settings = settings or Amqp091Settings()
         self.commits_by_itself = True
@@ -63,7 +65,7 @@ class SimulatedBroker:
         self._paging = paging
         self._mqtt_limits = mqtt_limits
         self.mqtt_names: TopicNames | None = None
-        self._definitions = MemoryDefinitionStore()
+        self._definitions = definitions or MemoryDefinitionStore()
         self._now_ms = START_MS
         self._next_port = 50_000
         self._commits: list[Commit] = []

@@ -53,6 +53,12 @@ class MemoryDefinitionStore(DefinitionStore):
         self._last_ids[counter] = identifier
         return identifier
 
+    def skip_ids(self, counter: str, last: int) -> None:
+        self._last_ids[counter] = max(last, self._last_ids.get(counter, 0))
+
+    def damage(self) -> list[str]:
+        return []
+
     @property
     def dirty(self) -> bool:
         return self._dirty

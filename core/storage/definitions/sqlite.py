@@ -13,6 +13,9 @@ must never be opened and closed beside SQLite, for that reason.)  The two thread
 written by one side: `commit` counts commits, `sync` notes the count it read before it began to wait.  A
 commit made while a sync waits stays unsynced.
 
+Damage.  What was damaged is seen to when the database is opened (sqlite_file.py, salvage.py), so that what is read
+afterwards can be relied on.
+
 Identifiers.  A message log may hold a number taken from `next_id` although the power failed before the row
 that uses it was synced; the number must still never be given again.  So numbers are reserved on disk, synced,
 in blocks before use. A clean close gives the unused rest of the block back.
@@ -32,8 +35,16 @@ from typing import Any, ClassVar
 
 from warren.core.errors import StorageError
 from warren.core.storage.definitions.encoding import decode_name, decode_value, encode_name, encode_value
+from warren.core.storage.definitions.rows import (
+    FORMAT_NAME,
+    PUT,
+    RESERVE,
+    counter_checksum,
+    definition_checksum,
+)
+from warren.core.storage.definitions.salvage import wal_path
 from warren.core.storage.definitions.sqlite_errors import damaged, storage_error
-from warren.core.storage.definitions.sqlite_file import open_database, wal_path
+from warren.core.storage.definitions.sqlite_file import open_database
 from warren.core.storage.definitions.store import JSON, DefinitionStore, Row
 
 ID_BLOCK = 1 << 16
@@ -42,10 +53,7 @@ ID_BLOCK = 1 << 16
 LOAD_CHUNK_ROWS = 1000
 """Rows read per query of `load`: no query stays open between them, so the store may be changed meanwhile."""
 
-PUT = """INSERT INTO definitions (kind, vhost, name, value) VALUES (?, ?, ?, ?)
-    ON CONFLICT (vhost, kind, name) DO UPDATE SET value = excluded.value"""
-RESERVE = """INSERT INTO counters (name, first_free) VALUES (?, ?)
-    ON CONFLICT (name) DO UPDATE SET first_free = excluded.first_free"""
+FIND = "SELECT position FROM definitions WHERE vhost = ? AND kind = ? AND name = ?"
 LOAD = """SELECT position, kind, vhost, name, value FROM definitions
     WHERE position > ? AND position <= ? ORDER BY position LIMIT ?"""
 
@@ -56,10 +64,12 @@ class SqliteDefinitionStore(DefinitionStore):
     __slots__ = (
         "_commits",
         "_connection",
+        "_damage",
         "_dirty",
         "_failure",
         "_ids_free",
         "_ids_reserved",
+        "_last_position",
         "_path",
         "_synced_commits",
         "_wal_descriptor",
@@ -75,10 +85,13 @@ class SqliteDefinitionStore(DefinitionStore):
         # What a crash left in the log is committed, but perhaps not synced; so is a new schema.
         self._commits = 1
         self._synced_commits = 0
-        self._connection: sqlite3.Connection | None = open_database(self._path)
+        opened, self._damage = open_database(self._path)
+        self._connection: sqlite3.Connection | None = opened
         self._wal_descriptor = -1
         try:
-            self._ids_reserved: dict[str, int] = dict(self._run("SELECT name, first_free FROM counters"))
+            counters = self._run("SELECT name, first_free FROM counters WHERE name <> ?", (FORMAT_NAME,))
+            self._ids_reserved: dict[str, int] = dict(counters)
+            self._last_position: int = self._run("SELECT coalesce(max(position), 0) FROM definitions")[0][0]
             self._wal_descriptor = os.open(wal_path(self._path), os.O_RDWR)
         except OSError as error:
             self._release()
@@ -89,8 +102,14 @@ class SqliteDefinitionStore(DefinitionStore):
         self._ids_free = dict(self._ids_reserved)
 
     def put(self, kind: str, vhost: str, name: str, value: Mapping[str, JSON]) -> None:
+        key = kind, encode_name(vhost), encode_name(name)
         text = encode_value(value)
-        self._change(PUT, (kind, encode_name(vhost), encode_name(name), text))
+        found = self._run(FIND, (key[1], key[0], key[2]))
+        if found:
+            position: int = found[0][0]
+        else:
+            self._last_position = position = self._last_position + 1
+        self._change(PUT, (position, *key, text, definition_checksum(position, *key, text)))
 
     def delete(self, kind: str, vhost: str, name: str) -> None:
         self._change(
@@ -107,8 +126,7 @@ class SqliteDefinitionStore(DefinitionStore):
         self._change("DELETE FROM definitions")
 
     def load(self) -> Iterator[Row]:
-        last = self._run("SELECT coalesce(max(position), 0) FROM definitions")[0][0]
-        return self._rows_until(last)
+        return self._rows_until(self._last_position)
 
     def next_id(self, counter: str) -> int:
         identifier = self._ids_free.get(counter, 1)
@@ -116,6 +134,13 @@ class SqliteDefinitionStore(DefinitionStore):
             self._reserve(counter, identifier + ID_BLOCK)
         self._ids_free[counter] = identifier + 1
         return identifier
+
+    def skip_ids(self, counter: str, last: int) -> None:
+        if self._ids_free.get(counter, 1) <= last:
+            self._ids_free[counter] = last + 1
+
+    def damage(self) -> list[str]:
+        return list(self._damage)
 
     @property
     def dirty(self) -> bool:
@@ -192,7 +217,7 @@ class SqliteDefinitionStore(DefinitionStore):
             raise damaged(self._path, f"row {position} of table definitions: {error}") from error
 
     def _reserve(self, counter: str, first_free: int) -> None:
-        self._change(RESERVE, (counter, first_free))
+        self._put_counter(counter, first_free)
         self.commit()
         self.sync()
         self._ids_reserved[counter] = first_free
@@ -203,10 +228,13 @@ class SqliteDefinitionStore(DefinitionStore):
             self._run("ROLLBACK")
             self._dirty = False
         for counter, first_free in self._ids_free.items():
-            if first_free != self._ids_reserved[counter]:
-                self._change(RESERVE, (counter, first_free))
+            if first_free != self._ids_reserved.get(counter, 1):
+                self._put_counter(counter, first_free)
         self.commit()
         self.sync()
+
+    def _put_counter(self, counter: str, first_free: int) -> None:
+        self._change(RESERVE, (counter, first_free, counter_checksum(counter, first_free)))
 
     def _release(self) -> None:
         if self._wal_descriptor >= 0:

@@ -82,6 +82,20 @@ class DefinitionStore(ABC):
         rarely).
         """
 
+    @abstractmethod
+    def skip_ids(self, counter: str, last: int) -> None:
+        """Never give the numbers up to `last`: they were given, whatever the counter says.
+
+        What is found in use at a start is told so, as the counter's own row may have been lost to damage.
+        """
+
+    @abstractmethod
+    def damage(self) -> list[str]:
+        """Descriptions of what was found damaged when the store was opened (for the log and alarms).
+
+        What `load` gives is right nevertheless; rows may be missing.
+        """
+
     @property
     @abstractmethod
     def dirty(self) -> bool:

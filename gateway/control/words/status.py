@@ -50,6 +50,7 @@ async def _facts(control: Control) -> dict[str, object]:
         "listeners": _listeners(server.listening),
         "memory_bytes": resident_bytes(),
         "alarms": server.broker.alarms.raised() if server.running else [],
+        "damage": server.broker.damage() if server.running else [],
         "totals": await _totals(server.broker) if server.running else {},
     }
 
@@ -92,7 +93,8 @@ def _status_text(value: Mapping[str, object]) -> str:
         "Alarms": ", ".join(cast("list[str]", value["alarms"])) or "none",
         **{name.replace("_", " ").capitalize(): count for name, count in totals.items()},
     }
-    return "\n".join(f"{name}: {shown}" for name, shown in lines.items())
+    shown = [f"{name}: {text}" for name, text in lines.items()]
+    return "\n".join([*shown, *(f"Damage: {each}" for each in cast("list[str]", value["damage"]))])
 
 
 def _duration(seconds: int) -> str:

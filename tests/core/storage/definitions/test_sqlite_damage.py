@@ -1,4 +1,5 @@
-"""Databases that can't be used: each is refused saying which file, what is wrong and what to do."""
+"""Databases that are damaged: what is sound of them is served, and one that holds nothing is refused, saying which
+file, what is wrong and what to do."""
 
 from __future__ import annotations
 
@@ -9,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from warren.core.errors import StorageError
+from warren.core.storage.definitions.rows import FORMAT_NAME, FORMAT_VERSION, counter_checksum
+from warren.core.storage.definitions.salvage import wal_path
 from warren.core.storage.definitions.sqlite import SqliteDefinitionStore
-from warren.core.storage.definitions.sqlite_file import FORMAT_VERSION, wal_path
+from warren.core.storage.definitions.store import JSON
 
 
 @pytest.fixture
@@ -47,18 +50,64 @@ def test_a_file_of_random_bytes_is_refused(path: Path, size: int) -> None:
     assert_refused(path, "damaged .*Restore it from a backup")
 
 
-@pytest.mark.parametrize("part", [0.1, 0.5, 0.9])
-def test_a_truncated_database_is_refused(filled: Path, part: float) -> None:
+def rows_and_report(path: Path) -> tuple[dict[str, JSON], str]:
+    """The values of the queues by name that are served, and what is said to have been damaged.
+
+    The store must be in order afterwards, and say so when it is opened again.
+    """
+    store = SqliteDefinitionStore(path)
+    (report,) = store.damage()
+    served = {name: value["number"] for _, _, name, value in store.load()}
+    store.put("queue", "/", "new", {"number": -1})
+    store.commit()
+    store.close()
+    store = SqliteDefinitionStore(path)
+    assert store.damage() == []
+    assert {name: value["number"] for _, _, name, value in store.load()} == {**served, "new": -1}
+    store.close()
+    return served, report
+
+
+def assert_partly_served(path: Path, lost_max: int) -> str:
+    """Of the 500 rows all but a few are served, each as it was; the report."""
+    damaged = path.read_bytes()
+    served, report = rows_and_report(path)
+    assert all(name == f"queue {number}" for name, number in served.items())
+    assert 500 - lost_max <= len(served) < 500
+    assert f"{len(served)} definitions were recovered" in report
+    (kept,) = (path.parent / "quarantine").glob("*.sqlite.1")
+    assert kept.read_bytes() == damaged
+    assert str(kept) in report
+    return report
+
+
+@pytest.mark.parametrize(("part", "lost_max"), [(0.5, 350), (0.9, 200)])
+def test_of_a_truncated_database_what_is_left_is_served(filled: Path, part: float, lost_max: int) -> None:
     content = filled.read_bytes()
     filled.write_bytes(content[: int(len(content) * part)])
-    assert_refused(filled, "damaged")
+    assert_partly_served(filled, lost_max)
 
 
-def test_a_page_overwritten_in_the_middle_is_refused(filled: Path) -> None:
+def test_a_database_without_any_row_left_is_refused(filled: Path) -> None:
+    filled.write_bytes(filled.read_bytes()[:3000])
+    assert_refused(filled, "damaged .*Restore it from a backup")
+
+
+def test_a_page_overwritten_in_the_middle_costs_what_was_in_it(filled: Path) -> None:
     content = bytearray(filled.read_bytes())
-    content[8192:12288] = random.Random(1).randbytes(4096)
+    page = content.index(b'{"number":250}') // 4096 * 4096
+    content[page : page + 4096] = random.Random(1).randbytes(4096)
     filled.write_bytes(content)
-    assert_refused(filled, "damaged")
+    assert_partly_served(filled, 100)
+
+
+def test_the_first_page_may_be_lost(filled: Path) -> None:
+    """It holds the database's header and the list of tables, and no row of ours."""
+    content = bytearray(filled.read_bytes())
+    content[:4096] = bytes(4096)
+    filled.write_bytes(content)
+    served, _ = rows_and_report(filled)
+    assert served == {f"queue {number}": number for number in range(500)}
 
 
 def test_an_empty_database_with_a_log_is_refused_and_the_log_kept(filled: Path) -> None:
@@ -94,27 +143,78 @@ def test_a_database_whose_making_was_cut_short_is_a_blank_store(path: Path) -> N
     store.close()
 
 
-@pytest.mark.parametrize("text", ["not json", "[1]", "", "1", "\x00"])
-def test_a_row_that_is_no_json_object_is_refused_by_number(filled: Path, text: str) -> None:
-    change(filled, f"UPDATE definitions SET value = CAST(x'{text.encode().hex()}' AS TEXT) WHERE position = 250")
-    store = SqliteDefinitionStore(filled)
-    with pytest.raises(StorageError, match=r"definitions\.sqlite: .*damaged .*row 250 of table definitions"):
-        list(store.load())
-    store.close()
-
-
-@pytest.mark.parametrize("column", ["value = CAST(x'ff' AS TEXT)", "name = 'text'", "name = x'ff'", "value = 1.5"])
-def test_a_row_of_wrong_types_is_refused(filled: Path, column: str) -> None:
+@pytest.mark.parametrize(
+    "column",
+    [
+        "value = '{}'",
+        "value = 'not json'",
+        "value = CAST(x'ffff' AS TEXT)",
+        "value = 1.5",
+        "name = 'text'",
+        "name = x'ff'",
+        "vhost = 'vhost'",
+        "kind = 'binding'",
+        "position = 9000",
+        "checksum = checksum + 7",
+        "checksum = -1",
+    ],
+)
+def test_a_row_that_fails_its_checksum_is_left_out_and_named(filled: Path, column: str) -> None:
     change(filled, f"UPDATE definitions SET {column} WHERE position = 250")
-    store = SqliteDefinitionStore(filled)
-    with pytest.raises(StorageError, match=r"definitions\.sqlite: the definition database"):
-        list(store.load())
-    store.close()
+    report = assert_partly_served(filled, 1)
+    assert "left out, as damaged: " in report
+    assert "queue 249" in report or "name" in column
+
+
+def test_rows_of_which_one_bit_is_wrong_are_put_right(filled: Path) -> None:
+    change(filled, "UPDATE definitions SET value = replace(value, '2', '3') WHERE position = 3")
+    served, report = rows_and_report(filled)
+    assert served == {f"queue {number}": number for number in range(500)}
+    assert "one flipped bit was put right in 1 row(s)" in report
 
 
 def test_a_newer_format_is_refused(filled: Path) -> None:
-    change(filled, f"PRAGMA user_version = {FORMAT_VERSION + 1}")
+    newer = FORMAT_VERSION + 1
+    change(filled, f"PRAGMA user_version = {newer}")
+    checksum = counter_checksum(FORMAT_NAME, newer)
+    change(filled, f"UPDATE counters SET first_free = {newer}, checksum = {checksum} WHERE name = '{FORMAT_NAME}'")
     assert_refused(filled, "written by a newer Warren")
+
+
+@pytest.mark.parametrize("version", [0, 1, FORMAT_VERSION + 1, FORMAT_VERSION | 1 << 20])
+def test_a_version_that_flipped_is_no_newer_format(filled: Path, version: int) -> None:
+    change(filled, f"PRAGMA user_version = {version}")
+    served, _ = rows_and_report(filled)
+    assert served == {f"queue {number}": number for number in range(500)}
+
+
+def test_a_mark_that_flipped_does_not_make_it_another_programs(filled: Path) -> None:
+    change(filled, "PRAGMA application_id = 7")
+    served, _ = rows_and_report(filled)
+    assert len(served) == 500
+
+
+def test_an_index_that_does_not_fit_its_rows_is_made_anew(filled: Path) -> None:
+    """SQLite finds no row by its name then, and would put it a second time."""
+    change(filled, "PRAGMA writable_schema = 1")
+    content = filled.read_bytes()
+    # In the index, names stand before the position; in the table, behind them.
+    at = content.index(b"/queuequeue 77") + len(b"/queuequeue 7")
+    filled.write_bytes(content[:at] + b"x" + content[at + 1 :])
+    served, _ = rows_and_report(filled)
+    assert served == {f"queue {number}": number for number in range(500)}
+
+
+def test_lost_counters_go_on_behind_what_is_in_use(filled: Path) -> None:
+    store = SqliteDefinitionStore(filled)
+    last = [store.next_id("queue") for _ in range(100)][-1]
+    store.close()
+    change(filled, "UPDATE counters SET first_free = 3 WHERE name = 'queue'")
+    store = SqliteDefinitionStore(filled)
+    assert len(store.damage()) == 1
+    store.skip_ids("queue", last)
+    assert store.next_id("queue") > last
+    store.close()
 
 
 def test_a_database_of_another_program_is_refused(path: Path) -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from warren.core.errors import StorageError
+from warren.core.storage.definitions.salvage import wal_path
 from warren.core.storage.definitions.sqlite import ID_BLOCK, SqliteDefinitionStore
-from warren.core.storage.definitions.sqlite_file import wal_path
 from warren.core.storage.definitions.store import Row
 
 CHILD_TIMEOUT_S = 60

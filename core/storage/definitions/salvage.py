@@ -1,0 +1,271 @@
+"""Making a sound definition database out of a damaged one, of an old one, or of one with a damaged log.
+
+All that can be proved to be right is written to a new database, which takes the place of the old one.  The files as
+they were are kept in `quarantine` beside it, for whoever wants to look.  A row whose checksum is wrong is left out and
+told by name, as far as the name can be read.
+
+The new database is complete under a name of its own (`.rebuilt`) before the old files go, and a start that finds it
+there goes on from that point: an old log beside a new database would be taken for its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, cast
+
+from warren.core.errors import StorageError
+from warren.core.storage.definitions.page_file import DATABASE_HEADER_SIZE, PageFile, RawRow
+from warren.core.storage.definitions.rows import (
+    FORMAT_NAME,
+    NO_CHECKSUM,
+    DefinitionColumns,
+    counter_checksum,
+    definition_checksum,
+    make_tables,
+    put_right,
+)
+from warren.core.storage.definitions.sqlite_errors import damaged, storage_error
+from warren.core.storage.definitions.wal_file import DEFAULT_PAGE_SIZE, PAGE_SIZES, WalContent, read_wal
+
+DATABASE_MAGIC: Final = b"SQLite format 3\0"
+
+QUARANTINE: Final = "quarantine"
+
+FILE_MODE: Final = 0o600
+DIRECTORY_MODE: Final = 0o700
+"""There are hashes of passwords in it."""
+
+NAMES_TOLD_MAX: Final = 20
+"""Rows that a report names; the files in the quarantine hold all."""
+
+PUT_RIGHT_MAX: Final = 100
+"""Bad rows in which a single wrong bit is looked for; a database with more has lost more than bits."""
+
+DEFINITION_COLUMNS: Final = 6
+COUNTER_COLUMNS: Final = 3
+UNCHECKED_DEFINITION_COLUMNS: Final = 5
+UNCHECKED_COUNTER_COLUMNS: Final = 2
+"""Columns of our tables, and of those of version 1."""
+
+
+@dataclass(slots=True)
+class Found:
+    """What was read: rows by position, counters, and columns with their checksums that don't fit.
+
+    corrected: rows of which one bit was put right.
+    """
+
+    rows: dict[int, DefinitionColumns] = field(default_factory=dict)
+    counters: dict[str, int] = field(default_factory=dict)
+    bad: list[tuple[tuple[object, ...], object]] = field(default_factory=list)
+    corrected: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.counters)
+
+    def in_order(self) -> list[DefinitionColumns]:
+        """The rows; of two that say to be the same definition, the later one."""
+        latest = {row[1:4]: position for position, row in sorted(self.rows.items())}
+        return [self.rows[position] for position in sorted(latest.values())]
+
+
+def wal_path(path: Path) -> Path:
+    """The write-ahead log that SQLite keeps beside the database at `path`."""
+    return path.with_name(path.name + "-wal")
+
+
+def salvage(path: Path, log: bytes, detail: str) -> str:
+    """Put a sound database in the place of the damaged one; nobody has it open.  The report of what was done.
+
+    log: the content of its write-ahead log.  detail: what is wrong, for people.  Raises StorageError when there is
+    nothing in it to go on with, and when the disk fails.
+    """
+    content = read_wal(log) if log else WalContent(_page_size(path))
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            pages = PageFile(descriptor, content.page_size, content.pages(), content.database_pages)
+            # A database without a single row that has its checksum is one of version 1.
+            found = collect(pages, has_checksums=True) or collect(pages, has_checksums=False)
+        finally:
+            os.close(descriptor)
+        if not found:
+            raise damaged(path, detail)
+        kept = keep_aside(path, log)
+        rebuild(path, found)
+    except OSError as error:
+        raise StorageError(
+            f"{path}: the definition database is damaged ({detail}), and what is sound of it can't be written anew: "
+            f"{error.strerror or error}. Make room, and see that this user may write in {path.parent}."
+        ) from error
+    return _report(path, detail, found, content, kept)
+
+
+def collect(pages: PageFile, *, has_checksums: bool) -> Found:
+    """All rows that prove to be ours."""
+    found = Found()
+    disordered: list[RawRow] = []
+    for raw in pages.rows():
+        if raw.in_order:
+            _take(found, raw, has_checksums)
+        else:
+            disordered.append(raw)
+    for raw in disordered:
+        # Found in a page that is damaged, perhaps an old copy: only what is nowhere else counts, and only if proved.
+        if raw.rowid not in found.rows and has_checksums:
+            _take(found, raw, has_checksums)
+    if has_checksums:
+        _put_right(found)
+    return found
+
+
+def _put_right(found: Found) -> None:
+    """See what of the bad rows only one bit is wrong of."""
+    for columns, checksum in found.bad[:PUT_RIGHT_MAX]:
+        row = put_right(columns, checksum)
+        if row is not None and found.rows.setdefault(row[0], row) is row:
+            found.bad.remove((columns, checksum))
+            found.corrected += 1
+
+
+def _take(found: Found, raw: RawRow, has_checksums: bool) -> None:
+    values = raw.values
+    size = len(values)
+    if size == (COUNTER_COLUMNS if has_checksums else UNCHECKED_COUNTER_COLUMNS):
+        checksum = counter_checksum(values[0], values[1])
+        if checksum != NO_CHECKSUM and (not has_checksums or checksum == values[2]):
+            found.counters[str(values[0])] = int(str(values[1]))
+    elif size == (DEFINITION_COLUMNS if has_checksums else UNCHECKED_DEFINITION_COLUMNS) and values[0] is None:
+        columns = (raw.rowid, *values[1:5])
+        checksum = definition_checksum(*columns)
+        if checksum != NO_CHECKSUM and (not has_checksums or checksum == values[5]):
+            found.rows[raw.rowid] = cast("DefinitionColumns", columns)
+        elif raw.in_order:
+            found.bad.append((columns, values[5] if has_checksums else None))
+
+
+def _in_words(columns: Iterable[object]) -> str:
+    kind, vhost, name = (
+        each.decode("utf-8", "backslashreplace") if isinstance(each, bytes) else str(each)
+        for each in tuple(columns)[1:4]
+    )
+    return f"{kind} '{name}' (vhost '{vhost}')" if vhost else f"{kind} '{name}'"
+
+
+def keep_aside(path: Path, log: bytes) -> Path:
+    """Copy the database and its log as they are; the copy's path."""
+    directory = path.parent / QUARANTINE
+    directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+    number = 1
+    while (copy := directory / f"{path.name}.{number}").exists():
+        number += 1
+    with open(path, "rb") as source, open(copy, "xb", opener=_private) as target:
+        while part := source.read(1 << 20):
+            target.write(part)
+        target.flush()
+        os.fsync(target.fileno())
+    if log:
+        with open(wal_path(copy), "xb", opener=_private) as target:
+            target.write(log)
+            target.flush()
+            os.fsync(target.fileno())
+    sync_directory(directory)
+    sync_directory(path.parent)
+    return copy
+
+
+def rebuild(path: Path, found: Found) -> None:
+    """Write what was found to a new database, and put it in the place of the old one."""
+    partial, complete = path.with_name(path.name + ".partial"), _rebuilt_path(path)
+    for left_over in (partial, partial.with_name(partial.name + "-journal")):
+        left_over.unlink(missing_ok=True)
+    os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
+    counters = [(name, first_free) for name, first_free in found.counters.items() if name != FORMAT_NAME]
+    try:
+        connection = sqlite3.connect(partial, isolation_level=None)
+        try:
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA temp_store = MEMORY")
+            make_tables(connection, found.in_order(), counters)
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        partial.unlink(missing_ok=True)
+        raise storage_error(path, error) from error
+    os.rename(partial, complete)
+    sync_directory(path.parent)
+    finish_rebuild(path)
+
+
+def finish_rebuild(path: Path) -> None:
+    """Let a complete new database take the place of the old one, if there is one; the old log goes first."""
+    complete = _rebuilt_path(path)
+    if not complete.exists():
+        return
+    for beside in (wal_path(path), path.with_name(path.name + "-shm")):
+        beside.unlink(missing_ok=True)
+    sync_directory(path.parent)
+    os.rename(complete, path)
+    sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names of new files in `directory` survive a power loss (Windows has no way to)."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _rebuilt_path(path: Path) -> Path:
+    return path.with_name(path.name + ".rebuilt")
+
+
+def _private(name: str, flags: int) -> int:
+    return os.open(name, flags, FILE_MODE)
+
+
+def _page_size(path: Path) -> int:
+    """What the database's header says if that can be, else SQLite's default."""
+    with open(path, "rb") as file:
+        header = file.read(DATABASE_HEADER_SIZE)
+    said = int.from_bytes(header[16:18], "big")
+    said = 65536 if said == 1 else said
+    return said if said in PAGE_SIZES and header.startswith(DATABASE_MAGIC) else DEFAULT_PAGE_SIZE
+
+
+def _report(path: Path, detail: str, found: Found, content: WalContent, kept: Path) -> str:
+    parts = [f"{path}: the definition database was damaged ({detail})"]
+    if content.corrected:
+        parts.append(f"{content.corrected} page(s) in its log had one flipped bit")
+    if content.bad:
+        parts.append(f"{content.bad} page(s) in its log are bad")
+    if content.unnamed:
+        parts.append(
+            f"of {content.unnamed} of them nobody knows what they changed, so some definitions may be older ones"
+        )
+    if found.corrected:
+        parts.append(f"one flipped bit was put right in {found.corrected} row(s)")
+    parts.append(f"{len(found.in_order())} definitions were recovered")
+    if found.bad:
+        names = [_in_words(columns) for columns, _ in found.bad[:NAMES_TOLD_MAX]]
+        more = f" and {len(found.bad) - NAMES_TOLD_MAX} more" if len(found.bad) > NAMES_TOLD_MAX else ""
+        parts.append(f"left out, as damaged: {json_safe(names)}{more}")
+    return (
+        "; ".join(parts) + f". The files as they were are {kept} and what begins alike. Look whether anything is "
+        "missing (warren ctl list_queues, list_bindings, list_users ...) and declare it again; messages of queues that "
+        "are missing are kept (warren ctl list_quarantined). Check the disk."
+    )
+
+
+def json_safe(names: Iterable[str]) -> str:
+    """Names in one line, whatever they hold."""
+    return ", ".join(json.dumps(name, ensure_ascii=False)[1:-1] for name in names)

@@ -1,0 +1,111 @@
+"""Databases of version 1, whose rows had no checksums, as an older Warren left them."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from warren.core.storage.definitions.rows import APPLICATION_ID
+from warren.core.storage.definitions.salvage import wal_path
+from warren.core.storage.definitions.sqlite import SqliteDefinitionStore
+from warren.core.storage.definitions.store import Row
+
+SCHEMA = f"""
+CREATE TABLE definitions (
+    position INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL, vhost BLOB NOT NULL, name BLOB NOT NULL,
+    value TEXT NOT NULL,
+    UNIQUE (vhost, kind, name)
+);
+CREATE TABLE counters (name TEXT PRIMARY KEY, first_free INTEGER NOT NULL);
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = 1;
+INSERT INTO counters VALUES ('queue', 65537);
+"""
+
+ROWS = [("queue", "/", f"queue {number}", {"number": number}) for number in range(300)]
+
+
+@pytest.fixture
+def old(path: Path, tmp_path: Path) -> Path:
+    """A database of version 1, the second half of its rows in the log as after a crash."""
+    place = tmp_path / "made" / path.name
+    place.parent.mkdir()
+    connection = sqlite3.connect(place, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.executescript(SCHEMA)
+    for number in range(301):
+        if number == 150:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        # Deleted and put again, so that positions aren't consecutive.
+        connection.execute(
+            "INSERT INTO definitions (position, kind, vhost, name, value) VALUES (?, 'queue', x'2f', ?, ?)",
+            (number * 2 + 1, f"queue {number}".encode(), f'{{"number":{number}}}'),
+        )
+    connection.execute("DELETE FROM definitions WHERE position = 601")
+    for file in (place, wal_path(place)):
+        shutil.copyfile(file, path.parent / file.name)
+    connection.close()
+    return path
+
+
+def opened(path: Path) -> tuple[list[Row], list[str], int]:
+    """Rows, reports, and the next number of queues."""
+    store = SqliteDefinitionStore(path)
+    found = list(store.load()), store.damage(), store.next_id("queue")
+    store.close()
+    return found
+
+
+def test_rows_order_and_counters_come_along(old: Path) -> None:
+    assert opened(old) == (ROWS, [], 65537)
+    assert opened(old) == (ROWS, [], 65538)
+    connection = sqlite3.connect(old)
+    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    connection.close()
+    assert not (old.parent / "quarantine").exists()
+
+
+def test_what_is_put_after_the_migration_stays(old: Path) -> None:
+    store = SqliteDefinitionStore(old)
+    store.put("queue", "/", "queue 7", {"number": "changed"})
+    store.put("queue", "/", "new", {})
+    store.commit()
+    store.close()
+    rows = opened(old)[0]
+    assert rows[7] == ("queue", "/", "queue 7", {"number": "changed"})
+    assert rows[-1] == ("queue", "/", "new", {})
+    assert len(rows) == 301
+
+
+def test_a_migration_that_was_cut_short_begins_anew(old: Path) -> None:
+    old.with_name(old.name + ".partial").write_bytes(b"half of it")
+    assert opened(old)[0] == ROWS
+
+
+def test_damage_before_the_migration_is_seen_to_as_far_as_can_be(old: Path) -> None:
+    """Without checksums, a wrong row can't be told; what SQLite finds, and what lies behind a bad frame, can."""
+    log = wal_path(old)
+    content = bytearray(log.read_bytes())
+    content[32 + 24 + 100] ^= 4
+    log.write_bytes(content)
+    rows, reports, _ = opened(old)
+    assert len(reports) == 1
+    assert rows == ROWS
+
+
+def test_a_damaged_page_of_an_old_database_costs_what_was_in_it(old: Path) -> None:
+    SqliteDefinitionStore(shutil.copy(old, old.parent / "other.sqlite")).close()
+    wal_path(old).unlink()
+    content = bytearray(old.read_bytes())
+    page = content.index(b'{"number":20}') // 4096 * 4096
+    content[page : page + 200] = random.Random(1).randbytes(200)
+    old.write_bytes(content)
+    rows, reports, _ = opened(old)
+    assert len(reports) == 1
+    assert 0 < len(rows) < 150
+    assert all(row in ROWS for row in rows)
