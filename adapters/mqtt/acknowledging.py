@@ -14,6 +14,7 @@ from warren.adapters.mqtt.codec import reason_codes, versions
 from warren.adapters.mqtt.codec.errors import ProtocolViolation
 from warren.adapters.mqtt.codec.packets import PubComp, PubRec, PubRel
 from warren.adapters.mqtt.codec.short_answers import PUBCOMP, PUBREL, short_answer
+from warren.adapters.mqtt.sessions.rejecting import reject
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.inflow import Inflow
@@ -30,10 +31,9 @@ def acknowledged(outflow: Outflow, packet_id: int, reason_code: int) -> None:
         raise ProtocolViolation(
             reason_codes.PROTOCOL_ERROR, "4.3.3", f"PUBACK for the packet identifier {packet_id}, which has QoS 2"
         )
-    if reason_code >= reason_codes.FAILURE and outgoing.queue is not None and outgoing.message is not None:
-        outgoing.queue.discard(outgoing.message)
-        outflow.counts.returned += 1
-        outgoing.queue = None
+    if reason_code >= reason_codes.FAILURE:
+        _refused(outflow, packet_id)
+        return
     session.acknowledge(packet_id)
     outflow.window_opened()
 
@@ -45,9 +45,7 @@ def received(outflow: Outflow, packet: PubRec) -> None:
     if outgoing is not None and outgoing.qos != 2:
         raise ProtocolViolation(reason_codes.PROTOCOL_ERROR, "4.3.2", f"PUBREC for {packet.packet_id}, which has QoS 1")
     if packet.reason_code >= reason_codes.FAILURE:
-        if outgoing is not None:
-            session.acknowledge(packet.packet_id)
-            outflow.window_opened()
+        _refused(outflow, packet.packet_id)
         return
     outgoing = session.release(packet.packet_id)
     if outgoing is None and outflow.level == versions.V5:
@@ -55,6 +53,13 @@ def received(outflow: Outflow, packet: PubRec) -> None:
     else:
         stored = outgoing is not None and session.stores
         answers.send_in_order(short_answer(PUBREL, packet.packet_id), stored=stored)
+
+
+def _refused(outflow: Outflow, packet_id: int) -> None:
+    """The client doesn't take a message, of whatever QoS: a dead letter, if its queue has such."""
+    if reject(outflow.session, packet_id) is not None:
+        outflow.counts.returned += 1
+        outflow.window_opened()
 
 
 def released(inflow: Inflow, packet: PubRel) -> None:

@@ -19,6 +19,7 @@ from warren.adapters.mqtt.plan import encode_delivery, plan_without_subscription
 from warren.adapters.mqtt.sessions.headers import publish_qos
 from warren.adapters.mqtt.sessions.outgoing import RELEASED_BY_CLIENT, SENT, WAITING, Outgoing
 from warren.adapters.mqtt.sessions.publishing import topic_of_message
+from warren.adapters.mqtt.sessions.rejecting import take_back
 from warren.core.counters import not_given
 from warren.core.queues.deaths import REJECTED, own_deaths
 
@@ -171,10 +172,13 @@ class Outflow:
         outgoing.state = SENT
         packet = self._packet(plan, message, outgoing, duplicate=duplicate)
         if len(packet) > self.packet_bytes_max:
-            if outgoing.queue is not None:
-                self.give_up(outgoing.queue, message, again=again)
-                outgoing.queue = None
+            store = self.world.broker.store
+            store.begin_group()
+            delivery = take_back(self.session, outgoing)
+            if delivery is not None:
+                self.give_up(*delivery, again=again)
             self.session.acknowledge(outgoing.packet_id)
+            store.end_group()
             return False
         self.outbox.write(packet)
         self.sent_count += 1

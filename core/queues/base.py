@@ -16,6 +16,8 @@ Answering later
 `get`, `purge` and `close` are given a callable for their answer, and `when_ready` is asked before a declaration is
 answered: a type may call it later (core/queues/answer.py).  A type that can't say at once whether it takes a message
 sets `answers_late` and implements `append_with` (core/routing/receipt.py).  Delivering and settling are plain calls.
+
+Longer than 400 lines because it is one contract, with what it promises beside each call.
 """
 
 from __future__ import annotations
@@ -336,6 +338,14 @@ class Queue(ABC):
     @abstractmethod
     def discard(self, message: Message) -> None:
         """A delivered message was rejected without requeueing."""
+
+    def reclaim(self, message: Message) -> bool:
+        """A message that was acknowledged here, because its taker keeps it elsewhere, is an unsettled delivery again.
+
+        The caller settles it, at once and in the same group of the store: it is for a taker that finds out later that
+        it doesn't take it after all.  False for a type, or a queue, that can't have it back.
+        """
+        return False
 
     @abstractmethod
     def requeue(self, messages: Iterable[Message], *, failed: bool = True) -> None:

@@ -37,6 +37,20 @@ def outbound_copy(message: Message, outgoing: Outgoing) -> Message:
     )
 
 
+def unsent_copy(message: Message) -> Message:
+    """The other way round: the message as its queue had it."""
+    return Message(
+        message.sequence,
+        message.address,
+        message.properties.with_header_entries({}, [PACKET_ID, SOURCE]),
+        message.content,
+        message.body_at,
+        message.body_size,
+        0,
+        message.published_at_ms,
+    )
+
+
 def packet_id_of(record: Message) -> int:
     """The packet identifier of any record."""
     return int(str((record.properties.headers or {}).get(PACKET_ID, 0)))

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, cast
 
+from warren.adapters.mqtt.codec.topics import SHARE_PREFIX
 from warren.adapters.mqtt.sessions import publishing
 from warren.adapters.mqtt.sessions.publishing import QUEUE_PREFIX
 from warren.adapters.mqtt.sessions.retained import RetainedMessages
@@ -333,6 +334,13 @@ def session_queue_name(client_id: str) -> str:
 def shared_queue_name(subscription: MqttSubscription) -> str:
     """The name of the queue that a group shares, `mqtt-shared-GROUP/FILTER`."""
     return _name(SHARED_QUEUE_PREFIX, f"{subscription.group}/{subscription.topic_filter}")
+
+
+def source_queue_name(client_id: str, source: str) -> str:
+    """The queue that a client's messages come from by a filter; `source` is empty for those of its own queue."""
+    if source.startswith(SHARE_PREFIX):
+        return _name(SHARED_QUEUE_PREFIX, source[len(SHARE_PREFIX) :])
+    return queue_name_in(source) or session_queue_name(client_id)
 
 
 def queue_name_in(filter: str) -> str:

@@ -298,6 +298,14 @@ class ClassicQueue(Queue):
             self.bury(message, REJECTED)
             self.grown += len(self.entries) - ready_count
 
+    def reclaim(self, message: Message) -> bool:
+        if self.closed:
+            return False
+        self.unacked_count += 1
+        if self.store_id and (message.properties.persistent or self.stores_transient):
+            self.vhost.broker.store.append(message, (self.store_id,))
+        return True
+
     def requeue(self, messages: Iterable[Message], *, failed: bool = True) -> None:
         returned = self._return_counts
         limit = self.rules.delivery_limit
