@@ -147,6 +147,7 @@ class Broker:
         self.backlog_bytes_max = backlog_bytes_max
         self.paging = paging
         self.sequence = 0
+        self.turn = 0
         self.continue_client_deaths = continue_client_deaths
         self.vhosts: dict[str, VirtualHost] = {}
         self.policies = PolicyTable(definitions)
@@ -325,6 +326,7 @@ class Broker:
         that there is more to do after `ROUNDS_MAX` rounds, or a further slice of long work (core.chores): the caller
         calls again, once others have had a turn.
         """
+        self.turn += 1
         touched = self.touched
         chores = self.chores
         if chores:

@@ -18,6 +18,8 @@ Phases: the handshake -> running -> closing (we sent connection.close and wait f
 
 While an alarm blocks publishing, frames of channels that try to publish are held back in order, except acks, which go
 on (spec A.3, connection.blocked); past a limit the connection isn't read any more.  See held_frames.py.
+
+Longer than 400 lines because it is what begins and ends all of these owners, and nothing else.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ from warren.adapters.amqp091.unfinished import Unfinished
 from warren.adapters.session.admission import refuse
 from warren.adapters.session.liveness import Beats, Silence
 from warren.adapters.session.pieces import Pieces
+from warren.adapters.session.ration import Ration
 from warren.adapters.session.read_gate import ReadGate
 from warren.adapters.session.unread import UnreadReplies
 from warren.core.clients.client import Client
@@ -103,6 +106,7 @@ class Connection:
         self.known_properties = KnownProperties()
         self.unfinished = Unfinished(settings.message_bytes_max)
         self.read_gate = ReadGate(transport)
+        self.ration = Ration(broker, self.read_gate, self)
         self.asking = Asking(self.read_gate)
         self.held = HeldFrames(broker.alarms, self.read_gate, self._tell_of_alarm)
         self._unread = UnreadReplies(broker, self.outbox, self.read_gate, settings.unread_timeout_ms)
@@ -128,8 +132,8 @@ class Connection:
 
     @property
     def takes_frames(self) -> bool:
-        """False when the connection has ended, or the peer has too many replies to read first."""
-        return not (self._closed or self._unread.suspended)
+        """False when the connection has ended, has to wait for its turn, or the peer has too many replies to read."""
+        return not (self._closed or self._unread.suspended) and self.ration.left > 0
 
     # Session interface
 
@@ -137,6 +141,7 @@ class Connection:
         """Take bytes from the peer; answers are in the outbox afterwards."""
         if self._closed:
             return
+        self.ration.begin()
         if self._tail:
             joined = self._tail.join(data)
             if joined is None:
@@ -153,8 +158,16 @@ class Connection:
         if self._closed:
             self._tail.clear()
             return
+        if self.ration.left <= 0 and self._tail:
+            self.ration.wait()
         self.channels.confirm_batch()
         self._unread.look()
+
+    def go_on(self) -> None:
+        """It is this connection's turn again: go on with commands that waited for that."""
+        if not (self._closed or self._unread.suspended):
+            self.held.release(self.handle_held)
+            self.receive(b"")
 
     def drained(self) -> None:
         """The peer has read what it was sent: go on with commands that waited for that."""
@@ -208,6 +221,7 @@ class Connection:
 
         Raises FrameError, after which nothing can be understood any more.
         """
+        self.ration.left -= 1
         check_size(self, stop - start - FRAME_PREFIX_BYTES)
         if self.state == "closing":
             frame_while_closing(self, kind, number, data, start, stop)
@@ -237,9 +251,13 @@ class Connection:
     def handle_held(self, frames: list[HeldFrame]) -> int:
         """Handle frames that were held back, as far as the peer reads the answers; how many were done with."""
         count = 0
+        self.ration.begin()
         try:
             for kind, number, frame in frames:
                 if self._unread.suspended:
+                    break
+                if self.ration.left <= 0:
+                    self.ration.wait()
                     break
                 count += 1
                 if self.state == "running":

@@ -41,6 +41,7 @@ from warren.adapters.session.admission import refuse
 from warren.adapters.session.liveness import KeepAlive
 from warren.adapters.session.long_work import LongWork
 from warren.adapters.session.pieces import Pieces
+from warren.adapters.session.ration import Ration
 from warren.adapters.session.read_gate import ReadGate
 from warren.adapters.session.unread import UnreadReplies
 from warren.core.clients.outbox import Outbox
@@ -78,6 +79,7 @@ class MqttConnection:
         "connected_at_ms",
         "login",
         "outbox",
+        "ration",
         "running",
         "settings",
         "transport",
@@ -98,6 +100,7 @@ class MqttConnection:
         self.connected_at_ms = broker.now_ms
         self._received_at_ms = broker.now_ms
         self._gate = ReadGate(transport)
+        self.ration = Ration(broker, self._gate, self)
         self.unread = UnreadReplies(broker, self.outbox, self._gate, settings.unread_timeout_ms)
         self._tail = Pieces()
         self.work = LongWork(broker, self._gate, go_on=self._go_on_reading, failed=self._failed)
@@ -128,7 +131,7 @@ class MqttConnection:
         self._received_at_ms = self.broker.now_ms
         if self.closed:
             return
-        if self.unread.suspended or self.work.busy:
+        if self.unread.suspended or self.work.busy or self.ration.waits:
             self._tail.add(data)
             return
         if self._tail:
@@ -139,14 +142,16 @@ class MqttConnection:
         try:
             position = parse(self, data)
             if position < len(data):
-                waits = self.unread.suspended or self.work.busy
+                waits = self.unread.suspended or self.work.busy or self.ration.left <= 0
                 self._tail.keep(data[position:], 0 if waits else missing_bytes(data, position))
         except Exception as error:
             self._failed(error, data)
         if self.closed:
             self._tail.clear()
-        else:
-            self.unread.look()
+            return
+        if self.ration.left <= 0 and self._tail:
+            self.ration.wait()
+        self.unread.look()
 
     def _failed(self, error: Exception, data: bytes = b"") -> None:
         """What was read, or what a slice of long work has done, ends the connection."""
@@ -163,6 +168,11 @@ class MqttConnection:
     def _go_on_reading(self) -> None:
         """Long work is done: go on with what has come meanwhile."""
         if not self.closed:
+            self.receive(b"")
+
+    def go_on(self) -> None:
+        """It is this connection's turn again: go on with packets that waited for that."""
+        if not (self.unread.suspended or self.work.busy or self.closed):
             self.receive(b"")
 
     def drained(self) -> None:
@@ -279,7 +289,7 @@ class MqttConnection:
 
     def _keeps_waiting(self) -> bool:
         """True while the broker itself takes nothing from the client, so that its silence says nothing."""
-        return self.unread.suspended or self.work.busy or self.held_back
+        return self.unread.suspended or self.work.busy or self.ration.waits or self.held_back
 
     def _fell_silent(self) -> None:
         _log.info("connection %s (client '%s'): keep-alive timeout", self.name, self.answers.agreed.client_id)

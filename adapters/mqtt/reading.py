@@ -44,6 +44,7 @@ from warren.adapters.mqtt.plan import FRAMED_FOR_LEVEL
 from warren.adapters.mqtt.publishing import publish
 from warren.adapters.mqtt.sessions.publishing import PERSISTENT
 from warren.adapters.mqtt.settings import PACKET_BYTES_MAX_BEFORE_LOGIN
+from warren.adapters.session.ration import QUICK_PER_COMMAND
 from warren.core.messages.message import Message
 from warren.core.messages.properties import EMPTY
 
@@ -54,21 +55,41 @@ if TYPE_CHECKING:
     from warren.adapters.mqtt.running import Running
     from warren.core.routing.known_routes import KnownRoute
 
+SLICE_BYTES: Final = 32 * 1024
+"""Handled between two looks at what it was: the loop doesn't count what it knows by heart, and 8,192 acknowledgements
+in so many bytes are the ration of a turn."""
+
 
 SUBSCRIPTION_BYTES: Final = 8
 """The least that one filter takes in SUBSCRIBE, or little more, for counting how much is done in a turn."""
 
 
 def parse(connection: MqttConnection, data: bytes) -> int:
-    """Handle all packets that are whole; the position of what is left."""
+    """Handle all packets that are whole, as far as the ration goes; the position of what is left."""
     position = 0
-    running = connection.running
-    if running is None:
+    ration = connection.ration
+    ration.begin()
+    if connection.running is None:
         position = _log_in(connection, data)
-        running = connection.running
-        if running is None:
-            return position
-    end = len(data)
+    end = stop = len(data)
+    if end - position > SLICE_BYTES:
+        stop = position + SLICE_BYTES
+    while (
+        (running := connection.running) is not None
+        and position < end
+        and ration.left > 0
+        and not (connection.unread.suspended or connection.work.busy)
+    ):
+        before = position
+        position = _parse_slice(connection, running, data, position, stop)
+        if stop == end:
+            break
+        stop = min(position + SLICE_BYTES if position > before else 2 * stop - position, end)
+    return position
+
+
+def _parse_slice(connection: MqttConnection, running: Running, data: bytes, position: int, end: int) -> int:
+    """Handle the packets that end before `end`; the position of what is left."""
     broker = connection.broker
     agreed = connection.answers.agreed
     level = agreed.level
@@ -82,6 +103,7 @@ def parse(connection: MqttConnection, data: bytes) -> int:
     after_flush = running.answers.after_flush
     known_topics = _known_topics(running)
     unread, work = connection.unread, connection.work
+    others_max = connection.ration.left
     # PUBLISHes in a row that go the same way are counted together: so many as sequence numbers were given since.
     row: KnownRoute | None = None
     row_from = 0
@@ -171,11 +193,14 @@ def parse(connection: MqttConnection, data: bytes) -> int:
             if work.busy:
                 break
             known_topics = _known_topics(running)
+            if others >= others_max:
+                break
     finally:
         if row is not None:
             in_rows += row.published(broker.sequence - row_from)
         if answered:
             running.client.counts.own.confirmed(answered)
+    connection.ration.left -= others + (in_rows + acknowledgements) // QUICK_PER_COMMAND
     world = running.answers.world
     world.packets_received += in_rows + acknowledgements + others
     world.publish_received += in_rows
@@ -187,7 +212,9 @@ def parse(connection: MqttConnection, data: bytes) -> int:
 def _log_in(connection: MqttConnection, data: bytes) -> int:
     """Handle packets until the client is logged in; where the next one begins."""
     position = count = 0
-    while position < len(data) and connection.running is None and not connection.closed:
+    ration = connection.ration
+    while position < len(data) and connection.running is None and not connection.closed and ration.left > 0:
+        ration.left -= 1
         level = connection.answers.agreed.level
         if level != versions.UNKNOWN and data[position] >> 4 == versions.PUBLISH:
             raise ProtocolViolation(reason_codes.PROTOCOL_ERROR, "4.12", "a PUBLISH before the login is through")

@@ -24,6 +24,9 @@ NOT_ITS_TURN: Final = 4
 SESSION: Final = 8
 """The session that a stage carries doesn't read (stages)."""
 
+RATION: Final = 32
+"""The ration of the turn is used up (ration.py)."""
+
 UNANSWERED: Final = 16
 """So much is held back behind a command that a queue answers later that nothing more may pile up."""
 

@@ -29,6 +29,7 @@ from warren.adapters.session.admission import refuse
 from warren.adapters.session.deliveries import Deliveries
 from warren.adapters.session.liveness import Beats, Silence
 from warren.adapters.session.pieces import Pieces
+from warren.adapters.session.ration import Ration
 from warren.adapters.session.read_gate import ReadGate
 from warren.adapters.session.unread import UnreadReplies
 from warren.adapters.stomp.codec.errors import FramingError, LoginError, StompError
@@ -98,6 +99,7 @@ class StompSession:
         self._closed = False
         self._unparsed = Pieces()
         self.read_gate = ReadGate(transport)
+        self.ration = Ration(broker, self.read_gate, self)
         self._unread = UnreadReplies(broker, self.outbox, self.read_gate, settings.unread_timeout_ms)
         self._beats: Beats | None = None
         self._silence: Silence | None = None
@@ -120,8 +122,8 @@ class StompSession:
 
     @property
     def takes_frames(self) -> bool:
-        """False when the session ends or has ended, or the peer has too many replies to read first."""
-        return not (self._closed or self._unread.suspended or self.state == "closing")
+        """False when the session ends or has ended, must wait for its turn, or the peer has too much to read."""
+        return not (self._closed or self._unread.suspended or self.state == "closing") and self.ration.left > 0
 
     # Session interface
 
@@ -129,27 +131,37 @@ class StompSession:
         """Take bytes from the peer; answers are in the outbox afterwards."""
         if self._closed or self.state == "closing":
             return
-        if self._unread.suspended:
+        if self._unread.suspended or self.ration.waits:
             self._unparsed.add(data)
             return
+        self.ration.begin()
         try:
             position = parse(self, data)
-            if self._unread.suspended:
+            if not self.takes_frames:
                 self._unparsed.keep(data[position:])
         except Exception as error:
             if self.client is None and (advice := self.settings.hint(data)):
                 _log.warning("connection %s: this is no STOMP%s", self.name, advice)
             self._break(error)
+        if self.ration.left <= 0 and self._unparsed and not self._closed:
+            self.ration.wait()
 
     def drained(self) -> None:
         """The peer has read what it was sent: go on with frames that waited for that."""
-        if not self._unread.suspended or self._closed:
-            return
-        self._unread.read()
+        if self._unread.suspended and not self._closed:
+            self._unread.read()
+            self._take_up()
+
+    def go_on(self) -> None:
+        """It is this session's turn again: go on with frames that waited for that."""
+        if not self._unread.suspended and not self._closed:
+            self._take_up()
+
+    def _take_up(self) -> None:
+        """Go on with what waits, in order."""
         self._release_held()
-        if self._unread.suspended:
-            return
-        self.receive(self._unparsed.join(b"") or b"")
+        if not (self._unread.suspended or self.ration.waits):
+            self.receive(self._unparsed.join(b"") or b"")
 
     def connection_lost(self, reason: str) -> None:
         """Everything that dies with the socket: subscriptions, transactions, private queues."""
@@ -178,6 +190,7 @@ class StompSession:
 
     def frame(self, frame: Frame) -> None:
         """Handle one frame; what is wrong with it is told in an ERROR frame."""
+        self.ration.left -= 1
         try:
             if has_to_wait(frame, is_blocked=self.broker.alarms.blocked is not None, others_wait=len(self._held) > 0):
                 self._held.add(frame)
@@ -199,8 +212,11 @@ class StompSession:
         """Handle frames that an alarm held back, as far as the peer reads the answers; how many were done with."""
         count = 0
         self.known.comes_late()
+        self.ration.begin()
         try:
             for frame in frames:
+                if self.ration.left <= 0 and not self._closed:
+                    self.ration.wait()
                 if not self.takes_frames:
                     break
                 count += 1

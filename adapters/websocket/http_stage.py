@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 import h11
 
 from warren.adapters.first_bytes import CLIENT_HELLO, TLS_REFUSED
+from warren.adapters.session.ration import Ration
 from warren.adapters.session.read_gate import UNREAD_REPLIES
 from warren.adapters.stage import Stage
 from warren.adapters.websocket.page_files import PageFile, read_page
@@ -56,6 +57,9 @@ ANSWERS_WAIT_BYTES: Final = 256 * 1024
 TEXT_SHOWN: Final = 200
 """How much is repeated of what the peer has sent."""
 
+EVENT_COMMANDS: Final = 5
+"""What h11 takes for a part of a request, in commands of a ration: some 30 µs."""
+
 _BOTH_LENGTHS: Final = {b"content-length", b"transfer-encoding"}
 TWO_LENGTHS: Final = sentence(400, "The body's length is said twice: send Content-Length or Transfer-Encoding.")
 """What a proxy may have read differently, so that nothing behind it can be believed (RFC 9112, 6.1)."""
@@ -75,6 +79,7 @@ class HttpStage(Stage):
         self._http = h11.Connection(h11.SERVER, HEAD_BYTES_MAX)
         self._request: h11.Request | None = None
         self._body_bytes = 0
+        self._ration = Ration(broker, self.read_gate, self)
         self._waiting_for_peer = False
         self._idle = False
         self._deadline: Deadline | None = None
@@ -92,14 +97,21 @@ class HttpStage(Stage):
             self._close()
             return
         self._http.receive_data(data)
-        self._serve()
+        if not self._ration.waits:
+            self._serve()
+
+    def go_on(self) -> None:
+        """It is this connection's turn again: go on with requests that waited for that."""
+        if not self._waiting_for_peer:
+            self._serve()
 
     def drained(self) -> None:
         """The peer has taken all answers: go on with requests that waited for that."""
         if self._waiting_for_peer and not self.closing:
             self._waiting_for_peer = False
             self.read_gate.open(UNREAD_REPLIES)
-            self._serve()
+            if not self._ration.waits:
+                self._serve()
 
     def connection_lost(self, reason: str) -> None:
         """The connection is gone: nothing is waited for any more."""
@@ -114,8 +126,14 @@ class HttpStage(Stage):
     # Requests
 
     def _serve(self) -> None:
-        """Answer what requests are whole, one after the other."""
+        """Answer what requests are whole, one after the other, as far as the ration of the turn goes."""
+        ration = self._ration
+        ration.begin()
         while not self.closing:
+            if ration.left <= 0:
+                ration.wait()
+                return
+            ration.left -= EVENT_COMMANDS
             if self.outbox.room < HIGH_WATER_BYTES - ANSWERS_WAIT_BYTES:
                 self._waiting_for_peer = True
                 self.read_gate.close(UNREAD_REPLIES)

@@ -24,6 +24,7 @@ around names and values, no NUL behind frames that have no body, and a body of S
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from warren.adapters.stomp.codec.errors import FramingError
@@ -40,6 +41,9 @@ from warren.adapters.stomp.codec.limits import (
 _NUL: Final = 0
 _LF: Final = 10
 _CR: Final = 13
+
+_between: Final = re.compile(rb"[\n\0]*").match
+"""What is skipped between frames, but for line ends of two characters."""
 
 _BETWEEN: Final = 0
 _COMMAND: Final = 1
@@ -164,7 +168,8 @@ class FrameParser:
                     raise _stray_carriage_return()
             elif byte not in (_LF, _NUL):
                 return position
-            position += 1
+            found = _between(data, position + 1)
+            position = position + 1 if found is None else found.end()
         return end
 
     def _begin(self) -> None:

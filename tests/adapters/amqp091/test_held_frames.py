@@ -191,6 +191,7 @@ def test_reading_stays_paused_when_the_peer_catches_up_under_an_alarm(
     for _ in range(HELD_BYTES_MAX // 4000 + 2):
         if not client.transport.paused:
             client.publish("q", b"x" * 4000)
+            broker.settle()
     client.transport.session.drained()
     assert client.transport.paused
     assert client.connection.read_gate.is_closed_for(HELD_BACK)

@@ -301,7 +301,7 @@ def test_what_an_alarm_holds_back_is_bounded(connect: Connect, simulated: Simula
     client = connect()
     simulated.broker.alarms.set("disk", True)
     sent = frame("SEND", b"x" * 1000, destination="/queue/a")
-    client.transport.flood(sent, bytes_max=2 * HELD_BYTES_MAX)
+    client.transport.flood(sent, bytes_max=2 * HELD_BYTES_MAX, between=simulated.settle)
     simulated.broker.alarms.set("disk", False)
     simulated.settle()
     assert not client.transport.paused
