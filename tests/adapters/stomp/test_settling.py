@@ -7,6 +7,7 @@ import pytest
 from tests.adapters.stomp.conftest import Connect
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_stomp import Answer, StompClient
+from warren.adapters.stomp.codec.limits import NUMBER_DIGITS_MAX
 from warren.adapters.stomp.settings import StompSettings
 
 
@@ -112,3 +113,48 @@ def test_what_was_delivered_can_be_settled_after_unsubscribing(connect: Connect,
     client.send("ACK", id=first["ack"])
     client.send("NACK", id=second["ack"])
     assert (simulated.queue("a").ready_count, simulated.queue("a").unacked_count) == (1, 0)
+
+
+MISSING = [
+    ("1.2", "ACK", "'ACK' must include the header 'id', with the value of 'ack' in the MESSAGE"),
+    ("1.1", "NACK", "'NACK' must include the header 'message-id', with the value of 'message-id' in the MESSAGE"),
+]
+
+
+@pytest.mark.parametrize(("version", "command", "text"), MISSING)
+def test_without_an_id(connect: Connect, version: str, command: str, text: str) -> None:
+    (answer,) = connect(version).send(command)
+    assert (answer["message"], answer.body.decode().rstrip()) == ("Missing header", text)
+
+
+@pytest.mark.parametrize("tag", ["", "x", "-1", "1.0", "\u0663", "1" * (NUMBER_DIGITS_MAX + 1)])
+def test_an_id_that_is_none(connect: Connect, tag: str) -> None:
+    client = connect()
+    (message,) = receive(client, 1, "client")
+    made = message["ack"].rpartition("@@")[0] + "@@" + tag
+    for wrong in (made, "1", "T_1@@1"):
+        (answer,) = client.send("ACK", id=wrong, receipt="1")
+        text = f"'id' is '{wrong}', which is no message id; copy it from the MESSAGE as it is"
+        assert (answer["message"], answer.body.decode().rstrip()) == ("Invalid header", text)
+
+
+def test_ids_that_mean_no_delivery(connect: Connect, simulated: SimulatedBroker) -> None:
+    client = connect()
+    (message,) = receive(client, 1, "client")
+    subscription, session, tag = message["ack"].split("@@")
+    for wrong in (
+        f"{subscription}@@{session}@@{int(tag) + 1}",
+        f"{subscription}@@{session}@@{'0' * (NUMBER_DIGITS_MAX - 1)}7",
+        f"{subscription}@@{session}x@@{tag}",
+        f"{subscription}x@@{session}@@{tag}",
+    ):
+        (answer,) = client.send("ACK", id=wrong, receipt="1")
+        assert answer["message"] == "Message not found"
+        assert answer.body.decode().rstrip() == (
+            f"'{wrong}' is not waiting for an acknowledgement in this session: it was settled before, "
+            "delivered with ack:auto, or belongs to another session"
+        )
+    assert simulated.queue("a").unacked_count == 1
+    zeros = "0" * (NUMBER_DIGITS_MAX - len(tag))
+    assert client.send("ACK", id=f"{subscription}@@{session}@@{zeros}{tag}") == []
+    assert simulated.queue("a").unacked_count == 0
