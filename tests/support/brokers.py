@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.rabbitmq import rabbitmq
-from tests.support.warren_process import REPOSITORY, warren_process
+from tests.support.warren_process import warren_process
+from warren.gateway.command_line import main as command_line
 
 BROKER_NAMES = ["warren", "rabbitmq"]
-
-CTL_TIME_LIMIT_S = 60
 
 EXCHANGE_PLUGINS = (
     "rabbitmq_consistent_hash_exchange",
@@ -62,20 +60,12 @@ def run_warren(*options: str) -> Iterator[Broker]:
     with warren_process(options=options) as running:
 
         def ctl(*words: str) -> str:
-            command = [
-                sys.executable,
-                "-m",
-                "warren",
-                "ctl",
-                "--data-dir",
-                str(running.data_directory),
-                *words,
-            ]
-            done = subprocess.run(
-                command, cwd=REPOSITORY, capture_output=True, text=True, timeout=CTL_TIME_LIMIT_S, check=False
-            )
-            assert done.returncode == 0, f"{' '.join(words)}: {done.stdout}{done.stderr}"
-            return done.stdout
+            # What `python -m warren ctl` does, without a process: these tests are of the broker, not of its commands.
+            said, complained = io.StringIO(), io.StringIO()
+            with redirect_stdout(said), redirect_stderr(complained):
+                code = command_line.run(["ctl", "--data-dir", str(running.data_directory), *words])
+            assert code == 0, f"{' '.join(words)}: {said.getvalue()}{complained.getvalue()}"
+            return said.getvalue()
 
         yield Broker("warren", running.addresses["amqp"], running.process.pid, running.log, ctl)
 
