@@ -255,7 +255,7 @@ def _uri_list(value: object) -> tuple[AmqpUri, ...]:
         raise ValueError(f"can't be used: {error.text}") from None
 
 
-_KEYS: Final[Mapping[str, Callable[[object], Any]]] = {
+KEYS: Final[Mapping[str, Callable[[object], Any]]] = {
     "src-protocol": _one_of(*PROTOCOLS),
     "src-uri": _uri_list,
     "src-queue": _name,
@@ -283,7 +283,7 @@ _KEYS: Final[Mapping[str, Callable[[object], Any]]] = {
     "rate-limit": _rate,
 }
 
-_OLDER_NAMES: Final[Mapping[str, str]] = {
+OLDER_NAMES: Final[Mapping[str, str]] = {
     "prefetch-count": "src-prefetch-count",
     "delete-after": "src-delete-after",
     "publish-properties": "dest-publish-properties",
@@ -295,10 +295,10 @@ _OLDER_NAMES: Final[Mapping[str, str]] = {
 def _read(value: Mapping[str, JSON]) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for name, each in value.items():
-        key = _OLDER_NAMES.get(name, name)
-        read = _KEYS.get(key)
+        key = OLDER_NAMES.get(name, name)
+        read = KEYS.get(key)
         if read is None:
-            near = get_close_matches(name, [*_KEYS, *_OLDER_NAMES], 1)
+            near = get_close_matches(name, [*KEYS, *OLDER_NAMES], 1)
             raise PreconditionFailed(f"unknown key '{name}'" + (f": did you mean '{near[0]}'?" if near else ""))
         try:
             given[key] = read(each)

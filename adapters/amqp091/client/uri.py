@@ -31,7 +31,7 @@ class TlsParameters:
 
     cacertfile: who is trusted, the system's certificates if None.  certfile, keyfile, password: the client's own.
     verify: whether the peer's certificate is checked.  server_name: what it is checked for and asked by, the host if
-    None; "disable" for no check of the name.  depth: certificates allowed between the peer's and a trusted one.
+    None; "disable" for no check of the name.
     """
 
     cacertfile: str | None = None
@@ -40,7 +40,6 @@ class TlsParameters:
     password: str | None = field(default=None, repr=False)
     verify: bool = True
     server_name: str | None = None
-    depth: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +141,7 @@ def _path(value: str) -> str:
     return value
 
 
-_OF_CONNECTION: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
+CONNECTION_PARAMETERS: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "heartbeat": ("heartbeat_s", lambda value: _count(value, 0xFFFF)),
     "connection_timeout": ("connection_timeout_ms", lambda value: _count(value, 3_600_000)),
     "channel_max": ("channel_max", lambda value: _count(value, 0xFFFF)),
@@ -150,34 +149,33 @@ _OF_CONNECTION: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
 }
 """Parameter, the field that it sets, and what reads its value."""
 
-_OF_TLS: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
+TLS_PARAMETERS: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "cacertfile": ("cacertfile", _path),
     "certfile": ("certfile", _path),
     "keyfile": ("keyfile", _path),
     "password": ("password", str),
     "verify": ("verify", lambda value: _truth(value, "verify_peer", "verify_none")),
     "server_name_indication": ("server_name", _path),
-    "depth": ("depth", lambda value: _count(value, 255)),
 }
 """The same for TLS alone."""
 
-_IGNORED: Final = frozenset({"fail_if_no_peer_cert", "idle_time_out", "sasl", "hostname"})
-"""Known to RabbitMQ and without a meaning here: a server's matter, or AMQP 1.0's."""
+IGNORED_PARAMETERS: Final = frozenset({"depth", "fail_if_no_peer_cert", "hostname", "idle_time_out", "sasl"})
+"""Known to RabbitMQ and without a meaning here: a server's matter, AMQP 1.0's, or not to be had of Python's TLS."""
 
 
 def _with_parameters(uri: AmqpUri, query: str) -> AmqpUri:
     connection: dict[str, Any] = {}
     tls: dict[str, Any] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
-        if name in _IGNORED:
+        if name in IGNORED_PARAMETERS:
             continue
-        found = _OF_CONNECTION.get(name) or _OF_TLS.get(name)
+        found = CONNECTION_PARAMETERS.get(name) or TLS_PARAMETERS.get(name)
         if found is None:
             raise PreconditionFailed(f"a URI has an unknown parameter '{name}'{_meant(name)}")
-        if name in _OF_TLS and uri.tls is None:
+        if name in TLS_PARAMETERS and uri.tls is None:
             raise PreconditionFailed(f"a URI's parameter '{name}' is for amqps://, not amqp://")
         try:
-            (connection if name in _OF_CONNECTION else tls)[found[0]] = found[1](value)
+            (connection if name in CONNECTION_PARAMETERS else tls)[found[0]] = found[1](value)
         except ValueError as error:
             raise PreconditionFailed(f"a URI's parameter '{name}' {error}") from None
     if uri.tls is not None:
@@ -186,5 +184,5 @@ def _with_parameters(uri: AmqpUri, query: str) -> AmqpUri:
 
 
 def _meant(name: str) -> str:
-    near = get_close_matches(name, [*_OF_CONNECTION, *_OF_TLS], 1)
+    near = get_close_matches(name, [*CONNECTION_PARAMETERS, *TLS_PARAMETERS], 1)
     return f": did you mean '{near[0]}'?" if near else ""

@@ -42,7 +42,7 @@ def test_every_parameter_arrives() -> None:
     tls = uri.tls
     assert tls is not None
     assert (tls.cacertfile, tls.certfile, tls.keyfile, tls.password) == ("/ca.pem", "/c.pem", "/k.pem", "p&q")
-    assert (tls.verify, tls.server_name, tls.depth) == (False, "other.example", 2)
+    assert (tls.verify, tls.server_name) == (False, "other.example")
 
 
 def test_defaults_watch_the_peer_and_its_certificate() -> None:

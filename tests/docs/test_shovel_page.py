@@ -1,0 +1,37 @@
+"""docs/shovel.md names every key, every parameter of a URI and every state, and no other."""
+
+from __future__ import annotations
+
+import re
+
+from tests.docs.pages import ROOT
+from warren.adapters.amqp091.client.uri import CONNECTION_PARAMETERS, IGNORED_PARAMETERS, TLS_PARAMETERS
+from warren.plugins.shovel.definition import KEYS, OLDER_NAMES
+
+TEXT = (ROOT / "docs" / "shovel.md").read_text()
+
+
+def section(heading: str) -> str:
+    return TEXT.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def first_cells(heading: str) -> set[str]:
+    """The names in backquotes in the first cells of the table below a heading."""
+    rows = re.findall(r"^\| (`[^|]*`) \|", section(heading), re.MULTILINE)
+    return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+
+
+def test_every_key() -> None:
+    named = first_cells("Keys") | set(re.findall(r"`((?:src|dest)-queue-args)`", section("Keys")))
+    assert named == set(KEYS)
+    assert set(OLDER_NAMES.values()) <= set(KEYS)
+
+
+def test_every_parameter_of_a_uri() -> None:
+    assert first_cells("URIs") == {*CONNECTION_PARAMETERS, *TLS_PARAMETERS}
+    (ignored,) = re.findall(r"other parameters \(([^)]*)\)", section("URIs"))
+    assert set(re.findall(r"`([^`]+)`", ignored)) == IGNORED_PARAMETERS
+
+
+def test_every_state() -> None:
+    assert first_cells("How is it") == {"starting", "running", "blocked", "terminated"}

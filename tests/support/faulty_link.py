@@ -1,0 +1,125 @@
+"""A link between two programs that goes wrong: a TCP proxy that cuts, resets and stalls connections, by a seed.
+
+`target` may change while it runs, as a program that is restarted gets another port; None refuses connections, as when
+nobody listens.  While `faults` is None it is a good link.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import trio
+
+LOOPBACK = "127.0.0.1"
+
+CHUNK_BYTES_MAX = 65_536
+
+RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER with no time at all: closing sends RST."""
+
+
+@dataclass(frozen=True)
+class Faults:
+    """bytes_max: a connection goes wrong after so many bytes at most, in both directions together."""
+
+    bytes_max: int
+    ways: tuple[str, ...] = ("cut", "reset", "stall")
+
+
+class FaultyLink:
+    """happened: how often each fault struck."""
+
+    def __init__(self, seed: int) -> None:
+        self.target: tuple[str, int] | None = None
+        self.faults: Faults | None = None
+        self.happened = {"cut": 0, "reset": 0, "stall": 0}
+        self.port = 0
+        self._random = random.Random(seed)
+        self._scopes: set[trio.CancelScope] = set()
+
+    def heal(self) -> None:
+        """A good link from now on; what is stalled is cut."""
+        self.faults = None
+        for scope in self._scopes:
+            scope.cancel()
+
+    async def serve(self, listener: trio.SocketListener) -> None:
+        await trio.serve_listeners(self._handle, [listener])
+
+    async def _handle(self, near: trio.SocketStream) -> None:
+        if self.target is None:
+            near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            await trio.aclose_forcefully(near)
+            return
+        try:
+            far = await trio.open_tcp_stream(*self.target)
+        except OSError:
+            await trio.aclose_forcefully(near)
+            return
+        with trio.CancelScope() as scope:
+            self._scopes.add(scope)
+            await _Passage(self, near, far, scope).run()
+        self._scopes.discard(scope)
+
+    def strike(self) -> tuple[int, str]:
+        """After how many bytes a new connection goes wrong, and how."""
+        if self.faults is None:
+            return 1 << 62, ""
+        return self._random.randrange(self.faults.bytes_max), self._random.choice(self.faults.ways)
+
+
+class _Passage:
+    """One connection through the link."""
+
+    def __init__(
+        self, link: FaultyLink, near: trio.SocketStream, far: trio.SocketStream, scope: trio.CancelScope
+    ) -> None:
+        self._link = link
+        self._ends = (near, far)
+        self._scope = scope
+        self._left, self._way = link.strike()
+
+    async def run(self) -> None:
+        near, far = self._ends
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._pass, near, far)
+                nursery.start_soon(self._pass, far, near)
+        finally:
+            for end in self._ends:
+                if self._way == "reset" and self._left <= 0:
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                end.socket.close()
+
+    async def _pass(self, source: trio.SocketStream, destination: trio.SocketStream) -> None:
+        try:
+            while data := await source.receive_some(CHUNK_BYTES_MAX):
+                part = bytes(data[: max(self._left, 0)])
+                self._left -= len(data)
+                if part:
+                    await destination.send_all(part)
+                if self._left <= 0:
+                    self._link.happened[self._way] += 1
+                    if self._way == "stall":
+                        await trio.sleep_forever()
+                    break
+        except (trio.BrokenResourceError, trio.ClosedResourceError, OSError):
+            pass
+        self._scope.cancel()
+
+
+@asynccontextmanager
+async def faulty_link(seed: int) -> AsyncIterator[FaultyLink]:
+    """A link on a free port of loopback."""
+    link = FaultyLink(seed)
+    (listener,) = await trio.open_tcp_listeners(0, host=LOOPBACK)
+    link.port = listener.socket.getsockname()[1]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(link.serve, listener)
+        yield link
+        nursery.cancel_scope.cancel()
