@@ -131,9 +131,15 @@ class Accounts:
         return self._save(replace(self.get(name), tags=frozenset(tags)))
 
     def authenticate(self, name: str, password: str, is_loopback: bool, mechanism: str) -> User:
-        """The user who logs in with this password; raises LoginRefused."""
+        """The user who logs in with this password; raises LoginRefused.
+
+        It takes as long for a name that isn't there, or has no password, as for a wrong password.
+        """
         user = self._users.get(name)
-        if user is None or not passwords.verify(password, user.password_hash, user.hashing_algorithm):
+        stored, algorithm = passwords.STAND_IN, passwords.DEFAULT_ALGORITHM
+        if user is not None and user.password_hash != passwords.NO_PASSWORD:
+            stored, algorithm = user.password_hash, user.hashing_algorithm
+        if not passwords.verify(password, stored, algorithm) or user is None:
             raise LoginRefused(mechanism, f"user '{name}' - invalid credentials")
         return self.admit(name, is_loopback, mechanism)
 

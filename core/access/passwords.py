@@ -30,6 +30,10 @@ SALT_BYTES: Final = 4
 NO_PASSWORD: Final = ""
 """The stored hash of a user who can't log in with a password."""
 
+STAND_IN: Final = base64.b64encode(bytes(SALT_BYTES + hashlib.sha256().digest_size)).decode("ascii")
+"""What a password is compared with where there is none to compare it with, so that nobody can tell by the time it takes
+which names exist; no password has a digest of zeros alone."""
+
 
 def _md5(data: bytes) -> bytes:
     return hashlib.md5(data, usedforsecurity=False).digest()
