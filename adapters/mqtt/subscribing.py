@@ -15,7 +15,6 @@ from warren.adapters.mqtt.codec.packets import SubAck, Subscribe, Subscription, 
 from warren.adapters.mqtt.codec.topics import SHARE_WORD, parse_filter
 from warren.adapters.mqtt.codec.wire_subscribe import read_subscribe_in_slices, read_unsubscribe_in_slices
 from warren.adapters.mqtt.errors import reason_of
-from warren.adapters.mqtt.sessions.publishing import send_retained
 from warren.adapters.mqtt.sessions.registry import queue_name_in
 from warren.adapters.mqtt.sessions.subscription import MqttSubscription
 from warren.core.errors import BrokerError
@@ -94,10 +93,10 @@ def subscribe(
         if not count % FILTERS_PER_SLICE:
             yield
     answers.send(SubAck(packet.packet_id, tuple(granted)), refusals.text)
-    for count, subscription in enumerate(wanting, 1):
-        send_retained(session, subscription)
-        if not count % FILTERS_PER_SLICE:
+    for start in range(0, len(wanting), FILTERS_PER_SLICE):
+        if start:
             yield
+        session.feed_retained(wanting[start : start + FILTERS_PER_SLICE])
 
 
 def unsubscribe(subscriptions: Subscriptions, answers: Answers, packet: Unsubscribe) -> Iterator[None]:

@@ -231,6 +231,18 @@ class Backlog:
             merged.sort(key=sequence_of)
         entries.extendleft(reversed(merged))
 
+    def merge_behind(self, messages: list[Message]) -> None:
+        """As `merge`, of ascending messages whose places are near the tail."""
+        entries = self.entries
+        first = messages[0].sequence
+        newer: list[Entry] = []
+        while entries and sequence_of(entries[-1]) > first:
+            newer.append(entries.pop())
+        merged: list[Entry] = [*messages, *newer]
+        if newer:
+            merged.sort(key=sequence_of)
+        entries.extend(merged)
+
     def clear(self) -> list[Entry]:
         """Take everything out."""
         taken = list(self.entries)

@@ -161,6 +161,11 @@ class MqttClient:
         """Unsubscribe; the UNSUBACK."""
         return only(UnsubAck, self.send(Unsubscribe(self.next_id(), filters)))
 
+    def unsubscribe_unread(self, *filters: str) -> None:
+        """Unsubscribe without looking at what comes."""
+        self.transport.receive(encode(Unsubscribe(self.next_id(), filters), self.level))
+        self.simulated.settle()
+
     def publish(
         self,
         topic: str,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from warren.adapters.mqtt.sessions.headers import PUBLISH_QOS, PUBLISHER, RETAIN, RETAINED_FOR, TOPIC, publish_qos
+from warren.adapters.mqtt.sessions.headers import PUBLISH_QOS, PUBLISHER, RETAIN, TOPIC
 from warren.adapters.mqtt.sessions.place import world_of
 from warren.core.messages.address import fits_key, short_key
 from warren.core.messages.message import Message
@@ -20,7 +20,6 @@ from warren.core.routing.vhost import DEFAULT_EXCHANGE, Outcome
 if TYPE_CHECKING:
     from warren.adapters.mqtt.sessions.names import TopicNames
     from warren.adapters.mqtt.sessions.session import MqttSession
-    from warren.adapters.mqtt.sessions.subscription import MqttSubscription
     from warren.core.routing.vhost import VirtualHost
 
 _log = logging.getLogger("warren.mqtt")
@@ -115,6 +114,9 @@ def apart_from_own(route: Route, session: MqttSession, topic: str, properties: P
         return route, properties
     if unwanted < len(matching):
         return route, properties.with_header_entries({PUBLISHER: session.client_id})
+    if session.feed:
+        # It isn't asked about this one, which may take the place of what it still has coming.
+        session.feed.hand_over(topic)
     others = tuple(queue for queue in route.queues if queue is not own)
     without = Route(
         route.address,
@@ -126,38 +128,3 @@ def apart_from_own(route: Route, session: MqttSession, topic: str, properties: P
         extra_keys=route.extra_keys,
     )
     return without, properties
-
-
-def send_retained(session: MqttSession, subscription: MqttSubscription) -> None:
-    """Give a session the retained messages that a subscription of its own matches (MQTT 5 3.3.1.3)."""
-    registry = session.registry
-    registry.system_topics.refresh(subscription.words)
-    found = sorted(registry.retained.match(subscription.words), key=lambda each: each[1].published_at_ms)
-    queue = session.queue
-    if queue is None:
-        return
-    broker = registry.broker
-    for topic, message in found:
-        if subscription.no_local and registry.retained.publisher_of(topic) == session.client_id:
-            continue
-        qos = min(publish_qos(message.properties), subscription.qos)
-        entries: dict[str, int] = {RETAINED_FOR: subscription.identifier}
-        if qos == 2:
-            entries[PUBLISH_QOS] = 2
-        properties = message.properties.with_changes(delivery_mode=2 if qos else None)
-        properties = properties.with_header_entries(entries, [PUBLISH_QOS, RETAIN, PUBLISHER])
-        copy = Message(
-            broker.next_sequence(),
-            message.address,
-            properties,
-            message.content,
-            message.body_at,
-            message.body_size,
-            0,
-            message.published_at_ms,
-        )
-        queue.append(copy)
-        if properties.expiration is not None:
-            queue.expects_expiry()
-        if qos and queue.store_id:
-            broker.store.append(copy, (queue.store_id,))

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, cast
 
 from warren.adapters.mqtt.codec.topics import SHARE_PREFIX
-from warren.adapters.mqtt.sessions import publishing
+from warren.adapters.mqtt.sessions import feeding, publishing
 from warren.adapters.mqtt.sessions.publishing import QUEUE_PREFIX
 from warren.adapters.mqtt.sessions.retained import RetainedMessages
 from warren.adapters.mqtt.sessions.session import MqttSession
@@ -75,6 +75,7 @@ class MqttSessions:
         # The latest answer of the permissions, for packets with many filters: which users there were, who, what queue.
         self._granted = (0, "", "")
         self._shared: dict[tuple[str, str], tuple[Queue, int]] = {}
+        self._interrupted: list[tuple[str, str, str]] = []
 
     # Sessions
 
@@ -280,6 +281,20 @@ class MqttSessions:
         else:
             session.restore_subscriptions(number, subscriptions)
 
+    def restore_cursor(self, name: str, row: Mapping[str, JSON]) -> None:
+        """Take the row of a subscription that was still being given retained messages."""
+        self._interrupted.append((name, str(row["client_id"]), str(row["filter"])))
+
+    def _feed_again(self) -> None:
+        """Who was being given retained messages when the broker crashed is given them anew."""
+        interrupted, self._interrupted = self._interrupted, []
+        for name, client_id, filter in interrupted:
+            self.broker.definitions.delete(feeding.KIND, self.vhost.name, name)
+            session = self.sessions.get(client_id)
+            subscription = session.subscriptions.get(filter) if session is not None else None
+            if session is not None and session.queue is not None and subscription is not None:
+                session.feed_retained([subscription])
+
     def restored(self) -> None:
         """Queues and bindings are there: join them with their sessions; those that ended with the broker go."""
         for session in list(self.sessions.values()):
@@ -303,6 +318,7 @@ class MqttSessions:
         for queue in list(self.vhost.queues.values()):
             if isinstance(queue, MqttQueue) and id(queue) not in known:
                 remove_queue(self.vhost, queue)
+        self._feed_again()
 
     def _restore_shared(self, subscription: MqttSubscription) -> None:
         key = (subscription.group, subscription.topic_filter)

@@ -3,6 +3,10 @@
 A tree with a level per word, so that a filter with wildcards walks only where it can match.  Each message is a row of
 the definitions (kind "retained", named by its topic), so it survives a restart as soon as the definitions do.  Messages
 that expire are removed when they do.  Past a limit a further topic isn't retained; one that is there can be replaced.
+
+A walk may stop anywhere and go on later, whatever has changed meanwhile (feeding.py): it goes by lists of the children
+that there were, which all walks share until a child comes or goes.  `number` tells what was retained before something
+from what was retained after it.
 """
 
 from __future__ import annotations
@@ -32,31 +36,71 @@ LEVEL_BYTES: Final = 250
 """Levels of a topic beyond so many count as so many bytes each, about what they take: a topic may have 65,536."""
 
 
-class _Node:
-    """One level; `topic`, `message` and `publisher` are set where a topic ends."""
+BELOW: Final = -1
+"""The depth of nodes behind a `#`: they match whatever they are called."""
 
-    __slots__ = ("children", "expiry", "message", "publisher", "topic")
+
+class RetainedNode:
+    """One level; what is not about children is set where a topic ends.
+
+    listed: the children as walks go through them; None before the first walk, and since one came or went.  number: of
+    the message, counted over all topics.  slot: a small number that no other topic with a message has, -1 without one.
+    is_shown: it is one of the broker's own, which counts for nothing.
+    """
+
+    __slots__ = ("children", "expiry", "is_shown", "listed", "message", "number", "publisher", "slot", "topic")
 
     def __init__(self) -> None:
-        self.children: dict[str, _Node] | None = None
+        self.children: dict[str, RetainedNode] | None = None
+        self.listed: list[RetainedNode] | None = None
         self.message: Message | None = None
         self.topic = ""
         self.publisher = ""
         self.expiry: Deadline | None = None
+        self.number = 0
+        self.slot = -1
+        self.is_shown = False
+
+    def list_children(self) -> list[RetainedNode]:
+        """All children, in a list that nobody changes any more."""
+        if self.listed is None:
+            self.listed = list((self.children or {}).values())
+        return self.listed
 
 
 class RetainedMessages:
-    """The retained messages of one virtual host, at most `messages_max`, with `bytes_max` in all their bodies."""
+    """The retained messages of one virtual host, at most `messages_max`, with `bytes_max` in all their bodies.
 
-    __slots__ = ("_broker", "_bytes", "_count", "_deep_bytes", "_root", "_vhost", "bytes_max", "messages_max")
+    number: of the last message that was retained.  slot_count: all slots of nodes are below.  The broker's own messages
+    (`show`) count towards nothing.
+    """
+
+    __slots__ = (
+        "_broker",
+        "_bytes",
+        "_count",
+        "_deep_bytes",
+        "_free_slots",
+        "_root",
+        "_shown_count",
+        "_vhost",
+        "bytes_max",
+        "messages_max",
+        "number",
+        "slot_count",
+    )
 
     def __init__(self, broker: Broker, vhost: str) -> None:
         self.messages_max = RETAINED_MAX
         self.bytes_max = RETAINED_BYTES_MAX
         self._broker = broker
         self._vhost = vhost
-        self._root = _Node()
+        self.number = 0
+        self.slot_count = 0
+        self._free_slots: list[int] = []
+        self._root = RetainedNode()
         self._count = 0
+        self._shown_count = 0
         self._bytes = 0
         self._deep_bytes = 0
 
@@ -68,6 +112,11 @@ class RetainedMessages:
         """Of all bodies together."""
         return self._bytes
 
+    @property
+    def topic_count(self) -> int:
+        """Topics with a message, the broker's own among them."""
+        return self._count + self._shown_count
+
     def put(self, topic: str, message: Message, publisher: str = "") -> bool:
         """Retain `message`, or with an empty body retain nothing for the topic any more; False past the limit.
 
@@ -76,7 +125,7 @@ class RetainedMessages:
         if not message.body_size:
             self.remove(topic)
             return True
-        node = self._find(topic)
+        node = self.find(topic)
         before = node.message.body_size if node is not None and node.message is not None else 0
         if not before and self._count >= self.messages_max:
             return False
@@ -101,12 +150,19 @@ class RetainedMessages:
 
     def publisher_of(self, topic: str) -> str:
         """The client identifier of who published a topic's retained message, empty for nobody known."""
-        node = self._find(topic)
+        node = self.find(topic)
         return node.publisher if node is not None else ""
 
     def show(self, topic: str, message: Message) -> None:
-        """Have a message retained in memory alone: one of the broker's own, made anew at every start."""
-        self._keep(topic, message)
+        """Have a message retained in memory alone: one of the broker's own, made anew at every start.
+
+        It is the same message to who has still to be given it, since it says the same of another moment.
+        """
+        node = self.find(topic)
+        number = node.number if node is not None and node.message is not None else 0
+        node = self._keep(topic, message, is_shown=True)
+        if number:
+            node.number = number
 
     def restore(self, topic: str, row: Mapping[str, JSON]) -> None:
         """Take a row read back."""
@@ -135,9 +191,9 @@ class RetainedMessages:
         node = path[-1]
         if node.message is None:
             return
-        self._count -= 1
-        self._bytes -= node.message.body_size
-        self._deep_bytes -= _deep_bytes(topic)
+        self._uncount(node)
+        self._free_slots.append(node.slot)
+        node.slot = -1
         node.message = None
         node.publisher = ""
         if node.expiry is not None:
@@ -148,60 +204,78 @@ class RetainedMessages:
             children = path[-1].children
             if children is not None:
                 del children[words[len(path) - 1]]
+                path[-1].listed = None
 
     def match(self, words: Sequence[str]) -> Iterator[tuple[str, Message]]:
         """(topic, message) of the topics that the filter `words` matches; no wildcard matches `$` topics (4.7.2-1)."""
-        pending: list[tuple[_Node, int]] = [(self._root, 0)]
+        for node in self.walk(words):
+            if node is not None and node.message is not None:
+                yield node.topic, node.message
+
+    def walk(self, words: Sequence[str]) -> Iterator[RetainedNode | None]:
+        """The nodes that the filter `words` matches, and None for each that is only on the way: every step is short.
+
+        Those that are no topic's end, or whose message has gone, have no message.  Nodes that come while the walk is
+        under way may be missed, and are numbered higher than `number` was at its start.
+        """
+        pending: list[tuple[Iterator[RetainedNode], int]] = [(iter((self._root,)), 0)]
         while pending:
-            node, depth = pending.pop()
-            if depth == len(words):
-                if node.message is not None:
-                    yield node.topic, node.message
+            nodes, depth = pending[-1]
+            node = next(nodes, None)
+            if node is None:
+                pending.pop()
+                continue
+            if depth == BELOW or depth == len(words):
+                yield node
+                if depth == BELOW and node.children:
+                    pending.append((iter(node.list_children()), BELOW))
                 continue
             word = words[depth]
-            children = node.children or {}
-            if word == "#":
-                yield from self._below(node, at_root=depth == 0)
-            elif word == "+":
-                pending += [(child, depth + 1) for name, child in children.items() if depth or not name.startswith("$")]
-            elif word in children:
-                pending.append((children[word], depth + 1))
+            yield node if word == "#" else None
+            if not node.children:
+                continue
+            if word == "#" or word == "+":
+                pending.append((iter(self._children_of(node)), BELOW if word == "#" else depth + 1))
+            elif word in node.children:
+                pending.append((iter((node.children[word],)), depth + 1))
 
-    def _below(self, start: _Node, *, at_root: bool) -> Iterator[tuple[str, Message]]:
-        """Everything from `start` on, itself included: `a/#` matches `a`."""
-        pending = [start]
-        while pending:
-            node = pending.pop()
-            if node.message is not None:
-                yield node.topic, node.message
-            for name, child in (node.children or {}).items():
-                if not (at_root and node is start and name.startswith("$")):
-                    pending.append(child)
+    def _children_of(self, node: RetainedNode) -> list[RetainedNode]:
+        """Those that a wildcard matches."""
+        if node is not self._root:
+            return node.list_children()
+        return [child for name, child in (node.children or {}).items() if not name.startswith("$")]
 
-    def _find(self, topic: str) -> _Node | None:
-        node: _Node | None = self._root
+    def find(self, topic: str) -> RetainedNode | None:
+        """The node of a topic, which may be one without a message."""
+        node: RetainedNode | None = self._root
         for word in topic.split("/"):
             node = (node.children or {}).get(word) if node is not None else None
         return node
 
-    def _keep(self, topic: str, message: Message, publisher: str = "") -> None:
+    def _keep(self, topic: str, message: Message, publisher: str = "", *, is_shown: bool = False) -> RetainedNode:
         node = self._root
         for word in topic.split("/"):
             if node.children is None:
                 node.children = {}
             child = node.children.get(word)
             if child is None:
-                child = node.children[word] = _Node()
+                child = node.children[word] = RetainedNode()
+                node.listed = None
             node = child
-        if node.message is None:
-            self._count += 1
-            self._deep_bytes += _deep_bytes(topic)
+        if node.message is not None:
+            self._uncount(node)
+        elif self._free_slots:
+            node.slot = self._free_slots.pop()
         else:
-            self._bytes -= node.message.body_size
-        self._bytes += message.body_size
+            node.slot = self.slot_count
+            self.slot_count += 1
+        self.number += 1
+        node.number = self.number
+        node.is_shown = is_shown
         node.topic = topic
         node.message = message
         node.publisher = publisher
+        self._count_in(node)
         if node.expiry is not None:
             node.expiry.cancel()
             node.expiry = None
@@ -210,6 +284,23 @@ class RetainedMessages:
             node.expiry = self._broker.deadlines.schedule(
                 message.published_at_ms + int(lifetime), lambda now_ms: self.remove(topic)
             )
+        return node
+
+    def _count_in(self, node: RetainedNode) -> None:
+        if node.is_shown:
+            self._shown_count += 1
+        elif node.message is not None:
+            self._count += 1
+            self._bytes += node.message.body_size
+            self._deep_bytes += _deep_bytes(node.topic)
+
+    def _uncount(self, node: RetainedNode) -> None:
+        if node.is_shown:
+            self._shown_count -= 1
+        elif node.message is not None:
+            self._count -= 1
+            self._bytes -= node.message.body_size
+            self._deep_bytes -= _deep_bytes(node.topic)
 
 
 def _deep_bytes(topic: str) -> int:

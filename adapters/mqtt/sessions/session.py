@@ -30,6 +30,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from warren.adapters.mqtt.sessions.feeding import RetainedFeed
 from warren.adapters.mqtt.sessions.headers import PACKET_ID, RELEASED
 from warren.adapters.mqtt.sessions.outgoing import RELEASED_BY_CLIENT, WAITING, Outgoing
 from warren.adapters.mqtt.sessions.records import make_record, outbound_copy, outgoing_of, packet_id_of
@@ -58,6 +59,7 @@ class MqttSession:
     expiry_s: how long it outlives its connection.  no_local_count: subscriptions that want none of its own messages.
     stored: it is on disk.  sent_number: of the last message of QoS 1 or 2 that was sent.  inbound: packet identifiers
     of messages of QoS 2 that came and weren't released, with their records.
+    feed: what its subscriptions still have coming of the retained messages; None before there was anything.
     unanswered: receipts of those among them that queues are still to take, by packet identifier.
     """
 
@@ -72,6 +74,7 @@ class MqttSession:
         "detached_at_ms",
         "ended",
         "expiry_s",
+        "feed",
         "holder",
         "inbound",
         "no_local_count",
@@ -94,6 +97,7 @@ class MqttSession:
         self.detached_at_ms: int | None = None
         self.queue: Queue | None = None
         self.subscriptions: dict[str, MqttSubscription] = {}
+        self.feed: RetainedFeed | None = None
         self.no_local_count = 0
         self.outgoing: dict[int, Outgoing] = {}
         self.inbound: dict[int, Message | None] = {}
@@ -138,6 +142,8 @@ class MqttSession:
             return None
         self.no_local_count -= subscription.no_local
         if subscription.is_own:
+            if self.feed is not None:
+                self.feed.drop(filter)
             if self._trie is not None and subscription.has_wildcards:
                 self._trie.remove(subscription.words, subscription)
             if self.queue is not None:
@@ -148,6 +154,12 @@ class MqttSession:
         if self._rows is not None:
             self._rows.remove(subscription)
         return subscription
+
+    def feed_retained(self, subscriptions: Sequence[MqttSubscription]) -> None:
+        """Give it the retained messages that these subscriptions of its own match, as there is room (3.3.1.3)."""
+        if self.feed is None:
+            self.feed = RetainedFeed(self)
+        self.feed.add(subscriptions)
 
     def matching(self, topic: str) -> list[MqttSubscription]:
         """The session's own subscriptions that match a topic, each once."""
@@ -319,6 +331,8 @@ class MqttSession:
         self.detached_at_ms = self.registry.broker.now_ms
         self.save()
         self.expect_return()
+        if self.feed is not None:
+            self.feed.look()
 
     def return_shared(self) -> None:
         """What others may take goes back: QoS 1 by shared and named queues.
@@ -358,6 +372,8 @@ class MqttSession:
         self.ended = True
         if self._expiry is not None:
             self._expiry.cancel()
+        if self.feed is not None:
+            self.feed.end()
         store = self.registry.broker.store
         self.return_shared()
         for outgoing in self.outgoing.values():

@@ -1,8 +1,11 @@
 """The queue behind an MQTT session: a classic queue that bounds what waits for a slow or absent client.
 
 What was published with QoS 0 isn't kept for a client that is away, and for one that is too slow only up to a bound
-(MQTT allows both).  Trimming happens at the end of a batch, when the client has had its chance, and looks at no message
-twice: `_kept` counts those at the head that were looked at before.
+(MQTT allows both): what came last goes, as much as is too much.  Trimming happens at the end of a batch, when the
+client has had its chance, and looks at no message twice: what was published until `_seen_until` has been let in.  That
+much of QoS 0 is never farther from the head than the bound, so little has to be looked at when the client goes.
+
+Retained messages that a new subscription is given come by a cursor (feeding.py), and aren't trimmed.
 
 Of all messages together, some more may wait, and then the queue is full until a tenth of them are gone.  While it is,
 it refuses messages of QoS 1 and 2, and who published them is told so, if there is a way.  Only then is the queue
@@ -16,29 +19,35 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
+from warren.adapters.mqtt.sessions.headers import RETAINED_FOR
 from warren.adapters.mqtt.sessions.place import world_of
+from warren.adapters.mqtt.sessions.publishing import topic_of_message
 from warren.adapters.mqtt.sessions.sharing import POLICY_KEY, make_chooser
 from warren.core.queues.base import Admission
-from warren.core.queues.classic.contents import trim
+from warren.core.queues.classic.contents import trim, trim_head
 from warren.core.queues.classic.queue import ClassicQueue
 from warren.core.queues.deaths import MAXLEN
 
 if TYPE_CHECKING:
+    from warren.adapters.mqtt.sessions.feeding import RetainedFeed
     from warren.adapters.mqtt.sessions.settings import QueueLimits
     from warren.core.messages.message import Message
     from warren.core.storage.definitions.store import JSON
 
 _log = logging.getLogger("warren.queue")
 
+RETURNED_MAX: Final = 65_535
+"""What comes back to a queue gets before messages of QoS 0: at most what one client has under way (MQTT 5 2.2.1)."""
+
 
 class MqttQueue(ClassicQueue):
     """See the head of this file.  is_full: no message is taken.  strategy: a group's; empty for a session's own.
-    world: the MQTT side of its broker.
+    world: the MQTT side of its broker.  feed: what still brings retained messages; None for nothing.
     """
 
-    __slots__ = ("_kept", "is_full", "strategy", "world")
+    __slots__ = ("_has_tidied", "_seen_until", "feed", "is_full", "strategy", "world")
 
     type_name = "mqtt"
 
@@ -48,7 +57,9 @@ class MqttQueue(ClassicQueue):
     """Topics that begin so are found by name alone (MQTT-4.7.2-1)."""
 
     def prepare(self) -> None:
-        self._kept = 0
+        self._seen_until = 0
+        self._has_tidied = False
+        self.feed: RetainedFeed | None = None
         self.is_full = False
         self.strategy = ""
         self.world = world_of(self.vhost.broker)
@@ -70,11 +81,13 @@ class MqttQueue(ClassicQueue):
 
     @property
     def guarded(self) -> bool:
-        return self.is_full or super().guarded
+        return self.is_full or self.feed is not None or super().guarded
 
     def admit(self, message: Message) -> Admission:
-        """Refuse a message while the queue is full, or as policies say."""
+        """Refuse a message while the queue is full, or as policies say; one that is retained before it comes first."""
         if not self.is_full:
+            if self.feed is not None:
+                self.feed.hand_over(topic_of_message(self.world.names, message))
             return super().admit(message)
         self.world.dropped += 1
         return Admission.REFUSE if message.properties.persistent else Admission.DROP
@@ -88,10 +101,22 @@ class MqttQueue(ClassicQueue):
             limits = world.limits
             if not self.consumers or len(self.entries) > limits.qos_0_messages or self.ready_bytes > limits.qos_0_bytes:
                 self._trim(limits)
+            self._seen_until = self.vhost.broker.sequence
             if not self.is_full and limits.messages and len(self.entries) >= limits.messages:
                 self._set_full(True)
         if self.is_full and len(self.entries) <= world.limits.messages * 9 // 10:
             self._set_full(False)
+        if self.feed is not None:
+            self.feed.look()
+
+    def insert(self, messages: list[Message]) -> None:
+        """Messages whose sequences say where they belong: near the head; near the tail while nobody takes any."""
+        if self.consumers:
+            self.backlogs[0].merge(messages)
+        else:
+            self.backlogs[0].merge_behind(messages)
+        self.ready_bytes += sum(message.body_size for message in messages)
+        self.mark_dirty()
 
     def _set_full(self, is_full: bool) -> None:
         """What publishers remember of their ways to here isn't valid any more."""
@@ -112,9 +137,27 @@ class MqttQueue(ClassicQueue):
         super().bury(message, reason)
 
     def _trim(self, limits: QueueLimits) -> None:
-        """Drop messages of QoS 0 from the tail, the newest first."""
-        kept = min(self._kept, len(self.entries))
-        if self.consumers and self.ready_bytes <= limits.qos_0_bytes:
-            kept = max(kept, limits.qos_0_messages)
-        self.world.dropped += trim(self, kept, lambda message: message.properties.persistent)
-        self._kept = len(self.entries)
+        """Drop messages of QoS 0: what is too much of them, the newest first; all where there is no client."""
+        if not self.consumers:
+            if not self._has_tidied:
+                self._has_tidied = True
+                self.world.dropped += trim_head(self, limits.qos_0_messages + RETURNED_MAX, is_kept)
+            self.world.dropped += trim(self, self._seen_until, is_kept, lambda: False)
+            return
+        self._has_tidied = False
+
+        def fits() -> bool:
+            return len(self.entries) <= limits.qos_0_messages and self.ready_bytes <= limits.qos_0_bytes
+
+        self.world.dropped += trim(self, self._seen_until, is_kept_for_slow, fits)
+
+
+def is_kept(message: Message) -> bool:
+    """True for what waits for a client that is away."""
+    return message.properties.persistent
+
+
+def is_kept_for_slow(message: Message) -> bool:
+    """True for what waits for a slow client however much that is: QoS 1 and 2, and what the cursors bring."""
+    properties = message.properties
+    return properties.persistent or (properties.has_headers and RETAINED_FOR in (properties.headers or {}))

@@ -69,8 +69,8 @@ class SystemTopics:
             "subscriptions/count": sessions.subscription_count,
             "shared_subscriptions/count": sessions.shared_count,
             "retained messages/count": len(sessions.retained),
-            "messages/stored": stored,
-            "store/messages/count": stored,
+            "messages/stored": stored + len(sessions.retained),
+            "store/messages/count": stored + len(sessions.retained),
             "store/messages/bytes": sum(queue.ready_bytes for queue in queues) + sessions.retained.body_bytes,
             "messages/received": counters["messages/received"],
             "messages/sent": counters["messages/sent"],
@@ -92,9 +92,9 @@ class SystemTopics:
         elif not self._subscribers:
             self.stop()
 
-    def refresh(self, words: Sequence[str]) -> None:
-        """Somebody subscribes to `words`: have the values of now retained, for as long as they are read."""
-        if words[0] != SYSTEM_WORD:
+    def refresh(self, first_words: Sequence[str]) -> None:
+        """Somebody subscribes to filters that begin so: have the values of now retained, if they are asked for."""
+        if SYSTEM_WORD not in first_words:
             return
         retained = self._sessions.retained
         now_ms = self._sessions.broker.now_ms

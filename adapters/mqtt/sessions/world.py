@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from warren.adapters.mqtt.sessions import retained, subscription_rows, wills
+from warren.adapters.mqtt.sessions import feeding, retained, subscription_rows, wills
 from warren.adapters.mqtt.sessions.names import TopicNames
 from warren.adapters.mqtt.sessions.registry import SESSION_KIND, MqttSessions
 from warren.adapters.mqtt.sessions.session_queue import MqttQueue
@@ -115,6 +115,8 @@ class MqttWorld(Component):
             self.of(self.broker.vhosts[vhost]).restore_subscriptions(name, value)
         elif kind == retained.KIND:
             self.of(self.broker.vhosts[vhost]).retained.restore(name, value)
+        elif kind == feeding.KIND:
+            self.of(self.broker.vhosts[vhost]).restore_cursor(name, value)
         elif kind == wills.KIND:
             self.of(self.broker.vhosts[vhost]).wills.restore(name, value)
         else:
@@ -144,3 +146,5 @@ class MqttWorld(Component):
         for sessions in self.all():
             for session in sessions.sessions.values():
                 session.return_own()
+                if session.feed is not None:
+                    session.feed.finish()

@@ -45,23 +45,45 @@ def purge(queue: ClassicQueue) -> int:
     return count
 
 
-def trim(queue: ClassicQueue, kept: int, keeps: Callable[[Message], bool]) -> int:
-    """Drop ready messages from the tail of a queue without priorities; how many were dropped.
+def trim(queue: ClassicQueue, until: int, keeps: Callable[[Message], bool], fits: Callable[[], bool]) -> int:
+    """Drop ready messages from the tail of a queue without priorities, the last first; how many were dropped.
 
-    kept: so many at the head stay unseen.  keeps: says of one behind them that it stays; one on disk does.
+    until: messages of this sequence and before it stay unseen.  keeps: says of one behind them that it stays; one on
+    disk does.  fits: asked before each; nothing goes any more once it says True.
     """
     entries = queue.entries
     tail: list[Entry] = []
     dropped = 0
-    while len(entries) > kept:
+    while entries and sequence_of(entries[-1]) > until and not fits():
         entry = entries.pop()
         if isinstance(entry, int) or keeps(entry):
             tail.append(entry)
         else:
             dropped += 1
-            queue.ready_bytes -= entry.body_size
-            queue.counts.remove(1, entry.body_size)
-            queue.settle(entry)
+            _drop(queue, entry)
     tail.reverse()
     entries.extend(tail)
     return dropped
+
+
+def trim_head(queue: ClassicQueue, count: int, keeps: Callable[[Message], bool]) -> int:
+    """Drop what doesn't stay of the first `count` messages of a queue without priorities; how many were dropped."""
+    entries = queue.entries
+    head: list[Entry] = []
+    dropped = 0
+    for _ in range(min(count, len(entries))):
+        entry = entries.popleft()
+        if isinstance(entry, int) or keeps(entry):
+            head.append(entry)
+        else:
+            dropped += 1
+            _drop(queue, entry)
+    entries.extendleft(reversed(head))
+    return dropped
+
+
+def _drop(queue: ClassicQueue, message: Message) -> None:
+    """It has been taken out."""
+    queue.ready_bytes -= message.body_size
+    queue.counts.remove(1, message.body_size)
+    queue.settle(message)

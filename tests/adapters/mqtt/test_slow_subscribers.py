@@ -108,6 +108,95 @@ def test_a_slow_member_of_a_group(client: Connected, simulated: SimulatedBroker)
     assert len(everything(simulated, slow)) == 1500 - lost
 
 
+@pytest.mark.usefixtures("small_bounds")
+@pytest.mark.parametrize(("payload_bytes", "most"), [(1000, 99), (3000, 33), (10, 100)])
+def test_crossing_a_bound_drops_the_surplus_and_no_more(
+    client: Connected, simulated: SimulatedBroker, payload_bytes: int, most: int
+) -> None:
+    subscriber, publisher = client("slow"), client("p")
+    subscriber.subscribe("t")
+    subscriber.transport.socket_room = 0
+    queue = simulated.queue("mqtt-subscription-slow")
+    sent = 0
+
+    def publish(count: int) -> None:
+        nonlocal sent
+        packets = [
+            encode(Publish("t", b"%d " % number + b"x" * payload_bytes), versions.V5)
+            for number in range(sent, sent + count)
+        ]
+        publisher.send_bytes(b"".join(packets))
+        sent += count
+
+    while not queue.ready_count:
+        publish(1)
+    given = sent - queue.ready_count
+    publish(most - queue.ready_count)
+    assert (queue.ready_count, simulated.mqtt.dropped) == (most, 0)
+    for count in (1, 7, 300):
+        before = simulated.mqtt.dropped
+        publish(count)
+        assert simulated.mqtt.dropped - before == count, "what came last"
+        assert queue.ready_count == most
+    assert numbers(everything(simulated, subscriber)) == list(range(given + most))
+    publish(1)
+    assert numbers(everything(simulated, subscriber)) == [sent - 1]
+
+
+@pytest.mark.usefixtures("small_bounds")
+def test_what_was_let_in_stays_whatever_comes_later(client: Connected, simulated: SimulatedBroker) -> None:
+    subscriber, publisher = client("slow"), client("p")
+    subscriber.subscribe("t", qos=1)
+    subscriber.transport.socket_room = 0
+    queue = simulated.queue("mqtt-subscription-slow")
+    while queue.ready_count < 50:
+        publisher.publish("t", b"x" * 1000)
+    for _ in range(200):
+        publisher.publish("t", b"y" * 1000, 1)
+    assert (queue.ready_count, simulated.mqtt.dropped) == (250, 0), "only further ones of QoS 0 are dropped"
+    publisher.publish("t", b"x")
+    assert (queue.ready_count, simulated.mqtt.dropped) == (250, 1)
+
+
+@pytest.mark.usefixtures("small_bounds")
+def test_bounds_hold_after_some_have_gone(client: Connected, simulated: SimulatedBroker) -> None:
+    """What was looked at is known by its sequence: a count of it would be wrong once the head has moved."""
+    subscriber, publisher = client("slow"), client("p")
+    subscriber.subscribe("t", qos=1)
+    subscriber.transport.socket_room = 0
+    queue = simulated.queue("mqtt-subscription-slow")
+    for _ in range(30):
+        publisher.send_bytes(b"".join([encode(Publish("t", b"z" * 900), versions.V5) for _ in range(200)]))
+        assert queue.ready_bytes <= 100_000
+        subscriber.transport.read_by_peer(50_000)
+        simulated.settle()
+        if simulated.mqtt.dropped:
+            publisher.send_bytes(b"".join([encode(Publish("t", b"z" * 900), versions.V5) for _ in range(200)]))
+            assert queue.ready_count == 100, "neither more than fits nor less"
+    assert simulated.mqtt.dropped > 1000
+
+
+def test_qos_0_does_not_wait_for_who_left_in_the_midst_of_it(client: Connected, simulated: SimulatedBroker) -> None:
+    subscriber, publisher = client("s", clean_start=False, **HOUR), client("p")
+    subscriber.subscribe("t", qos=1)
+    subscriber.transport.socket_room = 0
+    queue = simulated.queue("mqtt-subscription-s")
+    while queue.ready_count < 200:
+        publisher.publish("t", b"x" * 5000, 0)
+    for _ in range(50):
+        publisher.publish("t", b"y", 1)
+    waiting = queue.ready_count
+    subscriber.lose()
+    for _ in range(3):
+        publisher.publish("t", b"y", 1)
+        publisher.publish("t", b"x")
+    assert queue.ready_count == 53
+    assert simulated.mqtt.dropped == waiting - 50 + 3
+    back = client("s", clean_start=False, **HOUR)
+    taken = [each.payload for each in back.after_connack if isinstance(each, Publish)]
+    assert taken == [b"y"] * 53
+
+
 def test_memory_is_bounded(client: Connected, simulated: SimulatedBroker) -> None:
     subscriber, publisher = client("slow"), client("p")
     subscriber.subscribe("t")

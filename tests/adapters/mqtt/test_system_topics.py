@@ -55,7 +55,8 @@ def test_their_values(client: Connected, simulated: SimulatedBroker) -> None:
     assert found["clients/maximum"] == "2"
     assert (found["subscriptions/count"], found["shared_subscriptions/count"]) == ("4", "1")
     assert found["retained messages/count"] == "1"
-    assert found["store/messages/count"] == "1"
+    assert found["store/messages/count"] == "2", "one waits, one is retained"
+    assert found["store/messages/bytes"] == "10"
     assert found["publish/messages/received"] == "2"
     assert found["publish/messages/sent"] == "1"
     assert found["publish/messages/dropped"] == "1", "what has QoS 0 doesn't wait for who is away"
@@ -121,3 +122,26 @@ def test_permissions(client: Connected, level: int, simulated: SimulatedBroker) 
     answers = client("e", level).subscribe("$SYS/#")
     assert only(SubAck, answers).reason_codes == (refused,)
     assert not [each for each in answers if isinstance(each, Publish)]
+
+
+def test_the_brokers_own_topics_count_for_nothing(client: Connected, simulated: SimulatedBroker) -> None:
+    publisher = client("p")
+    publisher.publish("a", b"12345", retain=True)
+    publisher.publish("b", b"1", retain=True)
+    name = "$SYS/broker/retained messages/count"
+    for _ in range(3):
+        subscriber = client("s")
+        (found,) = [each for each in subscriber.subscribe(name) if isinstance(each, Publish)]
+        assert found.payload == b"2"
+        every = [each for each in subscriber.subscribe("$SYS/#") if isinstance(each, Publish)]
+        values = {each.topic.removeprefix("$SYS/broker/"): each.payload for each in every}
+        assert len(values) > 40
+        assert values["retained messages/count"] == b"2"
+        assert values["store/messages/bytes"] == b"6"
+        assert values["store/messages/count"] == values["messages/stored"] == b"2"
+        subscriber.disconnect()
+    retained = publisher.session.registry.retained
+    assert len(retained) == 2
+    retained.messages_max = 3
+    publisher.publish("c", b"1", retain=True)
+    assert len(retained) == 3, "they take nobody's place"
