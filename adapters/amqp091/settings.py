@@ -62,7 +62,7 @@ class Amqp091Settings:
             whole_number(1, CHANNELS_MOST),
             CHANNEL_MAX_DEFAULT,
             "Channels per connection that clients are offered.",
-            rabbitmq=("channel_max",),
+            rabbitmq=("channel_max", "max_channels_per_connection"),
             from_rabbitmq=_channel_max,
         )
     )

@@ -10,13 +10,22 @@ from warren.core.configuration.values import number, seconds_of, size, text
 MESSAGE_BYTES_MOST: Final = 2**29
 """RabbitMQ's own upper bound of max_message_size, 512 MiB."""
 
+HANDSHAKE_TIMEOUT_MOST_S: Final = 3600
+"""Somebody may open a connection by hand, and type."""
+
+
+def _handshake_timeout(value: str) -> object:
+    """In a rabbitmq.conf it may be `infinity`: the longest, since who never logs in holds a connection."""
+    return HANDSHAKE_TIMEOUT_MOST_S if value == "infinity" else seconds_of(value)
+
+
 HANDSHAKE_TIMEOUT_S = Key(
     "handshake_timeout_s",
-    number(0.1, 3600, "seconds"),
+    number(0.1, HANDSHAKE_TIMEOUT_MOST_S, "seconds"),
     10.0,
     "Seconds that a client has from connecting to an open virtual host; then it is disconnected.",
     rabbitmq=("handshake_timeout",),
-    from_rabbitmq=seconds_of,
+    from_rabbitmq=_handshake_timeout,
 )
 
 MAX_MESSAGE_BYTES = Key(

@@ -42,7 +42,7 @@ class BrokerLimits:
             limit_or_none,
             None,
             "Connections that may be open at once. Without it any number, as with the following limits.",
-            rabbitmq=("connection_max",),
+            rabbitmq=("connection_max", "max_connections"),
         )
     )
     channels: int | None = configured(

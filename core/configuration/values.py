@@ -32,7 +32,7 @@ _UNITS = {
     "tb": 10**12,
     "tib": 2**40,
 }
-"""Spelled and sized as in rabbitmq.conf: kB and MB are powers of ten, k, KiB and MiB powers of two."""
+"""kB and MB are powers of ten, k, KiB and MiB powers of two."""
 
 _LIMIT_MAX = 2**31 - 1
 """More than there can ever be."""
@@ -168,6 +168,11 @@ def names(value: object) -> frozenset[str]:
     return frozenset(strings(value, 'a list of names, such as ["guest"] or guest,monitor'))
 
 
+def texts(value: object) -> tuple[str, ...]:
+    """Strings in an order that matters: a list, or one string with commas between them ("" is none)."""
+    return tuple(strings(value, "a list of strings, or one with commas between them"))
+
+
 def several_of(words: Collection[str]) -> Callable[[object], frozenset[str]]:
     """One or more of these words, as a list or with commas."""
 
@@ -197,6 +202,15 @@ def certificate_files(value: object) -> tuple[CertificateFiles, ...]:
 def seconds_of(milliseconds: str) -> object:
     """For `Key.from_rabbitmq`: seconds of RabbitMQ's milliseconds; the parser refuses what is no number."""
     return int(milliseconds) / 1000 if re.fullmatch("[0-9]{1,12}", milliseconds) else milliseconds
+
+
+def information_unit(value: str) -> str:
+    """For `Key.from_rabbitmq`: a size with RabbitMQ's units, of which `M` and `Mi` are 10^6 and 2^20 (since 3.13)."""
+    found = re.fullmatch(r"\s*([0-9]+)\s*([kmgtp])(i?)b?\s*", value, re.IGNORECASE)
+    if found is None:
+        return value
+    base = 1024 if found[3] else 1000
+    return str(int(found[1]) * base ** ("kmgtp".index(found[2].lower()) + 1))
 
 
 def strings(value: object, allowed: str) -> list[str]:

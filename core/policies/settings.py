@@ -74,6 +74,17 @@ def check_definition(definition: JSON, *, operator: bool) -> dict[str, JSON]:
     return dict(definition)
 
 
+def mirroring_warning(definition: Mapping[str, JSON]) -> str | None:
+    """What to tell who sets this: that nothing is mirrored.  None for a definition that asks for no mirrors."""
+    asked = [key for key in definition if key.startswith(_MIRRORING)]
+    if not asked:
+        return None
+    return (
+        f"{', '.join(asked)}: NOTHING IS MIRRORED: what the policy matches is kept once, by this broker alone "
+        f"(RabbitMQ 4.0 has no mirrors either); its other settings apply"
+    )
+
+
 def merge(user: Mapping[str, JSON], operator: Mapping[str, JSON]) -> dict[str, JSON]:
     """What two definitions that match the same object come to; keys are sorted, as RabbitMQ shows them."""
     return {key: _merged(key, user, operator) for key in sorted({*user, *operator})}
@@ -136,6 +147,8 @@ _BUILT_IN = (
     Setting("federation-upstream-set", "name of an upstream set", "a string that isn't empty", is_text),
     Setting("federation-upstream-pattern", "pattern of upstreams", "a regular expression", is_pattern),
 )
+
+_MIRRORING: Final = "ha-"
 
 _WITHOUT_EFFECT = (
     "ha-mode",

@@ -21,6 +21,9 @@ TYPE_ARGUMENT: Final = "x-queue-type"
 DEFAULT_TYPE: Final = "classic"
 """What a declaration means that names no type, where neither its virtual host nor the broker says otherwise."""
 
+RABBITMQ_TYPES: Final = frozenset({"classic", "quorum", "stream"})
+"""What RabbitMQ has, and definitions may name, whether or not it is registered here."""
+
 RESERVED_ARGUMENTS: Final = frozenset(
     {"x-max-age", "x-stream-max-segment-size-bytes", "x-stream-filter-size-bytes", "x-initial-cluster-size"}
 )

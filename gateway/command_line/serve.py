@@ -17,8 +17,8 @@ def run(config: Config) -> None:
     log = configure_logging(config.section(ProcessSettings).log_level).getChild("start")
     if config.file is not None:
         log.info("configuration read from %s", config.file)
-    for warning in config.warnings:
-        log.warning("%s", warning)
+    for remark in config.remarks:
+        log.log(remark.weight, "%s", remark)
 
     import trio
 

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from warren.core.configuration.key import settings_from
 from warren.gateway.configuration.catalogue import KEYS, known_key, plugin_keys
+from warren.gateway.configuration.given import Weight
 from warren.gateway.network.settings import DEFAULT_LISTENERS, DEFAULT_TLS_LISTENERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from warren.core.configuration.key import Key
+    from warren.gateway.configuration.given import Remark
 
 S = TypeVar("S")
 
@@ -32,21 +34,26 @@ class Config:
         Config(in_memory=True, heartbeat_s=30)
 
     Each argument is a key or a second name of one, with a value of the key's type, and an attribute afterwards; what
-    isn't given has its default.  TypeError for what is no key.  file: the configuration file that was read.  warnings:
+    isn't given has its default.  TypeError for what is no key.  file: the configuration file that was read.  remarks:
     what of it could not be applied, for the log.
 
     `section` gives the settings that some part of the broker declares; the parts use nothing else.
     """
 
-    __slots__ = ("_given", "_plugins", "_values", "file", "warnings")
+    __slots__ = ("_given", "_plugins", "_values", "file", "remarks")
 
-    def __init__(self, *, file: Path | None = None, warnings: tuple[str, ...] = (), **given: object) -> None:
+    def __init__(self, *, file: Path | None = None, remarks: tuple[Remark, ...] = (), **given: object) -> None:
         self.file = file
-        self.warnings = warnings
+        self.remarks = remarks
         self._plugins = cast("tuple[str, ...]", given.get("plugins", ()))
         self._given: Mapping[str, object] = {self._name_of(name): value for name, value in given.items()}
         self._values: Mapping[str, object] = {**{name: key.default for name, key in KEYS.items()}, **self._given}
         self._values = {**self._values, **_computed(self._values)}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Those remarks that say more than that some tuning has no counterpart."""
+        return tuple(str(remark) for remark in self.remarks if remark.weight >= Weight.WARNING)
 
     @property
     def values(self) -> Mapping[str, object]:
@@ -77,7 +84,7 @@ class Config:
     def replace(self, **changes: object) -> Config:
         """The same with other values for these keys."""
         changed = {self._name_of(name): value for name, value in changes.items()}
-        return Config(file=self.file, warnings=self.warnings, **{**self._given, **changed})
+        return Config(file=self.file, remarks=self.remarks, **{**self._given, **changed})
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -90,7 +97,7 @@ class Config:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Config):
             return NotImplemented
-        return (self._values, self.file, self.warnings) == (other._values, other.file, other.warnings)
+        return (self._values, self.file, self.remarks) == (other._values, other.file, other.remarks)
 
     __hash__ = None  # type: ignore[assignment]  # values may be anything that other packages' keys have
 

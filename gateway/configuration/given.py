@@ -1,8 +1,9 @@
-"""What a source of the configuration says about one key."""
+"""What a source of the configuration says: about one key, and about what of it could not be applied."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 
 
@@ -19,3 +20,26 @@ class Given:
     key: str
     value: object
     base: Path
+
+
+class Weight(IntEnum):
+    """How much it matters that a part of the configuration isn't applied; the numbers are those of log levels."""
+
+    NOTE = 20
+    """Nothing that a client or an operator would notice: tuning of a machine that isn't here."""
+    WARNING = 30
+    """Something that was asked for isn't there."""
+    SECURITY = 40
+    """Somebody may get in, or do more, whom the file would keep out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One thing that could not be applied, for the log.  unless: moot where a later source gives this key."""
+
+    weight: Weight
+    text: str
+    unless: str = ""
+
+    def __str__(self) -> str:
+        return f"SECURITY: {self.text}" if self.weight is Weight.SECURITY else self.text

@@ -15,7 +15,7 @@ start at the working directory, in a file at the directory of that file.
 
 A wrong key or value in any source is a ConfigError that names the source, the key, the value and what is
 allowed; it is never skipped, with one exception: a rabbitmq.conf written for RabbitMQ may hold keys that
-Warren doesn't have, and each is listed in `Config.warnings`.
+Warren doesn't have, and `Config.remarks` says of each what that means.
 """
 
 from __future__ import annotations
@@ -61,8 +61,10 @@ def load_config(
         file = sources.file_in(data_directory) if data_directory else None
     if file is None:
         return Config(**_checked(outer))
-    settings, warnings = sources.read_file(file)
-    return Config(**_checked([*settings, *outer]), file=file, warnings=tuple(warnings))
+    settings, remarks = sources.read_file(file, environment)
+    given = {each.key for each in outer}
+    remarks = [remark for remark in remarks if remark.unless not in given]
+    return Config(**_checked([*settings, *outer]), file=file, remarks=tuple(remarks))
 
 
 def describe(config: Config) -> dict[str, object]:

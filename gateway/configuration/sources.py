@@ -13,7 +13,7 @@ from pathlib import Path
 
 from warren.gateway.configuration import catalogue
 from warren.gateway.configuration.config import ConfigError
-from warren.gateway.configuration.given import Given
+from warren.gateway.configuration.given import Given, Remark, Weight
 
 FILE_NAME = "warren.toml"
 
@@ -32,6 +32,19 @@ RABBITMQ_VARIABLES = {
 _SERVICE_LINK = re.compile(r"WARREN_(SERVICE_(HOST|PORT)(_.*)?|PORT(_\d+_(TCP|UDP).*)?|NAME|ENV_.*)")
 """What Kubernetes and Docker links put into the environment of the neighbours of a service called warren."""
 
+_ERLANG_TERMS = re.compile(r"(?:\s|%[^\n]*\n)*\[\s*(?:%[^\n]*\n\s*)*(?:\{|\]\s*\.)")
+"""How a rabbitmq.config begins: a list of tuples, after comments; no TOML does."""
+
+_WHAT_TO_DO_WITH_TERMS = (
+    "this is RabbitMQ's classic format, in Erlang terms, which Warren doesn't read; write its settings as key = value "
+    "into a file whose name ends in .conf (as RabbitMQ has it since 3.7; docs/rabbitmq.md names the keys), or as TOML "
+    "into one that ends in .toml (docs/configuration.md), and name that one"
+)
+
+_ADVANCED = "advanced.config"
+
+_ADVANCED_VARIABLE = "RABBITMQ_ADVANCED_CONFIG_FILE"
+
 FILE_BYTES_MAX = 1024 * 1024
 """A configuration is a few lines; more is a mistake in the file's name."""
 
@@ -42,8 +55,14 @@ def find_file(named: Path | None, environment: Mapping[str, str], directory: Pat
         return directory / named
     for variable in FILE_VARIABLES:
         if environment.get(variable):
-            return directory / environment[variable]
+            return _with_suffix(directory / environment[variable])
     return file_in(directory)
+
+
+def _with_suffix(path: Path) -> Path:
+    """RabbitMQ's variable may leave the end of the name out."""
+    candidates = [path, *(path.with_name(path.name + suffix) for suffix in (".conf", ".config"))]
+    return next((each for each in candidates if each.exists()), path)
 
 
 def file_in(directory: Path) -> Path | None:
@@ -54,19 +73,38 @@ def file_in(directory: Path) -> Path | None:
         return None
 
 
-def read_file(path: Path) -> tuple[list[Given], list[str]]:
-    """(settings, warnings) of a configuration file.  Raises ConfigError when it can't be read."""
+def read_file(path: Path, environment: Mapping[str, str]) -> tuple[list[Given], list[Remark]]:
+    """(settings, remarks) of a configuration file; environment: for a rabbitmq.conf, whose values may name variables.
+
+    Raises ConfigError when it can't be read.
+    """
     text = _read_text(path)
+    if _ERLANG_TERMS.match(text):
+        raise ConfigError(f"{path}: {_WHAT_TO_DO_WITH_TERMS}")
     if path.suffix == ".conf":
         from warren.gateway.configuration.rabbitmq_conf.reader import read_rabbitmq_conf
 
-        return read_rabbitmq_conf(text, path)
+        settings, remarks = read_rabbitmq_conf(text, path, environment)
+        return settings, [*remarks, *_remarks_on_advanced(path, environment)]
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     source, base = str(path), path.parent
     return [Given(source, key, key_of(key), value, base) for key, value in _flat(document)], []
+
+
+def _remarks_on_advanced(path: Path, environment: Mapping[str, str]) -> list[Remark]:
+    """RabbitMQ reads a second file, in Erlang terms, that stands beside the first one or is named by a variable."""
+    named = environment.get(_ADVANCED_VARIABLE)
+    advanced = path.parent / (named or _ADVANCED)
+    try:
+        if not advanced.is_file():
+            return []
+    except OSError:
+        return []
+    text = f"{advanced}: ignored: Warren reads no Erlang terms; what of it has a key belongs into {path}"
+    return [Remark(Weight.WARNING, text)]
 
 
 def _flat(document: Mapping[str, object]) -> Iterable[tuple[str, object]]:

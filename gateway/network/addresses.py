@@ -5,9 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Final
 
 from warren.core.configuration.values import boolean, strings
 from warren.gateway.protocols import AUTO, TLS_SUFFIX
+
+LOCALHOST: Final = "localhost"
+"""Both loopback addresses, 127.0.0.1 and ::1, whatever a file of hosts says."""
+
+EVERY_ADDRESS: Final = "*"
+"""Every address of both families."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,15 @@ class Listener:
         return f"{self.name}={format_address(self.host, self.port)}{options}"
 
 
+_HOSTS: Final = {LOCALHOST: ("127.0.0.1", "::1"), EVERY_ADDRESS: ("0.0.0.0", "::")}
+"""IPv4 first: the second one may be missing on a machine."""
+
+
+def hosts_of(host: str) -> tuple[str, ...]:
+    """The addresses that a listener's host stands for: one of each family for those that mean both."""
+    return _HOSTS.get(host, (host,))
+
+
 def format_address(host: str, port: int) -> str:
     """`HOST:PORT`, with brackets around an IPv6 host (RFC 3986, 3.2.2)."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -41,7 +57,7 @@ def format_address(host: str, port: int) -> str:
 
 def parse_address(text: str) -> tuple[str, int]:
     """`HOST:PORT` or `[IPV6]:PORT`; ValueError says what is allowed."""
-    allowed = "HOST:PORT, such as 127.0.0.1:5672, 0.0.0.0:5672, [::1]:5672 or 127.0.0.1:0 (any free port)"
+    allowed = "HOST:PORT, such as localhost:5672, *:5672, 192.0.2.1:5672, [::1]:5672 or 127.0.0.1:0 (any free port)"
     found = re.fullmatch(r"(?:\[([0-9A-Za-z:.%]+)\]|([^\s\[\]:/=]+)):(\d{1,5})", text.strip())
     if found is None:
         raise ValueError(allowed)

@@ -10,10 +10,11 @@ import errno
 import logging
 import selectors
 import socket
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from warren.core.errors import StorageError
-from warren.gateway.network.addresses import format_address
+from warren.gateway.network.addresses import format_address, hosts_of
 from warren.gateway.network.link import Link
 
 if TYPE_CHECKING:
@@ -40,6 +41,14 @@ RETRY_MS: Final = 1000
 TELL_AGAIN_MS: Final = 60_000
 """Between two log lines about the same shortage."""
 
+PORT_ATTEMPTS_MAX: Final = 10
+"""How often a port that is free in one family is looked for, when any port will do, until it is free in the other."""
+
+FAMILY_MISSING: Final = frozenset(
+    {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT, socket.EAI_FAMILY, socket.EAI_ADDRFAMILY}
+)
+"""The machine has no addresses of the family, such as IPv6 in many containers."""
+
 EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -49,18 +58,62 @@ class Connection(Protocol):
     outbox: Outbox
 
 
+def listening_sockets(
+    hub: Hub, listener: Listener, accept: AcceptCarrier, descriptors_max: int
+) -> list[ListeningSocket]:
+    """The sockets of a listener: one, or for `localhost` and `*` one of each family that the machine has.
+
+    Both have the same port.  Raises StorageError, which ends the start, when an address can't be had.
+    """
+    hosts = hosts_of(listener.host)
+    if len(hosts) == 1:
+        return [ListeningSocket(hub, listener, accept, descriptors_max)]
+    for attempt in range(PORT_ATTEMPTS_MAX):
+        found: list[ListeningSocket] = []
+        port = listener.port
+        try:
+            for host in hosts:
+                one = replace(listener, host=host, port=port)
+                try:
+                    found.append(ListeningSocket(hub, one, accept, descriptors_max, both_families=True))
+                except AddressUnusableError as error:
+                    if error.number not in FAMILY_MISSING or (host == hosts[-1] and not found):
+                        raise
+                else:
+                    port = found[0].address[1]
+        except AddressUnusableError as error:
+            for sock in found:
+                sock.close()
+            chance = listener.port == 0 and error.number == errno.EADDRINUSE
+            if not chance or attempt == PORT_ATTEMPTS_MAX - 1:
+                raise
+        else:
+            break
+    return found
+
+
+class AddressUnusableError(StorageError):
+    """An address can't be listened on; number: what the system says (errno)."""
+
+    def __init__(self, text: str, number: int) -> None:
+        super().__init__(text)
+        self.number = number
+
+
 class ListeningSocket:
     """One bound address; accepts from `open` to `close`.
 
-    Raises StorageError, which ends the start, when the address can't be had.
+    both_families: another socket has IPv4's side of `::`.  Raises AddressUnusableError.
     """
 
-    def __init__(self, hub: Hub, listener: Listener, accept: AcceptCarrier, descriptors_max: int) -> None:
+    def __init__(
+        self, hub: Hub, listener: Listener, accept: AcceptCarrier, descriptors_max: int, *, both_families: bool = False
+    ) -> None:
         self._hub = hub
         self._accept = accept
         self._links_max = max(descriptors_max - DESCRIPTORS_RESERVED, 1)
         self.listener = listener
-        self._socket = _bind(listener)
+        self._socket = _bind(listener, ipv6_only=both_families or listener.host not in ("::", ""))
         host, port = self._socket.getsockname()[:2]
         self.address: tuple[str, int] = (str(host), int(port))
         self._accepting = False
@@ -131,7 +184,7 @@ class ListeningSocket:
             self._retry = self._hub.broker.deadlines.schedule(now_ms + RETRY_MS, lambda now_ms: self.room_again())
 
 
-def _bind(listener: Listener) -> socket.socket:
+def _bind(listener: Listener, *, ipv6_only: bool) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(
             listener.host or None, listener.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -139,7 +192,7 @@ def _bind(listener: Listener) -> socket.socket:
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6 and listener.host not in ("::", ""):
+            if family == socket.AF_INET6 and ipv6_only:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.setblocking(False)
             sock.bind(address)
@@ -148,9 +201,10 @@ def _bind(listener: Listener) -> socket.socket:
             sock.close()
             raise
     except OSError as error:
-        raise StorageError(
+        raise AddressUnusableError(
             f"can't listen on {listener.name}={format_address(listener.host, listener.port)}: "
             f"{error.strerror or error}; is another broker running there? "
-            f"Choose another address with --listen {listener.name}=HOST:PORT"
+            f"Choose another address with --listen {listener.name}=HOST:PORT",
+            error.errno or 0,
         ) from None
     return sock

@@ -7,7 +7,7 @@ from typing import Final
 
 from warren.adapters.session.keys import HANDSHAKE_TIMEOUT_S
 from warren.core.configuration.key import Key, configured, milliseconds
-from warren.gateway.network.addresses import Listener, listeners
+from warren.gateway.network.addresses import LOCALHOST, Listener, listeners
 from warren.gateway.protocols import PROTOCOLS
 
 PORT: Final = 5672
@@ -38,19 +38,19 @@ WEB_MQTT_TLS_PORT: Final = 15676
 """The same over TLS, as RabbitMQ's documentation has them."""
 
 DEFAULT_LISTENERS: Final[tuple[Listener, ...]] = (
-    Listener("amqp", "127.0.0.1", PORT),
-    Listener("stomp", "127.0.0.1", STOMP_PORT),
-    Listener("mqtt", "127.0.0.1", MQTT_PORT),
-    Listener("ws", "127.0.0.1", WEB_STOMP_PORT),
-    Listener("ws", "127.0.0.1", WEB_MQTT_PORT),
+    Listener("amqp", LOCALHOST, PORT),
+    Listener("stomp", LOCALHOST, STOMP_PORT),
+    Listener("mqtt", LOCALHOST, MQTT_PORT),
+    Listener("ws", LOCALHOST, WEB_STOMP_PORT),
+    Listener("ws", LOCALHOST, WEB_MQTT_PORT),
 )
 
 DEFAULT_TLS_LISTENERS: Final[tuple[Listener, ...]] = (
-    Listener("amqp", "127.0.0.1", TLS_PORT, tls=True),
-    Listener("stomp", "127.0.0.1", STOMP_TLS_PORT, tls=True),
-    Listener("mqtt", "127.0.0.1", MQTT_TLS_PORT, tls=True),
-    Listener("ws", "127.0.0.1", WEB_STOMP_TLS_PORT, tls=True),
-    Listener("ws", "127.0.0.1", WEB_MQTT_TLS_PORT, tls=True),
+    Listener("amqp", LOCALHOST, TLS_PORT, tls=True),
+    Listener("stomp", LOCALHOST, STOMP_TLS_PORT, tls=True),
+    Listener("mqtt", LOCALHOST, MQTT_TLS_PORT, tls=True),
+    Listener("ws", LOCALHOST, WEB_STOMP_TLS_PORT, tls=True),
+    Listener("ws", LOCALHOST, WEB_MQTT_TLS_PORT, tls=True),
 )
 """In addition, when there is a certificate."""
 
@@ -68,7 +68,8 @@ class NetworkSettings:
             listeners(PROTOCOLS),
             DEFAULT_LISTENERS,
             "Addresses to listen on, as `PROTOCOL=HOST:PORT`. Also `--listen`, which can be repeated. "
-            "Port 0 is any free port, IPv6 addresses stand in brackets, and only what is named "
+            "Port 0 is any free port, IPv6 addresses stand in brackets, `localhost` is both 127.0.0.1 and "
+            "::1, `*` every address of both families, and only what is named "
             "listens: the last source that names any address names all of them. The protocols are "
             "`amqp`, `stomp`, `mqtt` and `ws` (WebSocket); each with an `s` over TLS (`amqps`, "
             "`stomps`, `mqtts`, `wss`); and `auto`, which takes all of them on one port, over TLS or "

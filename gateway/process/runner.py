@@ -34,10 +34,10 @@ from warren.core.storage.recovery import note_clean_stop, recover
 from warren.gateway.configuration.config import Config, ConfigError
 from warren.gateway.configuration.options import components_of, options_of
 from warren.gateway.configuration.plugins import PluginSettings
-from warren.gateway.network.addresses import Listener
+from warren.gateway.network.addresses import Listener, hosts_of
 from warren.gateway.network.clock import Clock
 from warren.gateway.network.hub import Hub
-from warren.gateway.network.listeners import ListeningSocket
+from warren.gateway.network.listeners import ListeningSocket, listening_sockets
 from warren.gateway.network.pipeline import Pipelines
 from warren.gateway.process.commit import commit_once, run_commits
 from warren.gateway.process.errors import sole_error
@@ -232,12 +232,18 @@ class BrokerRun:
             raise
 
     def _listen(self, pipelines: Pipelines) -> None:
+        of_second_family: list[ListeningSocket] = []
         for index, listener in enumerate(self.listeners):
-            sock = ListeningSocket(self.hub, listener, pipelines.accept(listener), self._descriptors_max)
-            self._sockets.append(sock)
-            host, port = sock.address
-            self.listeners[index] = replace(listener, host=host, port=port)
-            self.listening.setdefault(listener.name, []).append(sock.address)
+            found = listening_sockets(self.hub, listener, pipelines.accept(listener), self._descriptors_max)
+            self._sockets += found
+            of_second_family += found[1:]
+            host, port = found[0].address
+            # A restart of the app has the same port, and both families if it was both.
+            both = len(hosts_of(listener.host)) > 1
+            self.listeners[index] = replace(listener, host=listener.host if both else host, port=port)
+            self.listening.setdefault(listener.name, []).append(found[0].address)
+        for sock in of_second_family:
+            self.listening[sock.listener.name].append(sock.address)
         self.hub.on_released = self._released
 
     def _close_clients(self, reason: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from warren.core.configuration.key import Key, configured
-from warren.core.configuration.values import Watermark, boolean, one_of, path, size, text, watermark
+from warren.core.configuration.values import Watermark, boolean, information_unit, one_of, path, size, text, watermark
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical", "none")
 """As RabbitMQ names them, from all to nothing."""
@@ -17,6 +18,20 @@ MEMORY_HIGH_WATERMARK: Final = Watermark(relative=0.6)
 
 _BYTES_MOST: Final = 2**63 - 1
 """What a file offset can hold."""
+
+
+_LEVELS_BETWEEN: Final = {"notice": "info", "alert": "critical", "emergency": "critical"}
+"""Levels of RabbitMQ's that lie between those here: the one that leaves nothing out."""
+
+
+def _log_level(value: str) -> str:
+    value = value.lstrip("=<!")
+    return _LEVELS_BETWEEN.get(value, value)
+
+
+def total_memory_bytes() -> int:
+    """The machine's memory."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +78,8 @@ class ProcessSettings:
             "info",
             "Least important lines that are logged: `debug`, `info`, `warning`, `error`, `critical` "
             "or `none`. Also `--log-level`. The log goes to standard error.",
-            rabbitmq=("log.level", "log.console.level"),
+            rabbitmq=("log.level", "log.console.level", "log.default.level", "log.file.level"),
+            from_rabbitmq=_log_level,
         )
     )
 
@@ -80,6 +96,7 @@ class ResourceSettings:
             "Memory use of the process that blocks publishers: a fraction of the machine's memory "
             "from 0 to 1, or a size.",
             rabbitmq=("vm_memory_high_watermark.relative", "vm_memory_high_watermark.absolute"),
+            from_rabbitmq=information_unit,
         )
     )
     disk_free_limit_bytes: int = configured(
@@ -89,6 +106,7 @@ class ResourceSettings:
             50 * 10**6,
             "Free space on the data directory's file system below which publishers are blocked, in bytes.",
             rabbitmq=("disk_free_limit.absolute",),
+            from_rabbitmq=information_unit,
         )
     )
 

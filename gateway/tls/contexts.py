@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from warren.gateway.configuration.config import ConfigError
+from warren.gateway.tls.ciphers import set_ciphers, weak_ciphers
 from warren.gateway.tls.files import Loaded, load_certificate
 from warren.gateway.tls.turns import HandshakeTurns
 
@@ -89,6 +90,13 @@ class TlsContexts:
         settings = self.settings
         assert settings.certificate_file is not None
         default = self._context_of(settings.certificate_file, settings.key_file, now_ms)
+        weak = weak_ciphers(default.context)
+        if weak:
+            _log.warning(
+                "tls_ciphers allows %s, without forward secrecy: who records such a connection, and gets hold of the "
+                "key later, can read it",
+                ", ".join(weak),
+            )
         others = [self._context_of(files.certificate, files.key, now_ms) for files in settings.server_name_certificates]
         by_name: dict[str, ssl.SSLContext] = {}
         for loaded in (default, *others):
@@ -113,6 +121,7 @@ class TlsContexts:
         context.minimum_version = _VERSIONS[versions[0]]
         context.maximum_version = _VERSIONS[versions[-1]]
         context.options |= ssl.OP_NO_RENEGOTIATION
+        set_ciphers(context, settings.ciphers)
         loaded = load_certificate(context, certificate, key, settings.key_password, now_ms)
         if settings.ca_file is not None:
             try:

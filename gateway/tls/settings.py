@@ -16,12 +16,15 @@ from warren.core.configuration.values import (
     seconds_of,
     several_of,
     text,
+    texts,
     whole_number,
 )
 
 if TYPE_CHECKING:
     from warren.gateway.tls.certificate import Certificate
 
+
+_NO_CIPHERS: Final[tuple[str, ...]] = ()
 
 _NO_CERTIFICATES: Final[tuple[CertificateFiles, ...]] = ()
 
@@ -73,6 +76,17 @@ class TlsSettings:
             several_of(("1.2", "1.3")),
             frozenset({"1.2", "1.3"}),
             'Versions of TLS that are spoken: "1.2", "1.3" or both.',
+        )
+    )
+    ciphers: tuple[str, ...] = configured(
+        Key(
+            "tls_ciphers",
+            texts,
+            _NO_CIPHERS,
+            "Ciphers of TLS 1.2, by OpenSSL's or the standard's names, in the order in which they are preferred, in "
+            "place of the default ones; `default` among them stands for those. Old devices may need ones without "
+            "forward secrecy, such as AES128-SHA. TLS 1.3 has its own, which are always there; where only such are "
+            "named, TLS 1.2 isn't spoken. See [tls.md](tls.md#old-devices).",
         )
     )
     handshake_timeout_ms: int = configured(

@@ -21,6 +21,7 @@ NO_HEADERS: Final = {
     *("x-stream-filter", "x-stream-filter-size-bytes", "x-stream-match-unfiltered"),
     *("x-stream-max-segment-size-bytes", "x-stream-offset"),
     *("x-consistent-hash", "x-delayed-message", "x-local-random", "x-modulus-hash", "x-random", "x-recent-history"),
+    *("x-federation-upstream", "x-jms-topic"),
 }
 """Arguments and exchange types that the source names in the same form."""
 

@@ -40,10 +40,11 @@ class TestAuthority:
         organization: str | None = None,
         expired: bool = False,
         future: bool = False,
+        rsa: bool = False,
     ) -> Files:
         """A certificate for these host names, addresses or mail addresses, in the files NAME.pem and NAME.key.
 
-        user: its common name.
+        user: its common name.  rsa: with a key of the kind that old devices know.
         """
         now = datetime.now(UTC)
         issued = self._authority.issue_cert(
@@ -52,7 +53,7 @@ class TestAuthority:
             organization_name=organization,
             not_before=now + timedelta(days=1) if future else now - timedelta(days=90),
             not_after=now - timedelta(days=1) if expired else now + timedelta(days=90),
-            key_type=trustme.KeyType.ECDSA,
+            key_type=trustme.KeyType.RSA if rsa else trustme.KeyType.ECDSA,
         )
         files = Files(self.directory / f"{name}.pem", self.directory / f"{name}.key")
         issued.cert_chain_pems[0].write_to_path(files.certificate)

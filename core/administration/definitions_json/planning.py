@@ -31,10 +31,11 @@ from warren.core.declaring.names import RESERVED_PREFIX
 from warren.core.errors import BrokerError, PreconditionFailed
 from warren.core.exchanges.base import Exchange
 from warren.core.exchanges.binding import binding_key
-from warren.core.exchanges.registry import create
+from warren.core.exchanges.registry import create, type_names
 from warren.core.messages.field_table import encode_table
-from warren.core.policies.policy import OPERATOR_POLICY, POLICY, make_policy, policy_from_value
-from warren.core.queues.registry import queue_class
+from warren.core.policies.policy import OPERATOR_POLICY, POLICY, Policy, make_policy, policy_from_value
+from warren.core.policies.settings import mirroring_warning
+from warren.core.queues.registry import RABBITMQ_TYPES, is_queue_type, queue_class
 from warren.core.routing.vhost import DEFAULT_EXCHANGE, VirtualHost
 from warren.core.routing.vhost_metadata import (
     CLASSIC,
@@ -54,6 +55,9 @@ if TYPE_CHECKING:
     from warren.core.broker import Broker
     from warren.core.exchanges.binding import Destination, DestinationKind
     from warren.core.storage.definitions.store import JSON
+
+_ABSENT_EXCHANGES: Final = frozenset({"x-jms-topic", "x-federation-upstream"})
+"""Types of exchanges that RabbitMQ's own plugins make, and nothing here."""
 
 _BROKER_SECTIONS: Final = ("users", "vhosts", "permissions", "topic_permissions", "global_parameters")
 """Left out when a file is imported into one virtual host."""
@@ -123,6 +127,11 @@ class Planner:
         for key in (DESCRIPTION, TAGS, DEFAULT_QUEUE_TYPE):
             if key in item:
                 metadata[key] = item.get(key)
+        if _is_absent(metadata.get(DEFAULT_QUEUE_TYPE)):
+            self._warn(
+                f"{item.where}: there are no queues of type '{metadata.pop(DEFAULT_QUEUE_TYPE)}' here yet; queues that "
+                f"name no type become {self._broker.default_queue_type or CLASSIC} ones"
+            )
         known = {key: value for key, value in metadata.items() if key in (DESCRIPTION, TAGS, DEFAULT_QUEUE_TYPE)}
         checked = check_metadata(known)
         tracing = item.flag("tracing", False) if "tracing" in item else None
@@ -163,6 +172,12 @@ class Planner:
         priority = item.get("priority") if "priority" in item else 0
         apply_to = item.text("apply-to", "all")
         policy = make_policy(POLICY, name, item.get("pattern"), item.table("definition"), priority, apply_to)
+        self._add_policy(item, vhost, policy)
+
+    def _add_policy(self, item: Item, vhost: str, policy: Policy) -> None:
+        warning = mirroring_warning(policy.definition)
+        if warning is not None:
+            self._warn(f"{item.where}: {warning}")
         self._plan.policies.append((vhost, policy))
 
     def _parameter(self, item: Item) -> None:
@@ -173,7 +188,7 @@ class Planner:
         if component == OPERATOR_POLICY:
             value = item.table("value")
             value = {**value, "definition": as_object(value.get("definition"))}
-            self._plan.policies.append((vhost, policy_from_value(OPERATOR_POLICY, name, value)))
+            self._add_policy(item, vhost, policy_from_value(OPERATOR_POLICY, name, value))
             return
         if component == POLICY:
             item.refuse("policies may not be set as parameters; they have a section of their own")
@@ -192,8 +207,12 @@ class Planner:
             self._warn(f"{item.where}: exchanges that every virtual host starts with are not imported")
             return
         arguments = table_from_json(item.get("arguments"))
+        type_name = item.text("type")
+        if type_name in _ABSENT_EXCHANGES and type_name not in type_names():
+            self._warn(f"{item.where}: there are no exchanges of type '{type_name}' here; left out with its bindings")
+            return
         exchange = create(
-            item.text("type"),
+            type_name,
             name,
             durable=item.flag("durable", True),
             auto_delete=item.flag("auto_delete", False),
@@ -214,6 +233,10 @@ class Planner:
         declared_type = item.text("type", "")
         if declared_type not in ("", CLASSIC) and QUEUE_TYPE_ARGUMENT not in arguments:
             arguments[QUEUE_TYPE_ARGUMENT] = declared_type
+        queue_type = arguments.get(QUEUE_TYPE_ARGUMENT)
+        if _is_absent(queue_type):
+            self._warn(f"{item.where}: there are no queues of type {queue_type!r} here yet; left out with its bindings")
+            return
         raw = encode_table(arguments)
         if not declared_type:
             found, raw = with_default_type(
@@ -342,6 +365,11 @@ def scratch_broker(broker: Broker) -> Broker:
         now_ms=broker.now_ms,
         default_queue_type=broker.default_queue_type,
     )
+
+
+def _is_absent(queue_type: object) -> bool:
+    """Whether RabbitMQ has such queues, and nothing here has."""
+    return isinstance(queue_type, str) and queue_type in RABBITMQ_TYPES and not is_queue_type(queue_type)
 
 
 @contextmanager

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from warren.core.administration.operations import vhosts
 from warren.core.policies.policy import OPERATOR_POLICY, POLICY, Policy, PolicyKind, make_policy
+from warren.core.policies.settings import mirroring_warning
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker
     from warren.core.storage.definitions.store import JSON
 
-__all__ = ["OPERATOR_POLICY", "POLICY", "clear_policy", "set_policy"]
+__all__ = ["OPERATOR_POLICY", "POLICY", "clear_policy", "mirroring_warning", "set_policy"]
+
+_log = logging.getLogger("warren.policies")
 
 
 def set_policy(
@@ -32,6 +36,9 @@ def set_policy(
     found = vhosts.existing(broker, vhost)
     policy = make_policy(kind, name, pattern, definition, priority, apply_to)
     broker.policies.set(found, policy)
+    warning = mirroring_warning(policy.definition)
+    if warning is not None:
+        _log.warning("policy '%s' in vhost '%s': %s", name, vhost, warning)
     return policy
 
 

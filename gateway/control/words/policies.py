@@ -84,7 +84,7 @@ def _set(control: Control, request: Request, kind: PolicyKind) -> Answer:
     from warren.core.administration import operations
 
     name, pattern, definition = request.arguments
-    operations.policies.set_policy(
+    policy = operations.policies.set_policy(
         control.broker,
         kind,
         request.vhost,
@@ -94,7 +94,8 @@ def _set(control: Control, request: Request, kind: PolicyKind) -> Answer:
         priority=_priority(request),
         apply_to=str(request.options.get("apply_to") or "all"),
     )
-    return done()
+    warning = operations.policies.mirroring_warning(policy.definition)
+    return done(f"Warning: {warning}" if warning is not None else "")
 
 
 def _priority(request: Request) -> int:

@@ -142,22 +142,22 @@ async def test_what_it_prints_works(tmp_path: Path, caplog: pytest.LogCaptureFix
     _, out, _ = warren_tls_dev("--directory", "with space", directory=tmp_path)
     file = tmp_path / "warren.toml"
     file.write_text("\n".join(line.strip() for line in out.splitlines() if re.match(r"  tls_\w+ = ", line)))
-    read_file(file)
+    read_file(file, {})
     config: Config = load_config([], config_file=file, environment={"WARREN_IN_MEMORY": "true"}, directory=tmp_path)
     assert config.tls_verify == "optional"
     assert [str(listener) for listener in config.listeners if listener.tls] == [
-        "amqps=127.0.0.1:5671",
-        "stomps=127.0.0.1:61614",
-        "mqtts=127.0.0.1:8883",
-        "wss=127.0.0.1:15673",
-        "wss=127.0.0.1:15676",
+        "amqps=localhost:5671",
+        "stomps=localhost:61614",
+        "mqtts=localhost:8883",
+        "wss=localhost:15673",
+        "wss=localhost:15676",
     ]
     found = re.search(r"ssl\.create_default_context\(cafile=\"(.*)\"\)", out)
     assert found is not None
     context = ssl.create_default_context(cafile=found[1])
     made = tmp_path / "with space"
     context.load_cert_chain(made / "client.pem", made / "client.key")
-    async with broker_without_leftovers(config, "stomps=127.0.0.1:0", log=caplog) as broker:
+    async with broker_without_leftovers(config, "stomps=localhost:0", log=caplog) as broker:
         stream = await trio.open_ssl_over_tcp_stream("localhost", broker.address("stomps")[1], ssl_context=context)
         await stream.send_all(b"CONNECT\n\n\0")
         assert (await stream.receive_some()).startswith(b"CONNECTED\n")

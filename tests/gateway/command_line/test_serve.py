@@ -167,5 +167,5 @@ def test_configuration_reaches_the_broker(tmp_path: Path) -> None:
         running.stop()
     log = running.log.read_text()
     assert f"configuration read from {config}" in log
-    assert "prometheus.tcp.port is not a key that Warren has; ignored" in log
+    assert "prometheus.tcp.port: ignored: there is no endpoint for Prometheus" in log
     assert "swordfish" not in log

@@ -9,20 +9,23 @@ import pytest
 from warren.core.configuration.key import Key
 from warren.gateway.configuration.catalogue import KEYS
 from warren.gateway.configuration.config import Config
+from warren.gateway.configuration.given import Remark, Weight
 from warren.gateway.configuration.load import describe
 
 
-def test_equal_by_values_file_and_warnings() -> None:
+def test_equal_by_values_file_and_remarks() -> None:
     assert Config(in_memory=True) == Config(in_memory=True)
     assert Config(in_memory=True) != Config(in_memory=True, file=Path("a"))
-    assert Config(in_memory=True) != Config(in_memory=True, warnings=("w",))
+    assert Config(in_memory=True) != Config(in_memory=True, remarks=(Remark(Weight.NOTE, "n"),))
     assert Config(in_memory=True) != Config(in_memory=True, mqtt_prefetch=1)
     assert Config().__eq__("something else") is NotImplemented
 
 
 def test_what_is_replaced_leaves_the_rest() -> None:
-    made = Config(in_memory=True, mqtt_prefetch=3, file=Path("a"), warnings=("w",)).replace(mqtt_prefetch=4)
-    assert (made.in_memory, made.mqtt_prefetch, made.file, made.warnings) == (True, 4, Path("a"), ("w",))
+    remarks = (Remark(Weight.NOTE, "n"), Remark(Weight.WARNING, "w"), Remark(Weight.SECURITY, "s"))
+    made = Config(in_memory=True, mqtt_prefetch=3, file=Path("a"), remarks=remarks).replace(mqtt_prefetch=4)
+    assert (made.in_memory, made.mqtt_prefetch, made.file, made.remarks) == (True, 4, Path("a"), remarks)
+    assert made.warnings == ("w", "SECURITY: s")
 
 
 def test_shown_without_secrets() -> None:

@@ -100,6 +100,7 @@ OTHER: Mapping[str, tuple[object, object]] = {
     "tls_server_name_certificates": (["other.pem:other.key"], SAME),
     "tls_ca_file": ("ca.pem", SAME),
     "tls_verify": ("optional", SAME),
+    "tls_ciphers": (["ECDHE-RSA-AES128-GCM-SHA256"], ("ECDHE-RSA-AES128-GCM-SHA256",)),
     "tls_versions": (["1.3"], frozenset({"1.3"})),
     "tls_handshake_timeout_s": (4.5, 4500),
     "tls_certificate_login_from": ("subject_alternative_name", SAME),

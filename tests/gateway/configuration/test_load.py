@@ -42,8 +42,8 @@ def refusal(directory: Path, **sources: object) -> str:
 
 def test_defaults(tmp_path: Path) -> None:
     config = load(tmp_path)
-    assert config.listeners[0] == Listener("amqp", "127.0.0.1", 5672)
-    assert {listener.host for listener in config.listeners} == {"127.0.0.1"}, "nothing is open to the network unasked"
+    assert config.listeners[0] == Listener("amqp", "localhost", 5672)
+    assert {listener.host for listener in config.listeners} == {"localhost"}, "nothing is open to the network unasked"
     assert (config.heartbeat_s, config.frame_max, config.channel_max) == (60, 131072, 2047)
     assert config.loopback_users == {"guest"}
     assert config.max_message_bytes == 16 * 1024 * 1024

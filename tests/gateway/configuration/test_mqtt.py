@@ -34,7 +34,7 @@ def test_rabbitmq_conf(tmp_path: Path) -> None:
         "mqtt.sparkplug = true",
     ]
     config = read(tmp_path, "rabbitmq.conf", "\n".join(lines))
-    assert config.warnings == ()
+    assert [text for text in config.warnings if "listens on localhost only" not in text] == []
     assert (config.mqtt_default_vhost, config.mqtt_allow_anonymous) == ("plant", True)
     assert (config.mqtt_default_user, config.mqtt_default_pass) == ("sensor", "secret")
     assert (config.mqtt_prefetch, config.mqtt_login_timeout_s, config.mqtt_max_packet_bytes) == (10, 5.0, 65_536)
@@ -54,7 +54,7 @@ def test_the_old_name_of_the_delay_of_refused_logins(tmp_path: Path) -> None:
 def test_no_anonymous_login(tmp_path: Path) -> None:
     config = read(tmp_path, "rabbitmq.conf", "anonymous_login_user = none")
     assert not config.mqtt_allow_anonymous
-    assert config.warnings == ()
+    assert [text for text in config.warnings if "listens on localhost only" not in text] == []
 
 
 def test_toml(tmp_path: Path) -> None:

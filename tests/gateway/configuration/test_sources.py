@@ -81,7 +81,7 @@ def test_assignments_of_the_command_line(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_toml_file_and_its_tables(tmp_path: Path) -> None:
     file = tmp_path / "any.toml"
     file.write_bytes(b"\xef\xbb\xbfdata_dir = 'd'\n[mqtt]\nexchange = 'e'\n[odd]\nsize = 1\n")
-    assert read_file(file) == (
+    assert read_file(file, {}) == (
         [
             Given(str(file), "data_dir", "data_directory", "d", tmp_path),
             Given(str(file), "mqtt.exchange", "mqtt_exchange", "e", tmp_path),
@@ -94,8 +94,9 @@ def test_a_toml_file_and_its_tables(tmp_path: Path) -> None:
 def test_a_file_of_rabbitmq(tmp_path: Path) -> None:
     file = tmp_path / "any.conf"
     file.write_text("heartbeat = 7\n")
-    ((given,), warnings) = read_file(file)
-    assert (given.key, given.value, given.base, warnings) == ("heartbeat_s", "7", tmp_path, [])
+    ((given,), (remark,)) = read_file(file, {})
+    assert (given.key, given.value, given.base) == ("heartbeat_s", "7", tmp_path)
+    assert "listens on localhost only" in remark.text
 
 
 UNREADABLE = {
@@ -110,13 +111,13 @@ def test_what_cannot_be_read(tmp_path: Path, name: str) -> None:
     content, text = UNREADABLE[name]
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ConfigError) as raised:
-        read_file(tmp_path / name)
+        read_file(tmp_path / name, {})
     assert str(raised.value) == f"{tmp_path / name}: {text}"
 
 
 def test_the_largest_file(tmp_path: Path) -> None:
     (tmp_path / "large.toml").write_bytes(b"heartbeat_s = 7\n#".ljust(FILE_BYTES_MAX, b"#"))
-    (settings, _) = read_file(tmp_path / "large.toml")
+    (settings, _) = read_file(tmp_path / "large.toml", {})
     assert [given.value for given in settings] == [7]
 
 

@@ -22,7 +22,7 @@ def load(tmp_path: Path, toml: str = "", **environment: str) -> Config:
     ("written", "listener"),
     [
         ("amqp=127.0.0.1:5672", Listener("amqp", "127.0.0.1", 5672)),
-        ("amqps=127.0.0.1:5671", Listener("amqp", "127.0.0.1", 5671, tls=True)),
+        ("amqps=localhost:5671", Listener("amqp", "localhost", 5671, tls=True)),
         ("stomps=[::1]:61614", Listener("stomp", "::1", 61614, tls=True)),
         ("mqtts=0.0.0.0:8883", Listener("mqtt", "0.0.0.0", 8883, tls=True)),
         ("ws=localhost:15674", Listener("ws", "localhost", 15674)),
@@ -64,22 +64,22 @@ def test_with_a_certificate_the_default_listeners_are_there_over_tls_too(tmp_pat
     assert load(tmp_path).listeners == DEFAULT_LISTENERS
     config = load(tmp_path, WARREN_TLS_CERTIFICATE_FILE="server.pem")
     assert [str(listener) for listener in config.listeners] == [
-        "amqp=127.0.0.1:5672",
-        "stomp=127.0.0.1:61613",
-        "mqtt=127.0.0.1:1883",
-        "ws=127.0.0.1:15674",
-        "ws=127.0.0.1:15675",
-        "amqps=127.0.0.1:5671",
-        "stomps=127.0.0.1:61614",
-        "mqtts=127.0.0.1:8883",
-        "wss=127.0.0.1:15673",
-        "wss=127.0.0.1:15676",
+        "amqp=localhost:5672",
+        "stomp=localhost:61613",
+        "mqtt=localhost:1883",
+        "ws=localhost:15674",
+        "ws=localhost:15675",
+        "amqps=localhost:5671",
+        "stomps=localhost:61614",
+        "mqtts=localhost:8883",
+        "wss=localhost:15673",
+        "wss=localhost:15676",
     ]
 
 
 def test_named_listeners_are_all_there_are(tmp_path: Path) -> None:
-    config = load(tmp_path, WARREN_TLS_CERTIFICATE_FILE="server.pem", WARREN_LISTEN="amqp=127.0.0.1:5672")
-    assert config.listeners == (Listener("amqp", "127.0.0.1", 5672),)
+    config = load(tmp_path, WARREN_TLS_CERTIFICATE_FILE="server.pem", WARREN_LISTEN="amqp=localhost:5672")
+    assert config.listeners == (Listener("amqp", "localhost", 5672),)
 
 
 def test_every_key(tmp_path: Path) -> None:
@@ -183,10 +183,10 @@ mqtt.ssl_cert_login = true
 def test_rabbitmq_s_keys_of_tls(tmp_path: Path) -> None:
     config = read(tmp_path, RABBITMQ_TLS)
     assert [str(listener) for listener in config.listeners] == [
-        "amqps=0.0.0.0:5671",
-        "stomp=0.0.0.0:61613",
+        "amqps=*:5671",
+        "stomp=*:61613",
         "stomps=127.0.0.1:61614",
-        "mqtts=0.0.0.0:8883",
+        "mqtts=*:8883",
     ]
     assert config.tls_certificate_file == tmp_path / "server.pem"
     assert config.tls_key_file == tmp_path / "server.key"
@@ -200,40 +200,81 @@ def test_rabbitmq_s_keys_of_tls(tmp_path: Path) -> None:
     assert config.tls_certificate_login_san_index == 1
     assert config.stomp_certificate_login
     assert config.mqtt_certificate_login
-    assert [warning.split(" is not ")[0].split(": ")[1] for warning in config.warnings] == [
-        "ssl_options.honor_cipher_order"
+    assert [str(remark).split(": ")[1] for remark in config.remarks] == [
+        "ssl_options.versions.1, ssl_options.versions.2, ssl_options.versions.3",
+        "ssl_options.honor_cipher_order",
     ]
 
 
 @pytest.mark.parametrize(
     ("text", "listeners"),
     [
-        ("listeners.ssl.default = 5671", ["amqp=127.0.0.1:5672", "amqps=0.0.0.0:5671"]),
-        ("listeners.tcp = none\nlisteners.ssl.default = 5671", ["amqps=0.0.0.0:5671"]),
-        ("listeners.ssl.1 = 5671\nlisteners.ssl = none\nlisteners.tcp.1 = 5673", ["amqp=0.0.0.0:5673"]),
-        ("proxy_protocol = true", ["amqp=127.0.0.1:5672?proxy_protocol=true"]),
+        ("listeners.ssl.default = 5671", ["amqp=localhost:5672", "amqps=*:5671"]),
+        ("listeners.tcp = none\nlisteners.ssl.default = 5671", ["amqps=*:5671"]),
+        ("listeners.ssl.1 = 5671\nlisteners.ssl = none\nlisteners.tcp.1 = 5673", ["amqp=*:5673"]),
+        (
+            "proxy_protocol = true",
+            [
+                "amqp=localhost:5672?proxy_protocol=true",
+                "stomp=localhost:61613",
+                "mqtt=localhost:1883",
+                "ws=localhost:15674",
+                "ws=localhost:15675",
+            ],
+        ),
+        (
+            "mqtt.proxy_protocol = true\nweb_stomp.proxy_protocol = true\nproxy_protocol = false",
+            [
+                "amqp=localhost:5672",
+                "stomp=localhost:61613",
+                "mqtt=localhost:1883?proxy_protocol=true",
+                "ws=localhost:15674?proxy_protocol=true",
+                "ws=localhost:15675",
+            ],
+        ),
+        (
+            "stomp.listeners.tcp = none\nlisteners.tcp = none\nweb_mqtt.tcp.listener = none",
+            ["mqtt=localhost:1883"],
+        ),
+        (
+            "listeners.tcp = none\nlisteners.ssl = none\nssl_options.certfile = a.pem\nssl_options.keyfile = a.key",
+            [
+                "stomp=localhost:61613",
+                "mqtt=localhost:1883",
+                "ws=localhost:15674",
+                "ws=localhost:15675",
+                "stomps=localhost:61614",
+                "mqtts=localhost:8883",
+                "wss=localhost:15673",
+                "wss=localhost:15676",
+            ],
+        ),
+        ("listeners.tcp = none\nlisteners.tcp.1 = 5672\nmqtt.listeners.tcp.1 = 1883", ["mqtt=*:1883"]),
+        ("web_mqtt.tcp.listener = 10.0.0.1:81\nlisteners.tcp.1 = 5672", ["amqp=*:5672", "ws=10.0.0.1:81"]),
+        ("web_stomp.port = 81\nlisteners.tcp.1 = 5672", ["amqp=*:5672", "ws=*:81"]),
+        ("web_stomp.ssl.ip = ::1\nlisteners.tcp.1 = 5672", ["amqp=*:5672", "wss=[::1]:15673"]),
         (
             "proxy_protocol = true\nlisteners.tcp.1 = 5673\nmqtt.listeners.tcp.1 = 1883",
-            ["amqp=0.0.0.0:5673?proxy_protocol=true", "mqtt=0.0.0.0:1883"],
+            ["amqp=*:5673?proxy_protocol=true", "mqtt=*:1883"],
         ),
         (
             "mqtt.proxy_protocol = true\nmqtt.listeners.ssl.1 = ::1:8883",
-            ["amqp=127.0.0.1:5672", "mqtts=[::1]:8883?proxy_protocol=true"],
+            ["amqp=localhost:5672", "mqtts=[::1]:8883?proxy_protocol=true"],
         ),
         (
             "web_stomp.tcp.port = 15674\nweb_mqtt.tcp.port = 15675\nweb_mqtt.tcp.ip = 127.0.0.1",
-            ["amqp=127.0.0.1:5672", "ws=0.0.0.0:15674", "ws=127.0.0.1:15675"],
+            ["amqp=localhost:5672", "ws=*:15674", "ws=127.0.0.1:15675"],
         ),
         (
             "web_mqtt.ssl.port = 15676\nweb_mqtt.proxy_protocol = true\nlisteners.tcp = none",
-            ["wss=0.0.0.0:15676?proxy_protocol=true"],
+            ["wss=*:15676?proxy_protocol=true"],
         ),
     ],
 )
 def test_rabbitmq_s_listeners(tmp_path: Path, text: str, listeners: list[str]) -> None:
     config = read(tmp_path, text)
     assert [str(listener) for listener in config.listeners] == listeners
-    assert config.warnings == ()
+    assert [text for text in config.warnings if "listens on localhost only" not in text] == []
 
 
 @pytest.mark.parametrize(

@@ -204,3 +204,14 @@ async def test_definitions_that_are_refused(warren: Asker) -> None:
 
 def test_what_can_be_sent_can_be_imported() -> None:
     assert CONTENT_BYTES_MAX == DEFINITIONS_BYTES_MAX
+
+
+async def test_who_asks_for_mirrors_is_told_that_there_are_none(
+    warren: Asker, caplog: pytest.LogCaptureFixture
+) -> None:
+    definition = '{"ha-mode": "exactly", "ha-params": 2, "max-length": 1}'
+    for word in ("set_policy", "set_operator_policy"):
+        text = await warren.do(word, "mirrored", "^q", definition)
+        assert text.startswith("Warning: ha-mode, ha-params: NOTHING IS MIRRORED: ")
+    assert caplog.text.count("policy 'mirrored' in vhost '/': ha-mode, ha-params: NOTHING IS MIRRORED") == 2
+    assert await warren.do("set_policy", "plain", "^q", '{"max-length": 1}') == ""

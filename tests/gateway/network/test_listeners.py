@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 import trio
 
@@ -13,8 +19,11 @@ from warren.adapters.amqp091.codec.constants import PROTOCOL_HEADER
 from warren.core.broker import Broker
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.transport import Carrier, Session
+from warren.core.errors import StorageError
 from warren.gateway import EmbeddedBroker, open_broker
 from warren.gateway.configuration.config import Config
+from warren.gateway.network import listeners
+from warren.gateway.network.addresses import Listener
 
 TIME_LIMIT_S = 30.0
 
@@ -269,3 +278,113 @@ async def test_a_bug_that_shows_while_sending_ends_that_connection_alone(caplog:
             await stream.aclose()
     (record,) = [record for record in caplog.records if record.exc_info]
     assert record.getMessage().endswith("internal error; closing the connection")
+
+
+# Both families
+
+
+def families() -> list[str]:
+    """The loopback addresses that this machine has."""
+    found = ["127.0.0.1"]
+    try:
+        with socket.socket(socket.AF_INET6) as sock:
+            sock.bind(("::1", 0))
+            found.append("::1")
+    except OSError:
+        pass
+    return found
+
+
+async def test_localhost_is_both_loopback_addresses_at_one_port(caplog: pytest.LogCaptureFixture) -> None:
+    listen = ["amqp=localhost:0", "amqp=127.0.0.1:0", "ws=localhost:0"]
+    async with broker_without_leftovers(Config(in_memory=True), *listen, log=caplog) as broker:
+        first, second, *others = broker.listening["amqp"]
+        assert (first[0], second[0]) == ("127.0.0.1", "127.0.0.1"), "further addresses come behind all first ones"
+        assert [first[0], *(host for host, _ in others)] == families()
+        assert {port for _, port in others} <= {first[1]}
+        assert [host for host, _ in broker.listening["ws"]] == families()
+        for address in (first, *others):
+            stream = await trio.open_tcp_stream(*address)
+            await stream.send_all(b"AMQP\0\0\0\0")
+            assert await stream.receive_some() == PROTOCOL_HEADER
+            await stream.aclose()
+
+
+async def test_every_address_is_that_of_both_families() -> None:
+    async with open_broker(listen=["amqp=*:0"]) as broker:
+        wildcards = {"127.0.0.1": "0.0.0.0", "::1": "::"}
+        assert [host for host, _ in broker.listening["amqp"]] == [wildcards[host] for host in families()]
+        for host in families():
+            stream = await trio.open_tcp_stream(host, broker.address("amqp")[1])
+            await stream.aclose()
+
+
+async def test_a_restart_of_the_app_keeps_both_families() -> None:
+    async with open_broker(listen=["amqp=localhost:0"]) as broker:
+        before = dict(broker.listening)
+        await broker._server.stop_app()
+        await broker._server.start_app()
+        assert dict(broker.listening) == before
+
+
+def bind_failing(monkeypatch: pytest.MonkeyPatch, fail: Callable[[Listener, int], int]) -> list[Listener]:
+    """Listening fails as `fail` says by an errno (0: not), given the address and how often it was asked."""
+    asked: list[Listener] = []
+    bind = listeners._bind
+
+    def failing(listener: Listener, *, ipv6_only: bool) -> socket.socket:
+        asked.append(listener)
+        number = fail(listener, len(asked))
+        if number:
+            raise listeners.AddressUnusableError(os.strerror(number), number)
+        return bind(replace(listener, host="127.0.0.1"), ipv6_only=ipv6_only)
+
+    monkeypatch.setattr(listeners, "_bind", failing)
+    return asked
+
+
+@pytest.mark.parametrize("missing", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("number", [errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL])
+async def test_a_family_that_the_machine_lacks_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, missing: str, number: int
+) -> None:
+    bind_failing(monkeypatch, lambda listener, asked: number if listener.host == missing else 0)
+    async with open_broker(listen=["amqp=localhost:0"]) as broker:
+        assert len(broker.listening["amqp"]) == 1
+
+
+async def test_a_machine_with_no_family_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    bind_failing(monkeypatch, lambda listener, asked: errno.EADDRNOTAVAIL)
+    with pytest.raises(StorageError, match="Cannot assign requested address"):
+        async with open_broker(listen=["amqp=localhost:0"]):
+            raise AssertionError("it started")
+
+
+async def test_a_fixed_port_that_is_taken_in_one_family_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    asked = bind_failing(monkeypatch, lambda listener, count: errno.EADDRINUSE if listener.host == "::1" else 0)
+    with pytest.raises(StorageError, match="Address already in use"):
+        async with open_broker(listen=[f"amqp=localhost:{port}"]):
+            raise AssertionError("it started")
+    assert len(asked) == 2
+
+
+async def test_any_port_is_one_that_is_free_in_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    def taken_twice(listener: Listener, asked: int) -> int:
+        return errno.EADDRINUSE if asked in (2, 4) else errno.EAFNOSUPPORT if listener.host == "::1" else 0
+
+    asked = bind_failing(monkeypatch, taken_twice)
+    async with open_broker(listen=["amqp=localhost:0"]) as broker:
+        assert len(asked) == 6
+        assert [listener.host for listener in asked] == ["127.0.0.1", "::1"] * 3
+        assert asked[5].port == broker.address("amqp")[1]
+
+
+async def test_any_port_is_not_looked_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = bind_failing(monkeypatch, lambda listener, count: errno.EADDRINUSE if listener.host == "::1" else 0)
+    with pytest.raises(StorageError, match="Address already in use"):
+        async with open_broker(listen=["amqp=localhost:0"]):
+            raise AssertionError("it started")
+    assert len(asked) == 2 * listeners.PORT_ATTEMPTS_MAX

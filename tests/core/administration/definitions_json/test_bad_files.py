@@ -119,7 +119,7 @@ BAD_ITEMS: list[tuple[str, dict[str, Any], str]] = [
     ("queues", {"vhost": "w"}, "queues[0] 'q' in vhost 'w': there is no virtual host 'w'"),
     ("queues", {"arguments": {"x-max-length": -1}}, "queues[0] 'q' in vhost 'v': invalid arg 'x-max-length' for"),
     ("queues", {"arguments": {"x-max-length": "5"}}, "queues[0] 'q' in vhost 'v': invalid arg 'x-max-length' for"),
-    ("queues", {"type": "stream"}, "queues[0] 'q' in vhost 'v': invalid arg 'x-queue-type'"),
+    ("queues", {"type": "streams"}, "queues[0] 'q' in vhost 'v': invalid arg 'x-queue-type'"),
     ("queues", {"type": "quorum", "durable": False}, "queues[0] 'q' in vhost 'v': invalid property 'non-durable'"),
     ("queues", {"name": "\ud800"}, "holds characters that UTF-8 can't express"),
     ("bindings", {"destination_type": "frob"}, "bindings[0] 'x' in vhost 'v': 'destination_type' must be queue or"),

@@ -7,13 +7,22 @@ import json
 import pytest
 
 from tests.core.access.listed import list_user_permissions
-from tests.core.administration.definitions_json.documents import FILES, document, exported, exported_vhost, read, small
+from tests.core.administration.definitions_json.documents import (
+    FILES,
+    Document,
+    document,
+    exported,
+    exported_vhost,
+    read,
+    small,
+)
 from tests.support.core_broker import core_broker
 from warren.core.administration.definitions_json.importing import import_definitions
 from warren.core.broker import Broker
 from warren.core.declaring.queues import create_queue
 from warren.core.errors import AccessRefused
 from warren.core.messages.field_table import FieldValue, encode_table
+from warren.core.queues.registry import is_queue_type
 from warren.core.storage.definitions.memory import MemoryDefinitionStore
 
 
@@ -52,7 +61,8 @@ def test_what_we_export_imports_to_the_same(broker: Broker, name: str) -> None:
     import_definitions(broker, read(name))
     ours = exported(broker)
     other = core_broker()
-    assert [text for text in import_definitions(other, json.dumps(ours)).warnings if "nothing uses" not in text] == []
+    warnings = import_definitions(other, json.dumps(ours)).warnings
+    assert [text for text in warnings if "nothing uses" not in text and "MIRRORED" not in text] == []
     assert exported(other) == ours
 
 
@@ -112,7 +122,10 @@ def test_a_file_of_4_1(broker: Broker) -> None:
 
 def test_a_file_of_3_5(broker: Broker) -> None:
     imported = import_definitions(broker, read("like-rabbitmq-3.5.json"))
-    assert imported.warnings == []
+    (warning,) = imported.warnings
+    assert warning.startswith(
+        "policies[0] 'mirror' in vhost '/': ha-mode, ha-params, ha-sync-mode: NOTHING IS MIRRORED"
+    )
     user = broker.users.authenticate("old", "secret", is_loopback=True)
     assert (user.hashing_algorithm, user.tags) == (
         "rabbit_password_hashing_md5",
@@ -246,3 +259,57 @@ def test_patterns_of_pcre_are_imported_as_they_are_written(broker: Broker) -> No
     found = exported(broker)
     assert changed["permissions"][0] in found["permissions"]
     assert found["policies"][0]["pattern"] == "^[[:lower:]]\\Z"
+
+
+@pytest.mark.parametrize("queue", [{"type": "stream"}, {"arguments": {"x-queue-type": "stream", "x-max-age": "1D"}}])
+def test_a_stream_is_left_out_with_a_warning_and_the_rest_imported(broker: Broker, queue: Document) -> None:
+    assert not is_queue_type("stream"), "there are streams now: they are imported, and this test goes"
+    changed = small()
+    changed["queues"].append({"vhost": "v", "name": "s", **queue})
+    changed["bindings"].append({"vhost": "v", "source": "x", "destination": "s", "arguments": {"x-match": "any"}})
+    imported = import_definitions(broker, json.dumps(changed))
+    assert imported.warnings == [
+        "queues[1] 's' in vhost 'v': there are no queues of type 'stream' here yet; left out with its bindings",
+        "bindings[1] 'x' in vhost 'v': there is no queue 's', neither here nor in the definitions; left out",
+    ]
+    assert list(broker.vhosts["v"].queues) == ["q"]
+    assert imported.counts["bindings"] == 1
+
+
+@pytest.mark.parametrize(
+    "described", [{"default_queue_type": "stream"}, {"metadata": {"default_queue_type": "stream"}}]
+)
+def test_a_default_type_that_is_a_stream_is_left_out(broker: Broker, described: Document) -> None:
+    changed = small()
+    changed["vhosts"][0] |= described
+    imported = import_definitions(broker, json.dumps(changed))
+    assert imported.warnings == [
+        "vhosts[0] 'v': there are no queues of type 'stream' here yet; queues that name no type become classic ones"
+    ]
+    assert "default_queue_type" not in broker.vhosts["v"].metadata
+
+
+@pytest.mark.parametrize("type_name", ["x-jms-topic", "x-federation-upstream"])
+def test_exchanges_of_plugins_that_have_no_counterpart_are_left_out(broker: Broker, type_name: str) -> None:
+    changed = small()
+    changed["exchanges"][0]["type"] = type_name
+    imported = import_definitions(broker, json.dumps(changed))
+    assert imported.warnings == [
+        f"exchanges[0] 'x' in vhost 'v': there are no exchanges of type '{type_name}' here; left out with its bindings",
+        "bindings[0] 'x' in vhost 'v': there is no exchange 'x', neither here nor in the definitions; left out",
+    ]
+    assert "x" not in broker.vhosts["v"].exchanges
+
+
+def test_mirroring_is_said_loudly_not_to_be_there(broker: Broker) -> None:
+    mirrored = {"ha-mode": "all", "ha-sync-mode": "automatic", "max-length": 5}
+    changed = small()
+    changed["policies"][0]["definition"] = mirrored
+    value = {"pattern": "q", "definition": mirrored}
+    changed["parameters"].append({"vhost": "v", "component": "operator_policy", "name": "o", "value": value})
+    imported = import_definitions(broker, json.dumps(changed))
+    first, second = imported.warnings
+    assert {text.partition(" ")[0] for text in (first, second)} == {"policies[0]", "parameters[1]"}
+    for text in (first, second):
+        assert "ha-mode, ha-sync-mode: NOTHING IS MIRRORED: what the policy matches is kept once" in text
+    assert broker.vhosts["v"].queues["q"].effective_policy["max-length"] == 5
