@@ -12,8 +12,9 @@ import trio
 
 from warren.adapters.amqp091.client.channel import ClientChannel
 from warren.adapters.amqp091.client.connection import ClientConnection
-from warren.adapters.amqp091.client.errors import PeerError
 from warren.adapters.amqp091.client.handshake import Login
+from warren.adapters.amqp091.client.uri import DEFAULT_USER
+from warren.adapters.peers.errors import PeerError
 from warren.gateway.peers.streams import open_stream
 
 if TYPE_CHECKING:
@@ -181,8 +182,8 @@ async def connect_amqp(nursery: trio.Nursery, uri: AmqpUri, *, product: str, ver
             name,
             uri.vhost,
             uri.mechanism,
-            uri.user,
-            uri.password,
+            DEFAULT_USER if uri.user is None else uri.user,
+            DEFAULT_USER if uri.password is None else uri.password,
             uri.heartbeat_s,
             uri.channel_max,
         )

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from warren.adapters.amqp091.client.errors import PeerError
+from warren.adapters.peers.errors import PeerError
 
 if TYPE_CHECKING:
-    from warren.adapters.amqp091.client.uri import AmqpUri, TlsParameters
+    from warren.adapters.peers.uri import PeerUri, TlsParameters
 
 NO_NAME_CHECK: Final = "disable"
 """The value of server_name_indication that means no check of the name."""
 
 
-async def open_stream(uri: AmqpUri) -> trio.abc.Stream:
+async def open_stream(uri: PeerUri) -> trio.abc.Stream:
     """Connect, and shake hands for TLS if the URI says so; PeerError, which names the host, if that can't be done."""
     where = f"{uri.host} port {uri.port}"
     context = None if uri.tls is None else tls_context(uri.tls)

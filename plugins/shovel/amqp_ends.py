@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from warren.adapters.amqp091.client.errors import PeerError
 from warren.adapters.amqp091.client.incoming import Incoming
 from warren.adapters.amqp091.codec import methods
+from warren.adapters.peers.errors import PeerError
 from warren.core.messages.field_table import encode_table
 from warren.gateway.plugin import AmqpPeer
 from warren.plugins.shovel.definition import NO_ACK, ON_CONFIRM

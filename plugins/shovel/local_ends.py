@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from warren.adapters.amqp091.client.errors import PeerError
+from warren.adapters.peers.errors import PeerError
 from warren.gateway.plugin import (
     BrokerError,
     Delivery,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Generic
 
 import trio
 
-from warren.adapters.amqp091.client.errors import PeerError
+from warren.adapters.peers.errors import PeerError
 from warren.plugins.shovel.definition import NO_ACK, ON_CONFIRM
 from warren.plugins.shovel.ends import Message
 from warren.plugins.shovel.in_flight import InFlight

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
-from warren.adapters.amqp091.client.errors import PeerError
+from warren.adapters.peers.errors import PeerError
 from warren.gateway.plugin import BrokerError, DirectError, connect_amqp
 from warren.plugins.shovel import amqp_ends, local_ends
 from warren.plugins.shovel.definition import NO_ACK, QUEUE_LENGTH, pick
@@ -223,9 +223,10 @@ class Worker:
 
     async def _client(self, uri: AmqpUri, held: AsyncExitStack) -> BrokerClient:
         """This broker itself: by the user that the URI names, or as the broker."""
-        user = uri.user if uri.has_credentials else None
         try:
-            return await held.enter_async_context(self._context.connect(user, uri.vhost, name=f"Shovel {self.name}"))
+            return await held.enter_async_context(
+                self._context.connect(uri.user, uri.vhost, name=f"Shovel {self.name}")
+            )
         except (BrokerError, DirectError) as error:
             raise PeerError(local_ends.words(error)) from error
 

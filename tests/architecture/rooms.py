@@ -48,6 +48,7 @@ ROOMS: Final = (
     "adapters.stage",
     "adapters.detection",
     "adapters.proxy_protocol",
+    "adapters.peers",
     "adapters.amqp091.codec",
     "adapters.amqp091.client",
     "adapters.amqp091",

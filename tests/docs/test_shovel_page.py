@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from tests.docs.pages import ROOT
-from warren.adapters.amqp091.client.uri import CONNECTION_PARAMETERS, IGNORED_PARAMETERS, TLS_PARAMETERS
+from warren.adapters.amqp091.client.uri import AMQP_PARAMETERS, IGNORED_PARAMETERS
+from warren.adapters.peers.uri import COMMON_PARAMETERS, TLS_PARAMETERS
 from warren.plugins.shovel.definition import KEYS, OLDER_NAMES
 
 TEXT = (ROOT / "docs" / "shovel.md").read_text()
@@ -28,7 +29,7 @@ def test_every_key() -> None:
 
 
 def test_every_parameter_of_a_uri() -> None:
-    assert first_cells("URIs") == {*CONNECTION_PARAMETERS, *TLS_PARAMETERS}
+    assert first_cells("URIs") == {*COMMON_PARAMETERS, *AMQP_PARAMETERS, *TLS_PARAMETERS}
     (ignored,) = re.findall(r"other parameters \(([^)]*)\)", section("URIs"))
     assert set(re.findall(r"`([^`]+)`", ignored)) == IGNORED_PARAMETERS
 

@@ -7,9 +7,9 @@ from typing import TypeVar
 from tests.support.simulated_broker import SimulatedBroker
 from warren.adapters.amqp091.client.channel import ClientChannel
 from warren.adapters.amqp091.client.connection import ClientConnection
-from warren.adapters.amqp091.client.errors import PeerError
 from warren.adapters.amqp091.client.handshake import Login
 from warren.adapters.amqp091.codec import methods
+from warren.adapters.peers.errors import PeerError
 
 LOGIN = Login("test", "1.0", "a test's connection")
 

@@ -11,12 +11,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from warren.adapters.amqp091.client.errors import PeerError
 from warren.adapters.amqp091.client.incoming import Incoming
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.amqp091.codec.constants import FRAME_OVERHEAD_BYTES
 from warren.adapters.amqp091.codec.content import IncomingContent
 from warren.adapters.amqp091.codec.framing import content_frames
+from warren.adapters.peers.errors import PeerError
 from warren.core.errors import BrokerError
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.amqp091.client.channel import ClientChannel
-from warren.adapters.amqp091.client.errors import PeerError
 from warren.adapters.amqp091.client.frame_loop import parse
 from warren.adapters.amqp091.client.handshake import Handshake, Login
 from warren.adapters.amqp091.codec import methods
@@ -28,6 +27,7 @@ from warren.adapters.amqp091.codec.constants import (
     PROTOCOL_HEADER,
 )
 from warren.adapters.amqp091.codec.framing import HEARTBEAT_FRAME
+from warren.adapters.peers.errors import PeerError
 from warren.core.errors import BrokerError
 
 if TYPE_CHECKING:

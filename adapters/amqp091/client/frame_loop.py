@@ -17,7 +17,6 @@ from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.amqp091.client.channel import ADDRESSES_MAX, Confirm
-from warren.adapters.amqp091.client.errors import PeerError
 from warren.adapters.amqp091.client.incoming import Incoming
 from warren.adapters.amqp091.codec.constants import (
     BASIC_ACK,
@@ -28,6 +27,7 @@ from warren.adapters.amqp091.codec.constants import (
     FRAME_METHOD,
     FRAME_PREFIX_BYTES,
 )
+from warren.adapters.peers.errors import PeerError
 from warren.core.errors import BrokerError
 from warren.core.messages.properties import Properties
 

@@ -6,13 +6,13 @@ import platform
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
-from warren.adapters.amqp091.client.errors import PeerError
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.amqp091.codec.constants import (
     FRAME_MAX_DEFAULT_BYTES,
     FRAME_MAX_INITIAL_BYTES,
     FRAME_MAX_LEAST_BYTES,
 )
+from warren.adapters.peers.errors import PeerError
 from warren.core.messages.field_table import FieldTable, encode_table
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import trio
 
-from warren.adapters.amqp091.client.errors import PeerError
 from warren.adapters.amqp091.client.incoming import Incoming
+from warren.adapters.peers.errors import PeerError
 from warren.core.messages.properties import EMPTY, Properties
 from warren.plugins.shovel.ends import Outcome
 

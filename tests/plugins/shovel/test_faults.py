@@ -15,9 +15,9 @@ from tests.plugins.shovel.brokers import until
 from tests.support.faulty_link import LOOPBACK, Faults, FaultyLink, faulty_link
 from tests.support.warren_process import WarrenProcess, start_warren
 from warren.adapters.amqp091.client.channel import Confirm
-from warren.adapters.amqp091.client.errors import PeerError
 from warren.adapters.amqp091.client.uri import parse_uri
 from warren.adapters.amqp091.codec import methods
+from warren.adapters.peers.errors import PeerError
 from warren.core.messages.properties import encode_properties
 from warren.gateway.peers.amqp import AmqpPeer, connect_amqp
 

@@ -11,8 +11,8 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.plugins.shovel.fake_ends import FakeDestination, FakeSource
-from warren.adapters.amqp091.client.errors import PeerError
 from warren.adapters.amqp091.client.incoming import Incoming
+from warren.adapters.peers.errors import PeerError
 from warren.plugins.shovel.definition import read_definition
 from warren.plugins.shovel.ends import Outcome
 from warren.plugins.shovel.pump import BATCH_MAX, Pump

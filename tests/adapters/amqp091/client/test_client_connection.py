@@ -9,9 +9,9 @@ import pytest
 from tests.support.amqp_pair import LOGIN, Pair, opened
 from tests.support.simulated_broker import SimulatedBroker
 from warren.adapters.amqp091.client.connection import ClientConnection
-from warren.adapters.amqp091.client.errors import PeerError
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.amqp091.codec.framing import HEARTBEAT_FRAME
+from warren.adapters.peers.errors import PeerError
 from warren.core.messages.properties import EMPTY, encode_properties
 
 RICH = encode_properties(

@@ -11,22 +11,22 @@ from warren.core.errors import PreconditionFailed
 @pytest.mark.parametrize(
     ("text", "host", "port", "vhost", "user", "password"),
     [
-        ("amqp://", "", 5672, "/", "guest", "guest"),
-        ("amqp:///", "", 5672, "/", "guest", "guest"),
-        ("amqp:///here", "", 5672, "here", "guest", "guest"),
-        ("amqp://far.example", "far.example", 5672, "/", "guest", "guest"),
-        ("amqp://far.example/", "far.example", 5672, "", "guest", "guest"),
-        ("amqp://far.example/%2F", "far.example", 5672, "/", "guest", "guest"),
-        ("amqp://far.example:1/%2Fa%20b", "far.example", 1, "/a b", "guest", "guest"),
-        ("amqps://far.example", "far.example", 5671, "/", "guest", "guest"),
+        ("amqp://", "", 5672, "/", None, None),
+        ("amqp:///", "", 5672, "/", None, None),
+        ("amqp:///here", "", 5672, "here", None, None),
+        ("amqp://far.example", "far.example", 5672, "/", None, None),
+        ("amqp://far.example/", "far.example", 5672, "", None, None),
+        ("amqp://far.example/%2F", "far.example", 5672, "/", None, None),
+        ("amqp://far.example:1/%2Fa%20b", "far.example", 1, "/a b", None, None),
+        ("amqps://far.example", "far.example", 5671, "/", None, None),
         ("amqp://ada:l%40ve%2F@far.example", "far.example", 5672, "/", "ada", "l@ve/"),
         ("amqp://ada:@far.example", "far.example", 5672, "/", "ada", ""),
-        ("amqp://ada@far.example", "far.example", 5672, "/", "ada", "guest"),
-        ("amqp://[::1]:7", "::1", 7, "/", "guest", "guest"),
-        (" amqp://far.example\n", "far.example", 5672, "/", "guest", "guest"),
+        ("amqp://ada@far.example", "far.example", 5672, "/", "ada", None),
+        ("amqp://[::1]:7", "::1", 7, "/", None, None),
+        (" amqp://far.example\n", "far.example", 5672, "/", None, None),
     ],
 )
-def test_the_parts(text: str, host: str, port: int, vhost: str, user: str, password: str) -> None:
+def test_the_parts(text: str, host: str, port: int, vhost: str, user: str | None, password: str | None) -> None:
     uri = parse_uri(text)
     assert (uri.host, uri.port, uri.vhost, uri.user, uri.password) == (host, port, vhost, user, password)
     assert (uri.tls is not None) == text.strip().startswith("amqps")
@@ -69,9 +69,9 @@ def test_defaults_watch_the_peer_and_its_certificate() -> None:
         ("amqp://far.example?heartbeat=-1", "'heartbeat' must be a whole number up to 65535"),
         ("amqp://far.example?heartbeat=65536", "'heartbeat' must be a whole number up to 65535"),
         ("amqp://far.example?heartbeat=", "'heartbeat' must be a whole number"),
-        ("amqp://far.example?cacertfile=/ca.pem", "'cacertfile' is for amqps://"),
-        ("amqps://far.example?verify=maybe", "'verify' must be verify_peer or verify_none"),
-        ("amqps://far.example?certfile=", "'certfile' must name a file"),
+        ("amqp://far.example?cacertfile=/ca.pem", "'cacertfile' is for TLS"),
+        ("amqps://far.example?verify=maybe", "'verify' must be one of verify_peer, verify_none"),
+        ("amqps://far.example?certfile=", "'certfile' must not be empty"),
         ("amqp://far.example?auth_mechanism=magic", "'auth_mechanism' must be one of plain, amqplain, external"),
     ],
 )

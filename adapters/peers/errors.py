@@ -1,10 +1,10 @@
-"""How a connection to another broker, or a channel of it, ends."""
+"""How a connection to another broker, or a part of it, ends."""
 
 from __future__ import annotations
 
 
 class PeerError(Exception):
-    """code: AMQP's reply code if the peer gave one, else 0.  text: what happened, for people, without any password."""
+    """text: what happened, for people, without any password.  code: the protocol's own for it if the peer gave one."""
 
     def __init__(self, text: str, code: int = 0) -> None:
         super().__init__(text)
