@@ -23,6 +23,7 @@ from warren.adapters.mqtt.codec.packets import (
     UnsubAck,
 )
 from warren.adapters.mqtt.codec.short_answers import PUBACK, PUBREC, short_answer
+from warren.adapters.mqtt.errors import Refusal
 from warren.adapters.session.after_flush import AfterFlush
 
 if TYPE_CHECKING:
@@ -53,7 +54,28 @@ class Answers:
         self.agreed = agreed
 
     def send(self, packet: Answer, text: str = "") -> None:
-        """Send a packet.  text: for its reason string, where the client wants one."""
+        """Send a packet that the client has to get.  text: for its reason string, where the client wants one.
+
+        Refusal 0x95 when it is longer than what the client takes: then the connection can't go on.
+        """
+        encoded = self.encoded(packet, text)
+        if encoded is None:
+            raise Refusal(
+                reason_codes.PACKET_TOO_LARGE,
+                f"{type(packet).__name__.upper()} doesn't fit into {self.agreed.packet_bytes_max} bytes, the client's "
+                "Maximum Packet Size; raise it, or ask for less at once",
+            )
+        self.write(encoded)
+
+    def refuse(self, reason_code: int, text: str) -> None:
+        """CONNACK that says no, as well as it can; nothing at all, if even that is too long."""
+        self._offer(ConnAck(reason_codes.fitting(versions.CONNACK, reason_code)), text)
+
+    def disconnect(self, reason_code: int, text: str) -> None:
+        """DISCONNECT, as well as it can say why; nothing at all, if even that is too long."""
+        self._offer(Disconnect(reason_codes.fitting(versions.DISCONNECT, reason_code)), text)
+
+    def _offer(self, packet: Answer, text: str) -> None:
         encoded = self.encoded(packet, text)
         if encoded is not None:
             self.write(encoded)
@@ -73,7 +95,8 @@ class Answers:
         if not code or self.agreed.level != versions.V5:
             self.send_in_order(short_answer(PUBACK if qos == 1 else PUBREC, packet_id), stored=stored)
             return
-        encoded = self.encoded((PubAck if qos == 1 else PubRec)(packet_id, code), text)
+        packet = versions.PUBACK if qos == 1 else versions.PUBREC
+        encoded = self.encoded((PubAck if qos == 1 else PubRec)(packet_id, reason_codes.fitting(packet, code)), text)
         if encoded is not None:
             self.send_in_order(encoded, stored=stored)
 

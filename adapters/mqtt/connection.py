@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from warren.adapters.mqtt.codec.packets import Connect
+    from warren.adapters.mqtt.codec.properties import Properties
     from warren.adapters.mqtt.login import Admitted
     from warren.adapters.mqtt.settings import MqttSettings
     from warren.core.broker import Broker
@@ -225,6 +226,13 @@ class MqttConnection:
     def _enter(self, admitted: Admitted) -> None:
         """The client is who it says: give it its session and CONNACK."""
         connect, agreed, world = admitted.connect, self.answers.agreed, self.answers.world
+        properties: Properties = {**admitted.properties, **connack_properties(agreed, connect, self.settings)}
+        if self.answers.encoded(ConnAck(0, False, properties)) is None:
+            admitted.client.close()
+            raise Refusal(
+                reason_codes.PACKET_TOO_LARGE,
+                f"CONNACK doesn't fit into {agreed.packet_bytes_max} bytes, the client's Maximum Packet Size; raise it",
+            )
         sessions = world.of(admitted.client.vhost)
         session, is_present = sessions.attach(
             self, agreed.client_id, clean_start=connect.clean_start, expiry_s=agreed.session_expiry_s
@@ -233,8 +241,7 @@ class MqttConnection:
         self.running = running
         self._end_login()
         self.broker.alarms.listen(self._alarms_changed)
-        properties = connack_properties(agreed, connect, self.settings)
-        self.answers.send(ConnAck(0, is_present, {**admitted.properties, **properties}))
+        self.answers.send(ConnAck(0, is_present, properties))
         running.begin(self._keep_alive(agreed.keep_alive_ms))
 
     def _keep_alive(self, interval_ms: int) -> KeepAlive | None:
@@ -272,7 +279,7 @@ class MqttConnection:
             self.broker.refused_logins.answer_now(self)
             return
         if self.running is not None and self.answers.agreed.level == versions.V5:
-            self.answers.send(Disconnect(reason_code), text)
+            self.answers.disconnect(reason_code, text)
         self._end(publish_will=True)
         self._close()
 
@@ -316,7 +323,7 @@ class MqttConnection:
     def _answer_refusal(self, reason_code: int, text: str) -> None:
         """CONNACK that says no, and close."""
         if self.answers.agreed.level != versions.UNKNOWN:
-            self.answers.send(ConnAck(reason_code), text)
+            self.answers.refuse(reason_code, text)
         self._close()
 
     def _refuse_packet(self, error: PacketError) -> None:

@@ -64,6 +64,10 @@ SUBSCRIPTION_BYTES: Final = 8
 """The least that one filter takes in SUBSCRIBE, or little more, for counting how much is done in a turn."""
 
 
+_DURING_LOGIN: Final = (versions.AUTH, versions.DISCONNECT)
+"""What may come behind a CONNECT whose login has several steps; others aren't even looked at."""
+
+
 def parse(connection: MqttConnection, data: bytes) -> int:
     """Handle all packets that are whole, as far as the ration goes; the position of what is left."""
     position = 0
@@ -216,8 +220,10 @@ def _log_in(connection: MqttConnection, data: bytes) -> int:
     while position < len(data) and connection.running is None and not connection.closed and ration.left > 0:
         ration.left -= 1
         level = connection.answers.agreed.level
-        if level != versions.UNKNOWN and data[position] >> 4 == versions.PUBLISH:
-            raise ProtocolViolation(reason_codes.PROTOCOL_ERROR, "4.12", "a PUBLISH before the login is through")
+        if level != versions.UNKNOWN and data[position] >> 4 not in _DURING_LOGIN:
+            raise ProtocolViolation(
+                reason_codes.PROTOCOL_ERROR, "MQTT-3.1.2-30", "the login isn't through: only AUTH is allowed"
+            )
         found = decode(data, position, len(data), level, PACKET_BYTES_MAX_BEFORE_LOGIN)
         if found is None:
             break
@@ -233,10 +239,6 @@ def _log_in(connection: MqttConnection, data: bytes) -> int:
             connection.authenticate(packet)
         elif isinstance(packet, Disconnect):
             connection.take_leave(packet)
-        else:
-            raise ProtocolViolation(
-                reason_codes.PROTOCOL_ERROR, "MQTT-3.1.2-30", "the login isn't through: only AUTH is allowed"
-            )
     connection.answers.world.packets_received += count
     return position
 
@@ -266,6 +268,8 @@ def _next(connection: MqttConnection, running: Running, data: bytes, position: i
         ends = settings.disconnect_on_unauthorized
         publish(running.inflow, flags, topic, packet_id, properties, payload, refusal_ends=ends)
         return stop
+    if kind == versions.CONNECT:
+        raise ProtocolViolation(reason_codes.PROTOCOL_ERROR, "MQTT-3.1.0-2", "a second CONNECT")
     if kind == versions.SUBSCRIBE or kind == versions.UNSUBSCRIBE:
         return _subscribe_or_not(connection, running, data, position, end)
     found = decode(data, position, end, level, settings.packet_bytes_max)
@@ -306,7 +310,7 @@ def _subscribe_or_not(connection: MqttConnection, running: Running, data: bytes,
 
 
 def _packet(running: Running, packet: Packet) -> None:
-    """Handle any packet but PUBLISH, SUBSCRIBE, UNSUBSCRIBE and DISCONNECT."""
+    """Handle any packet but CONNECT, PUBLISH, SUBSCRIBE, UNSUBSCRIBE and DISCONNECT."""
     if isinstance(packet, PubAck):
         acknowledged(running.outflow, packet.packet_id, packet.reason_code)
     elif isinstance(packet, PubRec):
@@ -319,5 +323,3 @@ def _packet(running: Running, packet: Packet) -> None:
         running.answers.write(PINGRESP)
     elif isinstance(packet, Auth):
         running.authenticate(packet)
-    else:
-        raise ProtocolViolation(reason_codes.PROTOCOL_ERROR, "MQTT-3.1.0-2", "a second CONNECT")

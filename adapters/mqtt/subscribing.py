@@ -195,4 +195,4 @@ def _failure(level: int, asked: Subscription, code: int, *, hide_refusals: bool)
         return asked.qos
     if level != versions.V5 or hide_refusals:
         return reason_codes.UNSPECIFIED_ERROR
-    return code
+    return reason_codes.fitting(versions.SUBACK, code)

@@ -2,6 +2,9 @@
 
 The fields are MQTT 5's; what an older version has no room for stays at its default when decoded and is left out when
 encoded.  Properties are a dict of those that are present (see properties.py).  Packets aren't changed once made.
+
+A packet with a reason code that it can't carry can't be made: ValueError.  What it carries in place of a code that came
+from elsewhere, `reason_codes.fitting` says.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from warren.adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec import reason_codes, versions
 from warren.adapters.mqtt.codec.properties import Properties
 
 
@@ -59,6 +62,9 @@ class ConnAck:
     session_present: bool = False
     properties: Properties = field(default_factory=_none)
 
+    def __post_init__(self) -> None:
+        reason_codes.check(versions.CONNACK, self.reason_code)
+
 
 @dataclass(frozen=True, slots=True)
 class Publish:
@@ -81,6 +87,9 @@ class PubAck:
     reason_code: int = 0
     properties: Properties = field(default_factory=_none)
 
+    def __post_init__(self) -> None:
+        reason_codes.check(versions.PUBACK, self.reason_code)
+
 
 @dataclass(frozen=True, slots=True)
 class PubRec:
@@ -89,6 +98,9 @@ class PubRec:
     packet_id: int
     reason_code: int = 0
     properties: Properties = field(default_factory=_none)
+
+    def __post_init__(self) -> None:
+        reason_codes.check(versions.PUBREC, self.reason_code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +111,9 @@ class PubRel:
     reason_code: int = 0
     properties: Properties = field(default_factory=_none)
 
+    def __post_init__(self) -> None:
+        reason_codes.check(versions.PUBREL, self.reason_code)
+
 
 @dataclass(frozen=True, slots=True)
 class PubComp:
@@ -107,6 +122,9 @@ class PubComp:
     packet_id: int
     reason_code: int = 0
     properties: Properties = field(default_factory=_none)
+
+    def __post_init__(self) -> None:
+        reason_codes.check(versions.PUBCOMP, self.reason_code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +158,10 @@ class SubAck:
     reason_codes: tuple[int, ...]
     properties: Properties = field(default_factory=_none)
 
+    def __post_init__(self) -> None:
+        for code in set(self.reason_codes):
+            reason_codes.check(versions.SUBACK, code)
+
 
 @dataclass(frozen=True, slots=True)
 class Unsubscribe:
@@ -157,6 +179,10 @@ class UnsubAck:
     packet_id: int
     reason_codes: tuple[int, ...] = ()
     properties: Properties = field(default_factory=_none)
+
+    def __post_init__(self) -> None:
+        for code in set(self.reason_codes):
+            reason_codes.check(versions.UNSUBACK, code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +202,9 @@ class Disconnect:
     reason_code: int = 0
     properties: Properties = field(default_factory=_none)
 
+    def __post_init__(self) -> None:
+        reason_codes.check(versions.DISCONNECT, self.reason_code)
+
 
 @dataclass(frozen=True, slots=True)
 class Auth:
@@ -183,6 +212,9 @@ class Auth:
 
     reason_code: int = 0
     properties: Properties = field(default_factory=_none)
+
+    def __post_init__(self) -> None:
+        reason_codes.check(versions.AUTH, self.reason_code)
 
 
 Packet: TypeAlias = (

@@ -123,6 +123,56 @@ ALLOWED: Final = {
 }
 """The codes that a packet of each type may carry (table 2-6)."""
 
+_INSTEAD: Final = {
+    versions.CONNACK: {
+        SERVER_SHUTTING_DOWN: SERVER_UNAVAILABLE,
+        ADMINISTRATIVE_ACTION: SERVER_UNAVAILABLE,
+        MAXIMUM_CONNECT_TIME: SERVER_UNAVAILABLE,
+        MESSAGE_RATE_TOO_HIGH: CONNECTION_RATE_EXCEEDED,
+        TOPIC_FILTER_INVALID: PROTOCOL_ERROR,
+        PACKET_IDENTIFIER_IN_USE: PROTOCOL_ERROR,
+        PACKET_IDENTIFIER_NOT_FOUND: PROTOCOL_ERROR,
+        RECEIVE_MAXIMUM_EXCEEDED: PROTOCOL_ERROR,
+        TOPIC_ALIAS_INVALID: PROTOCOL_ERROR,
+        SHARED_SUBSCRIPTIONS_NOT_SUPPORTED: PROTOCOL_ERROR,
+        SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED: PROTOCOL_ERROR,
+        WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED: PROTOCOL_ERROR,
+    },
+    versions.DISCONNECT: {
+        UNSUPPORTED_PROTOCOL_VERSION: PROTOCOL_ERROR,
+        CLIENT_IDENTIFIER_NOT_VALID: PROTOCOL_ERROR,
+        BAD_USER_NAME_OR_PASSWORD: NOT_AUTHORIZED,
+        SERVER_UNAVAILABLE: SERVER_BUSY,
+        BANNED: NOT_AUTHORIZED,
+        PACKET_IDENTIFIER_IN_USE: PROTOCOL_ERROR,
+        PACKET_IDENTIFIER_NOT_FOUND: PROTOCOL_ERROR,
+    },
+    versions.PUBREL: dict.fromkeys(NAMES, PACKET_IDENTIFIER_NOT_FOUND),
+    versions.PUBCOMP: dict.fromkeys(NAMES, PACKET_IDENTIFIER_NOT_FOUND),
+}
+"""What a packet says in place of a failure that it can't carry: the nearest that it can; UNSPECIFIED_ERROR for others.
+
+A packet that only CONNACK or DISCONNECT could answer and that has no business there is a protocol error: SUBSCRIBE
+before the login is through, a second CONNECT."""
+
+
+def fitting(packet: int, code: int) -> int:
+    """`code`, or what a packet of this type carries in its place.
+
+    Whoever answers with a code that it was given by somebody else asks this, as packets with others can't be made
+    (`check`).
+    """
+    if code in ALLOWED[packet]:
+        return code
+    return _INSTEAD.get(packet, {}).get(code, UNSPECIFIED_ERROR)
+
+
+def check(packet: int, code: int) -> None:
+    """ValueError for a code that a packet of this type can't carry; all packets ask this when they are made."""
+    if code not in ALLOWED[packet] and not (packet == versions.CONNACK and 0 < code <= RETURN_CODE_MAX):
+        raise ValueError(f"{versions.TYPE_NAMES[packet]} can't carry the reason code 0x{code:02X}")
+
+
 ACCEPTED: Final = 0
 UNACCEPTABLE_PROTOCOL_LEVEL: Final = 1
 IDENTIFIER_REJECTED: Final = 2

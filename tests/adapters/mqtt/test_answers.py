@@ -8,6 +8,7 @@ from tests.adapters.mqtt.bare import Bare
 from warren.adapters.mqtt.codec import reason_codes, versions
 from warren.adapters.mqtt.codec.packets import ConnAck, Disconnect, PubAck, PubRec, PubRel, SubAck
 from warren.adapters.mqtt.codec.short_answers import PUBREL, short_answer
+from warren.adapters.mqtt.errors import Refusal
 
 
 def test_reasons_for_who_wants_them() -> None:
@@ -42,9 +43,21 @@ def test_what_the_client_does_not_take_is_left_out_or_not_sent() -> None:
     bare.answers.send(Disconnect(reason_codes.UNSPECIFIED_ERROR), "x" * 100)
     (packet,) = bare.packets()
     assert packet == Disconnect(reason_codes.UNSPECIFIED_ERROR)
-    bare.answers.send(SubAck(1, (reason_codes.GRANTED_QOS_0,) * 100))
+    with pytest.raises(Refusal, match="SUBACK doesn't fit into 20 bytes") as refusal:
+        bare.answers.send(SubAck(1, (reason_codes.GRANTED_QOS_0,) * 100))
+    assert refusal.value.reason_code == reason_codes.PACKET_TOO_LARGE
     assert bare.written() == b""
     assert bare.world.answers_sent == 1, "only what was sent"
+
+
+def test_the_last_word_is_said_as_well_as_it_can_be() -> None:
+    bare = Bare(packet_bytes_max=3)
+    bare.answers.disconnect(reason_codes.BANNED, "why")
+    assert bare.packets() == [Disconnect(reason_codes.NOT_AUTHORIZED)]
+    bare = Bare(packet_bytes_max=2)
+    bare.answers.disconnect(reason_codes.BANNED, "why")
+    bare.answers.refuse(reason_codes.BANNED, "why")
+    assert bare.written() == b""
 
 
 @pytest.mark.parametrize("level", [versions.V3_1_1, versions.V5])
