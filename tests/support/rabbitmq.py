@@ -16,7 +16,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +26,7 @@ from pathlib import Path
 
 from tests.support import child
 from tests.support.child import LOOPBACK
+from tests.support.rabbitmq_ctl import RabbitmqCtl
 
 START_TIMEOUT_S = 90.0
 """A node boots in 3 to 10 s; a busy machine may take several times as long."""
@@ -36,9 +36,6 @@ START_ATTEMPTS_MAX = 3
 
 STOP_GRACE_S = 20.0
 """An orderly stop of the Erlang VM takes one to three seconds."""
-
-CTL_TIMEOUT_S = 60.0
-"""rabbitmqctl starts an Erlang VM of its own."""
 
 SCRIPT_DIRECTORIES = ("/usr/lib/rabbitmq/bin",)
 """Where packages keep the scripts proper.  On the PATH is a wrapper that insists on root or its own user."""
@@ -68,6 +65,7 @@ class RabbitMQ:
     log: Path
     start_s: float
     """Seconds from starting the node's process to its first answer to an AMQP protocol header."""
+    commands: RabbitmqCtl
 
     @property
     def amqp_port(self) -> int:
@@ -76,19 +74,7 @@ class RabbitMQ:
 
     def ctl(self, *arguments: str) -> str:
         """What `rabbitmqctl ARGUMENTS` prints.  Raises child.ChildError with its output when it fails."""
-        script = _script("rabbitmqctl")
-        done = subprocess.run(
-            [str(script), *arguments],
-            env=dict(self.environment),
-            cwd=self.directory,
-            capture_output=True,
-            text=True,
-            timeout=CTL_TIMEOUT_S,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise child.ChildError(f"rabbitmqctl {' '.join(arguments)}: {done.stdout}{done.stderr}")
-        return done.stdout
+        return self.commands.call(*arguments)
 
 
 def rabbitmq_available() -> bool:
@@ -133,6 +119,7 @@ def rabbitmq(
         try:
             yield node
         finally:
+            node.commands.close()
             child.stop(node.process, STOP_GRACE_S if orderly_stop else 0)
             child.stop(port_mapper, 0)
             _wait_for_orphans(node)
@@ -170,7 +157,8 @@ def _start(
         child.stop(process, 0)
         child.stop(port_mapper, 0)
         raise
-    return RabbitMQ(process, ports, directory, environment, log, start_s), port_mapper
+    commands = RabbitmqCtl(_script("rabbitmqctl").resolve().parents[1], environment, directory)
+    return RabbitMQ(process, ports, directory, environment, log, start_s, commands), port_mapper
 
 
 def _start_port_mapper(port: int, environment: Mapping[str, str], directory: Path) -> child.Child:
