@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from warren.gateway.client.clients import Clients
     from warren.gateway.control.word import Word
     from warren.gateway.plugins.host import PluginHost
+    from warren.gateway.process.limits import ResourceLimits
 
 _log = logging.getLogger("warren.broker")
 
@@ -86,6 +87,13 @@ class Server:
     def listening(self) -> Mapping[str, Sequence[tuple[str, int]]]:
         """The addresses that connections are accepted on, by protocol."""
         return self._run.listening if self._run is not None else {}
+
+    @property
+    def limits(self) -> ResourceLimits:
+        """What memory and disk may come to; StorageError between stop_app and start_app."""
+        if self._run is None:
+            raise StorageError("the broker is stopped; start it with start_app")
+        return self._run.limits
 
     @property
     def plugins(self) -> PluginHost | None:

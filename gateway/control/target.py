@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from warren.core.broker import Broker
     from warren.gateway.configuration.config import Config
     from warren.gateway.control.word import Word
+    from warren.gateway.process.limits import ResourceLimits
 
 Answer = dict[str, object]
 """See warren.gateway.control.protocol."""
@@ -33,6 +34,10 @@ class ControlledServer(Protocol):
     @property
     def running(self) -> bool:
         """False between stop_app and start_app."""
+
+    @property
+    def limits(self) -> ResourceLimits:
+        """What memory and disk may come to.  Only while `running`."""
 
     @property
     def listening(self) -> Mapping[str, Sequence[tuple[str, int]]]:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import logging
-import os
 import resource
 import shutil
 from typing import TYPE_CHECKING, Final
 
-import trio
-
 from warren.core.alarms import DAMAGE
-from warren.gateway.process.settings import ProcessSettings, ResourceSettings
+from warren.gateway.process.settings import ProcessSettings
 
 if TYPE_CHECKING:
     from warren.core.alarms import Alarms
     from warren.gateway.configuration.config import Config
     from warren.gateway.network.hub import Hub
+    from warren.gateway.process.limits import ResourceLimits
 
 _log = logging.getLogger("warren.resources")
 
@@ -49,18 +47,17 @@ def resident_bytes() -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-async def watch_resources(hub: Hub, config: Config) -> None:
+async def watch_resources(hub: Hub, config: Config, limits: ResourceLimits) -> None:
     """Raise and clear the alarms, and report damage that the store has found, until cancelled."""
-    settings, process = config.section(ResourceSettings), config.section(ProcessSettings)
-    memory_limit = settings.memory_high_watermark.bytes_of(_total_memory_bytes())
+    process = config.section(ProcessSettings)
     reported = len(hub.broker.damage())
     hub.broker.alarms.set(DAMAGE, bool(reported))
     while True:
         alarms = hub.broker.alarms
-        changed = _alarm(alarms, "memory", resident_bytes() > memory_limit)
+        changed = _alarm(alarms, "memory", resident_bytes() > limits.memory_limit_bytes)
         if process.data_directory is not None and not process.in_memory:
             free = shutil.disk_usage(process.data_directory).free
-            changed |= _alarm(alarms, "disk", free < settings.disk_free_limit_bytes)
+            changed |= _alarm(alarms, "disk", free < limits.disk_free_limit_bytes)
         if changed:
             hub.settle()
         damage = hub.broker.damage()
@@ -68,7 +65,7 @@ async def watch_resources(hub: Hub, config: Config) -> None:
             _log.error("%s", description)
         reported = len(damage)
         alarms.set(DAMAGE, bool(damage))
-        await trio.sleep(CHECK_INTERVAL_S)
+        await limits.wait(CHECK_INTERVAL_S)
 
 
 def _alarm(alarms: Alarms, name: str, raised: bool) -> bool:
@@ -78,7 +75,3 @@ def _alarm(alarms: Alarms, name: str, raised: bool) -> bool:
     elif changed:
         _log.warning("%s alarm cleared: publishing goes on", name)
     return changed
-
-
-def _total_memory_bytes() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

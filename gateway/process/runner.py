@@ -41,8 +41,9 @@ from warren.gateway.network.listeners import ListeningSocket, listening_sockets
 from warren.gateway.network.pipeline import Pipelines
 from warren.gateway.process.commit import commit_once, run_commits
 from warren.gateway.process.errors import sole_error
+from warren.gateway.process.limits import ResourceLimits
 from warren.gateway.process.resources import watch_resources
-from warren.gateway.process.settings import FirstStartSettings, ProcessSettings
+from warren.gateway.process.settings import FirstStartSettings, ProcessSettings, ResourceSettings
 
 if TYPE_CHECKING:
     from warren.gateway.client.clients import Clients
@@ -76,6 +77,7 @@ class BrokerRun:
         self.listeners = list(listeners)
         self.listening: dict[str, list[tuple[str, int]]] = {}
         self._sockets: list[ListeningSocket] = []
+        self.limits = ResourceLimits(config.section(ResourceSettings))
         self._stop_wanted = trio.Event()
         self._reason = "shutdown"
         self._where = str(Path(config.section(ProcessSettings).data_directory or "") / MESSAGES_NAME)
@@ -151,7 +153,7 @@ class BrokerRun:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(run_commits, self.hub, self._where)
                     nursery.start_soon(self.hub.run_timers)
-                    nursery.start_soon(watch_resources, self.hub, self.config)
+                    nursery.start_soon(watch_resources, self.hub, self.config, self.limits)
                     nursery.start_soon(self.hub.run_requested_turns)
                     nursery.start_soon(self.hub.run)
                     for sock in self._sockets:

@@ -16,8 +16,11 @@ LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical", "none")
 MEMORY_HIGH_WATERMARK: Final = Watermark(relative=0.6)
 """RabbitMQ's default since 4.0; what is left is for the page cache and the other programs."""
 
-_BYTES_MOST: Final = 2**63 - 1
+BYTES_MOST: Final = 2**63 - 1
 """What a file offset can hold."""
+
+MEMORY_MULTIPLE_MOST: Final = 1_000_000
+"""Of the machine's memory that disks may be told to keep free; more is a size without its unit."""
 
 
 _LEVELS_BETWEEN: Final = {"notice": "info", "alert": "critical", "emergency": "critical"}
@@ -94,7 +97,8 @@ class ResourceSettings:
             watermark,
             MEMORY_HIGH_WATERMARK,
             "Memory use of the process that blocks publishers: a fraction of the machine's memory "
-            "from 0 to 1, or a size.",
+            "from 0 to 1, or a size. `warren ctl set_vm_memory_high_watermark` changes it until the "
+            "application ends.",
             rabbitmq=("vm_memory_high_watermark.relative", "vm_memory_high_watermark.absolute"),
             from_rabbitmq=information_unit,
         )
@@ -102,9 +106,10 @@ class ResourceSettings:
     disk_free_limit_bytes: int = configured(
         Key(
             "disk_free_limit_bytes",
-            size(0, _BYTES_MOST),
+            size(0, BYTES_MOST),
             50 * 10**6,
-            "Free space on the data directory's file system below which publishers are blocked, in bytes.",
+            "Free space on the data directory's file system below which publishers are blocked, in bytes. "
+            "`warren ctl set_disk_free_limit` changes it until the application ends.",
             rabbitmq=("disk_free_limit.absolute",),
             from_rabbitmq=information_unit,
         )

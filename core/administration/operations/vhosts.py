@@ -30,7 +30,10 @@ def add(
     tags: Sequence[str] | None = None,
     default_queue_type: str | None = None,
 ) -> VirtualHost:
-    """Make a virtual host; PreconditionFailed for one that is there, or a value that can't be."""
+    """Make a virtual host; one that is there stays as it is, as in RabbitMQ.  PreconditionFailed for what can't be."""
+    there = broker.vhosts.get(name)
+    if there is not None:
+        return there
     return broker.add_vhost(name, _metadata(description, tags, default_queue_type))
 
 

@@ -13,6 +13,7 @@ from warren.gateway.version import WARREN_VERSION
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker
+    from warren.gateway.process.limits import ResourceLimits
 
 MEBIBYTE: Final = 2**20
 
@@ -49,9 +50,20 @@ async def _facts(control: Control) -> dict[str, object]:
         "uptime": int(time.monotonic() - control.started_at_s),
         "listeners": _listeners(server.listening),
         "memory_bytes": resident_bytes(),
+        **(_limits(server.limits) if server.running else {}),
         "alarms": server.broker.alarms.raised() if server.running else [],
         "damage": server.broker.damage() if server.running else [],
         "totals": await _totals(server.broker) if server.running else {},
+    }
+
+
+def _limits(limits: ResourceLimits) -> dict[str, object]:
+    watermark = limits.memory_high_watermark
+    setting = {"relative": watermark.relative} if watermark.relative is not None else {"absolute": str(watermark)}
+    return {
+        "vm_memory_high_watermark_setting": setting,
+        "vm_memory_high_watermark_limit": limits.memory_limit_bytes,
+        "disk_free_limit": limits.disk_free_limit_bytes,
     }
 
 

@@ -27,8 +27,10 @@ def add_vhost(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
     from warren.core.administration import operations
 
-    operations.vhosts.add(control.broker, request.arguments[0], **_description(request, empty_too=False))
-    return done()
+    name = request.arguments[0]
+    there = name in control.broker.vhosts
+    operations.vhosts.add(control.broker, name, **_description(request, empty_too=False))
+    return done(f"vhost '{name}' is there already, and stays as it is" if there else "")
 
 
 @word("VHOST", "delete a virtual host and all that is in it", 'Deleting vhost "{0}" ...')

@@ -44,6 +44,7 @@ from warren.gateway.configuration.load import describe, load_config
 from warren.gateway.configuration.plugins import PluginSettings
 from warren.gateway.network.addresses import Listener
 from warren.gateway.network.settings import NetworkSettings
+from warren.gateway.process.limits import ResourceLimits
 from warren.gateway.process.log import configure_logging
 from warren.gateway.process.resources import watch_resources
 from warren.gateway.process.runner import BrokerRun
@@ -324,7 +325,7 @@ async def test_what_a_start_does(directory: Path, tmp_path: Path) -> None:
         assert list(broker.vhosts) == ["plant"]
         assert (directory / "data" / "messages").is_dir()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(watch_resources, run.hub, config)
+            nursery.start_soon(watch_resources, run.hub, config, ResourceLimits(config.section(ResourceSettings)))
             await trio.sleep(0)
             nursery.cancel_scope.cancel()
         assert sorted(broker.alarms.raised()) == ["disk", "memory"]

@@ -15,6 +15,7 @@ from warren.core.administration.listing.channels import ChannelRow
 from warren.core.administration.listing.column import Column
 from warren.core.administration.listing.connections import ConnectionRow
 from warren.core.broker import Broker
+from warren.core.configuration.values import Watermark
 from warren.core.messages.address import Address
 from warren.core.messages.message import Message
 from warren.core.messages.properties import EMPTY
@@ -23,9 +24,12 @@ from warren.core.queues.classic.queue import ClassicQueue
 from warren.core.storage.definitions.memory import MemoryDefinitionStore
 from warren.core.storage.memory import MemoryEngine
 from warren.gateway.configuration.config import Config
+from warren.gateway.control.commands import run_command
 from warren.gateway.control.server import serve_control
-from warren.gateway.control.target import Control
+from warren.gateway.control.target import Answer, Control
 from warren.gateway.control.word import Word
+from warren.gateway.process.limits import ResourceLimits
+from warren.gateway.process.settings import ResourceSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -103,12 +107,23 @@ def make_broker() -> Broker:
     return broker
 
 
+class TargetLimits(ResourceLimits):
+    """Limits that nobody checks, so that nobody waits for it either."""
+
+    async def set(self, *, memory: Watermark | None = None, disk_free_bytes: int | None = None) -> None:
+        await trio.lowlevel.checkpoint()
+        self.memory_high_watermark = memory or self.memory_high_watermark
+        if disk_free_bytes is not None:
+            self.disk_free_limit_bytes = disk_free_bytes
+
+
 class TargetServer:
     """Does what commands ask, and remembers it."""
 
     def __init__(self) -> None:
         self.broker = make_broker()
         self.listening: dict[str, list[tuple[str, int]]] = {"amqp": [("127.0.0.1", 5672), ("::1", 5672)]}
+        self.limits: ResourceLimits = TargetLimits(ResourceSettings())
         self.running = True
         self.changes = 0
         self.plugin_words: list[Word] = []
@@ -158,3 +173,36 @@ async def control_target(directory: Path) -> AsyncIterator[TargetServer]:
         await nursery.start(serve_control, Control(server, config, monotonic(), lambda: server.plugin_words), directory)
         yield server
         nursery.cancel_scope.cancel()
+
+
+class Asker:
+    """Gives commands to a server as the control socket does."""
+
+    def __init__(self) -> None:
+        self.server = TargetServer()
+        self.control = Control(self.server, Config(in_memory=True, default_pass="swordfish"), started_at_s=0.0)
+
+    async def ask(self, command: str, *arguments: str, **options: object) -> Answer:
+        """The answer, whatever it is; `content` among the options is what a word that reads a file is sent."""
+        content = options.pop("content", None)
+        request: dict[str, object] = {"command": command, "arguments": list(arguments), "options": options}
+        return await run_command(self.control, request, cast("bytes | None", content))
+
+    async def do(self, command: str, *arguments: str, **options: object) -> str:
+        """The text of a command that succeeds."""
+        answer = await self.ask(command, *arguments, **options)
+        assert answer["ok"] is True, answer
+        return str(answer["text"])
+
+    async def rows(self, command: str, *arguments: str, **options: object) -> list[list[object]]:
+        """The values of a table."""
+        answer = await self.ask(command, *arguments, **options)
+        assert answer["ok"] is True, answer
+        assert all(list(row) == answer["columns"] for row in cast("list[dict[str, object]]", answer["rows"]))
+        return [list(row.values()) for row in cast("list[dict[str, object]]", answer["rows"])]
+
+    async def refused(self, command: str, *arguments: str, **options: object) -> tuple[int, str]:
+        """(exit code, text) of a command that is refused."""
+        answer = await self.ask(command, *arguments, **options)
+        assert answer["ok"] is False, answer
+        return cast("int", answer["exit_code"]), str(answer["error"])

@@ -7,45 +7,12 @@ from typing import cast
 import pytest
 import trio
 
-from tests.gateway.control.control_target import TargetServer
-from warren.gateway.configuration.config import Config
-from warren.gateway.control.commands import run_command
+from tests.gateway.control.control_target import Asker
 from warren.gateway.control.target import Answer, Control, Request, done
 from warren.gateway.control.word import Word
 from warren.gateway.control.word import word as declare_word
 from warren.gateway.control.words.built_in import WORDS
-
-
-class Asker:
-    """Gives commands to a server as the control socket does."""
-
-    def __init__(self) -> None:
-        self.server = TargetServer()
-        self.control = Control(self.server, Config(in_memory=True, default_pass="swordfish"), started_at_s=0.0)
-
-    async def ask(self, command: str, *arguments: str, **options: object) -> Answer:
-        """The answer, whatever it is."""
-        request: dict[str, object] = {"command": command, "arguments": list(arguments), "options": options}
-        return await run_command(self.control, request)
-
-    async def do(self, command: str, *arguments: str, **options: object) -> str:
-        """The text of a command that succeeds."""
-        answer = await self.ask(command, *arguments, **options)
-        assert answer["ok"] is True, answer
-        return str(answer["text"])
-
-    async def rows(self, command: str, *arguments: str, **options: object) -> list[list[object]]:
-        """The values of a table."""
-        answer = await self.ask(command, *arguments, **options)
-        assert answer["ok"] is True, answer
-        assert all(list(row) == answer["columns"] for row in cast("list[dict[str, object]]", answer["rows"]))
-        return [list(row.values()) for row in cast("list[dict[str, object]]", answer["rows"])]
-
-    async def refused(self, command: str, *arguments: str, **options: object) -> tuple[int, str]:
-        """(exit code, text) of a command that is refused."""
-        answer = await self.ask(command, *arguments, **options)
-        assert answer["ok"] is False, answer
-        return cast("int", answer["exit_code"]), str(answer["error"])
+from warren.gateway.process.settings import total_memory_bytes
 
 
 @pytest.fixture
@@ -157,7 +124,9 @@ async def test_virtual_hosts(warren: Asker) -> None:
     await warren.do("add_vhost", "new", description="for tests", tags="a, b", default_queue_type="classic")
     columns = ("name", "description", "tags", "default_queue_type")
     assert (await warren.rows("list_vhosts", *columns))[-1] == ["new", "for tests", ["a", "b"], "classic"]
-    assert await warren.refused("add_vhost", "new") == (70, "vhost 'new' exists already")
+    said = await warren.do("add_vhost", "new", description="another")
+    assert said == "vhost 'new' is there already, and stays as it is"
+    assert ["new", "for tests"] in await warren.rows("list_vhosts", "name", "description")
     await warren.do("delete_vhost", "new")
     assert await warren.rows("list_vhosts") == [["/"], ["other"]]
 
@@ -208,6 +177,9 @@ async def test_status(warren: Asker) -> None:
         "messages_unacknowledged": 0,
     }
     assert cast("int", value["memory_bytes"]) > 1_000_000
+    assert value["vm_memory_high_watermark_setting"] == {"relative": 0.6}
+    assert value["vm_memory_high_watermark_limit"] == int(0.6 * total_memory_bytes())
+    assert value["disk_free_limit"] == 50_000_000
     text = str(answer["text"])
     for line in (
         "Listening: amqp 127.0.0.1:5672, amqp [::1]:5672",

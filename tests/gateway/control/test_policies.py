@@ -7,45 +7,11 @@ from typing import cast
 
 import pytest
 
-from tests.gateway.control.control_target import TargetServer
+from tests.gateway.control.control_target import Asker
 from warren.core.administration.definitions_json.reading import DEFINITIONS_BYTES_MAX
 from warren.core.declaring.queues import create_queue
 from warren.gateway.configuration.config import Config
-from warren.gateway.control.commands import run_command
 from warren.gateway.control.protocol import CONTENT_BYTES_MAX
-from warren.gateway.control.target import Answer, Control
-
-
-class Asker:
-    """Gives commands to a server as the control socket does."""
-
-    def __init__(self) -> None:
-        self.server = TargetServer()
-        self.control = Control(self.server, Config(in_memory=True), started_at_s=0.0)
-
-    async def ask(self, command: str, *arguments: str, **options: object) -> Answer:
-        """The answer, whatever it is; `content` among the options is what a word that reads a file is sent."""
-        content = options.pop("content", None)
-        request: dict[str, object] = {"command": command, "arguments": list(arguments), "options": options}
-        return await run_command(self.control, request, cast("bytes | None", content))
-
-    async def do(self, command: str, *arguments: str, **options: object) -> str:
-        """The text of a command that succeeds."""
-        answer = await self.ask(command, *arguments, **options)
-        assert answer["ok"] is True, answer
-        return str(answer["text"])
-
-    async def rows(self, command: str, *arguments: str, **options: object) -> list[list[object]]:
-        """The values of a table."""
-        answer = await self.ask(command, *arguments, **options)
-        assert answer["ok"] is True, answer
-        return [list(row.values()) for row in cast("list[dict[str, object]]", answer["rows"])]
-
-    async def refused(self, command: str, *arguments: str, **options: object) -> tuple[int, str]:
-        """(exit code, text) of a command that is refused."""
-        answer = await self.ask(command, *arguments, **options)
-        assert answer["ok"] is False, answer
-        return cast("int", answer["exit_code"]), str(answer["error"])
 
 
 @pytest.fixture
