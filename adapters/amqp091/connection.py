@@ -333,6 +333,11 @@ class Connection:
         wait_ms = min(self.agreed.heartbeat_s * 1000 or CLOSE_OK_WAIT_MS, CLOSE_OK_WAIT_MS)
         self._deadline = self.broker.deadlines.schedule(self.broker.now_ms + wait_ms, self._close_ok_expired)
 
+    def cannot_go_on(self, error: BrokerError) -> None:
+        """Close with `error`, which no frame of the client's is to blame for, unless the connection is ending."""
+        if self.state == "running":
+            self._close(error, NO_IDS)
+
     def break_off(self, error: Exception) -> None:
         """What nothing can follow, a broken frame or a bug of ours: say so, unless that has been done, and close."""
         if not isinstance(error, BrokerError):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.amqp091.codec.constants import FRAME_METHOD
 from warren.adapters.amqp091.codec.framing import FRAMED_FOR_CHANNEL, content_frames
+from warren.adapters.amqp091.fitting import does_not_fit, properties_bytes_max
 from warren.core.messages.address import Address
 from warren.core.messages.shown import shown_properties
 from warren.core.queues.consumer import UNLIMITED_CREDIT, Consumer
@@ -107,6 +108,12 @@ class AmqpConsumer(Consumer):
             content = message.content
         else:
             properties = shown_properties(self.queue, message, redelivered=redelivered)
+            if len(properties.raw) > properties_bytes_max(self._body_frame_max):
+                # It is nobody's until the connection has ended, whatever the consumer's acknowledgements are.
+                self.no_ack = False
+                deliveries.unacked[tag] = (self.queue, message, self)
+                does_not_fit(self.channel.connection, self.queue.name, len(properties.raw))
+                return False
             content = content_frames(self.channel.number, properties.raw, message.body, self._body_frame_max)
         outbox = self._outbox
         outbox.chunks += (

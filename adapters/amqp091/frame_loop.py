@@ -38,6 +38,7 @@ from warren.adapters.amqp091.codec.constants import (
     FRAME_OVERHEAD_BYTES,
 )
 from warren.adapters.amqp091.codec.framing import FRAMED_FOR_CHANNEL
+from warren.adapters.amqp091.fitting import FRAMED_HEADER_BYTES_MAX
 from warren.core.errors import FrameError
 from warren.core.messages.message import Message
 
@@ -78,6 +79,7 @@ def parse(connection: Connection, data: bytes, position: int) -> int:
     known_properties = connection.known_properties.by_bytes
     message_max = connection.settings.message_bytes_max
     payload_max = min(agreed.frame_max, message_max)
+    header_max = min(payload_max, FRAMED_HEADER_BYTES_MAX)
     known = connection.known_now()
     # Publishes in a row that go the same way are counted together: so many as sequence numbers were given since.
     row: KnownPublish | None = None
@@ -119,7 +121,7 @@ def parse(connection: Connection, data: bytes, position: int) -> int:
                         and not weight
                         and data[stop] == FRAME_END
                         and data[header_stop] == FRAME_END
-                        and header_size <= payload_max
+                        and header_size <= header_max
                     ):
                         properties = known_properties.get(data[header + HEADER_PROPERTIES_AT : header_stop])
                         if properties is None:
@@ -182,6 +184,7 @@ def parse(connection: Connection, data: bytes, position: int) -> int:
             if not connection.takes_frames:
                 return position
             payload_max = min(agreed.frame_max, message_max)
+            header_max = min(payload_max, FRAMED_HEADER_BYTES_MAX)
             known = connection.known_now()
     finally:
         if row is not None:

@@ -8,6 +8,7 @@ from warren.adapters.amqp091.asking import ask
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.amqp091.codec.framing import content_frames
 from warren.adapters.amqp091.consumer import AmqpConsumer
+from warren.adapters.amqp091.fitting import does_not_fit, properties_bytes_max
 from warren.core.clients.limits import check_consumer
 from warren.core.declaring.bindings import REPLY_QUEUE
 from warren.core.declaring.names import generated_name, unguessable
@@ -102,6 +103,9 @@ def _got(channel: Channel, method: methods.BasicGet, queue: Queue, found: Polled
     message, redelivered = found
     properties = shown_properties(queue, message, redelivered=redelivered)
     tag = channel.deliveries.polled(queue, message, no_ack=method.no_ack)
+    if len(properties.raw) > properties_bytes_max(channel.connection.body_frame_max):
+        does_not_fit(channel.connection, queue.name, len(properties.raw))
+        return
     channel.counts.polled(no_ack=method.no_ack, redelivered=redelivered)
     address = message.address
     channel.send(methods.BasicGetOk(tag, redelivered, address.exchange, address.routing_key, queue.ready_count))
