@@ -24,11 +24,13 @@ from warren.adapters.first_bytes import CLIENT_HELLO, TLS_REFUSED
 from warren.adapters.session.ration import Ration
 from warren.adapters.session.read_gate import UNREAD_REPLIES
 from warren.adapters.stage import Stage
+from warren.adapters.websocket.forwarded import HEADER, client_host
 from warren.adapters.websocket.page_files import PageFile, read_page
 from warren.adapters.websocket.responses import Response, date, page_file, sentence
 from warren.adapters.websocket.stage import WebSocketStage
 from warren.adapters.websocket.upgrade import USE_WEBSOCKET, UpgradeRefused, check_upgrade, is_upgrade, path_of
 from warren.core.clients.outbox import HIGH_WATER_BYTES
+from warren.core.clients.transport import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -196,6 +198,7 @@ class HttpStage(Stage):
                 )
                 self._answer(refusal.response, logged=True)
             else:
+                self._find_client(headers.get(HEADER))
                 self._upgrade(upgrade)
                 return True
         else:
@@ -212,6 +215,19 @@ class HttpStage(Stage):
         if self._endpoints.has_path(path):
             return USE_WEBSOCKET
         return sentence(404, "There is nothing at this path. The page is at /, WebSocket clients connect to /ws.")
+
+    def _find_client(self, header: str | None) -> None:
+        """From here on the connection is one client's: have it come from where that is, if a proxy may say so."""
+        host = client_host(header, self.below.peer_host, self.settings.trusted_proxies)
+        if host is not None:
+            _log.debug("connection %s: for %s, by X-Forwarded-For %r", self.name, host, (header or "")[:TEXT_SHOWN])
+            self.below.peer_host = host
+        elif header is not None and is_loopback(self.below.peer_host):
+            _log.warning(
+                "connection %s: behind a proxy on this host (X-Forwarded-For), so that it counts as local, and users "
+                "of loopback_users may log in from anywhere; name the proxy in websocket_trusted_proxies",
+                self.name,
+            )
 
     def _upgrade(self, upgrade: Upgrade) -> None:
         response = h11.InformationalResponse(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from warren.adapters.session.keys import HANDSHAKE_TIMEOUT_S
+from warren.adapters.websocket.forwarded import networks, proxies
 from warren.core.configuration.key import Key, configured, milliseconds
 from warren.core.configuration.values import boolean, names, number, seconds_of
+
+if TYPE_CHECKING:
+    from warren.adapters.websocket.forwarded import Network
 
 MESSAGE_BYTES_MAX_BEFORE_LOGIN: Final = 64 * 1024 + 4096
 """What one WebSocket message may hold of somebody who has not logged in (spec D)."""
@@ -65,5 +69,16 @@ class WebSocketSettings:
             also=("web_stomp.use_http_auth",),
             rabbitmq=("web_stomp.use_http_auth",),
         )
+    )
+    trusted_proxies: tuple[Network, ...] = configured(
+        Key(
+            "websocket_trusted_proxies",
+            proxies,
+            frozenset[str](),
+            "HTTP proxies, by their addresses or networks, whose header X-Forwarded-For says who the "
+            "client is; from everybody else it is ignored. A client whose address they don't tell is "
+            "`unknown`, and never local. See [tls.md](tls.md#behind-an-http-proxy).",
+        ),
+        networks,
     )
     request_timeout_ms: int = configured(HANDSHAKE_TIMEOUT_S, milliseconds)

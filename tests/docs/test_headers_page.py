@@ -21,9 +21,9 @@ NO_HEADERS: Final = {
     *("x-stream-filter", "x-stream-filter-size-bytes", "x-stream-match-unfiltered"),
     *("x-stream-max-segment-size-bytes", "x-stream-offset"),
     *("x-consistent-hash", "x-delayed-message", "x-local-random", "x-modulus-hash", "x-random", "x-recent-history"),
-    *("x-federation-upstream", "x-jms-topic"),
+    *("x-federation-upstream", "x-jms-topic", "x-forwarded-for"),
 }
-"""Arguments and exchange types that the source names in the same form."""
+"""Arguments and exchange types, and HTTP's own, that the source names in the same form."""
 
 HEADER: Final = re.compile(r"x-[a-z0-9]+(-[a-z0-9]+)*")
 

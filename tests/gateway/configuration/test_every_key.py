@@ -12,6 +12,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import fields
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, cast
 
@@ -160,6 +161,7 @@ OTHER: Mapping[str, tuple[object, object]] = {
     "websocket_compress": (False, SAME),
     "websocket_allow_origins": (["https://a.example"], frozenset({"https://a.example"})),
     "websocket_use_http_auth": (True, SAME),
+    "websocket_trusted_proxies": (["10.0.0.0/8"], (ip_network("10.0.0.0/8"),)),
 }
 
 PATHS = ("data_directory", "ready_file", "load_definitions", "tls_certificate_file", "tls_key_file", "tls_ca_file")
