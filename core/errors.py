@@ -22,16 +22,19 @@ class Scope(Enum):
 class BrokerError(Exception):
     """An operation that was refused; subclasses fix the code, the name and the usual scope.
 
-    `text` is for people and goes on the wire behind the name.  `scope` overrides the class's usual scope.
+    text: goes on the wire behind the name.  Where RabbitMQ has a sentence for the same refusal, it begins with that, to
+    the letter, since programs compare; behind it may stand a hint.  advice: a hint that only the log gives, where
+    programs compare the whole text.  `scope` overrides the class's usual scope.
     """
 
     code: ClassVar[int] = 541
     name: ClassVar[str] = "INTERNAL_ERROR"
     scope: Scope = Scope.CONNECTION
 
-    def __init__(self, text: str, scope: Scope | None = None) -> None:
+    def __init__(self, text: str, scope: Scope | None = None, *, advice: str = "") -> None:
         super().__init__(text)
         self.text = text
+        self.advice = advice
         if scope is not None:
             self.scope = scope
 
@@ -39,6 +42,11 @@ class BrokerError(Exception):
     def reply_text(self) -> str:
         """`NAME - text`, as RabbitMQ writes it (untruncated)."""
         return f"{self.name} - {self.text}"
+
+    @property
+    def logged_text(self) -> str:
+        """The reply text, and the advice."""
+        return f"{self.reply_text}; {self.advice}" if self.advice else self.reply_text
 
 
 class ContentTooLarge(BrokerError):

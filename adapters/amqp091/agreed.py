@@ -15,8 +15,8 @@ class Agreed:
     """Of one connection; the handshake fills it in, everybody else reads.
 
     mechanism: how the client logs in.  client_properties: what it says of itself, whose `capabilities` that are true
-    and `connection_name` stand here by themselves too.  frame_max: the largest frame in bytes; channel_max: the highest
-    channel number; heartbeat_s: 0 for none.
+    and `connection_name` stand here by themselves too.  frame_max: the largest frame in bytes; channel_max: how many
+    channels may be open, 0 for any number; heartbeat_s: 0 for none.
     """
 
     __slots__ = (

@@ -234,7 +234,8 @@ class Channel:
                 PreconditionFailed(
                     f"delivery acknowledgement on channel {self.number} timed out. "
                     f"Timeout value used: {timeout_ms} ms. "
-                    "Acknowledge sooner, or set another x-consumer-timeout"
+                    "This timeout value can be configured, see consumers doc guide to learn more; "
+                    "acknowledge sooner, or set another x-consumer-timeout"
                 ),
             )
             return
@@ -307,7 +308,7 @@ class Channel:
         if name:
             return name
         if self._last_queue is None:
-            raise NotFound("no previously declared queue on this channel; name the queue")
+            raise NotFound("no previously declared queue; name the queue")
         return self._last_queue
 
     def queue_declared(self, name: str) -> None:

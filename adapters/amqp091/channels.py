@@ -22,12 +22,12 @@ class Channels:
         self._confirming: list[Channel] = []
 
     def open(self, connection: Connection, number: int) -> None:
-        """channel.open; NotAllowed (530) for one too many, or a number too high."""
+        """channel.open; NotAllowed (530) for one too many.  What counts is how many there are, not which (spec A.4)."""
         channel_max = connection.agreed.channel_max
-        if number > channel_max or len(self.by_number) >= channel_max:
+        count = len(self.by_number)
+        if channel_max and count >= channel_max:
             raise NotAllowed(
-                f"number of channels opened ({len(self.by_number)}) has reached the negotiated channel_max "
-                f"({channel_max}), or channel number {number} is above it"
+                f"number of channels opened ({count}) has reached the negotiated channel_max ({channel_max})"
             )
         if connection.client is not None:
             connection.client.open_channel()

@@ -222,7 +222,7 @@ class Connection:
         Raises FrameError, after which nothing can be understood any more.
         """
         self.ration.left -= 1
-        check_size(self, stop - start - FRAME_PREFIX_BYTES)
+        check_size(self, kind, stop - start - FRAME_PREFIX_BYTES)
         if self.state == "closing":
             frame_while_closing(self, kind, number, data, start, stop)
             return
@@ -289,7 +289,7 @@ class Connection:
 
     def channel_failed(self, channel: Channel, error: BrokerError, ids: tuple[int, int] = NO_IDS) -> None:
         """Close a channel with `error`.  ids: the class and method that are to blame, if the client sent one."""
-        _log.info("connection %s channel %d: %s", self.name, channel.number, error.reply_text)
+        _log.info("connection %s channel %d: %s", self.name, channel.number, error.logged_text)
         channel.fail(error, *ids)
 
     def channel_closed(self, channel: Channel) -> None:
@@ -348,7 +348,7 @@ class Connection:
         self.finish()
 
     def _fail(self, error: BrokerError, ids: tuple[int, int]) -> None:
-        _log.warning("connection %s: closing it: %s", self.name, error.reply_text)
+        _log.warning("connection %s: closing it: %s", self.name, error.logged_text)
         self._end()
         self._send_close(error, ids)
 

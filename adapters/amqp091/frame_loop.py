@@ -36,10 +36,11 @@ from warren.adapters.amqp091.codec.constants import (
     FRAME_HEADER,
     FRAME_METHOD,
     FRAME_OVERHEAD_BYTES,
+    FRAME_PREFIX_BYTES,
 )
 from warren.adapters.amqp091.codec.framing import FRAMED_FOR_CHANNEL
 from warren.adapters.amqp091.fitting import FRAMED_HEADER_BYTES_MAX
-from warren.core.errors import FrameError
+from warren.adapters.amqp091.frame_errors import frame_error
 from warren.core.messages.message import Message
 
 if TYPE_CHECKING:
@@ -173,9 +174,9 @@ def parse(connection: Connection, data: bytes, position: int) -> int:
                     position = stop + 1
                     continue
             if stop >= end:
-                check_size(connection, size)
+                check_size(connection, kind, size)
                 break
-            _check_end(data, kind, number, stop)
+            _check_end(data, kind, position, stop)
             if row is not None:
                 row.published(broker.sequence - row_from)
                 row = None
@@ -199,9 +200,9 @@ def _parse_short(connection: Connection, data: bytes, position: int) -> int:
         kind, number, size = _unpack_envelope(data, position)
         stop = position + 7 + size
         if stop >= end:
-            check_size(connection, size)
+            check_size(connection, kind, size)
             break
-        _check_end(data, kind, number, stop)
+        _check_end(data, kind, position, stop)
         connection.frame(kind, number, data, position, stop)
         position = stop + 1
     return position
@@ -222,19 +223,18 @@ def missing_bytes(connection: Connection, data: bytes, position: int) -> int:
     return max(position + ENVELOPE_BYTES + size + 1 - len(data), 0)
 
 
-def check_size(connection: Connection, size: int) -> None:
+def check_size(connection: Connection, kind: int, size: int) -> None:
     """FrameError (501) for a payload that is too large: frame_max counts the 8 octets around it, too (spec A.1).
 
     That much more is tolerated, as RabbitMQ does, since clients disagree about what frame_max counts.
     """
     frame_max = connection.agreed.frame_max
     if size > frame_max:
-        raise FrameError(
-            f"frame payload of {size} octets is larger than the negotiated frame_max allows "
-            f"({frame_max - FRAME_OVERHEAD_BYTES})"
-        )
+        allowed = frame_max - FRAME_OVERHEAD_BYTES
+        raise frame_error(kind, b"", f"{{frame_too_large,{size},{allowed}}}", "the negotiated frame_max allows no more")
 
 
-def _check_end(data: bytes, kind: int, number: int, stop: int) -> None:
+def _check_end(data: bytes, kind: int, start: int, stop: int) -> None:
     if data[stop] != FRAME_END:
-        raise FrameError(f"frame of type {kind} on channel {number} ends with octet {data[stop]:#04x}, not 0xce")
+        wrong = f"{{invalid_frame_end_marker,{data[stop]}}}"
+        raise frame_error(kind, data[start + FRAME_PREFIX_BYTES : stop], wrong, "a frame ends with the octet 206")

@@ -7,7 +7,7 @@ for `Connection.frame` to say; but an error of a method, or of a content, ends i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.amqp091.codec.constants import (
@@ -23,11 +23,29 @@ from warren.adapters.amqp091.codec.constants import (
     FRAME_METHOD,
     FRAME_PREFIX_BYTES,
 )
+from warren.adapters.amqp091.frame_errors import frame_error, unexpected_frame
 from warren.adapters.amqp091.handlers.table import handle
-from warren.core.errors import BrokerError, ChannelError, CommandInvalid, FrameError, UnexpectedFrame
+from warren.core.errors import BrokerError, ChannelError, UnexpectedFrame
 
 if TYPE_CHECKING:
     from warren.adapters.amqp091.connection import Connection
+
+METHOD_BYTES_LEAST: Final = FRAME_PREFIX_BYTES + 4
+"""Class and method id, behind the prefix."""
+
+PUBLISH: Final = (CLASS_BASIC, BASIC_PUBLISH)
+"""Who is to blame for content that doesn't follow as it should."""
+
+NO_IDS: Final = (0, 0)
+"""Nobody is: the frame was all right in itself."""
+
+EXPECTED_METHOD: Final = "expected method frame, got non method frame instead"
+"""RabbitMQ's words for content that no publish announced."""
+
+
+def unexpected_method(state: str) -> str:
+    """RabbitMQ's words for a method on channel 0 that isn't due."""
+    return f"unexpected method in connection state {state}"
 
 
 def handle_frame(
@@ -39,13 +57,16 @@ def handle_frame(
     """
     if kind == FRAME_HEARTBEAT:
         if number:
-            raise UnexpectedFrame(f"heartbeat frame on channel {number}, must be 0")
+            raise unexpected_frame(kind, _payload(data, start, stop), "heartbeats come on channel 0")
     elif kind not in (FRAME_METHOD, FRAME_HEADER, FRAME_BODY):
-        raise FrameError(f"unknown frame type {kind}")
+        raise frame_error(kind, _payload(data, start, stop), "unknown_frame", "there is no such type")
     elif not number and kind != FRAME_METHOD:
-        raise UnexpectedFrame("content frame on channel 0")
+        raise unexpected_frame(kind, _payload(data, start, stop), "channel 0 has no content")
     elif number and connection.state != "running":
-        raise ChannelError(f"unexpected frame on channel {number} in connection state {connection.state}")
+        hint = f"channel {number} has to wait in connection state {connection.state}"
+        raise unexpected_frame(kind, _payload(data, start, stop), hint)
+    elif kind == FRAME_METHOD and stop - start < METHOD_BYTES_LEAST:
+        raise frame_error(kind, _payload(data, start, stop), "unknown_frame", "a method has an id of four octets")
     elif connection.asking.active and connection.asking.wants(kind, number, *ids):
         connection.asking.add(kind, number, data[start : stop + 1])
     elif connection.held.wants(kind, number, *ids):
@@ -84,9 +105,9 @@ def _connection_method(connection: Connection, data: bytes, start: int, stop: in
     elif isinstance(method, methods.ConnectionCloseOk):
         return
     elif method.CLASS_ID != CLASS_CONNECTION:
-        raise CommandInvalid(f"method {method.NAME} is not for channel 0")
+        raise ChannelError(f"{unexpected_method(connection.state)}; {method.NAME} is not for channel 0")
     else:
-        raise ChannelError(f"unexpected method in connection state {connection.state}: {method.NAME}")
+        raise ChannelError(f"{unexpected_method(connection.state)}; {method.NAME} belongs to the handshake")
 
 
 def _channel_method(
@@ -95,18 +116,19 @@ def _channel_method(
     channel = connection.channels.by_number.get(number)
     if channel is None:
         if ids == CHANNEL_OPEN:
-            connection.channels.open(connection, number)
+            _open_channel(connection, number)
         elif ids != CHANNEL_CLOSE_OK:
             # A close-ok answers a close that the client's own has settled: both sides closed at once.
-            raise ChannelError(f"expected 'channel.open' on channel {number}, got class {ids[0]} method {ids[1]}")
+            raise ChannelError(f"expected 'channel.open'; channel {number} got {methods.name_of(ids)}")
         return
     if channel.closing:
         channel.frame_while_closing(ids)
         return
     if channel.content is not None:
-        raise UnexpectedFrame(channel.content.expected_text())
+        connection.frame_failed(UnexpectedFrame(channel.content.expected_text()), number, PUBLISH)
+        return
     if channel.committing and ids != CHANNEL_CLOSE:
-        raise ChannelError("command during tx.commit: wait for tx.commit-ok")
+        raise ChannelError("unexpected command while processing 'tx.commit'; wait for tx.commit-ok")
     method = connection.decode(data, start + FRAME_PREFIX_BYTES, stop)
     try:
         if isinstance(method, methods.BasicPublish):
@@ -117,15 +139,26 @@ def _channel_method(
         connection.frame_failed(error, number, ids)
 
 
+def _open_channel(connection: Connection, number: int) -> None:
+    try:
+        connection.channels.open(connection, number)
+    except BrokerError as error:
+        connection.frame_failed(error, number, NO_IDS)
+
+
 def _content(connection: Connection, kind: int, number: int, data: bytes, start: int, stop: int) -> None:
     channel = connection.channels.by_number.get(number)
     if channel is None:
-        raise ChannelError(f"expected 'channel.open' on channel {number}, got a content frame")
+        raise UnexpectedFrame(f"{EXPECTED_METHOD}; channel {number} isn't open")
     if channel.closing:
         return
     if channel.content is None:
-        raise UnexpectedFrame("expected method frame, got non method frame instead")
+        raise UnexpectedFrame(EXPECTED_METHOD)
     try:
         channel.content_frame(kind, data, start, stop)
     except BrokerError as error:
-        connection.frame_failed(error, number, (CLASS_BASIC, BASIC_PUBLISH))
+        connection.frame_failed(error, number, PUBLISH)
+
+
+def _payload(data: bytes, start: int, stop: int) -> bytes:
+    return data[start + FRAME_PREFIX_BYTES : stop]

@@ -20,7 +20,13 @@ from typing import TYPE_CHECKING, Final
 
 from warren.adapters.amqp091.agreed import Agreed
 from warren.adapters.amqp091.codec import methods
-from warren.adapters.amqp091.codec.constants import FRAME_MAX_LEAST_BYTES, PROTOCOL_HEADER
+from warren.adapters.amqp091.codec.constants import (
+    FRAME_MAX_DEFAULT_BYTES,
+    FRAME_MAX_LEAST_BYTES,
+    FRAME_OVERHEAD_BYTES,
+    PROTOCOL_HEADER,
+)
+from warren.adapters.amqp091.frames import unexpected_method
 from warren.adapters.amqp091.sasl import Challenge, Outcome, standard_mechanisms
 from warren.adapters.session.admission import LoginRefused, enter, log_in
 from warren.core.errors import ChannelError, NotAllowed
@@ -37,6 +43,9 @@ HEADER_PY_AMQPLIB: Final = b"AMQP\x01\x01\x09\x01"
 HEADER_0_8: Final = b"AMQP\x01\x01\x08\x00"
 LEGACY: Final = (HEADER_0_8, HEADER_PY_AMQPLIB)
 SERVED: Final = (PROTOCOL_HEADER, HEADER_0_9, *LEGACY)
+
+CHANNELS_LEAST: Final = 1
+"""A connection without any channel is of no use; 0 is no limit."""
 
 CAPABILITIES: Final[tuple[str, ...]] = (
     "publisher_confirms",
@@ -93,8 +102,7 @@ class Handshake:
         """A method on channel 0: the one that is due, or ChannelError (504)."""
         if not isinstance(method, self._waiting_for):
             raise ChannelError(
-                f"unexpected method in connection state {self.state}: {method.NAME}, "
-                f"waiting for {self._waiting_for.NAME}"
+                f"{unexpected_method(self.state)}; {method.NAME} came, waiting for {self._waiting_for.NAME}"
             )
         if isinstance(method, methods.ConnectionStartOk):
             self._start_ok(method)
@@ -163,8 +171,9 @@ class Handshake:
     def _tune_ok(self, method: methods.ConnectionTuneOk) -> None:
         agreed = self.agreed
         settings = self._connection.settings
-        agreed.frame_max = _negotiate("frame_max", method.frame_max, FRAME_MAX_LEAST_BYTES, settings.frame_max_bytes)
-        agreed.channel_max = _negotiate("channel_max", method.channel_max, 1, settings.channel_max)
+        frame_max = _negotiate("frame_max", method.frame_max, FRAME_MAX_LEAST_BYTES, settings.frame_max_bytes)
+        agreed.frame_max = frame_max or max(FRAME_MAX_DEFAULT_BYTES, settings.message_bytes_max + FRAME_OVERHEAD_BYTES)
+        agreed.channel_max = _negotiate("channel_max", method.channel_max, CHANNELS_LEAST, settings.channel_max)
         agreed.heartbeat_s = method.heartbeat
         self.state = "opening"
         self._waiting_for = methods.ConnectionOpen
@@ -187,9 +196,13 @@ class Handshake:
 
 
 def _negotiate(name: str, wanted: int, minimum: int, maximum: int) -> int:
-    """The client's value if it is within the server's bounds; 0 means no limit on either side (spec A.3.6)."""
+    """The client's value if it is within the server's bounds; 0 means no limit on either side (spec A.3.6).
+
+    NotAllowed (530) for another, so 0 too, unless the server has no limit either.
+    """
     if wanted and wanted < minimum:
         raise NotAllowed(f"negotiated {name} = {wanted} is lower than the minimum allowed value ({minimum})")
     if maximum and (not wanted or wanted > maximum):
-        raise NotAllowed(f"negotiated {name} = {wanted} is higher than the maximum allowed value ({maximum})")
+        shown = f"{wanted} (no limit)" if name == "channel_max" and not wanted else str(wanted)
+        raise NotAllowed(f"negotiated {name} = {shown} is higher than the maximum allowed value ({maximum})")
     return wanted

@@ -15,18 +15,13 @@ from warren.adapters.amqp091.codec.constants import (
 from warren.adapters.first_bytes import no_hint
 from warren.adapters.session.keys import HANDSHAKE_TIMEOUT_S, MAX_MESSAGE_BYTES, PRODUCT, PRODUCT_VERSION
 from warren.core.configuration.key import Key, configured, milliseconds
-from warren.core.configuration.values import size, text, whole_number
+from warren.core.configuration.values import size, text, whole_number, zero_or
 
 FRAME_MAX_MOST_BYTES: Final = 2**28
 """A frame is held in memory as a whole, for each connection that is sending one."""
 
 CHANNELS_MOST: Final = 65535
 """The field is 16 bits wide (AMQP 0-9-1, connection.tune)."""
-
-
-def _channel_max(value: str) -> str:
-    """In a rabbitmq.conf 0 is "no limit"."""
-    return str(CHANNELS_MOST) if value == "0" else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +45,20 @@ class Amqp091Settings:
     frame_max_bytes: int = configured(
         Key(
             "frame_max",
-            size(FRAME_MAX_LEAST_BYTES, FRAME_MAX_MOST_BYTES),
+            zero_or(size(FRAME_MAX_LEAST_BYTES, FRAME_MAX_MOST_BYTES)),
             FRAME_MAX_DEFAULT_BYTES,
-            "Largest frame that clients are offered, in bytes; at least 4096.",
+            "Largest frame that clients are offered, in bytes; at least 4096, or 0 for no limit: then a frame may be "
+            "as large as the largest message.",
             rabbitmq=("frame_max",),
         )
     )
     channel_max: int = configured(
         Key(
             "channel_max",
-            whole_number(1, CHANNELS_MOST),
+            whole_number(0, CHANNELS_MOST),
             CHANNEL_MAX_DEFAULT,
-            "Channels per connection that clients are offered.",
+            "How many channels a connection may have open at once, whatever their numbers are; 0 for no limit.",
             rabbitmq=("channel_max", "max_channels_per_connection"),
-            from_rabbitmq=_channel_max,
         )
     )
     prefetch_default: int = configured(

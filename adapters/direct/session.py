@@ -234,7 +234,7 @@ class DirectSession:
         self.require_open()
         tag = tag or generated_name("direct.ctag")
         if tag in self.consumers:
-            raise NotAllowed(f"attempt to reuse consumer tag '{tag}' of {self.name}")
+            raise NotAllowed(f"attempt to reuse consumer tag '{tag}'; {self.name} has it")
         check_consumer(self.broker, 0)
         queue = accessible_queue(self.client, clean_name(queue_name), "read")
         self.client.open_channel()

@@ -28,6 +28,9 @@ MAX_CHANNELS: Final = "max-channels"
 VHOST_LIMITS: Final = (MAX_CONNECTIONS, MAX_QUEUES)
 USER_LIMITS: Final = (MAX_CONNECTIONS, MAX_CHANNELS)
 
+NODE: Final = "warren"
+"""RabbitMQ's texts name the node; this broker is the only one there is."""
+
 LIMIT_MAX: Final = 2**63 - 1
 """Larger numbers are typing mistakes, and couldn't be written into every definitions file."""
 
@@ -138,11 +141,13 @@ def check_channel(client: Client) -> None:
     if limit is not None:
         raise NotAllowed(
             f"number of channels opened for user '{client.user.name}' has reached "
-            f"the maximum allowed user limit of {limit}"
+            f"the maximum allowed user limit of ({limit})"
         )
     limit = broker.limits.channels
     if limit is not None and broker.channel_count >= limit:
-        raise NotAllowed(f"number of channels opened on this broker has reached the maximum allowed limit of {limit}")
+        raise NotAllowed(
+            f"number of channels opened on node '{NODE}' has reached the maximum allowed limit of ({limit})"
+        )
 
 
 def check_consumer(broker: Broker, count: int) -> None:

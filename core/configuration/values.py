@@ -142,6 +142,20 @@ def size(minimum: int, maximum: int) -> Callable[[object], int]:
     return parse
 
 
+def zero_or(parse: Callable[[object], int]) -> Callable[[object], int]:
+    """What `parse` takes, or 0, which is RabbitMQ's way to write "no limit" in some keys."""
+
+    def parse_or_zero(value: object) -> int:
+        if _integer(value) == 0:
+            return 0
+        try:
+            return parse(value)
+        except ValueError as error:
+            raise ValueError(f"{error}, or 0 for no limit") from None
+
+    return parse_or_zero
+
+
 def watermark(value: object) -> Watermark:
     """A fraction of the machine's memory (0 to 1) or an amount (0.6, "2GiB", 1073741824)."""
     fraction = _float(value)

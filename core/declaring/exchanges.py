@@ -13,7 +13,7 @@ from warren.core.declaring.bindings import forget_bindings, remove_bindings_of
 from warren.core.declaring.equivalence import check_arguments, check_flag
 from warren.core.declaring.names import RESERVED_PREFIX, check_new_name, clean_name
 from warren.core.errors import AccessRefused, BrokerError, PreconditionFailed
-from warren.core.exchanges.base import Exchange
+from warren.core.exchanges.base import Exchange, check_alternate
 from warren.core.exchanges.registry import create
 from warren.core.messages.field_table import EMPTY_TABLE_RAW
 from warren.core.routing.vhost import DEFAULT_EXCHANGE, VirtualHost
@@ -65,6 +65,7 @@ def declare_exchange(
     existing = vhost.exchanges.get(name)
     if existing is None:
         check_new_name("exchange", name)
+    check_alternate(f"exchange '{name}' in vhost '{vhost.name}'", arguments)
     exchange = create(
         type_name,
         name,
@@ -133,7 +134,7 @@ def delete_exchange(actor: Actor, name: str, *, if_unused: bool = False) -> None
     if exchange is None:
         return
     if if_unused and exchange.bindings:
-        raise PreconditionFailed(f"exchange '{name}' in vhost '{vhost.name}' in use: it still has bindings")
+        raise PreconditionFailed(f"exchange '{name}' in vhost '{vhost.name}' in use; it still has bindings")
     remove_exchange(vhost, exchange)
 
 

@@ -187,9 +187,9 @@ def delete_queue(
     queue.catch_up()
     queue.check_delete(if_unused=if_unused, if_empty=if_empty)
     if if_unused and queue.consumers:
-        raise PreconditionFailed(f"{queue.description} in use: it has {len(queue.consumers)} consumer(s)")
+        raise PreconditionFailed(f"{queue.description} in use; it has {len(queue.consumers)} consumer(s)")
     if if_empty and queue.ready_count:
-        raise PreconditionFailed(f"{queue.description} not empty: it holds {queue.ready_count} message(s)")
+        raise PreconditionFailed(f"{queue.description} not empty; it holds {queue.ready_count} message(s)")
     remove_queue(vhost, queue, answer)
 
 

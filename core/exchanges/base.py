@@ -24,7 +24,7 @@ from warren.core.counters import ExchangeCounts
 from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.binding import Binding, BindingKey, Destination, DestinationKind
 from warren.core.exchanges.duplicates import DEDUPLICATION_ARGUMENTS, duplicate_filter
-from warren.core.exchanges.field_names import field_type_name
+from warren.core.messages.field_names import field_type_name
 from warren.core.messages.field_table import EMPTY_TABLE_RAW
 
 if TYPE_CHECKING:
@@ -209,12 +209,7 @@ class Exchange(ABC):
     @classmethod
     def check_arguments(cls, arguments: Mapping[str, FieldValue]) -> None:
         """Raise PreconditionFailed when an exchange of this type can't be declared with these arguments."""
-        alternate = arguments.get(ALTERNATE_EXCHANGE)
-        if ALTERNATE_EXCHANGE in arguments and not isinstance(alternate, str):
-            raise PreconditionFailed(
-                f"invalid type '{field_type_name(alternate)}' for arg '{ALTERNATE_EXCHANGE}': "
-                "expected longstr, the name of an exchange"
-            )
+        check_alternate("an exchange", arguments)
         duplicate_filter(arguments)
 
     def check_binding(self, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
@@ -291,3 +286,13 @@ class Exchange(ABC):
 def distinct_targets(bindings: Iterable[Binding]) -> tuple[Destination, ...]:
     """The targets of `bindings`, each once, in the order of its first appearance."""
     return tuple(dict.fromkeys(binding.target for binding in bindings))
+
+
+def check_alternate(description: str, arguments: Mapping[str, FieldValue]) -> None:
+    """PreconditionFailed (406) when what is to be the alternate exchange of `description` is no name."""
+    alternate = arguments.get(ALTERNATE_EXCHANGE)
+    if ALTERNATE_EXCHANGE in arguments and not isinstance(alternate, str):
+        raise PreconditionFailed(
+            f"invalid type '{field_type_name(alternate)}' for arg '{ALTERNATE_EXCHANGE}' in {description}; "
+            "it must be the name of another one"
+        )

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.base import Exchange
 from warren.core.exchanges.binding import Binding, Destination, DestinationKind
-from warren.core.exchanges.field_names import field_type_name
 from warren.core.exchanges.registry import register
 from warren.core.exchanges.stable_hash import jump_bucket, stable_hash
+from warren.core.messages.field_names import field_type_name, term
 
 if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldValue
@@ -91,7 +91,9 @@ class ConsistentHashExchange(Exchange):
         """Refuse a binding key that is no weight."""
         digits = routing_key.removeprefix("-")
         if not (digits.isascii() and digits.isdigit()):
-            raise PreconditionFailed(f"The binding key must be an integer: '{routing_key}'; it is the target's weight")
+            raise PreconditionFailed(
+                f"The binding key must be an integer: {term(routing_key)}; it is the target's weight"
+            )
         if routing_key.startswith("-") or not digits.strip("0"):
             raise PreconditionFailed(f"The binding key must be greater than 0; '{routing_key}' is no weight")
         if len(digits.lstrip("0")) > len(str(WEIGHT_MAX)) or int(digits) > WEIGHT_MAX:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, ClassVar
 from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.base import Exchange
 from warren.core.exchanges.binding import Binding, BindingKey, Destination, canonical_value
-from warren.core.exchanges.field_names import field_type_name
 from warren.core.exchanges.registry import register
+from warren.core.messages.field_names import field_type_name, term
 
 if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldValue
@@ -85,11 +85,11 @@ class HeadersExchange(Exchange):
         mode = arguments.get(MATCH, "all")
         if not isinstance(mode, str):
             raise PreconditionFailed(
-                f"Invalid x-match field type {field_type_name(mode)} (value {mode!r}); expected longstr"
+                f"Invalid x-match field type {field_type_name(mode)} (value {term(mode)}); expected longstr"
             )
         if mode not in MATCH_MODES:
             raise PreconditionFailed(
-                f"Invalid x-match field value {mode!r}; expected all, any, all-with-x, or any-with-x"
+                f"Invalid x-match field value {term(mode)}; expected all, any, all-with-x, or any-with-x"
             )
 
     def binding_added(self, binding: Binding) -> None:

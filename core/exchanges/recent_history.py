@@ -16,6 +16,7 @@ from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.binding import Binding
 from warren.core.exchanges.fanout import FanoutExchange
 from warren.core.exchanges.registry import register
+from warren.core.messages.field_names import term
 from warren.core.messages.message import Message
 from warren.core.queues.base import Queue
 
@@ -54,7 +55,7 @@ class RecentHistoryExchange(FanoutExchange):
         length = arguments.get(LENGTH, LENGTH_DEFAULT)
         if isinstance(length, bool) or not isinstance(length, int) or not 0 < length <= LENGTH_MAX:
             raise PreconditionFailed(
-                f"Invalid argument {length!r}, '{LENGTH}' must be a positive integer up to {LENGTH_MAX}"
+                f"Invalid argument {term(length)}, '{LENGTH}' must be a positive integer; at most {LENGTH_MAX}"
             )
 
     def routed(self, message: Message) -> None:

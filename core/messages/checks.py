@@ -49,14 +49,16 @@ def check_expiration(properties: Properties) -> None:
     if not (digits.isascii() and digits[:1].isdigit()):
         reason = "no_integer"
     elif not digits.isdigit():
-        reason = f"leftover_string '{digits.lstrip('0123456789')}'"
+        reason = f'{{leftover_string,"{digits.lstrip("0123456789")}"}}'
     elif text.startswith("-"):
-        reason = "negative value"
+        reason = f"{{value_negative,{int(text)}}}"
     elif len(digits) > 18 or int(digits) > EXPIRATION_MS_MAX:
-        reason = f"larger than {EXPIRATION_MS_MAX} ms (ten years)"
+        reason = f"{{value_too_large,{int(digits)}}}"
     else:
         return
-    raise PreconditionFailed(f"invalid expiration '{text}': {reason}; give milliseconds as a decimal string")
+    raise PreconditionFailed(
+        f"invalid expiration '{text}': {reason}; give milliseconds as a decimal string, at most ten years"
+    )
 
 
 def check_copies(properties: Properties) -> None:

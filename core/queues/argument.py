@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from warren.core.errors import PreconditionFailed
+from warren.core.messages.field_names import field_type_name
 from warren.core.messages.field_table import Timestamp
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 DURATION_MS_MAX: Final = 315_360_000_000
 """Ten years, RabbitMQ's limit for TTL and expiry."""
+
+VALUE_TOO_LARGE: Final = "value_too_large"
+"""RabbitMQ's word for a number above its bound."""
 
 
 class ArgumentReader:
@@ -28,42 +32,53 @@ class ArgumentReader:
         self._description = description
         self._arguments = arguments
 
-    def number(self, name: str, minimum: int | None, maximum: int | None) -> int | None:
-        """An integer of any width; None when it isn't there."""
+    def number(
+        self, name: str, minimum: int | None, maximum: int | None, too_large: str = VALUE_TOO_LARGE
+    ) -> int | None:
+        """An integer of any width; None when it isn't there.  too_large: what RabbitMQ calls one above `maximum`."""
         if name not in self._arguments:
             return None
         value = self._arguments[name]
         if isinstance(value, bool | Timestamp) or not isinstance(value, int):
-            self.refuse(name, f"{value!r} is no integer")
+            self.refuse(name, f'"expected integer, got {field_type_name(value)}"')
         if minimum is not None and value < minimum:
-            self.refuse(name, f"{value} is smaller than {minimum}")
+            self.refuse(name, f"{{{'value_negative' if value else 'value_zero'},{value}}}; at least {minimum}")
         if maximum is not None and value > maximum:
-            self.refuse(name, f"{value} is larger than {maximum}")
+            self.refuse(name, f"{{{too_large},{value}}}; at most {maximum}")
         return int(value)
 
-    def text(self, name: str) -> str | None:
-        """A string; None when it isn't there."""
+    def text(self, name: str, *, refuse: Callable[[str], NoReturn] | None = None) -> str | None:
+        """A string; None when it isn't there.  refuse: says so of any other type, `refuse_type` by default."""
         value = self._arguments.get(name)
         if name in self._arguments and not isinstance(value, str):
-            self.refuse(name, f"{value!r} is no string")
+            (refuse or self.refuse_type)(name)
         return value if isinstance(value, str) else None
 
     def flag(self, name: str) -> bool:
         """A boolean; False when it isn't there."""
         value = self._arguments.get(name, False)
         if not isinstance(value, bool):
-            self.refuse(name, f"{value!r} is neither true nor false")
+            self.refuse_type(name, "; true or false")
         return value
 
-    def choice(self, name: str, allowed: tuple[str, ...]) -> str | None:
-        """One of these strings; None when it isn't there."""
+    def choice(self, name: str, allowed: tuple[str, ...], invalid: str) -> str | None:
+        """One of these strings; None when it isn't there.  invalid: RabbitMQ's word for another, `{}` where it goes."""
         value = self.text(name)
         if value is not None and value not in allowed:
-            self.refuse(name, f"'{value}' is none of {', '.join(allowed)}")
+            self.refuse(name, f"{invalid.format(value)}; one of {', '.join(allowed)}")
         return value
 
+    def refuse_type(self, name: str, hint: str = "") -> NoReturn:
+        """Refuse the argument for the type of its value."""
+        self.refuse(name, f"{{unacceptable_type,{field_type_name(self._arguments.get(name))}}}{hint}")
+
+    def refuse_name_type(self, name: str) -> NoReturn:
+        """Refuse the name of something else for its type, as RabbitMQ puts it."""
+        found = field_type_name(self._arguments.get(name))
+        raise PreconditionFailed(f"invalid type '{found}' for arg '{name}' in {self._description}")
+
     def refuse(self, name: str, reason: str) -> NoReturn:
-        """Refuse the argument for this reason."""
+        """Refuse the argument for this reason, which begins with RabbitMQ's word for it where it has one."""
         raise PreconditionFailed(f"invalid arg '{name}' for {self._description}: {reason}")
 
 
@@ -82,9 +97,9 @@ class Argument:
     read: Read
 
 
-def number(minimum: int | None = None, maximum: int | None = None) -> Read:
-    """An integer between two bounds; None for no bound."""
-    return lambda reader, name: reader.number(name, minimum, maximum)
+def number(minimum: int | None = None, maximum: int | None = None, too_large: str = VALUE_TOO_LARGE) -> Read:
+    """An integer between two bounds; None for no bound.  too_large: what RabbitMQ calls one above the second."""
+    return lambda reader, name: reader.number(name, minimum, maximum, too_large)
 
 
 def duration_ms(minimum: int) -> Read:
@@ -102,9 +117,9 @@ def flag() -> Read:
     return lambda reader, name: reader.flag(name)
 
 
-def choice(*allowed: str) -> Read:
-    """One of these strings."""
-    return lambda reader, name: reader.choice(name, allowed)
+def choice(*allowed: str, invalid: str) -> Read:
+    """One of these strings.  invalid: RabbitMQ's word for any other, with `{}` where it says which."""
+    return lambda reader, name: reader.choice(name, allowed, invalid)
 
 
 CONSUMER_ARGUMENTS: Final = (

@@ -228,8 +228,8 @@ class Queue(ABC):
     def refuse_exclusivity(self) -> NoReturn:
         """The 405 of a queue whose exclusivity doesn't fit what was asked."""
         raise ResourceLocked(
-            f"cannot obtain exclusive access to locked {self.description}: it belongs to another connection, "
-            "or was declared with another value of exclusive"
+            f"cannot obtain exclusive access to locked {self.description}. It could be originally declared on another "
+            "connection or the exclusive property value does not match that of the original declaration."
         )
 
     def apply_policy(

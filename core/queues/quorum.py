@@ -76,19 +76,23 @@ class QuorumQueue(ClassicQueue):
     ) -> None:
         """Refuse what a quorum queue can't be (406)."""
         if server_named:
-            raise PreconditionFailed(f"Cannot declare a server-named queue for type quorum; name {description}")
+            raise PreconditionFailed("Cannot declare a server-named queue for type rabbit_quorum_queue; give it a name")
         for name, wrong in (
             ("exclusive-owner", exclusive),
             ("non-durable", not durable),
             ("auto-delete", auto_delete),
         ):
             if wrong:
-                raise PreconditionFailed(f"invalid property '{name}' for {description}: a quorum queue can't have it")
+                raise PreconditionFailed(f"invalid property '{name}' for {description}; a quorum queue can't have it")
 
     def check_delete(self, *, if_unused: bool, if_empty: bool) -> None:
         """Conditional deletes are not for quorum queues (540)."""
-        if if_unused or if_empty:
-            raise NotImplementedByBroker(f"{self.description}: a quorum queue can't be deleted if-unused or if-empty")
+        for flag, wanted in (("if-unused", if_unused), ("if-empty", if_empty)):
+            if wanted:
+                raise NotImplementedByBroker(
+                    f"cannot delete {self.description}. queue.delete operations with {flag} flag set "
+                    "are not supported by quorum queues"
+                )
 
     def used(self) -> None:
         """Redeclaring doesn't put off the expiry of a quorum queue (spec A.7)."""

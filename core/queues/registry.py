@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import PreconditionFailed
+from warren.core.messages.field_names import field_type_name
 from warren.core.queues.argument import read_arguments
 
 if TYPE_CHECKING:
@@ -88,10 +89,16 @@ def queue_class(description: str, arguments: Mapping[str, FieldValue], *, intern
         found = None
     if found is None:
         raise PreconditionFailed(
-            f"invalid arg '{TYPE_ARGUMENT}' for {description}: unknown queue type {wanted!r}; "
+            f"invalid arg '{TYPE_ARGUMENT}' for {description}: {_refused_type(wanted)}; "
             f"known are {', '.join(queue_types())}"
         )
     return found
+
+
+def _refused_type(wanted: FieldValue) -> str:
+    if not isinstance(wanted, str):
+        return f"{{unacceptable_type,{field_type_name(wanted)}}}"
+    return f"\"unsupported queue type '{wanted}'\""
 
 
 def find_type(arguments: Mapping[str, FieldValue]) -> type[Queue] | None:
@@ -128,4 +135,6 @@ def _refuse_foreign(
 ) -> None:
     for name in arguments:
         if name in foreign:
-            raise PreconditionFailed(f"invalid arg '{name}' for {description} of queue type {queue_type.type_name}")
+            raise PreconditionFailed(
+                f"invalid arg '{name}' for {description} of queue type rabbit_{queue_type.type_name}_queue"
+            )

@@ -30,7 +30,9 @@ def take(unacked: Unacked, tag: int, *, multiple: bool) -> dict[int, Delivery]:
         return taken
     found = unacked.get(tag)
     if found is None:
-        raise PreconditionFailed(f"unknown delivery tag {tag}: it was settled before, or delivered on another channel")
+        raise PreconditionFailed(
+            f"unknown delivery tag {tag}", advice="it was settled before, or delivered on another channel"
+        )
     if not multiple:
         del unacked[tag]
         return {tag: found}

@@ -114,7 +114,7 @@ REFUSED_TUNES = [
     (2047, 0, "negotiated frame_max = 0 is higher than the maximum allowed value (131072)"),
     (2048, 131072, "negotiated channel_max = 2048 is higher than the maximum allowed value (2047)"),
     (65535, 131072, "negotiated channel_max = 65535 is higher than the maximum allowed value (2047)"),
-    (0, 131072, "negotiated channel_max = 0 is higher than the maximum allowed value (2047)"),
+    (0, 131072, "negotiated channel_max = 0 (no limit) is higher than the maximum allowed value (2047)"),
 ]
 
 

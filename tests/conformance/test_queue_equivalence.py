@@ -107,7 +107,7 @@ INVALID: list[tuple[str, dict[str, object], str]] = [
     ("negative", {"x-message-ttl": -1}, "invalid arg 'x-message-ttl' for queue '{queue}' in vhost '/'"),
     ("text for a number", {"x-max-length": "5"}, "invalid arg 'x-max-length' for queue '{queue}' in vhost '/'"),
     ("zero expiry", {"x-expires": 0}, "invalid arg 'x-expires' for queue '{queue}' in vhost '/'"),
-    ("number for text", {"x-dead-letter-exchange": 5}, "invalid arg 'x-dead-letter-exchange' for queue"),
+    ("number for text", {"x-dead-letter-exchange": 5}, "invalid type 'signedint' for arg 'x-dead-letter-exchange' in"),
     ("no such overflow", {"x-overflow": "spill"}, "invalid arg 'x-overflow' for queue '{queue}' in vhost '/'"),
     ("too many priorities", {"x-max-priority": 256}, "invalid arg 'x-max-priority' for queue"),
     ("key without exchange", {"x-dead-letter-routing-key": "k"}, "invalid arg 'x-dead-letter-routing-key'"),

@@ -49,7 +49,7 @@ class IncomingContent(Generic[ContentMethod]):
     def expected_text(self) -> str:
         """What should have come instead of the frame that did."""
         if self._has_header:
-            return f"expected content body for class {CLASS_BASIC}, got non content body frame instead"
+            return "expected content body, got non content body frame instead"
         return f"expected content header for class {CLASS_BASIC}, got non content header frame instead"
 
     def add(self, kind: int, payload: bytes, message_bytes_max: int) -> None:
@@ -81,7 +81,8 @@ class IncomingContent(Generic[ContentMethod]):
                 f"expected content header for class {CLASS_BASIC}, got one for class {class_id} instead"
             )
         if weight:
-            raise MalformedField(f"content header has weight {weight}, must be 0")
+            # RabbitMQ takes such a frame for none of content.
+            raise UnexpectedFrame(f"{self.expected_text()}; its weight is {weight}, must be 0")
         if size > message_bytes_max:
             raise PreconditionFailed(f"message size {size} is larger than configured max size {message_bytes_max}")
         self.properties = Properties.parse(payload[_HEADER_FIXED_BYTES:])

@@ -154,6 +154,7 @@ __all__ = [
     "encode_frame",
     "frame",
     "method_ids",
+    "name_of",
 ]
 
 
@@ -169,7 +170,7 @@ def decode(payload: bytes, offset: int, end: int) -> Method:
     class_id, method_id = method_ids(payload, offset)
     method = registered.get((class_id, method_id))
     if method is None:
-        raise CommandInvalid(f"unimplemented method (class {class_id}, method {method_id})")
+        raise CommandInvalid(f"unimplemented method; there is none of class {class_id} and id {method_id}")
     return read_arguments(method, payload[offset + 4 : end])
 
 
@@ -177,6 +178,12 @@ def method_ids(payload: bytes, offset: int) -> tuple[int, int]:
     """Class id and method id of the method frame payload at `offset`; zeros where it is too short."""
     ids = payload[offset : offset + 4].ljust(4, b"\0")
     return ids[0] << 8 | ids[1], ids[2] << 8 | ids[3]
+
+
+def name_of(ids: tuple[int, int]) -> str:
+    """The name of the method with this class id and method id, or the ids where there is none."""
+    found = registered.get(ids)
+    return found.NAME if found is not None else f"class {ids[0]} method {ids[1]}"
 
 
 def encode(method: Method) -> bytes:

@@ -28,7 +28,7 @@ def qos(channel: Channel, method: methods.BasicQos) -> None:
     """basic.qos: for consumers to come, each; or with global, for all of the channel together."""
     if method.prefetch_size:
         raise NotImplementedByBroker(
-            f"prefetch_size!=0 ({method.prefetch_size}): limit the number of messages by prefetch_count instead"
+            f"prefetch_size!=0 ({method.prefetch_size}); limit the number of messages by prefetch_count instead"
         )
     if method.global_:
         channel.set_global_limit(method.prefetch_count)
@@ -41,7 +41,7 @@ def consume(channel: Channel, method: methods.BasicConsume) -> None:
     """basic.consume; consume-ok goes out before the first delivery."""
     tag = method.consumer_tag or generated_name("amq.ctag")
     if tag in channel.consumers:
-        raise NotAllowed(f"attempt to reuse consumer tag '{tag}' on channel {channel.number}")
+        raise NotAllowed(f"attempt to reuse consumer tag '{tag}'", advice=f"it is in use on channel {channel.number}")
     check_consumer(channel.client.vhost.broker, len(channel.consumers))
     if method.queue == REPLY_QUEUE:
         _consume_replies(channel, method, tag)
@@ -49,7 +49,7 @@ def consume(channel: Channel, method: methods.BasicConsume) -> None:
         queue = accessible_queue(channel.client, channel.queue_name(method.queue), "read")
         if channel.shared_credit.limit and not queue.shares_prefetch:
             raise NotImplementedByBroker(
-                f"{queue.description} of type {queue.type_name} can't be consumed from under a global prefetch; "
+                f"{queue.description} does not support global qos; its type is {queue.type_name}, "
                 "use basic.qos without global"
             )
         consumer = AmqpConsumer(
@@ -148,16 +148,16 @@ def recover_async(channel: Channel, method: methods.BasicRecoverAsync) -> None:
 
 def _recover(channel: Channel, *, requeue: bool) -> None:
     if not requeue:
-        raise NotImplementedByBroker("requeue=false is not supported by basic.recover; use requeue=true")
+        raise NotImplementedByBroker("requeue=false", advice="use requeue=true")
     channel.deliveries.recover()
 
 
 def _consume_replies(channel: Channel, method: methods.BasicConsume, tag: str) -> None:
     """Direct reply-to: a queue of this channel alone, known by an unguessable name (spec A.7)."""
     if not method.no_ack:
-        raise PreconditionFailed("reply consumer cannot acknowledge: consume replies with no_ack=true")
+        raise PreconditionFailed("reply consumer cannot acknowledge; consume replies with no_ack=true")
     if channel.reply_queue is not None:
-        raise PreconditionFailed("reply consumer already set: one per channel")
+        raise PreconditionFailed("reply consumer already set; there is one per channel")
     queue = ClassicQueue(channel.client.vhost, REPLY_PREFIX + unguessable())
     consumer = AmqpConsumer(channel, queue, tag, no_ack=True, exclusive=True, prefetch=0, arguments=method.arguments)
     queue.add_consumer(consumer)

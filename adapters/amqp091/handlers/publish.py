@@ -47,7 +47,7 @@ class KnownPublish(KnownRoute):
 def check_method(channel: Channel, method: methods.BasicPublish) -> None:
     """Everything about a publish that its method alone can get wrong, before its content is taken."""
     if method.immediate:
-        raise NotImplementedByBroker("immediate=true is not supported; publish with an expiration of 0 instead")
+        raise NotImplementedByBroker("immediate=true", advice="publish with an expiration of 0 instead")
     check_publish(channel.client, method.exchange, method.routing_key)
 
 
@@ -97,7 +97,7 @@ def _special(channel: Channel, method: methods.BasicPublish, properties: Propert
     if properties.reply_to == REPLY_QUEUE:
         if channel.reply_queue is None:
             raise PreconditionFailed(
-                "fast reply consumer does not exist: consume from 'amq.rabbitmq.reply-to' "
+                "fast reply consumer does not exist; consume from 'amq.rabbitmq.reply-to' "
                 "on the same channel before publishing requests"
             )
         properties = properties.with_changes(reply_to=channel.reply_queue.name)

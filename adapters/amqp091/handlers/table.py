@@ -42,7 +42,9 @@ def handle(channel: Channel, method: methods.Method) -> None:
     """Do what `method` asks; CommandInvalid (503) for one that a client doesn't send on a channel."""
     handler = _handlers.get(type(method))
     if handler is None:
-        raise CommandInvalid(f"method {method.NAME} is not for a client to send on channel {channel.number}")
+        raise CommandInvalid(
+            f"unimplemented method; {method.NAME} is not for a client to send on channel {channel.number}"
+        )
     handler(channel, method)
 
 
@@ -64,7 +66,7 @@ def _close_ok(channel: Channel, method: methods.ChannelCloseOk) -> None:
 
 def _flow(channel: Channel, method: methods.ChannelFlow) -> None:
     if not method.active:
-        raise NotImplementedByBroker("active=false: use basic.qos to limit deliveries, or cancel the consumer")
+        raise NotImplementedByBroker("active=false; use basic.qos to limit deliveries, or cancel the consumer")
     channel.send(methods.ChannelFlowOk(True))
 
 
@@ -85,7 +87,7 @@ def _tx_select(channel: Channel, method: methods.TxSelect) -> None:
 
 def _tx_commit(channel: Channel, method: methods.TxCommit) -> None:
     if channel.transaction is None:
-        raise PreconditionFailed("channel is not transactional: tx.select comes first")
+        raise PreconditionFailed("channel is not transactional; tx.select comes first")
     if channel.transaction.commit(channel):
         channel.client.vhost.broker.awaiting_flush[channel] = None
     else:
@@ -94,7 +96,7 @@ def _tx_commit(channel: Channel, method: methods.TxCommit) -> None:
 
 def _tx_rollback(channel: Channel, method: methods.TxRollback) -> None:
     if channel.transaction is None:
-        raise PreconditionFailed("channel is not transactional: tx.select comes first")
+        raise PreconditionFailed("channel is not transactional; tx.select comes first")
     channel.transaction.rollback(channel)
     channel.send(methods.TxRollbackOk())
 

@@ -51,7 +51,7 @@ class ConsumerRing:
         """
         if self.exclusive is not None or (consumer.exclusive and (self.members or single_active)):
             raise AccessRefused(
-                f"{description} in exclusive use: another consumer is on it, or only one may be active; "
+                f"{description} in exclusive use; another consumer is on it, or only one may be active: "
                 "cancel that one first, or consume without the exclusive flag"
             )
         if consumer.exclusive:

@@ -147,7 +147,7 @@ class RuleArgument(Argument):
 def _version(reader: ArgumentReader, name: str) -> int | None:
     version = reader.number(name, 1, None)
     if version is not None and version not in QUEUE_VERSIONS:
-        reader.refuse(name, f"{version} is not a version of classic queues; 2 is")
+        reader.refuse(name, f"\"unsupported queue version '{version}'\"; 2 is one")
     return version
 
 
@@ -156,10 +156,15 @@ def _no_retry(reader: ArgumentReader, name: str) -> None:
         reader.refuse(name, "delayed retries are not supported; dead-letter to a queue with a TTL")
 
 
+def _dead_letter_exchange(reader: ArgumentReader, name: str) -> str | None:
+    """RabbitMQ looks at this one elsewhere, and puts it otherwise."""
+    return reader.text(name, refuse=reader.refuse_name_type)
+
+
 def _dead_letter_key(reader: ArgumentReader, name: str) -> str | None:
     value = reader.text(name)
     if value is not None and reader.text("x-dead-letter-exchange") is None:
-        reader.refuse(name, "it needs x-dead-letter-exchange as well")
+        reader.refuse(name, "routing_key_but_no_dlx_defined; it needs x-dead-letter-exchange as well")
     return value
 
 
@@ -178,7 +183,7 @@ COMMON_ARGUMENTS: Final = (
     ),
     RuleArgument(
         "x-dead-letter-exchange",
-        text(),
+        _dead_letter_exchange,
         "dead_letter_exchange",
         Setting("dead-letter-exchange", "dead letter exchange name", NAME, is_name),
         _argument_first,
@@ -204,7 +209,7 @@ COMMON_ARGUMENTS: Final = (
     ),
     RuleArgument(
         "x-overflow",
-        choice(*OVERFLOWS),
+        choice(*OVERFLOWS, invalid="invalid_overflow"),
         "overflow",
         Setting("overflow", "overflow value", words(OVERFLOWS), one_of(*OVERFLOWS), operators_word),
         _argument_first,
@@ -224,7 +229,7 @@ COMMON_ARGUMENTS: Final = (
         Setting("consumer-timeout", "consumer timeout", FROM_0 + MILLISECONDS, integer(0)),
         _least_timeout,
     ),
-    RuleArgument("x-queue-leader-locator", choice(*LEADER_LOCATORS)),
+    RuleArgument("x-queue-leader-locator", choice(*LEADER_LOCATORS, invalid="invalid_queue_locator_arg")),
     RuleArgument("x-message-deduplication", flag(), "deduplicates"),
     RuleArgument("x-cache-size", number(1), "deduplication_size"),
     RuleArgument("x-cache-ttl", duration_ms(1), "deduplication_ttl_ms"),
@@ -233,9 +238,9 @@ COMMON_ARGUMENTS: Final = (
 """What classic and quorum queues know alike, beside x-queue-type."""
 
 CLASSIC_ARGUMENTS: Final = (
-    RuleArgument("x-max-priority", number(0, PRIORITY_MAX), "max_priority"),
+    RuleArgument("x-max-priority", number(0, PRIORITY_MAX, "max_value_exceeded"), "max_priority"),
     RuleArgument("x-drop-lowest-priority-first", flag(), "drop_lowest_first"),
-    RuleArgument("x-queue-mode", choice(*QUEUE_MODES)),
+    RuleArgument("x-queue-mode", choice(*QUEUE_MODES, invalid="\"unsupported queue mode '{}'\"")),
     RuleArgument("x-queue-version", _version),
     RuleArgument("x-queue-master-locator", text()),
 )
@@ -243,7 +248,7 @@ CLASSIC_ARGUMENTS: Final = (
 QUORUM_ARGUMENTS: Final = (
     RuleArgument(
         "x-dead-letter-strategy",
-        choice(*DEAD_LETTER_STRATEGIES),
+        choice(*DEAD_LETTER_STRATEGIES, invalid="invalid_dlx_strategy"),
         "dead_letter_strategy",
         Setting(
             "dead-letter-strategy",

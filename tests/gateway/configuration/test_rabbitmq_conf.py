@@ -55,7 +55,7 @@ def test_every_key_that_applies(tmp_path: Path) -> None:
     )
     assert (config.default_user, config.default_pass, config.default_vhost) == ("admin", "p#ss", "/prod")
     assert config.loopback_users == {"monitor"}
-    assert (config.heartbeat_s, config.frame_max, config.channel_max) == (30, 65536, 65535)
+    assert (config.heartbeat_s, config.frame_max, config.channel_max) == (30, 65536, 0)
     assert config.handshake_timeout_s == 2.5
     assert config.max_message_bytes == 1048576
     assert config.memory_high_watermark == Watermark(relative=0.7)
