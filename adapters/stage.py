@@ -170,6 +170,17 @@ class Stage:
         """Close at once."""
         self.below.abort()
 
+    def reset(self) -> None:
+        """Send what the session's outbox holds, say farewell, and close by a reset."""
+        self.closing = self._said_farewell = True
+        try:
+            if self.outbox.carried is not None and (chunks := self.outbox.carried.take()):
+                self.outbox.chunks += self.encode(chunks)
+            self.outbox.chunks += self.farewell()
+        except Exception:
+            _log.exception("%s:%s: internal error; closing the connection", self.peer_host, self.peer_port)
+        self.below.reset()
+
     def pause(self) -> None:
         """Stop reading."""
         self.read_gate.close(SESSION)

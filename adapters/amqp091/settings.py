@@ -13,7 +13,13 @@ from warren.adapters.amqp091.codec.constants import (
     HEARTBEAT_DEFAULT_S,
 )
 from warren.adapters.first_bytes import no_hint
-from warren.adapters.session.keys import HANDSHAKE_TIMEOUT_S, MAX_MESSAGE_BYTES, PRODUCT, PRODUCT_VERSION
+from warren.adapters.session.keys import (
+    HANDSHAKE_TIMEOUT_S,
+    MAX_MESSAGE_BYTES,
+    PRODUCT,
+    PRODUCT_VERSION,
+    UNREAD_TIMEOUT_S,
+)
 from warren.core.configuration.key import Key, configured, milliseconds
 from warren.core.configuration.values import size, text, whole_number, zero_or
 
@@ -85,7 +91,7 @@ class Amqp091Settings:
     message_bytes_max: int = configured(MAX_MESSAGE_BYTES)
     product: str = configured(PRODUCT)
     version: str = configured(PRODUCT_VERSION)
-    unread_timeout_ms: int = 30_000
+    unread_timeout_ms: int = configured(UNREAD_TIMEOUT_S, milliseconds)
     own_version: str = ""
     anonymous_user: str | None = None
     hint: Callable[[bytes], str] = no_hint

@@ -278,10 +278,13 @@ class MqttConnection:
         if self.closed:
             self.broker.refused_logins.answer_now(self)
             return
+        self._say_goodbye(reason_code, text)
+        self._close()
+
+    def _say_goodbye(self, reason_code: int, text: str) -> None:
         if self.running is not None and self.answers.agreed.level == versions.V5:
             self.answers.disconnect(reason_code, text)
         self._end(publish_will=True)
-        self._close()
 
     def _alarms_changed(self) -> None:
         """Publishing is blocked now, or isn't any more: go on then with what was held back, in order."""
@@ -300,7 +303,8 @@ class MqttConnection:
 
     def _fell_silent(self) -> None:
         _log.info("connection %s (client '%s'): keep-alive timeout", self.name, self.answers.agreed.client_id)
-        self.disconnect(reason_codes.KEEP_ALIVE_TIMEOUT, "nothing came for one and a half keep-alive intervals")
+        self._say_goodbye(reason_codes.KEEP_ALIVE_TIMEOUT, "nothing came for one and a half keep-alive intervals")
+        self.transport.reset()
 
     # Ends
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from warren.adapters.first_bytes import no_hint
+from warren.adapters.session.keys import UNREAD_TIMEOUT_S
 from warren.core.configuration.key import Key, configured, milliseconds
 from warren.core.configuration.values import boolean, number, seconds_of, size, text, whole_number
 
@@ -186,6 +187,6 @@ class MqttSettings:
             "Whether SUBACK keeps to itself why a subscription is refused: 0x80, unspecified error, instead of 0x87.",
         )
     )
-    unread_timeout_ms: int = 30_000
+    unread_timeout_ms: int = configured(UNREAD_TIMEOUT_S, milliseconds)
     known_topic_bytes_max: int = KNOWN_TOPIC_BYTES_MAX
     hint: Callable[[bytes], str] = no_hint

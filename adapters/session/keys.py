@@ -28,6 +28,17 @@ HANDSHAKE_TIMEOUT_S = Key(
     from_rabbitmq=_handshake_timeout,
 )
 
+UNREAD_TIMEOUT_S = Key(
+    "unread_timeout_s",
+    number(0, 86_400, "seconds"),
+    30.0,
+    "Seconds that a client of any protocol may read nothing while something waits for it; it is looked at once in that "
+    "time, and cut off with a reset (RST) after one to two of them. Heartbeats don't help it, reading does, however "
+    "slowly. 0 is for ever.",
+    rabbitmq=("tcp_listen_options.send_timeout",),
+    from_rabbitmq=seconds_of,
+)
+
 MAX_MESSAGE_BYTES = Key(
     "max_message_bytes",
     size(1, MESSAGE_BYTES_MOST),

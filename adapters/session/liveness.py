@@ -1,9 +1,16 @@
 """Whether the peer is still there, and telling it that the broker is: heartbeats and keep-alives, on broker deadlines.
 
-    Beats       to the peer: every half interval something goes out, a beat unless anything else did
+    Beats       to the peer: a beat every half interval, so that one which comes late is still in time
     Silence     from the peer, as AMQP 0-9-1 4.2.7 and STOMP 1.2 "Heart-beating" have it: looked at every interval, two
                 looks in a row without a byte received end the connection, so within two to three intervals
     KeepAlive   from the peer, as MQTT has it: one and a half intervals without a packet, to the millisecond
+
+Beats aren't put off by other traffic: what went out last is known to nobody without asking for the time with each send,
+and a beat put off to the next look would come up to a whole interval after it.  One that finds bytes waiting for the
+peer is left out, as those are a sign of life when the peer reads on.
+
+Who has fallen silent is reset, not closed in good order (`Transport.reset`): a peer that is there after all finds out
+with what it sends next, instead of losing it without a word.
 
 While the broker itself doesn't read a connection, the peer's silence says nothing, and isn't counted.  Bytes are
 counted by the transport: any octet is a sign of life, also one that a stage in between keeps for now, and nothing has
@@ -14,6 +21,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
+
+from warren.core.clients.outbox import HIGH_WATER_BYTES
 
 if TYPE_CHECKING:
     from warren.adapters.session.read_gate import ReadGate
@@ -26,30 +35,30 @@ SILENT_LOOKS_MAX: Final = 2
 
 
 class Beats:
-    """Sends `beat` when nothing else was sent for half of `interval_ms`, until `stop`."""
+    """Sends `beat` every half of `interval_ms`, the first one half of it after the beginning, until `stop`."""
 
-    __slots__ = ("_beat", "_broker", "_deadline", "_half_ms", "_outbox", "_seen")
+    __slots__ = ("_beat", "_broker", "_deadline", "_due_ms", "_half_ms", "_outbox")
 
     def __init__(self, broker: Broker, outbox: Outbox, interval_ms: int, beat: bytes) -> None:
         self._broker = broker
         self._outbox = outbox
         self._half_ms = interval_ms // 2
         self._beat = beat
-        self._seen = outbox.transport.sent_bytes
-        self._deadline = broker.deadlines.schedule(broker.now_ms + self._half_ms, self._look)
+        self._due_ms = broker.now_ms + self._half_ms
+        self._deadline = broker.deadlines.schedule(self._due_ms, self._look)
 
     def stop(self) -> None:
         """The connection ends."""
         self._deadline.cancel()
 
     def _look(self, now_ms: int) -> None:
-        sent = self._outbox.transport.sent_bytes
-        if sent == self._seen:
+        if self._outbox.room >= HIGH_WATER_BYTES:
             self._outbox.write(self._beat)
-            # What hasn't been sent yet counts as sent: a peer that doesn't read gets no pile of beats at once.
-            sent += len(self._beat)
-        self._seen = sent
-        self._deadline = self._broker.deadlines.schedule(now_ms + self._half_ms, self._look)
+        # A hub that was late with this one isn't with the next, unless it is late by a whole half.
+        self._due_ms += self._half_ms
+        if self._due_ms <= now_ms:
+            self._due_ms = now_ms + self._half_ms
+        self._deadline = self._broker.deadlines.schedule(self._due_ms, self._look)
 
 
 class Silence:

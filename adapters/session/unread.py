@@ -25,7 +25,7 @@ _log = logging.getLogger("warren.connection")
 class UnreadReplies:
     """One session's; suspended: True while the peer has too much to read before it may send more commands.
 
-    timeout_ms: how long the peer may read nothing, in milliseconds.
+    timeout_ms: how long the peer may read nothing, in milliseconds; 0 for ever.
     """
 
     __slots__ = ("_broker", "_deadline", "_gate", "_outbox", "_timeout_ms", "suspended")
@@ -46,6 +46,8 @@ class UnreadReplies:
     def _suspend(self) -> None:
         self.suspended = True
         self._gate.close(UNREAD_REPLIES)
+        if not self._timeout_ms:
+            return
         room = self._outbox.room
         self._deadline = self._broker.deadlines.schedule(
             self._broker.now_ms + self._timeout_ms, lambda now_ms: self._cut_off_unless_read(room)

@@ -291,8 +291,19 @@ class StompSession:
 
     def _peer_is_silent(self) -> None:
         _log.warning("connection %s: missed heart-beats from client, timeout: %d ms", self.name, self.heartbeat_ms)
+        headers, body = error_frame(
+            StompError(
+                "missed heart-beats",
+                f"nothing came for two intervals of {self.heartbeat_ms} ms; send heart-beats as often as CONNECT says",
+                fatal=True,
+            ),
+            None,
+            "",
+        )
+        self.send("ERROR", headers, body)
+        self._end()
         self.state = "closed"
-        self.transport.abort()
+        self.transport.reset()
 
     def subscription_cancelled(self, subscription: Subscription) -> None:
         """The broker ended a subscription, as its queue is gone (spec B.4)."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from warren.adapters.first_bytes import no_hint
-from warren.adapters.session.keys import MAX_MESSAGE_BYTES
+from warren.adapters.session.keys import MAX_MESSAGE_BYTES, UNREAD_TIMEOUT_S
 from warren.adapters.stomp.codec.limits import FRAME_BYTES_MAX
 from warren.core.configuration.key import Key, configured, milliseconds
 from warren.core.configuration.values import boolean, number, one_of, seconds_of, size, text
@@ -161,6 +161,6 @@ class StompSettings:
         _is_text,
     )
     message_bytes_max: int = configured(MAX_MESSAGE_BYTES)
-    unread_timeout_ms: int = 30_000
+    unread_timeout_ms: int = configured(UNREAD_TIMEOUT_S, milliseconds)
     server: str = "RabbitMQ/4.1.0"
     hint: Callable[[bytes], str] = no_hint

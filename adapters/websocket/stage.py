@@ -212,6 +212,11 @@ class WebSocketStage(Stage):
         self.close_early()
         self._cut_off_later()
 
+    def _fell_silent(self, reason: str) -> None:
+        """The peer is taken for gone: say why all the same, and reset."""
+        self.failed(close_codes.GOING_AWAY, reason)
+        self.below.reset()
+
     def _close_frame(self, code: int | None, reason: str) -> list[bytes]:
         if self._close_sent:
             return []
@@ -274,9 +279,7 @@ class WebSocketStage(Stage):
         silent_ms = now_ms - self._received_at_ms
         timeout_ms = self.settings.idle_timeout_ms
         if silent_ms >= timeout_ms and self._asked:
-            self.failed(
-                close_codes.GOING_AWAY, f"nothing came for {timeout_ms / 1000:g} s, not even an answer to a ping"
-            )
+            self._fell_silent(f"nothing came for {timeout_ms / 1000:g} s, not even an answer to a ping")
             return
         if silent_ms >= timeout_ms // 2 and not self._asked:
             self._asked = True

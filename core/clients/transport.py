@@ -61,7 +61,14 @@ class Transport(Protocol):
         """Send what the outbox holds, then close in good order, letting the peer read the last bytes."""
 
     def abort(self) -> None:
-        """Close at once; nothing more is sent."""
+        """Close at once, by a reset; nothing more is sent."""
+
+    def reset(self) -> None:
+        """Send what the outbox holds as far as the socket takes it, then `abort`.
+
+        For a peer that is taken for gone: should it be there after all, what it sends next fails, while a connection
+        that was closed in good order would take it from its application and lose it.
+        """
 
     def pause(self) -> None:
         """Stop reading until `resume`."""

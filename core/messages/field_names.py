@@ -43,9 +43,11 @@ def term(value: object) -> str:
     """A value as RabbitMQ's texts show it: text as a binary, `true` and `false` in small letters."""
     if isinstance(value, str):
         return f'<<"{value}">>' if value else "<<>>"
+    if isinstance(value, bytes):
+        return octets_term(value)
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value)
+    return "undefined" if value is None else str(value)
 
 
 def octets_term(data: bytes) -> str:

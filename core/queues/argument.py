@@ -40,11 +40,13 @@ class ArgumentReader:
             return None
         value = self._arguments[name]
         if isinstance(value, bool | Timestamp) or not isinstance(value, int):
-            self.refuse(name, f'"expected integer, got {field_type_name(value)}"')
+            self.refuse(name, f'"expected integer, got {field_type_name(value)}"; {value!r} is none')
         if minimum is not None and value < minimum:
-            self.refuse(name, f"{{{'value_negative' if value else 'value_zero'},{value}}}; at least {minimum}")
+            self.refuse(
+                name, f"{{{'value_negative' if value else 'value_zero'},{value}}}; it is smaller than {minimum}"
+            )
         if maximum is not None and value > maximum:
-            self.refuse(name, f"{{{too_large},{value}}}; at most {maximum}")
+            self.refuse(name, f"{{{too_large},{value}}}; it is larger than {maximum}")
         return int(value)
 
     def text(self, name: str, *, refuse: Callable[[str], NoReturn] | None = None) -> str | None:
@@ -58,24 +60,27 @@ class ArgumentReader:
         """A boolean; False when it isn't there."""
         value = self._arguments.get(name, False)
         if not isinstance(value, bool):
-            self.refuse_type(name, "; true or false")
+            self.refuse_type(name, "neither true nor false")
         return value
 
     def choice(self, name: str, allowed: tuple[str, ...], invalid: str) -> str | None:
         """One of these strings; None when it isn't there.  invalid: RabbitMQ's word for another, `{}` where it goes."""
         value = self.text(name)
         if value is not None and value not in allowed:
-            self.refuse(name, f"{invalid.format(value)}; one of {', '.join(allowed)}")
+            self.refuse(name, f"{invalid.format(value)}; '{value}' is none of {', '.join(allowed)}")
         return value
 
-    def refuse_type(self, name: str, hint: str = "") -> NoReturn:
-        """Refuse the argument for the type of its value."""
-        self.refuse(name, f"{{unacceptable_type,{field_type_name(self._arguments.get(name))}}}{hint}")
+    def refuse_type(self, name: str, no: str = "no string") -> NoReturn:
+        """Refuse the argument for the type of its value, which is `no` such thing."""
+        value = self._arguments.get(name)
+        self.refuse(name, f"{{unacceptable_type,{field_type_name(value)}}}; {value!r} is {no}")
 
     def refuse_name_type(self, name: str) -> NoReturn:
         """Refuse the name of something else for its type, as RabbitMQ puts it."""
-        found = field_type_name(self._arguments.get(name))
-        raise PreconditionFailed(f"invalid type '{found}' for arg '{name}' in {self._description}")
+        value = self._arguments.get(name)
+        raise PreconditionFailed(
+            f"invalid type '{field_type_name(value)}' for arg '{name}' in {self._description}; {value!r} is no string"
+        )
 
     def refuse(self, name: str, reason: str) -> NoReturn:
         """Refuse the argument for this reason, which begins with RabbitMQ's word for it where it has one."""

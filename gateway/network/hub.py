@@ -37,9 +37,13 @@ Ready = Callable[[int], None]
 
 
 class Hub:
-    """Owns the sockets and drives the broker in turns.  buffer: what all links read into.  links: the open ones."""
+    """Owns the sockets and drives the broker in turns.  buffer: what all links read into.  links: the open ones.
 
-    def __init__(self, broker: Broker, clock: Clock) -> None:
+    unread_timeout_ms: how long a peer may read nothing while something waits for it, 0 for ever (unread.py).
+    """
+
+    def __init__(self, broker: Broker, clock: Clock, *, unread_timeout_ms: int = 0) -> None:
+        self.unread_timeout_ms = unread_timeout_ms
         self.broker = broker
         self.clock = clock
         self.buffer = memoryview(bytearray(READ_BYTES_MAX))

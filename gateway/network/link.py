@@ -5,7 +5,8 @@ What the socket doesn't take waits here and for writability.
 
 Closing in good order is more than close(2): with unread input left, the kernel would answer with a reset that can
 overtake the last bytes sent, and the peer would never see why it was closed.  So a closing link sends what it has,
-says FIN, and reads on, throwing away, until the peer closes too or has had `LINGER_MS`.
+says FIN, and reads on, throwing away, until the peer closes too or has had `LINGER_MS`.  A link that is aborted says
+RST: what its peer has sent or sends from now on is not taken, and the peer is to find that out.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ from __future__ import annotations
 import logging
 import selectors
 import socket
+import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
+
+from warren.gateway.network.unread import UnreadWatch
 
 if TYPE_CHECKING:
     from warren.core.clients.outbox import Outbox
@@ -30,6 +34,9 @@ READ_BYTES_MAX: Final = 256 * 1024
 LINGER_MS: Final = 3000
 """How long a peer may take to close after we did."""
 
+RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+"""The option SO_LINGER, on with no time to linger: close(2) says RST instead of FIN (tcp(7), socket(7))."""
+
 LINGER_BYTES_MAX: Final = 16 * 1024 * 1024
 """How much of a closing peer's input is thrown away before it is cut off."""
 
@@ -44,10 +51,12 @@ class Link:
         "_interest",
         "_linger",
         "_paused",
+        "_reset",
         "_sending",
         "_session_ended",
         "_shut",
         "_socket",
+        "_unread",
         "_waiting",
         "_waiting_bytes",
         "certificate_name",
@@ -87,16 +96,23 @@ class Link:
         self._paused = False
         self._closing = False
         self._shut = False
+        self._reset = False
         self._closed = False
         self._session_ended = False
         self._discarded_bytes = 0
         self._linger: Deadline | None = None
+        self._unread = UnreadWatch(self)
 
     def start(self, session: Session, outbox: Outbox) -> None:
         """Begin: `session` gets what is read, what is in `outbox` is sent."""
         self.session = session
         self.outbox = outbox
         self._watch()
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What waits for the socket."""
+        return len(self._sending) + self._waiting_bytes if self._sending is not None else 0
 
     # The hub's side
 
@@ -176,6 +192,7 @@ class Link:
             self.sent_bytes += count
             if count < len(data):
                 self._sending = memoryview(data)[count:]
+                self._unread.begin()
         self._after_sending()
 
     def close(self) -> None:
@@ -186,9 +203,20 @@ class Link:
         self.outbox.touch()
 
     def abort(self) -> None:
-        """Close at once."""
+        """Close at once, by a reset."""
         if not self._closed:
+            self._reset = True
             self._lost("closed by the broker")
+
+    def reset(self) -> None:
+        """Send what the socket takes of the outbox, then close by a reset."""
+        chunks = self.outbox.take()
+        if not self._closed and not self._shut and chunks and self._sending is None:
+            try:
+                self.sent_bytes += self._socket.send(b"".join(chunks))
+            except OSError:
+                pass
+        self.abort()
 
     def drop(self) -> None:
         """Close the socket without a word to anybody: the broker itself has failed."""
@@ -210,7 +238,7 @@ class Link:
     def _after_sending(self) -> None:
         unsent = 0
         if self._sending is not None:
-            unsent = len(self._sending) + self._waiting_bytes
+            unsent = self.unsent_bytes
         elif self._closing and not self._shut:
             self._shut_down()
         self._watch()
@@ -254,9 +282,15 @@ class Link:
         if self._closed:
             return
         self._closed = True
+        self._unread.stop()
         if self._linger is not None:
             self._linger.cancel()
         self._watch()
+        if self._reset:
+            try:
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            except OSError:
+                pass
         self._socket.close()
         self._sending = None
         self._waiting = []

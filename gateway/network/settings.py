@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from warren.adapters.session.keys import HANDSHAKE_TIMEOUT_S
+from warren.adapters.session.keys import HANDSHAKE_TIMEOUT_S, UNREAD_TIMEOUT_S
 from warren.core.configuration.key import Key, configured, milliseconds
 from warren.gateway.network.addresses import LOCALHOST, Listener, listeners
 from warren.gateway.protocols import PROTOCOLS
@@ -60,6 +60,7 @@ class NetworkSettings:
     """Addresses (listeners.py), and how long what comes before a session may take (pipeline.py).
 
     first_bytes_timeout_ms: what a PROXY header, or the first bytes on a listener for everything, may take.
+    unread_timeout_ms: how long a peer may read nothing while bytes wait for it.
     """
 
     listeners: tuple[Listener, ...] = configured(
@@ -80,3 +81,4 @@ class NetworkSettings:
         )
     )
     first_bytes_timeout_ms: int = configured(HANDSHAKE_TIMEOUT_S, milliseconds)
+    unread_timeout_ms: int = configured(UNREAD_TIMEOUT_S, milliseconds)

@@ -39,6 +39,7 @@ from warren.gateway.network.clock import Clock
 from warren.gateway.network.hub import Hub
 from warren.gateway.network.listeners import ListeningSocket, listening_sockets
 from warren.gateway.network.pipeline import Pipelines
+from warren.gateway.network.settings import NetworkSettings
 from warren.gateway.process.commit import commit_once, run_commits
 from warren.gateway.process.errors import sole_error
 from warren.gateway.process.limits import ResourceLimits
@@ -147,7 +148,7 @@ class BrokerRun:
                     lambda: self.hub.request_turn(),
                 )
             self._load_definitions()
-            self.hub = Hub(self.broker, clock)
+            self.hub = Hub(self.broker, clock, unread_timeout_ms=self.config.section(NetworkSettings).unread_timeout_ms)
             try:
                 self._listen(pipelines)
                 async with trio.open_nursery() as nursery:

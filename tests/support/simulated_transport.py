@@ -103,6 +103,13 @@ class SimulatedTransport:
         self.aborted = True
         self._end("closed by the broker")
 
+    def reset(self) -> None:
+        chunks = self.outbox.take()
+        if not self.closed:
+            self._waiting += b"".join(chunks)
+            self._move()
+        self.abort()
+
     def pause(self) -> None:
         self.paused = True
 

@@ -225,8 +225,7 @@ def test_a_failed_channel_that_the_client_closes_too_is_done_with(client: Simula
     [
         (methods.encode_frame(1, methods.ChannelOpen()), 504),
         (methods.encode_frame(5, methods.BasicAck(1)), 504),
-        (methods.encode_frame(101, methods.ChannelOpen()), 530),
-        (methods.encode_frame(0, methods.BasicAck(1)), 503),
+        (methods.encode_frame(0, methods.BasicAck(1)), 504),
         (methods.encode_frame(0, methods.ConnectionOpen("/")), 504),
         (methods.encode_frame(1, methods.BasicGetEmpty()), 503),
         (methods.encode_frame(1, methods.ChannelFlow(active=False)), 540),

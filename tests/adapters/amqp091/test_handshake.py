@@ -236,7 +236,10 @@ def test_external_trusts_the_certificate(broker: SimulatedBroker) -> None:
             methods.ConnectionTuneOk(100, 131073, 0),
             "frame_max = 131073 is higher than the maximum allowed value (131072)",
         ),
-        (methods.ConnectionTuneOk(0, 4096, 0), "negotiated channel_max = 0 is higher than the maximum allowed value"),
+        (
+            methods.ConnectionTuneOk(0, 4096, 0),
+            "channel_max = 0 (no limit) is higher than the maximum allowed value",
+        ),
         (methods.ConnectionTuneOk(2048, 4096, 0), "channel_max = 2048 is higher than the maximum allowed value (2047)"),
     ],
 )
@@ -285,7 +288,7 @@ def test_a_method_out_of_turn(broker: SimulatedBroker, method: methods.Method) -
 def test_channels_wait_for_the_end_of_the_handshake(broker: SimulatedBroker) -> None:
     client = tuned(broker)
     client.send(1, methods.ChannelOpen())
-    assert_refused(client, 504, "unexpected frame on channel 1 in connection state opening")
+    assert_refused(client, 505, "channel 1 has to wait in connection state opening")
 
 
 def test_a_heartbeat_during_the_handshake_is_fine(broker: SimulatedBroker) -> None:
@@ -306,7 +309,7 @@ def test_closing_during_the_handshake_is_answered(broker: SimulatedBroker) -> No
 def test_frames_before_the_login_are_small(broker: SimulatedBroker) -> None:
     client = started(broker)
     client.send_bytes(b"\x01\0\0" + (8193).to_bytes(4, "big") + b"x" * 10)
-    assert_refused(client, 501, "larger than")
+    assert_refused(client, 501, "frame_too_large")
 
 
 @pytest.mark.parametrize("said", [b"", PROTOCOL_HEADER[:3], PROTOCOL_HEADER, handshake_bytes()[:-5]])

@@ -162,6 +162,7 @@ def test_keep_alive_ends_after_one_and_a_half_intervals(
     assert not made.closed
     simulated.advance(1)
     assert made.closed
+    assert made.transport.aborted, "reset, so that what it sends next isn't lost without a word"
     answers = made.packets()
     assert [each.reason_code for each in answers if isinstance(each, Disconnect)] == (
         [reason_codes.KEEP_ALIVE_TIMEOUT] if level == versions.V5 else []

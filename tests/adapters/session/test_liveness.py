@@ -54,23 +54,72 @@ def place() -> Iterator[Place]:
     made.simulated.close()
 
 
-def test_a_beat_goes_out_when_nothing_else_does(place: Place) -> None:
-    beats = Beats(place.simulated.broker, place.outbox, INTERVAL_MS, b"\n")
+def beats_of(place: Place) -> Beats:
+    return Beats(place.simulated.broker, place.outbox, INTERVAL_MS, b"\n")
+
+
+def test_a_beat_goes_out_every_half_interval_the_first_one_too(place: Place) -> None:
+    place.outbox.write(b"connected")
+    beats = beats_of(place)
     place.advance(4_999)
-    assert place.transport.take() == b""
-    place.advance(1)
-    assert place.transport.take() == b"\n"
-    place.outbox.write(b"answer")
-    place.advance(1_000)
-    assert place.transport.take() == b"answer"
-    place.advance(4_000)
-    assert place.transport.take() == b"", "the answer was sent in this half interval"
-    place.advance(5_000)
-    assert place.transport.take() == b"\n"
+    assert place.transport.take() == b"connected"
+    for _ in range(5):
+        place.advance(1)
+        assert place.transport.take() == b"\n"
+        place.advance(4_999)
+        assert place.transport.take() == b""
     beats.stop()
     place.advance(100_000)
     assert place.transport.take() == b""
     assert place.simulated.timers == 0
+
+
+def test_other_traffic_puts_no_beat_off(place: Place) -> None:
+    beats = beats_of(place)
+    for _ in range(5):
+        place.outbox.write(b"answer")
+        place.advance(1)
+        assert place.transport.take() == b"answer"
+        place.advance(4_999)
+        assert place.transport.take() == b"\n", "the answer was sent half an interval ago"
+    beats.stop()
+
+
+def test_a_hub_that_is_late_once_is_in_time_with_the_next(place: Place) -> None:
+    beats = beats_of(place)
+    place.advance(5_000 + 4_500)
+    assert place.transport.take() == b"\n"
+    place.advance(499)
+    assert place.transport.take() == b""
+    place.advance(1)
+    assert place.transport.take() == b"\n"
+    beats.stop()
+
+
+def test_a_hub_that_is_very_late_owes_one_beat(place: Place) -> None:
+    beats = beats_of(place)
+    place.advance(100_000)
+    assert place.transport.take() == b"\n"
+    place.advance(4_999)
+    assert place.transport.take() == b""
+    place.advance(1)
+    assert place.transport.take() == b"\n"
+    beats.stop()
+
+
+def test_no_beats_pile_up_behind_what_a_peer_does_not_read(place: Place) -> None:
+    beats = beats_of(place)
+    place.transport.socket_room = 0
+    place.outbox.write(b"delivery")
+    place.simulated.settle()
+    for _ in range(100):
+        place.advance(5_000)
+    assert place.transport.unsent_bytes == len(b"delivery")
+    place.transport.read_by_peer(None)
+    assert place.transport.take() == b"delivery"
+    place.advance(5_000)
+    assert place.transport.take() == b"\n"
+    beats.stop()
 
 
 def silence(place: Place) -> Silence:

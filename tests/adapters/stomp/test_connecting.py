@@ -73,7 +73,7 @@ def test_channel_limits_count_a_session_as_one(accept: Connect, simulated: Simul
     simulated.broker.users.set_limits("guest", {"max-channels": 1})
     accept().connect()
     (answer,) = accept().send("CONNECT")
-    assert b"limit of 1" in answer.body
+    assert b"limit of (1)" in answer.body
     assert simulated.broker.client_count == 1
 
 
@@ -116,11 +116,14 @@ def test_heart_beats_are_whole_seconds(accept: Connect, wanted: str, agreed: str
 
 def test_the_broker_beats(accept: Connect, simulated: SimulatedBroker) -> None:
     client = accept()
-    client.send("CONNECT", heart_beat="0,10000")
-    simulated.advance(5_000)
-    client.transport.take()
-    simulated.advance(5_000)
-    assert client.transport.take() == b"\n"
+    client.send("CONNECT", heart_beat="0,1000")
+    simulated.advance(499)
+    assert client.transport.take() == b""
+    for _ in range(5):
+        simulated.advance(1)
+        assert client.transport.take() == b"\n", "every half interval, the first one too"
+        simulated.advance(499)
+        assert client.transport.take() == b""
     simulated.advance(60_000)
     assert not client.closed
 
@@ -135,7 +138,10 @@ def test_a_client_that_falls_silent_is_dropped(accept: Connect, simulated: Simul
     simulated.advance(10_000)
     assert not client.closed
     simulated.advance(10_000)
-    assert client.transport.aborted
+    assert client.transport.aborted, "reset, so that what it sends next isn't lost without a word"
+    (answer,) = client.answers()
+    assert answer["message"] == "missed heart-beats"
+    assert b"two intervals of 10000 ms" in answer.body
 
 
 def test_stopping_tells_the_client(connect: Connect, simulated: SimulatedBroker) -> None:

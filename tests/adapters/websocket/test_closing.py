@@ -199,6 +199,7 @@ def test_a_silent_peer_is_gone(connect: Connect, simulated: SimulatedBroker, cap
     assert isinstance(close, CloseConnection)
     assert close.code == 1001
     assert client.closed
+    assert client.transport.aborted, "reset, so that what it sends next isn't lost without a word"
     assert not simulated.broker.sessions
     assert "nothing came for 60 s, not even an answer to a ping" in caplog.text
 

@@ -185,3 +185,17 @@ def test_what_a_client_compresses_arrives(connect: Connect, cut: str) -> None:
 def test_compression_can_be_switched_off(connect: Connect) -> None:
     client = connect(websocket_compress=False)
     assert client.upgrade(compressed=True).extensions == []
+
+
+def test_heart_beats_of_stomp_come_every_half_interval_whatever_is_in_between(
+    connect: Connect, simulated: SimulatedBroker
+) -> None:
+    client = connect()
+    client.upgrade(subprotocols=["v12.stomp"])
+    client.send(frame(0x81, b"CONNECT\naccept-version:1.2\nhost:/\nheart-beat:0,1000\n\n\0"))
+    assert "heart-beat:1000,0" in client.text()
+    for _ in range(10):
+        simulated.advance(499)
+        assert client.events() == []
+        simulated.advance(1)
+        assert client.text() == "\n"

@@ -115,9 +115,9 @@ def test_only_the_first_binding_of_a_target_counts() -> None:
 @pytest.mark.parametrize(
     ("key", "text"),
     [
-        ("", "The binding key must be an integer: ''"),
-        ("heavy", "The binding key must be an integer: 'heavy'"),
-        ("1.5", "The binding key must be an integer: '1.5'"),
+        ("", "The binding key must be an integer: <<>>"),
+        ("heavy", 'The binding key must be an integer: <<"heavy">>'),
+        ("1.5", 'The binding key must be an integer: <<"1.5">>'),
         ("\u0661", "The binding key must be an integer"),
         ("0", "The binding key must be greater than 0"),
         ("-3", "The binding key must be greater than 0"),
@@ -141,7 +141,7 @@ def test_binding_keys_that_are_no_weight_are_refused(key: str, text: str) -> Non
             "hash-header and hash-property are mutually exclusive",
         ),
         ({"hash-property": "priority"}, "Unsupported property: priority; use one of correlation_id, message_id"),
-        ({"hash-property": 1}, "invalid type 'long' for arg 'hash-property' of an exchange: expected longstr"),
+        ({"hash-property": 1}, "invalid type 'signedint' for arg 'hash-property' of an exchange: expected longstr"),
         ({"hash-header": True}, "invalid type 'bool' for arg 'hash-header' of an exchange: expected longstr"),
     ],
 )

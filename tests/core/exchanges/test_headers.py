@@ -78,13 +78,13 @@ def test_the_four_modes_are_accepted(mode: str) -> None:
 
 
 REFUSED: list[tuple[FieldValue, str]] = [
-    ("some", "Invalid x-match field value 'some'; expected all, any, all-with-x, or any-with-x"),
-    ("ALL", "Invalid x-match field value 'ALL'; expected all, any, all-with-x, or any-with-x"),
-    ("", "Invalid x-match field value ''; expected all, any, all-with-x, or any-with-x"),
-    (23, "Invalid x-match field type long (value 23); expected longstr"),
-    (True, "Invalid x-match field type bool (value True); expected longstr"),
-    (None, "Invalid x-match field type void (value None); expected longstr"),
-    (b"all", "Invalid x-match field type binary (value b'all'); expected longstr"),
+    ("some", 'Invalid x-match field value <<"some">>; expected all, any, all-with-x, or any-with-x'),
+    ("ALL", 'Invalid x-match field value <<"ALL">>; expected all, any, all-with-x, or any-with-x'),
+    ("", "Invalid x-match field value <<>>; expected all, any, all-with-x, or any-with-x"),
+    (23, "Invalid x-match field type signedint (value 23); expected longstr"),
+    (True, "Invalid x-match field type bool (value true); expected longstr"),
+    (None, "Invalid x-match field type void (value undefined); expected longstr"),
+    (b"all", 'Invalid x-match field type binary (value <<"all">>); expected longstr'),
     (1.5, "Invalid x-match field type double (value 1.5); expected longstr"),
     (["all"], "Invalid x-match field type array (value ['all']); expected longstr"),
     ({}, "Invalid x-match field type table (value {}); expected longstr"),

@@ -26,6 +26,7 @@ from tests.support.simulated_broker import SimulatedBroker
 from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.recent_history import LENGTH_DEFAULT, LENGTH_MAX
 from warren.core.exchanges.registry import create
+from warren.core.messages.field_names import term
 from warren.core.messages.field_table import Encodable, FieldValue
 
 
@@ -157,5 +158,5 @@ def test_a_full_queue_is_not_overfilled_by_history(broker: SimulatedBroker) -> N
 def test_a_length_that_is_none_is_refused(value: FieldValue) -> None:
     with pytest.raises(PreconditionFailed) as caught:
         create("x-recent-history", "x", arguments={"x-recent-history-length": value})
-    text = f"Invalid argument {value!r}, 'x-recent-history-length' must be a positive integer up to {LENGTH_MAX}"
+    text = f"Invalid argument {term(value)}, 'x-recent-history-length' must be a positive integer; at most {LENGTH_MAX}"
     assert caught.value.text == text

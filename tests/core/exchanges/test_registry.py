@@ -109,11 +109,20 @@ def test_without_arguments_there_is_no_alternate() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "type_text"), [(1, "long"), (None, "void"), (b"other", "binary"), (["other"], "array")]
+    ("value", "type_text"),
+    [
+        (1, "signedint"),
+        (2**31, "long"),
+        (-(2**31), "signedint"),
+        (-(2**31) - 1, "long"),
+        (None, "void"),
+        (b"other", "binary"),
+        (["other"], "array"),
+    ],
 )
 def test_an_alternate_that_is_no_name_is_refused(value: FieldValue, type_text: str) -> None:
     with pytest.raises(PreconditionFailed) as caught:
         create("fanout", "x", arguments={"alternate-exchange": value})
     assert caught.value.text == (
-        f"invalid type '{type_text}' for arg 'alternate-exchange': expected longstr, the name of an exchange"
+        f"invalid type '{type_text}' for arg 'alternate-exchange' in an exchange; it must be the name of another one"
     )

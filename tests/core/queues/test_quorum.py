@@ -240,6 +240,8 @@ def test_conditional_deletion_is_refused(memory: SimulatedBroker) -> None:
 
 @pytest.mark.parametrize("name", ["x-max-priority", "x-queue-mode", "x-queue-version", "x-max-age"])
 def test_arguments_of_other_types(memory: SimulatedBroker, name: str) -> None:
-    with pytest.raises(PreconditionFailed, match=f"invalid arg '{name}' for queue 'q' .* of queue type quorum"):
+    with pytest.raises(
+        PreconditionFailed, match=f"invalid arg '{name}' for queue 'q' .* of queue type rabbit_quorum_queue"
+    ):
         quorum(memory, {name: 1})
     assert "q" not in memory.vhost.queues

@@ -110,6 +110,8 @@ OTHER: Mapping[str, tuple[object, object]] = {
     "tls_certificate_login_san_index": (2, SAME),
     # PluginSettings
     "plugins": (["second"], ("second",)),
+    # Several protocols, and every link
+    "unread_timeout_s": (45.5, 45_500),
     # Amqp091Settings
     "heartbeat_s": (31, SAME),
     "frame_max": (65_536, SAME),

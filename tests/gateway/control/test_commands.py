@@ -134,7 +134,7 @@ async def test_virtual_hosts(warren: Asker) -> None:
 async def test_queues(warren: Asker) -> None:
     warren.server.fill_queue("tasks", 3)
     code, text = await warren.refused("delete_queue", "tasks", if_empty=True)
-    assert (code, text) == (70, "queue 'tasks' in vhost '/' not empty: it holds 3 message(s)")
+    assert (code, text) == (70, "queue 'tasks' in vhost '/' not empty; it holds 3 message(s)")
     assert await warren.do("purge_queue", "tasks") == "3 ready messages were dropped"
     await warren.do("delete_queue", "tasks", if_empty=True, if_unused=True)
     assert await warren.rows("list_queues") == []

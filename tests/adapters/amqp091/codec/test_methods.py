@@ -305,7 +305,7 @@ def test_unknown_methods_are_invalid_commands(class_id: int, method_id: int, arg
         return
     with pytest.raises(CommandInvalid) as caught:
         decode_all(payload)
-    assert caught.value.text == f"unimplemented method (class {class_id}, method {method_id})"
+    assert caught.value.text == f"unimplemented method; there is none of class {class_id} and id {method_id}"
 
 
 def test_ids_of_a_payload_that_is_too_short_are_zero() -> None:

@@ -64,7 +64,7 @@ def test_queues_are_declared_with_arguments_in_json(broker: Broker) -> None:
     assert operations.queues.declare(broker, "/", "q", arguments=arguments) == (queue, False)
     with pytest.raises(PreconditionFailed, match="x-max-length"):
         operations.queues.declare(broker, "/", "q", arguments={**arguments, "x-max-length": 6})
-    with pytest.raises(PreconditionFailed, match="unknown queue type"):
+    with pytest.raises(PreconditionFailed, match="unsupported queue type"):
         operations.queues.declare(broker, "/", "other", arguments={"x-queue-type": "marvel"})
     with pytest.raises(NotFound, match="virtual host 'v'"):
         operations.queues.declare(broker, "v", "q")

@@ -62,7 +62,9 @@ INVALID: list[tuple[str, FieldValue]] = [
 
 @pytest.mark.parametrize(("name", "value"), INVALID)
 def test_refusals_name_the_argument_and_the_value(name: str, value: FieldValue) -> None:
-    with pytest.raises(PreconditionFailed, match=f"^invalid arg '{name}' for queue 'q'") as caught:
+    with pytest.raises(
+        PreconditionFailed, match=f"^invalid (arg|type '[a-z]+' for arg) '{name}' (for|in) queue 'q'"
+    ) as caught:
         rules_from_arguments("queue 'q'", {name: value})
     if name != "x-dead-letter-routing-key" and name != "x-delayed-retry-type":
         assert str(value) in caught.value.text
@@ -113,7 +115,7 @@ OTHERS = [
 
 @pytest.mark.parametrize(("queue_type", "name"), sorted(OTHERS, key=str))
 def test_arguments_of_other_types(queue_type: type[Queue], name: str) -> None:
-    expected = f"invalid arg '{name}' for queue 'q' of queue type {queue_type.type_name}"
+    expected = f"invalid arg '{name}' for queue 'q' of queue type rabbit_{queue_type.type_name}_queue"
     with pytest.raises(PreconditionFailed, match=expected):
         check_arguments("queue 'q'", queue_type, {name: 1})
 
