@@ -14,7 +14,6 @@ from warren.adapters.stomp.codec.escaping import V1_2
 from warren.adapters.stomp.codec.limits import NUMBER_DIGITS_MAX
 from warren.adapters.stomp.message_headers import boolean
 from warren.adapters.stomp.subscription import Subscription
-from warren.core.errors import PreconditionFailed
 
 if TYPE_CHECKING:
     from warren.adapters.stomp.codec.frames import Frame
@@ -73,8 +72,5 @@ def not_found(text: str) -> StompError:
 
 def settle_now(session: StompSession, settlement: Settlement) -> None:
     """Do it; the delivery is known to be there."""
-    try:
-        deliveries = session.deliveries.take(settlement.tag, multiple=settlement.multiple)
-    except PreconditionFailed:
-        raise not_found(str(settlement.tag)) from None
+    deliveries = session.deliveries.take(settlement.tag, multiple=settlement.multiple)
     session.deliveries.settle(deliveries, settlement.verdict)

@@ -118,6 +118,17 @@ def test_pubrec_of_nothing_is_answered_at_once(level: int, reason_code: int) -> 
     assert place.state()["outgoing"] == 1
 
 
+def test_pubrel_keeps_its_place_in_3_1_1() -> None:
+    place = Place(2, versions.V3_1_1, stored=True)
+    place.bare.flush()
+    place.bare.written()
+    for packet_id in (1, 2):
+        received(place.outflow, PubRec(packet_id))
+    assert place.bare.packets() == []
+    place.bare.flush()
+    assert place.bare.packets() == [PubRel(1), PubRel(2)]
+
+
 @pytest.mark.parametrize("stored", [False, True])
 def test_pubrel_waits_until_what_pubrec_said_is_on_disk(stored: bool) -> None:
     place = Place(2, stored=stored)
