@@ -73,6 +73,8 @@ def test_a_discarded_message_is_dead_lettered(connect: Connect) -> None:
     arguments = {"x_dead_letter_exchange": "amq.direct", "x_dead_letter_routing_key": "k"}
     client.send("SUBSCRIBE", id="letters", destination="/exchange/amq.direct/k")
     client.send("SUBSCRIBE", id="1", destination="/queue/a", ack="client", **arguments)
+    (message,) = client.send("SEND", b"acknowledged", destination="/queue/a")
+    assert client.send("ACK", id=message["ack"]) == [], "no dead letter"
     (message,) = client.send("SEND", b"x", destination="/queue/a")
     (dead,) = client.send("NACK", id=message["ack"], requeue="false")
     assert dead["subscription"] == "letters"
