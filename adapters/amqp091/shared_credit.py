@@ -1,13 +1,16 @@
 """The credit that all consumers of a channel share: basic.qos with global (spec A.7).
 
 A delivery to any of them uses it up, settling it gives it back.  When it is used up, no consumer of the channel can
-take anything, so all of them are parked here, and go on when there is some again.
+take anything, and they go on in turns when there is some again (adapters.session.shared_turns).  Much credit at once is
+divided: whoever has had a share of it, one after the other, gives way to the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
+
+from warren.adapters.session.shared_turns import SharedTurns
+from warren.core.queues.consumer import UNLIMITED_CREDIT
 
 if TYPE_CHECKING:
     from warren.adapters.amqp091.consumer import AmqpConsumer
@@ -19,13 +22,15 @@ class SharedCredit:
     consumers: the channel's, as they come and go.
     """
 
-    __slots__ = ("_consumers", "limit", "outstanding", "starved")
+    __slots__ = ("_consumers", "_in_a_row", "_latest", "_turns", "limit", "outstanding")
 
     def __init__(self, consumers: dict[str, AmqpConsumer]) -> None:
         self._consumers = consumers
         self.limit = 0
         self.outstanding = 0
-        self.starved: list[AmqpConsumer] = []
+        self._latest: AmqpConsumer | None = None
+        self._in_a_row = 0
+        self._turns: SharedTurns[AmqpConsumer] | None = None
 
     @property
     def is_left(self) -> bool:
@@ -36,49 +41,57 @@ class SharedCredit:
         """Another limit; `outstanding` deliveries count towards it already."""
         self.limit = limit
         self.outstanding = outstanding
-        if self.is_left:
-            self._go_on()
-        else:
-            self._starve(None)
+        if not self.is_left:
+            self._shared().starve(None)
+        elif self._turns is not None:
+            self._turns.go_on()
 
     def use(self, consumer: AmqpConsumer) -> bool:
-        """A delivery to `consumer`, while there is a limit; False when that was the last for now."""
+        """A delivery to `consumer`, while there is a limit; False when that was the last for now, or for its turn."""
         self.outstanding += 1
-        if self.outstanding < self.limit:
+        if self.outstanding >= self.limit:
+            self._latest = None
+            self._shared().starve(consumer)
+            return False
+        if consumer is not self._latest:
+            self._latest = consumer
+            self._in_a_row = 0
+        self._in_a_row += 1
+        if self._in_a_row * len(self._consumers) < self.limit:
             return True
-        self._starve(consumer)
-        return False
+        self._in_a_row = 0
+        return not self._shared().give_way(consumer)
 
     def give_back(self) -> None:
         """A delivery was settled, while there is a limit."""
         self.outstanding -= 1
-        if self.starved:
-            self._go_on()
+        if self._turns is not None and self._turns.waiting and self.outstanding < self.limit:
+            self._turns.go_on()
 
     def wait(self, consumer: AmqpConsumer) -> None:
         """`consumer` has been parked for lack of it."""
-        if consumer not in self.starved:
-            self.starved.append(consumer)
+        self._shared().wait(consumer)
 
     def forget(self, consumer: AmqpConsumer) -> None:
         """The consumer is gone."""
-        if consumer in self.starved:
-            self.starved.remove(consumer)
+        if self._turns is not None:
+            self._turns.forget(consumer)
+        if self._latest is consumer:
+            self._latest = None
 
     def clear(self) -> None:
         """The channel ends."""
-        self.starved = []
+        self._latest = self._turns = None
 
-    def _go_on(self) -> None:
-        starved: Iterable[AmqpConsumer] = self.starved
-        self.starved = []
-        for consumer in starved:
-            consumer.resume()
+    @property
+    def waiting_tags(self) -> list[str]:
+        """Of the consumers that wait for some of it."""
+        return [consumer.tag for consumer in self._turns.waiting] if self._turns is not None else []
 
-    def _starve(self, latest: AmqpConsumer | None) -> None:
-        if latest is not None:
-            self.starved.append(latest)
-        for consumer in self._consumers.values():
-            if consumer is not latest and not consumer.parked:
-                consumer.queue.park(consumer)
-                self.starved.append(consumer)
+    def _shared(self) -> SharedTurns[AmqpConsumer]:
+        if self._turns is None:
+            self._turns = SharedTurns(self._consumers, self._left)
+        return self._turns
+
+    def _left(self) -> int:
+        return self.limit - self.outstanding if self.limit else UNLIMITED_CREDIT

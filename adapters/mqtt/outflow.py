@@ -1,14 +1,16 @@
 """Messages to the client: their packets, and for QoS 1 and 2 how many may be under way and what is sent again.
 
-`window` counts how many more messages of QoS 1 and 2 the client takes (its receive maximum).  A consumer that finds it
-used up waits among the starved.  Messages of an earlier connection that the client wasn't done with wait for their turn
-to be sent again, before anything new is (MQTT-4.4.0-1, MQTT-4.6.0-1).  What an earlier connection was still waiting for
-the disk with waits for it here too: its packet identifier, or its release, may not be there yet.
+`window` counts how many more messages of QoS 1 and 2 the client takes (its receive maximum).  When it is used up, all
+consumers of the client wait, and go on in turns (adapters.session.shared_turns).  Messages of an earlier connection
+that the client wasn't done with wait for their turn to be sent again, before anything new is (MQTT-4.4.0-1,
+MQTT-4.6.0-1).  What an earlier connection was still waiting for the disk with waits for it here too: its packet
+identifier, or its release, may not be there yet.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +22,9 @@ from warren.adapters.mqtt.sessions.headers import publish_qos
 from warren.adapters.mqtt.sessions.outgoing import RELEASED_BY_CLIENT, SENT, WAITING, Outgoing
 from warren.adapters.mqtt.sessions.publishing import topic_of_message
 from warren.adapters.mqtt.sessions.rejecting import take_back
+from warren.adapters.session.shared_turns import SharedTurns
 from warren.core.counters import not_given
+from warren.core.queues.consumer import Consumer
 from warren.core.queues.deaths import REJECTED, own_deaths
 
 if TYPE_CHECKING:
@@ -30,10 +34,11 @@ if TYPE_CHECKING:
     from warren.core.counters import SessionCounts
     from warren.core.messages.message import Message
     from warren.core.queues.base import Queue
-    from warren.core.queues.consumer import Consumer
 
 PACKET_ID_BYTES: Final = 2
 """What a PUBLISH of QoS 1 or 2 has more than one of QoS 0 (MQTT 5 2.2.1)."""
+
+NO_CONSUMERS: Final[Mapping[str, Consumer]] = {}
 
 ALIAS_BYTES: Final = 3
 """What an alias costs, a property's identifier and two bytes (3.3.2.3.4); no longer topic saves anything by it."""
@@ -41,6 +46,8 @@ ALIAS_BYTES: Final = 3
 
 class Outflow:
     """To one client; its consumers (consumer.py) read and count down what is public here, message by message.
+
+    consumers: all of them, once there are any.
 
     window: messages of QoS 1 and 2 that the client takes now.  window_max: when it has none.  packet_bytes_max: the
     longest packet that it takes, in bytes.  sent_count: PUBLISH packets so far.  counts: of the connection.  ended:
@@ -51,8 +58,9 @@ class Outflow:
         "_alias_max",
         "_aliases_given",
         "_resending",
-        "_starved",
+        "_turns",
         "answers",
+        "consumers",
         "counts",
         "ended",
         "level",
@@ -75,11 +83,12 @@ class Outflow:
         self.level = agreed.level
         self.packet_bytes_max = agreed.packet_bytes_max
         self.window = self.window_max = agreed.in_flight_max
+        self.consumers: Mapping[str, Consumer] = NO_CONSUMERS
         self.sent_count = 0
         self.ended = False
         self._alias_max = agreed.alias_max if agreed.level == versions.V5 else 0
         self._aliases_given = 0
-        self._starved: list[Consumer] | None = None
+        self._turns: SharedTurns[Consumer] | None = None
         self._resending: deque[Outgoing] | None = None
 
     # The window
@@ -90,18 +99,20 @@ class Outflow:
             self.window += 1
         if self._resending:
             self._resend()
-        if self._starved and self.window > 0:
-            starved = self._starved
-            self._starved = None
-            for consumer in starved:
-                consumer.resume()
+        turns = self._turns
+        if turns is not None and turns.waiting and self.window > 0:
+            turns.go_on()
 
     def starve(self, consumer: Consumer) -> None:
-        """The client takes nothing more for now: `consumer` waits for that."""
-        if self._starved is None:
-            self._starved = []
-        if consumer not in self._starved:
-            self._starved.append(consumer)
+        """The client takes nothing more for now, from any of its queues; `consumer` took the last, or wants some."""
+        if self._turns is None:
+            self._turns = SharedTurns(self.consumers, lambda: self.window)
+        self._turns.starve(consumer)
+
+    def consumer_gone(self, consumer: Consumer) -> None:
+        """It waits no more."""
+        if self._turns is not None:
+            self._turns.forget(consumer)
 
     # Sending
 
@@ -269,6 +280,6 @@ class Outflow:
         """The connection ends: nobody waits any more."""
         self.ended = True
         self.window = 0
-        self._starved = self._resending = None
+        self._turns = self._resending = None
         self.world.publish_sent += self.sent_count
         self.sent_count = 0

@@ -65,6 +65,7 @@ class Subscriptions:
         consumer = self._consumers.pop(filter, None) if self._consumers is not None and filter else None
         if consumer is not None:
             end_consumer(consumer)
+            self._outflow.consumer_gone(consumer)
 
     def taken_away(self) -> None:
         """A subscription was taken away: what comes by the session's own queue may mean something else now."""
@@ -88,7 +89,7 @@ class Subscriptions:
         queue.add_consumer(consumer)
         queue.vhost.broker.ack_timeouts.added(consumer)
         if self._consumers is None:
-            self._consumers = {}
+            self._outflow.consumers = self._consumers = {}
         self._consumers[consumer.tag] = consumer
 
     def _queue_deleted(self, consumer: MqttConsumer) -> None:
@@ -96,6 +97,7 @@ class Subscriptions:
         session = self.session
         if self._consumers is not None:
             self._consumers.pop(consumer.tag, None)
+        self._outflow.consumer_gone(consumer)
         if self._ended or session.ended:
             return
         if consumer.subscription is None:

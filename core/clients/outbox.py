@@ -72,7 +72,9 @@ class Outbox:
         """The gateway's report: so many bytes wait for the socket; consumers parked for lack of room go on."""
         self.room = HIGH_WATER_BYTES - unsent_bytes
         if self.parked and self.room > 0:
-            parked = self.parked
+            # The first of them took what room there was, and the others one message each: next time, the second does.
+            first, *others = self.parked
             self.parked = []
-            for consumer in parked:
+            for consumer in others:
                 consumer.resume()
+            first.resume()

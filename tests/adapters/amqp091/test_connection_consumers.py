@@ -219,7 +219,7 @@ def test_a_cancelled_consumer_is_not_kept_among_the_starved(client: SimulatedCli
         client.consume("q", "b")
         client.send(1, methods.BasicCancel("b"))
         client.expect(methods.BasicCancelOk)
-    assert [consumer.tag for consumer in client.connection.channels.by_number[1].shared_credit.starved] == ["a"]
+    assert client.connection.channels.by_number[1].shared_credit.waiting_tags == ["a"]
 
 
 def test_a_limit_of_each_and_a_shared_one_together(client: SimulatedClient) -> None:

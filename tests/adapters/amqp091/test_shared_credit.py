@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 from warren.adapters.amqp091.shared_credit import SharedCredit
@@ -10,12 +12,29 @@ if TYPE_CHECKING:
     from warren.adapters.amqp091.consumer import AmqpConsumer
 
 
-class Taker:
-    """A consumer as far as the credit knows one; and its queue."""
+class Batch:
+    """What is put off to the end of the batch."""
 
     def __init__(self) -> None:
+        self.calls: list[Callable[[], None]] = []
+        self.at_end_of_batch = self.calls.append
+
+    def end(self) -> None:
+        calls, self.calls[:] = list(self.calls), []
+        for call in calls:
+            call()
+
+
+class Taker:
+    """A consumer as far as the credit knows one; and its queue, which has something ready or not."""
+
+    def __init__(self, batch: Batch, tag: str) -> None:
         self.parked = False
+        self.active = True
         self.queue = self
+        self.ready_count = 1
+        self.tag = tag
+        self.vhost = SimpleNamespace(broker=batch)
 
     def park(self, taker: Taker) -> None:
         taker.parked = True
@@ -24,33 +43,87 @@ class Taker:
         self.parked = False
 
 
-def made(count: int, limit: int) -> tuple[SharedCredit, list[Taker]]:
-    takers = [Taker() for _ in range(count)]
-    credit = SharedCredit({str(number): cast("AmqpConsumer", taker) for number, taker in enumerate(takers)})
+def made(count: int, limit: int) -> tuple[SharedCredit, list[Taker], Batch]:
+    batch = Batch()
+    takers = [Taker(batch, str(number)) for number in range(count)]
+    credit = SharedCredit({taker.tag: cast("AmqpConsumer", taker) for taker in takers})
     credit.set_limit(limit, 0)
-    return credit, takers
+    return credit, takers, batch
 
 
 def use(credit: SharedCredit, taker: Taker) -> bool:
+    assert not taker.parked
     more = credit.use(cast("AmqpConsumer", taker))
     if not more:
         taker.parked = True
     return more
 
 
+def free(takers: list[Taker]) -> list[str]:
+    return [taker.tag for taker in takers if not taker.parked]
+
+
 def test_the_last_of_it_parks_them_all() -> None:
-    credit, takers = made(3, 2)
-    assert use(credit, takers[0])
+    credit, takers, batch = made(3, 2)
+    assert not use(credit, takers[0]), "a third of it, and others can take something"
     assert not use(credit, takers[1])
     assert not credit.is_left
-    assert [taker.parked for taker in takers] == [True, True, True]
+    assert free(takers) == []
+    batch.end()
+    assert free(takers) == []
+
+
+def test_what_comes_back_goes_round() -> None:
+    """Whoever had nothing yet comes first, then who has waited longest."""
+    credit, takers, batch = made(3, 1)
+    use(credit, takers[0])
+    for served in (1, 2, 0, 1, 2, 0):
+        credit.give_back()
+        assert free(takers) == [str(served)]
+        assert not use(credit, takers[served])
+        batch.end()
+
+
+def test_a_queue_with_nothing_to_give_is_passed_over() -> None:
+    credit, takers, _ = made(3, 1)
+    use(credit, takers[0])
+    takers[1].ready_count = 0
     credit.give_back()
-    assert credit.is_left
-    assert [taker.parked for taker in takers] == [False, False, False]
+    assert free(takers) == ["2"]
+
+
+def test_and_waits_for_the_end_of_the_batch() -> None:
+    """Then whatever is left is for all; nothing if all was used."""
+    credit, takers, batch = made(3, 1)
+    use(credit, takers[0])
+    for taker in takers:
+        taker.ready_count = 0
+    credit.give_back()
+    assert free(takers) == []
+    batch.end()
+    assert free(takers) == ["0", "1", "2"]
+
+
+def test_a_share_of_much_credit() -> None:
+    """Of 6 for 2 each has 3, one after the other, and gives way; alone it would take all."""
+    credit, (first, second), batch = made(2, 6)
+    assert [use(credit, first) for _ in range(3)] == [True, True, False]
+    assert free([first, second]) == ["1"]
+    assert [use(credit, second) for _ in range(2)] == [True, True]
+    batch.end()
+    assert free([first, second]) == ["0", "1"]
+    second.parked = True
+    assert use(credit, first) is False, "the last of six"
+
+
+def test_nobody_gives_way_to_nobody() -> None:
+    credit, (first, second), _ = made(2, 6)
+    second.parked = True
+    assert [use(credit, first) for _ in range(6)] == [True] * 5 + [False]
 
 
 def test_without_a_limit_there_is_always_some() -> None:
-    credit, takers = made(1, 1)
+    credit, takers, _ = made(1, 1)
     assert not use(credit, takers[0])
     credit.set_limit(0, 1)
     assert credit.is_left
@@ -58,19 +131,21 @@ def test_without_a_limit_there_is_always_some() -> None:
 
 
 def test_a_lower_limit_counts_what_is_under_way() -> None:
-    credit, takers = made(2, 0)
+    credit, takers, _ = made(2, 0)
     credit.set_limit(3, 5)
     assert not credit.is_left
-    assert [taker.parked for taker in takers] == [True, True]
+    assert free(takers) == []
     for _ in range(3):
         credit.give_back()
     assert credit.is_left
+    assert free(takers) == ["0"], "one message, so one consumer"
 
 
 def test_who_is_gone_is_not_waited_for() -> None:
-    credit, takers = made(2, 1)
+    credit, takers, _ = made(2, 1)
     assert not use(credit, takers[0])
     credit.forget(cast("AmqpConsumer", takers[1]))
-    assert [id(each) for each in credit.starved] == [id(takers[0])]
+    assert credit.waiting_tags == ["0"]
     credit.clear()
-    assert credit.starved == []
+    assert credit.waiting_tags == []
+    credit.give_back()

@@ -5,6 +5,7 @@ Each stand-in has what the owners ask for and no more: one that asks for somethi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -60,10 +61,13 @@ class BareQueue:
         self.resumed: list[object] = []
         self.consumers: list[object] = []
         self.watched: list[object] = []
+        self.later: list[Callable[[], None]] = []
         self.auto_delete = self.guarded = self.answers_late = False
         self.store_id = 0
+        self.ready_count = 1
         self.counts = QueueCounts()
-        self.vhost = SimpleNamespace(broker=SimpleNamespace(ack_timeouts=SimpleNamespace(added=self.watched.append)))
+        watch = SimpleNamespace(added=self.watched.append)
+        self.vhost = SimpleNamespace(broker=SimpleNamespace(ack_timeouts=watch, at_end_of_batch=self.later.append))
 
     def acknowledge(self, message: Message) -> None:
         """Done with."""

@@ -25,6 +25,8 @@ class Waiting:
         self.outflow = outflow
         self.takes = takes
         self.resumed = 0
+        self.parked = True
+        self.queue = BareQueue()
 
     def resume(self) -> None:
         """Available again: use up the window, or wait again."""
@@ -67,15 +69,32 @@ def test_who_found_the_window_used_up_goes_on_when_it_opens() -> None:
     bare = Bare(in_flight_max=1)
     outflow, _ = made(bare)
     outflow.window = 0
-    first, second = Waiting(outflow, takes=1), Waiting(outflow)
+    first, second = Waiting(outflow, takes=1), Waiting(outflow, takes=1)
+    outflow.consumers = cast("Any", {"first": first, "second": second})
     for each in (first, second, first):
         outflow.starve(cast("Any", each))
     outflow.window_opened()
-    assert (first.resumed, second.resumed) == (1, 1), "once each, though it asked twice"
+    assert (first.resumed, second.resumed) == (0, 1), "the first had its turn later"
     assert outflow.window == 0
+    outflow.starve(cast("Any", second))
     outflow.window_opened()
-    assert second.resumed == 2, "it was starved again, as the first took what there was"
-    assert first.resumed == 1
+    assert (first.resumed, second.resumed) == (1, 1)
+
+
+def test_it_is_offered_to_all_where_those_who_waited_longest_have_nothing() -> None:
+    bare = Bare(in_flight_max=1)
+    outflow, _ = made(bare)
+    outflow.window = 0
+    first, second = Waiting(outflow), Waiting(outflow)
+    outflow.consumers = cast("Any", {"first": first, "second": second})
+    for each in (first, second):
+        each.queue.ready_count = 0
+        outflow.starve(cast("Any", each))
+    outflow.window_opened()
+    assert (first.resumed, second.resumed) == (0, 0)
+    (call,) = (*first.queue.later, *second.queue.later)
+    call()
+    assert (first.resumed, second.resumed) == (1, 1)
 
 
 def test_the_qos_is_the_lower_of_message_and_subscription() -> None:
