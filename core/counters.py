@@ -30,6 +30,7 @@ sums of its virtual host, what a closed channel counted in those of its connecti
     dead_letter_REASON          messages given to a dead letter exchange: rejected, expired, maxlen, delivery_limit
     dead_letter_lost_CAUSE      those that nobody took, or not all who should: cycle, no_exchange, no_queue, refused
                                 (core/queues/dead_letter.py)
+    drop_duplicate              messages that a queue didn't take because it had their like (docs/deduplication.md)
     publish_bytes, deliver_get_bytes   bodies of what came into a queue, and of what was given out, in bytes
 """
 
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
 
 DEAD_LETTER: Final = "dead_letter_"
 """What a reason is put behind, for the name of its counter."""
+
+DROP_DUPLICATE: Final = "drop_duplicate"
+"""The name of the counter of duplicates that a queue has dropped."""
 
 DEAD_LETTER_LOST: Final = "dead_letter_lost_"
 """The same for a cause."""
@@ -77,7 +81,7 @@ class QueueCounts:
     """
 
     __slots__ = (
-        "_dead_letters",
+        "_rare",
         "deliver",
         "deliver_no_ack",
         "delivered_bytes",
@@ -109,7 +113,7 @@ class QueueCounts:
         self.restored = 0
         self.restored_bytes = 0
         self.rejected = 0
-        self._dead_letters: Counts | None = None
+        self._rare: Counts | None = None
 
     def remove(self, count: int, size_bytes: int) -> None:
         """So many ready messages leave, with bodies of so many bytes together, and nobody gets them."""
@@ -123,15 +127,21 @@ class QueueCounts:
 
     def dead_letter(self, reason: str) -> None:
         """A message was given to the dead letter exchange."""
-        if self._dead_letters is None:
-            self._dead_letters = {}
-        add(self._dead_letters, {DEAD_LETTER + reason: 1})
+        if self._rare is None:
+            self._rare = {}
+        add(self._rare, {DEAD_LETTER + reason: 1})
+
+    def duplicate_dropped(self) -> None:
+        """A duplicate came that the queue doesn't take."""
+        if self._rare is None:
+            self._rare = {}
+        add(self._rare, {DROP_DUPLICATE: 1})
 
     def dead_letter_lost(self, cause: str) -> None:
         """A message should have gone somewhere by the dead letter exchange, and was not taken there."""
-        if self._dead_letters is None:
-            self._dead_letters = {}
-        add(self._dead_letters, {DEAD_LETTER_LOST + cause: 1})
+        if self._rare is None:
+            self._rare = {}
+        add(self._rare, {DEAD_LETTER_LOST + cause: 1})
 
     def snapshot(self, ready_count: int, ready_bytes: int, unacked_count: int) -> Counts:
         """All counts by name, of a queue that has so many messages ready and so many with consumers."""
@@ -150,7 +160,7 @@ class QueueCounts:
             "deliver_get_bytes": self.delivered_bytes,
             "redeliver": self.redeliver,
             "ack": given_to_settle - unacked_count - self.returned - self.rejected,
-            **(self._dead_letters or {}),
+            **(self._rare or {}),
         }
 
 

@@ -3,5 +3,5 @@
 The built-in types are imported here, so that they are registered wherever queues are declared.
 """
 
-from warren.core.queues import priority, quorum  # noqa: F401  # each registers itself
+from warren.core.queues import deduplicating, priority, quorum  # noqa: F401  # each registers itself
 from warren.core.queues.classic import queue  # noqa: F401  # the same

@@ -82,7 +82,8 @@ class Backlog:
     """See the head of this file.
 
     description: the queue, for the log.  store_id: its number in `store`, 0 when it isn't stored.
-    lost: told the body size of a message whose record turned out damaged.  stores_transient: as the queue's.
+    lost: told the sequence and the body size of a message whose record turned out damaged.
+    stores_transient: as the queue's.
     paged_count, paged_bytes: how much of `entries` is tickets.
     """
 
@@ -104,7 +105,7 @@ class Backlog:
         description: str,
         store: StorageEngine,
         store_id: int,
-        lost: Callable[[int], None],
+        lost: Callable[[int, int], None],
         *,
         stores_transient: bool = False,
         paging: Paging = USUAL_PAGING,
@@ -169,7 +170,7 @@ class Backlog:
         for ticket, message in zip(reversed(tickets), reversed(messages), strict=True):
             self.paged_bytes -= size_of(ticket)
             if message is None:
-                self._lost(size_of(ticket))
+                self._lost(sequence_of(ticket), size_of(ticket))
                 self._store.settle_positions(self._store_id, [position_of(ticket)])
                 _log.error("%s lost a message: its record in the message log is damaged", self._description)
                 continue

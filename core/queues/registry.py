@@ -52,8 +52,13 @@ def register(queue_type: type[Queue], *, internal: bool = False) -> None:
 
 
 def register_variant(queue_type: type[Queue], argument: str) -> None:
-    """Have declarations of the type's `type_name` served by this class where the argument is set (and not 0)."""
-    _variants.setdefault(queue_type.type_name, []).append((argument, queue_type))
+    """Have declarations of the type's `type_name` served by this class where the argument is set (and not 0).
+
+    Where arguments of several variants are, the most derived class serves: it is the others' too.
+    """
+    variants = _variants.setdefault(queue_type.type_name, [])
+    variants.append((argument, queue_type))
+    variants.sort(key=lambda variant: len(variant[1].__mro__), reverse=True)
 
 
 def unregister(queue_type: type[Queue]) -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from warren.core.messages.deduplication import DeduplicationWindow, fingerprint
+from warren.core.messages.deduplication import DeduplicationWindow
 from warren.core.queues.backlog import size_of
 from warren.core.queues.base import Admission
+from warren.core.queues.classic.presence import value_of
 from warren.core.queues.classic.rules import REJECT_PUBLISH_DLX, QueueRules
 from warren.core.queues.dead_letter import dead_letter
 from warren.core.queues.deaths import MAXLEN
@@ -39,26 +40,34 @@ class Bounds:
     def admit(self, queue: ClassicQueue, message: Message) -> Admission:
         """Refuse a message that a full queue with reject-publish has no room for; drop a duplicate."""
         rules = queue.rules
-        seen_as = None
-        if self.seen is not None:
-            value = (message.properties.headers or {}).get(rules.deduplication_header)
-            seen_as = None if value is None else fingerprint(value)
-            if seen_as is not None and self.seen.seen(seen_as, queue.vhost.broker.now_ms):
-                return Admission.DROP
-        if not rules.refuses:
-            return Admission.TAKE
-        if queue.ring.available and not queue.draining:
-            queue.drain()
-        if queue.ring.available and not queue.ready_count:
-            return Admission.TAKE
-        if not queue.has_no_room_for(message):
-            return Admission.TAKE
-        if self.seen is not None and seen_as is not None:
-            self.seen.forget(seen_as)
-        if rules.overflow == REJECT_PUBLISH_DLX:
-            # Not here, in the middle of a publish: full queues that dead-letter to each other would nest without end.
-            queue.vhost.broker.at_end_of_batch(partial(_dead_letter_refused, queue, message))
-        return Admission.REFUSE
+        seen, present = self.seen, queue.present
+        value = None if seen is None and present is None else value_of(message, rules.deduplication_header)
+        if value is not None and (
+            (seen is not None and seen.seen(value, queue.vhost.broker.now_ms))
+            or (present is not None and present.holds(value))
+        ):
+            queue.counts.duplicate_dropped()
+            return Admission.DROP
+        if rules.refuses and not _has_room(queue, message):
+            if seen is not None and value is not None:
+                seen.forget(value)
+            if rules.overflow == REJECT_PUBLISH_DLX:
+                # Not here, in the middle of a publish: full queues that dead-letter to each other would nest without
+                # end.
+                queue.vhost.broker.at_end_of_batch(partial(_dead_letter_refused, queue, message))
+            return Admission.REFUSE
+        if present is not None and value is not None:
+            present.enter(message.sequence, value)
+        return Admission.TAKE
+
+
+def _has_room(queue: ClassicQueue, message: Message) -> bool:
+    """Whether a queue that refuses takes a message: it has room, or a consumer takes it at once."""
+    if queue.ring.available and not queue.draining:
+        queue.drain()
+    if queue.ring.available and not queue.ready_count:
+        return True
+    return not queue.has_no_room_for(message)
 
 
 def exceeds(rules: QueueRules, count: int, size_bytes: int) -> bool:

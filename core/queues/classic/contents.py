@@ -35,7 +35,7 @@ def purge(queue: ClassicQueue) -> int:
             count += 1
             if isinstance(entry, int):
                 positions.append(position_of(entry))
-                queue.returned.forget(sequence_of(entry))
+                queue.forget(sequence_of(entry))
             else:
                 queue.settle(entry)
     if positions:

@@ -40,16 +40,14 @@ from warren.core.compiled import mypyc_attr
 from warren.core.errors import ResourceLocked, StoreUnavailable
 from warren.core.messages.message import Message
 from warren.core.queues.answer import Answer, Polled, ignore
-from warren.core.queues.backlog import (
-    MESSAGE_OVERHEAD_BYTES,
-    Backlog,
-)
+from warren.core.queues.backlog import MESSAGE_OVERHEAD_BYTES, Backlog
 from warren.core.queues.base import Admission, Queue, Stored
 from warren.core.queues.classic import contents, governed, plain, restart
 from warren.core.queues.classic.bounds import Bounds, exceeds
 from warren.core.queues.classic.columns import COLUMNS
 from warren.core.queues.classic.consumer_ring import ConsumerRing
 from warren.core.queues.classic.expiry import Disuse, MessageExpiry
+from warren.core.queues.classic.presence import Presence
 from warren.core.queues.classic.returns import Returns
 from warren.core.queues.classic.rules import (
     CLASSIC_ARGUMENTS,
@@ -77,7 +75,8 @@ class ClassicQueue(Queue):
     """RabbitMQ's classic queue; see the head of this file.
 
     rules: what arguments and policies ask for, together.  noted_ready: what the store knows to be the first ready
-    message (restart.py).  grown: how many messages have become ready by what was rejected since `drain` began.
+    message (restart.py).  present: what is in a queue that drops duplicates of it; None for others.  grown: how many
+    messages have become ready by what was rejected since `drain` began.
     """
 
     __slots__ = (
@@ -95,15 +94,14 @@ class ClassicQueue(Queue):
         "expiry",
         "grown",
         "noted_ready",
+        "present",
         "returned",
         "ring",
         "rules",
     )
 
     type_name = "classic"
-
     columns = COLUMNS
-
     known_arguments: ClassVar[tuple[Argument, ...]] = (*COMMON_ARGUMENTS, *CLASSIC_ARGUMENTS)
 
     def prepare(self) -> None:
@@ -120,6 +118,7 @@ class ClassicQueue(Queue):
         self.expiry = MessageExpiry()
         self._disuse = Disuse(self.vhost.broker.now_ms)
         self._bounds = Bounds()
+        self.present = Presence() if self.rules.deduplicates_present else None
         self.noted_ready: Message | int | None = 0
         # The same objects, at hand for what runs once per message or batch.
         self._returning = self.returned.waiting
@@ -181,7 +180,7 @@ class ClassicQueue(Queue):
 
     @property
     def guarded(self) -> bool:
-        return self.rules.refuses or self._bounds.seen is not None
+        return self.rules.refuses or self._bounds.seen is not None or self.present is not None
 
     @property
     def refuses_as_asked(self) -> bool:
@@ -245,7 +244,8 @@ class ClassicQueue(Queue):
     def was_delivered(self, message: Message) -> bool:
         return message.sequence <= self.returned.redelivered_until or message.sequence in self._return_counts
 
-    def _lost(self, body_bytes: int) -> None:
+    def _lost(self, sequence: int, body_bytes: int) -> None:
+        self.forget(sequence)
         self.ready_bytes -= body_bytes
         self.counts.remove(1, body_bytes)
 
@@ -359,8 +359,16 @@ class ClassicQueue(Queue):
             self._return_counts.pop(message.sequence, None)
         if self._failures:
             self._failures.pop(message.sequence, None)
+        if self.present:
+            self.present.leave(message.sequence)
         if self.store_id and (message.properties.persistent or self.stores_transient):
             self.vhost.broker.store.settle(self.store_id, message)
+
+    def forget(self, sequence: int) -> None:
+        """Nothing is remembered of a message that has left without being in memory; its entry is settled elsewhere."""
+        self.returned.forget(sequence)
+        if self.present:
+            self.present.leave(sequence)
 
     def purge(self, answer: Answer[int]) -> None:
         answer(self.drop_ready())
@@ -422,6 +430,7 @@ class ClassicQueue(Queue):
             or len(self.backlogs) > 1
             or self.ring.prioritised
             or self.ring.chooser is not None
+            or self.present is not None
         )
 
     # Consumers

@@ -55,15 +55,13 @@ QUEUE_VERSIONS: Final = (1, 2)
 LEADER_LOCATORS: Final = ("client-local", "balanced", "random", "least-leaders")
 """Of no meaning here; checked so that a misspelt one is noticed."""
 
-DEDUPLICATION_SIZE: Final = 1000
-"""Remembered values when deduplication is asked for without bounds."""
-
 
 @dataclass(frozen=True, slots=True)
 class QueueRules:
     """What is asked of a queue; None: nothing.  Durations in milliseconds, lengths in messages or bytes.
 
     delivery_limit: failed deliveries after which a message is dead-lettered, negative for any number.
+    deduplicates_present: duplicates of what is in the queue are dropped; deduplication_*: those of what came lately.
     drop_lowest_first: a full priority queue drops from its lowest priority instead of its head.
     """
 
@@ -82,6 +80,7 @@ class QueueRules:
     deduplication_size: int | None = None
     deduplication_ttl_ms: int | None = None
     deduplication_header: str = "x-deduplication-header"
+    deduplicates_present: bool = False
     dead_letter_strategy: str = AT_MOST_ONCE
 
     @property
@@ -286,7 +285,7 @@ def rules_from_arguments(description: str, arguments: Mapping[str, FieldValue]) 
         asked.pop("deduplication_size", None)
         asked.pop("deduplication_ttl_ms", None)
     elif "deduplication_size" not in asked and "deduplication_ttl_ms" not in asked:
-        asked["deduplication_size"] = DEDUPLICATION_SIZE
+        asked["deduplicates_present"] = True
     return QueueRules(**asked)
 
 

@@ -100,8 +100,10 @@ def test_nothing_asked_is_no_rules() -> None:
     assert rules_from_arguments("queue 'q'", {"x-note": 1}) == NO_RULES
 
 
-def test_deduplication_without_bounds_is_bounded_by_count() -> None:
-    assert rules_from_arguments("q", {"x-message-deduplication": True}).deduplication_size == 1000
+def test_deduplication_without_bounds_is_about_what_is_there() -> None:
+    alone = rules_from_arguments("q", {"x-message-deduplication": True})
+    assert (alone.deduplicates_present, alone.deduplication_size, alone.deduplication_ttl_ms) == (True, None, None)
+    assert not rules_from_arguments("q", {"x-message-deduplication": False}).deduplicates_present
     by_time = rules_from_arguments("q", {"x-message-deduplication": True, "x-cache-ttl": 5})
     assert (by_time.deduplication_size, by_time.deduplication_ttl_ms) == (None, 5)
     assert rules_from_arguments("q", {"x-cache-size": 5}).deduplication_size is None
