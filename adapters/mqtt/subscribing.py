@@ -150,6 +150,11 @@ def _take(
     subscription = _subscription(agreed, asked, identifier)
     session = subscriptions.session
     session.registry.check_subscribe(subscriptions.client, agreed.client_id, subscription)
+    if subscription.queue_name:
+        # The queue is there already, so it is asked first: it may have a consumer that wants to be its only one.
+        session.registry.vhost.queue(subscription.queue_name)
+        subscriptions.changed(subscription)
+        return subscription, session.subscribe(subscriptions.client, subscription)
     is_new = session.subscribe(subscriptions.client, subscription)
     try:
         subscriptions.changed(subscription)

@@ -3,15 +3,21 @@
 The session's own queue has the key "", a shared or named queue its subscription's filter.  The session itself knows
 what it is subscribed to (adapters.mqtt.sessions), also while nobody is connected; consumers are there for as long as
 the connection.
+
+A queue may not be had for now: another program consumes it alone, or it isn't there (`$queue/NAME`).  A client that
+subscribes then is told so, and is not subscribed.  One that comes back to a session with such a subscription can't be
+told; it goes on without these messages, with a line in the log, and they come once the queue can be had.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt.codec import reason_codes
 from warren.adapters.mqtt.consumer import MqttConsumer
 from warren.core.declaring.queues import end_consumer
+from warren.core.errors import BrokerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,12 +26,18 @@ if TYPE_CHECKING:
     from warren.adapters.mqtt.sessions.session import MqttSession
     from warren.adapters.mqtt.sessions.subscription import MqttSubscription
     from warren.core.clients.client import Client
+    from warren.core.deadlines import Deadline
+
+_log = logging.getLogger("warren.mqtt")
+
+TRIED_AGAIN_MS: Final = 5000
+"""How often a queue that couldn't be had is asked for."""
 
 
 class Subscriptions:
     """Of one client.  disconnect: ends its connection, with a reason code and a text."""
 
-    __slots__ = ("_consumers", "_disconnect", "_ended", "_outflow", "client", "session")
+    __slots__ = ("_consumers", "_disconnect", "_ended", "_outflow", "_retry", "_waiting", "client", "session")
 
     def __init__(
         self, client: Client, session: MqttSession, outflow: Outflow, disconnect: Callable[[int, str], None]
@@ -36,6 +48,8 @@ class Subscriptions:
         self._disconnect = disconnect
         self._consumers: dict[str, MqttConsumer] | None = None
         self._ended = False
+        self._waiting: dict[str, str] | None = None
+        self._retry: Deadline | None = None
 
     def __len__(self) -> int:
         """How many queues are consumed from."""
@@ -43,15 +57,22 @@ class Subscriptions:
 
     def begin(self) -> None:
         """The client is there: what waits in the session's queues may come."""
+        has_own = False
         for subscription in self.session.subscriptions.values():
-            self.changed(subscription)
+            if not (subscription.is_own and has_own):
+                self._begin_one(subscription)
+            has_own = has_own or subscription.is_own
 
     def consumer_of(self, source: str) -> MqttConsumer | None:
         """The consumer that brought a message (see Outgoing.source), if it is there still."""
         return self._consumers.get(source) if self._consumers is not None else None
 
     def changed(self, subscription: MqttSubscription) -> None:
-        """A subscription was added or replaced: have its messages come, and what they mean looked up anew."""
+        """A subscription was added or replaced: have its messages come, and what they mean looked up anew.
+
+        Raises AccessRefused (403) where another consumer has the queue alone, and whatever else a queue refuses a
+        consumer for; then nothing has changed.
+        """
         existing = self.consumer_of("" if subscription.is_own else subscription.filter)
         if existing is None:
             self._consume(subscription)
@@ -76,14 +97,51 @@ class Subscriptions:
     def end(self) -> None:
         """The connection ends: its consumers leave their queues."""
         self._ended = True
+        if self._retry is not None:
+            self._retry.cancel()
         consumers, self._consumers = self._consumers, None
         for consumer in (consumers or {}).values():
             end_consumer(consumer)
 
-    def _consume(self, subscription: MqttSubscription) -> None:
+    def _begin_one(self, subscription: MqttSubscription) -> None:
+        """Have messages come by a subscription that was there before, now or as soon as they can."""
+        try:
+            if self._consume(subscription):
+                if self._waiting is not None and self._waiting.pop(subscription.filter, None) is not None:
+                    _log.info("connection %s: messages come by '%s' now", self.client.name, subscription.filter)
+                return
+            why = f"there is no queue '{subscription.queue_name}'"
+        except BrokerError as error:
+            why = error.text
+        if self._waiting is None:
+            self._waiting = {}
+        if self._waiting.get(subscription.filter) != why:
+            self._waiting[subscription.filter] = why
+            _log.warning(
+                "connection %s: no messages come by the subscription '%s' of its session for now: %s",
+                self.client.name,
+                subscription.filter,
+                why,
+            )
+        if self._retry is None:
+            broker = self.session.registry.broker
+            self._retry = broker.deadlines.schedule(broker.now_ms + TRIED_AGAIN_MS, self._try_again)
+
+    def _try_again(self, now_ms: int) -> None:
+        self._retry = None
+        for filter in list(self._waiting or ()):
+            subscription = self.session.subscriptions.get(filter)
+            if subscription is None or self.consumer_of("" if subscription.is_own else filter) is not None:
+                if self._waiting is not None:
+                    del self._waiting[filter]
+            else:
+                self._begin_one(subscription)
+
+    def _consume(self, subscription: MqttSubscription) -> bool:
+        """False when there is no queue to consume."""
         queue = self.session.registry.queue_of(self.session, subscription)
         if queue is None:
-            return
+            return False
         source = None if subscription.is_own else subscription
         consumer = MqttConsumer(queue, self.client, source, self._outflow, self._queue_deleted)
         queue.add_consumer(consumer)
@@ -91,6 +149,7 @@ class Subscriptions:
         if self._consumers is None:
             self._outflow.consumers = self._consumers = {}
         self._consumers[consumer.tag] = consumer
+        return True
 
     def _queue_deleted(self, consumer: MqttConsumer) -> None:
         """A session without its queue can't go on (spec C.5)."""

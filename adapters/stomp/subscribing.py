@@ -21,7 +21,8 @@ from warren.adapters.stomp.message_headers import boolean, number
 from warren.adapters.stomp.subscription import Subscription
 from warren.core.declaring.bindings import bind
 from warren.core.declaring.names import generated_name
-from warren.core.declaring.queues import accessible_queue, declare_queue, delete_queue, end_consumer
+from warren.core.declaring.queues import accessible_queue, declare_queue, delete_queue, end_consumer, remove_queue
+from warren.core.errors import BrokerError
 from warren.core.messages.field_table import EMPTY_TABLE_RAW, encode_table
 from warren.core.messages.timestamp import Timestamp
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from warren.adapters.stomp.codec.frames import Frame
     from warren.adapters.stomp.session import StompSession
     from warren.core.messages.field_table import FieldValue
+    from warren.core.queues.base import Queue
 
 ACK_MODES: Final = ("auto", "client", "client-individual")
 
@@ -90,25 +92,38 @@ def subscribe(session: StompSession, frame: Frame) -> None:
     durable = _wants_durable(headers) and not destination.is_queue
     if durable and id is None:
         raise StompError("Missing Header", "Header 'id' is required for durable subscriptions")
-    queue_name = _queue_for(session, destination, name, headers, id, durable=durable)
-    client = session.logged_in
-    queue = accessible_queue(client, queue_name, "read")
-    subscription = Subscription(
-        session,
-        queue,
-        key,
-        id=id,
-        destination=name,
-        no_ack=mode == "auto",
-        cumulative=mode == "client",
-        durable_queue=durable,
-        exclusive=destination.kind is Kind.EXISTING_QUEUE and boolean(headers, "exclusive") is True,
-        prefetch=prefetch,
-        arguments=arguments,
-    )
-    session.subscriptions.begin(subscription)
+    made: list[Queue] = []
+    try:
+        queue_name = _queue_for(session, destination, name, headers, id, made, durable=durable)
+        subscription = Subscription(
+            session,
+            accessible_queue(session.logged_in, queue_name, "read"),
+            key,
+            id=id,
+            destination=name,
+            no_ack=mode == "auto",
+            cumulative=mode == "client",
+            durable_queue=durable,
+            exclusive=destination.kind is Kind.EXISTING_QUEUE and boolean(headers, "exclusive") is True,
+            prefetch=prefetch,
+            arguments=arguments,
+        )
+        session.subscriptions.begin(subscription)
+    except (StompError, BrokerError):
+        _undo(session, made)
+        raise
     if not subscription.no_ack:
         session.broker.ack_timeouts.added(subscription)
+
+
+def _undo(session: StompSession, made: list[Queue]) -> None:
+    """A subscription hasn't come about: neither has the queue that was made for it.
+
+    It would be nobody's, and collect messages for ever, as it goes with its last consumer and has had none.
+    """
+    for queue in made:
+        remove_queue(queue.vhost, queue)
+        session.subscriptions.forget_declared(queue.name)
 
 
 def unsubscribe(session: StompSession, frame: Frame) -> None:
@@ -135,12 +150,15 @@ def subscription_key(id: str | None, destination: str) -> str:
     return f"T_{id}" if id is not None else f"Q_{destination}"
 
 
-def declare_once(session: StompSession, destination: Destination, headers: Mapping[str, str]) -> None:
-    """Declare the queue of /queue/NAME when the session first uses it (spec B.3)."""
+def declare_once(
+    session: StompSession, destination: Destination, headers: Mapping[str, str], made: list[Queue] | None = None
+) -> None:
+    """Declare the queue of /queue/NAME when the session first uses it (spec B.3).  made: gets it if it is new."""
     if not session.subscriptions.declares(destination.key):
         return
     arguments = _queue_arguments(headers)
-    declare_queue(
+    is_new = destination.key not in session.logged_in.vhost.queues
+    queue = declare_queue(
         session.logged_in,
         destination.key,
         durable=boolean(headers, "durable") is not False,
@@ -150,6 +168,8 @@ def declare_once(session: StompSession, destination: Destination, headers: Mappi
         arguments_raw=encode_table(arguments) if arguments else EMPTY_TABLE_RAW,
     )
     session.subscriptions.declared(destination.key)
+    if is_new and made is not None:
+        made.append(queue)
 
 
 def _queue_for(
@@ -158,12 +178,13 @@ def _queue_for(
     name: str,
     headers: Mapping[str, str],
     id: str | None,
+    made: list[Queue],
     *,
     durable: bool,
 ) -> str:
-    """The name of the queue to consume from, declared and bound as the destination wants it."""
+    """The name of the queue to consume from, declared and bound as the destination wants it.  made: gets a new one."""
     if destination.kind is Kind.QUEUE:
-        declare_once(session, destination, headers)
+        declare_once(session, destination, headers, made)
     if destination.is_queue:
         return destination.key
     client = session.logged_in
@@ -177,6 +198,7 @@ def _queue_for(
     if exclusive is None:
         exclusive = destination.kind is Kind.EXCHANGE and not durable and "x-queue-name" not in headers
     arguments = _queue_arguments(headers)
+    is_new = queue_name not in client.vhost.queues
     queue = declare_queue(
         client,
         queue_name,
@@ -186,6 +208,8 @@ def _queue_for(
         arguments=arguments,
         arguments_raw=encode_table(arguments) if arguments else EMPTY_TABLE_RAW,
     )
+    if is_new:
+        made.append(queue)
     bind(client, "queue", queue.name, destination.exchange, destination.key, {}, EMPTY_TABLE_RAW)
     return queue.name
 

@@ -44,6 +44,10 @@ class Subscriptions:
         """The queue has been declared for this session."""
         self._declared_queues.add(queue_name)
 
+    def forget_declared(self, queue_name: str) -> None:
+        """What the session declared is gone."""
+        self._declared_queues.discard(queue_name)
+
     def end(self) -> None:
         """The session ends, and all of them with it."""
         for subscription in list(self._by_key.values()):

@@ -109,6 +109,7 @@ class Bare:
             awaiting_flush=self.awaiting_flush,
             store=self.store,
             next_sequence=self.next_sequence,
+            deadlines=SimpleNamespace(schedule=lambda at_ms, call: SimpleNamespace(cancel=lambda: None)),
             definitions=SimpleNamespace(next_id=lambda kind: 7, put=lambda *row: None),
         )
         self.world = cast(
