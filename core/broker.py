@@ -32,6 +32,8 @@ from warren.core.clients.outbox import Outbox
 from warren.core.clients.refused_logins import DELAY_DEFAULT_MS, WAITING_MAX_DEFAULT, RefusedLogins
 from warren.core.component import Component, ComponentFactory
 from warren.core.deadlines import Deadlines
+from warren.core.declaring.numbers import Numbers
+from warren.core.declaring.quarantine import Quarantine
 from warren.core.declaring.queues import remove_queue
 from warren.core.errors import PreconditionFailed, UnknownVirtualHost, VirtualHostRefused
 from warren.core.policies.table import PolicyTable
@@ -76,14 +78,19 @@ class Committed(Protocol):
 class Commit:
     """One group commit on its way to disk; `write` may run in any thread, the rest is the broker's."""
 
-    __slots__ = ("definitions", "flush", "waiting")
+    __slots__ = ("definitions", "deleted", "flush", "waiting")
 
     def __init__(
-        self, flush: Flush | None, definitions: DefinitionStore | None, waiting: list[tuple[Committed, int]]
+        self,
+        flush: Flush | None,
+        definitions: DefinitionStore | None,
+        waiting: list[tuple[Committed, int]],
+        deleted: list[int],
     ) -> None:
         self.flush = flush
         self.definitions = definitions
         self.waiting = waiting
+        self.deleted = deleted
 
     def write(self) -> None:
         """Definitions before messages, so that a confirmed message never lies in a queue that was forgotten."""
@@ -171,6 +178,8 @@ class Broker:
         self.awaiting_flush: dict[Committed, None] = {}
         self.after_batch: list[Callable[[], None]] = []
         self.crowded_queues: set[Queue] = set()
+        self.quarantine = Quarantine(recovery.restore_binding)
+        self.numbers = Numbers(definitions, store, self.quarantine)
         self.sessions: dict[SessionEntry, None] = {}
         self.listings = Listings()
         self.ack_timeouts = AckTimeoutWatch(self, consumer_timeout_ms)
@@ -260,6 +269,7 @@ class Broker:
                 session.force_close(f"vhost '{name}' is deleted")
         for component in self.components.values():
             component.forget_vhost(name)
+        self.quarantine.forget_vhost(name)
         for queue in list(vhost.queues.values()):
             remove_queue(vhost, queue)
         for exchange in vhost.exchanges.values():
@@ -284,7 +294,8 @@ class Broker:
     def damage(self) -> list[str]:
         """What was found damaged on disk since the start, in words."""
         found = [f"definitions: {each}" for each in self.definitions.damage()]
-        return found + [f"message log: {each}" for each in self.store.damage()]
+        found += (f"message log: {each}" for each in self.store.damage())
+        return found + self.quarantine.reports()
 
     # Batches
 
@@ -317,6 +328,7 @@ class Broker:
                 except Exception as error:
                     self._callback_failed(error)
         if self.definitions.dirty:
+            self.numbers.tidy()
             self.definitions.commit()
 
     def end_turn(self) -> bool:
@@ -359,12 +371,14 @@ class Broker:
             self.definitions.commit()
         waiting = [(committed, committed.mark()) for committed in self.awaiting_flush]
         self.awaiting_flush.clear()
-        return Commit(self.store.begin_flush(), self.definitions if self.definitions.unsynced else None, waiting)
+        definitions = self.definitions if self.definitions.unsynced else None
+        return Commit(self.store.begin_flush(), definitions, waiting, self.numbers.begin_commit())
 
     def finish_commit(self, commit: Commit) -> None:
         """Book a commit that was written: confirms go out, and what is on disk may leave memory."""
         if commit.flush is not None:
             self.store.finish_flush(commit.flush)
+        self.numbers.finish_commit(commit.deleted)
         for committed, mark in commit.waiting:
             try:
                 committed.flushed(mark)

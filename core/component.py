@@ -6,6 +6,7 @@ The broker and recovery know components by this interface alone, and ask them in
     restore          each row of the definition store, until somebody takes it
     restored         once all rows are back, and before messages are
     restore_records  the stored entries of each number that is no queue's or exchange's, until somebody takes them
+    owners           after that: whose its numbers are
     forget_vhost     a virtual host is being deleted; its connections are closed, its queues are still there
     before_stop      the broker stops in good order; all connections are closed
 
@@ -24,6 +25,7 @@ from warren.core.compiled import mypyc_attr
 if TYPE_CHECKING:
     from warren.core.broker import Broker
     from warren.core.storage.definitions.store import JSON
+    from warren.core.storage.engine import Owner
 
 FOREIGN_PREFIX: Final = "x-"
 """How the kinds of rows begin that other packages keep in the definition store."""
@@ -51,6 +53,10 @@ class Component:
         positions: where they are in the log, in ascending order (StorageEngine.read).
         """
         return False
+
+    def owners(self) -> Mapping[int, Owner]:
+        """Whose the component's numbers in the message store are, for a start that has lost its rows."""
+        return {}
 
     def forget_vhost(self, name: str) -> None:
         """A virtual host is being deleted: drop what belongs to it, rows included."""

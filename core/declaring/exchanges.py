@@ -90,7 +90,7 @@ def add_exchange(vhost: VirtualHost, exchange: Exchange) -> None:
     """Put a new exchange of a free name into its virtual host, under the policies that match it."""
     broker = vhost.broker
     if exchange.durable and exchange.keeps_messages and not exchange.store_id:
-        exchange.store_id = broker.definitions.next_id("queue")
+        exchange.store_id = broker.numbers.take("exchange", vhost.name, exchange.name)
     vhost.exchanges[exchange.name] = exchange
     exchange.attached(vhost)
     broker.policies.apply_to(vhost.name, exchange)
@@ -108,6 +108,7 @@ def add_exchange(vhost: VirtualHost, exchange: Exchange) -> None:
                 "arguments": base64.b64encode(exchange.arguments_raw).decode(),
             },
         )
+        broker.quarantine.exchange_made(vhost, exchange)
 
 
 def check_exchange(actor: Actor, name: str) -> Exchange:
@@ -145,6 +146,8 @@ def remove_exchange(vhost: VirtualHost, exchange: Exchange) -> None:
     forget_bindings(vhost, list(exchange.bindings))
     if exchange.durable:
         vhost.broker.definitions.delete("exchange", vhost.name, exchange.name)
+        if exchange.store_id:
+            vhost.broker.numbers.deleted(exchange.store_id)
     for emptied in remove_bindings_of(vhost, exchange):
         if emptied.name in vhost.exchanges:
             remove_exchange(vhost, emptied)

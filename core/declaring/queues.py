@@ -110,7 +110,7 @@ def create_queue(
     check_queue_arguments(description, made, arguments)
     stored = durable and owner is None
     if store_id is None:
-        store_id = broker.definitions.next_id("queue") if stored else 0
+        store_id = broker.numbers.take("queue", vhost.name, name) if stored else 0
     queue = made(
         vhost,
         name,
@@ -137,6 +137,7 @@ def create_queue(
                 "arguments": base64.b64encode(arguments_raw).decode(),
             },
         )
+        broker.quarantine.queue_made(queue)
     return queue
 
 
@@ -211,6 +212,7 @@ def remove_queue(vhost: VirtualHost, queue: Queue, answer: Answer[int] = ignore)
         queue.owner.exclusive_queues.pop(queue.name, None)
     if queue.store_id:
         vhost.broker.definitions.delete("queue", vhost.name, queue.name)
+        vhost.broker.numbers.deleted(queue.store_id)
     remove_emptied(vhost, remove_bindings_of(vhost, queue))
     for consumer in list(queue.consumers):
         queue.remove_consumer(consumer)

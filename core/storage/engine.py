@@ -24,9 +24,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from warren.core.messages.message import Message
+
+Owner: TypeAlias = tuple[str, str, str]
+"""Whose a number is: kind ("queue", "exchange", what a component calls it), virtual host, name."""
 
 
 class Flush(Protocol):
@@ -73,6 +76,18 @@ class StorageEngine(ABC):
     @abstractmethod
     def forget_queue(self, queue_id: int) -> None:
         """The queue is deleted, and all its entries are settled."""
+
+    @abstractmethod
+    def note_owner(self, queue_id: int, owner: Owner) -> None:
+        """Remember whose a number is, for a start whose definitions have lost that."""
+
+    @abstractmethod
+    def owner(self, queue_id: int) -> Owner | None:
+        """After `recover`: whose a number is; None when that was never noted, or is lost."""
+
+    @abstractmethod
+    def keep_owners(self, owners: Mapping[int, Owner]) -> None:
+        """After `recover`: all numbers that are in use; others may be forgotten."""
 
     @abstractmethod
     def begin_group(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from warren.core.messages.message import Message
-from warren.core.storage.engine import Flush, StorageEngine
+from warren.core.storage.engine import Flush, Owner, StorageEngine
 
 
 class MemoryEngine(StorageEngine):
@@ -44,6 +44,16 @@ class MemoryEngine(StorageEngine):
 
     def forget_queue(self, queue_id: int) -> None:
         """Nothing: nothing is kept by queue."""
+
+    def note_owner(self, queue_id: int, owner: Owner) -> None:
+        """Nothing, as `forget_queue`."""
+
+    def owner(self, queue_id: int) -> Owner | None:
+        """None: no entry is ever recovered."""
+        return None
+
+    def keep_owners(self, owners: Mapping[int, Owner]) -> None:
+        """Nothing, as `forget_queue`."""
 
     def begin_group(self) -> None:
         """Nothing: what is never recovered is atomic."""

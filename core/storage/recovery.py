@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import TYPE_CHECKING, cast
 
 from warren.core.access.defaults import note_seeded, seed_defaults
 from warren.core.component import FOREIGN_PREFIX
 from warren.core.declaring.exchanges import predeclare
+from warren.core.declaring.numbers import COUNTER, DELETED
+from warren.core.declaring.quarantine import SetAside
 from warren.core.errors import BrokerError, StorageError
 from warren.core.exchanges.base import Exchange
 from warren.core.exchanges.binding import Binding, Destination
@@ -29,12 +31,14 @@ if TYPE_CHECKING:
     from warren.core.broker import Broker
     from warren.core.messages.field_table import FieldValue
     from warren.core.storage.definitions.store import JSON
+    from warren.core.storage.engine import Owner
 
 _log = logging.getLogger("warren.recovery")
 
 MARKER = "marker"
 RUNNING = "running"
 DELIVERED = "delivered"
+NOTES_DELETIONS = "notes deletions"
 
 
 def recover(
@@ -52,6 +56,9 @@ def recover(
     crashed = bool(damage)
     foreign: set[str] = set()
     without_row: set[str] = set()
+    deleted: set[int] = set()
+    # Before Warren noted deletions, what a crash left of one looked like what damage leaves.
+    notes_deletions = bool(damage)
     for kind, vhost, name, value in broker.definitions.load():
         if vhost and vhost not in broker.vhosts:
             _make_vhost(broker, vhost)
@@ -59,6 +66,9 @@ def recover(
         try:
             if kind == MARKER:
                 crashed = crashed or name == RUNNING
+                notes_deletions = notes_deletions or name == NOTES_DELETIONS
+            elif kind == DELETED:
+                deleted.add(int(name))
             elif kind == "vhost":
                 _restore_vhost(broker, name, value)
                 without_row.discard(name)
@@ -80,6 +90,7 @@ def recover(
             "the package is back",
             " and ".join(f"'{kind}'" for kind in sorted(foreign)),
         )
+    broker.quarantine.restored(broker.vhosts)
     for name in sorted(without_row):
         _log.error("the row of vhost '%s' is lost; made anew, without description, tags and default queue type", name)
         broker.definitions.put("vhost", "", name, {})
@@ -95,10 +106,18 @@ def recover(
         broker.policies.apply(restored)
     for component in broker.components.values():
         component.restored()
-    _restore_messages(broker, delivered, crashed=crashed, keep_unknown=bool(foreign))
+    _restore_messages(
+        broker,
+        delivered,
+        crashed=crashed,
+        deleted=deleted,
+        keep_unknown=bool(foreign),
+        sets_aside=notes_deletions,
+    )
     for vhost, name in delivered:
         broker.definitions.delete(DELIVERED, vhost, name)
     broker.definitions.put(MARKER, "", RUNNING, {})
+    broker.definitions.put(MARKER, "", NOTES_DELETIONS, {})
     broker.definitions.commit()
 
 
@@ -137,7 +156,7 @@ def _restore_vhost(broker: Broker, name: str, row: Mapping[str, JSON]) -> None:
 
 def _restore(broker: Broker, kind: str, vhost_name: str, name: str, value: Mapping[str, JSON]) -> None:
     vhost = broker.vhosts[vhost_name]
-    raw, arguments = _arguments(value)
+    raw, arguments = _arguments(value) if kind != "binding" else (b"", {})
     if kind == "exchange":
         exchange = create(
             str(value["type"]),
@@ -163,24 +182,25 @@ def _restore(broker: Broker, kind: str, vhost_name: str, name: str, value: Mappi
             store_id=int(str(value["id"])),
         )
     elif kind == "binding":
-        destination = str(value["destination"])
-        ends = vhost.queues if value["kind"] == "queue" else vhost.exchanges
-        source = str(value["source"])
-        target = cast("Mapping[str, Destination]", ends).get(destination)
-        if target is None or source not in vhost.exchanges:
-            _log.warning(
-                "a binding from '%s' to '%s' in vhost '%s' has lost an end; dropping it",
-                source,
-                destination,
-                vhost_name,
-            )
-            broker.definitions.delete(kind, vhost_name, name)
-            return
-        binding = Binding(source, target, str(value["routing_key"]), arguments, raw)
-        binding.stored = True
-        vhost.exchanges[source].add(binding)
+        if not restore_binding(vhost, value):
+            broker.quarantine.bindings.append((vhost_name, name, value))
     else:
         raise ValueError("this version knows no such kind")
+
+
+def restore_binding(vhost: VirtualHost, value: Mapping[str, JSON]) -> bool:
+    """Make a binding by its row; False when an end of it isn't there."""
+    raw, arguments = _arguments(value)
+    source = vhost.exchanges.get(str(value["source"]))
+    ends = vhost.queues if value["kind"] == "queue" else vhost.exchanges
+    target = cast("Mapping[str, Destination]", ends).get(str(value["destination"]))
+    if source is None or target is None:
+        return False
+    binding = Binding(source.name, target, str(value["routing_key"]), arguments, raw)
+    binding.stored = True
+    if source.add(binding):
+        vhost.changed()
+    return True
 
 
 def _arguments(value: Mapping[str, JSON]) -> tuple[bytes, dict[str, FieldValue]]:
@@ -192,10 +212,35 @@ def _is_of_a_component(broker: Broker, number: int, positions: Sequence[int]) ->
     return any(component.restore_records(number, positions) for component in broker.components.values())
 
 
+def _keep_owners(broker: Broker) -> None:
+    """Have the message log know whose its numbers are, also of what was declared before it noted that."""
+    owners: dict[int, Owner] = {
+        each.number: each.owner for each in broker.quarantine.entries.values() if each.owner is not None
+    }
+    for vhost in broker.vhosts.values():
+        owners.update((queue.store_id, ("queue", vhost.name, queue.name)) for queue in vhost.queues.values())
+        owners.update((exchange.store_id, ("exchange", vhost.name, name)) for name, exchange in vhost.exchanges.items())
+    for component in broker.components.values():
+        owners.update(component.owners())
+    owners.pop(0, None)
+    broker.store.keep_owners(owners)
+
+
 def _restore_messages(
-    broker: Broker, delivered: Mapping[tuple[str, str], Mapping[str, JSON]], *, crashed: bool, keep_unknown: bool
+    broker: Broker,
+    delivered: Mapping[tuple[str, str], Mapping[str, JSON]],
+    *,
+    crashed: bool,
+    deleted: Set[int],
+    keep_unknown: bool,
+    sets_aside: bool,
 ) -> None:
-    """Give what is in the log to whom it belongs; what is nobody's is settled, unless `keep_unknown`."""
+    """Give what is in the log to whom it belongs.
+
+    deleted: numbers whose entries are to be settled.  keep_unknown: what is nobody's may be a package's that isn't
+    there.  sets_aside: it is to be set aside; else it is what a crash of an older Warren left of a deletion, and is
+    settled.
+    """
     queues: dict[int, Queue] = {
         queue.store_id: queue for vhost in broker.vhosts.values() for queue in vhost.queues.values()
     }
@@ -206,20 +251,33 @@ def _restore_messages(
         if exchange.store_id
     }
     entries = []
+    last_position = last_number = 0
     for queue_id, positions, sizes in broker.store.recover():
+        last_number = max(last_number, queue_id)
+        last_position = max(last_position, positions[-1]) if positions else last_position
         queue = queues.get(queue_id)
         if queue is not None:
             entries.append((queue, positions, sizes))
         elif queue_id in exchanges:
             exchanges[queue_id].restore_messages(positions, sizes)
-        elif not _is_of_a_component(broker, queue_id, positions) and not keep_unknown:
+        elif queue_id in deleted:
             broker.store.settle_positions(queue_id, positions)
+        elif _is_of_a_component(broker, queue_id, positions) or keep_unknown or not positions:
+            continue
+        elif sets_aside:
+            broker.quarantine.hold(SetAside(queue_id, broker.store.owner(queue_id), positions, sizes))
+        else:
+            broker.store.settle_positions(queue_id, positions)
+    for number in deleted:
+        broker.numbers.deleted(number)
+    broker.definitions.skip_ids(COUNTER, max([last_number, *queues, *exchanges, *deleted]))
+    _keep_owners(broker)
     # What happens at the start happens in the order of declaring, so that one history has one outcome.
     entries.sort(key=lambda entry: entry[0].store_id)
     for description in broker.damage():
         _log.error("%s", description)
     # Positions grow in the order of publishing, so they serve as the sequences of recovered messages.
-    broker.sequence = max((positions[-1] for _, positions, _ in entries if positions), default=0)
+    broker.sequence = last_position
     for queue, positions, sizes in entries:
         if not positions:
             continue

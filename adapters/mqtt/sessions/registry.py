@@ -131,6 +131,8 @@ class MqttSessions:
             del self.sessions[session.client_id]
         for number in session.numbers:
             self.records.pop(number, None)
+            if number:
+                self.broker.numbers.deleted(number)
         if session.stored:
             self.broker.definitions.delete(SESSION_KIND, self.vhost.name, session.client_id)
 

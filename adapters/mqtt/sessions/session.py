@@ -295,7 +295,7 @@ class MqttSession:
         return self._inbound_id, self._outbound_id
 
     def _numbered(self) -> int:
-        number = self.registry.broker.definitions.next_id("queue")
+        number = self.registry.broker.numbers.take("mqtt_session", self.registry.vhost.name, self.client_id)
         self.registry.records[number] = self
         return number
 

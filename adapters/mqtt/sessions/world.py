@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from warren.core.broker import Broker
     from warren.core.routing.vhost import VirtualHost
     from warren.core.storage.definitions.store import JSON
+    from warren.core.storage.engine import Owner
 
 
 class MqttWorld(Component):
@@ -140,6 +141,14 @@ class MqttWorld(Component):
                         session.restore_record(number, record)
                 return True
         return False
+
+    def owners(self) -> Mapping[int, Owner]:
+        """The numbers of sessions."""
+        return {
+            number: ("mqtt_session", sessions.vhost.name, session.client_id)
+            for sessions in self.all()
+            for number, session in sessions.records.items()
+        }
 
     def before_stop(self) -> None:
         """The broker stops in good order; connections are closed."""

@@ -118,10 +118,10 @@ class Plan:
         return {section: len(getattr(self, section)) for section in sections if getattr(self, section)}
 
     def _take_store_ids(self, broker: Broker) -> dict[tuple[str, str], int]:
-        for exchange in self.exchanges.values():
+        for (vhost, name), exchange in self.exchanges.items():
             if exchange.durable and exchange.keeps_messages:
-                exchange.store_id = broker.definitions.next_id("queue")
-        return {key: broker.definitions.next_id("queue") for key, queue in self.queues.items() if queue.durable}
+                exchange.store_id = broker.numbers.take("exchange", vhost, name)
+        return {key: broker.numbers.take("queue", *key) for key, queue in self.queues.items() if queue.durable}
 
     def _set_policies(self, broker: Broker) -> None:
         by_vhost: dict[str, list[Policy]] = {}

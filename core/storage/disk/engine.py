@@ -3,8 +3,8 @@
 The pieces: `Batch` collects what is appended and settled; `Encoder` turns it into records at the next flush;
 `LogWriter` writes them; `Ledger` and `Segment` know what is alive; `MessageReader` reads messages back;
 `compaction` deletes and rewrites segments; `recovery` reads everything back at start; `DeliveryCounts` knows
-how often entries were delivered in vain.  This file ties them
-together and is the only one with the broker's thread and the worker threads in view:
+how often entries were delivered in vain; `Owners` whose they are.  This file ties them together and is the
+only one with the broker's thread and the worker threads in view:
 
 * append, settle, begin_*, finish_* and read run on the broker's thread and alone touch the ledger;
 * `Flush.write` runs in a worker thread and touches nothing but the end of the last segment's file;
@@ -27,13 +27,14 @@ from warren.core.storage.disk.encoder import Batch, Encoder, Mark
 from warren.core.storage.disk.files import prepare_directory
 from warren.core.storage.disk.flush import ALLOCATION_STEP, LogFlush, LogWriter
 from warren.core.storage.disk.ledger import Ledger
+from warren.core.storage.disk.owners import Owners
 from warren.core.storage.disk.quarantine import Quarantine
 from warren.core.storage.disk.reader import MessageReader
 from warren.core.storage.disk.records import encode_segment_header
 from warren.core.storage.disk.recovery import Recovery
 from warren.core.storage.disk.scanner import no_pause
 from warren.core.storage.disk.segment import Segment
-from warren.core.storage.engine import Flush, StorageEngine
+from warren.core.storage.engine import Flush, Owner, StorageEngine
 
 SEGMENT_BYTES_MAX = 64 << 20
 """Large enough that most segments die as a whole, small enough that one is rewritten in a second or two."""
@@ -71,6 +72,7 @@ class DiskEngine(StorageEngine):
         self._quarantine = Quarantine(self._directory)
         self._writer = LogWriter(self._directory, min(allocation_step, segment_bytes_max))
         self._reader = MessageReader(self._directory, self._ledger, self._quarantine)
+        self._owners = Owners(self._directory)
         self._counts = DeliveryCounts()
         self._counts_complete_in = -1
         self._written_end = 0
@@ -111,6 +113,18 @@ class DiskEngine(StorageEngine):
     def forget_queue(self, queue_id: int) -> None:
         """Let go of its counts."""
         self._counts.forget(queue_id)
+
+    def note_owner(self, queue_id: int, owner: Owner) -> None:
+        """Write it down (owners.py)."""
+        self._owners.note(queue_id, owner)
+
+    def owner(self, queue_id: int) -> Owner | None:
+        """As StorageEngine.owner says."""
+        return self._owners.get(queue_id)
+
+    def keep_owners(self, owners: Mapping[int, Owner]) -> None:
+        """Bring the owners' file up to date."""
+        self._owners.keep(owners)
 
     def begin_group(self) -> None:
         """Remember where the group begins."""
@@ -233,6 +247,7 @@ class DiskEngine(StorageEngine):
         """Close all files."""
         self._writer.close()
         self._reader.close()
+        self._owners.close()
 
     def _begin_compaction(self) -> CompactionJob | None:
         """A job for a segment that is worth it."""

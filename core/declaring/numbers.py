@@ -1,0 +1,67 @@
+"""Numbers in the message store: given to what stores messages, and noted when that is deleted.
+
+A deletion is committed with the definitions, and what it settles goes with the message log; a crash may keep the one
+and lose the other.  A start must then know that nobody is missing.  So a row says of a number that whose it was is
+deleted, until the settlements are on disk.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from warren.core.declaring.quarantine import Quarantine
+    from warren.core.storage.definitions.store import DefinitionStore
+    from warren.core.storage.engine import StorageEngine
+
+COUNTER: Final = "queue"
+"""The counter of the definition store that numbers come from, whosever they are."""
+
+DELETED: Final = "deleted"
+"""The kind of these rows."""
+
+
+class Numbers:
+    """See the head of this file."""
+
+    __slots__ = ("_definitions", "_deleted", "_quarantine", "_settled", "_store")
+
+    def __init__(self, definitions: DefinitionStore, store: StorageEngine, quarantine: Quarantine) -> None:
+        self._definitions = definitions
+        self._store = store
+        self._quarantine = quarantine
+        self._deleted: list[int] = []
+        self._settled: list[int] = []
+
+    def take(self, kind: str, vhost: str, name: str) -> int:
+        """A number for what is to be stored of a queue, an exchange or a component's session: a new one, or for what
+        is declared again after its definition was lost, the one that its messages are set aside under."""
+        owner = (kind, vhost, name)
+        number = self._quarantine.number_of(owner)
+        if not number:
+            number = self._definitions.next_id(COUNTER)
+            self._store.note_owner(number, owner)
+        return number
+
+    def deleted(self, number: int) -> None:
+        """Whose number it is goes in this transaction of the definitions; its entries are settled, or are now."""
+        if self._store.durable:
+            self._definitions.put(DELETED, "", str(number), {})
+            self._deleted.append(number)
+
+    # Commits
+
+    def begin_commit(self) -> list[int]:
+        """The deleted ones whose settlements a flush that begins now covers."""
+        taken, self._deleted = self._deleted, []
+        return taken
+
+    def finish_commit(self, taken: list[int]) -> None:
+        """That flush is on disk."""
+        self._settled += taken
+
+    def tidy(self) -> None:
+        """Take the rows of what is settled out of the definitions, which are about to be committed anyway."""
+        for number in self._settled:
+            self._definitions.delete(DELETED, "", str(number))
+        self._settled.clear()
