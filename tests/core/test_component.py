@@ -148,13 +148,18 @@ def test_what_a_missing_component_kept_waits_for_it(disk: Disk, caplog: pytest.L
     assert "isn't installed" not in caplog.text
 
 
-def test_without_anything_missing_entries_of_nobody_are_settled(disk: Disk) -> None:
+def test_entries_of_nobody_are_set_aside_and_those_of_what_was_deleted_settled(disk: Disk) -> None:
     broker = disk.start({})
     number = broker.definitions.next_id("queue")
     message = Message(1, Address("", "x"), encode_properties(delivery_mode=2), b"x", 0, 1, 0, 0)
     broker.store.append(message, (number,))
     disk.stop(broker)
     broker = disk.start({})
+    assert list(broker.quarantine.entries) == [number]
+    broker.numbers.deleted(number)
+    disk.stop(broker)
+    broker = disk.start({})
+    assert not broker.quarantine.entries
     disk.stop(broker)
     store = DiskEngine(disk.directory)
     assert [found for found in store.recover() if found[1]] == []
