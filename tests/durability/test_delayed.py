@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import Any
 
 import pika
@@ -13,7 +11,8 @@ from pika.exceptions import AMQPConnectionError
 
 from tests.conformance.scenario import Inbox, Workbench, drain, ready_count, send, synchronise
 from tests.durability.broker import Starter
-from tests.support.warren_process import REPOSITORY, WarrenProcess
+from tests.support.ctl import ctl
+from tests.support.warren_process import WarrenProcess
 
 DELAY_MS = 1500
 HOUR_MS = 3_600_000
@@ -21,10 +20,7 @@ HOUR_MS = 3_600_000
 
 def pending(broker: WarrenProcess) -> list[dict[str, Any]]:
     """The delayed messages of the exchange `later`."""
-    command = [sys.executable, "-m", "warren", "ctl", "--data-dir", str(broker.data_directory)]
-    command += ["list_delayed_messages", "later", "--formatter", "json"]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=True)
-    return list(json.loads(done.stdout))
+    return list(json.loads(ctl(broker.data_directory, "list_delayed_messages", "later", "--formatter", "json")))
 
 
 @pytest.mark.parametrize("ends", ["stop", "kill"])

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from tests.support.ctl import ctl
 from tests.support.rabbitmq import rabbitmq
 from tests.support.warren_process import warren_process
-from warren.gateway.command_line import main as command_line
 
 BROKER_NAMES = ["warren", "rabbitmq"]
 
@@ -58,16 +58,8 @@ def run_broker(name: str) -> Iterator[Broker]:
 def run_warren(*options: str) -> Iterator[Broker]:
     """A Warren started with these options of `warren serve` beside its usual ones."""
     with warren_process(options=options) as running:
-
-        def ctl(*words: str) -> str:
-            # What `python -m warren ctl` does, without a process: these tests are of the broker, not of its commands.
-            said, complained = io.StringIO(), io.StringIO()
-            with redirect_stdout(said), redirect_stderr(complained):
-                code = command_line.run(["ctl", "--data-dir", str(running.data_directory), *words])
-            assert code == 0, f"{' '.join(words)}: {said.getvalue()}{complained.getvalue()}"
-            return said.getvalue()
-
-        yield Broker("warren", running.addresses["amqp"], running.process.pid, running.log, ctl)
+        words = partial(ctl, running.data_directory)
+        yield Broker("warren", running.addresses["amqp"], running.process.pid, running.log, words)
 
 
 @contextmanager

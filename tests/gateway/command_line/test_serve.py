@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import ctl as command_line
 from tests.support.warren_process import REPOSITORY, WarrenProcess, start_warren
 
 
@@ -44,9 +45,7 @@ def run(*arguments: str, environment: dict[str, str] | None = None) -> tuple[int
 
 def ctl(running: WarrenProcess, *arguments: str) -> str:
     """What a command that succeeds prints."""
-    code, out, err = run("ctl", "--data-dir", str(running.data_directory), "-q", *arguments)
-    assert (code, err) == (0, "")
-    return out
+    return command_line.ctl(running.data_directory, "-q", *arguments)
 
 
 def answers_on(port: int) -> bool:

@@ -90,7 +90,8 @@ async def test_who_leaves_instead_of_waiting_for_a_refusal_is_noticed(
 
 async def test_a_proxy_on_this_machine_does_not_make_its_clients_local(caplog: pytest.LogCaptureFixture) -> None:
     listen = "stomp=127.0.0.1:0?proxy_protocol=true"
-    async with broker_without_leftovers(Config(in_memory=True), listen, log=caplog) as broker:
+    config = Config(in_memory=True, refused_login_delay_s=0)
+    async with broker_without_leftovers(config, listen, log=caplog) as broker:
         for header in (b"PROXY UNKNOWN\r\n", bytes.fromhex("0D0A0D0A000D0A515549540A 21 00 0000")):
             stream = await connected(broker, "stomp")
             await stream.send_all(header + STOMP_CONNECT)
@@ -111,7 +112,7 @@ async def test_amqp_is_told_by_the_real_peer(caplog: pytest.LogCaptureFixture) -
 
 async def test_loopback_users_of_amqp_are_told_by_the_real_peer(caplog: pytest.LogCaptureFixture) -> None:
     listen = "amqp=127.0.0.1:0?proxy_protocol=true"
-    config = Config(in_memory=True)
+    config = Config(in_memory=True, refused_login_delay_s=0)
     async with broker_without_leftovers(config, listen, log=caplog) as broker:
         for header, answer in ((FROM_HERE, CONNECTION_TUNE), (FROM_AFAR, b"ACCESS_REFUSED")):
             stream = await connected(broker, "amqp")
