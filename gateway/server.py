@@ -33,6 +33,7 @@ from warren.gateway.process.ready_file import remove_ready_file, write_ready_fil
 from warren.gateway.process.resources import descriptor_limit, raise_descriptor_limit
 from warren.gateway.process.runner import DEFINITIONS_NAME, MESSAGES_NAME, BrokerRun
 from warren.gateway.process.settings import ProcessSettings
+from warren.gateway.process.stop_signals import STOP_SIGNALS
 from warren.gateway.version import WARREN_VERSION
 
 if TYPE_CHECKING:
@@ -187,13 +188,13 @@ async def open_server(config: Config) -> AsyncIterator[Server]:
             nursery.cancel_scope.cancel()
 
 
-async def serve(config: Config) -> None:
-    """Run a broker until SIGTERM, Ctrl-C or the command `stop`."""
+async def serve(config: Config, asked: Sequence[int] = ()) -> None:
+    """Run a broker until SIGTERM, Ctrl-C or the command `stop`.  asked: signals that have come already, or will yet."""
     raise_descriptor_limit()
     process = config.section(ProcessSettings)
     if process.ready_file is not None:
         remove_ready_file(process.ready_file)
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    with trio.open_signal_receiver(*STOP_SIGNALS) as signals:
         async with open_server(config) as server, trio.open_nursery() as nursery:
             where = "in memory only" if process.in_memory else f"data in {process.data_directory}"
             _log.info("Warren %s is ready: %s, control with `warren ctl`, Ctrl-C stops it", WARREN_VERSION, where)
@@ -208,6 +209,9 @@ async def serve(config: Config) -> None:
             gc.set_threshold(*GC_THRESHOLDS)
             gc.enable()
             nursery.start_soon(_stop_on_signal, server, signals)
+            if asked:
+                _log.info("got %s while starting", signal.Signals(asked[0]).name)
+                server.request_stop()
             await server.wait_for_stop()
             _log.info("stopping: closing connections and flushing what is pending")
             nursery.cancel_scope.cancel()

@@ -8,10 +8,12 @@ from warren.gateway.configuration.config import Config
 from warren.gateway.process.errors import sole_error
 from warren.gateway.process.log import configure_logging
 from warren.gateway.process.settings import ProcessSettings
+from warren.gateway.process.stop_signals import note_stop_signals
 
 
 def run(config: Config) -> None:
     """Run a broker until it is told to stop.  Raises StorageError or OSError when it can't start or go on."""
+    asked = note_stop_signals()
     # Nothing that starting allocates is garbage; the collector comes on when the broker is ready.
     gc.disable()
     log = configure_logging(config.section(ProcessSettings).log_level).getChild("start")
@@ -25,6 +27,6 @@ def run(config: Config) -> None:
     from warren.gateway.server import serve
 
     try:
-        trio.run(serve, config)
+        trio.run(serve, config, asked)
     except BaseExceptionGroup as group:
         raise sole_error(group) from None

@@ -103,6 +103,11 @@ class Link:
         self._linger: Deadline | None = None
         self._unread = UnreadWatch(self)
 
+    @property
+    def moved_bytes(self) -> int:
+        """What went in either direction, whether or not anybody wanted it."""
+        return self.received_bytes + self.sent_bytes + self._discarded_bytes
+
     def start(self, session: Session, outbox: Outbox) -> None:
         """Begin: `session` gets what is read, what is in `outbox` is sent."""
         self.session = session

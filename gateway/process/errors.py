@@ -8,11 +8,15 @@ from warren.core.errors import StorageError
 def sole_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The one error that nurseries wrapped, however deep, or the whole group when there are several.
 
-    When a disk fails, several tasks tend to run into it: of nothing but StorageErrors, the first stands for all.
+    When a disk fails, several tasks tend to run into it, and so does what tidies up after them: of nothing but
+    StorageErrors and the system's own errors, the first StorageError stands for all.
     """
     leaves = _leaves(group)
-    if len(leaves) == 1 or all(isinstance(leaf, StorageError) for leaf in leaves):
+    if len(leaves) == 1:
         return leaves[0]
+    told = [leaf for leaf in leaves if isinstance(leaf, StorageError)]
+    if told and all(isinstance(leaf, StorageError | OSError) for leaf in leaves):
+        return told[0]
     return group
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import resource
 import shutil
 from typing import TYPE_CHECKING, Final
 
 from warren.core.alarms import DAMAGE
+from warren.core.errors import StorageError
 from warren.gateway.process.settings import ProcessSettings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from warren.core.alarms import Alarms
     from warren.gateway.configuration.config import Config
     from warren.gateway.network.hub import Hub
@@ -20,6 +24,11 @@ _log = logging.getLogger("warren.resources")
 
 CHECK_INTERVAL_S: Final = 1.0
 """Fast enough to stop a publisher on a fast link before the last tenth of memory is gone."""
+
+
+DIRECTORY_LOST: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EIO, errno.ENODEV, errno.ENXIO, errno.ESTALE})
+"""What the system says of a directory that is gone, or whose disk is.  Anything else may pass; until then publishers
+are blocked, as on a full disk."""
 
 
 def raise_descriptor_limit() -> None:
@@ -56,8 +65,8 @@ async def watch_resources(hub: Hub, config: Config, limits: ResourceLimits) -> N
         alarms = hub.broker.alarms
         changed = _alarm(alarms, "memory", resident_bytes() > limits.memory_limit_bytes)
         if process.data_directory is not None and not process.in_memory:
-            free = shutil.disk_usage(process.data_directory).free
-            changed |= _alarm(alarms, "disk", free < limits.disk_free_limit_bytes)
+            free = _free_bytes(process.data_directory)
+            changed |= _alarm(alarms, "disk", free is None or free < limits.disk_free_limit_bytes)
         if changed:
             hub.settle()
         damage = hub.broker.damage()
@@ -66,6 +75,21 @@ async def watch_resources(hub: Hub, config: Config, limits: ResourceLimits) -> N
         reported = len(damage)
         alarms.set(DAMAGE, bool(damage))
         await limits.wait(CHECK_INTERVAL_S)
+
+
+def _free_bytes(directory: Path) -> int | None:
+    """Space on the file system; None while the system can't say, and StorageError once the directory is lost."""
+    try:
+        return shutil.disk_usage(directory).free
+    except OSError as error:
+        text = f"the data directory {directory} can't be looked at: {error.strerror or error}"
+        if error.errno in DIRECTORY_LOST:
+            raise StorageError(
+                f"{text}. What is written from now on would be lost, so nothing is confirmed any more; "
+                f"replace the disk, or put the directory back, then start again"
+            ) from error
+        _log.error("%s", text)
+        return None
 
 
 def _alarm(alarms: Alarms, name: str, raised: bool) -> bool:

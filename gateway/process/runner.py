@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import trio
 
@@ -47,7 +47,10 @@ from warren.gateway.process.resources import watch_resources
 from warren.gateway.process.settings import FirstStartSettings, ProcessSettings, ResourceSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from warren.gateway.client.clients import Clients
+    from warren.gateway.network.link import Link
     from warren.gateway.plugin import Facts
     from warren.gateway.plugins.host import PluginHost
 
@@ -61,6 +64,18 @@ GOODBYE_S: Final = 5.0
 
 COMPACTION_PAUSE_S: Final = 0.001
 """Compaction rests as long as it works, so that the broker's thread gets the interpreter."""
+
+
+SILENT_S: Final = 1.0
+"""After nobody has taken, sent or closed anything for this long, clients aren't waited for any more: whoever is going
+to answer does so within some round trips."""
+
+
+class Closable(Protocol):
+    """What has files open."""
+
+    def close(self) -> None:
+        """Close them.  Raises OSError or StorageError."""
 
 
 class BrokerRun:
@@ -184,9 +199,10 @@ class BrokerRun:
                 for link in list(self.hub.links):
                     link.drop()
                 self.hub.close()
-        finally:
-            store.close()
-            definitions.close()
+        except BaseException:
+            close_stores(store, definitions, failed=True)
+            raise
+        close_stores(store, definitions, failed=False)
 
     @contextmanager
     def _plugin_host(self) -> Iterator[PluginHost | None]:
@@ -260,6 +276,7 @@ class BrokerRun:
     async def _say_goodbye(self) -> None:
         """Stop accepting, tell the clients (320), and wait a little for their answers.
 
+        While somebody reads or writes, or goes, the others are waited for, too, but no longer than `goodbye_s`.
         Who hasn't come as far as a session (a handshake of TLS or WebSocket that isn't over) isn't waited for.
         """
         from warren.adapters.stage import stage_without_session
@@ -268,7 +285,7 @@ class BrokerRun:
             sock.close()
         reason = f"broker forced connection closure with reason '{self._reason}'"
         self._close_clients(reason)
-        waiting = set()
+        waiting: set[Link] = set()
         for link in list(self.hub.links):
             if stage_without_session(link.session) is None:
                 waiting.add(link)
@@ -276,10 +293,33 @@ class BrokerRun:
         self.hub.settle()
         with trio.move_on_after(self.goodbye_s):
             while waiting & self.hub.links:
-                await self.hub.link_released()
+                before = _moved_bytes(waiting)
+                with trio.move_on_after(SILENT_S) as quiet:
+                    await self.hub.link_released()
+                if quiet.cancelled_caught and _moved_bytes(waiting) == before:
+                    _log.info("%d clients don't answer; cutting them off", len(waiting & self.hub.links))
+                    break
         for link in list(self.hub.links):
             link.abort()
         self.hub.settle()
+
+
+def close_stores(store: Closable, definitions: Closable, *, failed: bool) -> None:
+    """Close both, whatever comes of the first; failed: the run has an error to end with, which says more than these."""
+    errors: list[OSError | StorageError] = []
+    for each in (store, definitions):
+        try:
+            each.close()
+        except (OSError, StorageError) as error:
+            _log.error("closing the data failed, too: %s", error)
+            errors.append(error)
+    if errors and not failed:
+        raise StorageError(f"the data can't be closed in good order: {errors[0]}") from errors[0]
+
+
+def _moved_bytes(links: Iterable[Link]) -> int:
+    """How much has gone in either direction, of those that are still there and those that aren't."""
+    return sum(link.moved_bytes for link in links)
 
 
 def _queue_type(name: str | None) -> str | None:
