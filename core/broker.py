@@ -36,6 +36,7 @@ from warren.core.declaring.numbers import Numbers
 from warren.core.declaring.quarantine import Quarantine
 from warren.core.declaring.queues import remove_queue
 from warren.core.errors import PreconditionFailed, UnknownVirtualHost, VirtualHostRefused
+from warren.core.limit_hits import LimitHits
 from warren.core.policies.table import PolicyTable
 from warren.core.queues.ack_timeout import AckHolder, AckTimeoutWatch
 from warren.core.queues.backlog import USUAL_PAGING, Paging
@@ -169,6 +170,7 @@ class Broker:
         self.chores = Chores(self._callback_failed)
         self.rates = Rates(self.deadlines)
         self.rationed_log = RationedLog()
+        self.limit_hits = LimitHits(self)
         self.alarms = Alarms()
         self.alarms.listen(self.forget_known_routes)
         self.users.listen(self.forget_known_routes)

@@ -24,12 +24,14 @@ class BrokerError(Exception):
 
     text: goes on the wire behind the name.  Where RabbitMQ has a sentence for the same refusal, it begins with that, to
     the letter, since programs compare; behind it may stand a hint.  advice: a hint that only the log gives, where
-    programs compare the whole text.  `scope` overrides the class's usual scope.
+    programs compare the whole text.  `scope` overrides the class's usual scope.  `limit` names the limit that refused,
+    if one did (core/limit_hits.py).
     """
 
     code: ClassVar[int] = 541
     name: ClassVar[str] = "INTERNAL_ERROR"
     scope: Scope = Scope.CONNECTION
+    limit: str = ""
 
     def __init__(self, text: str, scope: Scope | None = None, *, advice: str = "") -> None:
         super().__init__(text)

@@ -236,10 +236,12 @@ class Connection:
 
     def frame_failed(self, error: BrokerError, number: int, ids: tuple[int, int]) -> None:
         """Close what the error's scope says: a channel, or the connection."""
+        self.broker.limit_hits.count_error(error)
         channel = self.channels.by_number.get(number)
         if error.scope is not Scope.CONNECTION and channel is not None:
             self.channel_failed(channel, error, ids)
         elif isinstance(error, FrameError):
+            error.limit = ""
             raise error
         elif self.state == "running":
             self._close(error, ids)
@@ -343,6 +345,7 @@ class Connection:
         if not isinstance(error, BrokerError):
             _log.error("connection %s: internal error; closing it", self.name, exc_info=error)
             error = InternalError("internal error; the broker's log has the details")
+        self.broker.limit_hits.count_error(error)
         if self.state != "closing":
             self._fail(error, NO_IDS)
         self.finish()

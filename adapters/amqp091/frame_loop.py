@@ -41,6 +41,7 @@ from warren.adapters.amqp091.codec.constants import (
 from warren.adapters.amqp091.codec.framing import FRAMED_FOR_CHANNEL
 from warren.adapters.amqp091.fitting import FRAMED_HEADER_BYTES_MAX
 from warren.adapters.amqp091.frame_errors import frame_error
+from warren.core.limit_hits import limited
 from warren.core.messages.message import Message
 
 if TYPE_CHECKING:
@@ -231,7 +232,8 @@ def check_size(connection: Connection, kind: int, size: int) -> None:
     frame_max = connection.agreed.frame_max
     if size > frame_max:
         allowed = frame_max - FRAME_OVERHEAD_BYTES
-        raise frame_error(kind, b"", f"{{frame_too_large,{size},{allowed}}}", "the negotiated frame_max allows no more")
+        wrong = f"{{frame_too_large,{size},{allowed}}}"
+        raise limited(frame_error(kind, b"", wrong, "the negotiated frame_max allows no more"), "frame_max")
 
 
 def _check_end(data: bytes, kind: int, start: int, stop: int) -> None:

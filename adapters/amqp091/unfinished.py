@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from warren.core.errors import ResourceError
+from warren.core.limit_hits import limited
 
 UNFINISHED_MESSAGES_MAX: Final = 4
 """Of the largest size: what one connection may keep in memory so."""
@@ -28,10 +29,8 @@ class Unfinished:
         """So much more of a body is kept; ResourceError (506) when it is too much on this connection."""
         self._bytes += body_bytes
         if self._bytes > self._bytes_max:
-            raise ResourceError(
-                f"unfinished messages on the channels of this connection exceed {self._bytes_max} bytes; "
-                "finish some first"
-            )
+            text = f"unfinished messages on the channels of this connection exceed {self._bytes_max} bytes"
+            raise limited(ResourceError(f"{text}; finish some first"), "unfinished messages")
 
     def ended(self, body_bytes: int) -> None:
         """The content, whose body was so large, is complete or void."""

@@ -46,6 +46,7 @@ from warren.adapters.session.read_gate import ReadGate
 from warren.adapters.session.unread import UnreadReplies
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.transport import connection_name
+from warren.core.limit_hits import limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -332,6 +333,9 @@ class MqttConnection:
 
     def _refuse_packet(self, error: PacketError) -> None:
         """As `_refuse`; but MQTT 3 answers a CONNECT that is malformed by closing alone (MQTT-3.1.4-1 there)."""
+        if self.login is not None and error.limit:
+            limited(error, "bytes before login")
+        self.broker.limit_hits.count_error(error)
         if self.login is not None:
             agreed = self.answers.agreed
             level = agreed.level or error.level

@@ -9,6 +9,7 @@ identifier, or its release, may not be there yet.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Mapping
 from functools import partial
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from warren.core.counters import SessionCounts
     from warren.core.messages.message import Message
     from warren.core.queues.base import Queue
+
+_log = logging.getLogger("warren.mqtt")
 
 PACKET_ID_BYTES: Final = 2
 """What a PUBLISH of QoS 1 or 2 has more than one of QoS 0 (MQTT 5 2.2.1)."""
@@ -144,6 +147,16 @@ class Outflow:
         an earlier connection.
         """
         self.world.dropped += 1
+        self.world.broker.limit_hits.warn(
+            "maximum packet size",
+            self.session.client_id,
+            _log,
+            "client '%s' doesn't get a message of %d bytes to '%s': it takes packets of up to %d bytes",
+            self.session.client_id,
+            message.body_size,
+            message.address.routing_key,
+            self.packet_bytes_max,
+        )
         if again:
             self.counts.returned += 1
         else:

@@ -6,6 +6,7 @@ client's Inflow remembers it for the fast path of reading.py.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt.codec import reason_codes, versions
@@ -13,7 +14,7 @@ from warren.adapters.mqtt.codec.publish import QOS_MASK, QOS_SHIFT, RETAIN, read
 from warren.adapters.mqtt.codec.sender import check_client_properties
 from warren.adapters.mqtt.codec.topics import check_topic_name
 from warren.adapters.mqtt.errors import Refusal, reason_of
-from warren.adapters.mqtt.properties import properties_of
+from warren.adapters.mqtt.properties import HEADER_BYTES_MAX, properties_of
 from warren.adapters.mqtt.sessions.publishing import QUEUE_PREFIX, address_of, apart_from_own, with_topic
 from warren.core.errors import AccessRefused, BrokerError
 from warren.core.messages.message import Message
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from warren.core.messages.properties import Properties
     from warren.core.routing.receipt import Receipt
     from warren.core.routing.route import Route
+
+_log = logging.getLogger("warren.mqtt")
 
 SYSTEM_PREFIX: Final = "$SYS"
 
@@ -87,6 +90,16 @@ def publish(
         code = reason_codes.IMPLEMENTATION_SPECIFIC_ERROR
         _refuse(inflow, qos, packet_id, code, str(error), ends=refusal_ends)
         return
+    if len(raw_properties) > HEADER_BYTES_MAX:
+        world.broker.limit_hits.warn(
+            "bytes of user properties",
+            inflow.agreed.client_id,
+            _log,
+            "client '%s' publishes user properties of %d bytes: AMQP and STOMP clients get the first %d of them",
+            inflow.agreed.client_id,
+            len(raw_properties),
+            HEADER_BYTES_MAX,
+        )
     usual = properties
     if session.no_local_count:
         route, properties = apart_from_own(route, session, topic, properties)

@@ -69,6 +69,7 @@ class UnreadReplies:
         if self._outbox.room > room:
             self._suspend()
             return
+        self._broker.limit_hits.count("unread replies")
         _log.warning(
             "connection %s: peer has not read its replies for %d s; cutting it off",
             connection_name(self._outbox.transport),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from warren.adapters.stomp.codec.errors import StompError, quoted
 from warren.adapters.stomp.settings import ACTIONS_MAX, TRANSACTIONS_MAX
+from warren.core.limit_hits import limited
 
 if TYPE_CHECKING:
     from warren.adapters.stomp.sending import Publish
@@ -34,19 +35,15 @@ class OpenTransactions:
     def begin(self, name: str) -> None:
         """Begin one; one that is open already starts over.  StompError when it is one too many."""
         if name not in self._by_name and len(self._by_name) >= TRANSACTIONS_MAX:
-            raise StompError(
-                "Too many transactions",
-                f"{TRANSACTIONS_MAX} transactions are open, the limit; COMMIT or ABORT one first",
-            )
+            text = f"{TRANSACTIONS_MAX} transactions are open, the limit; COMMIT or ABORT one first"
+            raise limited(StompError("Too many transactions", text), "transactions of a STOMP connection")
         self._by_name[name] = []
 
     def check_room(self, name: str) -> None:
         """StompError when there is no such transaction, or it can't grow any more."""
         if len(self._open(name)) >= ACTIONS_MAX:
-            raise StompError(
-                "Transaction too large",
-                f"a transaction holds {ACTIONS_MAX} frames at most; COMMIT it and begin another",
-            )
+            text = f"a transaction holds {ACTIONS_MAX} frames at most; COMMIT it and begin another"
+            raise limited(StompError("Transaction too large", text), "frames of a STOMP transaction")
 
     def add(self, name: str, action: Publish | Settlement) -> None:
         """One thing more to be done."""

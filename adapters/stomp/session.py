@@ -235,6 +235,7 @@ class StompSession:
 
     def _refuse(self, error: StompError, frame: Frame | None) -> None:
         """Send an ERROR frame; a fatal one is the last frame of the connection (spec B.9)."""
+        self.broker.limit_hits.count_error(error)
         log = _log.warning if error.fatal else _log.info
         log("connection %s: %s: %s", self.name, error.message, error.detail)
         if isinstance(error, LoginError):

@@ -154,6 +154,7 @@ class HttpStage(Stage):
             elif isinstance(event, h11.Data):
                 self._body_bytes += len(event.data)
                 if self._body_bytes > BODY_BYTES_MAX:
+                    self.broker.limit_hits.count("bytes of an HTTP body")
                     self._answer(NO_BODY, last=True)
             elif isinstance(event, h11.EndOfMessage):
                 if self._complete():
@@ -170,6 +171,7 @@ class HttpStage(Stage):
         names = {name for name, _ in request.headers}
         size = len(request.target) + sum(len(name) + len(value) + 4 for name, value in request.headers)
         if size > HEAD_BYTES_MAX:
+            self.broker.limit_hits.count("bytes of HTTP headers")
             self._answer(sentence(431, f"The request's headers are longer than {HEAD_BYTES_MAX} bytes."), last=True)
         elif names >= _BOTH_LENGTHS:
             self._answer(TWO_LENGTHS, last=True)
@@ -257,6 +259,7 @@ class HttpStage(Stage):
         if self._http.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self._close()
         elif error.error_status_hint == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
+            self.broker.limit_hits.count("bytes of HTTP headers")
             self._answer(sentence(431, f"The request's headers are longer than {HEAD_BYTES_MAX} bytes."), last=True)
         else:
             text = f"This is no HTTP request: {str(error)[:TEXT_SHOWN]}. This port speaks HTTP and WebSocket."

@@ -171,6 +171,9 @@ class WebSocketStage(Stage):
 
     def failed(self, code: int, reason: str) -> None:
         """Say so, and close."""
+        if code == close_codes.TOO_BIG:
+            is_early = self.message_bytes_max == MESSAGE_BYTES_MAX_BEFORE_LOGIN
+            self.broker.limit_hits.count("bytes before login" if is_early else "bytes of a WebSocket message")
         _log.warning("connection %s: %s; closing it (%d)", self.name, reason, code)
         self._end(code, reason)
 

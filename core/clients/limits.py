@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from warren.core.configuration.key import Key, configured
 from warren.core.configuration.values import limit as limit_or_none
-from warren.core.errors import NotAllowed, PreconditionFailed
+from warren.core.errors import BrokerError, NotAllowed, PreconditionFailed
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker
@@ -123,15 +123,21 @@ def check_connection(broker: Broker, user: str, vhost: VirtualHost) -> None:
     """NotAllowed (530) when another connection of the user to the virtual host is one too many (spec A.3.7)."""
     limit = broker.limits.connections
     if limit is not None and broker.client_count >= limit:
-        raise NotAllowed(f"connection refused: node connection limit ({limit}) is reached")
+        error = NotAllowed(f"connection refused: node connection limit ({limit}) is reached")
+        raise _counted(broker, "connection_max", error)
     limit = reached(vhost.limits, MAX_CONNECTIONS, vhost.client_count)
     if limit is not None:
-        raise NotAllowed(
-            f"access to vhost '{vhost.name}' refused for user '{user}': connection limit ({limit}) is reached"
+        raise _counted(
+            broker,
+            MAX_CONNECTIONS,
+            NotAllowed(
+                f"access to vhost '{vhost.name}' refused for user '{user}': connection limit ({limit}) is reached"
+            ),
         )
     limit = reached(_user_limits(broker, user), MAX_CONNECTIONS, broker.usage_of(user).connections)
     if limit is not None:
-        raise NotAllowed(f"connection refused for user '{user}': user connection limit ({limit}) is reached")
+        error = NotAllowed(f"connection refused for user '{user}': user connection limit ({limit}) is reached")
+        raise _counted(broker, MAX_CONNECTIONS, error)
 
 
 def check_channel(client: Client) -> None:
@@ -139,42 +145,54 @@ def check_channel(client: Client) -> None:
     broker = client.vhost.broker
     limit = reached(_user_limits(broker, client.user.name), MAX_CHANNELS, client.usage.channels)
     if limit is not None:
-        raise NotAllowed(
+        error = NotAllowed(
             f"number of channels opened for user '{client.user.name}' has reached "
             f"the maximum allowed user limit of ({limit})"
         )
+        raise _counted(broker, MAX_CHANNELS, error)
     limit = broker.limits.channels
     if limit is not None and broker.channel_count >= limit:
-        raise NotAllowed(
+        error = NotAllowed(
             f"number of channels opened on node '{NODE}' has reached the maximum allowed limit of ({limit})"
         )
+        raise _counted(broker, "channel_max_per_node", error)
 
 
 def check_consumer(broker: Broker, count: int) -> None:
     """NotAllowed (530) when another consumer beside `count` on a channel is one too many (spec A.5)."""
     limit = broker.limits.consumers_per_channel
     if limit is not None and count >= limit:
-        raise NotAllowed(f"reached maximum ({limit}) of consumers per channel; use another channel")
+        error = NotAllowed(f"reached maximum ({limit}) of consumers per channel; use another channel")
+        raise _counted(broker, "consumer_max_per_channel", error)
 
 
 def check_queue(vhost: VirtualHost, name: str) -> None:
     """PreconditionFailed (406) when another queue is one too many (spec A.5)."""
     limit = reached(vhost.limits, MAX_QUEUES, len(vhost.queues))
     if limit is not None:
-        raise PreconditionFailed(
-            f"cannot declare queue '{name}': queue limit in vhost '{vhost.name}' ({limit}) is reached"
+        raise _counted(
+            vhost.broker,
+            MAX_QUEUES,
+            PreconditionFailed(
+                f"cannot declare queue '{name}': queue limit in vhost '{vhost.name}' ({limit}) is reached"
+            ),
         )
     limit = vhost.broker.limits.queues
     if limit is not None and sum(len(each.queues) for each in vhost.broker.vhosts.values()) >= limit:
-        raise PreconditionFailed(f"cannot declare queue '{name}': queue limit in cluster ({limit}) is reached")
+        error = PreconditionFailed(f"cannot declare queue '{name}': queue limit in cluster ({limit}) is reached")
+        raise _counted(vhost.broker, "cluster_queue_limit", error)
 
 
 def check_exchange(vhost: VirtualHost, name: str) -> None:
     """PreconditionFailed (406) when another exchange is one too many."""
     limit = vhost.broker.limits.exchanges
     if limit is not None and sum(len(each.exchanges) for each in vhost.broker.vhosts.values()) >= limit:
-        raise PreconditionFailed(
-            f"cannot declare exchange '{name}' in vhost '{vhost.name}': exchange limit of {limit} is reached"
+        raise _counted(
+            vhost.broker,
+            "cluster_exchange_limit",
+            PreconditionFailed(
+                f"cannot declare exchange '{name}' in vhost '{vhost.name}': exchange limit of {limit} is reached"
+            ),
         )
 
 
@@ -182,9 +200,15 @@ def check_vhost(broker: Broker, name: str) -> None:
     """PreconditionFailed when another virtual host is one too many."""
     limit = broker.limits.vhosts
     if limit is not None and len(broker.vhosts) >= limit:
-        raise PreconditionFailed(f"cannot add vhost '{name}': virtual host limit of {limit} is reached")
+        error = PreconditionFailed(f"cannot add vhost '{name}': virtual host limit of {limit} is reached")
+        raise _counted(broker, "vhost_max", error)
 
 
 def _user_limits(broker: Broker, user: str) -> Mapping[str, int]:
     found = broker.users.get(user)
     return found.limits if found is not None else {}
+
+
+def _counted(broker: Broker, limit: str, error: BrokerError) -> BrokerError:
+    broker.limit_hits.count(limit)
+    return error

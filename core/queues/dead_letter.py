@@ -24,7 +24,7 @@ from warren.core.errors import NotFound
 from warren.core.messages.checks import HIDDEN_COPIES, HIDDEN_DEATHS, extra_routing_keys, hidden_keys
 from warren.core.messages.field_table import FieldValue, Timestamp
 from warren.core.messages.message import Message
-from warren.core.queues.deaths import COUNT_MAX, Death, cycling_queues, deaths_in, own_count, take
+from warren.core.queues.deaths import COUNT_MAX, DELIVERY_LIMIT, Death, cycling_queues, deaths_in, own_count, take
 
 if TYPE_CHECKING:
     from warren.core.queues.base import Queue
@@ -57,6 +57,10 @@ def dead_letter(queue: Queue, rules: QueueRules, message: Message, reason: str, 
     """
     exchange_name = rules.dead_letter_exchange
     if exchange_name is None:
+        if reason == DELIVERY_LIMIT:
+            text = "%s: a message is dropped: it was delivered in vain more often than %d times (x-delivery-limit)"
+            what = (queue.description, rules.delivery_limit)
+            queue.vhost.broker.limit_hits.warn("x-delivery-limit", (queue.vhost.name, queue.name), _log, text, *what)
         return True
     vhost = queue.vhost
     broker = vhost.broker

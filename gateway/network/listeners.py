@@ -172,6 +172,7 @@ class ListeningSocket:
 
     def _exhausted(self, why: str) -> None:
         now_ms = self._hub.broker.now_ms
+        self._hub.broker.limit_hits.count("open files")
         if self._told_at_ms is None or now_ms - self._told_at_ms >= TELL_AGAIN_MS:
             self._told_at_ms = now_ms
             _log.error(

@@ -180,6 +180,7 @@ class TlsStage(Stage):
             tls.do_handshake()
         except ssl.SSLWantReadError:
             if self._handshake_bytes > HANDSHAKE_BYTES_MAX:
+                self.broker.limit_hits.count("bytes of a TLS handshake")
                 self._give_up(f"{self._handshake_bytes} bytes of handshake without coming to its end")
             return False
         finally:

@@ -23,6 +23,7 @@ ROOMS: Final = (
     "core.counters",
     "core.rates",
     "core.rationed_log",
+    "core.limit_hits",
     "core.alarms",
     "core.clients",
     "core.settings",

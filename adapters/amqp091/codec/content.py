@@ -8,6 +8,7 @@ from typing import Final, Generic, TypeVar
 from warren.adapters.amqp091.codec.constants import CLASS_BASIC, FRAME_HEADER
 from warren.adapters.amqp091.codec.methods_wire import Method
 from warren.core.errors import MalformedField, PreconditionFailed, UnexpectedFrame
+from warren.core.limit_hits import limited
 from warren.core.messages.properties import EMPTY, Properties
 
 _unpack_header = Struct(">HHQ").unpack_from
@@ -84,7 +85,8 @@ class IncomingContent(Generic[ContentMethod]):
             # RabbitMQ takes such a frame for none of content.
             raise UnexpectedFrame(f"{self.expected_text()}; its weight is {weight}, must be 0")
         if size > message_bytes_max:
-            raise PreconditionFailed(f"message size {size} is larger than configured max size {message_bytes_max}")
+            text = f"message size {size} is larger than configured max size {message_bytes_max}"
+            raise limited(PreconditionFailed(text), "max_message_bytes")
         self.properties = Properties.parse(payload[_HEADER_FIXED_BYTES:])
         self._has_header = True
         self._missing = size

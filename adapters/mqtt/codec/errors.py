@@ -15,8 +15,11 @@ class PacketError(Exception):
     reason_code: what an MQTT 5 peer is told.  clause: the statement that was broken, such as `MQTT-3.3.2-2`, or the
     section where the specification gives it no number; of MQTT 3.1.1 or 5 as the connection speaks it (3.1, which
     numbers nothing, is given 3.1.1's).  text: what was wrong, for people.  level: the protocol level of a CONNECT whose
-    version was read before it proved wrong, so that it can be answered in its own terms; otherwise UNKNOWN.
+    version was read before it proved wrong, so that it can be answered in its own terms; otherwise UNKNOWN.  limit: the
+    limit that it comes from, if any (core/limit_hits.py).
     """
+
+    limit = ""
 
     def __init__(self, reason_code: int, clause: str, text: str) -> None:
         super().__init__(f"{text} [{clause}]")

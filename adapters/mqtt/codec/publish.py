@@ -28,6 +28,7 @@ from warren.adapters.mqtt.codec.properties import Properties
 from warren.adapters.mqtt.codec.reader import Reader, read_length
 from warren.adapters.mqtt.codec.topics import topic_name
 from warren.adapters.mqtt.codec.wire_properties import read_properties, write_properties
+from warren.core.limit_hits import limited
 
 DUPLICATE: Final = 0x08
 QOS_SHIFT: Final = 1
@@ -204,11 +205,9 @@ def write_publish(publish: Publish, level: int) -> bytes:
 
 def too_large(packet_bytes: int, packet_bytes_max: int, level: int) -> ProtocolViolation:
     """The error for a packet that is longer than what was agreed on."""
-    return ProtocolViolation(
-        reason_codes.PACKET_TOO_LARGE,
-        clauses.PACKET_TOO_LARGE.of(level),
-        f"a packet of {packet_bytes} bytes is longer than {packet_bytes_max}, the most that is allowed",
-    )
+    text = f"a packet of {packet_bytes} bytes is longer than {packet_bytes_max}, the most that is allowed"
+    error = ProtocolViolation(reason_codes.PACKET_TOO_LARGE, clauses.PACKET_TOO_LARGE.of(level), text)
+    return limited(error, "mqtt_max_packet_bytes")
 
 
 def _topic(raw: bytes, properties: Properties, level: int) -> str:

@@ -65,7 +65,8 @@ class MqttSessions:
         self.vhost = vhost
         self.sessions: dict[str, MqttSession] = {}
         self.records: dict[int, MqttSession] = {}
-        self.retained = RetainedMessages(broker, vhost.name)
+        limits = world.limits
+        self.retained = RetainedMessages(broker, vhost.name, limits.retained_messages, limits.retained_bytes)
         self.wills = Wills(broker, vhost.name, self.publish_will)
         self.system_topics = SystemTopics(self)
         self.subscription_count = 0

@@ -12,9 +12,11 @@ from what was retained after it.
 from __future__ import annotations
 
 import base64
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from warren.adapters.mqtt.sessions.settings import RETAINED_BYTES_MAX, RETAINED_MAX
 from warren.core.messages.address import Address
 from warren.core.messages.message import Message
 from warren.core.messages.properties import Properties
@@ -26,10 +28,10 @@ if TYPE_CHECKING:
 
 KIND: Final = "retained"
 
-RETAINED_MAX: Final = 100_000
-RETAINED_BYTES_MAX: Final = 1_000_000_000
-"""Per virtual host (spec C.3)."""
+_log = logging.getLogger("warren.mqtt")
 
+TOPIC_CHARACTERS_SHOWN: Final = 200
+"""Of a topic, in the log."""
 
 LEVELS_FREE: Final = 100
 LEVEL_BYTES: Final = 250
@@ -71,6 +73,7 @@ class RetainedNode:
 class RetainedMessages:
     """The retained messages of one virtual host, at most `messages_max`, with `bytes_max` in all their bodies.
 
+    messages_max, bytes_max: 0 for any number.
     number: of the last message that was retained.  slot_count: all slots of nodes are below.  The broker's own messages
     (`show`) count towards nothing.
     """
@@ -90,9 +93,11 @@ class RetainedMessages:
         "slot_count",
     )
 
-    def __init__(self, broker: Broker, vhost: str) -> None:
-        self.messages_max = RETAINED_MAX
-        self.bytes_max = RETAINED_BYTES_MAX
+    def __init__(
+        self, broker: Broker, vhost: str, messages_max: int = RETAINED_MAX, bytes_max: int = RETAINED_BYTES_MAX
+    ) -> None:
+        self.messages_max = messages_max
+        self.bytes_max = bytes_max
         self._broker = broker
         self._vhost = vhost
         self.number = 0
@@ -118,19 +123,21 @@ class RetainedMessages:
         return self._count + self._shown_count
 
     def put(self, topic: str, message: Message, publisher: str = "") -> bool:
-        """Retain `message`, or with an empty body retain nothing for the topic any more; False past the limit.
+        """Retain `message`, or with an empty body retain nothing for the topic any more.
 
-        publisher: the client identifier of who published it.
+        False past a limit, which is counted and logged: the message is not retained, and what was stays.  publisher:
+        the client identifier of who published it.
         """
         if not message.body_size:
             self.remove(topic)
             return True
         node = self.find(topic)
         before = node.message.body_size if node is not None and node.message is not None else 0
-        if not before and self._count >= self.messages_max:
-            return False
-        if self._bytes + self._deep_bytes + _deep_bytes(topic) - before + message.body_size > self.bytes_max:
-            return False
+        if not before and self.messages_max and self._count >= self.messages_max:
+            return self._limit_reached("mqtt_max_retained_messages", topic, f"{self.messages_max} topics have one")
+        size = self._bytes + self._deep_bytes + _deep_bytes(topic) - before + message.body_size
+        if self.bytes_max and size > self.bytes_max:
+            return self._limit_reached("mqtt_max_retained_bytes", topic, f"with it there would be {size} bytes of them")
         body = message.body
         kept = Message(0, message.address, message.properties, body, 0, len(body), 0, message.published_at_ms)
         self._keep(topic, kept, publisher)
@@ -147,6 +154,12 @@ class RetainedMessages:
             },
         )
         return True
+
+    def _limit_reached(self, limit: str, topic: str, why: str) -> bool:
+        text = "vhost '%s': a message to '%s' is not retained: %s, and no more may be (%s); remove some, or raise it"
+        shown = topic[:TOPIC_CHARACTERS_SHOWN]
+        self._broker.limit_hits.warn(limit, self._vhost, _log, text, self._vhost, shown, why, limit)
+        return False
 
     def publisher_of(self, topic: str) -> str:
         """The client identifier of who published a topic's retained message, empty for nobody known."""

@@ -90,6 +90,7 @@ class MqttQueue(ClassicQueue):
                 self.feed.hand_over(topic_of_message(self.world.names, message))
             return super().admit(message)
         self.world.dropped += 1
+        self.vhost.broker.limit_hits.count("mqtt_max_queued_messages")
         return Admission.REFUSE if message.properties.persistent else Admission.DROP
 
     def drain(self) -> None:
@@ -149,7 +150,20 @@ class MqttQueue(ClassicQueue):
         def fits() -> bool:
             return len(self.entries) <= limits.qos_0_messages and self.ready_bytes <= limits.qos_0_bytes
 
-        self.world.dropped += trim(self, self._seen_until, is_kept_for_slow, fits)
+        dropped = trim(self, self._seen_until, is_kept_for_slow, fits)
+        self.world.dropped += dropped
+        too_many = len(self.entries) >= limits.qos_0_messages
+        self.vhost.broker.limit_hits.warn(
+            "mqtt_max_queued_qos_0_messages" if too_many else "mqtt_max_queued_qos_0_bytes",
+            self.name,
+            _log,
+            "%s: its client is too slow: %d messages of %d bytes wait, and further ones of QoS 0 are dropped (%s)",
+            self.description,
+            len(self.entries),
+            self.ready_bytes,
+            "mqtt_max_queued_qos_0_messages, mqtt_max_queued_qos_0_bytes",
+            times=dropped,
+        )
 
 
 def is_kept(message: Message) -> bool:

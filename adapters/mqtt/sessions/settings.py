@@ -24,6 +24,12 @@ QUEUED_QOS_0_MAX: Final = 20_000
 QUEUED_QOS_0_BYTES_MAX: Final = 32 * 1024 * 1024
 """The same in bytes of their bodies."""
 
+RETAINED_MAX: Final = 100_000
+"""Topics with a retained message: they are in memory, 1 to 2 KB each beside their bodies (spec C.3)."""
+
+RETAINED_BYTES_MAX: Final = 1_000_000_000
+"""Their bodies together."""
+
 
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
@@ -63,7 +69,10 @@ class SessionSettings:
 
 @dataclass(frozen=True, slots=True)
 class QueueLimits:
-    """How much may wait for a client.  messages: of any QoS; 0 for any number.  qos_0_*: before those of QoS 0 go."""
+    """How much may wait for a client.  messages: of any QoS; 0 for any number.  qos_0_*: before those of QoS 0 go.
+
+    retained_*: how much may be retained in a virtual host; 0 for any number.
+    """
 
     messages: int = configured(
         Key(
@@ -86,4 +95,22 @@ class QueueLimits:
     )
     qos_0_bytes: int = configured(
         Key("mqtt_max_queued_qos_0_bytes", size(1024, 2**40), QUEUED_QOS_0_BYTES_MAX, "The same in bytes.")
+    )
+    retained_messages: int = configured(
+        Key(
+            "mqtt_max_retained_messages",
+            whole_number(0, 10**9),
+            RETAINED_MAX,
+            "Topics with a retained message that each virtual host may have; past that, a message of a further topic "
+            "is delivered, but not retained (MQTT 5 publishers are told 0x97, the log tells the others' operator). "
+            "0 is any number.",
+        )
+    )
+    retained_bytes: int = configured(
+        Key(
+            "mqtt_max_retained_bytes",
+            size(0, 2**50),
+            RETAINED_BYTES_MAX,
+            "The same in bytes of all their bodies together. 0 is any number.",
+        )
     )

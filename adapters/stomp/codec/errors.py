@@ -20,10 +20,11 @@ class StompError(Exception):
     """A frame that is refused; the session goes on unless `fatal`.
 
     message: a few words, the header `message` of the ERROR frame.  detail: its body, what was wrong and what to do.
-    headers: further headers of the ERROR frame.
+    headers: further headers of the ERROR frame.  limit: the limit that it comes from, if any (core/limit_hits.py).
     """
 
     fatal = False
+    limit = ""
 
     def __init__(
         self, message: str, detail: str, *, fatal: bool | None = None, headers: dict[str, str] | None = None

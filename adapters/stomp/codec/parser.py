@@ -37,6 +37,7 @@ from warren.adapters.stomp.codec.limits import (
     HEADER_BYTES_MAX,
     HEADERS_MAX,
 )
+from warren.core.limit_hits import limited
 
 _NUL: Final = 0
 _LF: Final = 10
@@ -51,6 +52,9 @@ _HEADERS: Final = 2
 _SIZED_BODY: Final = 3
 _OPEN_BODY: Final = 4
 _TYPED_BODY: Final = 5
+
+BEFORE_LOGIN: Final = "bytes before login"
+"""How both limits on what somebody sends who has not logged in are counted."""
 
 _LINE_BYTES_MAX: Final = 2 * HEADER_BYTES_MAX + 2
 
@@ -103,7 +107,7 @@ class FrameParser:
         """CONNECT was accepted: frames of this version from now on, and other limits, in bytes."""
         self.version = version
         self.frame_bytes_max = frame_bytes_max
-        self.body_bytes_max = min(self.body_bytes_max, body_bytes_max)
+        self.body_bytes_max = body_bytes_max
 
     def be_friendly(self) -> None:
         """A person is typing."""
@@ -239,7 +243,7 @@ class FrameParser:
 
     def _take_header(self, line: bytes) -> None:
         if len(self._headers) >= HEADERS_MAX:
-            raise FramingError(f"more than {HEADERS_MAX} headers in a frame")
+            raise limited(FramingError(f"more than {HEADERS_MAX} headers in a frame"), "headers of a STOMP frame")
         name_bytes, colon, value_bytes = line.partition(b":")
         if not colon or not name_bytes:
             shown = line[:80].decode("utf-8", "backslashreplace")
@@ -384,8 +388,10 @@ def _long_command() -> FramingError:
 
 
 def _long_header() -> FramingError:
-    return FramingError(f"a header name or value is longer than {HEADER_BYTES_MAX} bytes; put such data into the body")
+    text = f"a header name or value is longer than {HEADER_BYTES_MAX} bytes; put such data into the body"
+    return limited(FramingError(text), "bytes of a STOMP header")
 
 
 def _large_body(limit: int) -> FramingError:
-    return FramingError(f"the body is larger than {limit} bytes, the limit; send it in parts")
+    text = f"the body is larger than {limit} bytes, the limit; send it in parts"
+    return limited(FramingError(text), "max_message_bytes" if limit > FRAME_BYTES_MAX_BEFORE_LOGIN else BEFORE_LOGIN)

@@ -10,6 +10,7 @@ from warren.core.administration.listing.channels import CHANNELS
 from warren.core.administration.listing.connections import CONNECTIONS
 from warren.core.administration.listing.consumers import CONSUMERS
 from warren.core.administration.listing.exchanges import EXCHANGES
+from warren.core.administration.listing.limit_hits import LIMIT_HITS
 from warren.core.administration.listing.parameters import GLOBAL_PARAMETERS, PARAMETERS
 from warren.core.administration.listing.permissions import PERMISSIONS, TOPIC_PERMISSIONS
 from warren.core.administration.listing.policies import OPERATOR_POLICIES, POLICIES
@@ -39,6 +40,7 @@ BUILT_IN = (
     OPERATOR_POLICIES,
     PARAMETERS,
     GLOBAL_PARAMETERS,
+    LIMIT_HITS,
 )
 
 

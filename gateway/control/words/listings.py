@@ -49,6 +49,12 @@ async def list_vhosts(control: Control, request: Request) -> Answer:
     return await listing(control, "vhosts", request.arguments)
 
 
+@word("[COLUMN]...", "limits that have refused or dropped something", "Listing limits that were reached ...")
+async def list_limit_hits(control: Control, request: Request) -> Answer:
+    """How often each limit did so since the start, and when last; docs/limits.md says what they are."""
+    return await listing(control, "limit_hits", request.arguments)
+
+
 @word("", "users and their tags", "Listing users ...")
 async def list_users(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does; the columns are those of core.administration.listing.users."""

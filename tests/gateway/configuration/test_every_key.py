@@ -158,6 +158,8 @@ OTHER: Mapping[str, tuple[object, object]] = {
     "mqtt_max_queued_messages": (1001, SAME),
     "mqtt_max_queued_qos_0_messages": (1002, SAME),
     "mqtt_max_queued_qos_0_bytes": (1_000_003, SAME),
+    "mqtt_max_retained_messages": (1003, SAME),
+    "mqtt_max_retained_bytes": (1_000_004, SAME),
     # WebSocketSettings
     "websocket_idle_timeout_s": (50.5, 50_500),
     "websocket_compress": (False, SAME),

@@ -1,0 +1,746 @@
+"""docs/limits.md: what refuses or drops anything, and what doesn't; `python -m tests.docs.limits_page` writes it.
+
+`ACTING` are the limits that do something to somebody, each with its key, or the reason why there is none, with who is
+told, and with the name that it is counted under (core/limit_hits.py).  `QUIET` are the numbers that look like limits
+and refuse nothing, by what they are instead.  A constant that is in neither fails tests/docs/test_limits_page.py: who
+adds one decides, and writes it down.
+
+Longer than 400 lines because it is one table.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from tests.docs.limits_in_source import Constant, constants
+
+PAGE: Final = Path(__file__).parents[2] / "docs" / "limits.md"
+
+
+class Acting(NamedTuple):
+    """One limit.  counted: its name in `warren list_limit_hits`; empty where there is no broker to count in yet, or the
+    one who asked is told and nothing of a client's is lost.  constants: where it, or its default, is in the source.
+    """
+
+    what: str
+    constants: tuple[str, ...]
+    effect: str
+    key: str
+    told: str
+    counted: str
+
+
+class Quiet(NamedTuple):
+    """Numbers of one kind that refuse and drop nothing."""
+
+    title: str
+    about: str
+    constants: tuple[str, ...]
+
+
+CONNECTION_LOG: Final = "the connection's line in the log names it"
+
+ACTING: Final = (
+    # Messages that don't get where they should
+    Acting(
+        "topics with a retained message, per virtual host",
+        ("adapters.mqtt.sessions.settings.RETAINED_MAX",),
+        "a message to a further topic is delivered, but not retained; one that is there can be replaced",
+        "`mqtt_max_retained_messages`",
+        "MQTT 5, QoS 1 and 2: 0x97, quota exceeded; MQTT 3.1 and 3.1.1 get their PUBACK or PUBREC, and QoS 0 has no "
+        "answer, so the log says it, and for whom, once a minute",
+        "mqtt_max_retained_messages",
+    ),
+    Acting(
+        "bytes of all retained messages, per virtual host",
+        (
+            "adapters.mqtt.sessions.settings.RETAINED_BYTES_MAX",
+            "adapters.mqtt.sessions.retained.LEVELS_FREE",
+            "adapters.mqtt.sessions.retained.LEVEL_BYTES",
+        ),
+        "as above; topics of more than 100 levels count as what those take",
+        "`mqtt_max_retained_bytes`",
+        "as above",
+        "mqtt_max_retained_bytes",
+    ),
+    Acting(
+        "messages that wait for an MQTT client",
+        ("adapters.mqtt.sessions.settings.QUEUED_MAX",),
+        "until a tenth of them are gone, QoS 1 and 2 are refused, QoS 0 is dropped",
+        "`mqtt_max_queued_messages`",
+        "MQTT 5: 0x97; MQTT 3 goes on; the log when it begins; `$SYS/broker/publish/messages/dropped`",
+        "mqtt_max_queued_messages",
+    ),
+    Acting(
+        "messages that wait for a slow MQTT client before QoS 0 is dropped",
+        ("adapters.mqtt.sessions.settings.QUEUED_QOS_0_MAX",),
+        "further ones of QoS 0 are dropped, the last first; what waits stays",
+        "`mqtt_max_queued_qos_0_messages`",
+        "QoS 0 has no answer; the log, once a minute for each client; `$SYS/broker/publish/messages/dropped`",
+        "mqtt_max_queued_qos_0_messages",
+    ),
+    Acting(
+        "the same in bytes of their bodies",
+        ("adapters.mqtt.sessions.settings.QUEUED_QOS_0_BYTES_MAX",),
+        "as above",
+        "`mqtt_max_queued_qos_0_bytes`",
+        "as above",
+        "mqtt_max_queued_qos_0_bytes",
+    ),
+    Acting(
+        "the largest packet that an MQTT client takes (its Maximum Packet Size)",
+        (),
+        "a larger message isn't sent to it, but counts as delivered (MQTT-3.1.2-25); it is a dead letter "
+        "where a policy says so",
+        "the client's own",
+        "the log, once a minute for each client; `$SYS/broker/publish/messages/dropped`",
+        "maximum packet size",
+    ),
+    Acting(
+        "bytes of an MQTT message's user properties, correlation data and response topic that become AMQP headers",
+        ("adapters.mqtt.properties.HEADER_BYTES_MAX",),
+        "AMQP and STOMP clients don't see those beyond; MQTT 5 clients get all",
+        "none: AMQP clients can't take properties in pieces, and mostly allow 128 KiB for them",
+        "the log, once a minute for each client",
+        "bytes of user properties",
+    ),
+    Acting(
+        "deliveries in vain of a message of a quorum queue",
+        ("core.queues.quorum.DELIVERY_LIMIT_DEFAULT",),
+        "the message is a dead letter, or is dropped where there is no dead letter exchange",
+        "none: argument `x-delivery-limit` or policy `delivery-limit`, per queue, -1 for none",
+        "the log, once a minute for each queue, if it is dropped",
+        "x-delivery-limit",
+    ),
+    Acting(
+        "history that an x-recent-history exchange keeps",
+        (
+            "core.exchanges.recent_history.LENGTH_DEFAULT",
+            "core.exchanges.recent_history.LENGTH_MAX",
+        ),
+        "the oldest message is forgotten; a longer history is refused when the exchange is declared",
+        "none: argument `x-recent-history-length`, per exchange",
+        "406, precondition failed, for an argument out of bounds; forgetting is what it is there for",
+        "",
+    ),
+    # Who isn't let in, or not further
+    Acting(
+        "connections of the broker",
+        (),
+        "the login is refused",
+        "`connection_max`",
+        "AMQP 530, STOMP ERROR, MQTT CONNACK; the log",
+        "connection_max",
+    ),
+    Acting(
+        "connections of a virtual host, or of a user",
+        (),
+        "the login is refused",
+        "none: `set_vhost_limits`, `set_user_limits`",
+        "as above",
+        "max-connections",
+    ),
+    Acting(
+        "channels of a user",
+        (),
+        "the channel is refused",
+        "none: `set_user_limits`",
+        "530; the log",
+        "max-channels",
+    ),
+    Acting(
+        "channels of the broker",
+        (),
+        "the channel is refused",
+        "`channel_max_per_node`",
+        "530; the log",
+        "channel_max_per_node",
+    ),
+    Acting(
+        "consumers of a channel",
+        (),
+        "the consumer is refused",
+        "`consumer_max_per_channel`",
+        "530; the log",
+        "consumer_max_per_channel",
+    ),
+    Acting(
+        "queues of a virtual host",
+        (),
+        "the declaration is refused",
+        "none: `set_vhost_limits`",
+        "406; the log",
+        "max-queues",
+    ),
+    Acting("queues of the broker", (), "the same", "`cluster_queue_limit`", "406; the log", "cluster_queue_limit"),
+    Acting(
+        "exchanges of the broker", (), "the same", "`cluster_exchange_limit`", "406; the log", "cluster_exchange_limit"
+    ),
+    Acting("virtual hosts of the broker", (), "it isn't added", "`vhost_max`", "who asked", "vhost_max"),
+    Acting(
+        "open files of the process",
+        ("gateway.network.listeners.DESCRIPTORS_RESERVED",),
+        "new connections wait in the kernel until others have gone",
+        "none: `ulimit -n`; 64 of them are kept for the broker's own files",
+        "the log, once a minute for each listener",
+        "open files",
+    ),
+    Acting(
+        "connections that the kernel keeps waiting for a listener",
+        ("gateway.network.listeners.BACKLOG",),
+        "the kernel drops further ones, and clients try again",
+        "none: the system cuts it to its own limit (`net.core.somaxconn`)",
+        "nobody can be; the kernel counts them (`nstat -az TcpExtListenOverflows`)",
+        "",
+    ),
+    Acting(
+        "refused logins that wait for their answer",
+        (
+            "core.clients.refused_logins.DELAY_DEFAULT_MS",
+            "core.clients.refused_logins.WAITING_MAX_DEFAULT",
+        ),
+        "the one that has waited longest is answered at once",
+        "`refused_logins_max`, `refused_login_delay_s`",
+        "as every refused login",
+        "",
+    ),
+    # What is too large
+    Acting(
+        "bytes of a message",
+        ("adapters.amqp091.client.channel.CONTENT_BYTES_MAX",),
+        "it is refused: AMQP ends the channel, STOMP the connection",
+        "`max_message_bytes`; what other brokers send to Warren may have 512 MiB, the most that the key takes",
+        f"406, ERROR; {CONNECTION_LOG}",
+        "max_message_bytes",
+    ),
+    Acting(
+        "bytes of an AMQP frame",
+        (
+            "adapters.amqp091.codec.constants.FRAME_MAX_INITIAL_BYTES",
+            "adapters.amqp091.codec.constants.FRAME_MAX_DEFAULT_BYTES",
+        ),
+        "the connection ends",
+        "`frame_max`, and what the client agreed on",
+        f"501; {CONNECTION_LOG}",
+        "frame_max",
+    ),
+    Acting(
+        "bytes of unfinished messages on the channels of one AMQP connection, in largest messages",
+        ("adapters.amqp091.unfinished.UNFINISHED_MESSAGES_MAX",),
+        "the connection ends",
+        "none of its own: it follows `max_message_bytes`",
+        f"506; {CONNECTION_LOG}",
+        "unfinished messages",
+    ),
+    Acting(
+        "channels of an AMQP connection",
+        ("adapters.amqp091.codec.constants.CHANNEL_MAX_DEFAULT",),
+        "the connection ends",
+        "`channel_max`, and what the client agreed on",
+        f"530; {CONNECTION_LOG}",
+        "",
+    ),
+    Acting(
+        "bytes of an MQTT packet",
+        (),
+        "the connection ends",
+        "`mqtt_max_packet_bytes`, told to MQTT 5 clients",
+        f"MQTT 5: 0x95; {CONNECTION_LOG}",
+        "mqtt_max_packet_bytes",
+    ),
+    Acting(
+        "bytes of a frame, a packet or a WebSocket message of who has not logged in",
+        (
+            "adapters.stomp.codec.limits.FRAME_BYTES_MAX_BEFORE_LOGIN",
+            "adapters.mqtt.settings.PACKET_BYTES_MAX_BEFORE_LOGIN",
+            "adapters.websocket.settings.MESSAGE_BYTES_MAX_BEFORE_LOGIN",
+        ),
+        "the connection ends",
+        "none: no login is so long, and who has not logged in is given no memory",
+        CONNECTION_LOG,
+        "bytes before login",
+    ),
+    Acting(
+        "bytes of a STOMP frame",
+        (
+            "adapters.stomp.codec.limits.FRAME_BYTES_MAX",
+            "adapters.stomp.codec.limits.BODY_BYTES_MAX",
+        ),
+        "the connection ends",
+        "`stomp_max_frame_bytes`, `max_message_bytes`",
+        f"ERROR; {CONNECTION_LOG}",
+        "max_message_bytes",
+    ),
+    Acting(
+        "headers of a STOMP frame",
+        ("adapters.stomp.codec.limits.HEADERS_MAX",),
+        "the connection ends",
+        "none: RabbitMQ's number, and clients rely on no more",
+        f"ERROR; {CONNECTION_LOG}",
+        "headers of a STOMP frame",
+    ),
+    Acting(
+        "bytes of a STOMP header's name or value, and of a command",
+        (
+            "adapters.stomp.codec.limits.HEADER_BYTES_MAX",
+            "adapters.stomp.codec.limits.COMMAND_BYTES_MAX",
+        ),
+        "the connection ends",
+        "none: data belongs into the body",
+        f"ERROR; {CONNECTION_LOG}",
+        "bytes of a STOMP header",
+    ),
+    Acting(
+        "open transactions of a STOMP connection",
+        ("adapters.stomp.settings.TRANSACTIONS_MAX",),
+        "BEGIN is refused",
+        "none: RabbitMQ has no bound, clients use one or two",
+        "ERROR; the log",
+        "transactions of a STOMP connection",
+    ),
+    Acting(
+        "frames of a STOMP transaction",
+        ("adapters.stomp.settings.ACTIONS_MAX",),
+        "the frame is refused",
+        "none: what is in a transaction is in memory; its bytes are bounded by the frames'",
+        "ERROR; the log",
+        "frames of a STOMP transaction",
+    ),
+    Acting(
+        "bytes of a WebSocket message",
+        (),
+        "the WebSocket is closed",
+        "none of its own: it follows the protocol's largest frame or packet",
+        f"close code 1009; {CONNECTION_LOG}",
+        "bytes of a WebSocket message",
+    ),
+    Acting(
+        "bytes of an HTTP request's headers",
+        ("adapters.websocket.http_stage.HEAD_BYTES_MAX",),
+        "the request is refused",
+        "none: what browsers send is far below",
+        "431",
+        "bytes of HTTP headers",
+    ),
+    Acting(
+        "bytes of an HTTP request's body",
+        ("adapters.websocket.http_stage.BODY_BYTES_MAX",),
+        "the request is refused",
+        "none: nothing here takes a body",
+        "the answer says that there is no use for one",
+        "bytes of an HTTP body",
+    ),
+    Acting(
+        "bytes of a TLS handshake",
+        ("gateway.tls.stage.HANDSHAKE_BYTES_MAX",),
+        "the connection ends",
+        "none: no chain of certificates that OpenSSL takes is longer",
+        CONNECTION_LOG,
+        "bytes of a TLS handshake",
+    ),
+    Acting(
+        "bytes of a PROXY header",
+        ("adapters.proxy_protocol.header.V1_BYTES_MAX", "adapters.proxy_protocol.header.V2_BYTES_MAX"),
+        "the connection ends",
+        "none: the protocol's own, and room for a certificate in it",
+        CONNECTION_LOG,
+        "",
+    ),
+    Acting(
+        "levels of field tables and JSON arguments within each other",
+        ("core.messages.field_table.NESTING_MAX", "core.administration.definitions_json.field_values.NESTING_MAX"),
+        "the message, or the definition, is refused",
+        "none: RabbitMQ's clients write one or two",
+        f"502, 406; {CONNECTION_LOG}",
+        "",
+    ),
+    Acting(
+        "bytes of a definitions file, of a configuration, of a certificate; files that include each other",
+        (
+            "core.administration.definitions_json.reading.DEFINITIONS_BYTES_MAX",
+            "gateway.control.protocol.CONTENT_BYTES_MAX",
+            "gateway.configuration.sources.FILE_BYTES_MAX",
+            "gateway.tls.files.FILE_BYTES_MAX",
+            "gateway.configuration.rabbitmq_conf.syntax.FILE_BYTES_MAX",
+            "gateway.configuration.rabbitmq_conf.syntax.INCLUDES_MAX",
+        ),
+        "the file is refused",
+        "none: a larger one is a mistake in its name",
+        "who starts the broker, or imports",
+        "",
+    ),
+    Acting(
+        "a request to the control socket: bytes, arguments, messages that it asks for, how long it may take",
+        (
+            "gateway.control.protocol.REQUEST_BYTES_MAX",
+            "gateway.control.protocol._PATH_BYTES_MAX",
+            "gateway.control.word.ARGUMENTS_MAX",
+            "gateway.control.words.browse.COUNT_MAX",
+            "gateway.control.words.browse._DIGITS_MAX",
+            "gateway.control.words.delayed.COUNT_MAX",
+            "gateway.control.words.delayed._COUNT_DIGITS_MAX",
+            "gateway.control.server.REQUEST_TIMEOUT_S",
+            "gateway.control.server.ANSWER_TIMEOUT_S",
+            "gateway.control.server.BACKLOG",
+            "gateway.command_line.ctl_options.TIMEOUT_DEFAULT_S",
+        ),
+        "the command fails",
+        "none: `--timeout` for how long `warren ctl` waits",
+        "who typed it",
+        "",
+    ),
+    Acting(
+        "values of arguments and policies: times of more than ten years, priorities, weights, sizes",
+        (
+            "core.queues.argument.DURATION_MS_MAX",
+            "core.messages.checks.EXPIRATION_MS_MAX",
+            "core.exchanges.duplicates.LIMIT_MAX",
+            "core.exchanges.consistent_hash.WEIGHT_MAX",
+            "core.queues.classic.rules.PRIORITY_MAX",
+            "core.policies.policy.PRIORITY_MAX",
+            "core.policies.settings.SEGMENT_BYTES_MAX",
+            "core.clients.limits.LIMIT_MAX",
+            "core.declaring.queues.NAME_PREFIX_BYTES_MAX",
+            "core.configuration.values._LIMIT_MAX",
+            "core.exchanges.delaying.headers.TIME_MS_MAX",
+        ),
+        "the declaration, the message or the key is refused; a delay beyond all times is the latest time",
+        "none: these are RabbitMQ's bounds, or typing mistakes beyond",
+        "406, or who starts the broker",
+        "",
+    ),
+    Acting(
+        "the work of a pattern: size, groups within groups, steps of a match",
+        (
+            "core.patterns.expression.RE2_WORK_MAX",
+            "core.patterns.expression.RE2_MEMORY_BYTES",
+            "core.patterns.pcre.DEPTH_MAX",
+            "core.patterns.program.INSTRUCTIONS_MAX",
+            "core.patterns.re2_text.REPEATS_MAX",
+            "core.patterns.stepping.STEPS_MAX",
+        ),
+        "the pattern is refused where it is set; a match that takes longer is none, so that nothing is allowed by it",
+        "none: one question of one client must not hold up everybody",
+        "who sets it; the log",
+        "",
+    ),
+    # Who is too slow
+    Acting(
+        "bytes of replies that a peer leaves unread",
+        ("core.clients.outbox.UNREAD_BYTES_MAX",),
+        "its commands wait, and if it reads nothing for half a minute, it is cut off",
+        "none: a pipelining client that reads late is far below",
+        "the log",
+        "unread replies",
+    ),
+    Acting(
+        "an acknowledgement",
+        ("core.settings.TIMEOUT_DEFAULT_MS",),
+        "the channel, or the connection, ends, and the message goes back to its queue",
+        "`consumer_timeout_ms`, argument `x-consumer-timeout`",
+        "406; the log",
+        "",
+    ),
+    Acting(
+        "a goodbye: close-ok, a WebSocket's Close, the peer's FIN, clients when the broker stops",
+        (
+            "adapters.amqp091.connection.CLOSE_OK_WAIT_MS",
+            "adapters.websocket.stage.CLOSE_MS",
+            "gateway.network.link.LINGER_MS",
+            "gateway.network.link.LINGER_BYTES_MAX",
+            "gateway.process.runner.GOODBYE_S",
+            "gateway.peers.amqp.LEAVE_S",
+            "gateway.plugins.supervised.STOP_S",
+        ),
+        "the socket is closed without it, or the task cancelled",
+        "none: nothing that was confirmed rests on it",
+        "nobody: the connection is over already",
+        "",
+    ),
+    Acting(
+        "a person who logs in by telnet, an HTTP connection without a request",
+        ("adapters.stomp.session.TYPING_TIMEOUT_MS", "adapters.websocket.http_stage.KEPT_MS"),
+        "the connection ends",
+        "none: logins of programs have `handshake_timeout_s` and the like",
+        CONNECTION_LOG,
+        "",
+    ),
+    Acting(
+        "a link to another broker: how long it may take to connect",
+        ("adapters.peers.uri.CONNECTION_TIMEOUT_DEFAULT_MS", "adapters.peers.uri.CONNECTION_TIMEOUT_MS_MAX"),
+        "the try fails, and is made again later",
+        "none: `connection_timeout` in the URI",
+        "the log; `shovel_status`",
+        "",
+    ),
+)
+
+QUIET: Final = (
+    Quiet(
+        "Done in slices",
+        "So much is done before others have a turn; then it goes on.",
+        (
+            "core.administration.operations.delayed.READ_AT_ONCE",
+            "core.administration.operations.queues.BROWSED_AT_ONCE",
+            "core.broker.ROUNDS_MAX",
+            "core.exchanges.delaying.messages.BATCH_MESSAGES_MAX",
+            "core.exchanges.delaying.messages.BATCH_BYTES_MAX",
+            "core.exchanges.delaying.messages.LOADED_AT_ONCE",
+            "core.queues.browse.SCANNED_MAX",
+            "core.queues.quorum.RETRIES_AT_ONCE",
+            "core.patterns.stepping.COMPARED_PER_STEP",
+            "adapters.mqtt.codec.wire_subscribe.FILTERS_PER_SLICE",
+            "adapters.mqtt.reading.SLICE_BYTES",
+            "adapters.mqtt.sessions.feeding.AHEAD_MESSAGES",
+            "adapters.mqtt.sessions.feeding.AHEAD_BYTES",
+            "adapters.mqtt.subscribing.FILTERS_PER_SLICE",
+            "adapters.mqtt.subscribing.SHORT_BYTES_MAX",
+            "adapters.session.ration.COMMANDS_PER_TURN",
+            "adapters.session.ration.QUICK_PER_COMMAND",
+            "adapters.websocket.frame_reader.TURN_BYTES_MAX",
+            "adapters.websocket.frame_reader.TURN_FRAMES_MAX",
+            "gateway.control.protocol.ROWS_AT_ONCE",
+            "gateway.network.link.READ_BYTES_MAX",
+            "gateway.network.listeners.ACCEPTS_MAX",
+            "gateway.peers.amqp.READ_BYTES_MAX",
+            "gateway.tls.turns.TURN_NS",
+        ),
+    ),
+    Quiet(
+        "Kept back until there is room",
+        "Nothing is lost: who sends waits, by TCP.",
+        (
+            "core.clients.outbox.HIGH_WATER_BYTES",
+            "adapters.session.held.HELD_BYTES_MAX",
+            "adapters.websocket.http_stage.ANSWERS_WAIT_BYTES",
+            "adapters.mqtt.holding_back.LOOKED_INTO_BYTES_MAX",
+            "adapters.mqtt.sessions.session_queue.RETURNED_MAX",
+            "gateway.peers.amqp.OUTGOING_BYTES_MAX",
+        ),
+    ),
+    Quiet(
+        "Remembered to be quicker",
+        "What is forgotten is looked up again.",
+        (
+            "core.access.patterns.COMPILED_MAX",
+            "core.access.patterns.ANSWERS_MAX",
+            "core.access.patterns.ANSWERS_CHARACTERS_MAX",
+            "core.access.permissions.ANSWERS_MAX",
+            "core.rates.WATCHED_MAX",
+            "core.routing.vhost.ROUTES_MAX",
+            "core.rationed_log.KEYS_MAX",
+            "core.queues.ack_timeout.NOTES_MAX",
+            "core.storage.disk.reader.OPEN_FILES_MAX",
+            "adapters.amqp091.client.channel.ADDRESSES_MAX",
+            "adapters.amqp091.client.connection.PROPERTY_LISTS_MAX",
+            "adapters.amqp091.client.connection.PROPERTY_LIST_BYTES_MAX",
+            "adapters.amqp091.consumer.ADDRESSES_MAX",
+            "adapters.amqp091.handlers.publish.KNOWN_PUBLISHES_MAX",
+            "adapters.amqp091.known_properties.PROPERTY_LISTS_MAX",
+            "adapters.amqp091.known_properties.PROPERTY_LIST_BYTES_MAX",
+            "adapters.direct.session.CHECKED_MAX",
+            "adapters.mqtt.consumer.ADDRESSES_MAX",
+            "adapters.mqtt.inflow.KNOWN_TOPICS_MAX",
+            "adapters.mqtt.settings.KNOWN_TOPIC_BYTES_MAX",
+            "adapters.mqtt.sessions.sharing.TOPICS_MAX",
+            "adapters.stomp.destinations.PARSED_MAX",
+            "adapters.stomp.known_sends.KNOWN_SENDS_MAX",
+            "adapters.stomp.known_sends.KNOWN_HEAD_BYTES_MAX",
+            "adapters.stomp.subscription.ADDRESSES_MAX",
+            "gateway.process.log._TRACEBACKS_MAX",
+        ),
+    ),
+    Quiet(
+        "Shown in part",
+        "Texts for people end here.",
+        (
+            "core.patterns.expression.SHOWN_MAX",
+            "core.storage.definitions.salvage.NAMES_TOLD_MAX",
+            "adapters.mqtt.answers.REASON_CHARACTERS_MAX",
+            "adapters.mqtt.subscribing.REFUSALS_NAMED_MAX",
+            "adapters.amqp091.frame_errors.SNIPPET_BYTES",
+            "adapters.stomp.codec.errors.QUOTED_MAX",
+            "adapters.websocket.stage.REASON_BYTES_MAX",
+            "gateway.process.data_directory._HOLDER_BYTES_MAX",
+            "gateway.command_line.output._UNLIMITED_COLUMNS",
+            "gateway.control.words.delayed._YEAR_9999_MS",
+        ),
+    ),
+    Quiet(
+        "Intervals",
+        "How often something is looked at, or tried again.",
+        (
+            "core.queues.ack_timeout.INTERVAL_MAX_MS",
+            "core.queues.ack_timeout.INTERVAL_MIN_MS",
+            "core.queues.ack_timeout.INTERVALS_PER_TIMEOUT",
+            "core.queues.classic.restart.READ_AGAIN_MS",
+            "core.queues.quorum.RETRY_MS",
+            "core.rates.SAMPLE_MS",
+            "core.rates.UNWATCHED_MS",
+            "core.rationed_log.EVERY_MS",
+            "adapters.amqp091.client.uri.HEARTBEAT_DEFAULT_S",
+            "adapters.amqp091.codec.constants.HEARTBEAT_DEFAULT_S",
+            "adapters.session.liveness.SILENT_LOOKS_MAX",
+            "adapters.mqtt.sessions.traffic.TICK_MS",
+            "adapters.mqtt.sessions.traffic._MINUTE_MS",
+            "gateway.command_line.ctl._POLL_S",
+            "gateway.command_line.ctl._HELP_TIMEOUT_S",
+            "gateway.network.hub.POLL_INTERVAL_S",
+            "gateway.network.listeners.PORT_ATTEMPTS_MAX",
+            "gateway.network.listeners.RETRY_MS",
+            "gateway.network.listeners.TELL_AGAIN_MS",
+            "gateway.plugins.pauses.FIRST_S",
+            "gateway.plugins.pauses.LONGEST_S",
+            "gateway.plugins.pauses.RECOVERED_AFTER_S",
+            "gateway.process.resources.CHECK_INTERVAL_S",
+            "gateway.process.runner.COMPACTION_PAUSE_S",
+            "gateway.tls.contexts.CHECK_INTERVAL_MS",
+        ),
+    ),
+    Quiet(
+        "Sizes of what the broker keeps for itself",
+        "Budgets and thresholds of memory and files.",
+        (
+            "core.deadlines.COMPACTION_MIN",
+            "core.exchanges.delaying.messages.STALE_MIN",
+            "core.exchanges.delaying.tickets.RUN_TICKETS_MAX",
+            "core.messages.deduplication.FINGERPRINT_CHARACTERS_MAX",
+            "core.settings.BACKLOG_BYTES_MAX",
+            "core.storage.definitions.rows.PUT_RIGHT_BYTES_MAX",
+            "core.storage.definitions.salvage.PUT_RIGHT_MAX",
+            "core.storage.disk.engine.SEGMENT_BYTES_MAX",
+            "core.storage.disk.reader.STRETCH_BYTES_MAX",
+            "core.storage.disk.reader.GAP_BYTES_MAX",
+            "adapters.mqtt.sessions.feeding.SLOT_BITS",
+            "adapters.mqtt.sessions.subscription_rows.ROW_SUBSCRIPTIONS_MAX",
+            "adapters.websocket.deflate.COMPRESSED_BYTES_MIN",
+            "adapters.websocket.frame_reader.WAITED_FOR_BYTES_MAX",
+            "adapters.websocket.frames._WORDS_MAX",
+        ),
+    ),
+)
+
+HEAD: Final = """# Limits
+
+What refuses, drops or ends something, with its default, its key or the reason why there is none, and who is told.
+`warren list_limit_hits` shows how often each has done so since the start, under the name in the last column; log lines
+about one limit and one client come once a minute at most, with how many were left out.
+
+A limit that a user sets on a queue, an exchange or a message (a length, a TTL, a number of seen messages) does what it
+is set for, and is counted in that queue's statistics.
+
+"""
+
+QUIET_HEAD: Final = """
+## What refuses nothing
+
+Other numbers in the source that look like limits, and what they are. (What formats and protocols can hold is left out:
+larger values can't be written down, and who tries is told as the protocol says.)
+"""
+
+
+def formats(found: dict[str, Constant], known: frozenset[str]) -> list[str]:
+    """The constants of files that hold formats, which needn't be decided about one by one."""
+    return [name for name in found if name not in known and is_format(name)]
+
+
+def is_format(name: str) -> bool:
+    """True for what a specification or an integer's width says."""
+    module, _, constant = name.rpartition(".")
+    if BOUND_OF_A_KEY.search(constant):
+        return True
+    return module in FORMAT_MODULES or name in FORMAT_CONSTANTS or constant in FORMAT_NAMES
+
+
+BOUND_OF_A_KEY: Final = re.compile(r"MOST|LEAST")
+"""The least and the most that a key or a format takes: docs/configuration.md has it; who starts the broker is told."""
+
+FORMAT_MODULES: Final = frozenset(
+    {
+        "adapters.mqtt.codec.decode",
+        "adapters.mqtt.codec.properties",
+        "adapters.mqtt.codec.publish",
+        "adapters.mqtt.codec.reason_codes",
+        "adapters.mqtt.codec.versions",
+        "adapters.mqtt.codec.wire_connect",
+        "adapters.mqtt.codec.wire_subscribe",
+        "adapters.mqtt.codec.writer",
+        "adapters.amqp091.client.frame_loop",
+        "adapters.amqp091.client.handshake",
+        "adapters.amqp091.frame_loop",
+        "core.storage.definitions.page_file",
+        "core.storage.definitions.wal_file",
+        "core.storage.disk.records",
+    }
+)
+
+FORMAT_NAMES: Final = frozenset(
+    {"INTEGER_MAX", "NAME_BYTES_MAX", "SHORT_STRING_BYTES_MAX", "PACKET_ID_MAX", "SALT_BYTES", "QOS_MAX", "DIGITS_MAX"}
+)
+
+FORMAT_CONSTANTS: Final = frozenset(
+    {
+        "core.exchanges.delaying.headers._INT32_MAX",
+        "core.messages.field_names._SIGNED_INT_MAX",
+        "gateway.configuration.rabbitmq_conf.reader._FOR_EVER_S",
+        "core.messages.address.KEY_BYTES_MAX",
+        "core.patterns.pcre._REPEAT_MAX",
+        "core.patterns.pcre._BYTE_MAX",
+        "core.queues.consumer.UNLIMITED_CREDIT",
+        "core.queues.deaths.COUNT_MAX",
+        "adapters.amqp091.client.channel.HEADER_BYTES",
+        "adapters.mqtt.outflow.ALIAS_BYTES",
+        "adapters.mqtt.properties.SHORT_BYTES_MAX",
+        "adapters.mqtt.properties.TEXT_CHARACTERS_MAX",
+        "adapters.mqtt.properties.DATA_BYTES_MAX",
+        "adapters.mqtt.properties.EXPIRY_S_MAX",
+        "adapters.mqtt.publishing.NO_PROPERTIES_BYTES_MAX",
+        "adapters.mqtt.sessions.outgoing.WAITING",
+        "adapters.mqtt.sessions.publishing.CUT_BYTES_MIN",
+        "adapters.mqtt.settings.KEEP_ALIVE_MAX_S",
+        "adapters.mqtt.subscribing.QUEUE_QOS_MAX",
+        "adapters.stomp.adapter._FIRST_PRINTABLE",
+        "adapters.stomp.adapter._LAST_PRINTABLE",
+        "adapters.stomp.codec.limits.NUMBER_DIGITS_MAX",
+        "adapters.stomp.codec.parser._LENGTH_DIGITS_MAX",
+        "adapters.stomp.destinations.SPACE",
+        "adapters.stomp.destinations.DELETE",
+        "adapters.stomp.subscribing.NUMBER_MAX",
+        "adapters.stomp.subscribing.PREFETCH_MAX",
+        "adapters.stomp.subscribing.PRIORITY_MAX",
+        "adapters.websocket.deflate.WINDOW_BITS_MAX",
+        "adapters.websocket.deflate.WINDOW_BITS_MIN",
+        "adapters.websocket.frame_reader.LENGTH_MAX",
+    }
+)
+
+
+def decided() -> list[str]:
+    """All constants that are decided about, each as often as it is named."""
+    named = [name for each in ACTING for name in each.constants] + [name for each in QUIET for name in each.constants]
+    return named + formats(constants(), frozenset(named))
+
+
+def page() -> str:
+    """The page as it should be."""
+    found = constants()
+    rows = ["| limit | default | what it does | key | who is told | counted as |", "|---|---|---|---|---|---|"]
+    for each in ACTING:
+        defaults = ", ".join(_shown(found[name].value) for name in each.constants[:1] if name in found)
+        counted = f"`{each.counted}`" if each.counted else "-"
+        rows.append(f"| {each.what} | {defaults or '-'} | {each.effect} | {each.key} | {each.told} | {counted} |")
+    text = HEAD + "\n".join(rows) + "\n" + QUIET_HEAD
+    for kind in QUIET:
+        names = "".join(f"- `{name}`\n" for name in kind.constants if name in found)
+        text += f"\n### {kind.title}\n\n{kind.about}\n\n{names}"
+    return text
+
+
+def _shown(value: int | float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), "utf-8")
