@@ -33,6 +33,10 @@ _log = logging.getLogger("warren.mqtt")
 
 SYSTEM_PREFIX: Final = "$SYS"
 
+BRIDGE_PREFIX: Final = "$SYS/broker/connection/"
+BRIDGE_SUFFIX: Final = "/state"
+"""Around a bridge's identifier: where Mosquitto's bridges say, retained and by will, whether they are connected."""
+
 NOT_TAKEN: Final = "a queue has not taken it"
 """The reason string for a message whose way isn't at hand any more."""
 
@@ -109,10 +113,23 @@ def publish(
         inflow.remember(raw_topic, route)
 
 
+def _is_state_of_bridge(topic: str) -> bool:
+    """True for the one topic of the broker's own that others write to, if they may write there at all."""
+    return (
+        topic.startswith(BRIDGE_PREFIX)
+        and topic.endswith(BRIDGE_SUFFIX)
+        and len(topic) > len(BRIDGE_PREFIX) + len(BRIDGE_SUFFIX)
+    )
+
+
 def check_publish(world: MqttWorld, client: Client, client_id: str, topic: str) -> tuple[str, str]:
     """The exchange and the routing key of a topic; AccessRefused (403) when the user may not publish there."""
     users = client.vhost.broker.users
-    if topic.startswith(SYSTEM_PREFIX) and topic[len(SYSTEM_PREFIX) : len(SYSTEM_PREFIX) + 1] in ("", "/"):
+    if (
+        topic.startswith(SYSTEM_PREFIX)
+        and topic[len(SYSTEM_PREFIX) : len(SYSTEM_PREFIX) + 1] in ("", "/")
+        and not _is_state_of_bridge(topic)
+    ):
         raise AccessRefused(f"'{topic}': topics below $SYS are the broker's own")
     exchange, key = address_of(world.names, topic)
     users.check(client.user.name, client.vhost.name, "exchange", exchange, "write")

@@ -112,17 +112,38 @@ def test_answers_to_a_request(port: int) -> None:
         assert asking.communicate(timeout=30)[0] == b"answer\n"
 
 
+BRIDGE_STATE = "$SYS/broker/connection/+/state"
+"""Where a bridge says whether it is connected, unless it is told another topic."""
+
+KEEPS_ITS_SESSION = "remote_username guest\nremote_password guest\nrestart_timeout 1\ncleansession false\n"
+"""For a bridge that is to lose nothing, and not to wait long."""
+
+
+def is_state(message: Any, tmp_path: Path, payload: bytes, *, retain: bool | None = None) -> bool:
+    """Whether this is what the test's own bridge says of itself."""
+    return (
+        message.topic.endswith(f".{tmp_path.name}/state")
+        and bytes(message.payload) == payload
+        and retain in (None, message.retain)
+    )
+
+
 @contextmanager
-def bridged(port: int, tmp_path: Path) -> Iterator[int]:
-    """The port of a mosquitto that is bridged to the broker: `up/#` out, `down/#` in, `both/#` both ways."""
+def bridged(port: int, tmp_path: Path, settings: str = "") -> Iterator[int]:
+    """The port of a mosquitto that is bridged to the broker: `up/#` out, `down/#` in, `both/#` both ways.
+
+    settings: lines of its configuration; without, everything is at its default but what is bridged to what.  The name
+    of the connection, which its session goes by, is the test's: a mosquitto that was stopped in between has forgotten
+    what its session knows.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         bridge_port = probe.getsockname()[1]
     configuration = tmp_path / "mosquitto.conf"
     configuration.write_text(
-        f"listener {bridge_port} 127.0.0.1\nallow_anonymous true\nconnection warren\naddress 127.0.0.1:{port}\n"
-        "remote_username guest\nremote_password guest\ntopic up/# out 2\ntopic down/# in 2\ntopic both/# both 1\n"
-        "notifications true\nnotification_topic bridge/state\nrestart_timeout 1\ncleansession false\n"
+        f"listener {bridge_port} 127.0.0.1\nallow_anonymous true\n"
+        f"connection {tmp_path.name}\naddress 127.0.0.1:{port}\n"
+        f"topic up/# out 2\ntopic down/# in 2\ntopic both/# both 1\n{settings}"
     )
     log = tmp_path / "mosquitto.log"
     program = _mosquitto()
@@ -130,19 +151,33 @@ def bridged(port: int, tmp_path: Path) -> Iterator[int]:
     running = child.start([program, "-c", str(configuration), "-v"], log, {}, tmp_path)
     try:
         with paho_client(port, "watch-bridge") as watcher:
-            watcher.subscribe("bridge/state", 1)
-            until(lambda: watcher.next().payload == b"1", lambda _: None)
+            watcher.subscribe(BRIDGE_STATE, 1)
+            until(lambda: is_state(watcher.next(), tmp_path, b"1"), lambda _: None)
         child.wait_until(lambda: "Received SUBACK" in log.read_text(), running, log, 20, "subscribing")
         yield bridge_port
     finally:
         child.stop(running, grace_s=5)
 
 
-@pytest.fixture
-def bridge(port: int, tmp_path: Path) -> Iterator[int]:
+@pytest.fixture(
+    params=["", "bridge_protocol_version mqttv50\n", "try_private false\n", KEEPS_ITS_SESSION],
+    ids=["defaults", "MQTT 5", "not private", "with a session"],
+)
+def bridge(request: pytest.FixtureRequest, port: int, tmp_path: Path) -> Iterator[int]:
     """The port of a bridged mosquitto."""
-    with bridged(port, tmp_path) as bridge_port:
+    with bridged(port, tmp_path, request.param) as bridge_port:
         yield bridge_port
+
+
+def test_the_bridges_state_is_retained_and_its_will(port: int, tmp_path: Path) -> None:
+    with paho_client(port, "watch-state") as watcher:
+        with bridged(port, tmp_path):
+            watcher.subscribe(BRIDGE_STATE, 1)
+            until(lambda: is_state(watcher.next(), tmp_path, b"1", retain=True), lambda _: None)
+        until(lambda: is_state(watcher.next(), tmp_path, b"0"), lambda _: None)
+    with paho_client(port, "looks-later") as later:
+        later.subscribe(BRIDGE_STATE, 1)
+        until(lambda: is_state(later.next(), tmp_path, b"0", retain=True), lambda _: None)
 
 
 def test_the_bridge(port: int, bridge: int) -> None:
@@ -177,7 +212,10 @@ def test_the_bridge_bridges_a_crash_of_the_broker(tmp_path: Path) -> None:
     broker = start(0)
     port = broker.addresses["mqtt"][1]
     try:
-        with bridged(port, tmp_path) as bridge_port, paho_client(bridge_port, "far", paho.MQTTv311) as far:
+        with (
+            bridged(port, tmp_path, KEEPS_ITS_SESSION) as bridge_port,
+            paho_client(bridge_port, "far", paho.MQTTv311) as far,
+        ):
             with paho_client(port, "near", clean=False, properties=session) as near:
                 near.subscribe("up/#", 2)
             far.subscribe("down/#", 2)

@@ -8,7 +8,7 @@ from tests.adapters.mqtt.conftest import Connected
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
 from warren.adapters.mqtt.codec import reason_codes, versions
-from warren.adapters.mqtt.codec.packets import Disconnect, PingReq, PubAck, Publish, SubAck
+from warren.adapters.mqtt.codec.packets import Disconnect, PingReq, PubAck, Publish, SubAck, Will
 
 MOSQUITTO = {
     *("version", "uptime", "clients/connected", "clients/active", "clients/disconnected", "clients/inactive"),
@@ -145,3 +145,76 @@ def test_the_brokers_own_topics_count_for_nothing(client: Connected, simulated: 
     retained.messages_max = 3
     publisher.publish("c", b"1", retain=True)
     assert len(retained) == 3, "they take nobody's place"
+
+
+# What bridges say of themselves
+
+
+STATE = "$SYS/broker/connection/far.bridge/state"
+
+
+def test_a_bridge_says_whether_it_is_connected(client: Connected, level: int) -> None:
+    """As Mosquitto's do unless they are told another topic: retained, and by their will (bridge.c there)."""
+    watcher = client("watcher")
+    watcher.subscribe("$SYS/broker/connection/+/state", qos=1)
+    bridge = client("far.bridge", level, will=Will(STATE, b"0", 1, retain=True))
+    bridge.publish(STATE, b"1", 1, retain=True)
+    assert watcher.take() == [b"1"]
+    later = client("later")
+    (now,) = [each for each in later.subscribe("$SYS/broker/connection/#") if isinstance(each, Publish)]
+    assert (now.topic, now.payload, now.retain) == (STATE, b"1", True)
+    bridge.lose()
+    assert watcher.take() == [b"0"]
+    later = client("later")
+    (now,) = [each for each in later.subscribe("$SYS/broker/connection/#") if isinstance(each, Publish)]
+    assert now.payload == b"0"
+
+
+def test_the_state_of_a_bridge_outlives_the_broker(durable: SimulatedBroker) -> None:
+    bridge = MqttClient(durable)
+    bridge.connect("b")
+    bridge.publish(STATE, b"1", 1, retain=True)
+    durable.restart()
+    watcher = MqttClient(durable)
+    watcher.connect("w")
+    answers = watcher.subscribe(STATE)
+    assert [each.payload for each in answers if isinstance(each, Publish)] == [b"1"]
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "$SYS",
+        "$SYS/",
+        "$SYS/broker",
+        "$SYS/broker/connection",
+        "$SYS/broker/connection/state",
+        "$SYS/broker/connection//state",
+        "$SYS/broker/connection/far/state/",
+        "$SYS/broker/connection/far/stated",
+        "$SYS/broker/connections/far/state",
+        "$SYS/broker/clients/connected",
+        "$SYS/x/broker/connection/far/state",
+    ],
+)
+def test_nothing_else_of_the_brokers_own_may_be_said(client: Connected, topic: str) -> None:
+    (answer,) = client("c").publish(topic, b"forged", 1)
+    assert isinstance(answer, PubAck)
+    assert answer.reason_code == reason_codes.NOT_AUTHORIZED
+    refused = MqttClient(client("d").simulated)
+    assert refused.connect("e", will=Will(topic, b"forged")).reason_code == reason_codes.NOT_AUTHORIZED
+
+
+def test_a_bridge_needs_the_permission_for_its_topic(client: Connected, simulated: SimulatedBroker) -> None:
+    simulated.broker.users.set_topic_permissions("guest", "/", "amq.topic", r"^\$SYS\.broker\.connection\.mine\.", ".*")
+    mine, others = "$SYS/broker/connection/mine/state", "$SYS/broker/connection/others/state"
+    made = client("c")
+    codes = [only(PubAck, made.publish(topic, b"1", 1)).reason_code for topic in (mine, others)]
+    assert codes == [reason_codes.NO_MATCHING_SUBSCRIBERS, reason_codes.NOT_AUTHORIZED]
+
+
+def test_a_wildcard_alone_doesnt_show_bridges(client: Connected) -> None:
+    watcher = client("watcher")
+    watcher.subscribe("#", "+/broker/connection/+/state")
+    client("c").publish(STATE, b"1", retain=True)
+    assert watcher.messages() == []
