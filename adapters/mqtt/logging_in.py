@@ -1,7 +1,9 @@
 """Who a client is, and which virtual host it enters (spec C.2).
 
 Who: the user of CONNECT's credentials; without any, the user that its TLS certificate names, if such logins are
-allowed; else the default user, if anonymous clients are.
+allowed; else the default user, if anonymous clients are.  A user name without a password is no credentials, and neither
+are two empty ones, which Tasmota and Zigbee2MQTT send: mosquitto lets them in where it lets in anybody.  The name of a
+user needs its password, though.
 
 Where, the first of these that says something:
 
@@ -17,12 +19,14 @@ all protocols (adapters.session.admission); here its errors become reason codes.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt.codec import reason_codes, versions
 from warren.adapters.mqtt.errors import Refusal
 from warren.adapters.session import admission
 from warren.adapters.session.admission import LoginRefused, LoopbackOnly, UnknownVirtualHost, VirtualHostRefused
+from warren.core.clients.transport import connection_name
 from warren.core.errors import NotAllowed
 
 if TYPE_CHECKING:
@@ -33,6 +37,8 @@ if TYPE_CHECKING:
     from warren.core.broker import Broker
     from warren.core.clients.client import Client
     from warren.core.clients.transport import Transport
+
+_log = logging.getLogger("warren.mqtt")
 
 PORT_MAPPING: Final = "mqtt_port_to_vhost_mapping"
 CERTIFICATE_MAPPING: Final = "mqtt_default_vhosts"
@@ -63,12 +69,15 @@ def log_in(entrance: Entrance, packet: Connect) -> tuple[User, str]:
     name, password = packet.username, packet.password
     if transport.credentials is not None:
         name, password = transport.credentials[0], transport.credentials[1].encode()
-    if name is None and password is None:
+    if not password and not _is_user(entrance, name):
         if settings.certificate_login and transport.certificate_name is not None:
             return _by_certificate(entrance, transport.certificate_name)
         if settings.allow_anonymous:
+            if name:
+                text = "connection %s: '%s' without a password is nobody's user name; it is the anonymous user's"
+                _log.info(text, connection_name(transport), name)
             name, password = settings.default_user, settings.default_password.encode()
-    if name is None or not password:
+    if not name or not password:
         raise Refusal(reason_codes.BAD_USER_NAME_OR_PASSWORD, "a user name and a password are needed")
     return _by_password(entrance, name, password.decode("utf-8", "surrogateescape"))
 
@@ -106,6 +115,10 @@ def choose_vhost(entrance: Entrance, name: str, certificate_name: str | None = N
         return user_name, by_prefix or by_port or default
     mapped = _mapped(entrance, CERTIFICATE_MAPPING, certificate_name) or by_port
     return (name, mapped) if mapped else (user_name, by_prefix or default)
+
+
+def _is_user(entrance: Entrance, name: str | None) -> bool:
+    return bool(name) and choose_vhost(entrance, name or "")[0] in entrance.broker.users
 
 
 def _by_password(entrance: Entrance, name: str, password: str) -> tuple[User, str]:

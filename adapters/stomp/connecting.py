@@ -80,6 +80,9 @@ def _user(session: StompSession, headers: Mapping[str, str]) -> tuple[User, str]
     transport = session.transport
     login = headers.get("login")
     password: str | None = headers.get("passcode", "")
+    if login == password == "":
+        # Libraries that always write both headers mean none by two empty ones.
+        headers, login = {}, None
     if transport.credentials is not None:
         login, password = transport.credentials
     elif login is None and settings.certificate_login and transport.certificate_name is not None:

@@ -154,3 +154,89 @@ def test_no_delay_can_be_configured(simulated: SimulatedBroker) -> None:
 def test_others_log_in_meanwhile(simulated: SimulatedBroker) -> None:
     MqttClient(simulated).send_bytes(wrong(versions.V5))
     assert MqttClient(simulated).connect("c").reason_code == 0
+
+
+# No credentials, as some clients write them
+
+
+NO_CREDENTIALS = [
+    (None, None),
+    ("", b""),
+    ("", None),
+    (None, b""),
+    ("DVES_USER", None),
+    ("DVES_USER", b""),
+    ("nowhere:nobody", b""),
+    ("häse", b""),
+]
+
+
+@pytest.mark.parametrize(("username", "password"), NO_CREDENTIALS)
+def test_a_name_without_a_password_is_anonymous(
+    simulated: SimulatedBroker, level: int, username: str | None, password: bytes | None
+) -> None:
+    if level != versions.V5 and username is None and password is not None:
+        username = ""  # a password needs the flag of a user name (MQTT 3.1.1 3.1.2-22)
+    made = MqttClient(simulated, level)
+    assert made.connect("c", username=username, password=password).reason_code == 0
+    assert made.running.client.user.name == "guest"
+
+
+@pytest.mark.parametrize(("username", "password"), NO_CREDENTIALS)
+def test_where_nobody_may_be_anonymous_it_is_refused(
+    simulated: SimulatedBroker, username: str | None, password: bytes | None
+) -> None:
+    made = MqttClient(simulated, versions.V5, settings=MqttSettings(allow_anonymous=False))
+    assert made.connect("c", username=username, password=password).reason_code == reason_codes.BAD_USER_NAME_OR_PASSWORD
+
+
+@pytest.mark.parametrize("username", ["device", "prefix:device", "guest"])
+@pytest.mark.parametrize("password", [None, b"", b"wrong"])
+def test_the_name_of_a_user_needs_its_password(vhosts: SimulatedBroker, username: str, password: bytes | None) -> None:
+    made = MqttClient(vhosts, versions.V5)
+    assert made.connect("c", username=username, password=password).reason_code == reason_codes.BAD_USER_NAME_OR_PASSWORD
+
+
+def test_a_user_who_has_no_password_is_nobody_s_to_take(vhosts: SimulatedBroker) -> None:
+    vhosts.broker.users.clear_password("device")
+    made = MqttClient(vhosts, versions.V5)
+    assert made.connect("c", username="device", password=b"").reason_code == reason_codes.BAD_USER_NAME_OR_PASSWORD
+
+
+def test_an_unknown_name_with_a_password_is_refused(simulated: SimulatedBroker) -> None:
+    for username in ("nobody", "", None):
+        made = MqttClient(simulated, versions.V5)
+        answer = made.connect("c", username=username, password=b"x")
+        assert answer.reason_code == reason_codes.BAD_USER_NAME_OR_PASSWORD
+
+
+def test_a_certificate_is_who_a_client_without_a_password_is(vhosts: SimulatedBroker) -> None:
+    for username in (None, "", "DVES_USER"):
+        settings = MqttSettings(certificate_login=True, allow_anonymous=False, default_vhost="configured")
+        made = MqttClient(vhosts, settings=settings)
+        made.transport.certificate_name = CERTIFICATE
+        assert made.connect("c", username=username, password=None).reason_code == 0
+        assert made.running.client.user.name == CERTIFICATE
+
+
+def test_an_anonymous_client_s_name_chooses_no_virtual_host(vhosts: SimulatedBroker) -> None:
+    vhosts.broker.parameters.set_global(PORT_MAPPING, {str(PORT): "by-port"})
+    made = MqttClient(vhosts)
+    made.transport.port = PORT
+    assert made.connect("c", username="prefix:nobody", password=b"").reason_code == 0
+    assert made.running.client.vhost.name == "by-port"
+
+
+def test_an_anonymous_client_is_local_like_the_user_that_it_is(simulated: SimulatedBroker) -> None:
+    made = MqttClient(simulated, versions.V5)
+    made.transport.peer_host = "198.51.100.7"
+    assert made.connect("c", username="DVES_USER", password=b"").reason_code == reason_codes.NOT_AUTHORIZED
+
+
+def test_the_log_says_whose_name_it_isn_t(simulated: SimulatedBroker, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    MqttClient(simulated).connect("c", username="DVES_USER", password=b"")
+    assert "'DVES_USER' without a password is nobody's user name; it is the anonymous user's" in caplog.text
+    before = caplog.text
+    MqttClient(simulated).connect("d")
+    assert "nobody's" not in caplog.text[len(before) :]

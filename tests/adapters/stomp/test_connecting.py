@@ -42,6 +42,16 @@ def test_the_default_user_and_virtual_host(accept: Connect, simulated: Simulated
     assert client.session.logged_in.vhost.name == "/"
 
 
+def test_two_empty_credentials_are_none(accept: Connect, simulated: SimulatedBroker) -> None:
+    simulated.broker.users.add_user("alice", "secret")
+    simulated.broker.users.set_permissions("alice", "/", "", "", "")
+    settings = StompSettings(default_user="alice", default_password="secret")
+    assert accept(settings).connect(login="", passcode="").session.logged_in.user.name == "alice"
+    for headers in ({"login": "alice", "passcode": ""}, {"login": "", "passcode": "secret"}, {"login": "nobody"}):
+        (answer,) = accept(settings).send("CONNECT", **headers)
+        assert answer.body.startswith(b"Access refused for user"), headers
+
+
 def test_a_virtual_host_without_permissions(accept: Connect, simulated: SimulatedBroker) -> None:
     simulated.broker.add_vhost("other", {})
     client = accept()
