@@ -36,6 +36,7 @@ class Channel:
     """One open channel, and what ends with it.
 
     prefetch: the limit that new consumers get; shared_credit: what all of them have together.  counts: of its messages.
+    ignored_publishes: those that came after the broker closed it.
     """
 
     __slots__ = (
@@ -48,6 +49,7 @@ class Channel:
         "content",
         "counts",
         "deliveries",
+        "ignored_publishes",
         "name",
         "number",
         "prefetch",
@@ -64,6 +66,7 @@ class Channel:
         self.number = number
         self.name = f"{connection.name} ({number})"
         self.closing = False
+        self.ignored_publishes = 0
         self.content: IncomingContent[methods.BasicPublish] | None = None
         self.consumers: dict[str, AmqpConsumer] = {}
         self.deliveries = Deliveries(self._delivery_timed_out)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from warren.adapters.amqp091.channel import Channel
 from warren.adapters.amqp091.codec import methods
+from warren.adapters.session.ignored import log_ignored
 from warren.core.errors import NotAllowed
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Channels:
         """The channel's number is free again."""
         if self.by_number.pop(channel.number, None) is not None:
             channel.client.close_channel()
+            _log_ignored(channel)
         if channel in self._confirming:
             self._confirming.remove(channel)
 
@@ -59,5 +61,10 @@ class Channels:
         for channel in list(self.by_number.values()):
             channel.confirm_batch()
             channel.end()
+            _log_ignored(channel)
         self.by_number.clear()
         self._confirming.clear()
+
+
+def _log_ignored(channel: Channel) -> None:
+    log_ignored(channel.name, channel.ignored_publishes, "publishes", "its channel was closed by the broker")

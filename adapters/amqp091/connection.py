@@ -47,6 +47,7 @@ from warren.adapters.amqp091.known_properties import KnownProperties
 from warren.adapters.amqp091.listing import AmqpChannelRow, AmqpConnectionRow
 from warren.adapters.amqp091.unfinished import Unfinished
 from warren.adapters.session.admission import refuse
+from warren.adapters.session.ignored import log_ignored
 from warren.adapters.session.liveness import Beats, Silence
 from warren.adapters.session.pieces import Pieces
 from warren.adapters.session.ration import Ration
@@ -86,6 +87,7 @@ class Connection:
 
     handshake: None once it is through.  client: None before and after.  known: the publishes that are remembered; there
     once the virtual host is open.  decode, encode_frame: of the version that the client speaks.
+    ignored_publishes: those that came after connection.close.
     """
 
     known: KnownRoutes[KnownPublish]
@@ -115,6 +117,7 @@ class Connection:
         self._state = ""
         self._tail = Pieces()
         self._closed = False
+        self.ignored_publishes = 0
         self._deadline: Deadline = broker.deadlines.schedule(
             broker.now_ms + settings.handshake_timeout_ms, self._handshake_expired
         )
@@ -147,16 +150,19 @@ class Connection:
             if joined is None:
                 return
             data = joined
+        ignored = 0
         try:
             position = self.handshake.header(data) if self.handshake is not None else 0
             if self.takes_frames and (self.handshake is None or self.handshake.header_seen):
                 position = parse(self, data, position)
             if position < len(data):
+                ignored = len(data) - position
                 self._tail.keep(data[position:], missing_bytes(self, data, position))
         except Exception as error:
             self.break_off(error)
         if self._closed:
             self._tail.clear()
+            log_ignored(self.name, ignored, "bytes", "it was closed")
             return
         if self.ration.left <= 0 and self._tail:
             self.ration.wait()
@@ -186,6 +192,7 @@ class Connection:
         self.broker.refused_logins.forget(self)
         self._end()
         self._closed = True
+        self._tell_of_ignored()
         self.broker.sessions.pop(self, None)
 
     def shut_down(self, reason: str) -> None:
@@ -358,8 +365,13 @@ class Connection:
     def _send_close(self, error: BrokerError, ids: tuple[int, int]) -> None:
         self.send(0, methods.ConnectionClose(error.code, short_text(error.reply_text), *ids))
 
+    def _tell_of_ignored(self) -> None:
+        count, self.ignored_publishes = self.ignored_publishes, 0
+        log_ignored(self.name, count, "publishes", "it was closed by the broker")
+
     def _leave(self) -> None:
         self._end()
+        self._tell_of_ignored()
         self._state = "closed"
         self._closed = True
 

@@ -28,6 +28,7 @@ from warren.adapters.amqp091.handlers.table import handle
 from warren.core.errors import BrokerError, ChannelError, UnexpectedFrame
 
 if TYPE_CHECKING:
+    from warren.adapters.amqp091.channel import Channel
     from warren.adapters.amqp091.connection import Connection
 
 METHOD_BYTES_LEAST: Final = FRAME_PREFIX_BYTES + 4
@@ -80,8 +81,10 @@ def handle_frame(
 
 
 def frame_while_closing(connection: Connection, kind: int, number: int, data: bytes, start: int, stop: int) -> None:
-    """After connection.close only its answer counts, or the client's own close."""
+    """After connection.close only its answer counts, or the client's own close; publishes are told of in the log."""
     if kind != FRAME_METHOD or number:
+        if kind == FRAME_METHOD and methods.method_ids(data, start + FRAME_PREFIX_BYTES) == PUBLISH:
+            connection.ignored_publishes += 1
         return
     try:
         method = connection.decode(data, start + FRAME_PREFIX_BYTES, stop)
@@ -122,7 +125,7 @@ def _channel_method(
             raise ChannelError(f"expected 'channel.open'; channel {number} got {methods.name_of(ids)}")
         return
     if channel.closing:
-        channel.frame_while_closing(ids)
+        _while_closing(connection, channel, ids, data, start, stop)
         return
     if channel.content is not None:
         connection.frame_failed(UnexpectedFrame(channel.content.expected_text()), number, PUBLISH)
@@ -137,6 +140,22 @@ def _channel_method(
             handle(channel, method)
     except BrokerError as error:
         connection.frame_failed(error, number, ids)
+
+
+def _while_closing(
+    connection: Connection, channel: Channel, ids: tuple[int, int], data: bytes, start: int, stop: int
+) -> None:
+    """On a channel that the broker closed, close and close-ok count; open, and what can't be read, are errors."""
+    if ids == PUBLISH:
+        channel.ignored_publishes += 1
+        return
+    if ids == CHANNEL_OPEN:
+        raise ChannelError(
+            "second 'channel.open' seen",
+            advice=f"the broker has closed channel {channel.number}: answer with channel.close-ok first",
+        )
+    connection.decode(data, start + FRAME_PREFIX_BYTES, stop)
+    channel.frame_while_closing(ids)
 
 
 def _open_channel(connection: Connection, number: int) -> None:

@@ -38,6 +38,7 @@ from warren.adapters.mqtt.running import Running
 from warren.adapters.mqtt.sessions.holder import Counted
 from warren.adapters.mqtt.sessions.place import world_of
 from warren.adapters.session.admission import refuse
+from warren.adapters.session.ignored import log_ignored
 from warren.adapters.session.liveness import KeepAlive
 from warren.adapters.session.long_work import LongWork
 from warren.adapters.session.pieces import Pieces
@@ -141,15 +142,18 @@ class MqttConnection:
             if joined is None:
                 return
             data = joined
+        ignored = 0
         try:
             position = parse(self, data)
             if position < len(data):
+                ignored = len(data) - position
                 waits = self.unread.suspended or self.work.busy or self.ration.left <= 0
                 self._tail.keep(data[position:], 0 if waits else missing_bytes(data, position))
         except Exception as error:
             self._failed(error, data)
         if self.closed:
             self._tail.clear()
+            log_ignored(self.name, ignored, "bytes", "its end")
             return
         if self.ration.left <= 0 and self._tail:
             self.ration.wait()

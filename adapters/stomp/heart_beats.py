@@ -30,5 +30,14 @@ def negotiate(header: str) -> tuple[int, int]:
     return _rounded(int(first)), _rounded(int(second))
 
 
+def missed_heart_beats(interval_ms: int) -> StompError:
+    """What a client is told that was silent for too long, should it be there after all."""
+    return StompError(
+        "missed heart-beats",
+        f"nothing came for two intervals of {interval_ms} ms; send heart-beats as often as CONNECT says",
+        fatal=True,
+    )
+
+
 def _rounded(milliseconds: int) -> int:
     return max(milliseconds // 1000, 1) * 1000 if milliseconds else 0

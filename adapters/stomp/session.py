@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Final
 
 from warren.adapters.session.admission import refuse
 from warren.adapters.session.deliveries import Deliveries
+from warren.adapters.session.ignored import log_ignored
 from warren.adapters.session.liveness import Beats, Silence
 from warren.adapters.session.pieces import Pieces
 from warren.adapters.session.ration import Ration
@@ -40,6 +41,7 @@ from warren.adapters.stomp.commands import handle
 from warren.adapters.stomp.error_frames import error_frame
 from warren.adapters.stomp.frame_loop import parse
 from warren.adapters.stomp.friendly import help_text, hint
+from warren.adapters.stomp.heart_beats import missed_heart_beats
 from warren.adapters.stomp.held_frames import has_to_wait, held_frames
 from warren.adapters.stomp.known_sends import KnownSends
 from warren.adapters.stomp.listing import StompChannelRow, StompConnectionRow
@@ -98,6 +100,7 @@ class StompSession:
         self.end_of_frame = END_WITH_LINE_FEED if settings.trailing_line_feed else END
         self._closed = False
         self._unparsed = Pieces()
+        self._ignored_bytes = 0
         self.read_gate = ReadGate(transport)
         self.ration = Ration(broker, self.read_gate, self)
         self._unread = UnreadReplies(broker, self.outbox, self.read_gate, settings.unread_timeout_ms)
@@ -130,6 +133,7 @@ class StompSession:
     def receive(self, data: bytes) -> None:
         """Take bytes from the peer; answers are in the outbox afterwards."""
         if self._closed or self.state == "closing":
+            self._ignore(data)
             return
         if self._unread.suspended or self.ration.waits:
             self._unparsed.add(data)
@@ -137,7 +141,9 @@ class StompSession:
         self.ration.begin()
         try:
             position = parse(self, data)
-            if not self.takes_frames:
+            if self._closed or self.state == "closing":
+                self._ignore(data[position:])
+            elif not self.takes_frames:
                 self._unparsed.keep(data[position:])
         except Exception as error:
             if self.client is None and (advice := self.settings.hint(data)):
@@ -173,6 +179,7 @@ class StompSession:
         self._end()
         self.receipts.clear()
         self._closed = True
+        log_ignored(self.name, self._ignored_bytes, "bytes", "its end")
         self.broker.sessions.pop(self, None)
 
     def shut_down(self, reason: str) -> None:
@@ -224,6 +231,11 @@ class StompSession:
         except Exception as error:
             self._break(error)
         return count
+
+    def _ignore(self, data: bytes) -> None:
+        """What comes behind DISCONNECT or a fatal ERROR; heart-beats alone don't matter."""
+        if data.strip(b"\r\n"):
+            self._ignored_bytes += len(data)
 
     # Sending
 
@@ -292,16 +304,7 @@ class StompSession:
 
     def _peer_is_silent(self) -> None:
         _log.warning("connection %s: missed heart-beats from client, timeout: %d ms", self.name, self.heartbeat_ms)
-        headers, body = error_frame(
-            StompError(
-                "missed heart-beats",
-                f"nothing came for two intervals of {self.heartbeat_ms} ms; send heart-beats as often as CONNECT says",
-                fatal=True,
-            ),
-            None,
-            "",
-        )
-        self.send("ERROR", headers, body)
+        self.send("ERROR", *error_frame(missed_heart_beats(self.heartbeat_ms), None, ""))
         self._end()
         self.state = "closed"
         self.transport.reset()

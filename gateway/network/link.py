@@ -18,6 +18,7 @@ import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from warren.core.clients.transport import connection_name
 from warren.gateway.network.unread import UnreadWatch
 
 if TYPE_CHECKING:
@@ -291,6 +292,10 @@ class Link:
         if self._linger is not None:
             self._linger.cancel()
         self._watch()
+        if self._discarded_bytes:
+            _log.debug(
+                "connection %s: ignored %d bytes that came after its end", connection_name(self), self._discarded_bytes
+            )
         if self._reset:
             try:
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
