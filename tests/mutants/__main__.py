@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 import time
@@ -11,9 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from tests.mutants.covering import Coverage, places_of
+from tests.mutants.forking import Wanted, lines_of_functions
 from tests.mutants.mutations import Mutant, mutants
 from tests.mutants.results import KILLED, SURVIVED, Equivalents, Results, digest_of_files
-from tests.mutants.runner import TESTS_FAILED, TOO_LATE, Child, preload, run_chosen, run_traced
+from tests.mutants.runner import TESTS_FAILED, TOO_LATE, Child, preload, run_chosen, run_forking, run_traced
 from tests.mutants.trees import Tree, copies_of
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
@@ -142,17 +144,21 @@ class _Run:
     def run(self) -> None:
         subject = self._subject
         first, last = _lines(self._options.lines)
+        wanted: list[Mutant] = []
+        for mutant in mutants(subject.source):
+            if not first <= mutant.line <= last:
+                continue
+            if self._equivalents.reason(subject.module, mutant, subject.source) is not None:
+                subject.equivalent += 1
+                continue
+            verdict = self._results.verdict(subject.name, mutant, subject.tests)
+            if verdict is not None:
+                self._book(mutant, verdict)
+            else:
+                wanted.append(mutant)
+        wanted = self._run_forking(wanted)
         try:
-            for mutant in mutants(subject.source):
-                if not first <= mutant.line <= last:
-                    continue
-                if self._equivalents.reason(subject.module, mutant, subject.source) is not None:
-                    subject.equivalent += 1
-                    continue
-                verdict = self._results.verdict(subject.name, mutant, subject.tests)
-                if verdict is not None:
-                    self._book(mutant, verdict)
-                    continue
+            for mutant in wanted:
                 while not self._free:
                     self._poll()
                 self._start(mutant)
@@ -163,13 +169,49 @@ class _Run:
                 child.kill()
                 tree.mutate(subject.name, subject.source)
 
+    def _run_forking(self, wanted: list[Mutant]) -> list[Mutant]:
+        """Try those that are inside functions the quick way; gives those that have to take the long way."""
+        subject, imported = self._subject, self._subject.coverage.imported
+        inside = lines_of_functions(subject.source)
+        quick: list[Mutant] = []
+        for mutant in wanted:
+            lines = set(range(mutant.line, _last_line(mutant, subject.source) + 1))
+            if lines <= inside and not lines & imported and self._tests(mutant):
+                quick.append(mutant)
+        if not quick:
+            return wanted
+        tree, file = self._free[0], self._options.cache / "forked.jsonl"
+        file.write_text("")
+        tries = [Wanted(mutant.source, self._tests(mutant), self._seconds(self._tests(mutant))) for mutant in quick]
+        log = self._options.cache / "forking.log"
+        child = run_forking(self._options.repository, tree.path, subject.name, subject.source, tries, file, log)
+        tried: set[int] = set()
+        try:
+            while child.poll() is None:
+                time.sleep(0.05)
+        finally:
+            for line in file.read_text().splitlines():
+                index, noticed = json.loads(line)
+                if noticed is not None:
+                    tried.add(id(quick[index]))
+                    self._verdict(quick[index], KILLED if noticed else SURVIVED)
+        return [mutant for mutant in wanted if id(mutant) not in tried]
+
+    def _tests(self, mutant: Mutant) -> list[str]:
+        return self._subject.coverage.tests_for(mutant.line, _last_line(mutant, self._subject.source))
+
+    def _seconds(self, tests: list[str]) -> float:
+        """So long they may take."""
+        coverage = self._subject.coverage
+        return float(self._options.seconds) + SLOWER * sum(coverage.seconds.get(test, 0.0) for test in tests)
+
     def _start(self, mutant: Mutant) -> None:
         subject = self._subject
-        tests = subject.coverage.tests_for(mutant.line, _last_line(mutant, subject.source))
+        tests = self._tests(mutant)
         if not tests:
             self._verdict(mutant, SURVIVED)
             return
-        seconds = self._options.seconds + SLOWER * sum(subject.coverage.seconds.get(test, 0.0) for test in tests)
+        seconds = self._seconds(tests)
         tree = self._free.pop()
         tree.mutate(subject.name, mutant.source)
         log = self._options.cache / f"mutant-{tree.path.name}.log"

@@ -19,6 +19,7 @@ from typing import Final
 import pytest
 
 from tests.mutants.covering import Chosen, Tracer
+from tests.mutants.forking import Forking, Wanted
 
 PRELOADED: Final = ("trio", "hypothesis", "pytest_trio", "pika", "h11", "wsproto", "typer", "rich", "ssl", "sqlite3")
 
@@ -90,6 +91,16 @@ def run_traced(
     # Under a tracer tests take many times as long, so their own limits of time are not for them.
     options = ["-p", "no:limits"]
     return _fork(repository, tree, log, seconds, lambda: _pytest([*options, *paths], [Tracer(full, file)]))
+
+
+def run_forking(
+    repository: Path, tree: Path, name: str, original: str, mutants: Sequence[Wanted], file: Path, log: Path
+) -> Child:
+    """Try these mutants of the module in the file `name`, one after the other (forking.py)."""
+    files = list(dict.fromkeys(test.partition("::")[0] for wanted in mutants for test in wanted.tests))
+    seconds = sum(wanted.seconds for wanted in mutants)
+    plugin = Forking(tree / name, original, mutants, file)
+    return _fork(repository, tree, log, seconds, lambda: _pytest(["-p", "no:limits", *files], [plugin]))
 
 
 def _pytest(arguments: list[str], plugins: list[object]) -> int:

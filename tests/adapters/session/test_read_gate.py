@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 
 from tests.support.simulated_transport import SimulatedTransport
-from warren.adapters.session.read_gate import HELD_BACK, NOT_ITS_TURN, SESSION, UNANSWERED, UNREAD_REPLIES, ReadGate
+from warren.adapters.session import read_gate
+from warren.adapters.session.read_gate import HELD_BACK, UNREAD_REPLIES, ReadGate
 
-REASONS = (UNREAD_REPLIES, HELD_BACK, NOT_ITS_TURN, SESSION, UNANSWERED)
+REASONS = tuple(value for name, value in vars(read_gate).items() if name.isupper() and type(value) is int)
 
 
 class Counting(SimulatedTransport):
