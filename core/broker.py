@@ -10,6 +10,8 @@ Nothing here waits.  The gateway calls in with bytes (through sessions) and with
     broker.finish_commit(commit)     # confirms
 
 The time is `now_ms`, wall-clock milliseconds since 1970 that never run backwards, set by the gateway before each batch.
+
+Longer than 400 lines because everything that a broker has begins here, most of it by a line or two.
 """
 
 from __future__ import annotations
@@ -49,6 +51,7 @@ from warren.core.settings import BACKLOG_BYTES_MAX, TIMEOUT_DEFAULT_MS
 from warren.core.storage import recovery
 from warren.core.storage.definitions.store import DefinitionStore
 from warren.core.storage.engine import Flush, StorageEngine
+from warren.core.withdrawals import Withdrawals
 
 if TYPE_CHECKING:
     from warren.core.administration.listing.channels import ChannelRow
@@ -173,7 +176,8 @@ class Broker:
         self.limit_hits = LimitHits(self)
         self.alarms = Alarms()
         self.alarms.listen(self.forget_known_routes)
-        self.users.listen(self.forget_known_routes)
+        self.withdrawals = Withdrawals(self)
+        self.users.listen(self.forget_known_routes, self.withdrawals.note)
         self.refused_logins = RefusedLogins(self.deadlines, refused_login_delay_ms, refused_logins_max)
         self.dirty_queues: list[Queue] = []
         self.touched: list[Outbox] = []

@@ -8,6 +8,8 @@ The broker and recovery know components by this interface alone, and ask them in
     restore_records  the stored entries of each number that is no queue's or exchange's, until somebody takes them
     owners           after that: whose its numbers are
     forget_vhost     a virtual host is being deleted; its connections are closed, its queues are still there
+    forget_users     users are deleted; their connections are closed
+    rights_withdrawn users may do less in a virtual host
     before_stop      the broker stops in good order; all connections are closed
 
 Rows and records of a component that isn't there (its package is not installed) stay where they are, for the start at
@@ -17,7 +19,7 @@ that a newer Warren wrote and this one would do wrong to ignore.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from warren.core.compiled import mypyc_attr
@@ -60,6 +62,14 @@ class Component:
 
     def forget_vhost(self, name: str) -> None:
         """A virtual host is being deleted: drop what belongs to it, rows included."""
+
+    def forget_users(self, users: Collection[str]) -> Iterator[None]:
+        """These users are deleted, and their connections closed: drop what is theirs alone, a slice at each step."""
+        return iter(())
+
+    def rights_withdrawn(self, vhost: str, users: Collection[str]) -> Iterator[None]:
+        """These users may do less in the virtual host: end what they may not have any more, a slice at each step."""
+        return iter(())
 
     def before_stop(self) -> None:
         """The last moment to keep something: the stores are closed next."""

@@ -123,7 +123,7 @@ class Channel:
         if self.confirms is not None:
             raise PreconditionFailed("cannot switch from confirm to tx mode; use another channel")
         if self.transaction is None:
-            self.transaction = Transaction()
+            self.transaction = Transaction(self.client.vhost.broker.users.version)
             self.connection.known.forget()
 
     @property

@@ -15,12 +15,14 @@ from warren.adapters.amqp091.handlers.publish import deliver
 from warren.adapters.session.deliveries import Verdict
 from warren.core.errors import NotFound, PreconditionFailed
 from warren.core.queues.unacked import Delivery
+from warren.core.routing.publish import check_topic_keys
 from warren.core.routing.receipt import Receipt, joined
 from warren.core.routing.route import Route
 from warren.core.routing.vhost import Outcome
 
 if TYPE_CHECKING:
     from warren.adapters.amqp091.channel import Channel
+    from warren.core.clients.client import Client
     from warren.core.messages.message import Message
     from warren.core.routing.vhost import VirtualHost
 
@@ -28,13 +30,22 @@ if TYPE_CHECKING:
 class Transaction:
     """What was done on the channel since the last commit or rollback.
 
-    publishes: message, route, mandatory.  settlements: deliveries with their verdicts.  on_disk: the number of the
-    latest commit that is.
+    rights_version: of the users, when it began.  publishes: message, route, mandatory.  settlements: deliveries with
+    their verdicts.  on_disk: the number of the latest commit that is.
     """
 
-    __slots__ = ("_late", "commits_answered", "commits_requested", "on_disk", "publishes", "settlements")
+    __slots__ = (
+        "_late",
+        "commits_answered",
+        "commits_requested",
+        "on_disk",
+        "publishes",
+        "rights_version",
+        "settlements",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, rights_version: int) -> None:
+        self.rights_version = rights_version
         self.publishes: list[tuple[Message, Route, bool]] = []
         self.settlements: list[tuple[dict[int, Delivery], Verdict]] = []
         self.commits_requested = 0
@@ -62,9 +73,11 @@ class Transaction:
     def commit(self, channel: Channel) -> bool:
         """Do it all; True when tx.commit-ok must wait for a flush, else it may be sent at once.
 
-        Raises PreconditionFailed (406) when a full queue refused a publish (spec A.7); the rest has been done.
+        Raises PreconditionFailed (406) when a full queue refused a publish (spec A.7); the rest has been done.  Raises
+        AccessRefused (403) when the right to one of the publishes was withdrawn since then; nothing has been done.
         """
         vhost = channel.client.vhost
+        self._check_rights(channel.client)
         store = vhost.broker.store
         publishes, self.publishes = self.publishes, []
         settlements, self.settlements = self.settlements, []
@@ -94,6 +107,17 @@ class Transaction:
             return False
         self.commits_requested += 1
         return True
+
+    def _check_rights(self, client: Client) -> None:
+        """Each publish was checked when it came; what has changed since then is looked at once more."""
+        version = client.vhost.broker.users.version
+        if version == self.rights_version:
+            return
+        for message, route, _ in self.publishes:
+            address = message.address
+            client.check("exchange", address.exchange, "write")
+            check_topic_keys(client, address.exchange, [address.routing_key, *route.extra_keys])
+        self.rights_version = version
 
     def committed_up_to(self, mark: int) -> int:
         """A flush covers the commits up to `mark`: how many tx.commit-ok are due now.

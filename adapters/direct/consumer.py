@@ -26,6 +26,7 @@ from warren.core.queues.consumer import Consumer
 
 if TYPE_CHECKING:
     from warren.adapters.direct.session import DirectSession
+    from warren.core.errors import AccessRefused
     from warren.core.messages.field_table import FieldValue
     from warren.core.messages.message import Message
     from warren.core.queues.base import Queue
@@ -90,6 +91,9 @@ class DirectConsumer(Consumer):
 
     def cancelled(self) -> None:
         self._end(ConsumerEnded(f"{self.queue.description} was deleted"))
+
+    def withdrawn(self, error: AccessRefused) -> None:
+        self._end(ConsumerEnded(error.text))
 
     def session_name(self) -> str:
         return f"{self.session.name} ({self.number})"

@@ -240,7 +240,11 @@ class MqttConnection:
             )
         sessions = world.of(admitted.client.vhost)
         session, is_present = sessions.attach(
-            self, agreed.client_id, clean_start=connect.clean_start, expiry_s=agreed.session_expiry_s
+            self,
+            agreed.client_id,
+            user=admitted.client.user.name,
+            clean_start=connect.clean_start,
+            expiry_s=agreed.session_expiry_s,
         )
         running = Running(admitted, session, self.answers, self.settings, self._gate, self.disconnect)
         self.running = running
@@ -277,6 +281,11 @@ class MqttConnection:
     def taken_over(self) -> None:
         """Another connection of the same client came (MQTT-3.1.4-3)."""
         self.disconnect(reason_codes.SESSION_TAKEN_OVER, "another connection uses this client identifier")
+
+    def rights_withdrawn(self, what: str) -> None:
+        """What the client has isn't its user's right any more; when it comes back, it is without."""
+        _log.warning("connection %s (client '%s'): %s", self.name, self.answers.agreed.client_id, what)
+        self.disconnect(reason_codes.NOT_AUTHORIZED, what)
 
     def disconnect(self, reason_code: int, text: str) -> None:
         """End the connection from our side: DISCONNECT where there is one, then close."""

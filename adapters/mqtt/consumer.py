@@ -11,7 +11,7 @@ Credit is the client's `window`, the messages of QoS 1 and 2 that it still takes
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from warren.adapters.mqtt.codec import versions
 from warren.adapters.mqtt.plan import FRAMED_FOR_LEVEL, is_own, planned, planned_for
@@ -43,6 +43,8 @@ class MqttConsumer(Consumer):
 
     subscription: of a shared or named queue; None for the session's own.  lost: called when the queue was deleted.
     """
+
+    is_components: ClassVar[bool] = True
 
     __slots__ = (
         "_address",

@@ -17,8 +17,9 @@ from warren.adapters.mqtt.errors import Refusal, reason_of
 from warren.adapters.mqtt.logging_in import enter, log_in, log_in_proved
 from warren.adapters.mqtt.properties import properties_of
 from warren.adapters.mqtt.publishing import check_publish
+from warren.adapters.mqtt.sessions.rights import check_owner
 from warren.adapters.mqtt.sessions.wills import WillMessage
-from warren.core.errors import BrokerError, NotFound
+from warren.core.errors import AccessRefused, BrokerError, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,12 +106,16 @@ class Login:
     def _enter(self, packet: Connect, agreed: Agreed, user: User, vhost_name: str) -> tuple[Client, WillMessage | None]:
         client = enter(self._entrance, user, vhost_name, agreed)
         try:
-            self._world.of(client.vhost).check_exchange()
+            sessions = self._world.of(client.vhost)
+            sessions.check_exchange()
+            check_owner(sessions, client, agreed.client_id)
             return client, will_of(self._world, client, agreed.client_id, packet)
         except BaseException as error:
             client.close()
             if isinstance(error, NotFound):
                 raise Refusal(reason_codes.SERVER_UNAVAILABLE, error.text) from None
+            if isinstance(error, AccessRefused):
+                raise Refusal(reason_codes.NOT_AUTHORIZED, error.text) from None
             raise
 
 
@@ -127,4 +132,4 @@ def will_of(world: MqttWorld, client: Client, client_id: str, packet: Connect) -
         raise Refusal(reason_of(error), f"the will can't be published: {error.text}") from None
     except ValueError as error:
         raise Refusal(reason_codes.IMPLEMENTATION_SPECIFIC_ERROR, f"the will can't be published: {error}") from None
-    return WillMessage(will.topic, will.payload, properties, retain=will.retain)
+    return WillMessage(will.topic, will.payload, properties, retain=will.retain, user=client.user.name)

@@ -15,7 +15,8 @@ from warren.adapters.mqtt.codec.sender import check_client_properties
 from warren.adapters.mqtt.codec.topics import check_topic_name
 from warren.adapters.mqtt.errors import Refusal, reason_of
 from warren.adapters.mqtt.properties import HEADER_BYTES_MAX, properties_of
-from warren.adapters.mqtt.sessions.publishing import QUEUE_PREFIX, address_of, apart_from_own, with_topic
+from warren.adapters.mqtt.sessions.publishing import apart_from_own, with_topic
+from warren.adapters.mqtt.sessions.rights import check_write
 from warren.core.errors import AccessRefused, BrokerError
 from warren.core.messages.message import Message
 from warren.core.routing.vhost import Outcome
@@ -124,19 +125,13 @@ def _is_state_of_bridge(topic: str) -> bool:
 
 def check_publish(world: MqttWorld, client: Client, client_id: str, topic: str) -> tuple[str, str]:
     """The exchange and the routing key of a topic; AccessRefused (403) when the user may not publish there."""
-    users = client.vhost.broker.users
     if (
         topic.startswith(SYSTEM_PREFIX)
         and topic[len(SYSTEM_PREFIX) : len(SYSTEM_PREFIX) + 1] in ("", "/")
         and not _is_state_of_bridge(topic)
     ):
         raise AccessRefused(f"'{topic}': topics below $SYS are the broker's own")
-    exchange, key = address_of(world.names, topic)
-    users.check(client.user.name, client.vhost.name, "exchange", exchange, "write")
-    if not topic.startswith(QUEUE_PREFIX):
-        variables = {"client_id": client_id}
-        users.check_topic(client.user.name, client.vhost.name, exchange, key, "write", variables)
-    return exchange, key
+    return check_write(world.names, client.user.name, client.vhost, client_id, topic)
 
 
 def _deliver(

@@ -15,7 +15,7 @@ from warren.adapters.mqtt.codec.packets import SubAck, Subscribe, Subscription, 
 from warren.adapters.mqtt.codec.topics import SHARE_WORD, parse_filter
 from warren.adapters.mqtt.codec.wire_subscribe import read_subscribe_in_slices, read_unsubscribe_in_slices
 from warren.adapters.mqtt.errors import reason_of
-from warren.adapters.mqtt.sessions.registry import queue_name_in
+from warren.adapters.mqtt.sessions.queue_names import queue_name_in
 from warren.adapters.mqtt.sessions.subscription import MqttSubscription
 from warren.core.errors import BrokerError
 

@@ -54,7 +54,7 @@ def prepare(session: StompSession, frame: Frame) -> Publish:
     if properties.reply_to is not None and properties.reply_to.startswith(TEMPORARY_PREFIX):
         properties = properties.with_changes(reply_to=session.replies.queue_name(properties.reply_to))
     user = client.user
-    if properties.user_id not in (None, user.name) and IMPERSONATOR not in user.tags:
+    if properties.user_id not in (None, user.name) and IMPERSONATOR not in client.tags:
         raise AccessRefused(f"user-id is '{properties.user_id}' but authenticated user was '{user.name}'; leave it out")
     extra_keys: list[str] = []
     if properties.special:

@@ -309,8 +309,8 @@ class StompSession:
         self.state = "closed"
         self.transport.reset()
 
-    def subscription_cancelled(self, subscription: Subscription) -> None:
-        """The broker ended a subscription, as its queue is gone (spec B.4)."""
+    def subscription_cancelled(self, subscription: Subscription, reason: str) -> None:
+        """The broker ended a subscription, as its queue is gone, or the right to read it (spec B.4)."""
         self.subscriptions.remove(subscription.tag)
         if self._closed or self.client is None:
             return
@@ -318,7 +318,7 @@ class StompSession:
         self._refuse(
             StompError(
                 "Server cancelled subscription",
-                f"the queue behind '{subscription.destination}' was deleted; subscribe again to get messages",
+                reason,
                 headers=headers,
             ),
             None,

@@ -2,8 +2,8 @@
 
 A queue destination names its queue.  A topic or exchange gets a queue of the subscription's own, bound to it:
 
-    durable:true, auto-delete:false, id    kept for who comes back with the same destination and id; its name is made of
-                                           the two, so that several sessions share it
+    durable:true, auto-delete:false, id    kept for the user who comes back with the same destination and id; its name
+                                           is made of the two, so that several sessions of one user share it
     x-queue-name                           of the client's choice
     otherwise                              a new one, gone with the subscription
 """
@@ -29,6 +29,7 @@ from warren.core.messages.timestamp import Timestamp
 if TYPE_CHECKING:
     from warren.adapters.stomp.codec.frames import Frame
     from warren.adapters.stomp.session import StompSession
+    from warren.core.clients.client import Client
     from warren.core.messages.field_table import FieldValue
     from warren.core.queues.base import Queue
 
@@ -190,7 +191,7 @@ def _queue_for(
     client = session.logged_in
     client.vhost.exchange(destination.exchange)
     queue_name = headers.get("x-queue-name") or (
-        durable_queue_name(name, id or "") if durable else generated_name(QUEUE_PREFIX)
+        _durable_queue(client, name, id or "") if durable else generated_name(QUEUE_PREFIX)
     )
     if len(queue_name.encode("utf-8", "surrogateescape")) > NAME_BYTES_MAX:
         raise StompError("Invalid header", f"'x-queue-name' is longer than {NAME_BYTES_MAX} bytes, the limit")
@@ -207,6 +208,7 @@ def _queue_for(
         auto_delete=boolean(headers, "auto-delete") is not False,
         arguments=arguments,
         arguments_raw=encode_table(arguments) if arguments else EMPTY_TABLE_RAW,
+        user=client.user.name if durable and "x-queue-name" not in headers else "",
     )
     if is_new:
         made.append(queue)
@@ -214,9 +216,26 @@ def _queue_for(
     return queue.name
 
 
-def durable_queue_name(destination: str, id: str) -> str:
-    """The queue of a durable subscription: the same for the same destination and id."""
-    text = f"{destination}\0{id}".encode("utf-8", "surrogateescape")
+def _durable_queue(client: Client, destination: str, id: str) -> str:
+    """The name of the user's durable subscription: the usual one, unless that is another user's.
+
+    A queue without a user (it is older, or was imported or declared by other means) is for whoever has permissions.
+    """
+    queues = client.vhost.queues
+    own = durable_queue_name(destination, id, client.user.name)
+    usual = durable_queue_name(destination, id)
+    existing = queues.get(usual)
+    if own in queues or (existing is not None and existing.user not in ("", client.user.name)):
+        return own
+    return usual
+
+
+def durable_queue_name(destination: str, id: str, user: str = "") -> str:
+    """The queue of a durable subscription: the same for the same destination and id.
+
+    user: whose it is, where the name without it is taken by another user.
+    """
+    text = f"{destination}\0{id}{user and chr(0)}{user}".encode("utf-8", "surrogateescape")
     digest = hashlib.md5(text, usedforsecurity=False).digest()
     return f"{QUEUE_PREFIX}-{base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
 

@@ -24,6 +24,7 @@ from warren.core.queues.consumer import UNLIMITED_CREDIT, Consumer
 
 if TYPE_CHECKING:
     from warren.adapters.stomp.session import StompSession
+    from warren.core.errors import AccessRefused
     from warren.core.messages.address import Address
     from warren.core.messages.field_table import FieldValue
     from warren.core.messages.message import Message
@@ -163,7 +164,13 @@ class Subscription(Consumer):
 
     def cancelled(self) -> None:
         """The queue is gone: the client is told (spec B.4)."""
-        self.session.subscription_cancelled(self)
+        self.session.subscription_cancelled(
+            self, f"the queue behind '{self.destination}' was deleted; subscribe again to get messages"
+        )
+
+    def withdrawn(self, error: AccessRefused) -> None:
+        """The client is told in the same way, with another reason."""
+        self.session.subscription_cancelled(self, error.reply_text)
 
     def session_name(self) -> str:
         return self.session.channel_name

@@ -12,7 +12,7 @@ there, and whoever deletes a vhost calls `forget_vhost`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
 from warren.core.access import accounts, permissions, scram, topic_permissions
 from warren.core.access.accounts import DEFAULT_LOOPBACK_USERS, Accounts, LoginRefused, User
@@ -26,6 +26,8 @@ from warren.core.storage.definitions.store import JSON, DefinitionStore
 
 __all__ = ["LoginRefused", "User", "Users"]
 
+OnWithdrawal: TypeAlias = Callable[[str, str | None], None]
+
 NO_VARIABLES: Final[Mapping[str, str]] = {}
 
 
@@ -36,7 +38,15 @@ class Users(Component):
     version: grows with every change.  verifiers: what SCRAM needs to know of passwords.
     """
 
-    __slots__ = ("_accounts", "_on_change", "_permissions", "_topic_permissions", "verifiers", "version")
+    __slots__ = (
+        "_accounts",
+        "_on_change",
+        "_on_withdrawal",
+        "_permissions",
+        "_topic_permissions",
+        "verifiers",
+        "version",
+    )
 
     def __init__(self, store: DefinitionStore, loopback_users: frozenset[str] = DEFAULT_LOOPBACK_USERS) -> None:
         """Start without users; `load_users` starts with those of the store."""
@@ -47,10 +57,16 @@ class Users(Component):
         self.verifiers = Verifiers(store)
         self.version = 1
         self._on_change: Callable[[], None] = _nothing
+        self._on_withdrawal: OnWithdrawal = _nothing_withdrawn
 
-    def listen(self, on_change: Callable[[], None]) -> None:
-        """Have `on_change` called with every change: by the one broker that these are the users of."""
+    def listen(self, on_change: Callable[[], None], on_withdrawal: OnWithdrawal) -> None:
+        """Have these called, by the one broker that these are the users of.
+
+        on_change: with every change.  on_withdrawal: when a user may do less: with the user and the virtual host, None
+        for a user who is deleted.
+        """
         self._on_change = on_change
+        self._on_withdrawal = on_withdrawal
 
     def __contains__(self, name: object) -> bool:
         return name in self._accounts
@@ -126,6 +142,7 @@ class Users(Component):
         self._permissions.forget_user(name)
         self._topic_permissions.forget_user(name)
         self._changed()
+        self._on_withdrawal(name, None)
 
     def change_password(self, name: str, password: str, salt: bytes | None = None) -> User:
         """Give the user another password; PreconditionFailed when it is blank."""
@@ -159,20 +176,28 @@ class Users(Component):
     def set_permissions(self, user: str, vhost: str, configure: str, write: str, read: str) -> None:
         """Let the user open the vhost with these expressions; PreconditionFailed if one is invalid."""
         self._accounts.get(user)
-        self._permissions.set(user, vhost, Permission(configure, write, read))
+        before = self._permissions.of(user, vhost)
+        now = Permission(configure, write, read)
+        self._permissions.set(user, vhost, now)
         self._changed()
+        if before is not None and before != now:
+            self._on_withdrawal(user, vhost)
 
     def clear_permissions(self, user: str, vhost: str) -> bool:
         """Forbid the user the vhost; False when it was already."""
         self._accounts.get(user)
+        cleared = self._permissions.clear(user, vhost)
         self._changed()
-        return self._permissions.clear(user, vhost)
+        if cleared:
+            self._on_withdrawal(user, vhost)
+        return cleared
 
     def set_topic_permissions(self, user: str, vhost: str, exchange: str, write: str, read: str) -> None:
         """Narrow the routing keys that the user may use with a topic exchange."""
         self._accounts.get(user)
         self._topic_permissions.set(user, vhost, exchange, TopicPermission(write, read))
         self._changed()
+        self._on_withdrawal(user, vhost)
 
     def clear_topic_permissions(self, user: str, vhost: str, exchange: str | None = None) -> bool:
         """Lift that for one exchange, or for all of the vhost; False when there was nothing to lift."""
@@ -241,4 +266,8 @@ def load_users(store: DefinitionStore, loopback_users: frozenset[str] = DEFAULT_
 
 
 def _nothing() -> None:
+    return
+
+
+def _nothing_withdrawn(user: str, vhost: str | None) -> None:
     return

@@ -62,6 +62,12 @@ class Client:
         vhost.client_count += 1
         vhost.broker.client_count += 1
 
+    @property
+    def tags(self) -> frozenset[str]:
+        """The user's tags as they are now, which may be others than at the login."""
+        now = self.vhost.broker.users.get(self.user.name)
+        return self.user.tags if now is None else now.tags
+
     def check(self, kind: ResourceKind, name: str, verb: Verb) -> None:
         """Raise AccessRefused (403) unless the user may do `verb` to the queue or exchange `name`."""
         self.vhost.broker.users.check(self.user.name, self.vhost.name, kind, name, verb)

@@ -27,6 +27,7 @@ from warren.core.routing.vhost_metadata import CLASSIC, QUEUE_TYPE_ARGUMENT, wit
 
 if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldValue
+    from warren.core.storage.definitions.store import JSON
 
 NAME_PREFIX: Final = "x-name-prefix"
 NAME_PREFIX_BYTES_MAX: Final = 64
@@ -41,8 +42,11 @@ def declare_queue(
     auto_delete: bool = False,
     arguments: Mapping[str, FieldValue] | None = None,
     arguments_raw: bytes = EMPTY_TABLE_RAW,
+    user: str = "",
 ) -> Queue:
     """queue.declare: make the queue, or agree with the one that is there; an empty name has one generated.
+
+    user: whose subscription a new one is (Queue.user).
 
     Raises AccessRefused (403) for a reserved name or a lack of permission, ResourceLocked (405) when it is another
     connection's or its exclusivity differs, PreconditionFailed (406) for invalid arguments or any other difference.
@@ -84,6 +88,7 @@ def declare_queue(
         owner=_owner(actor) if exclusive else None,
         arguments=arguments,
         arguments_raw=arguments_raw,
+        user=user,
     )
 
 
@@ -97,10 +102,12 @@ def create_queue(
     arguments: Mapping[str, FieldValue] | None = None,
     arguments_raw: bytes = EMPTY_TABLE_RAW,
     store_id: int | None = None,
+    user: str = "",
 ) -> Queue:
     """Make a queue of a name that is free, under the policies that match it; no permission is asked for.
 
-    owner: the connection of an exclusive one.  store_id: its number in the store, if it was taken already.
+    owner: the connection of an exclusive one.  user: see Queue.user.  store_id: its number in the store, if it was
+    taken already.
     Raises PreconditionFailed (406) for invalid arguments.
     """
     broker = vhost.broker
@@ -121,22 +128,21 @@ def create_queue(
         arguments_raw=arguments_raw,
         store_id=store_id,
     )
+    queue.user = user
     vhost.queues[name] = queue
     broker.policies.apply_to(vhost.name, queue)
     vhost.changed()
     if owner is not None:
         owner.exclusive_queues[name] = queue
     if stored:
-        broker.definitions.put(
-            "queue",
-            vhost.name,
-            name,
-            {
-                "id": queue.store_id,
-                "auto_delete": auto_delete,
-                "arguments": base64.b64encode(arguments_raw).decode(),
-            },
-        )
+        row: dict[str, JSON] = {
+            "id": queue.store_id,
+            "auto_delete": auto_delete,
+            "arguments": base64.b64encode(arguments_raw).decode(),
+        }
+        if user:
+            row["user"] = user
+        broker.definitions.put("queue", vhost.name, name, row)
         broker.quarantine.queue_made(queue)
     return queue
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from warren.core.errors import PreconditionFailed
 
@@ -33,11 +33,23 @@ IMPERSONATOR: Final = "impersonator"
 _COPIES: Final = ("CC", "BCC")
 
 
-def check_user_id(user: User, properties: Properties) -> None:
+class Identified(Protocol):
+    """Who publishes: a core.clients.client.Client."""
+
+    @property
+    def user(self) -> User:
+        """Who has logged in."""
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """The user's tags as they are now."""
+
+
+def check_user_id(client: Identified, properties: Properties) -> None:
     """The user_id property, if set, has to name the user who is logged in (validated user-id)."""
     user_id = properties.user_id
-    if user_id is not None and user_id != user.name and IMPERSONATOR not in user.tags:
-        raise PreconditionFailed(f"user_id property set to '{user_id}' but authenticated user was '{user.name}'")
+    if user_id is not None and user_id != client.user.name and IMPERSONATOR not in client.tags:
+        raise PreconditionFailed(f"user_id property set to '{user_id}' but authenticated user was '{client.user.name}'")
 
 
 def check_expiration(properties: Properties) -> None:

@@ -78,7 +78,8 @@ class Queue(ABC):
     """The common part of every queue: its name and declaration, and its consumers.
 
     store_id: the queue's number in the storage engine, 0 for a queue whose messages are not stored.
-    owner: the connection that an exclusive queue belongs to.
+    owner: the connection that an exclusive queue belongs to.  user: whose subscription it is, where it is one that
+    outlives its connection; empty for queues that are for whoever has permissions.
     unacked_count: messages delivered and not settled; the type counts them.  ready_bytes: the bodies of all ready
     messages, in bytes; the type counts them, too.
     dirty: it is to be drained at the end of this batch (`mark_dirty`).
@@ -102,6 +103,7 @@ class Queue(ABC):
         "ready_bytes",
         "store_id",
         "unacked_count",
+        "user",
         "vhost",
     )
 
@@ -151,6 +153,7 @@ class Queue(ABC):
         self.durable = durable
         self.exclusive = owner is not None
         self.auto_delete = auto_delete
+        self.user = ""
         self.owner = owner
         self.arguments: Mapping[str, FieldValue] = arguments or {}
         self.arguments_raw = arguments_raw

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from warren.core.compiled import mypyc_attr
 
 if TYPE_CHECKING:
     from warren.core.clients.client import Client
     from warren.core.counters import SessionCounts
+    from warren.core.errors import AccessRefused
     from warren.core.messages.field_table import FieldValue
     from warren.core.messages.message import Message
     from warren.core.queues.base import Queue
@@ -33,6 +34,9 @@ class Consumer(ABC):
     exclusive: no other consumer may be on the queue.  prefetch: the limit it was created with, 0 for none.
     counts: where the queue counts what it gives it; its channel's, or else the connection's.
     """
+
+    is_components: ClassVar[bool] = False
+    """A component of the broker looks after its rights (core.component), as they aren't those of its queue alone."""
 
     __slots__ = (
         "active",
@@ -87,6 +91,10 @@ class Consumer(ABC):
     @abstractmethod
     def cancelled(self) -> None:
         """The broker ended this consumer (its queue is gone); tell the client if it can be told."""
+
+    def withdrawn(self, error: AccessRefused) -> None:
+        """The user may not read the queue any more: the consumer has ended; tell the client if it can be told."""
+        self.cancelled()
 
     @abstractmethod
     def session_name(self) -> str:

@@ -65,7 +65,7 @@ def read_special(client: Client, exchange_name: str, properties: Properties) -> 
     them, and the further routing keys of CC and BCC.  Raises PreconditionFailed (406) for an invalid user_id,
     expiration, CC or BCC, AccessRefused (403) for a key not allowed.
     """
-    check_user_id(client.user, properties)
+    check_user_id(client, properties)
     check_expiration(properties)
     check_copies(properties)
     properties = without_internal(properties)

@@ -181,6 +181,7 @@ def _restore(broker: Broker, kind: str, vhost_name: str, name: str, value: Mappi
             arguments_raw=raw,
             store_id=int(str(value["id"])),
         )
+        vhost.queues[name].user = str(value.get("user", ""))
     elif kind == "binding":
         if not restore_binding(vhost, value):
             broker.quarantine.bindings.append((vhost_name, name, value))

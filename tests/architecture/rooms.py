@@ -38,6 +38,7 @@ ROOMS: Final = (
     "core.declaring",
     "core.administration",
     "core.storage.recovery",
+    "core.withdrawals",
     "core.broker",
     "core.administration.definitions_json",
     "core.administration.operations",

@@ -210,6 +210,7 @@ class SimulatedClient:
         channel_max: int = 100,
         capabilities: FieldTable | None = None,
         user: str = "guest",
+        password: str = "guest",
     ) -> None:
         """From the protocol header to connection.open-ok."""
         self.send_bytes(
@@ -219,6 +220,7 @@ class SimulatedClient:
                 channel_max=channel_max,
                 capabilities=CAPABILITIES if capabilities is None else capabilities,
                 user=user,
+                password=password,
             )
         )
         names = [method.NAME for method in self.take_methods() if method is not None]

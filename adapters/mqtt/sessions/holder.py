@@ -19,5 +19,8 @@ class Holder(Protocol):
     def taken_over(self) -> None:
         """Another connection takes the session: say so, detach, and close."""
 
+    def rights_withdrawn(self, what: str) -> None:
+        """The client may not have any more what it has: say what that is, detach, and close."""
+
     def traffic(self) -> Counted:
         """What it has counted so far."""

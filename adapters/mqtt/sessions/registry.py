@@ -5,14 +5,12 @@ Its retained messages and wills are here, too.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, cast
 
-from warren.adapters.mqtt.codec.topics import SHARE_PREFIX
-from warren.adapters.mqtt.sessions import feeding, publishing
-from warren.adapters.mqtt.sessions.publishing import QUEUE_PREFIX
+from warren.adapters.mqtt.sessions import feeding, publishing, rights
+from warren.adapters.mqtt.sessions.queue_names import queue_name_of, session_queue_name, shared_queue_name
 from warren.adapters.mqtt.sessions.retained import RetainedMessages
 from warren.adapters.mqtt.sessions.session import MqttSession
 from warren.adapters.mqtt.sessions.session_queue import MqttQueue
@@ -42,11 +40,6 @@ _log = logging.getLogger("warren.mqtt")
 
 SESSION_KIND: Final = "mqtt_session"
 
-SESSION_QUEUE_PREFIX: Final = "mqtt-subscription-"
-SHARED_QUEUE_PREFIX: Final = "mqtt-shared-"
-
-NAME_BYTES_MAX: Final = 255
-"""A queue's name is a shortstr (AMQP 0-9-1 4.2.5.3)."""
 
 _ARGUMENTS: Final = {"x-queue-type": MqttQueue.type_name}
 _ARGUMENTS_RAW: Final = encode_table(_ARGUMENTS)
@@ -80,21 +73,28 @@ class MqttSessions:
 
     # Sessions
 
-    def open(self, client_id: str, *, clean_start: bool, expiry_s: int) -> tuple[MqttSession, bool]:
-        """The session of a client that connects, and whether it was there.  Whoever held it is told first."""
+    def open(self, client_id: str, *, user: str, clean_start: bool, expiry_s: int) -> tuple[MqttSession, bool]:
+        """The session of a client that connects, and whether it was there.  Whoever held it is told first.
+
+        Whether the user may have it was asked before (rights.check_owner).
+        """
         session = self.sessions.get(client_id)
         if session is not None and session.holder is not None:
             session.holder.taken_over()
             session = self.sessions.get(client_id)
-        if session is not None and (clean_start or session.has_lost_queue):
+        if session is not None and (clean_start or session.has_lost_queue or session.user not in ("", user)):
             session.end()
             session = None
         if session is not None:
+            session.user = user
+            rights.drop_withdrawn(self, session)
             return session, True
-        session = self.sessions[client_id] = MqttSession(self, client_id, expiry_s)
+        session = self.sessions[client_id] = MqttSession(self, client_id, expiry_s, user)
         return session, False
 
-    def attach(self, holder: Holder, client_id: str, *, clean_start: bool, expiry_s: int) -> tuple[MqttSession, bool]:
+    def attach(
+        self, holder: Holder, client_id: str, *, user: str, clean_start: bool, expiry_s: int
+    ) -> tuple[MqttSession, bool]:
         """Give a client that connects its session, and say whether it was there.
 
         Whoever held it is told first, and a will that waits is published or cancelled, as its session ends or goes on
@@ -105,7 +105,7 @@ class MqttSessions:
             if found is not None and found.holder is not None:
                 found.holder.taken_over()
             self.wills.session_ended(client_id)
-        session, is_present = self.open(client_id, clean_start=clean_start, expiry_s=expiry_s)
+        session, is_present = self.open(client_id, user=user, clean_start=clean_start, expiry_s=expiry_s)
         self.wills.cancel(client_id)
         session.attach(holder, expiry_s)
         return session, is_present
@@ -144,7 +144,7 @@ class MqttSessions:
         if subscription.queue_name:
             users.check(user, vhost, "queue", subscription.queue_name, "read")
             return
-        name = shared_queue_name(subscription) if subscription.group else session_queue_name(client_id)
+        name = queue_name_of(client_id, subscription)
         exchange = self.world.names.exchange
         granted = (users.version, user, name)
         if granted != self._granted:
@@ -154,6 +154,21 @@ class MqttSessions:
             self._granted = granted
         users.check_topic(user, vhost, exchange, self._key_of(subscription), "read", {"client_id": client_id})
         self.check_exchange()
+
+    def check_reading(self, session: MqttSession, subscription: MqttSubscription) -> None:
+        """AccessRefused (403) when the session's user may not read any more what comes by a subscription."""
+        users = self.broker.users
+        user, vhost, client_id = session.user, self.vhost.name, session.client_id
+        users.check(user, vhost, "queue", queue_name_of(client_id, subscription), "read")
+        if not subscription.queue_name:
+            exchange = self.world.names.exchange
+            users.check(user, vhost, "exchange", exchange, "read")
+            users.check_topic(user, vhost, exchange, self._key_of(subscription), "read", {"client_id": client_id})
+
+    def check_queue(self, client: Client, client_id: str) -> None:
+        """AccessRefused (403) unless the user may do with a session's queue what subscribing takes."""
+        for verb in ("configure", "write", "read"):
+            client.check("queue", session_queue_name(client_id), verb)
 
     def check_exchange(self) -> None:
         """NotFound (404) says that the exchange of all topics isn't there, or isn't one that can be used."""
@@ -261,14 +276,21 @@ class MqttSessions:
     # Wills
 
     def publish_will(self, client_id: str, will: WillMessage) -> None:
-        """A will's time has come.  It counts as published by its client, also where that wants none of its own."""
+        """A will's time has come, if its user may still publish it.
+
+        It counts as published by its client, also where that wants none of its own.
+        """
+        if not rights.may_publish_will(self, client_id, will):
+            return
         publishing.publish(self.vhost, will.topic, will.body, will.properties, retain=will.retain, publisher=client_id)
 
     # Restart
 
     def restore_session(self, client_id: str, row: Mapping[str, JSON]) -> None:
         """Take a session's row."""
-        session = self.sessions[client_id] = MqttSession(self, client_id, int(str(row["expiry_s"])))
+        session = self.sessions[client_id] = MqttSession(
+            self, client_id, int(str(row["expiry_s"])), str(row.get("user", ""))
+        )
         session.stored = True
         detached = row["detached_at_ms"]
         session.detached_at_ms = None if detached is None else int(str(detached))
@@ -343,35 +365,6 @@ class MqttSessions:
         for session in list(self.sessions.values()):
             session.end()
         self.system_topics.stop()
-
-
-def session_queue_name(client_id: str) -> str:
-    """The name of a session's queue, `mqtt-subscription-CLIENT`; with a hash where that would be too long."""
-    return _name(SESSION_QUEUE_PREFIX, client_id)
-
-
-def shared_queue_name(subscription: MqttSubscription) -> str:
-    """The name of the queue that a group shares, `mqtt-shared-GROUP/FILTER`."""
-    return _name(SHARED_QUEUE_PREFIX, f"{subscription.group}/{subscription.topic_filter}")
-
-
-def source_queue_name(client_id: str, source: str) -> str:
-    """The queue that a client's messages come from by a filter; `source` is empty for those of its own queue."""
-    if source.startswith(SHARE_PREFIX):
-        return _name(SHARED_QUEUE_PREFIX, source[len(SHARE_PREFIX) :])
-    return queue_name_in(source) or session_queue_name(client_id)
-
-
-def queue_name_in(filter: str) -> str:
-    """NAME of the filter `$queue/NAME`; empty for any other filter."""
-    return filter[len(QUEUE_PREFIX) :] if filter.startswith(QUEUE_PREFIX) else ""
-
-
-def _name(prefix: str, text: str) -> str:
-    name = prefix + text
-    if len(name.encode("utf-8", "surrogateescape")) <= NAME_BYTES_MAX:
-        return name
-    return prefix + hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _check_free(queue: object, name: str) -> None:

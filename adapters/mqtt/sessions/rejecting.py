@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from warren.adapters.mqtt.sessions.queue_names import source_queue_name
 from warren.adapters.mqtt.sessions.records import unsent_copy
-from warren.adapters.mqtt.sessions.registry import source_queue_name
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.sessions.outgoing import Outgoing

@@ -56,9 +56,10 @@ EXPIRY_NEVER: Final = 0xFFFF_FFFF
 class MqttSession:
     """See the head of this file; made by the registry.
 
-    expiry_s: how long it outlives its connection.  no_local_count: subscriptions that want none of its own messages.
-    stored: it is on disk.  sent_number: of the last message of QoS 1 or 2 that was sent.  inbound: packet identifiers
-    of messages of QoS 2 that came and weren't released, with their records.
+    user: whose it is (rights.py); empty for one that was stored without.  rights_version: of the users, when its
+    subscriptions were looked at.  expiry_s: how long it outlives its connection.  no_local_count: subscriptions that
+    want none of its own messages.  stored: it is on disk.  sent_number: of the last message of QoS 1 or 2 that was
+    sent.  inbound: packet identifiers of messages of QoS 2 that came and weren't released, with their records.
     feed: what its subscriptions still have coming of the retained messages; None before there was anything.
     unanswered: receipts of those among them that queues are still to take, by packet identifier.
     """
@@ -81,15 +82,19 @@ class MqttSession:
         "outgoing",
         "queue",
         "registry",
+        "rights_version",
         "sent_number",
         "stored",
         "subscriptions",
         "unanswered",
+        "user",
     )
 
-    def __init__(self, registry: MqttSessions, client_id: str, expiry_s: int) -> None:
+    def __init__(self, registry: MqttSessions, client_id: str, expiry_s: int, user: str = "") -> None:
         self.registry = registry
         self.client_id = client_id
+        self.user = user
+        self.rights_version = 0
         self.expiry_s = expiry_s
         self.stored = expiry_s > 0
         self.holder: Holder | None = None
@@ -408,6 +413,7 @@ class MqttSession:
                 "inbound": self._inbound_id,
                 "outbound": self._outbound_id,
                 "detached_at_ms": self.detached_at_ms,
+                "user": self.user,
             },
         )
 

@@ -22,15 +22,16 @@ KIND: Final = "mqtt_will"
 
 
 class WillMessage:
-    """What to publish.  properties: delivery mode and the internal headers included."""
+    """What to publish.  properties: delivery mode and the internal headers included.  user: whose rights count."""
 
-    __slots__ = ("body", "properties", "retain", "topic")
+    __slots__ = ("body", "properties", "retain", "topic", "user")
 
-    def __init__(self, topic: str, body: bytes, properties: Properties, *, retain: bool) -> None:
+    def __init__(self, topic: str, body: bytes, properties: Properties, *, retain: bool, user: str = "") -> None:
         self.topic = topic
         self.body = body
         self.properties = properties
         self.retain = retain
+        self.user = user
 
 
 class Wills:
@@ -61,8 +62,13 @@ class Wills:
                 "properties": base64.b64encode(will.properties.raw).decode(),
                 "retain": will.retain,
                 "at_ms": at_ms,
+                "user": will.user,
             },
         )
+
+    def has(self, client_id: str) -> bool:
+        """Whether one of the client's waits."""
+        return client_id in self._waiting
 
     def cancel(self, client_id: str) -> bool:
         """The client is back: nothing is published; False when there was nothing."""
@@ -85,6 +91,7 @@ class Wills:
             base64.b64decode(str(row["body"])),
             Properties.parse(base64.b64decode(str(row["properties"]))),
             retain=row["retain"] is True,
+            user=str(row.get("user", "")),
         )
         self._wait(client_id, will, int(str(row["at_ms"])))
 

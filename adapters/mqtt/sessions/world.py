@@ -6,10 +6,10 @@ connections go on receiving.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from warren.adapters.mqtt.sessions import feeding, retained, subscription_rows, wills
+from warren.adapters.mqtt.sessions import feeding, retained, rights, subscription_rows, wills
 from warren.adapters.mqtt.sessions.names import TopicNames
 from warren.adapters.mqtt.sessions.registry import SESSION_KIND, MqttSessions
 from warren.adapters.mqtt.sessions.session_queue import MqttQueue
@@ -107,6 +107,17 @@ class MqttWorld(Component):
         found = self._vhosts.pop(name, None)
         if found is not None:
             found.close()
+
+    def forget_users(self, users: Collection[str]) -> Iterator[None]:
+        """Their sessions and wills go with them."""
+        for sessions in self.all():
+            yield from rights.forget_users(sessions, users)
+
+    def rights_withdrawn(self, vhost: str, users: Collection[str]) -> Iterator[None]:
+        """Who is subscribed to what isn't allowed any more is disconnected."""
+        found = self._vhosts.get(vhost)
+        if found is not None:
+            yield from rights.disconnect_withdrawn(found, users)
 
     def restore(self, kind: str, vhost: str, name: str, value: Mapping[str, JSON]) -> bool:
         """Take a row of the definitions if it is MQTT's, else False."""

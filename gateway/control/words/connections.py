@@ -39,3 +39,17 @@ def close_all_connections(control: Control, request: Request) -> Answer:
     vhost = request.vhost if request.options.get("vhost") else None
     reason = " ".join(request.arguments) or DEFAULT_REASON
     return done(f"Closed {operations.connections.close_all(control.broker, reason, vhost=vhost)} connections")
+
+
+@word(
+    "USERNAME [REASON]...",
+    "close every connection of a user",
+    "Closing connections of user {0} ...",
+)
+def close_all_user_connections(control: Control, request: Request) -> Answer:
+    """As rabbitmqctl does."""
+    from warren.core.administration import operations
+
+    user, *words = request.arguments
+    reason = " ".join(words) or DEFAULT_REASON
+    return done(f"Closed {operations.connections.close_all(control.broker, reason, user=user)} connections")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 
 from tests.support.simulated_broker import SimulatedBroker
@@ -31,6 +33,9 @@ def vhosts(simulated: SimulatedBroker) -> SimulatedBroker:
     return simulated
 
 
+_numbers = count()
+
+
 def entered(
     simulated: SimulatedBroker,
     *,
@@ -42,7 +47,7 @@ def entered(
     made = MqttClient(simulated, settings=settings or MqttSettings(certificate_login=True, default_vhost="configured"))
     made.transport.certificate_name = certificate
     made.transport.port = PORT
-    answer = made.connect("c", username=username, password=None if username is None else b"secret")
+    answer = made.connect(f"c-{next(_numbers)}", username=username, password=None if username is None else b"secret")
     assert answer.reason_code == 0
     client = made.running.client
     return client.user.name, client.vhost.name

@@ -58,6 +58,7 @@ async def test_unknown_names(warren: Asker) -> None:
     no_user = (67, "user 'eve' does not exist")
     for word, arguments in [
         ("delete_user", ("eve",)),
+        ("close_all_user_connections", ("eve",)),
         ("change_password", ("eve", "x")),
         ("clear_password", ("eve",)),
         ("set_user_tags", ("eve", "monitoring")),
@@ -156,6 +157,8 @@ async def test_closing_connections(warren: Asker) -> None:
     assert (first.closed_for[1:], second.closed_for[1:]) == ([], ["bye"])
     assert await warren.do("close_all_connections", "bye") == "Closed 2 connections"
     assert first.closed_for[1:] == ["bye"]
+    assert await warren.do("close_all_user_connections", "guest", "good", "bye") == "Closed 2 connections"
+    assert first.closed_for[2:] == ["good bye"]
 
 
 async def test_status(warren: Asker) -> None:

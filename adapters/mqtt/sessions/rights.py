@@ -1,0 +1,133 @@
+"""Whose a session is, and what becomes of it when its user may do less (docs/access.md).
+
+A client identifier is a name that anybody can say, so a session belongs to the user who made it, and nobody else gets
+it, in whatever way they connect.  What acts when its user isn't there to be asked, a will or a subscription that goes
+on collecting, may do what the user may do then, not what was allowed when it was made.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, Final
+
+from warren.adapters.mqtt.sessions.publishing import QUEUE_PREFIX, address_of
+from warren.core.errors import AccessRefused
+
+if TYPE_CHECKING:
+    from warren.adapters.mqtt.sessions.names import TopicNames
+    from warren.adapters.mqtt.sessions.registry import MqttSessions
+    from warren.adapters.mqtt.sessions.session import MqttSession
+    from warren.adapters.mqtt.sessions.subscription import MqttSubscription
+    from warren.adapters.mqtt.sessions.wills import WillMessage
+    from warren.core.clients.client import Client
+    from warren.core.routing.vhost import VirtualHost
+
+_log = logging.getLogger("warren.mqtt")
+
+SESSIONS_PER_SLICE: Final = 20
+SUBSCRIPTIONS_PER_SLICE: Final = 100
+"""Ended, and looked at, in one turn: some milliseconds."""
+
+
+def check_write(names: TopicNames, user: str, vhost: VirtualHost, client_id: str, topic: str) -> tuple[str, str]:
+    """The exchange and the routing key of a topic; AccessRefused (403) when the user may not publish there."""
+    users = vhost.broker.users
+    exchange, key = address_of(names, topic)
+    users.check(user, vhost.name, "exchange", exchange, "write")
+    if not topic.startswith(QUEUE_PREFIX):
+        users.check_topic(user, vhost.name, exchange, key, "write", {"client_id": client_id})
+    return exchange, key
+
+
+def check_owner(registry: MqttSessions, client: Client, client_id: str) -> None:
+    """AccessRefused (403) when the session of this client identifier is another user's.
+
+    One that was stored before sessions had owners is for whoever may do with its queue what subscribing takes.  One
+    that nobody holds and that has nothing in it keeps nobody out.
+    """
+    session = registry.sessions.get(client_id)
+    if session is None or session.user == client.user.name or session.has_lost_queue:
+        return
+    if not session.user:
+        registry.check_queue(client, client_id)
+    elif session.holder is not None or not is_empty(session):
+        raise AccessRefused(
+            f"the session of client identifier '{client_id}' belongs to another user than '{client.user.name}'; use "
+            "another client identifier, or have that session deleted with its queue"
+        )
+
+
+def is_empty(session: MqttSession) -> bool:
+    """Whether nothing would be lost with a session."""
+    return not (
+        session.subscriptions or session.outgoing or session.inbound or session.registry.wills.has(session.client_id)
+    )
+
+
+def may_publish_will(registry: MqttSessions, client_id: str, will: WillMessage) -> bool:
+    """Whether the user of a will may publish it now; the log says so if not.  Wills without a user are old ones."""
+    if not will.user:
+        return True
+    try:
+        check_write(registry.world.names, will.user, registry.vhost, client_id, will.topic)
+    except AccessRefused as error:
+        _log.warning("the will of client '%s' isn't published: %s", client_id, error.text)
+        registry.world.dropped += 1
+        return False
+    return True
+
+
+def forget_users(registry: MqttSessions, users: Collection[str]) -> Iterator[None]:
+    """These users are deleted: their sessions and wills go with them, in slices."""
+    count = 0
+    for session in [each for each in registry.sessions.values() if each.user in users]:
+        if session.ended:
+            continue
+        _log.info("the session of client '%s' ends: its user '%s' is deleted", session.client_id, session.user)
+        registry.wills.cancel(session.client_id)
+        session.end()
+        count += 1
+        if count % SESSIONS_PER_SLICE == 0:
+            yield
+
+
+def disconnect_withdrawn(registry: MqttSessions, users: Collection[str]) -> Iterator[None]:
+    """These users may do less: who is subscribed to what isn't allowed any more is disconnected, in slices.
+
+    There is no other way to tell it.  Its subscriptions are looked at when it comes back (`drop_withdrawn`).
+    """
+    count = 0
+    for session in [each for each in registry.sessions.values() if each.user in users and each.holder is not None]:
+        for subscription in list(session.subscriptions.values()):
+            count += 1
+            if count % SUBSCRIPTIONS_PER_SLICE == 0:
+                yield
+            refusal = _refusal(registry, session, subscription)
+            if refusal is not None and session.holder is not None:
+                session.holder.rights_withdrawn(f"the subscription to '{subscription.filter}': {refusal.text}")
+                break
+
+
+def drop_withdrawn(registry: MqttSessions, session: MqttSession) -> None:
+    """Its client is back: what it was subscribed to and may not read any more, it isn't subscribed to any more.
+
+    Looked at only when rights have changed since the last time.
+    """
+    version = registry.broker.users.version
+    if session.rights_version == version:
+        return
+    session.rights_version = version
+    for subscription in list(session.subscriptions.values()):
+        refusal = _refusal(registry, session, subscription)
+        if refusal is not None:
+            _log.warning("client '%s' is subscribed no more: %s", session.client_id, refusal.text)
+            session.unsubscribe(subscription.filter)
+
+
+def _refusal(registry: MqttSessions, session: MqttSession, subscription: MqttSubscription) -> AccessRefused | None:
+    try:
+        registry.check_reading(session, subscription)
+    except AccessRefused as error:
+        return error
+    return None
