@@ -17,6 +17,7 @@ from warren.core.routing.vhost import DEFAULT_EXCHANGE, REPLY_PREFIX, VirtualHos
 
 if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldValue
+    from warren.core.storage.definitions.store import JSON
 
 REPLY_QUEUE = "amq.rabbitmq.reply-to"
 """The pseudo-queue of direct reply-to."""
@@ -55,18 +56,7 @@ def add_binding(vhost: VirtualHost, exchange: Exchange, binding: Binding, *, sto
     vhost.changed()
     if stored and binding.durable:
         binding.stored = True
-        vhost.broker.definitions.put(
-            "binding",
-            vhost.name,
-            _row_name(binding),
-            {
-                "source": exchange.name,
-                "kind": binding.target.kind,
-                "destination": binding.target.name,
-                "routing_key": binding.routing_key,
-                "arguments": base64.b64encode(binding.arguments_raw).decode(),
-            },
-        )
+        store_binding(vhost, binding)
     exchange.bound(binding)
 
 
@@ -113,6 +103,24 @@ def forget_bindings(vhost: VirtualHost, bindings: Iterable[Binding]) -> None:
     for binding in bindings:
         if binding.stored:
             vhost.broker.definitions.delete("binding", vhost.name, _row_name(binding))
+            exchange = vhost.exchanges.get(binding.source)
+            heir = exchange.heir_of(binding) if exchange is not None else None
+            if heir is not None and heir.stored:
+                store_binding(vhost, heir)
+
+
+def store_binding(vhost: VirtualHost, binding: Binding) -> None:
+    """Write the row of a binding that outlives restarts."""
+    row: dict[str, JSON] = {
+        "source": binding.source,
+        "kind": binding.target.kind,
+        "destination": binding.target.name,
+        "routing_key": binding.routing_key,
+        "arguments": base64.b64encode(binding.arguments_raw).decode(),
+    }
+    if binding.slots:
+        row["slots"] = [list(run) for run in binding.slots]
+    vhost.broker.definitions.put("binding", vhost.name, _row_name(binding), row)
 
 
 def _ends(

@@ -198,6 +198,13 @@ class Exchange(ABC):
         """A message has come by and was delivered; called if the exchange observes."""
         return
 
+    def heir_of(self, binding: Binding) -> Binding | None:
+        """The binding that stands in for one that was removed, and has changed by that: its row is to be written anew.
+
+        For types that keep something with a binding; of others a removal changes no other binding.
+        """
+        return None
+
     def bound(self, binding: Binding) -> None:
         """A client has added this binding just now, and routing knows of it."""
         return

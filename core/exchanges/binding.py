@@ -19,6 +19,7 @@ from urllib.parse import quote_plus
 from warren.core.messages.field_table import EMPTY_TABLE_RAW
 
 if TYPE_CHECKING:
+    from warren.core.exchanges.hash_slots import Runs
     from warren.core.messages.field_table import FieldValue
 
 DestinationKind = Literal["queue", "exchange"]
@@ -93,7 +94,8 @@ class Binding:
     key: identity within the source exchange.
     sequence, source_durable: position among the bindings of the source, and whether that is durable; the
     source says so when the binding is added to it.
-    stored: it has a row of its own in the definitions; nothing else ever changes.
+    stored: it has a row of its own in the definitions.
+    slots: what an exchange that hashes has given its target for it (hash_slots.py); nothing else ever changes.
     """
 
     __slots__ = (
@@ -102,6 +104,7 @@ class Binding:
         "key",
         "routing_key",
         "sequence",
+        "slots",
         "source",
         "source_durable",
         "stored",
@@ -125,6 +128,7 @@ class Binding:
         self.sequence = 0
         self.source_durable = False
         self.stored = False
+        self.slots: Runs = ()
 
     @property
     def durable(self) -> bool:

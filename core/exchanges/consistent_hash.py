@@ -5,9 +5,8 @@ the earliest counts; when that goes, the next one does.  What is hashed is the r
 exchange, a header (`hash-header`) or a property (`hash-property`: message_id, correlation_id, timestamp); messages
 without it all go to the same target.
 
-A message's bucket is the jump consistent hash of its value.  That is stable only where buckets are added and removed at
-the end of the row, so a target that leaves has its buckets filled from the end: with n equal targets, 1/n of the values
-have to go elsewhere anyway, and another 1/n move along.  After a restart the row is built anew in the order of binding.
+A message's bucket is a slot of hash_slots.py: of n equal targets one that goes moves its own values, 1/n of all.  Which
+slots a target has is kept with its binding, in the definitions too, so a restart moves nothing.
 """
 
 from __future__ import annotations
@@ -18,8 +17,9 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.base import Exchange
 from warren.core.exchanges.binding import Binding, Destination, DestinationKind
+from warren.core.exchanges.hash_slots import HashSlots
 from warren.core.exchanges.registry import register
-from warren.core.exchanges.stable_hash import jump_bucket, stable_hash
+from warren.core.exchanges.stable_hash import stable_hash
 from warren.core.messages.field_names import field_type_name, term
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ MISSING: Final = ""
 
 
 class ConsistentHashExchange(Exchange):
-    """`_buckets` is the row; `_counting` the binding that counts, by target."""
+    """`_slots` is the row; `_counting` the binding that counts, by target."""
 
-    __slots__ = ("_buckets", "_counting", "_header", "_property")
+    __slots__ = ("_counting", "_header", "_property", "_slots")
 
     type_name: ClassVar[str] = "x-consistent-hash"
     depends_on_properties: ClassVar[bool] = True
@@ -53,7 +53,7 @@ class ConsistentHashExchange(Exchange):
         hashed_property = self.arguments.get(HASH_PROPERTY)
         self._header = header if isinstance(header, str) else None
         self._property = hashed_property if isinstance(hashed_property, str) else None
-        self._buckets: list[Destination] = []
+        self._slots: HashSlots[Destination] = HashSlots()
         self._counting: dict[tuple[DestinationKind, str], Binding] = {}
         self.picks_one = True
         self.cacheable = self._header is None and self._property is None
@@ -66,10 +66,8 @@ class ConsistentHashExchange(Exchange):
         self, routing_key: str, headers: Mapping[str, FieldValue] | None, properties: Properties | None
     ) -> tuple[Destination, ...]:
         """See Exchange.targets_by_properties."""
-        if not self._buckets:
-            return ()
-        value = self._hashed(routing_key, headers, properties)
-        return (self._buckets[jump_bucket(stable_hash(value), len(self._buckets))],)
+        target = self._slots.find(stable_hash(self._hashed(routing_key, headers, properties)))
+        return () if target is None else (target,)
 
     @classmethod
     def check_arguments(cls, arguments: Mapping[str, FieldValue]) -> None:
@@ -102,17 +100,22 @@ class ConsistentHashExchange(Exchange):
     def binding_added(self, binding: Binding) -> None:
         """See Exchange.binding_added."""
         if self._counting.setdefault(binding.key[:2], binding) is binding:
-            self._buckets += [binding.target] * int(binding.routing_key)
+            binding.slots = self._slots.enter(binding.target, int(binding.routing_key), binding.slots)
 
     def binding_removed(self, binding: Binding) -> None:
         """See Exchange.binding_removed."""
         if self._counting.get(binding.key[:2]) is not binding:
             return
         del self._counting[binding.key[:2]]
-        self._remove_buckets(binding.target)
+        self._slots.leave(binding.target)
         for following in self.bindings_to(binding.target):
             self.binding_added(following)
             return
+
+    def heir_of(self, binding: Binding) -> Binding | None:
+        """See Exchange.heir_of."""
+        heir = self._counting.get(binding.key[:2])
+        return None if heir is binding else heir
 
     def _hashed(self, routing_key: str, headers: Mapping[str, FieldValue] | None, properties: Properties | None) -> str:
         if self._header is not None:
@@ -122,18 +125,6 @@ class ConsistentHashExchange(Exchange):
         else:
             return routing_key
         return MISSING if value is None else str(value)
-
-    def _remove_buckets(self, target: Destination) -> None:
-        """Fill the places of `target` from the end of the row."""
-        buckets = self._buckets
-        place = 0
-        while place < len(buckets):
-            if buckets[place] is target:
-                last = buckets.pop()
-                if place < len(buckets):
-                    buckets[place] = last
-            else:
-                place += 1
 
 
 register(ConsistentHashExchange)

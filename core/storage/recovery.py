@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from warren.core.access.defaults import note_seeded, seed_defaults
 from warren.core.component import FOREIGN_PREFIX
+from warren.core.declaring.bindings import store_binding
 from warren.core.declaring.exchanges import predeclare
 from warren.core.declaring.numbers import COUNTER, DELETED
 from warren.core.declaring.quarantine import SetAside
@@ -199,9 +200,17 @@ def restore_binding(vhost: VirtualHost, value: Mapping[str, JSON]) -> bool:
         return False
     binding = Binding(source.name, target, str(value["routing_key"]), arguments, raw)
     binding.stored = True
+    binding.slots = slots = _slots(value.get("slots"))
     if source.add(binding):
         vhost.changed()
+        if binding.slots != slots:
+            # The row is an older version's, or somebody has the slots by now: what it got stays its own.
+            store_binding(vhost, binding)
     return True
+
+
+def _slots(value: JSON) -> tuple[tuple[int, int], ...]:
+    return tuple((int(str(first)), int(str(count))) for first, count in cast("Sequence[Sequence[JSON]]", value or ()))
 
 
 def _arguments(value: Mapping[str, JSON]) -> tuple[bytes, dict[str, FieldValue]]:

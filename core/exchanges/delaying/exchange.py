@@ -118,6 +118,10 @@ class DelayedMessageExchange(Exchange):
         if self.inner.observes and not self.holds(message.properties.headers):
             self.inner.routed(message)
 
+    def heir_of(self, binding: Binding) -> Binding | None:
+        """See Exchange.heir_of."""
+        return self.inner.heir_of(binding)
+
     def bound(self, binding: Binding) -> None:
         """See Exchange.bound."""
         self.inner.bound(binding)
