@@ -19,7 +19,7 @@ from __future__ import annotations
 import selectors
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import trio
 
@@ -32,13 +32,30 @@ if TYPE_CHECKING:
 POLL_INTERVAL_S: Final = 0.002
 """Between two looks at the sockets where the selector can't be waited on."""
 
+UNWATCHED_BYTES: Final = 1 << 62
+"""What may be read where nobody watches it."""
+
 Ready = Callable[[int], None]
 """What the hub calls with the selector's event mask."""
+
+
+class InputWatch(Protocol):
+    """Who watches what is read and written, as it may fill memory and disk (gateway.process.resources)."""
+
+    def input_read(self) -> None:
+        """As much was read as may be; set `Hub.input_left_bytes` anew."""
+
+    def before_write(self) -> None:
+        """A commit is about to be written."""
+
+    def after_write(self) -> None:
+        """It is written."""
 
 
 class Hub:
     """Owns the sockets and drives the broker in turns.  buffer: what all links read into.  links: the open ones.
 
+    input_left_bytes: what may be read before `input_watch` is asked.
     unread_timeout_ms: how long a peer may read nothing while something waits for it, 0 for ever (unread.py).
     """
 
@@ -49,6 +66,8 @@ class Hub:
         self.buffer = memoryview(bytearray(READ_BYTES_MAX))
         self.links: set[Link] = set()
         self.on_released: Callable[[], None] = _nothing
+        self.input_left_bytes = UNWATCHED_BYTES
+        self.input_watch: InputWatch | None = None
         self._selector = selectors.DefaultSelector()
         self._commit_parking = trio.lowlevel.ParkingLot()
         self._timer_parking = trio.lowlevel.ParkingLot()
@@ -78,6 +97,13 @@ class Hub:
             self._selector.register(sock, wanted, ready)
         else:
             self._selector.modify(sock, wanted, ready)
+
+    def ask_for_input(self) -> None:
+        """As much was read as may be without asking; called before the last of it is worked on."""
+        if self.input_watch is None:
+            self.input_left_bytes = UNWATCHED_BYTES
+        else:
+            self.input_watch.input_read()
 
     # Turns
 

@@ -147,6 +147,9 @@ class Link:
                 self.abort()
             return
         self.received_bytes += count
+        self.hub.input_left_bytes -= count
+        if self.hub.input_left_bytes < 0:
+            self.hub.ask_for_input()
         try:
             self.session.receive(bytes(buffer[:count]))
         except Exception:

@@ -35,6 +35,8 @@ async def run_commits(hub: Hub, where: str) -> None:
 
 async def commit_once(hub: Hub, where: str) -> None:
     """One commit, from taking what waits to sending the confirms."""
+    if hub.input_watch is not None:
+        hub.input_watch.before_write()
     commit = hub.broker.begin_commit()
     with trio.CancelScope(shield=True):
         try:
@@ -48,6 +50,8 @@ async def commit_once(hub: Hub, where: str) -> None:
                 f"the message log in {where} can't be written: {error.strerror or error}. "
                 "Nothing unwritten was confirmed; make room or replace the disk, then start again"
             ) from error
+    if hub.input_watch is not None:
+        hub.input_watch.after_write()
     hub.broker.finish_commit(commit)
     hub.settle()
 

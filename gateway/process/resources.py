@@ -6,16 +6,19 @@ import errno
 import logging
 import resource
 import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+import trio
 
 from warren.core.alarms import DAMAGE
 from warren.core.errors import StorageError
+from warren.gateway.process import memory
 from warren.gateway.process.settings import ProcessSettings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from warren.core.alarms import Alarms
     from warren.gateway.configuration.config import Config
     from warren.gateway.network.hub import Hub
     from warren.gateway.process.limits import ResourceLimits
@@ -23,7 +26,19 @@ if TYPE_CHECKING:
 _log = logging.getLogger("warren.resources")
 
 CHECK_INTERVAL_S: Final = 1.0
-"""Fast enough to stop a publisher on a fast link before the last tenth of memory is gone."""
+"""How soon an alarm is cleared; raised it is within the turn."""
+
+MEMORY_PER_READ_BYTE: Final = 32
+"""What a byte that is read may take in memory at most: a message of MQTT may have 16 bytes, and takes 500."""
+
+WRITTEN_PER_READ_BYTE: Final = 4
+"""What a byte that is read may take on disk at most: the same message takes 60 there."""
+
+STEP_BYTES_MIN: Final = 256 * 1024
+"""What one socket may bring into one turn; looking more often would bring nothing."""
+
+STEP_BYTES_MAX: Final = 16 * 1024 * 1024
+"""Read between two looks at most: less than a hundredth of a second on a fast link."""
 
 
 DIRECTORY_LOST: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EIO, errno.ENODEV, errno.ENXIO, errno.ESTALE})
@@ -47,38 +62,137 @@ def descriptor_limit() -> int:
     return soft if soft != resource.RLIM_INFINITY else 1 << 30
 
 
-def resident_bytes() -> int:
-    """Memory of this process that is in RAM; its peak where the system tells no more."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * resource.getpagesize()
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+class ResourceWatch:
+    """Raises and clears the alarms of memory and disk.
+
+    Once a second everything is looked at (`poll`).  In between, the hub counts what it reads, and asks again after so
+    many bytes as could bring a limit near (`input_read`), before they are worked on; each commit asks before it writes
+    (`before_write`).  Both only raise alarms: an alarm that went on and off with every commit would help nobody.
+
+    Memory counts as used that is in RAM.  Where that is above the limit, it may be memory which the broker has freed
+    and the allocator keeps: it is given back, and what is in use counts where the allocator tells.  On disk, what was
+    read and not written yet counts as written, several times over, since small messages take more room there.
+
+    free_disk_bytes: asks for the free space of the data directory's file system; None when nothing is kept.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        limits: ResourceLimits,
+        free_disk_bytes: Callable[[], int] | None,
+        *,
+        resident_bytes: Callable[[], int] = memory.resident_bytes,
+        in_use_bytes: Callable[[], int | None] = memory.in_use_bytes,
+    ) -> None:
+        self._hub = hub
+        self._limits = limits
+        self._free_disk_bytes = free_disk_bytes
+        self._resident_bytes = resident_bytes
+        self._in_use_bytes = in_use_bytes
+        self._unwritten_bytes = 0
+        self._writing_bytes = 0
+        self._allowed_bytes = self._hub.input_left_bytes = 0
+
+    @property
+    def is_over_memory(self) -> bool:
+        """True when more is in RAM than may be, whether in use or not: it is worth giving some back."""
+        return self._resident_bytes() > self._limits.memory_limit_bytes
+
+    def poll(self) -> None:
+        """Raise and clear."""
+        self._note_input()
+        if not self._hub.broker.commit_wanted:
+            self._unwritten_bytes = 0
+        changed = self._set("memory", self._used_bytes() > self._limits.memory_limit_bytes)
+        if self._free_disk_bytes is not None:
+            changed |= self._set("disk", self._disk_room_bytes() < 0)
+        if changed:
+            self._hub.settle()
+        self._allow_input()
+
+    def input_read(self) -> None:
+        """The hub has read what it might without asking."""
+        self._note_input()
+        self._raise()
+        self._allow_input()
+
+    def before_write(self) -> None:
+        """A commit is about to be written; what is read from now on is the next one's."""
+        self._note_input()
+        self._raise()
+        self._writing_bytes, self._unwritten_bytes = self._unwritten_bytes, 0
+        self._allow_input()
+
+    def after_write(self) -> None:
+        """It is written, so that the free space says it all."""
+        self._writing_bytes = 0
+
+    def _note_input(self) -> None:
+        self._unwritten_bytes += self._allowed_bytes - self._hub.input_left_bytes
+
+    def _allow_input(self) -> None:
+        self._allowed_bytes = self._hub.input_left_bytes = self._step_bytes()
+
+    def _raise(self) -> None:
+        raised = self._hub.broker.alarms.raised()
+        if "memory" not in raised and self._used_bytes() > self._limits.memory_limit_bytes:
+            self._set("memory", raised=True)
+        if self._free_disk_bytes is not None and "disk" not in raised and self._disk_room_bytes() < 0:
+            self._set("disk", raised=True)
+
+    def _used_bytes(self) -> int:
+        """Memory in use; no more exactly than it takes to compare it with the limit."""
+        resident = self._resident_bytes()
+        if resident <= self._limits.memory_limit_bytes:
+            return resident
+        in_use = self._in_use_bytes()
+        return resident if in_use is None else min(resident, in_use)
+
+    def _disk_room_bytes(self) -> int:
+        """Free space above the limit, once everything that was read is written."""
+        assert self._free_disk_bytes is not None
+        free = self._free_disk_bytes() - self._limits.disk_free_limit_bytes
+        return free - WRITTEN_PER_READ_BYTE * (self._writing_bytes + self._unwritten_bytes)
+
+    def _step_bytes(self) -> int:
+        """How much may be read until it is time to look again."""
+        room = self._limits.memory_limit_bytes - self._resident_bytes()
+        step = room // MEMORY_PER_READ_BYTE
+        if self._free_disk_bytes is not None:
+            step = min(step, self._disk_room_bytes() // (2 * WRITTEN_PER_READ_BYTE))
+        return max(STEP_BYTES_MIN, min(step, STEP_BYTES_MAX))
+
+    def _set(self, name: str, raised: bool) -> bool:
+        changed = self._hub.broker.alarms.set(name, raised)
+        if changed and raised:
+            _log.warning("%s alarm: publishing is blocked until there is more", name)
+        elif changed:
+            _log.warning("%s alarm cleared: publishing goes on", name)
+        return changed
 
 
 async def watch_resources(hub: Hub, config: Config, limits: ResourceLimits) -> None:
-    """Raise and clear the alarms, and report damage that the store has found, until cancelled."""
+    """Keep the alarms as they have to be, and report damage that the store has found, until cancelled."""
     process = config.section(ProcessSettings)
+    directory = None if process.in_memory else process.data_directory
+    watch = ResourceWatch(hub, limits, None if directory is None else partial(_free_bytes, directory))
+    hub.input_watch = watch
     reported = len(hub.broker.damage())
-    hub.broker.alarms.set(DAMAGE, bool(reported))
     while True:
-        alarms = hub.broker.alarms
-        changed = _alarm(alarms, "memory", resident_bytes() > limits.memory_limit_bytes)
-        if process.data_directory is not None and not process.in_memory:
-            free = _free_bytes(process.data_directory)
-            changed |= _alarm(alarms, "disk", free is None or free < limits.disk_free_limit_bytes)
-        if changed:
-            hub.settle()
+        if watch.is_over_memory:
+            await trio.to_thread.run_sync(memory.give_back)
+        watch.poll()
         damage = hub.broker.damage()
         for description in damage[reported:]:
             _log.error("%s", description)
         reported = len(damage)
-        alarms.set(DAMAGE, bool(damage))
+        hub.broker.alarms.set(DAMAGE, bool(damage))
         await limits.wait(CHECK_INTERVAL_S)
 
 
-def _free_bytes(directory: Path) -> int | None:
-    """Space on the file system; None while the system can't say, and StorageError once the directory is lost."""
+def _free_bytes(directory: Path) -> int:
+    """Space on the file system; 0 while the system can't say, and StorageError once the directory is lost."""
     try:
         return shutil.disk_usage(directory).free
     except OSError as error:
@@ -89,13 +203,4 @@ def _free_bytes(directory: Path) -> int | None:
                 f"replace the disk, or put the directory back, then start again"
             ) from error
         _log.error("%s", text)
-        return None
-
-
-def _alarm(alarms: Alarms, name: str, raised: bool) -> bool:
-    changed = alarms.set(name, raised)
-    if changed and raised:
-        _log.warning("%s alarm: publishing is blocked until there is more", name)
-    elif changed:
-        _log.warning("%s alarm cleared: publishing goes on", name)
-    return changed
+        return 0

@@ -34,7 +34,7 @@ async def _facts(control: Control) -> dict[str, object]:
     """Named as rabbitmqctl's `status --formatter json` names them, where it has the like."""
     import platform
 
-    from warren.gateway.process.resources import resident_bytes
+    from warren.gateway.process.memory import resident_bytes
     from warren.gateway.process.settings import ProcessSettings
 
     server, config = control.server, control.config
