@@ -7,6 +7,7 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -55,11 +56,8 @@ def main() -> int:
     (options.cache / ".gitignore").write_text("*\n")
     with tempfile.TemporaryDirectory(prefix="mutants-") as name:
         trees = [Tree(path) for path in copies_of(options.repository, Path(name), options.jobs)]
-        subjects = [
-            _subject(options, trees[0], module)
-            for wanted in options.modules
-            for module in _modules(options.repository, wanted)
-        ]
+        modules = [module for wanted in options.modules for module in _modules(options.repository, wanted)]
+        subjects = _subjects(options, trees[0], modules)
         results = Results(options.cache / "results.jsonl")
         equivalents = Equivalents()
         for subject in subjects:
@@ -105,22 +103,37 @@ def _modules(repository: Path, wanted: str) -> list[str]:
     return [wanted]
 
 
-def _subject(options: argparse.Namespace, tree: Tree, module: str) -> Subject:
-    place = options.repository / "src" / module.replace(".", "/")
-    file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
-    name = str(file.resolve().relative_to(options.repository.resolve()))
-    source = file.read_text()
-    paths = tuple(options.tests or places_of(module))
-    digest = digest_of_files(options.repository, paths)
-    cached = options.cache / f"{module}-{digest_of_files(options.repository, [name])[:12]}-{digest[:12]}-lines.json"
-    if not cached.exists():
-        log = options.cache / "traced.log"
-        print(f"{module}: looking for tests that run it in {' '.join(paths)}", flush=True)
-        code = run_traced(options.repository, tree.path, paths, [name], cached, log, TRACED_S).wait()
-        if code != 0:
+def _subjects(options: argparse.Namespace, tree: Tree, modules: Iterable[str]) -> list[Subject]:
+    """Those modules, with what tests run of each; tests that are looked at for several run once."""
+    subjects: list[Subject] = []
+    unknown: dict[tuple[str, ...], dict[str, Path]] = {}
+    covered: list[Path] = []
+    for module in modules:
+        place = options.repository / "src" / module.replace(".", "/")
+        file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+        name = str(file.resolve().relative_to(options.repository.resolve()))
+        paths = tuple(options.tests or places_of(module))
+        digest = digest_of_files(options.repository, paths)
+        cached = options.cache / f"{module}-{digest_of_files(options.repository, [name])[:12]}-{digest[:12]}-lines.json"
+        if not cached.exists():
+            unknown.setdefault(paths, {})[name] = cached
+        subjects.append(Subject(module, name, file.read_text(), paths, Coverage({}, {}), digest))
+        covered.append(cached)
+    for paths, files in unknown.items():
+        _trace(options, tree, paths, files)
+    for subject, cached in zip(subjects, covered, strict=True):
+        subject.coverage = Coverage.load(cached)
+    return subjects
+
+
+def _trace(options: argparse.Namespace, tree: Tree, paths: tuple[str, ...], files: Mapping[str, Path]) -> None:
+    log = options.cache / "traced.log"
+    print(f"looking for tests that run {', '.join(files)} in {' '.join(paths)}", flush=True)
+    code = run_traced(options.repository, tree.path, paths, files, log, TRACED_S).wait()
+    if code != 0:
+        for cached in files.values():
             cached.unlink(missing_ok=True)
-            raise SystemExit(f"the tests fail without any mutant ({code}):\n{log.read_text()[-3000:]}")
-    return Subject(module, name, source, paths, Coverage.load(cached), digest)
+        raise SystemExit(f"the tests fail without any mutant ({code}):\n{log.read_text()[-3000:]}")
 
 
 class _Run:

@@ -74,24 +74,26 @@ IMPORT_DEPTH_MAX: Final = 12
 
 
 class Tracer:
-    """A pytest plugin that notes which lines of some files each test runs, and writes them to `file` at the end.
+    """A pytest plugin that notes which lines of some files each test runs.
+
+    files: by file, where that is written to at the end.
 
     What the import of a module runs belongs to all tests that use it, not to the one that happened to be the first.
     """
 
-    def __init__(self, files: Iterable[str], file: Path) -> None:
-        self._files = frozenset(files)
-        self._file = file
-        self._lines: dict[str, set[int]] = {}
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        self._files = files
+        self._lines: dict[str, dict[str, set[int]]] = {file: {} for file in files}
+        self._imported: dict[str, set[int]] = {file: set() for file in files}
         self._seconds: dict[str, float] = {}
-        self._now: set[int] = set()
-        self._known: dict[CodeType, bool] = {}
-        self._imported: set[int] = set()
+        self._now: dict[str, set[int]] = {file: set() for file in files}
+        self._known: dict[CodeType, str | None] = {}
         sys.settrace(self._trace)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
-        self._now = set()
+        for lines in self._now.values():
+            lines.clear()
         started_at = time.perf_counter()
         threading.settrace(self._trace)
         sys.settrace(self._trace)
@@ -101,35 +103,35 @@ class Tracer:
             sys.settrace(None)
             threading.settrace(None)
             self._seconds[item.nodeid] = time.perf_counter() - started_at
-            if self._now:
-                self._lines[item.nodeid] = self._now
+            for file, lines in self._now.items():
+                if lines:
+                    self._lines[file][item.nodeid] = set(lines)
 
     def pytest_sessionfinish(self) -> None:
-        lines = {test: sorted(found) for test, found in self._lines.items()}
-        content = {"lines": lines, "seconds": self._seconds, "imported": sorted(self._imported)}
-        self._file.write_text(json.dumps(content))
+        for file, place in self._files.items():
+            lines = {test: sorted(found) for test, found in self._lines[file].items()}
+            content = {"lines": lines, "seconds": self._seconds, "imported": sorted(self._imported[file])}
+            place.write_text(json.dumps(content))
 
     def _trace(self, frame: FrameType, event: str, argument: object) -> Any:
         code = frame.f_code
-        known = self._known.get(code)
-        if known is None:
-            known = self._known[code] = _path(code.co_filename) in self._files
-        if not known:
+        if code not in self._known:
+            path = _path(code.co_filename)
+            self._known[code] = path if path in self._files else None
+        file = self._known[code]
+        if file is None:
             return None
-        if _is_importing(frame):
-            return self._importing
-        self._now.add(frame.f_lineno)
-        return self._testing
+        importing = _is_importing(frame)
+        lines = (self._imported if importing else self._now)[file]
+        if not importing:
+            lines.add(frame.f_lineno)
 
-    def _importing(self, frame: FrameType, event: str, argument: object) -> Any:
-        if event == "line":
-            self._imported.add(frame.f_lineno)
-        return self._importing
+        def local(frame: FrameType, event: str, argument: object) -> Any:
+            if event == "line":
+                lines.add(frame.f_lineno)
+            return local
 
-    def _testing(self, frame: FrameType, event: str, argument: object) -> Any:
-        if event == "line":
-            self._now.add(frame.f_lineno)
-        return self._testing
+        return local
 
 
 def _is_importing(frame: FrameType) -> bool:

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -84,13 +84,13 @@ def run_chosen(repository: Path, tree: Path, tests: Sequence[str], log: Path, se
 
 
 def run_traced(
-    repository: Path, tree: Path, paths: Sequence[str], files: Sequence[str], file: Path, log: Path, seconds: float
+    repository: Path, tree: Path, paths: Sequence[str], files: Mapping[str, Path], log: Path, seconds: float
 ) -> Child:
-    """Run all tests at these paths, and write to `file` what they run of `files`."""
-    full = [str((tree / name).resolve()) for name in files]
+    """Run all tests at these paths; files: which they may run, each with the file that says what of it they do."""
+    full = {str((tree / name).resolve()): written for name, written in files.items()}
     # Under a tracer tests take many times as long, so their own limits of time are not for them.
     options = ["-p", "no:limits"]
-    return _fork(repository, tree, log, seconds, lambda: _pytest([*options, *paths], [Tracer(full, file)]))
+    return _fork(repository, tree, log, seconds, lambda: _pytest([*options, *paths], [Tracer(full)]))
 
 
 def run_forking(
