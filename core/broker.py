@@ -47,7 +47,7 @@ from warren.core.rates import Rates
 from warren.core.rationed_log import RationedLog
 from warren.core.routing.vhost import VirtualHost
 from warren.core.routing.vhost_metadata import check_metadata
-from warren.core.settings import BACKLOG_BYTES_MAX, TIMEOUT_DEFAULT_MS
+from warren.core.settings import BACKLOG_BYTES_MAX, RETURNS, TIMEOUT_DEFAULT_MS
 from warren.core.storage import recovery
 from warren.core.storage.definitions.store import DefinitionStore
 from warren.core.storage.engine import Flush, StorageEngine
@@ -126,7 +126,8 @@ class Broker:
     store: the engine for messages, recovered already.  definitions: the store for everything else, loaded by
     `core.storage.recovery.recover`.  now_ms: the time at the start.  backlog_bytes_max: memory budget of queued stored
     messages, in bytes.  continue_client_deaths: whether the x-death that a client publishes counts as a message's
-    history (what applications written before RabbitMQ 4 expect).  consumer_timeout_ms: the acknowledgement timeout, 0
+    history (what applications written before RabbitMQ 4 expect).  delivery_limit_counts: RETURNS or FAILURES (see
+    core.settings).  consumer_timeout_ms: the acknowledgement timeout, 0
     for none.  default_queue_type: of declarations that name none, in virtual hosts that have no default of their own.
     components: by name, what makes that which adapters keep beside the topology.  refused_login_delay_ms,
     refused_logins_max: how long refused logins wait for their answer, and how many at a time.  paging: how much of
@@ -142,6 +143,7 @@ class Broker:
         now_ms: int,
         backlog_bytes_max: int = BACKLOG_BYTES_MAX,
         continue_client_deaths: bool = True,
+        delivery_limit_counts: str = RETURNS,
         consumer_timeout_ms: int = TIMEOUT_DEFAULT_MS,
         limits: BrokerLimits = NO_LIMITS,
         default_queue_type: str | None = None,
@@ -160,6 +162,7 @@ class Broker:
         self.sequence = 0
         self.turn = 0
         self.continue_client_deaths = continue_client_deaths
+        self.counts_returns = delivery_limit_counts == RETURNS
         self.vhosts: dict[str, VirtualHost] = {}
         self.policies = PolicyTable(definitions)
         self.parameters = Parameters(definitions)

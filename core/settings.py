@@ -7,13 +7,17 @@ from typing import Final
 
 from warren.core.clients.refused_logins import DELAY_DEFAULT_MS, WAITING_MAX_DEFAULT
 from warren.core.configuration.key import Key, configured, milliseconds
-from warren.core.configuration.values import boolean, names, number, size, text, whole_number
+from warren.core.configuration.values import boolean, names, number, one_of, size, text, whole_number
 
 TIMEOUT_DEFAULT_MS: Final = 30 * 60 * 1000
 """RabbitMQ's acknowledgement timeout, in milliseconds."""
 
 BACKLOG_BYTES_MAX: Final = 64 * 1024 * 1024
 """Memory budget of queued stored messages: a quarter of what a small edge device can spare."""
+
+RETURNS: Final = "returns"
+FAILURES: Final = "failures"
+DELIVERY_LIMIT_COUNTS: Final = (RETURNS, FAILURES)
 
 _DURATION_MS_MOST: Final = 315_360_000_000
 """Ten years, as for every duration of a queue."""
@@ -84,6 +88,18 @@ class BrokerSettings:
             "Whether the header x-death of a published message counts as its history, as applications "
             "expect that retry by publishing a dead letter again. If not, such headers are removed, "
             "and every publish starts afresh.",
+        )
+    )
+    delivery_limit_counts: str = configured(
+        Key(
+            "delivery_limit_counts",
+            one_of(DELIVERY_LIMIT_COUNTS),
+            RETURNS,
+            "Which returns of a message count towards its queue's delivery limit. `returns`: all of them, as in "
+            "RabbitMQ 3.13 to 4.2: nack and reject with requeue, recover, a lost channel or connection, an "
+            "acknowledgement timeout. `failures`: not nack with requeue nor a timeout, as in RabbitMQ 4.3, so that a "
+            "consumer can give a message back for another time. Programs in the broker's process say themselves "
+            "which it is.",
         )
     )
     backlog_bytes_max: int = configured(

@@ -152,7 +152,7 @@ class DirectConsumer(Consumer):
     # Below
 
     def _timed_out(self, consumer: Consumer, timeout_ms: int) -> None:
-        """What it holds goes back, as no failure, and it ends."""
+        """What it holds goes back, and it ends."""
         end_consumer(self)
         self._end(
             ConsumerEnded(
@@ -160,13 +160,13 @@ class DirectConsumer(Consumer):
                 "Acknowledge sooner, or set another x-consumer-timeout"
             )
         )
-        self.arrived.clear()
+        self._return_arrived()
         self._give_back(list(self.deliveries.unacked), "return")
 
     def _return_arrived(self) -> None:
         tags = [tag for tag, _, _ in self.arrived]
         self.arrived.clear()
-        self._give_back(tags, "return")
+        self._give_back(tags, "untouched")
 
     def _give_back(self, tags: list[int], verdict: Verdict) -> None:
         """Those of the deliveries that are unsettled go back to the queue."""

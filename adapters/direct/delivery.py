@@ -54,8 +54,11 @@ class Delivery:
         self._holder.settle(self.tag, "ack", multiple=up_to)
 
     def nack(self, *, requeue: bool = True, up_to: bool = False) -> None:
-        """Give it back to its place in the queue, which counts as no failure; or, without `requeue`, discard it."""
-        self._holder.settle(self.tag, "return" if requeue else "discard", multiple=up_to)
+        """Give it back to its place in the queue, which counts as no failure; or, without `requeue`, discard it.
+
+        It is no failure whatever `delivery_limit_counts` says: that is for protocols that can't say which it is.
+        """
+        self._holder.settle(self.tag, "untouched" if requeue else "discard", multiple=up_to)
 
     def reject(self, *, requeue: bool = False) -> None:
         """It can't be used: it is dead-lettered or dropped; with `requeue` it goes back, as a failed delivery."""

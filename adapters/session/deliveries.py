@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from warren.core.queues.base import Queue
     from warren.core.queues.consumer import Consumer
 
-Verdict = Literal["ack", "discard", "requeue", "return"]
+Verdict = Literal["ack", "discard", "requeue", "return", "untouched"]
 """What becomes of a message: it is done with; or it is dropped, and dead-lettered; or it goes back to its queue because
-its delivery failed (`requeue`), or though it did not (`return`)."""
+its delivery failed (`requeue`), or maybe (`return`), or not at all (`untouched`).  Whether a return counts towards a
+delivery limit, the configuration says; a failure does, what is untouched doesn't."""
 
 
 class Deliveries:
@@ -98,12 +99,13 @@ class Deliveries:
         """What was taken is settled so: tell the queues, then give the consumers their credit back."""
         if verdict != "ack":
             self._otherwise += len(taken)
-        if verdict in ("requeue", "return"):
+        if verdict in ("requeue", "return", "untouched"):
             returned: dict[int, tuple[Queue, list[Message]]] = {}
             for queue, message, _ in taken.values():
                 returned.setdefault(id(queue), (queue, []))[1].append(message)
             for queue, messages in returned.values():
-                queue.requeue(messages, failed=verdict == "requeue")
+                counts = verdict == "requeue" or (verdict == "return" and queue.vhost.broker.counts_returns)
+                queue.requeue(messages, failed=counts)
         elif verdict == "ack":
             for queue, message, _ in taken.values():
                 queue.acknowledge(message)

@@ -354,7 +354,7 @@ class Queue(ABC):
     def requeue(self, messages: Iterable[Message], *, failed: bool = True) -> None:
         """Delivered messages come back to their original positions, marked as redelivered.
 
-        failed: it counts towards a delivery limit (reject, a lost connection); False for a plain nack.
+        failed: it counts towards a delivery limit (adapters.session.deliveries).
         """
 
     @abstractmethod

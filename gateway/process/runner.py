@@ -139,6 +139,7 @@ class BrokerRun:
                 now_ms=clock(),
                 backlog_bytes_max=settings.backlog_bytes_max,
                 continue_client_deaths=settings.continue_client_deaths,
+                delivery_limit_counts=settings.delivery_limit_counts,
                 consumer_timeout_ms=settings.consumer_timeout_ms,
                 limits=self.config.section(BrokerLimits),
                 default_queue_type=_queue_type(settings.default_queue_type),

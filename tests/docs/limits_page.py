@@ -537,6 +537,7 @@ QUIET: Final = (
             "core.access.patterns.ANSWERS_MAX",
             "core.access.patterns.ANSWERS_CHARACTERS_MAX",
             "core.access.permissions.ANSWERS_MAX",
+            "core.exchanges.hash_slots.TRIES_MAX",
             "core.rates.WATCHED_MAX",
             "core.routing.vhost.ROUTES_MAX",
             "core.rationed_log.KEYS_MAX",

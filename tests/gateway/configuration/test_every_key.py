@@ -87,6 +87,7 @@ OTHER: Mapping[str, tuple[object, object]] = {
     "default_queue_type": ("quorum", SAME),
     "consumer_timeout_ms": (123_456, SAME),
     "continue_client_deaths": (False, SAME),
+    "delivery_limit_counts": ("failures", SAME),
     "backlog_bytes_max": ("1MiB", 2**20),
     # BrokerLimits
     "connection_max": (101, SAME),
@@ -312,6 +313,7 @@ async def test_what_the_broker_is_made_with(directory: Path) -> None:
         assert broker.default_queue_type == "quorum"
         assert broker.ack_timeouts._timeout_ms == 123_456
         assert not broker.continue_client_deaths
+        assert not broker.counts_returns
         assert broker.backlog_bytes_max == 2**20
         world = world_of(broker)
         check(directory, QueueLimits, world.limits)
