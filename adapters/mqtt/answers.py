@@ -34,16 +34,28 @@ if TYPE_CHECKING:
 
 Answer = ConnAck | PubAck | PubRec | PubRel | PubComp | SubAck | UnsubAck | Disconnect | Auth
 
+REFUSALS_LIMIT: Final = "mqtt_refusals_per_minute_max"
+"""The key, under which it is counted, too."""
+
+REFUSALS_COUNTED_MS: Final = 60_000
+"""What `mqtt_refusals_per_minute_max` is counted over."""
+
 REASON_CHARACTERS_MAX: Final = 1000
 """Reason strings end here: they are for people, and may hold a client's own long names."""
 
 
 class Answers:
-    """To one client.  agreed: NOTHING_AGREED until its CONNECT.  world: counts them."""
+    """To one client.  agreed: NOTHING_AGREED until its CONNECT.  world: counts them.
 
-    __slots__ = ("after_flush", "agreed", "outbox", "world")
+    refusals_max: so often in a minute it may ask for what it may not do; 0 for any number.
+    """
 
-    def __init__(self, world: MqttWorld, outbox: Outbox) -> None:
+    __slots__ = ("_refusals", "_refusals_from_ms", "after_flush", "agreed", "outbox", "refusals_max", "world")
+
+    def __init__(self, world: MqttWorld, outbox: Outbox, refusals_max: int = 0) -> None:
+        self.refusals_max = refusals_max
+        self._refusals = 0
+        self._refusals_from_ms = 0
         self.world = world
         self.outbox = outbox
         self.after_flush = AfterFlush(world.broker, outbox)
@@ -52,6 +64,21 @@ class Answers:
     def agree(self, agreed: Agreed) -> None:
         """The CONNECT has come: from now on the client can be told something."""
         self.agreed = agreed
+
+    def refused(self) -> None:
+        """The client was told that it may not do something; Refusal (0x87) when that is too often in a minute."""
+        broker = self.world.broker
+        if broker.now_ms - self._refusals_from_ms >= REFUSALS_COUNTED_MS:
+            self._refusals_from_ms = broker.now_ms
+            self._refusals = 0
+        self._refusals += 1
+        if self.refusals_max and self._refusals > self.refusals_max:
+            broker.limit_hits.count(REFUSALS_LIMIT)
+            raise Refusal(
+                reason_codes.NOT_AUTHORIZED,
+                f"it has asked more than {self.refusals_max} times in a minute for what its user may not do "
+                f"({REFUSALS_LIMIT})",
+            )
 
     def send(self, packet: Answer, text: str = "") -> None:
         """Send a packet that the client has to get.  text: for its reason string, where the client wants one.

@@ -15,6 +15,8 @@ Bytes become packets in reading.py, which hands them to functions over those own
     acknowledging   PUBACK, PUBREC, PUBREL, PUBCOMP             (Outflow, Inflow)
     subscribing     SUBSCRIBE, UNSUBSCRIBE                      (Subscriptions)
     logging_in      CONNECT: who, and where; authentication     (Login)
+
+Longer than 400 lines because it is what begins and ends both phases and all of their owners, and nothing else.
 """
 
 from __future__ import annotations
@@ -96,7 +98,7 @@ class MqttConnection:
         self.settings = settings
         self.outbox = Outbox(broker.touched, transport)
         world = world_of(broker)
-        self.answers = Answers(world, self.outbox)
+        self.answers = Answers(world, self.outbox, settings.refusals_per_minute_max)
         self.login: Login | None = Login(Entrance(broker, transport, settings), world, self._login_expired)
         self.running: Running | None = None
         self.closed = False

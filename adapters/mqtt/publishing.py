@@ -214,10 +214,14 @@ def _refuse(inflow: Inflow, qos: int, packet_id: int, code: int, text: str, *, e
     """A message isn't taken: said in the answer where there is one, else by ending the connection if that `ends`."""
     if qos and inflow.agreed.level == versions.V5:
         inflow.answers.answer_publish(qos, packet_id, code, stored=False, text=text)
+        if code == reason_codes.NOT_AUTHORIZED:
+            inflow.answers.refused()
     elif code == reason_codes.QUOTA_EXCEEDED:
         # MQTT 3 has no way to say so; the message stays unanswered and will be sent again (spec C.3).
         return
     elif ends:
         raise Refusal(code, text)
-    elif qos:
-        inflow.answers.answer_publish(qos, packet_id, code, stored=False)
+    else:
+        if qos:
+            inflow.answers.answer_publish(qos, packet_id, code, stored=False)
+        inflow.answers.refused()

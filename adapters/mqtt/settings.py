@@ -34,6 +34,10 @@ def _session_expiry(seconds: str) -> str:
     return str(_NEVER) if seconds == "infinity" else seconds
 
 
+REFUSALS_PER_MINUTE_MAX: Final = 100
+"""Each costs a look at permissions; who is told no more than once a second and goes on has not understood it."""
+
+
 @dataclass(frozen=True, slots=True)
 class MqttSettings:
     """Limits, names and habits.
@@ -185,6 +189,15 @@ class MqttSettings:
             boolean,
             False,
             "Whether SUBACK keeps to itself why a subscription is refused: 0x80, unspecified error, instead of 0x87.",
+        )
+    )
+    refusals_per_minute_max: int = configured(
+        Key(
+            "mqtt_refusals_per_minute_max",
+            whole_number(0, 10**9),
+            REFUSALS_PER_MINUTE_MAX,
+            "So often in a minute a client may publish or subscribe without permission and be told so; then it is "
+            "disconnected (0x87). 0 is any number.",
         )
     )
     unread_timeout_ms: int = configured(UNREAD_TIMEOUT_S, milliseconds)

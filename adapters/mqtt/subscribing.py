@@ -17,7 +17,7 @@ from warren.adapters.mqtt.codec.wire_subscribe import read_subscribe_in_slices, 
 from warren.adapters.mqtt.errors import reason_of
 from warren.adapters.mqtt.sessions.queue_names import queue_name_in
 from warren.adapters.mqtt.sessions.subscription import MqttSubscription
-from warren.core.errors import BrokerError
+from warren.core.errors import AccessRefused, BrokerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,12 +74,15 @@ def subscribe(
     identifier = identifiers[0] if identifiers else 0
     granted: list[int] = []
     wanting: list[MqttSubscription] = []
+    unauthorized = False
     refusals = _Refusals(subscriptions.client.name)
     for count, each in enumerate(packet.subscriptions, 1):
         try:
             subscription, is_new = _take(agreed, subscriptions, each, identifier)
         except BrokerError as error:
             refusals.add(each.filter, error.text)
+            answers.world.broker.limit_hits.count_error(error)
+            unauthorized = unauthorized or isinstance(error, AccessRefused)
             granted.append(_failure(agreed.level, each, reason_of(error), hide_refusals=hide_refusals))
         except PacketError as error:
             if error.reason_code != reason_codes.TOPIC_FILTER_INVALID or agreed.level != versions.V5:
@@ -93,6 +96,8 @@ def subscribe(
         if not count % FILTERS_PER_SLICE:
             yield
     answers.send(SubAck(packet.packet_id, tuple(granted)), refusals.text)
+    if unauthorized:
+        answers.refused()
     for start in range(0, len(wanting), FILTERS_PER_SLICE):
         if start:
             yield

@@ -17,6 +17,8 @@ Phases: connecting (CONNECT is awaited; HELP may come) -> running -> closing (DI
 now is ignored) -> closed.  After a fatal ERROR everything that follows is ignored (STOMP 1.2, "ERROR").
 
 While an alarm blocks publishing, frames from a SEND on are held back in order, except ACK and NACK (held_frames.py).
+
+Longer than 400 lines because it is what begins and ends all of these owners, and nothing else.
 """
 
 from __future__ import annotations

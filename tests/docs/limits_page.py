@@ -45,6 +45,22 @@ CONNECTION_LOG: Final = "the connection's line in the log names it"
 ACTING: Final = (
     # Messages that don't get where they should
     Acting(
+        "levels of an MQTT client's topic filters together, beyond the first 100 of each",
+        ("adapters.mqtt.sessions.settings.DEEP_LEVELS_MAX", "adapters.mqtt.sessions.subscription.LEVELS_FREE"),
+        "the filter is refused",
+        "`mqtt_max_deep_filter_levels`",
+        "MQTT 5: 0x97, quota exceeded; MQTT 3.1.1: 0x80; the log",
+        "mqtt_max_deep_filter_levels",
+    ),
+    Acting(
+        "publishes and SUBSCRIBEs without permission, of one MQTT client in a minute",
+        ("adapters.mqtt.settings.REFUSALS_PER_MINUTE_MAX", "adapters.mqtt.answers.REFUSALS_COUNTED_MS"),
+        "the client is disconnected",
+        "`mqtt_refusals_per_minute_max`",
+        f"MQTT 5: 0x87, not authorized; {CONNECTION_LOG}",
+        "mqtt_refusals_per_minute_max",
+    ),
+    Acting(
         "topics with a retained message, per virtual host",
         ("adapters.mqtt.sessions.settings.RETAINED_MAX",),
         "a message to a further topic is delivered, but not retained; one that is there can be replaced",

@@ -34,9 +34,11 @@ from warren.adapters.mqtt.sessions.feeding import RetainedFeed
 from warren.adapters.mqtt.sessions.headers import PACKET_ID, RELEASED
 from warren.adapters.mqtt.sessions.outgoing import RELEASED_BY_CLIENT, WAITING, Outgoing
 from warren.adapters.mqtt.sessions.records import make_record, outbound_copy, outgoing_of, packet_id_of
-from warren.adapters.mqtt.sessions.subscription import MqttSubscription
+from warren.adapters.mqtt.sessions.subscription import LEVELS_FREE, MqttSubscription, deep_levels
 from warren.adapters.mqtt.sessions.subscription_rows import SubscriptionRows
+from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.topic_trie import TopicTrie
+from warren.core.limit_hits import limited
 from warren.core.messages.message import Message
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ class MqttSession:
     """
 
     __slots__ = (
+        "_deep_levels",
         "_expiry",
         "_inbound_id",
         "_outbound_id",
@@ -110,6 +113,7 @@ class MqttSession:
         self._trie: TopicTrie[MqttSubscription] | None = None
         self._rows: SubscriptionRows | None = None
         self._packet_id = 0
+        self._deep_levels = 0
         self.sent_number = 0
         self._expiry: Deadline | None = None
         self._inbound_id = 0
@@ -121,9 +125,11 @@ class MqttSession:
         """Add a subscription or replace the one of the same filter; False when it replaced one.
 
         What it may do was checked (`MqttSessions.check_subscribe`).  Raises ResourceLocked (405) when another program
-        has a queue of the session's name, NotFound (404) for `$queue/NAME` without such a queue.
+        has a queue of the session's name, NotFound (404) for `$queue/NAME` without such a queue, PreconditionFailed
+        (406) when the filters have too many levels.
         """
         before = self.subscriptions.get(subscription.filter)
+        deep_levels = 0 if before is not None else self._more_deep_levels(subscription)
         if subscription.is_own:
             if self.queue is None:
                 self.queue = self.registry.make_queue(self, client)
@@ -134,11 +140,26 @@ class MqttSession:
         elif subscription.queue_name:
             self.registry.vhost.queue(subscription.queue_name)
         self.subscriptions[subscription.filter] = subscription
+        self._deep_levels += deep_levels
         self.no_local_count += subscription.no_local - (before is not None and before.no_local)
         self.registry.subscription_changed(subscription, before)
         if self.stored:
             self._stored_rows().put(subscription, before)
         return before is None
+
+    def _more_deep_levels(self, subscription: MqttSubscription) -> int:
+        """How many a new filter adds; PreconditionFailed (406) when that is too many."""
+        more = deep_levels(subscription.topic_filter)
+        most = self.registry.world.limits.deep_levels
+        if more and most and self._deep_levels + more > most:
+            raise limited(
+                PreconditionFailed(
+                    f"topic filters of the client '{self.client_id}' have more than {most} levels beyond the first "
+                    f"{LEVELS_FREE} of each (mqtt_max_deep_filter_levels)"
+                ),
+                "mqtt_max_deep_filter_levels",
+            )
+        return more
 
     def unsubscribe(self, filter: str) -> MqttSubscription | None:
         """Take a subscription away; None when there was none.  Messages that it brought already still come."""
@@ -146,6 +167,7 @@ class MqttSession:
         if subscription is None:
             return None
         self.no_local_count -= subscription.no_local
+        self._deep_levels -= deep_levels(subscription.topic_filter)
         if subscription.is_own:
             if self.feed is not None:
                 self.feed.drop(filter)
@@ -445,6 +467,7 @@ class MqttSession:
         for subscription in subscriptions:
             self.subscriptions[subscription.filter] = subscription
             self.no_local_count += subscription.no_local
+            self._deep_levels += deep_levels(subscription.topic_filter)
             if subscription.is_own:
                 self._match_also(subscription, None)
 

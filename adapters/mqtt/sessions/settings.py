@@ -24,6 +24,9 @@ QUEUED_QOS_0_MAX: Final = 20_000
 QUEUED_QOS_0_BYTES_MAX: Final = 32 * 1024 * 1024
 """The same in bytes of their bodies."""
 
+DEEP_LEVELS_MAX: Final = 10_000
+"""Levels beyond the usual, of one client's topic filters together: they take some 5 MB, and some 10 ms to forget."""
+
 RETAINED_MAX: Final = 100_000
 """Topics with a retained message: they are in memory, 1 to 2 KB each beside their bodies (spec C.3)."""
 
@@ -95,6 +98,15 @@ class QueueLimits:
     )
     qos_0_bytes: int = configured(
         Key("mqtt_max_queued_qos_0_bytes", size(1024, 2**40), QUEUED_QOS_0_BYTES_MAX, "The same in bytes.")
+    )
+    deep_levels: int = configured(
+        Key(
+            "mqtt_max_deep_filter_levels",
+            whole_number(0, 10**9),
+            DEEP_LEVELS_MAX,
+            "Levels that the topic filters of one MQTT client may have together, those beyond the first 100 of each "
+            "filter; a filter past that is refused (MQTT 5 clients are told 0x97). 0 is any number.",
+        )
     )
     retained_messages: int = configured(
         Key(

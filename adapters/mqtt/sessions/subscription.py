@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from warren.core.storage.definitions.store import JSON
+
+LEVELS_FREE: Final = 100
+"""Levels that a topic filter may have like any other; each takes memory twice, in the session and in the exchange."""
 
 
 class MqttSubscription:
@@ -85,6 +88,11 @@ class MqttSubscription:
         if self.identifier:
             row["identifier"] = self.identifier
         return row
+
+
+def deep_levels(topic_filter: str) -> int:
+    """The levels of a filter beyond the usual."""
+    return max(topic_filter.count("/") + 1 - LEVELS_FREE, 0)
 
 
 def subscription_from(row: Mapping[str, JSON]) -> MqttSubscription:

@@ -159,6 +159,8 @@ OTHER: Mapping[str, tuple[object, object]] = {
     "mqtt_max_queued_messages": (1001, SAME),
     "mqtt_max_queued_qos_0_messages": (1002, SAME),
     "mqtt_max_queued_qos_0_bytes": (1_000_003, SAME),
+    "mqtt_max_deep_filter_levels": (1005, SAME),
+    "mqtt_refusals_per_minute_max": (1006, SAME),
     "mqtt_max_retained_messages": (1003, SAME),
     "mqtt_max_retained_bytes": (1_000_004, SAME),
     # WebSocketSettings
