@@ -10,6 +10,7 @@ from warren.core.configuration.values import Watermark
 from warren.gateway.configuration.config import Config, ConfigError
 from warren.gateway.configuration.given import Weight
 from warren.gateway.configuration.load import load_config
+from warren.gateway.configuration.rabbitmq_conf.reader import read_rabbitmq_conf
 from warren.gateway.network.addresses import Listener
 from warren.gateway.process.settings import total_memory_bytes
 
@@ -241,6 +242,40 @@ CONVERTED = [
 @pytest.mark.parametrize(("text", "key", "value"), CONVERTED)
 def test_values_in_rabbitmq_s_terms(tmp_path: Path, text: str, key: str, value: object) -> None:
     assert getattr(read(tmp_path, text), key) == value
+
+
+FAMILIES = [
+    ("loopback_users = none", "loopback_users", "loopback_users", []),
+    ("loopback_users.guest = false", "loopback_users.guest", "loopback_users", []),
+    (
+        "loopback_users = none\nloopback_users.b = true\nloopback_users.a = true\nloopback_users.c = no",
+        "loopback_users, loopback_users.b, loopback_users.a, loopback_users.c",
+        "loopback_users",
+        ["a", "b"],
+    ),
+    (
+        "web_mqtt.allow_origins.1 = b\nweb_stomp.allow_origins.x = a",
+        "web_stomp.allow_origins.x, web_mqtt.allow_origins.1",
+        "websocket_allow_origins",
+        ["a", "b"],
+    ),
+    ("disk_free_limit.relative = much", "disk_free_limit.relative", "disk_free_limit_bytes", "much"),
+    ("mqtt.subscription_ttl = 1s", "mqtt.subscription_ttl", "mqtt_max_session_expiry_s", "1s"),
+]
+
+
+@pytest.mark.parametrize(("text", "written", "key", "value"), FAMILIES)
+def test_errors_would_name_what_was_written(tmp_path: Path, text: str, written: str, key: str, value: object) -> None:
+    settings, _ = read_rabbitmq_conf(text, tmp_path / "rabbitmq.conf", {})
+    found = [(given.written, given.value) for given in settings if given.key == key]
+    assert found == [(written, value)]
+
+
+def test_two_names_are_offered_at_most(tmp_path: Path) -> None:
+    _, remarks = read_rabbitmq_conf("listeners.tcp.defaul.x = 1", tmp_path / "rabbitmq.conf", {})
+    (said,) = [remark.text for remark in remarks if "listeners.tcp.defaul.x" in remark.text]
+    assert said.count(" or ") == 1
+    assert "did you mean listeners.tcp.default or " in said
 
 
 # Where it listens

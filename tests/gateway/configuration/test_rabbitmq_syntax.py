@@ -1,4 +1,4 @@
-"""The text of a rabbitmq.conf, without what its keys mean: values, includes, substitution, and each text of a refusal."""
+"""The text of a rabbitmq.conf, without what its keys mean: values, includes, substitution, and what is refused."""
 
 from __future__ import annotations
 

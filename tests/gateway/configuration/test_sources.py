@@ -137,6 +137,20 @@ def test_which_file_it_is(tmp_path: Path) -> None:
     assert find_file(Path("named.toml"), variables, tmp_path) == tmp_path / "named.toml"
 
 
+def test_the_end_of_rabbitmq_s_file_may_be_left_out(tmp_path: Path) -> None:
+    variables = {"RABBITMQ_CONFIG_FILE": "rabbitmq"}
+    for name in ("rabbitmq.config", "rabbitmq.conf", "rabbitmq"):
+        (tmp_path / name).touch()
+        assert find_file(None, variables, tmp_path) == tmp_path / name, "the later one wins"
+        variables["WARREN_CONFIG"] = ""
+
+
+def test_a_second_file_that_cannot_be_looked_at_is_none(tmp_path: Path) -> None:
+    (tmp_path / "any.conf").write_text("listeners.tcp.1 = 5672")
+    _, remarks = read_file(tmp_path / "any.conf", {"RABBITMQ_ADVANCED_CONFIG_FILE": "x" * 300})
+    assert remarks == []
+
+
 def test_names_of_keys() -> None:
     names = ["heartbeat_s", "data_dir", "mqtt.exchange", "sample.size", "some_thing"]
     assert [key_of(name) for name in names] == [
@@ -151,6 +165,7 @@ def test_names_of_keys() -> None:
 NEAR = [
     ("heart-beat-s", (), "unknown key heart-beat-s; did you mean heartbeat_s?"),
     ("HEARTBEAT_S", (), "unknown key HEARTBEAT_S; did you mean heartbeat_s?"),
+    ("X--Y--", ("x__y__",), "unknown key X--Y--; did you mean x__y__?"),
     ("data_dirr", (), "unknown key data_dirr; did you mean data_dir or data_directory?"),
     ("sample_sice", ("sample_size",), "unknown key sample_sice; did you mean sample_size?"),
     ("tls_certificat_files", (), "unknown key tls_certificat_files; did you mean tls_certificate_file or "),
