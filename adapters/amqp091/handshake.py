@@ -74,7 +74,7 @@ class Handshake:
         self.state = "starting"
         self._header_seen = False
         self._waiting_for: type[methods.Method] = methods.ConnectionStartOk
-        self._mechanisms = standard_mechanisms(connection.settings.anonymous_user)
+        self._mechanisms = standard_mechanisms(connection.settings.anonymous_user, connection.settings.auth_mechanisms)
         self._answer: Callable[[bytes], Outcome] | None = None
         self._user: User | None = None
 

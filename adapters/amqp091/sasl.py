@@ -15,9 +15,9 @@ The texts of errors never repeat a response.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol, TypeAlias
+from typing import ClassVar, Final, Protocol, TypeAlias
 
 from warren.core.errors import AccessRefused, CommandInvalid, MalformedField, Scope
 from warren.core.messages.field_table import FieldTable, decode_table_body
@@ -154,9 +154,16 @@ class Mechanisms:
         return mechanism
 
 
-def standard_mechanisms(anonymous_user: str | None = None) -> Mechanisms:
-    """PLAIN, AMQPLAIN, EXTERNAL for peers with a certificate, and ANONYMOUS when a user is named for it."""
-    mechanisms: list[Mechanism] = [Plain(), AmqPlain(), External()]
+STANDARD: Final = ("PLAIN", "AMQPLAIN", "EXTERNAL")
+"""Those that a configuration may choose among, in the order in which they are offered."""
+
+
+def standard_mechanisms(anonymous_user: str | None = None, allowed: Collection[str] = STANDARD) -> Mechanisms:
+    """PLAIN, AMQPLAIN, EXTERNAL for peers with a certificate, and ANONYMOUS when a user is named for it.
+
+    allowed: of the first three, those that there are.
+    """
+    mechanisms: list[Mechanism] = [each for each in (Plain(), AmqPlain(), External()) if each.name in allowed]
     if anonymous_user is not None:
         mechanisms.append(Anonymous(anonymous_user))
     return Mechanisms(mechanisms)

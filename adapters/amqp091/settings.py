@@ -12,6 +12,7 @@ from warren.adapters.amqp091.codec.constants import (
     FRAME_MAX_LEAST_BYTES,
     HEARTBEAT_DEFAULT_S,
 )
+from warren.adapters.amqp091.sasl import STANDARD
 from warren.adapters.first_bytes import no_hint
 from warren.adapters.session.keys import (
     HANDSHAKE_TIMEOUT_S,
@@ -21,7 +22,7 @@ from warren.adapters.session.keys import (
     UNREAD_TIMEOUT_S,
 )
 from warren.core.configuration.key import Key, configured, milliseconds
-from warren.core.configuration.values import size, text, whole_number, zero_or
+from warren.core.configuration.values import several_of, size, text, whole_number, zero_or
 
 FRAME_MAX_MOST_BYTES: Final = 2**28
 """A frame is held in memory as a whole, for each connection that is sending one."""
@@ -75,6 +76,15 @@ class Amqp091Settings:
             "How many unacknowledged messages a consumer of AMQP 0-9-1 may hold whose channel has set "
             "no prefetch with basic.qos; 0 for any number.",
             rabbitmq=("default_consumer_prefetch",),
+        )
+    )
+    auth_mechanisms: frozenset[str] = configured(
+        Key(
+            "amqp_auth_mechanisms",
+            several_of(STANDARD),
+            frozenset(STANDARD),
+            "How AMQP 0-9-1 clients may log in: `PLAIN`, `AMQPLAIN` (both with a password), `EXTERNAL` (by their "
+            "certificate). In a rabbitmq.conf: `auth_mechanisms.1` and so on.",
         )
     )
     cluster_name: str = configured(

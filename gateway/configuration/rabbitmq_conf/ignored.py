@@ -47,11 +47,6 @@ IGNORED: Final = (
     ),
     Ignored(
         Weight.SECURITY,
-        "every mechanism is offered: PLAIN, AMQPLAIN, and EXTERNAL to clients with a certificate",
-        _keys("auth_mechanisms.*"),
-    ),
-    Ignored(
-        Weight.SECURITY,
         "passwords of any length and kind are accepted",
         _keys("validation_backend min_length regexp", under="credential_validator."),
     ),

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from warren.adapters.amqp091.sasl import STANDARD
 from warren.gateway.configuration.catalogue import rabbitmq_names
 from warren.gateway.configuration.given import Given, Remark, Weight
 from warren.gateway.configuration.rabbitmq_conf.ignored import ignored_names, remarks_on
@@ -47,6 +48,7 @@ _NAMES_OF_FAMILIES: Final = (
     "ssl_options.ciphers.1",
     "ssl_cert_login_from",
     "loopback_users.guest",
+    "auth_mechanisms.1",
     _ANONYMOUS_USER,
     "web_stomp.allow_origins.1",
     "web_mqtt.allow_origins.1",
@@ -68,6 +70,7 @@ def read_rabbitmq_conf(text: str, path: Path, environment: Mapping[str, str]) ->
     _read_loopback(reading)
     _read_origins(reading)
     _read_anonymous(reading)
+    _read_mechanisms(reading)
     _read_rest(reading, path)
     return reading.settings, sorted(reading.remarks, key=lambda remark: -remark.weight)
 
@@ -182,6 +185,21 @@ def _read_anonymous(reading: Reading) -> None:
         reading.give(_ANONYMOUS_USER, "mqtt_allow_anonymous", "false")
     elif anonymous is not None:
         reading.give(_ANONYMOUS_USER, "mqtt_default_user", anonymous)
+
+
+def _read_mechanisms(reading: Reading) -> None:
+    """`auth_mechanisms.N = NAME`; those that aren't spoken here are left out."""
+    listed = list(reading.take_under("auth_mechanisms"))
+    found = [value for _, _, value in listed if value in STANDARD]
+    for key, _, value in listed:
+        if value not in STANDARD:
+            reading.remark(Weight.WARNING, f"{key}: ignored: there is no mechanism {value}, only {', '.join(STANDARD)}")
+    if found:
+        reading.give(", ".join(key for key, _, _ in listed), "amqp_auth_mechanisms", found)
+    elif listed:
+        reading.refuse(
+            f"{listed[0][0]} = {listed[0][2]!r}: nobody could log in; the mechanisms are {', '.join(STANDARD)}"
+        )
 
 
 def _read_rest(reading: Reading, path: Path) -> None:

@@ -344,6 +344,15 @@ def test_anonymous_is_offered_when_configured() -> None:
     client.expect(methods.ConnectionTune, 0)
 
 
+def test_only_the_configured_mechanisms_are_offered() -> None:
+    broker = SimulatedBroker(settings=Amqp091Settings(auth_mechanisms=frozenset({"PLAIN"})))
+    client = broker.accept()
+    client.send_bytes(PROTOCOL_HEADER)
+    assert client.expect(methods.ConnectionStart, 0).mechanisms == b"PLAIN"
+    log_in(client, b"\0guest\0guest", "PLAIN")
+    client.expect(methods.ConnectionTune, 0)
+
+
 def test_a_connection_lost_in_the_handshake_leaves_nothing(broker: SimulatedBroker) -> None:
     client = tuned(broker)
     client.lose()

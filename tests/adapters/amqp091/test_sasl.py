@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from warren.adapters.amqp091.sasl import (
+    STANDARD,
     AmqPlain,
     Anonymous,
     Challenge,
@@ -161,3 +162,18 @@ def test_a_mechanism_may_ask_back() -> None:
 
 def test_passwords_are_not_shown() -> None:
     assert "hidden" not in repr(Credentials("user", "hidden"))
+
+
+@pytest.mark.parametrize(
+    ("allowed", "offer"),
+    [({"PLAIN"}, b"PLAIN"), ({"EXTERNAL", "AMQPLAIN"}, b"AMQPLAIN EXTERNAL"), ({"EXTERNAL"}, b"EXTERNAL")],
+)
+def test_only_what_is_allowed_is_offered_and_taken(allowed: set[str], offer: bytes) -> None:
+    mechanisms = standard_mechanisms(allowed=allowed)
+    assert mechanisms.offer(KnownPeer("CN=alice")) == offer
+    for name in STANDARD:
+        if name in allowed:
+            assert mechanisms.find(name).name == name
+        else:
+            with pytest.raises(CommandInvalid, match=f"unknown authentication mechanism '{name}'"):
+                mechanisms.find(name)

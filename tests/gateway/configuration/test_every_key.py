@@ -115,6 +115,7 @@ OTHER: Mapping[str, tuple[object, object]] = {
     "unread_timeout_s": (45.5, 45_500),
     # Amqp091Settings
     "heartbeat_s": (31, SAME),
+    "amqp_auth_mechanisms": (["PLAIN"], frozenset({"PLAIN"})),
     "frame_max": (65_536, SAME),
     "channel_max": (99, SAME),
     "default_consumer_prefetch": (12, SAME),

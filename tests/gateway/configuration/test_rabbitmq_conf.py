@@ -187,6 +187,7 @@ NOT_THERE = [
     ("heartbeat =", "line 1: 'heartbeat = ...': must be key = value; there is no value ('' is an empty one)"),
     ("heartbeat = # none", "there is no value"),
     ("heartbeat = ''", "heartbeat = '': must be a whole number"),
+    ("auth_mechanisms.1 = RABBIT-CR-DEMO", "auth_mechanisms.1 = 'RABBIT-CR-DEMO': nobody could log in"),
     ("ssl_options = some", "ssl_options = 'some': must be none"),
     (
         "listeners.tcp = 5672",
@@ -234,6 +235,8 @@ CONVERTED = [
         "memory_high_watermark",
         Watermark(absolute_bytes=4000),
     ),
+    ("auth_mechanisms.1 = PLAIN\nauth_mechanisms.2 = AMQPLAIN", "amqp_auth_mechanisms", {"PLAIN", "AMQPLAIN"}),
+    ("auth_mechanisms.1 = EXTERNAL\nauth_mechanisms.2 = ANONYMOUS", "amqp_auth_mechanisms", {"EXTERNAL"}),
     ("ssl_options.ciphers.1 = A\nssl_options.ciphers.2 = B", "tls_ciphers", ("A", "B")),
     ("ssl_options.certfile = a\nssl_options = none", "tls_certificate_file", None),
 ]

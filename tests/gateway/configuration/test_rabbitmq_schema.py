@@ -99,7 +99,6 @@ SECURITY = [
     ("auth_backends.1 = ldap", "users are Warren's own"),
     ("auth_backends.1.authn = internal\nauth_backends.1.authz = rabbit_auth_backend_http", "users are Warren's own"),
     ("auth_ldap.servers.1 = ldap.example", "users are Warren's own"),
-    ("auth_mechanisms.1 = EXTERNAL", "every mechanism is offered"),
     ("credential_validator.min_length = 30", "passwords of any length"),
     ("default_permissions.write = ^$", "the default user is an administrator"),
     ("default_user_tags.administrator = false", "the default user is an administrator"),
