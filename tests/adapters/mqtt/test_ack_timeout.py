@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any, cast
+
 from tests.adapters.mqtt.conftest import Connected
 from tests.support import core_clients
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import only
+from warren.adapters.mqtt.ack_holder import MqttAckHolder
 from warren.adapters.mqtt.codec import reason_codes, versions
 from warren.adapters.mqtt.codec.packets import Disconnect, PubAck, Publish
 from warren.core.queues.ack_timeout import INTERVAL_MAX_MS
@@ -86,3 +90,24 @@ def test_unacknowledged_work_of_a_lost_device_goes_to_an_amqp_worker(
     device.lose()
     assert amqp.take_bodies() == [each.payload for each in of_device[1:]]
     assert queue.ready_count == 0
+
+
+def test_what_belongs_to_no_queue_any_more_is_not_waited_for() -> None:
+    def outgoing(number: int, queue: str | None, message: str | None) -> SimpleNamespace:
+        return SimpleNamespace(number=number, queue=queue, message=message, source=f"s{number}")
+
+    sent = [outgoing(1, "q", "m"), outgoing(2, None, "m"), outgoing(3, "q", None), outgoing(4, None, None)]
+    session = SimpleNamespace(outgoing={each.number + 10: each for each in sent}, sent_number=9)
+    subscriptions = SimpleNamespace(session=session, consumer_of=lambda source: f"consumer of {source}")
+    said: list[tuple[int, str]] = []
+    holder = MqttAckHolder(cast("Any", subscriptions), lambda code, text: said.append((code, text)))
+    assert holder.unacked == {1: ("q", "m", "consumer of s1")}
+    assert holder.delivery_tag == 9
+    consumer = SimpleNamespace(queue=SimpleNamespace(description="queue 'q'"))
+    holder.acknowledgement_timed_out(cast("Any", consumer), 500)
+    assert said == [
+        (
+            reason_codes.IMPLEMENTATION_SPECIFIC_ERROR,
+            "a message from queue 'q' was not acknowledged within 500 ms",
+        )
+    ]

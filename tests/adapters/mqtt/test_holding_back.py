@@ -9,7 +9,7 @@ from warren.adapters.mqtt.codec import versions
 from warren.adapters.mqtt.codec.encode import PINGRESP, encode
 from warren.adapters.mqtt.codec.errors import PacketError
 from warren.adapters.mqtt.codec.packets import PingReq, Publish, Subscribe, Subscription
-from warren.adapters.mqtt.holding_back import HeldPackets, packet_end
+from warren.adapters.mqtt.holding_back import LOOKED_INTO_BYTES_MAX, HeldPackets, packet_end
 from warren.adapters.session.held import HELD_BYTES_MAX
 from warren.adapters.session.read_gate import ReadGate
 from warren.core.alarms import Alarms
@@ -92,3 +92,31 @@ def test_one_that_is_too_long_or_malformed_is_refused_at_once() -> None:
         packet_end(data, 0, len(data), versions.V5, 100)
     with pytest.raises(PacketError):
         packet_end(b"\x36\x05\x00\x01tx\x00", 0, 7, versions.V5, 100)
+
+
+def padded(length: int) -> bytes:
+    """A SUBSCRIBE with a body of so many bytes, whose only filter has options that mean nothing."""
+    filter = b"f" * (length - 2 - 1 - 2 - 1)
+    body = b"\x00\x01\x00" + len(filter).to_bytes(2, "big") + filter + b"\xff"
+    return b"\x82" + bytes([length & 0x7F | 0x80, length >> 7]) + body
+
+
+def test_a_wrong_one_is_refused_at_once_unless_it_is_long() -> None:
+    short, long = padded(LOOKED_INTO_BYTES_MAX), padded(LOOKED_INTO_BYTES_MAX + 1)
+    with pytest.raises(PacketError):
+        packet_end(short, 0, len(short), versions.V5, 10_000)
+    with pytest.raises(PacketError):
+        packet_end(b"....." + short, 5, len(short) + 5, versions.V5, 10_000)
+    assert packet_end(long, 0, len(long), versions.V5, 10_000) == len(long)
+    with pytest.raises(PacketError):
+        packet_end(long, 0, len(long), versions.V5, LOOKED_INTO_BYTES_MAX)
+
+
+def test_at_the_end_nothing_is_kept() -> None:
+    held, alarms, _ = made()
+    alarms.set("memory", True)
+    held.add(b"x")
+    kept = held._held
+    held.end()
+    assert kept is not None
+    assert len(kept) == 0
