@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, cast
 
-from warren.core.access.defaults import note_seeded, seed_defaults
+from warren.core.access.defaults import ADMINISTRATOR, EVERYTHING, note_seeded, seed_defaults
 from warren.core.component import FOREIGN_PREFIX
 from warren.core.declaring.bindings import store_binding
 from warren.core.declaring.exchanges import predeclare
@@ -29,6 +29,7 @@ from warren.core.queues.unavailable import Unavailable
 from warren.core.routing.vhost import VirtualHost
 
 if TYPE_CHECKING:
+    from warren.core.access.permissions import Permission
     from warren.core.broker import Broker
     from warren.core.messages.field_table import FieldValue
     from warren.core.storage.definitions.store import JSON
@@ -43,11 +44,19 @@ NOTES_DELETIONS = "notes deletions"
 
 
 def recover(
-    broker: Broker, *, default_user: str, default_password: str, default_vhost: str, with_defaults: bool = True
+    broker: Broker,
+    *,
+    default_user: str,
+    default_password: str,
+    default_vhost: str,
+    default_tags: Collection[str] = ADMINISTRATOR,
+    default_permissions: Permission = EVERYTHING,
+    with_defaults: bool = True,
 ) -> None:
     """Fill a new broker from its stores, and mark it as running.
 
-    default_user, default_password, default_vhost: what a blank store starts with.  with_defaults: False when it starts
+    default_user, default_password, default_vhost, default_tags, default_permissions: what a blank store starts with.
+    with_defaults: False when it starts
     with imported definitions instead.  Raises StorageError when the definitions hold what this version can't read;
     damage to messages is logged and survived.
     """
@@ -102,7 +111,15 @@ def recover(
             # Whoever could log in is lost; that must not open the door to everybody who knows the default password.
             note_seeded(broker.definitions)
             _log.error("no users are left in the damaged definitions: add one with warren ctl add_user")
-        seed_defaults(broker.definitions, broker.users, default_user, default_password, default_vhost)
+        seed_defaults(
+            broker.definitions,
+            broker.users,
+            default_user,
+            default_password,
+            default_vhost,
+            tags=default_tags,
+            permissions=default_permissions,
+        )
     for restored in broker.vhosts.values():
         broker.policies.apply(restored)
     for component in broker.components.values():

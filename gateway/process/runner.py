@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import trio
 
 from warren.adapters.amqp091.settings import Amqp091Settings
+from warren.core.access.permissions import Permission
 from warren.core.access.users import Users
 from warren.core.broker import Broker
 from warren.core.clients.limits import BrokerLimits
@@ -153,6 +154,12 @@ class BrokerRun:
                 default_user=first.default_user,
                 default_password=first.default_password,
                 default_vhost=first.default_vhost,
+                default_tags=first.default_user_tags,
+                default_permissions=Permission(
+                    first.default_permissions_configure,
+                    first.default_permissions_write,
+                    first.default_permissions_read,
+                ),
                 with_defaults=first.load_definitions is None,
             )
             if plugins is not None:

@@ -8,7 +8,18 @@ from pathlib import Path
 from typing import Final
 
 from warren.core.configuration.key import Key, configured
-from warren.core.configuration.values import Watermark, boolean, information_unit, one_of, path, size, text, watermark
+from warren.core.configuration.values import (
+    Watermark,
+    boolean,
+    information_unit,
+    names,
+    one_of,
+    path,
+    size,
+    text,
+    watermark,
+)
+from warren.core.patterns.compiling import compile_pattern
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical", "none")
 """As RabbitMQ names them, from all to nothing."""
@@ -30,6 +41,16 @@ _LEVELS_BETWEEN: Final = {"notice": "info", "alert": "critical", "emergency": "c
 def _log_level(value: str) -> str:
     value = value.lstrip("=<!")
     return _LEVELS_BETWEEN.get(value, value)
+
+
+def _pattern(value: object) -> str:
+    """A regular expression, as permissions have it."""
+    try:
+        if isinstance(value, str) and compile_pattern(value) is not None:
+            return value
+    except ValueError as error:
+        raise ValueError(f"a regular expression: {error}") from None
+    raise ValueError("a regular expression")
 
 
 def total_memory_bytes() -> int:
@@ -125,7 +146,7 @@ class FirstStartSettings:
             "default_user",
             text,
             "guest",
-            "User that is made, as an administrator with all permissions, when the data directory is new.",
+            "User that is made, with the tags and permissions of the keys below, when the data directory is new.",
             rabbitmq=("default_user",),
         )
     )
@@ -137,6 +158,41 @@ class FirstStartSettings:
             "Password of that user. It is not shown by `warren ctl environment`.",
             rabbitmq=("default_pass",),
             secret=True,
+        )
+    )
+    default_user_tags: frozenset[str] = configured(
+        Key(
+            "default_user_tags",
+            names,
+            frozenset({"administrator"}),
+            "Tags of that user. In a rabbitmq.conf: `default_user_tags.administrator = false`, and so on.",
+        )
+    )
+    default_permissions_configure: str = configured(
+        Key(
+            "default_permissions_configure",
+            _pattern,
+            ".*",
+            "What that user may declare and delete: a regular expression. The empty one is nothing.",
+            rabbitmq=("default_permissions.configure",),
+        )
+    )
+    default_permissions_write: str = configured(
+        Key(
+            "default_permissions_write",
+            _pattern,
+            ".*",
+            "What that user may publish to and bind.",
+            rabbitmq=("default_permissions.write",),
+        )
+    )
+    default_permissions_read: str = configured(
+        Key(
+            "default_permissions_read",
+            _pattern,
+            ".*",
+            "What that user may consume from.",
+            rabbitmq=("default_permissions.read",),
         )
     )
     default_vhost: str = configured(

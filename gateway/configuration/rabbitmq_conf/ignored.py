@@ -52,12 +52,6 @@ IGNORED: Final = (
     ),
     Ignored(
         Weight.SECURITY,
-        "the default user is an administrator with all permissions; change it with `warren ctl set_permissions` and "
-        "`set_user_tags`, or bring users by load_definitions",
-        _keys("default_permissions.configure default_permissions.read default_permissions.write default_user_tags.*"),
-    ),
-    Ignored(
-        Weight.SECURITY,
         "no such user is made; bring users by load_definitions or `warren ctl add_user`",
         _keys("default_users.*"),
     ),
@@ -271,8 +265,6 @@ _AS_IT_IS: Final = (
     re.compile(r"log.console = (true)"),
     re.compile(r"log.file = (false)"),
     re.compile(r"log.(syslog|exchange|journald) = (false)"),
-    re.compile(r"default_user_tags\.administrator = (true)"),
-    re.compile(r"default_permissions\.(configure|read|write) = (\.\*)"),
     re.compile(r"(exchange|queue)_types\..*\.enabled = (true)"),
     re.compile(r"ssl_options\.client_renegotiation = (false)"),
     re.compile(r"ssl_options\.crl_check = (false)"),

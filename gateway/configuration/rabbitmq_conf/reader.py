@@ -49,6 +49,7 @@ _NAMES_OF_FAMILIES: Final = (
     "ssl_cert_login_from",
     "loopback_users.guest",
     "auth_mechanisms.1",
+    "default_user_tags.administrator",
     _ANONYMOUS_USER,
     "web_stomp.allow_origins.1",
     "web_mqtt.allow_origins.1",
@@ -71,6 +72,7 @@ def read_rabbitmq_conf(text: str, path: Path, environment: Mapping[str, str]) ->
     _read_origins(reading)
     _read_anonymous(reading)
     _read_mechanisms(reading)
+    _read_tags(reading)
     _read_rest(reading, path)
     return reading.settings, sorted(reading.remarks, key=lambda remark: -remark.weight)
 
@@ -200,6 +202,17 @@ def _read_mechanisms(reading: Reading) -> None:
         reading.refuse(
             f"{listed[0][0]} = {listed[0][2]!r}: nobody could log in; the mechanisms are {', '.join(STANDARD)}"
         )
+
+
+def _read_tags(reading: Reading) -> None:
+    """`default_user_tags.TAG = true`: the default user has exactly those, once any is named."""
+    listed = list(reading.take_under("default_user_tags"))
+    for key, _, value in listed:
+        if value not in ("true", "false"):
+            reading.refuse(f"{key} = {value!r}: must be true or false")
+    if listed:
+        tags = [tag for _, tag, value in listed if value == "true"]
+        reading.give(", ".join(key for key, _, _ in listed), "default_user_tags", tags)
 
 
 def _read_rest(reading: Reading, path: Path) -> None:

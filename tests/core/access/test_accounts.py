@@ -13,6 +13,7 @@ from tests.core.access.listed import (
 )
 from warren.core.access.defaults import seed_defaults
 from warren.core.access.passwords import MD5, SHA256
+from warren.core.access.permissions import Permission
 from warren.core.access.users import LoginRefused, Users, load_users
 from warren.core.errors import AccessRefused, NotFound, PreconditionFailed, Scope, StorageError
 from warren.core.storage.definitions.memory import MemoryDefinitionStore
@@ -204,6 +205,13 @@ def test_a_blank_store_gets_a_default_administrator_once(store: MemoryDefinition
     assert list_permissions(users, "/") == [{"user": "guest", "configure": ".*", "write": ".*", "read": ".*"}]
     assert not seed_defaults(store, load_users(store), "guest", "other")
     load_users(store).authenticate("guest", "guest", is_loopback=True)
+
+
+def test_the_default_user_may_be_less_than_an_administrator(store: MemoryDefinitionStore) -> None:
+    users = load_users(store)
+    assert seed_defaults(store, users, "app", "x", "v", tags=("b", "a"), permissions=Permission("", "^w", "^r"))
+    assert list_users(users) == [{"user": "app", "tags": ["a", "b"]}]
+    assert list_permissions(users, "v") == [{"user": "app", "configure": "", "write": "^w", "read": "^r"}]
 
 
 def test_a_deleted_default_user_does_not_come_back(store: MemoryDefinitionStore) -> None:

@@ -20,6 +20,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from tests.core.access.listed import list_permissions
 from tests.gateway.plugins.samples import TABLE, Second
 from tests.support.certificates import TestAuthority
 from tests.support.warren_process import warren_process
@@ -78,6 +79,10 @@ OTHER: Mapping[str, tuple[object, object]] = {
     "default_user": ("owner", SAME),
     "default_pass": ("owner's", SAME),
     "default_vhost": ("plant", SAME),
+    "default_user_tags": (["monitoring"], frozenset({"monitoring"})),
+    "default_permissions_configure": ("^c", SAME),
+    "default_permissions_write": ("^w", SAME),
+    "default_permissions_read": ("^r", SAME),
     "load_definitions": ("definitions.json", SAME),
     "definitions_skip_if_unchanged": (True, SAME),
     # BrokerSettings
@@ -332,7 +337,10 @@ async def test_what_a_start_does(directory: Path, tmp_path: Path) -> None:
     config = _load(directory / "warren.toml")
     async with running(config) as (_, run):
         broker = run.broker
-        assert broker.users.authenticate("owner", "owner's", True).name == "owner"
+        owner = broker.users.authenticate("owner", "owner's", True)
+        assert (owner.name, sorted(owner.tags)) == ("owner", ["monitoring"])
+        row = {"user": "owner", "configure": "^c", "write": "^w", "read": "^r"}
+        assert list_permissions(broker.users, "plant") == [row]
         assert list(broker.vhosts) == ["plant"]
         assert (directory / "data" / "messages").is_dir()
         async with trio.open_nursery() as nursery:

@@ -100,8 +100,6 @@ SECURITY = [
     ("auth_backends.1.authn = internal\nauth_backends.1.authz = rabbit_auth_backend_http", "users are Warren's own"),
     ("auth_ldap.servers.1 = ldap.example", "users are Warren's own"),
     ("credential_validator.min_length = 30", "passwords of any length"),
-    ("default_permissions.write = ^$", "the default user is an administrator"),
-    ("default_user_tags.administrator = false", "the default user is an administrator"),
     ("default_users.bob.password = x", "no such user is made"),
     ("default_limits.vhosts.1.max_connections = 1", "no limits"),
     ("default_policies.operator.a.max_length = 1", "no limits and operator policies"),
@@ -127,7 +125,6 @@ def test_what_would_have_kept_somebody_out_is_said_loudly(text: str, meaning: st
     "text",
     [
         "auth_backends.1 = internal\nauth_backends.2 = rabbit_auth_backend_internal",
-        "default_permissions.read = .*\ndefault_user_tags.administrator = true",
         "password_hashing_module = rabbit_password_hashing_sha256",
         "definitions.import_backend = local_filesystem",
         "definitions.import_backend = rabbit_definitions_import_local_filesystem",
