@@ -101,7 +101,8 @@ def test_what_belongs_to_no_queue_any_more_is_not_waited_for() -> None:
     subscriptions = SimpleNamespace(session=session, consumer_of=lambda source: f"consumer of {source}")
     said: list[tuple[int, str]] = []
     holder = MqttAckHolder(cast("Any", subscriptions), lambda code, text: said.append((code, text)))
-    assert holder.unacked == {1: ("q", "m", "consumer of s1")}
+    unacked: object = holder.unacked
+    assert unacked == {1: ("q", "m", "consumer of s1")}
     assert holder.delivery_tag == 9
     consumer = SimpleNamespace(queue=SimpleNamespace(description="queue 'q'"))
     holder.acknowledgement_timed_out(cast("Any", consumer), 500)

@@ -281,6 +281,28 @@ def test_errors_would_name_what_was_written(tmp_path: Path, text: str, written: 
     assert found == [(written, value)]
 
 
+OFFERED = """
+listeners.tcp.default stomp.listeners.tcp.default mqtt.listeners.tcp.default
+listeners.ssl.default stomp.listeners.ssl.default mqtt.listeners.ssl.default
+web_stomp.tcp.port web_stomp.tcp.ip web_stomp.ssl.port web_stomp.ssl.ip
+web_mqtt.tcp.port web_mqtt.tcp.ip web_mqtt.ssl.port web_mqtt.ssl.ip
+proxy_protocol stomp.proxy_protocol mqtt.proxy_protocol web_stomp.proxy_protocol web_mqtt.proxy_protocol
+ssl_options.certfile ssl_options.keyfile ssl_options.cacertfile ssl_options.password ssl_options.verify
+ssl_options.fail_if_no_peer_cert ssl_options.versions.1 ssl_options.ciphers.1 ssl_cert_login_from
+loopback_users.guest anonymous_login_user web_stomp.allow_origins.1 web_mqtt.allow_origins.1
+disk_free_limit.relative mqtt.subscription_ttl heartbeat
+"""
+"""Of each way in which keys are read, or ignored."""
+
+
+@pytest.mark.parametrize("name", OFFERED.split())
+def test_what_is_nearly_right_is_offered(tmp_path: Path, name: str) -> None:
+    written = f"{name[:-1]}_{name[-1]}.x"
+    _, remarks = read_rabbitmq_conf(f"{written} = 1", tmp_path / "rabbitmq.conf", {})
+    (said,) = [remark.text for remark in remarks if f"{written}: ignored" in remark.text]
+    assert f"did you mean {name} or" in said or f"did you mean {name}?" in said
+
+
 def test_two_names_are_offered_at_most(tmp_path: Path) -> None:
     _, remarks = read_rabbitmq_conf("listeners.tcp.defaul.x = 1", tmp_path / "rabbitmq.conf", {})
     (said,) = [remark.text for remark in remarks if "listeners.tcp.defaul.x" in remark.text]
