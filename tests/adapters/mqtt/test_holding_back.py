@@ -112,6 +112,14 @@ def test_a_wrong_one_is_refused_at_once_unless_it_is_long() -> None:
         packet_end(long, 0, len(long), versions.V5, LOOKED_INTO_BYTES_MAX)
 
 
+def test_a_wrong_publish_is_refused_at_once_however_long_it_is() -> None:
+    data = bytearray(encode(Publish("t", b"x" * 2 * LOOKED_INTO_BYTES_MAX, 1, 1), versions.V5))
+    assert packet_end(bytes(data), 0, len(data), versions.V5, 10_000) == len(data)
+    data[0] |= 6
+    with pytest.raises(PacketError):
+        packet_end(bytes(data), 0, len(data), versions.V5, 10_000)
+
+
 def test_at_the_end_nothing_is_kept() -> None:
     held, alarms, _ = made()
     alarms.set("memory", True)

@@ -348,7 +348,7 @@ CLASSIC = [
 @pytest.mark.parametrize("text", CLASSIC)
 def test_a_classic_configuration_says_what_to_do(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
-    with pytest.raises(ConfigError, match=r"classic format, in Erlang terms, .* as key = value .* ends in \.conf"):
+    with pytest.raises(ConfigError, match=r": this is RabbitMQ's classic format, in Erlang terms, .* as key = value .* ends in \.conf"):
         load_config(environment={"RABBITMQ_CONFIG_FILE": name, "WARREN_IN_MEMORY": "true"}, directory=tmp_path)
 
 
