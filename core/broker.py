@@ -9,6 +9,8 @@ Nothing here waits.  The gateway calls in with bytes (through sessions) and with
     commit.write()                   # in a worker thread: write, fdatasync
     broker.finish_commit(commit)     # confirms
 
+Longer than 400 lines because all that virtual hosts share meets here, and most of it is one call each.
+
 The time is `now_ms`, wall-clock milliseconds since 1970 that never run backwards, set by the gateway before each batch.
 
 Longer than 400 lines because everything that a broker has begins here, most of it by a line or two.
@@ -32,6 +34,7 @@ from warren.core.chores import Chores
 from warren.core.clients.limits import BrokerLimits, Usage, check_connection, check_vhost
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.refused_logins import DELAY_DEFAULT_MS, WAITING_MAX_DEFAULT, RefusedLogins
+from warren.core.clients.unkept import Unkept
 from warren.core.component import Component, ComponentFactory
 from warren.core.deadlines import Deadlines
 from warren.core.declaring.numbers import Numbers
@@ -82,7 +85,7 @@ class Committed(Protocol):
 class Commit:
     """One group commit on its way to disk; `write` may run in any thread, the rest is the broker's."""
 
-    __slots__ = ("definitions", "deleted", "flush", "waiting")
+    __slots__ = ("definitions", "deleted", "flush", "unkept", "waiting")
 
     def __init__(
         self,
@@ -90,11 +93,13 @@ class Commit:
         definitions: DefinitionStore | None,
         waiting: list[tuple[Committed, int]],
         deleted: list[int],
+        unkept: int,
     ) -> None:
         self.flush = flush
         self.definitions = definitions
         self.waiting = waiting
         self.deleted = deleted
+        self.unkept = unkept
 
     def write(self) -> None:
         """Definitions before messages, so that a confirmed message never lies in a queue that was forgotten."""
@@ -184,6 +189,7 @@ class Broker:
         self.refused_logins = RefusedLogins(self.deadlines, refused_login_delay_ms, refused_logins_max)
         self.dirty_queues: list[Queue] = []
         self.touched: list[Outbox] = []
+        self.unkept = Unkept(definitions)
         self.awaiting_flush: dict[Committed, None] = {}
         self.after_batch: list[Callable[[], None]] = []
         self.crowded_queues: set[Queue] = set()
@@ -358,6 +364,8 @@ class Broker:
                 return bool(chores)
             outboxes = touched[:]
             touched.clear()
+            if self.unkept:
+                outboxes = self.unkept.sendable(outboxes)
             for outbox in outboxes:
                 outbox.transport.send()
         return bool(touched or self.dirty_queues or self.after_batch or chores)
@@ -372,7 +380,7 @@ class Broker:
     @property
     def commit_wanted(self) -> bool:
         """True when something waits to be flushed or confirmed."""
-        return bool(self.awaiting_flush) or self.store.pending or self.definitions.unsynced
+        return bool(self.awaiting_flush or self.unkept) or self.store.pending or self.definitions.unsynced
 
     def begin_commit(self) -> Commit:
         """Take everything that waits for the disk."""
@@ -381,13 +389,16 @@ class Broker:
         waiting = [(committed, committed.mark()) for committed in self.awaiting_flush]
         self.awaiting_flush.clear()
         definitions = self.definitions if self.definitions.unsynced else None
-        return Commit(self.store.begin_flush(), definitions, waiting, self.numbers.begin_commit())
+        return Commit(
+            self.store.begin_flush(), definitions, waiting, self.numbers.begin_commit(), self.unkept.begin_commit()
+        )
 
     def finish_commit(self, commit: Commit) -> None:
         """Book a commit that was written: confirms go out, and what is on disk may leave memory."""
         if commit.flush is not None:
             self.store.finish_flush(commit.flush)
         self.numbers.finish_commit(commit.deleted)
+        self.unkept.finish_commit(commit.unkept)
         for committed, mark in commit.waiting:
             try:
                 committed.flushed(mark)

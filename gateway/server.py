@@ -148,6 +148,11 @@ class Server:
         if self._run is not None:
             self._run.hub.settle()
 
+    async def kept(self) -> None:
+        """Return when all that was changed until now is there after a power failure."""
+        if self._run is not None:
+            await self._run.hub.kept()
+
     # The process's side
 
     async def wait_for_stop(self) -> None:

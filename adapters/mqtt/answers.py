@@ -93,6 +93,9 @@ class Answers:
                 "Maximum Packet Size; raise it, or ask for less at once",
             )
         self.write(encoded)
+        if isinstance(packet, SubAck | UnsubAck | ConnAck):
+            # What it grants is in the definitions, and must be there after a power failure.
+            self.world.broker.unkept.hold(self.outbox)
 
     def refuse(self, reason_code: int, text: str) -> None:
         """CONNACK that says no, as well as it can; nothing at all, if even that is too long."""

@@ -2,8 +2,8 @@
 
 A receipt of SEND is a publisher confirm: for a message that is stored it waits until that is on disk
 (adapters.session.after_flush).  So does a receipt of COMMIT, and that of DISCONNECT, which covers everything sent
-before it.  All others are sent at once: receipts carry their own name, so one that needs no disk may overtake one that
-does.
+before it.  All others are sent once what is declared is kept (core.clients.unkept): receipts carry their own name, so
+one that needs no disk may overtake one that does.
 
 Where a queue of a slow type answers later, they wait for that, too; if it refuses the message, an ERROR frame is sent
 instead.
@@ -40,6 +40,7 @@ class Receipts:
         """Send a receipt, if one was asked for."""
         if receipt is not None:
             self._session.outbox.write(self._encoded(receipt))
+            self._session.broker.unkept.hold(self._session.outbox)
 
     def after_flush(self, receipt: str | None) -> None:
         """Send it once everything up to now is on disk."""

@@ -140,11 +140,14 @@ class BrokerClient:
             queue.when_ready(answer)
 
         await self._ask(declare)
+        await self._hub.kept()
         return _state_of(declared[0])
 
     async def check_queue(self, name: str) -> QueueState:
         """A passive declare: NotFound (404) unless the queue is there."""
-        return await self._do(lambda: _state_of(check_queue(self._session.client, name)))
+        found = await self._do(lambda: _state_of(check_queue(self._session.client, name)))
+        await self._hub.kept()
+        return found
 
     async def delete_queue(self, name: str, *, if_unused: bool = False, if_empty: bool = False) -> int:
         """Delete a queue; the number of messages that went with it, 0 when there was no such queue.
@@ -154,6 +157,7 @@ class BrokerClient:
         count: int = await self._ask(
             partial(delete_queue, self._session.client, name, if_unused=if_unused, if_empty=if_empty)
         )
+        await self._hub.kept()
         return count
 
     async def purge_queue(self, name: str) -> int:
@@ -201,14 +205,17 @@ class BrokerClient:
             )
 
         await self._do(declare)
+        await self._hub.kept()
 
     async def check_exchange(self, name: str) -> None:
         """A passive declare: NotFound (404) unless the exchange is there."""
         await self._do(lambda: check_exchange(self._session.client, name))
+        await self._hub.kept()
 
     async def delete_exchange(self, name: str, *, if_unused: bool = False) -> None:
         """Delete an exchange; nothing happens when there is none of this name."""
         await self._do(lambda: delete_exchange(self._session.client, name, if_unused=if_unused))
+        await self._hub.kept()
 
     async def bind_exchange(
         self, destination: str, source: str, routing_key: str = "", arguments: Mapping[str, Encodable] | None = None
@@ -387,6 +394,7 @@ class BrokerClient:
     ) -> None:
         table, raw = _table(arguments)
         await self._do(lambda: bind(self._session.client, kind, destination, source, routing_key, table, raw))
+        await self._hub.kept()
 
     async def _unbind(
         self,
@@ -403,6 +411,7 @@ class BrokerClient:
             remove_emptied(client.vhost, unbind(client, kind, destination, source, routing_key, table))
 
         await self._do(take_away)
+        await self._hub.kept()
 
 
 def _table(arguments: Mapping[str, Encodable] | None) -> tuple[FieldTable, bytes]:

@@ -81,4 +81,5 @@ async def _run(control: Control, word: Word, request: Request) -> Answer:
         answer = await answer
     if not word.while_stopped:
         control.server.changed()
+        await control.server.kept()
     return answer

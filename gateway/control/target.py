@@ -58,6 +58,9 @@ class ControlledServer(Protocol):
     def changed(self) -> None:
         """Something was changed from outside a client's batch: end the batch (dispatch, send, commit)."""
 
+    async def kept(self) -> None:
+        """Return when all that was changed until now is there after a power failure."""
+
 
 class RefusedError(Exception):
     """A command that can't be carried out; the text says why, `exit_code` is the client's."""

@@ -171,6 +171,16 @@ class Hub:
         else:
             await trio.lowlevel.checkpoint()
 
+    async def kept(self) -> None:
+        """Return when all that is declared until now is there after a power failure."""
+        if not self.broker.unkept.is_anything:
+            await trio.lowlevel.checkpoint()
+            return
+        waiter = _Kept()
+        self.broker.awaiting_flush[waiter] = None
+        self.request_turn()
+        await waiter.is_kept.wait()
+
     async def run_timers(self) -> None:
         """Call the broker whenever a deadline is due, until cancelled."""
         deadlines = self.broker.deadlines
@@ -192,6 +202,19 @@ class Hub:
     def close(self) -> None:
         """Release the selector; all links are closed."""
         self._selector.close()
+
+
+class _Kept:
+    """Somebody who waits for a commit (core.broker.Committed)."""
+
+    def __init__(self) -> None:
+        self.is_kept = trio.Event()
+
+    def mark(self) -> int:
+        return 0
+
+    def flushed(self, mark: int) -> None:
+        self.is_kept.set()
 
 
 def _nothing() -> None:

@@ -33,15 +33,13 @@ def declare_exchange(channel: Channel, method: methods.ExchangeDeclare) -> None:
             arguments=method.arguments,
             arguments_raw=method.arguments_raw,
         )
-    if not method.nowait:
-        channel.send(methods.ExchangeDeclareOk())
+    _answer(channel, methods.ExchangeDeclareOk(), nowait=method.nowait)
 
 
 def delete_exchange(channel: Channel, method: methods.ExchangeDelete) -> None:
     """exchange.delete."""
     declaration_exchange.delete_exchange(channel.client, method.exchange, if_unused=method.if_unused)
-    if not method.nowait:
-        channel.send(methods.ExchangeDeleteOk())
+    _answer(channel, methods.ExchangeDeleteOk(), nowait=method.nowait)
 
 
 def exchange_bind(channel: Channel, method: methods.ExchangeBind) -> None:
@@ -55,8 +53,7 @@ def exchange_bind(channel: Channel, method: methods.ExchangeBind) -> None:
         method.arguments,
         method.arguments_raw,
     )
-    if not method.nowait:
-        channel.send(methods.ExchangeBindOk())
+    _answer(channel, methods.ExchangeBindOk(), nowait=method.nowait)
 
 
 def exchange_unbind(channel: Channel, method: methods.ExchangeUnbind) -> None:
@@ -65,8 +62,7 @@ def exchange_unbind(channel: Channel, method: methods.ExchangeUnbind) -> None:
         channel.client, "exchange", method.destination, method.source, method.routing_key, method.arguments
     )
     declaration_exchange.remove_emptied(channel.client.vhost, emptied)
-    if not method.nowait:
-        channel.send(methods.ExchangeUnbindOk())
+    _answer(channel, methods.ExchangeUnbindOk(), nowait=method.nowait)
 
 
 def declare_queue(channel: Channel, method: methods.QueueDeclare) -> None:
@@ -90,8 +86,8 @@ def declare_queue(channel: Channel, method: methods.QueueDeclare) -> None:
     channel.queue_declared(queue.name)
 
     def declared(nothing: None) -> None:
-        if not method.nowait:
-            channel.send(methods.QueueDeclareOk(queue.name, queue.ready_count, len(queue.consumers)))
+        answered = methods.QueueDeclareOk(queue.name, queue.ready_count, len(queue.consumers))
+        _answer(channel, answered, nowait=method.nowait)
 
     ask(channel, method, queue.when_ready, declared)
 
@@ -106,8 +102,7 @@ def delete_queue(channel: Channel, method: methods.QueueDelete) -> None:
         )
 
     def deleted(count: int) -> None:
-        if not method.nowait:
-            channel.send(methods.QueueDeleteOk(count))
+        _answer(channel, methods.QueueDeleteOk(count), nowait=method.nowait)
 
     ask(channel, method, question, deleted)
 
@@ -136,8 +131,7 @@ def queue_bind(channel: Channel, method: methods.QueueBind) -> None:
         method.arguments,
         method.arguments_raw,
     )
-    if not method.nowait:
-        channel.send(methods.QueueBindOk())
+    _answer(channel, methods.QueueBindOk(), nowait=method.nowait)
 
 
 def queue_unbind(channel: Channel, method: methods.QueueUnbind) -> None:
@@ -146,7 +140,14 @@ def queue_unbind(channel: Channel, method: methods.QueueUnbind) -> None:
     routing_key = queue if not method.queue and not method.routing_key else method.routing_key
     emptied = declaration_binding.unbind(channel.client, "queue", queue, method.exchange, routing_key, method.arguments)
     declaration_exchange.remove_emptied(channel.client.vhost, emptied)
-    channel.send(methods.QueueUnbindOk())
+    _answer(channel, methods.QueueUnbindOk())
+
+
+def _answer(channel: Channel, answer: methods.Method, *, nowait: bool = False) -> None:
+    """Answer once what is declared is kept; without an answer, whatever is said next waits for that."""
+    if not nowait:
+        channel.send(answer)
+    channel.client.vhost.broker.unkept.hold(channel.connection.outbox)
 
 
 def _check_reply_queue(channel: Channel, name: str, *, nowait: bool) -> None:

@@ -110,7 +110,9 @@ class Bare:
             store=self.store,
             next_sequence=self.next_sequence,
             deadlines=SimpleNamespace(schedule=lambda at_ms, call: SimpleNamespace(cancel=lambda: None)),
-            definitions=SimpleNamespace(next_id=lambda kind: 7, put=lambda *row: None),
+            definitions=SimpleNamespace(put=lambda *row: None),
+            numbers=SimpleNamespace(take=lambda kind, vhost, name: 7),
+            unkept=SimpleNamespace(hold=lambda outbox: None),
         )
         self.world = cast(
             "Any", SimpleNamespace(broker=broker, names=TopicNames(), answers_sent=0, dropped=0, publish_sent=0)

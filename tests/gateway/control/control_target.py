@@ -145,6 +145,9 @@ class TargetServer:
     def request_stop(self) -> None:
         self.stopped.set()
 
+    async def kept(self) -> None:
+        await trio.lowlevel.checkpoint()
+
     def changed(self) -> None:
         self.changes += 1
         self.broker.end_turn()
