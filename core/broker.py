@@ -353,11 +353,11 @@ class Broker:
         that there is more to do after `ROUNDS_MAX` rounds, or a further slice of long work (core.chores): the caller
         calls again, once others have had a turn.
         """
-        self.turn += 1
         touched = self.touched
         chores = self.chores
         if chores:
             chores.do_one_slice()
+        self.turn += 1
         for _ in range(ROUNDS_MAX):
             self.dispatch()
             if not touched:

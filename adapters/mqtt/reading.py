@@ -204,7 +204,7 @@ def _parse_slice(connection: MqttConnection, running: Running, data: bytes, posi
             in_rows += row.published(broker.sequence - row_from)
         if answered:
             running.client.counts.own.confirmed(answered)
-    connection.ration.left -= others + (in_rows + acknowledgements) // QUICK_PER_COMMAND
+    connection.ration.left -= others + (in_rows + answered + acknowledgements) // QUICK_PER_COMMAND
     world = running.answers.world
     world.packets_received += in_rows + acknowledgements + others
     world.publish_received += in_rows

@@ -8,8 +8,8 @@ fragments, compressed, wrong, or too long to wait for its end) goes to a wsproto
 is made when it is needed and dropped when no message is half done, so that an idle connection has none.
 
 A message that states, or inflates to, more bytes than are allowed is refused before it is taken.  A read that brings
-more than `TURN_FRAMES_MAX` such frames, or inflates to more than `TURN_BYTES_MAX`, stops in between: `unfinished` asks
-for another `read`, when others have had their turn.
+more than `TURN_FRAMES_MAX` such frames, or `TURN_COMMON_FRAMES_MAX` of the usual kind, or inflates to more than
+`TURN_BYTES_MAX`, stops in between: `unfinished` asks for another `read`, when others have had their turn.
 """
 
 from __future__ import annotations
@@ -39,6 +39,9 @@ LENGTH_MAX: Final = 2**63
 
 TURN_FRAMES_MAX: Final = 1000
 """Frames that one read may have wsproto look at, which takes it about 10 µs each."""
+
+TURN_COMMON_FRAMES_MAX: Final = 8_000
+"""Frames of the usual kind that one read may bring, 0.7 µs each."""
 
 _LEAST: Final = {6: 0, 8: 126, 14: 65536}
 """The least payload for each size of a masked frame's head: lengths are to be written as short as possible."""
@@ -85,6 +88,7 @@ class FrameReader:
         self._odd: Connection | None = None
         self._odd_left = 0
         self._odd_frames = 0
+        self._common_frames = 0
         self._in_message = False
         self._message_bytes = 0
 
@@ -97,7 +101,7 @@ class FrameReader:
             data = joined
         if self._inflater is not None:
             self._inflater.inflated_bytes = 0
-        self._odd_frames = 0
+        self._odd_frames = self._common_frames = 0
         self.unfinished = False
         position = self._missing = 0
         while position < len(data) and not self.stopped and not self.unfinished:
@@ -116,6 +120,8 @@ class FrameReader:
     def _take_common(self, data: bytes, position: int) -> int:
         is_text = data[position] == TEXT
         payloads, position = common_frames(data, position, self._receiver.message_bytes_max)
+        self._common_frames += len(payloads)
+        self.unfinished = self._common_frames >= TURN_COMMON_FRAMES_MAX
         joined = b"".join(payloads)
         if not is_text or joined.isascii() or all(map(is_utf8, payloads)):
             if joined:

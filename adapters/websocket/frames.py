@@ -38,6 +38,10 @@ def head(first: int, length: int) -> bytes:
     return bytes((first, 127)) + length.to_bytes(8, "big")
 
 
+RUN_BYTES: Final = 64 * 1024
+"""A run of frames ends after so many bytes: 8,192 of the smallest frames, some 5 ms."""
+
+
 def common_frames(data: bytes, position: int, bytes_max: int) -> tuple[list[bytes], int]:
     """(payloads, where they end) of the common frames from `position` on that begin with the same byte.
 
@@ -56,7 +60,8 @@ def common_frames(data: bytes, position: int, bytes_max: int) -> tuple[list[byte
     number = int.from_bytes
     first = data[position]
     end = len(data)
-    while end - position >= 6 and data[position] == first:
+    pause_at = position + RUN_BYTES
+    while position < pause_at and end - position >= 6 and data[position] == first:
         length = data[position + 1] - _MASKED
         start = position + 6
         if length > 125:

@@ -24,8 +24,8 @@ QUEUED_QOS_0_MAX: Final = 20_000
 QUEUED_QOS_0_BYTES_MAX: Final = 32 * 1024 * 1024
 """The same in bytes of their bodies."""
 
-DEEP_LEVELS_MAX: Final = 10_000
-"""Levels beyond the usual, of one client's topic filters together: they take some 5 MB, and some 10 ms to forget."""
+DEEP_LEVELS_MAX: Final = 5_000
+"""Levels beyond the usual, of one client's topic filters together: they take some 3 MB, and some 15 ms to make."""
 
 RETAINED_MAX: Final = 100_000
 """Topics with a retained message: they are in memory, 1 to 2 KB each beside their bodies (spec C.3)."""
