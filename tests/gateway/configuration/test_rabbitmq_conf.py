@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
 
 from warren.core.configuration.values import Watermark
 from warren.gateway.configuration.config import Config, ConfigError
-from warren.gateway.configuration.given import Weight
+from warren.gateway.configuration.given import Remark, Weight
 from warren.gateway.configuration.load import load_config
 from warren.gateway.configuration.rabbitmq_conf.reader import read_rabbitmq_conf
 from warren.gateway.network.addresses import Listener
@@ -310,6 +311,11 @@ def test_two_names_are_offered_at_most(tmp_path: Path) -> None:
     assert "did you mean listeners.tcp.default or " in said
 
 
+def test_weights_are_levels_of_the_log() -> None:
+    assert [Weight.NOTE, Weight.WARNING, Weight.SECURITY] == [logging.INFO, logging.WARNING, logging.ERROR]
+    assert (str(Remark(Weight.SECURITY, "x")), str(Remark(Weight.WARNING, "x"))) == ("SECURITY: x", "x")
+
+
 # Where it listens
 
 
@@ -348,7 +354,8 @@ CLASSIC = [
 @pytest.mark.parametrize("text", CLASSIC)
 def test_a_classic_configuration_says_what_to_do(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
-    with pytest.raises(ConfigError, match=r": this is RabbitMQ's classic format, in Erlang terms, .* as key = value .* ends in \.conf"):
+    said = r": this is RabbitMQ's classic format, in Erlang terms, .* as key = value .* ends in \.conf"
+    with pytest.raises(ConfigError, match=said):
         load_config(environment={"RABBITMQ_CONFIG_FILE": name, "WARREN_IN_MEMORY": "true"}, directory=tmp_path)
 
 
