@@ -62,7 +62,10 @@ _SUGGESTION_CUTOFF: Final = 0.7
 
 def read_rabbitmq_conf(text: str, path: Path, environment: Mapping[str, str]) -> tuple[list[Given], list[Remark]]:
     """(settings, remarks) of a rabbitmq.conf; environment: what `$(NAME)` in values stands for.  Raises ConfigError."""
-    reading = Reading(read_entries(text, path, environment), path)
+    missing: list[str] = []
+    reading = Reading(read_entries(text, path, environment, missing), path)
+    for include in missing:
+        reading.remark(Weight.WARNING, f"{include}: there is no such file; nothing is included")
     _refuse_encrypted(reading)
     _read_named(reading)
     _read_converted(reading)

@@ -35,7 +35,7 @@ INCLUDES_MAX: Final = 100
 _EMPTY: Final = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\r?\n|\Z)")
 _END: Final = _EMPTY
 _INCLUDE: Final = re.compile(r"[ \t]*include[ \t]+([^\s#=]+)")
-_KEY: Final = re.compile(r"[ \t]*((?:\\\.|[A-Za-z0-9_$/@.-])+)[ \t]*=[ \t]*")
+_KEY: Final = re.compile(r"[ \t]*((?:\\\.|[A-Za-z0-9_$/@-])+(?:\.(?:\\\.|[A-Za-z0-9_$/@-])+)*)[ \t]*=[ \t]*")
 """More than cuttlefish allows in words: nothing is gained by refusing a user's name with an @ in it."""
 _MULTILINE: Final = re.compile(r"'''(.*?)'''", re.DOTALL)
 _QUOTED: Final = re.compile(r"'([^']*)'")
@@ -45,11 +45,15 @@ _VALUE_OF_FILE: Final = re.compile(r"\$\(<(.+)\)")
 _NAMED: Final = re.compile(r"\$\(([^()]*)\)")
 
 
-def read_entries(text: str, path: Path, environment: Mapping[str, str]) -> Entries:
-    """The values of the keys of a rabbitmq.conf with this text.  Raises ConfigError."""
+def read_entries(text: str, path: Path, environment: Mapping[str, str], missing: list[str] | None = None) -> Entries:
+    """The values of the keys of a rabbitmq.conf with this text.  Raises ConfigError.
+
+    missing: gets the includes that find no file, which is no error for RabbitMQ either.
+    """
+    files = _Files(path, [] if missing is None else missing)
     values: Entries = {}
     finished: dict[str, str] = {}
-    for key, (value, directory) in _Files(path).entries(text, path).items():
+    for key, (value, directory) in files.entries(text, path).items():
         found = _VALUE_OF_FILE.fullmatch(value)
         if found is None:
             values[key] = value
@@ -67,9 +71,10 @@ def words_of(key: str) -> list[str]:
 class _Files:
     """Reads a file and those that it includes."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, missing: list[str]) -> None:
         self._path = path
         self._read = 0
+        self._missing = missing
 
     def entries(self, text: str, path: Path) -> dict[str, tuple[str, Path]]:
         """(value, directory of its file) by key, in the order of the files."""
@@ -92,12 +97,13 @@ class _Files:
 
     def _included(self, path: Path, name: str) -> list[dict[str, tuple[str, Path]]]:
         folder, pattern = (path.parent / name).parent, Path(name).name
-        if "*" not in pattern:
-            return [self._file(folder / pattern, path)]
         try:
-            return [self._file(each, path) for each in sorted(folder.glob(pattern))]
+            found = sorted(folder.glob(pattern))
         except OSError as error:
             raise ConfigError(f"{path}: include {name}: can't be read: {error.strerror or error}") from None
+        if not found:
+            self._missing.append(f"include {name}")
+        return [self._file(each, path) for each in found]
 
     def _file(self, included: Path, path: Path) -> dict[str, tuple[str, Path]]:
         self._read += 1

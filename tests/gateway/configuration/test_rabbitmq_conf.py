@@ -169,6 +169,22 @@ def test_files_are_included_where_they_are_named(tmp_path: Path) -> None:
     assert config.default_pass == "beside the file that names it"
 
 
+def test_a_file_that_is_not_there_to_be_included_is_said(tmp_path: Path) -> None:
+    (tmp_path / "conf.d").mkdir()
+    config = read(tmp_path, "listeners.tcp.1 = 1\ninclude gone.conf\ninclude conf.d/*.conf\nheartbeat = 7")
+    assert config.heartbeat_s == 7
+    assert [text.partition(": ")[2] for text in config.warnings] == [
+        "include gone.conf: there is no such file; nothing is included",
+        "include conf.d/*.conf: there is no such file; nothing is included",
+    ]
+
+
+def test_an_included_directory_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "conf.d").mkdir()
+    with pytest.raises(ConfigError, match=r"include .*conf\.d: can't be read: Is a directory"):
+        read(tmp_path, "include conf.d")
+
+
 NOT_THERE = [
     (
         "default_user = $(SEED_USER)",
@@ -180,7 +196,9 @@ NOT_THERE = [
     ("default_pass = $(<gone)", "gone): can't be read: No such file or directory"),
     ("default_pass = encrypted:abc=", "default_pass: its value is encrypted, which Warren can't read"),
     ("ssl_options.password = encrypted:abc", "ssl_options.password: its value is encrypted"),
-    ("include gone.conf", "gone.conf: can't be read"),
+    ("a..b = 1", "line 1: 'a..b = ...': must be key = value"),
+    ("default_user. = x", "line 1: 'default_user. = ...': must be key = value"),
+    (".default_user = x", "must be key = value"),
     ("include rabbitmq.conf", "includes more than 100 files; does one include itself?"),
     ("include", "line 1: 'include': must be key = value"),
     ("default_pass = 'swordfish' x", "line 1: 'default_pass = ...': a value in single quotes ends at the next one"),
