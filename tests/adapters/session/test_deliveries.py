@@ -98,8 +98,14 @@ def test_verdicts(place: Place, verdict: Verdict, ready: int) -> None:
     assert place.consumer.acknowledged_count == 2
 
 
-@pytest.mark.parametrize(("verdict", "failures"), [("requeue", 1), ("return", 0)])
-def test_only_a_failed_delivery_is_counted_as_one(simulated: SimulatedBroker, verdict: Verdict, failures: int) -> None:
+@pytest.mark.parametrize(
+    ("verdict", "returns_count", "failures"),
+    [("requeue", True, 1), ("requeue", False, 1), ("return", True, 1), ("return", False, 0)],
+)
+def test_what_counts_towards_a_delivery_limit(
+    simulated: SimulatedBroker, verdict: Verdict, returns_count: bool, failures: int
+) -> None:
+    simulated.broker.counts_returns = returns_count
     client = simulated.connect()
     client.declare("counting", durable=True, arguments={"x-queue-type": "quorum"})
     client.publish("counting", b"x")
