@@ -28,6 +28,7 @@ from warren.adapters.amqp091.codec.constants import (
 )
 from warren.adapters.amqp091.codec.framing import HEARTBEAT_FRAME
 from warren.adapters.peers.errors import PeerError
+from warren.adapters.session.pieces import Pieces
 from warren.core.errors import BrokerError
 
 if TYPE_CHECKING:
@@ -50,8 +51,6 @@ class ClientConnection:
         "_outgoing",
         "_sent_ms",
         "_tail",
-        "_tail_bytes",
-        "_wanted_bytes",
         "blocked",
         "channels",
         "closed",
@@ -73,9 +72,7 @@ class ClientConnection:
         self.outgoing_bytes = 0
         self._handshake = Handshake(login)
         self._outgoing: list[bytes] = []
-        self._tail: list[bytes] = []
-        self._tail_bytes = 0
-        self._wanted_bytes = 0
+        self._tail = Pieces()
         self._heartbeat_ms = 0
         self._heard_ms = self._sent_ms = now_ms
         self.write(PROTOCOL_HEADER)
@@ -100,11 +97,11 @@ class ClientConnection:
     def receive(self, data: bytes, now_ms: int) -> None:
         """Take what was read."""
         self.now_ms = self._heard_ms = now_ms
-        self._tail.append(data)
-        self._tail_bytes += len(data)
-        if self.closed is not None or self._tail_bytes < self._wanted_bytes:
+        if self.closed is not None:
             return
-        whole = data if len(self._tail) == 1 else b"".join(self._tail)
+        whole = self._tail.join(data) if self._tail else data
+        if whole is None:
+            return
         try:
             if not self.opened and whole.startswith(b"AMQP"):
                 raise PeerError(f"the peer speaks another protocol: it answered {whole[:8]!r}")
@@ -113,9 +110,8 @@ class ClientConnection:
             self.end(error)
             return
         rest = whole[done:]
-        self._tail = [rest] if rest else []
-        self._tail_bytes = len(rest)
-        self._wanted_bytes = self._whole_bytes(rest)
+        if rest:
+            self._tail.keep(rest, self._missing_bytes(rest))
 
     def take(self) -> bytes:
         """What is to be sent now; empty if nothing is."""
@@ -225,7 +221,7 @@ class ClientConnection:
         """There is no connection any more."""
         if self.closed is None:
             self.closed = why
-            self._tail = []
+            self._tail.clear()
             for channel in list(self.channels.values()):
                 channel.end(why)
 
@@ -256,11 +252,11 @@ class ClientConnection:
         for answer in answers:
             self.send(0, answer)
 
-    def _whole_bytes(self, rest: bytes) -> int:
-        """How much has to be there before it is worth looking at again; PeerError for a frame above frame_max."""
+    def _missing_bytes(self, rest: bytes) -> int:
+        """How much has to come before it is worth looking at again; a frame above frame_max ends the connection."""
         if len(rest) < FRAME_PREFIX_BYTES:
-            return FRAME_PREFIX_BYTES
+            return FRAME_PREFIX_BYTES - len(rest)
         size = int.from_bytes(rest[3:7], "big")
         if size > self.frame_max:
             self.end(PeerError(f"the peer sent a frame of {size} bytes, above the frame_max of {self.frame_max}"))
-        return size + FRAME_OVERHEAD_BYTES
+        return size + FRAME_OVERHEAD_BYTES - len(rest)

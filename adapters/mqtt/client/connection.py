@@ -1,0 +1,296 @@
+"""A connection to an MQTT broker: bytes in, bytes out, and what has come for whoever drives it.
+
+    connection = MqttClient(login, memory, now_ms)
+    write the connection's `take()` to the peer, give what is read to `receive`, call `advance` at `next_at_ms`
+
+until `opened`; then subscribe and publish.  After each of these calls the driver looks at `closed`, `arrived`,
+`subscribed` and `sending.settled`.  Phases: CONNECT was sent -> opened -> closed.
+
+A message of QoS 1 or 2 is answered when whoever took it out of `arrived` says so: PUBACK, or PUBREC, after which the
+peer's PUBREL is answered at once.  So the peer keeps a message until it is safe elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from warren.adapters.mqtt.client.memory import ClientMemory
+from warren.adapters.mqtt.client.sending import Sending
+from warren.adapters.mqtt.codec import reason_codes, versions
+from warren.adapters.mqtt.codec.decode import decode, missing_bytes
+from warren.adapters.mqtt.codec.encode import encode
+from warren.adapters.mqtt.codec.errors import PacketError
+from warren.adapters.mqtt.codec.packets import (
+    ConnAck,
+    Connect,
+    Disconnect,
+    Packet,
+    PingReq,
+    PingResp,
+    PubAck,
+    PubComp,
+    Publish,
+    PubRec,
+    PubRel,
+    SubAck,
+    Subscribe,
+    Subscription,
+)
+from warren.adapters.mqtt.codec.properties import Properties
+from warren.adapters.peers.errors import PeerError
+from warren.adapters.session.pieces import Pieces
+
+RECEIVE_MAXIMUM_MAX: Final = 65_535
+SUBSCRIBE_ID: Final = 1
+"""One SUBSCRIBE is under way at a time, before anything is published."""
+
+_RETURN_CODES: Final = {
+    1: "unacceptable protocol version",
+    2: "identifier rejected",
+    3: "server unavailable",
+    4: "bad user name or password",
+    5: "not authorized",
+}
+"""What MQTT 3.1.1's CONNACK can say (3.2.2.3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MqttLogin:
+    """How this client introduces itself.
+
+    level: versions.V3_1_1 or V5.  session_expiry_s: how long the peer keeps the session after the connection (MQTT 5).
+    receive_maximum: messages that may be unanswered here (MQTT 5).
+    """
+
+    client_id: str
+    level: int = versions.V5
+    clean_start: bool = True
+    session_expiry_s: int = 0
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    keep_alive_s: int = 10
+    receive_maximum: int = RECEIVE_MAXIMUM_MAX
+
+
+class MqttClient:
+    """opened: CONNACK has come.  closed: why there is no connection any more.  session_present: the peer knew the
+    session.
+
+    arrived: messages, oldest first, for whoever subscribes to take out.  subscribed: the peer's answer to SUBSCRIBE.
+    maximum_qos, retain_available, packet_bytes_max: what the peer takes.
+    """
+
+    def __init__(self, login: MqttLogin, memory: ClientMemory, now_ms: int) -> None:
+        self.now_ms = now_ms
+        self.opened = False
+        self.closed: PeerError | None = None
+        self.session_present = False
+        self.arrived: deque[Publish] = deque()
+        self.subscribed: SubAck | None = None
+        self.sending = Sending(self._send, self._encoded)
+        self.packet_bytes_max = versions.PACKET_BYTES_MAX
+        self.outgoing_bytes = 0
+        self.retain_available = True
+        self.maximum_qos = 2
+        self._login = login
+        self._level = login.level
+        self._memory = memory
+        self._outgoing: list[bytes] = []
+        self._tail = Pieces()
+        self._keep_alive_ms = login.keep_alive_s * 1000
+        self._heard_ms = self._sent_ms = now_ms
+        self._pinged_ms: int | None = None
+        self._send(self._connect())
+
+    # What the driver calls
+
+    def receive(self, data: bytes, now_ms: int) -> None:
+        """Take what was read."""
+        self.now_ms = self._heard_ms = now_ms
+        self._pinged_ms = None
+        if self.closed is not None:
+            return
+        whole = self._tail.join(data) if self._tail else data
+        if whole is None:
+            return
+        position = 0
+        try:
+            while self.closed is None:
+                found = decode(whole, position, len(whole), self._level)
+                if found is None:
+                    break
+                self._packet(found[0])
+                position = found[1]
+        except PacketError as error:
+            self.end(PeerError(f"the peer sent what can't be read: {error.text}"))
+        except PeerError as error:
+            self.end(error)
+        if position < len(whole):
+            self._tail.keep(whole[position:], missing_bytes(whole, position))
+
+    def take(self) -> bytes:
+        """What is to be sent now; empty if nothing is."""
+        if not self._outgoing:
+            return b""
+        data = b"".join(self._outgoing)
+        self._outgoing.clear()
+        self.outgoing_bytes = 0
+        self._sent_ms = self.now_ms
+        return data
+
+    def advance(self, now_ms: int) -> None:
+        """Send PINGREQ if the keep alive wants it; give the peer up that doesn't answer within another (3.1.2.10)."""
+        self.now_ms = now_ms
+        if not self._keep_alive_ms or self.closed is not None:
+            return
+        if self._pinged_ms is not None and now_ms - self._pinged_ms >= self._keep_alive_ms:
+            self.end(PeerError(f"the peer was silent for {(now_ms - self._heard_ms) / 1000:g} s: no PINGRESP"))
+        elif self._pinged_ms is None and now_ms - min(self._sent_ms, self._heard_ms) >= self._keep_alive_ms // 2:
+            self._pinged_ms = now_ms
+            self._send(PingReq())
+
+    def next_at_ms(self) -> int | None:
+        """When `advance` has something to do; None without a keep alive."""
+        if not self._keep_alive_ms or self.closed is not None:
+            return None
+        if self._pinged_ms is not None:
+            return self._pinged_ms + self._keep_alive_ms
+        return min(self._sent_ms, self._heard_ms) + self._keep_alive_ms // 2
+
+    def lost(self, reason: str) -> None:
+        """The bytes have come to an end, for this reason."""
+        if self.opened:
+            self.end(PeerError(f"the connection was lost: {reason}"))
+        else:
+            self.end(PeerError(f"the peer ended the connection instead of answering CONNECT ({reason})"))
+
+    def close(self) -> None:
+        """Take leave: DISCONNECT has no answer."""
+        if self.closed is None:
+            if self.opened:
+                self._send(Disconnect())
+            self.end(PeerError("the connection was closed here"))
+
+    def end(self, why: PeerError) -> None:
+        """There is no connection any more."""
+        if self.closed is None:
+            self.closed = why
+
+    # What links call
+
+    def subscribe(self, *subscriptions: Subscription) -> None:
+        """Subscribe; `subscribed` is the answer."""
+        self.subscribed = None
+        self._send(Subscribe(SUBSCRIBE_ID, subscriptions))
+
+    def publish(self, packet: Publish) -> int:
+        """Send a message; its number.
+
+        Raises ValueError for one that no packet can hold, or that is larger than the peer takes; PeerError on a closed
+        connection.
+        """
+        if self.closed is not None:
+            raise self.closed
+        return self.sending.publish(packet)
+
+    def acknowledge(self, message: Publish) -> None:
+        """A message that has come is safe."""
+        if self.closed is not None:
+            return
+        if message.qos == 1:
+            self._send(PubAck(message.packet_id))
+        elif message.qos == 2:
+            self._memory.received.add(message.packet_id)
+            self._send(PubRec(message.packet_id))
+
+    # Below
+
+    def _connect(self) -> Connect:
+        login = self._login
+        properties: Properties = {}
+        if login.level == versions.V5:
+            if login.session_expiry_s:
+                properties["session_expiry_interval"] = login.session_expiry_s
+            if login.receive_maximum < RECEIVE_MAXIMUM_MAX:
+                properties["receive_maximum"] = login.receive_maximum
+        return Connect(
+            login.client_id,
+            login.level,
+            login.clean_start,
+            login.keep_alive_s,
+            username=login.user,
+            password=None if login.password is None else login.password.encode(),
+            properties=properties,
+        )
+
+    def _send(self, packet: Packet) -> None:
+        data = self._encoded(packet)
+        self._outgoing.append(data)
+        self.outgoing_bytes += len(data)
+
+    def _encoded(self, packet: Packet) -> bytes:
+        data = encode(packet, self._level)
+        if len(data) > self.packet_bytes_max:
+            raise ValueError(
+                f"a packet of {len(data)} bytes is larger than the peer takes ({self.packet_bytes_max} bytes)"
+            )
+        return data
+
+    def _packet(self, packet: Packet) -> None:
+        if not self.opened:
+            if not isinstance(packet, ConnAck):
+                raise PeerError(f"the peer sent {_name(packet)} instead of CONNACK")
+            self._connected(packet)
+        elif isinstance(packet, Publish):
+            self._message(packet)
+        elif isinstance(packet, PubAck | PubRec | PubComp):
+            self.sending.answer(packet)
+        elif isinstance(packet, PubRel):
+            self._memory.received.discard(packet.packet_id)
+            self._send(PubComp(packet.packet_id))
+        elif isinstance(packet, SubAck):
+            self.subscribed = packet
+        elif isinstance(packet, Disconnect):
+            self.end(PeerError(f"the peer ended the connection: {_words(packet)}", packet.reason_code))
+        elif not isinstance(packet, PingResp):
+            raise PeerError(f"the peer sent {_name(packet)}, which is a client's to send, or nobody had asked for")
+
+    def _connected(self, packet: ConnAck) -> None:
+        if packet.reason_code:
+            self.end(PeerError(f"the peer refused the login: {self._refusal(packet)}", packet.reason_code))
+            return
+        self.opened = True
+        self.session_present = packet.session_present
+        if not packet.session_present:
+            self._memory.received.clear()
+        properties = packet.properties
+        self.sending.window = properties.get("receive_maximum", RECEIVE_MAXIMUM_MAX)
+        self.retain_available = properties.get("retain_available", True)
+        self.maximum_qos = properties.get("maximum_qos", 2)
+        self.packet_bytes_max = properties.get("maximum_packet_size", versions.PACKET_BYTES_MAX)
+        if "server_keep_alive" in properties:
+            self._keep_alive_ms = properties["server_keep_alive"] * 1000
+
+    def _refusal(self, packet: ConnAck) -> str:
+        if self._level != versions.V5:
+            return f"{_RETURN_CODES.get(packet.reason_code, 'unknown')} (return code {packet.reason_code})"
+        return _words(packet)
+
+    def _message(self, packet: Publish) -> None:
+        if packet.qos == 2 and packet.packet_id in self._memory.received:
+            # It is here already, and safe: the peer hadn't heard of that.
+            self._send(PubRec(packet.packet_id))
+        else:
+            self.arrived.append(packet)
+
+
+def _name(packet: Packet) -> str:
+    return type(packet).__name__.upper()
+
+
+def _words(packet: ConnAck | Disconnect) -> str:
+    name = reason_codes.NAMES.get(packet.reason_code, "unknown")
+    text = packet.properties.get("reason_string", "")
+    return f"{name} ({packet.reason_code:#04x})" + (f", {text}" if text else "")

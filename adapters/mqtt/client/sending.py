@@ -1,0 +1,102 @@
+"""Messages on their way to the peer: identifiers, its Receive Maximum, and what became of each (MQTT 5 4.3, 4.9).
+
+A message is numbered by who publishes; its packet identifier is this connection's affair.  What the window has no room
+for waits, in order.  A connection that ends takes all of them with it: who published knows which weren't told of.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+from warren.adapters.mqtt.codec import reason_codes
+from warren.adapters.mqtt.codec.packets import Packet, PubAck, PubComp, Publish, PubRec, PubRel
+from warren.adapters.peers.errors import PeerError
+
+IDENTIFIERS_MAX = 65_535
+"""A packet identifier has two bytes and is never 0 (2.2.1)."""
+
+
+class Settled(NamedTuple):
+    """refused: why the peer doesn't have the message; None if it does."""
+
+    number: int
+    refused: str | None
+
+
+class Sending:
+    """settled: what became of messages, for who published to take out.  window: the peer's Receive Maximum.
+
+    write: sends a packet; check: only looks at it; both raise ValueError for one that can't be sent.
+    """
+
+    __slots__ = ("_check", "_last_id", "_last_number", "_released", "_sent", "_waiting", "_write", "settled", "window")
+
+    def __init__(self, write: Callable[[Packet], None], check: Callable[[Packet], object]) -> None:
+        self._write = write
+        self._check = check
+        self._last_number = 0
+        self._last_id = 0
+        self._sent: dict[int, int] = {}
+        self._released: dict[int, int] = {}
+        self._waiting: deque[tuple[int, Publish]] = deque()
+        self.settled: list[Settled] = []
+        self.window = IDENTIFIERS_MAX
+
+    def publish(self, packet: Publish) -> int:
+        """Send a message, now or when there is room; its number.  With QoS 0 it is settled by being written."""
+        self._last_number += 1
+        if not packet.qos:
+            self._write(packet)
+            self.settled.append(Settled(self._last_number, None))
+        elif len(self._sent) + len(self._released) >= self.window:
+            self._check(replace(packet, packet_id=1))
+            self._waiting.append((self._last_number, packet))
+        else:
+            self._send(self._last_number, packet)
+        return self._last_number
+
+    def answer(self, packet: PubAck | PubRec | PubComp) -> None:
+        """The peer's word about a message; PeerError for one that nobody sent."""
+        if isinstance(packet, PubRec):
+            number = self._sent.pop(packet.packet_id, None)
+            if number is not None and packet.reason_code < reason_codes.FAILURE:
+                self._released[packet.packet_id] = number
+            if number is None and packet.packet_id not in self._released:
+                raise PeerError(f"the peer sent PUBREC for the message {packet.packet_id}, which nobody had sent")
+            if packet.reason_code < reason_codes.FAILURE:
+                self._write(PubRel(packet.packet_id))
+                return
+        else:
+            among = self._sent if isinstance(packet, PubAck) else self._released
+            number = among.pop(packet.packet_id, None)
+            if number is None:
+                raise PeerError(
+                    f"the peer sent {type(packet).__name__.upper()} for the message {packet.packet_id}, "
+                    "which nobody had sent"
+                )
+        if number is not None:
+            self.settled.append(Settled(number, _refusal(packet)))
+        while self._waiting and len(self._sent) + len(self._released) < self.window:
+            self._send(*self._waiting.popleft())
+
+    def _send(self, number: int, packet: Publish) -> None:
+        identifier = self._last_id
+        while True:
+            identifier = identifier % IDENTIFIERS_MAX + 1
+            if identifier not in self._sent and identifier not in self._released:
+                break
+        self._write(replace(packet, packet_id=identifier))
+        self._last_id = identifier
+        self._sent[identifier] = number
+
+
+def _refusal(packet: PubAck | PubRec | PubComp) -> str | None:
+    code = packet.reason_code
+    if code < reason_codes.FAILURE:
+        return None
+    text = packet.properties.get("reason_string", "")
+    name = reason_codes.NAMES.get(code, "unknown")
+    return f"the peer refused a message: {name} ({code:#04x})" + (f", {text}" if text else "")
