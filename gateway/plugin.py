@@ -68,6 +68,7 @@ from warren.gateway.control.listing import listing
 from warren.gateway.control.target import Answer, Control, RefusedError, Request, done, table
 from warren.gateway.control.word import VHOST, Option, Word, word
 from warren.gateway.peers.amqp import AmqpPeer, connect_amqp
+from warren.gateway.peers.mqtt import MqttPeer, connect_mqtt
 
 if TYPE_CHECKING:
     import trio
@@ -99,6 +100,7 @@ __all__ = [
     "MessageFilter",
     "Mount",
     "Mounts",
+    "MqttPeer",
     "Option",
     "Options",
     "ParameterChange",
@@ -119,6 +121,7 @@ __all__ = [
     "boolean",
     "configured",
     "connect_amqp",
+    "connect_mqtt",
     "done",
     "encode_properties",
     "keys_of",

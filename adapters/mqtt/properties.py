@@ -71,9 +71,9 @@ def properties_of(names: TopicNames, mqtt: MqttProperties, qos: int, *, retain: 
     names: for the response topic.  mqtt: the PUBLISH's own.  qos: 1 and 2 make a message persistent.  retain: whether
     the PUBLISH was to be retained.  Raises ValueError for what AMQP's properties can't hold.
     """
-    forwarded = {name: mqtt[name] for name in _FORWARDED if name in mqtt}
+    kept = forwarded(mqtt)
     expiry_s = mqtt.get("message_expiry_interval")
-    if not forwarded and expiry_s is None:
+    if not kept and expiry_s is None:
         return plain_properties(qos, retain=retain)
     headers = _headers_of(names, mqtt)
     fields: dict[str, object] = {}
@@ -86,8 +86,8 @@ def properties_of(names: TopicNames, mqtt: MqttProperties, qos: int, *, retain: 
     response_topic = mqtt.get("response_topic", "")
     if response_topic.startswith(QUEUE_PREFIX) and fits_key(response_topic[len(QUEUE_PREFIX) :]):
         fields["reply_to"] = response_topic[len(QUEUE_PREFIX) :]
-    if forwarded:
-        headers[RAW_PROPERTIES] = write_publish_properties(cast("MqttProperties", forwarded))
+    if kept:
+        headers[RAW_PROPERTIES] = write_publish_properties(kept)
     if qos:
         fields["delivery_mode"] = 2
     if qos == 2:
@@ -135,11 +135,17 @@ def mqtt_properties_of(names: TopicNames, message: Message) -> bytes:
         raw = headers.get(RAW_PROPERTIES)
         if isinstance(raw, bytes):
             return raw
-    return _translated(names, properties)
+    mqtt = translated(names, properties)
+    return write_publish_properties(mqtt) if mqtt else NO_PROPERTIES
 
 
-def _translated(names: TopicNames, properties: Properties) -> bytes:
-    """Of a message that another protocol published, or an older MQTT client."""
+def forwarded(mqtt: MqttProperties) -> MqttProperties:
+    """What of a PUBLISH's properties goes on with the message, as it came."""
+    return cast("MqttProperties", {name: mqtt[name] for name in _FORWARDED if name in mqtt})
+
+
+def translated(names: TopicNames, properties: Properties) -> MqttProperties:
+    """AMQP's properties of a message that another protocol published, or an older MQTT client."""
     headers = properties.headers or {}
     mqtt: MqttProperties = {}
     content_type = properties.content_type
@@ -168,7 +174,7 @@ def _translated(names: TopicNames, properties: Properties) -> bytes:
         del mqtt["response_topic"]
     if user_properties:
         mqtt["user_properties"] = user_properties
-    return write_publish_properties(mqtt) if mqtt else NO_PROPERTIES
+    return mqtt
 
 
 def remaining_expiry_s(message: Message, now_ms: int) -> int | None:

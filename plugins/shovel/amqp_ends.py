@@ -11,14 +11,15 @@ from warren.adapters.peers.errors import PeerError
 from warren.core.messages.field_table import encode_table
 from warren.gateway.plugin import AmqpPeer
 from warren.plugins.shovel.definition import NO_ACK, ON_CONFIRM
-from warren.plugins.shovel.ends import Outcome
+from warren.plugins.shovel.ends import Arrived, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from warren.adapters.amqp091.client.channel import ClientChannel
     from warren.core.messages.properties import Properties
-    from warren.plugins.shovel.definition import Arguments, DestinationDefinition, SourceDefinition
+    from warren.plugins.shovel.definition import DestinationDefinition, SourceDefinition
+    from warren.plugins.shovel.values import Arguments
 
 NACKED: Final = "the destination refused a message (basic.nack): is its queue full?"
 
@@ -40,7 +41,7 @@ class AmqpSource:
         while not channel.arrived:
             if channel.cancelled:
                 raise PeerError("the source has ended the consumer: the queue was deleted, or its node is gone")
-            await self._peer.progress(channel)
+            await self._peer.channel_progress(channel)
         batch = list(channel.arrived)
         channel.arrived.clear()
         return batch
@@ -99,14 +100,14 @@ class AmqpDestination:
     async def ready(self) -> None:
         await self._peer.room()
         while self._peer.connection.blocked is not None:
-            await self._peer.progress(self._channel)
+            await self._peer.channel_progress(self._channel)
         if self._channel.closed is not None:
             raise self._channel.closed
 
-    def publish(self, exchange: str, routing_key: str, properties: Properties, body: bytes) -> int:
-        number = self._channel.publish(exchange, routing_key, properties, body, mandatory=self._mandatory)
+    def publish(self, message: Arrived, exchange: str, routing_key: str, properties: Properties) -> int:
+        number = self._channel.publish(exchange, routing_key, properties, message.body, mandatory=self._mandatory)
         if self._mandatory:
-            self._sent[number] = exchange, routing_key, properties.raw, body
+            self._sent[number] = exchange, routing_key, properties.raw, message.body
         return number
 
     def flush(self) -> None:
@@ -115,7 +116,7 @@ class AmqpDestination:
     async def outcomes(self) -> Sequence[Outcome]:
         channel = self._channel
         while not channel.confirmed:
-            await self._peer.progress(channel)
+            await self._peer.channel_progress(channel)
         confirmed, channel.confirmed = channel.confirmed, []
         outcomes = [Outcome(number, False, why) for number, why in self._returned()]
         for number, multiple, taken in confirmed:

@@ -1,21 +1,24 @@
 """What a shovel is to do, read from a runtime parameter or from the configuration (spec E.1).
 
-Every key is in one table, with what reads its value; RabbitMQ's older names are read as the newer ones.  A definition
-that can't be used is refused as a whole, with the key that is wrong and what it should be.
+Each end speaks a protocol, and each protocol has keys of its own for a source and for a destination, in tables of what
+reads their values; RabbitMQ's older names are read as the newer ones.  A definition that can't be used is refused as a
+whole, with the key that is wrong and what it should be.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from warren.adapters.amqp091.client.uri import AmqpUri, parse_uri
+from warren.adapters.mqtt.client.uri import MqttUri, parse_mqtt_uri
+from warren.adapters.mqtt.codec import versions
 from warren.core.errors import PreconditionFailed
-from warren.core.messages.field_table import Encodable, encode_table
-from warren.core.messages.properties import encode_properties
+from warren.plugins.shovel import values
+from warren.plugins.shovel.values import Arguments
 
 if TYPE_CHECKING:
     from warren.core.storage.definitions.store import JSON
@@ -24,7 +27,9 @@ PREFETCH_DEFAULT: Final = 1000
 RECONNECT_DELAY_DEFAULT_S: Final = 5.0
 """RabbitMQ's defaults (spec E.1)."""
 
-NEVER: Final = "never"
+SESSION_EXPIRY_DEFAULT_S: Final = 7 * 24 * 3600
+"""How long an MQTT broker is asked to keep what a shovel's link was down for: a week."""
+
 QUEUE_LENGTH: Final = "queue-length"
 
 ON_CONFIRM: Final = "on-confirm"
@@ -32,19 +37,18 @@ ON_PUBLISH: Final = "on-publish"
 NO_ACK: Final = "no-ack"
 ACK_MODES: Final = (ON_CONFIRM, ON_PUBLISH, NO_ACK)
 
-PROTOCOLS: Final = ("amqp091", "local")
-"""`local` is this broker itself, as a URI without a host is."""
+AMQP: Final = "amqp091"
+LOCAL: Final = "local"
+MQTT: Final = "mqtt"
+PROTOCOLS: Final = (AMQP, LOCAL, MQTT)
+"""`local` is this broker itself, as an AMQP URI without a host is."""
 
-Arguments = Mapping[str, Encodable]
+AS_PUBLISHED: Final = "as-published"
 
 
 @dataclass(frozen=True, slots=True)
 class SourceDefinition:
-    """Where messages come from: a queue, or an exchange by a queue of the shovel's own.
-
-    delete_after: messages after which the shovel is done, QUEUE_LENGTH for as many as there are at the start, None for
-    never.  prefetch: how many may be under way.
-    """
+    """Where messages come from over AMQP: a queue, or an exchange by a queue of the shovel's own."""
 
     uris: tuple[AmqpUri, ...]
     queue: str | None = None
@@ -52,18 +56,15 @@ class SourceDefinition:
     exchange: str | None = None
     exchange_key: str = ""
     predeclared: bool = False
-    prefetch: int = PREFETCH_DEFAULT
     consumer_arguments: Arguments = field(default_factory=dict)
     consumer_name: str = ""
-    delete_after: int | str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DestinationDefinition:
-    """Where messages go; without queue and exchange to the exchange they were published to.
+    """Where messages go over AMQP; without queue and exchange to the exchange they were published to.
 
     exchange_key: None for the routing key that they have.  mandatory: what is unroutable is kept and tried again.
-    properties: what each message's are overridden by.
     """
 
     uris: tuple[AmqpUri, ...]
@@ -73,6 +74,53 @@ class DestinationDefinition:
     exchange_key: str | None = None
     predeclared: bool = False
     mandatory: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MqttClientDefinition:
+    """Who the shovel is to an MQTT broker.
+
+    client_id: None for one made of the shovel's name.  session_expiry_s: how long the broker keeps the session.
+    """
+
+    level: int
+    client_id: str | None
+    clean_start: bool
+    session_expiry_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class MqttSourceDefinition:
+    """Where messages come from over MQTT: topic filters, with a QoS at most."""
+
+    uris: tuple[MqttUri, ...]
+    client: MqttClientDefinition
+    topics: tuple[str, ...]
+    qos: int
+
+
+@dataclass(frozen=True, slots=True)
+class MqttDestinationDefinition:
+    """Where messages go over MQTT.
+
+    topic: with `{topic}` in it for the one that a message has.  retain: None for as it was published.
+    """
+
+    uris: tuple[MqttUri, ...]
+    client: MqttClientDefinition
+    topic: str
+    qos: int
+    retain: bool | None
+
+
+AnySource: TypeAlias = SourceDefinition | MqttSourceDefinition
+AnyDestination: TypeAlias = DestinationDefinition | MqttDestinationDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is changed in messages on their way.  properties: what each message's are overridden by."""
+
     properties: Mapping[str, Any] = field(default_factory=dict)
     forward_headers: bool = False
     timestamp_header: bool = False
@@ -80,19 +128,27 @@ class DestinationDefinition:
 
 @dataclass(frozen=True, slots=True)
 class ShovelDefinition:
-    """A shovel.  reconnect_delay_s: the least pause after a failure; 0 for no other try.
+    """A shovel.  prefetch: how many messages may be under way.
 
-    rate_max: messages a second at most, None for no limit.
+    delete_after: messages after which the shovel is done, QUEUE_LENGTH for as many as there are at the start, None for
+    never.  reconnect_delay_s: the least pause after a failure; 0 for no other try.  rate_max: messages a second at
+    most, None for no limit.
     """
 
-    source: SourceDefinition
-    destination: DestinationDefinition
+    source: AnySource
+    destination: AnyDestination
+    changes: Changes
     ack_mode: str = ON_CONFIRM
+    prefetch: int = PREFETCH_DEFAULT
+    delete_after: int | str | None = None
     reconnect_delay_s: float = RECONNECT_DELAY_DEFAULT_S
     rate_max: float | None = None
 
 
-def pick(uris: tuple[AmqpUri, ...]) -> AmqpUri:
+AnyUri = TypeVar("AnyUri", AmqpUri, MqttUri)
+
+
+def pick(uris: Sequence[AnyUri]) -> AnyUri:
     """One of several URIs, by chance, for each attempt."""
     return random.choice(uris)
 
@@ -102,15 +158,26 @@ def read_definition(value: JSON) -> ShovelDefinition:
     if not isinstance(value, dict):
         raise PreconditionFailed('a shovel is an object such as {"src-uri": "amqp://", "src-queue": "a", ...}')
     given = _read(value)
-    source = _source(given)
-    if given.get("ack-mode") == NO_ACK and isinstance(source.delete_after, int):
+    source = _mqtt_source(given) if given.get("src-protocol") == MQTT else _source(given)
+    destination = _mqtt_destination(given) if given.get("dest-protocol") == MQTT else _destination(given)
+    delete_after = given.get("src-delete-after")
+    if given.get("ack-mode") == NO_ACK and isinstance(delete_after, int):
         raise PreconditionFailed(
             "'src-delete-after' with a number needs acknowledgements: 'ack-mode' can't be 'no-ack' with it"
         )
+    if isinstance(source, MqttSourceDefinition) and delete_after == QUEUE_LENGTH:
+        raise PreconditionFailed("'src-delete-after' can't be 'queue-length': MQTT doesn't tell how much is waiting")
     return ShovelDefinition(
         source,
-        _destination(given),
+        destination,
+        Changes(
+            given.get("dest-publish-properties", {}),
+            given.get("dest-add-forward-headers", False),
+            given.get("dest-add-timestamp-header", False),
+        ),
         given.get("ack-mode", ON_CONFIRM),
+        given.get("src-prefetch-count", PREFETCH_DEFAULT),
+        delete_after,
         given.get("reconnect-delay", RECONNECT_DELAY_DEFAULT_S),
         given.get("rate-limit"),
     )
@@ -124,16 +191,14 @@ def _source(given: Mapping[str, Any]) -> SourceDefinition:
     if "src-queue" in given and "src-exchange" in given:
         raise PreconditionFailed("Cannot specify 'src-exchange' and 'src-queue'")
     return SourceDefinition(
-        _uris(given, "src"),
+        _amqp_uris(given, "src"),
         given.get("src-queue"),
         given.get("src-queue-args", {}),
         given.get("src-exchange"),
         given.get("src-exchange-key", ""),
         given.get("src-predeclared", False),
-        given.get("src-prefetch-count", PREFETCH_DEFAULT),
         given.get("src-consumer-args", {}),
         given.get("src-consumer-name", ""),
-        given.get("src-delete-after"),
     )
 
 
@@ -143,145 +208,123 @@ def _destination(given: Mapping[str, Any]) -> DestinationDefinition:
     if "dest-queue" in given and "dest-exchange" in given:
         raise PreconditionFailed("Cannot specify 'dest-exchange' and 'dest-queue'")
     return DestinationDefinition(
-        _uris(given, "dest"),
+        _amqp_uris(given, "dest"),
         given.get("dest-queue"),
         given.get("dest-queue-args", {}),
         given.get("dest-exchange"),
         given.get("dest-exchange-key"),
         given.get("dest-predeclared", False),
         given.get("dest-mandatory", True),
-        given.get("dest-publish-properties", {}),
-        given.get("dest-add-forward-headers", False),
-        given.get("dest-add-timestamp-header", False),
     )
 
 
-def _uris(given: Mapping[str, Any], end: str) -> tuple[AmqpUri, ...]:
+def _mqtt_source(given: Mapping[str, Any]) -> MqttSourceDefinition:
+    for key in ("src-uri", "src-topics"):
+        if key not in given:
+            raise PreconditionFailed(f"the key '{key}' is missing")
+    return MqttSourceDefinition(
+        given["src-uri"], _mqtt_client(given, "src", clean_start=False), given["src-topics"], given.get("src-qos", 1)
+    )
+
+
+def _mqtt_destination(given: Mapping[str, Any]) -> MqttDestinationDefinition:
+    if "dest-uri" not in given:
+        raise PreconditionFailed("the key 'dest-uri' is missing")
+    retain = given.get("dest-retain", AS_PUBLISHED)
+    return MqttDestinationDefinition(
+        given["dest-uri"],
+        _mqtt_client(given, "dest", clean_start=True),
+        given.get("dest-topic", "{topic}"),
+        given.get("dest-qos", 1),
+        None if retain == AS_PUBLISHED else retain,
+    )
+
+
+def _mqtt_client(given: Mapping[str, Any], end: str, *, clean_start: bool) -> MqttClientDefinition:
+    return MqttClientDefinition(
+        given.get(f"{end}-mqtt-version", versions.V5),
+        given.get(f"{end}-client-id"),
+        given.get(f"{end}-clean-start", clean_start),
+        given.get(f"{end}-session-expiry", SESSION_EXPIRY_DEFAULT_S),
+    )
+
+
+def _amqp_uris(given: Mapping[str, Any], end: str) -> tuple[AmqpUri, ...]:
     uris: tuple[AmqpUri, ...] = given[f"{end}-uri"]
-    if given.get(f"{end}-protocol") == "local" and any(uri.host for uri in uris):
+    if given.get(f"{end}-protocol") == LOCAL and any(uri.host for uri in uris):
         raise PreconditionFailed(f"'{end}-protocol' is 'local', but '{end}-uri' has a host: leave that out")
     return uris
 
 
-# Values
+# The keys
 
+Readers = Mapping[str, Callable[[object], Any]]
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("must be a string")
-    if len(value.encode("utf-8", "surrogateescape")) > 255:
-        raise ValueError("must be at most 255 bytes long")
-    return value
-
-
-def _name(value: object) -> str:
-    if not _text(value):
-        raise ValueError("must not be empty")
-    return _text(value)
-
-
-def _truth(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("must be true or false")
-    return value
-
-
-def _one_of(*allowed: str) -> Callable[[object], str]:
-    def read(value: object) -> str:
-        if value not in allowed:
-            raise ValueError(f"must be one of {', '.join(allowed)}")
-        return str(value)
-
-    return read
-
-
-def _count(least: int, most: int) -> Callable[[object], int]:
-    def read(value: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise ValueError(f"must be a whole number from {least} to {most}")
-        return value
-
-    return read
-
-
-def _seconds(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 86_400:
-        raise ValueError("must be a number of seconds from 0 to 86400")
-    return float(value)
-
-
-def _rate(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1_000_000:
-        raise ValueError("must be a number of messages a second, above 0")
-    return float(value)
-
-
-def _arguments(value: object) -> Arguments:
-    if not isinstance(value, dict):
-        raise ValueError("must be an object")
-    try:
-        encode_table(value)
-    except ValueError as error:
-        raise ValueError(f"can't be sent: {error}") from None
-    return value
-
-
-def _properties(value: object) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError('must be an object of properties, such as {"delivery_mode": 2}')
-    encode_properties(**value)
-    return value
-
-
-def _delete_after(value: object) -> int | str | None:
-    if value == NEVER:
-        return None
-    if value == QUEUE_LENGTH:
-        return QUEUE_LENGTH
-    try:
-        return _count(0, 2**53)(value)
-    except ValueError:
-        raise ValueError("must be 'never', 'queue-length' or a number of messages") from None
-
-
-def _uri_list(value: object) -> tuple[AmqpUri, ...]:
-    given = value if isinstance(value, list) else [value]
-    texts = [each for each in given if isinstance(each, str)]
-    if not texts or len(texts) != len(given):
-        raise ValueError("must be a URI, or a list of URIs")
-    try:
-        return tuple(parse_uri(each) for each in texts)
-    except PreconditionFailed as error:
-        raise ValueError(f"can't be used: {error.text}") from None
-
-
-KEYS: Final[Mapping[str, Callable[[object], Any]]] = {
-    "src-protocol": _one_of(*PROTOCOLS),
-    "src-uri": _uri_list,
-    "src-queue": _name,
-    "src-queue-args": _arguments,
-    "src-exchange": _name,
-    "src-exchange-key": _text,
-    "src-predeclared": _truth,
-    "src-prefetch-count": _count(1, 0xFFFF),
-    "src-consumer-args": _arguments,
-    "src-consumer-name": _text,
-    "src-delete-after": _delete_after,
-    "dest-protocol": _one_of(*PROTOCOLS),
-    "dest-uri": _uri_list,
-    "dest-queue": _name,
-    "dest-queue-args": _arguments,
-    "dest-exchange": _text,
-    "dest-exchange-key": _text,
-    "dest-predeclared": _truth,
-    "dest-mandatory": _truth,
-    "dest-publish-properties": _properties,
-    "dest-add-forward-headers": _truth,
-    "dest-add-timestamp-header": _truth,
-    "ack-mode": _one_of(*ACK_MODES),
-    "reconnect-delay": _seconds,
-    "rate-limit": _rate,
+COMMON_KEYS: Final[Readers] = {
+    "src-protocol": values.one_of(*PROTOCOLS),
+    "src-prefetch-count": values.count(1, 0xFFFF),
+    "src-delete-after": values.delete_after,
+    "dest-protocol": values.one_of(*PROTOCOLS),
+    "dest-publish-properties": values.properties,
+    "dest-add-forward-headers": values.truth,
+    "dest-add-timestamp-header": values.truth,
+    "ack-mode": values.one_of(*ACK_MODES),
+    "reconnect-delay": values.seconds,
+    "rate-limit": values.rate,
 }
+"""Whatever the ends speak."""
+
+_AMQP_SOURCE: Final[Readers] = {
+    "src-uri": values.uris(parse_uri),
+    "src-queue": values.name,
+    "src-queue-args": values.arguments,
+    "src-exchange": values.name,
+    "src-exchange-key": values.text,
+    "src-predeclared": values.truth,
+    "src-consumer-args": values.arguments,
+    "src-consumer-name": values.text,
+}
+
+_AMQP_DESTINATION: Final[Readers] = {
+    "dest-uri": values.uris(parse_uri),
+    "dest-queue": values.name,
+    "dest-queue-args": values.arguments,
+    "dest-exchange": values.text,
+    "dest-exchange-key": values.text,
+    "dest-predeclared": values.truth,
+    "dest-mandatory": values.truth,
+}
+
+_MQTT_VERSIONS: Final = {"5": versions.V5, "3.1.1": versions.V3_1_1}
+
+_MQTT_SOURCE: Final[Readers] = {
+    "src-uri": values.uris(parse_mqtt_uri),
+    "src-topics": values.topic_filters,
+    "src-qos": values.count(0, 2),
+    "src-client-id": values.name,
+    "src-clean-start": values.truth,
+    "src-session-expiry": values.count(0, 0xFFFF_FFFF),
+    "src-mqtt-version": values.named(_MQTT_VERSIONS),
+}
+
+_MQTT_DESTINATION: Final[Readers] = {
+    "dest-uri": values.uris(parse_mqtt_uri),
+    "dest-topic": values.topic_template,
+    "dest-qos": values.count(0, 2),
+    "dest-retain": values.named({True: True, False: False, AS_PUBLISHED: AS_PUBLISHED}),
+    "dest-client-id": values.name,
+    "dest-clean-start": values.truth,
+    "dest-session-expiry": values.count(0, 0xFFFF_FFFF),
+    "dest-mqtt-version": values.named(_MQTT_VERSIONS),
+}
+
+SOURCE_KEYS: Final[Mapping[str, Readers]] = {AMQP: _AMQP_SOURCE, LOCAL: _AMQP_SOURCE, MQTT: _MQTT_SOURCE}
+DESTINATION_KEYS: Final[Mapping[str, Readers]] = {
+    AMQP: _AMQP_DESTINATION,
+    LOCAL: _AMQP_DESTINATION,
+    MQTT: _MQTT_DESTINATION,
+}
+"""The keys of each end by its protocol."""
 
 OLDER_NAMES: Final[Mapping[str, str]] = {
     "prefetch-count": "src-prefetch-count",
@@ -293,15 +336,28 @@ OLDER_NAMES: Final[Mapping[str, str]] = {
 
 
 def _read(value: Mapping[str, JSON]) -> dict[str, Any]:
+    keys = {**COMMON_KEYS}
+    for end, by_protocol in (("src", SOURCE_KEYS), ("dest", DESTINATION_KEYS)):
+        protocol = value.get(f"{end}-protocol", AMQP)
+        keys.update(by_protocol.get(str(protocol), {}))
     given: dict[str, Any] = {}
-    for name, each in value.items():
+    # The protocols first: an unknown one makes every other key unknown, too.
+    for name in sorted(value, key=lambda each: not each.endswith("-protocol")):
         key = OLDER_NAMES.get(name, name)
-        read = KEYS.get(key)
+        read = keys.get(key)
         if read is None:
-            near = get_close_matches(name, [*KEYS, *OLDER_NAMES], 1)
-            raise PreconditionFailed(f"unknown key '{name}'" + (f": did you mean '{near[0]}'?" if near else ""))
+            raise PreconditionFailed(_unknown(name, keys))
         try:
-            given[key] = read(each)
+            given[key] = read(value[name])
         except ValueError as error:
             raise PreconditionFailed(f"the key '{name}' {error}") from None
     return given
+
+
+def _unknown(name: str, keys: Readers) -> str:
+    for end, by_protocol in (("src", SOURCE_KEYS), ("dest", DESTINATION_KEYS)):
+        owners = [protocol for protocol, readers in by_protocol.items() if name in readers]
+        if owners:
+            return f"the key '{name}' is for '{end}-protocol' {' or '.join(owners)}"
+    near = get_close_matches(name, [*keys, *OLDER_NAMES], 1)
+    return f"unknown key '{name}'" + (f": did you mean '{near[0]}'?" if near else "")

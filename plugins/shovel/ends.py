@@ -58,8 +58,11 @@ class Destination(Protocol):
     async def ready(self) -> None:
         """Wait until a batch may be published."""
 
-    def publish(self, exchange: str, routing_key: str, properties: Properties, body: bytes) -> int:
-        """Send a message; its number.  ValueError, in words, for one that can't be sent there at all."""
+    def publish(self, message: Arrived, exchange: str, routing_key: str, properties: Properties) -> int:
+        """Send a message, with this address and these properties; its number.
+
+        Raises ValueError, in words, for one that can't be sent there at all.
+        """
 
     def flush(self) -> None:
         """The batch is whole."""

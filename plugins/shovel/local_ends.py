@@ -20,7 +20,7 @@ from warren.gateway.plugin import (
     Unroutable,
 )
 from warren.plugins.shovel.definition import NO_ACK, ON_CONFIRM
-from warren.plugins.shovel.ends import Outcome
+from warren.plugins.shovel.ends import Arrived, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,11 +106,11 @@ class LocalDestination:
         except DirectError as error:
             raise PeerError(error.text) from error
 
-    def publish(self, exchange: str, routing_key: str, properties: Properties, body: bytes) -> int:
+    def publish(self, message: Arrived, exchange: str, routing_key: str, properties: Properties) -> int:
         self._last_number += 1
         try:
             confirmation = self._client.publish_nowait(
-                exchange, routing_key, body, properties, mandatory=self._mandatory
+                exchange, routing_key, message.body, properties, mandatory=self._mandatory
             )
         except (PublishBlocked, BrokerError) as error:
             # This message's trouble alone: the others may go on.

@@ -30,7 +30,12 @@ from warren.gateway.plugin import (
     listing,
     word,
 )
-from warren.plugins.shovel.definition import ShovelDefinition, read_definition
+from warren.plugins.shovel.definition import (
+    MqttDestinationDefinition,
+    MqttSourceDefinition,
+    ShovelDefinition,
+    read_definition,
+)
 from warren.plugins.shovel.worker import Worker
 
 if TYPE_CHECKING:
@@ -129,17 +134,23 @@ class ShovelRow(Row):
     @Column
     def src_queue(self) -> str:
         """The queue there; empty for an exchange."""
-        return self._worker.definition.source.queue or ""
+        return self._of_source("queue")
 
     @Column
     def src_exchange(self) -> str:
         """The exchange there; empty for a queue."""
-        return self._worker.definition.source.exchange or ""
+        return self._of_source("exchange")
 
     @Column
     def src_exchange_key(self) -> str:
         """The binding key to that exchange."""
-        return self._worker.definition.source.exchange_key
+        return self._of_source("exchange_key")
+
+    @Column
+    def src_topics(self) -> str:
+        """The topic filters there, over MQTT."""
+        source = self._worker.definition.source
+        return " ".join(source.topics) if isinstance(source, MqttSourceDefinition) else ""
 
     @Column
     def dest_uri(self) -> str:
@@ -150,17 +161,23 @@ class ShovelRow(Row):
     @Column
     def dest_queue(self) -> str:
         """The queue there; empty for an exchange."""
-        return self._worker.definition.destination.queue or ""
+        return self._of_destination("queue")
 
     @Column
     def dest_exchange(self) -> str:
         """The exchange there; empty for a queue, or for each message's own."""
-        return self._worker.definition.destination.exchange or ""
+        return self._of_destination("exchange")
 
     @Column
     def dest_exchange_key(self) -> str:
         """The routing key there; empty for each message's own."""
-        return self._worker.definition.destination.exchange_key or ""
+        return self._of_destination("exchange_key")
+
+    @Column
+    def dest_topic(self) -> str:
+        """The topic there, over MQTT, where `{topic}` is each message's own."""
+        destination = self._worker.definition.destination
+        return destination.topic if isinstance(destination, MqttDestinationDefinition) else ""
 
     @Column
     def pending(self) -> int:
@@ -177,6 +194,13 @@ class ShovelRow(Row):
     def forwarded(self) -> int:
         """Messages that it has moved since the broker started."""
         return self._worker.forwarded
+
+    def _of_source(self, name: str) -> str:
+        """What only AMQP's ends have; empty for the others."""
+        return getattr(self._worker.definition.source, name, None) or ""
+
+    def _of_destination(self, name: str) -> str:
+        return getattr(self._worker.definition.destination, name, None) or ""
 
 
 class ShovelPlugin(Plugin):

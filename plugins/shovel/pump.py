@@ -108,7 +108,7 @@ class Pump(Generic[Message]):
         for message in batch:
             exchange, routing_key = address(message)
             try:
-                number = publish(exchange, routing_key, properties(message), message.body)
+                number = publish(message, exchange, routing_key, properties(message))
             except ValueError as error:
                 raise PeerError(f"a message can't be sent to the destination: {error}") from error
             if tracked:
@@ -170,7 +170,7 @@ class Pump(Generic[Message]):
     def _again(self) -> None:
         message = self._in_flight.refused[0].item
         exchange, routing_key = self._rewriting.address(message)
-        number = self._destination.publish(exchange, routing_key, self._rewriting.properties(message), message.body)
+        number = self._destination.publish(message, exchange, routing_key, self._rewriting.properties(message))
         self._in_flight.sent_again(number)
 
     def _count(self, count: int) -> None:

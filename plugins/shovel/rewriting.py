@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from warren.core.messages.field_table import Typed
+from warren.plugins.shovel.definition import DestinationDefinition, SourceDefinition
 
 if TYPE_CHECKING:
     from warren.core.messages.field_table import Encodable
@@ -31,12 +32,15 @@ class Rewriting:
         cluster_name: str,
         seconds: Callable[[], float] = time.time,
     ) -> None:
-        destination = definition.destination
-        self._exchange = "" if destination.queue is not None else destination.exchange
-        self._routing_key = destination.queue if destination.queue is not None else destination.exchange_key
-        self._changes: Mapping[str, Any] = destination.properties
-        self._timestamp = destination.timestamp_header
-        self._way = _way(definition, name, vhost, kind, cluster_name) if destination.forward_headers else None
+        destination, changes = definition.destination, definition.changes
+        self._exchange: str | None = None
+        self._routing_key: str | None = None
+        if isinstance(destination, DestinationDefinition):
+            self._exchange = "" if destination.queue is not None else destination.exchange
+            self._routing_key = destination.queue if destination.queue is not None else destination.exchange_key
+        self._changes: Mapping[str, Any] = changes.properties
+        self._timestamp = changes.timestamp_header
+        self._way = _way(definition, name, vhost, kind, cluster_name) if changes.forward_headers else None
         self._seconds = seconds
         self.changes_properties = bool(self._changes or self._timestamp or self._way)
 
@@ -72,11 +76,17 @@ def _way(definition: ShovelDefinition, name: str, vhost: str, kind: str, cluster
         "shovel-vhost": vhost,
         "src-uri": source.uris[0].shown,
         "dest-uri": destination.uris[0].shown,
-        "src-queue": source.queue,
-        "src-exchange": source.exchange,
-        "src-exchange-key": source.exchange_key or None,
-        "dest-queue": destination.queue,
-        "dest-exchange": destination.exchange,
-        "dest-exchange-key": destination.exchange_key,
     }
+    if isinstance(source, SourceDefinition):
+        found |= {
+            "src-queue": source.queue,
+            "src-exchange": source.exchange,
+            "src-exchange-key": source.exchange_key or None,
+        }
+    if isinstance(destination, DestinationDefinition):
+        found |= {
+            "dest-queue": destination.queue,
+            "dest-exchange": destination.exchange,
+            "dest-exchange-key": destination.exchange_key,
+        }
     return {key: value for key, value in found.items() if value is not None}

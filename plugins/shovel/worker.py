@@ -10,17 +10,26 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
+from warren.adapters.mqtt.client.connection import RECEIVE_MAXIMUM_MAX
+from warren.adapters.mqtt.client.memory import ClientMemory
 from warren.adapters.peers.errors import PeerError
-from warren.gateway.plugin import BrokerError, DirectError, connect_amqp
-from warren.plugins.shovel import amqp_ends, local_ends
-from warren.plugins.shovel.definition import NO_ACK, QUEUE_LENGTH, pick
+from warren.gateway.plugin import AmqpPeer, BrokerError, DirectError, MqttPeer, connect_amqp, connect_mqtt
+from warren.plugins.shovel import amqp_ends, local_ends, mqtt_ends
+from warren.plugins.shovel.definition import (
+    NO_ACK,
+    QUEUE_LENGTH,
+    MqttDestinationDefinition,
+    MqttSourceDefinition,
+    pick,
+)
 from warren.plugins.shovel.pump import Pump
 from warren.plugins.shovel.rewriting import Rewriting
 
 if TYPE_CHECKING:
     from warren.adapters.amqp091.client.uri import AmqpUri
+    from warren.adapters.mqtt.client.uri import MqttUri
     from warren.gateway.plugin import BrokerClient, Context
-    from warren.plugins.shovel.definition import ShovelDefinition
+    from warren.plugins.shovel.definition import MqttClientDefinition, ShovelDefinition
     from warren.plugins.shovel.ends import Destination, Source
 
 PAUSE_GROWTH: Final = 1.5
@@ -51,8 +60,8 @@ class Worker:
         self.static = static
         self.forwarded = 0
         self.since = _now()
-        self.source_uri: AmqpUri | None = None
-        self.destination_uri: AmqpUri | None = None
+        self.source_uri: AmqpUri | MqttUri | None = None
+        self.destination_uri: AmqpUri | MqttUri | None = None
         self._context = context
         self._state = "starting"
         self._reason: str | None = None
@@ -61,6 +70,7 @@ class Worker:
         self._over = trio.Event()
         self._remaining: int | None = None
         self._again = trio.Event()
+        self._memories: dict[str, ClientMemory] = {}
 
     # What it says of itself
 
@@ -174,7 +184,7 @@ class Worker:
         async with AsyncExitStack() as held:
             destination = await self._destination(peers, held)
             source = await self._source(peers, held)
-            if definition.source.delete_after == QUEUE_LENGTH and self._remaining is None:
+            if definition.delete_after == QUEUE_LENGTH and self._remaining is None:
                 self._remaining = source.waiting or 0
             if self._remaining == 0:
                 return
@@ -193,31 +203,56 @@ class Worker:
 
     async def _source(self, peers: trio.Nursery, held: AsyncExitStack) -> Source[Any]:
         definition, mode = self.definition.source, self.definition.ack_mode
-        if self._remaining is None and isinstance(definition.delete_after, int):
-            self._remaining = definition.delete_after
-        prefetch = definition.prefetch
+        if self._remaining is None and isinstance(self.definition.delete_after, int):
+            self._remaining = self.definition.delete_after
+        prefetch = self.definition.prefetch
         if self._remaining is not None and mode != NO_ACK:
             prefetch = max(1, min(prefetch, self._remaining))
+        if isinstance(definition, MqttSourceDefinition):
+            mqtt_uri = self.source_uri = pick(definition.uris)
+            mqtt_peer = await self._mqtt_peer(peers, held, mqtt_uri, definition.client, "source", prefetch)
+            return await mqtt_ends.open_source(mqtt_peer, definition)
         uri = self.source_uri = pick(definition.uris)
         if not uri.host:
             client = await self._client(uri, held)
             return await local_ends.open_source(client, held, definition, mode, prefetch)
-        peer = await self._peer(peers, held, uri)
+        peer = await self._amqp_peer(peers, held, uri)
         return await amqp_ends.open_source(peer, definition, mode, prefetch)
 
     async def _destination(self, peers: trio.Nursery, held: AsyncExitStack) -> Destination:
         definition, mode = self.definition.destination, self.definition.ack_mode
+        if isinstance(definition, MqttDestinationDefinition):
+            mqtt_uri = self.destination_uri = pick(definition.uris)
+            return mqtt_ends.MqttDestination(
+                await self._mqtt_peer(peers, held, mqtt_uri, definition.client, "destination", RECEIVE_MAXIMUM_MAX),
+                definition,
+            )
         uri = self.destination_uri = pick(definition.uris)
         if not uri.host:
             client = await self._client(uri, held)
             return await local_ends.open_destination(client, definition, mode)
-        peer = await self._peer(peers, held, uri)
+        peer = await self._amqp_peer(peers, held, uri)
         return await amqp_ends.open_destination(peer, definition, mode)
 
-    async def _peer(self, peers: trio.Nursery, held: AsyncExitStack, uri: AmqpUri) -> Any:
+    async def _amqp_peer(self, peers: trio.Nursery, held: AsyncExitStack, uri: AmqpUri) -> AmqpPeer:
         peer = await connect_amqp(
             peers, uri, product=PRODUCT, version=self._context.facts.version, name=f"Shovel {self.name}"
         )
+        held.push_async_callback(peer.aclose)
+        return peer
+
+    async def _mqtt_peer(
+        self,
+        peers: trio.Nursery,
+        held: AsyncExitStack,
+        uri: MqttUri,
+        client: MqttClientDefinition,
+        end: str,
+        prefetch: int,
+    ) -> MqttPeer:
+        own_id = f"shovel {self.name} {end} {self.vhost} {self._context.facts.cluster_name}"
+        login = mqtt_ends.login_of(client, uri, own_id, prefetch)
+        peer = await connect_mqtt(peers, uri, login, self._memories.setdefault(end, ClientMemory()))
         held.push_async_callback(peer.aclose)
         return peer
 

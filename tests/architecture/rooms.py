@@ -57,6 +57,7 @@ ROOMS: Final = (
     "adapters.stomp.codec",
     "adapters.stomp",
     "adapters.mqtt.codec",
+    "adapters.mqtt.client",
     "adapters.mqtt.sessions",
     "adapters.mqtt",
     "adapters.websocket",

@@ -6,8 +6,9 @@ import re
 
 from tests.docs.pages import ROOT
 from warren.adapters.amqp091.client.uri import AMQP_PARAMETERS, IGNORED_PARAMETERS
+from warren.adapters.mqtt.client.uri import MQTT_PARAMETERS
 from warren.adapters.peers.uri import COMMON_PARAMETERS, TLS_PARAMETERS
-from warren.plugins.shovel.definition import KEYS, OLDER_NAMES
+from warren.plugins.shovel.definition import COMMON_KEYS, DESTINATION_KEYS, OLDER_NAMES, SOURCE_KEYS
 
 TEXT = (ROOT / "docs" / "shovel.md").read_text()
 
@@ -23,9 +24,15 @@ def first_cells(heading: str) -> set[str]:
 
 
 def test_every_key() -> None:
-    named = first_cells("Keys") | set(re.findall(r"`((?:src|dest)-queue-args)`", section("Keys")))
-    assert named == set(KEYS)
-    assert set(OLDER_NAMES.values()) <= set(KEYS)
+    amqp = first_cells("Keys") | set(re.findall(r"`((?:src|dest)-queue-args)`", section("Keys")))
+    assert amqp == {*COMMON_KEYS, *SOURCE_KEYS["amqp091"], *DESTINATION_KEYS["amqp091"]}
+    assert set(OLDER_NAMES.values()) <= set(COMMON_KEYS)
+
+
+def test_every_key_of_mqtt() -> None:
+    named = first_cells("MQTT")
+    assert named - set(MQTT_PARAMETERS) == {*SOURCE_KEYS["mqtt"], *DESTINATION_KEYS["mqtt"]}
+    assert set(MQTT_PARAMETERS) <= named
 
 
 def test_every_parameter_of_a_uri() -> None:

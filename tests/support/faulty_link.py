@@ -44,9 +44,10 @@ class FaultyLink:
 
     def heal(self) -> None:
         """A good link from now on; what is stalled is cut."""
-        self.faults = None
-        for scope in self._scopes:
-            scope.cancel()
+        if self.faults is not None:
+            self.faults = None
+            for scope in self._scopes:
+                scope.cancel()
 
     async def serve(self, listener: trio.SocketListener) -> None:
         await trio.serve_listeners(self._handle, [listener])

@@ -43,6 +43,9 @@ from warren.adapters.peers.errors import PeerError
 from warren.adapters.session.pieces import Pieces
 
 RECEIVE_MAXIMUM_MAX: Final = 65_535
+WINDOW_UNTOLD: Final = 20
+"""Unanswered messages for a broker of MQTT 3.1.1, which can't say how many it takes: what Mosquitto takes of QoS 2."""
+
 SUBSCRIBE_ID: Final = 1
 """One SUBSCRIBE is under way at a time, before anything is published."""
 
@@ -266,7 +269,8 @@ class MqttClient:
         if not packet.session_present:
             self._memory.received.clear()
         properties = packet.properties
-        self.sending.window = properties.get("receive_maximum", RECEIVE_MAXIMUM_MAX)
+        window = RECEIVE_MAXIMUM_MAX if self._level == versions.V5 else WINDOW_UNTOLD
+        self.sending.window = properties.get("receive_maximum", window)
         self.retain_available = properties.get("retain_available", True)
         self.maximum_qos = properties.get("maximum_qos", 2)
         self.packet_bytes_max = properties.get("maximum_packet_size", versions.PACKET_BYTES_MAX)

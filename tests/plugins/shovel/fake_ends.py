@@ -9,7 +9,7 @@ import trio
 from warren.adapters.amqp091.client.incoming import Incoming
 from warren.adapters.peers.errors import PeerError
 from warren.core.messages.properties import EMPTY, Properties
-from warren.plugins.shovel.ends import Outcome
+from warren.plugins.shovel.ends import Arrived, Outcome
 
 
 def message(tag: int) -> Incoming:
@@ -75,7 +75,8 @@ class FakeDestination:
         while self.blocked is not None:
             await self._unblocked.park()
 
-    def publish(self, exchange: str, routing_key: str, properties: Properties, body: bytes) -> int:
+    def publish(self, message: Arrived, exchange: str, routing_key: str, properties: Properties) -> int:
+        body = message.body
         number = len(self.sent) + 1
         self.sent.append((number, body, trio.current_time()))
         refused = self.answer(body)

@@ -6,7 +6,17 @@ import pytest
 
 from warren.core.errors import PreconditionFailed
 from warren.core.storage.definitions.store import JSON
-from warren.plugins.shovel.definition import QUEUE_LENGTH, read_definition
+from warren.plugins.shovel.definition import (
+    QUEUE_LENGTH,
+    SESSION_EXPIRY_DEFAULT_S,
+    Changes,
+    DestinationDefinition,
+    MqttClientDefinition,
+    MqttDestinationDefinition,
+    MqttSourceDefinition,
+    SourceDefinition,
+    read_definition,
+)
 
 LEAST: dict[str, JSON] = {"src-uri": "amqp://", "src-queue": "a", "dest-uri": "amqp://far.example"}
 
@@ -15,7 +25,9 @@ def test_defaults() -> None:
     found = read_definition(LEAST)
     assert (found.ack_mode, found.reconnect_delay_s, found.rate_max) == ("on-confirm", 5.0, None)
     source, destination = found.source, found.destination
-    assert (source.queue, source.exchange, source.prefetch, source.delete_after) == ("a", None, 1000, None)
+    assert isinstance(source, SourceDefinition)
+    assert isinstance(destination, DestinationDefinition)
+    assert (source.queue, source.exchange, found.prefetch, found.delete_after) == ("a", None, 1000, None)
     assert (destination.queue, destination.exchange, destination.exchange_key) == (None, None, None)
     assert destination.mandatory
 
@@ -49,15 +61,16 @@ def test_every_key_arrives() -> None:
         }
     )
     source, destination = found.source, found.destination
+    assert isinstance(source, SourceDefinition)
+    assert isinstance(destination, DestinationDefinition)
     assert [uri.host for uri in source.uris] == ["one.example", "two.example"]
     assert (source.queue, source.exchange, source.exchange_key) == (None, "x", "k.#")
-    assert (source.prefetch, source.consumer_arguments, source.consumer_name) == (7, {"x-priority": 1}, "tag")
-    assert (source.delete_after, source.predeclared, source.queue_arguments) == (12, True, {"x-expires": 1000})
+    assert (found.prefetch, source.consumer_arguments, source.consumer_name) == (7, {"x-priority": 1}, "tag")
+    assert (found.delete_after, source.predeclared, source.queue_arguments) == (12, True, {"x-expires": 1000})
     assert [uri.vhost for uri in destination.uris] == ["v"]
     assert (destination.queue, destination.queue_arguments) == ("q", {"x-queue-type": "quorum"})
     assert (destination.exchange_key, destination.predeclared, destination.mandatory) == ("other", True, False)
-    assert destination.properties == {"delivery_mode": 2, "app_id": "edge"}
-    assert (destination.forward_headers, destination.timestamp_header) == (True, True)
+    assert found.changes == Changes({"delivery_mode": 2, "app_id": "edge"}, True, True)
     assert (found.ack_mode, found.reconnect_delay_s, found.rate_max) == ("on-publish", 0.5, 100)
 
 
@@ -72,13 +85,81 @@ def test_older_names_mean_the_same() -> None:
             "add-timestamp-header": True,
         }
     )
-    assert (found.source.prefetch, found.source.delete_after) == (3, QUEUE_LENGTH)
-    destination = found.destination
-    assert (destination.properties, destination.forward_headers, destination.timestamp_header) == (
-        {"delivery_mode": 1},
-        True,
-        True,
+    assert (found.prefetch, found.delete_after) == (3, QUEUE_LENGTH)
+    assert found.changes == Changes({"delivery_mode": 1}, True, True)
+
+
+MQTT_LEAST: dict[str, JSON] = {
+    "src-protocol": "mqtt",
+    "src-uri": "mqtt://near.example",
+    "src-topics": "a/#",
+    "dest-protocol": "mqtt",
+    "dest-uri": "mqtts://far.example",
+}
+
+
+def test_defaults_of_mqtt() -> None:
+    found = read_definition(MQTT_LEAST)
+    source, destination = found.source, found.destination
+    assert isinstance(source, MqttSourceDefinition)
+    assert isinstance(destination, MqttDestinationDefinition)
+    assert (source.topics, source.qos) == (("a/#",), 1)
+    assert source.client == MqttClientDefinition(5, None, False, SESSION_EXPIRY_DEFAULT_S)
+    assert (destination.topic, destination.qos, destination.retain) == ("{topic}", 1, None)
+    assert destination.client == MqttClientDefinition(5, None, True, SESSION_EXPIRY_DEFAULT_S)
+
+
+def test_every_key_of_mqtt_arrives() -> None:
+    found = read_definition(
+        {
+            **MQTT_LEAST,
+            "src-topics": ["a/#", "$share/g/b"],
+            "src-qos": 2,
+            "src-client-id": "one",
+            "src-clean-start": True,
+            "src-session-expiry": 60,
+            "src-mqtt-version": "3.1.1",
+            "dest-topic": "site/7/{topic}",
+            "dest-qos": 0,
+            "dest-retain": True,
+            "dest-client-id": "two",
+            "dest-clean-start": False,
+            "dest-session-expiry": 0,
+            "dest-mqtt-version": "5",
+        }
     )
+    source, destination = found.source, found.destination
+    assert isinstance(source, MqttSourceDefinition)
+    assert isinstance(destination, MqttDestinationDefinition)
+    assert (source.topics, source.qos) == (("a/#", "$share/g/b"), 2)
+    assert source.client == MqttClientDefinition(4, "one", True, 60)
+    assert (destination.topic, destination.qos, destination.retain) == ("site/7/{topic}", 0, True)
+    assert destination.client == MqttClientDefinition(5, "two", False, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"src-topics": "a/#/b"}, "'src-topics' can't be used: '#'"),
+        ({"src-topics": []}, "'src-topics' must be a topic filter, or a list of them"),
+        ({"src-qos": 3}, "'src-qos' must be a whole number from 0 to 2"),
+        ({"src-queue": "a"}, "'src-queue' is for 'src-protocol' amqp091 or local"),
+        ({"src-uri": "amqp://h"}, "'src-uri' can't be used: a URI begins with 'amqp:'"),
+        ({"src-uri": "mqtt://h/topic"}, "'src-uri' can't be used: an MQTT URI has no path"),
+        ({"src-uri": "mqtt://"}, "'src-uri' can't be used: an MQTT URI has no host"),
+        ({"src-delete-after": "queue-length"}, "MQTT doesn't tell how much is waiting"),
+        ({"src-mqtt-version": "4"}, '\'src-mqtt-version\' must be one of "5", "3.1.1"'),
+        ({"dest-topic": "a/+"}, "'dest-topic' can't be used: the topic name 'a/+' contains a wildcard"),
+        ({"dest-topic": ""}, "'dest-topic' can't be used: the topic name is empty"),
+        ({"dest-retain": "yes"}, "'dest-retain' must be one of true, false, \"as-published\""),
+        ({"dest-exchange": "x"}, "'dest-exchange' is for 'dest-protocol' amqp091 or local"),
+        ({"src-topcis": "a"}, "unknown key 'src-topcis': did you mean 'src-topics'?"),
+    ],
+)
+def test_what_is_wrong_with_mqtt_is_said(change: dict[str, JSON], said: str) -> None:
+    with pytest.raises(PreconditionFailed) as caught:
+        read_definition({**MQTT_LEAST, **change})
+    assert said in caught.value.text
 
 
 @pytest.mark.parametrize(
@@ -100,7 +181,7 @@ def test_older_names_mean_the_same() -> None:
         ({"src-delete-after": -1}, "'src-delete-after' must be 'never', 'queue-length' or a number"),
         ({"src-delete-after": 5, "ack-mode": "no-ack"}, "'ack-mode' can't be 'no-ack'"),
         ({"ack-mode": "sometimes"}, "'ack-mode' must be one of on-confirm, on-publish, no-ack"),
-        ({"src-protocol": "amqp10"}, "'src-protocol' must be one of amqp091, local"),
+        ({"src-protocol": "amqp10"}, "'src-protocol' must be one of amqp091, local, mqtt"),
         ({"dest-protocol": "local"}, "'dest-protocol' is 'local', but 'dest-uri' has a host"),
         ({"reconnect-delay": -1}, "'reconnect-delay' must be a number of seconds from 0 to 86400"),
         ({"reconnect-delay": "5"}, "'reconnect-delay' must be a number of seconds"),

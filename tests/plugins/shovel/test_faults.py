@@ -114,11 +114,11 @@ class Publisher:
                     self.published += 1
                 peer.flush()
                 while not channel.confirmed:
-                    await peer.progress(channel)
+                    await peer.channel_progress(channel)
                 last_confirmed = max(last_confirmed, _highest(channel.confirmed))
                 channel.confirmed.clear()
             while last_confirmed < count:
-                await peer.progress(channel)
+                await peer.channel_progress(channel)
                 last_confirmed = max(last_confirmed, _highest(channel.confirmed))
                 channel.confirmed.clear()
         finally:
@@ -143,7 +143,7 @@ async def arrived(peers: trio.Nursery, address: tuple[str, int], wanted: set[int
         missing = set(wanted)
         while missing:
             while not channel.arrived:
-                await peer.progress(channel)
+                await peer.channel_progress(channel)
             while channel.arrived:
                 found.append(int(channel.arrived.popleft().body))
                 missing.discard(found[-1])

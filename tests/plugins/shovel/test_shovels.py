@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import trio
 
 from tests.plugins.shovel.brokers import (
     PERSISTENT,
@@ -217,6 +218,8 @@ async def test_an_upstream_that_is_down_is_waited_for_and_nothing_is_lost(tmp_pa
         ):
             await until_state(broker, "running")
             assert await take(far, "in", len(BODIES)) == BODIES
+            while (await status(broker))["forwarded"] < len(BODIES):
+                await trio.sleep(0.005)
         await until_state(broker, "terminated")
         await fill(here, "out", [b"later"])
         async with (

@@ -1,0 +1,44 @@
+"""An MQTT connection to another broker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from warren.adapters.mqtt.client.connection import MqttClient
+from warren.adapters.mqtt.codec import reason_codes
+from warren.adapters.peers.errors import PeerError
+from warren.gateway.peers.connecting import connected
+from warren.gateway.peers.peer import Peer, now_ms
+
+if TYPE_CHECKING:
+    import trio
+
+    from warren.adapters.mqtt.client.connection import MqttLogin
+    from warren.adapters.mqtt.client.memory import ClientMemory
+    from warren.adapters.mqtt.client.uri import MqttUri
+    from warren.adapters.mqtt.codec.packets import Subscription
+
+
+class MqttPeer(Peer[MqttClient]):
+    """Made by `connect_mqtt`."""
+
+    async def subscribe(self, *subscriptions: Subscription) -> None:
+        """Subscribe, and wait for the answer; PeerError, with the filter, if one is refused."""
+        connection = self.connection
+        connection.subscribe(*subscriptions)
+        self.flush()
+        while connection.subscribed is None:
+            await self.progress()
+        for subscription, code in zip(subscriptions, connection.subscribed.reason_codes, strict=False):
+            if code >= reason_codes.FAILURE:
+                name = reason_codes.NAMES.get(code, "refused")
+                text = f"the peer refused the topic filter '{subscription.filter}': {name} ({code:#04x})"
+                raise PeerError(text, code)
+
+
+async def connect_mqtt(nursery: trio.Nursery, uri: MqttUri, login: MqttLogin, memory: ClientMemory) -> MqttPeer:
+    """An open connection; PeerError, in words, when there is none within the URI's connection timeout.
+
+    nursery: where its tasks run, none of which ever raises.  memory: what is kept of the session between connections.
+    """
+    return await connected(nursery, uri, lambda stream: MqttPeer(stream, MqttClient(login, memory, now_ms())))

@@ -1,0 +1,170 @@
+"""A connection to another broker, driven by Trio: one task reads, one writes, one watches the time.
+
+None of them raises: what ends the connection is in its `closed`, and whoever waits for something of the peer is woken
+and raises it.  So a link is one task's straight code, whatever happens to its peers.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Generic, Protocol, TypeVar
+
+import trio
+
+from warren.adapters.peers.errors import PeerError
+
+READ_BYTES_MAX: Final = 256 * 1024
+"""Taken from the socket at once, as the hub does."""
+
+OUTGOING_BYTES_MAX: Final = 1024 * 1024
+"""So much may wait to be written before who publishes has to wait: a slow link doesn't fill the memory."""
+
+LEAVE_S: Final = 3.0
+"""How long the peer has to answer a farewell, and to read what was written before it."""
+
+IDLE_LOOK_S: Final = 1.0
+"""How often a connection without heart-beats is looked at, which costs next to nothing."""
+
+SHORTEST_WAIT_S: Final = 0.001
+
+
+class ClientHalf(Protocol):
+    """A client's half of a protocol, as a peer drives it."""
+
+    closed: PeerError | None
+    outgoing_bytes: int
+
+    @property
+    def opened(self) -> bool: ...
+    def receive(self, data: bytes, now_ms: int) -> None: ...
+    def take(self) -> bytes: ...
+    def advance(self, now_ms: int) -> None: ...
+    def next_at_ms(self) -> int | None: ...
+    def lost(self, reason: str) -> None: ...
+    def close(self) -> None: ...
+    def end(self, why: PeerError) -> None: ...
+
+
+Half = TypeVar("Half", bound=ClientHalf)
+
+
+class Peer(Generic[Half]):
+    """Its tasks go on, whatever is cancelled around them, until `aclose` has taken leave."""
+
+    def __init__(self, stream: trio.abc.Stream, connection: Half) -> None:
+        self.connection = connection
+        self._stream = stream
+        self._scope = trio.CancelScope(shield=True)
+        self._came = trio.lowlevel.ParkingLot()
+        self._to_write = trio.lowlevel.ParkingLot()
+        self._written = trio.lowlevel.ParkingLot()
+        self._over = trio.Event()
+
+    # What links use
+
+    async def opened(self) -> None:
+        """Wait for the end of the handshake; PeerError if it ends badly."""
+        while not self.connection.opened and self.connection.closed is None:
+            await self._came.park()
+        if self.connection.closed is not None:
+            raise self.connection.closed
+
+    async def progress(self) -> None:
+        """Wait until something has come; PeerError when the connection is over."""
+        if self.connection.closed is not None:
+            await trio.lowlevel.checkpoint()
+            raise self.connection.closed
+        await self._came.park()
+
+    async def room(self) -> None:
+        """Wait until little enough is left to be written."""
+        await trio.lowlevel.checkpoint()
+        while self.connection.outgoing_bytes > OUTGOING_BYTES_MAX and self.connection.closed is None:
+            self.flush()
+            await self._written.park()
+
+    def flush(self) -> None:
+        """Have written what there is to say; to be called after a batch of calls to the connection."""
+        self._to_write.unpark_all()
+
+    def wake(self) -> None:
+        """Something has come, or has become known here: whoever waits for progress looks."""
+        self._came.unpark_all()
+        self._to_write.unpark_all()
+        if self.connection.closed is not None:
+            self._written.unpark_all()
+
+    async def aclose(self) -> None:
+        """Take leave if the peer is still there, and end the tasks, also when cancelled."""
+        with trio.CancelScope(shield=True):
+            with trio.move_on_after(LEAVE_S):
+                self.connection.close()
+                self.flush()
+                await self._over.wait()
+            self.connection.end(PeerError("the connection was closed here"))
+            self._scope.cancel()
+            await self._over.wait()
+
+    # The tasks
+
+    async def run(self) -> None:
+        """Everything that moves bytes, until the connection is over and its last words are written."""
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._watch)
+                    nursery.start_soon(self._read)
+                    await self._write()
+                    nursery.cancel_scope.cancel()
+        finally:
+            self._lost("the broker stops")
+            self._over.set()
+            with trio.CancelScope(shield=True):
+                await trio.aclose_forcefully(self._stream)
+
+    async def _read(self) -> None:
+        while self.connection.closed is None:
+            try:
+                data = await self._stream.receive_some(READ_BYTES_MAX)
+            except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+                self._lost(str(error.__cause__ or error))
+                return
+            if not data:
+                self._lost("the peer closed the socket")
+                return
+            self.connection.receive(bytes(data), now_ms())
+            self.wake()
+
+    async def _write(self) -> None:
+        connection = self.connection
+        while True:
+            data = connection.take()
+            if data:
+                try:
+                    await self._stream.send_all(data)
+                except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+                    self._lost(str(error.__cause__ or error))
+                    return
+                self._written.unpark_all()
+            elif connection.closed is not None:
+                return
+            else:
+                await self._to_write.park()
+
+    async def _watch(self) -> None:
+        """Heart-beats, and a peer that is silent."""
+        while self.connection.closed is None:
+            next_at_ms = self.connection.next_at_ms()
+            wait_s = IDLE_LOOK_S if next_at_ms is None else (next_at_ms - now_ms()) / 1000
+            await trio.sleep(min(max(SHORTEST_WAIT_S, wait_s), IDLE_LOOK_S))
+            self.connection.advance(now_ms())
+            if self.connection.closed is not None or self.connection.outgoing_bytes:
+                self.wake()
+
+    def _lost(self, reason: str) -> None:
+        self.connection.lost(reason)
+        self.wake()
+
+
+def now_ms() -> int:
+    """Trio's clock in milliseconds, so that a test's virtual time counts."""
+    return int(trio.current_time() * 1000)

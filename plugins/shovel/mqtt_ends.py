@@ -1,0 +1,156 @@
+"""A source and a destination at another broker, over MQTT: Mosquitto, RabbitMQ, Warren or any other.
+
+A topic is a routing key on the way, as in the broker itself (spec C.1), and a message that came over MQTT keeps what
+only MQTT knows of it: its retain flag, its topic, its properties.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from warren.adapters.mqtt.client.connection import MqttLogin
+from warren.adapters.mqtt.codec.packets import Publish, Subscription
+from warren.adapters.mqtt.properties import EXPIRY_S_MAX, forwarded, properties_of, translated
+from warren.adapters.mqtt.sessions.names import TopicNames
+from warren.core.messages.internal_headers import internal_headers
+from warren.gateway.plugin import MqttPeer
+from warren.plugins.shovel.ends import Arrived, Outcome
+
+if TYPE_CHECKING:
+    from warren.adapters.mqtt.client.uri import MqttUri
+    from warren.adapters.mqtt.codec.properties import Properties as MqttProperties
+    from warren.core.messages.properties import Properties
+    from warren.plugins.shovel.definition import (
+        MqttClientDefinition,
+        MqttDestinationDefinition,
+        MqttSourceDefinition,
+    )
+
+NAMES: Final = TopicNames()
+"""How topics are written as routing keys: as RabbitMQ does without a plugin of its own."""
+
+
+class MqttMessage:
+    """A message that came over MQTT, as AMQP has it, with the packet that it came in."""
+
+    __slots__ = ("body", "exchange", "packet", "properties", "routing_key")
+
+    def __init__(self, packet: Publish) -> None:
+        self.packet = packet
+        self.body = packet.payload
+        self.exchange = NAMES.exchange
+        self.routing_key = NAMES.key_of(packet.topic)
+        own = properties_of(NAMES, packet.properties, packet.qos, retain=False)
+        self.properties: Properties = own.with_header_entries({}, internal_headers()) if own.has_headers else own
+
+
+class MqttSource:
+    """Implements ends.Source."""
+
+    def __init__(self, peer: MqttPeer) -> None:
+        self.waiting: int | None = None
+        self._peer = peer
+        self._unacknowledged: list[MqttMessage] = []
+
+    async def receive(self) -> Sequence[MqttMessage]:
+        arrived = self._peer.connection.arrived
+        while not arrived:
+            await self._peer.progress()
+        batch = [MqttMessage(packet) for packet in arrived]
+        arrived.clear()
+        self._unacknowledged.extend(batch)
+        return batch
+
+    def ack(self, message: MqttMessage) -> None:
+        """MQTT acknowledges one by one, and in the order of arrival (4.6)."""
+        done = self._unacknowledged.index(message) + 1
+        for each in self._unacknowledged[:done]:
+            self._peer.connection.acknowledge(each.packet)
+        del self._unacknowledged[:done]
+        self._peer.flush()
+
+
+async def open_source(peer: MqttPeer, definition: MqttSourceDefinition) -> MqttSource:
+    """Subscribe; PeerError if the peer refuses a filter."""
+    await peer.subscribe(
+        *(Subscription(each, definition.qos, retain_as_published=True, retain_handling=1) for each in definition.topics)
+    )
+    return MqttSource(peer)
+
+
+class MqttDestination:
+    """Implements ends.Destination."""
+
+    def __init__(self, peer: MqttPeer, definition: MqttDestinationDefinition) -> None:
+        self._peer = peer
+        self._topic = definition.topic
+        self._qos = min(definition.qos, peer.connection.maximum_qos)
+        self._retain = definition.retain
+
+    @property
+    def blocked(self) -> str | None:
+        """MQTT has no word for it: a broker that takes nothing doesn't answer."""
+        return None
+
+    async def ready(self) -> None:
+        await self._peer.room()
+        if self._peer.connection.closed is not None:
+            raise self._peer.connection.closed
+
+    def publish(self, message: Arrived, exchange: str, routing_key: str, properties: Properties) -> int:
+        packet = message.packet if isinstance(message, MqttMessage) else None
+        topic = packet.topic if packet is not None else NAMES.topic_of(routing_key)
+        return self._peer.connection.publish(
+            Publish(
+                self._topic.replace("{topic}", topic),
+                message.body,
+                self._qos,
+                retain=self._retains(packet) and self._peer.connection.retain_available,
+                properties=_mqtt_properties(packet, message.properties, properties),
+            )
+        )
+
+    def flush(self) -> None:
+        self._peer.flush()
+        if self._peer.connection.sending.settled:
+            # With QoS 0 no answer comes that would wake who waits for the outcome.
+            self._peer.wake()
+
+    async def outcomes(self) -> Sequence[Outcome]:
+        sending = self._peer.connection.sending
+        while not sending.settled:
+            await self._peer.progress()
+        settled, sending.settled = sending.settled, []
+        return [Outcome(number, False, refused) for number, refused in settled]
+
+    def _retains(self, packet: Publish | None) -> bool:
+        return self._retain if self._retain is not None else packet is not None and packet.retain
+
+
+def login_of(definition: MqttClientDefinition, uri: MqttUri, client_id: str, prefetch: int) -> MqttLogin:
+    """Who a shovel is to an MQTT broker.  client_id: where the definition names none."""
+    return MqttLogin(
+        definition.client_id or client_id,
+        definition.level,
+        definition.clean_start,
+        definition.session_expiry_s,
+        uri.user,
+        uri.password,
+        uri.keep_alive_s,
+        prefetch,
+    )
+
+
+def _mqtt_properties(packet: Publish | None, before: Properties, properties: Properties) -> MqttProperties:
+    """A message's properties for MQTT 5: those that it came with, unless the shovel changes them.
+
+    before: AMQP's properties as they came; properties: as they go out.
+    """
+    mqtt = (
+        forwarded(packet.properties) if packet is not None and properties is before else translated(NAMES, properties)
+    )
+    expiration = properties.expiration
+    if expiration is not None and expiration.isdigit():
+        mqtt["message_expiry_interval"] = min(-(-int(expiration) // 1000), EXPIRY_S_MAX)
+    return mqtt
