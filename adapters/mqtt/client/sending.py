@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from warren.adapters.mqtt.codec import reason_codes
 from warren.adapters.mqtt.codec.packets import Packet, PubAck, PubComp, Publish, PubRec, PubRel
 from warren.adapters.peers.errors import PeerError
 
-IDENTIFIERS_MAX = 65_535
+IDENTIFIERS_MAX: Final = 65_535
 """A packet identifier has two bytes and is never 0 (2.2.1)."""
 
 
