@@ -38,7 +38,7 @@ class Reading:
         head = words_of(key)
         for written, value in self.entries.items():
             words = words_of(written)
-            if len(words) == len(head) + 1 and words[:-1] == head:
+            if words[:-1] == head:
                 self._taken.add(written)
                 yield written, words[-1], value
 

@@ -82,7 +82,7 @@ class _Files:
         at = 0
         while at < len(text):
             empty, include, key = _EMPTY.match(text, at), _INCLUDE.match(text, at), _KEY.match(text, at)
-            if empty is not None and empty.end() > at:
+            if empty is not None:
                 at = empty.end()
             elif key is not None:
                 value, at = _value(text, key.end(), path)
@@ -131,7 +131,7 @@ def _line_end(text: str, at: int, path: Path) -> int:
 def _syntax_error(text: str, at: int, path: Path, why: str = "") -> ConfigError:
     """What is wrong with a line.  Its value isn't shown: it may be a secret."""
     number = text.count("\n", 0, at) + 1
-    line = text.splitlines()[number - 1].strip() if text.splitlines() else ""
+    line = text.splitlines()[number - 1].strip()
     shown = line.partition("=")[0].rstrip() + " = ..." if "=" in line else line
     return ConfigError(f"{path}: line {number}: {shown!r}: {why or 'must be key = value'}")
 

@@ -100,7 +100,14 @@ def test_verdicts(place: Place, verdict: Verdict, ready: int) -> None:
 
 @pytest.mark.parametrize(
     ("verdict", "returns_count", "failures"),
-    [("requeue", True, 1), ("requeue", False, 1), ("return", True, 1), ("return", False, 0)],
+    [
+        ("requeue", True, 1),
+        ("requeue", False, 1),
+        ("return", True, 1),
+        ("return", False, 0),
+        ("untouched", True, 0),
+        ("untouched", False, 0),
+    ],
 )
 def test_what_counts_towards_a_delivery_limit(
     simulated: SimulatedBroker, verdict: Verdict, returns_count: bool, failures: int
