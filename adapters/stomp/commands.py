@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.stomp.codec import frames
-from warren.adapters.stomp.codec.errors import StompError
+from warren.adapters.stomp.codec.errors import StompError, quoted
 from warren.adapters.stomp.connecting import connect, connect_implicitly
 from warren.adapters.stomp.sending import send
 from warren.adapters.stomp.settling import settle_now, settlement_of
@@ -34,10 +34,12 @@ def handle(session: StompSession, frame: Frame) -> None:
     handler = _HANDLERS.get(command)
     if handler is None:
         raise StompError(
-            "Bad command", f"Could not interpret command '{command}'; there are {', '.join(frames.CLIENT_COMMANDS)}"
+            "Bad command",
+            f'Could not interpret command "{quoted(command)}"',
+            f"there are {', '.join(frames.CLIENT_COMMANDS)}",
         )
     handler(session, frame)
-    if command not in _OWN_RECEIPTS:
+    if command not in _OWN_RECEIPTS and not (command in _SETTLING and "transaction" in frame.headers):
         session.receipts.send(frame.receipt)
 
 
@@ -89,5 +91,8 @@ _HANDLERS: Final[dict[str, Handler]] = {
     frames.STOMP: _connect_again,
     frames.DISCONNECT: _disconnect,
 }
+
+_SETTLING: Final = (frames.ACK, frames.NACK)
+"""Within a transaction their receipts wait for it, as that of SEND."""
 
 _OWN_RECEIPTS: Final = (frames.SEND, frames.COMMIT, frames.DISCONNECT)

@@ -37,7 +37,8 @@ def connect(session: StompSession, frame: Frame) -> None:
     session.connected(client, mechanism, version, receive_ms, send_ms)
     answer = [("session", session.id), ("heart-beat", f"{send_ms},{receive_ms}"), ("version", version)]
     if session.settings.server:
-        answer.append(("server", session.settings.server))
+        # First, as from RabbitMQ: programs look for it there.
+        answer.insert(0, ("server", session.settings.server))
     session.send("CONNECTED", answer, version=V1_0)
 
 
@@ -55,8 +56,8 @@ def log_in(session: StompSession, headers: Mapping[str, str], version: str) -> t
         client = enter(session.broker, session.transport, user, name, f"STOMP {version}", {}, has_channels=False)
     except (UnknownVirtualHost, VirtualHostRefused):
         raise LoginError(
-            f"Virtual host '{name}' access denied: it doesn't exist, or user '{user.name}' has no permissions there; "
-            "name another one in the header host"
+            f"Virtual host '{name}' access denied",
+            f"it doesn't exist, or user '{user.name}' has no permissions there; name another one in the header host",
         ) from None
     except NotAllowed as error:
         raise StompError(BAD_CONNECT, error.text, fatal=True) from None
@@ -94,10 +95,10 @@ def _user(session: StompSession, headers: Mapping[str, str]) -> tuple[User, str]
         return user, "PLAIN" if password is not None else "EXTERNAL"
     except LoopbackOnly:
         raise LoginError(
-            f"non-loopback access denied: user '{login}' may only connect from the broker's own machine"
+            "non-loopback access denied", f"user '{login}' may only connect from the broker's own machine"
         ) from None
     except LoginRefused:
-        raise LoginError(f"Access refused for user '{login}'; check the headers login and passcode") from None
+        raise LoginError(f"Access refused for user '{login}'", "check the headers login and passcode") from None
 
 
 def _vhost_name(session: StompSession, name: str) -> str:

@@ -25,6 +25,18 @@ from warren.core.routing.vhost import DEFAULT_EXCHANGE
 
 PREFIXES: Final = ("/queue/", "/amq/queue/", "/topic/", "/exchange/", "/reply-queue/", "/temp-queue/")
 
+_TYPES: Final = ("/temp-queue", "/exchange", "/topic", "/queue", "/amq/queue", "/reply-queue/")
+"""RabbitMQ's list of what there is, which programs look for."""
+
+_NAMELESS: Final = {
+    "/queue": "queue",
+    "/amq/queue": "amqqueue",
+    "/topic": "topic",
+    "/exchange": "exchange",
+    "/temp-queue": "temp_queue",
+}
+"""Prefixes alone, and RabbitMQ's names of what they would be for."""
+
 TEMPORARY_PREFIX: Final = "/temp-queue/"
 REPLY_PREFIX: Final = "/reply-queue/"
 
@@ -46,7 +58,7 @@ class Kind(Enum):
     """What a destination stands for; the value is its name in texts."""
 
     QUEUE = "queue"
-    EXISTING_QUEUE = "amq/queue"
+    EXISTING_QUEUE = "amqqueue"
     REPLY_QUEUE = "reply-queue"
     TOPIC = "topic"
     EXCHANGE = "exchange"
@@ -67,29 +79,37 @@ class Destination:
 
 
 @lru_cache(maxsize=PARSED_MAX)
-def parse_destination(text: str, topic_exchange: str) -> Destination:
-    """Take a destination apart; StompError for one that isn't valid, with what would be."""
+def parse_destination(text: str, topic_exchange: str, command: str = "SEND") -> Destination:
+    """Take a destination apart; StompError for one that isn't valid, with what would be.
+
+    command: of the frame, which the error names.
+    """
+    if not text:
+        raise StompError("Invalid destination", "Destination cannot be blank")
     if not text.startswith("/"):
-        if not text or "/" in text:
+        if "/" in text:
             raise _unknown(text)
         return Destination(Kind.QUEUE, DEFAULT_EXCHANGE, _decoded(text, text, "queue"))
     prefix = next((each for each in PREFIXES if text.startswith(each)), None)
-    if prefix is None or prefix == TEMPORARY_PREFIX:
-        raise _temporary(text) if prefix else _unknown(text)
+    if prefix is None:
+        nameless = _NAMELESS.get(text)
+        raise _invalid("", nameless) if nameless is not None else _unknown(text)
     rest = text[len(prefix) :]
+    if prefix == TEMPORARY_PREFIX:
+        raise _temporary(text, command) if rest else _invalid("/", "temp_queue")
     if prefix == REPLY_PREFIX:
         return Destination(Kind.REPLY_QUEUE, DEFAULT_EXCHANGE, _decoded(rest, text, "reply-queue", "/" in rest))
     if prefix == "/exchange/":
         name, _, key = rest.partition("/")
         if "/" in key:
             raise _invalid(f"/{rest}", "exchange")
-        exchange = _decoded(name, text, "exchange")
+        exchange = _decoded(name, f"/{rest}", "exchange")
         return Destination(Kind.EXCHANGE, exchange, _decoded(key, text, "exchange") if key else "")
     kind = {"/queue/": Kind.QUEUE, "/amq/queue/": Kind.EXISTING_QUEUE, "/topic/": Kind.TOPIC}[prefix]
     if "/" in rest:
         raise _invalid(f"/{rest}", kind.value)
     exchange = topic_exchange if kind is Kind.TOPIC else DEFAULT_EXCHANGE
-    return Destination(kind, exchange, _decoded(rest, text, kind.value))
+    return Destination(kind, exchange, _decoded(rest, "/", kind.value))
 
 
 def destination_of(address: Address, topic_exchange: str) -> str:
@@ -127,20 +147,20 @@ def _encoded(name: str) -> str:
 
 
 def _invalid(path: str, kind: str) -> StompError:
-    hint = "; write a slash in a name as %2F" if path.count("/") > 1 else ""
-    return StompError("Invalid destination", f"'{path}' is not a valid {kind} destination{hint}")
+    hint = "write a slash in a name as %2F" if path.count("/") > 1 else ""
+    return StompError("Invalid destination", f"'{quoted(path)}' is not a valid {kind} destination", hint)
 
 
-def _temporary(text: str) -> StompError:
+def _temporary(text: str, command: str) -> StompError:
     return StompError(
         "Invalid destination",
-        f"'{text}' is not a valid destination: /temp-queue/ is only for the reply-to header of SEND; "
-        "answers come to you without SUBSCRIBE",
+        f"'{quoted(text)}' is not a valid destination for '{command}'",
+        "/temp-queue/ is only for the reply-to header of SEND; answers come to you without SUBSCRIBE",
     )
 
 
 def _unknown(text: str) -> StompError:
     return StompError(
         "Unknown destination",
-        f"'{text}' is not a valid destination.\nValid destination types are: {', '.join(PREFIXES)}",
+        f"'{quoted(text)}' is not a valid destination.\nValid destination types are: {', '.join(_TYPES)}.",
     )

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 class OpenTransactions:
     """Of one session, by name; each is what is to be done at COMMIT, in order."""
 
-    __slots__ = ("_by_name",)
+    __slots__ = ("_by_name", "_receipts")
 
     def __init__(self) -> None:
         self._by_name: dict[str, Transaction] = {}
+        self._receipts: dict[str, list[str]] = {}
 
     def __len__(self) -> int:
         """How many there are."""
@@ -38,6 +39,7 @@ class OpenTransactions:
             text = f"{TRANSACTIONS_MAX} transactions are open, the limit; COMMIT or ABORT one first"
             raise limited(StompError("Too many transactions", text), "transactions of a STOMP connection")
         self._by_name[name] = []
+        self._receipts.pop(name, None)
 
     def check_room(self, name: str) -> None:
         """StompError when there is no such transaction, or it can't grow any more."""
@@ -49,20 +51,32 @@ class OpenTransactions:
         """One thing more to be done."""
         self._open(name).append(action)
 
+    def add_receipt(self, name: str, receipt: str) -> None:
+        """One of its frames wants to know when that has been done."""
+        self._receipts.setdefault(name, []).append(receipt)
+
+    def receipts(self, name: str) -> list[str]:
+        """The receipts that its frames asked for, in order, as a list of the caller's own."""
+        return list(self._receipts.get(name, ()))
+
     def take(self, name: str) -> Transaction:
         """What was to be done, which is no transaction any more; StompError when there is none of this name."""
         transaction = self._open(name)
         del self._by_name[name]
+        self._receipts.pop(name, None)
         return transaction
 
     def clear(self) -> None:
         """The session ends: none of it happens."""
         self._by_name.clear()
+        self._receipts.clear()
 
     def _open(self, name: str) -> Transaction:
         transaction = self._by_name.get(name)
         if transaction is None:
             raise StompError(
-                "Bad transaction", f"no transaction '{quoted(name)}' is open in this session; BEGIN it first"
+                "Bad transaction",
+                f'Invalid transaction identifier: "{quoted(name)}"',
+                "it isn't open in this session; BEGIN it first",
             )
         return transaction

@@ -1,9 +1,9 @@
 """Receipts: RECEIPT frames, and when they may be sent (spec B.5).
 
 A receipt of SEND is a publisher confirm: for a message that is stored it waits until that is on disk
-(adapters.session.after_flush).  So does a receipt of COMMIT, and that of DISCONNECT, which covers everything sent
-before it.  All others are sent once what is declared is kept (core.clients.unkept): receipts carry their own name, so
-one that needs no disk may overtake one that does.
+(adapters.session.after_flush).  So does a receipt of COMMIT, with those of its transaction's frames before it, and that
+of DISCONNECT, which covers everything sent before it.  All others are sent once what is declared is kept
+(core.clients.unkept): receipts carry their own name, so one that needs no disk may overtake one that does.
 
 Where a queue of a slow type answers later, they wait for that, too; if it refuses the message, an ERROR frame is sent
 instead.
@@ -36,25 +36,27 @@ class Receipts:
         """How many wait for the disk."""
         return self._after_flush.count
 
-    def send(self, receipt: str | None) -> None:
-        """Send a receipt, if one was asked for."""
-        if receipt is not None:
-            self._session.outbox.write(self._encoded(receipt))
-            self._session.broker.unkept.hold(self._session.outbox)
+    def send(self, *receipts: str | None) -> None:
+        """Send receipts, as far as any were asked for."""
+        for receipt in receipts:
+            if receipt is not None:
+                self._session.outbox.write(self._encoded(receipt))
+                self._session.broker.unkept.hold(self._session.outbox)
 
-    def after_flush(self, receipt: str | None) -> None:
-        """Send it once everything up to now is on disk."""
-        if receipt is not None:
-            self._after_flush.send(self._encoded(receipt), stored=True)
+    def after_flush(self, *receipts: str | None) -> None:
+        """Send them once everything up to now is on disk."""
+        for receipt in receipts:
+            if receipt is not None:
+                self._after_flush.send(self._encoded(receipt), stored=True)
 
-    def after_answer(self, answer: Receipt, receipt: str | None, error: StompError) -> None:
-        """Send it once the queues have taken what it is for, and that is on disk; else tell the error."""
+    def after_answer(self, answer: Receipt, receipts: list[str], error: StompError) -> None:
+        """Send them once the queues have taken what they are for, and that is on disk; else the last one's error."""
 
         def refused() -> None:
-            if receipt is not None:
-                self._session.tell(error, receipt)
+            if receipts:
+                self._session.tell(error, receipts[-1])
 
-        self._after_flush.send_late(answer, b"" if receipt is None else self._encoded(receipt), refused)
+        self._after_flush.send_late(answer, b"".join(map(self._encoded, receipts)), refused)
 
     def close(self, receipt: str | None) -> None:
         """DISCONNECT: send its receipt when all that came before it is safe, then close the connection."""

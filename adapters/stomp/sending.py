@@ -41,11 +41,11 @@ def prepare(session: StompSession, frame: Frame) -> Publish:
     """Check a SEND and declare what it names; StompError or a BrokerError says what is wrong with it."""
     headers = frame.headers
     if "message-id" in headers:
-        raise StompError("Invalid header", "'message-id' is not allowed on 'SEND'; use amqp-message-id instead")
+        raise StompError("Invalid header", "'message-id' is not allowed on 'SEND'", "use amqp-message-id instead")
     name = headers.get("destination")
     if name is None:
-        raise StompError("Missing destination", "'SEND' must include a 'destination' header")
-    destination = parse_destination(name, session.settings.topic_exchange)
+        raise StompError("Missing destination", "\"SEND\" must include a 'destination' header")
+    destination = parse_destination(name, session.settings.topic_exchange, "SEND")
     properties = properties_of(headers)
     client = session.logged_in
     if destination.kind is Kind.QUEUE:
@@ -91,7 +91,9 @@ def send(session: StompSession, frame: Frame) -> None:
         if publish.receipt is not None:
             raise refused(publish, route)
     elif answer is not None and answer.pending:
-        session.receipts.after_answer(answer, publish.receipt, refused(publish, route))
+        session.receipts.after_answer(
+            answer, [publish.receipt] if publish.receipt is not None else [], refused(publish, route)
+        )
     elif outcome is Outcome.STORED:
         session.receipts.after_flush(publish.receipt)
     else:

@@ -35,7 +35,7 @@ from warren.adapters.session.pieces import Pieces
 from warren.adapters.session.ration import Ration
 from warren.adapters.session.read_gate import ReadGate
 from warren.adapters.session.unread import UnreadReplies
-from warren.adapters.stomp.codec.errors import FramingError, LoginError, StompError
+from warren.adapters.stomp.codec.errors import FramingError, LoginError, StompError, of_broker
 from warren.adapters.stomp.codec.escaping import V1_0
 from warren.adapters.stomp.codec.frames import END, END_WITH_LINE_FEED, HEARTBEAT, Frame, encode_frame
 from warren.adapters.stomp.codec.parser import FrameParser
@@ -208,7 +208,7 @@ class StompSession:
         except StompError as error:
             self._refuse(error, frame)
         except BrokerError as error:
-            self._refuse(StompError(error.name.lower(), error.reply_text, fatal=True), frame)
+            self._refuse(of_broker(error), frame)
         if not self._closed:
             self._unread.look()
 
@@ -266,7 +266,7 @@ class StompSession:
 
     def _send_error(self, error: StompError, frame: Frame | None) -> None:
         advice = hint(frame.command, self.client is not None) if self.parser.friendly and frame is not None else ""
-        self.send("ERROR", *error_frame(error, frame, advice))
+        self.send("ERROR", *error_frame(error, frame, advice, bare=self.settings.bare_errors))
         if error.fatal:
             self._end()
             self.finish()
@@ -306,7 +306,7 @@ class StompSession:
 
     def _peer_is_silent(self) -> None:
         _log.warning("connection %s: missed heart-beats from client, timeout: %d ms", self.name, self.heartbeat_ms)
-        self.send("ERROR", *error_frame(missed_heart_beats(self.heartbeat_ms), None, ""))
+        self.send("ERROR", *error_frame(missed_heart_beats(self.heartbeat_ms), None, bare=self.settings.bare_errors))
         self._end()
         self.state = "closed"
         self.transport.reset()

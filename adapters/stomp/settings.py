@@ -25,6 +25,15 @@ _FRAME_BYTES_MOST: Final = 2**28
 """A frame is held in memory as a whole, for each connection that is sending one."""
 
 
+AT_COMMIT: Final = "commit"
+AT_ONCE: Final = "frame"
+"""When what belongs to a transaction has its receipt."""
+
+
+def _is_at_commit(when: str) -> bool:
+    return when == AT_COMMIT
+
+
 def _is_text(frame: str) -> bool:
     return frame == "text"
 
@@ -138,6 +147,27 @@ class StompSettings:
             "Largest STOMP frame, in bytes. Also written `stomp.max_frame_size`, as RabbitMQ does.",
             also=("stomp.max_frame_size",),
             rabbitmq=("stomp.max_frame_size",),
+        )
+    )
+    receipts_at_commit: bool = configured(
+        Key(
+            "stomp_transaction_receipts",
+            one_of((AT_COMMIT, AT_ONCE)),
+            AT_COMMIT,
+            "When SEND, ACK and NACK within a transaction have receipts: `commit`, when that is done and on disk, "
+            "as by RabbitMQ, so that a receipt always means that it is safe; `frame`, as soon as the frame "
+            "belongs to the transaction, for clients that wait for each receipt before they go on, and so would never "
+            "come to COMMIT.",
+        ),
+        _is_at_commit,
+    )
+    bare_errors: bool = configured(
+        Key(
+            "stomp_bare_errors",
+            boolean,
+            False,
+            "Whether the body of an ERROR is RabbitMQ's sentence alone, for programs that compare it, without the hint "
+            "that follows it else.",
         )
     )
     trailing_line_feed: bool = configured(

@@ -38,21 +38,21 @@ def settlement_of(session: StompSession, frame: Frame, *, positive: bool) -> Set
     if text is None:
         raise StompError(
             "Missing header",
-            f"'{frame.command}' must include the header '{header}', with the value of "
-            + ("'ack'" if header == "id" else "'message-id'")
-            + " in the MESSAGE",
+            f'"{frame.command}" must include the "{header}" header',
+            f"with the value of '{'ack' if header == 'id' else 'message-id'}' in the MESSAGE",
         )
     parts = text.rsplit("@@", 2)
     if len(parts) != 3 or not (parts[2].isascii() and parts[2].isdecimal() and len(parts[2]) <= NUMBER_DIGITS_MAX):
         raise StompError(
             "Invalid header",
-            f"'{header}' is '{quoted(text)}', which is no message id; copy it from the MESSAGE as it is",
+            f'"{frame.command}" must include a valid "{header}" header',
+            f"'{quoted(text)}' is no message id; copy it from the MESSAGE as it is",
         )
     tag = int(parts[2])
     found = session.deliveries.unacked.get(tag)
     subscription = found[2] if found is not None else None
     if parts[1] != session.id or not isinstance(subscription, Subscription) or subscription.tag != parts[0]:
-        raise not_found(text)
+        raise not_found(text) if parts[0] in session.subscriptions else _no_subscription(text)
     if positive:
         return Settlement(tag, subscription.cumulative, "ack")
     requeue = boolean(frame.headers, "requeue")
@@ -67,6 +67,14 @@ def not_found(text: str) -> StompError:
         "Message not found",
         f"'{quoted(text)}' is not waiting for an acknowledgement in this session: it was settled before, "
         "delivered with ack:auto, or belongs to another session",
+    )
+
+
+def _no_subscription(text: str) -> StompError:
+    return StompError(
+        "Subscription not found",
+        f'Message with id "{quoted(text)}" has no subscription',
+        "there is none of this id in this session that a message waits for",
     )
 
 

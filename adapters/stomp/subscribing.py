@@ -68,21 +68,23 @@ def subscribe(session: StompSession, frame: Frame) -> None:
     headers = frame.headers
     name = headers.get("destination")
     if name is None:
-        raise StompError("Missing destination", "'SUBSCRIBE' must include a 'destination' header")
+        raise StompError("Missing destination", "\"SUBSCRIBE\" must include a 'destination' header")
     id = headers.get("id")
     if id is not None and id.startswith(TEMPORARY_PREFIX):
         raise StompError("Invalid id", f"'{id}': an id must not begin with {TEMPORARY_PREFIX}; choose another one")
-    destination = parse_destination(name, session.settings.topic_exchange)
+    destination = parse_destination(name, session.settings.topic_exchange, "SUBSCRIBE")
     if destination.kind is Kind.REPLY_QUEUE:
         raise StompError(
             "Invalid destination",
-            f"'{name}' is only for SEND; subscribe to a queue you know by name as /amq/queue/NAME",
+            f"'{quoted(name)}' is not a valid destination for 'SUBSCRIBE'",
+            "it is only for SEND; subscribe to a queue you know by name as /amq/queue/NAME",
         )
     key = subscription_key(id, name)
     if key in session.subscriptions:
         raise StompError(
             "Duplicated subscription identifier",
-            f"a subscription '{id if id is not None else name}' exists already; give each one an id of its own",
+            f"A subscription identified by '{quoted(key)}' already exists.",
+            "give each one an id of its own",
             fatal=True,
         )
     mode = headers.get("ack", "auto")
@@ -127,18 +129,23 @@ def _undo(session: StompSession, made: list[Queue]) -> None:
         session.subscriptions.forget_declared(queue.name)
 
 
+def _named(id: str | None, destination: str) -> str:
+    return f"id='{quoted(id)}'" if id is not None else f"destination='{quoted(destination)}'"
+
+
 def unsubscribe(session: StompSession, frame: Frame) -> None:
     """UNSUBSCRIBE; what was delivered and not acknowledged stays with the session."""
     headers = frame.headers
     id = headers.get("id")
     name = headers.get("destination")
     if id is None and name is None:
-        raise StompError("Missing destination or id", "'UNSUBSCRIBE' must include a 'destination' or 'id' header")
+        raise StompError("Missing destination or id", "UNSUBSCRIBE must include a 'destination' or 'id' header")
     subscription = session.subscriptions.remove(subscription_key(id, name or ""))
     if subscription is None:
         raise StompError(
             "No subscription found",
-            f"there is no subscription '{id if id is not None else name}' in this session; "
+            "UNSUBSCRIBE must refer to an existing subscription.\n"
+            + f'Subscription to "{_named(id, name or "")}" not found.',
             "name it as SUBSCRIBE did, by the same id, or by the destination if it had none",
         )
     end_consumer(subscription)

@@ -3,7 +3,8 @@
 SEND, ACK and NACK with the header `transaction` are checked at once and done at COMMIT, in order, as one atomic group
 of the store: after a crash either everything of a transaction is there or nothing.  COMMIT looks at everything before
 it does anything, so one that is refused (a permission was taken away, a delivery settled twice) leaves all as it was.
-The receipt of COMMIT is sent when the group is on disk.
+The receipt of COMMIT, and before it those of the frames, are sent when the group is on disk; those of the frames at
+once where `stomp_transaction_receipts` says so.
 """
 
 from __future__ import annotations
@@ -33,19 +34,26 @@ def add(session: StompSession, frame: Frame) -> None:
     session.transactions.check_room(name)
     if frame.command == "SEND":
         session.transactions.add(name, prepare(session, frame))
-        session.receipts.send(frame.receipt)
     else:
         session.transactions.add(name, settlement_of(session, frame, positive=frame.command == "ACK"))
+    if not session.settings.receipts_at_commit:
+        session.receipts.send(frame.receipt)
+    elif frame.receipt is not None:
+        session.transactions.add_receipt(name, frame.receipt)
 
 
 def abort(session: StompSession, frame: Frame) -> None:
-    """ABORT: nothing of it happens; deliveries it would have settled stay unacknowledged."""
+    """ABORT: nothing of it happens, no receipt of it comes; deliveries it would have settled stay unacknowledged."""
     session.transactions.take(_name(frame))
 
 
 def commit(session: StompSession, frame: Frame) -> None:
     """COMMIT: all of it, or, when something is wrong with it, nothing."""
-    transaction = session.transactions.take(_name(frame))
+    name = _name(frame)
+    receipts = session.transactions.receipts(name)
+    transaction = session.transactions.take(name)
+    if frame.receipt is not None:
+        receipts.append(frame.receipt)
     client = session.logged_in
     unacked = dict.fromkeys(session.deliveries.unacked)
     for action in transaction:
@@ -80,11 +88,11 @@ def commit(session: StompSession, frame: Frame) -> None:
     if rejected is not None:
         raise _partial(rejected)
     if late:
-        session.receipts.after_answer(joined(late), frame.receipt, _partial(error))
+        session.receipts.after_answer(joined(late), receipts, _partial(error))
     elif stored and store.durable:
-        session.receipts.after_flush(frame.receipt)
+        session.receipts.after_flush(*receipts)
     else:
-        session.receipts.send(frame.receipt)
+        session.receipts.send(*receipts)
 
 
 def _partial(error: StompError) -> StompError:
@@ -105,5 +113,5 @@ def _take(unacked: dict[int, None], settlement: Settlement) -> None:
 def _name(frame: Frame) -> str:
     name = frame.headers.get("transaction")
     if name is None:
-        raise StompError("Missing transaction", f"'{frame.command}' must include a 'transaction' header")
+        raise StompError("Missing transaction", f"\"{frame.command}\" must include a 'transaction' header")
     return name

@@ -118,8 +118,8 @@ def test_what_was_delivered_can_be_settled_after_unsubscribing(connect: Connect,
 
 
 MISSING = [
-    ("1.2", "ACK", "'ACK' must include the header 'id', with the value of 'ack' in the MESSAGE"),
-    ("1.1", "NACK", "'NACK' must include the header 'message-id', with the value of 'message-id' in the MESSAGE"),
+    ("1.2", "ACK", '"ACK" must include the "id" header; with the value of \'ack\' in the MESSAGE'),
+    ("1.1", "NACK", '"NACK" must include the "message-id" header; with the value of \'message-id\' in the MESSAGE'),
 ]
 
 
@@ -136,7 +136,8 @@ def test_an_id_that_is_none(connect: Connect, tag: str) -> None:
     made = message["ack"].rpartition("@@")[0] + "@@" + tag
     for wrong in (made, "1", "T_1@@1"):
         (answer,) = client.send("ACK", id=wrong, receipt="1")
-        text = f"'id' is '{wrong}', which is no message id; copy it from the MESSAGE as it is"
+        sentence = '"ACK" must include a valid "id" header'
+        text = f"{sentence}; '{wrong}' is no message id; copy it from the MESSAGE as it is"
         assert (answer["message"], answer.body.decode().rstrip()) == ("Invalid header", text)
 
 
@@ -148,7 +149,6 @@ def test_ids_that_mean_no_delivery(connect: Connect, simulated: SimulatedBroker)
         f"{subscription}@@{session}@@{int(tag) + 1}",
         f"{subscription}@@{session}@@{'0' * (NUMBER_DIGITS_MAX - 1)}7",
         f"{subscription}@@{session}x@@{tag}",
-        f"{subscription}x@@{session}@@{tag}",
     ):
         (answer,) = client.send("ACK", id=wrong, receipt="1")
         assert answer["message"] == "Message not found"
@@ -156,6 +156,10 @@ def test_ids_that_mean_no_delivery(connect: Connect, simulated: SimulatedBroker)
             f"'{wrong}' is not waiting for an acknowledgement in this session: it was settled before, "
             "delivered with ack:auto, or belongs to another session"
         )
+    wrong = f"{subscription}x@@{session}@@{tag}"
+    (answer,) = client.send("ACK", id=wrong, receipt="1")
+    assert answer["message"] == "Subscription not found"
+    assert answer.body.decode().startswith(f'Message with id "{wrong}" has no subscription; ')
     assert simulated.queue("a").unacked_count == 1
     zeros = "0" * (NUMBER_DIGITS_MAX - len(tag))
     assert client.send("ACK", id=f"{subscription}@@{session}@@{zeros}{tag}") == []

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.adapters.stomp.conftest import Connect
 from tests.support.simulated_broker import SimulatedBroker
-from tests.support.simulated_stomp import StompClient
+from tests.support.simulated_stomp import Answer, StompClient
+from warren.adapters.stomp.settings import StompSettings
 
 
 def fill(client: StompClient, transaction: str = "t") -> None:
@@ -139,3 +142,87 @@ def test_what_is_not_committed_is_gone_after_a_crash(tmp_path: Path) -> None:
     broker.crash()
     assert broker.queue("a").ready_count == 0
     broker.close()
+
+
+# Receipts of what is in a transaction
+
+
+def receipts(answers: list[Answer]) -> list[str]:
+    assert all(answer.command == "RECEIPT" for answer in answers), answers
+    return [answer["receipt-id"] for answer in answers]
+
+
+def test_receipts_of_frames_come_at_commit_before_its_own(connect: Connect) -> None:
+    client = connect()
+    (message,) = client.send("SUBSCRIBE", id="1", destination="/queue/b", ack="client-individual") + client.send(
+        "SEND", b"x", destination="/queue/b"
+    )
+    assert receipts(client.send("BEGIN", transaction="t", receipt="begin")) == ["begin"]
+    assert client.send("SEND", b"1", destination="/queue/a", transaction="t", receipt="1") == []
+    assert client.send("ACK", id=message["ack"], transaction="t", receipt="2") == []
+    assert client.send("SEND", b"3", destination="/queue/a", transaction="t") == []
+    assert client.send("SEND", b"4", destination="/queue/a", transaction="t", receipt="4") == []
+    assert receipts(client.send("COMMIT", transaction="t", receipt="commit")) == ["1", "2", "4", "commit"]
+
+
+def test_they_come_if_commit_asks_for_none(connect: Connect) -> None:
+    client = connect()
+    client.send("BEGIN", transaction="t")
+    client.send("SEND", b"1", destination="/queue/a", transaction="t", receipt="1")
+    assert receipts(client.send("COMMIT", transaction="t")) == ["1"]
+
+
+@pytest.mark.parametrize("command", ["ABORT", "BEGIN"])
+def test_they_never_come_for_what_was_given_up(connect: Connect, command: str) -> None:
+    client = connect()
+    client.send("BEGIN", transaction="t")
+    client.send("SEND", b"1", destination="/queue/a", transaction="t", receipt="1")
+    assert receipts(client.send(command, transaction="t", receipt="2")) == ["2"]
+    client.send("BEGIN", transaction="t")
+    assert receipts(client.send("COMMIT", transaction="t", receipt="3")) == ["3"]
+
+
+def test_transactions_keep_their_receipts_apart(connect: Connect) -> None:
+    client = connect()
+    for name in ("t", "u"):
+        client.send("BEGIN", transaction=name)
+        client.send("SEND", b"1", destination="/queue/a", transaction=name, receipt=f"{name}-1")
+    assert receipts(client.send("COMMIT", transaction="u", receipt="u")) == ["u-1", "u"]
+    assert receipts(client.send("COMMIT", transaction="t", receipt="t")) == ["t-1", "t"]
+
+
+def test_a_frame_that_is_refused_has_no_receipt(connect: Connect) -> None:
+    client = connect()
+    client.send("BEGIN", transaction="t")
+    (answer,) = client.send("SEND", b"1", destination="/nonsense/a", transaction="t", receipt="1")
+    assert (answer.command, answer["receipt-id"]) == ("ERROR", "1")
+    assert receipts(client.send("COMMIT", transaction="t", receipt="2")) == ["2"]
+
+
+def test_they_wait_for_the_disk(tmp_path: Path) -> None:
+    simulated = SimulatedBroker(tmp_path)
+    client = StompClient(simulated).connect()
+    client.send("SUBSCRIBE", id="1", destination="/queue/a")
+    simulated.settle()
+    simulated.commits_by_itself = False
+    client.send("BEGIN", transaction="t")
+    client.send("SEND", b"1", destination="/queue/d", persistent="true", transaction="t", receipt="1")
+    assert client.send("COMMIT", transaction="t", receipt="2") == []
+    simulated.begin_commit()
+    simulated.finish_commit()
+    simulated.settle()
+    assert receipts(client.answers()) == ["1", "2"]
+    simulated.close()
+
+
+def test_or_they_come_at_once(simulated: SimulatedBroker) -> None:
+    client = StompClient(simulated, StompSettings(receipts_at_commit=False)).connect()
+    (message,) = client.send("SUBSCRIBE", id="1", destination="/queue/b", ack="client-individual") + client.send(
+        "SEND", b"x", destination="/queue/b"
+    )
+    client.send("BEGIN", transaction="t")
+    assert receipts(client.send("SEND", b"1", destination="/queue/a", transaction="t", receipt="1")) == ["1"]
+    assert receipts(client.send("ACK", id=message["ack"], transaction="t", receipt="2")) == ["2"]
+    assert simulated.queue("a").ready_count == 0
+    assert receipts(client.send("COMMIT", transaction="t", receipt="3")) == ["3"]
+    client.transport.lose()

@@ -140,6 +140,8 @@ OTHER: Mapping[str, tuple[object, object]] = {
     "stomp_hide_server_info": (True, SAME),
     "stomp_login_timeout_s": (6.5, 6500),
     "stomp_max_frame_bytes": ("64KiB", 65_536),
+    "stomp_transaction_receipts": ("frame", False),
+    "stomp_bare_errors": (True, SAME),
     "stomp_trailing_lf": (False, SAME),
     "websocket_stomp_frame": ("binary", False),
     # MqttSettings
