@@ -53,6 +53,7 @@ class UnreadWatch:
         if link.sent_bytes != self._sent_bytes:
             self.begin()
             return
+        link.hub.broker.limit_hits.count("unread_timeout_s")
         _log.warning(
             "connection %s: the peer has read nothing for %g s while %d bytes wait for it; cutting it off "
             "(unread_timeout_s)",

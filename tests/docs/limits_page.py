@@ -447,10 +447,18 @@ ACTING: Final = (
     Acting(
         "bytes of replies that a peer leaves unread",
         ("core.clients.outbox.UNREAD_BYTES_MAX",),
-        "its commands wait, and if it reads nothing for half a minute, it is cut off",
-        "none: a pipelining client that reads late is far below",
+        "its commands wait, and if it reads nothing for `unread_timeout_s`, it is cut off",
+        "none of its own: a pipelining client that reads late is far below",
         "the log",
         "unread replies",
+    ),
+    Acting(
+        "a peer that reads nothing, heartbeats or not, while something waits for it",
+        (),
+        "it is cut off with a reset; what it held unacknowledged goes back",
+        "`unread_timeout_s`",
+        "the log",
+        "unread_timeout_s",
     ),
     Acting(
         "an acknowledgement",

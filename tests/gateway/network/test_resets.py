@@ -179,6 +179,7 @@ async def test_who_reads_nothing_is_cut_off(
         await jump(mock_clock, 0.01)
         assert made.released
         assert made.ends_with_reset()
+        assert made.hub.broker.limit_hits.of("unread_timeout_s") == 1
     assert "the peer has read nothing for 30 s while" in caplog.text
     assert "unread_timeout_s" in caplog.text
 
