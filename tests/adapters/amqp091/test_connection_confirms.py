@@ -218,6 +218,16 @@ def test_a_commit_of_stored_messages_is_answered_after_the_flush(
     assert answers(client) == ["tx.commit-ok"]
 
 
+def test_each_commit_is_answered_once(broker: SimulatedBroker, client: SimulatedClient) -> None:
+    for body in (b"1", b"2", b"3"):
+        client.publish("q", body, properties=PERSISTENT, channel=2)
+        client.send(2, methods.TxCommit())
+        assert answers(client) == []
+        broker.begin_commit()
+        broker.finish_commit()
+        assert answers(client) == ["tx.commit-ok"]
+
+
 def test_a_command_during_a_commit_is_an_error(client: SimulatedClient) -> None:
     client.publish("q", b"1", properties=PERSISTENT, channel=2)
     client.send(2, methods.TxCommit())
