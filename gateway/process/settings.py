@@ -19,7 +19,7 @@ from warren.core.configuration.values import (
     text,
     watermark,
 )
-from warren.core.patterns.compiling import compile_pattern
+from warren.core.patterns.compiling import check_pattern
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical", "none")
 """As RabbitMQ names them, from all to nothing."""
@@ -46,7 +46,7 @@ def _log_level(value: str) -> str:
 def _pattern(value: object) -> str:
     """A regular expression, as permissions have it."""
     try:
-        if isinstance(value, str) and compile_pattern(value) is not None:
+        if isinstance(value, str) and check_pattern(value) is not None:
             return value
     except ValueError as error:
         raise ValueError(f"a regular expression: {error}") from None

@@ -154,7 +154,10 @@ def test_in_memory_touches_no_default_directory(tmp_path: Path) -> None:
 
 def test_configuration_reaches_the_broker(tmp_path: Path) -> None:
     config = tmp_path / "rabbitmq.conf"
-    config.write_text("default_user = admin\ndefault_pass = swordfish\nprometheus.tcp.port = 15692\n")
+    config.write_text(
+        "default_user = admin\ndefault_pass = swordfish\nprometheus.tcp.port = 15692\n"
+        "auth_backends.1 = ldap\ncollect_statistics = fine\n"
+    )
     options = ["--config", str(config), "--set", "heartbeat_s=7"]
     environment = {"RABBITMQ_DEFAULT_VHOST": "/start", "WARREN_CHANNEL_MAX": "9"}
     running = start_warren(tmp_path, data_directory=tmp_path / "data", options=options, environment=environment)
@@ -166,5 +169,7 @@ def test_configuration_reaches_the_broker(tmp_path: Path) -> None:
         running.stop()
     log = running.log.read_text()
     assert f"configuration read from {config}" in log
-    assert "prometheus.tcp.port: ignored: there is no endpoint for Prometheus" in log
+    assert f"[error] SECURITY: {config}: auth_backends.1: ignored: users are Warren's own" in log
+    assert f"[warning] {config}: prometheus.tcp.port: ignored: there is no endpoint for Prometheus" in log
+    assert f"[info] {config}: collect_statistics: ignored: counts are kept as things happen" in log
     assert "swordfish" not in log
