@@ -225,7 +225,10 @@ class HttpStage(Stage):
             _log.debug("connection %s: for %s, by X-Forwarded-For %r", self.name, host, (header or "")[:TEXT_SHOWN])
             self.below.peer_host = host
         elif header is not None and is_loopback(self.below.peer_host):
-            _log.warning(
+            self.broker.rationed_log.warning(
+                _log,
+                ("websocket_trusted_proxies", self.below.peer_host),
+                self.broker.now_ms,
                 "connection %s: behind a proxy on this host (X-Forwarded-For), so that it counts as local, and users "
                 "of loopback_users may log in from anywhere; name the proxy in websocket_trusted_proxies",
                 self.name,
