@@ -78,6 +78,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--tests", nargs="+", help="where to look for tests, instead of what covering.py says")
     parser.add_argument("--jobs", type=int, default=1, help="how many mutants at a time")
     parser.add_argument("--lines", help="only mistakes on these lines, such as 10-40")
+    parser.add_argument(
+        "--functions", action="store_true", help="only mistakes inside functions, which are tried quickly"
+    )
     parser.add_argument("--seconds", type=float, default=LEAST_S, help="a mutant may take so much longer than usual")
     parser.add_argument("--cache", type=_absolute, default=REPOSITORY / ".mutants", help="where verdicts are kept")
     parser.add_argument("--repository", type=Path, default=REPOSITORY, help=argparse.SUPPRESS)
@@ -157,9 +160,10 @@ class _Run:
     def run(self) -> None:
         subject = self._subject
         first, last = _lines(self._options.lines)
+        inside = lines_of_functions(subject.source)
         wanted: list[Mutant] = []
         for mutant in mutants(subject.source):
-            if not first <= mutant.line <= last:
+            if not first <= mutant.line <= last or (self._options.functions and mutant.line not in inside):
                 continue
             if self._equivalents.reason(subject.module, mutant, subject.source) is not None:
                 subject.equivalent += 1
