@@ -77,8 +77,10 @@ def test_who_reads_nothing_is_cut_off(place: Place) -> None:
     place.answer(UNREAD_BYTES_MAX + 1)
     place.simulated.advance(TIMEOUT_MS - 1)
     assert not place.transport.aborted
+    assert place.simulated.broker.limit_hits.of("unread replies") == 0
     place.simulated.advance(1)
     assert place.transport.aborted
+    assert place.simulated.broker.limit_hits.of("unread replies") == 1
 
 
 def test_who_reads_something_has_its_time_anew(place: Place) -> None:
