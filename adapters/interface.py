@@ -38,6 +38,9 @@ To a session, everything is a plain call, on one thread, that must not wait (no 
     connection_lost(reason)  the connection is gone: end consumers, give back what was not acknowledged
     shut_down(reason)        the broker stops: tell the peer, and transport.close()
 
+It keeps who has logged in as `client`, a core.clients.client.Client, None before and afterwards: by that the broker
+finds the connections of a user who is deleted or may not enter any more, and calls their `force_close`.
+
 It makes its outbox with `Outbox(broker.touched, transport)` and writes replies to it; the broker sends them at the end
 of the turn.  It registers itself in `broker.sessions` (core.broker.SessionEntry) and leaves with its connection.
 Time is `broker.now_ms`, and what is to happen later goes to `broker.deadlines`.
@@ -53,6 +56,7 @@ What a session calls:
     broker.awaiting_flush                                                be told when a message is on disk
     client.counts.own: published, confirmed, polled                      count what isn't counted by what it calls
     store.begin_group, end_group                                         do several things or none
+    adapters.session.ration.Ration                                       how much of a read to handle in one turn
 
 Errors of the broker are `core.errors.BrokerError`, with a text for people; the session says them in its protocol's
 terms and closes what its `scope` says.

@@ -59,8 +59,12 @@ def enter(
 
     protocol: its name and version, as listings show it.  properties: what the client says of itself.  has_channels:
     the protocol has channels, which are counted when they are opened; where it has none, the connection counts as one.
-    Raises UnknownVirtualHost, VirtualHostRefused, or NotAllowed for a limit that is reached.
+    Raises UnknownVirtualHost, VirtualHostRefused, or NotAllowed for a limit that is reached.  VirtualHostRefused, too,
+    for a user who was deleted, or got another password, since logging in.
     """
+    now = broker.users.get(user.name)
+    if now is not None and now.password_hash != user.password_hash:
+        raise VirtualHostRefused(f"user '{user.name}' has another password since the login; log in again")
     vhost = broker.open_vhost(user, vhost_name)
     client = Client(connection_name(transport), user, vhost, protocol, properties)
     if not has_channels:

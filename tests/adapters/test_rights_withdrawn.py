@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.direct_clients import consume, session_of
 from tests.support.simulated_broker import SimulatedBroker
-from tests.support.simulated_client import SimulatedClient
+from tests.support.simulated_client import SimulatedClient, handshake_bytes
 from tests.support.simulated_mqtt import MqttClient
 from tests.support.simulated_stomp import StompClient
 from warren.adapters.amqp091.codec import methods
@@ -196,6 +196,27 @@ def test_a_password_is_asked_for_at_logins_alone(broker: SimulatedBroker, change
             late.connect("late", username=USER, password=b"secret").reason_code
             == reason_codes.BAD_USER_NAME_OR_PASSWORD
         )
+
+
+@pytest.mark.parametrize("change", ["change_password", "delete_user"])
+def test_a_login_under_way_rests_on_the_password_that_is(broker: SimulatedBroker, change: str) -> None:
+    """Between start-ok and connection.open of AMQP."""
+    client = broker.accept()
+    said = handshake_bytes(user=USER, password="secret")
+    opening = methods.encode_frame(0, methods.ConnectionOpen("/"))
+    assert said.endswith(opening)
+    client.send_bytes(said.removesuffix(opening))
+    client.settle()
+    if change == "change_password":
+        broker.broker.users.change_password(USER, "new")
+    else:
+        broker.broker.users.delete_user(USER)
+        broker.broker.users.add_user(USER, "secret")
+        broker.broker.users.set_permissions(USER, "/", ".*", ".*", ".*")
+    client.send_bytes(opening)
+    closed = client.expect(methods.ConnectionClose, 0)
+    assert closed.reply_code == 530
+    assert "log in again" in closed.reply_text
 
 
 def test_many_connections_are_closed_in_slices(broker: SimulatedBroker) -> None:
