@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from warren.core.access.accounts import User
 from warren.core.access.users import Users
@@ -30,7 +30,7 @@ from warren.core.administration.parameters import Parameters
 from warren.core.administration.vhost_limits import COMPONENT as VHOST_LIMITS
 from warren.core.administration.vhost_limits import VhostLimits
 from warren.core.alarms import Alarms
-from warren.core.chores import Chores
+from warren.core.chores import Chores, Ration
 from warren.core.clients.limits import BrokerLimits, Usage, check_connection, check_vhost
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.refused_logins import DELAY_DEFAULT_MS, WAITING_MAX_DEFAULT, RefusedLogins
@@ -46,6 +46,7 @@ from warren.core.policies.table import PolicyTable
 from warren.core.queues.ack_timeout import AckHolder, AckTimeoutWatch
 from warren.core.queues.backlog import USUAL_PAGING, Paging
 from warren.core.queues.base import Queue
+from warren.core.queues.classic.burials import WORK_PER_TURN
 from warren.core.rates import Rates
 from warren.core.rationed_log import RationedLog
 from warren.core.routing.vhost import VirtualHost
@@ -66,6 +67,10 @@ _log = logging.getLogger("warren.broker")
 ROUNDS_MAX = 4
 """Dispatch and send this often in one turn before the other sockets are looked at again: a fast consumer of a long
 backlog takes a mebibyte each time."""
+
+DEADLINES_PER_TURN: Final = 200
+"""Calls that were due at one moment are made in turns, so many in each: a will that is published is one, and ten
+thousand clients of a network that fails leave theirs at once."""
 
 NO_LIMITS = BrokerLimits()
 
@@ -179,6 +184,8 @@ class Broker:
         self.parameters.register(VHOST_LIMITS, VhostLimits(self.vhosts))
         self.deadlines = Deadlines(self._callback_failed)
         self.chores = Chores(self._callback_failed)
+        self.burials = Ration(WORK_PER_TURN)
+        self._is_late = False
         self.rates = Rates(self.deadlines)
         self.rationed_log = RationedLog()
         self.limit_hits = LimitHits(self)
@@ -373,7 +380,19 @@ class Broker:
     def advance(self, now_ms: int) -> None:
         """Let everything happen that is due by `now_ms`."""
         self.now_ms = max(self.now_ms, now_ms)
-        self.deadlines.run(self.now_ms)
+        if not self._is_late and self._run_due():
+            self._is_late = True
+            self.chores.add(self._run_late)
+
+    def _run_due(self) -> bool:
+        """Make calls that are due; True when there are more than one turn should have."""
+        self.deadlines.run(self.now_ms, DEADLINES_PER_TURN)
+        next_at_ms = self.deadlines.next_at_ms
+        return next_at_ms is not None and next_at_ms <= self.now_ms and self.deadlines.was_cut
+
+    def _run_late(self) -> bool:
+        self._is_late = self._run_due()
+        return self._is_late
 
     # Commits
 

@@ -45,3 +45,24 @@ class Chores:
             return
         if has_more:
             self._waiting.append(do_slice)
+
+
+class Ration:
+    """How much of one kind of work a turn may have, everybody who does it together.  per_turn: that much."""
+
+    __slots__ = ("_left", "_per_turn", "_turn")
+
+    def __init__(self, per_turn: int) -> None:
+        self._per_turn = per_turn
+        self._left = per_turn
+        self._turn = -1
+
+    def take(self, work: int, turn: int) -> bool:
+        """True when so much may still be done in this turn, which counts as done then.  turn: the broker's number."""
+        if turn != self._turn:
+            self._turn = turn
+            self._left = self._per_turn
+        if self._left < work:
+            return False
+        self._left -= work
+        return True

@@ -60,15 +60,19 @@ class Deadline:
 
 
 class Deadlines:
-    """A heap of deadlines. `on_error` gets each exception that a call raised, once all calls are made."""
+    """A heap of deadlines. `on_error` gets each exception that a call raised, once all calls are made.
 
-    __slots__ = ("_cancelled", "_heap", "_on_error", "_order")
+    was_cut: the last `run` left calls that were due, since it was to make so many at most.
+    """
+
+    __slots__ = ("_cancelled", "_heap", "_on_error", "_order", "was_cut")
 
     def __init__(self, on_error: Callable[[Exception], None]) -> None:
         self._heap: list[tuple[int, int, Deadline]] = []
         self._order = 0
         self._cancelled = 0
         self._on_error = on_error
+        self.was_cut = False
 
     def __len__(self) -> int:
         """How many calls are pending."""
@@ -90,14 +94,16 @@ class Deadlines:
             self._cancelled -= 1
         return heap[0][0] if heap else None
 
-    def run(self, now_ms: int) -> int:
+    def run(self, now_ms: int, most: int | None = None) -> int:
         """Make every call due at `now_ms`, by time and then in order of scheduling; return how many.
+
+        most: make so many at most; the others stay due.
 
         An exception in one call doesn't keep the others from being made: `on_error` gets it afterwards.  Only
         what isn't an Exception (KeyboardInterrupt) gets out at once; what was due and not called yet is due
         again then.
         """
-        due = self._take_due(now_ms)
+        due = self._take_due(now_ms, most)
         errors: list[Exception] = []
         called = position = 0
         try:
@@ -114,10 +120,14 @@ class Deadlines:
             self._on_error(raised)
         return called
 
-    def _take_due(self, now_ms: int) -> list[tuple[int, int, Deadline]]:
+    def _take_due(self, now_ms: int, most: int | None) -> list[tuple[int, int, Deadline]]:
         heap = self._heap
-        due = []
+        due: list[tuple[int, int, Deadline]] = []
+        self.was_cut = False
         while heap and heap[0][0] <= now_ms:
+            if len(due) == most:
+                self.was_cut = True
+                break
             entry = heappop(heap)
             if entry[2]._leave_queue():
                 due.append(entry)

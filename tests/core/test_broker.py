@@ -5,16 +5,18 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests.support.core_broker import core_broker
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import PERSISTENT, Event, handshake_bytes
 from tests.support.simulated_consumer import SimulatedConsumer
 from tests.support.simulated_transport import SimulatedTransport
 from warren.adapters.amqp091.codec import methods
-from warren.core.broker import ROUNDS_MAX, Broker
+from warren.core.broker import DEADLINES_PER_TURN, ROUNDS_MAX, Broker
 from warren.core.clients.outbox import Outbox
 from warren.core.errors import NotAllowed, PreconditionFailed
 from warren.core.messages.message import Message
@@ -233,3 +235,38 @@ def test_a_bug_in_one_confirm_leaves_the_others_told(disk: SimulatedBroker, capl
     client.publish("q", b"x", properties=PERSISTENT)
     assert client.take() == [Event(1, methods.BasicAck(1, False))]
     assert "a bug" in caplog.text
+
+
+def _note(seen: list[int], what: int, now_ms: int) -> None:
+    seen.append(what)
+
+
+def test_what_is_due_at_one_moment_is_done_in_turns() -> None:
+    broker = core_broker()
+    seen: list[int] = []
+    for number in range(3 * DEADLINES_PER_TURN + 1):
+        broker.deadlines.schedule(10, partial(_note, seen, number))
+    broker.advance(10)
+    assert len(seen) == DEADLINES_PER_TURN
+    per_turn: list[int] = []
+    more = True
+    while more:
+        before = len(seen)
+        more = broker.end_turn()
+        per_turn.append(len(seen) - before)
+    assert per_turn == [DEADLINES_PER_TURN, DEADLINES_PER_TURN, 1]
+    assert seen == list(range(3 * DEADLINES_PER_TURN + 1))
+    assert not broker.chores
+
+
+def test_time_goes_on_while_much_is_due() -> None:
+    broker = core_broker()
+    seen: list[int] = []
+    for at_ms in (10, 20):
+        for _ in range(2 * DEADLINES_PER_TURN):
+            broker.deadlines.schedule(at_ms, partial(_note, seen, at_ms))
+    broker.advance(10)
+    broker.advance(20)
+    while broker.end_turn():
+        pass
+    assert seen == [10] * 2 * DEADLINES_PER_TURN + [20] * 2 * DEADLINES_PER_TURN

@@ -236,3 +236,16 @@ def test_any_history_agrees_with_a_sorted_list(operations: list[tuple[str, int]]
         assert deadlines.next_at_ms == min((at_ms for at_ms, _ in pending), default=None)
     assert called == expected
     assert errors == []
+
+
+def test_so_many_at_most(deadlines: Deadlines) -> None:
+    seen: list[str] = []
+    for number in range(5):
+        deadlines.schedule(number, noting(seen, str(number)))
+    assert deadlines.run(3, 2) == 2
+    assert deadlines.was_cut
+    assert deadlines.next_at_ms == 2
+    assert deadlines.run(3, 2) == 2
+    assert not deadlines.was_cut, "the last one isn't due"
+    assert seen == ["0@3", "1@3", "2@3", "3@3"]
+    assert deadlines.run(9, 2) == 1

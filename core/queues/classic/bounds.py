@@ -78,21 +78,28 @@ def exceeds(rules: QueueRules, count: int, size_bytes: int) -> bool:
 
 
 def drop_excess(queue: ClassicQueue) -> bool:
-    """Keep the length of a queue that drops its heads; True when something had to go."""
+    """Keep the length of a queue that drops its heads; True when more should go, but not in this turn (burials.py)."""
     rules = queue.rules
     order = reversed(queue.backlogs) if rules.drop_lowest_first else iter(queue.backlogs)
-    before = count = queue.ready_count
+    count = queue.ready_count
     for backlog in order:
         while backlog.entries and exceeds(rules, count, queue.ready_bytes):
+            length = len(backlog.entries)
             message = backlog.head()
+            # Reading the head may have shown that records are damaged: those messages are gone already.
+            count -= length - len(backlog.entries)
             if message is None:
                 break
+            if not exceeds(rules, count, queue.ready_bytes):
+                return False
+            if not queue.burials.may(queue):
+                return True
             size = size_of(backlog.entries.popleft())
             queue.ready_bytes -= size
             queue.counts.remove(1, size)
             count -= 1
             queue.bury(message, MAXLEN)
-    return count < before
+    return False
 
 
 def _dead_letter_refused(queue: ClassicQueue, message: Message) -> None:

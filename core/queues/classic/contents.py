@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from warren.core.queues.backlog import Backlog, Entry, position_of, sequence_of
 
 if TYPE_CHECKING:
     from warren.core.messages.message import Message
     from warren.core.queues.classic.queue import ClassicQueue
+
+SETTLED_AT_ONCE: Final = 2000
+"""Messages of a purge that are settled in one turn: about a microsecond each, some more on disk."""
 
 
 def browse(backlogs: Sequence[Backlog], start: int, count: int) -> Iterator[Message]:
@@ -26,23 +30,48 @@ def browse(backlogs: Sequence[Backlog], start: int, count: int) -> Iterator[Mess
             return
 
 
-def purge(queue: ClassicQueue) -> int:
-    """Drop everything that is in the backlogs; how many that were."""
+def purge(queue: ClassicQueue, *, at_once: bool) -> int:
+    """Drop everything that is in the backlogs; how many that were.
+
+    They are out of the queue when this returns.  That they are settled follows in later turns if they are many, so that
+    a crash in between brings some back; a queue that goes settles all `at_once`, with what it still had to.
+    """
+    taken = [entry for backlog in queue.backlogs for entry in backlog.clear()]
+    queue.counts.remove(len(taken), queue.ready_bytes)
+    queue.ready_bytes = 0
+    if at_once or queue.present or len(taken) <= SETTLED_AT_ONCE:
+        _settle(queue, taken)
+        while at_once and queue.burials.leaving:
+            _settle(queue, queue.burials.leaving.pop())
+    else:
+        queue.burials.leaving.append(taken)
+        if len(queue.burials.leaving) == 1:
+            queue.vhost.broker.chores.add(partial(_settle_some, queue))
+    return len(taken)
+
+
+def _settle_some(queue: ClassicQueue) -> bool:
+    """A slice of what a purge has left; False when that was the last one."""
+    if queue.burials.leaving:
+        entries = queue.burials.leaving[0]
+        _settle(queue, entries[-SETTLED_AT_ONCE:])
+        del entries[-SETTLED_AT_ONCE:]
+        if not entries:
+            del queue.burials.leaving[0]
+    return bool(queue.burials.leaving)
+
+
+def _settle(queue: ClassicQueue, entries: list[Entry]) -> None:
+    """They have left the queue."""
     positions: list[int] = []
-    count = 0
-    for backlog in queue.backlogs:
-        for entry in backlog.clear():
-            count += 1
-            if isinstance(entry, int):
-                positions.append(position_of(entry))
-                queue.forget(sequence_of(entry))
-            else:
-                queue.settle(entry)
+    for entry in entries:
+        if isinstance(entry, int):
+            positions.append(position_of(entry))
+            queue.forget(sequence_of(entry))
+        else:
+            queue.settle(entry)
     if positions:
         queue.vhost.broker.store.settle_positions(queue.store_id, positions)
-    queue.counts.remove(count, queue.ready_bytes)
-    queue.ready_bytes = 0
-    return count
 
 
 def trim(queue: ClassicQueue, until: int, keeps: Callable[[Message], bool], fits: Callable[[], bool]) -> int:

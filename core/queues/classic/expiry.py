@@ -45,8 +45,9 @@ class MessageExpiry:
             ttl_ms = own_ms if ttl_ms is None else min(ttl_ms, own_ms)
         return None if ttl_ms is None else message.published_at_ms + ttl_ms
 
-    def expire_heads(self, queue: ClassicQueue) -> None:
-        """Bury the heads of `queue` that are due, and wait for the next one."""
+    def expire_heads(self, queue: ClassicQueue) -> bool:
+        """Bury the heads of `queue` that are due, and wait for the next one; True when that is due (burials.py)."""
+        burials = queue.burials
         now_ms = queue.vhost.broker.now_ms
         next_ms: int | None = None
         for backlog in queue.backlogs:
@@ -58,6 +59,9 @@ class MessageExpiry:
                 if deadline_ms > now_ms:
                     next_ms = deadline_ms if next_ms is None else min(next_ms, deadline_ms)
                     break
+                if not burials.may(queue):
+                    self._wait_until(None, queue)
+                    return True
                 size = size_of(backlog.entries.popleft())
                 queue.ready_bytes -= size
                 queue.counts.remove(1, size)
@@ -67,6 +71,7 @@ class MessageExpiry:
         if next_ms is None and not queue.ready_count:
             self.expecting = False
             queue.govern()
+        return False
 
     def stop(self) -> None:
         """The queue is gone."""

@@ -29,12 +29,16 @@ def drain(queue: ClassicQueue) -> None:
     tracing = vhost.tracing
     counts = queue.counts
     now_ms = vhost.broker.now_ms
+    burials = queue.burials
+    burials.begin(queue)
     while available:
         message = _head(queue)
         if message is None:
             break
         deadline_ms = deadline_of(message)
         if deadline_ms is not None and deadline_ms <= now_ms and not _is_for_at_once(queue, message, deadline_ms):
+            if not burials.may(queue):
+                break
             _take_head(queue)
             queue.counts.remove(1, message.body_size)
             queue.bury(message, EXPIRED)
@@ -70,11 +74,14 @@ def enforce_limits(queue: ClassicQueue) -> None:
     """What is left after delivering: expire heads that are due, drop what is too much, set the timer."""
     rules = queue.rules
     expires = queue.expiry.applies
-    if expires:
-        queue.expiry.expire_heads(queue)
-    if rules.bounded and not rules.refuses and drop_excess(queue) and expires:
-        # There are other heads now.
-        queue.expiry.expire_heads(queue)
+    has_more = expires and queue.expiry.expire_heads(queue)
+    if rules.bounded and not rules.refuses and not has_more:
+        before = queue.ready_count
+        has_more = drop_excess(queue)
+        if expires and not has_more and queue.ready_count < before:
+            # There are other heads now.
+            has_more = queue.expiry.expire_heads(queue)
+    queue.burials.end(queue, has_more=has_more)
 
 
 def poll(queue: ClassicQueue, client: Client | None, channel_number: int) -> tuple[Message, bool] | None:
@@ -82,11 +89,15 @@ def poll(queue: ClassicQueue, client: Client | None, channel_number: int) -> tup
 
     client, channel_number: who polls, for the firehose.
     """
+    queue.burials.begin(queue)
     message = _head(queue)
     while message is not None:
         deadline_ms = queue.expiry.deadline_of(message)
         if deadline_ms is None or deadline_ms > queue.vhost.broker.now_ms:
             break
+        if not queue.burials.may(queue):
+            queue.burials.end(queue, has_more=True)
+            return None
         _take_head(queue)
         queue.counts.remove(1, message.body_size)
         queue.bury(message, EXPIRED)

@@ -44,6 +44,7 @@ from warren.core.queues.backlog import MESSAGE_OVERHEAD_BYTES, Backlog
 from warren.core.queues.base import Admission, Queue, Stored
 from warren.core.queues.classic import contents, governed, plain, restart
 from warren.core.queues.classic.bounds import Bounds, exceeds
+from warren.core.queues.classic.burials import Burials
 from warren.core.queues.classic.columns import COLUMNS
 from warren.core.queues.classic.consumer_ring import ConsumerRing
 from warren.core.queues.classic.expiry import Disuse, MessageExpiry
@@ -88,6 +89,7 @@ class ClassicQueue(Queue):
         "_return_counts",
         "_returning",
         "backlogs",
+        "burials",
         "closed",
         "draining",
         "entries",
@@ -118,6 +120,7 @@ class ClassicQueue(Queue):
         self.expiry = MessageExpiry()
         self._disuse = Disuse(self.vhost.broker.now_ms)
         self._bounds = Bounds()
+        self.burials = Burials()
         self.present = Presence() if self.rules.deduplicates_present else None
         self.noted_ready: Message | int | None = 0
         # The same objects, at hand for what runs once per message or batch.
@@ -373,16 +376,16 @@ class ClassicQueue(Queue):
     def purge(self, answer: Answer[int]) -> None:
         answer(self.drop_ready())
 
-    def drop_ready(self) -> int:
-        """Drop all ready messages; how many."""
+    def drop_ready(self, *, at_once: bool = False) -> int:
+        """Drop all ready messages; how many.  Many are settled in later turns, unless it has to be `at_once`."""
         self.merge_returning()
-        count = contents.purge(self)
+        count = contents.purge(self, at_once=at_once)
         if self.store_id and self.rules.delivery_limit is not None:
             restart.note_ready(self)
         return count
 
     def close(self, answer: Answer[int] = ignore) -> None:
-        count = self.drop_ready()
+        count = self.drop_ready(at_once=True)
         self.closed = True
         if self.store_id:
             self.vhost.broker.store.forget_queue(self.store_id)
@@ -482,8 +485,6 @@ class ClassicQueue(Queue):
 
     def restore(self, stored: Stored) -> None:
         restart.restore(self, stored)
-        # Their records know whether they expire; until they have been looked at, they may.
-        self.expiry.expecting = True
         self.govern()
         self.mark_dirty()
 

@@ -51,6 +51,8 @@ def restore(queue: ClassicQueue, stored: Stored) -> None:
         queue.vhost.broker.at_end_of_batch(partial(_bury_spent, queue, spent))
     if len(queue.backlogs) > 1:
         _sort_into_levels(queue)
+    # Their records know whether they expire; until they have been looked at, they may.
+    queue.expiry.expecting = True
     if queue.present is not None:
         queue.present.restore(queue)
 

@@ -20,9 +20,11 @@ from warren.adapters.mqtt.sessions.publishing import BY_QOS
 from warren.adapters.mqtt.sessions.session import MqttSession
 from warren.core.clients.outbox import Outbox
 from warren.core.counters import QueueCounts, SessionCounts
+from warren.core.limit_hits import LimitHits
 from warren.core.messages.address import Address
 from warren.core.messages.message import Message
 from warren.core.messages.properties import Properties
+from warren.core.rationed_log import RationedLog
 
 BYTES_MAX = 1_000_000
 
@@ -113,7 +115,9 @@ class Bare:
             definitions=SimpleNamespace(put=lambda *row: None),
             numbers=SimpleNamespace(take=lambda kind, vhost, name: 7),
             unkept=SimpleNamespace(hold=lambda outbox: None),
+            rationed_log=RationedLog(),
         )
+        broker.limit_hits = LimitHits(cast("Any", broker))
         self.world = cast(
             "Any", SimpleNamespace(broker=broker, names=TopicNames(), answers_sent=0, dropped=0, publish_sent=0)
         )
