@@ -229,5 +229,5 @@ def test_each_example_says_what_to_run_and_what_one_sees(path: Path) -> None:
 def test_the_overview_names_each_folder() -> None:
     overview = (EXAMPLES / "README.md").read_text()
     folders = sorted({path.parent.name for path in PATHS} | set(PACKAGES))
-    assert len(folders) == 12
+    assert len(folders) == 13
     assert [folder for folder in folders if f"[{folder}]({folder})" not in overview] == []
