@@ -73,7 +73,7 @@ registry.py.  examples/line_protocol is a whole one in little more than a hundre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
@@ -81,6 +81,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from warren.core.configuration.key import settings_from
 
 if TYPE_CHECKING:
+    from warren.core.administration.listing.kind import Kind
     from warren.core.broker import Broker
     from warren.core.clients.outbox import Outbox
     from warren.core.clients.transport import Carrier, Credentials, Session, Transport
@@ -197,10 +198,10 @@ class Endpoint:
 class Adapter:
     """A protocol; see the head of this file.
 
-    first_bytes: judges what has come so far, at least one byte.  title: what the protocol is called in lines of the
-    log, instead of its name in capitals.  elsewhere: what somebody is told who speaks it to another protocol's
-    listener, instead of that it has one of its own.  needs_tls: what who speaks it on a listener for TLS is sent, in
-    its own terms; empty: an alert of TLS.
+    first_bytes: judges what has come so far, at least one byte.  listings: of its connections, beside those of all.
+    title: what the protocol is called in lines of the log, instead of its name in capitals.  elsewhere: what
+    somebody is told who speaks it to another protocol's listener, instead of that it has one of its own.  needs_tls:
+    what who speaks it on a listener for TLS is sent, in its own terms; empty: an alert of TLS.
     """
 
     configure: Configure
@@ -208,6 +209,7 @@ class Adapter:
     first_bytes: Callable[[bytes], Beginning] | None = None
     over_websocket: Callable[[Options], Endpoint] | None = None
     component: ComponentFactory | None = None
+    listings: Callable[[], Sequence[Kind]] | None = None
     title: str = ""
     elsewhere: str = ""
     needs_tls: bytes = b""

@@ -10,7 +10,10 @@ from warren.adapters.mqtt.sessions.settings import QueueLimits, SessionSettings
 from warren.adapters.mqtt.settings import MqttSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from warren.adapters.interface import Accept, Options
+    from warren.core.administration.listing.kind import Kind
     from warren.core.broker import Broker
     from warren.core.clients.outbox import Outbox
     from warren.core.clients.transport import Session, Transport
@@ -65,10 +68,18 @@ def component(broker: Broker, options: Options) -> Component:
     )
 
 
+def listings() -> Sequence[Kind]:
+    """list_mqtt_connections; see adapters.interface.Adapter."""
+    from warren.adapters.mqtt.listing import MQTT_CONNECTIONS
+
+    return (MQTT_CONNECTIONS,)
+
+
 ADAPTER: Final = Adapter(
     configure,
     settings=(MqttSettings, SessionSettings, QueueLimits),
     first_bytes=begins,
     over_websocket=over_websocket,
     component=component,
+    listings=listings,
 )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt.logging_in import PROTOCOLS
 from warren.core.administration.listing.channels import ChannelRow
 from warren.core.administration.listing.column import Column
-from warren.core.administration.listing.connections import ConnectionRow
+from warren.core.administration.listing.connections import ConnectionRow, connections_of
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.connection import MqttConnection
@@ -30,6 +30,31 @@ class MqttConnectionRow(ConnectionRow):
     def protocol_name(self) -> str:
         """See ConnectionRow.protocol_name."""
         return PROTOCOLS.get(self._connection.answers.agreed.level, "MQTT")
+
+    @Column
+    def client_id(self) -> str:
+        """The client identifier."""
+        return self._connection.answers.agreed.client_id
+
+    @Column
+    def conn_name(self) -> str:
+        """The name again, as list_mqtt_connections of RabbitMQ has it; so are `connection` and `connection_state`."""
+        return self.name
+
+    @Column
+    def connection(self) -> str:
+        """RabbitMQ's process; here the name again."""
+        return self.name
+
+    @Column
+    def connection_state(self) -> str:
+        """See `state`."""
+        return self.state
+
+    @Column
+    def clean_sess(self) -> bool:
+        """Whether the session ends with the connection."""
+        return not self._connection.answers.agreed.session_expiry_s
 
     @Column
     def user_provided_name(self) -> str:
@@ -91,3 +116,24 @@ class MqttChannelRow(ChannelRow):
     def state(self) -> str:
         """As of the connection."""
         return self._connection.state
+
+
+MQTT_CONNECTIONS: Final = connections_of(
+    "mqtt_connections",
+    MqttConnectionRow,
+    shown=("client_id", "conn_name"),
+    unknown=(
+        "awaiting_ack",
+        "awaiting_seqno",
+        "consumer_tags",
+        "exchange",
+        "message_id",
+        "retainer_pid",
+        "ssl_hash",
+        "ssl_key_exchange",
+        "ssl_login_name",
+        "unacked_pubs",
+        "will_msg",
+    ),
+)
+"""What list_mqtt_connections shows: the columns of list_connections, and RabbitMQ's names for some of them."""

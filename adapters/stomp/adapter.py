@@ -10,7 +10,10 @@ from warren.adapters.session.keys import PRODUCT, PRODUCT_VERSION
 from warren.adapters.stomp.settings import StompSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from warren.adapters.interface import Accept, Options
+    from warren.core.administration.listing.kind import Kind
     from warren.core.broker import Broker
     from warren.core.clients.outbox import Outbox
     from warren.core.clients.transport import Session, Transport
@@ -60,4 +63,13 @@ def over_websocket(options: Options) -> Endpoint:
     )
 
 
-ADAPTER: Final = Adapter(configure, settings=(StompSettings,), first_bytes=begins, over_websocket=over_websocket)
+def listings() -> Sequence[Kind]:
+    """list_stomp_connections; see adapters.interface.Adapter."""
+    from warren.adapters.stomp.listing import STOMP_CONNECTIONS
+
+    return (STOMP_CONNECTIONS,)
+
+
+ADAPTER: Final = Adapter(
+    configure, settings=(StompSettings,), first_bytes=begins, over_websocket=over_websocket, listings=listings
+)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from warren.core.administration.listing.channels import ChannelRow
 from warren.core.administration.listing.column import Column
-from warren.core.administration.listing.connections import ConnectionRow
+from warren.core.administration.listing.connections import ConnectionRow, connections_of
 
 if TYPE_CHECKING:
     from warren.adapters.stomp.session import StompSession
@@ -25,6 +25,41 @@ class StompConnectionRow(ConnectionRow):
     def protocol_name(self) -> str:
         """STOMP with its version, once CONNECT has said which."""
         return self.client.protocol if self.client else "STOMP"
+
+    @Column
+    def session_id(self) -> str:
+        """The session's name in CONNECTED and in message ids."""
+        return self._session.id
+
+    @Column
+    def conn_name(self) -> str:
+        """The name again, as list_stomp_connections of RabbitMQ has it; so are `connection` and `connection_state`."""
+        return self.name
+
+    @Column
+    def connection(self) -> str:
+        """RabbitMQ's process; here the name again."""
+        return self.name
+
+    @Column
+    def connection_state(self) -> str:
+        """See `state`."""
+        return self.state
+
+    @Column
+    def version(self) -> str:
+        """The version of STOMP that is spoken."""
+        return self._session.version
+
+    @Column
+    def auth_login(self) -> str:
+        """Who is logged in."""
+        return self.user
+
+    @Column
+    def peer_addr(self) -> str:
+        """See `peer_host`."""
+        return self.peer_host
 
     @Column
     def state(self) -> str:
@@ -85,3 +120,12 @@ class StompChannelRow(ChannelRow):
     def state(self) -> str:
         """As of the connection."""
         return self._session.state
+
+
+STOMP_CONNECTIONS: Final = connections_of(
+    "stomp_connections",
+    StompConnectionRow,
+    shown=("session_id", "conn_name"),
+    unknown=("channel", "implicit_connect", "ssl_hash", "ssl_key_exchange"),
+)
+"""What list_stomp_connections shows: the columns of list_connections, and RabbitMQ's names for some of them."""

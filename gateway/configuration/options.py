@@ -13,6 +13,7 @@ from warren.gateway.version import WARREN_VERSION
 if TYPE_CHECKING:
     from warren.adapters.interface import AcceptCarrier, Adapter
     from warren.adapters.interface import ComponentFactory as FactoryByOptions
+    from warren.core.administration.listing.kind import Kind
     from warren.core.broker import Broker
     from warren.core.component import Component, ComponentFactory
     from warren.gateway.configuration.config import Config
@@ -44,6 +45,11 @@ def accept_by_protocol(config: Config, names: Iterable[str]) -> dict[str, Accept
     """
     options = options_of(config)
     return {name: adapter.configure(options) for name, adapter in adapters_for(names).items()}
+
+
+def listings_of_protocols() -> list[Kind]:
+    """What the installed protocols list beside the connections of all."""
+    return [kind for adapter in PROTOCOLS.own().values() if adapter.listings for kind in adapter.listings()]
 
 
 def components_of(config: Config, names: Iterable[str]) -> dict[str, ComponentFactory]:

@@ -33,7 +33,7 @@ from warren.core.storage.engine import StorageEngine
 from warren.core.storage.memory import MemoryEngine
 from warren.core.storage.recovery import note_clean_stop, recover
 from warren.gateway.configuration.config import Config, ConfigError
-from warren.gateway.configuration.options import components_of, options_of
+from warren.gateway.configuration.options import components_of, listings_of_protocols, options_of
 from warren.gateway.configuration.plugins import PluginSettings
 from warren.gateway.network.addresses import Listener, hosts_of
 from warren.gateway.network.clock import Clock
@@ -148,6 +148,8 @@ class BrokerRun:
                 refused_logins_max=settings.refused_logins_max,
                 components=components_of(self.config, [listener.protocol for listener in self.listeners]),
             )
+            for kind in listings_of_protocols():
+                self.broker.listings.register(kind)
             first = self.config.section(FirstStartSettings)
             recover(
                 self.broker,

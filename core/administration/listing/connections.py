@@ -203,6 +203,15 @@ def _rows(broker: Broker, vhosts: Vhosts) -> Iterator[ConnectionRow]:
             yield row
 
 
+def connections_of(name: str, row: type[ConnectionRow], shown: tuple[str, ...], unknown: tuple[str, ...]) -> Kind:
+    """A listing of the connections of one protocol, whose rows are of this class.  The rest: see Kind."""
+
+    def rows(broker: Broker, vhosts: Vhosts) -> Iterator[ConnectionRow]:
+        return (each for each in _rows(broker, vhosts) if isinstance(each, row))
+
+    return Kind(name, row, rows, lambda broker, vhosts: sum(1 for _ in rows(broker, vhosts)), shown, unknown)
+
+
 def _count(broker: Broker, vhosts: Vhosts) -> int:
     if vhosts is None:
         return len(broker.sessions)

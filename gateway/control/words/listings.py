@@ -37,6 +37,18 @@ async def list_connections(control: Control, request: Request) -> Answer:
     return await listing(control, "connections", request.arguments)
 
 
+@word("[COLUMN]...", "MQTT connections", "Listing MQTT connections ...")
+async def list_mqtt_connections(control: Control, request: Request) -> Answer:
+    """As rabbitmqctl does: the columns of list_connections, and some more (adapters.mqtt.listing)."""
+    return await listing(control, "mqtt_connections", request.arguments)
+
+
+@word("[COLUMN]...", "STOMP connections", "Listing STOMP connections ...")
+async def list_stomp_connections(control: Control, request: Request) -> Answer:
+    """As rabbitmqctl does: the columns of list_connections, and some more (adapters.stomp.listing)."""
+    return await listing(control, "stomp_connections", request.arguments)
+
+
 @word("[COLUMN]...", "channels", "Listing channels ...")
 async def list_channels(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does; the columns are those of core.administration.listing.channels."""

@@ -24,6 +24,7 @@ from warren.core.queues.classic.queue import ClassicQueue
 from warren.core.storage.definitions.memory import MemoryDefinitionStore
 from warren.core.storage.memory import MemoryEngine
 from warren.gateway.configuration.config import Config
+from warren.gateway.configuration.options import listings_of_protocols
 from warren.gateway.control.commands import run_command
 from warren.gateway.control.server import serve_control
 from warren.gateway.control.target import Answer, Control
@@ -100,6 +101,8 @@ def make_broker() -> Broker:
     """The real core in memory, with two virtual hosts and the user guest."""
     definitions = MemoryDefinitionStore()
     broker = Broker(MemoryEngine(), definitions, Users(definitions), now_ms=0)
+    for kind in listings_of_protocols():
+        broker.listings.register(kind)
     for name in ("/", "other"):
         broker.add_vhost(name, {})
     broker.users.add_user("guest", "guest", ("administrator",))

@@ -39,7 +39,7 @@ async def test_listings_of_everything(warren: Asker) -> None:
     assert ["amq.topic", "topic"] in await warren.rows("list_exchanges")
     warren.server.fill_queue("tasks", 0)
     assert await warren.rows("list_bindings") == [["", "exchange", "tasks", "queue", "tasks", {}]]
-    for word in ("list_channels", "list_consumers"):
+    for word in ("list_channels", "list_consumers", "list_mqtt_connections", "list_stomp_connections"):
         assert await warren.rows(word) == []
 
 
