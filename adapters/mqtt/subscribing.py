@@ -117,13 +117,16 @@ def unsubscribe(subscriptions: Subscriptions, answers: Answers, packet: Unsubscr
         answers.send(UnsubAck(packet.packet_id, (reason_codes.PACKET_IDENTIFIER_IN_USE,) * len(packet.filters)))
         return
     codes = []
-    for count, filter in enumerate(packet.filters, 1):
+    weight = 0
+    for filter in packet.filters:
         subscriptions.leave_queue(filter)
         found = session.unsubscribe(filter)
         codes.append(reason_codes.SUCCESS if found is not None else reason_codes.NO_SUBSCRIPTION_EXISTED)
         if found is not None:
             subscriptions.taken_away()
-        if not count % FILTERS_PER_SLICE:
+        weight += 1 + filter.count("/") // LEVELS_PER_FILTER
+        if weight >= FILTERS_PER_SLICE:
+            weight = 0
             yield
     answers.send(UnsubAck(packet.packet_id, tuple(codes)))
 

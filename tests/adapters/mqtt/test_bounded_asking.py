@@ -8,10 +8,20 @@ from tests.adapters.mqtt.conftest import Connected
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
 from warren.adapters.mqtt.codec import reason_codes, versions
-from warren.adapters.mqtt.codec.packets import Disconnect, PubAck, SubAck
+from warren.adapters.mqtt.codec.encode import encode
+from warren.adapters.mqtt.codec.packets import (
+    Disconnect,
+    PubAck,
+    SubAck,
+    Subscribe,
+    Subscription,
+    UnsubAck,
+    Unsubscribe,
+)
 from warren.adapters.mqtt.sessions.settings import DEEP_LEVELS_MAX, QueueLimits
 from warren.adapters.mqtt.sessions.subscription import LEVELS_FREE
 from warren.adapters.mqtt.settings import MqttSettings
+from warren.adapters.mqtt.subscribing import FILTERS_PER_SLICE
 
 
 def codes(client: MqttClient, *filters: str) -> list[int]:
@@ -70,6 +80,24 @@ def test_the_operator_decides(most: int) -> None:
     assert codes(made, filter_of(LEVELS_FREE + 5), filter_of(LEVELS_FREE + 6, "b")) == [0, 0x97 if most else 0]
     made.lose()
     simulated.close()
+
+
+def test_filters_of_many_levels_take_more_turns(client: Connected, simulated: SimulatedBroker) -> None:
+    """What is done in a turn goes by levels, not by filters alone."""
+
+    def turns(levels: int) -> int:
+        made = client(f"of {levels}")
+        asked = tuple(Subscription(filter_of(levels, f"{levels}-{number}")) for number in range(200))
+        made.transport.receive(encode(Subscribe(1, asked), versions.V5))
+        made.transport.receive(encode(Unsubscribe(2, tuple(each.filter for each in asked)), versions.V5))
+        count = 0
+        while simulated.broker.end_turn():
+            count += 1
+        assert len(only(UnsubAck, made.packets()).reason_codes) == 200
+        return count
+
+    assert turns(2) <= 4
+    assert turns(LEVELS_FREE) >= 2 * (200 * LEVELS_FREE // 8 // FILTERS_PER_SLICE - 1)
 
 
 # Refusals
