@@ -34,6 +34,9 @@ ADDRESSES_MAX: Final = 1024
 """Addresses whose plan is kept, per consumer; who gets endlessly many starts over."""
 
 
+SKIPPED_AT_ONCE: Final = 1000
+"""Messages in a row that no subscription wants any more: a million may wait of one that was taken away."""
+
 NEVER_FRAMED: Final = -1
 """No message has this `framed_for`: every packet is made for this client."""
 
@@ -55,6 +58,7 @@ class MqttConsumer(Consumer):
         "_outflow",
         "_plan",
         "_plans",
+        "_skipped",
         "subscription",
     )
 
@@ -82,6 +86,7 @@ class MqttConsumer(Consumer):
         self._framed_for = FRAMED_FOR_LEVEL + max(outflow.level, versions.V3_1_1)
         self._address: Address | None = None
         self._plan: Plan | None = None
+        self._skipped = 0
         self._plans: dict[Address, Plan] | None = None
         self._long_plans: dict[str, Plan] | None = None
         if outflow.gives_aliases or (subscription is not None and subscription.queue_name):
@@ -107,7 +112,13 @@ class MqttConsumer(Consumer):
         elif plan.qos < 0:
             self.no_ack = True
             not_given(self.queue.counts, self.counts, message.body_size, no_ack=True)
-            return True
+            self._skipped += 1
+            if self._skipped % SKIPPED_AT_ONCE:
+                return True
+            # Others have a turn: it goes on when the outbox has been looked at.
+            outbox.touch()
+            outbox.parked.append(self)
+            return False
         else:
             self.no_ack = True
             if message.framed_for == self._framed_for and len(plan.identifiers) < 2:

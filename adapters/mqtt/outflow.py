@@ -219,13 +219,20 @@ class Outflow:
     # Sending again
 
     def resend(self) -> None:
-        """Send again what an earlier connection left, in the order of the first time, as far as the client takes it."""
+        """Send again what an earlier connection left, in the order of the first time.
+
+        As far as the client takes it, and as the outbox has room: there may be 65,535 messages of any size.
+        """
         self._resending = deque(self.session.outgoing.values()) or None
         self._resend()
 
     def _resend(self) -> None:
         resending, session, answers = self._resending, self.session, self.answers
         while resending and self.window > 0:
+            if self.outbox.room <= 0:
+                if self not in self.outbox.parked:
+                    self.outbox.parked.append(self)
+                return
             outgoing = resending.popleft()
             if session.outgoing.get(outgoing.packet_id) is not outgoing:
                 continue
@@ -239,6 +246,11 @@ class Outflow:
                 self.window += 1
         if not resending:
             self._resending = None
+
+    def resume(self) -> None:
+        """The outbox has room again: go on sending again, before anything new is sent."""
+        if self._resending:
+            self._resend()
 
     def _send_waiting_again(self, outgoing: Outgoing) -> None:
         if self._is_due(outgoing) and not self._send_again(outgoing, duplicate=False):

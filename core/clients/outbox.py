@@ -8,19 +8,25 @@ than `UNREAD_BYTES_MAX` of them unread stops taking commands, and cuts the peer 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from warren.core.compiled import mypyc_attr
 
 if TYPE_CHECKING:
     from warren.core.clients.transport import Transport
-    from warren.core.queues.consumer import Consumer
 
 HIGH_WATER_BYTES = 1024 * 1024
 """Deliveries stop here: enough to fill a fast link between two turns, little enough for ten thousand slow peers."""
 
 UNREAD_BYTES_MAX = 8 * 1024 * 1024
 """Replies a peer may leave unread before its commands wait: a pipelining client that reads late is far below it."""
+
+
+class Resumable(Protocol):
+    """A consumer, or something else that waits for room."""
+
+    def resume(self) -> None:
+        """There is room again."""
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -39,7 +45,7 @@ class Outbox:
         self.chunks: list[bytes] = []
         self.room = HIGH_WATER_BYTES
         self.touched = False
-        self.parked: list[Consumer] = []
+        self.parked: list[Resumable] = []
         self.unread_bytes_max = UNREAD_BYTES_MAX
 
     def write(self, chunk: bytes) -> None:

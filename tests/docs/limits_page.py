@@ -528,6 +528,7 @@ QUIET: Final = (
             "core.queues.quorum.RETRIES_AT_ONCE",
             "core.patterns.stepping.COMPARED_PER_STEP",
             "adapters.mqtt.codec.wire_subscribe.FILTERS_PER_SLICE",
+            "adapters.mqtt.consumer.SKIPPED_AT_ONCE",
             "adapters.mqtt.reading.SLICE_BYTES",
             "adapters.mqtt.sessions.feeding.AHEAD_MESSAGES",
             "adapters.mqtt.sessions.feeding.AHEAD_BYTES",

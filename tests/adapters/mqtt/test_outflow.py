@@ -241,6 +241,24 @@ class TestResending:
         outflow.window_opened()
         assert starved.resumed == 1
 
+    def test_as_the_outbox_has_room(self) -> None:
+        bare = Bare(in_flight_max=5)
+        self.left(bare, 5)
+        outflow, _ = made(bare)
+        bare.outbox.room = 10
+        outflow.resend()
+        assert [each.payload for each in publishes(bare)] == [b"0"], "until there is no room"
+        assert bare.outbox.parked == [outflow]
+        bare.outbox.room = 0
+        outflow.window_opened()
+        assert publishes(bare) == []
+        assert bare.outbox.parked == [outflow], "once"
+        bare.outbox.sent(0)
+        assert [each.payload for each in publishes(bare)] == [b"1", b"2", b"3", b"4"]
+        assert bare.outbox.parked == []
+        outflow.resume()
+        assert publishes(bare) == []
+
     def test_without_what_was_settled_meanwhile(self) -> None:
         bare = Bare(in_flight_max=1)
         self.left(bare, 3)

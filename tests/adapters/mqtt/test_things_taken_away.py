@@ -10,8 +10,11 @@ from tests.adapters.mqtt.conftest import Connected
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
 from warren.adapters.mqtt.codec import reason_codes, versions
-from warren.adapters.mqtt.codec.packets import Disconnect, Publish, PubRec, Will
+from warren.adapters.mqtt.codec.encode import encode
+from warren.adapters.mqtt.codec.packets import Disconnect, PubAck, Publish, PubRec, Will
+from warren.adapters.mqtt.consumer import SKIPPED_AT_ONCE
 from warren.adapters.mqtt.sessions.place import world_of
+from warren.core.broker import ROUNDS_MAX
 from warren.core.declaring.queues import remove_queue
 
 HOUR: dict[str, Any] = {"session_expiry_interval": 3600}
@@ -125,3 +128,33 @@ def test_a_will_that_may_not_be_published(simulated: SimulatedBroker, level: int
     assert answer.reason_code == (reason_codes.NOT_AUTHORIZED if level == versions.V5 else 5)
     assert made.closed
     assert not simulated.mqtt.of(simulated.vhost).sessions
+
+
+def test_many_messages_that_nobody_wants_any_more_are_gone_in_turns(
+    client: Connected, simulated: SimulatedBroker
+) -> None:
+    subscriber, publisher = client("s", receive_maximum=1, **HOUR), client("p")
+    subscriber.subscribe("t", qos=1)
+    count = SKIPPED_AT_ONCE * ROUNDS_MAX * 2 + 100
+    packets = [encode(Publish("t", b"x", 0), versions.V5)] * 100
+    publisher.publish("t", b"first", 1)
+    for _ in range(count // 100):
+        publisher.transport.receive(b"".join(packets))
+    queue = simulated.queue("mqtt-subscription-s")
+    simulated.settle()
+    assert queue.ready_count == count
+    (packet_id,) = subscriber.session.outgoing
+    subscriber.unsubscribe("t")
+    subscriber.subscribe("u", qos=1)
+    subscriber.transport.receive(encode(PubAck(packet_id), versions.V5))
+    turns = 0
+    more = True
+    while more:
+        before = queue.ready_count
+        more = simulated.broker.end_turn()
+        assert before - queue.ready_count <= SKIPPED_AT_ONCE * ROUNDS_MAX
+        turns += 1
+    assert queue.ready_count == 0
+    assert turns >= 3
+    publisher.publish("u", b"goes on", 1)
+    assert subscriber.take()[-1:] == [b"goes on"]
