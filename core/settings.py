@@ -96,9 +96,9 @@ class BrokerSettings:
             one_of(DELIVERY_LIMIT_COUNTS),
             RETURNS,
             "Which returns of a message count towards its queue's delivery limit. `returns`: all of them, as in "
-            "RabbitMQ 3.13 to 4.2: nack and reject with requeue, recover, a lost channel or connection, an "
-            "acknowledgement timeout. `failures`: not nack with requeue nor a timeout, as in RabbitMQ 4.3, so that a "
-            "consumer can give a message back for another time. Programs in the broker's process say themselves "
+            "RabbitMQ 3.13 to 4.2: nack and reject with requeue, recover, a lost channel or connection. "
+            "`failures`: not nack with requeue, as in RabbitMQ 4.3, so that a consumer can give a message back for "
+            "another time. An acknowledgement timeout never counts. Programs in the broker's process say themselves "
             "which it is.",
         )
     )

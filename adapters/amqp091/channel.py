@@ -231,7 +231,7 @@ class Channel:
         """Cancel the consumer with notice and return its messages; without cancel notify, close the channel (406)."""
         expired = self.deliveries.expire(consumer)
         if "consumer_cancel_notify" not in self.connection.agreed.capabilities:
-            self.deliveries.settle(expired, "return")
+            self.deliveries.settle(expired, "untouched")
             self.connection.channel_failed(
                 self,
                 PreconditionFailed(
@@ -245,7 +245,7 @@ class Channel:
         self.consumers.pop(consumer.tag, None)
         self.send(cancel_notice(consumer.tag))
         end_consumer(consumer)
-        self.deliveries.settle(expired, "return")
+        self.deliveries.settle(expired, "untouched")
 
     def begin_reply_consumer(self, queue: Queue) -> None:
         """Direct reply-to: `queue` takes the replies to what is published on this channel (spec A.7)."""

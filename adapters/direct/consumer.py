@@ -152,7 +152,7 @@ class DirectConsumer(Consumer):
     # Below
 
     def _timed_out(self, consumer: Consumer, timeout_ms: int) -> None:
-        """What it holds goes back, and it ends."""
+        """What it holds goes back, as no failure, and it ends."""
         end_consumer(self)
         self._end(
             ConsumerEnded(
@@ -161,7 +161,7 @@ class DirectConsumer(Consumer):
             )
         )
         self._return_arrived()
-        self._give_back(list(self.deliveries.unacked), "return")
+        self._give_back(list(self.deliveries.unacked), "untouched")
 
     def _return_arrived(self) -> None:
         tags = [tag for tag, _, _ in self.arrived]

@@ -7,6 +7,10 @@ can't be (exclusive, transient, auto-delete, server-named) is refused, and so ar
 if-empty; a consumer's exclusive flag means nothing, and a redeclaration doesn't put off the queue's expiry.  A single
 active consumer gives way to one of a higher priority as soon as it holds no message any more.
 
+Messages of priority 5 and above are urgent: they have a backlog of their own, of which two are served for one ordinary
+message (turns_of_classes.py).  A queue that never had one has no second backlog, and the quick way out; that it had is
+noted in the definitions, so that after a restart the messages' records are looked into for their priorities.
+
 With the dead letter strategy at-least-once (which asks for overflow reject-publish and a dead letter exchange) a
 message that nobody takes as a dead letter, because the exchange isn't there, leads nowhere or to a full queue, stays
 here: it is out of the consumers' reach, counts towards the queue's length, and is tried again every few seconds.
@@ -30,6 +34,7 @@ from warren.core.queues.classic.rules import (
     REJECT_PUBLISH,
     QueueRules,
 )
+from warren.core.queues.classic.turns_of_classes import URGENT_FROM, TurnsOfClasses
 from warren.core.queues.dead_letter import dead_letter
 from warren.core.queues.registry import register
 
@@ -37,6 +42,9 @@ if TYPE_CHECKING:
     from warren.core.deadlines import Deadline
     from warren.core.messages.message import Message
     from warren.core.queues.consumer import Consumer
+
+URGENT: Final = "urgent"
+"""Rows of the definitions: the queue of this name has had urgent messages."""
 
 DELIVERY_LIMIT_DEFAULT: Final = 20
 
@@ -64,6 +72,38 @@ class QuorumQueue(ClassicQueue):
         self._retry: Deadline | None = None
         self._successor: Consumer | None = None
         super().prepare()
+
+    # Two classes of messages
+
+    def append(self, message: Message) -> None:
+        if message.properties.special and self._is_urgent(message) and self._has_classes():
+            self.backlogs[0].entries.append(message)
+            self.ready_bytes += message.body_size
+            self.mark_dirty()
+        else:
+            super().append(message)
+
+    def level_of(self, message: Message) -> int:
+        return 0 if self.turns is None or self._is_urgent(message) else 1
+
+    @staticmethod
+    def _is_urgent(message: Message) -> bool:
+        return (message.properties.priority or 0) >= URGENT_FROM
+
+    def _has_classes(self) -> bool:
+        """True from the first urgent message on, unless that comes in the middle of a drain that knows one backlog."""
+        if self.turns is None and not self.draining:
+            self.has_urgent()
+            if self.store_id:
+                self.vhost.broker.definitions.put(URGENT, self.vhost.name, self.name, {})
+        return self.turns is not None
+
+    def has_urgent(self) -> None:
+        """There may be urgent messages from now on."""
+        if self.turns is None:
+            self.turns = TurnsOfClasses()
+            self.backlogs.insert(0, self.new_backlog())
+            self.govern()
 
     def with_defaults(self, rules: QueueRules) -> QueueRules:
         if rules.delivery_limit is None:
@@ -164,6 +204,8 @@ class QuorumQueue(ClassicQueue):
 
     def close(self, answer: Answer[int] = ignore) -> None:
         super().close(answer)
+        if self.store_id and self.turns is not None:
+            self.vhost.broker.definitions.delete(URGENT, self.vhost.name, self.name)
         if self._retry is not None:
             self._retry.cancel()
         for message, _ in self._untaken:

@@ -24,6 +24,7 @@ from warren.core.exchanges.binding import Binding, Destination
 from warren.core.exchanges.registry import create
 from warren.core.messages.field_table import decode_table
 from warren.core.queues.base import Queue, Stored
+from warren.core.queues.quorum import URGENT, QuorumQueue
 from warren.core.queues.registry import find_type
 from warren.core.queues.unavailable import Unavailable
 from warren.core.routing.vhost import VirtualHost
@@ -64,6 +65,7 @@ def recover(
     delivered: dict[tuple[str, str], Mapping[str, JSON]] = {}
     # The row that tells a crash from a clean stop may be among what was lost.
     crashed = bool(damage)
+    urgent: list[tuple[str, str]] = []
     foreign: set[str] = set()
     without_row: set[str] = set()
     deleted: set[int] = set()
@@ -84,6 +86,8 @@ def recover(
                 without_row.discard(name)
             elif kind == DELIVERED:
                 delivered[vhost, name] = value
+            elif kind == URGENT:
+                urgent.append((vhost, name))
             elif not any(component.restore(kind, vhost, name, value) for component in broker.components.values()):
                 if kind.startswith(FOREIGN_PREFIX):
                     foreign.add(kind)
@@ -124,6 +128,10 @@ def recover(
         broker.policies.apply(restored)
     for component in broker.components.values():
         component.restored()
+    for vhost, name in urgent:
+        found = broker.vhosts[vhost].queues.get(name)
+        if isinstance(found, QuorumQueue):
+            found.has_urgent()
     _restore_messages(
         broker,
         delivered,

@@ -97,7 +97,7 @@ def direct_requeue(broker: SimulatedBroker) -> int:
     return ROUNDS
 
 
-RETURNS: Final[list[Returning]] = [nack, nack_many, timeout, stomp_nack]
+RETURNS: Final[list[Returning]] = [nack, nack_many, stomp_nack]
 
 
 def reject(broker: SimulatedBroker) -> int:
@@ -170,6 +170,13 @@ def test_a_program_in_the_process_says_itself_what_is_no_failure(broker: Simulat
         delivery.nack()
     broker.settle()
     assert len(taken(consumer)) == 1
+
+
+@pytest.mark.parametrize("counts_returns", [True, False])
+def test_a_timeout_is_no_failure(broker: SimulatedBroker, counts_returns: bool) -> None:
+    broker.broker.counts_returns = counts_returns
+    prepare(broker, "quorum")
+    assert timeout(broker) == ROUNDS
 
 
 def test_the_count_is_shown(broker: SimulatedBroker) -> None:

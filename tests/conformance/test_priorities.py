@@ -144,7 +144,10 @@ def test_invalid_arguments_name_themselves(
     assert_refused(refusal, Refusal("channel", 406, argument))
 
 
-def test_a_delivery_limit_counts_rejections(bench: Workbench, channel: BlockingChannel) -> None:
+@pytest.mark.parametrize("give_back", [BlockingChannel.basic_reject, BlockingChannel.basic_nack])
+def test_a_delivery_limit_counts_returns(
+    bench: Workbench, channel: BlockingChannel, give_back: Callable[..., None]
+) -> None:
     """On a quorum queue, which is what has one in RabbitMQ."""
     graveyard = bench.queue(channel)
     queue = bench.queue(
@@ -163,7 +166,7 @@ def test_a_delivery_limit_counts_rejections(bench: Workbench, channel: BlockingC
         delivery = inbox.wait(attempt)[-1]
         counted = (delivery.properties.headers or {}).get("x-delivery-count", 0)
         assert counted == attempt - 1
-        channel.basic_reject(delivery.tag, requeue=True)
+        give_back(channel, delivery.tag, requeue=True)
     letter = Inbox(channel, graveyard, auto_ack=True).wait(1)[0]
     assert letter.properties.headers["x-death"][0]["reason"] == "delivery_limit"
     process_until(channel, lambda: ready_count(channel, queue) == 0)
@@ -245,22 +248,6 @@ def test_a_more_urgent_consumer_that_leaves_again(bench: Workbench, channel: Blo
     assert [(each.body, each.redelivered) for each in other.wait(2)] == [(b"1", True), (b"2", True)]
     assert other.deliveries[0].properties.headers == {"x-acquired-count": 1}
     assert other.deliveries[1].properties.headers == {"x-delivery-count": 1, "x-acquired-count": 1}
-
-
-def test_a_nack_does_not_count_towards_the_delivery_limit(
-    bench: Workbench, channel: BlockingChannel, broker: Broker
-) -> None:
-    """Of newer releases: it says "not me, not now", and only a reject says that the message is to blame."""
-    if not broker.is_warren:
-        pytest.skip("every return counts in 3.10")
-    queue = bench.queue(channel, durable=True, arguments={"x-queue-type": "quorum", "x-delivery-limit": 1})
-    fill(channel, queue, 1)
-    inbox = Inbox(channel, queue)
-    for attempt in range(1, 5):
-        delivery = inbox.wait(attempt)[-1]
-        assert (delivery.properties.headers or {}).get("x-acquired-count", 0) == attempt - 1
-        assert "x-delivery-count" not in (delivery.properties.headers or {})
-        channel.basic_nack(delivery.tag, requeue=True)
 
 
 def test_twenty_failures_are_too_many_for_a_quorum_queue(

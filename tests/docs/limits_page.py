@@ -525,6 +525,7 @@ QUIET: Final = (
             "core.exchanges.delaying.messages.BATCH_BYTES_MAX",
             "core.exchanges.delaying.messages.LOADED_AT_ONCE",
             "core.queues.browse.SCANNED_MAX",
+            "core.queues.classic.turns_of_classes.URGENT_IN_A_ROW",
             "core.queues.quorum.RETRIES_AT_ONCE",
             "core.patterns.stepping.COMPARED_PER_STEP",
             "adapters.mqtt.codec.wire_subscribe.FILTERS_PER_SLICE",

@@ -106,7 +106,9 @@ class ModelQueue:
         self.name = name
         self.shape = shape
         self.policy = policy
-        self.levels: list[list[Entry]] = [[] for _ in range(shape.priorities + 1)]
+        self.levels: list[list[Entry]] = [[] for _ in range(2 if shape.quorum else shape.priorities + 1)]
+        self.turn = 0
+        self.had_urgent = False
         self.consumers: list[ModelConsumer] = []
         self.active: ModelConsumer | None = None
         self.successor: ModelConsumer | None = None
@@ -118,8 +120,24 @@ class ModelQueue:
 
     @property
     def ready(self) -> list[Entry]:
-        """In the order of delivery."""
+        """In the order of their levels."""
         return [entry for level in self.levels for entry in level]
+
+    @property
+    def next(self) -> Entry:
+        """Who is delivered next: a quorum queue gives two urgent ones, then an ordinary one, if there are both."""
+        levels = self.levels[::-1] if self.shape.quorum and self.turn == 2 else self.levels
+        return next(level[0] for level in levels if level)
+
+    @property
+    def surplus(self) -> Entry:
+        """Who goes when there are too many: the first, of a quorum queue's ordinary ones if there are such."""
+        return self.next if not self.shape.quorum else next(level[0] for level in self.levels[::-1] if level)
+
+    def given(self) -> None:
+        """A message was given out."""
+        if self.had_urgent:
+            self.turn = (self.turn + 1) % 3
 
     @property
     def ready_bytes(self) -> int:
@@ -161,7 +179,11 @@ class ModelQueue:
 
     def put(self, entry: Entry) -> None:
         """Into its place."""
-        insort(self.levels[self.shape.priorities - min(entry.priority, self.shape.priorities)], entry)
+        if self.shape.quorum:
+            self.had_urgent |= entry.priority >= 5
+            insort(self.levels[0 if entry.priority >= 5 else 1], entry)
+        else:
+            insort(self.levels[self.shape.priorities - min(entry.priority, self.shape.priorities)], entry)
 
     def take(self, entry: Entry) -> None:
         """Out of it."""
@@ -311,7 +333,7 @@ class RulesModel:
         self._expire(queue)
         if queue.overflow == "drop-head":
             while queue.ready and queue.exceeds(len(queue.ready), queue.ready_bytes):
-                first = queue.ready[0]
+                first = queue.surplus
                 queue.take(first)
                 self._bury(queue, first, "maxlen")
             self._expire(queue)
@@ -324,7 +346,7 @@ class RulesModel:
 
     def _deliver(self, queue: ModelQueue) -> None:
         while queue.ready and queue.takers:
-            entry = queue.ready[0]
+            entry = queue.next
             queue.take(entry)
             at_once = queue.deadline(entry) == entry.born_ms == self.now_ms and not entry.returned
             if self._is_due(queue, entry) and not at_once:
@@ -335,6 +357,7 @@ class RulesModel:
             consumer, body, redelivered = seen.pop(0)
             assert consumer in queue.takers, f"{consumer.name} got {body!r} out of turn"
             assert (body, redelivered) == (entry.body, entry.returned), f"{consumer.name} on {queue.name}"
+            queue.given()
             consumer.credit -= 1
             if not consumer.no_ack:
                 queue.held += 1
@@ -427,13 +450,14 @@ class RulesModel:
         queue.used_ms = self.now_ms
         found = None
         while queue.ready and found is None:
-            entry = queue.ready[0]
+            entry = queue.next
             queue.take(entry)
             if self._is_due(queue, entry):
                 self._bury(queue, entry, "expired")
             else:
                 found = entry
                 queue.held += held
+                queue.given()
         self.touch(queue)
         return found
 
@@ -496,6 +520,7 @@ class RulesModel:
             queue.consumers = []
             queue.active = queue.successor = None
             queue.held = 0
+            queue.turn = 0
             queue.used_ms = self.now_ms
             for level in queue.levels:
                 level[:] = [entry for entry in level if queue.stores(entry)]

@@ -80,7 +80,8 @@ def exceeds(rules: QueueRules, count: int, size_bytes: int) -> bool:
 def drop_excess(queue: ClassicQueue) -> bool:
     """Keep the length of a queue that drops its heads; True when more should go, but not in this turn (burials.py)."""
     rules = queue.rules
-    order = reversed(queue.backlogs) if rules.drop_lowest_first else iter(queue.backlogs)
+    lowest_first = rules.drop_lowest_first or queue.turns is not None
+    order = reversed(queue.backlogs) if lowest_first else iter(queue.backlogs)
     count = queue.ready_count
     for backlog in order:
         while backlog.entries and exceeds(rules, count, queue.ready_bytes):

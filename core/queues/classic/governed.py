@@ -28,6 +28,7 @@ def drain(queue: ClassicQueue) -> None:
     vhost = queue.vhost
     tracing = vhost.tracing
     counts = queue.counts
+    turns = queue.turns
     now_ms = vhost.broker.now_ms
     burials = queue.burials
     burials.begin(queue)
@@ -46,6 +47,8 @@ def drain(queue: ClassicQueue) -> None:
         if chooser is not None and not ring.prioritised and not ring.give_turn(chooser, message):
             break
         _take_head(queue)
+        if turns is not None:
+            turns.served()
         consumer = available[0]
         redelivered = queue.was_delivered(message)
         more = consumer.deliver(message, redelivered)
@@ -105,6 +108,8 @@ def poll(queue: ClassicQueue, client: Client | None, channel_number: int) -> tup
     if message is None:
         return None
     _take_head(queue)
+    if queue.turns is not None:
+        queue.turns.served()
     redelivered = queue.was_delivered(message)
     if queue.vhost.tracing:
         queue.vhost.trace_delivery(queue, message, client, channel_number, redelivered=redelivered)
@@ -121,7 +126,7 @@ def _is_for_at_once(queue: ClassicQueue, message: Message, deadline_ms: int) -> 
 
 def _head(queue: ClassicQueue) -> Message | None:
     """The next message to deliver, still in its place."""
-    for backlog in queue.backlogs:
+    for backlog in queue.backlogs if queue.turns is None else queue.turns.in_order(queue.backlogs):
         message = backlog.head()
         if message is not None:
             return message
@@ -129,7 +134,7 @@ def _head(queue: ClassicQueue) -> Message | None:
 
 
 def _take_head(queue: ClassicQueue) -> None:
-    for backlog in queue.backlogs:
+    for backlog in queue.backlogs if queue.turns is None else queue.turns.in_order(queue.backlogs):
         if backlog.entries:
             queue.ready_bytes -= size_of(backlog.entries.popleft())
             return

@@ -20,8 +20,9 @@ rest on has no underscore; the rest may change.
     prepare, read_rules, with_defaults      hooks of the constructor
     bury, settle                            every message leaves by one of them: override `bury`, call `settle`
     contents.trim                           drops ready messages from the tail
-    level_of, backlogs, entries             where a message is put; `entries` is the first backlog's deque, which is
-                                            all that is ready of a queue without priorities, once `drain` has run
+    level_of, backlogs, entries             where a message is put; `entries` is all that is ready of a queue without
+                                            priorities, once `drain` has run
+    turns                                   says which backlog is next; None for strictly the first
     ring                                    the consumers; `activate` serves one as soon as it can take something
     use_chooser                             lets something else than turns say who is served
     mark_dirty                              has the queue drained at the end of this batch
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from warren.core.clients.client import Client
     from warren.core.queues.argument import Argument
     from warren.core.queues.classic.chooser import Chooser
+    from warren.core.queues.classic.turns_of_classes import TurnsOfClasses
     from warren.core.queues.consumer import Consumer
     from warren.core.storage.definitions.store import JSON
 
@@ -100,6 +102,7 @@ class ClassicQueue(Queue):
         "returned",
         "ring",
         "rules",
+        "turns",
     )
 
     type_name = "classic"
@@ -109,11 +112,10 @@ class ClassicQueue(Queue):
     def prepare(self) -> None:
         self._own_rules = self.read_rules()
         self.rules: QueueRules = self.with_defaults(self._own_rules)
-        levels = (self.rules.max_priority or 0) + 1
-        self.backlogs = [self.new_backlog() for _ in range(levels)]
+        self.backlogs = [self.new_backlog() for _ in range((self.rules.max_priority or 0) + 1)]
+        self.turns: TurnsOfClasses | None = None
         self.entries = self.backlogs[0].entries
-        self.closed = False
-        self.draining = False
+        self.closed = self.draining = False
         self.grown = 0
         self.ring = ConsumerRing(self.consumers)
         self.returned = Returns()
@@ -132,15 +134,9 @@ class ClassicQueue(Queue):
 
     def new_backlog(self) -> Backlog:
         """An empty row of messages that are this queue's."""
-        broker = self.vhost.broker
-        return Backlog(
-            self.description,
-            broker.store,
-            self.store_id,
-            self._lost,
-            stores_transient=self.stores_transient,
-            paging=broker.paging,
-        )
+        broker, keeps_all = self.vhost.broker, self.stores_transient
+        store, paging = broker.store, broker.paging
+        return Backlog(self.description, store, self.store_id, self._lost, stores_transient=keeps_all, paging=paging)
 
     def read_rules(self) -> QueueRules:
         """The rules in the declaration's arguments; PreconditionFailed (406) for invalid ones."""
