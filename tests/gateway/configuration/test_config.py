@@ -11,6 +11,7 @@ from warren.gateway.configuration.catalogue import KEYS
 from warren.gateway.configuration.config import Config
 from warren.gateway.configuration.given import Remark, Weight
 from warren.gateway.configuration.load import describe
+from warren.gateway.configuration.options import adapters_for
 
 
 def test_equal_by_values_file_and_remarks() -> None:
@@ -35,6 +36,11 @@ def test_shown_without_secrets() -> None:
 def test_attributes_with_an_underscore_are_no_keys() -> None:
     with pytest.raises(AttributeError, match=r"^_absent$"):
         Config().__getattr__("_absent")
+
+
+def test_auto_needs_every_protocol_that_is_known_by_its_first_bytes() -> None:
+    assert list(adapters_for(["ws", "auto", "ws"])) == ["ws", "amqp", "stomp", "mqtt"]
+    assert list(adapters_for(["mqtt", "stomp"])) == ["mqtt", "stomp"]
 
 
 def test_one_value_by_its_key() -> None:

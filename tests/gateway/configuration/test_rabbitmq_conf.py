@@ -329,6 +329,43 @@ def test_two_names_are_offered_at_most(tmp_path: Path) -> None:
     assert "did you mean listeners.tcp.default or " in said
 
 
+NOT_NEEDED = (
+    "SECURITY: {path}: ssl_options.fail_if_no_peer_cert: ignored: clients aren't asked for a certificate without "
+    "ssl_options.verify = verify_peer"
+)
+TLS_KEYS: list[tuple[str, list[tuple[str, str, object]], list[str]]] = [
+    ("ssl_options.verify = verify_none", [("ssl_options.verify", "tls_verify", "none")], []),
+    ("ssl_options.verify = verify_peer", [("ssl_options.verify", "tls_verify", "optional")], []),
+    (
+        "ssl_options.verify = verify_peer\nssl_options.fail_if_no_peer_cert = true",
+        [("ssl_options.verify", "tls_verify", "required")],
+        [],
+    ),
+    (
+        "ssl_options.verify = verify_none\nssl_options.fail_if_no_peer_cert = true",
+        [("ssl_options.verify", "tls_verify", "none")],
+        [NOT_NEEDED],
+    ),
+    ("ssl_options.fail_if_no_peer_cert = false", [], []),
+    ("ssl_options.versions.1 = tlsv1.2", [("ssl_options.versions", "tls_versions", ["1.2"])], []),
+    (
+        "ssl_options.certfile = a\nweb_mqtt.ssl.certfile = b\nweb_stomp.ssl.certfile = a",
+        [("ssl_options.certfile", "tls_certificate_file", "a")],
+        ["{path}: web_mqtt.ssl.certfile: ignored: all listeners have the same TLS, that of ssl_options.certfile"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "given", "said"), TLS_KEYS)
+def test_what_is_made_of_tls_s_keys(
+    tmp_path: Path, text: str, given: list[tuple[str, str, object]], said: list[str]
+) -> None:
+    path = tmp_path / "rabbitmq.conf"
+    settings, remarks = read_rabbitmq_conf(f"listeners.tcp = none\n{text}", path, {})
+    assert [(each.written, each.key, each.value) for each in settings if each.key.startswith("tls_")] == given
+    assert [str(each) for each in remarks if "ssl_options" in each.text] == [each.format(path=path) for each in said]
+
+
 def test_weights_are_levels_of_the_log() -> None:
     assert [Weight.NOTE, Weight.WARNING, Weight.SECURITY] == [logging.INFO, logging.WARNING, logging.ERROR]
     assert (str(Remark(Weight.SECURITY, "x")), str(Remark(Weight.WARNING, "x"))) == ("SECURITY: x", "x")
