@@ -17,8 +17,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Final, Protocol, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias
 
+from warren.adapters.amqp091.codec.constants import AUTH_MECHANISMS
 from warren.core.errors import AccessRefused, CommandInvalid, MalformedField, Scope
 from warren.core.messages.field_table import FieldTable, decode_table_body
 
@@ -154,11 +155,7 @@ class Mechanisms:
         return mechanism
 
 
-STANDARD: Final = ("PLAIN", "AMQPLAIN", "EXTERNAL")
-"""Those that a configuration may choose among, in the order in which they are offered."""
-
-
-def standard_mechanisms(anonymous_user: str | None = None, allowed: Collection[str] = STANDARD) -> Mechanisms:
+def standard_mechanisms(anonymous_user: str | None = None, allowed: Collection[str] = AUTH_MECHANISMS) -> Mechanisms:
     """PLAIN, AMQPLAIN, EXTERNAL for peers with a certificate, and ANONYMOUS when a user is named for it.
 
     allowed: of the first three, those that there are.

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from warren.adapters.amqp091.codec.constants import (
+    AUTH_MECHANISMS,
     CHANNEL_MAX_DEFAULT,
     FRAME_MAX_DEFAULT_BYTES,
     FRAME_MAX_LEAST_BYTES,
     HEARTBEAT_DEFAULT_S,
 )
-from warren.adapters.amqp091.sasl import STANDARD
 from warren.adapters.first_bytes import no_hint
 from warren.adapters.session.keys import (
     HANDSHAKE_TIMEOUT_S,
@@ -81,8 +81,8 @@ class Amqp091Settings:
     auth_mechanisms: frozenset[str] = configured(
         Key(
             "amqp_auth_mechanisms",
-            several_of(STANDARD),
-            frozenset(STANDARD),
+            several_of(AUTH_MECHANISMS),
+            frozenset(AUTH_MECHANISMS),
             "How AMQP 0-9-1 clients may log in: `PLAIN`, `AMQPLAIN` (both with a password), `EXTERNAL` (by their "
             "certificate). In a rabbitmq.conf: `auth_mechanisms.1` and so on.",
         )

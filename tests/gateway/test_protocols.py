@@ -89,6 +89,7 @@ DECLARATIONS = (
     "warren.adapters.stomp.settings",
     "warren.adapters.websocket",
     "warren.adapters.websocket.adapter",
+    "warren.adapters.websocket.forwarded",
     "warren.adapters.websocket.settings",
     "warren.adapters.websocket.subprotocols",
 )

@@ -52,3 +52,6 @@ NO_ROUTE: Final = 312
 
 SHORT_STRING_BYTES_MAX: Final = 255
 """A shortstr's length is one byte (4.2.5.3); reply texts are cut to it."""
+
+AUTH_MECHANISMS: Final = ("PLAIN", "AMQPLAIN", "EXTERNAL")
+"""Those that a configuration may choose among, in the order in which they are offered (connection.start)."""

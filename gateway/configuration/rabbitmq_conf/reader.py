@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from warren.adapters.amqp091.sasl import STANDARD
+from warren.adapters.amqp091.codec.constants import AUTH_MECHANISMS
 from warren.gateway.configuration.catalogue import rabbitmq_names
 from warren.gateway.configuration.given import Given, Remark, Weight
 from warren.gateway.configuration.rabbitmq_conf.ignored import ignored_names, remarks_on
@@ -195,15 +195,17 @@ def _read_anonymous(reading: Reading) -> None:
 def _read_mechanisms(reading: Reading) -> None:
     """`auth_mechanisms.N = NAME`; those that aren't spoken here are left out."""
     listed = list(reading.take_under("auth_mechanisms"))
-    found = [value for _, _, value in listed if value in STANDARD]
+    found = [value for _, _, value in listed if value in AUTH_MECHANISMS]
     for key, _, value in listed:
-        if value not in STANDARD:
-            reading.remark(Weight.WARNING, f"{key}: ignored: there is no mechanism {value}, only {', '.join(STANDARD)}")
+        if value not in AUTH_MECHANISMS:
+            reading.remark(
+                Weight.WARNING, f"{key}: ignored: there is no mechanism {value}, only {', '.join(AUTH_MECHANISMS)}"
+            )
     if found:
         reading.give(", ".join(key for key, _, _ in listed), "amqp_auth_mechanisms", found)
     elif listed:
         reading.refuse(
-            f"{listed[0][0]} = {listed[0][2]!r}: nobody could log in; the mechanisms are {', '.join(STANDARD)}"
+            f"{listed[0][0]} = {listed[0][2]!r}: nobody could log in; the mechanisms are {', '.join(AUTH_MECHANISMS)}"
         )
 
 
