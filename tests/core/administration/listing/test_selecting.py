@@ -242,6 +242,21 @@ def test_what_has_gone_meanwhile_is_left_out() -> None:
         assert set(range(1, 100, 2)) <= set(numbers)
 
 
+@pytest.mark.parametrize(("pattern", "rows_per_slice"), [("1$", 20), ("^(?!2).*1$", 1)])
+def test_an_expression_that_steps_makes_smaller_slices(pattern: str, rows_per_slice: int) -> None:
+    """One that looks around may take milliseconds for each value."""
+    count = 100
+    things = Things(count)
+    steps = things.steps(
+        Query("things", columns=("number",), conditions=(matches("number", pattern),)), slice_cells=100
+    )
+    slices = 1
+    while steps.step():
+        slices += 1
+    assert slices >= count // rows_per_slice
+    assert steps.finish().rows, "it finds something"
+
+
 def test_a_slice_does_no_more_than_it_should() -> None:
     things = Things(1000)
     steps = things.steps(Query("things", columns=("number", "colour"), sort="size"), slice_cells=100)
