@@ -246,7 +246,7 @@ def test_a_more_urgent_consumer_that_leaves_again(bench: Workbench, channel: Blo
     channel.basic_nack(held.tag, requeue=True)
     channel.basic_reject(first.deliveries[1].tag, requeue=True)
     assert [(each.body, each.redelivered) for each in other.wait(2)] == [(b"1", True), (b"2", True)]
-    assert other.deliveries[0].properties.headers == {"x-acquired-count": 1}
+    assert other.deliveries[0].properties.headers == {"x-delivery-count": 1, "x-acquired-count": 1}
     assert other.deliveries[1].properties.headers == {"x-delivery-count": 1, "x-acquired-count": 1}
 
 
