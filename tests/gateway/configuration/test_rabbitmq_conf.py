@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import pytest
 
 from warren.core.configuration.values import Watermark
 from warren.gateway.configuration.config import Config, ConfigError
-from warren.gateway.configuration.given import Remark, Weight
+from warren.gateway.configuration.given import Weight
 from warren.gateway.configuration.load import load_config
-from warren.gateway.configuration.rabbitmq_conf.reader import read_rabbitmq_conf
 from warren.gateway.network.addresses import Listener
 from warren.gateway.process.settings import total_memory_bytes
 
@@ -271,104 +269,6 @@ CONVERTED = [
 @pytest.mark.parametrize(("text", "key", "value"), CONVERTED)
 def test_values_in_rabbitmq_s_terms(tmp_path: Path, text: str, key: str, value: object) -> None:
     assert getattr(read(tmp_path, text), key) == value
-
-
-FAMILIES = [
-    ("loopback_users = none", "loopback_users", "loopback_users", []),
-    ("loopback_users.guest = false", "loopback_users.guest", "loopback_users", []),
-    (
-        "loopback_users = none\nloopback_users.b = true\nloopback_users.a = true\nloopback_users.c = no",
-        "loopback_users, loopback_users.b, loopback_users.a, loopback_users.c",
-        "loopback_users",
-        ["a", "b"],
-    ),
-    (
-        "web_mqtt.allow_origins.1 = b\nweb_stomp.allow_origins.x = a",
-        "web_stomp.allow_origins.x, web_mqtt.allow_origins.1",
-        "websocket_allow_origins",
-        ["a", "b"],
-    ),
-    ("disk_free_limit.relative = much", "disk_free_limit.relative", "disk_free_limit_bytes", "much"),
-    ("mqtt.subscription_ttl = 1s", "mqtt.subscription_ttl", "mqtt_max_session_expiry_s", "1s"),
-]
-
-
-@pytest.mark.parametrize(("text", "written", "key", "value"), FAMILIES)
-def test_errors_would_name_what_was_written(tmp_path: Path, text: str, written: str, key: str, value: object) -> None:
-    settings, _ = read_rabbitmq_conf(text, tmp_path / "rabbitmq.conf", {})
-    found = [(given.written, given.value) for given in settings if given.key == key]
-    assert found == [(written, value)]
-
-
-OFFERED = """
-listeners.tcp.default stomp.listeners.tcp.default mqtt.listeners.tcp.default
-listeners.ssl.default stomp.listeners.ssl.default mqtt.listeners.ssl.default
-web_stomp.tcp.port web_stomp.tcp.ip web_stomp.ssl.port web_stomp.ssl.ip
-web_mqtt.tcp.port web_mqtt.tcp.ip web_mqtt.ssl.port web_mqtt.ssl.ip
-proxy_protocol stomp.proxy_protocol mqtt.proxy_protocol web_stomp.proxy_protocol web_mqtt.proxy_protocol
-ssl_options.certfile ssl_options.keyfile ssl_options.cacertfile ssl_options.password ssl_options.verify
-ssl_options.fail_if_no_peer_cert ssl_options.versions.1 ssl_options.ciphers.1 ssl_cert_login_from
-loopback_users.guest anonymous_login_user web_stomp.allow_origins.1 web_mqtt.allow_origins.1
-disk_free_limit.relative mqtt.subscription_ttl heartbeat
-"""
-"""Of each way in which keys are read, or ignored."""
-
-
-@pytest.mark.parametrize("name", OFFERED.split())
-def test_what_is_nearly_right_is_offered(tmp_path: Path, name: str) -> None:
-    written = f"{name[:-1]}_{name[-1]}.x"
-    _, remarks = read_rabbitmq_conf(f"{written} = 1", tmp_path / "rabbitmq.conf", {})
-    (said,) = [remark.text for remark in remarks if f"{written}: ignored" in remark.text]
-    assert f"did you mean {name} or" in said or f"did you mean {name}?" in said
-
-
-def test_two_names_are_offered_at_most(tmp_path: Path) -> None:
-    _, remarks = read_rabbitmq_conf("listeners.tcp.defaul.x = 1", tmp_path / "rabbitmq.conf", {})
-    (said,) = [remark.text for remark in remarks if "listeners.tcp.defaul.x" in remark.text]
-    assert said.count(" or ") == 1
-    assert "did you mean listeners.tcp.default or " in said
-
-
-NOT_NEEDED = (
-    "SECURITY: {path}: ssl_options.fail_if_no_peer_cert: ignored: clients aren't asked for a certificate without "
-    "ssl_options.verify = verify_peer"
-)
-TLS_KEYS: list[tuple[str, list[tuple[str, str, object]], list[str]]] = [
-    ("ssl_options.verify = verify_none", [("ssl_options.verify", "tls_verify", "none")], []),
-    ("ssl_options.verify = verify_peer", [("ssl_options.verify", "tls_verify", "optional")], []),
-    (
-        "ssl_options.verify = verify_peer\nssl_options.fail_if_no_peer_cert = true",
-        [("ssl_options.verify", "tls_verify", "required")],
-        [],
-    ),
-    (
-        "ssl_options.verify = verify_none\nssl_options.fail_if_no_peer_cert = true",
-        [("ssl_options.verify", "tls_verify", "none")],
-        [NOT_NEEDED],
-    ),
-    ("ssl_options.fail_if_no_peer_cert = false", [], []),
-    ("ssl_options.versions.1 = tlsv1.2", [("ssl_options.versions", "tls_versions", ["1.2"])], []),
-    (
-        "ssl_options.certfile = a\nweb_mqtt.ssl.certfile = b\nweb_stomp.ssl.certfile = a",
-        [("ssl_options.certfile", "tls_certificate_file", "a")],
-        ["{path}: web_mqtt.ssl.certfile: ignored: all listeners have the same TLS, that of ssl_options.certfile"],
-    ),
-]
-
-
-@pytest.mark.parametrize(("text", "given", "said"), TLS_KEYS)
-def test_what_is_made_of_tls_s_keys(
-    tmp_path: Path, text: str, given: list[tuple[str, str, object]], said: list[str]
-) -> None:
-    path = tmp_path / "rabbitmq.conf"
-    settings, remarks = read_rabbitmq_conf(f"listeners.tcp = none\n{text}", path, {})
-    assert [(each.written, each.key, each.value) for each in settings if each.key.startswith("tls_")] == given
-    assert [str(each) for each in remarks if "ssl_options" in each.text] == [each.format(path=path) for each in said]
-
-
-def test_weights_are_levels_of_the_log() -> None:
-    assert [Weight.NOTE, Weight.WARNING, Weight.SECURITY] == [logging.INFO, logging.WARNING, logging.ERROR]
-    assert (str(Remark(Weight.SECURITY, "x")), str(Remark(Weight.WARNING, "x"))) == ("SECURITY: x", "x")
 
 
 # Where it listens
