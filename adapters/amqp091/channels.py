@@ -20,7 +20,7 @@ class Channels:
 
     def __init__(self) -> None:
         self.by_number: dict[int, Channel] = {}
-        self._confirming: list[Channel] = []
+        self._confirming: dict[Channel, None] = {}
 
     def open(self, connection: Connection, number: int) -> None:
         """channel.open; NotAllowed (530) for one too many.  What counts is how many there are, not which (spec A.4)."""
@@ -41,7 +41,7 @@ class Channels:
 
     def confirming(self, channel: Channel) -> None:
         """Look at this channel's confirms from now on."""
-        self._confirming.append(channel)
+        self._confirming[channel] = None
 
     def confirm_batch(self) -> None:
         """A read was handled: confirm what may be confirmed."""
@@ -53,8 +53,7 @@ class Channels:
         if self.by_number.pop(channel.number, None) is not None:
             channel.client.close_channel()
             _log_ignored(channel)
-        if channel in self._confirming:
-            self._confirming.remove(channel)
+        self._confirming.pop(channel, None)
 
     def end(self) -> None:
         """The connection ends, and all of them with it."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from warren.core.access.permissions import ResourceKind, Verb
 from warren.core.clients.limits import check_exchange as check_exchange_limit
 from warren.core.declaring.actor import Actor
-from warren.core.declaring.bindings import forget_bindings, remove_bindings_of
+from warren.core.declaring.bindings import forget_bindings_from, remove_bindings_of
 from warren.core.declaring.equivalence import check_arguments, check_flag
 from warren.core.declaring.names import RESERVED_PREFIX, check_new_name, clean_name
 from warren.core.errors import AccessRefused, BrokerError, PreconditionFailed
@@ -38,7 +38,8 @@ VERBS: tuple[Verb, ...] = ("read", "write", "configure")
 def predeclare(vhost: VirtualHost) -> None:
     """Give a virtual host its predeclared exchanges; they are not stored, every start makes them anew."""
     for name, type_name, internal in PREDECLARED:
-        vhost.exchanges[name] = create(type_name, name, durable=True, internal=internal)
+        exchange = vhost.exchanges[name] = create(type_name, name, durable=True, internal=internal)
+        exchange.attached(vhost)
 
 
 def declare_exchange(
@@ -143,7 +144,7 @@ def remove_exchange(vhost: VirtualHost, exchange: Exchange) -> None:
     """Take an exchange away with its bindings in both directions; auto-delete exchanges may go with it."""
     del vhost.exchanges[exchange.name]
     exchange.detached()
-    forget_bindings(vhost, list(exchange.bindings))
+    forget_bindings_from(vhost, exchange)
     if exchange.durable:
         vhost.broker.definitions.delete("exchange", vhost.name, exchange.name)
         if exchange.store_id:

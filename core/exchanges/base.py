@@ -272,10 +272,11 @@ class Exchange(ABC):
     def remove_target(self, target: Destination) -> list[Binding]:
         """Remove and return all bindings that lead to `target`, without looking at any others."""
         removed = self._by_target.pop((target.kind, target.name), {})
-        for key, binding in removed.items():
+        for key in removed:
             del self._bindings[key]
-            self.binding_removed(binding)
-        return list(removed.values())
+        bindings = list(removed.values())
+        self.bindings_removed(bindings)
+        return bindings
 
     @abstractmethod
     def make_index(self) -> None:
@@ -288,6 +289,11 @@ class Exchange(ABC):
     @abstractmethod
     def binding_removed(self, binding: Binding) -> None:
         """Bring the type's own index up to date; `binding` is no longer in `bindings`."""
+
+    def bindings_removed(self, bindings: list[Binding]) -> None:
+        """The same for all that led to one target; a type whose index is slow to change may do it bit by bit."""
+        for binding in bindings:
+            self.binding_removed(binding)
 
 
 def distinct_targets(bindings: Iterable[Binding]) -> tuple[Destination, ...]:

@@ -95,13 +95,15 @@ class Binding:
     sequence, source_durable: position among the bindings of the source, and whether that is durable; the
     source says so when the binding is added to it.
     stored: it has a row of its own in the definitions.
-    slots: what an exchange that hashes has given its target for it (hash_slots.py); nothing else ever changes.
+    slots: what an exchange that hashes has given its target for it (hash_slots.py).
+    left: it is none of its source's any more, whose index may still find it for a while; nothing else ever changes.
     """
 
     __slots__ = (
         "arguments",
         "arguments_raw",
         "key",
+        "left",
         "routing_key",
         "sequence",
         "slots",
@@ -129,6 +131,7 @@ class Binding:
         self.source_durable = False
         self.stored = False
         self.slots: Runs = ()
+        self.left = False
 
     @property
     def durable(self) -> bool:

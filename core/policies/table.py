@@ -7,14 +7,16 @@ matches, and among equals the first by name, so that restarts and the order of s
 the policies of a virtual host in that order; finding the one that applies is a walk to the first match.
 
 What applies is found when an object comes into being (`apply_to`) and again for all objects of a virtual host when a
-policy there changes (`apply`).  An object is told only if the outcome differs from what it was told last; the virtual
-host forgets its cached routes then, since routing depends on alternate exchanges and on queues that refuse.
+policy there changes (`apply`), some in each turn where they are many.  An object is told only if the outcome differs
+from what it was told last; the virtual host forgets its cached routes then, since routing depends on alternate
+exchanges and on queues that refuse.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from warren.core.component import Component
 from warren.core.errors import NoSuchParameter
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from warren.core.storage.definitions.store import JSON, DefinitionStore
 
 KINDS: tuple[PolicyKind, PolicyKind] = (POLICY, OPERATOR_POLICY)
+
+OBJECTS_AT_ONCE: Final = 1000
+"""Queues and exchanges that policies are matched with in one turn: a few microseconds each."""
 
 _NOTHING: Mapping[str, JSON] = {}
 
@@ -87,14 +92,39 @@ class PolicyTable(Component):
             self._ranked.pop((kind, vhost), None)
 
     def apply(self, vhost: VirtualHost) -> None:
-        """See to it that every object of the virtual host is under the policies that match it now."""
+        """See to it that every object of the virtual host is under the policies that match it now.
+
+        Where there are more than `OBJECTS_AT_ONCE`, the rest is seen to in the turns that follow (core.chores).
+        """
+        targets = self._targets(vhost)
+        self._apply_to_some(vhost, targets)
+        if targets:
+            vhost.broker.chores.add(partial(self._apply_to_some, vhost, targets))
+
+    def apply_at_start(self, vhost: VirtualHost) -> None:
+        """The same for all of them, before anybody is served."""
+        targets = self._targets(vhost)
+        while self._apply_to_some(vhost, targets):
+            pass
+
+    def _targets(self, vhost: VirtualHost) -> list[Queue | Exchange]:
+        """All that policies are for, the first one last."""
+        targets: list[Queue | Exchange] = [*vhost.exchanges.values(), *vhost.queues.values()]
+        targets.reverse()
+        return targets
+
+    def _apply_to_some(self, vhost: VirtualHost, targets: list[Queue | Exchange]) -> bool:
+        """Take some away from the end; False when those were the last."""
+        some = targets[: -OBJECTS_AT_ONCE - 1 : -1]
+        del targets[-OBJECTS_AT_ONCE:]
         changed = False
-        for exchange in list(vhost.exchanges.values()):
-            changed |= self.apply_to(vhost.name, exchange)
-        for queue in list(vhost.queues.values()):
-            changed |= self.apply_to(vhost.name, queue)
+        for target in some:
+            found = vhost.queues.get(target.name) if target.kind == "queue" else vhost.exchanges.get(target.name)
+            if found is target:
+                changed |= self.apply_to(vhost.name, target)
         if changed:
             vhost.changed()
+        return bool(targets)
 
     def apply_to(self, vhost: str, target: Queue | Exchange) -> bool:
         """The same for one queue or exchange; True when that changed anything for it."""

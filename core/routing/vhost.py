@@ -25,6 +25,7 @@ from warren.core.routing.walk import Walk
 if TYPE_CHECKING:
     from warren.core.broker import Broker
     from warren.core.clients.client import Client
+    from warren.core.exchanges.binding import Destination, DestinationKind
     from warren.core.messages.field_table import FieldValue
     from warren.core.messages.message import Message
     from warren.core.messages.properties import Properties
@@ -50,7 +51,8 @@ class Outcome(Enum):
 class VirtualHost:
     """One namespace of exchanges and queues; made by the broker, which keeps it durable.
 
-    counts, default_exchange_counts: of its messages (core/counters.py).
+    counts, default_exchange_counts: of its messages (core/counters.py).  sources: by kind and name of a target, all
+    exchanges that lead there, and maybe some that don't any more, so that whoever goes needn't ask every exchange.
     """
 
     __slots__ = (
@@ -65,6 +67,7 @@ class VirtualHost:
         "name",
         "queues",
         "reply_queues",
+        "sources",
         "tracing",
         "version",
     )
@@ -76,6 +79,7 @@ class VirtualHost:
         self.exchanges: dict[str, Exchange] = {}
         self.queues: dict[str, Queue] = {}
         self.reply_queues: dict[str, Queue] = {}
+        self.sources: dict[tuple[DestinationKind, str], dict[Exchange, None]] = {}
         self.version = 0
         self.tracing = bool(self.metadata.get("tracing", False))
         self.limits: Mapping[str, int] = {}
@@ -95,6 +99,10 @@ class VirtualHost:
         """Something that routing depends on changed: routes that are kept here and that sessions remember are void."""
         self.version += 1
         self._routes.clear()
+
+    def leads(self, source: Exchange, target: Destination) -> None:
+        """The exchange `source` has a binding to `target`."""
+        self.sources.setdefault((target.kind, target.name), {})[source] = None
 
     def queue(self, name: str) -> Queue:
         """The queue of this name; NotFound (404) says so."""

@@ -125,7 +125,7 @@ def recover(
             permissions=default_permissions,
         )
     for restored in broker.vhosts.values():
-        broker.policies.apply(restored)
+        broker.policies.apply_at_start(restored)
     for component in broker.components.values():
         component.restored()
     for vhost, name in urgent:
@@ -227,6 +227,7 @@ def restore_binding(vhost: VirtualHost, value: Mapping[str, JSON]) -> bool:
     binding.stored = True
     binding.slots = slots = _slots(value.get("slots"))
     if source.add(binding):
+        vhost.leads(source, target)
         vhost.changed()
         if binding.slots != slots:
             # The row is an older version's, or somebody has the slots by now: what it got stays its own.

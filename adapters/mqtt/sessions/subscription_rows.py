@@ -86,8 +86,7 @@ class SubscriptionRows:
     def end(self) -> None:
         """The session is no more: neither are its rows."""
         self._ended = True
-        for number in self._rows:
-            self._broker.definitions.delete(KIND, self._vhost, self._name(number))
+        self._broker.definitions.delete_beginning(KIND, self._vhost, self._client_id + _BETWEEN)
         self._rows = {}
 
     def _change(self, number: int) -> None:

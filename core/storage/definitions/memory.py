@@ -33,6 +33,11 @@ class MemoryDefinitionStore(DefinitionStore):
         self._rows.pop((kind, vhost, name), None)
         self._dirty = True
 
+    def delete_beginning(self, kind: str, vhost: str, beginning: str) -> None:
+        for key in [key for key in self._rows if key[:2] == (kind, vhost) and key[2].startswith(beginning)]:
+            del self._rows[key]
+        self._dirty = True
+
     def delete_vhost(self, vhost: str) -> None:
         if not vhost:
             raise ValueError("rows that belong to no vhost can't be deleted as a vhost")

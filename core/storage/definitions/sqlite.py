@@ -117,6 +117,14 @@ class SqliteDefinitionStore(DefinitionStore):
             (encode_name(vhost), kind, encode_name(name)),
         )
 
+    def delete_beginning(self, kind: str, vhost: str, beginning: str) -> None:
+        # No name has the byte 0xFF in it (UTF-8), so all that begin so lie between these two.
+        least = encode_name(beginning)
+        self._change(
+            "DELETE FROM definitions WHERE vhost = ? AND kind = ? AND name >= ? AND name < ?",
+            (encode_name(vhost), kind, least, least + b"\xff"),
+        )
+
     def delete_vhost(self, vhost: str) -> None:
         if not vhost:
             raise ValueError("rows that belong to no vhost can't be deleted as a vhost")

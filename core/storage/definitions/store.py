@@ -59,6 +59,10 @@ class DefinitionStore(ABC):
         """Remove the row; one that isn't there is no error."""
 
     @abstractmethod
+    def delete_beginning(self, kind: str, vhost: str, beginning: str) -> None:
+        """Remove every row of this kind and vhost whose name begins so, as one change, however many there are."""
+
+    @abstractmethod
     def delete_vhost(self, vhost: str) -> None:
         """Remove every row of this vhost. Raises ValueError for "", the rows that belong to no vhost."""
 

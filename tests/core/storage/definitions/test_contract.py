@@ -76,6 +76,20 @@ def test_delete_vhost_takes_all_kinds_of_that_vhost_only(store: DefinitionStore)
     ]
 
 
+@pytest.mark.parametrize("beginning", ["", "q", "q,", "é", "\udcff", "\0", "qq"])
+def test_delete_beginning_takes_what_begins_so_of_that_kind_and_vhost(store: DefinitionStore, beginning: str) -> None:
+    names = [*NAMES, "q,1", "q,2", "q-", "qq", "q,\udcff", "é1"]
+    for kind in ("queue", "binding"):
+        for vhost in ("/", "/x"):
+            for name in names:
+                store.put(kind, vhost, name, {})
+    store.delete_beginning("binding", "/", beginning)
+    left = [name for kind, vhost, name, _ in store.load() if (kind, vhost) == ("binding", "/")]
+    assert left == [name for name in names if not name.startswith(beginning)]
+    assert sum((kind, vhost) != ("binding", "/") for kind, vhost, _, _ in store.load()) == 3 * len(names)
+    assert store.dirty
+
+
 def test_rows_of_no_vhost_are_not_deleted_as_a_vhost(store: DefinitionStore) -> None:
     store.put("user", "", "guest", {})
     with pytest.raises(ValueError, match="no vhost"):
@@ -119,6 +133,7 @@ def test_changes_make_dirty_and_commit_makes_clean(store: DefinitionStore) -> No
     changes: list[Callable[[], None]] = [
         lambda: store.put("queue", "/", "q", {}),
         lambda: store.delete("queue", "/", "q"),
+        lambda: store.delete_beginning("queue", "/", "q"),
         lambda: store.delete_vhost("/"),
         store.clear,
     ]
@@ -171,7 +186,7 @@ def test_closing_twice_is_no_error(store: DefinitionStore) -> None:
 
 OPERATIONS = st.lists(
     st.tuples(
-        st.sampled_from(["put", "delete", "delete_vhost", "commit", "clear"]),
+        st.sampled_from(["put", "delete", "delete_beginning", "delete_vhost", "commit", "clear"]),
         st.sampled_from(["queue", "exchange"]),
         st.sampled_from(["/", "v"]),
         st.sampled_from(["a", "b", "c"]),
@@ -206,6 +221,8 @@ def apply(store: DefinitionStore, verb: str, kind: str, vhost: str, name: str, n
         store.put(kind, vhost, name, {"number": number})
     elif verb == "delete":
         store.delete(kind, vhost, name)
+    elif verb == "delete_beginning":
+        store.delete_beginning(kind, vhost, name[:1])
     elif verb == "delete_vhost":
         store.delete_vhost(vhost)
     elif verb == "commit":
