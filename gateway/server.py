@@ -33,7 +33,7 @@ from warren.gateway.process.ready_file import remove_ready_file, write_ready_fil
 from warren.gateway.process.resources import descriptor_limit, raise_descriptor_limit
 from warren.gateway.process.runner import DEFINITIONS_NAME, MESSAGES_NAME, BrokerRun
 from warren.gateway.process.settings import ProcessSettings
-from warren.gateway.process.stop_signals import STOP_SIGNALS
+from warren.gateway.process.stop_signals import HANGUPS, STOP_SIGNALS, terminal_is_gone
 from warren.gateway.version import WARREN_VERSION
 
 if TYPE_CHECKING:
@@ -143,6 +143,11 @@ class Server:
         """Let the process end in good order."""
         self._stop_wanted.set()
 
+    def hung_up(self) -> None:
+        """SIGHUP: load certificates again; between stop_app and start_app there is nothing to do."""
+        if self._run is None or not self._run.reload_certificates("on SIGHUP"):
+            _log.info("there is nothing to load again: no listener uses TLS, and the log goes to standard error")
+
     def changed(self) -> None:
         """Something was changed from outside a client's batch."""
         if self._run is not None:
@@ -194,12 +199,15 @@ async def open_server(config: Config) -> AsyncIterator[Server]:
 
 
 async def serve(config: Config, asked: Sequence[int] = ()) -> None:
-    """Run a broker until SIGTERM, Ctrl-C or the command `stop`.  asked: signals that have come already, or will yet."""
+    """Run a broker until SIGTERM, Ctrl-C, the command `stop`, or the end of the terminal that it was started in.
+
+    asked: signals that have come already, or will yet.
+    """
     raise_descriptor_limit()
     process = config.section(ProcessSettings)
     if process.ready_file is not None:
         remove_ready_file(process.ready_file)
-    with trio.open_signal_receiver(*STOP_SIGNALS) as signals:
+    with trio.open_signal_receiver(*STOP_SIGNALS, *HANGUPS) as signals:
         async with open_server(config) as server, trio.open_nursery() as nursery:
             where = "in memory only" if process.in_memory else f"data in {process.data_directory}"
             _log.info("Warren %s is ready: %s, control with `warren ctl`, Ctrl-C stops it", WARREN_VERSION, where)
@@ -233,7 +241,10 @@ async def serve(config: Config, asked: Sequence[int] = ()) -> None:
 async def _stop_on_signal(server: Server, signals: AsyncIterator[int]) -> None:
     async for number in signals:
         _log.info("got %s", signal.Signals(number).name)
-        server.request_stop()
+        if number in HANGUPS and not terminal_is_gone():
+            server.hung_up()
+        else:
+            server.request_stop()
 
 
 def _what_on(listener_name: str, address: str) -> str:

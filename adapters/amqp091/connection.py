@@ -162,7 +162,8 @@ class Connection:
             self.break_off(error)
         if self._closed:
             self._tail.clear()
-            log_ignored(self.name, ignored, "bytes", "it was closed")
+            if self.handshake is None:
+                log_ignored(self.name, ignored, "bytes", "it was closed")
             return
         if self.ration.left <= 0 and self._tail:
             self.ration.wait()

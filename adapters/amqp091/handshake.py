@@ -182,15 +182,19 @@ class Handshake:
         connection = self._connection
         if self._user is None:
             raise ChannelError("connection.open before authentication")
-        client = enter(
-            connection.broker,
-            connection.transport,
-            self._user,
-            method.virtual_host,
-            "AMQP 0-9-1",
-            self.agreed.client_properties,
-            has_channels=True,
-        )
+        try:
+            client = enter(
+                connection.broker,
+                connection.transport,
+                self._user,
+                method.virtual_host,
+                "AMQP 0-9-1",
+                self.agreed.client_properties,
+                has_channels=True,
+            )
+        except NotAllowed as error:
+            error.advice = f"user '{self._user.name}' logged in"
+            raise
         connection.send(0, methods.ConnectionOpenOk())
         connection.opened(client)
 

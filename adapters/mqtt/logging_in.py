@@ -97,7 +97,9 @@ def enter(entrance: Entrance, user: User, vhost_name: str, agreed: Agreed) -> Cl
             entrance.broker, entrance.transport, user, vhost_name, protocol, properties, has_channels=False
         )
     except UnknownVirtualHost:
-        raise Refusal(reason_codes.BAD_USER_NAME_OR_PASSWORD, f"there is no virtual host '{vhost_name}'") from None
+        raise Refusal(
+            reason_codes.BAD_USER_NAME_OR_PASSWORD, f"there is no virtual host '{vhost_name}' for user '{user.name}'"
+        ) from None
     except VirtualHostRefused:
         raise Refusal(
             reason_codes.NOT_AUTHORIZED, f"user '{user.name}' has no permissions in virtual host '{vhost_name}'"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from warren.core.clients.transport import Carrier, Session
     from warren.gateway.configuration.config import Config
     from warren.gateway.network.addresses import Listener
+    from warren.gateway.tls.contexts import TlsContexts
 
 _log = logging.getLogger("warren.tls")
 
@@ -47,7 +48,15 @@ class Pipelines:
         names = [listener.protocol for listener in listeners]
         self._accepts = accept_by_protocol(config, names)
         self._adapters = adapters_for(names)
-        self._encrypt = _encryption(config.section(TlsSettings), listeners, now_ms, self._adapters)
+        self._contexts = _certificates(config.section(TlsSettings), listeners, now_ms)
+        self._encrypt = _encryption(self._contexts, self._adapters) if self._contexts is not None else None
+
+    def reload_certificates(self, now_ms: int, why: str) -> bool:
+        """Load the files of TLS again; False where no listener uses it.  why: for the log, as `on SIGHUP`."""
+        if self._contexts is None:
+            return False
+        self._contexts.reload(now_ms, why)
+        return True
 
     def accept(self, listener: Listener) -> AcceptCarrier:
         """What makes the first stage, or the session, of a connection that this listener has accepted."""
@@ -74,13 +83,8 @@ class Pipelines:
         return detect(Choices(adapters, accepts, tls, self._timeout_ms))
 
 
-def _encryption(
-    settings: TlsSettings, listeners: Iterable[Listener], now_ms: int, adapters: Mapping[str, Adapter]
-) -> Encrypt | None:
-    """TLS with the configured certificates, if a listener can use it; nothing of it is imported otherwise.
-
-    adapters: what can be told apart where somebody speaks without TLS.
-    """
+def _certificates(settings: TlsSettings, listeners: Iterable[Listener], now_ms: int) -> TlsContexts | None:
+    """The configured certificates, if a listener can use them; nothing of TLS is imported otherwise."""
     has_certificate = settings.certificate_file is not None
     wanted = [listener for listener in listeners if listener.tls or (has_certificate and listener.protocol == AUTO)]
     if not wanted:
@@ -93,9 +97,13 @@ def _encryption(
             "(`warren tls dev` makes them to try things out)"
         )
     from warren.gateway.tls.contexts import TlsContexts
-    from warren.gateway.tls.stage import TlsStage
 
-    contexts = TlsContexts(settings, now_ms)
+    return TlsContexts(settings, now_ms)
+
+
+def _encryption(contexts: TlsContexts, adapters: Mapping[str, Adapter]) -> Encrypt:
+    """TLS with these certificates.  adapters: what can be told apart where somebody speaks without TLS."""
+    from warren.gateway.tls.stage import TlsStage
 
     def encrypt(accept: AcceptCarrier) -> AcceptCarrier:
         def accept_encrypted(broker: Broker, below: Carrier) -> tuple[Session, Outbox]:

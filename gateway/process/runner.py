@@ -100,6 +100,7 @@ class BrokerRun:
         self._where = str(Path(config.section(ProcessSettings).data_directory or "") / MESSAGES_NAME)
         self.broker: Broker
         self.hub: Hub
+        self._pipelines: Pipelines
         self._clients: Clients | None = None
         self.plugins: PluginHost | None = None
 
@@ -112,6 +113,11 @@ class BrokerRun:
             self._clients = Clients(self.hub)
         return self._clients
 
+    def reload_certificates(self, why: str) -> bool:
+        """Load the files of TLS again, for connections to come; False where no listener uses it."""
+        self.hub.note_time()
+        return self._pipelines.reload_certificates(self.broker.now_ms, why)
+
     def request_stop(self, reason: str = "shutdown") -> None:
         """End the run in good order; `run` returns when that is done."""
         self._reason = reason
@@ -123,7 +129,7 @@ class BrokerRun:
         Raises StorageError when the data or an address can't be used, or the disk fails.
         """
         clock = Clock()
-        pipelines = Pipelines(self.config, self.listeners, clock())
+        self._pipelines = pipelines = Pipelines(self.config, self.listeners, clock())
         with self._plugin_host() as plugins:
             await self._run_with(plugins, clock, pipelines, task_status)
 

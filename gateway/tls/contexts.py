@@ -70,17 +70,20 @@ class TlsContexts:
             self._reload_if_changed(now_ms)
         return self._context
 
-    def _reload_if_changed(self, now_ms: int) -> None:
-        state = self._look()
-        if state == self._state:
-            return
-        self._state = state
+    def reload(self, now_ms: int, why: str) -> None:
+        """Load the files again, whether or not they have changed; the log says how that went, and why it was done."""
+        self._checked_at_ms = now_ms
+        self._state = self._look()
         try:
             self._context, self._by_name = self._load(now_ms)
         except ConfigError as error:
-            _log.error("the changed certificate files can't be used, the certificate before stays: %s", error)
+            _log.error("the certificate files can't be used, the certificate before stays: %s", error)
         else:
-            _log.info("certificates were loaded again, since their files have changed")
+            _log.info("certificates were loaded again, %s", why)
+
+    def _reload_if_changed(self, now_ms: int) -> None:
+        if self._look() != self._state:
+            self.reload(now_ms, "since their files have changed")
 
     def _look(self) -> list[_FileState | None]:
         """What tells a file that was replaced or changed, or that may be read only now."""

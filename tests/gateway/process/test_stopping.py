@@ -7,6 +7,8 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -20,7 +22,7 @@ from tests.support.warren_process import start_warren
 from warren.core.errors import StorageError
 from warren.gateway import EmbeddedBroker, open_broker
 from warren.gateway.process.runner import GOODBYE_S, SILENT_S, close_stores
-from warren.gateway.process.stop_signals import STOP_SIGNALS, note_stop_signals
+from warren.gateway.process.stop_signals import HANGUPS, STOP_SIGNALS, note_stop_signals, terminal_is_gone
 
 # Clients that don't answer
 
@@ -86,7 +88,7 @@ async def test_while_somebody_sends_everybody_is_waited_for_up_to_a_bound(autoju
 
 @pytest.fixture
 def handlers() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    before = {number: signal.getsignal(number) for number in (*STOP_SIGNALS, *HANGUPS)}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -234,3 +236,54 @@ def test_a_directory_that_is_removed_from_under_the_process_leaves_no_traceback(
     log = running.log.read_text()
     assert "can't be looked at: No such file or directory. What is written from now on would be lost" in log
     assert "Traceback" not in log
+
+
+# SIGHUP
+
+
+def test_a_hangup_is_not_noted_without_a_terminal(handlers: None) -> None:
+    noted = note_stop_signals()
+    signal.raise_signal(signal.SIGHUP)
+    assert noted == []
+
+
+def test_a_terminal_that_is_gone_is_told_from_one_that_never_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    for is_there in (True, False):
+        monkeypatch.setattr(os, "isatty", lambda descriptor, is_there=is_there: is_there)
+        assert terminal_is_gone(started_in_terminal=True) is not is_there
+        assert not terminal_is_gone(started_in_terminal=False)
+
+
+def test_a_hangup_ends_nothing(tmp_path: Path) -> None:
+    running = start_warren(tmp_path, data_directory=tmp_path / "data", listen=["stomp=127.0.0.1:0"])
+    try:
+        with socket.create_connection(running.addresses["stomp"]) as client:
+            os.kill(running.process.pid, signal.SIGHUP)
+            client.sendall(STOMP_CONNECT)
+            assert client.recv(4096).startswith(b"CONNECTED")
+        os.kill(running.process.pid, signal.SIGTERM)
+        assert running.process.wait(timeout=20) == 0
+    finally:
+        running.kill()
+    log = running.log.read_text()
+    assert "[info] got SIGHUP\n" in log
+    assert "there is nothing to load again" in log
+
+
+def test_the_end_of_its_terminal_is_a_stop_in_good_order() -> None:
+    master, slave = os.openpty()
+    options = ["--in-memory", "--listen", "stomp=127.0.0.1:0"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "warren", "serve", *options], stdin=slave, stdout=slave, stderr=slave
+    )
+    try:
+        os.close(slave)
+        log = b""
+        while b"is ready" not in log:
+            log += os.read(master, 4096)
+        os.close(master)
+        os.kill(process.pid, signal.SIGHUP)
+        assert process.wait(timeout=20) == 0
+    finally:
+        process.kill()
+        process.wait()
