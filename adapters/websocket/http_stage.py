@@ -104,8 +104,14 @@ class HttpStage(Stage):
 
     def go_on(self) -> None:
         """It is this connection's turn again: go on with requests that waited for that."""
-        if not self._waiting_for_peer:
+        if self._waiting_for_peer:
+            return
+        try:
             self._serve()
+        except Exception:
+            # This is in nobody's `receive`, whose errors end one connection.
+            _log.exception("connection %s: internal error; closing the connection", self.name)
+            self.below.abort()
 
     def drained(self) -> None:
         """The peer has taken all answers: go on with requests that waited for that."""

@@ -231,3 +231,15 @@ def test_who_leaves_while_it_waits(broker: SimulatedBroker) -> None:
     broker.settle()
     assert not broker.broker.chores
     assert not broker.broker.sessions
+
+
+def test_a_bug_met_on_the_way_ends_that_connection(
+    broker: SimulatedBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = WebSocketClient(broker)
+    client.transport.receive(b"HEAD /nothing HTTP/1.1\r\nHost: a\r\n\r\n" * 1000)
+    monkeypatch.setattr(client.transport.session, "_response", None)
+    broker.settle()
+    assert client.transport.aborted
+    assert "internal error; closing the connection" in caplog.text
+    assert not broker.broker.chores
