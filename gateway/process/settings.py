@@ -19,7 +19,6 @@ from warren.core.configuration.values import (
     text,
     watermark,
 )
-from warren.core.patterns.compiling import check_pattern
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical", "none")
 """As RabbitMQ names them, from all to nothing."""
@@ -45,6 +44,9 @@ def _log_level(value: str) -> str:
 
 def _pattern(value: object) -> str:
     """A regular expression, as permissions have it."""
+    # Most processes, such as those of `warren ctl`, never compile one.
+    from warren.core.patterns.compiling import check_pattern
+
     try:
         if isinstance(value, str) and check_pattern(value) is not None:
             return value
