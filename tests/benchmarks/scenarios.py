@@ -14,6 +14,7 @@ from tests.benchmarks.figures import MEBIBYTE, Figures
 from tests.benchmarks.load import Job, run_in_child
 from tests.benchmarks.mqtt import BLOCK_MESSAGES
 from tests.benchmarks.servers import Server
+from tests.benchmarks.shovel import measure_shovel
 from tests.support.process_usage import usage_of_tree
 
 WARM_UP_SHARE = 10
@@ -141,6 +142,13 @@ _ALL = (
         "web_mqtt",
     ),
     Scenario("startup", "a fresh broker: from exec to its answer to a protocol header", 0, _measure_start),
+    Scenario(
+        "shovel",
+        "16 bytes, persistent, from a full queue to another broker (RabbitMQ: to another queue of its own), on-confirm",
+        200_000,
+        measure_shovel,
+        "shovel",
+    ),
     Scenario(
         "backlog",
         "1 KiB, persistent, confirmed, no consumer; then consumed and verified in order",

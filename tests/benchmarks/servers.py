@@ -9,23 +9,25 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.support import child
+from tests.support.ctl import ctl
 from tests.support.rabbitmq import rabbitmq, rabbitmq_available, rabbitmq_version
-from tests.support.warren_process import WarrenProcess, warren_process
+from tests.support.warren_process import REPOSITORY, WarrenProcess, warren_process
 
 RABBITMQ_PLUGINS: Mapping[str, tuple[str, ...]] = {
     "amqp": (),
     "stomp": ("rabbitmq_stomp",),
     "mqtt": ("rabbitmq_mqtt",),
     "web_mqtt": ("rabbitmq_mqtt", "rabbitmq_web_mqtt"),
+    "shovel": ("rabbitmq_shovel",),
 }
 """What RabbitMQ needs for a protocol; nothing else is enabled."""
 
-WARREN_LISTENERS: Mapping[str, tuple[str, ...]] = {"amqp": (), "web_mqtt": ("mqtt", "ws")}
+WARREN_LISTENERS: Mapping[str, tuple[str, ...]] = {"amqp": (), "shovel": (), "web_mqtt": ("mqtt", "ws")}
 """What Warren listens for beside AMQP; for a protocol that isn't here, for that."""
 
 
@@ -39,13 +41,16 @@ class Server:
     start took.
 
     start_s: from starting the process to its first answer to an AMQP protocol header.  mqtt_port: for the protocol
-    `web_mqtt`, where the same broker speaks MQTT without WebSocket; else 0.
+    `web_mqtt`, where the same broker speaks MQTT without WebSocket; else 0.  upstream, set_shovel: for the protocol
+    `shovel`, where messages are brought to (for RabbitMQ the broker itself), and declaring a shovel by its value.
     """
 
     port: int
     pid: int
     start_s: float
     mqtt_port: int = 0
+    upstream: Server | None = None
+    set_shovel: Callable[[str], object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +65,25 @@ class Peer:
 
 @contextmanager
 def _warren(parent: Path | None, protocol: str) -> Iterator[Server]:
+    if protocol == "shovel":
+        with _warren_with_upstream(parent, REPOSITORY) as server:
+            yield server
+        return
     with warren_process(parent=parent, listen=_listen(protocol)) as broker:
         yield _server(broker, protocol)
+
+
+@contextmanager
+def _warren_with_upstream(parent: Path | None, checkout: Path) -> Iterator[Server]:
+    with (
+        warren_process(parent=parent, checkout=checkout) as upstream,
+        warren_process(parent=parent, checkout=checkout, options=("--set", "plugins=shovel")) as broker,
+    ):
+        yield replace(
+            _server(broker, "amqp"),
+            upstream=_server(upstream, "amqp"),
+            set_shovel=lambda value: ctl(broker.data_directory, "set_parameter", "shovel", "bench", value),
+        )
 
 
 def other_checkout(directory: Path) -> Peer:
@@ -69,6 +91,10 @@ def other_checkout(directory: Path) -> Peer:
 
     @contextmanager
     def start(parent: Path | None, protocol: str) -> Iterator[Server]:
+        if protocol == "shovel":
+            with _warren_with_upstream(parent, directory) as server:
+                yield server
+            return
         with warren_process(parent=parent, listen=_listen(protocol), checkout=directory) as broker:
             yield _server(broker, protocol)
 
@@ -84,6 +110,14 @@ def _warren_in_memory(parent: Path | None, protocol: str) -> Iterator[Server]:
 @contextmanager
 def _rabbitmq(parent: Path | None, protocol: str) -> Iterator[Server]:
     with rabbitmq(parent=parent, plugins=RABBITMQ_PLUGINS[protocol]) as node:
+        if protocol == "shovel":
+            server = Server(node.amqp_port, node.process.pid, node.start_s)
+            yield replace(
+                server,
+                upstream=server,
+                set_shovel=lambda value: node.ctl("set_parameter", "shovel", "bench", value),
+            )
+            return
         mqtt_port = node.ports["mqtt"] if protocol == "web_mqtt" else 0
         yield Server(node.ports[protocol], node.process.pid, node.start_s, mqtt_port)
 

@@ -46,12 +46,16 @@ def warren_web_mqtt() -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def warren_shovel() -> Iterator[Server]:
+    with peers()["warren"].start(None, "shovel") as server:
+        yield server
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS.keys())
-def test_scenario_delivers_everything(
-    warren: Server, warren_stomp: Server, warren_mqtt: Server, warren_web_mqtt: Server, scenario: Scenario
-) -> None:
-    servers = {"amqp": warren, "stomp": warren_stomp, "mqtt": warren_mqtt, "web_mqtt": warren_web_mqtt}
-    server = servers[scenario.protocol]
+def test_scenario_delivers_everything(request: pytest.FixtureRequest, scenario: Scenario) -> None:
+    protocol = scenario.protocol
+    server = request.getfixturevalue("warren" if protocol == "amqp" else f"warren_{protocol}")
     assert scenario.measure(server, MESSAGES)
 
 
