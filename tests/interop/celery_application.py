@@ -1,8 +1,9 @@
 """A Celery application with tasks for the tests. The worker process and the test process both import it.
 
 The broker's URL comes by the environment variable AMQP_URL; results go back through it, too (`rpc://`).  QUEUE_TYPE
-says of which type the queue of the tasks is; with quorum, tasks and retries for later wait in Celery's own ladder of
-queues with TTLs, each of which has the next one as its dead letter target.
+says of which type the queue of the tasks is, or "defaults" for an application that configures nothing.  With quorum,
+tasks and retries for later wait in Celery's own ladder of queues with TTLs, each of which has the next one as its dead
+letter target.
 """
 
 from __future__ import annotations
@@ -13,14 +14,18 @@ from typing import Any
 from celery import Celery
 
 application = Celery("warren-interop", broker=os.environ.get("AMQP_URL"), backend="rpc://")
-application.conf.update(
-    broker_connection_retry_on_startup=True,
-    broker_transport_options={"confirm_publish": True},
-    enable_utc=True,
-    result_expires=60,
-    task_acks_late=True,
-    worker_prefetch_multiplier=1,
-)
+DEFAULTS = "defaults"
+"""QUEUE_TYPE of an application that configures nothing."""
+
+if os.environ.get("QUEUE_TYPE") != DEFAULTS:
+    application.conf.update(
+        broker_connection_retry_on_startup=True,
+        broker_transport_options={"confirm_publish": True},
+        enable_utc=True,
+        result_expires=60,
+        task_acks_late=True,
+        worker_prefetch_multiplier=1,
+    )
 
 
 QUORUM_QUEUES = {

@@ -12,7 +12,7 @@ from typing import Any
 import celery
 import pytest
 
-from tests.interop.celery_application import QUORUM_QUEUES
+from tests.interop.celery_application import DEFAULTS, QUORUM_QUEUES
 from tests.interop.clients import TIME_LIMIT_S, url
 from tests.support import child
 from tests.support.warren_process import PYTHON_PATH, WarrenProcess, warren_process
@@ -47,12 +47,18 @@ def application(warren: WarrenProcess, tmp_path_factory: pytest.TempPathFactory)
         sending.close()
 
 
+SOLO = ("--pool", "solo")
+"""Without processes of its own: a worker that starts at once."""
+
+
 @contextmanager
-def working(broker_url: str, directory: Path, name: str, queue_type: str) -> Iterator[None]:
+def working(
+    broker_url: str, directory: Path, name: str, queue_type: str, pool: tuple[str, ...] = SOLO
+) -> Iterator[None]:
     """A worker of this name runs the application, with a queue of this type; it has to end in good order."""
     log = directory / "worker.log"
     command = [sys.executable, "-m", "celery", "-A", "tests.interop.celery_application", "worker"]
-    options = ["--pool", "solo", "--loglevel", "info", "--hostname", name]
+    options = [*pool, "--loglevel", "info", "--hostname", name]
     own = {"AMQP_URL": broker_url, "PYTHONPATH": PYTHON_PATH, "C_FORCE_ROOT": "1", "QUEUE_TYPE": queue_type}
     worker = child.start([*command, *options], log, {**os.environ, **own}, directory)
     try:
@@ -98,6 +104,28 @@ def test_retries_through_queues_with_ttls(warren: WarrenProcess, tmp_path: Path)
         assert call(sending, "succeed_at_last_retry").get(timeout=TASK_TIME_LIMIT_S) == 4
         sending.backend.result_consumer.stop()
         sending.pool.force_close_all()
+
+
+def test_with_nothing_configured(tmp_path: Path) -> None:
+    """As somebody has it who only says where the broker is: processes that fetch several tasks each and acknowledge
+    them early, no confirms, heart-beats, gossip among workers."""
+    with warren_process() as broker:
+        broker_url = url(broker.addresses["amqp"])
+        with (
+            working(broker_url, tmp_path, "stock@interop", DEFAULTS, ()),
+            celery.Celery("stock", broker=broker_url, backend="rpc://") as sending,
+        ):
+            results = [call(sending, "add", number, number) for number in range(100)]
+            assert [result.get(timeout=TASK_TIME_LIMIT_S) for result in results] == [
+                2 * number for number in range(100)
+            ]
+            assert call(sending, "succeed_at_third_attempt").get(timeout=TASK_TIME_LIMIT_S) == 3
+            later = sending.send_task("tests.interop.celery_application.add", args=(1, 1), countdown=0.2)
+            assert later.get(timeout=TASK_TIME_LIMIT_S) == 2
+            sending.backend.result_consumer.stop()
+            sending.pool.force_close_all()
+        log = broker.log.read_text()
+    assert "Traceback" not in log, log
 
 
 def test_a_task_in_the_future(application: Any) -> None:
