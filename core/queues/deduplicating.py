@@ -1,18 +1,21 @@
-"""A classic queue that drops duplicates (x-message-deduplication), with priorities or without.
+"""Queues that drop duplicates (x-message-deduplication): classic ones, with priorities or without, and quorum queues.
 
-What may come in is decided in bounds.py.  Here is what it costs other queues nothing: an acknowledged message always
-has something to be forgotten of it.
+What may come in is decided in bounds.py.  Here is what has to be done whenever a message leaves, so that it costs other
+queues nothing.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from warren.core.queues.priority import PriorityQueue
+from warren.core.queues.quorum import QuorumQueue
 from warren.core.queues.registry import register_variant
 
 if TYPE_CHECKING:
     from warren.core.messages.message import Message
+
+ARGUMENT: Final = "x-message-deduplication"
 
 
 class DeduplicatingQueue(PriorityQueue):
@@ -24,5 +27,22 @@ class DeduplicatingQueue(PriorityQueue):
         self.unacked_count -= 1
         self.settle(message)
 
+    def settle(self, message: Message) -> None:
+        if self.present:
+            self.present.leave(message.sequence)
+        super().settle(message)
 
-register_variant(DeduplicatingQueue, "x-message-deduplication")
+
+class DeduplicatingQuorumQueue(QuorumQueue):
+    """See the head of this file."""
+
+    __slots__ = ()
+
+    def settle(self, message: Message) -> None:
+        if self.present:
+            self.present.leave(message.sequence)
+        super().settle(message)
+
+
+register_variant(DeduplicatingQueue, ARGUMENT)
+register_variant(DeduplicatingQuorumQueue, ARGUMENT)

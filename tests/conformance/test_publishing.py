@@ -285,3 +285,24 @@ def test_messages_above_the_maximum_size(
             refusal = Refusal("channel", frame.arguments.short(), frame.payload[7:].decode(errors="replace"))
         assert_refused(refusal, expected(Refusal("channel", 406, words)))
         client.open_channel(2)
+
+
+@pytest.mark.parametrize("name", ["CC", "BCC"])
+def test_what_is_no_string_among_further_keys_is_passed_over(
+    bench: Workbench, channel: BlockingChannel, name: str
+) -> None:
+    queue, copied = bench.queue(channel), bench.queue(channel)
+    send(channel, "", queue, b"m", headers={name: [5, copied, None, True]})
+    synchronise(channel)
+    assert [drain(channel, each) for each in (queue, copied)] == [[b"m"], [b"m"]]
+
+
+@pytest.mark.parametrize("name", ["CC", "BCC"])
+def test_further_keys_are_an_array(bench: Workbench, channel: BlockingChannel, name: str) -> None:
+    queue = bench.queue(channel)
+
+    def publish() -> None:
+        send(channel, "", queue, b"m", headers={name: queue})
+        synchronise(channel)
+
+    assert_refused(refusal_of(publish, channel), Refusal("channel", 406, "PRECONDITION_FAILED - invalid message"))

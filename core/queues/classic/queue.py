@@ -358,8 +358,6 @@ class ClassicQueue(Queue):
             self._return_counts.pop(message.sequence, None)
         if self._failures:
             self._failures.pop(message.sequence, None)
-        if self.present:
-            self.present.leave(message.sequence)
         if self.store_id and (message.properties.persistent or self.stores_transient):
             self.vhost.broker.store.settle(self.store_id, message)
 
