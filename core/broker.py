@@ -247,6 +247,7 @@ class Broker:
         if not name:
             raise PreconditionFailed("a virtual host needs a name")
         check_vhost(self, name)
+        self.definitions.check_room()
         return recovery.add_vhost(self, name, check_metadata(cast("Mapping[str, JSON]", metadata)))
 
     def update_vhost(self, name: str, metadata: Mapping[str, JSON]) -> None:
@@ -256,6 +257,7 @@ class Broker:
         PreconditionFailed for a value that can't be.
         """
         vhost = self.vhost(name)
+        self.definitions.check_room()
         checked = check_metadata(metadata)
         for key in metadata:
             vhost.metadata.pop(key, None)
@@ -265,6 +267,7 @@ class Broker:
     def set_tracing(self, name: str, tracing: bool) -> None:
         """Turn the firehose of a virtual host on or off, also for the time after a restart."""
         vhost = self.vhost(name)
+        self.definitions.check_room()
         vhost.tracing = tracing
         self._put_vhost(vhost)
         vhost.changed()

@@ -101,6 +101,10 @@ class PreconditionFailed(BrokerError):
     scope = Scope.CHANNEL
 
 
+class LowOnDisk(PreconditionFailed):
+    """Something new can't be kept, as the disk is full; the broker goes on with what there is."""
+
+
 class FrameError(BrokerError):
     code = 501
     name = "FRAME_ERROR"

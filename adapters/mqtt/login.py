@@ -19,7 +19,7 @@ from warren.adapters.mqtt.properties import properties_of
 from warren.adapters.mqtt.publishing import check_publish
 from warren.adapters.mqtt.sessions.rights import check_owner
 from warren.adapters.mqtt.sessions.wills import WillMessage
-from warren.core.errors import AccessRefused, BrokerError, NotFound
+from warren.core.errors import AccessRefused, BrokerError, LowOnDisk, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,11 +109,15 @@ class Login:
             sessions = self._world.of(client.vhost)
             sessions.check_exchange()
             check_owner(sessions, client, agreed.client_id)
+            if agreed.session_expiry_s and agreed.client_id not in sessions.sessions:
+                client.vhost.broker.definitions.check_room()
             return client, will_of(self._world, client, agreed.client_id, packet)
         except BaseException as error:
             client.close()
             if isinstance(error, NotFound):
                 raise Refusal(reason_codes.SERVER_UNAVAILABLE, error.text) from None
+            if isinstance(error, LowOnDisk):
+                raise Refusal(reason_codes.QUOTA_EXCEEDED, error.text) from None
             if isinstance(error, AccessRefused):
                 raise Refusal(reason_codes.NOT_AUTHORIZED, error.text) from None
             raise

@@ -164,6 +164,7 @@ class Accounts:
             "tags": sorted(user.tags),
             "limits": dict(user.limits),
         }
+        self._store.check_room()
         self._store.put(KIND, "", user.name, value)
         self._users[user.name] = user
         return user

@@ -61,6 +61,7 @@ class Permissions:
         """Give the user these permissions in the vhost instead of others; PreconditionFailed if invalid."""
         for pattern in permission:
             check_pattern(pattern)
+        self._store.check_room()
         self._store.put(KIND, vhost, user, permission._asdict())
         self._users.setdefault(user, {})[vhost] = permission
         self._answers.clear()

@@ -50,6 +50,7 @@ class TopicPermissions:
         """Narrow what the user may do with the exchange; PreconditionFailed if an expression is invalid."""
         for pattern in permission:
             check_pattern(pattern)
+        self._store.check_room()
         self._store.put(KIND, vhost, _row_name(user, exchange), permission._asdict())
         self._users.setdefault(user, {})[vhost, exchange] = permission
 

@@ -119,6 +119,7 @@ class Parameters(Component):
     def set(self, vhost: str, component: str, name: str, value: JSON, *, unknown_too: bool = False) -> None:
         """Add or replace a value; PreconditionFailed as `check` raises it."""
         self.check(vhost, component, name, value, unknown_too=unknown_too)
+        self._store.check_room(len(str(value)))
         self._store.put(PARAMETER, vhost, _row_name(component, name), {"value": value})
         self._values[vhost, component, name] = value
         listener = self._components.get(component)
@@ -159,6 +160,7 @@ class Parameters(Component):
         """Add or replace a global value; PreconditionFailed for an empty name."""
         if not name:
             raise PreconditionFailed("a global parameter needs a name")
+        self._store.check_room(len(str(value)))
         self._store.put(GLOBAL_PARAMETER, "", name, {"value": value})
         self._globals[name] = value
         for watcher in self._watchers.get(name, ()):

@@ -55,6 +55,8 @@ def add_binding(vhost: VirtualHost, exchange: Exchange, binding: Binding, *, sto
 
     stored: it is to outlive a restart, if both its ends do; False where somebody else sees to that.
     """
+    if stored and exchange.durable and binding.target.durable and exchange.get(binding.key) is None:
+        vhost.broker.definitions.check_room(len(binding.arguments_raw))
     if not exchange.add(binding):
         return
     vhost.leads(exchange, binding.target)

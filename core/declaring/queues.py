@@ -116,6 +116,8 @@ def create_queue(
     made = queue_class(description, arguments)
     check_queue_arguments(description, made, arguments)
     stored = durable and owner is None
+    if stored:
+        broker.definitions.check_room(len(arguments_raw))
     if store_id is None:
         store_id = broker.numbers.take("queue", vhost.name, name) if stored else 0
     queue = made(

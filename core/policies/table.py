@@ -64,6 +64,8 @@ class PolicyTable(Component):
 
     def set_all(self, vhost: VirtualHost, policies: Iterable[Policy]) -> None:
         """The same for several at once."""
+        policies = list(policies)
+        self._store.check_room(sum(len(str(policy.value())) for policy in policies))
         for policy in policies:
             self._put(vhost.name, policy)
             self._store.put(policy.kind, vhost.name, policy.name, policy.value())

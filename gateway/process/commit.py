@@ -1,23 +1,32 @@
 """The commit loop: group commit without a timer.
 
 While one commit is being written and synced in a worker thread, the broker goes on; everything that is appended
-meanwhile rides the next commit.  A disk that fails ends the broker loudly: nothing may be confirmed after that.
+meanwhile rides the next commit.  A disk that is full blocks publishers until there is room: nothing that was confirmed
+is in danger.  A disk that fails ends the broker loudly: nothing may be confirmed after that.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 
 from warren.core.errors import StorageError
 
 if TYPE_CHECKING:
+    from warren.core.broker import Commit
     from warren.core.storage.engine import Flush
     from warren.gateway.network.hub import Hub
 
 _log = logging.getLogger("warren.commit")
+
+FULL_RETRY_S: Final = 0.25
+"""Between two tries to write to a disk that was full."""
+
+ALARM_SOURCE: Final = "message log"
+"""Who says then that the disk is low."""
 
 
 async def run_commits(hub: Hub, where: str) -> None:
@@ -38,6 +47,17 @@ async def commit_once(hub: Hub, where: str) -> None:
     if hub.input_watch is not None:
         hub.input_watch.before_write()
     commit = hub.broker.begin_commit()
+    while (full := await _write(commit, where)) is not None:
+        await _wait_for_room(hub, where, full)
+    hub.broker.alarms.set("disk", False, source=ALARM_SOURCE)
+    if hub.input_watch is not None:
+        hub.input_watch.after_write()
+    hub.broker.finish_commit(commit)
+    hub.settle()
+
+
+async def _write(commit: Commit, where: str) -> OSError | None:
+    """Write a commit; the error that says that the disk is full, and nothing of it is kept yet."""
     with trio.CancelScope(shield=True):
         try:
             if commit.flush is None and commit.definitions is None:
@@ -46,14 +66,32 @@ async def commit_once(hub: Hub, where: str) -> None:
             else:
                 await trio.to_thread.run_sync(commit.write)
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                return error
             raise StorageError(
                 f"the message log in {where} can't be written: {error.strerror or error}. "
                 "Nothing unwritten was confirmed; make room or replace the disk, then start again"
             ) from error
-    if hub.input_watch is not None:
-        hub.input_watch.after_write()
-    hub.broker.finish_commit(commit)
-    hub.settle()
+    return None
+
+
+async def _wait_for_room(hub: Hub, where: str, error: OSError) -> None:
+    """The disk is full: publishers are blocked, and what they wait for is written when there is room again."""
+    if hub.broker.alarms.set("disk", True, source=ALARM_SOURCE):
+        _log.error(
+            "the message log in %s can't be written: %s. Publishing is blocked, and what was published and not "
+            "confirmed yet waits; make room",
+            where,
+            error.strerror or error,
+        )
+        hub.settle()
+    try:
+        await trio.sleep(FULL_RETRY_S)
+    except trio.Cancelled:
+        raise StorageError(
+            f"the broker was stopped while the message log in {where} couldn't be written: {error.strerror or error}. "
+            "Nothing unwritten was confirmed; make room, then start again"
+        ) from error
 
 
 class _Maintenance:

@@ -107,6 +107,7 @@ class ResourceWatch:
         changed = self._set("memory", self._used_bytes() > self._limits.memory_limit_bytes)
         if self._free_disk_bytes is not None:
             changed |= self._set("disk", self._disk_room_bytes() < 0)
+            changed |= self._set("disk", not self._hub.broker.definitions.has_room(), source="definitions")
         if changed:
             self._hub.settle()
         self._allow_input()
@@ -163,13 +164,16 @@ class ResourceWatch:
             step = min(step, self._disk_room_bytes() // (2 * WRITTEN_PER_READ_BYTE))
         return max(STEP_BYTES_MIN, min(step, STEP_BYTES_MAX))
 
-    def _set(self, name: str, raised: bool) -> bool:
-        changed = self._hub.broker.alarms.set(name, raised)
-        if changed and raised:
+    def _set(self, name: str, raised: bool, source: str = "measured") -> bool:
+        alarms = self._hub.broker.alarms
+        before = name in alarms.raised()
+        alarms.set(name, raised, source=source)
+        after = name in alarms.raised()
+        if after and not before:
             _log.warning("%s alarm: publishing is blocked until there is more", name)
-        elif changed:
+        elif before and not after:
             _log.warning("%s alarm cleared: publishing goes on", name)
-        return changed
+        return before != after
 
 
 async def watch_resources(hub: Hub, config: Config, limits: ResourceLimits) -> None:

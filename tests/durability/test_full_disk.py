@@ -1,4 +1,6 @@
-"""A disk that takes no more: the broker stops loudly, says what and where, and nothing confirmed is lost.
+"""A disk that takes no more: publishers wait and declares are refused until there is room; nothing confirmed is lost.
+
+Where a file itself can't grow, which no room on the disk mends, the broker stops loudly, and says what and where.
 
 Two kinds of full: a limit on the size of files (RLIMIT_FSIZE, set on the running process), which works everywhere,
 and a small tmpfs where this process may mount one.
@@ -138,15 +140,33 @@ def fill(disk: Path) -> Path:
     return filler
 
 
-def test_a_full_disk_stops_the_broker(starter: Starter, disk: Path) -> None:
-    broker = starter.start(*WITHOUT_ALARM, data_directory=disk / "data")
-    confirmed = publish_until_it_ends(client_with_queue(starter, broker), 64 * 1024, 1000)
-    assert len(confirmed) > 10
-    check_loud_end(starter, broker, disk / "data" / "messages")
+def publish_until_silence(client: Client, size: int, count_max: int) -> list[bytes]:
+    """Publish until no confirm comes; the bodies that were confirmed, and the one that waits."""
+    sent: list[bytes] = []
+    for body in numbered(count_max, size):
+        sent.append(body)
+        client.wire.send(wire.publish(CHANNEL, "", "q", body, properties=PERSISTENT))
+        try:
+            client.wire.expect("basic.ack", CHANNEL)
+        except SilenceError:
+            return sent
+    raise AssertionError("the disk never got full")
 
+
+def test_on_a_full_disk_publishers_wait_until_there_is_room(starter: Starter, disk: Path) -> None:
+    """Without the alarm of a disk that is low, the disk itself says so."""
+    broker = starter.start(*WITHOUT_ALARM, data_directory=disk / "data")
+    client = client_with_queue(starter, broker)
+    sent = publish_until_silence(client, 64 * 1024, 1000)
+    assert len(sent) > 10
+    assert "[error] the message log in" in starter.log
+    assert "Publishing is blocked" in starter.log
     enlarge(disk)
+    client.wire.expect("basic.ack", CHANNEL)
+    client.publish("q", [b"more"])
+    broker.kill()
     again = starter.start(*WITHOUT_ALARM, data_directory=disk / "data")
-    check_confirmed_are_there(starter.connect(again).take_all("q"), confirmed)
+    assert starter.connect(again).take_all("q") == [*sent, b"more"]
 
 
 def test_a_start_on_a_full_disk_says_so(tmp_path: Path, disk: Path) -> None:
@@ -157,19 +177,33 @@ def test_a_start_on_a_full_disk_says_so(tmp_path: Path, disk: Path) -> None:
     assert "Traceback" not in said
 
 
-def test_a_declaration_on_a_full_disk_is_not_answered(starter: Starter, disk: Path) -> None:
+def test_a_declaration_on_a_full_disk_is_refused_and_stops_nobody(starter: Starter, disk: Path) -> None:
     broker = starter.start(*WITHOUT_ALARM, data_directory=disk / "data")
     client = client_with_queue(starter, broker)
     client.publish("q", numbered(10))
     filler = fill(disk)
-    made = declare_until_it_ends(client)
-    check_loud_end(starter, broker, disk / "data")
+    made = declare_until_refused(client)
+    other = starter.connect(broker, confirms=False)
+    assert other.declare("q", passive=True) == 10
     filler.unlink()
+    other.declare("later")
+    broker.kill()
     again = starter.start(*WITHOUT_ALARM, data_directory=disk / "data")
     client = starter.connect(again)
-    for number in range(made):
-        client.declare(f"more.{number}", passive=True)
+    for name in [*(f"more.{number}" for number in range(made)), "later"]:
+        client.declare(name, passive=True)
     assert client.take_all("q") == numbered(10)
+
+
+def declare_until_refused(client: Client) -> int:
+    """Declare queues until one is refused; how many were declared."""
+    for number in range(DECLARATIONS_MAX):
+        try:
+            client.declare(f"more.{number}")
+        except AssertionError as error:
+            assert "Close(code=406, text='PRECONDITION_FAILED - low on disk" in str(error)  # noqa: PT017
+            return number
+    raise AssertionError("the disk never got full")
 
 
 def test_the_disk_alarm_blocks_publishers_before_that(starter: Starter, disk: Path) -> None:

@@ -138,6 +138,8 @@ class RetainedMessages:
         size = self._bytes + self._deep_bytes + _deep_bytes(topic) - before + message.body_size
         if self.bytes_max and size > self.bytes_max:
             return self._limit_reached("mqtt_max_retained_bytes", topic, f"with it there would be {size} bytes of them")
+        if not self._broker.definitions.has_room(2 * message.body_size + len(topic)):
+            return self._limit_reached("disk_free_limit_bytes", topic, "the disk is full")
         body = message.body
         kept = Message(0, message.address, message.properties, body, 0, len(body), 0, message.published_at_ms)
         self._keep(topic, kept, publisher)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from warren.core.access.accounts import User
 from warren.core.administration.parameters import Parameter
@@ -61,6 +61,10 @@ class PlannedBinding(NamedTuple):
     arguments: FieldTable
 
 
+ROW_BYTES: Final = 512
+"""What one entry of a plan takes in the definitions, about."""
+
+
 @dataclass(slots=True)
 class Plan:
     """What to add or change, by section; existing queues, exchanges and bindings are in none of them."""
@@ -79,6 +83,7 @@ class Plan:
 
     def carry_out(self, broker: Broker) -> None:
         """Do all of it; the broker must be as it was when the plan was made."""
+        broker.definitions.check_room(ROW_BYTES * sum(self.counts().values()))
         store_ids = self._take_store_ids(broker)
         for user in self.users.values():
             broker.users.put_user(user)

@@ -61,6 +61,9 @@ class MemoryDefinitionStore(DefinitionStore):
     def skip_ids(self, counter: str, last: int) -> None:
         self._last_ids[counter] = max(last, self._last_ids.get(counter, 0))
 
+    def has_room(self, value_bytes: int = 0) -> bool:
+        return True
+
     def damage(self) -> list[str]:
         return []
 

@@ -35,6 +35,7 @@ from typing import Any, ClassVar
 
 from warren.core.errors import StorageError
 from warren.core.storage.definitions.encoding import decode_name, decode_value, encode_name, encode_value
+from warren.core.storage.definitions.room import Room
 from warren.core.storage.definitions.rows import (
     FORMAT_NAME,
     PUT,
@@ -71,6 +72,7 @@ class SqliteDefinitionStore(DefinitionStore):
         "_ids_reserved",
         "_last_position",
         "_path",
+        "_room",
         "_synced_commits",
         "_wal_descriptor",
     )
@@ -88,11 +90,13 @@ class SqliteDefinitionStore(DefinitionStore):
         opened, self._damage = open_database(self._path)
         self._connection: sqlite3.Connection | None = opened
         self._wal_descriptor = -1
+        self._room = Room(-1, self._path)
         try:
             counters = self._run("SELECT name, first_free FROM counters WHERE name <> ?", (FORMAT_NAME,))
             self._ids_reserved: dict[str, int] = dict(counters)
             self._last_position: int = self._run("SELECT coalesce(max(position), 0) FROM definitions")[0][0]
             self._wal_descriptor = os.open(wal_path(self._path), os.O_RDWR)
+            self._room = Room(self._wal_descriptor, self._path)
         except OSError as error:
             self._release()
             raise StorageError(f"{wal_path(self._path)}: can't be opened ({error.strerror}).") from error
@@ -110,12 +114,14 @@ class SqliteDefinitionStore(DefinitionStore):
         else:
             self._last_position = position = self._last_position + 1
         self._change(PUT, (position, *key, text, definition_checksum(position, *key, text)))
+        self._room.take(len(text))
 
     def delete(self, kind: str, vhost: str, name: str) -> None:
         self._change(
             "DELETE FROM definitions WHERE vhost = ? AND kind = ? AND name = ?",
             (encode_name(vhost), kind, encode_name(name)),
         )
+        self._room.take(0)
 
     def delete_beginning(self, kind: str, vhost: str, beginning: str) -> None:
         # No name has the byte 0xFF in it (UTF-8), so all that begin so lie between these two.
@@ -147,6 +153,12 @@ class SqliteDefinitionStore(DefinitionStore):
         if self._ids_free.get(counter, 1) <= last:
             self._ids_free[counter] = last + 1
 
+    def has_room(self, value_bytes: int = 0) -> bool:
+        if self._failure is not None or self._room.has(value_bytes):
+            return True
+        self._begin_log_anew()
+        return self._room.has(value_bytes)
+
     def damage(self) -> list[str]:
         return list(self._damage)
 
@@ -159,6 +171,9 @@ class SqliteDefinitionStore(DefinitionStore):
             self._run("COMMIT")
             self._dirty = False
             self._commits += 1
+            self._room.committed()
+            if not self._room.has_in_log():
+                self._begin_log_anew()
 
     @property
     def unsynced(self) -> bool:
@@ -241,10 +256,26 @@ class SqliteDefinitionStore(DefinitionStore):
         self.commit()
         self.sync()
 
+    def _begin_log_anew(self) -> None:
+        """Bring what is in the log into the database, so that it is written from its beginning again: that makes room
+        even on a disk that is full, unless it takes new pages."""
+        if self._dirty or self._connection is None or self._failure is not None:
+            return
+        for _ in range(2):
+            try:
+                busy, frames, copied = self._connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+            except sqlite3.OperationalError:
+                busy, frames, copied = 1, 0, 0
+            if not busy and frames == copied:
+                self._room.restarted()
+                return
+            self._room.drop_ballast()
+
     def _put_counter(self, counter: str, first_free: int) -> None:
         self._change(RESERVE, (counter, first_free, counter_checksum(counter, first_free)))
 
     def _release(self) -> None:
+        self._room.close()
         if self._wal_descriptor >= 0:
             os.close(self._wal_descriptor)
             self._wal_descriptor = -1

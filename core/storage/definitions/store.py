@@ -25,7 +25,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Final, TypeAlias
+
+from warren.core.errors import LowOnDisk
+
+LOW_ON_DISK: Final = (
+    "low on disk: nothing new can be kept now; free some space on the disk of the data directory, then ask again"
+)
+"""Why something isn't declared, in the words of the disk alarm."""
 
 JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
 """What a value may hold; it comes back as None, bool, int, float, str, list and dict."""
@@ -92,6 +99,18 @@ class DefinitionStore(ABC):
 
         What is found in use at a start is told so, as the counter's own row may have been lost to damage.
         """
+
+    @abstractmethod
+    def has_room(self, value_bytes: int = 0) -> bool:
+        """Whether a row with a value of this size can be kept, even if the disk takes no more.
+
+        What is made by request asks first (`check_room`); what isn't refused (an end, an expiry) is put anyway.
+        """
+
+    def check_room(self, value_bytes: int = 0) -> None:
+        """Raise LowOnDisk unless a row can be kept, before anything is made that it describes."""
+        if not self.has_room(value_bytes):
+            raise LowOnDisk(LOW_ON_DISK)
 
     @abstractmethod
     def damage(self) -> list[str]:

@@ -8,6 +8,7 @@ failed.
 
 from __future__ import annotations
 
+import errno
 import os
 from array import array
 from pathlib import Path
@@ -37,9 +38,14 @@ class LogWriter:
             self._open(base, is_new)
         self._reserve(offset + len(data))
         write_at(self._descriptor, data, offset)
-        sync_data(self._descriptor)
-        if is_new:
-            sync_directory(self._directory)
+        try:
+            sync_data(self._descriptor)
+            if is_new:
+                sync_directory(self._directory)
+        except OSError as error:
+            # Whatever it says: what was written before may be lost by it, so it must not look as if it could be tried
+            # again.
+            raise OSError(errno.EIO, f"it can't be synced: {error.strerror or error}") from error
         self._used = offset + len(data)
 
     def close(self) -> None:
