@@ -142,7 +142,7 @@ class Transaction:
 
 
 def _partial(count: str) -> PreconditionFailed:
-    return PreconditionFailed(f"partial tx completion: full queues refused {count} of the publishes; the rest is done")
+    return PreconditionFailed(f"partial tx completion; full queues refused {count} of the publishes; the rest is done")
 
 
 def _route_now(vhost: VirtualHost, message: Message, route: Route) -> Route:

@@ -596,6 +596,15 @@ _row(
     publish(properties=reply_to("amq.rabbitmq.reply-to")),
 )
 _row(
+    "polling a quorum queue with a single active consumer",
+    "channel",
+    405,
+    f"RESOURCE_LOCKED - cannot obtain access to locked queue 'reply-texts-quorum'{VHOST}. basic.get operations are not "
+    "supported by quorum queues with single active consumer",
+    declare("reply-texts-quorum", durable=True, auto_delete=False, x_queue_type="quorum", x_single_active_consumer=True)
+    + get("reply-texts-quorum"),
+)
+_row(
     "replies to be acknowledged",
     "channel",
     406,

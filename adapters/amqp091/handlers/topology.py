@@ -153,6 +153,6 @@ def _answer(channel: Channel, answer: methods.Method, *, nowait: bool = False) -
 def _check_reply_queue(channel: Channel, name: str, *, nowait: bool) -> None:
     """Declaring a reply pseudo-queue asks whether its requester is still there (spec A.7)."""
     if name != declaration_binding.REPLY_QUEUE and name not in channel.client.vhost.reply_queues:
-        raise NotFound(f"no queue '{name}' in vhost '{channel.client.vhost.name}': its requester is gone")
+        raise NotFound(f"no queue '{name}' in vhost '{channel.client.vhost.name}'; its requester is gone")
     if not nowait:
         channel.send(methods.QueueDeclareOk(name, 0, 1))

@@ -256,7 +256,10 @@ class ClassicQueue(Queue):
     def poll(self, *, no_ack: bool, client: Client | None = None, channel_number: int = 0) -> Polled:
         """What `get` answers; ResourceLocked (405) where a single active consumer has the queue."""
         if self.rules.single_active_consumer:
-            raise ResourceLocked(f"{self.description} has a single active consumer: consume from it instead of polling")
+            raise ResourceLocked(
+                f"cannot obtain access to locked {self.description}. basic.get operations are not supported by "
+                f"{self.type_name} queues with single active consumer"
+            )
         self._disuse.used_at_ms = self.vhost.broker.now_ms
         self.merge_returning()
         found = governed.poll(self, client, channel_number)

@@ -154,7 +154,7 @@ def test_a_commit_that_full_queues_refuse_in_part_says_of_how_many(
     transactional.send(1, methods.TxCommit())
     close = transactional.expect(methods.ChannelClose)
     assert close.reply_code == 406
-    assert "partial tx completion: full queues refused 2 of the publishes; the rest is done" in close.reply_text
+    assert "partial tx completion; full queues refused 2 of the publishes; the rest is done" in close.reply_text
     assert [broker.queue(name).ready_count for name in ("full", "other")] == [1, 1]
 
 
