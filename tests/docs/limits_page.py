@@ -82,6 +82,14 @@ ACTING: Final = (
         "mqtt_max_retained_bytes",
     ),
     Acting(
+        "definitions on a disk that is full, retained messages among them",
+        ("core.storage.definitions.room.PAGES_PER_CHANGE",),
+        "what would be kept is refused, or not retained (storage.md)",
+        "none: the alarm of `disk_free_limit_bytes` comes before",
+        "AMQP: 406; STOMP: ERROR; MQTT 5: 0x97; the log, of the alarm and of what isn't retained",
+        "disk_free_limit_bytes",
+    ),
+    Acting(
         "messages that wait for an MQTT client",
         ("adapters.mqtt.sessions.settings.QUEUED_MAX",),
         "until a tenth of them are gone, QoS 1 and 2 are refused, QoS 0 is dropped",
@@ -647,6 +655,7 @@ QUIET: Final = (
             "gateway.plugins.pauses.FIRST_S",
             "gateway.plugins.pauses.LONGEST_S",
             "gateway.plugins.pauses.RECOVERED_AFTER_S",
+            "gateway.process.commit.FULL_RETRY_S",
             "gateway.process.resources.CHECK_INTERVAL_S",
             "gateway.process.resources.MEMORY_PER_READ_BYTE",
             "gateway.process.resources.WRITTEN_PER_READ_BYTE",
