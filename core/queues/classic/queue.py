@@ -59,7 +59,7 @@ from warren.core.queues.classic.rules import (
     rules_from_arguments,
 )
 from warren.core.queues.dead_letter import dead_letter
-from warren.core.queues.deaths import DELIVERY_LIMIT, REJECTED
+from warren.core.queues.deaths import REJECTED
 from warren.core.queues.registry import check_consumer_arguments, register
 
 if TYPE_CHECKING:
@@ -309,28 +309,7 @@ class ClassicQueue(Queue):
         return True
 
     def requeue(self, messages: Iterable[Message], *, failed: bool = True) -> None:
-        returned = self._return_counts
-        limit = self.rules.delivery_limit
-        counts = self.counts
-        for message in messages:
-            self.unacked_count -= 1
-            sequence = message.sequence
-            if failed and limit is not None and not self.closed:
-                failures = self._failures.get(sequence, 0) + 1
-                if 0 <= limit < failures:
-                    counts.rejected += 1
-                    self.bury(message, DELIVERY_LIMIT)
-                    continue
-                self._failures[sequence] = failures
-                if self.store_id and (message.properties.persistent or self.stores_transient):
-                    self.vhost.broker.store.count_failures(self.store_id, message, failures)
-            if message.properties.expiration is not None:
-                self.expects_expiry()
-            returned[sequence] = returned.get(sequence, 0) + 1
-            self._returning.append(message)
-            self.ready_bytes += message.body_size
-            counts.returned += 1
-            counts.returned_bytes += message.body_size
+        self.returned.take_back(self, messages, failed=failed)
         if self.closed:
             self.drop_ready()
         else:
