@@ -9,8 +9,8 @@ from warren.core.errors import StorageError
 
 DAMAGED = (
     "the definition database is damaged ({detail}). Restore it from a backup. To start without "
-    "definitions, move it and the files whose names begin alike away, and keep them: stored messages have no "
-    "queues without them"
+    "definitions, move it and the files whose names begin alike away, and keep them: stored messages are set "
+    "aside then, and come back as their queues are declared again"
 )
 
 # By the primary result code (https://sqlite.org/rescode.html).
