@@ -1,6 +1,7 @@
 """The log: one plain line per event on standard error, `TIME [LEVEL] TEXT`, and a traceback only for a bug.
 
-Text that came from a peer may hold anything: control characters are escaped, so one event is always one line.
+Text that came from a peer may hold anything: control characters are escaped, so one event is always one line, and what
+is long, such as a topic of 64 KiB that is refused, is cut, so that no peer fills the disk with few messages.
 A traceback is written out the first time; the same one again is a single line with a count, so that a client
 which triggers a bug over and over can't fill the disk with it.
 """
@@ -11,7 +12,7 @@ import hashlib
 import logging
 import re
 import sys
-from typing import TextIO
+from typing import Final, TextIO
 
 LOGGER_NAME = "warren"
 """The parent of every logger of the broker."""
@@ -20,6 +21,9 @@ _NONE = logging.CRITICAL + 10
 """Above every level that is used."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+MESSAGE_CHARACTERS_MAX: Final = 2_000
+"""Of a line, beside its time and a traceback: several times what the broker's own sentences take."""
 
 _TRACEBACKS_MAX = 100
 """Different tracebacks remembered; with more than this, repeating some is the smaller evil."""
@@ -48,7 +52,11 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line, and the lines of a traceback that is new."""
         time = self.formatTime(record, "%Y-%m-%d %H:%M:%S")
-        message = _CONTROL.sub(_escape, record.getMessage())
+        message = record.getMessage()
+        if len(message) > MESSAGE_CHARACTERS_MAX:
+            half = MESSAGE_CHARACTERS_MAX // 2
+            message = f"{message[:half]} [... {len(message) - 2 * half:,} characters ...] {message[-half:]}"
+        message = _CONTROL.sub(_escape, message)
         line = f"{time}.{int(record.msecs):03d} [{record.levelname.lower()}] {message}"
         if record.exc_info and record.exc_info[0] is not None:
             line += self._traceback(self.formatException(record.exc_info))

@@ -629,6 +629,7 @@ QUIET: Final = (
             "adapters.stomp.codec.errors.QUOTED_MAX",
             "adapters.websocket.stage.REASON_BYTES_MAX",
             "gateway.process.data_directory._HOLDER_BYTES_MAX",
+            "gateway.process.log.MESSAGE_CHARACTERS_MAX",
             "gateway.command_line.output._UNLIMITED_COLUMNS",
             "gateway.control.words.delayed._YEAR_9999_MS",
         ),

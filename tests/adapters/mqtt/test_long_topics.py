@@ -28,7 +28,11 @@ def messages_in(packets: list[Packet]) -> list[Publish]:
 @pytest.mark.parametrize("qos", [0, 1, 2])
 def test_messages_come_by_their_whole_topic(client: Connected, level: int, topic: str, qos: int) -> None:
     subscriber = client("subscriber", level)
-    filter, topic = (topic, "/".join(["y" * 40] * 12)) if topic.endswith("#") else (topic, topic)
+    filter = topic
+    if topic.endswith("#"):
+        topic = "/".join(["y" * 40] * 12)
+    elif topic.count("/") > 5_000:
+        filter = "/#"  # more levels than a session may have in its filters
     assert only(SubAck, subscriber.subscribe(filter, qos=2)).reason_codes == (2,)
     client("publisher", level).publish_fully(topic, b"payload", qos)
     (message,) = subscriber.messages()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from warren.gateway.process.log import configure_logging
+from warren.gateway.process.log import MESSAGE_CHARACTERS_MAX, configure_logging
 
 
 @pytest.fixture
@@ -30,6 +30,18 @@ def test_one_plain_line_per_event(stream: io.StringIO) -> None:
     assert len(lines) == 1
     assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \[info\] user 'eve\\n2001", lines[0])
     assert "\\x1b[2J\\udc80" in lines[0]
+
+
+def test_what_is_long_is_cut_in_the_middle(stream: io.StringIO) -> None:
+    log = configure_logging("info", stream)
+    log.warning("topic '%s' is refused", "x" * 65_535)
+    log.warning("%s", "y" * MESSAGE_CHARACTERS_MAX)
+    long, whole = stream.getvalue().splitlines()
+    assert len(long) < MESSAGE_CHARACTERS_MAX + 100
+    assert "[warning] topic 'xxx" in long
+    assert long.endswith("xxx' is refused")
+    assert "[... 63,554 characters ...]" in long
+    assert whole.endswith("y" * MESSAGE_CHARACTERS_MAX)
 
 
 def test_configured_twice_writes_once(stream: io.StringIO) -> None:
