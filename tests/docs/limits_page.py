@@ -230,14 +230,6 @@ ACTING: Final = (
         "as every refused login",
         "",
     ),
-    Acting(
-        "room on the disk",
-        (),
-        "declarations are refused while the disk alarm is on, and publishing waits",
-        "`disk_free_limit_bytes`",
-        "the alarm's reason; the log",
-        "disk_free_limit_bytes",
-    ),
     # What is too large
     Acting(
         "bytes of a message",
@@ -686,7 +678,6 @@ QUIET: Final = (
             "core.storage.definitions.rows.PUT_RIGHT_BYTES_MAX",
             "core.storage.definitions.salvage.PUT_RIGHT_MAX",
             "core.storage.disk.engine.SEGMENT_BYTES_MAX",
-            "core.storage.definitions.room.PAGES_PER_CHANGE",
             "core.storage.disk.owners.STALE_LINES_MAX",
             "core.storage.disk.reader.STRETCH_BYTES_MAX",
             "core.storage.disk.reader.GAP_BYTES_MAX",
