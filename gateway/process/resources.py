@@ -34,6 +34,9 @@ MEMORY_PER_READ_BYTE: Final = 32
 WRITTEN_PER_READ_BYTE: Final = 4
 """What a byte that is read may take on disk at most: the same message takes 60 there."""
 
+NO_DISK_BYTES: Final = 1 << 62
+"""Room on a disk that nothing is written to."""
+
 STEP_BYTES_MIN: Final = 256 * 1024
 """What one socket may bring into one turn; looking more often would bring nothing."""
 
@@ -66,7 +69,7 @@ class ResourceWatch:
     """Raises and clears the alarms of memory and disk.
 
     Once a second everything is looked at (`poll`).  In between, the hub counts what it reads, and asks again after so
-    many bytes as could bring a limit near (`input_read`), before they are worked on; each commit asks before it writes
+    many bytes as could bring a limit near (`input_read`), before they are worked on; so does a commit before it writes
     (`before_write`).  Both only raise alarms: an alarm that went on and off with every commit would help nobody.
 
     Memory counts as used that is in RAM.  Where that is above the limit, it may be memory which the broker has freed
@@ -92,6 +95,7 @@ class ResourceWatch:
         self._in_use_bytes = in_use_bytes
         self._unwritten_bytes = 0
         self._writing_bytes = 0
+        self._looked_room_bytes = 0 if free_disk_bytes is not None else NO_DISK_BYTES
         self._allowed_bytes = self._hub.input_left_bytes = 0
 
     @property
@@ -121,9 +125,13 @@ class ResourceWatch:
     def before_write(self) -> None:
         """A commit is about to be written; what is read from now on is the next one's."""
         self._note_input()
-        self._raise()
+        if self._looked_room_bytes < WRITTEN_PER_READ_BYTE * self._unwritten_bytes:
+            # It could be near: else a look at the system per commit would cost more than it brings.
+            self._raise()
+            self._allow_input()
+        else:
+            self._looked_room_bytes -= WRITTEN_PER_READ_BYTE * self._unwritten_bytes
         self._writing_bytes, self._unwritten_bytes = self._unwritten_bytes, 0
-        self._allow_input()
 
     def after_write(self) -> None:
         """It is written, so that the free space says it all."""
@@ -131,6 +139,7 @@ class ResourceWatch:
 
     def _note_input(self) -> None:
         self._unwritten_bytes += self._allowed_bytes - self._hub.input_left_bytes
+        self._allowed_bytes = self._hub.input_left_bytes
 
     def _allow_input(self) -> None:
         self._allowed_bytes = self._hub.input_left_bytes = self._step_bytes()
@@ -154,6 +163,7 @@ class ResourceWatch:
         """Free space above the limit, once everything that was read is written."""
         assert self._free_disk_bytes is not None
         free = self._free_disk_bytes() - self._limits.disk_free_limit_bytes
+        self._looked_room_bytes = free - WRITTEN_PER_READ_BYTE * self._writing_bytes
         return free - WRITTEN_PER_READ_BYTE * (self._writing_bytes + self._unwritten_bytes)
 
     def _step_bytes(self) -> int:

@@ -159,9 +159,11 @@ def test_what_was_written_counts_once(machine: Machine) -> None:
     assert machine.free == LIMIT + 80 * MEBIBYTE
 
 
-def test_each_commit_looks_at_the_disk_before_it_writes(machine: Machine) -> None:
-    """Somebody else may have filled it."""
+def test_a_commit_near_the_limit_looks_at_the_disk_before_it_writes(machine: Machine) -> None:
+    machine.free = LIMIT + 4 * STEP_BYTES_MIN
+    machine.watch.poll()
     machine.free = LIMIT - 1
+    machine.hub.input_left_bytes -= STEP_BYTES_MIN + 1
     machine.watch.before_write()
     assert machine.alarms == ["disk"]
     machine.free = LIMIT
