@@ -81,7 +81,7 @@ def read_listeners(reading: Reading) -> None:
         wanted = [_default(each, options) for each in _defaults(reading) if each.name not in none]
     elif wanted and not has_plain:
         wanted.insert(0, _Found([], "amqp", f"{LOCALHOST}:{PORT}", options[""]))
-    if not wanted and (found or none):
+    if not wanted and none:
         reading.refuse("no listener is left that Warren could open; name one, such as listeners.tcp.default = 5672")
     if wanted:
         written = list(dict.fromkeys(key for each in wanted for key in each.keys))
@@ -126,6 +126,7 @@ def _of_web(reading: Reading, options: dict[str, str], none: set[str]) -> Iterat
             old_key = f"{plugin}.port"
             if port is None and kind == "tcp":
                 port, port_key = reading.take(old_key), old_key
+            written = [key for key in (port_key, host_key) if key in reading.entries]
             option = options[f"{plugin}."]
             if listener == "none":
                 none.add("ws" + suffix)
@@ -134,7 +135,7 @@ def _of_web(reading: Reading, options: dict[str, str], none: set[str]) -> Iterat
             elif port is not None or host is not None:
                 port = port or str(_PORTS[plugin][suffix != ""])
                 address = port if host is None else f"{host}:{port}"
-                yield _Found([port_key], "ws" + suffix, _address(address), option)
+                yield _Found(written, "ws" + suffix, _address(address), option)
 
 
 def _option(reading: Reading, front: str) -> str:

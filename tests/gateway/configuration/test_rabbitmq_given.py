@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from warren.gateway.configuration.config import ConfigError
 from warren.gateway.configuration.given import Remark, Weight
 from warren.gateway.configuration.rabbitmq_conf.reader import read_rabbitmq_conf
 
@@ -25,6 +26,20 @@ FAMILIES = [
         "websocket_allow_origins",
         ["a", "b"],
     ),
+    ("anonymous_login_user = none", "anonymous_login_user", "mqtt_allow_anonymous", "false"),
+    ("anonymous_login_user = device", "anonymous_login_user", "mqtt_default_user", "device"),
+    (
+        "auth_mechanisms.1 = EXTERNAL\nauth_mechanisms.2 = ANONYMOUS\nauth_mechanisms.x = PLAIN",
+        "auth_mechanisms.1, auth_mechanisms.2, auth_mechanisms.x",
+        "amqp_auth_mechanisms",
+        ["EXTERNAL", "PLAIN"],
+    ),
+    (
+        "default_user_tags.b = true\ndefault_user_tags.c = false\ndefault_user_tags.a = true",
+        "default_user_tags.b, default_user_tags.c, default_user_tags.a",
+        "default_user_tags",
+        ["b", "a"],
+    ),
     ("disk_free_limit.relative = much", "disk_free_limit.relative", "disk_free_limit_bytes", "much"),
     ("mqtt.subscription_ttl = 1s", "mqtt.subscription_ttl", "mqtt_max_session_expiry_s", "1s"),
 ]
@@ -35,6 +50,14 @@ def test_errors_would_name_what_was_written(tmp_path: Path, text: str, written: 
     settings, _ = read_rabbitmq_conf(text, tmp_path / "rabbitmq.conf", {})
     found = [(given.written, given.value) for given in settings if given.key == key]
     assert found == [(written, value)]
+
+
+def test_a_mechanism_that_is_not_spoken_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "rabbitmq.conf"
+    text = "auth_mechanisms.1 = ANONYMOUS\nauth_mechanisms.2 = PLAIN\nlisteners.tcp = none"
+    _, remarks = read_rabbitmq_conf(text, path, {})
+    said = "auth_mechanisms.1: ignored: there is no mechanism ANONYMOUS, only PLAIN, AMQPLAIN, EXTERNAL"
+    assert remarks == [Remark(Weight.WARNING, f"{path}: {said}")]
 
 
 OFFERED = """
@@ -90,6 +113,19 @@ TLS_KEYS: list[tuple[str, list[tuple[str, str, object]], list[str]]] = [
         [("ssl_options.certfile", "tls_certificate_file", "a")],
         ["{path}: web_mqtt.ssl.certfile: ignored: all listeners have the same TLS, that of ssl_options.certfile"],
     ),
+    (
+        "web_mqtt.ssl.password = c\nweb_stomp.ssl.password = b\nssl_options.password = a",
+        [("ssl_options.password", "tls_key_password", "a")],
+        [
+            "{path}: web_stomp.ssl.password, web_mqtt.ssl.password: ignored: all listeners have the same TLS, that of "
+            "ssl_options.password"
+        ],
+    ),
+    (
+        "ssl_options.ciphers.1 = A\nssl_options.ciphers.x = B",
+        [("ssl_options.ciphers", "tls_ciphers", ["A", "B"])],
+        [],
+    ),
 ]
 
 
@@ -101,6 +137,69 @@ def test_what_is_made_of_tls_s_keys(
     settings, remarks = read_rabbitmq_conf(f"listeners.tcp = none\n{text}", path, {})
     assert [(each.written, each.key, each.value) for each in settings if each.key.startswith("tls_")] == given
     assert [str(each) for each in remarks if "ssl_options" in each.text] == [each.format(path=path) for each in said]
+
+
+WEB = ("ws=localhost:15674", "ws=localhost:15675")
+LISTENERS = [
+    ("proxy_protocol = false", None, []),
+    (
+        "stomp.proxy_protocol = true",
+        "stomp.proxy_protocol",
+        ["amqp=localhost:5672", "stomp=localhost:61613?proxy_protocol=true", "mqtt=localhost:1883", *WEB],
+    ),
+    (
+        "web_mqtt.proxy_protocol = true\nproxy_protocol = optional\nweb_stomp.proxy_protocol = false",
+        "proxy_protocol, web_mqtt.proxy_protocol",
+        [
+            "amqp=localhost:5672?proxy_protocol=optional",
+            *("stomp=localhost:61613", "mqtt=localhost:1883", "ws=localhost:15674"),
+            "ws=localhost:15675?proxy_protocol=true",
+        ],
+    ),
+    (
+        "mqtt.listeners.tcp = none\nweb_mqtt.tcp.listener = none\nssl_options.certfile = c\nstomp.listeners.ssl = none",
+        "listeners",
+        [
+            *("amqp=localhost:5672", "stomp=localhost:61613", "amqps=localhost:5671", "mqtts=localhost:8883"),
+            *("wss=localhost:15673", "wss=localhost:15676"),
+        ],
+    ),
+    (
+        "mqtt.listeners.ssl.b = 10.0.0.1:1\nproxy_protocol = true\nmqtt.listeners.ssl.a = [::1]:2",
+        "mqtt.listeners.ssl.b, mqtt.listeners.ssl.a",
+        ["amqp=localhost:5672?proxy_protocol=true", "mqtts=10.0.0.1:1", "mqtts=[::1]:2"],
+    ),
+    (
+        "listeners.tcp = none\nweb_mqtt.tcp.ip = 10.0.0.1\nweb_mqtt.ssl.ip = ::1\n"
+        "web_stomp.tcp.ip = a\nweb_stomp.ssl.port = 3",
+        "web_stomp.tcp.ip, web_stomp.ssl.port, web_mqtt.tcp.ip, web_mqtt.ssl.ip",
+        ["ws=a:15674", "wss=*:3", "ws=10.0.0.1:15675", "wss=[::1]:15676"],
+    ),
+    (
+        "listeners.tcp = none\nweb_mqtt.tcp.listener = ::1:1\nweb_mqtt.proxy_protocol = true\n"
+        "web_stomp.port = 2\nweb_stomp.tcp.ip = a",
+        "web_stomp.port, web_stomp.tcp.ip, web_mqtt.tcp.listener",
+        ["ws=a:2", "ws=[::1]:1?proxy_protocol=true"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "written", "listen"), LISTENERS)
+def test_where_it_listens_then(tmp_path: Path, text: str, written: str | None, listen: list[str]) -> None:
+    settings, _ = read_rabbitmq_conf(text, tmp_path / "rabbitmq.conf", {})
+    found = [(each.written, each.value) for each in settings if each.key == "listen"]
+    assert found == ([] if written is None else [(written, listen)])
+
+
+def test_nowhere_is_refused(tmp_path: Path) -> None:
+    fronts = ("", "stomp.", "mqtt.")
+    none = [f"{front}listeners.tcp = none" for front in fronts] + ["web_stomp.tcp.listener = none"]
+    with pytest.raises(ConfigError) as raised:
+        read_rabbitmq_conf("\n".join(none), tmp_path / "rabbitmq.conf", {})
+    assert str(raised.value) == (
+        f"{tmp_path / 'rabbitmq.conf'}: no listener is left that Warren could open; name one, such as "
+        "listeners.tcp.default = 5672"
+    )
 
 
 def test_weights_are_levels_of_the_log() -> None:
