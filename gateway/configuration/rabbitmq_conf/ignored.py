@@ -2,7 +2,8 @@
 
 Every key of a rabbitmq.conf is one of three: applied (named by a `Key`, or read by a module of this package), listed
 here, or unknown, which is told together with the nearest known one.  The names are those of RabbitMQ 3.8 to 4.3 and of
-the plugins that come with it; a name that ends in `.*` stands for all that begin so.
+the plugins that come with it; a name that ends in `.*` stands for all that begin so.  docs/rabbitmq_ignored.md shows
+them, and is written by `python -m tests.docs.rabbitmq_ignored_page`.
 
 The weight says how loudly: whatever would have kept somebody out is told as SECURITY, since a file that looks obeyed
 and isn't is worse than none.
