@@ -29,7 +29,7 @@ class SharedCredit:
         self.limit = 0
         self.outstanding = 0
         self._latest: AmqpConsumer | None = None
-        self._in_a_row = 0
+        self._in_a_row: int = 0
         self._turns: SharedTurns[AmqpConsumer] | None = None
 
     @property

@@ -126,7 +126,7 @@ def ack(channel: Channel, method: methods.BasicAck) -> None:
 
 
 def nack(channel: Channel, method: methods.BasicNack) -> None:
-    """basic.nack; returning a message this way is no failure of its delivery (spec A.7)."""
+    """basic.nack; a message that returns this way counts towards a delivery limit as `delivery_limit_counts` says."""
     channel.settle(method.delivery_tag, multiple=method.multiple, verdict="return" if method.requeue else "discard")
 
 

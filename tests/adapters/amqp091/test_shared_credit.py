@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
@@ -116,6 +118,37 @@ def test_a_share_of_much_credit() -> None:
     assert use(credit, first) is False, "the last of six"
 
 
+def test_only_what_is_taken_in_a_row_is_a_share() -> None:
+    credit, (first, second), _ = made(2, 6)
+    assert [use(credit, taker) for taker in (first, second, first, second, first)] == [True] * 5
+
+
+def test_a_share_begins_anew_when_it_was_had() -> None:
+    """Whether others made use of theirs or not."""
+    credit, (first, second), batch = made(2, 12)
+    assert [use(credit, first) for _ in range(6)] == [True] * 5 + [False]
+    batch.end()
+    assert free([first, second]) == ["0", "1"]
+    assert [use(credit, first) for _ in range(6)] == [True] * 5 + [False]
+
+
+def test_and_when_all_was_used_up() -> None:
+    credit, (first, second), _ = made(2, 6)
+    credit.set_limit(6, 3)
+    assert [use(credit, first) for _ in range(3)] == [True, True, False]
+    for _ in range(6):
+        credit.give_back()
+    assert free([first, second]) == ["0", "1"]
+    assert [use(credit, first) for _ in range(3)] == [True, True, False]
+
+
+def test_that_another_is_gone_is_no_new_share() -> None:
+    credit, takers, _ = made(3, 9)
+    assert [use(credit, takers[0]) for _ in range(2)] == [True, True]
+    credit.forget(cast("AmqpConsumer", takers[2]))
+    assert not use(credit, takers[0])
+
+
 def test_nobody_gives_way_to_nobody() -> None:
     credit, (first, second), _ = made(2, 6)
     second.parked = True
@@ -139,6 +172,31 @@ def test_a_lower_limit_counts_what_is_under_way() -> None:
         credit.give_back()
     assert credit.is_left
     assert free(takers) == ["0"], "one message, so one consumer"
+
+
+def test_who_is_gone_is_let_go_of() -> None:
+    takers = [Taker(Batch(), str(number)) for number in range(2)]
+    consumers = {taker.tag: cast("AmqpConsumer", taker) for taker in takers}
+    credit = SharedCredit(consumers)
+    credit.set_limit(6, 0)
+    assert use(credit, takers[0])
+    gone = weakref.ref(takers.pop(0))
+    credit.forget(consumers.pop("0"))
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_single_consumer_waits_until_there_is_less_than_the_limit() -> None:
+    credit, takers, _ = made(1, 0)
+    credit.set_limit(1, 3)
+    for left in ([], [], ["0"]):
+        credit.give_back()
+        assert free(takers) == left
+
+
+def test_before_there_is_a_limit() -> None:
+    credit = SharedCredit({})
+    assert (credit.limit, credit.outstanding, credit.is_left, credit.waiting_tags) == (0, 0, True, [])
 
 
 def test_who_is_gone_is_not_waited_for() -> None:
