@@ -20,13 +20,14 @@ REPLY_TO = "amq.rabbitmq.reply-to"
 
 
 @pytest.fixture
-def broker() -> Iterator[SimulatedBroker]:
+def broker(caplog: pytest.LogCaptureFixture) -> Iterator[SimulatedBroker]:
     with late_queues():
         broker = SimulatedBroker()
         yield broker
         broker.settle()
         broker.check()
         broker.close()
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ USER = "alice"
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[SimulatedBroker]:
+def broker(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[SimulatedBroker]:
     """On a disk, with queues of a type that answers late; its commits are the tests' to begin and finish."""
     with late_queues():
         broker = SimulatedBroker(tmp_path)
@@ -26,6 +26,7 @@ def broker(tmp_path: Path) -> Iterator[SimulatedBroker]:
         broker.settle()
         broker.check()
         broker.close()
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 @pytest.fixture

@@ -333,13 +333,14 @@ def test_a_deleted_queue_cancels_its_consumers(broker: SimulatedBroker, client: 
     client.consume("q", "a")
 
 
-def test_a_used_tag_is_refused_hard(client: SimulatedClient) -> None:
+def test_a_used_tag_is_refused_hard(client: SimulatedClient, caplog: pytest.LogCaptureFixture) -> None:
     client.consume("q", "a")
     client.consume("q", "a", channel=2)
     client.send(1, methods.BasicConsume(queue="r", consumer_tag="a"))
     close = client.expect(methods.ConnectionClose, 0)
     assert (close.reply_code, close.class_id, close.method_id) == (530, 60, 20)
     assert "attempt to reuse consumer tag 'a'" in close.reply_text
+    assert "attempt to reuse consumer tag 'a'; it is in use on channel 1" in caplog.text
 
 
 def test_generated_tags_differ(client: SimulatedClient) -> None:

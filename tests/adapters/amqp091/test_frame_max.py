@@ -101,6 +101,13 @@ def test_what_waits_behind_it_is_for_others(
     assert broker.queue("q").ready_count == 2, "the first was sent"
 
 
+def test_get_of_what_just_fits(publisher: SimulatedClient, small: SimulatedClient) -> None:
+    publish(publisher, FITTING_BYTES)
+    got = small.get("q", no_ack=True)
+    assert got is not None
+    assert got.body == b"0"
+
+
 def test_get(broker: SimulatedBroker, publisher: SimulatedClient, small: SimulatedClient) -> None:
     publish(publisher, FITTING_BYTES + 1)
     small.send(1, methods.BasicGet(queue="q"))
