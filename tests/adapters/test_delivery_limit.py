@@ -13,6 +13,7 @@ from tests.support.direct_clients import consume, session_of, taken
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import SimulatedClient
 from tests.support.simulated_stomp import StompClient
+from tests.support.tracebacks import tracebacks
 from warren.adapters.amqp091.codec import methods
 from warren.core.messages.field_table import Encodable
 from warren.core.messages.properties import Properties
@@ -31,7 +32,7 @@ def broker(caplog: pytest.LogCaptureFixture) -> Iterator[SimulatedBroker]:
     made = SimulatedBroker()
     yield made
     made.close()
-    assert not [record for record in caplog.records if record.exc_info]
+    assert tracebacks(caplog) == []
 
 
 def prepare(broker: SimulatedBroker, type_name: str) -> None:

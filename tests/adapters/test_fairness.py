@@ -16,6 +16,7 @@ from tests.support.simulated_client import SimulatedClient
 from tests.support.simulated_consumer import SimulatedConsumer
 from tests.support.simulated_mqtt import MqttClient
 from tests.support.simulated_stomp import StompClient
+from tests.support.tracebacks import tracebacks
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.mqtt.codec.packets import Packet, PubAck, PubComp, Publish, PubRec
 from warren.core.clients.outbox import HIGH_WATER_BYTES
@@ -29,7 +30,7 @@ def broker(caplog: pytest.LogCaptureFixture) -> Iterator[SimulatedBroker]:
     made = SimulatedBroker()
     yield made
     made.close()
-    assert not [record for record in caplog.records if record.exc_info]
+    assert tracebacks(caplog) == []
 
 
 def filled(broker: SimulatedBroker, count: int, messages: int, body: bytes = b"m", **arguments: int) -> list[str]:

@@ -17,6 +17,7 @@ from tests.support.direct_clients import session_of
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
 from tests.support.simulated_stomp import StompClient
+from tests.support.tracebacks import tracebacks
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.mqtt.codec import versions
 from warren.adapters.mqtt.codec.packets import Publish, PubRec, PubRel, Subscription
@@ -57,7 +58,7 @@ def broker(caplog: pytest.LogCaptureFixture) -> Iterator[SimulatedBroker]:
     made = SimulatedBroker()
     yield made
     made.close()
-    assert not [record for record in caplog.records if record.exc_info]
+    assert tracebacks(caplog) == []
 
 
 def by_amqp(broker: SimulatedBroker, key: str, headers: dict[str, Encodable], exchange: str = "", **more: Any) -> None:

@@ -21,6 +21,7 @@ from tests.support.simulated_client import SimulatedClient, handshake_bytes, pub
 from tests.support.simulated_consumer import SimulatedConsumer
 from tests.support.simulated_mqtt import MqttClient
 from tests.support.simulated_stomp import StompClient
+from tests.support.tracebacks import tracebacks
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.mqtt.codec.packets import Will
 from warren.core.messages.field_table import Encodable
@@ -52,7 +53,7 @@ def broker(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Simulat
     made = SimulatedBroker(tmp_path)
     yield made
     made.close()
-    assert not [record for record in caplog.records if record.exc_info]
+    assert tracebacks(caplog) == []
 
 
 def ttl_queue(broker: SimulatedBroker, ttl_ms: int = TTL_MS, **more: Encodable) -> Queue:

@@ -10,6 +10,7 @@ import pytest
 from tests.support.late_queue import LATE_BY_MS, LateQueue, late_queues
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import SimulatedClient
+from tests.support.tracebacks import tracebacks
 from warren.adapters.amqp091.codec import methods
 from warren.core.messages.message import Message
 from warren.core.messages.properties import Properties
@@ -27,7 +28,7 @@ def broker(caplog: pytest.LogCaptureFixture) -> Iterator[SimulatedBroker]:
         broker.settle()
         broker.check()
         broker.close()
-    assert not [record for record in caplog.records if record.exc_info]
+    assert tracebacks(caplog) == []
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from tests.support.late_queue import LATE_BY_MS, LateQueue, late_queues
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import NO_PROPERTIES, PERSISTENT, SimulatedClient
+from tests.support.tracebacks import tracebacks
 from warren.adapters.amqp091.codec import methods
 from warren.core.messages.properties import encode_properties
 
@@ -26,7 +27,7 @@ def broker(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Simulat
         broker.settle()
         broker.check()
         broker.close()
-    assert not [record for record in caplog.records if record.exc_info]
+    assert tracebacks(caplog) == []
 
 
 @pytest.fixture

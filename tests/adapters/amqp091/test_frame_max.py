@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import SimulatedClient
+from tests.support.tracebacks import tracebacks
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.amqp091.codec.constants import FRAME_MAX_LEAST_BYTES
 from warren.core.messages.properties import encode_properties
@@ -21,7 +22,7 @@ def broker(caplog: pytest.LogCaptureFixture) -> Iterator[SimulatedBroker]:
     made = SimulatedBroker()
     yield made
     made.check()
-    assert not [record for record in caplog.records if record.exc_info]
+    assert tracebacks(caplog) == []
 
 
 @pytest.fixture

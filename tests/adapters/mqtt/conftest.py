@@ -11,6 +11,7 @@ import pytest
 from tests.adapters.mqtt.place import Place
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient
+from tests.support.tracebacks import tracebacks
 from warren.adapters.mqtt.codec import versions
 
 Connected = Callable[..., MqttClient]
@@ -22,7 +23,7 @@ def simulated(caplog: pytest.LogCaptureFixture) -> Iterator[SimulatedBroker]:
     broker = SimulatedBroker()
     yield broker
     broker.close()
-    assert not [record for record in caplog.records if record.exc_info]
+    assert tracebacks(caplog) == []
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def durable(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Simula
     broker = SimulatedBroker(tmp_path)
     yield broker
     broker.close()
-    assert not [record for record in caplog.records if record.exc_info]
+    assert tracebacks(caplog) == []
 
 
 @pytest.fixture(params=[versions.V3_1, versions.V3_1_1, versions.V5], ids=["3.1", "3.1.1", "5"])
@@ -66,4 +67,4 @@ def place(shared_place: Place, caplog: pytest.LogCaptureFixture) -> Iterator[Pla
     """The same; a logged traceback fails the test."""
     yield shared_place
     shared_place.sweep()
-    assert not [record for record in caplog.records if record.exc_info]
+    assert tracebacks(caplog) == []

@@ -9,6 +9,7 @@ import pytest
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import CAPABILITIES
 from tests.support.simulated_transport import SimulatedTransport
+from tests.support.tracebacks import tracebacks
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.amqp091.codec.constants import PROTOCOL_HEADER
 from warren.adapters.amqp091.connection import Connection
@@ -51,7 +52,7 @@ def simulated(caplog: pytest.LogCaptureFixture) -> Iterator[SimulatedBroker]:
     broker = SimulatedBroker()
     yield broker
     broker.close()
-    assert not [record for record in caplog.records if record.exc_info]
+    assert tracebacks(caplog) == []
 
 
 def refused(simulated: SimulatedBroker, protocol: str, peer_host: str = "127.0.0.1") -> SimulatedTransport:

@@ -9,6 +9,7 @@ import pytest
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient
 from tests.support.simulated_stomp import StompClient, frame
+from tests.support.tracebacks import tracebacks
 from warren.adapters.mqtt.codec import versions
 from warren.adapters.mqtt.codec.encode import encode
 from warren.adapters.mqtt.codec.packets import Publish
@@ -24,7 +25,7 @@ def simulated(caplog: pytest.LogCaptureFixture) -> Iterator[SimulatedBroker]:
     broker.broker.add_vhost("other", {})
     yield broker
     broker.close()
-    assert not [record for record in caplog.records if record.exc_info]
+    assert tracebacks(caplog) == []
 
 
 def amqp(simulated: SimulatedBroker) -> tuple[Known, Callable[[], None]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_stomp import StompClient
+from tests.support.tracebacks import errors
 from warren.adapters.stomp.settings import StompSettings
 
 Connect = Callable[..., StompClient]
@@ -25,8 +25,7 @@ def simulated(caplog: pytest.LogCaptureFixture) -> Iterator[SimulatedBroker]:
     for queue in broker.vhost.queues.values():
         assert queue.unacked_count == 0, queue.name
     assert not broker.broker.dirty_queues
-    errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
-    assert not errors, errors
+    assert errors(caplog) == []
     broker.close()
 
 

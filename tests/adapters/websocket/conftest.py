@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_websocket import WebSocketClient
+from tests.support.tracebacks import tracebacks
 
 Connect = Callable[..., WebSocketClient]
 
@@ -18,7 +19,7 @@ def simulated(caplog: pytest.LogCaptureFixture) -> Iterator[SimulatedBroker]:
     caplog.set_level("INFO")
     broker = SimulatedBroker()
     yield broker
-    assert not [record for record in caplog.records if record.exc_info]
+    assert tracebacks(caplog) == []
     broker.close()
 
 

@@ -73,3 +73,22 @@ def test_parked_consumers_go_on_when_there_is_room() -> None:
     broker.settle()
     assert consumer.bodies == [b"1"]
     assert outbox.parked == []
+
+
+def test_the_first_that_was_parked_goes_on_last() -> None:
+    """It took what room there was; the second takes it next time."""
+    broker = SimulatedBroker()
+    queue = declare(broker)
+    outbox, _ = make_outbox()
+    consumers = [SimulatedConsumer(queue, credit=0) for _ in range(3)]
+    for consumer in consumers:
+        queue.add_consumer(consumer)
+    broker.settle()
+    for consumer in consumers:
+        consumer.credit = 1
+        outbox.parked.append(consumer)
+    publish(broker, queue, [b"1", b"2", b"3"])
+    broker.settle()
+    outbox.sent(0)
+    broker.settle()
+    assert [consumer.bodies for consumer in consumers] == [[b"3"], [b"1"], [b"2"]]

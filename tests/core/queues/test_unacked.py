@@ -42,8 +42,10 @@ def test_zero_with_multiple_is_everything_even_if_that_is_nothing(unacked: Unack
 
 @pytest.mark.parametrize(("tag", "multiple"), [(0, False), (1, False), (4, False), (4, True), (7, True), (7, False)])
 def test_an_unknown_tag_is_refused_and_takes_nothing(unacked: Unacked, tag: int, multiple: bool) -> None:
-    with pytest.raises(PreconditionFailed, match=f"unknown delivery tag {tag}"):
+    with pytest.raises(PreconditionFailed) as raised:
         take(unacked, tag, multiple=multiple)
+    assert str(raised.value) == f"unknown delivery tag {tag}"
+    assert raised.value.advice == "it was settled before, or delivered on another channel"
     assert list(unacked) == [2, 3, 5, 6]
 
 
