@@ -144,6 +144,7 @@ UNKNOWN = [
     ("mqtt.alow_anonymous = false", "; did you mean mqtt.allow_anonymous"),
     ("vm_memory_high_watermark.realtive = 0.4", "; did you mean vm_memory_high_watermark.relative"),
     ("collect_statistic = none", "; did you mean collect_statistics"),
+    ("motd_file.x = 1", "; did you mean motd_file"),
     ("frobnicate = 1", "; look for it in docs/rabbitmq.md"),
 ]
 
