@@ -52,6 +52,28 @@ def test_errors_would_name_what_was_written(tmp_path: Path, text: str, written: 
     assert found == [(written, value)]
 
 
+OUTDONE = [
+    ("vm_memory_high_watermark.absolute = 1", "vm_memory_high_watermark.relative = 0.5"),
+    ("disk_free_limit.absolute = 1", "disk_free_limit.relative = 0.5"),
+    ("log.console.level = error", "log.default.level = debug"),
+    ("log.console.level = error", "log.file.level = debug"),
+    ("log.console.level = error", "log.level = debug"),
+    ("log.default.level = error", "log.file.level = debug"),
+]
+
+
+@pytest.mark.parametrize(("counts", "outdone"), OUTDONE)
+def test_what_counts_before_another(tmp_path: Path, counts: str, outdone: str) -> None:
+    """Wherever it stands; alone, the other counts, too, for the same key."""
+    path = tmp_path / "rabbitmq.conf"
+    of_one, of_other, *of_both = (
+        [(each.written, each.key) for each in read_rabbitmq_conf(text, path, {})[0]]
+        for text in (counts, outdone, f"{counts}\n{outdone}", f"{outdone}\n{counts}")
+    )
+    assert of_both == [of_one, of_one]
+    assert [key for _, key in of_other] == [key for _, key in of_one] != []
+
+
 def test_a_mechanism_that_is_not_spoken_is_said(tmp_path: Path) -> None:
     path = tmp_path / "rabbitmq.conf"
     text = "auth_mechanisms.1 = ANONYMOUS\nauth_mechanisms.2 = PLAIN\nlisteners.tcp = none"
@@ -69,7 +91,7 @@ proxy_protocol stomp.proxy_protocol mqtt.proxy_protocol web_stomp.proxy_protocol
 ssl_options.certfile ssl_options.keyfile ssl_options.cacertfile ssl_options.password ssl_options.verify
 ssl_options.fail_if_no_peer_cert ssl_options.versions.1 ssl_options.ciphers.1 ssl_cert_login_from
 loopback_users.guest anonymous_login_user web_stomp.allow_origins.1 web_mqtt.allow_origins.1
-disk_free_limit.relative mqtt.subscription_ttl heartbeat
+auth_mechanisms.1 default_user_tags.administrator disk_free_limit.relative mqtt.subscription_ttl heartbeat
 """
 """Of each way in which keys are read, or ignored."""
 
@@ -108,6 +130,17 @@ TLS_KEYS: list[tuple[str, list[tuple[str, str, object]], list[str]]] = [
     ),
     ("ssl_options.fail_if_no_peer_cert = false", [], []),
     ("ssl_options.versions.1 = tlsv1.2", [("ssl_options.versions", "tls_versions", ["1.2"])], []),
+    *(
+        (
+            f"ssl_options.versions.1 = {old}\nssl_options.versions.2 = tlsv1.3",
+            [("ssl_options.versions", "tls_versions", ["1.3"])],
+            [
+                "{path}: ssl_options.versions.1, ssl_options.versions.2: only 1.3 of these are spoken; "
+                "others aren't safe"
+            ],
+        )
+        for old in ("tlsv1", "tlsv1.1", "sslv3")
+    ),
     (
         "ssl_options.certfile = a\nweb_mqtt.ssl.certfile = b\nweb_stomp.ssl.certfile = a",
         [("ssl_options.certfile", "tls_certificate_file", "a")],

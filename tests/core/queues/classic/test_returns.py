@@ -24,6 +24,7 @@ from warren.core.declaring.queues import delete_queue
 from warren.core.messages.message import Message
 from warren.core.messages.properties import Properties
 from warren.core.queues.backlog import Backlog
+from warren.core.queues.base import Queue
 from warren.core.queues.classic.returns import Returns
 
 LETTERS = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "letters"}
@@ -162,18 +163,27 @@ def test_what_comes_back_to_a_queue_that_is_gone_is_no_dead_letter(broker: Simul
     assert broker.queue("letters").ready_count == 0
 
 
-def test_a_time_to_live_goes_on(broker: SimulatedBroker) -> None:
-    """Other messages have been looked at for theirs meanwhile, and none was left that has one."""
+@pytest.mark.parametrize("others", [[], [b"2"], [b"2", b"3"]])
+def test_a_time_to_live_goes_on(broker: SimulatedBroker, others: list[bytes]) -> None:
+    """The queue had nothing with one any more meanwhile; those without come back in front of it."""
     queue(broker, "q")
     made = broker.queue("q")
-    messages = delivered(broker, "q", (b"1", properties(expiration="1000")), (b"2", persistent()))
+    lasting = persistent()
+    *those, brief = delivered(broker, "q", *((body, lasting) for body in others), (b"1", properties(expiration="1000")))
+    made.mark_dirty()
     broker.advance(500)
-    made.requeue(messages, failed=False)
+    made.requeue([*those, brief], failed=False)
     broker.settle()
     broker.advance(499)
-    assert made.ready_count == 2
+    assert made.ready_count == len(others) + 1
+    assert take_first(made, len(others)) == others
     broker.advance(2)
-    assert take(made) == [b"2"]
+    assert take(made) == []
+
+
+def take_first(made: Queue, count: int) -> list[bytes]:
+    found = [poll(made, no_ack=True) for _ in range(count)]
+    return [each[0].body for each in found if each is not None]
 
 
 STORED = [
