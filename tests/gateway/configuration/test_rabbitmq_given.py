@@ -130,17 +130,6 @@ TLS_KEYS: list[tuple[str, list[tuple[str, str, object]], list[str]]] = [
     ),
     ("ssl_options.fail_if_no_peer_cert = false", [], []),
     ("ssl_options.versions.1 = tlsv1.2", [("ssl_options.versions", "tls_versions", ["1.2"])], []),
-    *(
-        (
-            f"ssl_options.versions.1 = {old}\nssl_options.versions.2 = tlsv1.3",
-            [("ssl_options.versions", "tls_versions", ["1.3"])],
-            [
-                "{path}: ssl_options.versions.1, ssl_options.versions.2: only 1.3 of these are spoken; "
-                "others aren't safe"
-            ],
-        )
-        for old in ("tlsv1", "tlsv1.1", "sslv3")
-    ),
     (
         "ssl_options.certfile = a\nweb_mqtt.ssl.certfile = b\nweb_stomp.ssl.certfile = a",
         [("ssl_options.certfile", "tls_certificate_file", "a")],
@@ -159,6 +148,17 @@ TLS_KEYS: list[tuple[str, list[tuple[str, str, object]], list[str]]] = [
         [("ssl_options.ciphers", "tls_ciphers", ["A", "B"])],
         [],
     ),
+]
+
+
+OLD = "{path}: ssl_options.versions.1, ssl_options.versions.2: only 1.3 of these are spoken; others aren't safe"
+TLS_KEYS += [
+    (
+        f"ssl_options.versions.1 = {version}\nssl_options.versions.2 = tlsv1.3",
+        [("ssl_options.versions", "tls_versions", ["1.3"])],
+        [OLD],
+    )
+    for version in ("tlsv1", "tlsv1.1", "sslv3")
 ]
 
 
