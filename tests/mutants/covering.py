@@ -6,13 +6,15 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Final
 
 import pytest
+
+from tests.mutants.caches import clearing_of
 
 TESTS: Final[Mapping[str, tuple[str, ...]]] = {
     "warren.core.access": ("tests/core/access", "tests/core/administration", "tests/core/declaring"),
@@ -88,10 +90,16 @@ class Tracer:
         self._seconds: dict[str, float] = {}
         self._now: dict[str, set[int]] = {file: set() for file in files}
         self._known: dict[CodeType, str | None] = {}
+        self._clearing: list[Callable[[], None]] = []
         sys.settrace(self._trace)
+
+    def pytest_collection_finish(self) -> None:
+        self._clearing = clearing_of(self._files)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
+        for clear in self._clearing:
+            clear()
         for lines in self._now.values():
             lines.clear()
         started_at = time.perf_counter()

@@ -26,6 +26,8 @@ from typing import Final
 import pytest
 from _pytest.runner import runtestprotocol
 
+from tests.mutants.caches import clearing_of
+
 POLL_S: Final = 0.002
 
 FAILED: Final = 1
@@ -76,6 +78,8 @@ class Forking:
         items = {item.nodeid: item for item in session.items}
         gc.collect()
         functions = self._functions()
+        for clear in clearing_of({self._place}):
+            clear()
         with self._file.open("a") as file:
             for index, wanted in enumerate(self._mutants):
                 chosen = [items[test] for test in wanted.tests if test in items]

@@ -12,6 +12,8 @@ import pytest
 from tests.support.warren_process import PYTHON_PATH, REPOSITORY
 
 MODULE = """
+from functools import cache
+
 LIMIT = 3
 
 def _half(number: int) -> int:
@@ -23,10 +25,17 @@ def is_small(number: int) -> bool:
     while number > 1000:
         number -= 1
     return number < LIMIT
+
+@cache
+def _known() -> frozenset[int]:
+    return frozenset((7, 9))
+
+def is_known(number: int) -> bool:
+    return number in _known()
 """
 
 TESTS = """
-from warren.small import HALF, _half, is_small
+from warren.small import HALF, _half, is_known, is_small
 
 def test_half_of_nothing():
     assert _half(0) == 0
@@ -41,6 +50,13 @@ def test_small():
 def test_not_small():
     assert not is_small(4)
     assert not is_small(1002)
+
+def test_unknown():
+    assert not is_known(1)
+
+def test_known():
+    assert is_known(7)
+    assert is_known(9)
 """
 
 CONFTEST = """
@@ -91,6 +107,7 @@ def test_survivors_are_shown_and_a_test_kills_them(repository: Path, tmp_path: P
     assert "-    return number < LIMIT\n+    return number <= LIMIT\n" in said
     assert "+    return number * 2\n" not in said, "a test that runs nothing sees what importing has made"
     assert "+        number += 1\n" not in said, "a loop for ever counts as noticed"
+    assert "frozenset" not in said, "what the first test has made known is found out by the second, too"
     assert (repository / "src/warren/small.py").read_text() == before
     with (repository / "tests/test_small.py").open("a") as file:
         file.write("\n\ndef test_the_limit():\n    assert not is_small(3)\n    assert not is_small(1000)\n")

@@ -15,7 +15,6 @@ from tests.support.core_clients import (
     properties,
     publish,
     queue,
-    take,
     take_messages,
     with_headers,
 )
@@ -178,7 +177,7 @@ def test_a_time_to_live_goes_on(broker: SimulatedBroker, others: list[bytes]) ->
     assert made.ready_count == len(others) + 1
     assert take_first(made, len(others)) == others
     broker.advance(2)
-    assert take(made) == []
+    assert made.ready_count == 0
 
 
 def take_first(made: Queue, count: int) -> list[bytes]:
