@@ -184,6 +184,7 @@ async def test_queue_length_moves_what_there_was(url: str) -> None:
 async def test_rabbitmqs_own_shovels_to_warren_and_from_it(node: RabbitMQ) -> None:
     name = next(_names)
     async with edge() as broker, broker.connect() as here:
+        await here.declare_queue("in", durable=True)
         await fill(here, "out", BODIES)
         await here.publish("", "out", b"rich", RICH)
         own = {"ack-mode": "on-confirm", "reconnect-delay": 1}

@@ -56,7 +56,7 @@ async def test_it_connects_and_verifies(
         )
         assert "Verify return code: 0 (ok)" in out
         assert f"Protocol  : {version}" in out or f"New, {version}" in out
-        assert "CONNECTED\nsession:" in out
+        assert "CONNECTED\nserver:" in out
         assert "RECEIPT\nreceipt-id:bye" in out
         assert "unexpected eof" not in err, "no close_notify"
 
@@ -68,7 +68,7 @@ async def test_no_protocol_is_chosen_of_those_that_browsers_offer(
     async with broker_without_leftovers(configure(), "auto=127.0.0.1:0", log=caplog) as broker:
         out, _ = await s_client(broker, "auto", version, "-alpn", "h2,http/1.1")
         assert "No ALPN negotiated" in out
-        assert "CONNECTED\nsession:" in out
+        assert "CONNECTED\nserver:" in out
 
 
 async def test_old_versions_are_refused_with_an_alert(configure: Configure, caplog: pytest.LogCaptureFixture) -> None:
@@ -83,7 +83,7 @@ async def test_renegotiation_is_refused(configure: Configure, caplog: pytest.Log
         out, err = await s_client(broker, "stomps", "-tls1_2", say=b"R\n", to_the_end=False)
         assert "RENEGOTIATING" in out + err
         assert "no renegotiation" in err
-        assert "CONNECTED\nsession:" not in out
+        assert "CONNECTED\nserver:" not in out
 
 
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
@@ -117,7 +117,7 @@ async def test_a_certificate_for_the_client(
     config = configure(tls_verify="required")
     async with broker_without_leftovers(config, "stomps=127.0.0.1:0", log=caplog) as broker:
         out, _ = await s_client(broker, "stomps", "-cert", client.certificate, "-key", client.key)
-        assert "CONNECTED\nsession:" in out
+        assert "CONNECTED\nserver:" in out
         _, err = await s_client(broker, "stomps")
         assert "alert certificate required" in err
 
