@@ -92,9 +92,8 @@ class SharedTurns(Generic[Sharing]):
                 del waiting[consumer]
                 consumer.resume()
                 left -= 1
-        for consumer in waiting:
-            self._ask_later(consumer)
-            break
+        if waiting:
+            self._ask_later(next(iter(waiting)))
 
     def _ask_later(self, consumer: Sharing) -> None:
         """Let all go on that still wait at the end of the batch, if there is credit left."""
