@@ -91,6 +91,9 @@ class Pump(Generic[Message]):
     async def _forward(self) -> None:
         while self.remaining is None or self.remaining > 0:
             batch = await self._source.receive()
+            if self._ack_mode == NO_ACK:
+                # Arriving is all that counts; where the protocol itself settles by that, there is nothing to be said.
+                self._source.ack(batch[-1])
             if self.remaining is not None:
                 batch = batch[: self.remaining]
             for start in range(0, len(batch), self._batch_max):

@@ -96,6 +96,24 @@ async def test_from_a_queue_to_topics(url: str, qos: int, version: str) -> None:
         await until(lambda: broker.inspect("queues")[0]["messages"] == 0)
 
 
+@pytest.mark.parametrize("mode", ["on-publish", "no-ack"])
+async def test_modes_that_wait_for_no_confirm_go_on_beyond_the_prefetch(url: str, mode: str) -> None:
+    async with client(url, "writer") as writer, edge() as broker, broker.connect() as here:
+        await set_shovel(
+            broker,
+            src_protocol="mqtt",
+            src_uri=url,
+            src_topics="a/#",
+            src_prefetch_count=10,
+            dest_uri="amqp://",
+            dest_queue="in",
+            ack_mode=mode,
+        )
+        await until_state(broker, "running")
+        await publish(writer, [Publish("a/1", body, 1) for body in BODIES[:100]])
+        assert await take(here, "in", 100) == BODIES[:100]
+
+
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
 @pytest.mark.parametrize("qos", [0, 1, 2])
 async def test_from_topics_to_a_queue(url: str, qos: int, version: str) -> None:
