@@ -89,6 +89,10 @@ def split_uri(text: str, ports: Mapping[str, int]) -> tuple[SplitResult, PeerUri
         )
     if parts.fragment:
         raise PreconditionFailed("a URI has a fragment: write '#' as %23")
+    if "@" in parts.path or "@" in parts.query.partition("=")[0]:
+        raise PreconditionFailed(
+            "a URI has '@' behind the host: write '/', '?' and '@' within a part as %2F, %3F and %40"
+        )
     return parts, PeerUri(
         scheme=parts.scheme,
         host=parts.hostname or "",

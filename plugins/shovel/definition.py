@@ -161,9 +161,9 @@ def read_definition(value: JSON) -> ShovelDefinition:
     source = _mqtt_source(given) if given.get("src-protocol") == MQTT else _source(given)
     destination = _mqtt_destination(given) if given.get("dest-protocol") == MQTT else _destination(given)
     delete_after = given.get("src-delete-after")
-    if given.get("ack-mode") == NO_ACK and isinstance(delete_after, int):
+    if given.get("ack-mode") == NO_ACK and delete_after is not None:
         raise PreconditionFailed(
-            "'src-delete-after' with a number needs acknowledgements: 'ack-mode' can't be 'no-ack' with it"
+            "'src-delete-after' needs acknowledgements, or more than that would be taken: 'ack-mode' can't be 'no-ack'"
         )
     if isinstance(source, MqttSourceDefinition) and delete_after == QUEUE_LENGTH:
         raise PreconditionFailed("'src-delete-after' can't be 'queue-length': MQTT doesn't tell how much is waiting")
@@ -230,6 +230,10 @@ def _mqtt_source(given: Mapping[str, Any]) -> MqttSourceDefinition:
 def _mqtt_destination(given: Mapping[str, Any]) -> MqttDestinationDefinition:
     if "dest-uri" not in given:
         raise PreconditionFailed("the key 'dest-uri' is missing")
+    if given.get("dest-qos") == 2 and not given.get("dest-clean-start", True):
+        raise PreconditionFailed(
+            "'dest-qos' 2 needs 'dest-clean-start' true: new messages would be taken for those that a session knows"
+        )
     retain = given.get("dest-retain", AS_PUBLISHED)
     return MqttDestinationDefinition(
         given["dest-uri"],

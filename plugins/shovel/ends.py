@@ -67,5 +67,8 @@ class Destination(Protocol):
     def flush(self) -> None:
         """The batch is whole."""
 
+    async def wait_ended(self) -> None:
+        """Return never; PeerError when there is no destination any more."""
+
     async def outcomes(self) -> Sequence[Outcome]:
         """What became of messages, at least one of them, in the order in which it was told."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -78,5 +79,5 @@ class InFlight(Generic[Item]):
             if entry is not None:
                 yield entry
             return
-        while by_number and (first := next(iter(by_number))) <= number:
+        for first in list(takewhile(lambda each: each <= number, by_number)):
             yield by_number.pop(first)

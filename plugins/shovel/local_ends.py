@@ -87,10 +87,14 @@ async def open_source(
 
 
 class LocalDestination:
-    """Implements ends.Destination."""
+    """Implements ends.Destination.
 
-    def __init__(self, client: BrokerClient, *, mandatory: bool) -> None:
+    confirms: what is refused can be told of as an outcome; else it ends the shovel's run, so that nothing more is lost.
+    """
+
+    def __init__(self, client: BrokerClient, *, confirms: bool, mandatory: bool) -> None:
         self._client = client
+        self._confirms = confirms
         self._mandatory = mandatory
         self._last_number = 0
         self._waiting: deque[tuple[int, PendingConfirmation]] = deque()
@@ -113,6 +117,8 @@ class LocalDestination:
                 exchange, routing_key, message.body, properties, mandatory=self._mandatory
             )
         except (PublishBlocked, BrokerError) as error:
+            if not self._confirms:
+                raise PeerError(words(error)) from error
             # This message's trouble alone: the others may go on.
             confirmation = PendingConfirmation()
             confirmation.settle(Refused(words(error)))
@@ -124,6 +130,10 @@ class LocalDestination:
 
     def flush(self) -> None:
         return
+
+    async def wait_ended(self) -> None:
+        """Return never; PeerError when the client is closed: with its virtual host, or by an administrator."""
+        raise PeerError(await self._client.wait_closed())
 
     async def outcomes(self) -> Sequence[Outcome]:
         waiting = self._waiting
@@ -166,7 +176,8 @@ async def open_destination(client: BrokerClient, definition: DestinationDefiniti
             await client.check_exchange(definition.exchange)
     except (BrokerError, DirectError) as error:
         raise PeerError(words(error)) from error
-    return LocalDestination(client, mandatory=definition.mandatory and ack_mode == ON_CONFIRM)
+    confirms = ack_mode == ON_CONFIRM
+    return LocalDestination(client, confirms=confirms, mandatory=definition.mandatory and confirms)
 
 
 def words(error: BrokerError | DirectError) -> str:

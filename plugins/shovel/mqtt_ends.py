@@ -6,6 +6,7 @@ only MQTT knows of it: its retain flag, its topic, its properties.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,7 @@ from warren.adapters.mqtt.client.connection import MqttLogin
 from warren.adapters.mqtt.codec.packets import Publish, Subscription
 from warren.adapters.mqtt.properties import EXPIRY_S_MAX, forwarded, properties_of, translated
 from warren.adapters.mqtt.sessions.names import TopicNames
+from warren.adapters.peers.errors import PeerError
 from warren.core.messages.internal_headers import internal_headers
 from warren.gateway.plugin import MqttPeer
 from warren.plugins.shovel.ends import Arrived, Outcome
@@ -51,7 +53,7 @@ class MqttSource:
     def __init__(self, peer: MqttPeer) -> None:
         self.waiting: int | None = None
         self._peer = peer
-        self._unacknowledged: list[MqttMessage] = []
+        self._unacknowledged: deque[MqttMessage] = deque()
 
     async def receive(self) -> Sequence[MqttMessage]:
         arrived = self._peer.connection.arrived
@@ -64,10 +66,14 @@ class MqttSource:
 
     def ack(self, message: MqttMessage) -> None:
         """MQTT acknowledges one by one, and in the order of arrival (4.6)."""
-        done = self._unacknowledged.index(message) + 1
-        for each in self._unacknowledged[:done]:
-            self._peer.connection.acknowledge(each.packet)
-        del self._unacknowledged[:done]
+        connection = self._peer.connection
+        if connection.closed is not None:
+            raise connection.closed
+        while True:
+            oldest = self._unacknowledged.popleft()
+            connection.acknowledge(oldest.packet)
+            if oldest is message:
+                break
         self._peer.flush()
 
 
@@ -86,6 +92,8 @@ class MqttDestination:
         self._peer = peer
         self._topic = definition.topic
         self._qos = min(definition.qos, peer.connection.maximum_qos)
+        if definition.qos and not self._qos:
+            raise PeerError("the peer takes messages of QoS 0 alone, of which nobody can say that they have arrived")
         self._retain = definition.retain
 
     @property
@@ -95,6 +103,8 @@ class MqttDestination:
 
     async def ready(self) -> None:
         await self._peer.room()
+        while self._peer.connection.sending.waiting and self._peer.connection.closed is None:
+            await self._peer.progress()
         if self._peer.connection.closed is not None:
             raise self._peer.connection.closed
 
@@ -116,6 +126,10 @@ class MqttDestination:
         if self._peer.connection.sending.settled:
             # With QoS 0 no answer comes that would wake who waits for the outcome.
             self._peer.wake()
+
+    async def wait_ended(self) -> None:
+        while True:
+            await self._peer.progress()
 
     async def outcomes(self) -> Sequence[Outcome]:
         sending = self._peer.connection.sending

@@ -213,6 +213,7 @@ class ShovelPlugin(Plugin):
 
     def __init__(self) -> None:
         self._workers: dict[tuple[str, str], Worker] = {}
+        self._ending: dict[tuple[str, str], Worker] = {}
         self._context: Context | None = None
 
     def words(self) -> Sequence[Word]:
@@ -269,6 +270,8 @@ class ShovelPlugin(Plugin):
                 if before is not None:
                     del self._workers[change.vhost, change.name]
                     before.cancel()
+                    self._ending[change.vhost, change.name] = before
+                before = self._ending.get((change.vhost, change.name))
                 if not change.removed:
                     definition = read_definition(change.value)
                     self._begin(nursery, Worker(context, change.vhost, change.name, definition, static=False), before)
@@ -279,6 +282,8 @@ class ShovelPlugin(Plugin):
         async def run() -> None:
             if before is not None:
                 await before.wait_over()
+                if self._ending.get((worker.vhost, worker.name)) is before:
+                    del self._ending[worker.vhost, worker.name]
             await worker.run(lambda: None if worker.static else self._clear(worker.vhost, worker.name))
 
         self._workers[worker.vhost, worker.name] = worker

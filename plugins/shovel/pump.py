@@ -84,9 +84,14 @@ class Pump(Generic[Message]):
     async def run(self) -> None:
         """Move messages; returns when `remaining` has come to 0, raises PeerError when an end fails."""
         if self._ack_mode == ON_CONFIRM:
-            await first_to_end(self._forward, self._settle, self._try_again)
+            await first_to_end(self._forward, self._settle, self._try_again, self._destination.wait_ended)
         else:
-            await self._forward()
+            await first_to_end(self._forward, self._forget, self._destination.wait_ended)
+
+    async def _forget(self) -> None:
+        """What becomes of messages isn't of interest, but mustn't pile up."""
+        while True:
+            await self._destination.outcomes()
 
     async def _forward(self) -> None:
         while self.remaining is None or self.remaining > 0:
@@ -102,8 +107,11 @@ class Pump(Generic[Message]):
             await self._settled.park()
 
     async def _send(self, batch: Sequence[Message]) -> None:
-        await self._allowed.wait()
-        await self._destination.ready()
+        while True:
+            await self._allowed.wait()
+            await self._destination.ready()
+            if self._allowed.is_set():
+                break
         publish = self._destination.publish
         address, properties = self._rewriting.address, self._rewriting.properties
         sent = self._in_flight.sent

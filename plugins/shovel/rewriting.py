@@ -20,7 +20,10 @@ SHOVELLED_TIMESTAMP: Final = "x-shovelled-timestamp"
 
 
 class Rewriting:
-    """How one shovel's messages go out.  seconds: the time, in seconds since 1970."""
+    """How one shovel's messages go out.
+
+    source_uri, destination_uri: as they are shown.  seconds: the time, in seconds since 1970.
+    """
 
     def __init__(
         self,
@@ -30,6 +33,8 @@ class Rewriting:
         vhost: str,
         kind: str,
         cluster_name: str,
+        source_uri: str,
+        destination_uri: str,
         seconds: Callable[[], float] = time.time,
     ) -> None:
         destination, changes = definition.destination, definition.changes
@@ -40,7 +45,10 @@ class Rewriting:
             self._routing_key = destination.queue if destination.queue is not None else destination.exchange_key
         self._changes: Mapping[str, Any] = changes.properties
         self._timestamp = changes.timestamp_header
-        self._way = _way(definition, name, vhost, kind, cluster_name) if changes.forward_headers else None
+        self._way: dict[str, Encodable] | None = None
+        if changes.forward_headers:
+            self._way = _way(definition, name, vhost, kind, cluster_name)
+            self._way |= {"src-uri": source_uri, "dest-uri": destination_uri}
         self._seconds = seconds
         self.changes_properties = bool(self._changes or self._timestamp or self._way)
 
@@ -74,8 +82,6 @@ def _way(definition: ShovelDefinition, name: str, vhost: str, kind: str, cluster
         "shovel-type": kind,
         "shovel-name": name,
         "shovel-vhost": vhost,
-        "src-uri": source.uris[0].shown,
-        "dest-uri": destination.uris[0].shown,
     }
     if isinstance(source, SourceDefinition):
         found |= {

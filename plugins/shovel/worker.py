@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -69,8 +70,9 @@ class Worker:
         self._scope = trio.CancelScope()
         self._over = trio.Event()
         self._remaining: int | None = None
+        self._ran_from_s = math.inf
         self._again = trio.Event()
-        self._memories: dict[str, ClientMemory] = {}
+        self._memories: dict[tuple[str, str, int], ClientMemory] = {}
 
     # What it says of itself
 
@@ -129,7 +131,7 @@ class Worker:
         pause_s = least_s
         while True:
             self._again = trio.Event()
-            began_s = trio.current_time()
+            self._ran_from_s = math.inf
             try:
                 if await self._run_once():
                     log.info("shovel '%s' in virtual host '%s' has moved what it was to move", self.name, self.vhost)
@@ -143,7 +145,7 @@ class Worker:
                 reason = "an internal error, which is in the log"
             finally:
                 self._pump = None
-            if trio.current_time() - began_s >= STEADY_S:
+            if trio.current_time() - self._ran_from_s >= STEADY_S:
                 pause_s = least_s
             if reason != self._reason:
                 log.warning("shovel '%s' in virtual host '%s' doesn't run: %s", self.name, self.vhost, reason)
@@ -199,6 +201,7 @@ class Worker:
             )
             self._pump = pump
             self._became("running", None)
+            self._ran_from_s = trio.current_time()
             await pump.run()
 
     async def _source(self, peers: trio.Nursery, held: AsyncExitStack) -> Source[Any]:
@@ -252,7 +255,9 @@ class Worker:
     ) -> MqttPeer:
         own_id = f"shovel {self.name} {end} {self.vhost} {self._context.facts.cluster_name}"
         login = mqtt_ends.login_of(client, uri, own_id, prefetch)
-        peer = await connect_mqtt(peers, uri, login, self._memories.setdefault(end, ClientMemory()))
+        peer = await connect_mqtt(
+            peers, uri, login, self._memories.setdefault((end, uri.host, uri.port), ClientMemory())
+        )
         held.push_async_callback(peer.aclose)
         return peer
 
@@ -272,6 +277,8 @@ class Worker:
             vhost=self.vhost,
             kind="static" if self.static else "dynamic",
             cluster_name=self._context.facts.cluster_name,
+            source_uri=(self.source_uri or self.definition.source.uris[0]).shown,
+            destination_uri=(self.destination_uri or self.definition.destination.uris[0]).shown,
         )
 
     def _moved(self, count: int) -> None:

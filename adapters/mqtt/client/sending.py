@@ -45,6 +45,11 @@ class Sending:
         self.settled: list[Settled] = []
         self.window = IDENTIFIERS_MAX
 
+    @property
+    def waiting(self) -> int:
+        """Messages that the peer's window has no room for yet."""
+        return len(self._waiting)
+
     def publish(self, packet: Publish) -> int:
         """Send a message, now or when there is room; its number.  With QoS 0 it is settled by being written."""
         self._last_number += 1

@@ -58,6 +58,11 @@ class FakeDestination:
     def bodies(self) -> list[bytes]:
         return [body for _, body, _ in self.sent]
 
+    @property
+    def untaken(self) -> int:
+        """Outcomes that nobody has asked for."""
+        return len(self._outcomes)
+
     def unblock(self) -> None:
         self.blocked = None
         self._unblocked.unpark_all()
@@ -86,6 +91,12 @@ class FakeDestination:
 
     def flush(self) -> None:
         self._told.unpark_all()
+
+    async def wait_ended(self) -> None:
+        await trio.lowlevel.checkpoint()
+        while self._error is None:
+            await self._told.park()
+        raise self._error
 
     async def outcomes(self) -> Sequence[Outcome]:
         await trio.lowlevel.checkpoint()

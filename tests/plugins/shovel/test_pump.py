@@ -21,7 +21,15 @@ from warren.plugins.shovel.rewriting import Rewriting
 
 def pump(source: FakeSource, destination: FakeDestination, **options: object) -> Pump[Incoming]:
     definition = read_definition({"src-uri": "amqp://", "src-queue": "a", "dest-uri": "amqp://"})
-    rewriting = Rewriting(definition, name="s", vhost="/", kind="dynamic", cluster_name="c")
+    rewriting = Rewriting(
+        definition,
+        name="s",
+        vhost="/",
+        kind="dynamic",
+        cluster_name="c",
+        source_uri="amqp://",
+        destination_uri="amqp://",
+    )
     return Pump(source, destination, rewriting, **{"ack_mode": "on-confirm", **options})  # type: ignore[arg-type]
 
 
@@ -119,11 +127,37 @@ async def test_what_is_blocked_gets_nothing() -> None:
 
 
 @pytest.mark.parametrize("end", ["source", "destination"])
-async def test_an_end_that_fails_ends_the_pump_with_its_words(end: str) -> None:
+@pytest.mark.parametrize("mode", ["on-confirm", "on-publish", "no-ack"])
+async def test_an_end_that_fails_ends_the_pump_with_its_words(end: str, mode: str) -> None:
     source, destination = FakeSource(), FakeDestination()
     (source if end == "source" else destination).fail("gone")
     with pytest.raises(PeerError, match=r"^gone$"):
-        await pump(source, destination).run()
+        await pump(source, destination, ack_mode=mode).run()
+
+
+@pytest.mark.parametrize("mode", ["on-publish", "no-ack"])
+async def test_outcomes_that_nobody_waits_for_dont_pile_up(mode: str) -> None:
+    source, destination = FakeSource(), FakeDestination()
+    async with running(pump(source, destination, ack_mode=mode)):
+        for number in range(100):
+            source.arrive(number)
+        await wait_all_tasks_blocked()
+        assert len(destination.sent) == 100
+        assert destination.untaken == 0
+
+
+async def test_nothing_overtakes_while_a_destination_that_was_blocked_refuses() -> None:
+    full = True
+    source = FakeSource()
+    destination = FakeDestination(lambda body: "it is full" if full else "")
+    async with running(pump(source, destination)):
+        source.arrive(1)
+        destination.blocked = "low on memory"
+        source.arrive(2)
+        await wait_all_tasks_blocked()
+        destination.unblock()
+        await wait_all_tasks_blocked()
+        assert destination.bodies == [b"1"], "2 waits, since 1 was refused meanwhile"
 
 
 async def test_a_message_that_cant_be_sent_ends_the_pump_and_stays() -> None:

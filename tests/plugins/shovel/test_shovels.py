@@ -304,6 +304,28 @@ async def test_what_no_queue_takes_is_kept_and_told(here: bool) -> None:
         await until_state(broker, "running")
 
 
+@pytest.mark.parametrize("mode", ["on-publish", "no-ack"])
+async def test_what_this_broker_itself_refuses_ends_a_shovel_that_waits_for_no_confirm(mode: str) -> None:
+    async with edge() as broker, broker.connect() as local:
+        await fill(local, "out", BODIES)
+        await set_shovel(
+            broker, src_uri="amqp://", src_queue="out", dest_uri="amqp://", dest_exchange="nope", ack_mode=mode
+        )
+        await until_state(broker, "terminated", "NOT_FOUND - no exchange 'nope'")
+        assert (await status(broker))["forwarded"] == 0
+        if mode == "on-publish":
+            await until(lambda: broker.inspect("queues")[0]["messages"] == len(BODIES))
+
+
+async def test_a_destination_that_ends_is_noticed_while_nothing_is_moved() -> None:
+    async with edge() as broker:
+        assert (await ask(broker, "add_vhost", "v"))["ok"]
+        await set_shovel(broker, src_uri="amqp://", src_queue="out", dest_uri="amqp:///v", dest_queue="in")
+        await until_state(broker, "running")
+        assert (await ask(broker, "delete_vhost", "v"))["ok"]
+        await until_state(broker, "terminated", "v")
+
+
 async def test_unless_it_may_be_dropped() -> None:
     async with open_broker() as upstream, edge() as broker, broker.connect() as local:
         await fill(local, "out", BODIES[:5])

@@ -90,7 +90,13 @@ def test_no_password_is_told() -> None:
     with pytest.raises(PreconditionFailed) as caught:
         parse_uri(text + "&bad=1")
     assert "s3cret" not in caught.value.text
-    for broken in ("amqp://ada:s3cret@[::1", "amqp://ada:s3cret/@far.example"):
+    broken_ones = (
+        "amqp://ada:s3cret@[::1",
+        "amqp://ada:s3cret/@far.example",
+        "amqp://ada:12/s3cret@far.example",
+        "amqp://ada:12?s3cret@far.example",
+    )
+    for broken in broken_ones:
         with pytest.raises(PreconditionFailed) as caught:
             parse_uri(broken)
         assert "s3cret" not in caught.value.text
