@@ -373,6 +373,14 @@ ACTING: Final = (
         "",
     ),
     Acting(
+        "characters that the values of `{client_id}` and other variables add to a permission's expression",
+        ("core.access.patterns.VALUES_CHARACTERS_MAX",),
+        "the expression counts as not found, so it is refused",
+        "none: everybody waits while it is compiled, and identifiers are shorter",
+        "who asked, as for everything that is refused; the log, whenever it has happened twice as often",
+        "",
+    ),
+    Acting(
         "levels of field tables and JSON arguments within each other",
         ("core.messages.field_table.NESTING_MAX", "core.administration.definitions_json.field_values.NESTING_MAX"),
         "the message, or the definition, is refused",
@@ -581,6 +589,7 @@ QUIET: Final = (
         "What is forgotten is looked up again.",
         (
             "core.access.patterns.COMPILED_MAX",
+            "core.access.patterns.COMPILED_CHARACTERS_MAX",
             "core.access.patterns.ANSWERS_MAX",
             "core.access.patterns.ANSWERS_CHARACTERS_MAX",
             "core.access.permissions.ANSWERS_MAX",

@@ -7,7 +7,9 @@ import pytest
 from warren.core.access.patterns import (
     ANSWERS_CHARACTERS_MAX,
     ANSWERS_MAX,
+    COMPILED_CHARACTERS_MAX,
     COMPILED_MAX,
+    VALUES_CHARACTERS_MAX,
     Patterns,
     check_pattern,
     expand,
@@ -93,6 +95,48 @@ def test_patterns_are_compiled_once_until_there_are_too_many() -> None:
     assert len(kept) == COMPILED_MAX, "it was compiled"
     patterns.matches("(", {}, "")
     assert kept == {"(": None}
+
+
+def test_long_values_fill_what_is_kept_sooner() -> None:
+    """A client identifier may have 65,535 characters, and whoever connects chooses it."""
+    patterns = Patterns()
+    client_id = "x" * (VALUES_CHARACTERS_MAX - 100)
+    for number in range(COMPILED_CHARACTERS_MAX // len(client_id) + 10):
+        assert patterns.matches("^{client_id}$", {"client_id": f"{number}{client_id}"}, f"{number}{client_id}")
+        assert sum(map(len, patterns._compiled)) <= COMPILED_CHARACTERS_MAX
+        assert sum(len(pattern) + len(name) for pattern, name in patterns._answers) <= ANSWERS_CHARACTERS_MAX
+    assert 1 < len(patterns._compiled) < COMPILED_CHARACTERS_MAX // len(client_id)
+
+
+@pytest.mark.parametrize("client_id", ["x" * 65_000, "." * 1100], ids=["long", "long when it is escaped"])
+def test_a_value_that_is_too_long_is_found_in_nothing_and_not_compiled(
+    caplog: pytest.LogCaptureFixture, client_id: str
+) -> None:
+    patterns = Patterns()
+    for number in range(100):
+        variables = {"client_id": f"{number}{client_id}"}
+        assert not patterns.matches("^{client_id}$", variables, f"{number}{client_id}")
+        assert not patterns.matches("^(?!{client_id})", variables, "another name"), "nor does it let anybody in"
+    assert not patterns._compiled
+    assert not patterns._answers
+    assert patterns.too_long == 200
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 8, "the first, and whenever the count has doubled"
+    assert all(len(line) < 400 for line in lines)
+    assert f"values may add {VALUES_CHARACTERS_MAX}" in lines[0]
+
+
+def test_only_the_values_that_a_pattern_asks_for_count() -> None:
+    values = {"username": "alice", "client_id": "x" * 65_000}
+    assert Patterns().matches("^{username}$", values, "alice")
+    assert Patterns().matches(".*", values, "anything")
+    assert Patterns().matches("^{client_id}$", {"client_id": "x" * VALUES_CHARACTERS_MAX}, "x" * VALUES_CHARACTERS_MAX)
+
+
+def test_a_long_pattern_of_an_administrator_is_compiled() -> None:
+    pattern = "|".join(f"^queue-{number}$" for number in range(300))
+    assert len(pattern) > VALUES_CHARACTERS_MAX
+    assert matches(pattern, "queue-299")
 
 
 def test_a_name_is_matched_once_and_answers_are_bounded() -> None:
