@@ -9,8 +9,6 @@ Nothing here waits.  The gateway calls in with bytes (through sessions) and with
     commit.write()                   # in a worker thread: write, fdatasync
     broker.finish_commit(commit)     # confirms
 
-Longer than 400 lines because all that virtual hosts share meets here, and most of it is one call each.
-
 The time is `now_ms`, wall-clock milliseconds since 1970 that never run backwards, set by the gateway before each batch.
 
 Longer than 400 lines because everything that a broker has begins here, most of it by a line or two.
