@@ -2,7 +2,8 @@
 
 A deletion is committed with the definitions, and what it settles goes with the message log; a crash may keep the one
 and lose the other.  A start must then know that nobody is missing.  So a row says of a number that whose it was is
-deleted, until the settlements are on disk.
+deleted, until the settlements are on disk.  Consumers may keep what they got of a deleted queue for as long as they
+like; the row stays until they have settled that, too.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from warren.core.declaring.quarantine import Quarantine
+    from warren.core.queues.base import Queue
     from warren.core.storage.definitions.store import DefinitionStore
     from warren.core.storage.engine import StorageEngine
 
@@ -24,13 +26,14 @@ DELETED: Final = "deleted"
 class Numbers:
     """See the head of this file."""
 
-    __slots__ = ("_definitions", "_deleted", "_quarantine", "_settled", "_store")
+    __slots__ = ("_definitions", "_deleted", "_leaving", "_quarantine", "_settled", "_store")
 
     def __init__(self, definitions: DefinitionStore, store: StorageEngine, quarantine: Quarantine) -> None:
         self._definitions = definitions
         self._store = store
         self._quarantine = quarantine
         self._deleted: list[int] = []
+        self._leaving: dict[int, Queue] = {}
         self._settled: list[int] = []
 
     def take(self, kind: str, vhost: str, name: str) -> int:
@@ -49,11 +52,22 @@ class Numbers:
             self._definitions.put(DELETED, "", str(number), {})
             self._deleted.append(number)
 
+    def queue_deleted(self, queue: Queue) -> None:
+        """The same of a queue, some entries of which may be settled later."""
+        if self._store.durable:
+            self._definitions.put(DELETED, "", str(queue.store_id), {})
+            self._leaving[queue.store_id] = queue
+
     # Commits
 
     def begin_commit(self) -> list[int]:
         """The deleted ones whose settlements a flush that begins now covers."""
         taken, self._deleted = self._deleted, []
+        if self._leaving:
+            settled = [number for number, queue in self._leaving.items() if not queue.has_entries_to_settle]
+            for number in settled:
+                del self._leaving[number]
+            taken += settled
         return taken
 
     def finish_commit(self, taken: list[int]) -> None:

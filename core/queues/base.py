@@ -262,6 +262,11 @@ class Queue(ABC):
         return 0
 
     @property
+    def has_entries_to_settle(self) -> bool:
+        """True while the message log holds something of a deleted queue that is still to be settled."""
+        return self.unacked_count > 0
+
+    @property
     def guarded(self) -> bool:
         """True when `admit` has to be asked before a message is appended."""
         return False

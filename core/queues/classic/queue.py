@@ -178,6 +178,10 @@ class ClassicQueue(Queue):
             self.vhost.broker.dirty_queues.append(self)
 
     @property
+    def has_entries_to_settle(self) -> bool:
+        return self.unacked_count > 0 or bool(self.burials.leaving)
+
+    @property
     def guarded(self) -> bool:
         return self.rules.refuses or self._bounds.seen is not None or self.present is not None
 

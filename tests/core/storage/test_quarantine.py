@@ -18,6 +18,7 @@ from warren.core.administration.definitions_json.importing import import_definit
 from warren.core.errors import NotFound
 from warren.core.messages.field_table import FieldValue
 from warren.core.messages.properties import encode_properties
+from warren.core.queues.classic.contents import SETTLED_AT_ONCE
 from warren.core.storage.definitions.store import Row
 from warren.core.storage.recovery import MARKER, NOTES_DELETIONS
 
@@ -198,6 +199,75 @@ def test_what_was_deleted_is_not_taken_for_lost(broker: SimulatedBroker) -> None
     client = broker.connect()
     assert client.declare("q", durable=True).message_count == 0
     assert broker.broker.store.statistics()["entries"] == 0
+
+
+def deletions(definitions: DamagedDefinitions) -> list[str]:
+    return [name for kind, _, name, _ in definitions.load() if kind == "deleted"]
+
+
+def change_definitions(broker: SimulatedBroker, name: str) -> None:
+    """Rows of deletions go with the next change."""
+    broker.broker.add_vhost(name, {})
+    broker.settle()
+
+
+@pytest.mark.parametrize("acknowledges", [True, False], ids=["acknowledged", "requeued"])
+def test_what_consumers_keep_of_a_deleted_queue_is_not_taken_for_lost(
+    broker: SimulatedBroker, definitions: DamagedDefinitions, acknowledges: bool
+) -> None:
+    """However long they keep it, and whatever is committed meanwhile."""
+    client = fill(broker, count=3)
+    consumer = broker.connect()
+    for _ in range(3):
+        assert consumer.get("q") is not None
+    client.send(1, methods.QueueDelete(queue="q"))
+    client.expect(methods.QueueDeleteOk)
+    change_definitions(broker, "one")
+    change_definitions(broker, "two")
+    assert deletions(definitions) == ["1"]
+    if acknowledges:
+        consumer.send(1, methods.BasicAck(delivery_tag=0, multiple=True))
+    else:
+        consumer.lose()
+    broker.settle()
+    change_definitions(broker, "three")
+    assert deletions(definitions) == []
+    assert broker.broker.store.statistics()["entries"] == 0
+
+
+def test_a_crash_while_consumers_keep_something_of_a_deleted_queue(broker: SimulatedBroker) -> None:
+    client = fill(broker, count=3)
+    assert broker.connect().get("q") is not None
+    client.send(1, methods.QueueDelete(queue="q"))
+    client.expect(methods.QueueDeleteOk)
+    change_definitions(broker, "one")
+    change_definitions(broker, "two")
+    broker.crash()
+    assert set_aside(broker) == []
+    assert broker.connect().declare("q", durable=True).message_count == 0
+    broker.settle()
+    assert broker.broker.store.statistics()["entries"] == 0
+
+
+def test_a_crash_while_what_came_back_to_a_deleted_queue_is_settled(broker: SimulatedBroker) -> None:
+    """Thousands are settled over several turns (core/queues/classic/contents.py)."""
+    client = fill(broker, count=2 * SETTLED_AT_ONCE)
+    consumer = broker.connect()
+    consumer.consume("q")
+    assert len(consumer.take_bodies()) == 2 * SETTLED_AT_ONCE
+    client.send(1, methods.QueueDelete(queue="q"))
+    client.expect(methods.QueueDeleteOk)
+    broker.commits_by_itself = False
+    consumer.transport.lose()
+    for name in ("one", "two"):
+        broker.broker.add_vhost(name, {})
+        broker.broker.dispatch()
+        broker.begin_commit()
+        broker.finish_commit()
+    assert broker.broker.chores
+    broker.crash()
+    broker.commits_by_itself = True
+    assert set_aside(broker) == []
 
 
 def test_rows_of_deletions_go_once_they_are_settled(broker: SimulatedBroker, definitions: DamagedDefinitions) -> None:
