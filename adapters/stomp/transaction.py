@@ -19,6 +19,8 @@ from warren.core.routing.receipt import Receipt, joined
 from warren.core.routing.vhost import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from warren.adapters.stomp.codec.frames import Frame
     from warren.adapters.stomp.session import StompSession
 
@@ -55,12 +57,12 @@ def commit(session: StompSession, frame: Frame) -> None:
     if frame.receipt is not None:
         receipts.append(frame.receipt)
     client = session.logged_in
-    unacked = dict.fromkeys(session.deliveries.unacked)
+    trial = _Trial(session.deliveries.unacked)
     for action in transaction:
         if isinstance(action, Publish):
             check_publish(client, action.exchange, action.routing_key)
         else:
-            _take(unacked, action)
+            trial.settle(action)
     store = session.broker.store
     stored = False
     rejected: StompError | None = None
@@ -99,15 +101,25 @@ def _partial(error: StompError) -> StompError:
     return StompError(error.message, f"{error.detail}. Everything else of the transaction is done")
 
 
-def _take(unacked: dict[int, None], settlement: Settlement) -> None:
-    """Try a settlement on the tags alone."""
-    if settlement.tag not in unacked:
-        raise not_found(str(settlement.tag))
-    if not settlement.multiple:
-        del unacked[settlement.tag]
-        return
-    for tag in [each for each in unacked if each <= settlement.tag]:
-        del unacked[tag]
+class _Trial:
+    """Tries settlements on the tags alone, at the same cost for each, however many deliveries are unacknowledged."""
+
+    __slots__ = ("_taken", "_taken_until", "_unacked")
+
+    def __init__(self, unacked: Container[int]) -> None:
+        self._unacked = unacked
+        self._taken: set[int] = set()
+        self._taken_until = 0
+
+    def settle(self, settlement: Settlement) -> None:
+        """One more; StompError for a delivery that isn't there, or not any more after those before."""
+        tag = settlement.tag
+        if tag <= self._taken_until or tag in self._taken or tag not in self._unacked:
+            raise not_found(str(tag))
+        if settlement.multiple:
+            self._taken_until = tag
+        else:
+            self._taken.add(tag)
 
 
 def _name(frame: Frame) -> str:

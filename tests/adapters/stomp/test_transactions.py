@@ -10,6 +10,7 @@ from tests.adapters.stomp.conftest import Connect
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_stomp import Answer, StompClient
 from warren.adapters.stomp.settings import StompSettings
+from warren.core.queues.unacked import Delivery
 
 
 def fill(client: StompClient, transaction: str = "t") -> None:
@@ -91,6 +92,71 @@ def test_a_commit_that_is_refused_does_nothing(connect: Connect, simulated: Simu
     assert (answer["message"], answer["receipt-id"]) == ("Message not found", "1")
     assert simulated.queue("a").ready_count == 0
     assert client.send("COMMIT", transaction="t")[0]["message"] == "Bad transaction"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_refused"),
+    [
+        ("all 2", "all 1", True),
+        ("all 2", "all 2", True),
+        ("all 2", "one 1", True),
+        ("all 1", "one 2", False),
+        ("all 1", "all 2", False),
+        ("one 2", "all 2", False),
+        ("one 2", "all 1", False),
+        ("one 1", "all 2", False),
+        ("one 1", "one 1", True),
+        ("one 2", "one 1", False),
+    ],
+)
+def test_a_commit_settles_no_delivery_twice(connect: Connect, first: str, second: str, is_refused: bool) -> None:
+    """In the order of delivery: all 1, one 1, all 2, one 2; `all` is a subscription that acknowledges cumulatively."""
+    client = connect()
+    client.send("BEGIN", transaction="t")
+    client.send("SUBSCRIBE", id="all", destination="/queue/all", ack="client")
+    client.send("SUBSCRIBE", id="one", destination="/queue/one", ack="client-individual")
+    ids: dict[str, str] = {}
+    for number in (1, 2):
+        for name in ("all", "one"):
+            ids[f"{name} {number}"] = client.send("SEND", b"x", destination=f"/queue/{name}")[0]["ack"]
+    for each in (first, second):
+        client.send("ACK", id=ids[each], transaction="t")
+    (answer,) = client.send("COMMIT", transaction="t", receipt="1")
+    assert answer.command == ("ERROR" if is_refused else "RECEIPT")
+
+
+class CountedTag(int):
+    """A delivery tag that counts how often it is compared with others."""
+
+    compared = 0
+
+    def __le__(self, other: int) -> bool:
+        CountedTag.compared += 1
+        return int(self) <= other
+
+    def __gt__(self, other: int) -> bool:
+        CountedTag.compared += 1
+        return int(self) > other
+
+
+def test_a_commit_looks_at_no_delivery_for_each_acknowledgement(
+    connect: Connect, simulated: SimulatedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cumulative ones cost what they settle, not what is unacknowledged behind."""
+    monkeypatch.setattr(CountedTag, "compared", 0)
+    client = connect()
+    client.send("SUBSCRIBE", id="1", destination="/queue/b", ack="client")
+    messages = [client.send("SEND", b"x", destination="/queue/b")[0] for _ in range(100)]
+    client.send("BEGIN", transaction="t")
+    for message in messages[:50]:
+        client.send("ACK", id=message["ack"], transaction="t")
+    unacked = client.session.deliveries.unacked
+    counted: dict[int, Delivery] = {CountedTag(tag): delivery for tag, delivery in unacked.items()}
+    unacked.clear()
+    unacked.update(counted)
+    assert receipts(client.send("COMMIT", transaction="t", receipt="1")) == ["1"]
+    assert simulated.queue("b").unacked_count == 50
+    assert 50 <= CountedTag.compared <= 150, "each once when it is settled, and one that isn't"
 
 
 def test_a_permission_lost_before_the_commit(connect: Connect, simulated: SimulatedBroker) -> None:
