@@ -115,6 +115,11 @@ class QueueCounts:
         self.rejected = 0
         self._rare: Counts | None = None
 
+    def got_without_ack(self) -> None:
+        """Who polled a message, and has acknowledged it at once, was never to acknowledge it: it counts as that."""
+        self.get -= 1
+        self.get_no_ack += 1
+
     def remove(self, count: int, size_bytes: int) -> None:
         """So many ready messages leave, with bodies of so many bytes together, and nobody gets them."""
         self.removed += count

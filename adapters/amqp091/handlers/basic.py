@@ -21,6 +21,7 @@ from warren.core.routing.vhost import REPLY_PREFIX
 
 if TYPE_CHECKING:
     from warren.adapters.amqp091.channel import Channel
+    from warren.core.messages.message import Message
     from warren.core.queues.base import Queue
 
 
@@ -81,14 +82,21 @@ def cancel_ok(channel: Channel, method: methods.BasicCancelOk) -> None:
 
 
 def get(channel: Channel, method: methods.BasicGet) -> None:
-    """basic.get: the message at the head, if any."""
+    """basic.get: the message at the head, if any.
+
+    The queue is asked for one to settle, whatever the client wants: it may turn out that it can't be sent.
+    """
     queue = accessible_queue(channel.client, channel.queue_name(method.queue), "read")
 
     def question(answer: Answer[Polled]) -> None:
-        queue.get(answer, no_ack=method.no_ack, client=channel.client, channel_number=channel.number)
+        queue.get(answer, no_ack=False, client=channel.client, channel_number=channel.number)
 
     def give_back(found: Polled) -> None:
-        if found is not None and not method.no_ack:
+        if found is None:
+            return
+        if method.no_ack:
+            _given_without_ack(queue, found[0])
+        else:
             queue.requeue([found[0]], failed=False)
 
     ask(channel, method, question, lambda found: _got(channel, method, queue, found), give_back)
@@ -102,10 +110,13 @@ def _got(channel: Channel, method: methods.BasicGet, queue: Queue, found: Polled
         return
     message, redelivered = found
     properties = shown_properties(queue, message, redelivered=redelivered)
-    tag = channel.deliveries.polled(queue, message, no_ack=method.no_ack)
-    if len(properties.raw) > properties_bytes_max(channel.connection.body_frame_max):
+    fits = len(properties.raw) <= properties_bytes_max(channel.connection.body_frame_max)
+    tag = channel.deliveries.polled(queue, message, no_ack=method.no_ack and fits)
+    if not fits:
         does_not_fit(channel.connection, queue.name, len(properties.raw))
         return
+    if method.no_ack:
+        _given_without_ack(queue, message)
     channel.counts.polled(no_ack=method.no_ack, redelivered=redelivered)
     address = message.address
     channel.send(methods.BasicGetOk(tag, redelivered, address.exchange, address.routing_key, queue.ready_count))
@@ -118,6 +129,11 @@ def _got(channel: Channel, method: methods.BasicGet, queue: Queue, found: Polled
             connection.body_frame_max,
         )
     )
+
+
+def _given_without_ack(queue: Queue, message: Message) -> None:
+    queue.acknowledge(message)
+    queue.counts.got_without_ack()
 
 
 def ack(channel: Channel, method: methods.BasicAck) -> None:

@@ -109,13 +109,29 @@ def test_get_of_what_just_fits(publisher: SimulatedClient, small: SimulatedClien
     assert got.body == b"0"
 
 
-def test_get(broker: SimulatedBroker, publisher: SimulatedClient, small: SimulatedClient) -> None:
+@pytest.mark.parametrize("no_ack", [False, True])
+def test_get(broker: SimulatedBroker, publisher: SimulatedClient, small: SimulatedClient, *, no_ack: bool) -> None:
     publish(publisher, FITTING_BYTES + 1)
-    small.send(1, methods.BasicGet(queue="q"))
+    small.send(1, methods.BasicGet(queue="q", no_ack=no_ack))
     small.settle()
     assert closed_with(small)[0] == 501
     queue = broker.queue("q")
     assert (queue.ready_count, queue.unacked_count) == (1, 0)
+    counts = queue.message_counts
+    assert (counts["ack"], counts["publish"]) == (0, 1)
+    got = publisher.get("q", no_ack=True)
+    assert got is not None
+    assert got.body == b"0"
+
+
+def test_get_without_acknowledgement_counts_as_that(broker: SimulatedBroker, publisher: SimulatedClient) -> None:
+    publish(publisher, 100, 3)
+    assert publisher.get("q", no_ack=True) is not None
+    queue = broker.queue("q")
+    counts = queue.message_counts
+    assert (counts["get_no_ack"], counts["get"], counts["ack"], counts["deliver_get"]) == (1, 0, 0, 1)
+    assert counts["publish"] == 3
+    assert (queue.ready_count, queue.unacked_count) == (2, 0)
 
 
 def test_a_dead_letter_that_has_grown(
