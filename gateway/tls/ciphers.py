@@ -1,6 +1,7 @@
 """Ciphers of TLS 1.2 for devices that know no better ones: `tls_ciphers`.
 
-By default there are those of Python's: with forward secrecy, and without SHA-1.  Who names others says so in the
+By default there are those with forward secrecy, and without SHA-1, as CPython has them by itself; some distributions
+build it with OpenSSL's own choice instead, so they are said here.  Who names others says so in the
 configuration, and is told at the start what is given up with them.  Ciphers that don't authenticate the broker, or
 encrypt nothing, can't be named.
 """
@@ -28,12 +29,16 @@ _OF_TLS_1_3: Final = frozenset(
 
 _NOTHING_OPEN: Final = ":!aNULL:!eNULL"
 
+_USUAL: Final = "@SECLEVEL=2:ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:DHE+AESGCM:DHE+AES:!PSK:!aDSS:!SHA1:!AESCCM"
+"""In OpenSSL's words (openssl-ciphers(1)); the ephemeral key exchanges are what forward secrecy rests on."""
+
 
 def set_ciphers(context: ssl.SSLContext, names: tuple[str, ...]) -> None:
     """Let the context have these ciphers, in their order; none given: the default ones.
 
     Raises ConfigError for a name that OpenSSL doesn't know, or has no safe cipher for.
     """
+    context.set_ciphers(_USUAL + _NOTHING_OPEN)
     if not names:
         return
     usual = list(_of_1_2(context))
