@@ -266,6 +266,9 @@ class Queue(ABC):
         """True while the message log holds something of a deleted queue that is still to be settled."""
         return self.unacked_count > 0
 
+    def settle_purged(self) -> None:
+        """No turns follow: settle in the message log what was purged, as far as it was left for later ones."""
+
     @property
     def guarded(self) -> bool:
         """True when `admit` has to be asked before a message is appended."""

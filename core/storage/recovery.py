@@ -147,6 +147,13 @@ def recover(
     broker.definitions.commit()
 
 
+def settle_purged(broker: Broker) -> None:
+    """Before the last commit of a run: settle what purges have left for later turns, or it would come back."""
+    for vhost in broker.vhosts.values():
+        for queue in vhost.queues.values():
+            queue.settle_purged()
+
+
 def note_clean_stop(broker: Broker) -> None:
     """Before the stores are closed in good order: remember what was delivered, and that this was no crash."""
     for component in broker.components.values():

@@ -42,12 +42,18 @@ async def run_commits(hub: Hub, where: str) -> None:
             maintenance.start_if_due()
 
 
-async def commit_once(hub: Hub, where: str) -> None:
-    """One commit, from taking what waits to sending the confirms."""
+async def commit_once(hub: Hub, where: str, *, is_last: bool = False) -> None:
+    """One commit, from taking what waits to sending the confirms.
+
+    is_last: the broker stops behind it, so that it doesn't wait for room on a disk that is full.  Raises StorageError
+    then, and when the disk fails.
+    """
     if hub.input_watch is not None:
         hub.input_watch.before_write()
     commit = hub.broker.begin_commit()
     while (full := await _write(commit, where)) is not None:
+        if is_last:
+            raise _stopped(where, full) from full
         await _wait_for_room(hub, where, full)
     hub.broker.alarms.set("disk", False, source=ALARM_SOURCE)
     if hub.input_watch is not None:
@@ -88,10 +94,14 @@ async def _wait_for_room(hub: Hub, where: str, error: OSError) -> None:
     try:
         await trio.sleep(FULL_RETRY_S)
     except trio.Cancelled:
-        raise StorageError(
-            f"the broker was stopped while the message log in {where} couldn't be written: {error.strerror or error}. "
-            "Nothing unwritten was confirmed; make room, then start again"
-        ) from error
+        raise _stopped(where, error) from error
+
+
+def _stopped(where: str, error: OSError) -> StorageError:
+    return StorageError(
+        f"the broker was stopped while the message log in {where} couldn't be written: {error.strerror or error}. "
+        "Nothing unwritten was confirmed; make room, then start again"
+    )
 
 
 class _Maintenance:

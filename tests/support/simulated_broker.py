@@ -32,7 +32,7 @@ from warren.core.storage.definitions.store import DefinitionStore
 from warren.core.storage.disk.engine import DiskEngine
 from warren.core.storage.engine import StorageEngine
 from warren.core.storage.memory import MemoryEngine
-from warren.core.storage.recovery import note_clean_stop, recover
+from warren.core.storage.recovery import note_clean_stop, recover, settle_purged
 
 START_MS = 1_700_000_000_000
 TURNS_MAX = 10_000
@@ -184,6 +184,7 @@ class SimulatedBroker:
         for client in self.clients:
             client.transport.lose()
         self.settle()
+        settle_purged(self.broker)
         if self.broker.commit_wanted:
             self.begin_commit()
             self.finish_commit()

@@ -34,20 +34,27 @@ def purge(queue: ClassicQueue, *, at_once: bool) -> int:
     """Drop everything that is in the backlogs; how many that were.
 
     They are out of the queue when this returns.  That they are settled follows in later turns if they are many, so that
-    a crash in between brings some back; a queue that goes settles all `at_once`, with what it still had to.
+    a crash in between brings some back, but no stop in good order does; a queue that goes settles all `at_once`, with
+    what it still had to.
     """
     taken = [entry for backlog in queue.backlogs for entry in backlog.clear()]
     queue.counts.remove(len(taken), queue.ready_bytes)
     queue.ready_bytes = 0
     if at_once or queue.present or len(taken) <= SETTLED_AT_ONCE:
         _settle(queue, taken)
-        while at_once and queue.burials.leaving:
-            _settle(queue, queue.burials.leaving.pop())
+        if at_once:
+            settle_purged(queue)
     else:
         queue.burials.leaving.append(taken)
         if len(queue.burials.leaving) == 1:
             queue.vhost.broker.chores.add(partial(_settle_some, queue))
     return len(taken)
+
+
+def settle_purged(queue: ClassicQueue) -> None:
+    """Settle all that purges have left for later turns."""
+    while queue.burials.leaving:
+        _settle(queue, queue.burials.leaving.pop())
 
 
 def _settle_some(queue: ClassicQueue) -> bool:

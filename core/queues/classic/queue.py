@@ -364,6 +364,9 @@ class ClassicQueue(Queue):
             restart.note_ready(self)
         return count
 
+    def settle_purged(self) -> None:
+        contents.settle_purged(self)
+
     def close(self, answer: Answer[int] = ignore) -> None:
         count = self.drop_ready(at_once=True)
         self.closed = True

@@ -19,8 +19,15 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.support.tls_broker import run_of
 from tests.support.warren_process import start_warren
+from warren.core.broker import Broker
 from warren.core.errors import StorageError
+from warren.core.messages.address import Address
+from warren.core.messages.message import Message
+from warren.core.messages.properties import encode_properties
+from warren.core.queues.classic.contents import SETTLED_AT_ONCE
+from warren.core.queues.classic.queue import ClassicQueue
 from warren.gateway import EmbeddedBroker, open_broker
+from warren.gateway.process import runner
 from warren.gateway.process.runner import GOODBYE_S, SILENT_S, close_stores
 from warren.gateway.process.stop_signals import HANGUPS, STOP_SIGNALS, note_stop_signals, terminal_is_gone
 
@@ -195,6 +202,58 @@ async def test_a_disk_that_fails_everywhere_at_once_is_told_in_one_sentence(
 
     with pytest.raises(StorageError, match=r"^(the message log in .* can't be written|the data directory .* can't be)"):
         await until_it_ends()
+
+
+def fill(broker: Broker, count: int) -> ClassicQueue:
+    """The durable queue `q` with `count` stored messages."""
+    queue = broker.vhosts["/"].queues["q"]
+    assert isinstance(queue, ClassicQueue)
+    address, properties = Address("", "q"), encode_properties(delivery_mode=2)
+    for _ in range(count):
+        message = Message(broker.next_sequence(), address, properties, b"body", 0, 4, 0, broker.now_ms)
+        broker.store.append(message, (queue.store_id,))
+        queue.append(message)
+    return queue
+
+
+async def test_a_purge_does_not_come_back_after_a_stop_in_good_order(tmp_path: Path) -> None:
+    """However many it were: they are settled over many turns, but not over a stop."""
+    async with open_broker(data_directory=tmp_path / "data", listen=()) as broker:
+        async with broker.connect() as client:
+            await client.declare_queue("q", durable=True)
+        run = run_of(broker)
+        queue = fill(run.broker, 10 * SETTLED_AT_ONCE)
+        await broker._server.kept()
+        run.hub.settle()
+        queue.purge(lambda count: None)
+        assert queue.burials.leaving
+    async with open_broker(data_directory=tmp_path / "data", listen=()) as broker:
+        store = run_of(broker).broker.store
+        assert run_of(broker).broker.vhosts["/"].queues["q"].ready_count == 0
+        assert store.statistics()["entries"] == 0
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+async def test_a_stop_on_a_full_disk_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock, number: int
+) -> None:
+    """What the last commit holds is tried once: nobody is left who could cancel another try."""
+
+    def the_disk_is_full_now(broker: Broker) -> None:
+        fill(broker, 1)
+        monkeypatch.setattr(os, "pwrite", failing(number))
+
+    async def until_it_ends() -> None:
+        async with open_broker(data_directory=tmp_path / "data", listen=()) as broker:
+            async with broker.connect() as client:
+                await client.declare_queue("q", durable=True)
+            # The commit loop has ended by then.
+            monkeypatch.setattr(runner, "settle_purged", the_disk_is_full_now)
+
+    with trio.fail_after(60), pytest.raises(StorageError) as raised:
+        await until_it_ends()
+    assert str(raised.value).startswith("the broker was stopped while the message log in ")
+    assert str(raised.value).endswith("Nothing unwritten was confirmed; make room, then start again")
 
 
 class Unclosable:
