@@ -315,10 +315,14 @@ class Broker:
         return select(self, Query(what, None if vhost is None else (vhost,))).finish().rows
 
     def damage(self) -> list[str]:
-        """What was found damaged on disk since the start, in words."""
+        """What was found damaged on disk since the start and what is set aside for it, in words."""
+        return self.found_damage() + self.quarantine.reports()
+
+    def found_damage(self) -> list[str]:
+        """What was found damaged on disk, oldest first: the definitions' all at the start, the log's at any time."""
         found = [f"definitions: {each}" for each in self.definitions.damage()]
         found += (f"message log: {each}" for each in self.store.damage())
-        return found + self.quarantine.reports()
+        return found
 
     # Batches
 

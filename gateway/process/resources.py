@@ -19,6 +19,7 @@ from warren.gateway.process import memory
 from warren.gateway.process.settings import ProcessSettings
 
 if TYPE_CHECKING:
+    from warren.core.broker import Broker
     from warren.gateway.configuration.config import Config
     from warren.gateway.network.hub import Hub
     from warren.gateway.process.limits import ResourceLimits
@@ -97,6 +98,7 @@ class ResourceWatch:
         self._writing_bytes = 0
         self._looked_room_bytes = 0 if free_disk_bytes is not None else NO_DISK_BYTES
         self._allowed_bytes = self._hub.input_left_bytes = 0
+        self._last_used_bytes = 0
 
     @property
     def is_over_memory(self) -> bool:
@@ -152,12 +154,17 @@ class ResourceWatch:
             self._set("disk", raised=True)
 
     def _used_bytes(self) -> int:
-        """Memory in use; no more exactly than it takes to compare it with the limit."""
-        resident = self._resident_bytes()
-        if resident <= self._limits.memory_limit_bytes:
-            return resident
-        in_use = self._in_use_bytes()
-        return resident if in_use is None else min(resident, in_use)
+        """Memory in use; no more exactly than it takes to compare it with the limit.
+
+        To ask the allocator takes milliseconds where much is in use, so the answer is kept for the next step.
+        """
+        used = self._resident_bytes()
+        if used > self._limits.memory_limit_bytes:
+            in_use = self._in_use_bytes()
+            if in_use is not None:
+                used = min(used, in_use)
+        self._last_used_bytes = used
+        return used
 
     def _disk_room_bytes(self) -> int:
         """Free space above the limit, once everything that was read is written."""
@@ -168,7 +175,7 @@ class ResourceWatch:
 
     def _step_bytes(self) -> int:
         """How much may be read until it is time to look again."""
-        room = self._limits.memory_limit_bytes - self._resident_bytes()
+        room = self._limits.memory_limit_bytes - self._last_used_bytes
         step = room // MEMORY_PER_READ_BYTE
         if self._free_disk_bytes is not None:
             step = min(step, self._disk_room_bytes() // (2 * WRITTEN_PER_READ_BYTE))
@@ -186,22 +193,35 @@ class ResourceWatch:
         return before != after
 
 
+class DamageWatch:
+    """Logs damage that is found while the broker runs, and keeps its alarm.  What the start found is logged by it."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._reported = len(broker.found_damage())
+
+    def look(self) -> None:
+        """Once a second."""
+        broker = self._broker
+        found = broker.found_damage()
+        for description in found[self._reported :]:
+            _log.error("%s", description)
+        self._reported = len(found)
+        broker.alarms.set(DAMAGE, bool(found or broker.quarantine.entries))
+
+
 async def watch_resources(hub: Hub, config: Config, limits: ResourceLimits) -> None:
     """Keep the alarms as they have to be, and report damage that the store has found, until cancelled."""
     process = config.section(ProcessSettings)
     directory = None if process.in_memory else process.data_directory
     watch = ResourceWatch(hub, limits, None if directory is None else partial(_free_bytes, directory))
     hub.input_watch = watch
-    reported = len(hub.broker.damage())
+    damage = DamageWatch(hub.broker)
     while True:
         if watch.is_over_memory:
             await trio.to_thread.run_sync(memory.give_back)
         watch.poll()
-        damage = hub.broker.damage()
-        for description in damage[reported:]:
-            _log.error("%s", description)
-        reported = len(damage)
-        hub.broker.alarms.set(DAMAGE, bool(damage))
+        damage.look()
         await limits.wait(CHECK_INTERVAL_S)
 
 

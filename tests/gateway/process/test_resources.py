@@ -10,6 +10,7 @@ import pytest
 from tests.support.simulated_broker import SimulatedBroker
 from warren.core.broker import Broker
 from warren.core.configuration.values import Watermark
+from warren.core.declaring.quarantine import SetAside
 from warren.gateway.network.hub import Hub
 from warren.gateway.process import memory
 from warren.gateway.process.limits import ResourceLimits
@@ -18,6 +19,7 @@ from warren.gateway.process.resources import (
     STEP_BYTES_MAX,
     STEP_BYTES_MIN,
     WRITTEN_PER_READ_BYTE,
+    DamageWatch,
     ResourceWatch,
 )
 from warren.gateway.process.settings import ResourceSettings
@@ -129,6 +131,17 @@ def test_memory_that_the_allocator_keeps_is_not_in_use(machine: Machine) -> None
     assert machine.alarms == ["memory"]
 
 
+def test_memory_that_the_allocator_keeps_does_not_make_for_more_looks(machine: Machine) -> None:
+    """To ask the allocator takes milliseconds, and how soon to do so is up to what is in use."""
+    machine.limits.memory_high_watermark = Watermark(absolute_bytes=LIMIT * 100)
+    machine.resident, machine.in_use = LIMIT * 101, LIMIT
+    machine.watch.poll()
+    assert machine.read(10 * STEP_BYTES_MAX) <= 10
+    machine.in_use = LIMIT * 100 - 10
+    machine.watch.poll()
+    assert machine.read(10 * STEP_BYTES_MIN) >= 5, "near the limit it is looked at often"
+
+
 def test_what_is_swapped_out_or_shared_does_not_count_twice(machine: Machine) -> None:
     machine.resident, machine.in_use = LIMIT, LIMIT * 3
     machine.watch.poll()
@@ -191,6 +204,46 @@ def test_transient_messages_do_not_fill_the_disk(machine: Machine) -> None:
     for _ in range(20):
         machine.watch.poll()
         machine.read(20 * MEBIBYTE)
+    assert machine.alarms == []
+
+
+@pytest.fixture
+def found(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the message log has found damaged."""
+    found = ["a record at the start"]
+    monkeypatch.setattr(machine.broker.store, "damage", lambda: list(found))
+    return found
+
+
+def test_damage_found_while_something_is_set_aside_is_logged_once(
+    machine: Machine, found: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    quarantine = machine.broker.quarantine
+    for number in (7, 8):
+        quarantine.hold(SetAside(number, ("queue", "/", str(number)), [1], [1]))
+    watch = DamageWatch(machine.broker)
+    watch.look()
+    found.append("another record")
+    watch.look()
+    quarantine.entries.pop(7)
+    watch.look()
+    found.append("a third one")
+    watch.look()
+    assert [record.message for record in caplog.records] == ["message log: another record", "message log: a third one"]
+
+
+def test_the_alarm_of_damage_stays_while_there_is_any(machine: Machine, found: list[str]) -> None:
+    watch = DamageWatch(machine.broker)
+    watch.look()
+    assert machine.alarms == ["damage"]
+    found.clear()
+    watch.look()
+    assert machine.alarms == []
+    machine.broker.quarantine.hold(SetAside(7, None, [1], [1]))
+    watch.look()
+    assert machine.alarms == ["damage"]
+    machine.broker.quarantine.entries.clear()
+    watch.look()
     assert machine.alarms == []
 
 
