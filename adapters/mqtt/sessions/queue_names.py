@@ -26,7 +26,10 @@ def queue_name_of(client_id: str, subscription: MqttSubscription) -> str:
 
 
 def session_queue_name(client_id: str) -> str:
-    """The name of a session's queue, `mqtt-subscription-CLIENT`; with a hash where that would be too long."""
+    """The name of a session's queue, `mqtt-subscription-CLIENT`; with a hash where that would be too long.
+
+    So a client identifier that is the hash of another has the same: the queue is that one's who has it first.
+    """
     return _name(SESSION_QUEUE_PREFIX, client_id)
 
 

@@ -185,10 +185,15 @@ class MqttSessions:
         name = session_queue_name(session.client_id)
         existing = self.vhost.queues.get(name)
         if isinstance(existing, MqttQueue) and existing.owner is None:
+            if existing.has_session:
+                raise ResourceLocked(
+                    f"queue '{name}' is the queue of another client identifier's session: one of both is the SHA-256 "
+                    "of the other; use another client identifier"
+                )
             remove_queue(self.vhost, existing)
             existing = None
         _check_free(existing, name)
-        return create_queue(
+        queue = create_queue(
             self.vhost,
             name,
             durable=session.stored,
@@ -196,6 +201,8 @@ class MqttSessions:
             arguments=_ARGUMENTS,
             arguments_raw=_ARGUMENTS_RAW,
         )
+        cast("MqttQueue", queue).has_session = True
+        return queue
 
     def bind(self, queue: Queue, subscription: MqttSubscription) -> None:
         """Let messages come to the queue whose topics match.
@@ -322,10 +329,8 @@ class MqttSessions:
 
     def restored(self) -> None:
         """Queues and bindings are there: join them with their sessions; those that ended with the broker go."""
+        self._join_queues()
         for session in list(self.sessions.values()):
-            queue = self.vhost.queues.get(session_queue_name(session.client_id))
-            if isinstance(queue, MqttQueue):
-                session.queue = queue
             for subscription in list(session.subscriptions.values()):
                 if subscription.group:
                     self._restore_shared(subscription)
@@ -344,6 +349,23 @@ class MqttSessions:
             if isinstance(queue, MqttQueue) and id(queue) not in known:
                 remove_queue(self.vhost, queue)
         self._feed_again()
+
+    def _join_queues(self) -> None:
+        """Give sessions their queues.  Where two have the same name for it, it is of the one that uses it."""
+        claimed: dict[str, MqttSession] = {}
+        for session in self.sessions.values():
+            queue = self.vhost.queues.get(session_queue_name(session.client_id))
+            if not isinstance(queue, MqttQueue):
+                continue
+            other = claimed.get(queue.name)
+            if other is None or (session.has_own_subscriptions and not other.has_own_subscriptions):
+                if other is not None:
+                    other.queue = None
+                claimed[queue.name] = session
+                session.queue = queue
+                queue.has_session = True
+            elif not other.has_own_subscriptions:
+                other.queue = None
 
     def _restore_shared(self, subscription: MqttSubscription) -> None:
         key = (subscription.group, subscription.topic_filter)

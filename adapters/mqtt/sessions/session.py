@@ -332,7 +332,12 @@ class MqttSession:
     def has_lost_queue(self) -> bool:
         """True when somebody deleted its queue: it can't go on (spec C.5)."""
         found = self.registry.vhost.queues.get(self.queue.name) if self.queue is not None else None
-        return found is not self.queue or (found is None and any(each.is_own for each in self.subscriptions.values()))
+        return found is not self.queue or (found is None and self.has_own_subscriptions)
+
+    @property
+    def has_own_subscriptions(self) -> bool:
+        """Whether any of its subscriptions has messages come to its own queue."""
+        return any(each.is_own for each in self.subscriptions.values())
 
     def attach(self, holder: Holder, expiry_s: int) -> None:
         """Its client is connected."""

@@ -44,10 +44,11 @@ RETURNED_MAX: Final = 65_535
 
 class MqttQueue(ClassicQueue):
     """See the head of this file.  is_full: no message is taken.  strategy: a group's; empty for a session's own.
-    world: the MQTT side of its broker.  feed: what still brings retained messages; None for nothing.
+    world: the MQTT side of its broker.  feed: what still brings retained messages; None for nothing.  has_session: it
+    is a session's own.
     """
 
-    __slots__ = ("_has_tidied", "_seen_until", "feed", "is_full", "strategy", "world")
+    __slots__ = ("_has_tidied", "_seen_until", "feed", "has_session", "is_full", "strategy", "world")
 
     type_name = "mqtt"
 
@@ -60,6 +61,7 @@ class MqttQueue(ClassicQueue):
         self._seen_until = 0
         self._has_tidied = False
         self.feed: RetainedFeed | None = None
+        self.has_session = False
         self.is_full = False
         self.strategy = ""
         self.world = world_of(self.vhost.broker)

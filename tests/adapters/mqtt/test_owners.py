@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
 from warren.adapters.mqtt.codec import reason_codes, versions
 from warren.adapters.mqtt.codec.packets import ConnAck, SubAck, Will
+from warren.adapters.mqtt.sessions.place import world_of
 from warren.adapters.mqtt.sessions.registry import SESSION_KIND
+from warren.adapters.mqtt.sessions.session import MqttSession
 from warren.core.declaring.queues import remove_queue
 
 HOUR: dict[str, Any] = {"session_expiry_interval": 3600}
@@ -31,12 +34,18 @@ def add_users(broker: SimulatedBroker) -> None:
 
 
 def connect(
-    broker: SimulatedBroker, user: str, level: int = versions.V5, *, clean_start: bool = False, will: Will | None = None
+    broker: SimulatedBroker,
+    user: str,
+    level: int = versions.V5,
+    *,
+    client_id: str = "device",
+    clean_start: bool = False,
+    will: Will | None = None,
 ) -> tuple[MqttClient, ConnAck]:
-    """The client "device" of a user, and what it is answered."""
+    """The client of a user, and what it is answered."""
     client = MqttClient(broker, level)
     more: dict[str, Any] = HOUR if level == versions.V5 else {}
-    answer = client.connect("device", clean_start=clean_start, username=user, password=b"secret", will=will, **more)
+    answer = client.connect(client_id, clean_start=clean_start, username=user, password=b"secret", will=will, **more)
     return client, answer
 
 
@@ -161,3 +170,55 @@ def test_groups_and_named_queues_ask_for_permissions(users: SimulatedBroker) -> 
     for filter in ("$share/group/a", "$queue/q"):
         answer = only(SubAck, stranger.subscribe(filter))
         assert answer.reason_codes == (reason_codes.NOT_AUTHORIZED,)
+
+
+LONG_ID = "device-" * 40
+HASH_OF_LONG_ID = hashlib.sha256(LONG_ID.encode()).hexdigest()
+"""Both have the same name for their queue, as a queue's name can't be as long as a client identifier."""
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(LONG_ID, HASH_OF_LONG_ID), (HASH_OF_LONG_ID, LONG_ID)], ids=["long first", "hash first"]
+)
+def test_nobody_destroys_a_session_by_a_hash(durable: SimulatedBroker, first: str, second: str) -> None:
+    add_users(durable)
+    alice, _ = connect(durable, "alice", client_id=first)
+    alice.subscribe("a", qos=1)
+    alice.lose()
+    bob, answer = connect(durable, "bob", client_id=second)
+    assert not answer.reason_code
+    refused = only(SubAck, bob.subscribe("a", qos=1))
+    assert refused.reason_codes[0] >= reason_codes.UNSPECIFIED_ERROR
+    assert "another client identifier" in refused.properties["reason_string"]
+    publish(durable, "a", b"for alice")
+    assert bob.take() == []
+    bob.lose()
+    durable.restart()
+    bob, _ = connect(durable, "bob", client_id=second)
+    assert bob.take() == [], "nor does a restart give it the queue"
+    alice, answer = connect(durable, "alice", client_id=first)
+    assert answer.session_present
+    assert alice.take() + [each.payload for each in alice.after_connack if hasattr(each, "payload")] == [b"for alice"]
+    bob.disconnect()
+    publish(durable, "a", b"more")
+    assert alice.take() == [b"more"], "nor does an end of the other session take the queue with it"
+
+
+def test_a_queue_that_two_sessions_may_mean_is_given_to_neither(durable: SimulatedBroker) -> None:
+    """After a restart nothing says whose messages those are, when neither is subscribed any more."""
+    add_users(durable)
+    alice, _ = connect(durable, "alice", client_id=LONG_ID)
+    alice.subscribe("a", qos=1)
+    alice.lose()
+    publish(durable, "a", b"for alice")
+    connect(durable, "bob", client_id=HASH_OF_LONG_ID)[0].lose()
+    (session,) = [each for each in sessions_of(durable) if each.client_id == LONG_ID]
+    session.unsubscribe("a")
+    durable.restart()
+    bob, _ = connect(durable, "bob", client_id=HASH_OF_LONG_ID)
+    assert bob.take() + [each for each in bob.after_connack if hasattr(each, "payload")] == []
+    assert [each.queue for each in sessions_of(durable)] == [None, None]
+
+
+def sessions_of(broker: SimulatedBroker) -> list[MqttSession]:
+    return list(world_of(broker.broker).of(broker.vhost).sessions.values())
