@@ -232,8 +232,20 @@ class Backlog:
             merged.sort(key=sequence_of)
         entries.extendleft(reversed(merged))
 
-    def merge_behind(self, messages: list[Message]) -> None:
-        """As `merge`, of ascending messages whose places are near the tail."""
+    def merge_within(self, messages: list[Message]) -> None:
+        """As `merge`, of ascending messages that belong anywhere: moves what is between them and the nearer end."""
+        entries = self.entries
+        first, last = messages[0].sequence, messages[-1].sequence
+        for older, newer in zip(entries, reversed(entries), strict=True):
+            if sequence_of(newer) <= first:
+                break
+            if sequence_of(older) >= last:
+                self.merge(messages)
+                return
+        self._merge_behind(messages)
+
+    def _merge_behind(self, messages: list[Message]) -> None:
+        """As `merge`, from the tail on."""
         entries = self.entries
         first = messages[0].sequence
         newer: list[Entry] = []

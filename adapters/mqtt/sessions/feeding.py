@@ -161,10 +161,11 @@ class RetainedFeed:
                 continue
             cursor.given.add(node.slot)
             queue = self._queue
-            copy = self._copy(self._session.registry.broker.next_sequence(), subscription, node)
+            cursor.sequence += 1
+            copy = self._copy(cursor.sequence, subscription, node)
             if copy is not None and queue is not None:
                 self._store([copy], queue)
-                queue.append(copy)
+                queue.insert([copy])
 
     def look(self) -> None:
         """The queue may have room again: go on if it has some."""

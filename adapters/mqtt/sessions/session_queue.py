@@ -113,11 +113,8 @@ class MqttQueue(ClassicQueue):
             self.feed.look()
 
     def insert(self, messages: list[Message]) -> None:
-        """Messages whose sequences say where they belong: near the head; near the tail while nobody takes any."""
-        if self.consumers:
-            self.backlogs[0].merge(messages)
-        else:
-            self.backlogs[0].merge_behind(messages)
+        """Messages whose sequences, which ascend, say where they belong."""
+        self.backlogs[0].merge_within(messages)
         self.ready_bytes += sum(message.body_size for message in messages)
         self.mark_dirty()
 

@@ -1,7 +1,8 @@
 """Many retained messages for one subscription: all of them come, in turns, as the client reads, and in their place.
 
 The bounds are small here, so that a few hundred messages are what many thousands are in the field: more than a queue
-for a slow client takes, more than one slice brings, more than an outbox holds.
+for a slow client takes, more than one slice brings, more than an outbox holds.  Longer than 400 lines because each
+test is a way through the same three helpers: what is retained, who is held up, what comes in the end.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from warren.adapters.mqtt.codec.packets import PubAck, Publish, PubRel, SubAck, 
 from warren.adapters.mqtt.sessions.feeding import AHEAD_MESSAGES, COPY_WORK, SLICE_WORK
 from warren.adapters.mqtt.sessions.settings import QueueLimits
 from warren.core.declaring.queues import remove_queue
+from warren.core.queues.backlog import sequence_of
 from warren.core.storage.recovery import note_clean_stop
 
 MANY = 1500
@@ -203,6 +205,35 @@ def test_what_is_retained_for_a_topic_comes_before_what_is_published_later(
             f"live {number}",
         ]
     assert len(found) == MANY + 3
+
+
+def test_what_is_retained_has_its_place_before_what_made_it_come(client: Connected, simulated: SimulatedBroker) -> None:
+    """The queue's messages are in the order of their sequences, whatever is put among them later."""
+    subscriber, publisher = held_up(client, simulated), client("p")
+    queue = simulated.queue("mqtt-subscription-s")
+    assert subscriber.session.feed
+    for number in (MANY - 1, 700, MANY - 2):
+        publisher.publish(f"t/{number}", b"live", 1)
+        sequences = [sequence_of(each) for each in queue.entries]
+        assert sequences == sorted(sequences)
+    assert len(set(sequences)) == len(sequences)
+
+
+def test_it_comes_first_to_a_client_that_comes_back_too(simulated: SimulatedBroker) -> None:
+    """Though the rest was brought while it was away."""
+    retain(simulated, qos=1)
+    subscriber, publisher = MqttClient(simulated), MqttClient(simulated)
+    subscriber.connect("s", clean_start=False, session_expiry_interval=HOUR, receive_maximum=10)
+    subscriber.send(Subscribe(1, (Subscription("t/#", 1),), {}))
+    publisher.connect("p")
+    topics = [f"t/{number}" for number in (MANY - 1, 700, MANY - 2)]
+    for topic in topics:
+        publisher.publish(topic, f"live {topic}".encode(), 1)
+    subscriber.lose()
+    simulated.settle()
+    found = back(simulated)
+    for topic in topics:
+        assert [each for each in found if each in (topic, f"live {topic}")] == [topic, f"live {topic}"]
 
 
 def test_a_message_that_goes_away_is_not_given_afterwards(client: Connected, simulated: SimulatedBroker) -> None:
