@@ -71,7 +71,9 @@ def recover(
     deleted: set[int] = set()
     # Before Warren noted deletions, what a crash left of one looked like what damage leaves.
     notes_deletions = bool(damage)
+    is_blank = True
     for kind, vhost, name, value in broker.definitions.load():
+        is_blank = False
         if vhost and vhost not in broker.vhosts:
             _make_vhost(broker, vhost)
             without_row.add(vhost)
@@ -98,6 +100,11 @@ def recover(
                 f"the definitions hold a {kind} '{name}' (vhost '{vhost}') that can't be restored: {error}; "
                 "was the data directory written by a newer Warren?"
             ) from error
+    if is_blank:
+        # A first start, or the database was moved away: then all that the message log holds has lost its owner.  No
+        # number is taken, and so nothing is committed, before the next start would know that.
+        notes_deletions = True
+        broker.definitions.put(MARKER, "", NOTES_DELETIONS, {})
     if foreign:
         _log.warning(
             "the data directory holds %s of a package that isn't installed here: kept as it is, and out of use until "

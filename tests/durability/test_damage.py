@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -194,3 +195,29 @@ def test_definitions_without_anything_sound_are_refused(starter: Starter, damage
     assert definitions.read_bytes() == damaged
     shutil.copy(starter.directory / "backup", definitions)
     assert starter.restart_and_take("q") == numbered(COUNT, SIZE)
+
+
+def move_away(path: Path) -> None:
+    aside = path.parent / "aside"
+    aside.mkdir()
+    for file in path.parent.glob(f"{path.name}*"):
+        file.rename(aside / file.name)
+
+
+def cut_to_nothing(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("lose", [move_away, cut_to_nothing])
+def test_a_start_without_definitions_sets_messages_aside(starter: Starter, lose: Callable[[Path], None]) -> None:
+    """What the refusal of a damaged database advises; before, the start threw every message away."""
+    filled(starter)
+    lose(starter.data_directory / "definitions.sqlite")
+    broker = starter.start()
+    assert f"{COUNT} message(s) of queue 'q' in vhost '/' (number 1) are set aside" in starter.log
+    assert starter.connect(broker).declare("q") == COUNT
+    broker.kill()
+    client = starter.connect(starter.start())
+    assert client.take_all("q") == numbered(COUNT, SIZE)
+    assert client.declare("other") == COUNT
+    assert client.take_all("other") == [body.upper() for body in numbered(COUNT, SIZE)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,8 @@ from tests.support.simulated_client import PERSISTENT, SimulatedClient
 from warren.adapters.amqp091.codec import methods
 from warren.core.messages.message import Message
 from warren.core.storage.definitions.memory import MemoryDefinitionStore
-from warren.core.storage.definitions.store import Row
+from warren.core.storage.definitions.store import JSON, Row
+from warren.core.storage.recovery import MARKER, NOTES_DELETIONS
 
 
 class DamagedDefinitions(MemoryDefinitionStore):
@@ -89,6 +90,27 @@ def test_lost_users_do_not_bring_the_default_user_back(
     definitions.recovered()
     broker.crash()
     assert not broker.broker.users
+
+
+def test_a_start_without_definitions_may_be_cut_short(broker: SimulatedBroker, definitions: DamagedDefinitions) -> None:
+    """Whatever of it is committed, the next start still knows that messages may have lost their queues."""
+    filled(broker)
+    seen: list[bool] = []
+
+    def lose_everything() -> None:
+        definitions.clear()
+        seen.clear()
+
+    put = definitions.put
+
+    def note(kind: str, vhost: str, name: str, value: Mapping[str, JSON]) -> None:
+        put(kind, vhost, name, value)
+        seen.append((MARKER, "", NOTES_DELETIONS) in definitions._rows)
+
+    definitions.put = note  # type: ignore[method-assign]
+    broker.crash(lose_everything)
+    assert seen
+    assert all(seen)
 
 
 def test_a_start_on_damage_is_reported_and_shown(broker: SimulatedBroker, definitions: DamagedDefinitions) -> None:

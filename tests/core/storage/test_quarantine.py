@@ -132,9 +132,9 @@ def test_all_definitions_may_be_lost(broker: SimulatedBroker, definitions: Damag
     def lose_everything() -> None:
         definitions.clear()
         definitions._last_ids.clear()
-        definitions.put(MARKER, "", NOTES_DELETIONS, {})
 
     broker.crash(lose_everything)
+    assert set_aside(broker) == [("queue", "q", COUNT), ("queue", "other", 3)]
     client = broker.connect()
     assert client.declare("new", durable=True).message_count == 0
     assert broker.queue("new").store_id == 3
