@@ -43,6 +43,9 @@ _log = logging.getLogger("warren.definitions")
 SMALLEST_DATABASE_BYTES = 512
 """One page of the smallest size (sqlite.org/fileformat.html, 1.3.2)."""
 
+BLANK_DATABASE_BYTES = 4096
+"""One page of the size that SQLite makes: all that a database without tables has."""
+
 UNCHECKED_VERSION = 1
 """The format before rows had checksums."""
 
@@ -146,8 +149,11 @@ def _prepare(connection: sqlite3.Connection, path: Path, log: bytes) -> bool:
     # Temporary tables in memory: no file descriptor is needed in the middle of work, when none may be left.
     connection.execute("PRAGMA temp_store = MEMORY")
     if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0 and not frame_count(log):
+        has_pages = path.stat().st_size > BLANK_DATABASE_BYTES
+        _refuse_foreign(connection, path, is_blank=not has_pages)
+        if has_pages:
+            raise _NeedsSalvageError("its list of tables is empty, but it has pages beside the one of that list")
         _set_journal(connection, path)
-        _refuse_foreign(connection, path, is_blank=True)
         make_tables(connection)
         # So that the file says whose it is and in which format even if it loses its log.
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

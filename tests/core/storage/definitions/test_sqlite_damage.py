@@ -15,6 +15,9 @@ from warren.core.storage.definitions.salvage import wal_path
 from warren.core.storage.definitions.sqlite import SqliteDefinitionStore
 from warren.core.storage.definitions.store import JSON
 
+FIRST_PAGE_HEAD = range(100, 100 + 8 + 4 * 2)
+"""Bytes behind the header of the database: the head of its first page, and where the entries in it are."""
+
 
 @pytest.fixture
 def filled(path: Path) -> Path:
@@ -108,6 +111,34 @@ def test_the_first_page_may_be_lost(filled: Path) -> None:
     filled.write_bytes(content)
     served, _ = rows_and_report(filled)
     assert served == {f"queue {number}": number for number in range(500)}
+
+
+def test_a_list_of_tables_that_lost_its_length_does_not_make_it_a_blank_database(filled: Path) -> None:
+    """One flipped bit makes no tables of the four entries, and the pages behind it would have been written over."""
+    content = bytearray(filled.read_bytes())
+    assert content[103:105] == b"\0\4"
+    content[104] = 0
+    filled.write_bytes(content)
+    served, report = rows_and_report(filled)
+    assert served == {f"queue {number}": number for number in range(500)}
+    assert "its list of tables is empty" in report
+
+
+def test_every_bit_of_the_first_pages_head_may_flip(path: Path) -> None:
+    """Where the list of tables is; in the database there are few rows."""
+    store = SqliteDefinitionStore(path)
+    for number in range(3):
+        store.put("queue", "/", f"queue {number}", {"number": number})
+    store.commit()
+    store.close()
+    sound = path.read_bytes()
+    for bit in range(8 * FIRST_PAGE_HEAD.start, 8 * FIRST_PAGE_HEAD.stop):
+        content = bytearray(sound)
+        content[bit >> 3] ^= 1 << (bit & 7)
+        path.write_bytes(content)
+        store = SqliteDefinitionStore(path)
+        assert [row[2] for row in store.load()] == ["queue 0", "queue 1", "queue 2"], bit
+        store.close()
 
 
 def test_an_empty_database_with_a_log_is_refused_and_the_log_kept(filled: Path) -> None:
