@@ -86,7 +86,10 @@ class Committed(Protocol):
 
 
 class Commit:
-    """One group commit on its way to disk; `write` may run in any thread, the rest is the broker's."""
+    """One group commit on its way to disk; `write` may run in any thread, the rest is the broker's.
+
+    definitions: None where nothing of them is to be synced, or it is already.
+    """
 
     __slots__ = ("definitions", "deleted", "flush", "unkept", "waiting")
 
@@ -108,6 +111,7 @@ class Commit:
         """Definitions before messages, so that a confirmed message never lies in a queue that was forgotten."""
         if self.definitions is not None:
             self.definitions.sync()
+            self.definitions = None
         if self.flush is not None:
             self.flush.write()
 
@@ -416,6 +420,19 @@ class Broker:
         return Commit(
             self.store.begin_flush(), definitions, waiting, self.numbers.begin_commit(), self.unkept.begin_commit()
         )
+
+    def keep_definitions(self, commit: Commit) -> None:
+        """A commit couldn't be written; if its definitions are synced, who waits for those alone is answered now."""
+        if commit.definitions is None:
+            self.unkept.finish_commit(commit.unkept)
+
+    def extend_commit(self, commit: Commit) -> None:
+        """A commit whose messages had no room on the disk is about to be tried again: with what was declared since."""
+        if self.definitions.dirty:
+            self.definitions.commit()
+        if self.definitions.unsynced:
+            commit.definitions = self.definitions
+        commit.unkept = self.unkept.begin_commit()
 
     def finish_commit(self, commit: Commit) -> None:
         """Book a commit that was written: confirms go out, and what is on disk may leave memory."""

@@ -8,10 +8,15 @@ A client that only asks whether something is there waits as well, if that isn't 
 
 What is declared goes on to count at once: others can publish to a queue whose declare-ok is still to be sent, and what
 is confirmed to them is on disk behind it.
+
+Messages are another matter: where the disk has no room for those, definitions are synced all the same, and nobody who
+waits for them alone waits for room.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,16 +27,17 @@ if TYPE_CHECKING:
 class Unkept:
     """The outboxes of one broker that wait so; true while there are any."""
 
-    __slots__ = ("_definitions", "_held", "_mark")
+    __slots__ = ("_calls", "_definitions", "_held", "_mark")
 
     def __init__(self, definitions: DefinitionStore) -> None:
         self._definitions = definitions
         self._held: dict[Outbox, int] = {}
+        self._calls: deque[tuple[int, Callable[[], None]]] = deque()
         self._mark = 0
 
     def __len__(self) -> int:
         """How many wait."""
-        return len(self._held)
+        return len(self._held) + len(self._calls)
 
     @property
     def is_anything(self) -> bool:
@@ -44,6 +50,11 @@ class Unkept:
         if self._definitions.durable:
             self._mark += 1
             self._held[outbox] = self._mark
+
+    def when_kept(self, call: Callable[[], None]) -> None:
+        """Have `call` made, which raises nothing, once all that is declared until now is kept."""
+        self._mark += 1
+        self._calls.append((self._mark, call))
 
     def sendable(self, touched: list[Outbox]) -> list[Outbox]:
         """Those of the touched outboxes that needn't wait, at the end of a turn; others are sent once released."""
@@ -60,8 +71,10 @@ class Unkept:
         return self._mark
 
     def finish_commit(self, mark: int) -> None:
-        """That commit is on disk: what waits for nothing later is sent at the end of this turn."""
+        """The definitions of that commit are on disk: what waits for nothing later is sent at the end of this turn."""
         for outbox in [outbox for outbox, held in self._held.items() if held <= mark]:
             del self._held[outbox]
             outbox.touched = False
             outbox.touch()
+        while self._calls and self._calls[0][0] <= mark:
+            self._calls.popleft()[1]()

@@ -176,10 +176,10 @@ class Hub:
         if not self.broker.unkept.is_anything:
             await trio.lowlevel.checkpoint()
             return
-        waiter = _Kept()
-        self.broker.awaiting_flush[waiter] = None
+        is_kept = trio.Event()
+        self.broker.unkept.when_kept(is_kept.set)
         self.request_turn()
-        await waiter.is_kept.wait()
+        await is_kept.wait()
 
     async def run_timers(self) -> None:
         """Call the broker whenever a deadline is due, until cancelled."""
@@ -202,19 +202,6 @@ class Hub:
     def close(self) -> None:
         """Release the selector; all links are closed."""
         self._selector.close()
-
-
-class _Kept:
-    """Somebody who waits for a commit (core.broker.Committed)."""
-
-    def __init__(self) -> None:
-        self.is_kept = trio.Event()
-
-    def mark(self) -> int:
-        return 0
-
-    def flushed(self, mark: int) -> None:
-        self.is_kept.set()
 
 
 def _nothing() -> None:

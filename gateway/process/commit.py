@@ -54,7 +54,10 @@ async def commit_once(hub: Hub, where: str, *, is_last: bool = False) -> None:
     while (full := await _write(commit, where)) is not None:
         if is_last:
             raise _stopped(where, full) from full
+        # That came first, and nobody who has deleted something may have to wait for room.
+        hub.broker.keep_definitions(commit)
         await _wait_for_room(hub, where, full)
+        hub.broker.extend_commit(commit)
     hub.broker.alarms.set("disk", False, source=ALARM_SOURCE)
     if hub.input_watch is not None:
         hub.input_watch.after_write()
@@ -63,7 +66,7 @@ async def commit_once(hub: Hub, where: str, *, is_last: bool = False) -> None:
 
 
 async def _write(commit: Commit, where: str) -> OSError | None:
-    """Write a commit; the error that says that the disk is full, and nothing of it is kept yet."""
+    """Write a commit; the error that says that the disk is full, and nothing but its definitions is kept yet."""
     with trio.CancelScope(shield=True):
         try:
             if commit.flush is None and commit.definitions is None:
@@ -90,7 +93,7 @@ async def _wait_for_room(hub: Hub, where: str, error: OSError) -> None:
             where,
             error.strerror or error,
         )
-        hub.settle()
+    hub.settle()
     try:
         await trio.sleep(FULL_RETRY_S)
     except trio.Cancelled:

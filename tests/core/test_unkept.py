@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import pytest
 
@@ -14,7 +15,9 @@ from tests.support.simulated_stomp import StompClient
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.mqtt.codec.packets import ConnAck, Connect, SubAck, Subscribe, Subscription, UnsubAck
 from warren.adapters.mqtt.codec.versions import V5
+from warren.core.broker import Commit
 from warren.core.storage.definitions.memory import MemoryDefinitionStore
+from warren.core.storage.engine import Flush
 
 
 class SyncedDefinitions(MemoryDefinitionStore):
@@ -248,3 +251,71 @@ def test_a_client_of_a_program_waits(broker: SimulatedBroker) -> None:
     assert broker.broker.unkept.is_anything
     commit(broker)
     assert not broker.broker.unkept.is_anything
+
+
+# A disk that has no room for messages
+
+
+class FullFlush:
+    """Messages that the disk has no room for."""
+
+    def write(self) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+
+def begin_on_full_disk(broker: SimulatedBroker) -> Commit:
+    """A commit with messages, tried once."""
+    commit = broker.broker.begin_commit()
+    commit.flush = cast("Flush", FullFlush())
+    try_again(broker, commit)
+    return commit
+
+
+def try_again(broker: SimulatedBroker, commit: Commit) -> None:
+    """As the commit loop does it."""
+    with pytest.raises(OSError, match="no space"):
+        commit.write()
+    broker.broker.keep_definitions(commit)
+    broker.settle()
+
+
+def test_on_a_full_disk_definitions_are_synced_and_answered(
+    broker: SimulatedBroker, definitions: SyncedDefinitions
+) -> None:
+    client = waiting(broker)
+    before = definitions.syncs
+    client.send(1, methods.QueueDeclare(queue="a", durable=True))
+    client.settle()
+    commit = begin_on_full_disk(broker)
+    assert [type(event.method) for event in client.take()] == [methods.QueueDeclareOk]
+    assert definitions.syncs == before + 1
+    client.send(1, methods.QueueDelete(queue="a"))
+    assert client.take() == []
+    called = []
+    broker.broker.unkept.when_kept(lambda: called.append(True))
+    broker.broker.extend_commit(commit)
+    assert (client.take(), called) == ([], [])
+    try_again(broker, commit)
+    assert [type(event.method) for event in client.take()] == [methods.QueueDeleteOk]
+    assert called == [True]
+    broker.broker.extend_commit(commit)
+    try_again(broker, commit)
+    assert definitions.syncs == before + 2, "nothing is synced that is so already"
+    commit.flush = None
+    commit.write()
+    broker.broker.finish_commit(commit)
+
+
+def test_on_a_full_disk_what_is_declared_during_a_try_waits_for_the_next(broker: SimulatedBroker) -> None:
+    client = waiting(broker)
+    commit = broker.broker.begin_commit()
+    commit.flush = cast("Flush", FullFlush())
+    client.send(1, methods.QueueDeclare(queue="a", durable=True))
+    client.settle()
+    try_again(broker, commit)
+    assert client.take() == []
+    broker.broker.extend_commit(commit)
+    try_again(broker, commit)
+    assert [type(event.method) for event in client.take()] == [methods.QueueDeclareOk]
+    commit.flush = None
+    broker.broker.finish_commit(commit)
