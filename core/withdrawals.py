@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 from warren.core.clients.client import Client
 from warren.core.declaring.queues import end_consumer, remove_queue
 from warren.core.errors import AccessRefused
+from warren.core.queues.base import DELETED_USER
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker, SessionEntry
@@ -34,6 +35,9 @@ SESSIONS_PER_SLICE: Final = 1000
 CLOSED_PER_SLICE: Final = 50
 """Closed in one turn, with all that ends with a connection."""
 
+REMOVED_PER_SLICE: Final = 50
+"""Subscriptions removed in one turn, with what waits in them."""
+
 QUEUES_PER_SLICE: Final = 500
 """Whose consumers are looked at in one turn."""
 
@@ -41,13 +45,14 @@ QUEUES_PER_SLICE: Final = 500
 class Withdrawals:
     """Of one broker."""
 
-    __slots__ = ("_broker", "_changed", "_deleted", "_running", "_sessions")
+    __slots__ = ("_broker", "_changed", "_deleted", "_queues", "_running", "_sessions")
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._deleted: set[str] = set()
         self._changed: dict[str, set[str]] = {}
         self._sessions: list[tuple[SessionEntry, str]] = []
+        self._queues: list[tuple[Queue, str]] = []
         self._running: Iterator[None] | None = None
 
     def note(self, user: str, vhost: str | None) -> None:
@@ -59,8 +64,18 @@ class Withdrawals:
         self._begin()
 
     def _delete(self, user: str) -> None:
-        """Everything that the user had goes; who logs in from now on under this name is somebody else."""
+        """Everything that the user had goes; who logs in from now on under this name is somebody else.
+
+        What goes later is marked now, as the next of the name may be there before it is gone.
+        """
         self._deleted.add(user)
+        for vhost in self._broker.vhosts.values():
+            for queue in vhost.queues.values():
+                if queue.user == user:
+                    queue.user = DELETED_USER
+                    self._queues.append((queue, user))
+        for component in self._broker.components.values():
+            component.user_deleted(user)
         for session in self._broker.sessions:
             client = _client_of(session)
             if client is not None and client.user.name == user:
@@ -100,7 +115,7 @@ class Withdrawals:
         for vhost_name, users in changed.items():
             yield from self._cancel_consumers(vhost_name, users)
         if deleted:
-            yield from self._remove_subscriptions(deleted)
+            yield from self._remove_subscriptions()
         for component in list(self._broker.components.values()):
             if deleted:
                 yield from component.forget_users(deleted)
@@ -118,19 +133,15 @@ class Withdrawals:
             if number % SESSIONS_PER_SLICE == 0:
                 yield
 
-    def _remove_subscriptions(self, users: set[str]) -> Iterator[None]:
+    def _remove_subscriptions(self) -> Iterator[None]:
         """Queues that are somebody's subscription go with who it was."""
-        number = 0
-        for vhost in list(self._broker.vhosts.values()):
-            for queue in list(vhost.queues.values()):
-                if queue.user in users:
-                    _log.info(
-                        "%s goes: it is a subscription of the user '%s', who is deleted", queue.description, queue.user
-                    )
-                    remove_queue(vhost, queue)
-                number += 1
-                if number % QUEUES_PER_SLICE == 0:
-                    yield
+        queues, self._queues = self._queues, []
+        for number, (queue, user) in enumerate(queues, 1):
+            if queue.vhost.queues.get(queue.name) is queue:
+                _log.info("%s goes: it is a subscription of the user '%s', who is deleted", queue.description, user)
+                remove_queue(queue.vhost, queue)
+            if number % REMOVED_PER_SLICE == 0:
+                yield
 
     def _cancel_consumers(self, vhost_name: str, users: set[str]) -> Iterator[None]:
         vhost = self._broker.vhosts.get(vhost_name)

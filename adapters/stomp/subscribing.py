@@ -25,6 +25,7 @@ from warren.core.declaring.queues import accessible_queue, declare_queue, delete
 from warren.core.errors import BrokerError
 from warren.core.messages.field_table import EMPTY_TABLE_RAW, encode_table
 from warren.core.messages.timestamp import Timestamp
+from warren.core.queues.base import DELETED_USER
 
 if TYPE_CHECKING:
     from warren.adapters.stomp.codec.frames import Frame
@@ -226,11 +227,16 @@ def _queue_for(
 def _durable_queue(client: Client, destination: str, id: str) -> str:
     """The name of the user's durable subscription: the usual one, unless that is another user's.
 
-    A queue without a user (it is older, or was imported or declared by other means) is for whoever has permissions.
+    One of a user who is deleted, and that isn't gone yet, goes now.  A queue without a user (it is older, or was
+    imported or declared by other means) is for whoever has permissions.
     """
     queues = client.vhost.queues
     own = durable_queue_name(destination, id, client.user.name)
     usual = durable_queue_name(destination, id)
+    for name in (usual, own):
+        left = queues.get(name)
+        if left is not None and left.user == DELETED_USER:
+            remove_queue(client.vhost, left)
     existing = queues.get(usual)
     if own in queues or (existing is not None and existing.user not in ("", client.user.name)):
         return own

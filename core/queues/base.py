@@ -26,7 +26,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NoReturn, TypeAlias
 
 from warren.core.compiled import mypyc_attr
 from warren.core.counters import QueueCounts
@@ -71,6 +71,10 @@ class Stored:
     sizes: Sequence[int]
     redelivered_until: int
     failures: Mapping[int, int]
+
+
+DELETED_USER: Final = "\0"
+"""Whose something is when its user is deleted and it isn't gone yet: nobody's, whoever has the name next."""
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)

@@ -14,11 +14,12 @@ from tests.support.direct_clients import consume, session_of
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import SimulatedClient, handshake_bytes
 from tests.support.simulated_mqtt import MqttClient
-from tests.support.simulated_stomp import StompClient
+from tests.support.simulated_stomp import StompClient, frame
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.direct.errors import ClientClosed, ConsumerEnded
 from warren.adapters.mqtt.codec import reason_codes, versions
 from warren.adapters.mqtt.codec.packets import Disconnect, PubAck, Will
+from warren.adapters.mqtt.sessions import rights
 from warren.core.errors import AccessRefused, PreconditionFailed
 from warren.core.messages.properties import EMPTY, encode_properties
 from warren.core.withdrawals import CLOSED_PER_SLICE
@@ -449,6 +450,84 @@ def test_sessions_and_subscriptions_end_with_their_user(broker: SimulatedBroker)
     again = MqttClient(broker)
     answer = again.connect("device", clean_start=False, username=USER, password=b"secret")
     assert not answer.session_present
+
+
+def replace_user(broker: SimulatedBroker) -> None:
+    """The user is deleted, and another one has the name before any slice of what goes with the first was done."""
+    broker.broker.users.delete_user(USER)
+    broker.broker.users.add_user(USER, "secret")
+    broker.broker.users.set_permissions(USER, "/", ".*", ".*", ".*")
+
+
+@pytest.mark.parametrize("clean_start", [False, True])
+@pytest.mark.parametrize("is_connected", [False, True])
+def test_who_has_the_name_next_has_no_session_yet(
+    broker: SimulatedBroker, *, clean_start: bool, is_connected: bool
+) -> None:
+    watcher = guest(broker)
+    watcher.subscribe("gone")
+    will = Will("gone", b"x", 0, False, {"will_delay_interval": 10})
+    old = mqtt(broker, will=will)
+    old.subscribe("a", qos=1)
+    if not is_connected:
+        old.lose()
+        guest(broker, "publisher").publish("a", b"for the old one", 1)
+    replace_user(broker)
+    new = MqttClient(broker)
+    answer = new.connect("device", clean_start=clean_start, username=USER, password=b"secret", **HOUR)
+    assert not answer.reason_code
+    assert not answer.session_present
+    assert not new.session.subscriptions
+    broker.settle()
+    broker.advance(20_000)
+    assert watcher.take() == [], "nor is the old one's will published by the new one's rights"
+    new.subscribe("b", qos=1)
+    guest(broker, "publisher").publish("b", b"y", 1)
+    guest(broker, "publisher").publish("a", b"z", 1)
+    assert new.take() == [b"y"]
+    assert not new.session.ended, "what ends with the old user isn't the new one's"
+    new.lose()
+    assert mqtt(broker).session.subscriptions
+
+
+def test_a_session_that_is_attached_ends_with_its_connection(broker: SimulatedBroker) -> None:
+    """Also where the connection isn't among those that were closed before."""
+    old = mqtt(broker)
+    session = old.session
+    rights.disown(broker.mqtt.of(broker.vhost), USER)
+    for _ in rights.end_disowned(broker.mqtt.of(broker.vhost)):
+        pass
+    assert session.ended
+    assert old.closed
+
+
+def test_a_will_that_is_due_meanwhile_is_not_published(broker: SimulatedBroker) -> None:
+    watcher = guest(broker)
+    watcher.subscribe("gone")
+    mqtt(broker, will=Will("gone", b"x", 0, False, {"will_delay_interval": 10})).lose()
+    replace_user(broker)
+    broker.mqtt.of(broker.vhost).wills.session_ended("device")
+    broker.settle()
+    assert watcher.take() == []
+
+
+def test_who_has_the_name_next_has_no_subscription_yet(broker: SimulatedBroker) -> None:
+    durable = {"durable": "true", "auto_delete": "false"}
+    old = stomp(broker)
+    old.send("SUBSCRIBE", destination="/topic/a", id="0", **durable)
+    old.transport.lose()
+    guest(broker, "publisher").publish("a", b"for the old one", 1)
+    (before,) = [each for each in broker.vhost.queues.values() if each.user]
+    replace_user(broker)
+    new = StompClient(broker)
+    login = frame("CONNECT", login=USER, passcode="secret", accept_version="1.2")
+    answers = new.send_bytes(login + frame("SUBSCRIBE", destination="/topic/a", id="0", **durable))
+    assert [each.command for each in answers] == ["CONNECTED"]
+    (after,) = [each for each in broker.vhost.queues.values() if each.user]
+    assert after is not before
+    assert after.user == USER
+    guest(broker, "publisher").publish("a", b"for the new one", 1)
+    assert [each.body for each in new.answers()] == [b"for the new one"]
 
 
 # STOMP's durable subscriptions

@@ -539,6 +539,7 @@ QUIET: Final = (
             "core.withdrawals.SESSIONS_PER_SLICE",
             "core.withdrawals.CLOSED_PER_SLICE",
             "core.withdrawals.QUEUES_PER_SLICE",
+            "core.withdrawals.REMOVED_PER_SLICE",
             "adapters.mqtt.sessions.rights.SESSIONS_PER_SLICE",
             "adapters.mqtt.sessions.rights.SUBSCRIPTIONS_PER_SLICE",
             "core.exchanges.delaying.messages.BATCH_MESSAGES_MAX",

@@ -49,7 +49,8 @@ class MqttSessions:
     """The sessions of one virtual host.
 
     records: sessions by the store numbers of their own.  connected_count, connected_most: clients that are connected
-    now, and that were at a time.  shared_count: of `subscription_count`, those to shared subscriptions.
+    now, and that were at a time.  shared_count: of `subscription_count`, those to shared subscriptions.  disowned:
+    those that are to end with their user, who is deleted, and the user's name.
     """
 
     def __init__(self, world: MqttWorld, vhost: VirtualHost) -> None:
@@ -69,6 +70,7 @@ class MqttSessions:
         # The latest answer of the permissions, for packets with many filters: which users there were, who, what queue.
         self._granted = (0, "", "")
         self._shared: dict[tuple[str, str], tuple[Queue, int]] = {}
+        self.disowned: list[tuple[MqttSession, str]] = []
         self._interrupted: list[tuple[str, str, str]] = []
 
     # Sessions

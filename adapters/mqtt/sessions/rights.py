@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt.sessions.publishing import QUEUE_PREFIX, address_of
 from warren.core.errors import AccessRefused
+from warren.core.queues.base import DELETED_USER
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.sessions.names import TopicNames
@@ -44,10 +45,10 @@ def check_owner(registry: MqttSessions, client: Client, client_id: str) -> None:
     """AccessRefused (403) when the session of this client identifier is another user's.
 
     One that was stored before sessions had owners is for whoever may do with its queue what subscribing takes.  One
-    that nobody holds and that has nothing in it keeps nobody out.
+    that nobody holds and that has nothing in it keeps nobody out, nor does one whose user is deleted: it ends now.
     """
     session = registry.sessions.get(client_id)
-    if session is None or session.user == client.user.name or session.has_lost_queue:
+    if session is None or session.user in (client.user.name, DELETED_USER) or session.has_lost_queue:
         return
     if not session.user:
         registry.check_queue(client, client_id)
@@ -67,6 +68,10 @@ def is_empty(session: MqttSession) -> bool:
 
 def may_publish_will(registry: MqttSessions, client_id: str, will: WillMessage) -> bool:
     """Whether the user of a will may publish it now; the log says so if not.  Wills without a user are old ones."""
+    session = registry.sessions.get(client_id)
+    if session is not None and session.user == DELETED_USER:
+        _log.info("the will of client '%s' isn't published: its user is deleted", client_id)
+        return False
     if not will.user:
         return True
     try:
@@ -78,14 +83,26 @@ def may_publish_will(registry: MqttSessions, client_id: str, will: WillMessage) 
     return True
 
 
-def forget_users(registry: MqttSessions, users: Collection[str]) -> Iterator[None]:
-    """These users are deleted: their sessions and wills go with them, in slices."""
+def disown(registry: MqttSessions, user: str) -> None:
+    """This user is deleted: the user's sessions are nobody's, until they end soon (`end_disowned`)."""
+    for session in registry.sessions.values():
+        if session.user == user:
+            session.user = DELETED_USER
+            registry.disowned.append((session, user))
+
+
+def end_disowned(registry: MqttSessions) -> Iterator[None]:
+    """The sessions of deleted users end, and their wills go with them, in slices."""
+    disowned, registry.disowned = registry.disowned, []
     count = 0
-    for session in [each for each in registry.sessions.values() if each.user in users]:
+    for session, user in disowned:
         if session.ended:
             continue
-        _log.info("the session of client '%s' ends: its user '%s' is deleted", session.client_id, session.user)
-        registry.wills.cancel(session.client_id)
+        _log.info("the session of client '%s' ends: its user '%s' is deleted", session.client_id, user)
+        if session.holder is not None:
+            session.holder.rights_withdrawn(f"user '{user}' is deleted")
+        if registry.sessions.get(session.client_id) is session:
+            registry.wills.cancel(session.client_id)
         session.end()
         count += 1
         if count % SESSIONS_PER_SLICE == 0:

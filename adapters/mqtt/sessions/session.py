@@ -40,6 +40,7 @@ from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.topic_trie import TopicTrie
 from warren.core.limit_hits import limited
 from warren.core.messages.message import Message
+from warren.core.queues.base import DELETED_USER
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.sessions.holder import Holder
@@ -429,7 +430,7 @@ class MqttSession:
 
     def save(self) -> None:
         """Write its row, if it has one; its subscriptions have rows of their own (subscription_rows.py)."""
-        if not self.stored or self.ended:
+        if not self.stored or self.ended or self.user == DELETED_USER:
             return
         self.registry.broker.definitions.put(
             "mqtt_session",
