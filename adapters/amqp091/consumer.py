@@ -142,9 +142,10 @@ class AmqpConsumer(Consumer):
     def acknowledged(self) -> None:
         """One of its deliveries was settled: it has more credit."""
         self.credit += 1
-        if self._shared.limit:
-            self._shared.give_back()
-        if self.parked:
+        if self._shared.limit and self._shared.give_back():
+            if self.parked and self.active:
+                self._shared.wait(self)
+        elif self.parked:
             self.resume()
 
     def resume(self) -> None:

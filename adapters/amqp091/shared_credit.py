@@ -62,11 +62,18 @@ class SharedCredit:
         self._in_a_row = 0
         return not self._shared().give_way(consumer)
 
-    def give_back(self) -> None:
-        """A delivery was settled, while there is a limit."""
+    def give_back(self) -> bool:
+        """A delivery was settled, while there is a limit; True when what is left is handed out as the batch ends.
+
+        Whoever could go on waits for that, too: others may have waited longer.
+        """
         self.outstanding -= 1
-        if self._turns is not None and self._turns.waiting and self.outstanding < self.limit:
-            self._turns.go_on()
+        turns = self._turns
+        if turns is None:
+            return False
+        if turns.waiting and self.outstanding < self.limit:
+            turns.go_on()
+        return turns.is_due
 
     def wait(self, consumer: AmqpConsumer) -> None:
         """`consumer` has been parked for lack of it."""

@@ -1,8 +1,9 @@
 """Whose turn it is among consumers that share one credit: a channel's global prefetch, an MQTT client's window.
 
-When the credit is used up, all of them are parked here.  Some that comes back goes to those that have waited longest
-and have something to take, one message each; whatever is left of it at the end of the batch, to all the others.  So it
-goes round, however the queues happen to be looked at.
+When the credit is used up, all of them are parked here.  What has come back by the end of the batch goes to those that
+have waited longest and have something to take, one message each; whatever they leave of it, to all the others.  So it
+goes round, however the queues happen to be looked at; and a batch looks at those that wait once or twice, however many
+acknowledgements are in it.
 
 The order of turns is kept here, and whoever has used up the credit, or given way, goes to its end.
 """
@@ -43,7 +44,9 @@ class SharedTurns(Generic[Sharing]):
                 if latest not in self._order:
                     self._order[latest] = None
                 return
-        self._put_last(latest)
+        self._take_in_new()
+        if latest is not None:
+            self._put_last(latest)
         for consumer in consumers.values():
             if consumer is not latest and not consumer.parked:
                 consumer.queue.park(consumer)
@@ -61,6 +64,11 @@ class SharedTurns(Generic[Sharing]):
                 self._ask_later(consumer)
                 return True
         return False
+
+    @property
+    def is_due(self) -> bool:
+        """Those that wait are seen to at the end of this batch."""
+        return self._is_asked
 
     def wait(self, consumer: Sharing) -> None:
         """It has been parked for lack of credit."""
@@ -84,24 +92,29 @@ class SharedTurns(Generic[Sharing]):
             waiting.clear()
             consumer.resume()
             return
-        left = self._left()
-        for consumer in self._in_order():
-            if left <= 0:
-                break
-            if consumer.queue.ready_count:
-                del waiting[consumer]
-                consumer.resume()
-                left -= 1
-        if waiting:
+        if waiting and not self._is_asked:
             self._ask_later(next(iter(waiting)))
 
     def _ask_later(self, consumer: Sharing) -> None:
-        """Let all go on that still wait at the end of the batch, if there is credit left."""
+        """Let those that wait go on at the end of the batch, if there is credit left."""
         if not self._is_asked:
             self._is_asked = True
-            consumer.queue.vhost.broker.at_end_of_batch(self._let_all_go_on)
+            consumer.queue.vhost.broker.at_end_of_batch(self._let_some_go_on)
+
+    def _let_some_go_on(self) -> None:
+        """As many as there is credit for and who have something to take; all, if it is enough for those."""
+        left = self._left()
+        ready = [consumer for consumer in self._in_order() if consumer.queue.ready_count] if left > 0 else []
+        if not ready or len(ready) <= left:
+            self._let_all_go_on()
+            return
+        ready[0].queue.vhost.broker.at_end_of_batch(self._let_all_go_on)
+        for consumer in ready[:left]:
+            del self.waiting[consumer]
+            consumer.resume()
 
     def _let_all_go_on(self) -> None:
+        """Once those that were first have taken theirs, or couldn't."""
         self._is_asked = False
         if self._left() > 0:
             resumed = self._in_order()
@@ -115,13 +128,15 @@ class SharedTurns(Generic[Sharing]):
         new = [consumer for consumer in waiting if consumer not in order]
         return [*new, *(consumer for consumer in order if consumer in waiting)]
 
-    def _put_last(self, latest: Sharing | None) -> None:
-        """To the end of the turns; all others are among them, those that never had one in front."""
+    def _put_last(self, latest: Sharing) -> None:
+        """To the end of the turns; whoever isn't among them never had one, and is in front."""
+        self._order.pop(latest, None)
+        self._order[latest] = None
+
+    def _take_in_new(self) -> None:
+        """All are among the turns from now on, those that never had one in front."""
         order = self._order
         members = dict.fromkeys(self._consumers.values())
         if len(order) != len(members) or any(consumer not in order for consumer in members):
             new = {consumer: None for consumer in members if consumer not in order}
-            self._order = order = {**new, **{consumer: None for consumer in order if consumer in members}}
-        if latest is not None:
-            order.pop(latest, None)
-            order[latest] = None
+            self._order = {**new, **{consumer: None for consumer in order if consumer in members}}

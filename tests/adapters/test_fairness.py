@@ -148,6 +148,20 @@ def test_who_came_late_or_went_doesnt_stop_it(broker: SimulatedBroker) -> None:
     assert is_even(got, 2, slack=2)
 
 
+def test_who_settles_much_at_once_is_not_first(broker: SimulatedBroker) -> None:
+    """Two consumers that have all of the credit acknowledge together; a third has waited longer."""
+    names = filled(broker, 3, 100)
+    client = broker.connect()
+    client.qos(4, global_=True)
+    for name in names[:2]:
+        client.consume(name, name)
+    before = delivered(client)
+    client.consume(names[2], names[2])
+    client.ack(before[-1].delivery_tag, multiple=True)
+    got = Counter(each.consumer_tag for each in delivered(client))
+    assert got[names[2]] >= 1, got
+
+
 def test_a_poll_doesnt_take_a_turn(broker: SimulatedBroker) -> None:
     names = filled(broker, 2, 100)
     client = broker.connect()

@@ -81,16 +81,19 @@ def test_what_comes_back_goes_round() -> None:
     use(credit, takers[0])
     for served in (1, 2, 0, 1, 2, 0):
         credit.give_back()
+        assert free(takers) == [], "not before the batch ends"
+        batch.end()
         assert free(takers) == [str(served)]
         assert not use(credit, takers[served])
         batch.end()
 
 
 def test_a_queue_with_nothing_to_give_is_passed_over() -> None:
-    credit, takers, _ = made(3, 1)
+    credit, takers, batch = made(3, 1)
     use(credit, takers[0])
     takers[1].ready_count = 0
     credit.give_back()
+    batch.end()
     assert free(takers) == ["2"]
 
 
@@ -133,11 +136,12 @@ def test_a_share_begins_anew_when_it_was_had() -> None:
 
 
 def test_and_when_all_was_used_up() -> None:
-    credit, (first, second), _ = made(2, 6)
+    credit, (first, second), batch = made(2, 6)
     credit.set_limit(6, 3)
     assert [use(credit, first) for _ in range(3)] == [True, True, False]
     for _ in range(6):
-        credit.give_back()
+        assert credit.give_back()
+    batch.end()
     assert free([first, second]) == ["0", "1"]
     assert [use(credit, first) for _ in range(3)] == [True, True, False]
 
@@ -164,13 +168,14 @@ def test_without_a_limit_there_is_always_some() -> None:
 
 
 def test_a_lower_limit_counts_what_is_under_way() -> None:
-    credit, takers, _ = made(2, 0)
+    credit, takers, batch = made(2, 0)
     credit.set_limit(3, 5)
     assert not credit.is_left
     assert free(takers) == []
     for _ in range(3):
         credit.give_back()
     assert credit.is_left
+    batch.end()
     assert free(takers) == ["0"], "one message, so one consumer"
 
 
@@ -207,3 +212,17 @@ def test_who_is_gone_is_not_waited_for() -> None:
     credit.clear()
     assert credit.waiting_tags == []
     credit.give_back()
+
+
+def test_who_has_settled_waits_only_where_others_do() -> None:
+    credit, takers, batch = made(2, 3)
+    assert use(credit, takers[0])
+    assert not credit.give_back(), "nobody waits"
+    credit.set_limit(1, 0)
+    assert not use(credit, takers[0])
+    assert credit.give_back()
+    batch.end()
+    assert not use(credit, takers[1])
+    batch.end()
+    credit.forget(cast("AmqpConsumer", takers[1]))
+    assert not credit.give_back(), "the only one goes on at once"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -17,15 +17,37 @@ if TYPE_CHECKING:
 
 
 class Taker:
-    """A consumer as far as turns know one; and its queue, which has something ready or not."""
+    """A consumer as far as turns know one; and its queue, which has something ready or not.
+
+    looked_at: how often it was asked what is ready.  hashed: how often one was put or looked for among others.
+    """
+
+    looked_at = 0
+    hashed = 0
 
     def __init__(self, table: Table, name: str) -> None:
         self.table = table
         self.name = name
         self.parked = False
         self.queue = self
-        self.ready_count = 1
+        self._ready_count = 1
         self.vhost = SimpleNamespace(broker=table)
+
+    @property
+    def ready_count(self) -> int:
+        Taker.looked_at += 1
+        return self._ready_count
+
+    @ready_count.setter
+    def ready_count(self, count: int) -> None:
+        self._ready_count = count
+
+    def __hash__(self) -> int:
+        Taker.hashed += 1
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
 
     def park(self, taker: Taker) -> None:
         assert not taker.parked
@@ -41,7 +63,7 @@ class Taker:
 class Table:
     """Consumers a, b, c with so much credit left; and what is put off to the end of the batch.  said: in order."""
 
-    def __init__(self, names: str, left: int = 1) -> None:
+    def __init__(self, names: Iterable[str], left: int = 1) -> None:
         self.said: list[str] = []
         self.takers = {name: Taker(self, name) for name in names}
         self.left = left
@@ -66,6 +88,12 @@ class Table:
     def waiting(self) -> str:
         return "".join(sorted(cast("Taker", each).name for each in self.turns.waiting))
 
+    def go_on(self) -> list[str]:
+        """Some credit has come back, and the batch ends; who goes on before anybody takes anything."""
+        self.turns.go_on()
+        self.end_batch()
+        return self.take()
+
     def end_batch(self) -> int:
         calls, self.put_off[:] = list(self.put_off), []
         for call in calls:
@@ -89,12 +117,11 @@ def test_nobody_took_the_last() -> None:
 
 @pytest.mark.parametrize("left", [1, 2, 3])
 def test_as_many_go_on_as_there_is_credit(left: int) -> None:
-    """Those first that had no turn yet, then who has waited longest; the others at the end of the batch, if any."""
+    """Those first that had no turn yet, then who has waited longest; the others once those had theirs, if any."""
     table = Table("abc", left)
     table.starve("a")
     table.take()
-    table.turns.go_on()
-    assert table.take() == ["resume b", "resume c", "resume a"][:left]
+    assert table.go_on() == ["resume b", "resume c", "resume a"][:left]
     assert table.waiting == ["ac", "a", ""][left - 1]
     assert table.end_batch() == (left < 3)
     assert table.take() == [["resume c", "resume a"], ["resume a"], []][left - 1]
@@ -107,8 +134,7 @@ def test_it_goes_round() -> None:
     for _ in range(6):
         table.starve(served[-1])
         table.take()
-        table.turns.go_on()
-        (said,) = table.take()
+        (said,) = table.go_on()
         served.append(said.removeprefix("resume "))
         table.left = 0
         table.end_batch()
@@ -132,8 +158,7 @@ def test_who_was_alone_and_served_comes_behind_who_is_new() -> None:
     table.starve("a")
     table.takers["b"] = Taker(table, "b")
     table.turns.wait(table.consumer("b"))
-    table.turns.go_on()
-    assert table.take() == ["resume b"]
+    assert table.go_on() == ["resume b"]
 
 
 def test_a_single_one_that_waits_is_asked_nothing() -> None:
@@ -185,17 +210,16 @@ def test_who_is_gone_has_no_turn() -> None:
     del table.takers["c"]
     table.turns.forget(gone)
     assert table.waiting == "ab"
-    table.turns.go_on()
-    assert table.take() == ["resume b", "resume a"]
+    assert table.go_on() == ["resume b", "resume a"]
     table.starve("b")
     table.turns.clear()
     assert table.waiting == ""
-    table.turns.go_on()
+    table.take()
+    assert table.go_on() == []
     table.turns.wait(table.consumer("b"))
     table.turns.wait(table.consumer("a"))
     table.take()
-    table.turns.go_on()
-    assert table.take() == ["resume b", "resume a"], "nobody has had a turn"
+    assert table.go_on() == ["resume b", "resume a"], "nobody has had a turn"
 
 
 def test_who_is_gone_is_let_go_of() -> None:
@@ -213,12 +237,12 @@ def test_who_has_not_been_there_yet_comes_before_those_that_wait() -> None:
     table.takers["d"] = Taker(table, "d")
     table.turns.wait(table.consumer("d"))
     table.take()
-    table.turns.go_on()
-    assert table.take() == ["resume d"]
+    assert table.go_on() == ["resume d"]
+    table.left = 0
     table.starve("d")
+    table.end_batch()
     table.left = 4
-    table.turns.go_on()
-    assert table.take() == ["resume b", "resume c", "resume a", "resume d"]
+    assert table.go_on() == ["resume b", "resume c", "resume a", "resume d"]
 
 
 def test_one_that_came_later_is_among_them() -> None:
@@ -231,9 +255,51 @@ def test_one_that_came_later_is_among_them() -> None:
     table.turns.forget(gone)
     table.starve("a")
     table.take()
-    table.turns.go_on()
-    assert table.take() == ["resume c"]
+    assert table.go_on() == ["resume c"]
+    table.left = 0
     table.starve("c")
+    table.end_batch()
+    table.left = 1
     table.take()
-    table.turns.go_on()
-    assert table.take() == ["resume a"]
+    assert table.go_on() == ["resume a"]
+
+
+def test_credit_that_comes_back_piece_by_piece_is_handed_out_once() -> None:
+    """Not at each acknowledgement of a batch: it would look at all that wait, which may be thousands with nothing."""
+    table = Table([f"c{number}" for number in range(500)], left=0)
+    table.starve("c0")
+    for taker in table.takers.values():
+        taker.ready_count = 0
+    table.take()
+    Taker.looked_at = 0
+    for _ in range(1000):
+        table.left += 1
+        table.turns.go_on()
+    assert (Taker.looked_at, table.take()) == (0, [])
+    assert table.end_batch() == 1
+    assert Taker.looked_at == 500
+    assert len(table.take()) == 500
+
+
+def test_it_goes_to_those_that_have_something_first() -> None:
+    """Of what came back in the whole batch, each that has something gets one message before anybody gets more."""
+    table = Table("abcd", left=0)
+    table.starve("a")
+    table.take()
+    table.takers["b"].ready_count = 0
+    for _ in range(2):
+        table.left += 1
+        table.turns.go_on()
+    assert table.end_batch() == 1
+    assert table.take() == ["resume c", "resume d"]
+    table.left = 0
+    assert table.end_batch() == 1
+    assert (table.take(), table.waiting) == ([], "ab")
+
+
+def test_giving_way_looks_at_no_more_than_who_is_next() -> None:
+    """A share of the credit may be a single delivery."""
+    table = Table([f"c{number}" for number in range(500)], left=100)
+    Taker.hashed = 0
+    assert table.turns.give_way(table.consumer("c499"))
+    assert Taker.hashed < 10
