@@ -151,6 +151,7 @@ def recover(
         broker.definitions.delete(DELIVERED, vhost, name)
     broker.definitions.put(MARKER, "", RUNNING, {})
     broker.definitions.put(MARKER, "", NOTES_DELETIONS, {})
+    broker.definitions.damage_seen_to()
     broker.definitions.commit()
 
 

@@ -67,6 +67,9 @@ class MemoryDefinitionStore(DefinitionStore):
     def damage(self) -> list[str]:
         return []
 
+    def damage_seen_to(self) -> None:
+        pass
+
     @property
     def dirty(self) -> bool:
         return self._dirty

@@ -22,6 +22,10 @@ FORMAT_VERSION: Final = 2
 FORMAT_NAME: Final = "format version"
 """The row of `counters` where the version stands a second time."""
 
+SALVAGED: Final = "salvaged"
+"""The row of `counters` that tells that the database was salvaged, until a start has seen to what that means; its
+number is that of the copy in the quarantine."""
+
 TABLES: Final = """
 CREATE TABLE definitions (
     position INTEGER PRIMARY KEY,

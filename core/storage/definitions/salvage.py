@@ -5,7 +5,8 @@ they were are kept in `quarantine` beside it, for whoever wants to look.  A row 
 told by name, as far as the name can be read.
 
 The new database is complete under a name of its own (`.rebuilt`) before the old files go, and a start that finds it
-there goes on from that point: an old log beside a new database would be taken for its own.
+there goes on from that point: an old log beside a new database would be taken for its own.  A row in it tells that it
+was salvaged, so that a start knows even if the one that did it was cut short; recovery removes it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from warren.core.storage.definitions.page_file import DATABASE_HEADER_SIZE, Page
 from warren.core.storage.definitions.rows import (
     FORMAT_NAME,
     NO_CHECKSUM,
+    SALVAGED,
     DefinitionColumns,
     counter_checksum,
     definition_checksum,
@@ -96,14 +98,22 @@ def salvage(path: Path, log: bytes, detail: str) -> str:
             os.close(descriptor)
         if not found:
             raise damaged(path, detail)
-        kept = keep_aside(path, log)
-        rebuild(path, found)
+        number = _free_number(path)
+        found.counters[SALVAGED] = number
+        # What is new comes first: if there is no room for it, no copy is left, however often a start is tried.
+        partial = _write_new(path, found)
+        try:
+            keep_aside(path, log, number)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
+        _put_in_place(path, partial)
     except OSError as error:
         raise StorageError(
             f"{path}: the definition database is damaged ({detail}), and what is sound of it can't be written anew: "
             f"{error.strerror or error}. Make room, and see that this user may write in {path.parent}."
         ) from error
-    return _report(path, detail, found, content, kept)
+    return _report(path, detail, found, content, kept_path(path, number))
 
 
 def collect(pages: PageFile, *, has_checksums: bool) -> Found:
@@ -157,36 +167,61 @@ def _in_words(columns: Iterable[object]) -> str:
     return f"{kind} '{name}' (vhost '{vhost}')" if vhost else f"{kind} '{name}'"
 
 
-def keep_aside(path: Path, log: bytes) -> Path:
-    """Copy the database and its log as they are; the copy's path."""
-    directory = path.parent / QUARANTINE
-    directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+def kept_path(path: Path, number: int) -> Path:
+    """Where the copy of this number is that was made of the damaged database; its log is beside it."""
+    return path.parent / QUARANTINE / f"{path.name}.{number}"
+
+
+def _free_number(path: Path) -> int:
+    """The number of the next copy."""
     number = 1
-    while (copy := directory / f"{path.name}.{number}").exists():
+    while kept_path(path, number).exists():
         number += 1
-    with open(path, "rb") as source, open(copy, "xb", opener=_private) as target:
-        while part := source.read(1 << 20):
-            target.write(part)
-        target.flush()
-        os.fsync(target.fileno())
+    return number
+
+
+def keep_aside(path: Path, log: bytes, number: int) -> None:
+    """Copy the database and its log as they are; wholly, or nothing is left of it.  Raises OSError."""
+    copy = kept_path(path, number)
+    directory = copy.parent
+    directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+    copies = [copy]
     if log:
-        with open(wal_path(copy), "xb", opener=_private) as target:
-            target.write(log)
+        # The log first: where there is the database, its log is there, too.
+        copies.insert(0, wal_path(copy))
+    try:
+        with open(path, "rb") as source, open(_partial_path(copy), "wb", opener=_private) as target:
+            while part := source.read(1 << 20):
+                target.write(part)
             target.flush()
             os.fsync(target.fileno())
+        if log:
+            with open(_partial_path(wal_path(copy)), "wb", opener=_private) as target:
+                target.write(log)
+                target.flush()
+                os.fsync(target.fileno())
+        for each in copies:
+            os.rename(_partial_path(each), each)
+    except OSError:
+        for each in copies:
+            _partial_path(each).unlink(missing_ok=True)
+        raise
     sync_directory(directory)
     sync_directory(path.parent)
-    return copy
 
 
 def rebuild(path: Path, found: Found) -> None:
     """Write what was found to a new database, and put it in the place of the old one."""
-    partial, complete = path.with_name(path.name + ".partial"), _rebuilt_path(path)
-    for left_over in (partial, partial.with_name(partial.name + "-journal")):
-        left_over.unlink(missing_ok=True)
-    os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
+    _put_in_place(path, _write_new(path, found))
+
+
+def _write_new(path: Path, found: Found) -> Path:
+    """What was found as a new database beside the old one; its path."""
+    partial = _partial_path(path)
+    _remove_new(partial)
     counters = [(name, first_free) for name, first_free in found.counters.items() if name != FORMAT_NAME]
     try:
+        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
         connection = sqlite3.connect(partial, isolation_level=None)
         try:
             connection.execute("PRAGMA synchronous = FULL")
@@ -195,9 +230,19 @@ def rebuild(path: Path, found: Found) -> None:
         finally:
             connection.close()
     except sqlite3.Error as error:
-        partial.unlink(missing_ok=True)
+        _remove_new(partial)
         raise storage_error(path, error) from error
-    os.rename(partial, complete)
+    return partial
+
+
+def _remove_new(partial: Path) -> None:
+    for left_over in (partial, partial.with_name(partial.name + "-journal")):
+        left_over.unlink(missing_ok=True)
+
+
+def _put_in_place(path: Path, partial: Path) -> None:
+    """Have a complete new database take the place of the old one, also if that is cut short."""
+    os.rename(partial, _rebuilt_path(path))
     sync_directory(path.parent)
     finish_rebuild(path)
 
@@ -227,6 +272,10 @@ def sync_directory(directory: Path) -> None:
 
 def _rebuilt_path(path: Path) -> Path:
     return path.with_name(path.name + ".rebuilt")
+
+
+def _partial_path(path: Path) -> Path:
+    return path.with_name(path.name + ".partial")
 
 
 def _private(name: str, flags: int) -> int:
@@ -259,8 +308,20 @@ def _report(path: Path, detail: str, found: Found, content: WalContent, kept: Pa
         names = [_in_words(columns) for columns, _ in found.bad[:NAMES_TOLD_MAX]]
         more = f" and {len(found.bad) - NAMES_TOLD_MAX} more" if len(found.bad) > NAMES_TOLD_MAX else ""
         parts.append(f"left out, as damaged: {json_safe(names)}{more}")
+    return "; ".join(parts) + _advice(kept)
+
+
+def report_again(path: Path, number: int) -> str:
+    """What a start is told of a salvage that the start before didn't see to."""
     return (
-        "; ".join(parts) + f". The files as they were are {kept} and what begins alike. Look whether anything is "
+        f"{path}: the definition database was damaged, as an earlier start said, which ended before it had seen to that"
+        + _advice(kept_path(path, number))
+    )
+
+
+def _advice(kept: Path) -> str:
+    return (
+        f". The files as they were are {kept} and what begins alike. Look whether anything is "
         "missing (warren ctl list_queues, list_bindings, list_users ...) and declare it again; messages of queues that "
         "are missing are kept (warren ctl list_quarantined). Check the disk."
     )

@@ -40,10 +40,11 @@ from warren.core.storage.definitions.rows import (
     FORMAT_NAME,
     PUT,
     RESERVE,
+    SALVAGED,
     counter_checksum,
     definition_checksum,
 )
-from warren.core.storage.definitions.salvage import wal_path
+from warren.core.storage.definitions.salvage import report_again, wal_path
 from warren.core.storage.definitions.sqlite_errors import damaged, storage_error
 from warren.core.storage.definitions.sqlite_file import open_database
 from warren.core.storage.definitions.store import JSON, DefinitionStore, Row
@@ -94,6 +95,9 @@ class SqliteDefinitionStore(DefinitionStore):
         try:
             counters = self._run("SELECT name, first_free FROM counters WHERE name <> ?", (FORMAT_NAME,))
             self._ids_reserved: dict[str, int] = dict(counters)
+            salvaged = self._ids_reserved.pop(SALVAGED, 0)
+            if salvaged and not self._damage:
+                self._damage.append(report_again(self._path, salvaged))
             self._last_position: int = self._run("SELECT coalesce(max(position), 0) FROM definitions")[0][0]
             self._wal_descriptor = os.open(wal_path(self._path), os.O_RDWR)
             self._room = Room(self._wal_descriptor, self._path)
@@ -161,6 +165,11 @@ class SqliteDefinitionStore(DefinitionStore):
 
     def damage(self) -> list[str]:
         return list(self._damage)
+
+    def damage_seen_to(self) -> None:
+        if self._damage:
+            self._change("DELETE FROM counters WHERE name = ?", (SALVAGED,))
+            self._room.take(0)
 
     @property
     def dirty(self) -> bool:

@@ -116,8 +116,13 @@ class DefinitionStore(ABC):
     def damage(self) -> list[str]:
         """Descriptions of what was found damaged when the store was opened (for the log and alarms).
 
-        What `load` gives is right nevertheless; rows may be missing.
+        What `load` gives is right nevertheless; rows may be missing.  The next start is told the same, unless
+        `damage_seen_to` is committed before.
         """
+
+    @abstractmethod
+    def damage_seen_to(self) -> None:
+        """What the damage means for messages and users is in the rows now; no error without damage."""
 
     @property
     @abstractmethod

@@ -80,6 +80,7 @@ def served(database: Path) -> tuple[Rows, list[str]]:
     found = {(kind, vhost, name): value for kind, vhost, name, value in store.load()}
     reports = store.damage()
     store.put("queue", "/", "new", {})
+    store.damage_seen_to()
     store.commit()
     store.close()
     store = SqliteDefinitionStore(database)

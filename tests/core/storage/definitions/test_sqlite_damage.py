@@ -3,6 +3,8 @@ file, what is wrong and what to do."""
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 import sqlite3
 from pathlib import Path
@@ -56,12 +58,20 @@ def test_a_file_of_random_bytes_is_refused(path: Path, size: int) -> None:
 def rows_and_report(path: Path) -> tuple[dict[str, JSON], str]:
     """The values of the queues by name that are served, and what is said to have been damaged.
 
-    The store must be in order afterwards, and say so when it is opened again.
+    The store must be in order afterwards, and say so when it is opened again; before the damage is seen to, each start
+    is told of it.
     """
     store = SqliteDefinitionStore(path)
     (report,) = store.damage()
+    store.put("queue", "/", "of a start that is cut short", {})
+    store.close()
+    store = SqliteDefinitionStore(path)
+    (again,) = store.damage()
+    assert "as an earlier start said" in again
+    assert str(path.parent / "quarantine" / path.name) in again
     served = {name: value["number"] for _, _, name, value in store.load()}
     store.put("queue", "/", "new", {"number": -1})
+    store.damage_seen_to()
     store.commit()
     store.close()
     store = SqliteDefinitionStore(path)
@@ -202,6 +212,53 @@ def test_rows_of_which_one_bit_is_wrong_are_put_right(filled: Path) -> None:
     served, report = rows_and_report(filled)
     assert served == {f"queue {number}": number for number in range(500)}
     assert "one flipped bit was put right in 1 row(s)" in report
+
+
+@pytest.mark.parametrize("failing", [1, 2])
+def test_no_part_of_a_copy_is_left_where_the_disk_is_full(
+    filled: Path, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    """Neither of the database nor of its log; the copy that is made when there is room is whole."""
+    store = SqliteDefinitionStore(filled)
+    store.put("queue", "/", "queue 0", {"number": 0})
+    store.commit()
+    log = wal_path(filled).read_bytes()
+    store.close()
+    change(filled, "UPDATE definitions SET value = '{}' WHERE position = 250")
+    wal_path(filled).write_bytes(log)
+    calls = 0
+
+    def full(descriptor: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == failing:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(StorageError, match="No space left on device"):
+            SqliteDefinitionStore(filled)
+    assert list((filled.parent / "quarantine").iterdir()) == []
+    assert list(filled.parent.glob("*.partial*")) == []
+    damaged = filled.read_bytes()
+    SqliteDefinitionStore(filled).close()
+    (kept,) = (filled.parent / "quarantine").iterdir()
+    assert kept.name == f"{filled.name}.1"
+    assert kept.read_bytes() == damaged
+
+
+def test_tries_without_room_for_the_new_database_leave_no_copies(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    change(filled, "UPDATE definitions SET value = '{}' WHERE position = 250")
+
+    def full(*arguments: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("warren.core.storage.definitions.salvage.make_tables", full)
+        for _ in range(3):
+            assert_refused(filled, "database or disk is full")
+    assert [file.name for file in filled.parent.iterdir()] == [filled.name]
+    assert_partly_served(filled, 1)
 
 
 def test_a_newer_format_is_refused(filled: Path) -> None:
