@@ -20,6 +20,10 @@ payload begins at + 7, and the body of a message 8 behind the end octet of its h
 and an acknowledgement: type=1, channel, size=13 | 60, 80, delivery tag u64 at + 11, an octet for multiple | 0xCE.
 A message keeps the bytes from `header` to its end as they came: they are what consumers on channels that take frames as
 large are sent.
+
+Most traffic comes in rows.  After two publishes of the same way, properties and size, one whose bytes up to the body
+are the same again is published without another look at what they say; and acknowledgements are taken as long as the
+bytes before the delivery tag are alike.
 """
 
 from __future__ import annotations
@@ -47,10 +51,11 @@ from warren.core.messages.message import Message
 if TYPE_CHECKING:
     from warren.adapters.amqp091.connection import Connection
     from warren.adapters.amqp091.handlers.publish import KnownPublish
+    from warren.core.messages.properties import Properties
 
 _unpack_method_frame = Struct(">BHIHH").unpack_from
 _unpack_content_header = Struct(">BHIHHQ").unpack_from
-_unpack_ack = Struct(">QB").unpack_from
+_unpack_ack = Struct(">11sQBB").unpack_from
 _unpack_envelope = Struct(">BHI").unpack_from
 
 METHOD_FRAME_LEAST: Final = 12
@@ -67,6 +72,8 @@ ACK_PAYLOAD_BYTES: Final = 13
 
 ACK_TAG_AT: Final = 11
 """Where the delivery tag begins in a basic.ack frame: behind envelope and ids."""
+
+ACK_FRAME_BYTES: Final = ACK_PAYLOAD_BYTES + FRAME_OVERHEAD_BYTES
 
 HEADER_PROPERTIES_AT: Final = 19
 """Where the property list begins in a content header frame, envelope included."""
@@ -86,6 +93,8 @@ def parse(connection: Connection, data: bytes, position: int) -> int:
     # Publishes in a row that go the same way are counted together: so many as sequence numbers were given since.
     row: KnownPublish | None = None
     row_from = 0
+    last_properties: Properties | None = None
+    last_size = 0
     try:
         while end - position >= METHOD_FRAME_LEAST:
             kind, number, size, class_id, method_id = _unpack_method_frame(data, position)
@@ -136,44 +145,71 @@ def parse(connection: Connection, data: bytes, position: int) -> int:
                                     row.published(broker.sequence - row_from)
                                 row = publish
                                 row_from = broker.sequence
-                            broker.sequence = sequence = broker.sequence + 1
-                            position = body_stop + 1
-                            message = Message(
-                                sequence,
-                                publish.address,
-                                properties,
-                                data[header:position],
-                                body - header,
-                                body_size,
-                                FRAMED_FOR_CHANNEL + number,
-                                broker.now_ms,
-                            )
-                            for queue in publish.queues:
-                                queue.append(message)
+                            alike = b""
+                            if properties is last_properties and body_size == last_size and body_size:
+                                alike = data[position:body]
+                            last_properties = properties
+                            last_size = body_size
+                            step = body_stop + 1 - position
+                            header_at = header - position
+                            body_at = body - header
+                            framed_for = FRAMED_FOR_CHANNEL + number
                             confirms = publish.confirms
-                            if properties.persistent and publish.store_ids:
-                                broker.store.append(message, publish.store_ids)
-                                if confirms is not None:
+                            store_ids = publish.store_ids if properties.persistent else ()
+                            while True:
+                                broker.sequence = sequence = broker.sequence + 1
+                                message = Message(
+                                    sequence,
+                                    publish.address,
+                                    properties,
+                                    data[position + header_at : position + step],
+                                    body_at,
+                                    body_size,
+                                    framed_for,
+                                    broker.now_ms,
+                                )
+                                position += step
+                                for queue in publish.queues:
+                                    queue.append(message)
+                                if store_ids:
+                                    broker.store.append(message, store_ids)
+                                    if confirms is not None:
+                                        confirms.published += 1
+                                        confirms.last_stored = confirms.published
+                                elif confirms is not None:
                                     confirms.published += 1
-                                    confirms.last_stored = confirms.published
-                            elif confirms is not None:
-                                confirms.published += 1
+                                if (
+                                    not alike
+                                    or end - position < step
+                                    or not data.startswith(alike, position)
+                                    or data[position + step - 1] != FRAME_END
+                                ):
+                                    break
                             continue
-            elif method_id == BASIC_ACK and size == ACK_PAYLOAD_BYTES and stop < end and data[stop] == FRAME_END:
+            elif (
+                method_id == BASIC_ACK
+                and size == ACK_PAYLOAD_BYTES
+                and class_id == CLASS_BASIC
+                and kind == FRAME_METHOD
+                and stop < end
+            ):
                 channel = channels.get(number)
-                tag, multiple = _unpack_ack(data, position + ACK_TAG_AT)
                 if (
                     channel is not None
-                    and not multiple
-                    and class_id == CLASS_BASIC
-                    and kind == FRAME_METHOD
                     and channel.transaction is None
                     and channel.content is None
                     and not channel.closing
-                    and channel.deliveries.acknowledge(tag)
                 ):
-                    position = stop + 1
-                    continue
+                    acknowledge = channel.deliveries.acknowledge
+                    first = position
+                    ids = data[position : position + ACK_TAG_AT]
+                    while end - position >= ACK_FRAME_BYTES:
+                        before_tag, tag, multiple, mark = _unpack_ack(data, position)
+                        if before_tag != ids or multiple or mark != FRAME_END or not acknowledge(tag):
+                            break
+                        position += ACK_FRAME_BYTES
+                    if position != first:
+                        continue
             if stop >= end:
                 check_size(connection, kind, size)
                 break

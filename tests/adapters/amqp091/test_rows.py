@@ -1,0 +1,168 @@
+"""Rows of publishes and of acknowledgements that look alike: taken in one go, they lead where they lead one by one.
+
+What interrupts a row (another key, size, property list, channel, a damaged octet, a tag that isn't there) is put at any
+place of it, and the same bytes are sent at once, and in pieces that hold one frame group each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.simulated_broker import SimulatedBroker
+from tests.support.simulated_client import NO_PROPERTIES, PERSISTENT, Event, publish_frames
+from warren.adapters.amqp091.codec import methods
+from warren.core.messages.properties import encode_properties
+
+HEADERS = encode_properties(headers={"a": 1}, delivery_mode=2).raw
+COPIED = encode_properties(headers={"CC": ["b"]}).raw
+DELIVERED = 8
+
+KEYS = st.sampled_from(["a", "a", "a", "b"])
+BODIES = st.sampled_from([b"12345678", b"87654321", b"\0" * 8, b"", b"\xce" * 9])
+PROPERTIES = st.sampled_from([NO_PROPERTIES, PERSISTENT, PERSISTENT, HEADERS, COPIED])
+PUBLISHES = st.builds(
+    lambda key, body, properties, channel, count: [
+        publish_frames(key, body, properties=properties, channel=channel) for _ in range(count)
+    ],
+    KEYS,
+    BODIES,
+    PROPERTIES,
+    st.sampled_from([1, 1, 1, 2]),
+    st.integers(1, 5),
+)
+ACKS = st.lists(
+    st.builds(
+        lambda tag, multiple, channel: methods.encode_frame(channel, methods.BasicAck(tag, multiple=multiple)),
+        st.integers(1, DELIVERED + 1),
+        st.sampled_from([False, False, False, False, True]),
+        st.sampled_from([2, 2, 2, 1]),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+Outcome = tuple[list[Event], list[list[tuple[bytes, bytes]]], int]
+"""What was said, what the queues held, and how much was unacknowledged, at the end."""
+
+
+def prepared(broker: SimulatedBroker) -> None:
+    """Durable queues a and b; p holds the messages that are unacknowledged later."""
+    client = broker.connect()
+    for name in ("a", "b", "p"):
+        client.declare(name, durable=True)
+    for number in range(DELIVERED):
+        client.publish("p", b"%d" % number)
+    client.settle()
+
+
+def outcome(pieces: Sequence[bytes], *, durable: bool) -> Outcome:
+    """Channel 1 confirms, 2 has been delivered messages."""
+    with TemporaryDirectory() as directory:
+        broker = SimulatedBroker(Path(directory) if durable else None)
+        prepared(broker)
+        client = broker.connect()
+        client.send(2, methods.ChannelOpen())
+        client.send(1, methods.ConfirmSelect())
+        client.send(2, methods.BasicConsume(queue="p", consumer_tag="c"))
+        client.settle()
+        client.take()
+        for piece in pieces:
+            client.send_bytes(piece)
+        broker.settle()
+        events = client.take()
+        unacked = broker.queue("p").unacked_count
+        held: list[list[tuple[bytes, bytes]]] = []
+        for name in ("a", "b"):
+            held.append([])
+            while (found := broker.queue(name).poll(no_ack=True)) is not None:
+                held[-1].append((found[0].body, found[0].properties.raw))
+        broker.settle()
+        broker.check()
+        broker.close()
+    return events, held, unacked
+
+
+def by_channel(events: list[Event]) -> dict[int, list[Event | int]]:
+    """The events of each channel; confirms, which are joined as it comes, as the last tag of those in a row."""
+    said: dict[int, list[Event | int]] = {}
+    for event in events:
+        channel = said.setdefault(event.channel, [])
+        if event.channel == 1 and isinstance(event.method, methods.BasicAck):
+            if channel and isinstance(channel[-1], int):
+                channel.pop()
+            channel.append(event.method.delivery_tag)
+        else:
+            channel.append(event)
+    return said
+
+
+@given(
+    st.lists(st.one_of(PUBLISHES, PUBLISHES, ACKS), min_size=1, max_size=8),
+    st.booleans(),
+    st.one_of(st.none(), st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255))),
+)
+@settings(max_examples=100, deadline=None)
+def test_at_once_as_one_by_one(rows: list[list[bytes]], durable: bool, damage: tuple[float, int] | None) -> None:
+    pieces = [piece for row in rows for piece in row]
+    if damage is not None:
+        place = int(damage[0] * sum(map(len, pieces)))
+        for number, piece in enumerate(pieces):
+            if place < len(piece):
+                pieces[number] = piece[:place] + bytes([piece[place] ^ damage[1]]) + piece[place + 1 :]
+                break
+            place -= len(piece)
+    at_once, held_at_once, unacked_at_once = outcome([b"".join(pieces)], durable=durable)
+    one_by_one, held, unacked = outcome(pieces, durable=durable)
+    said, expected = by_channel(at_once), by_channel(one_by_one)
+    if any(isinstance(event.method, methods.ChannelClose | methods.ConnectionClose) for event in one_by_one):
+        # What ends takes with it the confirms that would have come at the end of the read.
+        for channels in (said, expected):
+            channels[1] = [event for event in channels.get(1, []) if not isinstance(event, int)]
+    assert said == expected
+    assert held_at_once == held
+    assert unacked_at_once == unacked
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 50])
+def test_every_message_of_a_row_is_its_own(count: int) -> None:
+    """Bodies, order, confirms and counts of a row."""
+    row = [publish_frames("a", b"%08d" % number, properties=PERSISTENT) for number in range(count)]
+    events, (held, _), _ = outcome([b"".join(row)], durable=True)
+    assert [body for body, _ in held] == [b"%08d" % number for number in range(count)]
+    assert by_channel(events) == {1: [count]}
+
+
+def test_a_row_may_be_cut_anywhere() -> None:
+    row = b"".join(publish_frames("a", b"%08d" % number, properties=PERSISTENT) for number in range(4))
+    for place in range(1, len(row)):
+        _, (held, _), _ = outcome([row[:place], row[place:]], durable=False)
+        assert [body for body, _ in held] == [b"%08d" % number for number in range(4)], place
+
+
+ROWS = {
+    "publishes": [publish_frames("a", b"12345678", properties=PERSISTENT)] * 5,
+    "acknowledgements": [methods.encode_frame(2, methods.BasicAck(tag)) for tag in range(1, 6)],
+}
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
+@pytest.mark.parametrize("number", range(5))
+def test_an_end_octet_is_asked_for_wherever_in_the_row(row: list[bytes], number: int) -> None:
+    damaged = row[number][:-1] + b"\0"
+    events, _, _ = outcome([b"".join([*row[:number], damaged, *row[number + 1 :]])], durable=True)
+    (end,) = [event.method for event in events if isinstance(event.method, methods.ConnectionClose)]
+    assert end.reply_code == 501
+    assert "invalid_frame_end_marker" in end.reply_text
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_one_of_a_row_may_acknowledge_more(number: int) -> None:
+    row = list(ROWS["acknowledgements"])
+    row[number] = methods.encode_frame(2, methods.BasicAck(DELIVERED, multiple=True))
+    assert outcome([b"".join(row[: number + 1])], durable=True) == ([], [[], []], 0)
