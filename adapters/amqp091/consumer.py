@@ -94,6 +94,13 @@ class AmqpConsumer(Consumer):
         """True when the consumer has credit, its channel has, and its connection's outbox has room."""
         return self.credit > 0 and self._outbox.room > 0 and self._shared.is_left
 
+    @property
+    def spare_credit(self) -> int:
+        if not self.can_take():
+            return 0
+        shared = self._shared
+        return min(self.credit, shared.limit - shared.outstanding) if shared.limit else self.credit
+
     def deliver(self, message: Message, redelivered: bool) -> bool:
         """Send one message; True when another could follow."""
         deliveries = self._deliveries

@@ -77,6 +77,10 @@ class DirectConsumer(Consumer):
     def can_take(self) -> bool:
         return self.credit > 0
 
+    @property
+    def spare_credit(self) -> int:
+        return self.credit
+
     def deliver(self, message: Message, redelivered: bool) -> bool:
         deliveries = self.deliveries
         deliveries.delivery_tag = tag = deliveries.delivery_tag + 1

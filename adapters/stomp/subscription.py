@@ -111,6 +111,10 @@ class Subscription(Consumer):
         """True when there is credit and the connection's outbox has room."""
         return self.credit > 0 and self._outbox.room > 0
 
+    @property
+    def spare_credit(self) -> int:
+        return self.credit if self.can_take() else 0
+
     def deliver(self, message: Message, redelivered: bool) -> bool:
         """Send one message; True when another could follow."""
         deliveries = self._deliveries

@@ -218,6 +218,24 @@ class Queue(ABC):
         """The acknowledgement timeout of its consumers; None: as the broker has it."""
         return None
 
+    def watch_demand(self, watch: Callable[[bool], None]) -> bool:
+        """Have `watch` called with True whenever the queue is empty and consumers have credit to spare, and with False
+        when that ends.
+
+        It is called in the broker's turn, at first in the one after this call, and is to be quick.  Consumers with a
+        priority below 0 don't count.  False for a type that can't say; then it is never called.
+        """
+        return False
+
+    def unwatch_demand(self, watch: Callable[[bool], None]) -> None:
+        """Undo `watch_demand`."""
+
+    @property
+    def spare_credit(self) -> int:
+        """So many messages its consumers could take at once, those with a priority below 0 left out; 0 for a type that
+        can't say."""
+        return 0
+
     @property
     def counts_deliveries(self) -> bool:
         """True when redeliveries carry x-delivery-count."""

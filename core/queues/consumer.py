@@ -88,6 +88,11 @@ class Consumer(ABC):
     def can_take(self) -> bool:
         """True when the consumer has credit and its outbox has room."""
 
+    @property
+    def spare_credit(self) -> int:
+        """How many more messages it can take just now, for what fetches messages for it; counted where credit is."""
+        return UNLIMITED_CREDIT if self.can_take() else 0
+
     @abstractmethod
     def cancelled(self) -> None:
         """The broker ended this consumer (its queue is gone); tell the client if it can be told."""

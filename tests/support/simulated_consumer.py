@@ -50,6 +50,10 @@ class SimulatedConsumer(Consumer):
     def can_take(self) -> bool:
         return self.credit > 0
 
+    @property
+    def spare_credit(self) -> int:
+        return self.credit
+
     def cancelled(self) -> None:
         self.told = True
 

@@ -89,6 +89,11 @@ class ConsumerRing:
         """False for those that wait behind a single active consumer."""
         return self.single is None or consumer is self.single
 
+    @property
+    def spares(self) -> bool:
+        """True when one of a priority from 0 on can take a message: those are in front."""
+        return bool(self.available) and self.available[0].priority >= 0
+
     def park(self, consumer: Consumer) -> None:
         """It can't take anything until it is resumed."""
         if consumer in self.available:

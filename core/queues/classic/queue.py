@@ -34,7 +34,7 @@ Longer than 400 lines because settling, returning and rules share the same few c
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from warren.core.compiled import mypyc_attr
@@ -60,6 +60,7 @@ from warren.core.queues.classic.rules import (
 )
 from warren.core.queues.dead_letter import dead_letter
 from warren.core.queues.deaths import REJECTED
+from warren.core.queues.demand import Demand
 from warren.core.queues.registry import check_consumer_arguments, register
 
 if TYPE_CHECKING:
@@ -90,9 +91,11 @@ class ClassicQueue(Queue):
         "_own_rules",
         "_return_counts",
         "_returning",
+        "_ruled",
         "backlogs",
         "burials",
         "closed",
+        "demand",
         "draining",
         "entries",
         "expiry",
@@ -116,6 +119,7 @@ class ClassicQueue(Queue):
         self.turns: TurnsOfClasses | None = None
         self.entries = self.backlogs[0].entries
         self.closed = self.draining = False
+        self.demand: Demand | None = None
         self.grown = 0
         self.ring = ConsumerRing(self.consumers)
         self.returned = Returns()
@@ -129,7 +133,7 @@ class ClassicQueue(Queue):
         self._returning = self.returned.waiting
         self._return_counts = self.returned.counts
         self._failures = self.returned.failures
-        self._governed = False
+        self._governed = self._ruled = False
         self._rules_changed()
 
     def new_backlog(self) -> Backlog:
@@ -205,7 +209,7 @@ class ClassicQueue(Queue):
 
     def expects_expiry(self) -> None:
         self.expiry.expecting = True
-        self._governed = True
+        self._governed = self._ruled = True
         self.mark_dirty()
 
     def level_of(self, message: Message) -> int:
@@ -220,11 +224,13 @@ class ClassicQueue(Queue):
             self.returned.merge(self.backlogs, self.level_of)
         self.draining = True
         try:
-            if self._governed or self.vhost.tracing:
+            if not self._governed and not self.vhost.tracing:
+                plain.drain(self)
+            elif self.demand is None:
                 governed.drain(self)
                 governed.enforce_limits(self)
             else:
-                plain.drain(self)
+                self._drain_watched(self.demand)
         except StoreUnavailable as error:
             _log.error("%s waits for its messages: %s", self.description, error.text)
             self.vhost.broker.deadlines.schedule(
@@ -238,6 +244,14 @@ class ClassicQueue(Queue):
             broker = self.vhost.broker
             if self.ready_bytes > broker.paging.head_bytes or self.resident_count > broker.paging.head_messages:
                 broker.crowded_queues.add(self)
+
+    def _drain_watched(self, demand: Demand) -> None:
+        if self._ruled or self.vhost.tracing:
+            governed.drain(self)
+            governed.enforce_limits(self)
+        else:
+            plain.drain(self)
+        demand.note(wanted=not self.ready_count and self.ring.spares)
 
     def merge_returning(self) -> None:
         """Put what came back in its places, so that the backlogs hold all that is ready."""
@@ -375,6 +389,8 @@ class ClassicQueue(Queue):
         self.vhost.broker.crowded_queues.discard(self)
         self.expiry.stop()
         self._disuse.stop()
+        if self.demand is not None:
+            self.demand.note(wanted=False)
         answer(count)
 
     # Rules
@@ -410,7 +426,7 @@ class ClassicQueue(Queue):
 
     def govern(self) -> None:
         """Whether the hot path will do."""
-        self._governed = (
+        self._ruled = (
             self.expiry.applies
             or self.rules.bounded
             or len(self.backlogs) > 1
@@ -418,6 +434,7 @@ class ClassicQueue(Queue):
             or self.ring.chooser is not None
             or self.present is not None
         )
+        self._governed = self._ruled or self.demand is not None
 
     # Consumers
 
@@ -450,9 +467,13 @@ class ClassicQueue(Queue):
         self.govern()
         if not self.consumers:
             self._disuse.watch(self)
+        if self.demand is not None:
+            self.mark_dirty()
 
     def park(self, consumer: Consumer) -> None:
         self.ring.park(consumer)
+        if self.demand is not None:
+            self.mark_dirty()
 
     def resume(self, consumer: Consumer) -> None:
         if self.ring.resume(consumer):
@@ -460,6 +481,25 @@ class ClassicQueue(Queue):
 
     def is_active(self, consumer: Consumer) -> bool:
         return self.ring.is_active(consumer)
+
+    def watch_demand(self, watch: Callable[[bool], None]) -> bool:
+        if self.demand is None:
+            self.demand = Demand()
+            self.govern()
+        self.demand.add(watch)
+        self.mark_dirty()
+        return True
+
+    def unwatch_demand(self, watch: Callable[[bool], None]) -> None:
+        if self.demand is not None:
+            self.demand.remove(watch)
+            if not self.demand:
+                self.demand = None
+                self.govern()
+
+    @property
+    def spare_credit(self) -> int:
+        return sum(consumer.spare_credit for consumer in self.ring.available if consumer.priority >= 0)
 
     def used(self) -> None:
         self._disuse.used_at_ms = self.vhost.broker.now_ms
