@@ -2,8 +2,9 @@
 
 `parse` first sees to the login, packet by packet, and then is one loop over the packets of a read.  The loop knows by
 heart a PUBLISH of QoS 0 or 1, without properties or flags, to a topic that this client published to before (inflow.py),
-and a PUBACK of four bytes.  Everything else goes through the codec and `_packet`, which is also where every error comes
-from.
+and a PUBACK of four bytes.  After two of QoS 0 to one topic and of one length, what begins with the same bytes up to
+its payload is published without another look at them.  Everything else goes through the codec and `_packet`, which is
+also where every error comes from.
 
     PUBLISH   30 or 32, length, topic length (2), topic, [32: packet identifier (2)], [MQTT 5: property length], payload
     PUBACK    40 02, packet identifier (2)
@@ -110,7 +111,7 @@ def _parse_slice(connection: MqttConnection, running: Running, data: bytes, posi
     others_max = connection.ration.left
     # PUBLISHes in a row that go the same way are counted together: so many as sequence numbers were given since.
     row: KnownRoute | None = None
-    row_from = 0
+    row_from = last_step = 0
     try:
         while position < end and not connection.closed and not unread.suspended:
             first = data[position]
@@ -130,26 +131,32 @@ def _parse_slice(connection: MqttConnection, running: Running, data: bytes, posi
                         body += 1
                     if known is not None and body <= stop and not (is_v5 and data[body - 1]):
                         if first == 0x30:
-                            packet = data[position:stop]
+                            step = stop - position
+                            body_at = body - position
+                            alike = data[position:body] if known is row and step == last_step else b""
+                            last_step = step
                             if known is not row:
                                 if row is not None:
                                     in_rows += row.published(broker.sequence - row_from)
                                 row = known
                                 row_from = broker.sequence
-                            broker.sequence = sequence = broker.sequence + 1
-                            message = Message(
-                                sequence,
-                                known.address,
-                                EMPTY,
-                                packet,
-                                body - position,
-                                stop - body,
-                                plain_framed,
-                                broker.now_ms,
-                            )
-                            for queue in known.queues:
-                                queue.append(message)
-                            position = stop
+                            while True:
+                                broker.sequence = sequence = broker.sequence + 1
+                                message = Message(
+                                    sequence,
+                                    known.address,
+                                    EMPTY,
+                                    data[position : position + step],
+                                    body_at,
+                                    step - body_at,
+                                    plain_framed,
+                                    broker.now_ms,
+                                )
+                                for queue in known.queues:
+                                    queue.append(message)
+                                position += step
+                                if not alike or end - position < step or not data.startswith(alike, position):
+                                    break
                             continue
                         packet_id = data[topic_end] << 8 | data[topic_end + 1]
                         if packet_id and (not is_v5 or (known.routed and packet_id not in inbound)):

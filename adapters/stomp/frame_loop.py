@@ -45,14 +45,23 @@ def parse(session: StompSession, data: bytes) -> int:
             start = -1
             if parser.idle:
                 whole_max = min(parser.frame_bytes_max, parser.body_bytes_max)
+                # What begins with the same head as two before it is looked up no more.
+                last: KnownSend | None = None
+                alike = b""
                 while position < end:
-                    head_stop = data.find(END_OF_HEAD, position, position + KNOWN_HEAD_BYTES_MAX)
-                    if head_stop < 0:
-                        break
-                    send = known.get(data[position:head_stop])
-                    if send is None:
-                        break
-                    body_at = head_stop + 2
+                    if last is not None and alike and data.startswith(alike, position):
+                        send = last
+                        body_at = position + len(alike)
+                    else:
+                        head_stop = data.find(END_OF_HEAD, position, position + KNOWN_HEAD_BYTES_MAX)
+                        if head_stop < 0:
+                            break
+                        found = known.get(data[position:head_stop])
+                        if found is None:
+                            break
+                        body_at = head_stop + 2
+                        alike = data[position:body_at] if found is last else b""
+                        last = send = found
                     size = send.body_size
                     if size >= 0:
                         stop = body_at + size

@@ -80,8 +80,12 @@ class Dialogue:
         kind = self.chance.random()
         topic = self.chance.choice(TOPICS)
         payload = bytes([self.chance.randrange(256)]) * self.chance.choice(SIZES)
+        if kind < 0.1:
+            # A row: what is the same as before it up to the payload is not looked at again.
+            payloads = [payload, *(self.chance.randbytes(len(payload)) for _ in range(self.chance.randint(2, 6)))]
+            return b"".join(encode(Publish(topic, each), level) for each in payloads)
         if kind < 0.45:
-            return encode(Publish(topic, payload, retain=kind < 0.03), level)
+            return encode(Publish(topic, payload, retain=kind < 0.13), level)
         if kind < 0.85:
             self._packet_id += 1
             return encode(Publish(topic, payload, 1, self._packet_id, duplicate=kind < 0.5), level)

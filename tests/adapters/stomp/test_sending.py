@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -236,6 +237,34 @@ def test_repeated_heads_mean_the_same(connect: Connect, simulated: SimulatedBrok
     lasting = [message.properties for message in messages if message.body == b"lasting"]
     assert all(properties.persistent and properties.headers == {"colour": "blue"} for properties in lasting)
     assert sum(1 for message in messages if message.properties.priority == 1) == 21
+
+
+@pytest.mark.parametrize("cut", ["whole", "byte by byte", *(f"seed {seed}" for seed in range(20))])
+def test_rows_of_one_head(connect: Connect, simulated: SimulatedBroker, cut: str) -> None:
+    """What comes behind two with the same head is told from them: other bodies, other heads, other lengths."""
+    chance = random.Random(f"rows, {cut}")
+    client = connect()
+    sent, expected = [], []
+    for number in range(300):
+        body = b"%03d" % number
+        name = chance.choice("aaaaab")
+        length = {"content_length": "3"} if chance.random() < 0.3 else {}
+        for _ in range(chance.randint(1, 6)):
+            sent.append(frame("SEND", body, destination=f"/queue/{name}", **length))
+            expected.append((name, body))
+    client.send_bytes(b"".join(sent), cut)
+    for name in "ab":
+        assert [message.body for message in simulated.queue(name).browse(0, 5000)] == [
+            body for queue, body in expected if queue == name
+        ]
+
+
+def test_a_row_ends_where_a_body_is_too_long(connect: Connect, simulated: SimulatedBroker) -> None:
+    client = connect()
+    sent = frame("SEND", b"abc", destination="/queue/a", content_length="3")
+    (answer,) = client.send_bytes(sent * 5 + sent.replace(b"abc", b"abcd") + sent)
+    assert answer["message"] == "Framing error"
+    assert simulated.queue("a").ready_count == 5
 
 
 def test_a_known_head_is_forgotten_when_the_topology_changes(connect: Connect, simulated: SimulatedBroker) -> None:
