@@ -7,18 +7,19 @@ whole, with the key that is wrong and what it should be.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from warren.adapters.amqp091.client.uri import AmqpUri, parse_uri
 from warren.adapters.mqtt.client.uri import MqttUri, parse_mqtt_uri
 from warren.adapters.mqtt.codec import versions
 from warren.core.errors import PreconditionFailed
-from warren.plugins.shovel import values
-from warren.plugins.shovel.values import Arguments
+from warren.plugins.bridging import values
+from warren.plugins.bridging.ack_modes import ACK_MODES, NO_ACK, ON_CONFIRM
+from warren.plugins.bridging.values import Arguments
+from warren.plugins.shovel import values as own_values
 
 if TYPE_CHECKING:
     from warren.core.storage.definitions.store import JSON
@@ -31,11 +32,6 @@ SESSION_EXPIRY_DEFAULT_S: Final = 7 * 24 * 3600
 """How long an MQTT broker is asked to keep what a shovel's link was down for: a week."""
 
 QUEUE_LENGTH: Final = "queue-length"
-
-ON_CONFIRM: Final = "on-confirm"
-ON_PUBLISH: Final = "on-publish"
-NO_ACK: Final = "no-ack"
-ACK_MODES: Final = (ON_CONFIRM, ON_PUBLISH, NO_ACK)
 
 AMQP: Final = "amqp091"
 LOCAL: Final = "local"
@@ -143,14 +139,6 @@ class ShovelDefinition:
     delete_after: int | str | None = None
     reconnect_delay_s: float = RECONNECT_DELAY_DEFAULT_S
     rate_max: float | None = None
-
-
-AnyUri = TypeVar("AnyUri", AmqpUri, MqttUri)
-
-
-def pick(uris: Sequence[AnyUri]) -> AnyUri:
-    """One of several URIs, by chance, for each attempt."""
-    return random.choice(uris)
 
 
 def read_definition(value: JSON) -> ShovelDefinition:
@@ -267,14 +255,14 @@ Readers = Mapping[str, Callable[[object], Any]]
 COMMON_KEYS: Final[Readers] = {
     "src-protocol": values.one_of(*PROTOCOLS),
     "src-prefetch-count": values.count(1, 0xFFFF),
-    "src-delete-after": values.delete_after,
+    "src-delete-after": own_values.delete_after,
     "dest-protocol": values.one_of(*PROTOCOLS),
-    "dest-publish-properties": values.properties,
+    "dest-publish-properties": own_values.properties,
     "dest-add-forward-headers": values.truth,
     "dest-add-timestamp-header": values.truth,
     "ack-mode": values.one_of(*ACK_MODES),
     "reconnect-delay": values.seconds,
-    "rate-limit": values.rate,
+    "rate-limit": own_values.rate,
 }
 """Whatever the ends speak."""
 
@@ -303,23 +291,23 @@ _MQTT_VERSIONS: Final = {"5": versions.V5, "3.1.1": versions.V3_1_1}
 
 _MQTT_SOURCE: Final[Readers] = {
     "src-uri": values.uris(parse_mqtt_uri),
-    "src-topics": values.topic_filters,
+    "src-topics": own_values.topic_filters,
     "src-qos": values.count(0, 2),
     "src-client-id": values.name,
     "src-clean-start": values.truth,
     "src-session-expiry": values.count(0, 0xFFFF_FFFF),
-    "src-mqtt-version": values.named(_MQTT_VERSIONS),
+    "src-mqtt-version": own_values.named(_MQTT_VERSIONS),
 }
 
 _MQTT_DESTINATION: Final[Readers] = {
     "dest-uri": values.uris(parse_mqtt_uri),
-    "dest-topic": values.topic_template,
+    "dest-topic": own_values.topic_template,
     "dest-qos": values.count(0, 2),
-    "dest-retain": values.named({True: True, False: False, AS_PUBLISHED: AS_PUBLISHED}),
+    "dest-retain": own_values.named({True: True, False: False, AS_PUBLISHED: AS_PUBLISHED}),
     "dest-client-id": values.name,
     "dest-clean-start": values.truth,
     "dest-session-expiry": values.count(0, 0xFFFF_FFFF),
-    "dest-mqtt-version": values.named(_MQTT_VERSIONS),
+    "dest-mqtt-version": own_values.named(_MQTT_VERSIONS),
 }
 
 SOURCE_KEYS: Final[Mapping[str, Readers]] = {AMQP: _AMQP_SOURCE, LOCAL: _AMQP_SOURCE, MQTT: _MQTT_SOURCE}

@@ -1,56 +1,18 @@
-"""A source and a destination in this broker itself, without a socket."""
+"""How a shovel's ends are opened in this broker itself, without a socket."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-import trio
-
 from warren.adapters.peers.errors import PeerError
-from warren.gateway.plugin import (
-    BrokerError,
-    Delivery,
-    DirectError,
-    PendingConfirmation,
-    PublishBlocked,
-    Refused,
-    Unroutable,
-)
-from warren.plugins.shovel.definition import NO_ACK, ON_CONFIRM
-from warren.plugins.shovel.ends import Arrived, Outcome
+from warren.gateway.plugin import BrokerError, DirectError
+from warren.plugins.bridging.ack_modes import NO_ACK, ON_CONFIRM
+from warren.plugins.bridging.local_ends import LocalDestination, LocalSource, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from warren.core.messages.properties import Properties
-    from warren.gateway.plugin import BrokerClient, Subscription
+    from warren.gateway.plugin import BrokerClient
     from warren.plugins.shovel.definition import DestinationDefinition, SourceDefinition
-
-
-class LocalSource:
-    """Implements ends.Source."""
-
-    def __init__(self, subscription: Subscription, waiting: int | None, *, no_ack: bool) -> None:
-        self.waiting = waiting
-        self._subscription = subscription
-        self._no_ack = no_ack
-
-    async def receive(self) -> Sequence[Delivery]:
-        try:
-            return await self._subscription.receive_batch()
-        except DirectError as error:
-            raise PeerError(error.text) from error
-
-    def ack(self, message: Delivery) -> None:
-        if self._no_ack:
-            return
-        try:
-            message.ack(up_to=True)
-        except (BrokerError, DirectError) as error:
-            raise PeerError(words(error)) from error
 
 
 async def open_source(
@@ -86,84 +48,6 @@ async def open_source(
     return LocalSource(subscription, waiting, no_ack=ack_mode == NO_ACK)
 
 
-class LocalDestination:
-    """Implements ends.Destination.
-
-    confirms: what is refused can be told of as an outcome; else it ends the shovel's run, so that nothing more is lost.
-    """
-
-    def __init__(self, client: BrokerClient, *, confirms: bool, mandatory: bool) -> None:
-        self._client = client
-        self._confirms = confirms
-        self._mandatory = mandatory
-        self._last_number = 0
-        self._waiting: deque[tuple[int, PendingConfirmation]] = deque()
-        self._published = trio.lowlevel.ParkingLot()
-
-    @property
-    def blocked(self) -> str | None:
-        return self._client.blocked
-
-    async def ready(self) -> None:
-        try:
-            await self._client.wait_unblocked()
-        except DirectError as error:
-            raise PeerError(error.text) from error
-
-    def publish(self, message: Arrived, exchange: str, routing_key: str, properties: Properties) -> int:
-        self._last_number += 1
-        try:
-            confirmation = self._client.publish_nowait(
-                exchange, routing_key, message.body, properties, mandatory=self._mandatory
-            )
-        except (PublishBlocked, BrokerError) as error:
-            if not self._confirms:
-                raise PeerError(words(error)) from error
-            # This message's trouble alone: the others may go on.
-            confirmation = PendingConfirmation()
-            confirmation.settle(Refused(words(error)))
-        except DirectError as error:
-            raise PeerError(error.text) from error
-        self._waiting.append((self._last_number, confirmation))
-        self._published.unpark_all()
-        return self._last_number
-
-    def flush(self) -> None:
-        return
-
-    async def wait_ended(self) -> None:
-        """Return never; PeerError when the client is closed: with its virtual host, or by an administrator."""
-        raise PeerError(await self._client.wait_closed())
-
-    async def outcomes(self) -> Sequence[Outcome]:
-        waiting = self._waiting
-        while not waiting:
-            await self._published.park()
-        try:
-            await waiting[0][1].wait()
-        except (Unroutable, Refused):
-            pass
-        except DirectError as error:
-            raise PeerError(error.text) from error
-        return list(self._done())
-
-    def _done(self) -> Iterator[Outcome]:
-        """Those at the front of which it is known what became of them; what went well in a row is told at once."""
-        waiting = self._waiting
-        taken: int | None = None
-        while waiting and waiting[0][1].done:
-            number, confirmation = waiting.popleft()
-            if confirmation.error is None:
-                taken = number
-                continue
-            if taken is not None:
-                yield Outcome(taken, True, None)
-                taken = None
-            yield Outcome(number, False, confirmation.error.text)
-        if taken is not None:
-            yield Outcome(taken, True, None)
-
-
 async def open_destination(client: BrokerClient, definition: DestinationDefinition, ack_mode: str) -> LocalDestination:
     """Declare or check the queue, if there is one; PeerError if that is refused."""
     try:
@@ -178,8 +62,3 @@ async def open_destination(client: BrokerClient, definition: DestinationDefiniti
         raise PeerError(words(error)) from error
     confirms = ack_mode == ON_CONFIRM
     return LocalDestination(client, confirms=confirms, mandatory=definition.mandatory and confirms)
-
-
-def words(error: BrokerError | DirectError) -> str:
-    """An error as a status shows it: with AMQP's name for it where it has one."""
-    return error.reply_text if isinstance(error, BrokerError) else error.text

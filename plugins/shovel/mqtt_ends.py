@@ -17,7 +17,7 @@ from warren.adapters.mqtt.sessions.names import TopicNames
 from warren.adapters.peers.errors import PeerError
 from warren.core.messages.internal_headers import internal_headers
 from warren.gateway.plugin import MqttPeer
-from warren.plugins.shovel.ends import Arrived, Outcome
+from warren.plugins.bridging.ends import Arrived, Outcome
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.client.uri import MqttUri

@@ -12,8 +12,8 @@ from warren.plugins.shovel.definition import DestinationDefinition, SourceDefini
 if TYPE_CHECKING:
     from warren.core.messages.field_table import Encodable
     from warren.core.messages.properties import Properties
+    from warren.plugins.bridging.ends import Arrived
     from warren.plugins.shovel.definition import ShovelDefinition
-    from warren.plugins.shovel.ends import Arrived
 
 SHOVELLED: Final = "x-shovelled"
 SHOVELLED_TIMESTAMP: Final = "x-shovelled-timestamp"

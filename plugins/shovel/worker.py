@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
-import random
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -15,36 +12,25 @@ from warren.adapters.mqtt.client.connection import RECEIVE_MAXIMUM_MAX
 from warren.adapters.mqtt.client.memory import ClientMemory
 from warren.adapters.peers.errors import PeerError
 from warren.gateway.plugin import AmqpPeer, BrokerError, DirectError, MqttPeer, connect_amqp, connect_mqtt
+from warren.plugins.bridging.ack_modes import NO_ACK
+from warren.plugins.bridging.attempts import FAILED, RUNNING, STARTING, STOPPED, Attempts, pick
+from warren.plugins.bridging.local_ends import words
+from warren.plugins.bridging.pump import Pump
 from warren.plugins.shovel import amqp_ends, local_ends, mqtt_ends
-from warren.plugins.shovel.definition import (
-    NO_ACK,
-    QUEUE_LENGTH,
-    MqttDestinationDefinition,
-    MqttSourceDefinition,
-    pick,
-)
-from warren.plugins.shovel.pump import Pump
+from warren.plugins.shovel.definition import QUEUE_LENGTH, MqttDestinationDefinition, MqttSourceDefinition
 from warren.plugins.shovel.rewriting import Rewriting
 
 if TYPE_CHECKING:
     from warren.adapters.amqp091.client.uri import AmqpUri
     from warren.adapters.mqtt.client.uri import MqttUri
     from warren.gateway.plugin import BrokerClient, Context
+    from warren.plugins.bridging.ends import Destination, Source
     from warren.plugins.shovel.definition import MqttClientDefinition, ShovelDefinition
-    from warren.plugins.shovel.ends import Destination, Source
-
-PAUSE_GROWTH: Final = 1.5
-PAUSE_MOST_S: Final = 60.0
-"""The pause after a failure grows from the reconnect delay to a minute, so that a peer that is gone for days costs
-nothing, and one that comes back is found soon."""
-
-JITTER: Final = 0.25
-"""Each pause is so much shorter or longer by chance: many shovels don't come back at once."""
-
-STEADY_S: Final = 30.0
-"""A shovel that ran for so long begins again with the shortest pause."""
 
 PRODUCT: Final = "Warren"
+
+STATES: Final = {STARTING: "starting", RUNNING: "running", FAILED: "terminated", STOPPED: "terminated"}
+"""RabbitMQ's words."""
 
 
 class Worker:
@@ -60,29 +46,35 @@ class Worker:
         self.definition = definition
         self.static = static
         self.forwarded = 0
-        self.since = _now()
         self.source_uri: AmqpUri | MqttUri | None = None
         self.destination_uri: AmqpUri | MqttUri | None = None
         self._context = context
-        self._state = "starting"
-        self._reason: str | None = None
+        self._attempts = Attempts(
+            context.log,
+            f"shovel '{name}' in virtual host '{vhost}'",
+            definition.reconnect_delay_s,
+            self._connect_and_pump,
+        )
+        self._done: Callable[[], None] = lambda: None
         self._pump: Pump[Any] | None = None
-        self._scope = trio.CancelScope()
-        self._over = trio.Event()
         self._remaining: int | None = None
-        self._ran_from_s = math.inf
-        self._again = trio.Event()
         self._memories: dict[tuple[str, str, int], ClientMemory] = {}
 
     # What it says of itself
 
     @property
     def state(self) -> str:
-        return "blocked" if self._state == "running" and self.blocked is not None else self._state
+        if self._attempts.state == RUNNING and self.blocked is not None:
+            return "blocked"
+        return STATES[self._attempts.state]
 
     @property
     def reason(self) -> str | None:
-        return self.blocked if self._state == "running" else self._reason
+        return self.blocked if self._attempts.state == RUNNING else self._attempts.reason
+
+    @property
+    def since(self) -> str:
+        return self._attempts.since
 
     @property
     def blocked(self) -> str | None:
@@ -103,85 +95,32 @@ class Worker:
 
     async def run(self, done: Callable[[], None]) -> None:
         """Work until cancelled, or until enough was moved.  done: called then, to have the parameter removed."""
-        try:
-            with self._scope:
-                await self._keep_running()
-                done()
-        finally:
-            self._became("terminated", "stopped")
-            self._over.set()
+        self._done = done
+        await self._attempts.run()
 
     def restart(self) -> None:
         """Give up the connections, and connect again at once."""
-        self._again.set()
+        self._attempts.restart()
 
     def cancel(self) -> None:
         """End it."""
-        self._scope.cancel()
+        self._attempts.cancel()
 
     async def wait_over(self) -> None:
         """Return when it has ended, and its connections are closed."""
-        await self._over.wait()
+        await self._attempts.wait_over()
 
     # Below
 
-    async def _keep_running(self) -> None:
-        log = self._context.log
-        least_s = self.definition.reconnect_delay_s
-        pause_s = least_s
-        while True:
-            self._again = trio.Event()
-            self._ran_from_s = math.inf
-            try:
-                if await self._run_once():
-                    log.info("shovel '%s' in virtual host '%s' has moved what it was to move", self.name, self.vhost)
-                    return
-                pause_s = least_s
-                continue
-            except PeerError as error:
-                reason = error.text
-            except Exception:
-                log.exception("shovel '%s' in virtual host '%s' failed; it is tried again", self.name, self.vhost)
-                reason = "an internal error, which is in the log"
-            finally:
-                self._pump = None
-            if trio.current_time() - self._ran_from_s >= STEADY_S:
-                pause_s = least_s
-            if reason != self._reason:
-                log.warning("shovel '%s' in virtual host '%s' doesn't run: %s", self.name, self.vhost, reason)
-            self._became("terminated", reason)
-            if not least_s:
-                await self._again.wait()
-                continue
-            with trio.move_on_after(pause_s * random.uniform(1 - JITTER, 1 + JITTER)):
-                await self._again.wait()
-            pause_s = min(pause_s * PAUSE_GROWTH, max(PAUSE_MOST_S, least_s))
-
-    async def _run_once(self) -> bool:
-        """Connect and pump; True when enough was moved, False when it was asked to start anew."""
-        if self._state != "terminated":
-            self._became("starting", None)
-        finished = False
-        async with trio.open_nursery() as peers, trio.open_nursery() as nursery:
-            failures: list[PeerError] = []
-
-            async def pump() -> None:
-                nonlocal finished
-                try:
-                    await self._connect_and_pump(peers)
-                    finished = True
-                except PeerError as error:
-                    failures.append(error)
-                nursery.cancel_scope.cancel()
-
-            nursery.start_soon(pump)
-            await self._again.wait()
-            nursery.cancel_scope.cancel()
-        if failures:
-            raise failures[0]
-        return finished
-
     async def _connect_and_pump(self, peers: trio.Nursery) -> None:
+        try:
+            await self._connected(peers)
+        finally:
+            self._pump = None
+        self._context.log.info("shovel '%s' in virtual host '%s' has moved what it was to move", self.name, self.vhost)
+        self._done()
+
+    async def _connected(self, peers: trio.Nursery) -> None:
         definition = self.definition
         async with AsyncExitStack() as held:
             destination = await self._destination(peers, held)
@@ -200,8 +139,7 @@ class Worker:
                 moved=self._moved,
             )
             self._pump = pump
-            self._became("running", None)
-            self._ran_from_s = trio.current_time()
+            self._attempts.running()
             await pump.run()
 
     async def _source(self, peers: trio.Nursery, held: AsyncExitStack) -> Source[Any]:
@@ -268,7 +206,7 @@ class Worker:
                 self._context.connect(uri.user, uri.vhost, name=f"Shovel {self.name}")
             )
         except (BrokerError, DirectError) as error:
-            raise PeerError(local_ends.words(error)) from error
+            raise PeerError(words(error)) from error
 
     def _rewriting(self) -> Rewriting:
         return Rewriting(
@@ -285,12 +223,3 @@ class Worker:
         self.forwarded += count
         if self._remaining is not None:
             self._remaining -= count
-
-    def _became(self, state: str, reason: str | None) -> None:
-        if (state, reason) != (self._state, self._reason):
-            self.since = _now()
-        self._state, self._reason = state, reason
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")

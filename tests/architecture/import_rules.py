@@ -1,6 +1,6 @@
 """The rules on who may import what, as a function from a source text to the list of what breaks them.
 
-    core  <-  adapters  <-  gateway        plugins: core, adapters, gateway.plugin, never each other
+    core  <-  adapters  <-  gateway        plugins: core, adapters, gateway.plugin, plugins.bridging, never each other
 
 Everything is imported as `warren.…`; the folders' bare names are somebody else's.  Within a layer there are rooms
 (rooms.py), which import in one direction.
@@ -39,6 +39,9 @@ WAITING_MODULES = frozenset(
 CLOCK_CLASSES = frozenset({"datetime", "date"})
 CLOCK_METHODS = frozenset({"now", "utcnow", "today"})
 """`datetime` is fine for taking dates apart; these of its class methods read the clock."""
+
+PLUGINS_SHARED = "plugins.bridging"
+"""What is no plugin, but what plugins have in common."""
 
 ASYNC_SYNTAX = (ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.Await)
 
@@ -122,7 +125,7 @@ def broken_by_plugin_import(path: str, name: str) -> Iterator[str]:
     if is_within(name, "gateway") and not is_within(name, PLUGIN_INTERFACE):
         yield f"plugins may import only {PLUGIN_INTERFACE} from gateway, not {name}"
     own = ".".join(PurePosixPath(path).with_suffix("").parts[:2])
-    if is_within(name, "plugins") and not is_within(name, own):
+    if is_within(name, "plugins") and not is_within(name, own) and not is_within(name, PLUGINS_SHARED):
         yield f"plugins may not import each other: {name}"
 
 

@@ -64,6 +64,7 @@ REFUSED = [
     ("plugins/shovel/a.py", "from ..federation import link", "each other: plugins.federation.link"),
     ("plugins/shovel/__init__.py", "from ..federation import b", "each other: plugins.federation.b"),
     ("plugins/shovel.py", "from . import federation", "each other: plugins.federation"),
+    ("plugins/bridging/a.py", "from warren.plugins.shovel import worker", "each other: plugins.shovel.worker"),
 ]
 
 
@@ -95,6 +96,7 @@ ALLOWED = [
     ("plugins/shovel/a.py", "from warren.gateway import plugin\nfrom warren.gateway.plugin import Plugin"),
     ("plugins/shovel/a.py", "from . import worker\nfrom warren.plugins.shovel import link\nfrom .link import b"),
     ("plugins/shovel/deep/a.py", "from .. import worker\nfrom ..link import b"),
+    ("plugins/shovel/a.py", "from warren.plugins.bridging.pump import Pump"),
 ]
 
 

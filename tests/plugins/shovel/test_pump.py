@@ -10,12 +10,12 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from tests.plugins.shovel.fake_ends import FakeDestination, FakeSource
+from tests.plugins.bridging.fake_ends import FakeDestination, FakeSource
 from warren.adapters.amqp091.client.incoming import Incoming
 from warren.adapters.peers.errors import PeerError
+from warren.plugins.bridging.ends import Outcome
+from warren.plugins.bridging.pump import BATCH_MAX, Pump
 from warren.plugins.shovel.definition import read_definition
-from warren.plugins.shovel.ends import Outcome
-from warren.plugins.shovel.pump import BATCH_MAX, Pump
 from warren.plugins.shovel.rewriting import Rewriting
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warren.plugins.shovel.in_flight import InFlight
+from warren.plugins.bridging.in_flight import InFlight
 
 
 def in_flight(count: int) -> InFlight[int]:

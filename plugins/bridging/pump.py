@@ -1,4 +1,4 @@
-"""One connected shovel at work: from a source to a destination, until one of them fails or enough has been moved.
+"""One connected link at work: from a source to a destination, until one of them fails or enough has been moved.
 
 Three tasks share what is in flight.  `_forward` takes batches from the source and sends them on; `_settle` hears what
 became of them and tells the source; `_try_again` sends once more what the destination turned away, after a pause that
@@ -16,15 +16,14 @@ from typing import TYPE_CHECKING, Final, Generic
 import trio
 
 from warren.adapters.peers.errors import PeerError
-from warren.plugins.shovel.definition import NO_ACK, ON_CONFIRM
-from warren.plugins.shovel.ends import Message
-from warren.plugins.shovel.in_flight import InFlight
+from warren.plugins.bridging.ack_modes import NO_ACK, ON_CONFIRM
+from warren.plugins.bridging.ends import Message
+from warren.plugins.bridging.in_flight import InFlight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from warren.plugins.shovel.ends import Destination, Source
-    from warren.plugins.shovel.rewriting import Rewriting
+    from warren.plugins.bridging.ends import Destination, Rewriting, Source
 
 BATCH_MAX: Final = 256
 """Messages sent on before other tasks have their turn: a millisecond or two."""
@@ -47,7 +46,7 @@ class Pump(Generic[Message]):
         self,
         source: Source[Message],
         destination: Destination,
-        rewriting: Rewriting,
+        rewriting: Rewriting[Message],
         *,
         ack_mode: str,
         remaining: int | None = None,

@@ -9,7 +9,7 @@ import trio
 from warren.adapters.amqp091.client.incoming import Incoming
 from warren.adapters.peers.errors import PeerError
 from warren.core.messages.properties import EMPTY, Properties
-from warren.plugins.shovel.ends import Arrived, Outcome
+from warren.plugins.bridging.ends import Arrived, Outcome
 
 
 def message(tag: int) -> Incoming:

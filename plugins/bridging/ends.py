@@ -1,4 +1,4 @@
-"""What a pump wants of the two ends of a shovel.
+"""What a pump wants of the two ends of a link, and of what is changed in messages between them.
 
 A source gives messages in batches and is told which are done with; a destination takes messages under numbers and says
 later what became of them.  Whatever ends an end is a PeerError, in words that a status can show.
@@ -35,6 +35,19 @@ class Outcome(NamedTuple):
     number: int
     multiple: bool
     refused: str | None
+
+
+Rewritten = TypeVar("Rewritten", bound=Arrived, contravariant=True)
+
+
+class Rewriting(Protocol[Rewritten]):
+    """What is changed in a message on its way."""
+
+    def address(self, message: Rewritten) -> tuple[str, str]:
+        """The exchange and the routing key that it is published with."""
+
+    def properties(self, message: Rewritten) -> Properties:
+        """Its properties on the way out."""
 
 
 class Source(Protocol[Message]):

@@ -12,7 +12,7 @@ from warren.adapters.amqp091.codec import methods
 from warren.adapters.peers.errors import PeerError
 from warren.core.messages.properties import EMPTY, Properties, encode_properties
 from warren.gateway.plugin import AmqpPeer
-from warren.plugins.shovel.amqp_ends import AmqpDestination
+from warren.plugins.bridging.amqp_ends import AmqpDestination
 
 UNSORTED = encode_properties(headers={"z": 1, "a": 2}, message_id="m")
 SORTED = encode_properties(headers={"a": 2, "z": 1}, message_id="m", delivery_mode=1)

@@ -1,0 +1,165 @@
+"""A source and a destination at another broker, over AMQP 0-9-1: RabbitMQ, or Warren."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from warren.adapters.amqp091.client.incoming import Incoming
+from warren.adapters.peers.errors import PeerError
+from warren.gateway.plugin import AmqpPeer
+from warren.plugins.bridging.ends import Arrived, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from warren.adapters.amqp091.client.channel import ClientChannel
+    from warren.core.messages.properties import Properties
+
+NACKED: Final = "the destination refused a message (basic.nack): is its queue full?"
+
+_Key: TypeAlias = tuple[str, str, bytes]
+"""Exchange, routing key, body."""
+
+
+class AmqpSource:
+    """Implements ends.Source."""
+
+    def __init__(self, peer: AmqpPeer, channel: ClientChannel, waiting: int | None, *, no_ack: bool) -> None:
+        self.waiting = waiting
+        self._peer = peer
+        self._channel = channel
+        self._no_ack = no_ack
+
+    async def receive(self) -> Sequence[Incoming]:
+        channel = self._channel
+        while not channel.arrived:
+            if channel.cancelled:
+                raise PeerError("the source has ended the consumer: the queue was deleted, or its node is gone")
+            await self._peer.channel_progress(channel)
+        batch = list(channel.arrived)
+        channel.arrived.clear()
+        return batch
+
+    def ack_alone(self, message: Incoming) -> None:
+        """This message is done with, and none before it."""
+        if not self._no_ack:
+            self._channel.ack(message.tag)
+            self._peer.flush()
+
+    def ack(self, message: Incoming) -> None:
+        if self._channel.closed is not None:
+            # Nobody hears of it: what was moved comes again, and hasn't been moved as far as the source knows.
+            raise self._channel.closed
+        if not self._no_ack:
+            self._channel.ack(message.tag, multiple=True)
+            self._peer.flush()
+
+
+class AmqpDestination:
+    """Implements ends.Destination.
+
+    mandatory: the peer returns what no queue takes.  A return doesn't tell the number of its message, so what was sent
+    is remembered until it is confirmed, and a return belongs to the oldest message that is the same in everything;
+    between two that are, there is nothing to choose.  RabbitMQ may write the properties anew, with headers in another
+    order: then it is the oldest with this address and body, if all such have properties that mean the same.  A return
+    that can't be told whose it is ends the connection, and nothing that wasn't confirmed is acknowledged.
+    """
+
+    def __init__(self, peer: AmqpPeer, channel: ClientChannel, *, mandatory: bool) -> None:
+        self._peer = peer
+        self._channel = channel
+        self._mandatory = mandatory
+        self._sent: dict[int, tuple[_Key, Properties]] = {}
+        self._by_content: dict[_Key, deque[int]] = {}
+
+    @property
+    def blocked(self) -> str | None:
+        return self._peer.connection.blocked
+
+    async def ready(self) -> None:
+        await self._peer.room()
+        while self._peer.connection.blocked is not None:
+            await self._peer.channel_progress(self._channel)
+        if self._channel.closed is not None:
+            raise self._channel.closed
+
+    def publish(self, message: Arrived, exchange: str, routing_key: str, properties: Properties) -> int:
+        number = self._channel.publish(exchange, routing_key, properties, message.body, mandatory=self._mandatory)
+        if self._mandatory:
+            self._remember(number, (exchange, routing_key, message.body), properties)
+        return number
+
+    def flush(self) -> None:
+        self._peer.flush()
+
+    async def wait_ended(self) -> None:
+        while True:
+            await self._peer.channel_progress(self._channel)
+
+    async def outcomes(self) -> Sequence[Outcome]:
+        channel = self._channel
+        while not channel.confirmed:
+            await self._peer.channel_progress(channel)
+        confirmed, channel.confirmed = channel.confirmed, []
+        outcomes = [Outcome(number, False, why) for number, why in self._returned()]
+        for number, multiple, taken in confirmed:
+            self._forget(number, multiple=multiple)
+            outcomes.append(Outcome(number, multiple, None if taken else NACKED))
+        return outcomes
+
+    def _returned(self) -> Iterator[tuple[int, str]]:
+        """The numbers of messages that came back.  A return is sent before its confirm, so each is still known."""
+        returned, self._channel.returned = self._channel.returned, []
+        for method, back in returned:
+            yield (
+                self._take_number(back),
+                f"the destination has no queue for the exchange '{back.exchange}' with the routing key "
+                f"'{back.routing_key}' ({method.reply_text}); 'dest-mandatory' false would drop such messages",
+            )
+
+    def _take_number(self, back: Incoming) -> int:
+        key = back.exchange, back.routing_key, back.body
+        open_numbers = [number for number in self._by_content.get(key, ()) if number in self._sent]
+        exact = [number for number in open_numbers if self._sent[number][1].raw == back.properties.raw]
+        alike = exact or [number for number in open_numbers if _alike(self._sent[number][1], back.properties)]
+        if not alike and len({self._sent[number][1].raw for number in open_numbers}) == 1:
+            alike = open_numbers
+        if not alike:
+            raise PeerError(
+                "the destination returned a message that can't be told from others; what isn't confirmed comes again"
+            )
+        del self._sent[alike[0]]
+        return alike[0]
+
+    def _remember(self, number: int, key: _Key, properties: Properties) -> None:
+        self._sent[number] = key, properties
+        numbers = self._by_content.get(key)
+        if numbers is None:
+            numbers = self._by_content[key] = deque()
+        numbers.append(number)
+
+    def _forget(self, number: int, *, multiple: bool) -> None:
+        """A message, or all up to it, is settled."""
+        sent = self._sent
+        settled = list(takewhile(lambda each: each <= number, sent)) if multiple else [number]
+        for each in settled:
+            found = sent.pop(each, None)
+            if found is not None:
+                numbers = self._by_content[found[0]]
+                while numbers and numbers[0] not in sent:
+                    numbers.popleft()
+                if not numbers:
+                    del self._by_content[found[0]]
+
+
+def _alike(one: Properties, other: Properties) -> bool:
+    """Whether property lists mean the same: RabbitMQ fills in a delivery mode, and sorts headers."""
+    return _meaning(one) == _meaning(other)
+
+
+def _meaning(properties: Properties) -> dict[str, object]:
+    meaning = {"delivery_mode": 1, **properties.fields()}
+    return {name: value for name, value in meaning.items() if value != {}}
