@@ -53,6 +53,7 @@ from warren.core.settings import BACKLOG_BYTES_MAX, RETURNS, TIMEOUT_DEFAULT_MS
 from warren.core.storage import recovery
 from warren.core.storage.definitions.store import DefinitionStore
 from warren.core.storage.engine import Flush, StorageEngine
+from warren.core.watchers import Watchers
 from warren.core.withdrawals import Withdrawals
 
 if TYPE_CHECKING:
@@ -176,6 +177,7 @@ class Broker:
         self.continue_client_deaths = continue_client_deaths
         self.counts_returns = delivery_limit_counts == RETURNS
         self.vhosts: dict[str, VirtualHost] = {}
+        self.watchers = Watchers()
         self.policies = PolicyTable(definitions)
         self.parameters = Parameters(definitions)
         self.limits = limits
@@ -300,6 +302,7 @@ class Broker:
         for queue in list(vhost.queues.values()):
             remove_queue(vhost, queue)
         for exchange in vhost.exchanges.values():
+            self.watchers.gone(exchange)
             exchange.detached()
         del self.vhosts[name]
         self.definitions.delete_vhost(name)

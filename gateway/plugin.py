@@ -61,6 +61,7 @@ from warren.core.errors import BrokerError, PreconditionFailed
 from warren.core.messages.properties import EMPTY, Properties, encode_properties
 from warren.core.policy_setting import Setting as PolicyKey
 from warren.core.queues.browse import MessageFilter
+from warren.core.watchers import Watcher
 from warren.gateway.client.client import BrokerClient, QueueState
 from warren.gateway.client.confirmation import PendingConfirmation
 from warren.gateway.client.subscription import Subscription
@@ -117,6 +118,7 @@ __all__ = [
     "Row",
     "Subscription",
     "Unroutable",
+    "Watcher",
     "Word",
     "boolean",
     "configured",
@@ -289,6 +291,9 @@ class Context(Protocol):
 
     def counters(self) -> Mapping[str, Mapping[str, float]]:
         """What all plugins have counted, by plugin."""
+
+    def watch(self, watcher: Watcher) -> None:
+        """Have it hear, as long as the plugin runs, of bindings, policies, and what is deleted (core.watchers)."""
 
     def changed(self) -> None:
         """Something was done in `broker`: let it deliver, send and commit."""

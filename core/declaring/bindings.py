@@ -65,6 +65,7 @@ def add_binding(vhost: VirtualHost, exchange: Exchange, binding: Binding, *, sto
         binding.stored = True
         store_binding(vhost, binding)
     exchange.bound(binding)
+    vhost.broker.watchers.bound(exchange, binding)
 
 
 def unbind(
@@ -86,10 +87,16 @@ def unbind(
     binding = exchange.get(binding_key(kind, target.name, routing_key, arguments))
     if binding is None:
         return []
+    take_binding(vhost, exchange, binding)
+    return [exchange] if exchange.auto_delete and not exchange.bindings else []
+
+
+def take_binding(vhost: VirtualHost, exchange: Exchange, binding: Binding) -> None:
+    """Route by a binding of this exchange no more; an auto-delete exchange stays, for the caller to delete."""
     exchange.remove(binding.key)
     forget_bindings(vhost, [binding])
     vhost.changed()
-    return [exchange] if exchange.auto_delete and not exchange.bindings else []
+    vhost.broker.watchers.unbound(exchange, [binding])
 
 
 def remove_bindings_of(vhost: VirtualHost, target: Destination) -> list[Exchange]:
@@ -99,6 +106,7 @@ def remove_bindings_of(vhost: VirtualHost, target: Destination) -> list[Exchange
         removed = exchange.remove_target(target)
         if removed and vhost.exchanges.get(exchange.name) is exchange:
             _forget_all(vhost, removed, (exchange.name, target.kind, target.name))
+            vhost.broker.watchers.unbound(exchange, removed)
             if exchange.auto_delete and not exchange.bindings:
                 emptied.append(exchange)
     vhost.changed()

@@ -145,6 +145,7 @@ def delete_exchange(actor: Actor, name: str, *, if_unused: bool = False) -> None
 def remove_exchange(vhost: VirtualHost, exchange: Exchange) -> None:
     """Take an exchange away with its bindings in both directions; auto-delete exchanges may go with it."""
     del vhost.exchanges[exchange.name]
+    vhost.broker.watchers.gone(exchange)
     exchange.detached()
     forget_bindings_from(vhost, exchange)
     if exchange.durable:

@@ -216,6 +216,7 @@ def remove_queue(vhost: VirtualHost, queue: Queue, answer: Answer[int] = ignore)
         answer(0)
         return
     del vhost.queues[queue.name]
+    vhost.broker.watchers.gone(queue)
     if queue.owner is not None:
         queue.owner.exclusive_queues.pop(queue.name, None)
     if queue.store_id:

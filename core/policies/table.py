@@ -142,6 +142,8 @@ class PolicyTable(Component):
         ):
             return False
         target.apply_policy(effective, policy_name, operator_policy_name)
+        if target.vhost is not None:
+            target.vhost.broker.watchers.policies_changed(target)
         return True
 
     def _match(self, kind: PolicyKind, vhost: str, target: Queue | Exchange) -> Policy | None:

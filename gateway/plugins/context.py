@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from warren.gateway.plugin import App, BrokerClient, Facts, ParameterChange
+from warren.gateway.plugin import App, BrokerClient, Facts, ParameterChange, Watcher
 
 if TYPE_CHECKING:
     import trio
@@ -74,6 +74,11 @@ class RunContext:
 
     def counters(self) -> Mapping[str, Mapping[str, float]]:
         return self._surroundings.counters()
+
+    def watch(self, watcher: Watcher) -> None:
+        watchers = self.broker.watchers
+        watchers.add(watcher)
+        self._withdrawals[lambda: watchers.remove(watcher)] = None
 
     def changed(self) -> None:
         self._surroundings.changed()

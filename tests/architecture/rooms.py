@@ -16,6 +16,7 @@ ROOMS: Final = (
     "core.configuration",
     "core.patterns",
     "core.component",
+    "core.watchers",
     "core.policy_setting",
     "core.messages",
     "core.deadlines",

@@ -18,7 +18,7 @@ from warren.adapters.mqtt.sessions.subscription_rows import KIND as SUBSCRIPTION
 from warren.adapters.mqtt.sessions.subscription_rows import parse_row, subscriptions_in
 from warren.adapters.mqtt.sessions.system_topics import SystemTopics
 from warren.adapters.mqtt.sessions.wills import WillMessage, Wills
-from warren.core.declaring.bindings import add_binding, forget_bindings
+from warren.core.declaring.bindings import add_binding, take_binding
 from warren.core.declaring.queues import create_queue, remove_queue
 from warren.core.errors import NotFound, ResourceLocked
 from warren.core.exchanges.binding import Binding, binding_key
@@ -222,9 +222,7 @@ class MqttSessions:
             return
         binding = exchange.get(binding_key("queue", queue.name, self._key_of(subscription), {}))
         if binding is not None:
-            exchange.remove(binding.key)
-            forget_bindings(self.vhost, [binding])
-            self.vhost.changed()
+            take_binding(self.vhost, exchange, binding)
 
     def _key_of(self, subscription: MqttSubscription) -> str:
         if not subscription.binding_key:
