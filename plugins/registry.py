@@ -9,4 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-BUILT_IN: Final[Mapping[str, str]] = {"shovel": "warren.plugins.shovel.plugin:ShovelPlugin"}
+BUILT_IN: Final[Mapping[str, str]] = {
+    "federation": "warren.plugins.federation.plugin:FederationPlugin",
+    "shovel": "warren.plugins.shovel.plugin:ShovelPlugin",
+}

@@ -92,6 +92,12 @@ class ClientConnection:
         said = (self._handshake.server_properties.get(key) for key in ("product", "version"))
         return " ".join(each for each in said if isinstance(each, str))
 
+    @property
+    def cluster_name(self) -> str:
+        """What the peer's cluster is called, as it says; empty for one that doesn't."""
+        found = self._handshake.server_properties.get("cluster_name")
+        return found if isinstance(found, str) else ""
+
     # What the driver calls
 
     def receive(self, data: bytes, now_ms: int) -> None:

@@ -1,0 +1,15 @@
+"""Federation: exchanges and queues that get messages from other brokers, as their policies say.
+
+upstream       where another broker is, read from runtime parameters; sets of upstreams
+resolving      from a policy to upstreams
+links          all links, as parameters, policies, exchanges and queues come and go
+link           one link for as long as it is wanted, and its cleaning up
+work           what the work of a link is to the link
+exchange_link  the work of a link of an exchange
+bindings       which bindings an upstream exchange is to have
+ways           where messages and bindings have been: x-received-from, x-bound-from
+names          what a link calls its things at the upstream
+messages       what a link takes of messages, and how they go on
+remembered     which messages are here for certain
+listing, plugin    status, words, counters
+"""

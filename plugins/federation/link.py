@@ -1,0 +1,148 @@
+"""One link for as long as it is wanted, and until what it made at the upstream is cleaned up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import trio
+
+from warren.plugins.bridging.attempts import FAILED, RUNNING, STARTING, STOPPED, Attempts
+from warren.plugins.federation.exchange_link import ExchangeWork
+from warren.plugins.federation.work import Ground, LinkWork
+
+if TYPE_CHECKING:
+    from warren.adapters.amqp091.client.uri import AmqpUri
+    from warren.core.exchanges.base import Exchange
+    from warren.core.exchanges.binding import DestinationKind
+    from warren.core.queues.base import Queue
+    from warren.gateway.plugin import Context
+    from warren.plugins.federation.upstream import Upstream
+
+STATES: Final = {STARTING: "starting", RUNNING: "running", FAILED: "error", STOPPED: "shutdown"}
+"""RabbitMQ's words."""
+
+CLEAN_UP_S: Final = 600.0
+"""So long a link that isn't wanted any more tries to reach its upstream, to delete there what it had made."""
+
+CLEAN_UP_PAUSE_S: Final = 1.0
+"""After the first try; the pauses grow as those of links do."""
+
+ID_BYTES: Final = 8
+
+WORKS: Final[Mapping[str, Callable[[Ground, Any], LinkWork]]] = {"exchange": ExchangeWork}
+"""What links do, by what is federated."""
+
+
+class TargetKey(NamedTuple):
+    """Names what is federated."""
+
+    vhost: str
+    kind: DestinationKind
+    name: str
+
+
+class LinkKey(NamedTuple):
+    """Names a link.  there: what is federated, as it is called at the upstream."""
+
+    target: TargetKey
+    upstream: str
+    there: str
+
+    @property
+    def id(self) -> str:
+        """The same at each start, for `restart_federation_link`."""
+        return blake2b("\0".join((*self.target, *self[1:])).encode(), digest_size=ID_BYTES).hexdigest()
+
+
+class Link:
+    """See the head of this file.
+
+    ground: what it stands on.  work: what it does.  retired: it isn't wanted any more.
+    """
+
+    def __init__(self, context: Context, key: LinkKey, target: Exchange | Queue, upstream: Upstream) -> None:
+        self.key = key
+        self.ground = Ground(context, key.target.vhost, target, upstream)
+        self.work = WORKS[target.kind](self.ground, target)
+        self.retired = False
+        self._log = context.log
+        self._called = (
+            f"federation link of {target.kind} '{target.name}' in virtual host '{key.target.vhost}' "
+            f"to upstream '{upstream.name}'"
+        )
+        self._attempts = Attempts(context.log, self._called, upstream.reconnect_delay_s, self._work)
+        self._cleaner = Attempts(context.log, f"cleaning up after the {self._called}", CLEAN_UP_PAUSE_S, self._clean)
+        self._cleans = False
+        self._over = trio.Event()
+
+    @property
+    def status(self) -> str:
+        """starting, running, error, shutdown."""
+        return "shutdown" if self.retired else STATES[self._attempts.state]
+
+    @property
+    def error(self) -> str:
+        """Why it doesn't run, or can't clean up; empty for no reason."""
+        found = self._cleaner.reason if self.retired else self._attempts.reason
+        return found or ""
+
+    @property
+    def since(self) -> str:
+        """When it came to its state, UTC."""
+        return self._attempts.since
+
+    async def run(self) -> None:
+        """Work until retired or cancelled."""
+        try:
+            await self._attempts.run()
+            if self._cleans:
+                await self._clean_up()
+        finally:
+            self._over.set()
+
+    def restart(self) -> None:
+        """Give up the connection, and connect again at once."""
+        self._attempts.restart()
+
+    def retire(self, *, clean: bool) -> None:
+        """It isn't wanted any more.  clean: nor is what it has made at the upstream."""
+        self.retired = True
+        self._cleans = clean and self.ground.upstream.cleans_up
+        self._attempts.cancel()
+
+    def leave_to_successor(self) -> None:
+        """What it has made at the upstream is another link's now."""
+        self._cleans = False
+        self._cleaner.cancel()
+
+    def is_at(self, upstream: Upstream) -> bool:
+        """Whether what it has made is where a link to this upstream would have its own."""
+        return _addresses(self.ground.upstream.uris) == _addresses(upstream.uris)
+
+    async def wait_over(self) -> None:
+        """Return when it has ended, and its connections are closed."""
+        await self._over.wait()
+
+    async def _work(self, peers: trio.Nursery) -> None:
+        await self.work.run(peers, self._attempts.running)
+
+    async def _clean(self, peers: trio.Nursery) -> None:
+        await self.work.clean_up(peers)
+        self._cleans = False
+
+    async def _clean_up(self) -> None:
+        with trio.move_on_after(CLEAN_UP_S):
+            await self._cleaner.run()
+        if self._cleans:
+            self._log.warning(
+                "the %s is gone, but what it had made at %s is still there: %s",
+                self._called,
+                self.ground.uri.shown,
+                self._cleaner.reason,
+            )
+
+
+def _addresses(uris: tuple[AmqpUri, ...]) -> set[tuple[str, int, str]]:
+    return {(uri.host, uri.port, uri.vhost) for uri in uris}
