@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any, Final
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from warren.core.errors import PreconditionFailed
 
@@ -20,6 +20,9 @@ CONNECTION_TIMEOUT_DEFAULT_MS: Final = 30_000
 
 CONNECTION_TIMEOUT_MS_MAX: Final = 3_600_000
 """An hour; a peer that takes longer isn't there."""
+
+TLS_ENDINGS: Final = ("s", "+ssl")
+"""How schemes of TLS end: `amqps`, `mqtts`, `stomps`, `stomp+ssl`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +72,8 @@ Parameters = Mapping[str, "tuple[str, Callable[[str], Any]]"]
 def split_uri(text: str, ports: Mapping[str, int]) -> tuple[SplitResult, PeerUri]:
     """A URI's parts, and what of them every protocol has, but for the parameters.
 
-    ports: the schemes, and the port where none is given; a scheme that ends with `s` is TLS's.  Raises
-    PreconditionFailed (406) with the part that is wrong.
+    ports: the schemes, and the port where none is given; those of TLS end with TLS_ENDINGS.  Raises PreconditionFailed
+    (406) with the part that is wrong.
     """
     schemes = " or ".join(f"{scheme}://" for scheme in ports)
     try:
@@ -99,8 +102,23 @@ def split_uri(text: str, ports: Mapping[str, int]) -> tuple[SplitResult, PeerUri
         port=port or ports[parts.scheme],
         user=unquote(parts.username) if parts.username is not None else None,
         password=unquote(parts.password) if parts.password is not None else None,
-        tls=TlsParameters() if parts.scheme.endswith("s") else None,
+        tls=TlsParameters() if parts.scheme.endswith(TLS_ENDINGS) else None,
     )
+
+
+def vhost_of(parts: SplitResult) -> str:
+    """The virtual host that a URI's path names: `/` without a path, the one with the empty name for an empty path."""
+    path = parts.path
+    if not path or (path == "/" and not parts.netloc):
+        return "/"
+    if "/" in path[1:]:
+        raise PreconditionFailed("a URI's path is one virtual host: write '/' in its name as %2F")
+    return unquote(path[1:])
+
+
+def shown_vhost(vhost: str) -> str:
+    """The path that names a virtual host."""
+    return "" if vhost == "/" else "/" + quote(vhost, safe="")
 
 
 def read_parameters(

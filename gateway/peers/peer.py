@@ -6,10 +6,11 @@ and raises it.  So a link is one task's straight code, whatever happens to its p
 
 from __future__ import annotations
 
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, TypeVar
 
 import trio
 
+from warren.adapters.peers.client_half import ClientHalf
 from warren.adapters.peers.errors import PeerError
 
 READ_BYTES_MAX: Final = 256 * 1024
@@ -25,23 +26,6 @@ IDLE_LOOK_S: Final = 1.0
 """How often a connection without heart-beats is looked at, which costs next to nothing."""
 
 SHORTEST_WAIT_S: Final = 0.001
-
-
-class ClientHalf(Protocol):
-    """A client's half of a protocol, as a peer drives it."""
-
-    closed: PeerError | None
-    outgoing_bytes: int
-
-    @property
-    def opened(self) -> bool: ...
-    def receive(self, data: bytes, now_ms: int) -> None: ...
-    def take(self) -> bytes: ...
-    def advance(self, now_ms: int) -> None: ...
-    def next_at_ms(self) -> int | None: ...
-    def lost(self, reason: str) -> None: ...
-    def close(self) -> None: ...
-    def end(self, why: PeerError) -> None: ...
 
 
 Half = TypeVar("Half", bound=ClientHalf)

@@ -5,8 +5,6 @@
 
 until `opened`; then channels can be opened.  After each of these calls the driver looks at `closed`, `blocked` and at
 the channels.  Phases: the handshake -> opened -> closing (connection.close was sent) -> closed, from every phase.
-
-Frames are put together from reads in one step when the last piece is there, so a large message costs its bytes once.
 """
 
 from __future__ import annotations
@@ -27,8 +25,8 @@ from warren.adapters.amqp091.codec.constants import (
     PROTOCOL_HEADER,
 )
 from warren.adapters.amqp091.codec.framing import HEARTBEAT_FRAME
+from warren.adapters.peers.client_half import ClientHalf
 from warren.adapters.peers.errors import PeerError
-from warren.adapters.session.pieces import Pieces
 from warren.core.errors import BrokerError
 
 if TYPE_CHECKING:
@@ -39,42 +37,18 @@ PROPERTY_LIST_BYTES_MAX: Final = 256
 """Property lists remembered by their bytes, as the broker's side does (adapters.amqp091.known_properties)."""
 
 
-class ClientConnection:
-    """opened: the handshake is over.  closed: why there is no connection any more.  blocked: why the peer takes no
-    publishes now.  frame_max, in bytes: the largest frame that either side sends.
-    """
+class ClientConnection(ClientHalf):
+    """blocked: why the peer takes no publishes now.  frame_max, in bytes: the largest frame that either side sends."""
 
-    __slots__ = (
-        "_handshake",
-        "_heard_ms",
-        "_heartbeat_ms",
-        "_outgoing",
-        "_sent_ms",
-        "_tail",
-        "blocked",
-        "channels",
-        "closed",
-        "closing",
-        "known_properties",
-        "now_ms",
-        "opened",
-        "outgoing_bytes",
-    )
+    __slots__ = ("_handshake", "blocked", "channels", "closing", "known_properties")
 
     def __init__(self, login: Login, now_ms: int) -> None:
-        self.now_ms = now_ms
-        self.opened = False
+        super().__init__(now_ms, HEARTBEAT_FRAME)
         self.closing = False
-        self.closed: PeerError | None = None
         self.blocked: str | None = None
         self.channels: dict[int, ClientChannel] = {}
         self.known_properties: dict[bytes, Properties] = {}
-        self.outgoing_bytes = 0
         self._handshake = Handshake(login)
-        self._outgoing: list[bytes] = []
-        self._tail = Pieces()
-        self._heartbeat_ms = 0
-        self._heard_ms = self._sent_ms = now_ms
         self.write(PROTOCOL_HEADER)
 
     @property
@@ -100,63 +74,8 @@ class ClientConnection:
 
     # What the driver calls
 
-    def receive(self, data: bytes, now_ms: int) -> None:
-        """Take what was read."""
-        self.now_ms = self._heard_ms = now_ms
-        if self.closed is not None:
-            return
-        whole = self._tail.join(data) if self._tail else data
-        if whole is None:
-            return
-        try:
-            if not self.opened and whole.startswith(b"AMQP"):
-                raise PeerError(f"the peer speaks another protocol: it answered {whole[:8]!r}")
-            done = parse(self, whole)
-        except PeerError as error:
-            self.end(error)
-            return
-        rest = whole[done:]
-        if rest:
-            self._tail.keep(rest, self._missing_bytes(rest))
-
-    def take(self) -> bytes:
-        """What is to be sent now; empty if nothing is."""
-        if not self._outgoing:
-            return b""
-        data = b"".join(self._outgoing)
-        self._outgoing.clear()
-        self.outgoing_bytes = 0
-        self._sent_ms = self.now_ms
-        return data
-
-    def advance(self, now_ms: int) -> None:
-        """Send a heartbeat if one is due, and give the peer up if it has been silent for two intervals (spec A.3)."""
-        self.now_ms = now_ms
-        if not self._heartbeat_ms or self.closed is not None:
-            return
-        if now_ms - self._heard_ms >= 2 * self._heartbeat_ms:
-            self.end(PeerError(f"the peer was silent for {(now_ms - self._heard_ms) / 1000:g} s: heartbeats missed"))
-        elif now_ms - self._sent_ms >= self._heartbeat_ms // 2:
-            self._sent_ms = now_ms
-            self.write(HEARTBEAT_FRAME)
-
-    def next_at_ms(self) -> int | None:
-        """When `advance` has something to do; None without heartbeats."""
-        if not self._heartbeat_ms or self.closed is not None:
-            return None
-        return min(self._heard_ms + 2 * self._heartbeat_ms, self._sent_ms + self._heartbeat_ms // 2)
-
-    def lost(self, reason: str) -> None:
-        """The bytes have come to an end, for this reason."""
-        if self.opened:
-            self.end(PeerError(f"the connection was lost: {reason}"))
-        elif self._handshake.awaited == methods.ConnectionTune.NAME:
-            self.end(PeerError(f"the peer ended the connection at the login ({reason}): are user and password right?"))
-        else:
-            self.end(PeerError(f"the peer ended the connection before {self._handshake.awaited} ({reason})"))
-
     def close(self) -> None:
-        """Take leave; the peer's answer, or its absence for too long, is for the driver to wait for."""
+        """See ClientHalf.close."""
         if self.closed is None and not self.closing:
             self.closing = True
             if self.opened:
@@ -183,11 +102,6 @@ class ClientConnection:
     def send(self, number: int, method: methods.Method) -> None:
         """Send a method on a channel."""
         self.write(methods.encode_frame(number, method))
-
-    def write(self, data: bytes) -> None:
-        """Send bytes."""
-        self._outgoing.append(data)
-        self.outgoing_bytes += len(data)
 
     def remember(self, raw: bytes, properties: Properties) -> None:
         """Keep a parsed property list for the next message with the same."""
@@ -224,14 +138,18 @@ class ClientConnection:
             self.send(number, methods.ChannelCloseOk())
 
     def end(self, why: PeerError) -> None:
-        """There is no connection any more."""
+        """There is no connection any more, and no channel."""
         if self.closed is None:
-            self.closed = why
-            self._tail.clear()
+            super().end(why)
             for channel in list(self.channels.values()):
                 channel.end(why)
 
     # Below
+
+    def _parse(self, data: bytes) -> int:
+        if not self.opened and data.startswith(b"AMQP"):
+            raise PeerError(f"the peer speaks another protocol: it answered {data[:8]!r}")
+        return parse(self, data)
 
     def _method(self, method: methods.Method) -> None:
         if isinstance(method, methods.ConnectionClose):
@@ -253,16 +171,21 @@ class ClientConnection:
         answers = self._handshake.answer(method)
         if answers is None:
             self.opened = True
-            self._heartbeat_ms = self._handshake.heartbeat_s * 1000
+            self._beat_every_ms = self._heard_every_ms = self._handshake.heartbeat_s * 1000
             return
         for answer in answers:
             self.send(0, answer)
 
     def _missing_bytes(self, rest: bytes) -> int:
-        """How much has to come before it is worth looking at again; a frame above frame_max ends the connection."""
+        """The frame's own size says it; a frame above frame_max ends the connection."""
         if len(rest) < FRAME_PREFIX_BYTES:
             return FRAME_PREFIX_BYTES - len(rest)
         size = int.from_bytes(rest[3:7], "big")
         if size > self.frame_max:
-            self.end(PeerError(f"the peer sent a frame of {size} bytes, above the frame_max of {self.frame_max}"))
+            raise PeerError(f"the peer sent a frame of {size} bytes, above the frame_max of {self.frame_max}")
         return size + FRAME_OVERHEAD_BYTES - len(rest)
+
+    def _lost_unopened(self, reason: str) -> str:
+        if self._handshake.awaited == methods.ConnectionTune.NAME:
+            return f"the peer ended the connection at the login ({reason}): are user and password right?"
+        return f"the peer ended the connection before {self._handshake.awaited} ({reason})"

@@ -9,9 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import SplitResult, quote, unquote
 
-from warren.adapters.peers.uri import Parameters, PeerUri, count, one_of, read_parameters, split_uri
+from warren.adapters.peers.uri import (
+    Parameters,
+    PeerUri,
+    count,
+    one_of,
+    read_parameters,
+    shown_vhost,
+    split_uri,
+    vhost_of,
+)
 from warren.core.errors import PreconditionFailed
 
 PORTS: Final[Mapping[str, int]] = {"amqp": 5672, "amqps": 5671}
@@ -40,7 +48,7 @@ class AmqpUri(PeerUri):
     @property
     def shown(self) -> str:
         """The URI for statuses, logs and headers: without user, password and parameters."""
-        return self.shown_with(PORTS[self.scheme], "" if self.vhost == "/" else "/" + quote(self.vhost, safe=""))
+        return self.shown_with(PORTS[self.scheme], shown_vhost(self.vhost))
 
 
 def parse_uri(text: str) -> AmqpUri:
@@ -51,19 +59,10 @@ def parse_uri(text: str) -> AmqpUri:
     fields: dict[str, Any] = {
         "user": common.user,
         "password": common.password,
-        "vhost": _vhost(parts),
+        "vhost": vhost_of(parts),
         **read_parameters(parts.query, common.tls, AMQP_PARAMETERS, IGNORED_PARAMETERS),
     }
     return AmqpUri(common.scheme, common.host, common.port, **fields)
-
-
-def _vhost(parts: SplitResult) -> str:
-    path = parts.path
-    if not path or (path == "/" and not parts.netloc):
-        return "/"
-    if "/" in path[1:]:
-        raise PreconditionFailed("a URI's path is one virtual host: write '/' in its name as %2F")
-    return unquote(path[1:])
 
 
 AMQP_PARAMETERS: Final[Parameters] = {

@@ -39,8 +39,8 @@ from warren.adapters.mqtt.codec.packets import (
     Subscription,
 )
 from warren.adapters.mqtt.codec.properties import Properties
+from warren.adapters.peers.client_half import ClientHalf
 from warren.adapters.peers.errors import PeerError
-from warren.adapters.session.pieces import Pieces
 
 RECEIVE_MAXIMUM_MAX: Final = 65_535
 WINDOW_UNTOLD: Final = 20
@@ -77,71 +77,35 @@ class MqttLogin:
     receive_maximum: int = RECEIVE_MAXIMUM_MAX
 
 
-class MqttClient:
-    """opened: CONNACK has come.  closed: why there is no connection any more.  session_present: the peer knew the
-    session.
+class MqttClient(ClientHalf):
+    """session_present: the peer knew the session.
 
     arrived: messages, oldest first, for whoever subscribes to take out.  subscribed: the peer's answer to SUBSCRIBE.
     maximum_qos, retain_available, packet_bytes_max: what the peer takes.
     """
 
     def __init__(self, login: MqttLogin, memory: ClientMemory, now_ms: int) -> None:
-        self.now_ms = now_ms
-        self.opened = False
-        self.closed: PeerError | None = None
+        super().__init__(now_ms)
         self.session_present = False
         self.arrived: deque[Publish] = deque()
         self.subscribed: SubAck | None = None
         self.sending = Sending(self._send, self._encoded)
         self.packet_bytes_max = versions.PACKET_BYTES_MAX
-        self.outgoing_bytes = 0
         self.retain_available = True
         self.maximum_qos = 2
         self._login = login
         self._level = login.level
         self._memory = memory
-        self._outgoing: list[bytes] = []
-        self._tail = Pieces()
         self._keep_alive_ms = login.keep_alive_s * 1000
-        self._heard_ms = self._sent_ms = now_ms
         self._pinged_ms: int | None = None
         self._send(self._connect())
 
     # What the driver calls
 
     def receive(self, data: bytes, now_ms: int) -> None:
-        """Take what was read."""
-        self.now_ms = self._heard_ms = now_ms
+        """See ClientHalf.receive."""
         self._pinged_ms = None
-        if self.closed is not None:
-            return
-        whole = self._tail.join(data) if self._tail else data
-        if whole is None:
-            return
-        position = 0
-        try:
-            while self.closed is None:
-                found = decode(whole, position, len(whole), self._level)
-                if found is None:
-                    break
-                self._packet(found[0])
-                position = found[1]
-        except PacketError as error:
-            self.end(PeerError(f"the peer sent what can't be read: {error.text}"))
-        except PeerError as error:
-            self.end(error)
-        if position < len(whole):
-            self._tail.keep(whole[position:], missing_bytes(whole, position))
-
-    def take(self) -> bytes:
-        """What is to be sent now; empty if nothing is."""
-        if not self._outgoing:
-            return b""
-        data = b"".join(self._outgoing)
-        self._outgoing.clear()
-        self.outgoing_bytes = 0
-        self._sent_ms = self.now_ms
-        return data
+        super().receive(data, now_ms)
 
     def advance(self, now_ms: int) -> None:
         """Send PINGREQ if the keep alive wants it; give the peer up that doesn't answer within another (3.1.2.10)."""
@@ -162,24 +126,12 @@ class MqttClient:
             return self._pinged_ms + self._keep_alive_ms
         return min(self._sent_ms, self._heard_ms) + self._keep_alive_ms // 2
 
-    def lost(self, reason: str) -> None:
-        """The bytes have come to an end, for this reason."""
-        if self.opened:
-            self.end(PeerError(f"the connection was lost: {reason}"))
-        else:
-            self.end(PeerError(f"the peer ended the connection instead of answering CONNECT ({reason})"))
-
     def close(self) -> None:
         """Take leave: DISCONNECT has no answer."""
         if self.closed is None:
             if self.opened:
                 self._send(Disconnect())
             self.end(PeerError("the connection was closed here"))
-
-    def end(self, why: PeerError) -> None:
-        """There is no connection any more."""
-        if self.closed is None:
-            self.closed = why
 
     # What links call
 
@@ -210,6 +162,25 @@ class MqttClient:
 
     # Below
 
+    def _parse(self, data: bytes) -> int:
+        position = 0
+        try:
+            while self.closed is None:
+                found = decode(data, position, len(data), self._level)
+                if found is None:
+                    break
+                self._packet(found[0])
+                position = found[1]
+        except PacketError as error:
+            raise PeerError(f"the peer sent what can't be read: {error.text}") from error
+        return position
+
+    def _missing_bytes(self, rest: bytes) -> int:
+        return missing_bytes(rest, 0)
+
+    def _lost_unopened(self, reason: str) -> str:
+        return f"the peer ended the connection instead of answering CONNECT ({reason})"
+
     def _connect(self) -> Connect:
         login = self._login
         properties: Properties = {}
@@ -229,9 +200,7 @@ class MqttClient:
         )
 
     def _send(self, packet: Packet) -> None:
-        data = self._encoded(packet)
-        self._outgoing.append(data)
-        self.outgoing_bytes += len(data)
+        self.write(self._encoded(packet))
 
     def _encoded(self, packet: Packet) -> bytes:
         data = encode(packet, self._level)

@@ -9,21 +9,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Final
 
 from warren.adapters.mqtt.codec import reason_codes
 from warren.adapters.mqtt.codec.packets import Packet, PubAck, PubComp, Publish, PubRec, PubRel
 from warren.adapters.peers.errors import PeerError
+from warren.adapters.peers.settled import Settled
 
 IDENTIFIERS_MAX: Final = 65_535
 """A packet identifier has two bytes and is never 0 (2.2.1)."""
-
-
-class Settled(NamedTuple):
-    """refused: why the peer doesn't have the message; None if it does."""
-
-    number: int
-    refused: str | None
 
 
 class Sending:

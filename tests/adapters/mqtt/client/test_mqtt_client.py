@@ -10,7 +10,6 @@ from tests.support.mqtt_pair import MqttPair
 from tests.support.simulated_broker import SimulatedBroker
 from warren.adapters.mqtt.client.connection import MqttClient, MqttLogin
 from warren.adapters.mqtt.client.memory import ClientMemory
-from warren.adapters.mqtt.client.sending import Settled
 from warren.adapters.mqtt.codec import versions
 from warren.adapters.mqtt.codec.encode import PINGREQ, PINGRESP, encode
 from warren.adapters.mqtt.codec.packets import (
@@ -25,6 +24,7 @@ from warren.adapters.mqtt.codec.packets import (
     Subscription,
 )
 from warren.adapters.mqtt.settings import MqttSettings
+from warren.adapters.peers.settled import Settled
 
 LEVELS = [versions.V3_1_1, versions.V5]
 TAKER = MqttLogin("taker", clean_start=False, session_expiry_s=3600, user="guest", password="guest")
