@@ -70,6 +70,7 @@ from warren.gateway.control.target import Answer, Control, RefusedError, Request
 from warren.gateway.control.word import VHOST, Option, Word, word
 from warren.gateway.peers.amqp import AmqpPeer, connect_amqp
 from warren.gateway.peers.mqtt import MqttPeer, connect_mqtt
+from warren.gateway.peers.stomp import StompPeer, connect_stomp
 
 if TYPE_CHECKING:
     import trio
@@ -116,6 +117,7 @@ __all__ = [
     "RefusedError",
     "Request",
     "Row",
+    "StompPeer",
     "Subscription",
     "Unroutable",
     "Watcher",
@@ -124,6 +126,7 @@ __all__ = [
     "configured",
     "connect_amqp",
     "connect_mqtt",
+    "connect_stomp",
     "done",
     "encode_properties",
     "keys_of",

@@ -115,11 +115,11 @@ def parse_destination(text: str, topic_exchange: str, command: str = "SEND") -> 
 def destination_of(address: Address, topic_exchange: str) -> str:
     """The destination header of a message that was published to this address."""
     if address.exchange == DEFAULT_EXCHANGE:
-        return f"/queue/{_encoded(address.routing_key)}"
+        return f"/queue/{encoded(address.routing_key)}"
     if address.exchange == topic_exchange:
-        return f"/topic/{_encoded(address.routing_key)}"
-    exchange = f"/exchange/{_encoded(address.exchange)}"
-    return f"{exchange}/{_encoded(address.routing_key)}" if address.routing_key else exchange
+        return f"/topic/{encoded(address.routing_key)}"
+    exchange = f"/exchange/{encoded(address.exchange)}"
+    return f"{exchange}/{encoded(address.routing_key)}" if address.routing_key else exchange
 
 
 def _decoded(part: str, whole: str, kind: str, plain: bool = False) -> str:
@@ -136,8 +136,8 @@ def _decoded(part: str, whole: str, kind: str, plain: bool = False) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-def _encoded(name: str) -> str:
-    """Percent signs, slashes, control characters and everything beyond ASCII, escaped (spec B.3)."""
+def encoded(name: str) -> str:
+    """A name within a destination (spec B.3): percent signs, slashes, control characters, all beyond ASCII escaped."""
     if name.isascii() and name.isprintable() and "/" not in name and "%" not in name:
         return name
     return "".join(

@@ -59,6 +59,11 @@ TEXT_ARGUMENTS: Final = (
 FLAG_ARGUMENTS: Final = ("x-single-active-consumer",)
 """Headers that are arguments of the queue when it is declared (spec B.4)."""
 
+DECLARING_HEADERS: Final = frozenset(
+    {"durable", "exclusive", "auto-delete", *NUMBER_ARGUMENTS, *TEXT_ARGUMENTS, *FLAG_ARGUMENTS}
+)
+"""Headers of SEND and SUBSCRIBE that say how a queue is declared."""
+
 NUMBER_MAX: Final = 2**63 - 1
 PREFETCH_MAX: Final = 65535
 PRIORITY_MAX: Final = 2**31 - 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from warren.core.errors import PreconditionFailed
 from warren.core.messages.field_table import Encodable, encode_table
@@ -12,6 +12,9 @@ TEXT_BYTES_MAX = 255
 """Names and keys of AMQP are shortstrs (0-9-1 4.2.5.3)."""
 
 Arguments = Mapping[str, Encodable]
+
+Readers = Mapping[str, Callable[[object], Any]]
+"""Keys, and what reads the value of each."""
 
 Uri = TypeVar("Uri")
 

@@ -1,7 +1,8 @@
 """Shovels: what moves messages from one broker to another, and keeps them until that is done.
 
 definition     what a shovel is to do, of a runtime parameter or the configuration
-amqp_ends, local_ends, mqtt_ends    how its ends are opened, by protocol
+amqp_ends, local_ends, mqtt_ends, stomp_ends    how its ends are opened, by protocol
+stomp_definition    what its ends over STOMP are to do
 rewriting      what is changed in a message on its way
 worker         one shovel for as long as it is wanted: connecting, status
 plugin         all of them: parameters, words, listing, counters

@@ -18,8 +18,16 @@ from warren.adapters.mqtt.codec import versions
 from warren.core.errors import PreconditionFailed
 from warren.plugins.bridging import values
 from warren.plugins.bridging.ack_modes import ACK_MODES, NO_ACK, ON_CONFIRM
-from warren.plugins.bridging.values import Arguments
+from warren.plugins.bridging.values import Arguments, Readers
 from warren.plugins.shovel import values as own_values
+from warren.plugins.shovel.stomp_definition import (
+    STOMP_DESTINATION,
+    STOMP_SOURCE,
+    StompDestinationDefinition,
+    StompSourceDefinition,
+    stomp_destination,
+    stomp_source,
+)
 
 if TYPE_CHECKING:
     from warren.core.storage.definitions.store import JSON
@@ -36,7 +44,8 @@ QUEUE_LENGTH: Final = "queue-length"
 AMQP: Final = "amqp091"
 LOCAL: Final = "local"
 MQTT: Final = "mqtt"
-PROTOCOLS: Final = (AMQP, LOCAL, MQTT)
+STOMP: Final = "stomp"
+PROTOCOLS: Final = (AMQP, LOCAL, MQTT, STOMP)
 """`local` is this broker itself, as an AMQP URI without a host is."""
 
 AS_PUBLISHED: Final = "as-published"
@@ -109,8 +118,8 @@ class MqttDestinationDefinition:
     retain: bool | None
 
 
-AnySource: TypeAlias = SourceDefinition | MqttSourceDefinition
-AnyDestination: TypeAlias = DestinationDefinition | MqttDestinationDefinition
+AnySource: TypeAlias = SourceDefinition | MqttSourceDefinition | StompSourceDefinition
+AnyDestination: TypeAlias = DestinationDefinition | MqttDestinationDefinition | StompDestinationDefinition
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +155,18 @@ def read_definition(value: JSON) -> ShovelDefinition:
     if not isinstance(value, dict):
         raise PreconditionFailed('a shovel is an object such as {"src-uri": "amqp://", "src-queue": "a", ...}')
     given = _read(value)
-    source = _mqtt_source(given) if given.get("src-protocol") == MQTT else _source(given)
-    destination = _mqtt_destination(given) if given.get("dest-protocol") == MQTT else _destination(given)
+    source = _SOURCES.get(given.get("src-protocol", AMQP), _source)(given)
+    destination = _DESTINATIONS.get(given.get("dest-protocol", AMQP), _destination)(given)
     delete_after = given.get("src-delete-after")
     if given.get("ack-mode") == NO_ACK and delete_after is not None:
         raise PreconditionFailed(
             "'src-delete-after' needs acknowledgements, or more than that would be taken: 'ack-mode' can't be 'no-ack'"
         )
-    if isinstance(source, MqttSourceDefinition) and delete_after == QUEUE_LENGTH:
-        raise PreconditionFailed("'src-delete-after' can't be 'queue-length': MQTT doesn't tell how much is waiting")
+    if not isinstance(source, SourceDefinition) and delete_after == QUEUE_LENGTH:
+        protocol = given["src-protocol"].upper()
+        raise PreconditionFailed(
+            f"'src-delete-after' can't be 'queue-length': {protocol} doesn't tell how much is waiting"
+        )
     return ShovelDefinition(
         source,
         destination,
@@ -248,9 +260,14 @@ def _amqp_uris(given: Mapping[str, Any], end: str) -> tuple[AmqpUri, ...]:
     return uris
 
 
-# The keys
+_SOURCES: Final[Mapping[str, Callable[[Mapping[str, Any]], AnySource]]] = {MQTT: _mqtt_source, STOMP: stomp_source}
+_DESTINATIONS: Final[Mapping[str, Callable[[Mapping[str, Any]], AnyDestination]]] = {
+    MQTT: _mqtt_destination,
+    STOMP: stomp_destination,
+}
+"""What makes an end of the keys of its protocol; AMQP's for the others."""
 
-Readers = Mapping[str, Callable[[object], Any]]
+# The keys
 
 COMMON_KEYS: Final[Readers] = {
     "src-protocol": values.one_of(*PROTOCOLS),
@@ -310,11 +327,17 @@ _MQTT_DESTINATION: Final[Readers] = {
     "dest-mqtt-version": own_values.named(_MQTT_VERSIONS),
 }
 
-SOURCE_KEYS: Final[Mapping[str, Readers]] = {AMQP: _AMQP_SOURCE, LOCAL: _AMQP_SOURCE, MQTT: _MQTT_SOURCE}
+SOURCE_KEYS: Final[Mapping[str, Readers]] = {
+    AMQP: _AMQP_SOURCE,
+    LOCAL: _AMQP_SOURCE,
+    MQTT: _MQTT_SOURCE,
+    STOMP: STOMP_SOURCE,
+}
 DESTINATION_KEYS: Final[Mapping[str, Readers]] = {
     AMQP: _AMQP_DESTINATION,
     LOCAL: _AMQP_DESTINATION,
     MQTT: _MQTT_DESTINATION,
+    STOMP: STOMP_DESTINATION,
 }
 """The keys of each end by its protocol."""
 

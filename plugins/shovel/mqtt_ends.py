@@ -110,7 +110,7 @@ class MqttDestination:
 
     def publish(self, message: Arrived, exchange: str, routing_key: str, properties: Properties) -> int:
         packet = message.packet if isinstance(message, MqttMessage) else None
-        topic = packet.topic if packet is not None else NAMES.topic_of(routing_key)
+        topic = topic_of(message, routing_key)
         return self._peer.connection.publish(
             Publish(
                 self._topic.replace("{topic}", topic),
@@ -140,6 +140,11 @@ class MqttDestination:
 
     def _retains(self, packet: Publish | None) -> bool:
         return self._retain if self._retain is not None else packet is not None and packet.retain
+
+
+def topic_of(message: Arrived, routing_key: str) -> str:
+    """A message's topic: the one that it came with, or the routing key as MQTT has it."""
+    return message.packet.topic if isinstance(message, MqttMessage) else NAMES.topic_of(routing_key)
 
 
 def login_of(definition: MqttClientDefinition, uri: MqttUri, client_id: str, prefetch: int) -> MqttLogin:

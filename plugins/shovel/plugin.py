@@ -36,6 +36,7 @@ from warren.plugins.shovel.definition import (
     ShovelDefinition,
     read_definition,
 )
+from warren.plugins.shovel.stomp_definition import StompDestinationDefinition, StompSourceDefinition
 from warren.plugins.shovel.worker import Worker
 
 if TYPE_CHECKING:
@@ -153,6 +154,12 @@ class ShovelRow(Row):
         return " ".join(source.topics) if isinstance(source, MqttSourceDefinition) else ""
 
     @Column
+    def src_destination(self) -> str:
+        """The destinations there, over STOMP."""
+        source = self._worker.definition.source
+        return " ".join(source.destinations) if isinstance(source, StompSourceDefinition) else ""
+
+    @Column
     def dest_uri(self) -> str:
         """Where it brings them."""
         worker = self._worker
@@ -178,6 +185,12 @@ class ShovelRow(Row):
         """The topic there, over MQTT, where `{topic}` is each message's own."""
         destination = self._worker.definition.destination
         return destination.topic if isinstance(destination, MqttDestinationDefinition) else ""
+
+    @Column
+    def dest_destination(self) -> str:
+        """The destination there, over STOMP, where `{destination}` and the like are each message's own."""
+        destination = self._worker.definition.destination
+        return destination.destination if isinstance(destination, StompDestinationDefinition) else ""
 
     @Column
     def pending(self) -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from warren.core.messages.field_table import Typed
+from warren.core.messages.field_table import Typed, encode_value
 from warren.plugins.shovel.definition import DestinationDefinition, SourceDefinition
+from warren.plugins.shovel.stomp_definition import StompDestinationDefinition, StompSourceDefinition
 
 if TYPE_CHECKING:
     from warren.core.messages.field_table import Encodable
@@ -68,11 +70,22 @@ class Rewriting:
             properties = properties.with_changes(**self._changes)
         entries: dict[str, Encodable] = {}
         if self._way is not None:
-            before = (properties.headers or {}).get(SHOVELLED)
-            entries[SHOVELLED] = [self._way, *(before if isinstance(before, list) else ())]
+            entries[SHOVELLED] = [self._way, *_before(properties)]
         if self._timestamp:
             entries[SHOVELLED_TIMESTAMP] = Typed("l", int(self._seconds()))
         return properties.with_header_entries(entries) if entries else properties
+
+
+def _before(properties: Properties) -> Sequence[Encodable]:
+    """The way that a message has come so far; over STOMP it came as JSON."""
+    before: object = (properties.headers or {}).get(SHOVELLED)
+    if isinstance(before, str):
+        try:
+            before = json.loads(before)
+            encode_value(before, SHOVELLED)  # type: ignore[arg-type]  # whatever it is, it says whether it can't be
+        except (ValueError, RecursionError):
+            return ()
+    return before if isinstance(before, list) else ()
 
 
 def _way(definition: ShovelDefinition, name: str, vhost: str, kind: str, cluster_name: str) -> dict[str, Encodable]:
@@ -95,4 +108,8 @@ def _way(definition: ShovelDefinition, name: str, vhost: str, kind: str, cluster
             "dest-exchange": destination.exchange,
             "dest-exchange-key": destination.exchange_key,
         }
+    if isinstance(source, StompSourceDefinition):
+        found["src-destination"] = " ".join(source.destinations)
+    if isinstance(destination, StompDestinationDefinition):
+        found["dest-destination"] = destination.destination
     return {key: value for key, value in found.items() if value is not None}

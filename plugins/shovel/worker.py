@@ -11,18 +11,29 @@ import trio
 from warren.adapters.mqtt.client.connection import RECEIVE_MAXIMUM_MAX
 from warren.adapters.mqtt.client.memory import ClientMemory
 from warren.adapters.peers.errors import PeerError
-from warren.gateway.plugin import AmqpPeer, BrokerError, DirectError, MqttPeer, connect_amqp, connect_mqtt
+from warren.gateway.plugin import (
+    AmqpPeer,
+    BrokerError,
+    DirectError,
+    MqttPeer,
+    StompPeer,
+    connect_amqp,
+    connect_mqtt,
+    connect_stomp,
+)
 from warren.plugins.bridging.ack_modes import NO_ACK
 from warren.plugins.bridging.attempts import FAILED, RUNNING, STARTING, STOPPED, Attempts, pick
 from warren.plugins.bridging.local_ends import words
 from warren.plugins.bridging.pump import Pump
-from warren.plugins.shovel import amqp_ends, local_ends, mqtt_ends
+from warren.plugins.shovel import amqp_ends, local_ends, mqtt_ends, stomp_ends
 from warren.plugins.shovel.definition import QUEUE_LENGTH, MqttDestinationDefinition, MqttSourceDefinition
 from warren.plugins.shovel.rewriting import Rewriting
+from warren.plugins.shovel.stomp_definition import StompDestinationDefinition, StompSourceDefinition
 
 if TYPE_CHECKING:
     from warren.adapters.amqp091.client.uri import AmqpUri
     from warren.adapters.mqtt.client.uri import MqttUri
+    from warren.adapters.stomp.client.uri import StompUri
     from warren.gateway.plugin import BrokerClient, Context
     from warren.plugins.bridging.ends import Destination, Source
     from warren.plugins.shovel.definition import MqttClientDefinition, ShovelDefinition
@@ -46,8 +57,8 @@ class Worker:
         self.definition = definition
         self.static = static
         self.forwarded = 0
-        self.source_uri: AmqpUri | MqttUri | None = None
-        self.destination_uri: AmqpUri | MqttUri | None = None
+        self.source_uri: AmqpUri | MqttUri | StompUri | None = None
+        self.destination_uri: AmqpUri | MqttUri | StompUri | None = None
         self._context = context
         self._attempts = Attempts(
             context.log,
@@ -153,6 +164,10 @@ class Worker:
             mqtt_uri = self.source_uri = pick(definition.uris)
             mqtt_peer = await self._mqtt_peer(peers, held, mqtt_uri, definition.client, "source", prefetch)
             return await mqtt_ends.open_source(mqtt_peer, definition)
+        if isinstance(definition, StompSourceDefinition):
+            stomp_uri = self.source_uri = pick(definition.uris)
+            stomp_peer = await self._stomp_peer(peers, held, stomp_uri)
+            return await stomp_ends.open_source(stomp_peer, definition, mode, prefetch, self._own_id("source"))
         uri = self.source_uri = pick(definition.uris)
         if not uri.host:
             client = await self._client(uri, held)
@@ -168,6 +183,9 @@ class Worker:
                 await self._mqtt_peer(peers, held, mqtt_uri, definition.client, "destination", RECEIVE_MAXIMUM_MAX),
                 definition,
             )
+        if isinstance(definition, StompDestinationDefinition):
+            stomp_uri = self.destination_uri = pick(definition.uris)
+            return stomp_ends.StompDestination(await self._stomp_peer(peers, held, stomp_uri), definition, mode)
         uri = self.destination_uri = pick(definition.uris)
         if not uri.host:
             client = await self._client(uri, held)
@@ -191,13 +209,21 @@ class Worker:
         end: str,
         prefetch: int,
     ) -> MqttPeer:
-        own_id = f"shovel {self.name} {end} {self.vhost} {self._context.facts.cluster_name}"
-        login = mqtt_ends.login_of(client, uri, own_id, prefetch)
+        login = mqtt_ends.login_of(client, uri, self._own_id(end), prefetch)
         peer = await connect_mqtt(
             peers, uri, login, self._memories.setdefault((end, uri.host, uri.port), ClientMemory())
         )
         held.push_async_callback(peer.aclose)
         return peer
+
+    async def _stomp_peer(self, peers: trio.Nursery, held: AsyncExitStack, uri: StompUri) -> StompPeer:
+        peer = await connect_stomp(peers, uri)
+        held.push_async_callback(peer.aclose)
+        return peer
+
+    def _own_id(self, end: str) -> str:
+        """Who this end is to a broker that keeps something for it."""
+        return f"shovel {self.name} {end} {self.vhost} {self._context.facts.cluster_name}"
 
     async def _client(self, uri: AmqpUri, held: AsyncExitStack) -> BrokerClient:
         """This broker itself: by the user that the URI names, or as the broker."""

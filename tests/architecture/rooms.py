@@ -56,6 +56,7 @@ ROOMS: Final = (
     "adapters.amqp091.client",
     "adapters.amqp091",
     "adapters.stomp.codec",
+    "adapters.stomp.client",
     "adapters.stomp",
     "adapters.mqtt.codec",
     "adapters.mqtt.client",

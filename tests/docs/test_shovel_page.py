@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import re
+
+import pytest
 
 from tests.docs.pages import ROOT
 from warren.adapters.amqp091.client.uri import AMQP_PARAMETERS, IGNORED_PARAMETERS
 from warren.adapters.mqtt.client.uri import MQTT_PARAMETERS
 from warren.adapters.peers.uri import COMMON_PARAMETERS, TLS_PARAMETERS
-from warren.plugins.shovel.definition import COMMON_KEYS, DESTINATION_KEYS, OLDER_NAMES, SOURCE_KEYS
+from warren.adapters.stomp.client.uri import STOMP_PARAMETERS
+from warren.plugins.shovel.definition import (
+    AMQP,
+    COMMON_KEYS,
+    DESTINATION_KEYS,
+    LOCAL,
+    OLDER_NAMES,
+    PROTOCOLS,
+    SOURCE_KEYS,
+    read_definition,
+)
+from warren.plugins.shovel.stomp_definition import FIELDS
 
 TEXT = (ROOT / "docs" / "shovel.md").read_text()
 
@@ -33,6 +47,29 @@ def test_every_key_of_mqtt() -> None:
     named = first_cells("MQTT")
     assert named - set(MQTT_PARAMETERS) == {*SOURCE_KEYS["mqtt"], *DESTINATION_KEYS["mqtt"]}
     assert set(MQTT_PARAMETERS) <= named
+
+
+def test_every_key_of_stomp() -> None:
+    named = first_cells("STOMP")
+    assert named - set(STOMP_PARAMETERS) == {*SOURCE_KEYS["stomp"], *DESTINATION_KEYS["stomp"]}
+    assert set(STOMP_PARAMETERS) <= named
+
+
+def test_what_a_stomp_destination_may_have_in_it() -> None:
+    assert set(re.findall(r"`(\{\w+\})`", section("STOMP"))) == set(FIELDS)
+
+
+def test_the_protocols() -> None:
+    assert set(re.findall(r"`dest-protocol` is `(\w+)`", TEXT)) == set(PROTOCOLS) - {AMQP, LOCAL}
+
+
+EXAMPLES = re.findall(r"warren ctl set_parameter shovel \S+ \\\n\s+'(\{.*?\})'", TEXT, re.DOTALL)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_example_can_be_used(example: str) -> None:
+    assert len(EXAMPLES) == 3
+    read_definition(json.loads(example))
 
 
 def test_every_parameter_of_a_uri() -> None:

@@ -17,6 +17,7 @@ from warren.plugins.shovel.definition import (
     SourceDefinition,
     read_definition,
 )
+from warren.plugins.shovel.stomp_definition import StompDestinationDefinition, StompSourceDefinition
 
 LEAST: dict[str, JSON] = {"src-uri": "amqp://", "src-queue": "a", "dest-uri": "amqp://far.example"}
 
@@ -163,6 +164,88 @@ def test_what_is_wrong_with_mqtt_is_said(change: dict[str, JSON], said: str) -> 
     assert said in caught.value.text
 
 
+STOMP_LEAST: dict[str, JSON] = {
+    "src-protocol": "stomp",
+    "src-uri": "stomp://near.example",
+    "src-destination": "/queue/a",
+    "dest-protocol": "stomp",
+    "dest-uri": "stomp+ssl://far.example",
+}
+
+
+def test_defaults_of_stomp() -> None:
+    found = read_definition(STOMP_LEAST)
+    source, destination = found.source, found.destination
+    assert isinstance(source, StompSourceDefinition)
+    assert isinstance(destination, StompDestinationDefinition)
+    assert (source.destinations, source.headers) == (("/queue/a",), {})
+    assert (destination.destination, destination.headers) == ("{destination}", {})
+    assert (source.uris[0].port, source.uris[0].vhost, source.uris[0].tls) == (61613, "/", None)
+    assert (destination.uris[0].port, destination.uris[0].heartbeat_s) == (61614, 10)
+    assert destination.uris[0].tls is not None
+
+
+def test_every_key_of_stomp_arrives() -> None:
+    found = read_definition(
+        {
+            **STOMP_LEAST,
+            "src-uri": ["stomps://u:p@one.example/v%2Fw?heartbeat=3&verify=verify_none", "stomp://two.example:1"],
+            "src-destination": ["/queue/a", "/topic/b"],
+            "src-headers": {"durable": True, "auto-delete": False, "prefetch-count": 7, "id": "one"},
+            "dest-destination": "/topic/site.7.{routing_key}",
+            "dest-headers": {"persistent": True, "x-y": 1.5},
+        }
+    )
+    source, destination = found.source, found.destination
+    assert isinstance(source, StompSourceDefinition)
+    assert isinstance(destination, StompDestinationDefinition)
+    first, second = source.uris
+    assert (first.user, first.password, first.vhost, first.heartbeat_s) == ("u", "p", "v/w", 3)
+    assert first.tls is not None
+    assert not first.tls.verify
+    assert first.shown == "stomps://one.example/v%2Fw"
+    assert second.shown == "stomp://two.example:1"
+    assert source.destinations == ("/queue/a", "/topic/b")
+    assert source.headers == {"durable": "true", "auto-delete": "false", "prefetch-count": "7", "id": "one"}
+    assert destination.destination == "/topic/site.7.{routing_key}"
+    assert destination.headers == {"persistent": "true", "x-y": "1.5"}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"src-destination": ""}, "'src-destination' must be a destination such as '/queue/a', or a list"),
+        ({"src-destination": ["a", "a"]}, "'src-destination' must be a destination such as '/queue/a', or a list"),
+        ({"src-headers": {"ack": "client"}}, "'src-headers' can't have the header 'ack'"),
+        ({"src-headers": {"x": None}}, "'src-headers' has the header 'x', whose value must be"),
+        ({"src-headers": []}, "'src-headers' must be an object of headers"),
+        ({"src-uri": "stomp://"}, "'src-uri' can't be used: a STOMP URI has no host"),
+        ({"src-uri": "stomp://h/a/b"}, "one virtual host: write '/' in its name as %2F"),
+        ({"src-uri": "stomp://h?cacertfile=a"}, "'cacertfile' is for TLS, and this URI's scheme has none"),
+        ({"src-uri": "stomp://h?keep_alive=1"}, "a URI has an unknown parameter 'keep_alive'"),
+        ({"src-delete-after": "queue-length"}, "STOMP doesn't tell how much is waiting"),
+        ({"src-queue": "a"}, "'src-queue' is for 'src-protocol' amqp091 or local"),
+        (
+            {"dest-destination": "/queue/{queue}"},
+            "has '{queue}' in it: there are {destination}, {topic}",
+        ),
+        ({"dest-destination": "x" * 102_401}, "'dest-destination' must be at most 102400 bytes long"),
+        ({"dest-headers": {"message-id": "1"}}, "'dest-headers' can't have the header 'message-id'"),
+        ({"dest-topic": "a"}, "'dest-topic' is for 'dest-protocol' mqtt"),
+    ],
+)
+def test_what_is_wrong_with_stomp_is_said(change: dict[str, JSON], said: str) -> None:
+    with pytest.raises(PreconditionFailed) as caught:
+        read_definition({**STOMP_LEAST, **change})
+    assert said in caught.value.text
+
+
+@pytest.mark.parametrize("missing", ["src-uri", "src-destination", "dest-uri"])
+def test_what_is_missing_of_stomp_is_said(missing: str) -> None:
+    with pytest.raises(PreconditionFailed, match=f"the key '{missing}' is missing"):
+        read_definition({key: value for key, value in STOMP_LEAST.items() if key != missing})
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -183,7 +266,7 @@ def test_what_is_wrong_with_mqtt_is_said(change: dict[str, JSON], said: str) -> 
         ({"src-delete-after": 5, "ack-mode": "no-ack"}, "'ack-mode' can't be 'no-ack'"),
         ({"src-delete-after": "queue-length", "ack-mode": "no-ack"}, "'ack-mode' can't be 'no-ack'"),
         ({"ack-mode": "sometimes"}, "'ack-mode' must be one of on-confirm, on-publish, no-ack"),
-        ({"src-protocol": "amqp10"}, "'src-protocol' must be one of amqp091, local, mqtt"),
+        ({"src-protocol": "amqp10"}, "'src-protocol' must be one of amqp091, local, mqtt, stomp"),
         ({"dest-protocol": "local"}, "'dest-protocol' is 'local', but 'dest-uri' has a host"),
         ({"reconnect-delay": -1}, "'reconnect-delay' must be a number of seconds from 0 to 86400"),
         ({"reconnect-delay": "5"}, "'reconnect-delay' must be a number of seconds"),
