@@ -8,7 +8,6 @@ The broker and recovery know components by this interface alone, and ask them in
     restore_records  the stored entries of each number that is no queue's or exchange's, until somebody takes them
     owners           after that: whose its numbers are
     forget_vhost     a virtual host is being deleted; its connections are closed, its queues are still there
-    user_deleted     a user is deleted; what was the user's alone is to be nobody's at once
     forget_users     users were deleted; their connections are closed
     rights_withdrawn users may do less in a virtual host
     before_stop      the broker stops in good order; all connections are closed
@@ -64,13 +63,13 @@ class Component:
     def forget_vhost(self, name: str) -> None:
         """A virtual host is being deleted: drop what belongs to it, rows included."""
 
-    def user_deleted(self, name: str) -> None:
-        """A user is deleted, in this call: mark what is the user's alone, so that whoever has the name next, maybe at
-        once, doesn't get it.  `forget_users` follows, and drops it.
-        """
-
     def forget_users(self, users: Collection[str]) -> Iterator[None]:
-        """These users are deleted, and their connections closed: drop what is theirs alone, a slice at each step."""
+        """Users of these names are deleted, and their connections closed: drop what was theirs alone, in slices.
+
+        Somebody else may have a name already: what was a deleted user's is what `Users.owns` denies, by the name and id
+        that the component has kept with it; from the deletion on, it is nobody's.  What raises, or is cut short by the
+        end of the broker, is asked for again at the next start.
+        """
         return iter(())
 
     def rights_withdrawn(self, vhost: str, users: Collection[str]) -> Iterator[None]:

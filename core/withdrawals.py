@@ -10,6 +10,10 @@ may not go on ends, soon and in slices (core.chores):
     are replaced                   look at what they have (MQTT: subscriptions)
 
 A password that is changed closes nothing: it is asked for when somebody logs in.
+
+A deletion marks nothing and looks for nothing: from it on, whatever was noted with the deleted user's name and id is
+nobody's (`Users.owns`), and the store says so, too, until all of it is gone.  A broker that ends before goes on with
+that at its next start (`resume`).  What fails is logged, and keeps nothing else from being done.
 """
 
 from __future__ import annotations
@@ -21,16 +25,17 @@ from typing import TYPE_CHECKING, Final
 from warren.core.clients.client import Client
 from warren.core.declaring.queues import end_consumer, remove_queue
 from warren.core.errors import AccessRefused
-from warren.core.queues.base import DELETED_USER
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
     from warren.core.broker import Broker, SessionEntry
-    from warren.core.queues.base import Queue
+    from warren.core.queues.consumer import Consumer
 
 _log = logging.getLogger("warren.broker")
 
 SESSIONS_PER_SLICE: Final = 1000
-"""Looked at in one turn; a tenth of a microsecond each."""
+"""Looked at in one turn: half a microsecond each."""
 
 CLOSED_PER_SLICE: Final = 50
 """Closed in one turn, with all that ends with a connection."""
@@ -45,41 +50,28 @@ QUEUES_PER_SLICE: Final = 500
 class Withdrawals:
     """Of one broker."""
 
-    __slots__ = ("_broker", "_changed", "_deleted", "_queues", "_running", "_sessions")
+    __slots__ = ("_broker", "_changed", "_deleted", "_has_failed", "_running")
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        self._deleted: set[str] = set()
-        self._changed: dict[str, set[str]] = {}
-        self._sessions: list[tuple[SessionEntry, str]] = []
-        self._queues: list[tuple[Queue, str]] = []
+        self._deleted: dict[str, None] = {}
+        self._changed: dict[str, dict[str, None]] = {}
         self._running: Iterator[None] | None = None
+        self._has_failed = False
 
     def note(self, user: str, vhost: str | None) -> None:
         """The user may do less in a virtual host than before, or nothing any more; None: the user is deleted."""
         if vhost is None:
-            self._delete(user)
+            self._deleted[user] = None
         else:
-            self._changed.setdefault(vhost, set()).add(user)
+            self._changed.setdefault(vhost, {})[user] = None
         self._begin()
 
-    def _delete(self, user: str) -> None:
-        """Everything that the user had goes; who logs in from now on under this name is somebody else.
-
-        What goes later is marked now, as the next of the name may be there before it is gone.
-        """
-        self._deleted.add(user)
-        for vhost in self._broker.vhosts.values():
-            for queue in vhost.queues.values():
-                if queue.user == user:
-                    queue.user = DELETED_USER
-                    self._queues.append((queue, user))
-        for component in self._broker.components.values():
-            component.user_deleted(user)
-        for session in self._broker.sessions:
-            client = _client_of(session)
-            if client is not None and client.user.name == user:
-                self._sessions.append((session, f"user '{user}' is deleted"))
+    def resume(self) -> None:
+        """The broker has started: see to what is left of users who were deleted before."""
+        self._deleted.update(dict.fromkeys(self._broker.users.leaving))
+        if self._deleted:
+            self._begin()
 
     def _begin(self) -> None:
         if self._running is None:
@@ -93,75 +85,117 @@ class Withdrawals:
         try:
             next(running)
         except StopIteration:
-            self._running = None
-        except BaseException:
-            self._running = None
-            raise
-        if self._running is None and (self._deleted or self._changed):
-            self._running = self._run()
+            self._running = self._run() if self._deleted or self._changed else None
         return self._running is not None
 
     def _run(self) -> Iterator[None]:
-        deleted, self._deleted = self._deleted, set()
+        deleted, self._deleted = self._deleted, {}
         changed, self._changed = self._changed, {}
-        closing, self._sessions = self._sessions, []
-        if changed:
-            yield from self._find_shut_out(changed, closing)
-        for number, (session, reason) in enumerate(closing, 1):
-            if session in self._broker.sessions:
-                session.force_close(reason)
-            if number % CLOSED_PER_SLICE == 0:
-                yield
+        self._has_failed = False
+        yield from self._close_connections(deleted, changed)
         for vhost_name, users in changed.items():
             yield from self._cancel_consumers(vhost_name, users)
         if deleted:
-            yield from self._remove_subscriptions()
-        for component in list(self._broker.components.values()):
+            yield from self._remove_subscriptions(deleted)
+        for name, component in list(self._broker.components.items()):
             if deleted:
-                yield from component.forget_users(deleted)
+                yield from self._guarded(f"what '{name}' keeps for deleted users", component.forget_users, deleted)
             for vhost_name, users in changed.items():
-                yield from component.rights_withdrawn(vhost_name, users)
+                what = f"what '{name}' keeps by rights that are withdrawn"
+                yield from self._guarded(what, component.rights_withdrawn, vhost_name, users)
+        self._note_gone(deleted)
 
-    def _find_shut_out(self, changed: dict[str, set[str]], closing: list[tuple[SessionEntry, str]]) -> Iterator[None]:
-        """Who is connected to a virtual host and may not enter it any more."""
-        for number, session in enumerate(list(self._broker.sessions), 1):
-            client = _client_of(session)
-            if client is not None:
-                user, vhost = client.user.name, client.vhost.name
-                if user in changed.get(vhost, ()) and not self._broker.users.may_access_vhost(user, vhost):
-                    closing.append((session, f"access to vhost '{vhost}' is withdrawn from user '{user}'"))
-            if number % SESSIONS_PER_SLICE == 0:
+    def _note_gone(self, deleted: Collection[str]) -> None:
+        """Nothing is left of these, unless something has failed, or somebody of the name was deleted meanwhile."""
+        if self._has_failed:
+            return
+        for user in deleted:
+            if user not in self._deleted:
+                self._broker.users.gone(user)
+
+    def _guarded(self, what: str, begin: Callable[..., Iterator[None]], *arguments: object) -> Iterator[None]:
+        """Slices of which a failure is the last one, and is logged."""
+        try:
+            yield from begin(*arguments)
+        except Exception:
+            self._failed(what)
+
+    def _try(self, what: str, do: Callable[..., object], *arguments: object) -> None:
+        try:
+            do(*arguments)
+        except Exception:
+            self._failed(what)
+
+    def _failed(self, what: str) -> None:
+        self._has_failed = True
+        _log.exception(
+            "%s couldn't be ended; all else is, and what is a deleted user's is tried again at a start", what
+        )
+
+    def _close_connections(
+        self, deleted: Mapping[str, None], changed: Mapping[str, Mapping[str, None]]
+    ) -> Iterator[None]:
+        """Of users who are deleted, and who may not enter the virtual host any more that they are connected to."""
+        sessions = self._broker.sessions
+        work = 0
+        for session in list(sessions):
+            work += 1
+            reason = self._reason_to_close(session, deleted, changed)
+            if reason and session in sessions:
+                work += SESSIONS_PER_SLICE // CLOSED_PER_SLICE
+                self._try(f"a connection ({reason})", session.force_close, reason)
+            if work >= SESSIONS_PER_SLICE:
+                work = 0
                 yield
 
-    def _remove_subscriptions(self) -> Iterator[None]:
+    def _reason_to_close(
+        self, session: SessionEntry, deleted: Mapping[str, None], changed: Mapping[str, Mapping[str, None]]
+    ) -> str:
+        client = _client_of(session)
+        if client is None:
+            return ""
+        users, user, vhost = self._broker.users, client.user, client.vhost.name
+        if user.name in deleted and not users.owns(user.name, user.id):
+            return f"user '{user.name}' is deleted"
+        if user.name in changed.get(vhost, ()) and not users.may_access_vhost(user.name, vhost):
+            return f"access to vhost '{vhost}' is withdrawn from user '{user.name}'"
+        return ""
+
+    def _remove_subscriptions(self, deleted: Mapping[str, None]) -> Iterator[None]:
         """Queues that are somebody's subscription go with who it was."""
-        queues, self._queues = self._queues, []
-        for number, (queue, user) in enumerate(queues, 1):
-            if queue.vhost.queues.get(queue.name) is queue:
-                _log.info("%s goes: it is a subscription of the user '%s', who is deleted", queue.description, user)
-                remove_queue(queue.vhost, queue)
-            if number % REMOVED_PER_SLICE == 0:
-                yield
+        work = 0
+        for vhost in list(self._broker.vhosts.values()):
+            for queue in list(vhost.queues.values()):
+                work += 1
+                if queue.user in deleted and queue.is_left_behind:
+                    work += QUEUES_PER_SLICE // REMOVED_PER_SLICE
+                    _log.info(
+                        "%s goes: it is a subscription of the user '%s', who is deleted", queue.description, queue.user
+                    )
+                    self._try(queue.description, remove_queue, vhost, queue)
+                if work >= QUEUES_PER_SLICE:
+                    work = 0
+                    yield
 
-    def _cancel_consumers(self, vhost_name: str, users: set[str]) -> Iterator[None]:
+    def _cancel_consumers(self, vhost_name: str, users: Mapping[str, None]) -> Iterator[None]:
         vhost = self._broker.vhosts.get(vhost_name)
         queues = list(vhost.queues.values()) if vhost is not None else []
         for number, queue in enumerate(queues, 1):
-            _cancel_in(queue, users)
+            for consumer in list(queue.consumers):
+                if consumer.client.user.name in users and not consumer.is_components:
+                    self._try(f"a consumer of {queue.description}", _cancel_unless_allowed, consumer)
             if number % QUEUES_PER_SLICE == 0:
                 yield
 
 
-def _cancel_in(queue: Queue, users: set[str]) -> None:
-    for consumer in list(queue.consumers):
-        if consumer.client.user.name not in users or consumer.is_components:
-            continue
-        try:
-            consumer.client.check("queue", queue.name, "read")
-        except AccessRefused as error:
-            _log.warning("consumer '%s' of %s is cancelled: %s", consumer.tag, queue.description, error.text)
-            end_consumer(consumer)
-            consumer.withdrawn(error)
+def _cancel_unless_allowed(consumer: Consumer) -> None:
+    queue = consumer.queue
+    try:
+        consumer.client.check("queue", queue.name, "read")
+    except AccessRefused as error:
+        _log.warning("consumer '%s' of %s is cancelled: %s", consumer.tag, queue.description, error.text)
+        end_consumer(consumer)
+        consumer.withdrawn(error)
 
 
 def _client_of(session: SessionEntry) -> Client | None:

@@ -4,7 +4,7 @@ What a channel asks of a queue (basic.get, queue.purge, queue.delete, queue.decl
 call.  While it isn't, the frames that follow on the channel are kept, in order, so that commands have their effects and
 answers in the order in which they came; acknowledgements go on, as they concern what was delivered before, and so do
 the other channels.  connection.close waits, since what was published before it is to arrive.  What is kept is bounded
-(adapters.session.held).
+(adapters.session.held).  With the answer the frames are due (due_frames.py), and obey alarms as if they came just then.
 
 A channel that ends meanwhile gets no answer: a message that comes for it is given back to its queue.
 """
@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from warren.adapters.amqp091.codec.constants import FRAME_METHOD
-from warren.adapters.amqp091.held_frames import ACKNOWLEDGEMENTS, CLOSE, HeldFrame
+from warren.adapters.amqp091.held_frames import ACKNOWLEDGEMENTS, CLOSE, HeldFrame, size_of
 from warren.adapters.session.held import Held
 from warren.adapters.session.read_gate import UNANSWERED
 from warren.core.errors import BrokerError
@@ -38,7 +38,7 @@ class Asking:
 
     def __init__(self, gate: ReadGate) -> None:
         self._channels: set[int] = set()
-        self._held: Held[HeldFrame] = Held(gate, _size_of, UNANSWERED)
+        self._held: Held[HeldFrame] = Held(gate, size_of, UNANSWERED)
         self.active = False
 
     def wants(self, kind: int, number: int, class_id: int, method_id: int) -> bool:
@@ -110,10 +110,11 @@ def ask(
 def channel_ended(connection: Connection, number: int) -> None:
     """What was kept for a channel is void; a connection.close that waited for it alone is not."""
     connection.held.drop(number)
+    connection.due.drop(number)
     if connection.asking.active:
         left = [frame for frame in connection.asking.end(number) if frame[1] != number]
         if left:
-            connection.broker.at_end_of_batch(partial(_handle, connection, left))
+            connection.broker.at_end_of_batch(partial(connection.handle_due, left))
 
 
 def _answered(channel: Channel, method: methods.Method, go_on: Callable[[], None], give_up: Callable[[], None]) -> None:
@@ -130,13 +131,7 @@ def _answered(channel: Channel, method: methods.Method, go_on: Callable[[], None
             connection.frame_failed(error, channel.number, (method.CLASS_ID, method.METHOD_ID))
     except Exception as error:
         connection.break_off(error)
-    _handle(connection, frames)
-
-
-def _handle(connection: Connection, frames: list[HeldFrame]) -> None:
-    """Handle frames that waited for an answer; what the peer has to read replies for first waits on."""
-    for kind, number, frame in frames[connection.handle_held(frames) :]:
-        connection.held.add(kind, number, frame)
+    connection.handle_due(frames)
 
 
 def _go_on(value: Value | BrokerError, then: Callable[[Value], None]) -> None:
@@ -148,7 +143,3 @@ def _go_on(value: Value | BrokerError, then: Callable[[Value], None]) -> None:
 def _give_up(value: Value | BrokerError, otherwise: Callable[[Value], None]) -> None:
     if not isinstance(value, BrokerError):
         otherwise(value)
-
-
-def _size_of(held: HeldFrame) -> int:
-    return len(held[2])

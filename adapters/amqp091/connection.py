@@ -9,7 +9,7 @@ connection.  What a connection has is owned one by one, and this file says when 
     handshake, agreed    who the client is and what was agreed on, up to connection.open-ok
     channels             what is open under which number
     known, known_properties, unfinished    what the loop remembers, and when it must take frames one by one
-    held, asking         frames that wait for an alarm to clear, or for a queue's answer
+    held, asking, due    frames that wait for an alarm to clear, for a queue's answer, or for their turn after that
     read_gate, unread    why the peer isn't read for now (adapters.session)
     beats, silence       whether the peer is there (adapters.session.liveness)
 
@@ -38,6 +38,7 @@ from warren.adapters.amqp091.codec.constants import (
 )
 from warren.adapters.amqp091.codec.framing import HEARTBEAT_FRAME
 from warren.adapters.amqp091.codec.texts import short_text
+from warren.adapters.amqp091.due_frames import DueFrames
 from warren.adapters.amqp091.frame_loop import check_size, missing_bytes, parse
 from warren.adapters.amqp091.frames import frame_while_closing, handle_frame
 from warren.adapters.amqp091.handlers.publish import KNOWN_PUBLISHES_MAX, KnownPublish
@@ -111,6 +112,7 @@ class Connection:
         self.ration = Ration(broker, self.read_gate, self)
         self.asking = Asking(self.read_gate)
         self.held = HeldFrames(broker.alarms, self.read_gate, self._tell_of_alarm)
+        self.due = DueFrames(self.read_gate)
         self._unread = UnreadReplies(broker, self.outbox, self.read_gate, settings.unread_timeout_ms)
         self._beats: Beats | None = None
         self._silence: Silence | None = None
@@ -173,7 +175,7 @@ class Connection:
     def go_on(self) -> None:
         """It is this connection's turn again: go on with commands that waited for that."""
         if not (self._closed or self._unread.suspended):
-            self.held.release(self.handle_held)
+            self._go_on_with_due()
             self.receive(b"")
 
     def drained(self) -> None:
@@ -181,7 +183,7 @@ class Connection:
         if not self._unread.suspended:
             return
         self._unread.read()
-        self.held.release(self.handle_held)
+        self._go_on_with_due()
         if not self._unread.suspended:
             self.receive(b"")
 
@@ -220,7 +222,7 @@ class Connection:
 
     def known_now(self) -> Mapping[bytes, KnownPublish]:
         """The remembered publishes, unless frames must be taken one by one: within a content, or behind held ones."""
-        if self.client is None or self.unfinished.count or self.held.active or self.asking.active:
+        if self.client is None or self.unfinished.count or self.held.active or self.asking.active or self.due.active:
             return _NOTHING_KNOWN
         return self.known.now()
 
@@ -258,8 +260,26 @@ class Connection:
             self._fail(error, ids)
             self.finish()
 
-    def handle_held(self, frames: list[HeldFrame]) -> int:
-        """Handle frames that were held back, as far as the peer reads the answers; how many were done with."""
+    def handle_due(self, frames: list[HeldFrame]) -> None:
+        """Handle frames that have waited, and are older than what is due already; the rest when there is room for it.
+
+        Nothing of it once the connection ends.
+        """
+        left = frames[self._handle_some(frames) :]
+        if self.state == "running":
+            self.due.put_before(left)
+
+    def _go_on_with_due(self) -> None:
+        """There is room: go on with what is due."""
+        if self.due.active:
+            frames = self.due.take()
+            left = frames[self._handle_some(frames) :]
+            if self.state == "running":
+                # What has become due meanwhile, by an answer, is older than what its channel has here.
+                self.due.add_all(left)
+
+    def _handle_some(self, frames: list[HeldFrame]) -> int:
+        """Handle them as far as the peer reads the answers and the turn's ration goes; how many were done with."""
         count = 0
         self.ration.begin()
         try:
@@ -387,6 +407,7 @@ class Connection:
         self.broker.alarms.unlisten(self._alarms_changed)
         self.held.clear()
         self.asking.clear()
+        self.due.clear()
         self.channels.end()
         if self.client is not None:
             end_client(self.client)
@@ -416,8 +437,9 @@ class Connection:
 
     def _alarms_changed(self) -> None:
         self.held.alarms_changed()
-        if not self._unread.suspended:
-            self.held.release(self.handle_held)
+        held = self.held.take()
+        if held:
+            self.handle_due(held)
 
     def _tell_of_alarm(self, method: methods.Method) -> None:
         if "connection.blocked" in self.agreed.capabilities:

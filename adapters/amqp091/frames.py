@@ -68,6 +68,8 @@ def handle_frame(
         raise unexpected_frame(kind, _payload(data, start, stop), hint)
     elif kind == FRAME_METHOD and stop - start < METHOD_BYTES_LEAST:
         raise frame_error(kind, _payload(data, start, stop), "unknown_frame", "a method has an id of four octets")
+    elif connection.due.active and connection.due.wants(kind, number, *ids):
+        connection.due.add(kind, number, data[start : stop + 1])
     elif connection.asking.active and connection.asking.wants(kind, number, *ids):
         connection.asking.add(kind, number, data[start : stop + 1])
     elif connection.held.wants(kind, number, *ids):

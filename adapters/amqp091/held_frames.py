@@ -43,7 +43,7 @@ class HeldFrames:
     def __init__(self, alarms: Alarms, gate: ReadGate, tell: Callable[[methods.Method], None]) -> None:
         self._alarms = alarms
         self._tell = tell
-        self._held: Held[HeldFrame] = Held(gate, _size_of)
+        self._held: Held[HeldFrame] = Held(gate, size_of)
         self._channels: set[int] = set()
         self._told = False
         self.active = False
@@ -71,13 +71,12 @@ class HeldFrames:
             self._told = False
             self._tell(methods.ConnectionUnblocked())
 
-    def release(self, handle: Callable[[list[HeldFrame]], int]) -> None:
-        """Have what was kept handled, in order, unless an alarm is raised; `handle` says how many frames it took."""
-        if self._alarms.blocked is not None:
-            return
+    def take(self) -> list[HeldFrame]:
+        """What was kept, in order, to be handled now; nothing while an alarm is raised."""
+        if self._alarms.blocked is not None or not self.active:
+            return []
         self._wait_for(())
-        left = self._held.release(handle)
-        self._wait_for({number for _, number, _ in left})
+        return self._held.take()
 
     def drop(self, number: int) -> None:
         """The channel is closed: what it waited for is void."""
@@ -96,5 +95,6 @@ class HeldFrames:
         self.active = bool(self._channels)
 
 
-def _size_of(held: HeldFrame) -> int:
+def size_of(held: HeldFrame) -> int:
+    """What a frame takes, in bytes."""
     return len(held[2])

@@ -244,7 +244,7 @@ class MqttConnection:
         session, is_present = sessions.attach(
             self,
             agreed.client_id,
-            user=admitted.client.user.name,
+            user=admitted.client.user,
             clean_start=connect.clean_start,
             expiry_s=agreed.session_expiry_s,
         )

@@ -136,4 +136,6 @@ def will_of(world: MqttWorld, client: Client, client_id: str, packet: Connect) -
         raise Refusal(reason_of(error), f"the will can't be published: {error.text}") from None
     except ValueError as error:
         raise Refusal(reason_codes.IMPLEMENTATION_SPECIFIC_ERROR, f"the will can't be published: {error}") from None
-    return WillMessage(will.topic, will.payload, properties, retain=will.retain, user=client.user.name)
+    return WillMessage(
+        will.topic, will.payload, properties, retain=will.retain, user=client.user.name, user_id=client.user.id
+    )

@@ -63,6 +63,10 @@ def enter(
     for a user who was deleted, or got another password, since logging in.
     """
     now = broker.users.get(user.name)
+    if now is not None and now.id != user.id:
+        raise VirtualHostRefused(
+            f"user '{user.name}' was deleted since the login, and is another one now; log in again"
+        )
     if now is not None and now.password_hash != user.password_hash:
         raise VirtualHostRefused(f"user '{user.name}' has another password since the login; log in again")
     vhost = broker.open_vhost(user, vhost_name)

@@ -57,7 +57,8 @@ class Held(Generic[Item]):
         """Have `handle` take as many as it can, from the front; it says how many that were.  Gives what stays."""
         items = self._items
         self._items, self._bytes = [], 0
-        self._keep(items[handle(items) :])
+        left = items[handle(items) :]
+        self._keep([*left, *self._items])
         return self._items
 
     def drop(self, is_void: Callable[[Item], bool]) -> None:

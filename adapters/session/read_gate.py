@@ -31,6 +31,10 @@ UNANSWERED: Final = 16
 """So much is held back behind a command that a queue answers later that nothing more may pile up."""
 
 
+DUE: Final = 64
+"""So much has waited and is to be handled now that nothing more may pile up."""
+
+
 class ReadGate:
     """Of one transport."""
 

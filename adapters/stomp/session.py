@@ -37,7 +37,7 @@ from warren.adapters.session.read_gate import ReadGate
 from warren.adapters.session.unread import UnreadReplies
 from warren.adapters.stomp.codec.errors import FramingError, LoginError, StompError, of_broker
 from warren.adapters.stomp.codec.escaping import V1_0
-from warren.adapters.stomp.codec.frames import END, END_WITH_LINE_FEED, HEARTBEAT, Frame, encode_frame
+from warren.adapters.stomp.codec.frames import END, END_WITH_LINE_FEED, HEARTBEAT, SEND, Frame, encode_frame
 from warren.adapters.stomp.codec.parser import FrameParser
 from warren.adapters.stomp.commands import handle
 from warren.adapters.stomp.error_frames import error_frame
@@ -213,12 +213,12 @@ class StompSession:
             self._unread.look()
 
     def _release_held(self) -> None:
-        """Handle what was held back, in order, unless an alarm is raised."""
-        if self.broker.alarms.blocked is None and len(self._held):
+        """Handle what was held back, in order; from a SEND on that an alarm blocks, it waits on."""
+        if len(self._held):
             self._held.release(self._handle_held)
 
     def _handle_held(self, frames: list[Frame]) -> int:
-        """Handle frames that an alarm held back, as far as the peer reads the answers; how many were done with."""
+        """Handle frames that were held back, as far as no alarm does and the peer reads; how many were done with."""
         count = 0
         self.known.comes_late()
         self.ration.begin()
@@ -226,7 +226,7 @@ class StompSession:
             for frame in frames:
                 if self.ration.left <= 0 and not self._closed:
                     self.ration.wait()
-                if not self.takes_frames:
+                if not self.takes_frames or (frame.command == SEND and self.broker.alarms.blocked is not None):
                     break
                 count += 1
                 self.frame(frame)

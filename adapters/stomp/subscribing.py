@@ -25,7 +25,6 @@ from warren.core.declaring.queues import accessible_queue, declare_queue, delete
 from warren.core.errors import BrokerError
 from warren.core.messages.field_table import EMPTY_TABLE_RAW, encode_table
 from warren.core.messages.timestamp import Timestamp
-from warren.core.queues.base import DELETED_USER
 
 if TYPE_CHECKING:
     from warren.adapters.stomp.codec.frames import Frame
@@ -221,7 +220,7 @@ def _queue_for(
         auto_delete=boolean(headers, "auto-delete") is not False,
         arguments=arguments,
         arguments_raw=encode_table(arguments) if arguments else EMPTY_TABLE_RAW,
-        user=client.user.name if durable and "x-queue-name" not in headers else "",
+        user=client.user if durable and "x-queue-name" not in headers else None,
     )
     if is_new:
         made.append(queue)
@@ -240,7 +239,7 @@ def _durable_queue(client: Client, destination: str, id: str) -> str:
     usual = durable_queue_name(destination, id)
     for name in (usual, own):
         left = queues.get(name)
-        if left is not None and left.user == DELETED_USER:
+        if left is not None and left.is_left_behind:
             remove_queue(client.vhost, left)
     existing = queues.get(usual)
     if own in queues or (existing is not None and existing.user not in ("", client.user.name)):

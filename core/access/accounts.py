@@ -3,6 +3,10 @@
 The rows (kind "user", no vhost) hold what RabbitMQ exports: password hash, hashing algorithm, tags.  Why a
 login was refused is for the log alone; the client gets one text for every reason (A.3.9), so that it can't
 find out which names exist.
+
+A name may be one user's today and another's tomorrow, so each user has an id, which is never another's.  What outlives
+a connection is noted with name and id.  From a deletion until nothing is left of the deleted user, on disk too, a row
+of kind "deleted_user" says that under this name only what has the present user's id is that user's (`owns`).
 """
 
 from __future__ import annotations
@@ -18,6 +22,11 @@ from warren.core.storage.definitions.store import JSON, DefinitionStore
 
 KIND: Final = "user"
 
+DELETED_KIND: Final = "deleted_user"
+
+ID_BYTES: Final = 8
+"""Random: a counter's row may be lost to damage, and would give an id again."""
+
 DEFAULT_LOOPBACK_USERS: Final = frozenset({"guest"})
 """Users whose password everyone knows (spec G)."""
 
@@ -28,13 +37,18 @@ BROKER_NAME: Final = "(broker)"
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """One user; changes make a new one.  password_hash: see core.access.passwords.  limits: see core.clients.limits."""
+    """One user; changes make a new one.  password_hash: see core.access.passwords.  limits: see core.clients.limits.
+
+    id: tells the user from all others that have had the name, or will; empty for one who was there before there were
+    ids.
+    """
 
     name: str
     password_hash: str
     hashing_algorithm: str
     tags: frozenset[str]
     limits: Mapping[str, int] = field(default_factory=dict, hash=False)
+    id: str = ""
 
 
 BROKER: Final = User(BROKER_NAME, "", "", frozenset({"administrator", "impersonator"}))
@@ -58,13 +72,17 @@ class LoopbackOnly(LoginRefused):
 
 
 class Accounts:
-    """All users, kept in `store`; `loopback_users` may only log in from this machine."""
+    """All users, kept in `store`; `loopback_users` may only log in from this machine.
 
-    __slots__ = ("_store", "_users", "loopback_users")
+    leaving: names of deleted users of whom something may be left.
+    """
+
+    __slots__ = ("_store", "_users", "leaving", "loopback_users")
 
     def __init__(self, store: DefinitionStore, loopback_users: frozenset[str]) -> None:
         self._store = store
         self._users: dict[str, User] = {}
+        self.leaving: dict[str, None] = {}
         self.loopback_users = loopback_users
 
     def __contains__(self, name: object) -> bool:
@@ -80,7 +98,25 @@ class Accounts:
         """Take a row read back from the store."""
         tags = frozenset(cast("list[str]", value["tags"]))
         limits = dict(cast("dict[str, int]", value.get("limits", {})))
-        self._users[name] = User(name, str(value["password_hash"]), str(value["hashing_algorithm"]), tags, limits)
+        self._users[name] = User(
+            name,
+            str(value["password_hash"]),
+            str(value["hashing_algorithm"]),
+            tags,
+            limits,
+            str(value.get("id", "")),
+        )
+
+    def restore_deleted(self, name: str) -> None:
+        """Take the row of a deletion whose work wasn't done when the broker ended."""
+        self.leaving[name] = None
+
+    def owns(self, name: str, id: str) -> bool:
+        """Whether what was noted with this name and id is the present user's of the name, or may be."""
+        if name not in self.leaving:
+            return True
+        user = self._users.get(name)
+        return user is not None and user.id == id
 
     def get(self, name: str) -> User:
         """The user of this name; raises NotFound."""
@@ -92,30 +128,44 @@ class Accounts:
     def add(self, name: str, password: str, tags: Iterable[str], salt: bytes | None) -> User:
         """Add a user; PreconditionFailed for a name that is taken or blank, or a blank password."""
         self._check_new(name)
-        return self._save(User(name, _hash(password, salt), passwords.DEFAULT_ALGORITHM, frozenset(tags)))
+        hashed = _hash(password, salt)
+        return self._save(User(name, hashed, passwords.DEFAULT_ALGORITHM, frozenset(tags), id=new_id()))
 
     def add_hash(self, name: str, password_hash: str, algorithm: str | None, tags: Iterable[str]) -> User:
         """Add a user with a stored hash; no algorithm means the legacy one, a blank hash no password."""
         self._check_new(name)
         known = passwords.check_algorithm(algorithm or passwords.LEGACY_ALGORITHM)
-        return self._save(User(name, passwords.check_hash(password_hash), known, frozenset(tags)))
+        checked = passwords.check_hash(password_hash)
+        return self._save(User(name, checked, known, frozenset(tags), id=new_id()))
 
     def put(self, user: User) -> User:
-        """Add the user, or replace the one of this name, as imported definitions do; checked as by `add_hash`."""
+        """Add the user, or replace the one of this name, as imported definitions do; checked as by `add_hash`.
+
+        Who is replaced is the same user as before.
+        """
         _check_name(user.name)
         passwords.check_algorithm(user.hashing_algorithm)
         passwords.check_hash(user.password_hash)
-        return self._save(user)
+        before = self._users.get(user.name)
+        return self._save(replace(user, id=new_id() if before is None else before.id))
 
     def set_limits(self, name: str, limits: Mapping[str, int]) -> User:
         """Replace the user's limits."""
         return self._save(replace(self.get(name), limits=dict(limits)))
 
     def delete(self, name: str) -> None:
-        """Remove the user; raises NotFound."""
+        """Remove the user; raises NotFound.  Until `gone`, what was the user's is nobody's."""
         self.get(name)
         del self._users[name]
         self._store.delete(KIND, "", name)
+        self._store.put(DELETED_KIND, "", name, {})
+        self.leaving[name] = None
+
+    def gone(self, name: str) -> None:
+        """Nothing is left of deleted users of this name."""
+        if name in self.leaving:
+            del self.leaving[name]
+            self._store.delete(DELETED_KIND, "", name)
 
     def change_password(self, name: str, password: str, salt: bytes | None) -> User:
         """Give the user another password, hashed by the default algorithm."""
@@ -163,11 +213,17 @@ class Accounts:
             "hashing_algorithm": user.hashing_algorithm,
             "tags": sorted(user.tags),
             "limits": dict(user.limits),
+            "id": user.id,
         }
         self._store.check_room()
         self._store.put(KIND, "", user.name, value)
         self._users[user.name] = user
         return user
+
+
+def new_id() -> str:
+    """An id that no user has had."""
+    return os.urandom(ID_BYTES).hex()
 
 
 def _hash(password: str, salt: bytes | None) -> str:

@@ -92,6 +92,8 @@ class Users(Component):
         try:
             if kind == accounts.KIND:
                 self._accounts.restore(name, value)
+            elif kind == accounts.DELETED_KIND:
+                self._accounts.restore_deleted(name)
             elif kind == permissions.KIND:
                 self._permissions.restore(vhost, name, value)
             elif kind == topic_permissions.KIND:
@@ -136,13 +138,29 @@ class Users(Component):
         return self._accounts.set_limits(name, limits)
 
     def delete_user(self, name: str) -> None:
-        """Remove the user and all permissions of that name."""
+        """Remove the user and all permissions of that name; what else is the user's goes soon (core.withdrawals)."""
         self._accounts.delete(name)
         self.verifiers.forget(name)
         self._permissions.forget_user(name)
         self._topic_permissions.forget_user(name)
         self._changed()
         self._on_withdrawal(name, None)
+
+    @property
+    def leaving(self) -> list[str]:
+        """Names of deleted users of whom something may be left."""
+        return list(self._accounts.leaving)
+
+    def gone(self, name: str) -> None:
+        """Nothing is left of deleted users of this name."""
+        self._accounts.gone(name)
+
+    def owns(self, name: str, id: str) -> bool:
+        """Whether what was noted with a user's name and id is the present user's of that name.
+
+        False for what is left of one who was deleted, whoever has the name now.
+        """
+        return self._accounts.owns(name, id)
 
     def change_password(self, name: str, password: str, salt: bytes | None = None) -> User:
         """Give the user another password; PreconditionFailed when it is blank."""

@@ -26,6 +26,7 @@ from warren.core.routing.vhost import VirtualHost
 from warren.core.routing.vhost_metadata import CLASSIC, QUEUE_TYPE_ARGUMENT, with_default_type
 
 if TYPE_CHECKING:
+    from warren.core.access.accounts import User
     from warren.core.messages.field_table import FieldValue
     from warren.core.storage.definitions.store import JSON
 
@@ -42,7 +43,7 @@ def declare_queue(
     auto_delete: bool = False,
     arguments: Mapping[str, FieldValue] | None = None,
     arguments_raw: bytes = EMPTY_TABLE_RAW,
-    user: str = "",
+    user: User | None = None,
 ) -> Queue:
     """queue.declare: make the queue, or agree with the one that is there; an empty name has one generated.
 
@@ -102,7 +103,7 @@ def create_queue(
     arguments: Mapping[str, FieldValue] | None = None,
     arguments_raw: bytes = EMPTY_TABLE_RAW,
     store_id: int | None = None,
-    user: str = "",
+    user: User | None = None,
 ) -> Queue:
     """Make a queue of a name that is free, under the policies that match it; no permission is asked for.
 
@@ -130,7 +131,8 @@ def create_queue(
         arguments_raw=arguments_raw,
         store_id=store_id,
     )
-    queue.user = user
+    if user is not None:
+        queue.user, queue.user_id = user.name, user.id
     vhost.queues[name] = queue
     broker.policies.apply_to(vhost.name, queue)
     vhost.changed()
@@ -142,8 +144,8 @@ def create_queue(
             "auto_delete": auto_delete,
             "arguments": base64.b64encode(arguments_raw).decode(),
         }
-        if user:
-            row["user"] = user
+        if user is not None:
+            row["user"], row["user_id"] = user.name, user.id
         broker.definitions.put("queue", vhost.name, name, row)
         broker.quarantine.queue_made(queue)
     return queue

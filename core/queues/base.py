@@ -26,7 +26,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeAlias
 
 from warren.core.compiled import mypyc_attr
 from warren.core.counters import QueueCounts
@@ -73,17 +73,13 @@ class Stored:
     failures: Mapping[int, int]
 
 
-DELETED_USER: Final = "\0"
-"""Whose something is when its user is deleted and it isn't gone yet: nobody's, whoever has the name next."""
-
-
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Queue(ABC):
     """The common part of every queue: its name and declaration, and its consumers.
 
     store_id: the queue's number in the storage engine, 0 for a queue whose messages are not stored.
-    owner: the connection that an exclusive queue belongs to.  user: whose subscription it is, where it is one that
-    outlives its connection; empty for queues that are for whoever has permissions.
+    owner: the connection that an exclusive queue belongs to.  user, user_id: whose subscription it is, where it is one
+    that outlives its connection, by the user's name and id; empty for queues that are for whoever has permissions.
     unacked_count: messages delivered and not settled; the type counts them.  ready_bytes: the bodies of all ready
     messages, in bytes; the type counts them, too.
     dirty: it is to be drained at the end of this batch (`mark_dirty`).
@@ -108,6 +104,7 @@ class Queue(ABC):
         "store_id",
         "unacked_count",
         "user",
+        "user_id",
         "vhost",
     )
 
@@ -157,7 +154,7 @@ class Queue(ABC):
         self.durable = durable
         self.exclusive = owner is not None
         self.auto_delete = auto_delete
-        self.user = ""
+        self.user = self.user_id = ""
         self.owner = owner
         self.arguments: Mapping[str, FieldValue] = arguments or {}
         self.arguments_raw = arguments_raw
@@ -182,6 +179,11 @@ class Queue(ABC):
     def description(self) -> str:
         """`queue 'name' in vhost 'vhost'`, for error texts."""
         return f"queue '{self.name}' in vhost '{self.vhost.name}'"
+
+    @property
+    def is_left_behind(self) -> bool:
+        """Whether it is the subscription of a user who is deleted, and goes soon, whoever has the name now."""
+        return bool(self.user) and not self.vhost.broker.users.owns(self.user, self.user_id)
 
     @classmethod
     def check_declaration(

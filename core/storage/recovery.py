@@ -153,6 +153,7 @@ def recover(
     broker.definitions.put(MARKER, "", NOTES_DELETIONS, {})
     broker.definitions.damage_seen_to()
     broker.definitions.commit()
+    broker.withdrawals.resume()
 
 
 def settle_purged(broker: Broker) -> None:
@@ -223,6 +224,7 @@ def _restore(broker: Broker, kind: str, vhost_name: str, name: str, value: Mappi
             store_id=int(str(value["id"])),
         )
         vhost.queues[name].user = str(value.get("user", ""))
+        vhost.queues[name].user_id = str(value.get("user_id", ""))
     elif kind == "binding":
         if not restore_binding(vhost, value):
             broker.quarantine.bindings.append((vhost_name, name, value))

@@ -494,8 +494,8 @@ def test_a_session_that_is_attached_ends_with_its_connection(broker: SimulatedBr
     """Also where the connection isn't among those that were closed before."""
     old = mqtt(broker)
     session = old.session
-    rights.disown(broker.mqtt.of(broker.vhost), USER)
-    for _ in rights.end_disowned(broker.mqtt.of(broker.vhost)):
+    broker.broker.users.delete_user(USER)
+    for _ in rights.end_left_behind(broker.mqtt.of(broker.vhost), [USER], []):
         pass
     assert session.ended
     assert old.closed

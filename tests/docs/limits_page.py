@@ -561,6 +561,7 @@ QUIET: Final = (
             "core.withdrawals.QUEUES_PER_SLICE",
             "core.withdrawals.REMOVED_PER_SLICE",
             "adapters.mqtt.sessions.rights.SESSIONS_PER_SLICE",
+            "adapters.mqtt.sessions.rights.PASSED_PER_SLICE",
             "adapters.mqtt.sessions.rights.SUBSCRIPTIONS_PER_SLICE",
             "core.exchanges.delaying.messages.BATCH_MESSAGES_MAX",
             "core.exchanges.delaying.messages.BATCH_BYTES_MAX",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from warren.adapters.mqtt.sessions.holder import Holder
     from warren.adapters.mqtt.sessions.subscription import MqttSubscription
     from warren.adapters.mqtt.sessions.world import MqttWorld
+    from warren.core.access.accounts import User
     from warren.core.clients.client import Client
     from warren.core.queues.base import Queue
     from warren.core.routing.vhost import VirtualHost
@@ -49,8 +50,7 @@ class MqttSessions:
     """The sessions of one virtual host.
 
     records: sessions by the store numbers of their own.  connected_count, connected_most: clients that are connected
-    now, and that were at a time.  shared_count: of `subscription_count`, those to shared subscriptions.  disowned:
-    those that are to end with their user, who is deleted, and the user's name.
+    now, and that were at a time.  shared_count: of `subscription_count`, those to shared subscriptions.
     """
 
     def __init__(self, world: MqttWorld, vhost: VirtualHost) -> None:
@@ -70,12 +70,11 @@ class MqttSessions:
         # The latest answer of the permissions, for packets with many filters: which users there were, who, what queue.
         self._granted = (0, "", "")
         self._shared: dict[tuple[str, str], tuple[Queue, int]] = {}
-        self.disowned: list[tuple[MqttSession, str]] = []
         self._interrupted: list[tuple[str, str, str]] = []
 
     # Sessions
 
-    def open(self, client_id: str, *, user: str, clean_start: bool, expiry_s: int) -> tuple[MqttSession, bool]:
+    def open(self, client_id: str, *, user: User, clean_start: bool, expiry_s: int) -> tuple[MqttSession, bool]:
         """The session of a client that connects, and whether it was there.  Whoever held it is told first.
 
         Whether the user may have it was asked before (rights.check_owner).
@@ -84,18 +83,18 @@ class MqttSessions:
         if session is not None and session.holder is not None:
             session.holder.taken_over()
             session = self.sessions.get(client_id)
-        if session is not None and (clean_start or session.has_lost_queue or session.user not in ("", user)):
+        if session is not None and (clean_start or not rights.goes_on(session, user.name)):
             session.end()
             session = None
         if session is not None:
-            session.user = user
+            session.user, session.user_id = user.name, user.id
             rights.drop_withdrawn(self, session)
             return session, True
-        session = self.sessions[client_id] = MqttSession(self, client_id, expiry_s, user)
+        session = self.sessions[client_id] = MqttSession(self, client_id, expiry_s, user.name, user.id)
         return session, False
 
     def attach(
-        self, holder: Holder, client_id: str, *, user: str, clean_start: bool, expiry_s: int
+        self, holder: Holder, client_id: str, *, user: User, clean_start: bool, expiry_s: int
     ) -> tuple[MqttSession, bool]:
         """Give a client that connects its session, and say whether it was there.
 
@@ -296,7 +295,7 @@ class MqttSessions:
     def restore_session(self, client_id: str, row: Mapping[str, JSON]) -> None:
         """Take a session's row."""
         session = self.sessions[client_id] = MqttSession(
-            self, client_id, int(str(row["expiry_s"])), str(row.get("user", ""))
+            self, client_id, int(str(row["expiry_s"])), str(row.get("user", "")), str(row.get("user_id", ""))
         )
         session.stored = True
         detached = row["detached_at_ms"]

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt.sessions.publishing import QUEUE_PREFIX, address_of
 from warren.core.errors import AccessRefused
-from warren.core.queues.base import DELETED_USER
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.sessions.names import TopicNames
@@ -29,6 +28,9 @@ _log = logging.getLogger("warren.mqtt")
 SESSIONS_PER_SLICE: Final = 20
 SUBSCRIPTIONS_PER_SLICE: Final = 100
 """Ended, and looked at, in one turn: some milliseconds."""
+
+PASSED_PER_SLICE: Final = 2000
+"""Sessions that only turn out to be somebody else's: a tenth of a microsecond each."""
 
 
 def check_write(names: TopicNames, user: str, vhost: VirtualHost, client_id: str, topic: str) -> tuple[str, str]:
@@ -48,7 +50,7 @@ def check_owner(registry: MqttSessions, client: Client, client_id: str) -> None:
     that nobody holds and that has nothing in it keeps nobody out, nor does one whose user is deleted: it ends now.
     """
     session = registry.sessions.get(client_id)
-    if session is None or session.user in (client.user.name, DELETED_USER) or session.has_lost_queue:
+    if session is None or session.user == client.user.name or session.has_lost_queue or is_left_behind(session):
         return
     if not session.user:
         registry.check_queue(client, client_id)
@@ -57,6 +59,16 @@ def check_owner(registry: MqttSessions, client: Client, client_id: str) -> None:
             f"the session of client identifier '{client_id}' belongs to another user than '{client.user.name}'; use "
             "another client identifier, or have that session deleted with its queue"
         )
+
+
+def goes_on(session: MqttSession, user: str) -> bool:
+    """Whether a session is for this user, whom `check_owner` has let in, or else ends."""
+    return not (session.has_lost_queue or session.user not in ("", user) or is_left_behind(session))
+
+
+def is_left_behind(session: MqttSession) -> bool:
+    """Whether it is a user's who is deleted, and ends soon, whoever has the name now."""
+    return bool(session.user) and not session.registry.broker.users.owns(session.user, session.user_id)
 
 
 def is_empty(session: MqttSession) -> bool:
@@ -69,7 +81,7 @@ def is_empty(session: MqttSession) -> bool:
 def may_publish_will(registry: MqttSessions, client_id: str, will: WillMessage) -> bool:
     """Whether the user of a will may publish it now; the log says so if not.  Wills without a user are old ones."""
     session = registry.sessions.get(client_id)
-    if session is not None and session.user == DELETED_USER:
+    if not registry.broker.users.owns(will.user, will.user_id) or (session is not None and is_left_behind(session)):
         _log.info("the will of client '%s' isn't published: its user is deleted", client_id)
         return False
     if not will.user:
@@ -83,30 +95,39 @@ def may_publish_will(registry: MqttSessions, client_id: str, will: WillMessage) 
     return True
 
 
-def disown(registry: MqttSessions, user: str) -> None:
-    """This user is deleted: the user's sessions are nobody's, until they end soon (`end_disowned`)."""
-    for session in registry.sessions.values():
-        if session.user == user:
-            session.user = DELETED_USER
-            registry.disowned.append((session, user))
+def end_left_behind(registry: MqttSessions, users: Collection[str], failures: list[Exception]) -> Iterator[None]:
+    """The sessions of deleted users of these names end, and their wills go with them, in slices.
 
-
-def end_disowned(registry: MqttSessions) -> Iterator[None]:
-    """The sessions of deleted users end, and their wills go with them, in slices."""
-    disowned, registry.disowned = registry.disowned, []
-    count = 0
-    for session, user in disowned:
-        if session.ended:
-            continue
-        _log.info("the session of client '%s' ends: its user '%s' is deleted", session.client_id, user)
-        if session.holder is not None:
-            session.holder.rights_withdrawn(f"user '{user}' is deleted")
-        if registry.sessions.get(session.client_id) is session:
-            registry.wills.cancel(session.client_id)
-        session.end()
-        count += 1
-        if count % SESSIONS_PER_SLICE == 0:
+    failures: gets why one can't be ended, which keeps no other from it.
+    """
+    work = 0
+    for session in list(registry.sessions.values()):
+        work += 1
+        if session.user in users and not session.ended:
+            try:
+                if is_left_behind(session):
+                    work += PASSED_PER_SLICE // SESSIONS_PER_SLICE
+                    _end(registry, session)
+            except Exception as error:
+                failures.append(error)
+        if work >= PASSED_PER_SLICE:
+            work = 0
             yield
+    for number, (client_id, will) in enumerate(registry.wills.waiting(), 1):
+        if will.user in users and not registry.broker.users.owns(will.user, will.user_id):
+            registry.wills.cancel(client_id)
+        if number % SUBSCRIPTIONS_PER_SLICE == 0:
+            yield
+
+
+def _end(registry: MqttSessions, session: MqttSession) -> None:
+    user = session.user
+    _log.info("the session of client '%s' ends: its user '%s' is deleted", session.client_id, user)
+    if session.holder is not None:
+        session.holder.rights_withdrawn(f"user '{user}' is deleted")
+    if registry.sessions.get(session.client_id) is session:
+        registry.wills.cancel(session.client_id)
+    session.end()
 
 
 def disconnect_withdrawn(registry: MqttSessions, users: Collection[str]) -> Iterator[None]:
@@ -114,16 +135,22 @@ def disconnect_withdrawn(registry: MqttSessions, users: Collection[str]) -> Iter
 
     There is no other way to tell it.  Its subscriptions are looked at when it comes back (`drop_withdrawn`).
     """
-    count = 0
-    for session in [each for each in registry.sessions.values() if each.user in users and each.holder is not None]:
-        for subscription in list(session.subscriptions.values()):
-            count += 1
-            if count % SUBSCRIPTIONS_PER_SLICE == 0:
+    work = 0
+    for session in list(registry.sessions.values()):
+        work += 1
+        is_concerned = session.user in users and session.holder is not None
+        for subscription in list(session.subscriptions.values()) if is_concerned else ():
+            work += PASSED_PER_SLICE // SUBSCRIPTIONS_PER_SLICE
+            if work >= PASSED_PER_SLICE:
+                work = 0
                 yield
             refusal = _refusal(registry, session, subscription)
             if refusal is not None and session.holder is not None:
                 session.holder.rights_withdrawn(f"the subscription to '{subscription.filter}': {refusal.text}")
                 break
+        if work >= PASSED_PER_SLICE:
+            work = 0
+            yield
 
 
 def drop_withdrawn(registry: MqttSessions, session: MqttSession) -> None:

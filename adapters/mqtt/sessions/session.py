@@ -40,7 +40,6 @@ from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.topic_trie import TopicTrie
 from warren.core.limit_hits import limited
 from warren.core.messages.message import Message
-from warren.core.queues.base import DELETED_USER
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.sessions.holder import Holder
@@ -59,9 +58,9 @@ EXPIRY_NEVER: Final = 0xFFFF_FFFF
 class MqttSession:
     """See the head of this file; made by the registry.
 
-    user: whose it is (rights.py); empty for one that was stored without.  rights_version: of the users, when its
-    subscriptions were looked at.  expiry_s: how long it outlives its connection.  no_local_count: subscriptions that
-    want none of its own messages.  stored: it is on disk.  sent_number: of the last message of QoS 1 or 2 that was
+    user, user_id: whose it is (rights.py), by name and id; empty for one that was stored without.  rights_version: of
+    the users, when its subscriptions were looked at.  expiry_s: how long it outlives its connection.  no_local_count:
+    subscriptions that want none of its own messages.  stored: it is on disk.  sent_number: of the last message of QoS 1 or 2 that was
     sent.  inbound: packet identifiers of messages of QoS 2 that came and weren't released, with their records.
     feed: what its subscriptions still have coming of the retained messages; None before there was anything.
     unanswered: receipts of those among them that queues are still to take, by packet identifier.
@@ -92,12 +91,16 @@ class MqttSession:
         "subscriptions",
         "unanswered",
         "user",
+        "user_id",
     )
 
-    def __init__(self, registry: MqttSessions, client_id: str, expiry_s: int, user: str = "") -> None:
+    def __init__(
+        self, registry: MqttSessions, client_id: str, expiry_s: int, user: str = "", user_id: str = ""
+    ) -> None:
         self.registry = registry
         self.client_id = client_id
         self.user = user
+        self.user_id = user_id
         self.rights_version = 0
         self.expiry_s = expiry_s
         self.stored = expiry_s > 0
@@ -430,7 +433,7 @@ class MqttSession:
 
     def save(self) -> None:
         """Write its row, if it has one; its subscriptions have rows of their own (subscription_rows.py)."""
-        if not self.stored or self.ended or self.user == DELETED_USER:
+        if not self.stored or self.ended:
             return
         self.registry.broker.definitions.put(
             "mqtt_session",
@@ -442,6 +445,7 @@ class MqttSession:
                 "outbound": self._outbound_id,
                 "detached_at_ms": self.detached_at_ms,
                 "user": self.user,
+                "user_id": self.user_id,
             },
         )
 

@@ -22,16 +22,21 @@ KIND: Final = "mqtt_will"
 
 
 class WillMessage:
-    """What to publish.  properties: delivery mode and the internal headers included.  user: whose rights count."""
+    """What to publish.  properties: delivery mode and the internal headers included.  user, user_id: whose rights
+    count, by name and id.
+    """
 
-    __slots__ = ("body", "properties", "retain", "topic", "user")
+    __slots__ = ("body", "properties", "retain", "topic", "user", "user_id")
 
-    def __init__(self, topic: str, body: bytes, properties: Properties, *, retain: bool, user: str = "") -> None:
+    def __init__(
+        self, topic: str, body: bytes, properties: Properties, *, retain: bool, user: str = "", user_id: str = ""
+    ) -> None:
         self.topic = topic
         self.body = body
         self.properties = properties
         self.retain = retain
         self.user = user
+        self.user_id = user_id
 
 
 class Wills:
@@ -63,12 +68,17 @@ class Wills:
                 "retain": will.retain,
                 "at_ms": at_ms,
                 "user": will.user,
+                "user_id": will.user_id,
             },
         )
 
     def has(self, client_id: str) -> bool:
         """Whether one of the client's waits."""
         return client_id in self._waiting
+
+    def waiting(self) -> list[tuple[str, WillMessage]]:
+        """All of them, with their clients' identifiers."""
+        return [(client_id, will) for client_id, (will, _) in self._waiting.items()]
 
     def cancel(self, client_id: str) -> bool:
         """The client is back: nothing is published; False when there was nothing."""
@@ -92,6 +102,7 @@ class Wills:
             Properties.parse(base64.b64decode(str(row["properties"]))),
             retain=row["retain"] is True,
             user=str(row.get("user", "")),
+            user_id=str(row.get("user_id", "")),
         )
         self._wait(client_id, will, int(str(row["at_ms"])))
 

@@ -108,15 +108,13 @@ class MqttWorld(Component):
         if found is not None:
             found.close()
 
-    def user_deleted(self, name: str) -> None:
-        """The user's sessions are nobody's from now on."""
-        for sessions in self.all():
-            rights.disown(sessions, name)
-
     def forget_users(self, users: Collection[str]) -> Iterator[None]:
         """Their sessions and wills go with them."""
+        failures: list[Exception] = []
         for sessions in self.all():
-            yield from rights.end_disowned(sessions)
+            yield from rights.end_left_behind(sessions, users, failures)
+        if failures:
+            raise ExceptionGroup("sessions of deleted users that can't be ended", failures)
 
     def rights_withdrawn(self, vhost: str, users: Collection[str]) -> Iterator[None]:
         """Who is subscribed to what isn't allowed any more is disconnected."""

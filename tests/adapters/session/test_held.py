@@ -87,3 +87,15 @@ def test_clearing_reads_nothing_more(place: Place) -> None:
     place.held.clear()
     assert len(place.held) == 0
     assert place.transport.paused
+
+
+def test_what_comes_while_some_is_handled_stays_behind(place: Place) -> None:
+    for each in (b"a", b"b"):
+        place.held.add(each)
+
+    def handle(items: list[bytes]) -> int:
+        place.held.add(b"c")
+        return 1
+
+    assert place.held.release(handle) == [b"b", b"c"]
+    assert place.held.take() == [b"b", b"c"]

@@ -11,6 +11,7 @@ from tests.adapters.stomp.conftest import Connect
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_stomp import StompClient, frame
 from warren.adapters.session.held import HELD_BYTES_MAX
+from warren.adapters.session.ration import COMMANDS_PER_TURN
 from warren.adapters.stomp.session import StompSession
 from warren.core.declaring.bindings import add_binding
 from warren.core.declaring.queues import create_queue
@@ -335,3 +336,26 @@ def test_what_an_alarm_holds_back_is_bounded(connect: Connect, simulated: Simula
     simulated.settle()
     assert not client.transport.paused
     assert 600 < simulated.queue("a").ready_count < 1100
+
+
+def test_a_second_alarm_holds_only_from_the_next_send_on(connect: Connect, simulated: SimulatedBroker) -> None:
+    """What was held by the first one and waits for its turn has nothing to do with the second."""
+    client = connect()
+    simulated.broker.alarms.set("memory", True)
+    client.send("SEND", b"1", destination="/queue/a", receipt="1")
+    count = 2 * COMMANDS_PER_TURN
+    for number in range(count):
+        client.send("BEGIN", transaction=f"t{number}")
+        client.send("ABORT", transaction=f"t{number}", receipt="done")
+    client.send("SEND", b"2", destination="/queue/a", receipt="2")
+    client.send("SUBSCRIBE", id="2", destination="/queue/b", receipt="3")
+    simulated.broker.alarms.set("memory", False)
+    simulated.broker.alarms.set("memory", True)
+    simulated.settle()
+    receipts = [answer["receipt-id"] for answer in client.answers()]
+    assert receipts == ["1", *["done"] * count]
+    assert client.send("SEND", b"3", destination="/queue/a", receipt="4") == []
+    simulated.broker.alarms.set("memory", False)
+    simulated.settle()
+    assert [answer["receipt-id"] for answer in client.answers()] == ["2", "3", "4"]
+    assert [message.body for message in simulated.queue("a").browse(0, 9)] == [b"1", b"2", b"3"]

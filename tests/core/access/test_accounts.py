@@ -11,6 +11,7 @@ from tests.core.access.listed import (
     list_user_topic_permissions,
     list_users,
 )
+from warren.core.access import accounts
 from warren.core.access.defaults import seed_defaults
 from warren.core.access.passwords import MD5, SHA256
 from warren.core.access.permissions import Permission
@@ -148,6 +149,8 @@ def test_deleting_a_user_takes_its_permissions_along(users: Users, store: Memory
     refusal(users, "alice", "secret")
     assert "alice" not in users
     assert len(users) == 1
+    assert [kind for kind, _, name, _ in store.load() if "alice" in name] == [accounts.DELETED_KIND]
+    users.gone("alice")
     assert not any("alice" in name for _, _, name, _ in store.load())
     users.add_user("alice", "secret")
     assert list_user_permissions(users, "alice") == []
