@@ -24,8 +24,9 @@ and `plugins = ["counting"]` in the configuration enables it.  Nothing of a plug
 Warren's own plugins come through the same door (plugins/registry.py).  examples/counting_plugin uses all of it.
 
 **Its life.**  With the broker's start, before anything is restored, its class is loaded, and what the class declares is
-made known: keys, queue and exchange types, policy keys, components of runtime parameters.  Once connections are
-accepted, an instance is made, its words, listings and counters are offered, and `start` runs as a task of its own.
+made known: keys, queue and exchange types, policy keys, components of runtime parameters.  When everything is restored,
+the class may `prepare` the broker.  Once connections are accepted, an instance is made, its words, listings and
+counters are offered, and `start` runs as a task of its own.
 When `start` raises, or a task in `context.nursery` does, everything that this run of it offered is withdrawn, and
 after a pause a new instance is started: the first after about a second, then twice as long each time, up to a minute.
 When it returns and nothing is left in the nursery, the plugin has ended, and its words and listings go on working.  At
@@ -198,6 +199,14 @@ class Plugin(ABC):
     def counters(self) -> Mapping[str, float]:
         """What it has counted so far, by name; asked whenever somebody looks."""
         return {}
+
+    @classmethod
+    def prepare(cls, broker: Broker, options: Options) -> None:
+        """Once everything is restored, and before the first connection is accepted: do to the broker what has to be
+        done before anybody publishes.  It is for what can't wait for `start`, and is plain code that returns soon.
+
+        options: the values of its keys, and of the broker's.  An error is logged, and the broker goes on.
+        """
 
     @abstractmethod
     async def start(self, context: Context) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from warren.adapters.direct.delivery import Delivery
@@ -136,6 +137,12 @@ class DirectConsumer(Consumer):
                 raise self.error
         self.deliveries.settle(self.deliveries.take(tag, multiple=multiple), verdict)
         self.session.changed()
+
+    def sequences(self, tag: int, *, multiple: bool) -> list[int]:
+        """The broker's numbers of the unsettled deliveries that `settle` would settle, in order."""
+        unacked = self.deliveries.unacked
+        tags = takewhile(lambda each: each <= tag, unacked) if multiple else (tag,)
+        return [unacked[each][1].sequence for each in tags if each in unacked]
 
     def cancel(self) -> None:
         """No more deliveries; what the program hasn't taken goes back, what it has may still be settled."""

@@ -11,6 +11,8 @@ confirms behind it until it is answered, whatever is on disk.
 
 from __future__ import annotations
 
+from collections import deque
+
 
 class Confirms:
     """The bookkeeping of one confirm channel.
@@ -19,7 +21,7 @@ class Confirms:
     confirmed: up to here the client has been told.  safe_count: so many of those weren't refused.
     """
 
-    __slots__ = ("_late", "_on_disk", "_refused", "confirmed", "last_stored", "published", "safe_count")
+    __slots__ = ("_ahead", "_late", "_on_disk", "_refused", "confirmed", "last_stored", "published", "safe_count")
 
     def __init__(self) -> None:
         self.published = 0
@@ -27,7 +29,9 @@ class Confirms:
         self.safe_count = 0
         self.last_stored = 0
         self._refused: set[int] = set()
-        self._late: set[int] = set()
+        # Those to be answered later, in order, the first of which has no answer yet; and which of them have one.
+        self._late: deque[int] = deque()
+        self._ahead: set[int] = set()
         self._on_disk = 0
 
     def add(self, *, stored: bool) -> None:
@@ -45,7 +49,7 @@ class Confirms:
     def add_late(self, *, stored: bool) -> int:
         """Count a publish that is answered later; its number, for `answered`."""
         self.add(stored=stored)
-        self._late.add(self.published)
+        self._late.append(self.published)
         return self.published
 
     def answered(self, number: int, *, taken: bool) -> int | None:
@@ -53,7 +57,9 @@ class Confirms:
 
         One that isn't taken is to be refused (basic.nack) before that.
         """
-        self._late.discard(number)
+        self._ahead.add(number)
+        while self._late and self._late[0] in self._ahead:
+            self._ahead.remove(self._late.popleft())
         if not taken:
             self._refused.add(number)
         return self._up_to(self._on_disk)
@@ -83,7 +89,7 @@ class Confirms:
         """Everything up to `number` is settled: the last of it that was not refused, if that is news."""
         before = self.confirmed
         if self._late:
-            number = min(number, min(self._late) - 1)
+            number = min(number, self._late[0] - 1)
         if number <= before:
             return None
         self.confirmed = number

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeAlias
 
 from warren.core.compiled import mypyc_attr
 from warren.core.counters import QueueCounts
-from warren.core.errors import ResourceLocked
+from warren.core.errors import PreconditionFailed, ResourceLocked
 from warren.core.messages.field_table import EMPTY_TABLE_RAW
 from warren.core.queues.answer import Answer, Polled, ignore
 from warren.core.queues.argument import CONSUMER_ARGUMENTS, Argument
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from warren.core.counters import Counts
     from warren.core.messages.field_table import FieldValue
     from warren.core.messages.message import Message
+    from warren.core.queues.buffer import Buffer
     from warren.core.queues.consumer import Consumer
     from warren.core.routing.receipt import Receipt
     from warren.core.routing.vhost import VirtualHost
@@ -123,9 +124,6 @@ class Queue(ABC):
     wildcards_skip: ClassVar[str] = ""
     """Routing keys that begin so aren't matched by a wildcard at the beginning of a binding key of a topic exchange;
     empty: wildcards match any key."""
-
-    answers_late: ClassVar[bool] = False
-    """True for a type that says later whether it has taken a message: `append_with` is called instead of `append`."""
 
     known_arguments: ClassVar[tuple[Argument, ...]] = ()
     """The x-arguments of a declaration that the type knows.  A redeclaration must repeat them; others don't count."""
@@ -302,6 +300,14 @@ class Queue(ABC):
         """Whether a message may come in; asked only of queues that are `guarded`."""
         return Admission.TAKE
 
+    @property
+    def answers_late(self) -> bool:
+        """True when it says later whether it has taken a message: `append_with` is called instead of `append`.
+
+        A type may set it for good, in its class.  Where it changes, remembered routes are void (`VirtualHost.changed`).
+        """
+        return False
+
     def has_no_room_for(self, message: Message) -> bool:
         """True when `admit` would refuse the message unless a consumer takes it at once."""
         return False
@@ -319,6 +325,11 @@ class Queue(ABC):
         """Why `admit` refuses a message now, for a publisher who can be told; it doesn't name the queue."""
         return "it is full and refuses messages (x-overflow: reject-publish); publish again when there is room"
 
+    @property
+    def late_refusal(self) -> str:
+        """Why a message may be refused later, as `refusal`; empty where there is nothing to say."""
+        return ""
+
     @abstractmethod
     def append(self, message: Message) -> None:
         """Take a routed message; delivery happens at the end of the batch."""
@@ -330,6 +341,23 @@ class Queue(ABC):
         `store_id`; a type that refuses it later settles the entry.
         """
         self.append(message)
+
+    def drop_with(self, message: Message, receipt: Receipt) -> None:
+        """A message that `admit` drops as a duplicate; asked only of queues that answer late.
+
+        Whoever waits for an answer may have to wait for that of what it duplicates.
+        """
+
+    def use_buffer(self, buffer: Buffer | None) -> None:
+        """Be somebody's buffer as it says (core.queues.buffer), or none any more.
+
+        Raises PreconditionFailed (406) for a type that can't.
+        """
+        if buffer is not None:
+            raise PreconditionFailed(
+                f"{self.description} is of type {self.type_name}, which can't be a shovel's buffer: leave out "
+                "'confirm-upstream' and the keys that begin with 'buffer-'"
+            )
 
     def expects_expiry(self) -> None:
         """A message with an expiration of its own was appended."""

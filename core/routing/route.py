@@ -89,4 +89,7 @@ class Route:
         for queue in self.queues:
             if queue.guarded:
                 return f"a queue has not taken it: {queue.refusal}"
+        for queue in self.queues:
+            if queue.answers_late and queue.late_refusal:
+                return f"a queue has not taken it: {queue.late_refusal}"
         return "a queue has not taken it"

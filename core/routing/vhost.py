@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldValue
     from warren.core.messages.message import Message
     from warren.core.messages.properties import Properties
+    from warren.core.queues.buffer import Buffer
 
 DEFAULT_EXCHANGE = ""
 """The nameless exchange that every queue is bound to by its own name (AMQP 0-9-1, 3.1.3.1)."""
@@ -51,6 +52,7 @@ class Outcome(Enum):
 class VirtualHost:
     """One namespace of exchanges and queues; made by the broker, which keeps it durable.
 
+    buffers: what is asked of queues, by name; set by core.queues.buffer alone.
     counts, default_exchange_counts: of its messages (core/counters.py).  sources: by kind and name of a target, all
     exchanges that lead there, and maybe some that don't any more, so that whoever goes needn't ask every exchange.
     """
@@ -58,6 +60,7 @@ class VirtualHost:
     __slots__ = (
         "_routes",
         "broker",
+        "buffers",
         "client_count",
         "counts",
         "default_exchange_counts",
@@ -78,6 +81,7 @@ class VirtualHost:
         self.metadata = dict(metadata or {})
         self.exchanges: dict[str, Exchange] = {}
         self.queues: dict[str, Queue] = {}
+        self.buffers: dict[str, Buffer] = {}
         self.reply_queues: dict[str, Queue] = {}
         self.sources: dict[tuple[DestinationKind, str], dict[Exchange, None]] = {}
         self.version = 0
@@ -291,6 +295,8 @@ class VirtualHost:
         """Append `message` to the queues of `route`, except those named in `barred`, and to the store."""
         outcome = Outcome.TAKEN
         waits_for_flush = False
+        if route.answers_late:
+            receipt = receipt or Receipt()
         queues: Iterable[Queue] = route.queues
         queue_count = len(route.queues)
         if route.guarded or barred:
@@ -303,9 +309,12 @@ class VirtualHost:
                     taken.append(queue)
                 elif admission is Admission.REFUSE:
                     outcome = Outcome.REFUSED
-                elif queue.store_id and message.properties.persistent and self.broker.store.durable:
+                else:
+                    if receipt is not None and queue.answers_late:
+                        queue.drop_with(message, receipt)
                     # What it duplicates may not be on disk yet; it is confirmed no sooner.
-                    waits_for_flush = True
+                    stored = queue.store_id and message.properties.persistent and self.broker.store.durable
+                    waits_for_flush = waits_for_flush or bool(stored)
             queues = taken
             queue_count = len(taken)
             if message.properties.persistent:
@@ -318,8 +327,7 @@ class VirtualHost:
             # First, so that a queue which refuses at once has an entry to settle.
             self.broker.store.append(message, store_ids)
             waits_for_flush |= self.broker.store.durable
-        if route.answers_late:
-            receipt = receipt or Receipt()
+        if receipt is not None and route.answers_late:
             for queue in queues:
                 if queue.answers_late:
                     queue.append_with(message, receipt)

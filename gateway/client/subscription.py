@@ -62,6 +62,13 @@ class Subscription:
         take = self._consumer.take
         return [take() for _ in range(len(self._consumer.arrived))]
 
+    def sequences(self, delivery: Delivery, *, up_to: bool = False) -> list[int]:
+        """The broker's own number of a delivery's message, `Message.sequence`; or of all unsettled ones up to it.
+
+        A message has the same one for as long as it is in its queue, and this process lives.
+        """
+        return self._consumer.sequences(delivery.tag, multiple=up_to)
+
     def cancel(self) -> None:
         """Stop consuming: what the program hasn't taken goes back to the queue; what it has may still be settled."""
         self._consumer.cancel()

@@ -2,6 +2,7 @@
 
 host = PluginHost(names, surroundings...)     classes are loaded, their types and policy keys made known
 host.register()                               runtime parameters: after the definitions are restored
+host.prepare()                                before the first connection is accepted
 host.start()                                  once connections are accepted
 await host.stop()                             before they and the stores are closed
 host.close()                                  what the classes declared is forgotten
@@ -74,6 +75,11 @@ class PluginHost:
             except ValueError as error:
                 raise StorageError(f"the plugin '{plugin.name}': {error}") from error
             self.plugins.append(plugin)
+
+    def prepare(self) -> None:
+        """Let all do what has to be done before anybody is connected."""
+        for plugin in self.plugins:
+            plugin.prepare()
 
     def start(self) -> None:
         """Start all, in order."""

@@ -74,6 +74,13 @@ class SupervisedPlugin:
         for name, component in self._components.items():
             self._surroundings.broker.parameters.register(name, component)
 
+    def prepare(self) -> None:
+        """Let the class do what has to be done before anybody is connected."""
+        try:
+            self.plugin.prepare(self._surroundings.broker, self._surroundings.options)
+        except Exception as error:
+            self._note(error, "it couldn't prepare the broker")
+
     # What there is while it runs
 
     @property

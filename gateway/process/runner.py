@@ -179,6 +179,8 @@ class BrokerRun:
                     lambda: self.hub.request_turn(),
                 )
             self._load_definitions()
+            if plugins is not None:
+                plugins.prepare()
             self.hub = Hub(self.broker, clock, unread_timeout_ms=self.config.section(NetworkSettings).unread_timeout_ms)
             try:
                 self._listen(pipelines)

@@ -43,18 +43,18 @@ class AmqpSource:
         channel.arrived.clear()
         return batch
 
-    def ack_alone(self, message: Incoming) -> None:
-        """This message is done with, and none before it."""
-        if not self._no_ack:
-            self._channel.ack(message.tag)
-            self._peer.flush()
-
     def ack(self, message: Incoming) -> None:
+        self._ack(message, multiple=True)
+
+    def ack_alone(self, message: Incoming) -> None:
+        self._ack(message, multiple=False)
+
+    def _ack(self, message: Incoming, *, multiple: bool) -> None:
         if self._channel.closed is not None:
             # Nobody hears of it: what was moved comes again, and hasn't been moved as far as the source knows.
             raise self._channel.closed
         if not self._no_ack:
-            self._channel.ack(message.tag, multiple=True)
+            self._channel.ack(message.tag, multiple=multiple)
             self._peer.flush()
 
 

@@ -61,6 +61,12 @@ class Source(Protocol[Message]):
     def ack(self, message: Message) -> None:
         """This message, and all before it, are done with."""
 
+    def ack_alone(self, message: Message) -> None:
+        """This message alone is done with, though one before it isn't; nothing, where the protocol can't say that.
+
+        Asked when nothing more is moved, so that the message doesn't come again.
+        """
+
 
 class Destination(Protocol):
     """blocked: why it takes nothing now, None if it does."""

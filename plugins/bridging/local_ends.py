@@ -24,16 +24,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from warren.core.messages.properties import Properties
+    from warren.core.queues.withheld import Withheld
     from warren.gateway.plugin import BrokerClient, Subscription
 
 
 class LocalSource:
-    """Implements ends.Source."""
+    """Implements ends.Source.  withheld: is told what has arrived, before the queue is; None where nobody asks."""
 
-    def __init__(self, subscription: Subscription, waiting: int | None, *, no_ack: bool) -> None:
+    def __init__(
+        self, subscription: Subscription, waiting: int | None, *, no_ack: bool, withheld: Withheld | None = None
+    ) -> None:
         self.waiting = waiting
         self._subscription = subscription
         self._no_ack = no_ack
+        self._withheld = withheld
 
     async def receive(self) -> Sequence[Delivery]:
         try:
@@ -42,10 +46,20 @@ class LocalSource:
             raise PeerError(error.text) from error
 
     def ack(self, message: Delivery) -> None:
+        self._ack(message, multiple=True)
+
+    def ack_alone(self, message: Delivery) -> None:
+        self._ack(message, multiple=False)
+
+    def _ack(self, message: Delivery, *, multiple: bool) -> None:
         if self._no_ack:
             return
+        if self._withheld is not None:
+            # First: a message that leaves its queue unconfirmed is one that its publisher is told no of.
+            for sequence in self._subscription.sequences(message, up_to=multiple):
+                self._withheld.confirm(sequence)
         try:
-            message.ack(up_to=True)
+            message.ack(up_to=multiple)
         except (BrokerError, DirectError) as error:
             raise PeerError(words(error)) from error
 

@@ -10,7 +10,9 @@ dies, nothing is lost; what was in flight comes again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Generic
 
 import trio
@@ -23,7 +25,7 @@ from warren.plugins.bridging.in_flight import InFlight
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from warren.plugins.bridging.ends import Destination, Rewriting, Source
+    from warren.plugins.bridging.ends import Destination, Outcome, Rewriting, Source
 
 BATCH_MAX: Final = 256
 """Messages sent on before other tasks have their turn: a millisecond or two."""
@@ -36,10 +38,16 @@ PAUSE_MOST_S: Final = 30.0
 """Between two tries of what the destination turns away; doubled from one to the next."""
 
 
+PATIENCE_S: Final = 1.5
+"""How long a pump that is cancelled waits for the destination's word about what is under way: at the broker's stop,
+when plugins have a few seconds in all."""
+
+
 class Pump(Generic[Message]):
     """remaining: messages still to move, None for no end.  forwarded: how many the destination has.
 
-    refused: why the destination turns messages away just now, None if it doesn't.
+    refused: why the destination turns messages away just now, None if it doesn't.  patience_s: how long it may take to
+    end when it is cancelled.
     """
 
     def __init__(
@@ -69,6 +77,7 @@ class Pump(Generic[Message]):
         self.remaining = remaining
         self.forwarded = 0
         self.refused: str | None = None
+        self.patience_s = PATIENCE_S
 
     @property
     def pending(self) -> int:
@@ -76,16 +85,48 @@ class Pump(Generic[Message]):
         return len(self._in_flight)
 
     @property
+    def oldest(self) -> Message | None:
+        """The message that has been under way for longest."""
+        return self._in_flight.oldest
+
+    @property
+    def pending_bytes(self) -> int:
+        """The bodies of what is under way; looked at one by one, so for who asks only."""
+        return sum(len(message.body) for message in self._in_flight)
+
+    @property
     def blocked(self) -> str | None:
         """Why the destination takes nothing now, None if it does."""
         return self.refused or self._destination.blocked
 
     async def run(self) -> None:
-        """Move messages; returns when `remaining` has come to 0, raises PeerError when an end fails."""
-        if self._ack_mode == ON_CONFIRM:
-            await first_to_end(self._forward, self._settle, self._try_again, self._destination.wait_ended)
-        else:
+        """Move messages; returns when `remaining` has come to 0, raises PeerError when an end fails.
+
+        However it ends, what the destination has said by then is passed on to the source; where it is cancelled, what
+        the destination says within `patience_s`, too.  So nothing is doubled that needn't be.
+        """
+        if self._ack_mode != ON_CONFIRM:
             await first_to_end(self._forward, self._forget, self._destination.wait_ended)
+            return
+        try:
+            await first_to_end(self._forward, self._settle, self._try_again, self._destination.wait_ended)
+        finally:
+            cancelled = trio.current_effective_deadline() == -math.inf
+            await self._settle_last(self.patience_s if cancelled else 0)
+
+    async def _settle_last(self, patience_s: float) -> None:
+        """Nothing more is sent: hear what is known of what was, and acknowledge it one by one where it must be."""
+        in_flight = self._in_flight
+        if self._destination.blocked is not None:
+            patience_s = 0
+        with suppress(PeerError), trio.CancelScope(shield=True, deadline=trio.current_time() + patience_s):
+            while in_flight.unanswered:
+                self._take_outcomes(await self._destination.outcomes())
+        with suppress(PeerError):
+            self._acknowledge()
+            for message in in_flight.take_scattered():
+                self._source.ack_alone(message)
+                self._count(1)
 
     async def _forget(self) -> None:
         """What becomes of messages isn't of interest, but mustn't pile up."""
@@ -136,20 +177,27 @@ class Pump(Generic[Message]):
     async def _settle(self) -> None:
         in_flight = self._in_flight
         while True:
-            for number, multiple, refused in await self._destination.outcomes():
-                if refused is None:
-                    in_flight.taken(number, multiple=multiple)
-                else:
-                    in_flight.turned_away(number, multiple=multiple)
-                    self.refused = refused
+            self._take_outcomes(await self._destination.outcomes())
             self._heard.unpark_all()
             if in_flight.refused:
                 self._hold()
-            last, count = in_flight.take_done()
-            if last is not None:
-                self._source.ack(last)
-                self._count(count)
-                self._settled.unpark_all()
+            self._acknowledge()
+
+    def _take_outcomes(self, outcomes: Sequence[Outcome]) -> None:
+        for number, multiple, refused in outcomes:
+            if refused is None:
+                self._in_flight.taken(number, multiple=multiple)
+            else:
+                self._in_flight.turned_away(number, multiple=multiple)
+                self.refused = refused
+
+    def _acknowledge(self) -> None:
+        """Tell the source of the run of messages that are done."""
+        last, count = self._in_flight.take_done()
+        if last is not None:
+            self._source.ack(last)
+            self._count(count)
+            self._settled.unpark_all()
 
     def _hold(self) -> None:
         if self._allowed.is_set():

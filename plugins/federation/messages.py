@@ -58,6 +58,10 @@ class FederatedSource:
         self._source.ack(message)
         self._remembered.acknowledged(message.tag)
 
+    def ack_alone(self, message: Incoming) -> None:
+        self._source.ack_alone(message)
+        self._remembered.acknowledged_alone(message.tag)
+
 
 def may_come_to(downstream: Place, max_hops: int) -> Callable[[Incoming], bool]:
     """For FederatedSource: messages that haven't come over too many links, nor been at `downstream`."""

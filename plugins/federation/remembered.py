@@ -43,12 +43,23 @@ class Remembered:
 
     def acknowledged(self, tag: int) -> None:
         """All deliveries up to this one are here."""
-        known, waiting = self._known, self._open
+        waiting = self._open
         while waiting and waiting[0][0] <= tag:
-            identity = waiting.popleft()[1]
-            if identity is not None:
-                known.pop(identity, None)
-                known[identity] = None
+            self._is_here(waiting.popleft()[1])
+
+    def acknowledged_alone(self, tag: int) -> None:
+        """This delivery is here, though one before it isn't; looked for one by one, at the end of a connection."""
+        for each in self._open:
+            if each[0] == tag:
+                self._open.remove(each)
+                self._is_here(each[1])
+                return
+
+    def _is_here(self, identity: _Identity | None) -> None:
+        known = self._known
+        if identity is not None:
+            known.pop(identity, None)
+            known[identity] = None
         while len(known) > self._count_max:
             del known[next(iter(known))]
 

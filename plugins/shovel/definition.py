@@ -20,6 +20,7 @@ from warren.plugins.bridging import values
 from warren.plugins.bridging.ack_modes import ACK_MODES, NO_ACK, ON_CONFIRM
 from warren.plugins.bridging.values import Arguments, Readers
 from warren.plugins.shovel import values as own_values
+from warren.plugins.shovel.buffer_definition import BUFFER_KEYS, BufferDefinition, read_buffer
 from warren.plugins.shovel.stomp_definition import (
     STOMP_DESTINATION,
     STOMP_SOURCE,
@@ -137,7 +138,7 @@ class ShovelDefinition:
 
     delete_after: messages after which the shovel is done, QUEUE_LENGTH for as many as there are at the start, None for
     never.  reconnect_delay_s: the least pause after a failure; 0 for no other try.  rate_max: messages a second at
-    most, None for no limit.
+    most, None for no limit.  buffer: None where nothing is asked of the source.
     """
 
     source: AnySource
@@ -148,6 +149,7 @@ class ShovelDefinition:
     delete_after: int | str | None = None
     reconnect_delay_s: float = RECONNECT_DELAY_DEFAULT_S
     rate_max: float | None = None
+    buffer: BufferDefinition | None = None
 
 
 def read_definition(value: JSON) -> ShovelDefinition:
@@ -180,7 +182,13 @@ def read_definition(value: JSON) -> ShovelDefinition:
         delete_after,
         given.get("reconnect-delay", RECONNECT_DELAY_DEFAULT_S),
         given.get("rate-limit"),
+        _buffer(given, source),
     )
+
+
+def _buffer(given: Mapping[str, Any], source: AnySource) -> BufferDefinition | None:
+    is_here = isinstance(source, SourceDefinition) and not any(uri.host for uri in source.uris)
+    return read_buffer(given, [uri.vhost for uri in source.uris if isinstance(uri, AmqpUri)] if is_here else [])
 
 
 def _source(given: Mapping[str, Any]) -> SourceDefinition:
@@ -280,6 +288,7 @@ COMMON_KEYS: Final[Readers] = {
     "ack-mode": values.one_of(*ACK_MODES),
     "reconnect-delay": values.seconds,
     "rate-limit": own_values.rate,
+    **BUFFER_KEYS,
 }
 """Whatever the ends speak."""
 

@@ -11,16 +11,38 @@ from warren.plugins.bridging.ack_modes import NO_ACK, ON_CONFIRM
 from warren.plugins.bridging.local_ends import LocalDestination, LocalSource, words
 
 if TYPE_CHECKING:
+    from warren.core.queues.withheld import Withheld
     from warren.gateway.plugin import BrokerClient
     from warren.plugins.shovel.definition import DestinationDefinition, SourceDefinition
 
 
-async def open_source(
-    client: BrokerClient, held: AsyncExitStack, definition: SourceDefinition, ack_mode: str, prefetch: int
-) -> LocalSource:
-    """Declare or check what is consumed from, and consume; PeerError if that is refused.
+async def declare_source(client: BrokerClient, definition: SourceDefinition) -> None:
+    """Have the queue that is consumed from: it takes messages while there is no destination yet.
 
-    held: what is let go with the source.
+    PeerError if it is refused, or isn't there.
+    """
+    if definition.queue is None:
+        return
+    try:
+        if definition.predeclared:
+            await client.check_queue(definition.queue)
+        else:
+            await client.declare_queue(definition.queue, durable=True, arguments=definition.queue_arguments)
+    except (BrokerError, DirectError) as error:
+        raise PeerError(words(error)) from error
+
+
+async def open_source(
+    client: BrokerClient,
+    held: AsyncExitStack,
+    definition: SourceDefinition,
+    ack_mode: str,
+    prefetch: int,
+    withheld: Withheld | None = None,
+) -> LocalSource:
+    """Consume from what `declare_source` has seen to; PeerError if that is refused.
+
+    held: what is let go with the source.  withheld: is told what has arrived, before the queue is.
     """
     try:
         if definition.exchange is not None:
@@ -28,11 +50,7 @@ async def open_source(
             await client.bind_queue(state.name, definition.exchange, definition.exchange_key)
             waiting = None
         else:
-            queue = definition.queue or ""
-            if definition.predeclared:
-                state = await client.check_queue(queue)
-            else:
-                state = await client.declare_queue(queue, durable=True, arguments=definition.queue_arguments)
+            state = await client.check_queue(definition.queue or "")
             waiting = state.messages
         subscription = await held.enter_async_context(
             client.consume(
@@ -45,7 +63,7 @@ async def open_source(
         )
     except (BrokerError, DirectError) as error:
         raise PeerError(words(error)) from error
-    return LocalSource(subscription, waiting, no_ack=ack_mode == NO_ACK)
+    return LocalSource(subscription, waiting, no_ack=ack_mode == NO_ACK, withheld=withheld)
 
 
 async def open_destination(client: BrokerClient, definition: DestinationDefinition, ack_mode: str) -> LocalDestination:

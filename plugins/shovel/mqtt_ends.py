@@ -76,6 +76,9 @@ class MqttSource:
                 break
         self._peer.flush()
 
+    def ack_alone(self, message: MqttMessage) -> None:
+        """Not in MQTT, where answers keep the order of the messages (4.6)."""
+
 
 async def open_source(peer: MqttPeer, definition: MqttSourceDefinition) -> MqttSource:
     """Subscribe; PeerError if the peer refuses a filter."""

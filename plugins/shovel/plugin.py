@@ -16,7 +16,6 @@ from warren.gateway.plugin import (
     VHOST,
     Answer,
     CheckParameter,
-    Column,
     Context,
     Control,
     Kind,
@@ -24,22 +23,19 @@ from warren.gateway.plugin import (
     PreconditionFailed,
     RefusedError,
     Request,
-    Row,
     Word,
     done,
     listing,
     word,
 )
-from warren.plugins.shovel.definition import (
-    MqttDestinationDefinition,
-    MqttSourceDefinition,
-    ShovelDefinition,
-    read_definition,
-)
-from warren.plugins.shovel.stomp_definition import StompDestinationDefinition, StompSourceDefinition
+from warren.plugins.shovel.buffer_definition import BufferDefinition
+from warren.plugins.shovel.buffering import finish_buffer, owner_of, reconcile
+from warren.plugins.shovel.definition import ShovelDefinition, read_definition
+from warren.plugins.shovel.row import SHOWN, ShovelRow
 from warren.plugins.shovel.worker import Worker
 
 if TYPE_CHECKING:
+    from warren.adapters.interface import Options
     from warren.core.broker import Broker
     from warren.core.storage.definitions.store import JSON
 
@@ -90,132 +86,6 @@ class ShovelSettings:
     )
 
 
-class ShovelRow(Row):
-    """A line of `warren ctl shovel_status`."""
-
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
-
-    @Column
-    def name(self) -> str:
-        """Its name."""
-        return self._worker.name
-
-    @Column
-    def vhost(self) -> str:
-        """The virtual host that it is declared in."""
-        return self._worker.vhost
-
-    @Column
-    def type(self) -> str:
-        """dynamic: by a runtime parameter; static: by the configuration."""
-        return "static" if self._worker.static else "dynamic"
-
-    @Column
-    def state(self) -> str:
-        """starting, running, blocked (by the destination) or terminated (it is tried again)."""
-        return self._worker.state
-
-    @Column
-    def reason(self) -> str:
-        """Why it isn't running; empty if it is."""
-        return self._worker.reason or ""
-
-    @Column
-    def timestamp(self) -> str:
-        """Since when it has been in its state, UTC."""
-        return self._worker.since
-
-    @Column
-    def src_uri(self) -> str:
-        """Where it takes messages from, without password and parameters."""
-        worker = self._worker
-        return (worker.source_uri or worker.definition.source.uris[0]).shown
-
-    @Column
-    def src_queue(self) -> str:
-        """The queue there; empty for an exchange."""
-        return self._of_source("queue")
-
-    @Column
-    def src_exchange(self) -> str:
-        """The exchange there; empty for a queue."""
-        return self._of_source("exchange")
-
-    @Column
-    def src_exchange_key(self) -> str:
-        """The binding key to that exchange."""
-        return self._of_source("exchange_key")
-
-    @Column
-    def src_topics(self) -> str:
-        """The topic filters there, over MQTT."""
-        source = self._worker.definition.source
-        return " ".join(source.topics) if isinstance(source, MqttSourceDefinition) else ""
-
-    @Column
-    def src_destination(self) -> str:
-        """The destinations there, over STOMP."""
-        source = self._worker.definition.source
-        return " ".join(source.destinations) if isinstance(source, StompSourceDefinition) else ""
-
-    @Column
-    def dest_uri(self) -> str:
-        """Where it brings them."""
-        worker = self._worker
-        return (worker.destination_uri or worker.definition.destination.uris[0]).shown
-
-    @Column
-    def dest_queue(self) -> str:
-        """The queue there; empty for an exchange."""
-        return self._of_destination("queue")
-
-    @Column
-    def dest_exchange(self) -> str:
-        """The exchange there; empty for a queue, or for each message's own."""
-        return self._of_destination("exchange")
-
-    @Column
-    def dest_exchange_key(self) -> str:
-        """The routing key there; empty for each message's own."""
-        return self._of_destination("exchange_key")
-
-    @Column
-    def dest_topic(self) -> str:
-        """The topic there, over MQTT, where `{topic}` is each message's own."""
-        destination = self._worker.definition.destination
-        return destination.topic if isinstance(destination, MqttDestinationDefinition) else ""
-
-    @Column
-    def dest_destination(self) -> str:
-        """The destination there, over STOMP, where `{destination}` and the like are each message's own."""
-        destination = self._worker.definition.destination
-        return destination.destination if isinstance(destination, StompDestinationDefinition) else ""
-
-    @Column
-    def pending(self) -> int:
-        """Messages under way: sent, and not yet confirmed."""
-        return self._worker.pending
-
-    @Column
-    def remaining(self) -> int:
-        """Messages that are still to be moved; -1 without an end."""
-        remaining = self._worker.remaining
-        return -1 if remaining is None else remaining
-
-    @Column
-    def forwarded(self) -> int:
-        """Messages that it has moved since the broker started."""
-        return self._worker.forwarded
-
-    def _of_source(self, name: str) -> str:
-        """What only AMQP's ends have; empty for the others."""
-        return getattr(self._worker.definition.source, name, None) or ""
-
-    def _of_destination(self, name: str) -> str:
-        return getattr(self._worker.definition.destination, name, None) or ""
-
-
 class ShovelPlugin(Plugin):
     """See the head of this file."""
 
@@ -260,8 +130,7 @@ class ShovelPlugin(Plugin):
             workers = list(self._workers.values())
             return (ShovelRow(worker) for worker in workers if vhosts is None or worker.vhost in vhosts)
 
-        shown = ("name", "vhost", "type", "state", "reason", "timestamp", "src_uri", "dest_uri", "forwarded")
-        return (Kind("shovels", ShovelRow, rows, lambda broker, vhosts: len(self._workers), shown=shown),)
+        return (Kind("shovels", ShovelRow, rows, lambda broker, vhosts: len(self._workers), shown=SHOWN),)
 
     def counters(self) -> Mapping[str, float]:
         workers = self._workers.values()
@@ -269,10 +138,31 @@ class ShovelPlugin(Plugin):
             "shovels": len(workers),
             "running": sum(worker.state == "running" for worker in workers),
             "forwarded": sum(worker.forwarded for worker in workers),
+            "rate": sum(worker.rate for worker in workers),
+            "lag_messages": sum(worker.lag_messages or 0 for worker in workers),
+            "lag_bytes": sum(worker.lag_bytes or 0 for worker in workers),
         }
+
+    @classmethod
+    def prepare(cls, broker: Broker, options: Options) -> None:
+        """Quotas hold, and publishers wait for the destination's word, from the first publish on."""
+        wanted: dict[str, BufferDefinition] = {}
+        for found in broker.parameters.find(component=COMPONENT):
+            try:
+                buffer = read_definition(found.value).buffer
+            except PreconditionFailed:
+                continue
+            if buffer is not None:
+                wanted[owner_of(found.vhost, found.name)] = buffer
+        for name, definition in options.section(ShovelSettings).static:
+            if definition.buffer is not None:
+                wanted[owner_of(DEFAULT_VHOST, name)] = definition.buffer
+        reconcile(broker, wanted)
 
     async def start(self, context: Context) -> None:
         self._context = context
+        self.prepare(context.broker, context.options)
+        context.changed()
         async with trio.open_nursery() as nursery:
             for name, definition in context.options.section(ShovelSettings).static:
                 self._begin(nursery, Worker(context, DEFAULT_VHOST, name, definition, static=True))
@@ -288,19 +178,45 @@ class ShovelPlugin(Plugin):
                 if not change.removed:
                     definition = read_definition(change.value)
                     self._begin(nursery, Worker(context, change.vhost, change.name, definition, static=False), before)
+                elif before is not None:
+                    nursery.start_soon(self._see_off, before)
 
     def _begin(self, nursery: trio.Nursery, worker: Worker, before: Worker | None = None) -> None:
         """Have a worker run; not before the one that it replaces has let go of its connections."""
 
         async def run() -> None:
             if before is not None:
-                await before.wait_over()
-                if self._ending.get((worker.vhost, worker.name)) is before:
-                    del self._ending[worker.vhost, worker.name]
-            await worker.run(lambda: None if worker.static else self._clear(worker.vhost, worker.name))
+                await self._see_off(before)
+            await worker.run(lambda: self._done(worker))
 
         self._workers[worker.vhost, worker.name] = worker
         nursery.start_soon(run)
+
+    async def _see_off(self, before: Worker) -> None:
+        """Wait for the end of a worker that isn't wanted any more, and let go of what the next one doesn't need."""
+        await before.wait_over()
+        key = before.vhost, before.name
+        if self._ending.get(key) is before:
+            del self._ending[key]
+        self._let_go(before, self._workers.get(key))
+
+    def _let_go(self, before: Worker, after: Worker | None) -> None:
+        assert self._context is not None
+        buffer = before.definition.buffer
+        following = None if after is None else after.definition.buffer
+        if buffer is None or (
+            following is not None and (following.vhost, following.queue) == (buffer.vhost, buffer.queue)
+        ):
+            return
+        finish_buffer(self._context.broker, owner_of(before.vhost, before.name), buffer)
+        self._context.changed()
+
+    def _done(self, worker: Worker) -> None:
+        """It has moved what it was to move."""
+        if worker.static:
+            self._let_go(worker, None)
+        else:
+            self._clear(worker.vhost, worker.name)
 
     def _clear(self, vhost: str, name: str) -> None:
         assert self._context is not None

@@ -87,6 +87,16 @@ class StompSource:
                 break
         self._peer.flush()
 
+    def ack_alone(self, message: StompMessage) -> None:
+        if self._no_ack:
+            return
+        connection = self._peer.connection
+        if connection.closed is not None:
+            raise connection.closed
+        self._unacknowledged.remove(message)
+        connection.acknowledge(message.frame)
+        self._peer.flush()
+
 
 async def open_source(
     peer: StompPeer, definition: StompSourceDefinition, ack_mode: str, prefetch: int, id: str

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
+from warren.adapters.amqp091.client.uri import AmqpUri
 from warren.adapters.mqtt.client.connection import RECEIVE_MAXIMUM_MAX
 from warren.adapters.mqtt.client.memory import ClientMemory
 from warren.adapters.peers.errors import PeerError
 from warren.gateway.plugin import (
     AmqpPeer,
     BrokerError,
+    Delivery,
     DirectError,
     MqttPeer,
     StompPeer,
@@ -26,17 +28,32 @@ from warren.plugins.bridging.attempts import FAILED, RUNNING, STARTING, STOPPED,
 from warren.plugins.bridging.local_ends import words
 from warren.plugins.bridging.pump import Pump
 from warren.plugins.shovel import amqp_ends, local_ends, mqtt_ends, stomp_ends
-from warren.plugins.shovel.definition import QUEUE_LENGTH, MqttDestinationDefinition, MqttSourceDefinition
+from warren.plugins.shovel.buffering import begin_buffer, owner_of
+from warren.plugins.shovel.definition import (
+    QUEUE_LENGTH,
+    MqttDestinationDefinition,
+    MqttSourceDefinition,
+    SourceDefinition,
+)
+from warren.plugins.shovel.rate import Rate
 from warren.plugins.shovel.rewriting import Rewriting
 from warren.plugins.shovel.stomp_definition import StompDestinationDefinition, StompSourceDefinition
 
 if TYPE_CHECKING:
-    from warren.adapters.amqp091.client.uri import AmqpUri
     from warren.adapters.mqtt.client.uri import MqttUri
     from warren.adapters.stomp.client.uri import StompUri
+    from warren.core.queues.base import Queue
+    from warren.core.queues.withheld import Withheld
     from warren.gateway.plugin import BrokerClient, Context
     from warren.plugins.bridging.ends import Destination, Source
     from warren.plugins.shovel.definition import MqttClientDefinition, ShovelDefinition
+
+PATIENCE_S: Final = 15.0
+"""How long a shovel that is restarted, changed or deleted waits for the destination's word about what is under way:
+longer than a slow destination takes, so that nothing comes twice."""
+
+LEAST_GAIN: Final = 0.01
+"""Messages a second by which a queue has to shrink for a time to be told at which it is empty."""
 
 PRODUCT: Final = "Warren"
 
@@ -70,6 +87,10 @@ class Worker:
         self._pump: Pump[Any] | None = None
         self._remaining: int | None = None
         self._memories: dict[tuple[str, str, int], ClientMemory] = {}
+        self._withheld: Withheld | None = None
+        self._forwarding = Rate(trio.current_time())
+        self._arriving = Rate(trio.current_time())
+        self._arrived = 0
 
     # What it says of itself
 
@@ -102,6 +123,56 @@ class Worker:
         """Messages still to move; None for no end."""
         return self._remaining if self._pump is None else self._pump.remaining
 
+    @property
+    def lag_messages(self) -> int | None:
+        """Messages that wait at the source or are under way; None for a source that doesn't tell."""
+        queue = self._source_queue
+        return None if queue is None else queue.ready_count + self.pending
+
+    @property
+    def lag_bytes(self) -> int | None:
+        """The bodies of those."""
+        queue = self._source_queue
+        return None if queue is None else queue.ready_bytes + (0 if self._pump is None else self._pump.pending_bytes)
+
+    @property
+    def lag_seconds(self) -> float | None:
+        """The age of the oldest of them."""
+        queue = self._source_queue
+        if queue is None:
+            return None
+        oldest = None if self._pump is None else self._pump.oldest
+        published_at_ms = [message.published_at_ms for message in queue.browse(0, 1)]
+        if isinstance(oldest, Delivery):
+            published_at_ms.append(oldest.published_at_ms)
+        return max(0, self._context.broker.now_ms - min(published_at_ms)) / 1000 if published_at_ms else 0.0
+
+    @property
+    def rate(self) -> float:
+        """Messages a second, smoothed."""
+        return self._forwarding.now(trio.current_time())
+
+    @property
+    def drain_seconds(self) -> float | None:
+        """When nothing will wait any more, if all goes on as it does; None where that can't be said, or never comes."""
+        lag, now_s = self.lag_messages, trio.current_time()
+        if lag is None:
+            return None
+        gain = self._forwarding.now(now_s) - self._arriving.now(now_s)
+        if not lag:
+            return 0.0
+        return lag / gain if gain > LEAST_GAIN else None
+
+    @property
+    def _source_queue(self) -> Queue | None:
+        """The source, if it is a queue of this broker and there."""
+        source = self.definition.source
+        if not isinstance(source, SourceDefinition) or source.queue is None:
+            return None
+        uri = self.source_uri if isinstance(self.source_uri, AmqpUri) else source.uris[0]
+        vhost = None if uri.host else self._context.broker.vhosts.get(uri.vhost)
+        return None if vhost is None else vhost.queues.get(source.queue)
+
     # What is done with it
 
     async def run(self, done: Callable[[], None]) -> None:
@@ -110,12 +181,18 @@ class Worker:
         await self._attempts.run()
 
     def restart(self) -> None:
-        """Give up the connections, and connect again at once."""
+        """Give up the connections, once it is known what has become of what is under way, and connect again at once."""
+        self._leave_in_good_order()
         self._attempts.restart()
 
     def cancel(self) -> None:
-        """End it."""
+        """End it, once it is known what has become of what is under way."""
+        self._leave_in_good_order()
         self._attempts.cancel()
+
+    def _leave_in_good_order(self) -> None:
+        if self._pump is not None:
+            self._pump.patience_s = PATIENCE_S
 
     async def wait_over(self) -> None:
         """Return when it has ended, and its connections are closed."""
@@ -134,8 +211,9 @@ class Worker:
     async def _connected(self, peers: trio.Nursery) -> None:
         definition = self.definition
         async with AsyncExitStack() as held:
+            here = await self._local_source(held)
             destination = await self._destination(peers, held)
-            source = await self._source(peers, held)
+            source = await self._source(peers, held, here)
             if definition.delete_after == QUEUE_LENGTH and self._remaining is None:
                 self._remaining = source.waiting or 0
             if self._remaining == 0:
@@ -153,7 +231,24 @@ class Worker:
             self._attempts.running()
             await pump.run()
 
-    async def _source(self, peers: trio.Nursery, held: AsyncExitStack) -> Source[Any]:
+    async def _local_source(self, held: AsyncExitStack) -> BrokerClient | None:
+        """Have the source's queue, if it is one of this broker, before the destination is there; its client."""
+        definition, buffer = self.definition.source, self.definition.buffer
+        if not isinstance(definition, SourceDefinition):
+            return None
+        uri = self.source_uri = pick(definition.uris)
+        if uri.host:
+            return None
+        client = await self._client(uri, held)
+        if buffer is not None:
+            try:
+                self._withheld = begin_buffer(self._context.broker, owner_of(self.vhost, self.name), buffer)
+            except BrokerError as error:
+                raise PeerError(words(error)) from error
+        await local_ends.declare_source(client, definition)
+        return client
+
+    async def _source(self, peers: trio.Nursery, held: AsyncExitStack, here: BrokerClient | None) -> Source[Any]:
         definition, mode = self.definition.source, self.definition.ack_mode
         if self._remaining is None and isinstance(self.definition.delete_after, int):
             self._remaining = self.definition.delete_after
@@ -168,10 +263,9 @@ class Worker:
             stomp_uri = self.source_uri = pick(definition.uris)
             stomp_peer = await self._stomp_peer(peers, held, stomp_uri)
             return await stomp_ends.open_source(stomp_peer, definition, mode, prefetch, self._own_id("source"))
-        uri = self.source_uri = pick(definition.uris)
-        if not uri.host:
-            client = await self._client(uri, held)
-            return await local_ends.open_source(client, held, definition, mode, prefetch)
+        if here is not None:
+            return await local_ends.open_source(here, held, definition, mode, prefetch, self._withheld)
+        uri = self.source_uri if isinstance(self.source_uri, AmqpUri) else pick(definition.uris)
         peer = await self._amqp_peer(peers, held, uri)
         return await amqp_ends.open_source(peer, definition, mode, prefetch)
 
@@ -247,5 +341,13 @@ class Worker:
 
     def _moved(self, count: int) -> None:
         self.forwarded += count
+        now_s = trio.current_time()
+        self._forwarding.count(count, now_s)
+        queue = self._source_queue
+        if queue is not None:
+            arrived = self.forwarded + queue.ready_count + queue.unacked_count
+            if self._arrived:
+                self._arriving.count(max(0, arrived - self._arrived), now_s)
+            self._arrived = arrived
         if self._remaining is not None:
             self._remaining -= count

@@ -553,6 +553,7 @@ QUIET: Final = (
             "core.broker.DEADLINES_PER_TURN",
             "core.queues.classic.burials.WORK_PER_TURN",
             "core.queues.classic.contents.SETTLED_AT_ONCE",
+            "core.queues.withheld.ANSWERED_AT_ONCE",
             "core.declaring.bindings.ROWS_ONE_BY_ONE_MAX",
             "core.exchanges.topic.LEAVE_PER_SLICE",
             "core.policies.table.OBJECTS_AT_ONCE",

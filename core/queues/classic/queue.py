@@ -41,7 +41,7 @@ from warren.core.compiled import mypyc_attr
 from warren.core.errors import ResourceLocked, StoreUnavailable
 from warren.core.messages.message import Message
 from warren.core.queues.answer import Answer, Polled, ignore
-from warren.core.queues.backlog import MESSAGE_OVERHEAD_BYTES, Backlog
+from warren.core.queues.backlog import MESSAGE_OVERHEAD_BYTES, Backlog, sequence_of
 from warren.core.queues.base import Admission, Queue, Stored
 from warren.core.queues.classic import contents, governed, plain, restart
 from warren.core.queues.classic.bounds import Bounds, exceeds
@@ -57,18 +57,23 @@ from warren.core.queues.classic.rules import (
     QueueRules,
     effective_rules,
     rules_from_arguments,
+    within,
 )
 from warren.core.queues.dead_letter import dead_letter
 from warren.core.queues.deaths import REJECTED
 from warren.core.queues.demand import Demand
 from warren.core.queues.registry import check_consumer_arguments, register
+from warren.core.queues.withheld import REFUSAL
 
 if TYPE_CHECKING:
     from warren.core.clients.client import Client
     from warren.core.queues.argument import Argument
+    from warren.core.queues.buffer import Buffer
     from warren.core.queues.classic.chooser import Chooser
     from warren.core.queues.classic.turns_of_classes import TurnsOfClasses
     from warren.core.queues.consumer import Consumer
+    from warren.core.queues.withheld import Withheld
+    from warren.core.routing.receipt import Receipt
     from warren.core.storage.definitions.store import JSON
 
 _log = logging.getLogger("warren.queue")
@@ -81,10 +86,13 @@ class ClassicQueue(Queue):
     rules: what arguments and policies ask for, together.  noted_ready: what the store knows to be the first ready
     message (restart.py).  present: what is in a queue that drops duplicates of it; None for others.  grown: how many
     messages have become ready by what was rejected since `drain` began.
+    withheld: the answers that it owes (core.queues.withheld); None where publishes are answered at once.  remembers:
+    something may be kept of messages that are in the queue, so that `settle` has to forget it.
     """
 
     __slots__ = (
         "_bounds",
+        "_buffer",
         "_disuse",
         "_failures",
         "_governed",
@@ -102,10 +110,12 @@ class ClassicQueue(Queue):
         "grown",
         "noted_ready",
         "present",
+        "remembers",
         "returned",
         "ring",
         "rules",
         "turns",
+        "withheld",
     )
 
     type_name = "classic"
@@ -114,7 +124,10 @@ class ClassicQueue(Queue):
 
     def prepare(self) -> None:
         self._own_rules = self.read_rules()
-        self.rules: QueueRules = self.with_defaults(self._own_rules)
+        self.withheld: Withheld | None = None
+        self.remembers = False
+        self._buffer = self.vhost.buffers.get(self.name)
+        self.rules: QueueRules = self._rules_under({})
         self.backlogs = [self.new_backlog() for _ in range((self.rules.max_priority or 0) + 1)]
         self.turns: TurnsOfClasses | None = None
         self.entries = self.backlogs[0].entries
@@ -135,6 +148,7 @@ class ClassicQueue(Queue):
         self._failures = self.returned.failures
         self._governed = self._ruled = False
         self._rules_changed()
+        self._withhold()
 
     def new_backlog(self) -> Backlog:
         """An empty row of messages that are this queue's."""
@@ -180,6 +194,23 @@ class ClassicQueue(Queue):
         if not self.dirty:
             self.dirty = True
             self.vhost.broker.dirty_queues.append(self)
+
+    @property
+    def answers_late(self) -> bool:
+        return self.withheld is not None
+
+    @property
+    def late_refusal(self) -> str:
+        return "" if self.withheld is None else REFUSAL
+
+    def append_with(self, message: Message, receipt: Receipt) -> None:
+        if self.withheld is not None:
+            self.withheld.keep(message.sequence, receipt)
+        self.append(message)
+
+    def drop_with(self, message: Message, receipt: Receipt) -> None:
+        if self.withheld is not None:
+            self.withheld.keep_duplicate(receipt)
 
     @property
     def has_entries_to_settle(self) -> bool:
@@ -305,7 +336,7 @@ class ClassicQueue(Queue):
 
     def acknowledge(self, message: Message) -> None:
         self.unacked_count -= 1
-        if self.store_id or self._return_counts or self._failures:
+        if self.store_id or self.remembers:
             self.settle(message)
 
     def discard(self, message: Message) -> None:
@@ -354,18 +385,24 @@ class ClassicQueue(Queue):
 
     def settle(self, message: Message) -> None:
         """The message has left: nothing is remembered of it, nor stored."""
-        if self._return_counts:
-            self._return_counts.pop(message.sequence, None)
-        if self._failures:
-            self._failures.pop(message.sequence, None)
+        if self.remembers:
+            self._left(message.sequence)
         if self.store_id and (message.properties.persistent or self.stores_transient):
             self.vhost.broker.store.settle(self.store_id, message)
 
     def forget(self, sequence: int) -> None:
         """Nothing is remembered of a message that has left without being in memory; its entry is settled elsewhere."""
-        self.returned.forget(sequence)
+        if self.remembers:
+            self._left(sequence)
         if self.present:
             self.present.leave(sequence)
+
+    def _left(self, sequence: int) -> None:
+        self.returned.forget(sequence)
+        if self.withheld is not None:
+            self.withheld.gone(sequence)
+        elif not (self._return_counts or self._failures):
+            self.remembers = False
 
     def purge(self, answer: Answer[int]) -> None:
         answer(self.drop_ready())
@@ -391,6 +428,8 @@ class ClassicQueue(Queue):
         self._disuse.stop()
         if self.demand is not None:
             self.demand.note(wanted=False)
+        if self.withheld is not None:
+            self.withheld.give_up(self.vhost.broker.chores.add)
         answer(count)
 
     # Rules
@@ -400,7 +439,7 @@ class ClassicQueue(Queue):
     ) -> None:
         super().apply_policy(effective, policy_name, operator_policy_name)
         before = self.rules
-        self.rules = self.with_defaults(effective_rules(self._own_rules, self.arguments, effective))
+        self.rules = self._rules_under(effective)
         if self.rules.expires_ms != before.expires_ms:
             # A new expiry begins now; else one would delete at once whatever has been idle for longer.
             self._disuse.used_at_ms = self.vhost.broker.now_ms
@@ -412,6 +451,34 @@ class ClassicQueue(Queue):
                 self.vhost.broker.ack_timeouts.added(consumer)
         self._rules_changed()
         self.mark_dirty()
+
+    def _rules_under(self, effective: Mapping[str, JSON]) -> QueueRules:
+        """What counts under an effective policy, and under the quota of whoever has the queue for a buffer."""
+        rules = self.with_defaults(effective_rules(self._own_rules, self.arguments, effective))
+        return rules if self._buffer is None else within(rules, self._buffer)
+
+    def use_buffer(self, buffer: Buffer | None) -> None:
+        self._buffer = buffer
+        self.rules = self._rules_under(self.effective_policy)
+        self._withhold()
+        self._rules_changed()
+        self.mark_dirty()
+        self.vhost.changed()
+
+    def _withhold(self) -> None:
+        """Answer publishes later from now on, or no more, as the buffer says."""
+        before = self.withheld
+        self.withheld = None if self._buffer is None else self._buffer.withheld
+        if self.withheld is not None and self.withheld is not before:
+            self.remembers = True
+            self.mark_last()
+            self.govern()
+
+    def mark_last(self) -> None:
+        """Tell what withholds answers which message is the last, though nobody waits for its (core.queues.withheld)."""
+        last = max((sequence_of(backlog.entries[-1]) for backlog in self.backlogs if backlog.entries), default=None)
+        if self.withheld is not None and last is not None:
+            self.withheld.mark_last(last)
 
     def use_chooser(self, chooser: Chooser | None) -> None:
         """Let it say whose turn it is; None for turns."""
@@ -433,6 +500,7 @@ class ClassicQueue(Queue):
             or self.ring.prioritised
             or self.ring.chooser is not None
             or self.present is not None
+            or self.withheld is not None
         )
         self._governed = self._ruled or self.demand is not None
 

@@ -37,6 +37,7 @@ def restore(queue: ClassicQueue, stored: Stored) -> None:
     queue.returned.redelivered_until = stored.redelivered_until
     failures = stored.failures
     queue.returned.failures.update(failures)
+    queue.remembers = queue.remembers or bool(failures)
     limit = queue.rules.delivery_limit
     spent: list[int] = []
     for position, size in zip(stored.positions, stored.sizes, strict=True):
@@ -55,6 +56,7 @@ def restore(queue: ClassicQueue, stored: Stored) -> None:
     queue.expiry.expecting = True
     if queue.present is not None:
         queue.present.restore(queue)
+    queue.mark_last()
 
 
 def note_ready(queue: ClassicQueue) -> None:

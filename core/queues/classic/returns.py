@@ -63,6 +63,8 @@ class Returns:
             waiting.append(message)
             returned += 1
             returned_bytes += message.body_size
+        if returned:
+            queue.remembers = True
         queue.ready_bytes += returned_bytes
         queue.counts.returned += returned
         queue.counts.returned_bytes += returned_bytes

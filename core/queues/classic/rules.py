@@ -38,6 +38,7 @@ from warren.core.queues.argument import (
 
 if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldValue
+    from warren.core.queues.buffer import Buffer
 
 PRIORITY_MAX: Final = 255
 
@@ -297,3 +298,13 @@ def effective_rules(rules: QueueRules, arguments: Mapping[str, FieldValue], poli
         if each.policy is not None and each.policy.name in policy
     }
     return replace(rules, **changes) if changes else rules
+
+
+def within(rules: QueueRules, buffer: Buffer) -> QueueRules:
+    """The rules with a buffer's quota: the smaller length counts, and the overflow that goes with the quota."""
+    return replace(
+        rules,
+        max_length=_least(rules.max_length, buffer.length_max, True),
+        max_length_bytes=_least(rules.max_length_bytes, buffer.bytes_max, True),
+        overflow=buffer.overflow or rules.overflow,
+    )

@@ -145,3 +145,13 @@ def test_a_late_answer_does_not_overtake_the_disk() -> None:
     assert confirms.answered(late, taken=True) is None
     assert confirms.waits
     assert confirms.flushed(confirms.mark()) == 1
+
+
+def test_late_answers_in_any_order_confirm_in_order() -> None:
+    confirms = Confirms()
+    numbers = [confirms.add_late(stored=False) for _ in range(4)]
+    assert confirms.now() is None
+    assert confirms.answered(numbers[2], taken=True) is None
+    assert confirms.answered(numbers[0], taken=True) == 1
+    assert confirms.answered(numbers[1], taken=False) == 3
+    assert confirms.answered(numbers[3], taken=True) == 4

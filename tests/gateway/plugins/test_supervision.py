@@ -11,7 +11,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.gateway.plugins.running import ask, becomes, host_of, plugin_of, running
 from tests.gateway.plugins.samples import Run, Sample, Second
-from warren.gateway.plugin import BrokerClient, Context, Plugin
+from warren.core.broker import Broker
+from warren.gateway.plugin import BrokerClient, Context, Options, Plugin
 from warren.gateway.plugins.pauses import FIRST_S, LONGEST_S, RECOVERED_AFTER_S, Pauses
 from warren.gateway.plugins.supervised import STOP_S
 
@@ -124,6 +125,28 @@ async def test_one_that_returns_has_ended_and_its_words_go_on(autojump_clock: Mo
         assert (await ask(server, "sample_count"))["text"] == "1"
         assert server.broker.inspect("samples", None) == [{"number": 7}]
     assert plugin.state == "stopped"
+
+
+# Before anybody is connected
+
+
+@pytest.mark.parametrize("fails_first", [False, True])
+async def test_a_class_prepares_the_broker_before_anybody_is_connected(
+    fails_first: bool, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    prepared: list[tuple[int, bool]] = []
+
+    def prepare(broker: Broker, options: Options) -> None:
+        prepared.append((len(Sample.instances), "/" in broker.vhosts))
+        if fails_first:
+            raise ZeroDivisionError("a bug")
+
+    Sample.reset()
+    monkeypatch.setattr(Sample, "prepare", prepare)
+    async with running("sample") as server:
+        await becomes(lambda: plugin_of(server).state == "running")
+        assert prepared == [(0, True)]
+    assert ("couldn't prepare the broker" in caplog.text) == fails_first
 
 
 # Stopping

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -22,10 +22,12 @@ PERSISTENT = encode_properties(delivery_mode=2)
 
 
 @asynccontextmanager
-async def edge(directory: Path | None = None, **options: object) -> AsyncIterator[EmbeddedBroker]:
+async def edge(
+    directory: Path | None = None, *, listen: Sequence[str] = ("amqp=127.0.0.1:0",), **options: object
+) -> AsyncIterator[EmbeddedBroker]:
     """A broker with the shovel plugin, once that runs."""
     config = Config(in_memory=True, plugins=("shovel",)).replace(**options)
-    async with open_broker(directory, config=config) as broker:
+    async with open_broker(directory, listen=listen, config=config) as broker:
         while not (await ask(broker, "shovel_status"))["ok"]:
             await trio.sleep(0.005)
         yield broker

@@ -1,0 +1,183 @@
+"""What is said of a shovel: a line of `warren ctl shovel_status`, and of whoever else lists shovels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from warren.gateway.plugin import Column, Row
+from warren.plugins.shovel.definition import MqttDestinationDefinition, MqttSourceDefinition
+from warren.plugins.shovel.stomp_definition import StompDestinationDefinition, StompSourceDefinition
+
+if TYPE_CHECKING:
+    from warren.plugins.shovel.worker import Worker
+
+Figure = TypeVar("Figure", int, float)
+
+SHOWN: Final = (
+    "name",
+    "vhost",
+    "type",
+    "state",
+    "reason",
+    "timestamp",
+    "src_uri",
+    "dest_uri",
+    "forwarded",
+    "lag_messages",
+)
+"""The columns that are shown to who asks for none."""
+
+
+class ShovelRow(Row):
+    """A line of `warren ctl shovel_status`."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    @Column
+    def name(self) -> str:
+        """Its name."""
+        return self._worker.name
+
+    @Column
+    def vhost(self) -> str:
+        """The virtual host that it is declared in."""
+        return self._worker.vhost
+
+    @Column
+    def type(self) -> str:
+        """dynamic: by a runtime parameter; static: by the configuration."""
+        return "static" if self._worker.static else "dynamic"
+
+    @Column
+    def state(self) -> str:
+        """starting, running, blocked (by the destination) or terminated (it is tried again)."""
+        return self._worker.state
+
+    @Column
+    def reason(self) -> str:
+        """Why it isn't running; empty if it is."""
+        return self._worker.reason or ""
+
+    @Column
+    def timestamp(self) -> str:
+        """Since when it has been in its state, UTC."""
+        return self._worker.since
+
+    @Column
+    def src_uri(self) -> str:
+        """Where it takes messages from, without password and parameters."""
+        worker = self._worker
+        return (worker.source_uri or worker.definition.source.uris[0]).shown
+
+    @Column
+    def src_queue(self) -> str:
+        """The queue there; empty for an exchange."""
+        return self._of_source("queue")
+
+    @Column
+    def src_exchange(self) -> str:
+        """The exchange there; empty for a queue."""
+        return self._of_source("exchange")
+
+    @Column
+    def src_exchange_key(self) -> str:
+        """The binding key to that exchange."""
+        return self._of_source("exchange_key")
+
+    @Column
+    def src_topics(self) -> str:
+        """The topic filters there, over MQTT."""
+        source = self._worker.definition.source
+        return " ".join(source.topics) if isinstance(source, MqttSourceDefinition) else ""
+
+    @Column
+    def src_destination(self) -> str:
+        """The destinations there, over STOMP."""
+        source = self._worker.definition.source
+        return " ".join(source.destinations) if isinstance(source, StompSourceDefinition) else ""
+
+    @Column
+    def dest_uri(self) -> str:
+        """Where it brings them."""
+        worker = self._worker
+        return (worker.destination_uri or worker.definition.destination.uris[0]).shown
+
+    @Column
+    def dest_queue(self) -> str:
+        """The queue there; empty for an exchange."""
+        return self._of_destination("queue")
+
+    @Column
+    def dest_exchange(self) -> str:
+        """The exchange there; empty for a queue, or for each message's own."""
+        return self._of_destination("exchange")
+
+    @Column
+    def dest_exchange_key(self) -> str:
+        """The routing key there; empty for each message's own."""
+        return self._of_destination("exchange_key")
+
+    @Column
+    def dest_topic(self) -> str:
+        """The topic there, over MQTT, where `{topic}` is each message's own."""
+        destination = self._worker.definition.destination
+        return destination.topic if isinstance(destination, MqttDestinationDefinition) else ""
+
+    @Column
+    def dest_destination(self) -> str:
+        """The destination there, over STOMP, where `{destination}` and the like are each message's own."""
+        destination = self._worker.definition.destination
+        return destination.destination if isinstance(destination, StompDestinationDefinition) else ""
+
+    @Column
+    def pending(self) -> int:
+        """Messages under way: sent, and not yet confirmed."""
+        return self._worker.pending
+
+    @Column
+    def remaining(self) -> int:
+        """Messages that are still to be moved; -1 without an end."""
+        remaining = self._worker.remaining
+        return -1 if remaining is None else remaining
+
+    @Column
+    def forwarded(self) -> int:
+        """Messages that it has moved since the broker started."""
+        return self._worker.forwarded
+
+    @Column
+    def lag_messages(self) -> int:
+        """Messages that wait at the source or are under way; -1 for a source that isn't a queue of this broker."""
+        return _or_unknown(self._worker.lag_messages)
+
+    @Column
+    def lag_bytes(self) -> int:
+        """The bytes of their bodies; -1 as lag_messages."""
+        return _or_unknown(self._worker.lag_bytes)
+
+    @Column
+    def lag_seconds(self) -> float:
+        """The age of the oldest of them; -1 as lag_messages."""
+        return round(_or_unknown(self._worker.lag_seconds), 3)
+
+    @Column
+    def rate(self) -> float:
+        """Messages a second that it moves, smoothed over ten seconds or so."""
+        return round(self._worker.rate, 2)
+
+    @Column
+    def drain_seconds(self) -> float:
+        """When nothing will wait any more if all goes on as it does; -1 where that isn't known, or never comes."""
+        return round(_or_unknown(self._worker.drain_seconds), 1)
+
+    def _of_source(self, name: str) -> str:
+        """What only AMQP's ends have; empty for the others."""
+        return getattr(self._worker.definition.source, name, None) or ""
+
+    def _of_destination(self, name: str) -> str:
+        return getattr(self._worker.definition.destination, name, None) or ""
+
+
+def _or_unknown(figure: Figure | None) -> Figure | int:
+    return -1 if figure is None else figure

@@ -1,0 +1,356 @@
+"""Publishes that are answered when the upstream has their messages, in every protocol and whatever becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from tests.plugins.shovel.brokers import ask, edge, set_shovel, take, until, until_state
+from tests.plugins.shovel.publishers import LISTEN, PUBLISHERS, QUEUE, TOPIC, in_process
+from warren.gateway import open_broker
+from warren.gateway.embedding import EmbeddedBroker
+from warren.gateway.plugin import BrokerClient
+from warren.plugins.shovel.plugin import static_shovels
+
+NOWHERE = "amqp://127.0.0.1:1"
+"""Nobody listens there."""
+
+
+@asynccontextmanager
+async def edge_with_queue(directory: Path | None = None) -> AsyncIterator[tuple[EmbeddedBroker, BrokerClient]]:
+    async with edge(directory, listen=LISTEN) as broker, broker.connect() as here:
+        await here.declare_queue(QUEUE, durable=True)
+        await here.bind_queue(QUEUE, "amq.topic", TOPIC)
+        yield broker, here
+
+
+async def shovel_to(broker: EmbeddedBroker, url: str, **more: Any) -> None:
+    await set_shovel(
+        broker, src_uri="amqp://", src_queue=QUEUE, dest_uri=url, dest_queue="in", confirm_upstream=True, **more
+    )
+
+
+async def waiting(here: BrokerClient, count: int) -> None:
+    """So many messages are in the queue."""
+    while (await here.check_queue(QUEUE)).messages < count:
+        await trio.sleep(0.005)
+
+
+async def some_turns() -> None:
+    """Time for whatever would be said too early to arrive."""
+    for _ in range(20):
+        await trio.sleep(0.002)
+
+
+@pytest.mark.parametrize("on_disk", [False, True], ids=["in memory", "on disk"])
+@pytest.mark.parametrize("kind", PUBLISHERS)
+async def test_the_answer_waits_for_the_upstream(kind: str, on_disk: bool, tmp_path: Path) -> None:
+    async with edge_with_queue(tmp_path if on_disk else None) as (broker, here), open_broker() as upstream:
+        await shovel_to(broker, NOWHERE)
+        await until_state(broker, "terminated")
+        async with PUBLISHERS[kind](broker) as publisher:
+            for number in range(5):
+                publisher.publish(b"%d" % number)
+            await waiting(here, 5)
+            await some_turns()
+            assert publisher.told == []
+            await shovel_to(broker, upstream.url())
+            await until(lambda: publisher.told == ["taken"] * 5)
+        async with upstream.connect() as far:
+            assert await take(far, "in", 5) == [b"%d" % number for number in range(5)]
+
+
+@pytest.mark.parametrize("kind", PUBLISHERS)
+async def test_without_it_the_local_disk_answers(kind: str, tmp_path: Path) -> None:
+    async with edge_with_queue(tmp_path) as (broker, _):
+        await set_shovel(broker, src_uri="amqp://", src_queue=QUEUE, dest_uri=NOWHERE, dest_queue="in")
+        async with PUBLISHERS[kind](broker) as publisher:
+            publisher.publish(b"1")
+            await until(lambda: publisher.told == ["taken"])
+
+
+# What becomes of those that don't get there
+
+
+async def purged(broker: EmbeddedBroker, here: BrokerClient) -> None:
+    assert await here.purge_queue(QUEUE) == 1
+
+
+async def deleted_queue(broker: EmbeddedBroker, here: BrokerClient) -> None:
+    await here.delete_queue(QUEUE)
+
+
+async def consumed_by_somebody_else(broker: EmbeddedBroker, here: BrokerClient) -> None:
+    assert await take(here, QUEUE, 1) == [b"1"]
+
+
+async def rejected(broker: EmbeddedBroker, here: BrokerClient) -> None:
+    delivery = await here.get(QUEUE)
+    assert delivery is not None
+    delivery.reject()
+
+
+async def deleted_shovel(broker: EmbeddedBroker, here: BrokerClient) -> None:
+    assert (await ask(broker, "delete_shovel", "s"))["ok"]
+
+
+async def cleared_parameter(broker: EmbeddedBroker, here: BrokerClient) -> None:
+    assert (await ask(broker, "clear_parameter", "shovel", "s"))["ok"]
+
+
+async def switched_off(broker: EmbeddedBroker, here: BrokerClient) -> None:
+    await set_shovel(broker, src_uri="amqp://", src_queue=QUEUE, dest_uri=NOWHERE, dest_queue="in")
+
+
+async def another_queue(broker: EmbeddedBroker, here: BrokerClient) -> None:
+    await set_shovel(
+        broker, src_uri="amqp://", src_queue="other", dest_uri=NOWHERE, dest_queue="in", confirm_upstream=True
+    )
+
+
+async def dropped_at_the_head(broker: EmbeddedBroker, here: BrokerClient) -> None:
+    await shovel_to(broker, NOWHERE, buffer_max_length=1)
+    here.publish_nowait("", QUEUE, b"2")
+
+
+WAYS: list[Callable[[EmbeddedBroker, BrokerClient], Awaitable[None]]] = [
+    purged,
+    deleted_queue,
+    consumed_by_somebody_else,
+    rejected,
+    deleted_shovel,
+    cleared_parameter,
+    switched_off,
+    another_queue,
+    dropped_at_the_head,
+]
+
+
+@pytest.mark.parametrize("leaves", WAYS)
+@pytest.mark.parametrize("kind", PUBLISHERS)
+async def test_what_never_gets_there_is_refused(
+    kind: str, leaves: Callable[[EmbeddedBroker, BrokerClient], Awaitable[None]]
+) -> None:
+    async with edge_with_queue() as (broker, here):
+        await shovel_to(broker, NOWHERE)
+        await until_state(broker, "terminated")
+        async with PUBLISHERS[kind](broker) as publisher, in_process(broker) as other:
+            publisher.publish(b"1")
+            await waiting(here, 1)
+            await leaves(broker, here)
+            if kind.startswith("MQTT 3"):
+                # It has no word for no: the message stays unanswered, and is sent again on the next connection.
+                await until(lambda: not broker._server.broker.chores)
+                await some_turns()
+                assert publisher.told == []
+            else:
+                await until(lambda: publisher.told == ["refused"])
+            assert other.told == []
+
+
+async def test_what_expires_is_refused_and_what_is_dead_lettered_too() -> None:
+    async with edge_with_queue() as (broker, here):
+        await here.declare_queue("dead", durable=True)
+        assert (
+            await ask(
+                broker,
+                "set_policy",
+                "p",
+                QUEUE,
+                '{"message-ttl": 10, "dead-letter-exchange": "", "dead-letter-routing-key": "dead"}',
+            )
+        )["ok"]
+        await shovel_to(broker, NOWHERE)
+        await until_state(broker, "terminated")
+        async with in_process(broker) as publisher:
+            publisher.publish(b"1")
+            await until(lambda: publisher.told == ["refused"])
+        assert await take(here, "dead", 1) == [b"1"]
+
+
+# Ends and beginnings
+
+
+async def test_a_changed_shovel_keeps_who_waits() -> None:
+    async with edge_with_queue() as (broker, here), open_broker() as upstream:
+        await shovel_to(broker, NOWHERE)
+        await until_state(broker, "terminated")
+        async with in_process(broker) as publisher:
+            publisher.publish(b"1")
+            await waiting(here, 1)
+            await shovel_to(broker, NOWHERE, buffer_max_length=100)
+            assert (await ask(broker, "restart_shovel", "s"))["ok"]
+            await until_state(broker, "terminated")
+            assert publisher.told == []
+            await shovel_to(broker, upstream.url())
+            await until(lambda: publisher.told == ["taken"])
+
+
+async def test_after_a_restart_it_counts_from_the_first_publish_on(tmp_path: Path) -> None:
+    async with edge_with_queue(tmp_path) as (broker, here), in_process(broker) as gone:
+        await shovel_to(broker, NOWHERE)
+        await until_state(broker, "terminated")
+        gone.publish(b"1")
+        await waiting(here, 1)
+        await some_turns()
+    assert gone.told == ["refused"], "the client was closed with the broker"
+    async with edge(tmp_path, listen=LISTEN) as broker, open_broker() as upstream:
+        assert broker._server.broker.vhost("/").buffers.keys() == {QUEUE}
+        async with in_process(broker) as publisher:
+            publisher.publish(b"2")
+            await some_turns()
+            assert publisher.told == []
+            await shovel_to(broker, upstream.url())
+            await until(lambda: publisher.told == ["taken"])
+        async with upstream.connect() as far:
+            assert await take(far, "in", 2) == [b"1", b"2"]
+
+
+async def test_a_shovel_of_the_configuration_ends_with_that(tmp_path: Path) -> None:
+    static = {
+        "up": {
+            "src-uri": "amqp://",
+            "src-queue": QUEUE,
+            "dest-uri": NOWHERE,
+            "dest-queue": "in",
+            "confirm-upstream": True,
+        }
+    }
+    async with edge(tmp_path, shovel_static=static_shovels(static)) as broker:
+        assert broker._server.broker.vhost("/").buffers.keys() == {QUEUE}
+        await until_state(broker, "terminated", name="up")
+    async with edge(tmp_path) as broker:
+        assert broker._server.broker.vhost("/").buffers == {}
+        async with in_process(broker) as publisher:
+            publisher.publish(b"1")
+            await until(lambda: publisher.told == ["taken"])
+
+
+async def test_a_publisher_that_is_gone_is_told_nothing() -> None:
+    async with edge_with_queue() as (broker, here), open_broker() as upstream:
+        await shovel_to(broker, NOWHERE)
+        await until_state(broker, "terminated")
+        for connected in PUBLISHERS.values():
+            async with connected(broker) as publisher:
+                publisher.publish(b"1")
+                before = (await here.check_queue(QUEUE)).messages
+                await waiting(here, before or 1)
+        await waiting(here, len(PUBLISHERS))
+        await shovel_to(broker, upstream.url())
+        await until_state(broker, "running")
+        async with upstream.connect() as far:
+            assert len(await take(far, "in", len(PUBLISHERS))) == len(PUBLISHERS)
+        await until_state(broker, "running")
+
+
+async def test_what_the_upstream_refuses_waits_until_it_takes_it() -> None:
+    async with edge_with_queue() as (broker, _), open_broker() as upstream, upstream.connect() as far:
+        await far.declare_queue("in", durable=True, arguments={"x-max-length": 1, "x-overflow": "reject-publish"})
+        await shovel_to(broker, upstream.url(), dest_predeclared=True)
+        await until_state(broker, "running")
+        async with in_process(broker) as publisher:
+            for number in range(2):
+                publisher.publish(b"%d" % number)
+            await until_state(broker, "blocked")
+            assert publisher.told == ["taken"]
+            assert await take(far, "in", 2) == [b"0", b"1"]
+            await until(lambda: publisher.told == ["taken", "taken"])
+
+
+async def test_two_shovels_cant_have_one_buffer() -> None:
+    async with edge_with_queue() as (broker, _):
+        await shovel_to(broker, NOWHERE)
+        await until_state(broker, "terminated", "can't be reached")
+        await set_shovel(
+            broker, "t", src_uri="amqp://", src_queue=QUEUE, dest_uri=NOWHERE, dest_queue="in", confirm_upstream=True
+        )
+        await until_state(broker, "terminated", "is the buffer of shovel 's'", name="t")
+        assert (await ask(broker, "delete_shovel", "s"))["ok"]
+        await until_state(broker, "terminated", "can't be reached", name="t")
+
+
+async def test_a_crashed_plugin_keeps_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with edge_with_queue() as (broker, here):
+        await shovel_to(broker, NOWHERE)
+        await until_state(broker, "terminated")
+        async with in_process(broker) as publisher:
+            publisher.publish(b"1")
+            await waiting(here, 1)
+            (supervised,) = broker._server.plugins.plugins  # type: ignore[union-attr]
+            plugin = supervised._instance
+            crashed = trio.Event()
+
+            def crash(*arguments: object) -> None:
+                crashed.set()
+                raise RuntimeError("a bug")
+
+            monkeypatch.setattr(plugin, "_begin", crash)
+            await ask(
+                broker,
+                "set_parameter",
+                "shovel",
+                "other",
+                '{"src-uri": "amqp://", "src-queue": "a", "dest-uri": "amqp://"}',
+            )
+            await crashed.wait()
+            await until(lambda: supervised.restarts == 1 and supervised.state == "running")
+            await until_state(broker, "terminated")
+            assert publisher.told == []
+            assert (await ask(broker, "delete_shovel", "s"))["ok"]
+            await until(lambda: publisher.told == ["refused"])
+
+
+# The quota
+
+
+async def test_a_full_buffer_refuses_and_says_so() -> None:
+    async with edge_with_queue() as (broker, here):
+        await set_shovel(
+            broker,
+            src_uri="amqp://",
+            src_queue=QUEUE,
+            dest_uri=NOWHERE,
+            dest_queue="in",
+            buffer_max_length_bytes=5,
+            buffer_overflow="reject-publish",
+        )
+        await until_state(broker, "terminated")
+        for kind, connected in PUBLISHERS.items():
+            async with connected(broker) as publisher:
+                publisher.publish(b"12345")
+                publisher.publish(b"6")
+                expected = ["taken"] if kind.startswith("MQTT 3") else ["taken", "refused"]
+                while sorted(publisher.told, reverse=True) != expected:
+                    await trio.sleep(0.002)
+                await some_turns()
+                assert sorted(publisher.told, reverse=True) == expected
+            assert await here.purge_queue(QUEUE) == 1
+
+
+async def test_a_buffer_that_drops_keeps_the_newest() -> None:
+    async with edge_with_queue() as (broker, here), open_broker() as upstream:
+        keys: dict[str, Any] = {"src_uri": "amqp://", "src_queue": QUEUE, "dest_queue": "in", "buffer_max_length": 3}
+        await set_shovel(broker, dest_uri=NOWHERE, **keys)
+        await until_state(broker, "terminated")
+        for number in range(10):
+            await here.publish("", QUEUE, b"%d" % number)
+        await set_shovel(broker, dest_uri=upstream.url(), **keys)
+        await until_state(broker, "running")
+        async with upstream.connect() as far:
+            assert await take(far, "in", 3) == [b"7", b"8", b"9"]
+
+
+async def test_the_quota_ends_with_the_shovel() -> None:
+    async with edge_with_queue() as (broker, here):
+        await set_shovel(broker, src_uri="amqp://", src_queue=QUEUE, dest_uri=NOWHERE, buffer_max_length=1)
+        await until_state(broker, "terminated")
+        assert (await ask(broker, "delete_shovel", "s"))["ok"]
+        await until(lambda: broker._server.broker.vhost("/").buffers == {})
+        for _ in range(3):
+            await here.publish("", QUEUE, b"m")
+        assert (await here.check_queue(QUEUE)).messages == 3
