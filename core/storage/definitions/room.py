@@ -32,6 +32,9 @@ RESERVE_BYTES: Final = 512 * 1024
 """For what isn't refused: a hundred changes in one commit, at the end of which there is room again or the broker
 stops."""
 
+LONG_LOG_BYTES: Final = 1000 * FRAME_BYTES
+"""A log that is brought into the database, as SQLite by itself would do at this length: four MiB."""
+
 NEW_ROW_BYTES: Final = 1024
 """What a new row brings in new pages at most, of table and index, beside its value."""
 
@@ -83,6 +86,10 @@ class Room:
         self._pending += change_bytes(value_bytes)
         self._pending_new += NEW_ROW_BYTES + 2 * value_bytes
 
+    def take_deletions(self, count: int) -> None:
+        """So many rows were deleted, in the transaction that is open."""
+        self._pending += count * change_bytes(0)
+
     def committed(self) -> None:
         """The transaction is in the log."""
         self._used += self._pending_bytes
@@ -93,7 +100,25 @@ class Room:
         """What the open transaction may take: many changes share pages, of which there are no more than there are."""
         if self._pending <= RESERVE_BYTES:
             return self._pending
-        return min(self._pending, self._path.stat().st_size + self._pending_new)
+        # Pages that aren't in the database yet are in the log.
+        database_bytes = self._path.stat().st_size + self._used
+        return min(self._pending, database_bytes + database_bytes // FRAME_BYTES * FRAME.size + self._pending_new)
+
+    def is_log_long(self) -> bool:
+        """Whether there is so much in the log that it should go into the database."""
+        if self._used < LONG_LOG_BYTES:
+            return False
+        self._used = self._look()
+        return self._used >= LONG_LOG_BYTES
+
+    def has_for(self, count: int) -> bool:
+        """Whether the log has room for so many changes without values more, and the reserve behind it."""
+        pending = self._pending
+        self._pending += count * change_bytes(0)
+        try:
+            return self.has_in_log()
+        finally:
+            self._pending = pending
 
     def has(self, value_bytes: int) -> bool:
         """Whether there is room for one change more, in the log and in time in the database."""

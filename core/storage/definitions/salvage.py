@@ -2,7 +2,7 @@
 
 All that can be proved to be right is written to a new database, which takes the place of the old one.  The files as
 they were are kept in `quarantine` beside it, for whoever wants to look.  A row whose checksum is wrong is left out and
-told by name, as far as the name can be read.
+told by name, as far as the name can be read (sound_rows.py).
 
 The new database is complete under a name of its own (`.rebuilt`) before the old files go, and a start that finds it
 there goes on from that point: an old log beside a new database would be taken for its own.  A row in it tells that it
@@ -15,23 +15,14 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 from warren.core.errors import StorageError
-from warren.core.storage.definitions.page_file import DATABASE_HEADER_SIZE, PageFile, RawRow
-from warren.core.storage.definitions.rows import (
-    FORMAT_NAME,
-    NO_CHECKSUM,
-    SALVAGED,
-    DefinitionColumns,
-    counter_checksum,
-    definition_checksum,
-    make_tables,
-    put_right,
-)
-from warren.core.storage.definitions.sqlite_errors import damaged, storage_error
+from warren.core.storage.definitions.page_file import DATABASE_HEADER_SIZE, PageFile
+from warren.core.storage.definitions.rows import FORMAT_NAME, FORMAT_VERSION, NO_COUNTERS, SALVAGED, make_tables
+from warren.core.storage.definitions.sound_rows import Found, collect
+from warren.core.storage.definitions.sqlite_errors import damaged, newer, storage_error
 from warren.core.storage.definitions.wal_file import DEFAULT_PAGE_SIZE, PAGE_SIZES, WalContent, read_wal
 
 DATABASE_MAGIC: Final = b"SQLite format 3\0"
@@ -44,36 +35,6 @@ DIRECTORY_MODE: Final = 0o700
 
 NAMES_TOLD_MAX: Final = 20
 """Rows that a report names; the files in the quarantine hold all."""
-
-PUT_RIGHT_MAX: Final = 100
-"""Bad rows in which a single wrong bit is looked for; a database with more has lost more than bits."""
-
-DEFINITION_COLUMNS: Final = 6
-COUNTER_COLUMNS: Final = 3
-UNCHECKED_DEFINITION_COLUMNS: Final = 5
-UNCHECKED_COUNTER_COLUMNS: Final = 2
-"""Columns of our tables, and of those of version 1."""
-
-
-@dataclass(slots=True)
-class Found:
-    """What was read: rows by position, counters, and columns with their checksums that don't fit.
-
-    corrected: rows of which one bit was put right.
-    """
-
-    rows: dict[int, DefinitionColumns] = field(default_factory=dict)
-    counters: dict[str, int] = field(default_factory=dict)
-    bad: list[tuple[tuple[object, ...], object]] = field(default_factory=list)
-    corrected: int = 0
-
-    def __bool__(self) -> bool:
-        return bool(self.rows or self.counters)
-
-    def in_order(self) -> list[DefinitionColumns]:
-        """The rows; of two that say to be the same definition, the later one."""
-        latest = {row[1:4]: position for position, row in sorted(self.rows.items())}
-        return [self.rows[position] for position in sorted(latest.values())]
 
 
 def wal_path(path: Path) -> Path:
@@ -91,13 +52,13 @@ def salvage(path: Path, log: bytes, detail: str) -> str:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            pages = PageFile(descriptor, content.page_size, content.pages(), content.database_pages)
-            # A database without a single row that has its checksum is one of version 1.
-            found = collect(pages, has_checksums=True) or collect(pages, has_checksums=False)
+            found = collect(PageFile(descriptor, content.page_size, content.pages(), content.database_pages))
         finally:
             os.close(descriptor)
         if not found:
             raise damaged(path, detail)
+        if found.counters.get(FORMAT_NAME, 0) > FORMAT_VERSION:
+            raise newer(path, found.counters[FORMAT_NAME], FORMAT_VERSION)
         number = _free_number(path)
         found.counters[SALVAGED] = number
         # What is new comes first: if there is no room for it, no copy is left, however often a start is tried.
@@ -114,49 +75,6 @@ def salvage(path: Path, log: bytes, detail: str) -> str:
             f"{error.strerror or error}. Make room, and see that this user may write in {path.parent}."
         ) from error
     return _report(path, detail, found, content, kept_path(path, number))
-
-
-def collect(pages: PageFile, *, has_checksums: bool) -> Found:
-    """All rows that prove to be ours."""
-    found = Found()
-    disordered: list[RawRow] = []
-    for raw in pages.rows():
-        if raw.in_order:
-            _take(found, raw, has_checksums)
-        else:
-            disordered.append(raw)
-    for raw in disordered:
-        # Found in a page that is damaged, perhaps an old copy: only what is nowhere else counts, and only if proved.
-        if raw.rowid not in found.rows and has_checksums:
-            _take(found, raw, has_checksums)
-    if has_checksums:
-        _put_right(found)
-    return found
-
-
-def _put_right(found: Found) -> None:
-    """See what of the bad rows only one bit is wrong of."""
-    for columns, checksum in found.bad[:PUT_RIGHT_MAX]:
-        row = put_right(columns, checksum)
-        if row is not None and found.rows.setdefault(row[0], row) is row:
-            found.bad.remove((columns, checksum))
-            found.corrected += 1
-
-
-def _take(found: Found, raw: RawRow, has_checksums: bool) -> None:
-    values = raw.values
-    size = len(values)
-    if size == (COUNTER_COLUMNS if has_checksums else UNCHECKED_COUNTER_COLUMNS):
-        checksum = counter_checksum(values[0], values[1])
-        if checksum != NO_CHECKSUM and (not has_checksums or checksum == values[2]):
-            found.counters[str(values[0])] = int(str(values[1]))
-    elif size == (DEFINITION_COLUMNS if has_checksums else UNCHECKED_DEFINITION_COLUMNS) and values[0] is None:
-        columns = (raw.rowid, *values[1:5])
-        checksum = definition_checksum(*columns)
-        if checksum != NO_CHECKSUM and (not has_checksums or checksum == values[5]):
-            found.rows[raw.rowid] = cast("DefinitionColumns", columns)
-        elif raw.in_order:
-            found.bad.append((columns, values[5] if has_checksums else None))
 
 
 def _in_words(columns: Iterable[object]) -> str:
@@ -219,7 +137,7 @@ def _write_new(path: Path, found: Found) -> Path:
     """What was found as a new database beside the old one; its path."""
     partial = _partial_path(path)
     _remove_new(partial)
-    counters = [(name, first_free) for name, first_free in found.counters.items() if name != FORMAT_NAME]
+    counters = [(name, first_free) for name, first_free in found.counters.items() if name not in NO_COUNTERS]
     try:
         os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
         connection = sqlite3.connect(partial, isolation_level=None)
@@ -308,6 +226,11 @@ def _report(path: Path, detail: str, found: Found, content: WalContent, kept: Pa
         names = [_in_words(columns) for columns, _ in found.bad[:NAMES_TOLD_MAX]]
         more = f" and {len(found.bad) - NAMES_TOLD_MAX} more" if len(found.bad) > NAMES_TOLD_MAX else ""
         parts.append(f"left out, as damaged: {json_safe(names)}{more}")
+    if found.unproved:
+        parts.append(
+            f"{found.unproved} more were found in pages without order, where rows of an older version can't be told "
+            "from what a client has made up, and are left out"
+        )
     return "; ".join(parts) + _advice(kept)
 
 

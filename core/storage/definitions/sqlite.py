@@ -20,9 +20,13 @@ Identifiers.  A message log may hold a number taken from `next_id` although the 
 that uses it was synced; the number must still never be given again.  So numbers are reserved on disk, synced,
 in blocks before use. A clean close gives the unused rest of the block back.
 
+Checkpoints are made here and nowhere else, behind a commit that has made the log long or left no room in it: those
+that SQLite makes by itself say nothing of a sync that fails.
+
 Failures.  After any failure SQLite may have rolled the transaction back, and a failed fsync may have dropped
 pages that a second fsync would report as written.  So the first failure is remembered, and everything after
-it is refused.
+it is refused.  What failed where nobody could be told, in a checkpoint, is told by the next `sync`, which is wanted
+then.
 """
 
 from __future__ import annotations
@@ -36,16 +40,9 @@ from typing import Any, ClassVar
 from warren.core.errors import StorageError
 from warren.core.storage.definitions.encoding import decode_name, decode_value, encode_name, encode_value
 from warren.core.storage.definitions.room import Room
-from warren.core.storage.definitions.rows import (
-    FORMAT_NAME,
-    PUT,
-    RESERVE,
-    SALVAGED,
-    counter_checksum,
-    definition_checksum,
-)
+from warren.core.storage.definitions.rows import NO_COUNTERS, PUT, RESERVE, SALVAGED
 from warren.core.storage.definitions.salvage import report_again, wal_path
-from warren.core.storage.definitions.sqlite_errors import damaged, storage_error
+from warren.core.storage.definitions.sqlite_errors import PRIMARY_CODE_MASK, damaged, storage_error
 from warren.core.storage.definitions.sqlite_file import open_database
 from warren.core.storage.definitions.store import JSON, DefinitionStore, Row
 
@@ -54,6 +51,12 @@ ID_BLOCK = 1 << 16
 
 LOAD_CHUNK_ROWS = 1000
 """Rows read per query of `load`: no query stays open between them, so the store may be changed meanwhile."""
+
+PIECE_ROWS = 32
+"""Rows deleted at a time where the disk has no room for more: a third of what `RESERVE_BYTES` is for."""
+
+BENIGN_CODES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL})
+"""Of a checkpoint that only couldn't do all of it now: somebody else reads, or there is no room for new pages."""
 
 FIND = "SELECT position FROM definitions WHERE vhost = ? AND kind = ? AND name = ?"
 LOAD = """SELECT position, kind, vhost, name, value FROM definitions
@@ -64,6 +67,7 @@ class SqliteDefinitionStore(DefinitionStore):
     """Rows in the SQLite database at `path` (its directory exists); see the head of this file."""
 
     __slots__ = (
+        "_checksums",
         "_commits",
         "_connection",
         "_damage",
@@ -88,12 +92,12 @@ class SqliteDefinitionStore(DefinitionStore):
         # What a crash left in the log is committed, but perhaps not synced; so is a new schema.
         self._commits = 1
         self._synced_commits = 0
-        opened, self._damage = open_database(self._path)
+        opened, self._checksums, self._damage = open_database(self._path)
         self._connection: sqlite3.Connection | None = opened
         self._wal_descriptor = -1
         self._room = Room(-1, self._path)
         try:
-            counters = self._run("SELECT name, first_free FROM counters WHERE name <> ?", (FORMAT_NAME,))
+            counters = self._run("SELECT name, first_free FROM counters WHERE name NOT IN (?, ?)", NO_COUNTERS)
             self._ids_reserved: dict[str, int] = dict(counters)
             salvaged = self._ids_reserved.pop(SALVAGED, 0)
             if salvaged and not self._damage:
@@ -117,7 +121,7 @@ class SqliteDefinitionStore(DefinitionStore):
             position: int = found[0][0]
         else:
             self._last_position = position = self._last_position + 1
-        self._change(PUT, (position, *key, text, definition_checksum(position, *key, text)))
+        self._change(PUT, (position, *key, text, self._checksums.of_definition(position, *key, text)))
         self._room.take(len(text))
 
     def delete(self, kind: str, vhost: str, name: str) -> None:
@@ -130,18 +134,17 @@ class SqliteDefinitionStore(DefinitionStore):
     def delete_beginning(self, kind: str, vhost: str, beginning: str) -> None:
         # No name has the byte 0xFF in it (UTF-8), so all that begin so lie between these two.
         least = encode_name(beginning)
-        self._change(
-            "DELETE FROM definitions WHERE vhost = ? AND kind = ? AND name >= ? AND name < ?",
-            (encode_name(vhost), kind, least, least + b"\xff"),
+        self._delete_all(
+            "vhost = ? AND kind = ? AND name >= ? AND name < ?", (encode_name(vhost), kind, least, least + b"\xff")
         )
 
     def delete_vhost(self, vhost: str) -> None:
         if not vhost:
             raise ValueError("rows that belong to no vhost can't be deleted as a vhost")
-        self._change("DELETE FROM definitions WHERE vhost = ?", (encode_name(vhost),))
+        self._delete_all("vhost = ?", (encode_name(vhost),))
 
     def clear(self) -> None:
-        self._change("DELETE FROM definitions")
+        self._delete_all("TRUE")
 
     def load(self) -> Iterator[Row]:
         return self._rows_until(self._last_position)
@@ -181,12 +184,14 @@ class SqliteDefinitionStore(DefinitionStore):
             self._dirty = False
             self._commits += 1
             self._room.committed()
+            if self._room.is_log_long():
+                self._checkpoint("PASSIVE")
             if not self._room.has_in_log():
                 self._begin_log_anew()
 
     @property
     def unsynced(self) -> bool:
-        return self._synced_commits != self._commits
+        return self._synced_commits != self._commits or self._failure is not None
 
     def sync(self) -> None:
         self._refuse_after_failure()
@@ -271,17 +276,50 @@ class SqliteDefinitionStore(DefinitionStore):
         if self._dirty or self._connection is None or self._failure is not None:
             return
         for _ in range(2):
-            try:
-                busy, frames, copied = self._connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
-            except sqlite3.OperationalError:
-                busy, frames, copied = 1, 0, 0
-            if not busy and frames == copied:
+            if self._checkpoint("RESTART"):
                 self._room.restarted()
                 return
             self._room.drop_ballast()
 
+    def _checkpoint(self, mode: str) -> bool:
+        """Bring what is in the log into the database; whether that was all of it.
+
+        A failure that isn't for want of room is remembered.
+        """
+        if self._connection is None or self._failure is not None:
+            return False
+        try:
+            busy, frames, copied = self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+        except sqlite3.OperationalError as error:
+            code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+            if code & PRIMARY_CODE_MASK not in BENIGN_CODES:
+                self._failure = storage_error(self._path, error)
+            return False
+        return not busy and bool(frames == copied)
+
+    def _delete_all(self, condition: str, parameters: tuple[object, ...] = ()) -> None:
+        """Delete the rows of this condition; bit by bit, each bit committed, where the log has no room for all at once.
+
+        As one change, it may take every page of the database.
+        """
+        count: int = self._run(f"SELECT count(*) FROM definitions WHERE {condition}", parameters)[0][0]
+        if count <= PIECE_ROWS or self._room.has_for(count):
+            self._delete_some(condition, parameters, count)
+            return
+        for _ in range(-(-count // PIECE_ROWS)):
+            self.commit()
+            self._delete_some(
+                f"position IN (SELECT position FROM definitions WHERE {condition} LIMIT {PIECE_ROWS})",
+                parameters,
+                PIECE_ROWS,
+            )
+
+    def _delete_some(self, condition: str, parameters: tuple[object, ...], count: int) -> None:
+        self._change(f"DELETE FROM definitions WHERE {condition}", parameters)
+        self._room.take_deletions(count)
+
     def _put_counter(self, counter: str, first_free: int) -> None:
-        self._change(RESERVE, (counter, first_free, counter_checksum(counter, first_free)))
+        self._change(RESERVE, (counter, first_free, self._checksums.of_counter(counter, first_free)))
 
     def _release(self) -> None:
         self._room.close()

@@ -54,3 +54,11 @@ def storage_error(path: Path, error: sqlite3.Error) -> StorageError:
 def damaged(path: Path, detail: str) -> StorageError:
     """The StorageError for damage that was found by looking, not by SQLite."""
     return StorageError(f"{path}: {DAMAGED.format(detail=detail)}.")
+
+
+def newer(path: Path, version: int, known: int) -> StorageError:
+    """The StorageError for a database of a format that this version doesn't know."""
+    return StorageError(
+        f"{path}: the definition database has format {version}, written by a newer Warren; this one knows format "
+        f"{known}. Run the newer Warren, or use another data directory."
+    )

@@ -5,6 +5,10 @@ blank database from a file that lost its content, leave out what lies behind a d
 and meet other damage only in the middle of work.  What is damaged is salvaged (salvage.py) and reported; a file that
 holds nothing of ours is refused.
 
+The log is looked at first, and a damaged one is not shown to SQLite at all: it would take what it can read of it into
+the database and delete the rest as it closes that, and a salvage that fails then, for want of room, or is killed, would
+have nothing to begin with at the next start.
+
 The file is made readable by its owner alone, as it holds password hashes; SQLite gives the files beside it
 (-wal and -shm) the same mode.
 """
@@ -17,26 +21,25 @@ import sqlite3
 from pathlib import Path
 
 from warren.core.errors import StorageError
+from warren.core.storage.definitions.checksums import KEY_NAME, KEYS, NO_CHECKSUM, NO_KEY, Checksums
 from warren.core.storage.definitions.rows import (
     APPLICATION_ID,
     FORMAT_NAME,
     FORMAT_VERSION,
-    NO_CHECKSUM,
-    counter_checksum,
-    definition_checksum,
+    NO_COUNTERS,
     make_tables,
 )
 from warren.core.storage.definitions.salvage import (
     FILE_MODE,
-    Found,
     finish_rebuild,
     rebuild,
     salvage,
     sync_directory,
     wal_path,
 )
-from warren.core.storage.definitions.sqlite_errors import damaged, storage_error
-from warren.core.storage.definitions.wal_file import frame_count, read_wal
+from warren.core.storage.definitions.sound_rows import Found
+from warren.core.storage.definitions.sqlite_errors import damaged, newer, storage_error
+from warren.core.storage.definitions.wal_file import WalContent, frame_count, read_wal
 
 _log = logging.getLogger("warren.definitions")
 
@@ -49,29 +52,38 @@ BLANK_DATABASE_BYTES = 4096
 UNCHECKED_VERSION = 1
 """The format before rows had checksums."""
 
+KEYLESS_VERSION = 2
+"""The format before databases had keys."""
+
 DAMAGE_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_FORMAT})
 """What SQLite says of a damaged file; ERROR: its tables aren't what they should be."""
 
 HEADER_BYTES = 100
 
 HEADER_FIXED = (
-    (16, b"\x10\x00\x02\x02\x00\x40\x20\x20"),
+    (16, b"\x10\x00"),
+    (20, b"\x00\x40\x20\x20"),
     (44, b"\0\0\0\4"),
     (52, bytes(4)),
     (56, b"\0\0\0\1"),
     (64, bytes(4)),
     (72, bytes(20)),
 )
-"""What stands in the header of every database of ours, by offset (1.3): page size, WAL, nothing reserved, fractions;
-schema format; no vacuum; UTF-8; no vacuum; reserved."""
+"""What stands in the header of every database of ours, by offset (1.3): page size; nothing reserved, fractions; schema
+format; no vacuum; UTF-8; no vacuum; reserved."""
+
+JOURNAL_AT = 18
+JOURNALS = (b"\2\2", b"\1\1")
+"""The kind of its log, there: WAL, or another in one that was written anew, until it is opened."""
 
 
 class _NeedsSalvageError(Exception):
     """The database is damaged; the text says how."""
 
 
-def open_database(path: Path) -> tuple[sqlite3.Connection, list[str]]:
-    """A connection in WAL mode to the checked database at `path`, made blank when there is none; and what was damaged.
+def open_database(path: Path) -> tuple[sqlite3.Connection, Checksums, list[str]]:
+    """A connection in WAL mode to the checked database at `path`, made blank when there is none; how its rows are
+    checked; and what was damaged.
 
     Transactions are begun and ended by the caller.  Raises StorageError for a file that holds nothing of ours, is
     foreign, of a newer format, locked, or can't be opened or written.
@@ -83,26 +95,27 @@ def open_database(path: Path) -> tuple[sqlite3.Connection, list[str]]:
         _create_private(path)
         log = _read_log(path)
         try:
-            connection = _connect(path, log)
+            connection, checksums = _connect(path, _check_log(path, log))
         except _NeedsSalvageError as damage:
             reports.append(salvage(path, log, str(damage)))
-            connection = _connect(path, b"")
+            connection, checksums = _connect(path, WalContent())
         sync_directory(path.parent)
     except _NeedsSalvageError as damage:
         raise damaged(path, str(damage)) from damage
     except OSError as error:
         raise _unusable(path, error) from error
-    return connection, reports
+    return connection, checksums, reports
 
 
-def _connect(path: Path, log: bytes) -> sqlite3.Connection:
+def _connect(path: Path, log: WalContent) -> tuple[sqlite3.Connection, Checksums]:
     """An open, checked database of our format.  Raises _NeedsSalvageError, and StorageError."""
+    header = _header(path, log)
     try:
         connection = sqlite3.connect(path, isolation_level=None)
     except sqlite3.Error as error:
         raise storage_error(path, error) from error
     try:
-        is_old = _prepare(connection, path, log)
+        checksums = _prepare(connection, path, log, header)
     except sqlite3.Error as error:
         connection.close()
         code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
@@ -112,7 +125,9 @@ def _connect(path: Path, log: bytes) -> sqlite3.Connection:
     except BaseException:
         connection.close()
         raise
-    return _migrate(connection, path) if is_old else connection
+    if checksums is None or checksums.key == NO_KEY:
+        return _migrate(connection, path)
+    return connection, checksums
 
 
 def _refuse_lost_content(path: Path) -> None:
@@ -144,27 +159,44 @@ def _unusable(path: Path, error: OSError) -> StorageError:
     )
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, log: bytes) -> bool:
-    """Check the database and set the connection up; True for one of the old format."""
+def _header(path: Path, log: WalContent) -> bytes:
+    """The header of the database as it is with what is in its log.
+
+    It is read before SQLite opens the file: whoever closes that beside it drops the locks that SQLite holds on it, and
+    another program which opens and closes the database would delete the log under us.
+    """
+    first = log.pages().get(1)
+    if first is not None:
+        return first[:HEADER_BYTES]
+    try:
+        with open(path, "rb") as file:
+            return file.read(HEADER_BYTES)
+    except IsADirectoryError:
+        return b""  # SQLite says that best
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, log: WalContent, header: bytes) -> Checksums | None:
+    """Check the database and set the connection up; how its rows are checked, None for version 1."""
     # Temporary tables in memory: no file descriptor is needed in the middle of work, when none may be left.
     connection.execute("PRAGMA temp_store = MEMORY")
-    if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0 and not frame_count(log):
+    if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0 and not log.frames:
         has_pages = path.stat().st_size > BLANK_DATABASE_BYTES
         _refuse_foreign(connection, path, is_blank=not has_pages)
         if has_pages:
             raise _NeedsSalvageError("its list of tables is empty, but it has pages beside the one of that list")
         _set_journal(connection, path)
-        make_tables(connection)
+        checksums = make_tables(connection)
         # So that the file says whose it is and in which format even if it loses its log.
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return False
+        return checksums
     version = _version(connection, path)
-    _check_log(connection, path, log)
     _set_journal(connection, path)
-    _check_content(connection, path)
-    if version != UNCHECKED_VERSION:
-        _check_rows(connection)
-    return version == UNCHECKED_VERSION
+    _check_content(connection, header)
+    if version == UNCHECKED_VERSION:
+        return None
+    found = _checksums(connection)
+    _check_rows(connection, found)
+    return found
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:
@@ -173,15 +205,30 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
     noted = _noted_version(connection)
     _refuse_foreign(connection, path, is_blank=False)
     if noted in (None, says_so) and says_so > FORMAT_VERSION:
-        raise StorageError(
-            f"{path}: the definition database has format {says_so}, written by a newer Warren; this one "
-            f"knows format {FORMAT_VERSION}. Run the newer Warren, or use another data directory."
-        )
-    if says_so == UNCHECKED_VERSION and noted is None:
+        raise newer(path, says_so, FORMAT_VERSION)
+    if says_so == UNCHECKED_VERSION and not _has_checksums(connection):
         return UNCHECKED_VERSION
-    if says_so != FORMAT_VERSION or noted != FORMAT_VERSION:
+    if says_so != noted or noted not in (KEYLESS_VERSION, FORMAT_VERSION):
         raise _NeedsSalvageError(f"its format is said to be {says_so} and {noted}")
-    return FORMAT_VERSION
+    return noted
+
+
+def _has_checksums(connection: sqlite3.Connection) -> bool:
+    """Whether its rows have a place for a checksum, which those of version 1 hadn't."""
+    columns = connection.execute("SELECT name FROM pragma_table_info('counters')").fetchall()
+    return ("checksum",) in columns
+
+
+def _checksums(connection: sqlite3.Connection) -> Checksums:
+    """What the database's rows are checked with; without a key if it says none that can be believed."""
+    try:
+        rows = connection.execute("SELECT first_free, checksum FROM counters WHERE name = ?", (KEY_NAME,)).fetchall()
+    except sqlite3.OperationalError:
+        rows = []
+    for key, checksum in rows:
+        if type(key) is int and key in KEYS and Checksums(key).of_counter(KEY_NAME, key) == checksum:
+            return Checksums(key)
+    return Checksums(NO_KEY)
 
 
 def _noted_version(connection: sqlite3.Connection) -> int | None:
@@ -190,7 +237,8 @@ def _noted_version(connection: sqlite3.Connection) -> int | None:
         rows = connection.execute("SELECT first_free, checksum FROM counters WHERE name = ?", (FORMAT_NAME,)).fetchall()
     except sqlite3.OperationalError:
         return None
-    noted = [int(first_free) for first_free, checksum in rows if counter_checksum(FORMAT_NAME, first_free) == checksum]
+    checksums = _checksums(connection)
+    noted = [int(first) for first, checksum in rows if checksums.of_counter(FORMAT_NAME, first) == checksum]
     return noted[0] if noted else None
 
 
@@ -203,42 +251,40 @@ def _refuse_foreign(connection: sqlite3.Connection, path: Path, *, is_blank: boo
     raise StorageError(f"{path}: this is the database of another program. Move it away, or use another data directory.")
 
 
-def _check_log(connection: sqlite3.Connection, path: Path, log: bytes) -> None:
-    """Compare what SQLite reads of its log with what is there.  To be called before anything is written."""
+def _check_log(path: Path, log: bytes) -> WalContent:
+    """Look at the log before SQLite does; _NeedsSalvageError when it would leave out some of it."""
     if not frame_count(log):
-        return
-    _, readable, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-    if readable < frame_count(log):
-        content = read_wal(log)
-        if content.is_damaged:
-            raise _NeedsSalvageError(
-                f"{len(content.frames) - content.readable} frame(s) of its log lie behind a damaged one, and would be "
-                "lost"
-            )
-        if content.torn:
-            _log.warning(
-                "%s: the end of the log of the definition database is not whole (%d page(s)) and is dropped. After a "
-                "power failure that is as it should be: nobody was told yet that it was kept. Else check the disk",
-                path,
-                content.torn,
-            )
+        return WalContent()
+    content = read_wal(log)
+    if content.is_damaged:
+        raise _NeedsSalvageError(
+            f"{len(content.frames) - content.readable} frame(s) of its log lie behind a damaged one, and would be lost"
+        )
+    if content.torn:
+        _log.warning(
+            "%s: the end of the log of the definition database is not whole (%d page(s)) and is dropped. After a "
+            "power failure that is as it should be: nobody was told yet that it was kept. Else check the disk",
+            path,
+            content.torn,
+        )
+    return content
 
 
-def _check_content(connection: sqlite3.Connection, path: Path) -> None:
+def _check_content(connection: sqlite3.Connection, header: bytes) -> None:
     findings = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(3)")]
     if findings != ["ok"]:
         raise _NeedsSalvageError("; ".join(" ".join(finding.split()) for finding in findings))
-    with open(path, "rb") as file:
-        header = file.read(HEADER_BYTES)
+    if header[JOURNAL_AT : JOURNAL_AT + 2] not in JOURNALS:
+        raise _NeedsSalvageError("the kind of log in its header is not what it should be")
     for offset, expected in HEADER_FIXED:
         if header[offset : offset + len(expected)] != expected:
             raise _NeedsSalvageError(f"byte {offset} of its header is not what it should be")
 
 
-def _check_rows(connection: sqlite3.Connection) -> None:
+def _check_rows(connection: sqlite3.Connection, checksums: Checksums) -> None:
     """Compare each row with its checksum."""
-    connection.create_function("definition_checksum", 5, definition_checksum, deterministic=True)
-    connection.create_function("counter_checksum", 2, counter_checksum, deterministic=True)
+    connection.create_function("definition_checksum", 5, checksums.of_definition, deterministic=True)
+    connection.create_function("counter_checksum", 2, checksums.of_counter, deterministic=True)
     bad = 0
     for table, columns in (("definition", "position, kind, vhost, name, value"), ("counter", "name, first_free")):
         statement = f"SELECT count(*) FROM {table}s WHERE checksum IS NOT {table}_checksum({columns})"
@@ -247,22 +293,23 @@ def _check_rows(connection: sqlite3.Connection) -> None:
         raise _NeedsSalvageError(f"{bad} row(s) fail their checksums")
 
 
-def _migrate(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
-    """From a sound database of version 1 to one whose rows have checksums."""
+def _migrate(connection: sqlite3.Connection, path: Path) -> tuple[sqlite3.Connection, Checksums]:
+    """From a sound database of version 1 or 2 to one whose rows have checksums with a key."""
     found = Found()
     try:
         rows = connection.execute("SELECT position, kind, vhost, name, value FROM definitions").fetchall()
-        found.counters = dict(connection.execute("SELECT name, first_free FROM counters"))
+        counters = connection.execute("SELECT name, first_free FROM counters").fetchall()
     except sqlite3.Error as error:
         raise storage_error(path, error) from error
     finally:
         connection.close()
     for row in rows:
-        if definition_checksum(*row) == NO_CHECKSUM:
+        if Checksums(NO_KEY).of_definition(*row) == NO_CHECKSUM:
             raise _NeedsSalvageError(f"row {row[0]} has columns of wrong types")
         found.rows[row[0]] = row
+    found.counters = {name: first_free for name, first_free in counters if name not in NO_COUNTERS}
     rebuild(path, found)
-    return _connect(path, b"")
+    return _connect(path, WalContent())
 
 
 def _read_log(path: Path) -> bytes:
@@ -283,6 +330,8 @@ def _set_journal(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA secure_delete = ON")
     # NORMAL: a commit writes without waiting; SQLite itself syncs around checkpoints (sqlite.org/wal.html).
     connection.execute("PRAGMA synchronous = NORMAL")
+    # SQLite's own checkpoints say nothing of a sync that fails (sqlite.py makes them).
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:

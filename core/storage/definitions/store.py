@@ -8,8 +8,9 @@ Order: rows come back in the order in which they were first put.  Replacing a ro
 and putting it again moves it to the end.
 
 Batches: changes join one open transaction and `commit` ends it.  The commit loop calls `commit` once per
-batch, so the changes of a batch come back together or not at all, with one exception: `next_id` may commit
-what is open, so a part that needs an id takes it before it puts the rows that belong together.
+batch, so the changes of a batch come back together or not at all, with two exceptions: `next_id` may commit
+what is open, so a part that needs an id takes it before it puts the rows that belong together; and on a disk
+that is full, very many rows that are deleted by one call go bit by bit, behind what is open.
 
 Durability has two steps, as the two kinds of crash differ.  What is committed is with the operating system
 and survives the process (kill -9).  What is committed and then synced survives the machine (power loss).  The
@@ -67,7 +68,7 @@ class DefinitionStore(ABC):
 
     @abstractmethod
     def delete_beginning(self, kind: str, vhost: str, beginning: str) -> None:
-        """Remove every row of this kind and vhost whose name begins so, as one change, however many there are."""
+        """Remove every row of this kind and vhost whose name begins so, however many there are."""
 
     @abstractmethod
     def delete_vhost(self, vhost: str) -> None:

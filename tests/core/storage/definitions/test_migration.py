@@ -1,4 +1,4 @@
-"""Databases of version 1, whose rows had no checksums, as an older Warren left them."""
+"""Databases of older versions: 1, whose rows had no checksums, and 2, whose checksums had no key."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from warren.core.storage.definitions.rows import APPLICATION_ID
+from warren.core.storage.definitions.checksums import KEY_NAME, NO_KEY, Checksums
+from warren.core.storage.definitions.rows import APPLICATION_ID, FORMAT_NAME, FORMAT_VERSION, RESERVE
 from warren.core.storage.definitions.salvage import wal_path
 from warren.core.storage.definitions.sqlite import SqliteDefinitionStore
 from warren.core.storage.definitions.store import Row
@@ -65,7 +66,7 @@ def test_rows_order_and_counters_come_along(old: Path) -> None:
     assert opened(old) == (ROWS, [], 65537)
     assert opened(old) == (ROWS, [], 65538)
     connection = sqlite3.connect(old)
-    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (FORMAT_VERSION,)
     connection.close()
     assert not (old.parent / "quarantine").exists()
 
@@ -109,3 +110,68 @@ def test_a_damaged_page_of_an_old_database_costs_what_was_in_it(old: Path) -> No
     assert len(reports) == 1
     assert 0 < len(rows) < 150
     assert all(row in ROWS for row in rows)
+
+
+@pytest.fixture
+def keyless(path: Path) -> Path:
+    """A closed database of version 2."""
+    store = SqliteDefinitionStore(path)
+    for row in ROWS:
+        store.put(*row)
+    store.skip_ids("queue", 65536)
+    store.commit()
+    store.close()
+    connection = sqlite3.connect(path)
+    checksums = Checksums(NO_KEY)
+    for row in connection.execute("SELECT position, kind, vhost, name, value FROM definitions").fetchall():
+        connection.execute(
+            "UPDATE definitions SET checksum = ? WHERE position = ?", (checksums.of_definition(*row), row[0])
+        )
+    connection.execute("DELETE FROM counters WHERE name = ?", (KEY_NAME,))
+    for name, first_free in (("queue", 65537), (FORMAT_NAME, 2)):
+        connection.execute(RESERVE, (name, first_free, checksums.of_counter(name, first_free)))
+    connection.execute("PRAGMA user_version = 2")
+    connection.commit()
+    connection.close()
+    return path
+
+
+def test_a_database_without_a_key_gets_one(keyless: Path) -> None:
+    assert opened(keyless) == (ROWS, [], 65537)
+    connection = sqlite3.connect(keyless)
+    assert connection.execute("PRAGMA user_version").fetchone() == (FORMAT_VERSION,)
+    assert connection.execute("SELECT first_free FROM counters WHERE name = ?", (KEY_NAME,)).fetchone()[0] > 0
+    connection.close()
+    assert opened(keyless) == (ROWS, [], 65538)
+
+
+@pytest.mark.parametrize("version", [0, 3, 6])
+def test_a_version_that_flipped_is_the_old_one_nevertheless(keyless: Path, version: int) -> None:
+    connection = sqlite3.connect(keyless)
+    connection.execute(f"PRAGMA user_version = {version}")
+    connection.close()
+    rows, reports, number = opened(keyless)
+    assert (rows, len(reports), number) == (ROWS, 1, 65537)
+
+
+def test_damage_to_a_database_without_a_key_costs_a_row(keyless: Path) -> None:
+    connection = sqlite3.connect(keyless)
+    connection.execute("UPDATE definitions SET value = 'lost' WHERE position = 8")
+    connection.commit()
+    connection.close()
+    rows, reports, _ = opened(keyless)
+    assert rows == ROWS[:7] + ROWS[8:]
+    assert "queue 7" in reports[0]
+
+
+def test_without_a_key_nothing_in_a_page_without_order_is_believed(keyless: Path) -> None:
+    """It might be part of a name; how many rows may have been there is told."""
+    content = bytearray(keyless.read_bytes())
+    page = content.rindex(b'{"number":20}') // 4096 * 4096
+    assert content[page] == 13, "a leaf"
+    content[page] ^= 8
+    keyless.write_bytes(content)
+    rows, reports, _ = opened(keyless)
+    assert 200 < len(rows) < 300
+    assert all(row in ROWS for row in rows)
+    assert f"{300 - len(rows)} more were found in pages without order" in reports[0]

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from warren.core.errors import LowOnDisk
-from warren.core.storage.definitions.room import BALLAST_BYTES, RESERVE_BYTES, STEP_BYTES
+from warren.core.storage.definitions.room import (
+    BALLAST_BYTES,
+    FRAME_BYTES,
+    LONG_LOG_BYTES,
+    RESERVE_BYTES,
+    STEP_BYTES,
+)
 from warren.core.storage.definitions.salvage import wal_path
 from warren.core.storage.definitions.sqlite import SqliteDefinitionStore
 
@@ -115,3 +122,89 @@ def test_a_store_opened_again_finds_the_end_of_its_log(path: Path, disk: Disk) -
     assert len(list(store.load())) == 40
     assert store.damage() == []
     store.close()
+
+
+def fill(store: SqliteDefinitionStore, count: int) -> None:
+    """Many rows of two virtual hosts, with room for each; then the log is begun anew."""
+    for number in range(count):
+        assert store.has_room(100)
+        store.put("binding", f"v{number % 2}", f"b{number:06}", {"filler": "x" * 100})
+        if number % 500 == 499:
+            store.commit()
+    store.commit()
+    store._begin_log_anew()
+
+
+@pytest.mark.parametrize("call", ["delete_beginning", "delete_vhost", "clear"])
+def test_many_rows_deleted_at_once_count(sqlite_store: SqliteDefinitionStore, path: Path, call: str) -> None:
+    """Room is made for all pages that they may be on, before; and the reserve is there behind it."""
+    fill(sqlite_store, 6000)
+    arguments = {"delete_beginning": ("binding", "v0", "b"), "delete_vhost": ("v0",), "clear": ()}[call]
+    getattr(sqlite_store, call)(*arguments)
+    allocated = wal_path(path).stat().st_size
+    assert allocated > path.stat().st_size + RESERVE_BYTES
+    sqlite_store.commit()
+    log = wal_path(path)
+    assert log.stat().st_size >= len(log.read_bytes().rstrip(b"\0")) + RESERVE_BYTES
+    assert len(list(sqlite_store.load())) == (0 if call == "clear" else 3000)
+
+
+@pytest.mark.parametrize("call", ["delete_beginning", "delete_vhost", "clear"])
+def test_many_rows_are_deleted_bit_by_bit_on_a_full_disk(path: Path, disk: Disk, call: str) -> None:
+    """The log doesn't become longer, though all their pages would be more than it has room for."""
+    store = SqliteDefinitionStore(path)
+    fill(store, 20_000)
+    store.close()
+    store = SqliteDefinitionStore(path)
+    assert store.has_room(100)
+    store.put("queue", "/", "of the same batch", {})
+    disk.is_full = True
+    size = wal_path(path).stat().st_size
+    assert size < path.stat().st_size // 2
+    arguments = {"delete_beginning": ("binding", "v0", "b"), "delete_vhost": ("v0",), "clear": ()}[call]
+    getattr(store, call)(*arguments)
+    store.commit()
+    assert wal_path(path).stat().st_size == size
+    left = [row for row in store.load() if row[0] == "binding"]
+    assert len(left) == (0 if call == "clear" else 10_000)
+    assert all(row[1] == "v1" for row in left)
+    store.close()
+
+
+def test_a_few_rows_are_deleted_as_one_change(sqlite_store: SqliteDefinitionStore, disk: Disk) -> None:
+    fill(sqlite_store, 64)
+    disk.is_full = True
+    sqlite_store.delete_vhost("v0")
+    assert sqlite_store.dirty
+    sqlite_store._run("ROLLBACK")
+    sqlite_store._dirty = False
+    assert len(list(sqlite_store.load())) == 64
+
+
+def test_the_log_is_brought_into_the_database_as_it_gets_long(sqlite_store: SqliteDefinitionStore, path: Path) -> None:
+    """By the store itself: SQLite would say nothing of a failure (test_sqlite_durability.py)."""
+    assert sqlite_store._run("PRAGMA wal_autocheckpoint") == [(0,)]
+    for number in range(3000):
+        sqlite_store.put("queue", "/", str(number % 50), {"filler": "x" * 5000, "number": number})
+        sqlite_store.commit()
+    assert wal_path(path).stat().st_size < LONG_LOG_BYTES + RESERVE_BYTES + 3 * STEP_BYTES
+
+
+def test_a_reader_beside_the_broker_holds_nothing_up(sqlite_store: SqliteDefinitionStore, path: Path) -> None:
+    """The log only grows as long as somebody reads what is in it."""
+    fill(sqlite_store, 100)
+    sqlite_store.put("queue", "/", "q", {})
+    sqlite_store.commit()
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM counters").fetchall()
+    for number in range(1500):
+        sqlite_store.put("queue", "/", str(number % 50), {"filler": "x" * 5000, "number": number})
+        sqlite_store.commit()
+    assert wal_path(path).stat().st_size > LONG_LOG_BYTES + RESERVE_BYTES
+    reader.close()
+    for number in range(1500):
+        sqlite_store.put("queue", "/", str(number % 50), {"filler": "x" * 5000, "number": number})
+        sqlite_store.commit()
+    assert len(list(sqlite_store.load())) == 151
+    assert sqlite_store._room._look() < LONG_LOG_BYTES + FRAME_BYTES * 10

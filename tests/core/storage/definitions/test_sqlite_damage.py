@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from warren.core.errors import StorageError
-from warren.core.storage.definitions.rows import FORMAT_NAME, FORMAT_VERSION, counter_checksum
+from warren.core.storage.definitions.checksums import KEY_NAME, Checksums
+from warren.core.storage.definitions.rows import FORMAT_NAME, FORMAT_VERSION
 from warren.core.storage.definitions.salvage import wal_path
 from warren.core.storage.definitions.sqlite import SqliteDefinitionStore
 from warren.core.storage.definitions.store import JSON
@@ -37,6 +38,14 @@ def change(path: Path, statement: str) -> None:
     connection.execute(statement)
     connection.commit()
     connection.close()
+
+
+def checksums_of(path: Path) -> Checksums:
+    """Those of the closed database at `path`."""
+    connection = sqlite3.connect(path)
+    (key,) = connection.execute("SELECT first_free FROM counters WHERE name = ?", (KEY_NAME,)).fetchone()
+    connection.close()
+    return Checksums(key)
 
 
 def assert_refused(path: Path, words: str) -> None:
@@ -264,12 +273,30 @@ def test_tries_without_room_for_the_new_database_leave_no_copies(filled: Path, m
 def test_a_newer_format_is_refused(filled: Path) -> None:
     newer = FORMAT_VERSION + 1
     change(filled, f"PRAGMA user_version = {newer}")
-    checksum = counter_checksum(FORMAT_NAME, newer)
+    checksum = checksums_of(filled).of_counter(FORMAT_NAME, newer)
     change(filled, f"UPDATE counters SET first_free = {newer}, checksum = {checksum} WHERE name = '{FORMAT_NAME}'")
     assert_refused(filled, "written by a newer Warren")
 
 
-@pytest.mark.parametrize("version", [0, 1, FORMAT_VERSION + 1, FORMAT_VERSION | 1 << 20])
+def test_a_newer_format_with_a_damaged_log_is_refused_and_the_log_kept(filled: Path) -> None:
+    """SQLite isn't asked then; nor may a salvage make an older database of it."""
+    newer = FORMAT_VERSION + 1
+    store = SqliteDefinitionStore(filled)
+    for number in range(30):
+        store.put("queue", "/", f"queue {number}", {"number": -number})
+        store.commit()
+    log = bytearray(wal_path(filled).read_bytes())
+    store.close()
+    checksum = checksums_of(filled).of_counter(FORMAT_NAME, newer)
+    change(filled, f"PRAGMA user_version = {newer}")
+    change(filled, f"UPDATE counters SET first_free = {newer}, checksum = {checksum} WHERE name = '{FORMAT_NAME}'")
+    log[len(log.rstrip(b"\0")) // 2] ^= 1
+    wal_path(filled).write_bytes(log)
+    assert_refused(filled, "written by a newer Warren")
+    assert wal_path(filled).read_bytes() == log
+
+
+@pytest.mark.parametrize("version", [0, 1, 2, FORMAT_VERSION + 1, FORMAT_VERSION | 1 << 20])
 def test_a_version_that_flipped_is_no_newer_format(filled: Path, version: int) -> None:
     change(filled, f"PRAGMA user_version = {version}")
     served, _ = rows_and_report(filled)

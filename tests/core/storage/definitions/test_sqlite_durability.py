@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -235,6 +236,70 @@ def test_a_failed_sync_says_what_and_refuses_everything_after_it(
         sqlite_store.put("queue", "/", "r", {})
 
 
+class FailingCheckpoints:
+    """A connection whose checkpoints fail with this code."""
+
+    def __init__(self, connection: sqlite3.Connection, code: int) -> None:
+        self._connection = connection
+        self._code = code
+
+    def execute(self, statement: str, parameters: tuple[object, ...] = ()) -> sqlite3.Cursor:
+        if "wal_checkpoint" in statement:
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = self._code
+            raise error
+        return self._connection.execute(statement, parameters)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def fail_checkpoints(store: SqliteDefinitionStore, code: int) -> None:
+    store._connection = FailingCheckpoints(store._connection, code)  # type: ignore[arg-type, assignment]
+
+
+LARGE = {"filler": "x" * 5_000_000}
+"""Makes the log long in one change."""
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_CORRUPT])
+def test_a_checkpoint_that_fails_is_no_checkpoint_that_waits(sqlite_store: SqliteDefinitionStore, code: int) -> None:
+    """A sync that failed in it is told like any other: by the next sync, which is wanted, and nothing is kept after."""
+    sqlite_store.put("queue", "/", "q", {})
+    sqlite_store.commit()
+    sqlite_store.sync()
+    fail_checkpoints(sqlite_store, code)
+    sqlite_store.put("queue", "/", "q", LARGE)
+    sqlite_store.commit()
+    assert sqlite_store.unsynced
+    for call in (sqlite_store.sync, lambda: sqlite_store.put("queue", "/", "r", {})):
+        with pytest.raises(StorageError, match=r"definitions\.sqlite: .*disk I/O error"):
+            call()
+    assert sqlite_store.unsynced
+
+
+def test_a_checkpoint_for_want_of_room_that_fails_is_told_as_well(
+    sqlite_store: SqliteDefinitionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqlite_store.sync()
+    fail_checkpoints(sqlite_store, sqlite3.SQLITE_IOERR_FSYNC)
+    monkeypatch.setattr(type(sqlite_store._room), "has", lambda room, value_bytes: False)
+    assert not sqlite_store.unsynced
+    sqlite_store.has_room(100)
+    assert sqlite_store.unsynced
+    with pytest.raises(StorageError, match="disk I/O error"):
+        sqlite_store.sync()
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL])
+def test_a_checkpoint_that_has_to_wait_is_no_failure(sqlite_store: SqliteDefinitionStore, code: int) -> None:
+    fail_checkpoints(sqlite_store, code)
+    sqlite_store.put("queue", "/", "q", LARGE)
+    sqlite_store.commit()
+    sqlite_store.sync()
+    assert not sqlite_store.unsynced
+
+
 def test_the_files_are_for_their_owner_only(sqlite_store: SqliteDefinitionStore, path: Path) -> None:
     sqlite_store.put("user", "", "guest", {})
     sqlite_store.commit()
@@ -248,3 +313,16 @@ def test_a_closed_store_says_so(path: Path) -> None:
     store.close()
     with pytest.raises(StorageError, match="closed"):
         store.put("queue", "/", "q", {})
+
+
+def test_the_log_is_not_left_to_other_programs(path: Path) -> None:
+    """Whoever opens and closes the database beside the broker may not take it for its last user, and delete the log."""
+    SqliteDefinitionStore(path).close()
+    store = SqliteDefinitionStore(path)
+    store.put("queue", "/", "q", {})
+    store.commit()
+    log = wal_path(path).stat().st_ino
+    program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM counters'); c.close()"
+    subprocess.run([sys.executable, "-c", program, str(path)], timeout=CHILD_TIMEOUT_S, check=True)
+    assert wal_path(path).stat().st_ino == log
+    store.close()
