@@ -97,6 +97,7 @@ class Detection(Stage):
         self.close_early()
 
     def _expired(self, now_ms: int) -> None:
+        self.broker.limit_hits.count("handshake_timeout_s")
         _log.warning(
             "connection %s: sent %s within %g s; closing it",
             self.name,

@@ -196,8 +196,10 @@ class Broker:
         self.alarms = Alarms()
         self.alarms.listen(self.forget_known_routes)
         self.withdrawals = Withdrawals(self)
-        self.users.listen(self.forget_known_routes, self.withdrawals.note)
-        self.refused_logins = RefusedLogins(self.deadlines, refused_login_delay_ms, refused_logins_max)
+        self.users.listen(self.forget_known_routes, self.withdrawals.note, self.limit_hits.count)
+        self.refused_logins = RefusedLogins(
+            self.deadlines, refused_login_delay_ms, refused_logins_max, on_full=self._refused_logins_full
+        )
         self.dirty_queues: list[Queue] = []
         self.touched: list[Outbox] = []
         self.unkept = Unkept(definitions)
@@ -457,6 +459,16 @@ class Broker:
             for queue in queues:
                 queue.page_out()
         self.crowded_queues = {queue for queue in queues if queue.resident_bytes > 0}
+
+    def _refused_logins_full(self, waiting_max: int) -> None:
+        self.limit_hits.warn(
+            "refused_logins_max",
+            "",
+            _log,
+            "more than %d refused logins wait for their answer; who has waited longest is answered now, and may try "
+            "again the sooner (refused_logins_max)",
+            waiting_max,
+        )
 
     def _callback_failed(self, error: Exception) -> None:
         _log.error("an action of a timer, a commit or the end of a batch failed", exc_info=error)

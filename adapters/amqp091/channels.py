@@ -8,6 +8,7 @@ from warren.adapters.amqp091.channel import Channel
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.session.ignored import log_ignored
 from warren.core.errors import NotAllowed
+from warren.core.limit_hits import limited
 
 if TYPE_CHECKING:
     from warren.adapters.amqp091.connection import Connection
@@ -27,9 +28,8 @@ class Channels:
         channel_max = connection.agreed.channel_max
         count = len(self.by_number)
         if channel_max and count >= channel_max:
-            raise NotAllowed(
-                f"number of channels opened ({count}) has reached the negotiated channel_max ({channel_max})"
-            )
+            text = f"number of channels opened ({count}) has reached the negotiated channel_max ({channel_max})"
+            raise limited(NotAllowed(text), "channel_max")
         if connection.client is not None:
             connection.client.open_channel()
         self.by_number[number] = Channel(connection, number)

@@ -420,6 +420,7 @@ class Connection:
         self.transport.abort()
 
     def _handshake_expired(self, now_ms: int) -> None:
+        self.broker.limit_hits.count("handshake_timeout_s")
         _log.warning(
             "connection %s: no connection.open within %d s of connecting; closing it",
             self.name,
@@ -429,9 +430,11 @@ class Connection:
 
     def _close_ok_expired(self, now_ms: int) -> None:
         if self.state == "closing" and not self._closed:
+            self.broker.limit_hits.count("goodbyes")
             self._cut_off()
 
     def _peer_is_silent(self) -> None:
+        self.broker.limit_hits.count("missed heart-beats")
         _log.warning("connection %s: missed heartbeats from client, timeout: %ds", self.name, self.agreed.heartbeat_s)
         self._cut_off()
 

@@ -318,6 +318,7 @@ class MqttConnection:
         return self.unread.suspended or self.work.busy or self.ration.waits or self.held_back
 
     def _fell_silent(self) -> None:
+        self.broker.limit_hits.count("missed heart-beats")
         _log.info("connection %s (client '%s'): keep-alive timeout", self.name, self.answers.agreed.client_id)
         self._say_goodbye(reason_codes.KEEP_ALIVE_TIMEOUT, "nothing came for one and a half keep-alive intervals")
         self.transport.reset()
@@ -325,6 +326,7 @@ class MqttConnection:
     # Ends
 
     def _login_expired(self, now_ms: int) -> None:
+        self.broker.limit_hits.count("mqtt_login_timeout_s")
         _log.info("connection %s: no login within %d ms", self.name, self.settings.login_timeout_ms)
         self._close()
 

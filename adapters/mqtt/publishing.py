@@ -89,6 +89,7 @@ def publish(
         properties = with_topic(properties_of(world.names, mqtt, qos, retain=retain), topic, key)
         route = inflow.client.vhost.route(exchange, key, properties.headers, (), properties)
     except BrokerError as error:
+        world.broker.limit_hits.count_error(error)
         _refuse(inflow, qos, packet_id, reason_of(error), error.text, ends=refusal_ends)
         return
     except ValueError as error:

@@ -23,6 +23,8 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from struct import Struct
 from typing import Final
 
+from warren.core.limit_hits import limited
+
 SIGNATURE: Final = bytes.fromhex("0D0A0D0A000D0A515549540A")
 
 V1_START: Final = b"PROXY "
@@ -63,7 +65,9 @@ _CRC_BY_OCTET: Final = [_crc_of(octet) for octet in range(256)]
 
 
 class ProxyHeaderError(Exception):
-    """What came is no PROXY header; the text says why."""
+    """What came is no PROXY header; the text says why.  limit: the one that it comes from, if any."""
+
+    limit = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,7 @@ def _version_1(data: bytes) -> ProxyHeader | None:
     end = data.find(b"\r\n", 0, V1_BYTES_MAX)
     if end < 0:
         if len(data) >= V1_BYTES_MAX:
-            raise ProxyHeaderError(f"the PROXY header is longer than {V1_BYTES_MAX} bytes")
+            raise _too_long(f"is longer than {V1_BYTES_MAX} bytes")
         return None
     words = data[:end].decode("ascii", "replace").split(" ")
     size = end + 2
@@ -108,6 +112,10 @@ def _version_1(data: bytes) -> ProxyHeader | None:
         raise ProxyHeaderError(f"the PROXY header {data[:end]!r} is not PROXY TCP4|TCP6|UNKNOWN and two addresses")
     source, destination = (_address_in_text(family, words[at], words[at + 2]) for at in (2, 3))
     return ProxyHeader(size, source, destination)
+
+
+def _too_long(why: str) -> ProxyHeaderError:
+    return limited(ProxyHeaderError(f"the PROXY header {why}"), "bytes of a PROXY header")
 
 
 def _address_in_text(family: str, host: str, port: str) -> tuple[str, int]:
@@ -138,7 +146,7 @@ def _version_2(data: bytes) -> ProxyHeader | None:
     if version_and_command not in (0x20, 0x21):
         raise ProxyHeaderError(f"the PROXY header has version and command 0x{version_and_command:02x}: not 2 and known")
     if length > V2_BYTES_MAX:
-        raise ProxyHeaderError(f"the PROXY header says that it has {length} bytes, which is more than {V2_BYTES_MAX}")
+        raise _too_long(f"says that it has {length} bytes, which is more than {V2_BYTES_MAX}")
     size = _envelope.size + length
     if len(data) < size:
         return None

@@ -56,6 +56,7 @@ class ProxyHeaderStage(Stage):
         try:
             header = parse_proxy_header(seen)
         except ProxyHeaderError as error:
+            self.broker.limit_hits.count_error(error)
             self._refuse(f"{error}; only a proxy that sends one may connect to this listener")
             return
         if header is None:
@@ -88,4 +89,5 @@ class ProxyHeaderStage(Stage):
         self.close_early()
 
     def _expired(self, now_ms: int) -> None:
+        self.broker.limit_hits.count("handshake_timeout_s")
         self._refuse(f"no PROXY header within {self._timeout_ms / 1000:g} s")

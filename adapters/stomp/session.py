@@ -55,6 +55,7 @@ from warren.core.clients.outbox import Outbox
 from warren.core.clients.transport import connection_name
 from warren.core.declaring.queues import end_client
 from warren.core.errors import BrokerError, InternalError
+from warren.core.limit_hits import limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -305,6 +306,7 @@ class StompSession:
             self._silence = Silence(self.broker, self.transport, self.read_gate, receive_ms, self._peer_is_silent)
 
     def _peer_is_silent(self) -> None:
+        self.broker.limit_hits.count("missed heart-beats")
         _log.warning("connection %s: missed heart-beats from client, timeout: %d ms", self.name, self.heartbeat_ms)
         self.send("ERROR", *error_frame(missed_heart_beats(self.heartbeat_ms), None, bare=self.settings.bare_errors))
         self._end()
@@ -380,9 +382,8 @@ class StompSession:
     def _login_expired(self, now_ms: int) -> None:
         if self.client is None and not self._closed:
             seconds = max(self.settings.login_timeout_ms // 1000, 1)
-            self._refuse(
-                StompError("Bad CONNECT", f"no CONNECT came within {seconds} s; connect again", fatal=True), None
-            )
+            error = StompError("Bad CONNECT", f"no CONNECT came within {seconds} s; connect again", fatal=True)
+            self._refuse(limited(error, "stomp_login_timeout_s"), None)
 
     def _alarms_changed(self) -> None:
         if not self._unread.suspended:

@@ -331,11 +331,19 @@ class HttpStage(Stage):
     def _time_is_up(self, now_ms: int) -> None:
         idle, self._deadline = self._idle, None
         if self.closing or self._waiting_for_peer:
+            self.broker.limit_hits.count("handshake_timeout_s")
             _log.info("connection %s: the peer doesn't read what it asked for; cutting it off", self.name)
             self.below.abort()
-        elif idle or not (self._request or self._http.trailing_data[0]):
+        elif idle:
+            self.broker.limit_hits.count("idle HTTP connections")
+            _log.info("connection %s: no further request for %d s; closing it", self.name, KEPT_MS // 1000)
+            self._close()
+        elif not (self._request or self._http.trailing_data[0]):
+            self.broker.limit_hits.count("handshake_timeout_s")
+            _log.info("connection %s: no request; closing it", self.name)
             self._close()
         else:
+            self.broker.limit_hits.count("handshake_timeout_s")
             seconds = self.settings.request_timeout_ms / 1000
             self._answer(sentence(408, f"The request wasn't complete within {seconds:g} s."), last=True)
 

@@ -269,8 +269,10 @@ class WebSocketStage(Stage):
 
     def _time_is_up(self, now_ms: int) -> None:
         if self.closing:
+            self.broker.limit_hits.count("goodbyes")
             self.below.abort()
         elif self.session is None:
+            self.broker.limit_hits.count("handshake_timeout_s")
             self.failed(close_codes.POLICY, "nothing was sent after the upgrade; log in at once")
         elif not self.read_gate.is_open:
             self._received_at_ms = now_ms
@@ -282,6 +284,7 @@ class WebSocketStage(Stage):
         silent_ms = now_ms - self._received_at_ms
         timeout_ms = self.settings.idle_timeout_ms
         if silent_ms >= timeout_ms and self._asked:
+            self.broker.limit_hits.count("websocket_idle_timeout_s")
             self._fell_silent(f"nothing came for {timeout_ms / 1000:g} s, not even an answer to a ping")
             return
         if silent_ms >= timeout_ms // 2 and not self._asked:

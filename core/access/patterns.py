@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from warren.core.errors import PreconditionFailed
+from warren.core.limit_hits import limited
 from warren.core.patterns import compiling
 from warren.core.patterns.expression import SHOWN_MAX, Expression
 
@@ -42,13 +43,15 @@ MATCHES_NOTHING: Final = "^$"
 class Patterns:
     """Compiles patterns, each once, and matches names against them.
 
-    too_long: how often values were too long to be put in.
+    too_long: how often values were too long to be put in.  on_limit: called with the name of a limit that has done
+    something.
     """
 
-    __slots__ = ("_answer_characters", "_answers", "_compiled", "_compiled_characters", "too_long")
+    __slots__ = ("_answer_characters", "_answers", "_compiled", "_compiled_characters", "on_limit", "too_long")
 
     def __init__(self) -> None:
         self.too_long = 0
+        self.on_limit: Callable[[str], None] = _nothing
         self._compiled: dict[str, Expression | None] = {}
         self._compiled_characters = 0
         self._answers: dict[tuple[str, str], bool] = {}
@@ -66,13 +69,24 @@ class Patterns:
         answer = self._answers.get((expanded, name))
         if answer is None:
             compiled = self._compiled[expanded] if expanded in self._compiled else self._remember(expanded)
-            answer = compiled is not None and compiled.found_in(name)
+            answer = compiled is not None and self._is_found(compiled, name)
             self._keep(expanded, name, answer)
         return answer
+
+    def _is_found(self, compiled: Expression, name: str) -> bool:
+        unanswered = compiled.unanswered
+        answer = compiled.found_in(name)
+        if compiled.unanswered != unanswered:
+            self._limit_reached("work of a pattern")
+        return answer
+
+    def _limit_reached(self, limit: str) -> None:
+        self.on_limit(limit)
 
     def _refuse(self, pattern: str, characters: int) -> None:
         """The log says so the first time, and then every time that the count has doubled."""
         self.too_long += 1
+        self._limit_reached("values in a permission")
         if self.too_long & (self.too_long - 1) == 0:
             _log.warning(
                 "the permission '%s' has %d characters with the values of its variables put in, and counts as not "
@@ -116,8 +130,13 @@ def check_pattern(pattern: str) -> str:
     try:
         compiling.check_pattern(pattern or MATCHES_NOTHING)
     except ValueError as error:
-        raise PreconditionFailed(f"invalid regular expression '{pattern}': {error}") from None
+        refused = PreconditionFailed(f"invalid regular expression '{pattern}': {error}")
+        raise limited(refused, compiling.limit_of(error)) from None
     return pattern
+
+
+def _nothing(limit: str) -> None:
+    return
 
 
 def _value_of(found: re.Match[str], variables: Mapping[str, str]) -> str:

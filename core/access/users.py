@@ -42,6 +42,7 @@ class Users(Component):
         "_accounts",
         "_on_change",
         "_on_withdrawal",
+        "_patterns",
         "_permissions",
         "_topic_permissions",
         "verifiers",
@@ -50,7 +51,7 @@ class Users(Component):
 
     def __init__(self, store: DefinitionStore, loopback_users: frozenset[str] = DEFAULT_LOOPBACK_USERS) -> None:
         """Start without users; `load_users` starts with those of the store."""
-        patterns = Patterns()
+        self._patterns = patterns = Patterns()
         self._accounts = Accounts(store, loopback_users)
         self._permissions = Permissions(store, patterns)
         self._topic_permissions = TopicPermissions(store, patterns)
@@ -59,12 +60,15 @@ class Users(Component):
         self._on_change: Callable[[], None] = _nothing
         self._on_withdrawal: OnWithdrawal = _nothing_withdrawn
 
-    def listen(self, on_change: Callable[[], None], on_withdrawal: OnWithdrawal) -> None:
+    def listen(
+        self, on_change: Callable[[], None], on_withdrawal: OnWithdrawal, on_limit: Callable[[str], None]
+    ) -> None:
         """Have these called, by the one broker that these are the users of.
 
         on_change: with every change.  on_withdrawal: when a user may do less: with the user and the virtual host, None
-        for a user who is deleted.
+        for a user who is deleted.  on_limit: when a limit of expressions has done something: with its name.
         """
+        self._patterns.on_limit = on_limit
         self._on_change = on_change
         self._on_withdrawal = on_withdrawal
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from warren.core.configuration.key import Key, configured
 from warren.core.configuration.values import limit as limit_or_none
 from warren.core.errors import BrokerError, NotAllowed, PreconditionFailed
+from warren.core.limit_hits import limited
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker
@@ -107,8 +108,11 @@ def check_limits(value: JSON, known: tuple[str, ...], what: str) -> dict[str, in
         )
     checked = {}
     for name, limit in value.items():
-        if isinstance(limit, bool) or not isinstance(limit, int) or abs(limit) > LIMIT_MAX:
-            raise PreconditionFailed(f"{name} should be a number (an integer), actually was {limit!r}")
+        no_number = PreconditionFailed(f"{name} should be a number (an integer), actually was {limit!r}")
+        if isinstance(limit, bool) or not isinstance(limit, int):
+            raise no_number
+        if abs(limit) > LIMIT_MAX:
+            raise limited(no_number, "values of arguments")
         checked[name] = limit
     return checked
 

@@ -25,17 +25,23 @@ class RefusedLogins:
     """Those of one broker.
 
     delay_ms: between a refusal and its answer, in milliseconds; 0 answers at once.  waiting_max: how many wait at a
-    time; 0 is none.
+    time; 0 is none.  on_full: called with that number whenever one is answered early.
     """
 
-    __slots__ = ("_deadlines", "_waiting", "delay_ms", "waiting_max")
+    __slots__ = ("_deadlines", "_on_full", "_waiting", "delay_ms", "waiting_max")
 
     def __init__(
-        self, deadlines: Deadlines, delay_ms: int = DELAY_DEFAULT_MS, waiting_max: int = WAITING_MAX_DEFAULT
+        self,
+        deadlines: Deadlines,
+        delay_ms: int = DELAY_DEFAULT_MS,
+        waiting_max: int = WAITING_MAX_DEFAULT,
+        *,
+        on_full: Callable[[int], None],
     ) -> None:
         self.delay_ms = delay_ms
         self.waiting_max = waiting_max
         self._deadlines = deadlines
+        self._on_full = on_full
         self._waiting: dict[object, tuple[Deadline, Callable[[], None]]] = {}
 
     def __len__(self) -> int:
@@ -50,6 +56,7 @@ class RefusedLogins:
         deadline = self._deadlines.schedule(now_ms + self.delay_ms, lambda now_ms: self._answer(session))
         self._waiting[session] = (deadline, answer)
         if len(self._waiting) > self.waiting_max:
+            self._on_full(self.waiting_max)
             self._answer(next(iter(self._waiting)))
 
     def answer_now(self, session: object) -> bool:

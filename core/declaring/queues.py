@@ -15,6 +15,7 @@ from warren.core.declaring.equivalence import check_arguments, check_flag
 from warren.core.declaring.exchanges import check_any_permission, remove_emptied
 from warren.core.declaring.names import check_new_name, clean_name, generated_name
 from warren.core.errors import PreconditionFailed
+from warren.core.limit_hits import limited
 from warren.core.messages.field_table import EMPTY_TABLE_RAW, join_entries, raw_entries
 from warren.core.queues.answer import Answer, ignore
 from warren.core.queues.argument import ArgumentReader
@@ -257,10 +258,11 @@ def _name_by_prefix(
         return generated_name(), arguments, arguments_raw
     prefix = ArgumentReader("a queue that the broker names", arguments).text(NAME_PREFIX) or ""
     if not 0 < len(prefix.encode("utf-8", "surrogateescape")) <= NAME_PREFIX_BYTES_MAX:
-        raise PreconditionFailed(
+        error = PreconditionFailed(
             f"invalid arg '{NAME_PREFIX}' for a queue that the broker names: "
             f"'{prefix}' is not 1 to {NAME_PREFIX_BYTES_MAX} bytes long"
         )
+        raise limited(error, "values of arguments") if prefix else error
     check_new_name("queue", prefix)
     entries = raw_entries(arguments_raw, 0)
     del entries[NAME_PREFIX]

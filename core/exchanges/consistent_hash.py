@@ -20,6 +20,7 @@ from warren.core.exchanges.binding import Binding, Destination, DestinationKind
 from warren.core.exchanges.hash_slots import HashSlots
 from warren.core.exchanges.registry import register
 from warren.core.exchanges.stable_hash import stable_hash
+from warren.core.limit_hits import limited
 from warren.core.messages.field_names import field_type_name, term
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ class ConsistentHashExchange(Exchange):
         if routing_key.startswith("-") or not digits.strip("0"):
             raise PreconditionFailed(f"The binding key must be greater than 0; '{routing_key}' is no weight")
         if len(digits.lstrip("0")) > len(str(WEIGHT_MAX)) or int(digits) > WEIGHT_MAX:
-            raise PreconditionFailed(f"The binding key must not be greater than {WEIGHT_MAX}, the largest weight")
+            text = f"The binding key must not be greater than {WEIGHT_MAX}, the largest weight"
+            raise limited(PreconditionFailed(text), "values of arguments")
 
     def binding_added(self, binding: Binding) -> None:
         """See Exchange.binding_added."""

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import PreconditionFailed
+from warren.core.limit_hits import limited
 from warren.core.messages.deduplication import DeduplicationWindow, fingerprint
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _number(arguments: Mapping[str, FieldValue], name: str) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int):
         raise _invalid(name, f"{value!r} is no integer")
     if not 1 <= value <= LIMIT_MAX:
-        raise _invalid(name, f"{value} is not within 1 and {LIMIT_MAX}")
+        raise limited(_invalid(name, f"{value} is not within 1 and {LIMIT_MAX}"), "values of arguments")
     return int(value)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from warren.core.errors import PreconditionFailed
+from warren.core.limit_hits import limited
 
 if TYPE_CHECKING:
     from warren.core.access.accounts import User
@@ -68,9 +69,10 @@ def check_expiration(properties: Properties) -> None:
         reason = f"{{value_too_large,{int(digits)}}}"
     else:
         return
-    raise PreconditionFailed(
+    error = PreconditionFailed(
         f"invalid expiration '{text}': {reason}; give milliseconds as a decimal string, at most ten years"
     )
+    raise limited(error, "values of arguments") if reason.startswith("{value_too_large") else error
 
 
 def check_copies(properties: Properties) -> None:

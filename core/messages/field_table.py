@@ -23,6 +23,7 @@ from struct import Struct, error
 from typing import Final, TypeAlias
 
 from warren.core.errors import MalformedField
+from warren.core.limit_hits import limited
 from warren.core.messages.timestamp import Timestamp as Timestamp
 
 NESTING_MAX: Final = 32
@@ -277,7 +278,8 @@ def _stop(at: int, size: int, end: int, key: str) -> int:
 
 def _deeper(level: int, key: str) -> int:
     if level >= NESTING_MAX:
-        raise MalformedField(f"field {key!r} nests tables and arrays more than {NESTING_MAX} levels deep")
+        text = f"field {key!r} nests tables and arrays more than {NESTING_MAX} levels deep"
+        raise limited(MalformedField(text), "nesting of values")
     return level + 1
 
 

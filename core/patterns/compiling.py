@@ -20,8 +20,10 @@ def check_pattern(pattern: str) -> Expression:
     """The same for one that is being set; ValueError, too, for one that is too large to be matched at all."""
     expression = compile_pattern(pattern)
     if not expression.is_linear:
-        try:
-            expression.program()
-        except ExpressionTooLarge as error:
-            raise ValueError(str(error)) from None
+        expression.program()
     return expression
+
+
+def limit_of(error: ValueError) -> str:
+    """The limit that an error of these comes from (core/limit_hits.py); empty for none."""
+    return error.limit if isinstance(error, ExpressionTooLarge) else ""

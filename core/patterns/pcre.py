@@ -29,6 +29,7 @@ import re
 from typing import Final
 
 from warren.core.patterns.classes import HORIZONTAL, POSIX, PROPERTIES, VERTICAL, complement, in_set
+from warren.core.patterns.program import ExpressionTooLarge
 
 DEPTH_MAX: Final = 90
 """Groups within groups, as many as Python's own compiler takes without running into the limit of recursion; nobody
@@ -261,7 +262,7 @@ class _Translation:
     def _enter(self) -> None:
         self._depth += 1
         if self._depth > DEPTH_MAX:
-            raise ValueError(f"more than {DEPTH_MAX} groups within groups")
+            raise ExpressionTooLarge(f"more than {DEPTH_MAX} groups within groups")
 
     # Escapes
 

@@ -37,7 +37,9 @@ INSTRUCTIONS_MAX: Final = 20_000
 
 
 class ExpressionTooLarge(ValueError):
-    """The expression would be larger than INSTRUCTIONS_MAX."""
+    """The expression would be larger than INSTRUCTIONS_MAX, or deeper than it may be.  limit: what that counts as."""
+
+    limit = "work of a pattern"
 
 
 CHARACTER: Final = 0

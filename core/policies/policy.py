@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.base import Exchange
-from warren.core.patterns.compiling import check_pattern, compile_pattern
+from warren.core.limit_hits import limited
+from warren.core.patterns.compiling import check_pattern, compile_pattern, limit_of
 from warren.core.patterns.expression import Expression
 from warren.core.policies.settings import check_definition
 
@@ -90,7 +91,11 @@ class Policy:
             unsupported = _NOT_FOR_QUEUE_TYPE.get(type_name)
             if unsupported is not None and not unsupported.isdisjoint(self.definition):
                 return False
-        return self.expression.found_in(target.name)
+        unanswered = self.expression.unanswered
+        is_found = self.expression.found_in(target.name)
+        if self.expression.unanswered != unanswered and target.vhost is not None:
+            target.vhost.broker.limit_hits.count("work of a pattern")
+        return is_found
 
     def value(self) -> dict[str, JSON]:
         """The policy as RabbitMQ writes a runtime parameter, and as a row of the definition store."""
@@ -122,8 +127,10 @@ def _make(
         raise PreconditionFailed("a policy needs a name")
     if not isinstance(pattern, str):
         raise PreconditionFailed(f"pattern must be a string, not {pattern!r}")
-    if isinstance(priority, bool) or not isinstance(priority, int) or abs(priority) > PRIORITY_MAX:
-        raise PreconditionFailed(f"priority should be a number (an integer), actually was {priority!r}")
+    if isinstance(priority, bool) or not isinstance(priority, int):
+        raise _no_priority(priority)
+    if abs(priority) > PRIORITY_MAX:
+        raise limited(_no_priority(priority), "values of arguments")
     if not isinstance(apply_to, str) or apply_to not in APPLY_TO:
         raise PreconditionFailed(f"apply-to {apply_to!r} unrecognised; should be one of {', '.join(APPLY_TO)}")
     try:
@@ -161,5 +168,10 @@ def policy_from_value(kind: PolicyKind, name: str, value: JSON) -> Policy:
     )
 
 
+def _no_priority(priority: object) -> PreconditionFailed:
+    return PreconditionFailed(f"priority should be a number (an integer), actually was {priority!r}")
+
+
 def _invalid(pattern: str, error: ValueError) -> PreconditionFailed:
-    return PreconditionFailed(f"pattern should be regular expression but is invalid: '{pattern}': {error}")
+    text = f"pattern should be regular expression but is invalid: '{pattern}': {error}"
+    return limited(PreconditionFailed(text), limit_of(error))

@@ -111,7 +111,10 @@ class AckTimeoutWatch:
             delivered_at_ms = next((at_ms for latest, at_ms in notes if tag <= latest), now_ms)
             age_ms = now_ms - delivered_at_ms
             if age_ms >= timeout_ms:
-                _log.warning(
+                self._broker.limit_hits.warn(
+                    "consumer_timeout_ms",
+                    consumer.session_name(),
+                    _log,
                     "consumer '%s' on %s has not acknowledged for %d ms (timeout %d ms): cancelling it",
                     consumer.tag,
                     consumer.session_name(),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from warren.core.errors import PreconditionFailed
+from warren.core.limit_hits import limited
 from warren.core.messages.field_names import field_type_name
 from warren.core.messages.field_table import Timestamp
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 DURATION_MS_MAX: Final = 315_360_000_000
 """Ten years, RabbitMQ's limit for TTL and expiry."""
+
+VALUES_LIMIT: Final = "values of arguments"
+"""What numbers beyond their bounds are counted as."""
 
 VALUE_TOO_LARGE: Final = "value_too_large"
 """RabbitMQ's word for a number above its bound."""
@@ -46,7 +50,7 @@ class ArgumentReader:
                 name, f"{{{'value_negative' if value else 'value_zero'},{value}}}; it is smaller than {minimum}"
             )
         if maximum is not None and value > maximum:
-            self.refuse(name, f"{{{too_large},{value}}}; it is larger than {maximum}")
+            raise limited(self.refusal(name, f"{{{too_large},{value}}}; it is larger than {maximum}"), VALUES_LIMIT)
         return int(value)
 
     def text(self, name: str, *, refuse: Callable[[str], NoReturn] | None = None) -> str | None:
@@ -84,7 +88,11 @@ class ArgumentReader:
 
     def refuse(self, name: str, reason: str) -> NoReturn:
         """Refuse the argument for this reason, which begins with RabbitMQ's word for it where it has one."""
-        raise PreconditionFailed(f"invalid arg '{name}' for {self._description}: {reason}")
+        raise self.refusal(name, reason)
+
+    def refusal(self, name: str, reason: str) -> PreconditionFailed:
+        """The error for that."""
+        return PreconditionFailed(f"invalid arg '{name}' for {self._description}: {reason}")
 
 
 Read = Callable[[ArgumentReader, str], object]

@@ -48,6 +48,8 @@ async def run_command(control: Control, request: dict[str, object], content: byt
     except RefusedError as error:
         return failure(str(error), error.exit_code)
     except BrokerError as error:
+        if control.server.running:
+            control.broker.limit_hits.count_error(error)
         return failure(error.text, next(code for kind, code in EXIT_CODES if isinstance(error, kind)))
     except StorageError as error:
         return failure(str(error), codes.SOFTWARE)

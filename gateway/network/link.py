@@ -270,7 +270,11 @@ class Link:
             self._release()
             return
         broker = self.hub.broker
-        self._linger = broker.deadlines.schedule(broker.now_ms + LINGER_MS, lambda now_ms: self._release())
+        self._linger = broker.deadlines.schedule(broker.now_ms + LINGER_MS, self._lingered_too_long)
+
+    def _lingered_too_long(self, now_ms: int) -> None:
+        self.hub.broker.limit_hits.count("goodbyes")
+        self._release()
 
     def _lost(self, reason: str) -> None:
         if self._closed:

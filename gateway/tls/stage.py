@@ -266,6 +266,7 @@ class TlsStage(Stage):
         super().connection_lost(self._reason or reason)
 
     def _handshake_expired(self, now_ms: int) -> None:
+        self.broker.limit_hits.count("tls_handshake_timeout_s")
         limit_s = self._contexts.settings.handshake_timeout_ms / 1000
         if self._held:
             self._give_up(

@@ -13,6 +13,7 @@ ROOMS: Final = (
     # The broker.
     "core.errors",
     "core.compiled",
+    "core.limit_hits",
     "core.configuration",
     "core.patterns",
     "core.component",
@@ -24,7 +25,6 @@ ROOMS: Final = (
     "core.counters",
     "core.rates",
     "core.rationed_log",
-    "core.limit_hits",
     "core.alarms",
     "core.clients",
     "core.settings",

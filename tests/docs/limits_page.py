@@ -227,8 +227,8 @@ ACTING: Final = (
         ),
         "the one that has waited longest is answered at once",
         "`refused_logins_max`, `refused_login_delay_s`",
-        "as every refused login",
-        "",
+        "as every refused login; the log, once a minute",
+        "refused_logins_max",
     ),
     # What is too large
     Acting(
@@ -264,7 +264,7 @@ ACTING: Final = (
         "the connection ends",
         "`channel_max`, and what the client agreed on",
         f"530; {CONNECTION_LOG}",
-        "",
+        "channel_max",
     ),
     Acting(
         "bytes of an MQTT packet",
@@ -370,7 +370,7 @@ ACTING: Final = (
         "the connection ends",
         "none: the protocol's own, and room for a certificate in it",
         CONNECTION_LOG,
-        "",
+        "bytes of a PROXY header",
     ),
     Acting(
         "characters that the values of `{client_id}` and other variables add to a permission's expression",
@@ -378,7 +378,7 @@ ACTING: Final = (
         "the expression counts as not found, so it is refused",
         "none: everybody waits while it is compiled, and identifiers are shorter",
         "who asked, as for everything that is refused; the log, whenever it has happened twice as often",
-        "",
+        "values in a permission",
     ),
     Acting(
         "levels of field tables and JSON arguments within each other",
@@ -386,7 +386,7 @@ ACTING: Final = (
         "the message, or the definition, is refused",
         "none: RabbitMQ's clients write one or two",
         f"502, 406; {CONNECTION_LOG}",
-        "",
+        "nesting of values",
     ),
     Acting(
         "bytes of a definitions file, of a configuration, of a certificate; files that include each other",
@@ -401,7 +401,7 @@ ACTING: Final = (
         "the file is refused",
         "none: a larger one is a mistake in its name",
         "who starts the broker, or imports",
-        "",
+        "bytes of a definitions file",
     ),
     Acting(
         "a request to the control socket: bytes, arguments, messages that it asks for, how long it may take",
@@ -442,7 +442,7 @@ ACTING: Final = (
         "the declaration, the message or the key is refused; a delay beyond all times is the latest time",
         "none: these are RabbitMQ's bounds, or typing mistakes beyond",
         "406, or who starts the broker",
-        "",
+        "values of arguments",
     ),
     Acting(
         "the work of a pattern: size, groups within groups, steps of a match",
@@ -458,7 +458,7 @@ ACTING: Final = (
         "the pattern is refused where it is set; a match that takes longer is none, so that nothing is allowed by it",
         "none: one question of one client must not hold up everybody",
         "who sets it; the log",
-        "",
+        "work of a pattern",
     ),
     # Who is too slow
     Acting(
@@ -482,8 +482,8 @@ ACTING: Final = (
         ("core.settings.TIMEOUT_DEFAULT_MS",),
         "the channel, or the connection, ends, and the message goes back to its queue",
         "`consumer_timeout_ms`, argument `x-consumer-timeout`",
-        "406; the log",
-        "",
+        "406; the log, once a minute for each channel or session",
+        "consumer_timeout_ms",
     ),
     Acting(
         "a goodbye: close-ok, a WebSocket's Close, the peer's FIN, clients when the broker stops",
@@ -499,16 +499,59 @@ ACTING: Final = (
         ),
         "the socket is closed without it, or the task cancelled",
         "none: nothing that was confirmed rests on it",
-        "nobody: the connection is over already",
-        "",
+        "nobody: the connection is over already; what the stop of the broker doesn't wait for isn't counted",
+        "goodbyes",
     ),
     Acting(
-        "a person who logs in by telnet, an HTTP connection without a request",
-        ("adapters.stomp.session.TYPING_TIMEOUT_MS", "adapters.websocket.http_stage.KEPT_MS"),
+        "a handshake: AMQP's up to connection.open, a PROXY header, first bytes, an HTTP request, what follows it",
+        (),
         "the connection ends",
-        "none: logins of programs have `handshake_timeout_s` and the like",
+        "`handshake_timeout_s`",
+        f"HTTP: 408; {CONNECTION_LOG}",
+        "handshake_timeout_s",
+    ),
+    Acting(
+        "a TLS handshake",
+        (),
+        "the connection ends",
+        "`tls_handshake_timeout_s`",
         CONNECTION_LOG,
-        "",
+        "tls_handshake_timeout_s",
+    ),
+    Acting(
+        "a login by MQTT", (), "the connection ends", "`mqtt_login_timeout_s`", CONNECTION_LOG, "mqtt_login_timeout_s"
+    ),
+    Acting(
+        "a login by STOMP, typed by a person or not",
+        ("adapters.stomp.session.TYPING_TIMEOUT_MS",),
+        "the connection ends",
+        "`stomp_login_timeout_s`; a person who reads first what to type has two minutes, or that if it is longer",
+        f"ERROR; {CONNECTION_LOG}",
+        "stomp_login_timeout_s",
+    ),
+    Acting(
+        "an HTTP connection without a further request",
+        ("adapters.websocket.http_stage.KEPT_MS",),
+        "the connection ends",
+        "none: HTTP clients expect it, and connect again",
+        CONNECTION_LOG,
+        "idle HTTP connections",
+    ),
+    Acting(
+        "a WebSocket that is silent, and doesn't answer a ping",
+        (),
+        "the connection ends",
+        "`websocket_idle_timeout_s`",
+        CONNECTION_LOG,
+        "websocket_idle_timeout_s",
+    ),
+    Acting(
+        "a peer that has promised heart-beats, or a keep-alive, and is silent",
+        (),
+        "the connection ends",
+        "none of its own: what was agreed with the client",
+        f"STOMP: ERROR; MQTT 5: 0x8D; {CONNECTION_LOG}",
+        "missed heart-beats",
     ),
     Acting(
         "a STOMP broker that says nothing of a message it has taken: how long that is waited for, twice",

@@ -60,9 +60,9 @@ class MqttSession:
 
     user, user_id: whose it is (rights.py), by name and id; empty for one that was stored without.  rights_version: of
     the users, when its subscriptions were looked at.  expiry_s: how long it outlives its connection.  no_local_count:
-    subscriptions that want none of its own messages.  stored: it is on disk.  sent_number: of the last message of QoS 1 or 2 that was
-    sent.  inbound: packet identifiers of messages of QoS 2 that came and weren't released, with their records.
-    feed: what its subscriptions still have coming of the retained messages; None before there was anything.
+    subscriptions that want none of its own messages.  stored: it is on disk.  sent_number: of the last message of QoS 1
+    or 2 that was sent.  inbound: packet identifiers of messages of QoS 2 that came and weren't released, with their
+    records.  feed: what its subscriptions still have coming of the retained messages; None before there was anything.
     unanswered: receipts of those among them that queues are still to take, by packet identifier.
     """
 

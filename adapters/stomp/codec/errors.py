@@ -62,6 +62,7 @@ def of_broker(error: BrokerError) -> StompError:
     """What core refuses; its sentence ends where RabbitMQ's does, behind which a hint may follow."""
     found = _SENTENCE.match(error.text)
     told = StompError(error.name.lower(), error.reply_text, fatal=True)
+    told.limit = error.limit
     if found is not None:
         told.sentence = f"{error.name} - {found[0]}"
     return told

@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import PreconditionFailed
+from warren.core.limit_hits import limited
 from warren.core.messages.field_table import encode_table
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def table_to_json(table: Mapping[str, FieldValue]) -> dict[str, JSON]:
 def from_json(value: JSON, level: int = 1) -> FieldValue:
     """The field value that an exported one stands for; PreconditionFailed when no table can hold it."""
     if level > NESTING_MAX:
-        raise PreconditionFailed(f"the arguments are nested more than {NESTING_MAX} levels deep")
+        text = f"the arguments are nested more than {NESTING_MAX} levels deep"
+        raise limited(PreconditionFailed(text), "nesting of values")
     if isinstance(value, str):
         return _value_of_text(value)
     if value is None or isinstance(value, bool | float):

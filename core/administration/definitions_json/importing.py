@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from warren.core.administration.definitions_json.planning import Planner, scratch_broker
 from warren.core.administration.definitions_json.reading import read_document
 from warren.core.errors import BrokerError, PreconditionFailed
+from warren.core.limit_hits import limited
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker
@@ -37,7 +38,7 @@ def import_definitions(broker: Broker, data: bytes | str, *, vhost: str | None =
             broker.vhost(vhost)
         plan = Planner(broker, scratch_broker(broker), document, vhost).plan()
     except BrokerError as error:
-        raise PreconditionFailed(f"nothing was imported: {error.text}") from error
+        raise limited(PreconditionFailed(f"nothing was imported: {error.text}"), error.limit) from error
     plan.carry_out(broker)
     return Imported(plan.counts(), plan.warnings)
 

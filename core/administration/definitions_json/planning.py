@@ -32,6 +32,7 @@ from warren.core.errors import BrokerError, PreconditionFailed
 from warren.core.exchanges.base import Exchange
 from warren.core.exchanges.binding import binding_key
 from warren.core.exchanges.registry import create, type_names
+from warren.core.limit_hits import limited
 from warren.core.messages.field_table import encode_table
 from warren.core.policies.policy import OPERATOR_POLICY, POLICY, Policy, make_policy, policy_from_value
 from warren.core.policies.settings import mirroring_warning
@@ -384,7 +385,7 @@ def _located(item: Item) -> Iterator[None]:
 
 
 def _refuse_located(item: Item, error: BrokerError) -> NoReturn:
-    raise PreconditionFailed(f"{item.where}: {error.text}") from error
+    raise limited(PreconditionFailed(f"{item.where}: {error.text}"), error.limit) from error
 
 
 def _destination_kind(item: Item) -> DestinationKind:

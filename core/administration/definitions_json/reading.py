@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from warren.core.errors import PreconditionFailed
+from warren.core.limit_hits import limited
 from warren.core.messages.field_table import SHORT_STRING_BYTES_MAX
 
 if TYPE_CHECKING:
@@ -60,9 +61,8 @@ def read_document(data: bytes | str) -> dict[str, JSON]:
     """The JSON object in a definitions file; PreconditionFailed says what is wrong with it."""
     size = len(data)
     if size > DEFINITIONS_BYTES_MAX:
-        raise PreconditionFailed(
-            f"the definitions are too large: {size} bytes, at most {DEFINITIONS_BYTES_MAX} can be imported at once"
-        )
+        text = f"the definitions are too large: {size} bytes, at most {DEFINITIONS_BYTES_MAX} can be imported at once"
+        raise limited(PreconditionFailed(text), "bytes of a definitions file")
     try:
         text = data.decode("utf-8-sig") if isinstance(data, bytes) else data.removeprefix("\ufeff")
     except UnicodeDecodeError as error:

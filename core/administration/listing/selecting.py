@@ -27,12 +27,14 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from warren.core.administration.listing.kind import Vhosts
 from warren.core.administration.steps import SLICE_CELLS, Steps
 from warren.core.errors import PreconditionFailed
-from warren.core.patterns.compiling import check_pattern
+from warren.core.limit_hits import limited
+from warren.core.patterns.compiling import check_pattern, limit_of
 
 if TYPE_CHECKING:
     from warren.core.administration.listing.column import Row
     from warren.core.administration.listing.kinds import Listings
     from warren.core.broker import Broker
+    from warren.core.patterns.expression import Expression
 
 Cells = dict[str, object]
 """A row of the result: values by column."""
@@ -59,12 +61,13 @@ MATCH_STEPS_MAX: Final = 4_000
 class Condition:
     """What a row must be like: `holds` is asked about the value of a column.
 
-    cells: what asking costs, in values computed.
+    cells: what asking costs, in values computed.  expression: what it asks, if that is one.
     """
 
     column: str
     holds: Callable[[object], bool]
     cells: int = 1
+    expression: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +126,10 @@ def matches(column: str, pattern: str) -> Condition:
     try:
         expression = check_pattern(pattern)
     except ValueError as error:
-        raise PreconditionFailed(f"'{pattern}' is no regular expression: {error}") from None
+        refused = PreconditionFailed(f"'{pattern}' is no regular expression: {error}")
+        raise limited(refused, limit_of(error)) from None
     cells = LINEAR_CELLS if expression.is_linear else STEPPING_CELLS
-    return Condition(column, lambda value: expression.found_in(_text(value), MATCH_STEPS_MAX), cells)
+    return Condition(column, lambda value: expression.found_in(_text(value), MATCH_STEPS_MAX), cells, expression)
 
 
 def equals(column: str, wanted: object) -> Condition:
@@ -170,6 +174,8 @@ def _select(broker: Broker, query: Query, slice_cells: int) -> Generator[None, N
         if cells >= slice_cells:
             cells = 0
             yield
+    unanswered = sum(each.expression.unanswered for each in query.conditions if each.expression is not None)
+    broker.limit_hits.count("work of a pattern", unanswered)
     return Selected(rows, found.total_count, found.filtered_count)
 
 

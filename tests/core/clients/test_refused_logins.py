@@ -13,7 +13,8 @@ class Place:
 
     def __init__(self, delay_ms: int = 3000, waiting_max: int = 3) -> None:
         self.deadlines = Deadlines(_fail)
-        self.refused = RefusedLogins(self.deadlines, delay_ms, waiting_max)
+        self.full: list[int] = []
+        self.refused = RefusedLogins(self.deadlines, delay_ms, waiting_max, on_full=self.full.append)
         self.answered: list[str] = []
 
     def refuse(self, name: str, now_ms: int = 0) -> None:
@@ -38,6 +39,7 @@ def test_beyond_the_bound_who_waited_longest_is_answered() -> None:
     for name in "abcde":
         place.refuse(name)
     assert place.answered == ["a", "b"]
+    assert place.full == [3, 3], "each is told of"
     assert (len(place.refused), len(place.deadlines)) == (3, 3)
     place.deadlines.run(3000)
     assert place.answered == ["a", "b", "c", "d", "e"]

@@ -258,3 +258,11 @@ async def test_words_of_plugins(warren: Asker) -> None:
     assert (await warren.refused("greet", "you", "two"))[0] == 64
     await warren.do("stop_app")
     assert (await warren.refused("greet", "you"))[0] == 69
+
+
+async def test_what_a_limit_refuses_is_counted_for_administrators_too(warren: Asker) -> None:
+    pattern = "(" * 100 + ")" * 100
+    code, text = await warren.refused("set_policy", "deep", pattern, '{"max-length":1}')
+    assert code == 70
+    assert "groups within groups" in text
+    assert [row[:2] for row in await warren.rows("list_limit_hits")] == [["work of a pattern", 1]]
