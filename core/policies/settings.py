@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 SEGMENT_BYTES_MAX: Final = 3_000_000_000
 """RabbitMQ's limit for stream segments."""
 
+ONE_OF_THESE: Final = ("federation-upstream-set", "federation-upstream", "federation-upstream-pattern")
+"""A policy holds one of these at most (spec E.2)."""
+
 _settings: dict[str, Setting] = {}
 
 
@@ -65,6 +68,11 @@ def check_definition(definition: JSON, *, operator: bool) -> dict[str, JSON]:
     unknown = [key for key in definition if not _is_known(key, operator=operator)]
     if unknown:
         raise PreconditionFailed(_unknown_text(unknown, operator=operator))
+    together = [key for key in ONE_OF_THESE if key in definition]
+    if len(together) > 1:
+        raise PreconditionFailed(
+            f"cannot specify {' and '.join(together)} together: each says which upstreams there are"
+        )
     for key, value in definition.items():
         setting = _settings[key]
         if not setting.accepts(value):

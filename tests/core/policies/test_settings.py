@@ -11,6 +11,18 @@ from warren.core.policies.settings import check_definition, merge, register, unr
 from warren.core.policy_setting import Setting
 from warren.core.storage.definitions.store import JSON
 
+TOGETHER: list[tuple[list[str], str]] = [
+    (["federation-upstream", "federation-upstream-set"], "federation-upstream-set and federation-upstream together"),
+    (["federation-upstream", "federation-upstream-pattern"], "federation-upstream-pattern together"),
+]
+
+
+@pytest.mark.parametrize(("keys", "said"), TOGETHER)
+def test_what_says_the_same_in_two_ways_is_refused(keys: list[str], said: str) -> None:
+    with pytest.raises(PreconditionFailed, match=said):
+        check_definition(dict.fromkeys(keys, "one"), operator=False)
+
+
 ACCEPTED: list[tuple[str, JSON]] = [
     ("alternate-exchange", "spare"),
     ("alternate-exchange", ""),
