@@ -8,6 +8,7 @@ work           what the work of a link is to the link
 exchange_link  the work of a link of an exchange
 bindings       which bindings an upstream exchange is to have
 ways           where messages and bindings have been: x-received-from, x-bound-from
+upstream_exchange    x-federation-upstream, which downstreams bind to what they federate of ours
 names          what a link calls its things at the upstream
 messages       what a link takes of messages, and how they go on
 remembered     which messages are here for certain

@@ -86,6 +86,16 @@ class BindingMirror:
                 self._count_out(binding)
         return bool(self._local)
 
+    @property
+    def has_news(self) -> bool:
+        """Whether anything has changed here that the upstream doesn't know of."""
+        return bool(self._local or self._changed)
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether `take_changes` has something to look at."""
+        return bool(self._changed)
+
     def take_changes(self, count: int) -> tuple[list[Wanted], list[Wanted]]:
         """What is to be bound and what to be unbound at the upstream, so many at most; that counts as done then."""
         to_bind, to_unbind = [], []

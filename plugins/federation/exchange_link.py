@@ -143,7 +143,8 @@ class ExchangeWork:
 
             async def keep_bindings() -> None:
                 while True:
-                    await self._changed.park()
+                    while not self._mirror.has_news:
+                        await self._changed.park()
                     await self._bring_up_bindings(peer, commands, internal)
 
             async def look() -> None:
@@ -262,10 +263,8 @@ class ExchangeWork:
         mirror = self._mirror
         while mirror.work_off(BINDINGS_AT_ONCE):
             await trio.lowlevel.checkpoint()
-        while True:
+        while mirror.has_changes:
             to_bind, to_unbind = mirror.take_changes(BINDINGS_AT_ONCE)
-            if not to_bind and not to_unbind:
-                return
             await self._bind(peer, channel, internal, to_bind)
             unbinds = [
                 methods.ExchangeUnbind(

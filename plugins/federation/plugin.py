@@ -27,6 +27,7 @@ from warren.plugins.federation.link import Link
 from warren.plugins.federation.links import Links
 from warren.plugins.federation.listing import LinkRow
 from warren.plugins.federation.upstream import read_set, read_upstream
+from warren.plugins.federation.upstream_exchange import UpstreamExchange
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker
@@ -57,6 +58,7 @@ class FederationPlugin(Plugin):
     name = "federation"
     about = "brings exchanges and queues their messages from other brokers"
     components: ClassVar[Mapping[str, CheckParameter]] = {UPSTREAM: check_upstream, UPSTREAM_SET: check_set}
+    exchange_types = (UpstreamExchange,)
 
     def __init__(self) -> None:
         self._links: Links | None = None

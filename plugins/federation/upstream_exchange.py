@@ -1,9 +1,9 @@
 """The exchange x-federation-upstream: what a downstream broker binds to an exchange of ours that it federates.
 
-It is a fanout with a gate (spec E.2).  Each broker that a message comes to over a federation link writes itself in front of the
-header `x-received-from`; the gate lets a message pass only if that names fewer brokers than `x-max-hops`, and not the
-downstream that this exchange serves (`x-downstream-name`, `x-downstream-vhost`).  So a message doesn't go back where it
-has been, and a ring of brokers ends every message's way.
+It is a fanout with a gate (spec E.2).  Each broker that a message comes to over a link writes an entry in front of
+the header `x-received-from`; the gate lets a message pass only if that names fewer brokers than `x-max-hops`, and
+not the downstream that this exchange serves (`x-downstream-name`, `x-downstream-vhost`).  So a message doesn't go back
+where it has been, and a ring of brokers ends every message's way.
 
 The downstream declares such exchanges itself, as any client could, and a RabbitMQ does so like a Warren.
 """
