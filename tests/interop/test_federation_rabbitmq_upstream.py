@@ -17,6 +17,7 @@ from tests.support.rabbitmq import RabbitMQ, rabbitmq, rabbitmq_available
 from warren.adapters.amqp091.client.channel import ClientChannel
 from warren.adapters.amqp091.client.uri import parse_uri
 from warren.adapters.amqp091.codec import methods
+from warren.core.messages.field_table import Encodable
 from warren.core.messages.properties import EMPTY, Properties
 from warren.gateway.peers.amqp import AmqpPeer, connect_amqp
 from warren.plugins.federation import exchange_link
@@ -153,7 +154,13 @@ async def test_an_upstream_without_the_type_has_a_fanout(plain_node: RabbitMQ) -
         await until_link(down)
         rows = await ctl(plain_node, "list_exchanges", "name", "type")
         assert [f"federation: {name} -> down A", "fanout"] in rows
-        been = {"uri": "amqp://x", "exchange": name, "redelivered": False, "cluster-name": "down", "vhost": "/"}
+        been: dict[str, Encodable] = {
+            "uri": "amqp://x",
+            "exchange": name,
+            "redelivered": False,
+            "cluster-name": "down",
+            "vhost": "/",
+        }
         await far.publish(name, "k", b"been", properties=EMPTY.with_changes(headers={"x-received-from": [been]}))
         await far.publish(name, "k", b"new")
         assert await take(here, "q", 1) == [b"new"]

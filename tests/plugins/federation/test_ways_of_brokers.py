@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ async def joined(stack: AsyncExitStack, *names: str) -> list[tuple[EmbeddedBroke
     return found
 
 
-async def federate(down: EmbeddedBroker, name: str, up: EmbeddedBroker, **keys: object) -> None:
+async def federate(down: EmbeddedBroker, name: str, up: EmbeddedBroker, **keys: Any) -> None:
     await set_upstream(down, name, up.url(), **keys)
     await set_policy(down)
     await until_link(down, upstream=name)
