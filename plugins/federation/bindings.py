@@ -43,7 +43,8 @@ class BindingMirror:
         self._exchange = exchange
         self._max_hops = max_hops
         self._upstream: Place | None = None
-        self._local = deque((binding, 1) for binding in there_are)
+        self._before = deque(there_are)
+        self._local: deque[tuple[Binding, int]] = deque()
         self._bindings: dict[Binding, None] = {}
         self._counts: dict[_Key, int] = {}
         self._wanted: dict[_Key, Wanted] = {}
@@ -69,7 +70,7 @@ class BindingMirror:
         if upstream != self._upstream:
             # Which bindings may go there depends on where it is.
             self._upstream = upstream
-            self._local.extendleft((binding, 1) for binding in reversed(self._bindings))
+            self._before.extendleft(reversed(self._bindings))
             self._bindings.clear()
             self._counts.clear()
             self._keys.clear()
@@ -78,18 +79,23 @@ class BindingMirror:
 
     def work_off(self, count: int) -> bool:
         """Look at so many of the changes here; True when there are more."""
-        for _ in range(min(count, len(self._local))):
-            binding, step = self._local.popleft()
-            if step > 0:
-                self._count_in(binding)
+        for _ in range(count):
+            if self._before:
+                self._count_in(self._before.popleft())
+            elif self._local:
+                binding, step = self._local.popleft()
+                if step > 0:
+                    self._count_in(binding)
+                else:
+                    self._count_out(binding)
             else:
-                self._count_out(binding)
-        return bool(self._local)
+                break
+        return bool(self._before or self._local)
 
     @property
     def has_news(self) -> bool:
         """Whether anything has changed here that the upstream doesn't know of."""
-        return bool(self._local or self._changed)
+        return bool(self._before or self._local or self._changed)
 
     @property
     def has_changes(self) -> bool:

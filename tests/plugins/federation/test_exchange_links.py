@@ -273,3 +273,20 @@ async def test_only_what_is_down_is_shown() -> None:
                     down.inspect("plugins")[0]["counters"] == {"links": 2, "running": 1, "forwarded": 0, "dropped": 0}
                 )
             )
+
+
+@pytest.mark.parametrize("queue_type", ["classic", "quorum"])
+async def test_the_type_of_the_queue_there(queue_type: str) -> None:
+    async with open_broker(config=UP) as up, federated() as down, down.connect() as here, up.connect() as far:
+        await here.declare_exchange("fed.x", "fanout")
+        await here.declare_queue("q")
+        await here.bind_queue("q", "fed.x")
+        await set_upstream(down, "u", up.url(), queue_type=queue_type)
+        await set_policy(down)
+        link = await until_link(down)
+        assert [row["type"] for row in up.inspect("queues")] == [queue_type]
+        await far.publish("fed.x", "", b"1")
+        assert await take(here, "q", 1) == [b"1"]
+        await told(down, "restart_federation_link", link["id"])
+        await far.publish("fed.x", "", b"2")
+        assert await take(here, "q", 1) == [b"2"]
