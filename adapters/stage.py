@@ -174,7 +174,8 @@ class Stage:
         """Send what the session's outbox holds, say farewell, and close by a reset."""
         self.closing = self._said_farewell = True
         try:
-            if self.outbox.carried is not None and (chunks := self.outbox.carried.take()):
+            carried = self.outbox.carried
+            if carried is not None and (chunks := self.broker.unkept.take(carried)):
                 self.outbox.chunks += self.encode(chunks)
             self.outbox.chunks += self.farewell()
         except Exception:

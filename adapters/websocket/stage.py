@@ -208,7 +208,8 @@ class WebSocketStage(Stage):
             return
         self._reader.stopped = True
         self._why = self._why or reason
-        if self.outbox.carried is not None and (chunks := self.outbox.carried.take()):
+        carried = self.outbox.carried
+        if carried is not None and (chunks := self.broker.unkept.pass_on(carried, self.outbox)):
             self.outbox.chunks += self.encode(chunks)
         self.outbox.chunks += self._close_frame(code, reason)
         self._said_farewell = True

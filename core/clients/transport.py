@@ -64,7 +64,7 @@ class Transport(Protocol):
         """Close at once, by a reset; nothing more is sent."""
 
     def reset(self) -> None:
-        """Send what the outbox holds as far as the socket takes it, then `abort`.
+        """Send what the outbox holds as far as the socket takes it, unless it waits to be kept, then `abort`.
 
         For a peer that is taken for gone: should it be there after all, what it sends next fails, while a connection
         that was closed in good order would take it from its application and lose it.

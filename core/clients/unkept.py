@@ -9,6 +9,9 @@ A client that only asks whether something is there waits as well, if that isn't 
 What is declared goes on to count at once: others can publish to a queue whose declare-ok is still to be sent, and what
 is confirmed to them is on disk behind it.
 
+A connection that is closed in good order waits with its last bytes, too; one that is reset doesn't wait, and says no
+more (`take`).
+
 Messages are another matter: where the disk has no room for those, definitions are synced all the same, and nobody who
 waits for them alone waits for room.
 """
@@ -65,6 +68,21 @@ class Unkept:
         self._held = {}
         known = set(touched)
         return touched + [outbox for outbox in held if outbox.touched and outbox not in known]
+
+    def take(self, outbox: Outbox) -> list[bytes]:
+        """What may still be sent on a connection that ends now, without a commit that could be waited for.
+
+        What an outbox holds that waits is gone with the connection: what isn't kept is never said.
+        """
+        chunks = outbox.take()
+        return [] if outbox in self._held and self.is_anything else chunks
+
+    def pass_on(self, outbox: Outbox, below: Outbox) -> list[bytes]:
+        """What an outbox holds, to go into the one below it, which waits now if the first did."""
+        mark = self._held.pop(outbox, None)
+        if mark is not None:
+            self._held[below] = mark
+        return outbox.take()
 
     def begin_commit(self) -> int:
         """What a commit that begins now covers, for `finish_commit`."""

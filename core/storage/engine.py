@@ -83,7 +83,7 @@ class StorageEngine(ABC):
 
     @abstractmethod
     def owner(self, queue_id: int) -> Owner | None:
-        """After `recover`: whose a number is; None when that was never noted, or is lost."""
+        """At the start: whose a number is; None when that was never noted, or is lost."""
 
     @abstractmethod
     def keep_owners(self, owners: Mapping[int, Owner]) -> None:

@@ -43,6 +43,10 @@ RUNNING = "running"
 DELIVERED = "delivered"
 NOTES_DELETIONS = "notes deletions"
 
+OF_DEFINITIONS = 0
+DEFINITIONS_OWNER = ("definitions", "", "")
+"""A number that nothing is stored under, and whose it is: the message log tells by it that there were definitions."""
+
 
 def recover(
     broker: Broker,
@@ -72,6 +76,7 @@ def recover(
     # Before Warren noted deletions, what a crash left of one looked like what damage leaves.
     notes_deletions = bool(damage)
     is_blank = True
+    had_definitions = broker.store.owner(OF_DEFINITIONS) is not None
     for kind, vhost, name, value in broker.definitions.load():
         is_blank = False
         if vhost and vhost not in broker.vhosts:
@@ -105,6 +110,8 @@ def recover(
         # number is taken, and so nothing is committed, before the next start would know that.
         notes_deletions = True
         broker.definitions.put(MARKER, "", NOTES_DELETIONS, {})
+        if had_definitions:
+            _refuse_default_user(broker)
     if foreign:
         _log.warning(
             "the data directory holds %s of a package that isn't installed here: kept as it is, and out of use until "
@@ -115,22 +122,8 @@ def recover(
     for name in sorted(without_row):
         _log.error("the row of vhost '%s' is lost; made anew, without description, tags and default queue type", name)
         broker.definitions.put("vhost", "", name, {})
-    if with_defaults:
-        if not broker.vhosts:
-            add_vhost(broker, default_vhost)
-        if damage and not broker.users:
-            # Whoever could log in is lost; that must not open the door to everybody who knows the default password.
-            note_seeded(broker.definitions)
-            _log.error("no users are left in the damaged definitions: add one with warren ctl add_user")
-        seed_defaults(
-            broker.definitions,
-            broker.users,
-            default_user,
-            default_password,
-            default_vhost,
-            tags=default_tags,
-            permissions=default_permissions,
-        )
+    if with_defaults and not broker.vhosts:
+        add_vhost(broker, default_vhost)
     for restored in broker.vhosts.values():
         broker.policies.apply_at_start(restored)
     for component in broker.components.values():
@@ -147,13 +140,43 @@ def recover(
         keep_unknown=bool(foreign),
         sets_aside=notes_deletions,
     )
+    if with_defaults:
+        if damage and not broker.users:
+            note_seeded(broker.definitions)
+            _log.error("no users are left in the damaged definitions: add one with warren ctl add_user")
+        elif is_blank and not had_definitions and broker.quarantine.entries:
+            # An older version, which didn't note that there were definitions, has left messages.
+            _refuse_default_user(broker)
+        seed_defaults(
+            broker.definitions,
+            broker.users,
+            default_user,
+            default_password,
+            default_vhost,
+            tags=default_tags,
+            permissions=default_permissions,
+        )
     for vhost, name in delivered:
         broker.definitions.delete(DELIVERED, vhost, name)
     broker.definitions.put(MARKER, "", RUNNING, {})
     broker.definitions.put(MARKER, "", NOTES_DELETIONS, {})
     broker.definitions.damage_seen_to()
     broker.definitions.commit()
+    if not had_definitions:
+        # Not before a power failure can't take them away any more, or that would look like a loss.
+        broker.definitions.sync()
+        broker.store.note_owner(OF_DEFINITIONS, DEFINITIONS_OWNER)
     broker.withdrawals.resume()
+
+
+def _refuse_default_user(broker: Broker) -> None:
+    """Whoever could log in is lost; that must not open the door to everybody who knows the default password."""
+    note_seeded(broker.definitions)
+    _log.error(
+        "the definitions that were kept here are gone, and the users with them. The default user isn't made again, as "
+        "this is no first start and everybody knows its password: add a user with warren ctl add_user and "
+        "set_permissions, or begin as a new broker with warren ctl stop_app, reset and start_app"
+    )
 
 
 def settle_purged(broker: Broker) -> None:
@@ -276,6 +299,9 @@ def _keep_owners(broker: Broker) -> None:
     for component in broker.components.values():
         owners.update(component.owners())
     owners.pop(0, None)
+    found = broker.store.owner(OF_DEFINITIONS)
+    if found is not None:
+        owners[OF_DEFINITIONS] = found
     broker.store.keep_owners(owners)
 
 

@@ -218,8 +218,8 @@ class Link:
             self._lost("closed by the broker")
 
     def reset(self) -> None:
-        """Send what the socket takes of the outbox, then close by a reset."""
-        chunks = self.outbox.take()
+        """Send what the socket takes of the outbox, unless that waits to be kept, then close by a reset."""
+        chunks = self.hub.broker.unkept.take(self.outbox)
         if not self._closed and not self._shut and chunks and self._sending is None:
             try:
                 self.sent_bytes += self._socket.send(b"".join(chunks))

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from typing import ClassVar, cast
 
 import pytest
+from wsproto.events import CloseConnection, TextMessage
 
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import SimulatedClient
 from tests.support.simulated_mqtt import MqttClient
 from tests.support.simulated_stomp import StompClient
+from tests.support.simulated_websocket import WebSocketClient, frame
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.mqtt.codec.packets import ConnAck, Connect, SubAck, Subscribe, Subscription, UnsubAck
 from warren.adapters.mqtt.codec.versions import V5
@@ -204,6 +206,55 @@ def test_a_client_that_closes_gets_all_its_answers_first(broker: SimulatedBroker
     assert not client.transport.closed
     commit(broker)
     assert [type(event.method) for event in client.take()] == [methods.QueueDeclareOk, methods.ConnectionCloseOk]
+
+
+@pytest.mark.parametrize("protocol", ["amqp", "stomp"])
+def test_a_silent_client_that_is_reset_is_not_told_what_is_not_kept(broker: SimulatedBroker, protocol: str) -> None:
+    """It may be there after all, and rely on it."""
+    client: SimulatedClient | StompClient
+    if protocol == "amqp":
+        client = broker.accept()
+        client.handshake(heartbeat=10)
+        client.open(1)
+    else:
+        client = StompClient(broker).connect(heart_beat="10000,0")
+    broker.settle()
+    broker.commits_by_itself = False
+    if isinstance(client, SimulatedClient):
+        client.send(1, methods.QueueDeclare(queue="q", durable=True))
+    else:
+        client.send("SUBSCRIBE", destination="/queue/q", id="1", receipt="r")
+    client.transport.take()
+    for _ in range(20):
+        broker.advance(10_000)
+    assert client.transport.aborted
+    assert client.transport.take() == b""
+    commit(broker)
+    assert client.transport.take() == b""
+
+
+def test_a_websocket_that_closes_gets_its_answers_first(broker: SimulatedBroker) -> None:
+    """Who has said Close may still read; who is silent is reset, and not told."""
+    for code in (1000, None):
+        client = WebSocketClient(broker).stomp()
+        broker.settle()
+        broker.commits_by_itself = False
+        client.send(frame(0x81, b"SUBSCRIBE\nid:1\ndestination:/queue/%a\nreceipt:r\n\n\0" % code))
+        if code is not None:
+            client.send(frame(0x88, code.to_bytes(2, "big")))
+            assert client.events() == []
+            assert not client.closed
+            commit(broker)
+            receipt, close = client.events()
+            assert isinstance(receipt, TextMessage)
+            assert isinstance(close, CloseConnection)
+        else:
+            broker.advance(59_999)
+            broker.advance(1)
+            assert client.closed
+            assert not any(isinstance(event, TextMessage) for event in client.events())
+        broker.commits_by_itself = True
+        broker.settle()
 
 
 def test_a_client_that_is_lost_leaves_nothing_behind(broker: SimulatedBroker) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.durability.broker import Starter, numbered
+from tests.support.ctl import ctl
 
 COUNT = 50
 SIZE = 3000
@@ -215,6 +216,10 @@ def test_a_start_without_definitions_sets_messages_aside(starter: Starter, lose:
     lose(starter.data_directory / "definitions.sqlite")
     broker = starter.start()
     assert f"{COUNT} message(s) of queue 'q' in vhost '/' (number 1) are set aside" in starter.log
+    assert "The default user isn't made again" in starter.log
+    assert ctl(broker.data_directory, "list_users", "-q", "--no-table-headers") == ""
+    ctl(broker.data_directory, "add_user", "guest", "guest")
+    ctl(broker.data_directory, "set_permissions", "guest", ".*", ".*", ".*")
     assert starter.connect(broker).declare("q") == COUNT
     broker.kill()
     client = starter.connect(starter.start())

@@ -114,6 +114,7 @@ class SimulatedBroker:
         """A connection that has said nothing yet."""
         self._next_port += 1
         transport = SimulatedTransport(peer_host, self._next_port)
+        transport.unkept = self.broker.unkept
         connection = Connection(self.broker, transport, self.settings)
         transport.session = connection
         transport.outbox = connection.outbox

@@ -52,6 +52,7 @@ class MqttClient:
         self.simulated = simulated
         self.level = level
         self.transport = SimulatedTransport(peer_host, 40_000)
+        self.transport.unkept = simulated.broker.unkept
         self.connection = MqttConnection(simulated.broker, self.transport, settings or MqttSettings())
         self.transport.session = self.connection
         self.transport.outbox = self.connection.outbox

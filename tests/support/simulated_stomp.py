@@ -72,6 +72,7 @@ class StompClient:
     ) -> None:
         self.simulated = simulated
         self.transport = SimulatedTransport(peer_host, 40_000)
+        self.transport.unkept = simulated.broker.unkept
         self.session = StompSession(simulated.broker, self.transport, settings or StompSettings())
         self.transport.session = self.session
         self.transport.outbox = self.session.outbox

@@ -10,13 +10,15 @@ from collections.abc import Callable
 
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.transport import Credentials, Session, TlsState
+from warren.core.clients.unkept import Unkept
 
 
 class SimulatedTransport:
     """Implements core.clients.transport.Carrier.
 
     socket_room: how many more bytes the peer's side takes, None for any number.  paused: the session doesn't want to
-    read.  closing: nothing is read any more.  closed: the connection is gone; aborted: not in good order.
+    read.  closing: nothing is read any more.  closed: the connection is gone; aborted: not in good order.  unkept: the
+    broker's, where answers wait to be kept; None where there are no such answers.
     """
 
     session: Session
@@ -38,6 +40,7 @@ class SimulatedTransport:
         self.closing = False
         self.closed = False
         self.aborted = False
+        self.unkept: Unkept | None = None
         self._sent = bytearray()
         self._waiting = bytearray()
 
@@ -104,7 +107,7 @@ class SimulatedTransport:
         self._end("closed by the broker")
 
     def reset(self) -> None:
-        chunks = self.outbox.take()
+        chunks = self.outbox.take() if self.unkept is None else self.unkept.take(self.outbox)
         if not self.closed:
             self._waiting += b"".join(chunks)
             self._move()

@@ -64,6 +64,7 @@ class WebSocketClient:
         self.simulated = simulated
         config = Config(in_memory=True, **changes)  # type: ignore[arg-type]
         self.transport = SimulatedTransport(peer_host, 40_000)
+        self.transport.unkept = simulated.broker.unkept
         self.transport.port = 15674
         session, outbox = configure(options_of(config))(simulated.broker, self.transport)
         self.transport.start(session, outbox)

@@ -13,6 +13,7 @@ from warren.adapters.amqp091.codec import methods
 from warren.core.messages.message import Message
 from warren.core.storage.definitions.memory import MemoryDefinitionStore
 from warren.core.storage.definitions.store import JSON, Row
+from warren.core.storage.disk.owners import STALE_LINES_MAX
 from warren.core.storage.recovery import MARKER, NOTES_DELETIONS
 
 
@@ -90,6 +91,108 @@ def test_lost_users_do_not_bring_the_default_user_back(
     definitions.recovered()
     broker.crash()
     assert not broker.broker.users
+
+
+@pytest.mark.parametrize("owners", ["noted", "an older version's", "lost"])
+def test_definitions_that_were_moved_away_do_not_bring_the_default_user_back(
+    definitions: DamagedDefinitions, tmp_path: Path, owners: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody took it away, or gave it another password; who moves a damaged database away doesn't want it back."""
+    broker = SimulatedBroker(tmp_path, definitions=definitions)
+    assert "guest" in {user.name for user in broker.broker.users}
+    file = tmp_path / "messages" / "owners"
+    if owners == "noted":
+        filled(broker)
+    else:
+        filled(broker).publish("q", b"1", properties=PERSISTENT)
+    broker.settle()
+
+    def move_away() -> None:
+        definitions.clear()
+        if owners == "lost":
+            file.unlink()
+        elif owners == "an older version's":
+            lines = file.read_bytes().splitlines(keepends=True)
+            file.write_bytes(b"".join(line for line in lines if b"definitions" not in line))
+
+    broker.restart(move_away)
+    assert not broker.broker.users
+    assert "The default user isn't made again" in caplog.text
+    caplog.clear()
+    for _ in range(2):
+        broker.restart()
+        assert not broker.broker.users
+        assert "default user" not in caplog.text
+    broker.broker.users.add_user("guest", "guest", ["administrator"])
+    broker.restart()
+    assert "guest" in {user.name for user in broker.broker.users}, "an operator said so"
+    broker.close()
+
+
+def test_even_if_the_start_that_misses_them_is_cut_short(
+    definitions: DamagedDefinitions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever of it is committed."""
+    broker = SimulatedBroker(tmp_path, definitions=definitions)
+    put = definitions.put
+    left = 0
+
+    def put_some(kind: str, vhost: str, name: str, value: Mapping[str, JSON]) -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            raise KeyboardInterrupt
+        put(kind, vhost, name, value)
+
+    for count in range(3, 6):  # the first two are one change
+
+        def cut_short(count: int = count) -> None:
+            nonlocal left
+            definitions.clear()
+            left = count
+
+        with monkeypatch.context() as patched:
+            patched.setattr(definitions, "put", put_some)
+            with pytest.raises(KeyboardInterrupt):
+                broker.crash(cut_short)
+        broker = SimulatedBroker(tmp_path, definitions=definitions)
+        assert not broker.broker.users, count
+    broker.close()
+
+
+def test_a_first_start_that_is_cut_short_is_still_the_first(
+    definitions: DamagedDefinitions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is a message log before there are definitions; those count once they are kept."""
+
+    def fail() -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(definitions, "sync", fail)
+        with pytest.raises(KeyboardInterrupt):
+            SimulatedBroker(tmp_path, definitions=definitions)
+    assert (tmp_path / "messages").is_dir()
+    definitions.clear()
+    broker = SimulatedBroker(tmp_path, definitions=definitions)
+    assert "guest" in {user.name for user in broker.broker.users}
+    broker.close()
+
+
+def test_what_was_noted_of_definitions_outlives_the_owners(definitions: DamagedDefinitions, tmp_path: Path) -> None:
+    """The file is rewritten when most of it is of what is gone."""
+    broker = SimulatedBroker(tmp_path, definitions=definitions)
+    client = broker.connect()
+    for number in range(STALE_LINES_MAX + 10):
+        client.declare(str(number), durable=True)
+        client.send(1, methods.QueueDelete(queue=str(number)))
+    broker.settle()
+    for _ in range(3):
+        broker.restart()
+    assert len((tmp_path / "messages" / "owners").read_bytes().splitlines()) < 10
+    broker.restart(definitions.clear)
+    assert not broker.broker.users
+    broker.close()
 
 
 def test_a_start_without_definitions_may_be_cut_short(broker: SimulatedBroker, definitions: DamagedDefinitions) -> None:

@@ -124,6 +124,13 @@ def test_another_queue_gets_nothing_of_it(broker: SimulatedBroker, definitions: 
     assert set_aside(broker) == [("queue", "q", COUNT)]
 
 
+def add_default_user(broker: SimulatedBroker) -> None:
+    """As an operator does who wants it back."""
+    assert not broker.broker.users
+    broker.broker.users.add_user("guest", "guest", ["administrator"])
+    broker.broker.users.set_permissions("guest", "/", ".*", ".*", ".*")
+
+
 def test_all_definitions_may_be_lost(broker: SimulatedBroker, definitions: DamagedDefinitions) -> None:
     """As when somebody moves the database away; the counter of numbers is lost with it."""
     fill(broker)
@@ -135,6 +142,7 @@ def test_all_definitions_may_be_lost(broker: SimulatedBroker, definitions: Damag
 
     broker.crash(lose_everything)
     assert set_aside(broker) == [("queue", "q", COUNT), ("queue", "other", 3)]
+    add_default_user(broker)
     client = broker.connect()
     assert client.declare("new", durable=True).message_count == 0
     assert broker.queue("new").store_id == 3

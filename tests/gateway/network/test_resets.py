@@ -7,6 +7,7 @@ import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import trio
@@ -66,23 +67,28 @@ class Connected:
 @asynccontextmanager
 async def connected(stages: int = 0) -> AsyncIterator[Connected]:
     """A session on a link of its own, with so many stages in between."""
-    async with open_broker(listen=()) as broker:
-        hub = hub_of(broker)
-        with socket.socket() as listening, socket.socket() as peer:
-            peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
-            listening.bind(("127.0.0.1", 0))
-            listening.listen()
-            peer.connect(listening.getsockname())
-            link = Link(hub, listening.accept()[0])
-            carrier: Carrier = link
-            for _ in range(stages):
-                stage = Passing(hub.broker, carrier)
-                carrier.start(stage, stage.outbox)
-                carrier = stage
-            session = RecordingSession(hub.broker, carrier)
-            carrier.start(session, session.outbox)
-            hub.add(link)
-            yield Connected(hub, peer, link, session)
+    async with open_broker(listen=()) as broker, connected_to(hub_of(broker), stages) as made:
+        yield made
+
+
+@asynccontextmanager
+async def connected_to(hub: Hub, stages: int) -> AsyncIterator[Connected]:
+    """The same at this hub."""
+    with socket.socket() as listening, socket.socket() as peer:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        peer.connect(listening.getsockname())
+        link = Link(hub, listening.accept()[0])
+        carrier: Carrier = link
+        for _ in range(stages):
+            stage = Passing(hub.broker, carrier)
+            carrier.start(stage, stage.outbox)
+            carrier = stage
+        session = RecordingSession(hub.broker, carrier)
+        carrier.start(session, session.outbox)
+        hub.add(link)
+        yield Connected(hub, peer, link, session)
 
 
 async def jump(clock: MockClock, seconds: float) -> None:
@@ -237,3 +243,47 @@ async def test_a_peer_that_resets_is_no_error() -> None:
         await trio.lowlevel.checkpoint()
         made.hub.turn()
         assert made.released
+
+
+@asynccontextmanager
+async def keeping(stages: int, directory: Path) -> AsyncIterator[Connected]:
+    """The same on a broker with a disk, where something is declared that isn't kept yet, and an answer waits for that;
+    a session above it has said that it is declared."""
+    async with open_broker(directory, listen=()) as broker, connected_to(hub_of(broker), stages) as made:
+        core = made.hub.broker
+        core.definitions.put("marker", "", "declared", {})
+        made.session.outbox.write(b"declare-ok")
+        core.unkept.hold(made.session.outbox)
+        yield made
+
+
+@pytest.mark.parametrize("stages", [0, 1, 2])
+@pytest.mark.parametrize("end", BY_RESET, ids=["reset", "abort"])
+async def test_what_is_not_kept_is_not_said_by_a_reset(end: End, stages: int, tmp_path: Path) -> None:
+    async with keeping(stages, tmp_path) as made:
+        end(made.session)
+        assert made.released
+        with pytest.raises(ConnectionResetError):
+            made.peer.recv(100)
+
+
+@pytest.mark.parametrize("stages", [0, 1, 2])
+async def test_what_is_not_kept_is_said_once_it_is_before_a_close(stages: int, tmp_path: Path) -> None:
+    async with keeping(stages, tmp_path) as made:
+        made.peer.setblocking(False)
+        made.session.transport.close()
+        made.hub.broker.end_turn()
+        with pytest.raises(BlockingIOError):
+            made.peer.recv(100)
+        await made.hub.kept()
+        assert made.peer.recv(100) == b"declare-ok"
+        assert made.peer.recv(100) == b""
+
+
+async def test_a_reset_behind_the_commit_says_it(tmp_path: Path) -> None:
+    async with keeping(1, tmp_path) as made:
+        await made.hub.kept()
+        made.session.outbox.write(b" goodbye")
+        made.session.transport.reset()
+        assert made.peer.recv(100) == b"declare-ok goodbye"
+        assert made.ends_with_reset()
