@@ -10,6 +10,7 @@ import trio
 
 from warren.plugins.bridging.attempts import FAILED, RUNNING, STARTING, STOPPED, Attempts
 from warren.plugins.federation.exchange_link import ExchangeWork
+from warren.plugins.federation.queue_link import QueueWork
 from warren.plugins.federation.work import Ground, LinkWork
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ CLEAN_UP_PAUSE_S: Final = 1.0
 
 ID_BYTES: Final = 8
 
-WORKS: Final[Mapping[str, Callable[[Ground, Any], LinkWork]]] = {"exchange": ExchangeWork}
+WORKS: Final[Mapping[str, Callable[[Ground, Any], LinkWork]]] = {"exchange": ExchangeWork, "queue": QueueWork}
 """What links do, by what is federated."""
 
 

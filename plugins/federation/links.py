@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from warren.core.queues.registry import is_queue_type
 from warren.plugins.federation.link import WORKS, Link, LinkKey, TargetKey
 from warren.plugins.federation.resolving import Upstreams, is_federated
 
@@ -204,10 +205,15 @@ class Links:
 
 
 def may_be_federated(target: Exchange | Queue) -> bool:
-    """Whether policies may federate it: nothing that is internal, or that a link or plugin has made for itself."""
+    """Whether policies may federate it: nothing that is internal, or that a link or plugin has made for itself.
+
+    Nor queues of a type that no client can declare, as those of MQTT's sessions: they are nobody else's anywhere.
+    """
     if INTERNAL_PURPOSE in target.arguments:
         return False
-    return not target.internal if target.kind == "exchange" else target.owner is None
+    if target.kind == "exchange":
+        return not target.internal
+    return target.owner is None and is_queue_type(target.type_name)
 
 
 def _key_of(vhost: str, target: Exchange | Queue) -> TargetKey:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from warren.plugins.federation.known_properties import KnownProperties
 from warren.plugins.federation.ways import RECEIVED_FROM, Place, may_come
 
 if TYPE_CHECKING:
@@ -13,10 +14,6 @@ if TYPE_CHECKING:
     from warren.core.messages.properties import Properties
     from warren.plugins.bridging.amqp_ends import AmqpSource
     from warren.plugins.federation.remembered import Remembered
-
-KNOWN_MAX: Final = 256
-KNOWN_BYTES_MAX: Final = 256
-"""Property lists that are remembered as they go on, for messages that have the same: as many as a connection does."""
 
 
 class FederatedSource:
@@ -80,22 +77,17 @@ class ExchangeRewriting:
         self._exchange = exchange
         self._way = way
         self._trust_user_id = trust_user_id
-        self._known: dict[tuple[bytes, bool], Properties] = {}
+        self._known = KnownProperties()
 
     def address(self, message: Incoming) -> tuple[str, str]:
         return self._exchange, message.routing_key
 
     def properties(self, message: Incoming) -> Properties:
-        known = message.properties.raw, message.redelivered
-        found = self._known.get(known)
-        if found is None:
-            properties = message.properties if self._trust_user_id else without_user_id(message.properties)
-            found = with_way(properties, self._way.entry(redelivered=message.redelivered))
-            if len(known[0]) <= KNOWN_BYTES_MAX:
-                if len(self._known) >= KNOWN_MAX:
-                    self._known.clear()
-                self._known[known] = found
-        return found
+        return self._known.of(message.properties, message.redelivered, lambda: self._made(message))
+
+    def _made(self, message: Incoming) -> Properties:
+        properties = message.properties if self._trust_user_id else without_user_id(message.properties)
+        return with_way(properties, self._way.entry(redelivered=message.redelivered))
 
 
 class Way:

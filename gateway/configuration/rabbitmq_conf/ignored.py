@@ -113,7 +113,7 @@ IGNORED: Final = (
         _keys("management.* management_agent.* http_dispatch.access_log_dir"),
     ),
     Ignored(Weight.WARNING, "there is no endpoint for Prometheus", _keys("prometheus.*")),
-    Ignored(Weight.WARNING, "there is no federation", _keys("federation.*")),
+    Ignored(Weight.NOTE, "federation links end at once, however many there are", _keys("federation.*")),
     Ignored(Weight.NOTE, "shovels are set up by their parameters alone", _keys("shovel.*")),
     Ignored(
         Weight.WARNING,

@@ -104,3 +104,21 @@ async def test_two_that_federate_each_other_dont_bind_for_ever() -> None:
             assert len(bindings_from(broker, "fed.x")) == 2, "its own, and the other's"
             assert (f"federation: fed.x -> {other} A", "") in bindings_from(broker, "fed.x")
         assert [(await links(each))[0]["status"] for each in (one, two)] == ["running", "running"]
+
+
+@pytest.mark.parametrize("max_hops", [2, 9])
+async def test_around_a_ring_of_three_each_message_comes_once_everywhere(max_hops: int) -> None:
+    async with AsyncExitStack() as stack:
+        ring = await joined(stack, "one", "two", "three")
+        for number, (down, _) in enumerate(ring):
+            await federate(down, "before", ring[number - 1][0], max_hops=max_hops)
+        for _, client in ring:
+            await client.publish("fed.x", "", b"%d" % id(client))
+        brokers = [broker for broker, _ in ring]
+        published = sorted(b"%d" % id(client) for _, client in ring)
+        for _, client in ring:
+            while len(await bodies(client)) < 3:
+                await until(lambda: settled(*brokers))
+        await until(lambda: settled(*brokers))
+        for _, client in ring:
+            assert sorted(await bodies(client)) == published
