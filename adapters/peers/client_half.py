@@ -93,6 +93,10 @@ class ClientHalf(ABC):
             self._sent_ms = now_ms
             self.write(self._beat)
 
+    def not_reading(self, now_ms: int) -> None:
+        """Nothing is read for now, so it isn't the peer that is silent."""
+        self._heard_ms = now_ms
+
     def next_at_ms(self) -> int | None:
         """When `advance` has something to do; None for never."""
         if self.closed is not None:

@@ -35,6 +35,14 @@ class MqttPeer(Peer[MqttClient]):
                 text = f"the peer refused the topic filter '{subscription.filter}': {name} ({code:#04x})"
                 raise PeerError(text, code)
 
+    async def unsubscribe(self, *filters: str) -> None:
+        """End subscriptions, and wait for the answer; those that the peer doesn't have are no error."""
+        connection = self.connection
+        connection.unsubscribe(*filters)
+        self.flush()
+        while not connection.unsubscribed:
+            await self.progress()
+
 
 async def connect_mqtt(nursery: trio.Nursery, uri: MqttUri, login: MqttLogin, memory: ClientMemory) -> MqttPeer:
     """An open connection; PeerError, in words, when there is none within the URI's connection timeout.

@@ -6,6 +6,7 @@ and raises it.  So a link is one task's straight code, whatever happens to its p
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 import trio
@@ -25,6 +26,9 @@ LEAVE_S: Final = 3.0
 IDLE_LOOK_S: Final = 1.0
 """How often a connection without heart-beats is looked at, which costs next to nothing."""
 
+UNTAKEN_BYTES_MAX: Final = 4 * 1024 * 1024
+"""Read, and not taken by who consumes: beyond that, the socket isn't read, and the peer has to wait (`hold_back`)."""
+
 SHORTEST_WAIT_S: Final = 0.001
 
 
@@ -42,6 +46,10 @@ class Peer(Generic[Half]):
         self._to_write = trio.lowlevel.ParkingLot()
         self._written = trio.lowlevel.ParkingLot()
         self._over = trio.Event()
+        self._taken = trio.lowlevel.ParkingLot()
+        self._untaken_bytes = 0
+        self._has_untaken: Callable[[], object] = _nothing
+        self._leaving = False
 
     # What links use
 
@@ -70,17 +78,33 @@ class Peer(Generic[Half]):
         """Have written what there is to say; to be called after a batch of calls to the connection."""
         self._to_write.unpark_all()
 
+    def hold_back(self, has_untaken: Callable[[], object]) -> None:
+        """Read no more while too much has come that nobody has taken: for who consumes, and tells by `taken`.
+
+        has_untaken: whether anything waits to be taken; by default nothing ever does.
+        """
+        self._has_untaken = has_untaken
+
+    def taken(self) -> None:
+        """All that had come has been taken."""
+        self._untaken_bytes = 0
+        self._taken.unpark_all()
+
     def wake(self) -> None:
         """Something has come, or has become known here: whoever waits for progress looks."""
         self._came.unpark_all()
         self._to_write.unpark_all()
         if self.connection.closed is not None:
             self._written.unpark_all()
+            self._taken.unpark_all()
 
     async def aclose(self) -> None:
         """Take leave if the peer is still there, and end the tasks, also when cancelled."""
         with trio.CancelScope(shield=True):
             with trio.move_on_after(LEAVE_S):
+                # Its last word may lie behind much that nobody takes any more.
+                self._leaving = True
+                self._taken.unpark_all()
                 self.connection.close()
                 self.flush()
                 await self._over.wait()
@@ -117,6 +141,24 @@ class Peer(Generic[Half]):
                 return
             self.connection.receive(bytes(data), now_ms())
             self.wake()
+            self._untaken_bytes += len(data)
+            if self._untaken_bytes > UNTAKEN_BYTES_MAX:
+                await self._until_taken()
+
+    async def _until_taken(self) -> None:
+        while self._holds_back:
+            await self._taken.park()
+        self._untaken_bytes = 0
+
+    @property
+    def _holds_back(self) -> bool:
+        """Nothing is read for now."""
+        return bool(
+            self._untaken_bytes > UNTAKEN_BYTES_MAX
+            and not self._leaving
+            and self.connection.closed is None
+            and self._has_untaken()
+        )
 
     async def _write(self) -> None:
         connection = self.connection
@@ -140,6 +182,8 @@ class Peer(Generic[Half]):
             next_at_ms = self.connection.next_at_ms()
             wait_s = IDLE_LOOK_S if next_at_ms is None else (next_at_ms - now_ms()) / 1000
             await trio.sleep(min(max(SHORTEST_WAIT_S, wait_s), IDLE_LOOK_S))
+            if self._holds_back:
+                self.connection.not_reading(now_ms())
             self.connection.advance(now_ms())
             if self.connection.closed is not None or self.connection.outgoing_bytes:
                 self.wake()
@@ -147,6 +191,10 @@ class Peer(Generic[Half]):
     def _lost(self, reason: str) -> None:
         self.connection.lost(reason)
         self.wake()
+
+
+def _nothing() -> None:
+    return
 
 
 def now_ms() -> int:

@@ -32,6 +32,7 @@ class AmqpSource:
         self._peer = peer
         self._channel = channel
         self._no_ack = no_ack
+        peer.hold_back(lambda: channel.arrived)
 
     async def receive(self) -> Sequence[Incoming]:
         channel = self._channel
@@ -41,6 +42,7 @@ class AmqpSource:
             await self._peer.channel_progress(channel)
         batch = list(channel.arrived)
         channel.arrived.clear()
+        self._peer.taken()
         return batch
 
     def ack(self, message: Incoming) -> None:

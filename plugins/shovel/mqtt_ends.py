@@ -7,7 +7,7 @@ only MQTT knows of it: its retain flag, its topic, its properties.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt.client.connection import MqttLogin
@@ -54,6 +54,7 @@ class MqttSource:
         self.waiting: int | None = None
         self._peer = peer
         self._unacknowledged: deque[MqttMessage] = deque()
+        peer.hold_back(lambda: peer.connection.arrived)
 
     async def receive(self) -> Sequence[MqttMessage]:
         arrived = self._peer.connection.arrived
@@ -61,6 +62,7 @@ class MqttSource:
             await self._peer.progress()
         batch = [MqttMessage(packet) for packet in arrived]
         arrived.clear()
+        self._peer.taken()
         self._unacknowledged.extend(batch)
         return batch
 
@@ -80,8 +82,15 @@ class MqttSource:
         """Not in MQTT, where answers keep the order of the messages (4.6)."""
 
 
-async def open_source(peer: MqttPeer, definition: MqttSourceDefinition) -> MqttSource:
-    """Subscribe; PeerError if the peer refuses a filter."""
+async def open_source(
+    peer: MqttPeer, definition: MqttSourceDefinition, former_topics: Collection[str] = ()
+) -> MqttSource:
+    """Subscribe; PeerError if the peer refuses a filter.
+
+    former_topics: subscriptions that the session may have from before, which end.
+    """
+    if former_topics:
+        await peer.unsubscribe(*former_topics)
     await peer.subscribe(
         *(Subscription(each, definition.qos, retain_as_published=True, retain_handling=1) for each in definition.topics)
     )

@@ -186,8 +186,11 @@ class ShovelPlugin(Plugin):
 
         async def run() -> None:
             if before is not None:
+                worker.follows(before)
                 await self._see_off(before)
             await worker.run(lambda: self._done(worker))
+            if worker.static:
+                await worker.end_mqtt_sessions(None)
 
         self._workers[worker.vhost, worker.name] = worker
         nursery.start_soon(run)
@@ -198,7 +201,9 @@ class ShovelPlugin(Plugin):
         key = before.vhost, before.name
         if self._ending.get(key) is before:
             del self._ending[key]
-        self._let_go(before, self._workers.get(key))
+        after = self._workers.get(key)
+        self._let_go(before, after)
+        await before.end_mqtt_sessions(after)
 
     def _let_go(self, before: Worker, after: Worker | None) -> None:
         assert self._context is not None

@@ -62,6 +62,7 @@ class StompSource:
         self._peer = peer
         self._no_ack = no_ack
         self._unacknowledged: deque[StompMessage] = deque()
+        peer.hold_back(lambda: peer.connection.arrived)
 
     async def receive(self) -> Sequence[StompMessage]:
         arrived = self._peer.connection.arrived
@@ -69,6 +70,7 @@ class StompSource:
             await self._peer.progress()
         batch = [StompMessage(frame) for frame in arrived]
         arrived.clear()
+        self._peer.taken()
         if not self._no_ack:
             self._unacknowledged.extend(batch)
         return batch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,6 +35,7 @@ from warren.plugins.shovel.definition import (
     MqttSourceDefinition,
     SourceDefinition,
 )
+from warren.plugins.shovel.mqtt_sessions import end_session, kept_sessions
 from warren.plugins.shovel.rate import Rate
 from warren.plugins.shovel.rewriting import Rewriting
 from warren.plugins.shovel.stomp_definition import StompDestinationDefinition, StompSourceDefinition
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from warren.gateway.plugin import BrokerClient, Context
     from warren.plugins.bridging.ends import Destination, Source
     from warren.plugins.shovel.definition import MqttClientDefinition, ShovelDefinition
+    from warren.plugins.shovel.mqtt_sessions import KeptSession
 
 PATIENCE_S: Final = 15.0
 """How long a shovel that is restarted, changed or deleted waits for the destination's word about what is under way:
@@ -84,6 +86,7 @@ class Worker:
             self._connect_and_pump,
         )
         self._done: Callable[[], None] = lambda: None
+        self._former_topics: frozenset[str] = frozenset()
         self._pump: Pump[Any] | None = None
         self._remaining: int | None = None
         self._memories: dict[tuple[str, str, int], ClientMemory] = {}
@@ -180,6 +183,25 @@ class Worker:
         self._done = done
         await self._attempts.run()
 
+    def follows(self, before: Worker) -> None:
+        """It takes another one's place: what MQTT brokers keep for that is this one's, if it is the same client."""
+        self._memories = before._memories
+        self._former_topics = before._former_topics
+        if isinstance(before.definition.source, MqttSourceDefinition):
+            self._former_topics |= frozenset(before.definition.source.topics)
+
+    async def end_mqtt_sessions(self, after: Worker | None) -> None:
+        """Nobody comes back to them, but `after`, which has taken its place, to those that are the same."""
+        following = set() if after is None else {each.key for each in after.mqtt_sessions()}
+        async with trio.open_nursery() as nursery:
+            for session in {each.key: each for each in self.mqtt_sessions()}.values():
+                if session.key not in following:
+                    nursery.start_soon(end_session, session, self._context.log)
+
+    def mqtt_sessions(self) -> Iterator[KeptSession]:
+        """What it leaves at MQTT brokers."""
+        return kept_sessions(self.definition, self._own_id)
+
     def restart(self) -> None:
         """Give up the connections, once it is known what has become of what is under way, and connect again at once."""
         self._leave_in_good_order()
@@ -258,7 +280,8 @@ class Worker:
         if isinstance(definition, MqttSourceDefinition):
             mqtt_uri = self.source_uri = pick(definition.uris)
             mqtt_peer = await self._mqtt_peer(peers, held, mqtt_uri, definition.client, "source", prefetch)
-            return await mqtt_ends.open_source(mqtt_peer, definition)
+            former = self._former_topics.difference(definition.topics)
+            return await mqtt_ends.open_source(mqtt_peer, definition, sorted(former))
         if isinstance(definition, StompSourceDefinition):
             stomp_uri = self.source_uri = pick(definition.uris)
             stomp_peer = await self._stomp_peer(peers, held, stomp_uri)
@@ -305,7 +328,7 @@ class Worker:
     ) -> MqttPeer:
         login = mqtt_ends.login_of(client, uri, self._own_id(end), prefetch)
         peer = await connect_mqtt(
-            peers, uri, login, self._memories.setdefault((end, uri.host, uri.port), ClientMemory())
+            peers, uri, login, self._memories.setdefault((login.client_id, uri.host, uri.port), ClientMemory())
         )
         held.push_async_callback(peer.aclose)
         return peer

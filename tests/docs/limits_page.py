@@ -647,6 +647,7 @@ QUIET: Final = (
             "adapters.mqtt.holding_back.LOOKED_INTO_BYTES_MAX",
             "adapters.mqtt.sessions.session_queue.RETURNED_MAX",
             "gateway.peers.peer.OUTGOING_BYTES_MAX",
+            "gateway.peers.peer.UNTAKEN_BYTES_MAX",
             "adapters.mqtt.client.connection.WINDOW_UNTOLD",
         ),
     ),

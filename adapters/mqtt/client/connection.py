@@ -37,6 +37,8 @@ from warren.adapters.mqtt.codec.packets import (
     SubAck,
     Subscribe,
     Subscription,
+    UnsubAck,
+    Unsubscribe,
 )
 from warren.adapters.mqtt.codec.properties import Properties
 from warren.adapters.peers.client_half import ClientHalf
@@ -47,7 +49,7 @@ WINDOW_UNTOLD: Final = 20
 """Unanswered messages for a broker of MQTT 3.1.1, which can't say how many it takes: what Mosquitto takes of QoS 2."""
 
 SUBSCRIBE_ID: Final = 1
-"""One SUBSCRIBE is under way at a time, before anything is published."""
+"""One SUBSCRIBE or UNSUBSCRIBE is under way at a time, before anything is published."""
 
 _RETURN_CODES: Final = {
     1: "unacceptable protocol version",
@@ -81,6 +83,7 @@ class MqttClient(ClientHalf):
     """session_present: the peer knew the session.
 
     arrived: messages, oldest first, for whoever subscribes to take out.  subscribed: the peer's answer to SUBSCRIBE.
+    unsubscribed: it has answered UNSUBSCRIBE.
     maximum_qos, retain_available, packet_bytes_max: what the peer takes.
     """
 
@@ -89,6 +92,7 @@ class MqttClient(ClientHalf):
         self.session_present = False
         self.arrived: deque[Publish] = deque()
         self.subscribed: SubAck | None = None
+        self.unsubscribed = False
         self.sending = Sending(self._send, self._encoded)
         self.packet_bytes_max = versions.PACKET_BYTES_MAX
         self.retain_available = True
@@ -118,6 +122,11 @@ class MqttClient(ClientHalf):
             self._pinged_ms = now_ms
             self._send(PingReq())
 
+    def not_reading(self, now_ms: int) -> None:
+        """See ClientHalf.not_reading."""
+        super().not_reading(now_ms)
+        self._pinged_ms = None
+
     def next_at_ms(self) -> int | None:
         """When `advance` has something to do; None without a keep alive."""
         if not self._keep_alive_ms or self.closed is not None:
@@ -139,6 +148,11 @@ class MqttClient(ClientHalf):
         """Subscribe; `subscribed` is the answer."""
         self.subscribed = None
         self._send(Subscribe(SUBSCRIBE_ID, subscriptions))
+
+    def unsubscribe(self, *filters: str) -> None:
+        """End subscriptions; `unsubscribed` is True when the peer has done so, and for those that it doesn't have."""
+        self.unsubscribed = False
+        self._send(Unsubscribe(SUBSCRIBE_ID, filters))
 
     def publish(self, packet: Publish) -> int:
         """Send a message; its number.
@@ -224,6 +238,8 @@ class MqttClient(ClientHalf):
             self._send(PubComp(packet.packet_id))
         elif isinstance(packet, SubAck):
             self.subscribed = packet
+        elif isinstance(packet, UnsubAck):
+            self.unsubscribed = True
         elif isinstance(packet, Disconnect):
             self.end(PeerError(f"the peer ended the connection: {_words(packet)}", packet.reason_code))
         elif not isinstance(packet, PingResp):
