@@ -26,6 +26,7 @@ from warren.plugins.shovel.mqtt_ends import NAMES, topic_of
 from warren.plugins.shovel.stomp_definition import ROUTING_KEY, SENDS_ITSELF, TOPIC
 
 if TYPE_CHECKING:
+    from warren.adapters.stomp.client.sending import Sending
     from warren.adapters.stomp.codec.frames import Frame
     from warren.plugins.shovel.stomp_definition import StompDestinationDefinition, StompSourceDefinition
 
@@ -115,11 +116,27 @@ async def open_source(
     return StompSource(peer, no_ack=no_ack)
 
 
-class StompDestination:
-    """Implements ends.Destination."""
+class Caution:
+    """What a shovel remembers of its destination between connections: whether that hung up on what it was sent."""
 
-    def __init__(self, peer: StompPeer, definition: StompDestinationDefinition, ack_mode: str) -> None:
+    def __init__(self) -> None:
+        self._sending: Sending | None = None
+
+    def begin(self, sending: Sending) -> None:
+        """There is a new connection."""
+        if self._sending is not None and self._sending.unanswered:
+            sending.begin_carefully()
+        self._sending = sending
+
+
+class StompDestination:
+    """Implements ends.Destination.  caution: the shovel's, for all of its connections."""
+
+    def __init__(
+        self, peer: StompPeer, definition: StompDestinationDefinition, ack_mode: str, caution: Caution
+    ) -> None:
         self._peer = peer
+        caution.begin(peer.connection.sending)
         self._template = definition.destination
         self._headers = definition.headers
         self._confirms = ack_mode == ON_CONFIRM
@@ -132,10 +149,11 @@ class StompDestination:
 
     async def ready(self) -> None:
         await self._peer.room()
-        while self._peer.connection.sending.stalled and self._peer.connection.closed is None:
+        connection = self._peer.connection
+        while (connection.sending.stalled or connection.sending.waiting) and connection.closed is None:
             await self._peer.progress()
-        if self._peer.connection.closed is not None:
-            raise self._peer.connection.closed
+        if connection.closed is not None:
+            raise connection.closed
 
     def publish(self, message: Arrived, exchange: str, routing_key: str, properties: Properties) -> int:
         key = self._destination_of(message, exchange, routing_key), properties.raw

@@ -94,6 +94,7 @@ class Worker:
         self._forwarding = Rate(trio.current_time())
         self._arriving = Rate(trio.current_time())
         self._arrived = 0
+        self._caution = stomp_ends.Caution()
 
     # What it says of itself
 
@@ -302,7 +303,8 @@ class Worker:
             )
         if isinstance(definition, StompDestinationDefinition):
             stomp_uri = self.destination_uri = pick(definition.uris)
-            return stomp_ends.StompDestination(await self._stomp_peer(peers, held, stomp_uri), definition, mode)
+            stomp_peer = await self._stomp_peer(peers, held, stomp_uri)
+            return stomp_ends.StompDestination(stomp_peer, definition, mode, self._caution)
         uri = self.destination_uri = pick(definition.uris)
         if not uri.host:
             client = await self._client(uri, held)

@@ -649,6 +649,7 @@ QUIET: Final = (
             "gateway.peers.peer.OUTGOING_BYTES_MAX",
             "gateway.peers.peer.UNTAKEN_BYTES_MAX",
             "adapters.mqtt.client.connection.WINDOW_UNTOLD",
+            "adapters.stomp.client.sending.WINDOW_MAX",
         ),
     ),
     Quiet(

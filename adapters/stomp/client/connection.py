@@ -111,6 +111,9 @@ class StompClient(ClientHalf):
             self.end(PeerError("the connection was closed here"))
         elif self._last_words:
             self.end(PeerError(f"the peer ended the connection: {self._last_words}"))
+        elif self.sending.unanswered:
+            # RabbitMQ up to 3.10 at least hangs up when a queue refuses a message.
+            super().lost(f"{reason}, and had answered nothing of what it was sent last: is a queue full there?")
         else:
             super().lost(reason)
 

@@ -95,6 +95,45 @@ def test_warren_is_asked_so_while_it_is_under_an_alarm(broker: SimulatedBroker) 
     assert not pair.peer.transactions
 
 
+def test_a_careful_beginning_is_one_message_and_one_more_for_each_answered() -> None:
+    client = connected()
+    client.sending.begin_carefully()
+    numbers = [sent(client, b"%d" % number) for number in range(10)]
+    assert (client.take().count(b"SEND\n"), client.sending.unanswered, client.sending.waiting) == (1, 1, 9)
+    under_way = []
+    for number in numbers:
+        receipt(client, number, 0)
+        client.take()
+        under_way.append(client.sending.unanswered)
+    assert under_way == [2, 3, 4, 5, 5, 4, 3, 2, 1, 0]
+    assert client.sending.settled == [Settled(number, None) for number in numbers]
+
+
+def test_what_waits_goes_out_when_what_is_under_way_counts_as_refused() -> None:
+    client = connected()
+    client.sending.begin_carefully()
+    first, second = sent(client, b"1"), sent(client, b"2")
+    client.advance(SILENT_MS)
+    client.take()
+    receipt(client, f"question-{first}", SILENT_MS)
+    client.advance(2 * SILENT_MS)
+    assert client.sending.settled == [Settled(first, UNSAID)]
+    assert client.take() == b"SEND\nreceipt:%d\ndestination:/queue/q\ncontent-length:1\n\n2\0" % second
+    client.advance(3 * SILENT_MS - 1)
+    assert client.take() == b"", "its own time begins when it is sent"
+
+
+def test_a_peer_that_hangs_up_on_messages_is_told_so() -> None:
+    client = connected()
+    sent(client, b"1")
+    client.lost("the peer closed the socket")
+    assert client.closed is not None
+    assert client.closed.text == (
+        "the connection was lost: the peer closed the socket, and had answered nothing of what it was sent last: "
+        "is a queue full there?"
+    )
+
+
 # Heart-beats
 
 
