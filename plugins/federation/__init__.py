@@ -4,6 +4,7 @@ upstream       where another broker is, read from runtime parameters; sets of up
 resolving      from a policy to upstreams
 links          all links, as parameters, policies, exchanges and queues come and go
 link           one link for as long as it is wanted, and its cleaning up
+kept           which links have made something at an upstream, over restarts
 work           what the work of a link is to the link
 exchange_link  the work of a link of an exchange
 queue_link     the work of a link of a queue

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
@@ -16,9 +15,9 @@ from warren.plugins.federation.work import Ground, LinkWork
 if TYPE_CHECKING:
     from warren.adapters.amqp091.client.uri import AmqpUri
     from warren.core.exchanges.base import Exchange
-    from warren.core.exchanges.binding import DestinationKind
     from warren.core.queues.base import Queue
     from warren.gateway.plugin import Context
+    from warren.plugins.federation.kept import Kept, LinkKey
     from warren.plugins.federation.upstream import Upstream
 
 STATES: Final = {STARTING: "starting", RUNNING: "running", FAILED: "error", STOPPED: "shutdown"}
@@ -30,31 +29,8 @@ CLEAN_UP_S: Final = 600.0
 CLEAN_UP_PAUSE_S: Final = 1.0
 """After the first try; the pauses grow as those of links do."""
 
-ID_BYTES: Final = 8
-
 WORKS: Final[Mapping[str, Callable[[Ground, Any], LinkWork]]] = {"exchange": ExchangeWork, "queue": QueueWork}
 """What links do, by what is federated."""
-
-
-class TargetKey(NamedTuple):
-    """Names what is federated."""
-
-    vhost: str
-    kind: DestinationKind
-    name: str
-
-
-class LinkKey(NamedTuple):
-    """Names a link.  there: what is federated, as it is called at the upstream."""
-
-    target: TargetKey
-    upstream: str
-    there: str
-
-    @property
-    def id(self) -> str:
-        """The same at each start, for `restart_federation_link`."""
-        return blake2b("\0".join((*self.target, *self[1:])).encode(), digest_size=ID_BYTES).hexdigest()
 
 
 class Link:
@@ -63,11 +39,14 @@ class Link:
     ground: what it stands on.  work: what it does.  retired: it isn't wanted any more.
     """
 
-    def __init__(self, context: Context, key: LinkKey, target: Exchange | Queue, upstream: Upstream) -> None:
+    def __init__(
+        self, context: Context, kept: Kept, key: LinkKey, target: Exchange | Queue, upstream: Upstream
+    ) -> None:
         self.key = key
         self.ground = Ground(context, key.target.vhost, target, upstream)
         self.work = WORKS[target.kind](self.ground, target)
         self.retired = False
+        self._kept = kept
         self._log = context.log
         self._called = (
             f"federation link of {target.kind} '{target.name}' in virtual host '{key.target.vhost}' "
@@ -127,10 +106,15 @@ class Link:
         await self._over.wait()
 
     async def _work(self, peers: trio.Nursery) -> None:
+        if self.ground.upstream.cleans_up:
+            await self._kept.add(self.key)
+        else:
+            await self._kept.discard(self.key)
         await self.work.run(peers, self._attempts.running)
 
     async def _clean(self, peers: trio.Nursery) -> None:
         await self.work.clean_up(peers)
+        await self._kept.discard(self.key)
         self._cleans = False
 
     async def _clean_up(self) -> None:

@@ -7,12 +7,15 @@ be concerned, and begins and ends links until they are those that are wanted.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import trio
 
+from warren.core.exchanges.fanout import FanoutExchange
 from warren.core.queues.registry import is_queue_type
-from warren.plugins.federation.link import WORKS, Link, LinkKey, TargetKey
+from warren.plugins.federation.kept import Kept, LinkKey, TargetKey
+from warren.plugins.federation.link import WORKS, Link
 from warren.plugins.federation.resolving import Upstreams, is_federated
 
 if TYPE_CHECKING:
@@ -32,8 +35,9 @@ INTERNAL_PURPOSE: Final = "x-internal-purpose"
 class Links:
     """Implements core.watchers.Watcher."""
 
-    def __init__(self, context: Context, nursery: trio.Nursery) -> None:
+    def __init__(self, context: Context, nursery: trio.Nursery, kept: Kept) -> None:
         self._context = context
+        self._kept = kept
         self._nursery = nursery
         self._upstreams: dict[str, Upstreams] = {}
         self._by_target: dict[TargetKey, dict[LinkKey, Link]] = {}
@@ -95,16 +99,48 @@ class Links:
     async def run(self) -> None:
         """Begin and end links until cancelled."""
         await self._find_all()
+        await self._see_to_noted()
+        await self._clean_up_former()
         while True:
-            while self._noted:
-                for key in list(self._noted)[:TARGETS_AT_ONCE]:
-                    del self._noted[key]
-                    try:
-                        self._see_to(key)
-                    except Exception:
-                        self._context.log.exception("the federation of %s '%s' failed", key.kind, key.name)
-                await trio.lowlevel.checkpoint()
+            await self._see_to_noted()
             await self._news.park()
+
+    async def _see_to_noted(self) -> None:
+        while self._noted:
+            for key in list(self._noted)[:TARGETS_AT_ONCE]:
+                del self._noted[key]
+                try:
+                    self._see_to(key)
+                except Exception:
+                    self._context.log.exception("the federation of %s '%s' failed", key.kind, key.name)
+            await trio.lowlevel.checkpoint()
+
+    async def _clean_up_former(self) -> None:
+        """What links of former runs have left at upstreams, whose exchanges aren't federated any more, is deleted."""
+        for key in self._kept:
+            if key in self._by_target.get(key.target, ()):
+                continue
+            upstream = self._of(key.target.vhost).upstreams.get(key.upstream)
+            if upstream is None or key.target.kind != "exchange":
+                self._context.log.warning(
+                    "%s '%s' in virtual host '%s' is federated no more, and there is no upstream '%s' any more: what "
+                    "the link had made there stays",
+                    key.target.kind,
+                    key.target.name,
+                    key.target.vhost,
+                    key.upstream,
+                )
+                await self._kept.discard(key)
+                continue
+            former = FanoutExchange(key.target.name)
+            link = Link(self._context, self._kept, key, former, replace(upstream, exchange=key.there))
+            link.retire(clean=True)
+            self._ending[link] = None
+            self._nursery.start_soon(self._end, link)
+
+    async def _end(self, link: Link) -> None:
+        await link.run()
+        self._ending.pop(link, None)
 
     async def _find_all(self) -> None:
         """What policies federate already."""
@@ -167,7 +203,7 @@ class Links:
             )
 
     def _begin(self, key: LinkKey, target: Exchange | Queue, upstream: Upstream) -> Link:
-        link = Link(self._context, key, target, upstream)
+        link = Link(self._context, self._kept, key, target, upstream)
         before = [each for each in self._ending if each.key == key and each.is_at(upstream)]
         for each in before:
             each.leave_to_successor()
@@ -175,8 +211,7 @@ class Links:
         async def run() -> None:
             for each in before:
                 await each.wait_over()
-            await link.run()
-            self._ending.pop(link, None)
+            await self._end(link)
 
         self._nursery.start_soon(run)
         return link

@@ -23,6 +23,7 @@ from warren.gateway.plugin import (
     listing,
     word,
 )
+from warren.plugins.federation.kept import Kept
 from warren.plugins.federation.link import Link
 from warren.plugins.federation.links import Links
 from warren.plugins.federation.listing import LinkRow
@@ -118,7 +119,9 @@ class FederationPlugin(Plugin):
 
     async def start(self, context: Context) -> None:
         async with trio.open_nursery() as nursery:
-            links = self._links = Links(context, nursery)
+            kept = Kept(context.facts.data_directory, context.log)
+            await kept.load()
+            links = self._links = Links(context, nursery, kept)
             context.watch(links)
             # All parameters before any link, so that none is begun to be replaced at once.
             for component, put in ((UPSTREAM, self._put_upstream), (UPSTREAM_SET, self._put_set)):

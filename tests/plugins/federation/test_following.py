@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.plugins.federation.brokers import (
     bindings_from,
     federated,
@@ -14,6 +16,7 @@ from tests.plugins.federation.brokers import (
     set_upstream,
     told,
     until_link,
+    until_no_link,
 )
 from tests.plugins.shovel.brokers import PERSISTENT, take, until
 from warren.gateway import open_broker
@@ -129,3 +132,41 @@ async def test_over_a_restart_nothing_is_lost_and_no_old_binding_stays(tmp_path:
             await until_link(down)
             assert bindings_from(up, "fed.x") == [("federation: fed.x -> down A", "k")]
             assert names(up, "exchanges") == ["fed.x", "federation: fed.x -> down A"]
+
+
+async def test_what_a_restart_has_ended_is_cleaned_up(tmp_path: Path) -> None:
+    """An exchange that doesn't outlive it has no link afterwards."""
+    async with open_broker(config=UP) as up:
+        async with federated(directory=tmp_path) as down, down.connect() as here:
+            await here.declare_exchange("fed.brief", "fanout")
+            await here.declare_exchange("fed.stays", "fanout", durable=True)
+            await set_upstream(down, "u", up.url())
+            await set_policy(down)
+            await until_link(down, exchange="fed.brief")
+            await until_link(down, exchange="fed.stays")
+            assert len(names(up, "queues")) == 2
+        async with federated(directory=tmp_path) as down:
+            await until(lambda: names(up, "queues") == ["federation: fed.stays -> down"])
+            await until_links(down, ("fed.stays", "u", "fed.stays"))
+            assert names(up, "exchanges") == ["fed.brief", "fed.stays", "federation: fed.stays -> down B"]
+            await told(down, "clear_policy", "p")
+            await until_no_link(down)
+            assert names(up, "queues") == []
+        assert json.loads((tmp_path / "plugins" / "federation" / "links.json").read_text()) == []
+
+
+async def test_what_is_kept_and_cant_be_read_hurts_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / "plugins" / "federation" / "links.json"
+    file.parent.mkdir(parents=True)
+    for text in ("nonsense", '[["no", "link"]]', '[[["/", "exchange", "x"], "unknown", "x"]]'):
+        file.write_text(text)
+        async with open_broker(config=UP) as up, federated(directory=tmp_path) as down, down.connect() as here:
+            await here.declare_exchange("fed.x", "fanout")
+            await set_upstream(down, "u", up.url())
+            await set_policy(down)
+            await until_link(down)
+            await told(down, "clear_policy", "p")
+            await told(down, "clear_parameter", "federation-upstream", "u")
+            await until(lambda up=up: not names(up, "queues"))  # type: ignore[misc]
+    assert caplog.text.count("can't be read") == 2
+    assert "there is no upstream 'unknown' any more" in caplog.text
