@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import trio
 
@@ -69,6 +69,8 @@ CONSUMER_GONE_TRIES_S: Final = (0.1, 0.4, 1.5)
 
 class ExchangeWork:
     """Implements work.LinkWork."""
+
+    makes_own: ClassVar[bool] = True
 
     def __init__(self, ground: Ground, exchange: Exchange) -> None:
         self.there = ground.upstream.exchange or exchange.name

@@ -89,7 +89,7 @@ class Link:
     def retire(self, *, clean: bool) -> None:
         """It isn't wanted any more.  clean: nor is what it has made at the upstream."""
         self.retired = True
-        self._cleans = clean and self.ground.upstream.cleans_up
+        self._cleans = clean and self._leaves_something
         self._attempts.cancel()
 
     def leave_to_successor(self) -> None:
@@ -105,8 +105,13 @@ class Link:
         """Return when it has ended, and its connections are closed."""
         await self._over.wait()
 
+    @property
+    def _leaves_something(self) -> bool:
+        """Whether it makes what has to be cleaned up."""
+        return self.work.makes_own and self.ground.upstream.cleans_up
+
     async def _work(self, peers: trio.Nursery) -> None:
-        if self.ground.upstream.cleans_up:
+        if self._leaves_something:
             await self._kept.add(self.key)
         else:
             await self._kept.discard(self.key)

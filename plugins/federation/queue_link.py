@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.peers.errors import PeerError
@@ -39,6 +39,8 @@ NOT_FOUND: Final = 404
 
 class QueueWork:
     """Implements work.LinkWork."""
+
+    makes_own: ClassVar[bool] = False
 
     def __init__(self, ground: Ground, queue: Queue) -> None:
         self.there = ground.upstream.queue or queue.name

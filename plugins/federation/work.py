@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from warren.adapters.peers.errors import PeerError
 from warren.gateway.plugin import AmqpPeer, BrokerError, DirectError, connect_amqp
@@ -25,10 +25,13 @@ PRODUCT: Final = "Warren"
 
 
 class LinkWork(Protocol):
-    """there: what the exchange or queue is called at the upstream.  tag: of its consumer there."""
+    """there: what the exchange or queue is called at the upstream.  tag: of its consumer there.  makes_own: whether it
+    makes anything there that is the link's alone.
+    """
 
     there: str
     tag: str
+    makes_own: ClassVar[bool]
 
     async def run(self, peers: trio.Nursery, running: Callable[[], None]) -> None:
         """Connect and work until that fails: PeerError says why.  running: called once messages may come.
