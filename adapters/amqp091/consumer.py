@@ -20,6 +20,8 @@ from warren.core.messages.shown import shown_properties
 from warren.core.queues.consumer import UNLIMITED_CREDIT, Consumer
 
 if TYPE_CHECKING:
+    from collections import deque
+
     from warren.adapters.amqp091.channel import Channel
     from warren.core.messages.field_table import FieldValue
     from warren.core.messages.message import Message
@@ -145,6 +147,42 @@ class AmqpConsumer(Consumer):
             outbox.parked.append(self)
             return False
         return credit > 0
+
+    def deliver_alike(self, ready: deque[Message | int]) -> int:
+        if self._shared.limit:
+            return 0
+        deliveries, outbox, queue = self._deliveries, self._outbox, self.queue
+        address, framed_for, body_max = self._address, self._framed_for, self._body_frame_max
+        prefix, suffix, around = self._prefix, self._suffix, self._around
+        chunks, room, credit = outbox.chunks, outbox.room, self.credit
+        tag = deliveries.delivery_tag
+        unacked = None if self.no_ack else deliveries.unacked
+        sent_bytes = 0
+        while ready and credit > 1:
+            message = ready[0]
+            if (
+                isinstance(message, int)
+                or message.address is not address
+                or message.framed_for != framed_for
+                or message.body_size > body_max
+            ):
+                break
+            content = message.content
+            left = room - len(content) - around
+            if left <= 0:
+                break
+            room = left
+            ready.popleft()
+            tag += 1
+            chunks += (prefix, _pack_tag(tag), suffix, content)
+            if unacked is not None:
+                unacked[tag] = (queue, message, self)
+                credit -= 1
+            sent_bytes += message.body_size
+        deliveries.delivery_tag = tag
+        outbox.room = room
+        self.credit = credit
+        return sent_bytes
 
     def acknowledged(self) -> None:
         """One of its deliveries was settled: it has more credit."""

@@ -94,6 +94,26 @@ class DirectConsumer(Consumer):
         self.credit -= 1
         return self.credit > 0
 
+    def deliver_alike(self, ready: deque[Message | int]) -> int:
+        deliveries, queue, arrived = self.deliveries, self.queue, self.arrived
+        unacked = None if self.no_ack else deliveries.unacked
+        tag, credit = deliveries.delivery_tag, self.credit
+        sent_bytes = 0
+        while ready and credit > 1:
+            message = ready[0]
+            if isinstance(message, int):
+                break
+            ready.popleft()
+            tag += 1
+            credit -= 1
+            if unacked is not None:
+                unacked[tag] = (queue, message, self)
+            arrived.append((tag, message, False))
+            sent_bytes += message.body_size
+        deliveries.delivery_tag = tag
+        self.credit = credit
+        return sent_bytes
+
     def cancelled(self) -> None:
         self._end(ConsumerEnded(f"{self.queue.description} was deleted"))
 

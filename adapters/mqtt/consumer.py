@@ -20,6 +20,7 @@ from warren.core.counters import not_given
 from warren.core.queues.consumer import Consumer
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable
 
     from warren.adapters.mqtt.outflow import Outflow
@@ -141,6 +142,32 @@ class MqttConsumer(Consumer):
             outflow.starve(self)
             return False
         return True
+
+    def deliver_alike(self, ready: deque[Message | int]) -> int:
+        """Of QoS 0 alone, and of that what goes on as the packet that came in."""
+        plan, address, outbox, outflow = self._plan, self._address, self._outbox, self._outflow
+        if plan is None or address is None or plan.qos < 0 or len(plan.identifiers) > 1 or not self.no_ack:
+            return 0
+        framed_for, packet_max = self._framed_for, outflow.packet_bytes_max
+        chunks, room = outbox.chunks, outbox.room
+        count = sent_bytes = 0
+        while ready:
+            message = ready[0]
+            # What is framed has come with QoS 0.
+            if isinstance(message, int) or message.address is not address or message.framed_for != framed_for:
+                break
+            packet = message.content
+            left = room - len(packet)
+            if left <= 0 or len(packet) > packet_max:
+                break
+            room = left
+            ready.popleft()
+            chunks.append(packet)
+            count += 1
+            sent_bytes += message.body_size
+        outbox.room = room
+        outflow.sent_count += count
+        return sent_bytes
 
     def resume(self) -> None:
         """Available again if there is credit; else it waits where the credit is missing."""

@@ -23,6 +23,8 @@ from warren.core.messages.shown import shown_properties
 from warren.core.queues.consumer import UNLIMITED_CREDIT, Consumer
 
 if TYPE_CHECKING:
+    from collections import deque
+
     from warren.adapters.stomp.session import StompSession
     from warren.core.errors import AccessRefused
     from warren.core.messages.address import Address
@@ -150,6 +152,44 @@ class Subscription(Consumer):
             outbox.parked.append(self)
             return False
         return self.credit > 0
+
+    def deliver_alike(self, ready: deque[Message | int]) -> int:
+        deliveries, outbox, queue = self._deliveries, self._outbox, self.queue
+        address, properties, body_size = self._address, self._properties, self._body_size
+        prefix, ack_prefix, suffix, end = self._prefix, self._ack_prefix, self._suffix, self._end
+        chunks, room, credit = outbox.chunks, outbox.room, self.credit
+        each_bytes = len(prefix) + len(suffix) + body_size + TAG_AND_END_BYTES
+        tag = deliveries.delivery_tag
+        unacked = None if self.no_ack else deliveries.unacked
+        sent_bytes = 0
+        while ready and credit > 1 and room > each_bytes:
+            message = ready[0]
+            if (
+                isinstance(message, int)
+                or message.address is not address
+                or message.properties is not properties
+                or message.body_size != body_size
+            ):
+                break
+            ready.popleft()
+            tag += 1
+            room -= each_bytes
+            content = message.content
+            if len(content) != body_size:
+                content = message.body
+            number = b"%d" % tag
+            if ack_prefix:
+                chunks += (prefix, number, ack_prefix, number, suffix, content, end)
+            else:
+                chunks += (prefix, number, suffix, content, end)
+            if unacked is not None:
+                unacked[tag] = (queue, message, self)
+                credit -= 1
+            sent_bytes += body_size
+        deliveries.delivery_tag = tag
+        outbox.room = room
+        self.credit = credit
+        return sent_bytes
 
     def acknowledged(self) -> None:
         """One of its deliveries was settled: it has more credit."""

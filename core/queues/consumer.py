@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, ClassVar
 from warren.core.compiled import mypyc_attr
 
 if TYPE_CHECKING:
+    from collections import deque
+
     from warren.core.clients.client import Client
     from warren.core.counters import SessionCounts
     from warren.core.errors import AccessRefused
@@ -83,6 +85,16 @@ class Consumer(ABC):
 
         Called by the queue alone, which has already taken the message out of its ready messages.
         """
+
+    def deliver_alike(self, ready: deque[Message | int]) -> int:
+        """Send, from the front of `ready`, what goes like the delivery before; the bytes of the bodies sent.
+
+        Called after a `deliver` that had room for another, when nothing in `ready` was ever delivered before.  What is
+        sent is taken out of `ready`.  It stops, at any message, before the last that could be taken, so that it is
+        `deliver` that says there is no more credit or room.  Sending none is always right: this is what an adapter does
+        for the sake of speed.
+        """
+        return 0
 
     @abstractmethod
     def can_take(self) -> bool:
