@@ -128,6 +128,65 @@ async def test_no_more_comes_than_consumers_can_take() -> None:
             assert await bodies(deliveries, len(BODIES) - 5) == BODIES[5:]
 
 
+async def test_as_much_is_asked_for_as_consumers_can_take() -> None:
+    async with open_broker(config=UP) as up, federated() as down, up.connect() as far, down.connect() as here:
+        await far.declare_queue("fed.q", durable=True)
+        await fill(here, "fed.q", BODIES[:100])
+        await federate_queues(down, up, prefetch_count=60)
+        async with here.consume("fed.q", prefetch=100) as deliveries:
+            held = [await anext(deliveries) for _ in range(100)]
+            held.pop().ack()
+            (fetcher,) = await until_fetched(up)
+            assert fetcher["prefetch_count"] == 1, "that is all there is room for"
+            for delivery in held:
+                delivery.ack()
+            await far.publish("", "fed.q", b"one more", PERSISTENT)
+            assert (await anext(deliveries)).body == b"one more"
+            await until(lambda: [each["prefetch_count"] for each in fetchers(up)] == [60])
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"x-queue-type": "quorum"}, {"x-max-priority": 4}, {"x-single-active-consumer": True}]
+)
+async def test_queues_of_every_kind(arguments: dict[str, Encodable]) -> None:
+    async with open_broker(config=UP) as up, federated() as down, up.connect() as far, down.connect() as here:
+        await here.declare_queue("fed.q", durable=True, arguments=arguments)
+        await federate_queues(down, up)
+        for body in BODIES[:50]:
+            await far.publish("", "fed.q", body, PERSISTENT)
+        async with here.consume("fed.q", prefetch=10) as deliveries, here.consume("fed.q", prefetch=10) as others:
+            if "x-single-active-consumer" in arguments:
+                assert await bodies(deliveries, 50) == BODIES[:50]
+            else:
+                assert await bodies(deliveries, 10) + await bodies(others, 10)
+
+
+async def test_connecting_anew_doubles_nothing() -> None:
+    async with open_broker(config=UP) as up, federated() as down, up.connect() as far, down.connect() as here:
+        await fill(far, "fed.q", BODIES)
+        await here.declare_queue("fed.q", durable=True)
+        link = await federate_queues(down, up)
+        done: list[bytes] = []
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(work, here, done, 10)
+            for part in range(1, 6):
+                await until(lambda count=part * 50: len(done) >= count)  # type: ignore[misc]
+                await told(down, "restart_federation_link", link["id"])
+            await until(lambda: len(done) >= len(BODIES))
+            nursery.cancel_scope.cancel()
+        assert Counter(map(int, done)) == Counter(range(len(BODIES)))
+
+
+async def test_whose_a_message_is_comes_along_from_a_trusted_upstream() -> None:
+    mine = encode_properties(delivery_mode=2, user_id="guest")
+    async with open_broker(config=UP) as up, federated() as down, down.connect() as here:
+        await here.declare_queue("fed.q", durable=True)
+        await federate_queues(down, up, trust_user_id=True)
+        async with up.connect("guest") as far, here.consume("fed.q") as deliveries:
+            await far.publish("", "fed.q", b"1", mine)
+            assert (await anext(deliveries)).properties.user_id == "guest"
+
+
 async def test_consumers_at_the_upstream_come_first() -> None:
     async with open_broker(config=UP) as up, federated() as down, up.connect() as far, down.connect() as here:
         await far.declare_queue("fed.q", durable=True)
