@@ -61,9 +61,11 @@ def queues(broker: EmbeddedBroker) -> list[dict[str, Any]]:
     return broker.inspect("queues")
 
 
-def internals(broker: EmbeddedBroker) -> list[dict[str, Any]]:
-    """The exchanges that the node has made at the Warren."""
-    return [row for row in broker.inspect("exchanges") if row["type"] == "x-federation-upstream"]
+def internals(broker: EmbeddedBroker, exchange: str) -> list[dict[str, Any]]:
+    """The exchanges that the node has made at the Warren for one of these; it has some from other tests, too."""
+    rows: list[dict[str, Any]] = broker.inspect("exchanges")
+    prefix = f"federation: {exchange} -> "
+    return [row for row in rows if row["type"] == "x-federation-upstream" and row["name"].startswith(prefix)]
 
 
 async def until_keys(broker: EmbeddedBroker, exchange: str, *keys: str) -> list[dict[str, Any]]:
@@ -80,7 +82,7 @@ async def test_a_federated_exchange(node: RabbitMQ, url: str) -> None:
         await there.declare_queue("readers")
         await there.bind("readers", "fed.news", "sport.*")
         (binding,) = await until_keys(broker, "fed.news", "sport.*")
-        (internal,) = internals(broker)
+        (internal,) = internals(broker, "fed.news")
         assert internal["internal"]
         assert internal["auto_delete"]
         assert internal["durable"]
@@ -115,7 +117,7 @@ async def test_a_federated_exchange(node: RabbitMQ, url: str) -> None:
         assert (await reader.next()).body == b"rain"
         await ctl(node, "set_policy", "--apply-to", "exchanges", "fed", "^none$", '{"federation-upstream": "warren"}')
         await until_keys(broker, "fed.news")
-        while internals(broker):
+        while internals(broker, "fed.news"):
             await trio.sleep(0.02)
 
 
@@ -137,7 +139,7 @@ async def test_what_has_been_there_does_not_come_again(node: RabbitMQ, url: str)
         await there.declare_queue("looped")
         await there.bind("looped", "fed.loops", "")
         await until_keys(broker, "fed.loops", "")
-        name = internals(broker)[0]["arguments"]["x-downstream-name"]
+        name = internals(broker, "fed.loops")[0]["arguments"]["x-downstream-name"]
         reader = await there.consume("looped")
         for body, ways in {
             b"has been there": [{"cluster-name": name, "vhost": "/"}],
@@ -160,9 +162,9 @@ async def test_the_link_comes_back_with_another_internal_exchange(node: RabbitMQ
         await there.declare_queue("again")
         await there.bind("again", "fed.again", "k")
         await until_keys(broker, "fed.again", "k")
-        before = internals(broker)[0]["name"]
+        before = internals(broker, "fed.again")[0]["name"]
         assert (await ask(broker, "close_all_connections", "on purpose"))["ok"]
-        while before in (names := [row["name"] for row in internals(broker)]) or not names:
+        while before in (names := [row["name"] for row in internals(broker, "fed.again")]) or not names:
             await trio.sleep(0.02)
         assert (before[-2:], names[0][-2:]) in {(" A", " B"), (" B", " A")}
         await until_keys(broker, "fed.again", "k")
