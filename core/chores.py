@@ -59,10 +59,18 @@ class Ration:
 
     def take(self, work: int, turn: int) -> bool:
         """True when so much may still be done in this turn, which counts as done then.  turn: the broker's number."""
-        if turn != self._turn:
-            self._turn = turn
-            self._left = self._per_turn
-        if self._left < work:
+        if self.left(turn) < work:
             return False
         self._left -= work
         return True
+
+    def left(self, turn: int) -> int:
+        """How much may still be done in this turn."""
+        if turn != self._turn:
+            self._turn = turn
+            self._left = self._per_turn
+        return max(self._left, 0)
+
+    def spend(self, work: int) -> None:
+        """So much was done in this turn, of which `left` has said that something may be."""
+        self._left -= work

@@ -33,7 +33,7 @@ HASH_PROPERTY: Final = "hash-property"
 PROPERTIES: Final = ("correlation_id", "message_id", "timestamp")
 
 WEIGHT_MAX: Final = 100_000
-"""A bucket takes 8 bytes, and a share of one in a hundred thousand is as fine as anybody can measure."""
+"""A share of one in a hundred thousand is as fine as anybody can measure."""
 
 MISSING: Final = ""
 """What is hashed of a message without the header or property in question."""

@@ -621,6 +621,7 @@ QUIET: Final = (
             "adapters.mqtt.reading.SLICE_BYTES",
             "adapters.mqtt.sessions.feeding.AHEAD_MESSAGES",
             "adapters.mqtt.sessions.feeding.AHEAD_BYTES",
+            "adapters.mqtt.sessions.feeding.SLICE_WORK",
             "adapters.mqtt.subscribing.FILTERS_PER_SLICE",
             "adapters.mqtt.subscribing.LEVELS_PER_FILTER",
             "adapters.mqtt.subscribing.SHORT_BYTES_MAX",
@@ -749,6 +750,8 @@ QUIET: Final = (
         "Budgets and thresholds of memory and files.",
         (
             "core.deadlines.COMPACTION_MIN",
+            "core.exchanges.hash_slots.HOLES_MAX",
+            "adapters.mqtt.sessions.retained.GAPS_MIN",
             "core.exchanges.delaying.messages.STALE_MIN",
             "core.exchanges.delaying.tickets.RUN_TICKETS_MAX",
             "core.messages.deduplication.FINGERPRINT_CHARACTERS_MAX",

@@ -52,6 +52,9 @@ AHEAD_BYTES: Final = 512 * 1024
 SLICE_WORK: Final = 1200
 """What one slice may do, some 3 ms: a node that the walk looks at is one."""
 
+TURN_WORK: Final = 2 * SLICE_WORK
+"""What all SUBSCRIBEs of a turn may have done at once, whoever sends them; beyond that, they wait for their slice."""
+
 SLOT_BITS: Final = 512
 """What a member of a set takes, in bits: a number, and its place at the usual load."""
 
@@ -136,12 +139,23 @@ class RetainedFeed:
                 cursor = self._cursors[filter] = Cursor(filter, retained, subscription.words, broker.sequence)
                 broker.sequence = cursor.last_sequence
                 added.append(cursor)
-        if self._cursors and not self._has_chore and self._do_slice():
-            broker.chores.add(self._do_slice)
+        if self._cursors and not self._has_chore:
+            self._begin()
         for cursor in added:
             if self._cursors.get(cursor.filter) is cursor:
                 self._remember(cursor)
         self._guard()
+
+    def _begin(self) -> None:
+        """As much as there is room for, and time in this turn; the rest is a chore."""
+        registry = self._session.registry
+        broker, ration = registry.broker, registry.world.feeding
+        left = min(ration.left(broker.turn), SLICE_WORK)
+        if left:
+            ration.spend(self._feed(left))
+        if self._has_room():
+            self._has_chore = True
+            broker.chores.add(self._do_slice)
 
     def drop(self, filter: str) -> None:
         """Nothing more comes for this filter."""
@@ -187,11 +201,15 @@ class RetainedFeed:
 
     def _do_slice(self) -> bool:
         """As much as one turn may have of it, while there is room; True when that was not all."""
-        work = SLICE_WORK
-        while work > 0 and self._has_room():
-            work -= self._advance(next(iter(self._cursors.values())), work)
-        self._has_chore = work <= 0 and self._has_room()
+        self._has_chore = self._feed(SLICE_WORK) >= SLICE_WORK and self._has_room()
         return self._has_chore
+
+    def _feed(self, work_max: int) -> int:
+        """So much, while there is room; how much it was."""
+        work = 0
+        while work < work_max and self._has_room():
+            work += self._advance(next(iter(self._cursors.values())), work_max - work)
+        return work
 
     def _advance(self, cursor: Cursor, work_max: int) -> int:
         """Bring what one cursor finds next, the oldest first; how much work that was."""

@@ -4,9 +4,9 @@ A tree with a level per word, so that a filter with wildcards walks only where i
 the definitions (kind "retained", named by its topic), so it survives a restart as soon as the definitions do.  Messages
 that expire are removed when they do.  Past a limit a further topic isn't retained; one that is there can be replaced.
 
-A walk may stop anywhere and go on later, whatever has changed meanwhile (feeding.py): it goes by lists of the children
-that there were, which all walks share until a child comes or goes.  `number` tells what was retained before something
-from what was retained after it.
+A walk may stop anywhere and go on later, whatever has changed meanwhile (feeding.py): it goes by the lists of children
+(`Children`), which begin and change in no time.  `number` tells what was retained before something from what was
+retained after it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt.sessions.settings import RETAINED_BYTES_MAX, RETAINED_MAX
@@ -38,23 +39,64 @@ LEVEL_BYTES: Final = 250
 """Levels of a topic beyond so many count as so many bytes each, about what they take: a topic may have 65,536."""
 
 
+GAPS_MIN: Final = 64
+"""So short a list of children is left as it is, gaps and all."""
+
 BELOW: Final = -1
 """The depth of nodes behind a `#`: they match whatever they are called."""
+
+
+class Children:
+    """The children of a node, in the order in which they came, for walks.
+
+    One that goes leaves a gap; when half of them are gaps, there is another list.  A walk that is under way goes on by
+    the list that it began with, as far as that reached then: what comes later may be missed, what has gone has no
+    message.
+    """
+
+    __slots__ = ("_count", "_row")
+
+    def __init__(self) -> None:
+        self._row: list[RetainedNode | None] = []
+        self._count = 0
+
+    def __iter__(self) -> Iterator[RetainedNode | None]:
+        """All that there are, and None for each gap: every step is short."""
+        return islice(self._row, len(self._row))
+
+    def add(self, node: RetainedNode) -> None:
+        """One has come."""
+        node.place = len(self._row)
+        self._row.append(node)
+        self._count += 1
+
+    def remove(self, node: RetainedNode) -> None:
+        """One has gone; nothing happens for one that isn't among them."""
+        if node.place < 0:
+            return
+        self._row[node.place] = None
+        self._count -= 1
+        if len(self._row) > max(2 * self._count, GAPS_MIN):
+            self._row = [each for each in self._row if each is not None]
+            for place, each in enumerate(self._row):
+                if each is not None:
+                    each.place = place
 
 
 class RetainedNode:
     """One level; what is not about children is set where a topic ends.
 
-    listed: the children as walks go through them; None before the first walk, and since one came or went.  number: of
-    the message, counted over all topics.  slot: a small number that no other topic with a message has, -1 without one.
-    is_shown: it is one of the broker's own, which counts for nothing.
+    listed: the children as wildcards see them.  place: in the list of its parent, -1 where that doesn't have it.
+    number: of the message, counted over all topics.  slot: a small number that no other topic with a message has, -1
+    without one.  is_shown: it is one of the broker's own, which counts for nothing.
     """
 
-    __slots__ = ("children", "expiry", "is_shown", "listed", "message", "number", "publisher", "slot", "topic")
+    __slots__ = ("children", "expiry", "is_shown", "listed", "message", "number", "place", "publisher", "slot", "topic")
 
     def __init__(self) -> None:
         self.children: dict[str, RetainedNode] | None = None
-        self.listed: list[RetainedNode] | None = None
+        self.listed: Children | None = None
+        self.place = -1
         self.message: Message | None = None
         self.topic = ""
         self.publisher = ""
@@ -63,11 +105,20 @@ class RetainedNode:
         self.slot = -1
         self.is_shown = False
 
-    def list_children(self) -> list[RetainedNode]:
-        """All children, in a list that nobody changes any more."""
-        if self.listed is None:
-            self.listed = list((self.children or {}).values())
-        return self.listed
+    def add(self, word: str, *, is_listed: bool) -> RetainedNode:
+        """A new child.  is_listed: wildcards see it."""
+        if self.children is None:
+            self.children = {}
+            self.listed = Children()
+        child = self.children[word] = RetainedNode()
+        if is_listed and self.listed is not None:
+            self.listed.add(child)
+        return child
+
+    def remove(self, word: str) -> None:
+        """A child has nothing any more."""
+        if self.children is not None and self.listed is not None:
+            self.listed.remove(self.children.pop(word))
 
 
 class RetainedMessages:
@@ -216,10 +267,7 @@ class RetainedMessages:
         self._broker.definitions.delete(KIND, self._vhost, topic)
         while len(path) > 1 and path[-1].message is None and not path[-1].children:
             path.pop()
-            children = path[-1].children
-            if children is not None:
-                del children[words[len(path) - 1]]
-                path[-1].listed = None
+            path[-1].remove(words[len(path) - 1])
 
     def match(self, words: Sequence[str]) -> Iterator[tuple[str, Message]]:
         """(topic, message) of the topics that the filter `words` matches; no wildcard matches `$` topics (4.7.2-1)."""
@@ -228,37 +276,35 @@ class RetainedMessages:
                 yield node.topic, node.message
 
     def walk(self, words: Sequence[str]) -> Iterator[RetainedNode | None]:
-        """The nodes that the filter `words` matches, and None for each that is only on the way: every step is short.
+        """The nodes that the filter `words` matches, and None for each step that finds none: every one is short.
 
         Those that are no topic's end, or whose message has gone, have no message.  Nodes that come while the walk is
         under way may be missed, and are numbered higher than `number` was at its start.
         """
-        pending: list[tuple[Iterator[RetainedNode], int]] = [(iter((self._root,)), 0)]
+        pending: list[tuple[Iterator[RetainedNode | None], int]] = [(iter((self._root,)), 0)]
         while pending:
             nodes, depth = pending[-1]
-            node = next(nodes, None)
-            if node is None:
+            try:
+                node = next(nodes)
+            except StopIteration:
                 pending.pop()
+                continue
+            if node is None:
+                yield None
                 continue
             if depth == BELOW or depth == len(words):
                 yield node
-                if depth == BELOW and node.children:
-                    pending.append((iter(node.list_children()), BELOW))
+                if depth == BELOW and node.listed is not None:
+                    pending.append((iter(node.listed), BELOW))
                 continue
             word = words[depth]
             yield node if word == "#" else None
-            if not node.children:
+            if not node.children or node.listed is None:
                 continue
             if word == "#" or word == "+":
-                pending.append((iter(self._children_of(node)), BELOW if word == "#" else depth + 1))
+                pending.append((iter(node.listed), BELOW if word == "#" else depth + 1))
             elif word in node.children:
                 pending.append((iter((node.children[word],)), depth + 1))
-
-    def _children_of(self, node: RetainedNode) -> list[RetainedNode]:
-        """Those that a wildcard matches."""
-        if node is not self._root:
-            return node.list_children()
-        return [child for name, child in (node.children or {}).items() if not name.startswith("$")]
 
     def find(self, topic: str) -> RetainedNode | None:
         """The node of a topic, which may be one without a message."""
@@ -270,12 +316,9 @@ class RetainedMessages:
     def _keep(self, topic: str, message: Message, publisher: str = "", *, is_shown: bool = False) -> RetainedNode:
         node = self._root
         for word in topic.split("/"):
-            if node.children is None:
-                node.children = {}
-            child = node.children.get(word)
+            child = (node.children or {}).get(word)
             if child is None:
-                child = node.children[word] = RetainedNode()
-                node.listed = None
+                child = node.add(word, is_listed=node is not self._root or not word.startswith("$"))
             node = child
         if node.message is not None:
             self._uncount(node)

@@ -32,13 +32,14 @@ PREFIX: Final = "$SYS/broker/"
 class SystemTopics:
     """The $SYS topics of one virtual host."""
 
-    __slots__ = ("_next", "_published", "_sessions", "_subscribers")
+    __slots__ = ("_next", "_published", "_refreshed", "_sessions", "_subscribers")
 
     def __init__(self, sessions: MqttSessions) -> None:
         self._sessions = sessions
         self._subscribers = 0
         self._next: Deadline | None = None
         self._published: dict[str, str] = {}
+        self._refreshed = -1
 
     def values(self) -> dict[str, str]:
         """The topics with their values now."""
@@ -93,9 +94,14 @@ class SystemTopics:
             self.stop()
 
     def refresh(self, first_words: Sequence[str]) -> None:
-        """Somebody subscribes to filters that begin so: have the values of now retained, if they are asked for."""
-        if SYSTEM_WORD not in first_words:
+        """Somebody subscribes to filters that begin so: have the values of this turn retained, if they are asked for.
+
+        Computing them takes time in proportion to the sessions, so many who ask in one turn get the same.
+        """
+        turn = self._sessions.broker.turn
+        if SYSTEM_WORD not in first_words or turn == self._refreshed:
             return
+        self._refreshed = turn
         retained = self._sessions.retained
         now_ms = self._sessions.broker.now_ms
         names = self._sessions.world.names

@@ -15,6 +15,7 @@ from warren.adapters.mqtt.sessions.registry import SESSION_KIND, MqttSessions
 from warren.adapters.mqtt.sessions.session_queue import MqttQueue
 from warren.adapters.mqtt.sessions.settings import ROUND_ROBIN, QueueLimits
 from warren.adapters.mqtt.sessions.traffic import Rates
+from warren.core.chores import Ration
 from warren.core.component import Component
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ class MqttWorld(Component):
     it.  limits: of sessions' queues.  dropped: messages that slow or absent clients didn't get, or that were too large
     for them.  packets_, publish_ and publish_bytes_received: all that came, as read.  answers_sent: packets to clients
     other than PUBLISH.  publish_sent, bytes_received and bytes_sent: what connections that have ended counted by
-    themselves.  connections_made, sockets_made: with and without a login.  expired_count: sessions that nobody came
-    back for.
+    themselves.  feeding: of retained messages with SUBSCRIBEs, in all virtual hosts.  connections_made, sockets_made:
+    with and without a login.  expired_count: sessions that nobody came back for.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class MqttWorld(Component):
         self.connections_made = 0
         self.sockets_made = 0
         self.expired_count = 0
+        self.feeding = Ration(feeding.TURN_WORK)
         self._vhosts: dict[str, MqttSessions] = {}
         self.rates = Rates(self)
 

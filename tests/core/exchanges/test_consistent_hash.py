@@ -191,7 +191,12 @@ def test_buckets_are_those_of_the_earliest_binding_to_each_target(steps: list[tu
         expected: dict[str, int] = {}
         for bound in made.bindings:
             expected.setdefault(bound.target.name, int(bound.routing_key))
-        slots = [target for target in made._slots._slots if target is not None]  # type: ignore[attr-defined]
+        row = made._slots  # type: ignore[attr-defined]
+        slots = [
+            row._targets[first]
+            for first, count in zip(row._taken.firsts, row._taken.counts, strict=True)
+            for _ in range(count)
+        ]
         assert Counter(target.name for target in slots) == expected
 
 
