@@ -20,20 +20,28 @@ PERSISTENT = encode_properties(delivery_mode=2)
 
 
 class Place:
-    """A broker with a data directory, that can be killed and started again."""
+    """A broker with a data directory, that can be killed and started again.  protocols: what it listens for."""
 
-    def __init__(self, directory: Path, *options: str) -> None:
+    def __init__(self, directory: Path, *options: str, protocols: Sequence[str] = ("amqp",)) -> None:
         self._directory = directory
         self._options = options
+        self._listen = [f"{each}={LOOPBACK}:0" for each in protocols]
         self._running: WarrenProcess | None = None
         directory.mkdir()
 
     async def start(self) -> tuple[str, int]:
         """Where it listens."""
         self._running = await trio.to_thread.run_sync(
-            lambda: start_warren(self._directory, data_directory=self.data_directory, options=self._options)
+            lambda: start_warren(
+                self._directory, data_directory=self.data_directory, listen=self._listen, options=self._options
+            )
         )
         return LOOPBACK, self._running.amqp_port
+
+    def address(self, protocol: str) -> tuple[str, int]:
+        """Where it listens for a protocol, while it runs."""
+        assert self._running is not None
+        return self._running.addresses[protocol]
 
     async def kill(self) -> None:
         if self._running is not None:

@@ -24,28 +24,47 @@ MESSAGES_A_ROUND = 400
 pytestmark = pytest.mark.limits(seconds=300)
 
 
+AMQP_UP: dict[str, object] = {
+    "src-uri": "amqp://",
+    "src-queue": "out",
+    "dest-uri": "amqp://{link}?heartbeat=1&connection_timeout=2000",
+    "dest-queue": "in",
+}
+STOMP_UP: dict[str, object] = {
+    "src-uri": "amqp://",
+    "src-queue": "out",
+    "dest-protocol": "stomp",
+    "dest-uri": "stomp://{link}?heartbeat=1&connection_timeout=2000",
+    "dest-destination": "/queue/in",
+}
+STOMP_DOWN: dict[str, object] = {
+    "src-protocol": "stomp",
+    "src-uri": "stomp://{link}?heartbeat=1&connection_timeout=2000",
+    "src-destination": "/queue/out",
+    "src-prefetch-count": 50,
+    "dest-uri": "amqp://",
+    "dest-queue": "in",
+}
+
+
 @contextmanager
-def places(tmp_path: Path, port: int) -> Iterator[tuple[Place, Place]]:
+def places(tmp_path: Path, port: int, definition: dict[str, object]) -> Iterator[tuple[Place, Place]]:
     """An edge that shovels through a port, and an upstream."""
-    shovel = {
-        "up": {
-            "src-uri": "amqp://",
-            "src-queue": "out",
-            "dest-uri": f"amqp://{LOOPBACK}:{port}?heartbeat=1&connection_timeout=2000",
-            "dest-queue": "in",
-            "reconnect-delay": 0.05,
-        }
+    keys = {
+        key: value.format(link=f"{LOOPBACK}:{port}") if isinstance(value, str) else value
+        for key, value in definition.items()
     }
+    shovel = json.dumps({"s": {**keys, "reconnect-delay": 0.05}})
     with ExitStack() as stack:
-        edge = Place(tmp_path / "edge", "--set", "plugins=shovel", "--set", f"shovel_static={json.dumps(shovel)}")
-        upstream = Place(tmp_path / "upstream")
+        edge = Place(tmp_path / "edge", "--set", "plugins=shovel", "--set", f"shovel_static={shovel}")
+        upstream = Place(tmp_path / "upstream", protocols=("amqp", "stomp"))
         stack.callback(edge.end)
         stack.callback(upstream.end)
         yield edge, upstream
 
 
 async def arrived(peers: trio.Nursery, address: tuple[str, int], wanted: set[int]) -> list[int]:
-    """The numbers in the upstream's queue, in order, read until all that are wanted have come."""
+    """The numbers in the destination's queue, in order, read until all that are wanted have come."""
     host, port = address
     peer = await connect_amqp(peers, parse_uri(f"amqp://{host}:{port}"), product="test", version="1", name="reader")
     try:
@@ -65,36 +84,49 @@ async def arrived(peers: trio.Nursery, address: tuple[str, int], wanted: set[int
         await peer.aclose()
 
 
+@pytest.mark.parametrize(
+    ("definition", "protocol", "down"),
+    [(AMQP_UP, "amqp", False), (STOMP_UP, "stomp", False), (STOMP_DOWN, "stomp", True)],
+    ids=["amqp", "stomp", "from stomp"],
+)
 @pytest.mark.parametrize("seed", [4711])
-async def test_every_confirmed_message_arrives_in_order(tmp_path: Path, seed: int) -> None:
+async def test_every_confirmed_message_arrives(
+    tmp_path: Path, seed: int, definition: dict[str, object], protocol: str, down: bool
+) -> None:
     chance = random.Random(seed)
     publisher = Publisher("", "out", declares="out")
     async with trio.open_nursery() as peers, faulty_link(seed) as link:
-        with places(tmp_path, link.port) as (edge, upstream):
-            at_edge = await edge.start()
-            link.target = await upstream.start()
+        with places(tmp_path, link.port, definition) as (edge, upstream):
+            at_edge, at_upstream = await edge.start(), await upstream.start()
+            link.target = upstream.address(protocol)
             for number in range(ROUNDS):
                 link.faults = Faults(bytes_max=60_000)
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(publisher.publish, peers, at_edge, MESSAGES_A_ROUND)
+                    address = at_upstream if down else at_edge
+                    nursery.start_soon(publisher.publish, peers, address, MESSAGES_A_ROUND)
                     struck_at = publisher.published + chance.randrange(MESSAGES_A_ROUND // 2)
                     await until(lambda at=struck_at: publisher.published >= at or not nursery.child_tasks)  # type: ignore[misc]
                     if number % 2:
                         await upstream.kill()
                         link.target = None
-                        link.target = await upstream.start()
+                        at_upstream = await upstream.start()
+                        link.target = upstream.address(protocol)
                     else:
                         await edge.kill()
                         at_edge = await edge.start()
             link.heal()
-            found = await arrived(peers, link.target, set(publisher.confirmed))
-            check(publisher, found, link)
+            found = await arrived(peers, at_edge if down else at_upstream, set(publisher.confirmed))
+            check(publisher, found, link, in_order=not down)
 
 
-def check(publisher: Publisher, found: list[int], link: FaultyLink) -> None:
+def check(publisher: Publisher, found: list[int], link: FaultyLink, *, in_order: bool) -> None:
+    """in_order: where the source is the edge itself.  A peer that hasn't noticed yet that a link is gone keeps what it
+    had sent through it, while what is behind that goes out through the next.
+    """
     assert len(publisher.confirmed) > MESSAGES_A_ROUND, "there was something to lose"
     assert sum(link.happened.values()) > 0, "the link has gone wrong"
     assert set(found) <= set(range(publisher.published))
     wanted = set(publisher.confirmed)
     first_seen = [number for number in dict.fromkeys(found) if number in wanted]
-    assert first_seen == sorted(first_seen), "what comes again comes behind, nothing overtakes"
+    if in_order:
+        assert first_seen == sorted(first_seen), "what comes again comes behind, nothing overtakes"
