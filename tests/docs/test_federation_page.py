@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 
 from tests.docs.pages import ROOT
+from tests.plugins.federation.brokers import federated, names, told, until_link
+from warren.gateway import open_broker
+from warren.gateway.configuration.config import Config
 from warren.gateway.plugin import Column
 from warren.plugins.federation.link import STATES
 from warren.plugins.federation.listing import LinkRow
@@ -61,3 +65,20 @@ def test_every_status() -> None:
 def test_every_column() -> None:
     columns = {name for name, value in vars(LinkRow).items() if isinstance(value, Column)}
     assert set(rows("How is it", "column")) == columns
+
+
+async def test_the_commands_set_it_up() -> None:
+    up_config = Config(in_memory=True, plugins=("federation",)).replace(cluster_name="centre")
+    async with open_broker(config=up_config) as up, federated("branch") as down, down.connect() as here:
+        await here.declare_exchange("news", "fanout", durable=True)
+        await here.declare_queue("jobs", durable=True)
+        (block,) = re.findall(r"```sh\n(.*?)```", section("Set one up"), re.DOTALL)
+        lines = block.replace("amqp://branch:password@centre.example", up.url()).splitlines()
+        assert len(lines) == 4
+        for line in lines:
+            _, _, command, *words = shlex.split(line)
+            options = {"apply_to": words.pop()} if "--apply-to" in words else {}
+            await told(down, command, *[word for word in words if word != "--apply-to"], **options)
+        await until_link(down, exchange="news", upstream="centre")
+        await until_link(down, queue="jobs", upstream="centre")
+        assert "federation: news -> branch" in names(up, "queues"), "as the drawing has it"
