@@ -67,6 +67,8 @@ class Attempts:
         """Work until there is nothing left to do, or until cancelled."""
         try:
             with self._scope:
+                # Who was cancelled before doesn't begin.
+                await trio.lowlevel.checkpoint()
                 await self._keep_running()
         finally:
             self._became(STOPPED, "stopped")

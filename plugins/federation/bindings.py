@@ -9,7 +9,7 @@ that is noted, and worked off in slices by the link's own task, also while the l
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -44,7 +44,7 @@ class BindingMirror:
         self._max_hops = max_hops
         self._upstream: Place | None = None
         self._before = deque(there_are)
-        self._local: deque[tuple[Binding, int]] = deque()
+        self._local: deque[tuple[Iterator[Binding], int]] = deque()
         self._bindings: dict[Binding, None] = {}
         self._counts: dict[_Key, int] = {}
         self._wanted: dict[_Key, Wanted] = {}
@@ -58,11 +58,11 @@ class BindingMirror:
 
     def bound(self, binding: Binding) -> None:
         """The exchange here has this one more."""
-        self._local.append((binding, 1))
+        self._local.append((iter((binding,)), 1))
 
     def unbound(self, bindings: Iterable[Binding]) -> None:
-        """The exchange here has these no more."""
-        self._local.extend((binding, -1) for binding in bindings)
+        """The exchange here has these no more; they aren't to change."""
+        self._local.append((iter(bindings), -1))
 
     def begin(self, upstream: Place) -> None:
         """At this upstream there is none of them yet."""
@@ -83,8 +83,11 @@ class BindingMirror:
             if self._before:
                 self._count_in(self._before.popleft())
             elif self._local:
-                binding, step = self._local.popleft()
-                if step > 0:
+                bindings, step = self._local[0]
+                binding = next(bindings, None)
+                if binding is None:
+                    self._local.popleft()
+                elif step > 0:
                     self._count_in(binding)
                 else:
                     self._count_out(binding)

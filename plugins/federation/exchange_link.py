@@ -141,6 +141,7 @@ class ExchangeWork:
                 ack_mode=self._upstream.ack_mode,
                 moved=ground.count_forwarded,
             )
+            ground.pumping(pump, held)
             running()
 
             async def keep_bindings() -> None:

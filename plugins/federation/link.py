@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
+from warren.adapters.peers.errors import PeerError
 from warren.plugins.bridging.attempts import FAILED, RUNNING, STARTING, STOPPED, Attempts
 from warren.plugins.federation.exchange_link import ExchangeWork
 from warren.plugins.federation.queue_link import QueueWork
@@ -55,6 +56,7 @@ class Link:
         self._attempts = Attempts(context.log, self._called, upstream.reconnect_delay_s, self._work)
         self._cleaner = Attempts(context.log, f"cleaning up after the {self._called}", CLEAN_UP_PAUSE_S, self._clean)
         self._cleans = False
+        self._still_there_because = "it didn't answer"
         self._over = trio.Event()
 
     @property
@@ -64,9 +66,10 @@ class Link:
 
     @property
     def error(self) -> str:
-        """Why it doesn't run, or can't clean up; empty for no reason."""
-        found = self._cleaner.reason if self.retired else self._attempts.reason
-        return found or ""
+        """Why it doesn't run, or brings nothing just now, or can't clean up; empty for no reason."""
+        if self.retired:
+            return self._cleaner.reason or ""
+        return self._attempts.reason or self.ground.blocked or ""
 
     @property
     def since(self) -> str:
@@ -118,7 +121,11 @@ class Link:
         await self.work.run(peers, self._attempts.running)
 
     async def _clean(self, peers: trio.Nursery) -> None:
-        await self.work.clean_up(peers)
+        try:
+            await self.work.clean_up(peers)
+        except PeerError as error:
+            self._still_there_because = error.text
+            raise
         await self._kept.discard(self.key)
         self._cleans = False
 
@@ -130,7 +137,7 @@ class Link:
                 "the %s is gone, but what it had made at %s is still there: %s",
                 self._called,
                 self.ground.uri.shown,
-                self._cleaner.reason,
+                self._still_there_because,
             )
 
 

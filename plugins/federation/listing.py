@@ -63,7 +63,7 @@ class LinkRow(Row):
 
     @Column
     def error(self) -> str:
-        """Why it doesn't run; empty if it does."""
+        """Why it doesn't run, or why nothing can be published here just now; empty if all is well."""
         return self._link.error
 
     @Column

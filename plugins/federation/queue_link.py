@@ -82,6 +82,7 @@ class QueueWork:
                 ack_mode=upstream.ack_mode,
                 moved=ground.count_forwarded,
             )
+            ground.pumping(pump, held)
             held.callback(source.close)
             source.open()
             ground.context.changed()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from warren.adapters.peers.errors import PeerError
 from warren.gateway.plugin import AmqpPeer, BrokerError, DirectError, connect_amqp
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from warren.core.exchanges.binding import Binding
     from warren.core.queues.base import Queue
     from warren.gateway.plugin import BrokerClient, Context
+    from warren.plugins.bridging.pump import Pump
     from warren.plugins.federation.upstream import Upstream
 
 PRODUCT: Final = "Warren"
@@ -65,6 +66,7 @@ class Ground:
         self.local_connection = ""
         self.forwarded = 0
         self.dropped = 0
+        self._pump: Pump[Any] | None = None
 
     @property
     def name(self) -> str:
@@ -92,11 +94,24 @@ class Ground:
         held.callback(self._disconnected)
         return client
 
+    @property
+    def blocked(self) -> str | None:
+        """Why nothing can be published here now; None if it can."""
+        return None if self._pump is None else self._pump.blocked
+
+    def pumping(self, pump: Pump[Any], held: AsyncExitStack) -> None:
+        """This pump is at work, for as long as all that is held."""
+        self._pump = pump
+        held.callback(self._pumps_no_more)
+
     def count_forwarded(self, count: int) -> None:
         self.forwarded += count
 
     def count_dropped(self, count: int) -> None:
         self.dropped += count
+
+    def _pumps_no_more(self) -> None:
+        self._pump = None
 
     def _disconnected(self) -> None:
         self.local_connection = ""

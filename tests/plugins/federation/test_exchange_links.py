@@ -290,3 +290,37 @@ async def test_the_type_of_the_queue_there(queue_type: str) -> None:
         await told(down, "restart_federation_link", link["id"])
         await far.publish("fed.x", "", b"2")
         assert await take(here, "q", 1) == [b"2"]
+
+
+async def test_what_is_refused_here_is_kept_and_told() -> None:
+    async with open_broker(config=UP) as up, federated() as down, down.connect() as here, up.connect() as far:
+        await here.declare_exchange("fed.x", "fanout")
+        await here.declare_queue("q", arguments={"x-max-length": 1, "x-overflow": "reject-publish"})
+        await here.bind_queue("q", "fed.x")
+        await set_upstream(down, "u", up.url())
+        await set_policy(down)
+        await until_link(down)
+        await far.publish("fed.x", "", b"1")
+        await far.publish("fed.x", "", b"2")
+        await until_link(down, "running", "it is full and refuses messages")
+        assert sum(int(str(row["messages"])) for row in up.inspect("queues")) == 1
+        assert await take(here, "q", 2) == [b"1", b"2"]
+        await until(lambda: not any(row["messages"] for row in up.inspect("queues")))
+        await until_link(down, "running", forwarded=2)
+        while (await links(down))[0]["error"]:
+            await trio.sleep(0.01)
+
+
+async def test_an_alarm_here_is_told() -> None:
+    async with open_broker(config=UP) as up, federated() as down, down.connect() as here, up.connect() as far:
+        await here.declare_exchange("fed.x", "fanout")
+        await here.declare_queue("q")
+        await here.bind_queue("q", "fed.x")
+        await set_upstream(down, "u", up.url())
+        await set_policy(down)
+        await until_link(down)
+        await told(down, "set_vm_memory_high_watermark", "absolute", "1")
+        await until_link(down, "running", "low on memory")
+        await far.publish("fed.x", "", b"1")
+        await told(down, "set_vm_memory_high_watermark", "1.0")
+        assert await take(here, "q", 1) == [b"1"]
