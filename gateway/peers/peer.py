@@ -185,7 +185,9 @@ class Peer(Generic[Half]):
             if self._holds_back:
                 self.connection.not_reading(now_ms())
             self.connection.advance(now_ms())
-            if self.connection.closed is not None or self.connection.outgoing_bytes:
+            # What was due may be something to hear of, not only something to say.
+            due = next_at_ms is not None and next_at_ms <= self.connection.now_ms
+            if due or self.connection.closed is not None or self.connection.outgoing_bytes:
                 self.wake()
 
     def _lost(self, reason: str) -> None:

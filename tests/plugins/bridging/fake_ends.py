@@ -17,11 +17,12 @@ def message(tag: int) -> Incoming:
 
 
 class FakeSource:
-    """acked: tags up to which the source was told."""
+    """acked: tags up to which the source was told.  acked_alone: tags of which it was told one by one."""
 
     def __init__(self, waiting: int | None = None) -> None:
         self.waiting = waiting
         self.acked: list[int] = []
+        self.acked_alone: list[int] = []
         self._send, self._receive = trio.open_memory_channel[list[Incoming] | PeerError](1000)
 
     def arrive(self, *tags: int) -> None:
@@ -38,6 +39,9 @@ class FakeSource:
 
     def ack(self, message: Incoming) -> None:
         self.acked.append(message.tag)
+
+    def ack_alone(self, message: Incoming) -> None:
+        self.acked_alone.append(message.tag)
 
 
 class FakeDestination:

@@ -13,13 +13,13 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from tests.plugins.bridging.fake_ends import FakeDestination, FakeSource
 from warren.adapters.amqp091.client.incoming import Incoming
 from warren.adapters.peers.errors import PeerError
-from warren.plugins.bridging.ends import Outcome
+from warren.plugins.bridging.ends import Destination, Outcome
 from warren.plugins.bridging.pump import BATCH_MAX, Pump
 from warren.plugins.shovel.definition import read_definition
 from warren.plugins.shovel.rewriting import Rewriting
 
 
-def pump(source: FakeSource, destination: FakeDestination, **options: object) -> Pump[Incoming]:
+def pump(source: FakeSource, destination: Destination, **options: object) -> Pump[Incoming]:
     definition = read_definition({"src-uri": "amqp://", "src-queue": "a", "dest-uri": "amqp://"})
     rewriting = Rewriting(
         definition,
