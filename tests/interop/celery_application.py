@@ -65,6 +65,14 @@ def succeed_at_last_retry(self: Any) -> int:
     return retries + 1
 
 
+def succeed_at_last_plain_retry(self: Any) -> int:
+    """The same with whatever headers this Celery takes along by itself."""
+    retries = int(self.request.retries)
+    if retries < len(RETRIES_AFTER_S):
+        raise self.retry(countdown=RETRIES_AFTER_S[retries])
+    return retries + 1
+
+
 def where(self: Any) -> dict[str, object]:
     """What the worker knows of the delivery."""
     information = self.request.delivery_info
@@ -75,4 +83,5 @@ application.task(add)
 application.task(fail)
 application.task(bind=True, max_retries=3)(succeed_at_third_attempt)
 application.task(bind=True, max_retries=5)(succeed_at_last_retry)
+application.task(bind=True, max_retries=5)(succeed_at_last_plain_retry)
 application.task(bind=True)(where)
