@@ -13,40 +13,45 @@ the definitions until its settlements are on disk (core.declaring.numbers).
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from warren.core.errors import BrokerError
+from warren.core.declaring.lost_bindings import LostBindings, Row
+from warren.core.queues.backlog import make_ticket
 from warren.core.queues.base import Queue, Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from warren.core.exchanges.base import Exchange
     from warren.core.routing.vhost import VirtualHost
-    from warren.core.storage.definitions.store import JSON
     from warren.core.storage.engine import Owner
 
 _log = logging.getLogger("warren.quarantine")
 
-BindingRow = tuple[str, str, "Mapping[str, JSON]"]
-"""Virtual host, name of the row, value."""
-
 
 @dataclass(slots=True)
 class SetAside:
-    """Entries of one number.  owner: whose they were, None when that is lost.  positions, sizes: as in Stored."""
+    """Entries of one number.  owner: whose they were, None when that is lost.  positions, sizes: as in Stored.
+
+    tickets: what a queue's backlog has of them, made when they are set aside, so that who declares the queue again
+    takes them over without a look at each.  body_bytes: of all bodies together.
+    """
 
     number: int
     owner: Owner | None
     positions: Sequence[int]
     sizes: Sequence[int]
+    tickets: list[int] = field(init=False)
+    body_bytes: int = field(init=False)
 
-    @property
-    def body_bytes(self) -> int:
-        """Of all bodies together."""
-        return sum(self.sizes)
+    def __post_init__(self) -> None:
+        self.tickets = list(map(make_ticket, self.positions, self.sizes, self.positions))
+        self.body_bytes = sum(self.sizes)
+
+    def drop_first(self, count: int) -> None:
+        """So many are settled."""
+        self.body_bytes -= sum(self.sizes[:count])
+        self.positions, self.sizes, self.tickets = self.positions[count:], self.sizes[count:], self.tickets[count:]
 
     @property
     def description(self) -> str:
@@ -58,19 +63,31 @@ class SetAside:
 
 
 class Quarantine:
-    """See the head of this file.  entries: what is set aside, by number.  bindings: rows that lost an end."""
+    """See the head of this file.  entries: what is set aside, by number.  bindings: those that lost an end."""
 
-    __slots__ = ("_add_binding", "bindings", "entries")
+    __slots__ = ("_numbers", "bindings", "entries")
 
-    def __init__(self, add_binding: Callable[[VirtualHost, Mapping[str, JSON]], bool]) -> None:
+    def __init__(self, add_binding: Callable[[VirtualHost, Row], bool]) -> None:
         """add_binding: makes a binding by its row if both ends are there."""
-        self._add_binding = add_binding
         self.entries: dict[int, SetAside] = {}
-        self.bindings: list[BindingRow] = []
+        self.bindings = LostBindings(add_binding)
+        self._numbers: dict[Owner, dict[int, None]] = {}
 
     def hold(self, found: SetAside) -> None:
-        """Set aside what was found at the start."""
+        """Set aside what was found at the start, or is left of that."""
         self.entries[found.number] = found
+        if found.owner is not None:
+            self._numbers.setdefault(found.owner, {})[found.number] = None
+
+    def take(self, number: int) -> SetAside | None:
+        """What is set aside under a number isn't any more; None when there is nothing."""
+        found = self.entries.pop(number, None)
+        if found is not None and found.owner is not None:
+            of_owner = self._numbers.get(found.owner, {})
+            of_owner.pop(number, None)
+            if not of_owner:
+                self._numbers.pop(found.owner, None)
+        return found
 
     def reports(self) -> list[str]:
         """What is here, in words; bindings come back by themselves and are told when they are set aside."""
@@ -86,38 +103,34 @@ class Quarantine:
 
         What a component has lost doesn't come back by itself.
         """
-        if self.entries and owner[0] in ("queue", "exchange"):
-            for each in self.entries.values():
-                if each.owner == owner:
-                    return each.number
+        if owner[0] in ("queue", "exchange"):
+            return next(iter(self._numbers.get(owner, ())), 0)
         return 0
 
     def queue_made(self, queue: Queue) -> None:
         """A queue was declared, with the number of what is set aside for it if there is anything."""
-        found = self.entries.pop(queue.store_id, None)
+        found = self.take(queue.store_id)
         if found is not None:
             failures = queue.vhost.broker.store.failures(queue.store_id)
-            queue.restore(Stored(found.positions, found.sizes, found.positions[-1], failures))
+            last = found.positions[-1]
+            queue.restore(Stored(found.positions, found.sizes, last, failures, found.tickets, found.body_bytes))
             _log.warning("%s gets back %d message(s) that were set aside", queue.description, len(found.positions))
-        if self.bindings:
-            self._ends_made(queue.vhost)
+        self.bindings.end_made(queue.vhost, "queue", queue.name)
 
     def exchange_made(self, vhost: VirtualHost, exchange: Exchange) -> None:
         """The same of an exchange."""
-        found = self.entries.pop(exchange.store_id, None) if exchange.store_id else None
+        found = self.take(exchange.store_id) if exchange.store_id else None
         if found is not None:
             exchange.restore_messages(found.positions, found.sizes)
             _log.warning(
                 "exchange '%s' gets back %d message(s) that were set aside", exchange.name, len(found.positions)
             )
-        if self.bindings:
-            self._ends_made(vhost)
+        self.bindings.end_made(vhost, "exchange", exchange.name)
 
     def restored(self, vhosts: Mapping[str, VirtualHost]) -> None:
-        """The start has made what there is; an end that was declared again comes behind its bindings in the rows."""
-        for name in {row[0] for row in self.bindings}:
-            self._ends_made(vhosts[name])
-        for name, _, value in self.bindings:
+        """The start has made what there is."""
+        self.bindings.restored(vhosts)
+        for name, value in self.bindings:
             _log.error(
                 "a binding from '%s' to '%s' in vhost '%s' has lost an end; it comes back when that is declared again",
                 value["source"],
@@ -125,16 +138,6 @@ class Quarantine:
                 name,
             )
 
-    def _ends_made(self, vhost: VirtualHost) -> None:
-        """Bindings that have both ends again are made."""
-        waiting, self.bindings = self.bindings, []
-        for row in waiting:
-            try:
-                if row[0] != vhost.name or not self._add_binding(vhost, row[2]):
-                    self.bindings.append(row)
-            except BrokerError as error:
-                _log.error("a binding that had lost an end in vhost '%s' can't come back: %s", vhost.name, error.text)
-
     def forget_vhost(self, name: str) -> None:
         """A virtual host is deleted, and the rows of its bindings with it."""
-        self.bindings = [row for row in self.bindings if row[0] != name]
+        self.bindings.forget_vhost(name)

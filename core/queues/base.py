@@ -65,13 +65,16 @@ class Stored:
 
     positions: of its entries in the log, in the order of publishing; they serve as the sequences of the messages.
     sizes: of their bodies, in bytes.  redelivered_until: messages up to this sequence may have been delivered before.
-    failures: failed deliveries by sequence, where the store counted any.
+    failures: failed deliveries by sequence, where the store counted any.  tickets, body_bytes: what follows from
+    positions and sizes, where somebody has worked it out before (core.queues.backlog); no tickets else.
     """
 
     positions: Sequence[int]
     sizes: Sequence[int]
     redelivered_until: int
     failures: Mapping[int, int]
+    tickets: Sequence[int] = ()
+    body_bytes: int = 0
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)

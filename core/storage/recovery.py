@@ -250,7 +250,7 @@ def _restore(broker: Broker, kind: str, vhost_name: str, name: str, value: Mappi
         vhost.queues[name].user_id = str(value.get("user_id", ""))
     elif kind == "binding":
         if not restore_binding(vhost, value):
-            broker.quarantine.bindings.append((vhost_name, name, value))
+            broker.quarantine.bindings.add(vhost_name, value)
     else:
         raise ValueError("this version knows no such kind")
 

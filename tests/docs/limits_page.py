@@ -592,6 +592,7 @@ QUIET: Final = (
             "core.administration.operations.queues.BROWSED_AT_ONCE",
             "core.administration.operations.quarantine.MOVED_AT_ONCE",
             "core.administration.operations.quarantine.SETTLED_AT_ONCE",
+            "core.declaring.lost_bindings.MADE_AT_ONCE",
             "core.broker.ROUNDS_MAX",
             "core.broker.DEADLINES_PER_TURN",
             "core.queues.classic.burials.WORK_PER_TURN",

@@ -76,7 +76,7 @@ def _existing(broker: Broker, number: int) -> SetAside:
 
 def _restore(broker: Broker, found: SetAside, queue: Queue) -> Generator[None, None, int]:
     queue.check_usable()
-    del broker.quarantine.entries[found.number]
+    broker.quarantine.take(found.number)
     count = 0
     for start in range(0, len(found.positions), MOVED_AT_ONCE):
         positions = found.positions[start : start + MOVED_AT_ONCE]
@@ -85,7 +85,7 @@ def _restore(broker: Broker, found: SetAside, queue: Queue) -> Generator[None, N
                 raise NotFound(f"{queue.description} was deleted; what it didn't get yet is still set aside")
             messages = broker.store.read(positions)
         except (NotFound, StoreUnavailable):
-            found.positions, found.sizes = found.positions[start:], found.sizes[start:]
+            found.drop_first(start)
             broker.quarantine.hold(found)
             raise
         # Both or neither: a crash must not double them, and can't lose them.
@@ -118,7 +118,7 @@ def _give(broker: Broker, read: Message, queue: Queue) -> None:
 
 
 def _delete(broker: Broker, found: SetAside) -> Generator[None, None, int]:
-    del broker.quarantine.entries[found.number]
+    broker.quarantine.take(found.number)
     for start in range(0, len(found.positions), SETTLED_AT_ONCE):
         broker.store.settle_positions(found.number, found.positions[start : start + SETTLED_AT_ONCE])
         yield

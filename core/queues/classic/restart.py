@@ -7,6 +7,7 @@ been delivered before.  What a crash made too many failed deliveries of leaves t
 from __future__ import annotations
 
 import logging
+from bisect import bisect_left
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +24,8 @@ from warren.core.queues.backlog import (
 from warren.core.queues.deaths import DELIVERY_LIMIT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from warren.core.queues.base import Stored
     from warren.core.queues.classic.queue import ClassicQueue
 
@@ -38,15 +41,19 @@ def restore(queue: ClassicQueue, stored: Stored) -> None:
     failures = stored.failures
     queue.returned.failures.update(failures)
     queue.remembers = queue.remembers or bool(failures)
-    limit = queue.rules.delivery_limit
-    spent: list[int] = []
-    for position, size in zip(stored.positions, stored.sizes, strict=True):
-        ticket = make_ticket(position, size, position)
-        if failures and limit is not None and 0 <= limit < failures.get(position, 0):
-            spent.append(ticket)
-            continue
-        queue.backlogs[0].add_ticket(ticket)
-        queue.ready_bytes += size
+    tickets, body_bytes = stored.tickets, stored.body_bytes
+    if not tickets:
+        tickets, body_bytes = (
+            list(map(make_ticket, stored.positions, stored.sizes, stored.positions)),
+            sum(stored.sizes),
+        )
+    spent = _spent(tickets, failures, queue.rules.delivery_limit)
+    if spent:
+        gone = set(spent)
+        tickets = [ticket for ticket in tickets if ticket not in gone]
+        body_bytes -= sum(map(size_of, spent))
+    queue.backlogs[0].add_tickets(tickets, body_bytes)
+    queue.ready_bytes += body_bytes
     queue.counts.restore(len(queue.backlogs[0].entries), queue.ready_bytes)
     if spent:
         queue.vhost.broker.at_end_of_batch(partial(_bury_spent, queue, spent))
@@ -57,6 +64,20 @@ def restore(queue: ClassicQueue, stored: Stored) -> None:
     if queue.present is not None:
         queue.present.restore(queue)
     queue.mark_last()
+
+
+def _spent(tickets: Sequence[int], failures: Mapping[int, int], limit: int | None) -> list[int]:
+    """Those that have failed too often."""
+    if limit is None or limit < 0:
+        return []
+    found = []
+    for position, count in failures.items():
+        if count > limit:
+            index = bisect_left(tickets, position, key=position_of)
+            if index < len(tickets) and position_of(tickets[index]) == position:
+                found.append(tickets[index])
+    found.sort()
+    return found
 
 
 def note_ready(queue: ClassicQueue) -> None:
