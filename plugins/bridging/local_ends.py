@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import trio
@@ -68,12 +68,21 @@ class LocalDestination:
     """Implements ends.Destination.
 
     confirms: what is refused can be told of as an outcome; else it ends the shovel's run, so that nothing more is lost.
+    refuses: with confirms, asked before each publish, by address, properties and body: why it isn't to be tried now.
     """
 
-    def __init__(self, client: BrokerClient, *, confirms: bool, mandatory: bool) -> None:
+    def __init__(
+        self,
+        client: BrokerClient,
+        *,
+        confirms: bool,
+        mandatory: bool,
+        refuses: Callable[[str, str, Properties, bytes], str | None] | None = None,
+    ) -> None:
         self._client = client
         self._confirms = confirms
         self._mandatory = mandatory
+        self._refuses = refuses if confirms else None
         self._last_number = 0
         self._waiting: deque[tuple[int, PendingConfirmation]] = deque()
         self._published = trio.lowlevel.ParkingLot()
@@ -90,10 +99,16 @@ class LocalDestination:
 
     def publish(self, message: Arrived, exchange: str, routing_key: str, properties: Properties) -> int:
         self._last_number += 1
+        refusal = None if self._refuses is None else self._refuses(exchange, routing_key, properties, message.body)
         try:
+            if refusal is not None:
+                raise Refused(refusal)
             confirmation = self._client.publish_nowait(
                 exchange, routing_key, message.body, properties, mandatory=self._mandatory
             )
+        except Refused as error:
+            confirmation = PendingConfirmation()
+            confirmation.settle(error)
         except (PublishBlocked, BrokerError) as error:
             if not self._confirms:
                 raise PeerError(words(error)) from error

@@ -17,5 +17,6 @@ names          what a link calls its things at the upstream
 messages       what a link takes of messages, and how they go on
 known_properties    property lists as they go on, so that most are made once
 remembered     which messages are here for certain
+room           whether the queues here would take a message
 listing, plugin    status, words, counters
 """

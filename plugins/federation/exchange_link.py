@@ -33,6 +33,7 @@ from warren.plugins.federation.bindings import BindingMirror, Wanted
 from warren.plugins.federation.messages import ExchangeRewriting, FederatedSource, Way, may_come_to
 from warren.plugins.federation.names import SUFFIXES, exchange_name, other, queue_name
 from warren.plugins.federation.remembered import Remembered
+from warren.plugins.federation.room import refusal_in
 from warren.plugins.federation.upstream import MULTIPLE, QUEUE_TYPES
 from warren.plugins.federation.ways import Place
 
@@ -136,7 +137,12 @@ class ExchangeWork:
                     may_come_to(self._here, self._upstream.max_hops),
                     ground.count_dropped,
                 ),
-                LocalDestination(client, confirms=self._upstream.ack_mode == ON_CONFIRM, mandatory=False),
+                LocalDestination(
+                    client,
+                    confirms=self._upstream.ack_mode == ON_CONFIRM,
+                    mandatory=False,
+                    refuses=refusal_in(ground.context.broker.vhost(ground.vhost)),
+                ),
                 ExchangeRewriting(self._exchange.name, way, trust_user_id=self._upstream.trust_user_id),
                 ack_mode=self._upstream.ack_mode,
                 moved=ground.count_forwarded,

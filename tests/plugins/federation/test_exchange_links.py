@@ -17,9 +17,13 @@ from tests.plugins.federation.brokers import (
     until_no_link,
 )
 from tests.plugins.shovel.brokers import PERSISTENT, ask, take, until
+from warren.core.messages.message import Message
 from warren.core.messages.properties import encode_properties
+from warren.core.queues.base import Queue
 from warren.gateway import open_broker
 from warren.gateway.configuration.config import Config
+from warren.plugins.bridging import pump
+from warren.plugins.federation import room
 
 UP = Config(in_memory=True).replace(cluster_name="up")
 
@@ -292,23 +296,42 @@ async def test_the_type_of_the_queue_there(queue_type: str) -> None:
         assert await take(here, "q", 1) == [b"2"]
 
 
-async def test_what_is_refused_here_is_kept_and_told() -> None:
+@pytest.mark.parametrize("overflow", ["reject-publish", "reject-publish-dlx"])
+async def test_what_is_refused_here_is_kept_and_told(overflow: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pump, "PAUSE_LEAST_S", 0.005)
+    tries: list[str] = []
+    is_full_for = room._is_full_for
+
+    def tried(queue: Queue, message: Message) -> bool:
+        tries.append(queue.name)
+        return is_full_for(queue, message)
+
+    monkeypatch.setattr(room, "_is_full_for", tried)
     async with open_broker(config=UP) as up, federated() as down, down.connect() as here, up.connect() as far:
         await here.declare_exchange("fed.x", "fanout")
-        await here.declare_queue("q", arguments={"x-max-length": 1, "x-overflow": "reject-publish"})
+        await here.declare_queue(
+            "q", arguments={"x-max-length": 1, "x-overflow": overflow, "x-dead-letter-exchange": "amq.fanout"}
+        )
+        await here.declare_queue("other")
+        await here.declare_queue("dead")
+        await here.bind_queue("dead", "amq.fanout")
         await here.bind_queue("q", "fed.x")
+        await here.bind_queue("other", "fed.x")
         await set_upstream(down, "u", up.url())
         await set_policy(down)
         await until_link(down)
         await far.publish("fed.x", "", b"1")
         await far.publish("fed.x", "", b"2")
         await until_link(down, "running", "it is full and refuses messages")
+        await until(lambda: len(tries) > 5)
         assert sum(int(str(row["messages"])) for row in up.inspect("queues")) == 1
         assert await take(here, "q", 2) == [b"1", b"2"]
         await until(lambda: not any(row["messages"] for row in up.inspect("queues")))
         await until_link(down, "running", forwarded=2)
         while (await links(down))[0]["error"]:
             await trio.sleep(0.01)
+        assert await take(here, "other", 2) == [b"1", b"2"]
+        assert [(await here.check_queue(each)).messages for each in ("q", "other", "dead")] == [0, 0, 0]
 
 
 async def test_an_alarm_here_is_told() -> None:
