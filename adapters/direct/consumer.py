@@ -164,6 +164,15 @@ class DirectConsumer(Consumer):
         tags = takewhile(lambda each: each <= tag, unacked) if multiple else (tag,)
         return [unacked[each][1].sequence for each in tags if each in unacked]
 
+    def unsettled(self) -> tuple[int, int, int | None]:
+        """How many messages it holds unsettled, the bytes of their bodies, and when the first of them was published.
+
+        Looked at one by one, for who asks now and then.
+        """
+        held = [delivery[1] for delivery in self.deliveries.unacked.values()]
+        oldest_ms = held[0].published_at_ms if held else None
+        return len(held), sum(message.body_size for message in held), oldest_ms
+
     def cancel(self) -> None:
         """No more deliveries; what the program hasn't taken goes back, what it has may still be settled."""
         end_consumer(self)

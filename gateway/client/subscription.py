@@ -69,6 +69,12 @@ class Subscription:
         """
         return self._consumer.sequences(delivery.tag, multiple=up_to)
 
+    def unsettled(self) -> tuple[int, int, int | None]:
+        """Messages that came and aren't settled, taken or not, with the bytes of their bodies, and when the first of
+        them was published, in milliseconds since 1970; looked at one by one.
+        """
+        return self._consumer.unsettled()
+
     def cancel(self) -> None:
         """Stop consuming: what the program hasn't taken goes back to the queue; what it has may still be settled."""
         self._consumer.cancel()

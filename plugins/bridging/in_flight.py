@@ -78,14 +78,6 @@ class InFlight(Generic[Item]):
         self._order = deque(entry for entry in self._order if not entry.done)
         return scattered
 
-    @property
-    def oldest(self) -> Item | None:
-        """The item that has been under way for longest."""
-        return self._order[0].item if self._order else None
-
-    def __iter__(self) -> Iterator[Item]:
-        return (entry.item for entry in self._order)
-
     def _settled(self, number: int, multiple: bool) -> Iterator[_Entry[Item]]:
         by_number = self._by_number
         if not multiple:

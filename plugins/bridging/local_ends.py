@@ -39,6 +39,10 @@ class LocalSource:
         self._no_ack = no_ack
         self._withheld = withheld
 
+    def unsettled(self) -> tuple[int, int, int | None]:
+        """What is on its way from here: see Subscription.unsettled."""
+        return self._subscription.unsettled()
+
     async def receive(self) -> Sequence[Delivery]:
         try:
             return await self._subscription.receive_batch()

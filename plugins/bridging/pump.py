@@ -85,16 +85,6 @@ class Pump(Generic[Message]):
         return len(self._in_flight)
 
     @property
-    def oldest(self) -> Message | None:
-        """The message that has been under way for longest."""
-        return self._in_flight.oldest
-
-    @property
-    def pending_bytes(self) -> int:
-        """The bodies of what is under way; looked at one by one, so for who asks only."""
-        return sum(len(message.body) for message in self._in_flight)
-
-    @property
     def blocked(self) -> str | None:
         """Why the destination takes nothing now, None if it does."""
         return self.refused or self._destination.blocked

@@ -9,6 +9,7 @@ from warren.core.messages.field_table import encode_table
 from warren.gateway.plugin import AmqpPeer
 from warren.plugins.bridging.ack_modes import NO_ACK, ON_CONFIRM
 from warren.plugins.bridging.amqp_ends import AmqpDestination, AmqpSource
+from warren.plugins.shovel.declarations import declare_there
 
 if TYPE_CHECKING:
     from warren.adapters.amqp091.client.channel import ClientChannel
@@ -20,6 +21,7 @@ async def open_source(peer: AmqpPeer, definition: SourceDefinition, ack_mode: st
     """Declare or check what is consumed from, and consume; PeerError if the peer refuses."""
     channel = peer.open_channel()
     no_ack = ack_mode == NO_ACK
+    await declare_there(peer, channel, definition.declarations)
     await peer.ask(channel, methods.BasicQos(prefetch_count=prefetch), methods.BasicQosOk)
     if definition.exchange is not None:
         declared = await peer.ask(channel, methods.QueueDeclare(exclusive=True), methods.QueueDeclareOk)
@@ -46,6 +48,7 @@ async def open_source(peer: AmqpPeer, definition: SourceDefinition, ack_mode: st
 async def open_destination(peer: AmqpPeer, definition: DestinationDefinition, ack_mode: str) -> AmqpDestination:
     """Declare or check the queue, if there is one, and ask for confirms; PeerError if the peer refuses."""
     channel = peer.open_channel()
+    await declare_there(peer, channel, definition.declarations)
     if definition.queue is not None:
         await _declared(peer, channel, definition.queue, definition.queue_arguments, passive=definition.predeclared)
     elif definition.exchange and definition.predeclared:

@@ -13,14 +13,21 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from warren.adapters.amqp091.client.uri import AmqpUri, parse_uri
-from warren.adapters.mqtt.client.uri import MqttUri, parse_mqtt_uri
-from warren.adapters.mqtt.codec import versions
 from warren.core.errors import PreconditionFailed
 from warren.plugins.bridging import values
 from warren.plugins.bridging.ack_modes import ACK_MODES, NO_ACK, ON_CONFIRM
 from warren.plugins.bridging.values import Arguments, Readers
 from warren.plugins.shovel import values as own_values
 from warren.plugins.shovel.buffer_definition import BUFFER_KEYS, BufferDefinition, read_buffer
+from warren.plugins.shovel.declarations import Declarations, declarations
+from warren.plugins.shovel.mqtt_definition import (
+    MQTT_DESTINATION,
+    MQTT_SOURCE,
+    MqttDestinationDefinition,
+    MqttSourceDefinition,
+    mqtt_destination,
+    mqtt_source,
+)
 from warren.plugins.shovel.stomp_definition import (
     STOMP_DESTINATION,
     STOMP_SOURCE,
@@ -37,9 +44,6 @@ PREFETCH_DEFAULT: Final = 1000
 RECONNECT_DELAY_DEFAULT_S: Final = 5.0
 """RabbitMQ's defaults (spec E.1)."""
 
-SESSION_EXPIRY_DEFAULT_S: Final = 7 * 24 * 3600
-"""How long an MQTT broker is asked to keep what a shovel's link was down for: a week."""
-
 QUEUE_LENGTH: Final = "queue-length"
 
 AMQP: Final = "amqp091"
@@ -48,8 +52,6 @@ MQTT: Final = "mqtt"
 STOMP: Final = "stomp"
 PROTOCOLS: Final = (AMQP, LOCAL, MQTT, STOMP)
 """`local` is this broker itself, as an AMQP URI without a host is."""
-
-AS_PUBLISHED: Final = "as-published"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class SourceDefinition:
     predeclared: bool = False
     consumer_arguments: Arguments = field(default_factory=dict)
     consumer_name: str = ""
+    declarations: Declarations = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,43 +83,7 @@ class DestinationDefinition:
     exchange_key: str | None = None
     predeclared: bool = False
     mandatory: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class MqttClientDefinition:
-    """Who the shovel is to an MQTT broker.
-
-    client_id: None for one made of the shovel's name.  session_expiry_s: how long the broker keeps the session.
-    """
-
-    level: int
-    client_id: str | None
-    clean_start: bool
-    session_expiry_s: int
-
-
-@dataclass(frozen=True, slots=True)
-class MqttSourceDefinition:
-    """Where messages come from over MQTT: topic filters, with a QoS at most."""
-
-    uris: tuple[MqttUri, ...]
-    client: MqttClientDefinition
-    topics: tuple[str, ...]
-    qos: int
-
-
-@dataclass(frozen=True, slots=True)
-class MqttDestinationDefinition:
-    """Where messages go over MQTT.
-
-    topic: with `{topic}` in it for the one that a message has.  retain: None for as it was published.
-    """
-
-    uris: tuple[MqttUri, ...]
-    client: MqttClientDefinition
-    topic: str
-    qos: int
-    retain: bool | None
+    declarations: Declarations = ()
 
 
 AnySource: TypeAlias = SourceDefinition | MqttSourceDefinition | StompSourceDefinition
@@ -152,10 +119,15 @@ class ShovelDefinition:
     buffer: BufferDefinition | None = None
 
 
-def read_definition(value: JSON) -> ShovelDefinition:
-    """The shovel that a parameter's value is; PreconditionFailed (406), naming the key, for one that can't be used."""
+def read_definition(value: JSON, *, static: bool = False) -> ShovelDefinition:
+    """The shovel that a parameter's value is; PreconditionFailed (406), naming the key, for one that can't be used.
+
+    static: it is in the configuration, which may have more keys.
+    """
     if not isinstance(value, dict):
         raise PreconditionFailed('a shovel is an object such as {"src-uri": "amqp://", "src-queue": "a", ...}')
+    for key in () if static else STATIC_KEYS.intersection(value):
+        raise PreconditionFailed(f"the key '{key}' is for shovels of the configuration")
     given = _read(value)
     source = _SOURCES.get(given.get("src-protocol", AMQP), _source)(given)
     destination = _DESTINATIONS.get(given.get("dest-protocol", AMQP), _destination)(given)
@@ -204,9 +176,10 @@ def _source(given: Mapping[str, Any]) -> SourceDefinition:
         given.get("src-queue-args", {}),
         given.get("src-exchange"),
         given.get("src-exchange-key", ""),
-        given.get("src-predeclared", False),
+        given.get("src-predeclared", "src-declarations" in given),
         given.get("src-consumer-args", {}),
         given.get("src-consumer-name", ""),
+        given.get("src-declarations", ()),
     )
 
 
@@ -221,43 +194,9 @@ def _destination(given: Mapping[str, Any]) -> DestinationDefinition:
         given.get("dest-queue-args", {}),
         given.get("dest-exchange"),
         given.get("dest-exchange-key"),
-        given.get("dest-predeclared", False),
+        given.get("dest-predeclared", "dest-declarations" in given),
         given.get("dest-mandatory", True),
-    )
-
-
-def _mqtt_source(given: Mapping[str, Any]) -> MqttSourceDefinition:
-    for key in ("src-uri", "src-topics"):
-        if key not in given:
-            raise PreconditionFailed(f"the key '{key}' is missing")
-    return MqttSourceDefinition(
-        given["src-uri"], _mqtt_client(given, "src", clean_start=False), given["src-topics"], given.get("src-qos", 1)
-    )
-
-
-def _mqtt_destination(given: Mapping[str, Any]) -> MqttDestinationDefinition:
-    if "dest-uri" not in given:
-        raise PreconditionFailed("the key 'dest-uri' is missing")
-    if given.get("dest-qos") == 2 and not given.get("dest-clean-start", True):
-        raise PreconditionFailed(
-            "'dest-qos' 2 needs 'dest-clean-start' true: new messages would be taken for those that a session knows"
-        )
-    retain = given.get("dest-retain", AS_PUBLISHED)
-    return MqttDestinationDefinition(
-        given["dest-uri"],
-        _mqtt_client(given, "dest", clean_start=True),
-        given.get("dest-topic", "{topic}"),
-        given.get("dest-qos", 1),
-        None if retain == AS_PUBLISHED else retain,
-    )
-
-
-def _mqtt_client(given: Mapping[str, Any], end: str, *, clean_start: bool) -> MqttClientDefinition:
-    return MqttClientDefinition(
-        given.get(f"{end}-mqtt-version", versions.V5),
-        given.get(f"{end}-client-id"),
-        given.get(f"{end}-clean-start", clean_start),
-        given.get(f"{end}-session-expiry", SESSION_EXPIRY_DEFAULT_S),
+        given.get("dest-declarations", ()),
     )
 
 
@@ -268,9 +207,9 @@ def _amqp_uris(given: Mapping[str, Any], end: str) -> tuple[AmqpUri, ...]:
     return uris
 
 
-_SOURCES: Final[Mapping[str, Callable[[Mapping[str, Any]], AnySource]]] = {MQTT: _mqtt_source, STOMP: stomp_source}
+_SOURCES: Final[Mapping[str, Callable[[Mapping[str, Any]], AnySource]]] = {MQTT: mqtt_source, STOMP: stomp_source}
 _DESTINATIONS: Final[Mapping[str, Callable[[Mapping[str, Any]], AnyDestination]]] = {
-    MQTT: _mqtt_destination,
+    MQTT: mqtt_destination,
     STOMP: stomp_destination,
 }
 """What makes an end of the keys of its protocol; AMQP's for the others."""
@@ -301,6 +240,7 @@ _AMQP_SOURCE: Final[Readers] = {
     "src-predeclared": values.truth,
     "src-consumer-args": values.arguments,
     "src-consumer-name": values.text,
+    "src-declarations": declarations,
 }
 
 _AMQP_DESTINATION: Final[Readers] = {
@@ -311,44 +251,25 @@ _AMQP_DESTINATION: Final[Readers] = {
     "dest-exchange-key": values.text,
     "dest-predeclared": values.truth,
     "dest-mandatory": values.truth,
-}
-
-_MQTT_VERSIONS: Final = {"5": versions.V5, "3.1.1": versions.V3_1_1}
-
-_MQTT_SOURCE: Final[Readers] = {
-    "src-uri": values.uris(parse_mqtt_uri),
-    "src-topics": own_values.topic_filters,
-    "src-qos": values.count(0, 2),
-    "src-client-id": values.name,
-    "src-clean-start": values.truth,
-    "src-session-expiry": values.count(0, 0xFFFF_FFFF),
-    "src-mqtt-version": own_values.named(_MQTT_VERSIONS),
-}
-
-_MQTT_DESTINATION: Final[Readers] = {
-    "dest-uri": values.uris(parse_mqtt_uri),
-    "dest-topic": own_values.topic_template,
-    "dest-qos": values.count(0, 2),
-    "dest-retain": own_values.named({True: True, False: False, AS_PUBLISHED: AS_PUBLISHED}),
-    "dest-client-id": values.name,
-    "dest-clean-start": values.truth,
-    "dest-session-expiry": values.count(0, 0xFFFF_FFFF),
-    "dest-mqtt-version": own_values.named(_MQTT_VERSIONS),
+    "dest-declarations": declarations,
 }
 
 SOURCE_KEYS: Final[Mapping[str, Readers]] = {
     AMQP: _AMQP_SOURCE,
     LOCAL: _AMQP_SOURCE,
-    MQTT: _MQTT_SOURCE,
+    MQTT: MQTT_SOURCE,
     STOMP: STOMP_SOURCE,
 }
 DESTINATION_KEYS: Final[Mapping[str, Readers]] = {
     AMQP: _AMQP_DESTINATION,
     LOCAL: _AMQP_DESTINATION,
-    MQTT: _MQTT_DESTINATION,
+    MQTT: MQTT_DESTINATION,
     STOMP: STOMP_DESTINATION,
 }
 """The keys of each end by its protocol."""
+
+STATIC_KEYS: Final = frozenset({"src-declarations", "dest-declarations"})
+"""For shovels of the configuration: whoever may declare a shovel while the broker runs may do no more by that."""
 
 OLDER_NAMES: Final[Mapping[str, str]] = {
     "prefetch-count": "src-prefetch-count",

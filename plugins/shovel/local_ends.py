@@ -9,6 +9,7 @@ from warren.adapters.peers.errors import PeerError
 from warren.gateway.plugin import BrokerError, DirectError
 from warren.plugins.bridging.ack_modes import NO_ACK, ON_CONFIRM
 from warren.plugins.bridging.local_ends import LocalDestination, LocalSource, words
+from warren.plugins.shovel.declarations import declare_here
 
 if TYPE_CHECKING:
     from warren.core.queues.withheld import Withheld
@@ -21,6 +22,7 @@ async def declare_source(client: BrokerClient, definition: SourceDefinition) -> 
 
     PeerError if it is refused, or isn't there.
     """
+    await declare_here(client, definition.declarations)
     if definition.queue is None:
         return
     try:
@@ -68,6 +70,7 @@ async def open_source(
 
 async def open_destination(client: BrokerClient, definition: DestinationDefinition, ack_mode: str) -> LocalDestination:
     """Declare or check the queue, if there is one; PeerError if that is refused."""
+    await declare_here(client, definition.declarations)
     try:
         if definition.queue is not None:
             if definition.predeclared:

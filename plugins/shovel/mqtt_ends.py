@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from warren.adapters.mqtt.client.uri import MqttUri
     from warren.adapters.mqtt.codec.properties import Properties as MqttProperties
     from warren.core.messages.properties import Properties
-    from warren.plugins.shovel.definition import (
+    from warren.plugins.shovel.mqtt_definition import (
         MqttClientDefinition,
         MqttDestinationDefinition,
         MqttSourceDefinition,

@@ -15,7 +15,7 @@ from warren.adapters.mqtt.client.connection import RECEIVE_MAXIMUM_MAX
 from warren.adapters.mqtt.client.memory import ClientMemory
 from warren.adapters.peers.errors import PeerError
 from warren.gateway.plugin import connect_mqtt
-from warren.plugins.shovel.definition import MqttDestinationDefinition, MqttSourceDefinition
+from warren.plugins.shovel.mqtt_definition import MqttDestinationDefinition, MqttSourceDefinition
 from warren.plugins.shovel.mqtt_ends import login_of
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from warren.adapters.mqtt.client.uri import MqttUri
-    from warren.plugins.shovel.definition import MqttClientDefinition, ShovelDefinition
+    from warren.plugins.shovel.definition import ShovelDefinition
+    from warren.plugins.shovel.mqtt_definition import MqttClientDefinition
 
 END_S: Final = 10.0
 """How long a broker may take to end a session; whoever is declared next waits for it."""

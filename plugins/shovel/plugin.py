@@ -65,7 +65,7 @@ def static_shovels(value: object) -> StaticShovels:
     found = []
     for name, each in value.items():
         try:
-            found.append((name, read_definition(each)))
+            found.append((name, read_definition(each, static=True)))
         except PreconditionFailed as error:
             raise ValueError(f"shovels that can be used; '{name}' can't: {error.text}") from None
     return tuple(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from warren.gateway.plugin import Column, Row
-from warren.plugins.shovel.definition import MqttDestinationDefinition, MqttSourceDefinition
+from warren.plugins.shovel.mqtt_definition import MqttDestinationDefinition, MqttSourceDefinition
 from warren.plugins.shovel.stomp_definition import StompDestinationDefinition, StompSourceDefinition
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ from warren.adapters.peers.errors import PeerError
 from warren.gateway.plugin import (
     AmqpPeer,
     BrokerError,
-    Delivery,
     DirectError,
     MqttPeer,
     StompPeer,
@@ -25,16 +24,12 @@ from warren.gateway.plugin import (
 )
 from warren.plugins.bridging.ack_modes import NO_ACK
 from warren.plugins.bridging.attempts import FAILED, RUNNING, STARTING, STOPPED, Attempts, pick
-from warren.plugins.bridging.local_ends import words
+from warren.plugins.bridging.local_ends import LocalSource, words
 from warren.plugins.bridging.pump import Pump
 from warren.plugins.shovel import amqp_ends, local_ends, mqtt_ends, stomp_ends
 from warren.plugins.shovel.buffering import begin_buffer, owner_of
-from warren.plugins.shovel.definition import (
-    QUEUE_LENGTH,
-    MqttDestinationDefinition,
-    MqttSourceDefinition,
-    SourceDefinition,
-)
+from warren.plugins.shovel.definition import QUEUE_LENGTH, SourceDefinition
+from warren.plugins.shovel.mqtt_definition import MqttDestinationDefinition, MqttSourceDefinition
 from warren.plugins.shovel.mqtt_sessions import end_session, kept_sessions
 from warren.plugins.shovel.rate import Rate
 from warren.plugins.shovel.rewriting import Rewriting
@@ -47,7 +42,8 @@ if TYPE_CHECKING:
     from warren.core.queues.withheld import Withheld
     from warren.gateway.plugin import BrokerClient, Context
     from warren.plugins.bridging.ends import Destination, Source
-    from warren.plugins.shovel.definition import MqttClientDefinition, ShovelDefinition
+    from warren.plugins.shovel.definition import ShovelDefinition
+    from warren.plugins.shovel.mqtt_definition import MqttClientDefinition
     from warren.plugins.shovel.mqtt_sessions import KeptSession
 
 PATIENCE_S: Final = 15.0
@@ -91,6 +87,7 @@ class Worker:
         self._remaining: int | None = None
         self._memories: dict[tuple[str, str, int], ClientMemory] = {}
         self._withheld: Withheld | None = None
+        self._local_end: LocalSource | None = None
         self._forwarding = Rate(trio.current_time())
         self._arriving = Rate(trio.current_time())
         self._arrived = 0
@@ -131,13 +128,13 @@ class Worker:
     def lag_messages(self) -> int | None:
         """Messages that wait at the source or are under way; None for a source that doesn't tell."""
         queue = self._source_queue
-        return None if queue is None else queue.ready_count + self.pending
+        return None if queue is None else queue.ready_count + self._unsettled[0]
 
     @property
     def lag_bytes(self) -> int | None:
         """The bodies of those."""
         queue = self._source_queue
-        return None if queue is None else queue.ready_bytes + (0 if self._pump is None else self._pump.pending_bytes)
+        return None if queue is None else queue.ready_bytes + self._unsettled[1]
 
     @property
     def lag_seconds(self) -> float | None:
@@ -145,11 +142,16 @@ class Worker:
         queue = self._source_queue
         if queue is None:
             return None
-        oldest = None if self._pump is None else self._pump.oldest
         published_at_ms = [message.published_at_ms for message in queue.browse(0, 1)]
-        if isinstance(oldest, Delivery):
-            published_at_ms.append(oldest.published_at_ms)
+        under_way_ms = self._unsettled[2]
+        if under_way_ms is not None:
+            published_at_ms.append(under_way_ms)
         return max(0, self._context.broker.now_ms - min(published_at_ms)) / 1000 if published_at_ms else 0.0
+
+    @property
+    def _unsettled(self) -> tuple[int, int, int | None]:
+        """What the source has given out: messages, bytes, and when the first was published."""
+        return (0, 0, None) if self._local_end is None or self._pump is None else self._local_end.unsettled()
 
     @property
     def rate(self) -> float:
@@ -288,7 +290,8 @@ class Worker:
             stomp_peer = await self._stomp_peer(peers, held, stomp_uri)
             return await stomp_ends.open_source(stomp_peer, definition, mode, prefetch, self._own_id("source"))
         if here is not None:
-            return await local_ends.open_source(here, held, definition, mode, prefetch, self._withheld)
+            self._local_end = await local_ends.open_source(here, held, definition, mode, prefetch, self._withheld)
+            return self._local_end
         uri = self.source_uri if isinstance(self.source_uri, AmqpUri) else pick(definition.uris)
         peer = await self._amqp_peer(peers, held, uri)
         return await amqp_ends.open_source(peer, definition, mode, prefetch)

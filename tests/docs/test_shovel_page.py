@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 
 import pytest
 
@@ -22,6 +23,7 @@ from warren.plugins.shovel.definition import (
     SOURCE_KEYS,
     read_definition,
 )
+from warren.plugins.shovel.plugin import static_shovels
 from warren.plugins.shovel.stomp_definition import FIELDS
 
 TEXT = (ROOT / "docs" / "shovel.md").read_text()
@@ -70,6 +72,15 @@ EXAMPLES = re.findall(r"warren ctl set_parameter shovel \S+ \\\n\s+'(\{.*?\})'",
 def test_every_example_can_be_used(example: str) -> None:
     assert len(EXAMPLES) == 3
     read_definition(json.loads(example))
+
+
+CONFIGURATIONS = re.findall(r"```toml\n(\[shovel\.static\..*?)```", TEXT, re.DOTALL)
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+def test_every_configuration_can_be_used(configuration: str) -> None:
+    assert len(CONFIGURATIONS) == 2
+    assert static_shovels(tomllib.loads(configuration)["shovel"]["static"])
 
 
 def test_every_parameter_of_a_uri() -> None:

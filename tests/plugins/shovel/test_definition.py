@@ -8,14 +8,16 @@ from warren.core.errors import PreconditionFailed
 from warren.core.storage.definitions.store import JSON
 from warren.plugins.shovel.definition import (
     QUEUE_LENGTH,
-    SESSION_EXPIRY_DEFAULT_S,
     Changes,
     DestinationDefinition,
+    SourceDefinition,
+    read_definition,
+)
+from warren.plugins.shovel.mqtt_definition import (
+    SESSION_EXPIRY_DEFAULT_S,
     MqttClientDefinition,
     MqttDestinationDefinition,
     MqttSourceDefinition,
-    SourceDefinition,
-    read_definition,
 )
 from warren.plugins.shovel.stomp_definition import StompDestinationDefinition, StompSourceDefinition
 
