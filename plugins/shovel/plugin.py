@@ -190,7 +190,7 @@ class ShovelPlugin(Plugin):
                 await self._see_off(before)
             await worker.run(lambda: self._done(worker))
             if worker.static:
-                await worker.end_mqtt_sessions(None)
+                await worker.end_left_behind(None)
 
         self._workers[worker.vhost, worker.name] = worker
         nursery.start_soon(run)
@@ -203,7 +203,7 @@ class ShovelPlugin(Plugin):
             del self._ending[key]
         after = self._workers.get(key)
         self._let_go(before, after)
-        await before.end_mqtt_sessions(after)
+        await before.end_left_behind(after)
 
     def _let_go(self, before: Worker, after: Worker | None) -> None:
         assert self._context is not None

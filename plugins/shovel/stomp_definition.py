@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,6 +32,12 @@ class StompSourceDefinition:
     uris: tuple[StompUri, ...]
     destinations: tuple[str, ...]
     headers: Mapping[str, str]
+
+    def subscriptions(self, own_id: str) -> Iterator[tuple[str, str]]:
+        """Ids of subscriptions with their destinations.  own_id: where the headers name none."""
+        id = self.headers.get("id", own_id)
+        for number, destination in enumerate(self.destinations, 1):
+            yield id if number == 1 else f"{id} {number}", destination
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,13 +106,11 @@ async def open_source(
 ) -> StompSource:
     """Subscribe; PeerError if the peer refuses.  id: the subscription's, where the definition names none."""
     no_ack = ack_mode == NO_ACK
-    id = definition.headers.get("id", id)
+    ack = "auto" if no_ack else "client-individual"
     headers = {} if no_ack else {"prefetch-count": str(prefetch)}
     headers |= {name: value for name, value in definition.headers.items() if name != "id"}
-    for number, destination in enumerate(definition.destinations, 1):
-        await peer.subscribe(
-            id if number == 1 else f"{id} {number}", destination, "auto" if no_ack else "client-individual", headers
-        )
+    for own_id, destination in definition.subscriptions(id):
+        await peer.subscribe(own_id, destination, ack, headers)
     return StompSource(peer, no_ack=no_ack)
 
 

@@ -29,8 +29,8 @@ from warren.plugins.bridging.pump import Pump
 from warren.plugins.shovel import amqp_ends, local_ends, mqtt_ends, stomp_ends
 from warren.plugins.shovel.buffering import begin_buffer, owner_of
 from warren.plugins.shovel.definition import QUEUE_LENGTH, SourceDefinition
+from warren.plugins.shovel.left_behind import end_kept, left_behind
 from warren.plugins.shovel.mqtt_definition import MqttDestinationDefinition, MqttSourceDefinition
-from warren.plugins.shovel.mqtt_sessions import end_session, kept_sessions
 from warren.plugins.shovel.rate import Rate
 from warren.plugins.shovel.rewriting import Rewriting
 from warren.plugins.shovel.stomp_definition import StompDestinationDefinition, StompSourceDefinition
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from warren.gateway.plugin import BrokerClient, Context
     from warren.plugins.bridging.ends import Destination, Source
     from warren.plugins.shovel.definition import ShovelDefinition
+    from warren.plugins.shovel.left_behind import Kept
     from warren.plugins.shovel.mqtt_definition import MqttClientDefinition
-    from warren.plugins.shovel.mqtt_sessions import KeptSession
 
 PATIENCE_S: Final = 15.0
 """How long a shovel that is restarted, changed or deleted waits for the destination's word about what is under way:
@@ -193,17 +193,17 @@ class Worker:
         if isinstance(before.definition.source, MqttSourceDefinition):
             self._former_topics |= frozenset(before.definition.source.topics)
 
-    async def end_mqtt_sessions(self, after: Worker | None) -> None:
-        """Nobody comes back to them, but `after`, which has taken its place, to those that are the same."""
-        following = set() if after is None else {each.key for each in after.mqtt_sessions()}
+    async def end_left_behind(self, after: Worker | None) -> None:
+        """Nobody comes back to it, but `after`, which has taken its place, to what is the same."""
+        following = set() if after is None else {each.key for each in after.left_behind()}
         async with trio.open_nursery() as nursery:
-            for session in {each.key: each for each in self.mqtt_sessions()}.values():
-                if session.key not in following:
-                    nursery.start_soon(end_session, session, self._context.log)
+            for kept in {each.key: each for each in self.left_behind()}.values():
+                if kept.key not in following:
+                    nursery.start_soon(end_kept, kept, self._context.log)
 
-    def mqtt_sessions(self) -> Iterator[KeptSession]:
-        """What it leaves at MQTT brokers."""
-        return kept_sessions(self.definition, self._own_id)
+    def left_behind(self) -> Iterator[Kept]:
+        """What it leaves at other brokers."""
+        return left_behind(self.definition, self._own_id)
 
     def restart(self) -> None:
         """Give up the connections, once it is known what has become of what is under way, and connect again at once."""

@@ -12,6 +12,7 @@ import trio
 from tests.interop.clients import need
 from tests.plugins.shovel.brokers import (
     PERSISTENT,
+    ask,
     edge,
     fill,
     set_shovel,
@@ -115,7 +116,7 @@ async def test_from_its_topics_with_their_own_destinations(url: str) -> None:
         assert delivery.properties.delivery_mode == 2
 
 
-async def test_what_comes_while_the_shovel_is_away_waits_in_a_durable_subscription(url: str) -> None:
+async def test_what_comes_while_the_shovel_is_away_waits_in_a_durable_subscription(node: RabbitMQ, url: str) -> None:
     headers = {"durable": True, "auto-delete": False, "id": "site 7"}
     keys = {**back(url, f"/topic/{next(_names)}"), "src_headers": headers}
     async with edge() as broker:
@@ -130,6 +131,10 @@ async def test_what_comes_while_the_shovel_is_away_waits_in_a_durable_subscripti
             await trio.sleep(0.005)
         await set_shovel(broker, **keys)
         assert await take(here, "in", 50) == BODIES[:50]
+        assert "stomp-subscription" in await trio.to_thread.run_sync(node.ctl, "list_queues", "name")
+        await ask(broker, "delete_shovel", "s")
+        while "stomp-subscription" in await trio.to_thread.run_sync(node.ctl, "list_queues", "name"):
+            await trio.sleep(0.1)
 
 
 async def test_what_rabbitmq_hangs_up_on_is_kept_and_comes_when_there_is_room(node: RabbitMQ, url: str) -> None:

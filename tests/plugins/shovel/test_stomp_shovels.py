@@ -227,27 +227,48 @@ async def test_topics_of_brokers_whose_topics_are_paths() -> None:
         await until_state(broker, "blocked", "'/house%25/hall' is not a valid topic destination")
 
 
+def durable(url: str, destinations: list[str], id: str) -> dict[str, Any]:
+    return {
+        "src_protocol": "stomp",
+        "src_uri": url,
+        "src_destination": destinations,
+        "src_headers": {"durable": True, "auto-delete": False, "id": id},
+        "dest_uri": "amqp://",
+        "dest_queue": "in",
+    }
+
+
 async def test_several_sources_and_a_durable_subscription() -> None:
-    async with far_broker() as (upstream, far), edge() as broker, broker.connect() as here:
-        source: dict[str, Any] = {
-            "src_protocol": "stomp",
-            "src_uri": url(upstream),
-            "src_destination": ["/topic/a.*", "/exchange/amq.direct/k"],
-            "src_headers": {"durable": True, "auto-delete": False, "id": "site 7"},
-        }
-        await set_shovel(broker, **source, dest_uri="amqp://", dest_queue="in")
-        await until_state(broker, "running")
-        await far.publish("amq.topic", "a.1", b"1")
-        await far.publish("amq.topic", "b.1", b"no")
-        await far.publish("amq.direct", "k", b"2")
-        assert sorted(await take(here, "in", 2)) == [b"1", b"2"]
-        assert (await ask(broker, "delete_shovel", "s"))["ok"]
+    async with far_broker() as (upstream, far):
+        keys = durable(url(upstream), ["/topic/a.*", "/exchange/amq.direct/k"], "site 7")
+        async with edge() as broker, broker.connect() as here:
+            await set_shovel(broker, **keys)
+            await until_state(broker, "running")
+            await far.publish("amq.topic", "a.1", b"1")
+            await far.publish("amq.topic", "b.1", b"no")
+            await far.publish("amq.direct", "k", b"2")
+            assert sorted(await take(here, "in", 2)) == [b"1", b"2"]
+            answer = await ask(broker, "shovel_status", "src_destination", "dest_destination")
+            assert answer["rows"] == [{"src_destination": "/topic/a.* /exchange/amq.direct/k", "dest_destination": ""}]
         await until(lambda: not [row for row in upstream.inspect("connections") if row["host"]])
         await far.publish("amq.topic", "a.2", b"meanwhile")
-        await set_shovel(broker, **source, dest_uri="amqp://", dest_queue="in")
-        assert await take(here, "in", 1) == [b"meanwhile"]
-        answer = await ask(broker, "shovel_status", "src_destination", "dest_destination")
-        assert answer["rows"] == [{"src_destination": "/topic/a.* /exchange/amq.direct/k", "dest_destination": ""}]
+        async with edge() as broker, broker.connect() as here:
+            await set_shovel(broker, **keys)
+            await until_state(broker, "running")
+            assert await take(here, "in", 1) == [b"meanwhile"]
+
+
+async def test_a_durable_subscription_ends_with_its_shovel_unless_the_next_one_has_it() -> None:
+    async with far_broker() as (upstream, far), edge() as broker, broker.connect() as here:
+        await set_shovel(broker, **durable(url(upstream), ["/topic/a", "/topic/b"], "one"))
+        await until_state(broker, "running")
+        await until(lambda: len(upstream.inspect("queues")) == 2)
+        await set_shovel(broker, **durable(url(upstream), ["/topic/a"], "one"))
+        await until(lambda: len(upstream.inspect("queues")) == 1)
+        await far.publish("amq.topic", "a", b"1")
+        assert await take(here, "in", 1) == [b"1"]
+        assert (await ask(broker, "delete_shovel", "s"))["ok"]
+        await until(lambda: upstream.inspect("queues") == [])
 
 
 async def test_it_ends_after_exactly_so_many_messages() -> None:
