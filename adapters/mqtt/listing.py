@@ -6,24 +6,21 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt.logging_in import PROTOCOLS
-from warren.core.administration.listing.channels import ChannelRow
+from warren.adapters.session.listing import OneChannelConnectionRow, OneChannelRow, one_channel_connections
 from warren.core.administration.listing.column import Column
-from warren.core.administration.listing.connections import ConnectionRow, connections_of
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.connection import MqttConnection
     from warren.adapters.mqtt.running import Running
 
 
-class MqttConnectionRow(ConnectionRow):
+class MqttConnectionRow(OneChannelConnectionRow):
     """One MQTT connection."""
 
     __slots__ = ("_connection",)
 
     def __init__(self, connection: MqttConnection) -> None:
-        super().__init__(
-            connection.broker, connection, connection.transport, connection.client, connection.connected_at_ms
-        )
+        super().__init__(connection)
         self._connection = connection
 
     @property
@@ -37,21 +34,6 @@ class MqttConnectionRow(ConnectionRow):
         return self._connection.answers.agreed.client_id
 
     @Column
-    def conn_name(self) -> str:
-        """The name again, as list_mqtt_connections of RabbitMQ has it; so are `connection` and `connection_state`."""
-        return self.name
-
-    @Column
-    def connection(self) -> str:
-        """RabbitMQ's process; here the name again."""
-        return self.name
-
-    @Column
-    def connection_state(self) -> str:
-        """See `state`."""
-        return self.state
-
-    @Column
     def clean_sess(self) -> bool:
         """Whether the session ends with the connection."""
         return not self._connection.answers.agreed.session_expiry_s
@@ -60,11 +42,6 @@ class MqttConnectionRow(ConnectionRow):
     def user_provided_name(self) -> str:
         """The client identifier."""
         return self._connection.answers.agreed.client_id
-
-    @Column
-    def state(self) -> str:
-        """connecting, running, blocked, closing..."""
-        return "blocked" if self._connection.held_back else self._connection.state
 
     @Column
     def timeout(self) -> int:
@@ -82,14 +59,13 @@ class MqttConnectionRow(ConnectionRow):
         return {"client_id": self._connection.answers.agreed.client_id}
 
 
-class MqttChannelRow(ChannelRow):
+class MqttChannelRow(OneChannelRow):
     """The channel of a connection that is logged in."""
 
-    __slots__ = ("_connection", "_running")
+    __slots__ = ("_running",)
 
     def __init__(self, connection: MqttConnection, running: Running) -> None:
-        super().__init__(connection.connection_row(), running.client)
-        self._connection = connection
+        super().__init__(connection, running.client)
         self._running = running
 
     @Column
@@ -112,16 +88,11 @@ class MqttChannelRow(ChannelRow):
         """The client's receive maximum, or the broker's limit."""
         return self._running.outflow.window_max
 
-    @Column
-    def state(self) -> str:
-        """As of the connection."""
-        return self._connection.state
 
-
-MQTT_CONNECTIONS: Final = connections_of(
-    "mqtt_connections",
+MQTT_CONNECTIONS: Final = one_channel_connections(
+    "mqtt",
     MqttConnectionRow,
-    shown=("client_id", "conn_name"),
+    first="client_id",
     unknown=(
         "awaiting_ack",
         "awaiting_seqno",
@@ -129,11 +100,9 @@ MQTT_CONNECTIONS: Final = connections_of(
         "exchange",
         "message_id",
         "retainer_pid",
-        "ssl_hash",
-        "ssl_key_exchange",
         "ssl_login_name",
         "unacked_pubs",
         "will_msg",
     ),
 )
-"""What list_mqtt_connections shows: the columns of list_connections, and RabbitMQ's names for some of them."""
+"""What list_mqtt_connections shows."""

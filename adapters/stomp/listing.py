@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from warren.core.administration.listing.channels import ChannelRow
+from warren.adapters.session.listing import OneChannelConnectionRow, OneChannelRow, one_channel_connections
 from warren.core.administration.listing.column import Column
-from warren.core.administration.listing.connections import ConnectionRow, connections_of
 
 if TYPE_CHECKING:
     from warren.adapters.stomp.session import StompSession
 
 
-class StompConnectionRow(ConnectionRow):
+class StompConnectionRow(OneChannelConnectionRow):
     """The connection of a session."""
 
     __slots__ = ("_session",)
 
     def __init__(self, session: StompSession) -> None:
-        super().__init__(session.broker, session, session.transport, session.client, session.connected_at_ms)
+        super().__init__(session)
         self._session = session
 
     @property
@@ -30,21 +29,6 @@ class StompConnectionRow(ConnectionRow):
     def session_id(self) -> str:
         """The session's name in CONNECTED and in message ids."""
         return self._session.id
-
-    @Column
-    def conn_name(self) -> str:
-        """The name again, as list_stomp_connections of RabbitMQ has it; so are `connection` and `connection_state`."""
-        return self.name
-
-    @Column
-    def connection(self) -> str:
-        """RabbitMQ's process; here the name again."""
-        return self.name
-
-    @Column
-    def connection_state(self) -> str:
-        """See `state`."""
-        return self.state
 
     @Column
     def version(self) -> str:
@@ -62,11 +46,6 @@ class StompConnectionRow(ConnectionRow):
         return self.peer_host
 
     @Column
-    def state(self) -> str:
-        """connecting, running, blocked, closing..."""
-        return "blocked" if self._session.held_back else self._session.state
-
-    @Column
     def auth_mechanism(self) -> str:
         """How the client logged in."""
         return self._session.mechanism
@@ -82,13 +61,13 @@ class StompConnectionRow(ConnectionRow):
         return self._session.settings.frame_bytes_max
 
 
-class StompChannelRow(ChannelRow):
+class StompChannelRow(OneChannelRow):
     """The channel of a session that is logged in."""
 
     __slots__ = ("_session",)
 
     def __init__(self, session: StompSession) -> None:
-        super().__init__(session.connection_row(), session.logged_in)
+        super().__init__(session, session.logged_in)
         self._session = session
 
     @Column
@@ -116,16 +95,8 @@ class StompChannelRow(ChannelRow):
         """Receipts that wait."""
         return self._session.receipts.waiting
 
-    @Column
-    def state(self) -> str:
-        """As of the connection."""
-        return self._session.state
 
-
-STOMP_CONNECTIONS: Final = connections_of(
-    "stomp_connections",
-    StompConnectionRow,
-    shown=("session_id", "conn_name"),
-    unknown=("channel", "implicit_connect", "ssl_hash", "ssl_key_exchange"),
+STOMP_CONNECTIONS: Final = one_channel_connections(
+    "stomp", StompConnectionRow, first="session_id", unknown=("channel", "implicit_connect")
 )
-"""What list_stomp_connections shows: the columns of list_connections, and RabbitMQ's names for some of them."""
+"""What list_stomp_connections shows."""

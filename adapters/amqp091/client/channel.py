@@ -123,10 +123,6 @@ class ClientChannel:
         """A delivery, or all up to it, is done with."""
         self.tell(methods.BasicAck(tag, multiple))
 
-    def nack(self, tag: int, *, requeue: bool = True) -> None:
-        """A delivery can't be used."""
-        self.tell(methods.BasicNack(tag, requeue=requeue))
-
     def close(self) -> None:
         """End it without a reason to tell."""
         if self.closed is None:

@@ -61,12 +61,6 @@ class ClientConnection(ClientHalf):
         return self._handshake.capabilities
 
     @property
-    def product(self) -> str:
-        """Name and version of the peer, as it says."""
-        said = (self._handshake.server_properties.get(key) for key in ("product", "version"))
-        return " ".join(each for each in said if isinstance(each, str))
-
-    @property
     def cluster_name(self) -> str:
         """What the peer's cluster is called, as it says; empty for one that doesn't."""
         found = self._handshake.server_properties.get("cluster_name")
