@@ -11,7 +11,7 @@ import trio
 
 from tests.interop.clients import need
 from tests.interop.test_shovel_rabbitmq import RICH
-from tests.plugins.federation.brokers import federated, links, set_policy, set_upstream, told, until_link, until_no_link
+from tests.plugins.federation.brokers import federated, set_policy, set_upstream, told, until_link, until_no_link
 from tests.plugins.shovel.brokers import PERSISTENT, take
 from tests.support.rabbitmq import RabbitMQ, rabbitmq, rabbitmq_available
 from warren.adapters.amqp091.client.channel import ClientChannel
@@ -164,8 +164,7 @@ async def test_an_upstream_without_the_type_has_a_fanout(plain_node: RabbitMQ) -
         await far.publish(name, "k", b"been", properties=EMPTY.with_changes(headers={"x-received-from": [been]}))
         await far.publish(name, "k", b"new")
         assert await take(here, "q", 1) == [b"new"]
-        (link,) = await links(down)
-        assert (link["forwarded"], link["dropped"]) == (1, 1)
+        await until_link(down, forwarded=1, dropped=1)
 
 
 async def test_its_errors_come_through_in_its_words(node: RabbitMQ) -> None:
