@@ -426,8 +426,6 @@ class ClassicQueue(Queue):
         self.vhost.broker.crowded_queues.discard(self)
         self.expiry.stop()
         self._disuse.stop()
-        if self.demand is not None:
-            self.demand.note(wanted=False)
         if self.withheld is not None:
             self.withheld.give_up(self.vhost.broker.chores.add)
         answer(count)

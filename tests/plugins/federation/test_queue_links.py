@@ -24,10 +24,12 @@ from warren.adapters.mqtt.sessions.session_queue import MqttQueue
 from warren.core.declaring.queues import create_queue
 from warren.core.messages.field_table import Encodable
 from warren.core.messages.properties import encode_properties
+from warren.core.queues.classic.queue import ClassicQueue
 from warren.gateway import open_broker
 from warren.gateway.configuration.config import Config
 from warren.gateway.embedding import EmbeddedBroker
 from warren.gateway.plugin import BrokerClient, Subscription
+from warren.plugins.federation.links import Links
 
 UP = Config(in_memory=True).replace(cluster_name="up")
 BODIES = [b"%d" % number for number in range(300)]
@@ -229,18 +231,21 @@ async def test_the_upstreams_queue_is_made_if_it_is_not_there_and_taken_as_it_is
     arguments = {"x-max-length": 7, "x-message-ttl": 60_000}
     async with open_broker(config=UP) as up, federated() as down, up.connect() as far, down.connect() as here:
         await here.declare_queue("fed.made", durable=True, arguments=arguments)
+        await here.declare_queue("fed.transient", auto_delete=True)
         await here.declare_queue("fed.taken", durable=True)
         await far.declare_queue("fed.taken", arguments={"x-max-length": 3})
         await set_upstream(down, "u", up.url())
         await set_policy(down, apply_to="queues")
         await until_link(down, queue="fed.made")
+        await until_link(down, queue="fed.transient")
         await until_link(down, queue="fed.taken")
         found = {row["name"]: row for row in up.inspect("queues")}
         assert (found["fed.made"]["arguments"], found["fed.made"]["durable"]) == (arguments, True)
+        assert (found["fed.transient"]["auto_delete"], found["fed.transient"]["durable"]) == (True, False)
         assert (found["fed.taken"]["arguments"], found["fed.taken"]["durable"]) == ({"x-max-length": 3}, False)
         await told(down, "clear_policy", "p")
         await until_no_link(down)
-        assert {row["name"] for row in up.inspect("queues")} == {"fed.made", "fed.taken"}, "they stay"
+        assert {row["name"] for row in up.inspect("queues")} == {"fed.made", "fed.taken", "fed.transient"}, "they stay"
 
 
 async def test_queues_that_are_nobody_elses_are_not_federated() -> None:
@@ -280,6 +285,25 @@ async def test_it_ends_with_the_queue_and_with_the_policy() -> None:
                     await here.delete_queue("fed.q")
                 await until_no_link(down)
                 await until(lambda: not up.inspect("consumers"))
+                left = down._server.broker.vhosts["/"].queues.get("fed.q")
+                assert left is None if how == "queue" else isinstance(left, ClassicQueue) and left.demand is None
+
+
+async def test_what_comes_too_late_for_a_queue_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Links, "gone", lambda self, target: None)
+    async with open_broker(config=UP) as up, federated() as down, up.connect() as far, down.connect() as here:
+        await here.declare_queue("fed.q", durable=True)
+        await federate_queues(down, up)
+        down.set_alarm("memory", True)
+        async with here.consume("fed.q"):
+            await fill(far, "fed.q", BODIES[:3])
+            await until_fetched(up)
+            await until(lambda: ready(up) == 0)
+            await here.delete_queue("fed.q")
+            down.set_alarm("memory", False)
+            await until(lambda: not fetchers(up))
+            await told(down, "restart_federation_link", (await links(down))[0]["id"])
+            await until(lambda: ready(up) == 3)
 
 
 async def test_what_is_refused_here_waits_and_is_not_lost() -> None:
