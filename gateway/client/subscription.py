@@ -47,6 +47,12 @@ class Subscription:
         """The queue that it consumes from."""
         return self._consumer.queue.name
 
+    @property
+    def queue_is_empty(self) -> bool:
+        """True when nothing is in the queue, neither ready nor with any consumer."""
+        queue = self._consumer.queue
+        return not (queue.ready_count or queue.unacked_count)
+
     def __aiter__(self) -> Subscription:
         return self
 

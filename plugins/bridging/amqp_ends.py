@@ -8,6 +8,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from warren.adapters.amqp091.client.incoming import Incoming
+from warren.adapters.amqp091.codec import methods
 from warren.adapters.peers.errors import PeerError
 from warren.gateway.plugin import AmqpPeer
 from warren.plugins.bridging.ends import Arrived, Outcome
@@ -27,7 +28,10 @@ _Key: TypeAlias = tuple[str, str, bytes]
 class AmqpSource:
     """Implements ends.Source."""
 
-    def __init__(self, peer: AmqpPeer, channel: ClientChannel, waiting: int | None, *, no_ack: bool) -> None:
+    def __init__(
+        self, peer: AmqpPeer, channel: ClientChannel, waiting: int | None, *, no_ack: bool, queue: str = ""
+    ) -> None:
+        self._queue = queue
         self.waiting = waiting
         self._peer = peer
         self._channel = channel
@@ -44,6 +48,16 @@ class AmqpSource:
         channel.arrived.clear()
         self._peer.taken()
         return batch
+
+    async def is_empty(self) -> bool:
+        """Whether nothing is ready in the queue; asked on a channel of its own, which what comes may not delay."""
+        channel = self._peer.open_channel()
+        declare = methods.QueueDeclare(queue=self._queue, passive=True)
+        try:
+            return not (await self._peer.ask(channel, declare, methods.QueueDeclareOk)).message_count
+        finally:
+            channel.close()
+            self._peer.flush()
 
     def ack(self, message: Incoming) -> None:
         self._ack(message, multiple=True)

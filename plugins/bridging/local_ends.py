@@ -43,6 +43,11 @@ class LocalSource:
         """What is on its way from here: see Subscription.unsettled."""
         return self._subscription.unsettled()
 
+    async def is_empty(self) -> bool:
+        """Whether nothing is in the queue, neither ready nor in anybody's hands."""
+        await trio.lowlevel.checkpoint()
+        return self._subscription.queue_is_empty
+
     async def receive(self) -> Sequence[Delivery]:
         try:
             return await self._subscription.receive_batch()

@@ -42,7 +42,7 @@ async def open_source(peer: AmqpPeer, definition: SourceDefinition, ack_mode: st
         arguments_raw=encode_table(definition.consumer_arguments),
     )
     await peer.ask(channel, consume, methods.BasicConsumeOk)
-    return AmqpSource(peer, channel, waiting, no_ack=no_ack)
+    return AmqpSource(peer, channel, waiting, no_ack=no_ack, queue=queue)
 
 
 async def open_destination(peer: AmqpPeer, definition: DestinationDefinition, ack_mode: str) -> AmqpDestination:

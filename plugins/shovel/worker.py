@@ -23,9 +23,10 @@ from warren.gateway.plugin import (
     connect_stomp,
 )
 from warren.plugins.bridging.ack_modes import NO_ACK
+from warren.plugins.bridging.amqp_ends import AmqpSource
 from warren.plugins.bridging.attempts import FAILED, RUNNING, STARTING, STOPPED, Attempts, pick
 from warren.plugins.bridging.local_ends import LocalSource, words
-from warren.plugins.bridging.pump import Pump
+from warren.plugins.bridging.pump import Pump, first_to_end
 from warren.plugins.shovel import amqp_ends, local_ends, mqtt_ends, stomp_ends
 from warren.plugins.shovel.buffering import begin_buffer, owner_of
 from warren.plugins.shovel.definition import QUEUE_LENGTH, SourceDefinition
@@ -52,6 +53,11 @@ longer than a slow destination takes, so that nothing comes twice."""
 
 LEAST_GAIN: Final = 0.01
 """Messages a second by which a queue has to shrink for a time to be told at which it is empty."""
+
+EMPTY_LOOK_S: Final = 1.0
+EMPTY_LOOKS: Final = 3
+"""How often a queue is looked at that is emptied once, and how often in a row it has to be empty: what another consumer
+holds may come back."""
 
 PRODUCT: Final = "Warren"
 
@@ -254,7 +260,17 @@ class Worker:
             )
             self._pump = pump
             self._attempts.running()
-            await pump.run()
+            if definition.delete_after == QUEUE_LENGTH and isinstance(source, LocalSource | AmqpSource):
+                await first_to_end(pump.run, lambda: self._until_empty(pump, source))
+            else:
+                await pump.run()
+
+    async def _until_empty(self, pump: Pump[Any], source: LocalSource | AmqpSource) -> None:
+        """Return when nothing is left of what there was at the start: others have taken what the shovel hasn't."""
+        looks = 0
+        while looks < EMPTY_LOOKS:
+            await trio.sleep(EMPTY_LOOK_S)
+            looks = 0 if pump.pending or not await source.is_empty() else looks + 1
 
     async def _local_source(self, held: AsyncExitStack) -> BrokerClient | None:
         """Have the source's queue, if it is one of this broker, before the destination is there; its client."""
