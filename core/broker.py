@@ -189,6 +189,7 @@ class Broker:
         self.deadlines = Deadlines(self._callback_failed)
         self.chores = Chores(self._callback_failed)
         self.burials = Ration(WORK_PER_TURN)
+        self.settlements = Ration(WORK_PER_TURN)
         self._is_late = False
         self.rates = Rates(self.deadlines)
         self.rationed_log = RationedLog()

@@ -4,13 +4,16 @@ Whoever has such work gives a call that does one slice and says whether there is
 per turn, of each work in its turn, and says that there is more to do while there is: so however many clients ask for a
 lot at once, a turn gets longer by one slice.  Core knows no clock: a slice is a number of things, chosen so that it
 takes a few milliseconds.
+
+Some of it may be left where it is when the broker stops, as the next start knows what is left to do.  Other work goes
+to its end then (`finish`).
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Callable, Iterator
+from typing import TypeAlias, TypeVar
 
 Slice: TypeAlias = Callable[[], bool]
 """Does the next slice of some work; False when that was the last one."""
@@ -19,19 +22,25 @@ Slice: TypeAlias = Callable[[], bool]
 class Chores:
     """Of one broker; it is true while there are any.  failed: called with what a slice raises, which ends its work."""
 
-    __slots__ = ("_failed", "_waiting")
+    __slots__ = ("_failed", "_to_the_end", "_waiting")
 
     def __init__(self, failed: Callable[[Exception], None]) -> None:
         self._failed = failed
         self._waiting: deque[Slice] = deque()
+        self._to_the_end: set[Slice] = set()
 
     def __len__(self) -> int:
         """How many works are under way."""
         return len(self._waiting)
 
-    def add(self, do_slice: Slice) -> None:
-        """Have `do_slice` called once per turn or less often, from this turn on, until it says False."""
+    def add(self, do_slice: Slice, *, to_the_end: bool = False) -> None:
+        """Have `do_slice` called once per turn or less often, from this turn on, until it says False.
+
+        to_the_end: a stop of the broker doesn't leave it where it is.
+        """
         self._waiting.append(do_slice)
+        if to_the_end:
+            self._to_the_end.add(do_slice)
 
     def do_one_slice(self) -> None:
         """The next slice of the work that has waited longest, if there is any."""
@@ -41,10 +50,33 @@ class Chores:
         try:
             has_more = do_slice()
         except Exception as error:
+            has_more = False
             self._failed(error)
-            return
         if has_more:
             self._waiting.append(do_slice)
+        elif do_slice not in self._waiting:
+            self._to_the_end.discard(do_slice)
+
+    def finish(self) -> None:
+        """No turns follow: do at once what must go to its end, and forget the rest."""
+        while self._waiting:
+            if self._waiting[0] in self._to_the_end:
+                self.do_one_slice()
+            else:
+                self._waiting.popleft()
+
+
+Item = TypeVar("Item")
+
+
+def emptied(items: list[Item]) -> Iterator[Item]:
+    """All of a list, from the first on, which leave it as they come.
+
+    Letting go of a million objects at once takes longer than any slice, so none is kept until the last is done.
+    """
+    items.reverse()
+    while items:
+        yield items.pop()
 
 
 class Ration:

@@ -8,6 +8,7 @@ Delivery tags are shared by deliveries and gets.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from warren.adapters.amqp091.asking import channel_ended
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from warren.adapters.amqp091.connection import Connection
     from warren.core.queues.base import Queue
     from warren.core.queues.consumer import Consumer
+    from warren.core.queues.unacked import Delivery
 
 
 class Channel:
@@ -69,9 +71,9 @@ class Channel:
         self.ignored_publishes = 0
         self.content: IncomingContent[methods.BasicPublish] | None = None
         self.consumers: dict[str, AmqpConsumer] = {}
-        self.deliveries = Deliveries(self._delivery_timed_out)
-        self.counts = self.client.counts.begin(SessionCounts(self.client.vhost, self._unacknowledged))
-        self.shared_credit = SharedCredit(self.consumers)
+        self.deliveries: Deliveries = Deliveries(self._delivery_timed_out, connection.settling)
+        self.counts: SessionCounts = self.client.counts.begin(SessionCounts(self.client.vhost, self._unacknowledged))
+        self.shared_credit: SharedCredit = SharedCredit(self.consumers)
         self.prefetch = connection.settings.prefetch_default
         self.confirms: Confirms | None = None
         self.transaction: Transaction | None = None
@@ -215,11 +217,10 @@ class Channel:
 
         Raises PreconditionFailed (406) for an unknown tag.
         """
-        deliveries = self.deliveries.take(tag, multiple=multiple)
         if self.transaction is not None:
-            self.transaction.settlements.append((deliveries, verdict))
+            self.deliveries.take_up_to(tag, self.transaction.settling_by(verdict), multiple=multiple)
         else:
-            self.deliveries.settle(deliveries, verdict)
+            self.deliveries.settle_up_to(tag, verdict, multiple=multiple)
 
     def consumer_cancelled(self, consumer: AmqpConsumer) -> None:
         """The broker ended a consumer: notify the client if it declared consumer_cancel_notify."""
@@ -229,9 +230,8 @@ class Channel:
 
     def _delivery_timed_out(self, consumer: Consumer, timeout_ms: int) -> None:
         """Cancel the consumer with notice and return its messages; without cancel notify, close the channel (406)."""
-        expired = self.deliveries.expire(consumer)
         if "consumer_cancel_notify" not in self.connection.agreed.capabilities:
-            self.deliveries.settle(expired, "untouched")
+            self.deliveries.time_out(consumer)
             self.connection.channel_failed(
                 self,
                 PreconditionFailed(
@@ -245,7 +245,7 @@ class Channel:
         self.consumers.pop(consumer.tag, None)
         self.send(cancel_notice(consumer.tag))
         end_consumer(consumer)
-        self.deliveries.settle(expired, "untouched")
+        self.deliveries.time_out(consumer)
 
     def begin_reply_consumer(self, queue: Queue) -> None:
         """Direct reply-to: `queue` takes the replies to what is published on this channel (spec A.7)."""
@@ -274,8 +274,12 @@ class Channel:
         """The client closed the channel."""
         self.confirm_batch()
         self.end()
-        self.connection.channel_closed(self)
-        self.send(methods.ChannelCloseOk())
+        self.connection.settling.then(self._closed)
+
+    def _closed(self) -> None:
+        if self.connection.channels.has(self):
+            self.connection.channel_closed(self)
+            self.send(methods.ChannelCloseOk())
 
     def frame_while_closing(self, ids: tuple[int, int]) -> None:
         """Only close and close-ok count on a channel that the broker closed."""
@@ -289,16 +293,17 @@ class Channel:
         """Consumers go, unacknowledged messages return to their queues in order, an open transaction is void."""
         self._end_content()
         self.connection.known.forget()
+        taken: list[dict[int, Delivery]] = []
         if self.transaction is not None:
-            self.transaction.rollback(self)
+            taken = self.transaction.end()
             self.transaction = None
         for consumer in list(self.consumers.values()):
             end_consumer(consumer)
         self.consumers.clear()
         self.shared_credit.clear()
         self.end_reply_consumer()
-        self.deliveries.give_back()
-        self.client.counts.end(self.counts)
+        self.deliveries.give_back(taken)
+        self.connection.settling.then(partial(self.client.counts.end, self.counts))
         self.client.vhost.broker.awaiting_flush.pop(self, None)
 
     def _unacknowledged(self) -> int:

@@ -11,6 +11,7 @@ connection.  What a connection has is owned one by one, and this file says when 
     known, known_properties, unfinished    what the loop remembers, and when it must take frames one by one
     held, asking, due    frames that wait for an alarm to clear, for a queue's answer, or for their turn after that
     read_gate, unread    why the peer isn't read for now (adapters.session)
+    settling             what is settled in slices, as it is too much for a turn (adapters.session)
     beats, silence       whether the peer is there (adapters.session.liveness)
 
 Phases: the handshake -> running -> closing (we sent connection.close and wait for close-ok; other frames are ignored)
@@ -53,6 +54,7 @@ from warren.adapters.session.liveness import Beats, Silence
 from warren.adapters.session.pieces import Pieces
 from warren.adapters.session.ration import Ration
 from warren.adapters.session.read_gate import ReadGate
+from warren.adapters.session.settling import Settling
 from warren.adapters.session.unread import UnreadReplies
 from warren.core.clients.client import Client
 from warren.core.clients.outbox import Outbox
@@ -113,6 +115,7 @@ class Connection:
         self.asking = Asking(self.read_gate)
         self.held = HeldFrames(broker.alarms, self.read_gate, self._tell_of_alarm)
         self.due = DueFrames(self.read_gate)
+        self.settling = Settling(broker, self.read_gate, self.go_on)
         self._unread = UnreadReplies(broker, self.outbox, self.read_gate, settings.unread_timeout_ms)
         self._beats: Beats | None = None
         self._silence: Silence | None = None
@@ -138,7 +141,7 @@ class Connection:
     @property
     def takes_frames(self) -> bool:
         """False when the connection has ended, has to wait for its turn, or the peer has too many replies to read."""
-        return not (self._closed or self._unread.suspended) and self.ration.left > 0
+        return not (self._closed or self._unread.suspended or self.settling.busy) and self.ration.left > 0
 
     # Session interface
 
@@ -284,7 +287,7 @@ class Connection:
         self.ration.begin()
         try:
             for kind, number, frame in frames:
-                if self._unread.suspended:
+                if self._unread.suspended or self.settling.busy:
                     break
                 if self.ration.left <= 0:
                     self.ration.wait()
@@ -348,8 +351,12 @@ class Connection:
     def client_closes(self) -> None:
         """connection.close."""
         self._end()
-        self.send(0, methods.ConnectionCloseOk())
-        self.finish()
+        self.settling.then(self._say_goodbye)
+
+    def _say_goodbye(self) -> None:
+        if not self._closed:
+            self.send(0, methods.ConnectionCloseOk())
+            self.finish()
 
     def finish(self) -> None:
         """Nothing more is to be said or heard."""

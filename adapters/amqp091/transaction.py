@@ -9,6 +9,7 @@ queues and its TTL are counted from then.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from warren.adapters.amqp091.handlers.publish import deliver
@@ -36,6 +37,7 @@ class Transaction:
 
     __slots__ = (
         "_late",
+        "_returning",
         "commits_answered",
         "commits_requested",
         "on_disk",
@@ -52,6 +54,7 @@ class Transaction:
         self.commits_answered = 0
         self.on_disk = 0
         self._late: Receipt | None = None
+        self._returning: list[dict[int, Delivery]] | None = None
 
     @property
     def committing(self) -> bool:
@@ -134,11 +137,30 @@ class Transaction:
         self.commits_answered = mark
         return due
 
-    def rollback(self, channel: Channel) -> None:
-        """Forget the publishes; what was acknowledged is unacknowledged again, in its old order."""
+    def settling_by(self, verdict: Verdict) -> Callable[[dict[int, Delivery]], None]:
+        """Takes deliveries that are to be settled so, at the commit."""
+
+        def taken(deliveries: dict[int, Delivery]) -> None:
+            if self._returning is None:
+                self.settlements.append((deliveries, verdict))
+            else:
+                self._returning.append(deliveries)
+
+        return taken
+
+    def rollback(self, channel: Channel, then: Callable[[], None]) -> None:
+        """Forget the publishes; what was acknowledged is unacknowledged again, in its old order.  then: called then."""
         self.publishes = []
-        channel.deliveries.put_back(deliveries for deliveries, _ in self.settlements)
+        taken = [deliveries for deliveries, _ in self.settlements]
         self.settlements = []
+        channel.deliveries.put_all_back(taken, then)
+
+    def end(self) -> list[dict[int, Delivery]]:
+        """It is void: the deliveries that it was to settle, which may become more in a later turn."""
+        self.publishes = []
+        self._returning = [deliveries for deliveries, _ in self.settlements]
+        self.settlements = []
+        return self._returning
 
 
 def _partial(count: str) -> PreconditionFailed:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,7 @@ class DirectConsumer(Consumer):
             prefetch=prefetch,
             arguments=arguments,
         )
-        self.deliveries = Deliveries(self._timed_out)
+        self.deliveries = Deliveries(self._timed_out, session.settling)
         self.counts = session.client.counts.begin(SessionCounts(queue.vhost, self.deliveries.unacknowledged))
         self.session = session
         self.number = number
@@ -155,7 +156,7 @@ class DirectConsumer(Consumer):
             self.session.require_open()
             if self.error is not None:
                 raise self.error
-        self.deliveries.settle(self.deliveries.take(tag, multiple=multiple), verdict)
+        self.deliveries.settle_up_to(tag, verdict, multiple=multiple)
         self.session.changed()
 
     def sequences(self, tag: int, *, multiple: bool) -> list[int]:
@@ -186,7 +187,7 @@ class DirectConsumer(Consumer):
         self._return_arrived()
         self._give_back(list(self.deliveries.unacked), "requeue")
         self.session.consumers.pop(self.tag, None)
-        self.client.counts.end(self.counts)
+        self.session.settling.then(partial(self.client.counts.end, self.counts))
         self.session.channel_closed()
 
     # Below
@@ -210,8 +211,7 @@ class DirectConsumer(Consumer):
 
     def _give_back(self, tags: list[int], verdict: Verdict) -> None:
         """Those of the deliveries that are unsettled go back to the queue."""
-        unacked = self.deliveries.unacked
-        self.deliveries.settle({tag: unacked.pop(tag) for tag in tags if tag in unacked}, verdict)
+        self.deliveries.settle_these(tags, verdict)
         self.session.changed()
 
     def _end(self, error: DirectError | None) -> None:

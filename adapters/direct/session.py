@@ -26,6 +26,7 @@ from warren.adapters.direct.listing import (
     OwnChannelRow,
 )
 from warren.adapters.session.deliveries import Deliveries, Verdict
+from warren.adapters.session.settling import Settling
 from warren.core.clients.client import Client
 from warren.core.clients.limits import check_consumer
 from warren.core.declaring.names import clean_name, generated_name
@@ -97,7 +98,8 @@ class DirectSession:
         self.connected_at_ms = broker.now_ms
         self.closed: ClientClosed | None = None
         self.consumers: dict[str, DirectConsumer] = {}
-        self.polled = Deliveries(_no_timeout)
+        self.settling = Settling(broker)
+        self.polled = Deliveries(_no_timeout, self.settling)
         self.counts = self.client.counts.own
         self.counts.outstanding = self.polled.unacknowledged
         self.publishes_waiting = 0
@@ -293,7 +295,7 @@ class DirectSession:
         """Settle one polled message, or all up to `tag`; as DirectConsumer.settle."""
         if tag not in self.polled.unacked:
             self.require_open()
-        self.polled.settle(self.polled.take(tag, multiple=multiple), verdict)
+        self.polled.settle_up_to(tag, verdict, multiple=multiple)
         self.changed()
 
     # For the broker

@@ -4,20 +4,38 @@ Tags count from 1.  Consumers' `deliver`, which runs once per message, counts `d
 into `unacked` by itself; everything else goes through here.  The watch of the acknowledgement timeout
 (core.queues.ack_timeout) looks at the same three: this is the AckHolder of a session.
 
-Settling a delivery tells its queue what has become of the message, then gives the consumer its credit back.
+Settling a delivery tells its queue what has become of the message, then gives the consumer its credit back.  A window
+may have any size, and what settles more of it than a turn may do is done in slices (settling.py): acknowledgements and
+rejections from the oldest on, each slice as if it were a command of its own.  What returns is there for consumers when
+all of it is back (core.queues.returning), and only then have they credit for it, so that nobody is given what is newer
+first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from heapq import merge
+from itertools import islice
+from typing import TYPE_CHECKING, Final, Literal
 
-from warren.core.queues.unacked import Delivery, Unacked, requeue_all, take
+from warren.core.chores import emptied
+from warren.core.queues.returning import RETURNED_PER_SLICE, give_back
+from warren.core.queues.unacked import Delivery, Unacked, take
 
 if TYPE_CHECKING:
+    from warren.adapters.session.settling import Settling
     from warren.core.messages.message import Message
     from warren.core.queues.base import Queue
     from warren.core.queues.consumer import Consumer
+
+SETTLED_PER_SLICE: Final = RETURNED_PER_SLICE
+"""Deliveries that are settled in one turn, about a microsecond each; one that is dead-lettered counts as several."""
+
+LOOKED_AT_PER_SLICE: Final = 10_000
+"""Deliveries that are only looked at, or whose consumers have their credit back, in one turn."""
+
+RETURNING: Final = ("requeue", "return", "untouched")
+"""The verdicts by which a message goes back to its queue."""
 
 Verdict = Literal["ack", "discard", "requeue", "return", "untouched"]
 """What becomes of a message: it is done with; or it is dropped, and dead-lettered; or it goes back to its queue because
@@ -25,22 +43,27 @@ its delivery failed (`requeue`), or maybe (`return`), or not at all (`untouched`
 delivery limit, the configuration says; a failure does, what is untouched doesn't."""
 
 
+def _nothing() -> None:
+    return
+
+
 class Deliveries:
     """Of one session, or of one of its channels.
 
     on_timeout: called with a consumer that has kept a delivery for too long, and the timeout in milliseconds.
-    delivery_notes: see core.queues.ack_timeout.
+    settling: of the session.  delivery_notes: see core.queues.ack_timeout.
     """
 
-    __slots__ = ("_expired", "_on_timeout", "_otherwise", "delivery_notes", "delivery_tag", "unacked")
+    __slots__ = ("_expired", "_on_timeout", "_otherwise", "_settling", "delivery_notes", "delivery_tag", "unacked")
 
-    def __init__(self, on_timeout: Callable[[Consumer, int], None]) -> None:
+    def __init__(self, on_timeout: Callable[[Consumer, int], None], settling: Settling) -> None:
         self.unacked: Unacked = {}
         self.delivery_tag = 0
         self.delivery_notes: list[tuple[int, int]] = []
         self._expired: set[int] = set()
         self._otherwise = 0
         self._on_timeout = on_timeout
+        self._settling = settling
 
     def unacknowledged(self) -> int:
         """How many aren't settled, or were settled otherwise: all but those that were acknowledged."""
@@ -64,23 +87,94 @@ class Deliveries:
             consumer.acknowledged()
         return True
 
-    def take(self, tag: int, *, multiple: bool) -> dict[int, Delivery]:
-        """The deliveries that the client settles: one, or all up to `tag` (0: all there are); they are gone from here.
+    # As a client asks for it, however many there are
+
+    def settle_up_to(self, tag: int, verdict: Verdict, *, multiple: bool) -> None:
+        """Settle one delivery, or all up to `tag` (0: all there are).
 
         Those that have timed out are no error, and no delivery either.  Raises PreconditionFailed (406) for a tag that
         is not outstanding.
         """
+        last = self._last_of(tag) if multiple else 0
+        few = self._first(last, SETTLED_PER_SLICE + 1) if multiple else []
+        if not multiple:
+            taken = self.take(tag, multiple=False)
+            if verdict == "discard" and not self._may_discard(taken):
+                self._settling.begin(self._settle_later(taken, verdict))
+            else:
+                self.settle(taken, verdict)
+        elif len(few) <= SETTLED_PER_SLICE and self._settling.may(self._work_of(few, verdict)):
+            self.settle(self._taken(few), verdict)
+        elif verdict in RETURNING:
+            self._settling.begin(self._return(self._parts(last), verdict))
+        else:
+            self._settling.begin(self._settle_parts(last, verdict))
+
+    def take_up_to(self, tag: int, taken: Callable[[dict[int, Delivery]], None], *, multiple: bool) -> None:
+        """As `settle_up_to`, but it is settled later: `taken` is called with the deliveries, in order, maybe in parts.
+
+        They are gone from here then.
+        """
+        if multiple:
+            last = self._last_of(tag)
+            if len(self._first(last, LOOKED_AT_PER_SLICE + 1)) > LOOKED_AT_PER_SLICE:
+                self._settling.begin(self._take_parts(last, taken))
+                return
+        taken(self.take(tag, multiple=multiple))
+
+    def recover(self, then: Callable[[], None] = _nothing) -> None:
+        """Everything returns to its queue, and its consumers have their credit back.  then: called when it has."""
+        if not self._settling.may(len(self.unacked)):
+            self._settling.begin(self._return(self._parts(self.delivery_tag), "requeue", then=then))
+            return
+        self.settle(self._taken(list(self.unacked)), "requeue")
+        then()
+
+    def give_back(self, taken: list[dict[int, Delivery]] | None = None) -> None:
+        """The session ends: everything returns to its queue.  taken: what was taken before, and returns, too."""
+        taken = [] if taken is None else taken
+        if not self._settling.may(len(self.unacked) + sum(map(len, taken))):
+            self._settling.begin(self._return(self._all_parts(taken), "requeue", gives_credit=False))
+            return
+        self.put_back(taken)
+        self.settle(self._taken(list(self.unacked)), "requeue", gives_credit=False)
+
+    def time_out(self, consumer: Consumer) -> None:
+        """What `consumer` has returns to its queue; the client may still settle it, which means nothing any more."""
+        if not self._settling.may(len(self.unacked)):
+            self._settling.begin(self._return(self._parts_of(consumer), "untouched"))
+            return
+        self.settle(self.expire(consumer), "untouched")
+
+    def settle_these(self, tags: list[int], verdict: Verdict) -> None:
+        """Settle those of these deliveries that are unsettled."""
+        if self._settling.may(len(tags)):
+            self.settle(self._taken(tags), verdict)
+        else:
+            self._settling.begin(self._return(self._parts_among(tags), verdict))
+
+    def put_all_back(self, taken: list[dict[int, Delivery]], then: Callable[[], None]) -> None:
+        """What was taken is unacknowledged again, in its old place.  then: called when it is."""
+        if self._settling.may(len(self.unacked) + sum(map(len, taken))):
+            self.put_back(taken)
+            then()
+        else:
+            self._settling.begin(self._put_parts_back(taken, then))
+
+    # At once
+
+    def take(self, tag: int, *, multiple: bool) -> dict[int, Delivery]:
+        """The deliveries that the client settles, as `settle_up_to` says; they are gone from here."""
+        if multiple:
+            last = self._last_of(tag)
+            return self._taken(self._first(last, len(self.unacked)))
         if tag in self._expired:
-            if not multiple:
-                self._expired.discard(tag)
-                return {}
-            tag = max((each for each in self.unacked if each <= tag), default=0)
-            if not tag:
-                return {}
-        return take(self.unacked, tag, multiple=multiple)
+            self._expired.discard(tag)
+            return {}
+        return take(self.unacked, tag, multiple=False)
 
     def expire(self, consumer: Consumer) -> dict[int, Delivery]:
-        """Take all that `consumer` has; the client may still settle it, which means nothing any more."""
+        """Take all that `consumer` has; see `time_out`."""
         found = {tag: delivery for tag, delivery in self.unacked.items() if delivery[2] is consumer}
         for tag in found:
             del self.unacked[tag]
@@ -88,47 +182,187 @@ class Deliveries:
         return found
 
     def put_back(self, taken: Iterable[Mapping[int, Delivery]]) -> None:
-        """What was taken is unacknowledged again, in its old place."""
+        """As `put_all_back`."""
         restored = dict(self.unacked)
         for deliveries in taken:
             restored.update(deliveries)
         self.unacked.clear()
         self.unacked.update(sorted(restored.items()))
 
-    def settle(self, taken: Mapping[int, Delivery], verdict: Verdict) -> None:
+    def settle(self, taken: Mapping[int, Delivery], verdict: Verdict, *, gives_credit: bool = True) -> None:
         """What was taken is settled so: tell the queues, then give the consumers their credit back."""
         if verdict != "ack":
             self._otherwise += len(taken)
-        if verdict in ("requeue", "return", "untouched"):
-            returned: dict[int, tuple[Queue, list[Message]]] = {}
-            for queue, message, _ in taken.values():
-                returned.setdefault(id(queue), (queue, []))[1].append(message)
-            for queue, messages in returned.values():
-                counts = verdict == "requeue" or (verdict == "return" and queue.vhost.broker.counts_returns)
-                queue.requeue(messages, failed=counts)
+        if verdict in RETURNING:
+            for queue, messages in _by_queue(taken):
+                queue.requeue(messages, failed=_has_failed(queue, verdict))
         elif verdict == "ack":
             for queue, message, _ in taken.values():
                 queue.acknowledge(message)
         else:
             for queue, message, _ in taken.values():
                 queue.discard(message)
-        for _, _, consumer in taken.values():
+        for _, _, consumer in taken.values() if gives_credit else ():
             if consumer is not None:
                 consumer.acknowledged()
-
-    def recover(self) -> None:
-        """Everything returns to its queue, and its consumers have their credit back."""
-        self._otherwise += len(self.unacked)
-        consumers = [consumer for _, _, consumer in self.unacked.values() if consumer is not None]
-        requeue_all(self.unacked)
-        for consumer in consumers:
-            consumer.acknowledged()
-
-    def give_back(self) -> None:
-        """The session ends: everything returns to its queue."""
-        self._otherwise += len(self.unacked)
-        requeue_all(self.unacked)
 
     def acknowledgement_timed_out(self, consumer: Consumer, timeout_ms: int) -> None:
         """The watch says that `consumer` has kept a delivery for `timeout_ms`: have the session act on it."""
         self._on_timeout(consumer, timeout_ms)
+
+    # In slices
+
+    def _may_discard(self, taken: Mapping[int, Delivery]) -> bool:
+        """False where it would be a dead letter too many for this turn: many small commands are one large one."""
+        work = sum(queue.discard_work for queue, _, _ in taken.values())
+        return work <= 1 or self._settling.may(work)
+
+    def _settle_later(self, taken: Mapping[int, Delivery], verdict: Verdict) -> Iterator[None]:
+        self.settle(taken, verdict)
+        yield from ()
+
+    def _settle_parts(self, last: int, verdict: Verdict) -> Iterator[None]:
+        """Acknowledge or discard all up to `last`."""
+        while tags := self._first(last, SETTLED_PER_SLICE):
+            if verdict == "discard":
+                work = 0
+                for count, tag in enumerate(tags, 1):
+                    work += self.unacked[tag][0].discard_work
+                    if work >= SETTLED_PER_SLICE:
+                        tags = tags[:count]
+                        break
+            self.settle(self._taken(tags), verdict)
+            yield
+
+    def _return(
+        self,
+        parts: Iterator[Mapping[int, Delivery]],
+        verdict: Verdict,
+        *,
+        then: Callable[[], None] = _nothing,
+        gives_credit: bool = True,
+    ) -> Iterator[None]:
+        """Give these back to their queues; afterwards the consumers have their credit."""
+        credit: dict[Consumer, int] = {}
+
+        def messages_of(taken: Mapping[int, Delivery]) -> Iterator[tuple[Queue, Message]]:
+            self._otherwise += len(taken)
+            for queue, message, consumer in taken.values():
+                if gives_credit and consumer is not None:
+                    credit[consumer] = credit.get(consumer, 0) + 1
+                yield queue, message
+
+        yield from give_back(map(messages_of, parts), lambda queue: _has_failed(queue, verdict))
+        then()
+        for consumer, count in credit.items():
+            for number in range(count):
+                if number % LOOKED_AT_PER_SLICE == 0:
+                    yield
+                consumer.acknowledged()
+
+    def _take_parts(self, last: int, taken: Callable[[dict[int, Delivery]], None]) -> Iterator[None]:
+        while tags := self._first(last, LOOKED_AT_PER_SLICE):
+            taken(self._taken(tags))
+            yield
+
+    def _put_parts_back(self, taken: list[dict[int, Delivery]], then: Callable[[], None]) -> Iterator[None]:
+        """Make the row of what is unacknowledged anew, and let it be the row when it has all of them."""
+        runs: list[list[tuple[int, Delivery]]] = []
+        run: list[tuple[int, Delivery]] = []
+        for deliveries in taken:
+            run += deliveries.items()
+            deliveries.clear()
+            if len(run) >= LOOKED_AT_PER_SLICE:
+                runs.append(sorted(run, key=_tag_of))
+                run = []
+                yield
+        runs.append(sorted(run, key=_tag_of))
+        last = self.delivery_tag
+        for part in self._parts(last):
+            runs.append(list(part.items()))
+            yield
+        ordered = merge(*map(emptied, runs), key=_tag_of)
+        restored: Unacked = {}
+        while some := list(islice(ordered, SETTLED_PER_SLICE)):
+            restored.update(some)
+            yield
+        # What was given meanwhile is newer than all of it.
+        restored.update(self.unacked)
+        self.unacked = restored
+        then()
+
+    # Which
+
+    def _last_of(self, tag: int) -> int:
+        """The tag that a `multiple` up to `tag` ends with; PreconditionFailed (406) where that isn't outstanding."""
+        if not tag:
+            return self.delivery_tag
+        if tag not in self.unacked and tag not in self._expired:
+            take(self.unacked, tag, multiple=True)
+        return tag
+
+    def _first(self, last: int, most: int) -> list[int]:
+        """The oldest tags up to `last`, `most` at most."""
+        tags = []
+        for tag in islice(self.unacked, most):
+            if tag > last:
+                break
+            tags.append(tag)
+        return tags
+
+    def _taken(self, tags: Iterable[int]) -> dict[int, Delivery]:
+        """These deliveries, as far as they are there; they are gone from here."""
+        unacked = self.unacked
+        return {tag: unacked.pop(tag) for tag in tags if tag in unacked}
+
+    def _work_of(self, tags: Iterable[int], verdict: Verdict) -> int:
+        unacked = self.unacked
+        return sum(unacked[tag][0].discard_work if verdict == "discard" else 1 for tag in tags)
+
+    def _parts(self, last: int) -> Iterator[dict[int, Delivery]]:
+        """All up to `last`, so many at a time as a turn may give back."""
+        while tags := self._first(last, SETTLED_PER_SLICE):
+            yield self._taken(tags)
+
+    def _all_parts(self, taken: list[dict[int, Delivery]]) -> Iterator[dict[int, Delivery]]:
+        """Everything, also of what was taken; that list may have grown until then."""
+        yield from self._parts(self.delivery_tag)
+        some: dict[int, Delivery] = {}
+        for deliveries in emptied(taken):
+            some.update(deliveries)
+            if len(some) >= SETTLED_PER_SLICE:
+                yield some
+                some = {}
+        yield some
+
+    def _parts_among(self, tags: list[int]) -> Iterator[dict[int, Delivery]]:
+        for at in range(0, len(tags), SETTLED_PER_SLICE):
+            yield self._taken(tags[at : at + SETTLED_PER_SLICE])
+
+    def _parts_of(self, consumer: Consumer) -> Iterator[dict[int, Delivery]]:
+        tags = list(self.unacked)
+        for at in range(0, len(tags), SETTLED_PER_SLICE):
+            some = [tag for tag in tags[at : at + SETTLED_PER_SLICE] if self._is_of(tag, consumer)]
+            self._expired.update(some)
+            yield self._taken(some)
+
+    def _is_of(self, tag: int, consumer: Consumer) -> bool:
+        delivery = self.unacked.get(tag)
+        return delivery is not None and delivery[2] is consumer
+
+
+def _has_failed(queue: Queue, verdict: Verdict) -> bool:
+    """Whether a return by this verdict counts towards a delivery limit."""
+    return verdict == "requeue" or (verdict == "return" and queue.vhost.broker.counts_returns)
+
+
+def _by_queue(taken: Mapping[int, Delivery]) -> Iterable[tuple[Queue, list[Message]]]:
+    """The messages by the queue that they came from, in order."""
+    found: dict[int, tuple[Queue, list[Message]]] = {}
+    for queue, message, _ in taken.values():
+        found.setdefault(id(queue), (queue, []))[1].append(message)
+    return found.values()
+
+
+def _tag_of(item: tuple[int, Delivery]) -> int:
+    return item[0]

@@ -27,6 +27,9 @@ SESSION: Final = 8
 RATION: Final = 32
 """The ration of the turn is used up (ration.py)."""
 
+SETTLING: Final = 128
+"""So much is being settled that it takes several turns (settling.py)."""
+
 UNANSWERED: Final = 16
 """So much is held back behind a command that a queue answers later that nothing more may pile up."""
 

@@ -6,6 +6,7 @@ The receipts of SEND, COMMIT and DISCONNECT have a time of their own; all others
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.stomp.codec import frames
@@ -40,7 +41,7 @@ def handle(session: StompSession, frame: Frame) -> None:
         )
     handler(session, frame)
     if command not in _OWN_RECEIPTS and not (command in _SETTLING and "transaction" in frame.headers):
-        session.receipts.send(frame.receipt)
+        session.settling.then(partial(session.receipts.send, frame.receipt))
 
 
 def _log_in(session: StompSession, frame: Frame) -> bool:

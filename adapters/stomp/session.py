@@ -11,6 +11,7 @@ one by one, and this file says when which of them begins and ends:
     receipts, replies    what it is told, and private queues for answers
     held                 frames that wait for an alarm to clear
     read_gate, unread    why the peer isn't read for now (adapters.session)
+    settling             what is settled in slices, as it is too much for a turn (adapters.session)
     beats, silence       whether the peer is there (adapters.session.liveness)
 
 Phases: connecting (CONNECT is awaited; HELP may come) -> running -> closing (DISCONNECT waits for the disk; what comes
@@ -25,6 +26,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.session.admission import refuse
@@ -34,6 +36,7 @@ from warren.adapters.session.liveness import Beats, Silence
 from warren.adapters.session.pieces import Pieces
 from warren.adapters.session.ration import Ration
 from warren.adapters.session.read_gate import ReadGate
+from warren.adapters.session.settling import Settling
 from warren.adapters.session.unread import UnreadReplies
 from warren.adapters.stomp.codec.errors import FramingError, LoginError, StompError, of_broker
 from warren.adapters.stomp.codec.escaping import V1_0
@@ -95,7 +98,6 @@ class StompSession:
         self.connected_at_ms = broker.now_ms
         self.subscriptions = Subscriptions()
         self.transactions = OpenTransactions()
-        self.deliveries = Deliveries(self._delivery_timed_out)
         self.receipts = Receipts(self)
         self.replies = Replies(self)
         self.parser = FrameParser(friendly_expected=settings.friendly)
@@ -106,6 +108,8 @@ class StompSession:
         self._ignored_bytes = 0
         self.read_gate = ReadGate(transport)
         self.ration = Ration(broker, self.read_gate, self)
+        self.settling = Settling(broker, self.read_gate, self.go_on)
+        self.deliveries = Deliveries(self._delivery_timed_out, self.settling)
         self._unread = UnreadReplies(broker, self.outbox, self.read_gate, settings.unread_timeout_ms)
         self._beats: Beats | None = None
         self._silence: Silence | None = None
@@ -129,7 +133,8 @@ class StompSession:
     @property
     def takes_frames(self) -> bool:
         """False when the session ends or has ended, must wait for its turn, or the peer has too much to read."""
-        return not (self._closed or self._unread.suspended or self.state == "closing") and self.ration.left > 0
+        waits = self._unread.suspended or self.settling.busy
+        return not (self._closed or waits or self.state == "closing") and self.ration.left > 0
 
     # Session interface
 
@@ -138,7 +143,7 @@ class StompSession:
         if self._closed or self.state == "closing":
             self._ignore(data)
             return
-        if self._unread.suspended or self.ration.waits:
+        if self._unread.suspended or self.ration.waits or self.settling.busy:
             self._unparsed.add(data)
             return
         self.ration.begin()
@@ -169,7 +174,7 @@ class StompSession:
     def _take_up(self) -> None:
         """Go on with what waits, in order."""
         self._release_held()
-        if not (self._unread.suspended or self.ration.waits):
+        if not (self._unread.suspended or self.ration.waits or self.settling.busy):
             self.receive(self._unparsed.join(b"") or b"")
 
     def connection_lost(self, reason: str) -> None:
@@ -344,7 +349,11 @@ class StompSession:
         """DISCONNECT: what came before it is done; its receipt says that it is safe, too."""
         self._end()
         self.state = "closing"
-        self.receipts.close(frame.receipt)
+        self.settling.then(partial(self._leave, frame.receipt))
+
+    def _leave(self, receipt: str | None) -> None:
+        if not self._closed:
+            self.receipts.close(receipt)
 
     def finish(self) -> None:
         """Nothing more is to be said or heard."""

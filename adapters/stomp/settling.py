@@ -80,5 +80,4 @@ def _no_subscription(text: str) -> StompError:
 
 def settle_now(session: StompSession, settlement: Settlement) -> None:
     """Do it; the delivery is known to be there."""
-    deliveries = session.deliveries.take(settlement.tag, multiple=settlement.multiple)
-    session.deliveries.settle(deliveries, settlement.verdict)
+    session.deliveries.settle_up_to(settlement.tag, settlement.verdict, multiple=settlement.multiple)

@@ -8,11 +8,10 @@ like; the row stays until they have settled that, too.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from warren.core.declaring.quarantine import Quarantine
-    from warren.core.queues.base import Queue
     from warren.core.storage.definitions.store import DefinitionStore
     from warren.core.storage.engine import StorageEngine
 
@@ -21,6 +20,14 @@ COUNTER: Final = "queue"
 
 DELETED: Final = "deleted"
 """The kind of these rows."""
+
+
+class Leaving(Protocol):
+    """A queue, or what else has a number, that is deleted."""
+
+    @property
+    def has_entries_to_settle(self) -> bool:
+        """True while the message log holds something of it that is still to be settled."""
 
 
 class Numbers:
@@ -33,7 +40,7 @@ class Numbers:
         self._store = store
         self._quarantine = quarantine
         self._deleted: list[int] = []
-        self._leaving: dict[int, Queue] = {}
+        self._leaving: dict[int, Leaving] = {}
         self._settled: list[int] = []
 
     def take(self, kind: str, vhost: str, name: str) -> int:
@@ -52,11 +59,11 @@ class Numbers:
             self._definitions.put(DELETED, "", str(number), {})
             self._deleted.append(number)
 
-    def queue_deleted(self, queue: Queue) -> None:
-        """The same of a queue, some entries of which may be settled later."""
+    def deleted_for_now(self, number: int, whose: Leaving) -> None:
+        """The same, of what some entries of may be settled later."""
         if self._store.durable:
-            self._definitions.put(DELETED, "", str(queue.store_id), {})
-            self._leaving[queue.store_id] = queue
+            self._definitions.put(DELETED, "", str(number), {})
+            self._leaving[number] = whose
 
     # Commits
 
@@ -64,7 +71,7 @@ class Numbers:
         """The deleted ones whose settlements a flush that begins now covers."""
         taken, self._deleted = self._deleted, []
         if self._leaving:
-            settled = [number for number, queue in self._leaving.items() if not queue.has_entries_to_settle]
+            settled = [number for number, whose in self._leaving.items() if not whose.has_entries_to_settle]
             for number in settled:
                 del self._leaving[number]
             taken += settled

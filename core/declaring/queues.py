@@ -224,7 +224,7 @@ def remove_queue(vhost: VirtualHost, queue: Queue, answer: Answer[int] = ignore)
         queue.owner.exclusive_queues.pop(queue.name, None)
     if queue.store_id:
         vhost.broker.definitions.delete("queue", vhost.name, queue.name)
-        vhost.broker.numbers.queue_deleted(queue)
+        vhost.broker.numbers.deleted_for_now(queue.store_id, queue)
     remove_emptied(vhost, remove_bindings_of(vhost, queue))
     for consumer in list(queue.consumers):
         queue.remove_consumer(consumer)

@@ -225,18 +225,28 @@ class Backlog:
                     return index + 1
         return self._paging.head_messages
 
-    def merge(self, returning: list[Message]) -> None:
-        """Put returned messages in their places: before the first entry that was published later."""
+    def merge(self, returning: list[Message], older_max: int | None = None) -> bool:
+        """Put returned messages in their places: before the first entry that was published later.
+
+        False, and nothing is done but that `returning` is in order now, where more than `older_max` messages are before
+        the last place, or returning.
+        """
         returning.sort(key=sequence_of)
+        if older_max is not None and len(returning) > older_max:
+            return False
         entries = self.entries
         last = returning[-1].sequence
         older: list[Entry] = []
         while entries and sequence_of(entries[0]) < last:
+            if len(older) == older_max:
+                entries.extendleft(reversed(older))
+                return False
             older.append(entries.popleft())
         merged: list[Entry] = [*returning, *older]
         if older:
             merged.sort(key=sequence_of)
         entries.extendleft(reversed(merged))
+        return True
 
     def merge_within(self, messages: list[Message]) -> None:
         """As `merge`, of ascending messages that belong anywhere: moves what is between them and the nearer end."""

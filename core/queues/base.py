@@ -34,6 +34,7 @@ from warren.core.errors import PreconditionFailed, ResourceLocked
 from warren.core.messages.field_table import EMPTY_TABLE_RAW
 from warren.core.queues.answer import Answer, Polled, ignore
 from warren.core.queues.argument import CONSUMER_ARGUMENTS, Argument
+from warren.core.queues.returning import LongReturn, PartByPart
 
 if TYPE_CHECKING:
     from warren.core.clients.client import Client
@@ -291,9 +292,6 @@ class Queue(ABC):
         """True while the message log holds something of a deleted queue that is still to be settled."""
         return self.unacked_count > 0
 
-    def settle_purged(self) -> None:
-        """No turns follow: settle in the message log what was purged, as far as it was left for later ones."""
-
     @property
     def guarded(self) -> bool:
         """True when `admit` has to be asked before a message is appended."""
@@ -419,6 +417,15 @@ class Queue(ABC):
 
         failed: it counts towards a delivery limit (adapters.session.deliveries).
         """
+
+    def begin_return(self) -> LongReturn:
+        """Very many deliveries are about to come back, part by part (returning.py)."""
+        return PartByPart(self)
+
+    @property
+    def discard_work(self) -> int:
+        """How much work it is to discard a message, if acknowledging one is 1 (core.chores)."""
+        return 1
 
     @abstractmethod
     def browse(self, start: int, count: int) -> Iterator[Message]:

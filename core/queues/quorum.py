@@ -178,6 +178,11 @@ class QuorumQueue(ClassicQueue):
         if self._successor is not None:
             self._succeed(self._successor)
 
+    def all_came_back(self) -> None:
+        super().all_came_back()
+        if self._successor is not None:
+            self._succeed(self._successor)
+
     def remove_consumer(self, consumer: Consumer) -> None:
         successor, self._successor = self._successor, None
         if consumer is self.ring.single or successor is None:

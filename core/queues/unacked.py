@@ -42,13 +42,3 @@ def take(unacked: Unacked, tag: int, *, multiple: bool) -> dict[int, Delivery]:
             break
         tags.append(each)
     return {each: unacked.pop(each) for each in tags}
-
-
-def requeue_all(unacked: Unacked) -> None:
-    """Give everything back to the queues it came from, and empty `unacked`."""
-    by_queue: dict[int, tuple[Queue, list[Message]]] = {}
-    for queue, message, _ in unacked.values():
-        by_queue.setdefault(id(queue), (queue, []))[1].append(message)
-    unacked.clear()
-    for queue, messages in by_queue.values():
-        queue.requeue(messages)

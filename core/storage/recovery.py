@@ -179,11 +179,9 @@ def _refuse_default_user(broker: Broker) -> None:
     )
 
 
-def settle_purged(broker: Broker) -> None:
-    """Before the last commit of a run: settle what purges have left for later turns, or it would come back."""
-    for vhost in broker.vhosts.values():
-        for queue in vhost.queues.values():
-            queue.settle_purged()
+def finish_chores(broker: Broker) -> None:
+    """Before the last commit of a run: do at once what was left for later turns and can't be left to the next start."""
+    broker.chores.finish()
 
 
 def note_clean_stop(broker: Broker) -> None:

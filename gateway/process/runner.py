@@ -31,7 +31,7 @@ from warren.core.storage.definitions.store import DefinitionStore
 from warren.core.storage.disk.engine import DiskEngine
 from warren.core.storage.engine import StorageEngine
 from warren.core.storage.memory import MemoryEngine
-from warren.core.storage.recovery import note_clean_stop, recover, settle_purged
+from warren.core.storage.recovery import finish_chores, note_clean_stop, recover
 from warren.gateway.configuration.config import Config, ConfigError
 from warren.gateway.configuration.options import components_of, listings_of_protocols, options_of
 from warren.gateway.configuration.plugins import PluginSettings
@@ -200,7 +200,7 @@ class BrokerRun:
                         await plugins.stop()
                     await self._say_goodbye()
                     nursery.cancel_scope.cancel()
-                settle_purged(self.broker)
+                finish_chores(self.broker)
                 if self.broker.commit_wanted:
                     await commit_once(self.hub, self._where, is_last=True)
                 note_clean_stop(self.broker)

@@ -32,7 +32,7 @@ from warren.core.storage.definitions.store import DefinitionStore
 from warren.core.storage.disk.engine import DiskEngine
 from warren.core.storage.engine import StorageEngine
 from warren.core.storage.memory import MemoryEngine
-from warren.core.storage.recovery import note_clean_stop, recover, settle_purged
+from warren.core.storage.recovery import finish_chores, note_clean_stop, recover
 
 START_MS = 1_700_000_000_000
 TURNS_MAX = 10_000
@@ -185,7 +185,7 @@ class SimulatedBroker:
         for client in self.clients:
             client.transport.lose()
         self.settle()
-        settle_purged(self.broker)
+        finish_chores(self.broker)
         if self.broker.commit_wanted:
             self.begin_commit()
             self.finish_commit()

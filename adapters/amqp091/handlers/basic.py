@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from warren.adapters.amqp091.asking import ask
@@ -153,19 +154,23 @@ def reject(channel: Channel, method: methods.BasicReject) -> None:
 
 def recover(channel: Channel, method: methods.BasicRecover) -> None:
     """basic.recover: everything unacknowledged returns to its queue."""
-    _recover(channel, requeue=method.requeue)
-    channel.send(methods.BasicRecoverOk())
+    _recover(channel, lambda: channel.send(methods.BasicRecoverOk()), requeue=method.requeue)
 
 
 def recover_async(channel: Channel, method: methods.BasicRecoverAsync) -> None:
     """basic.recover-async: the same without an answer."""
-    _recover(channel, requeue=method.requeue)
+    _recover(channel, lambda: None, requeue=method.requeue)
 
 
-def _recover(channel: Channel, *, requeue: bool) -> None:
+def _recover(channel: Channel, then: Callable[[], None], *, requeue: bool) -> None:
     if not requeue:
         raise NotImplementedByBroker("requeue=false", advice="use requeue=true")
-    channel.deliveries.recover()
+
+    def recovered() -> None:
+        if channel.connection.channels.has(channel) and not channel.closing:
+            then()
+
+    channel.deliveries.recover(recovered)
 
 
 def _consume_replies(channel: Channel, method: methods.BasicConsume, tag: str) -> None:

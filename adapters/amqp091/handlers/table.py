@@ -97,8 +97,7 @@ def _tx_commit(channel: Channel, method: methods.TxCommit) -> None:
 def _tx_rollback(channel: Channel, method: methods.TxRollback) -> None:
     if channel.transaction is None:
         raise PreconditionFailed("channel is not transactional; tx.select comes first")
-    channel.transaction.rollback(channel)
-    channel.send(methods.TxRollbackOk())
+    channel.transaction.rollback(channel, lambda: channel.send(methods.TxRollbackOk()))
 
 
 _on(methods.ChannelOpen, _open)

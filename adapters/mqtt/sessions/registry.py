@@ -134,7 +134,7 @@ class MqttSessions:
         for number in session.numbers:
             self.records.pop(number, None)
             if number:
-                self.broker.numbers.deleted(number)
+                self.broker.numbers.deleted_for_now(number, session)
         if session.stored:
             self.broker.definitions.delete(SESSION_KIND, self.vhost.name, session.client_id)
 

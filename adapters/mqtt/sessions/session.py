@@ -27,7 +27,8 @@ Longer than 400 lines because what goes out, what came in and what of both is on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt.sessions.feeding import RetainedFeed
@@ -36,10 +37,12 @@ from warren.adapters.mqtt.sessions.outgoing import RELEASED_BY_CLIENT, WAITING, 
 from warren.adapters.mqtt.sessions.records import make_record, outbound_copy, outgoing_of, packet_id_of
 from warren.adapters.mqtt.sessions.subscription import LEVELS_FREE, MqttSubscription, deep_levels
 from warren.adapters.mqtt.sessions.subscription_rows import SubscriptionRows
+from warren.core.chores import emptied
 from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.topic_trie import TopicTrie
 from warren.core.limit_hits import limited
 from warren.core.messages.message import Message
+from warren.core.queues.returning import RETURNED_PER_SLICE, give_back
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.sessions.holder import Holder
@@ -63,6 +66,7 @@ class MqttSession:
     subscriptions that want none of its own messages.  stored: it is on disk.  sent_number: of the last message of QoS 1
     or 2 that was sent.  inbound: packet identifiers of messages of QoS 2 that came and weren't released, with their
     records.  feed: what its subscriptions still have coming of the retained messages; None before there was anything.
+    has_entries_to_settle: it has ended, and the store is still to be told of all it had.
     unanswered: receipts of those among them that queues are still to take, by packet identifier.
     """
 
@@ -79,6 +83,7 @@ class MqttSession:
         "ended",
         "expiry_s",
         "feed",
+        "has_entries_to_settle",
         "holder",
         "inbound",
         "no_local_count",
@@ -106,6 +111,7 @@ class MqttSession:
         self.stored = expiry_s > 0
         self.holder: Holder | None = None
         self.ended = False
+        self.has_entries_to_settle = False
         self.detached_at_ms: int | None = None
         self.queue: Queue | None = None
         self.subscriptions: dict[str, MqttSubscription] = {}
@@ -376,17 +382,63 @@ class MqttSession:
         A message of QoS 2 stays with the client that it was sent to, and is nobody else's even if that never comes
         back (MQTT-4.8.2-4 and -5).
         """
-        self._return(lambda each: bool(each.source) and each.qos == 1)
+        returning = self._take(lambda each: bool(each.source) and each.qos == 1)
+        self._in_turns(self._give_back(returning), len(returning))
 
     def return_own(self) -> None:
         """Before a stop in good order: what waits for a PUBACK goes back to its queue, marked as delivered."""
-        self._return(lambda each: True)
+        for queue, message in self._take(lambda each: True):
+            queue.requeue([message])
 
-    def _return(self, wanted: Callable[[Outgoing], bool]) -> None:
+    def _take(self, wanted: Callable[[Outgoing], bool]) -> list[tuple[Queue, Message]]:
+        """What goes back to its queue, and is under way no more."""
+        taken: list[tuple[Queue, Message]] = []
         for each in list(self.outgoing.values()):
             if each.queue is not None and each.message is not None and wanted(each):
                 del self.outgoing[each.packet_id]
-                each.queue.requeue([each.message])
+                taken.append((each.queue, each.message))
+        return taken
+
+    def _give_back(self, returning: list[tuple[Queue, Message]]) -> Iterator[None]:
+        coming = emptied(returning)
+        parts = iter(lambda: list(islice(coming, RETURNED_PER_SLICE)), [])
+        return give_back(parts, lambda queue: True)
+
+    def _settle_all(self) -> Iterator[None]:
+        """The session is over: neither queues nor the store have anything to keep for it."""
+        outgoing, inbound = self.outgoing, self.inbound
+        self.outgoing, self.inbound = {}, {}
+        self.has_entries_to_settle = True
+        count = 0
+        while outgoing or inbound:
+            if outgoing:
+                each = outgoing.pop(next(reversed(outgoing)))
+                each.settle()
+                self._settle_record(each)
+            else:
+                _, record = inbound.popitem()
+                if record is not None:
+                    self.registry.broker.store.settle(self._inbound_id, record)
+            count += 1
+            if count % RETURNED_PER_SLICE == 0:
+                yield
+        self.has_entries_to_settle = False
+
+    def _in_turns(self, slices: Iterator[None], work: int) -> None:
+        """Do it at once if it fits into this turn (`Broker.settlements`), else in the turns that follow."""
+        broker = self.registry.broker
+        if not work or broker.settlements.take(work, broker.turn):
+            for _ in slices:
+                pass
+            return
+
+        def do_slice() -> bool:
+            for _ in slices:
+                return True
+            return False
+
+        do_slice()
+        broker.chores.add(do_slice, to_the_end=True)
 
     def expect_return(self) -> None:
         """Let the session expire when its time has come."""
@@ -410,16 +462,8 @@ class MqttSession:
             self._expiry.cancel()
         if self.feed is not None:
             self.feed.end()
-        store = self.registry.broker.store
         self.return_shared()
-        for outgoing in self.outgoing.values():
-            outgoing.settle()
-            self._settle_record(outgoing)
-        self.outgoing.clear()
-        for record in self.inbound.values():
-            if record is not None:
-                store.settle(self._inbound_id, record)
-        self.inbound.clear()
+        self._in_turns(self._settle_all(), len(self.outgoing) + len(self.inbound))
         for filter in list(self.subscriptions):
             subscription = self.subscriptions.pop(filter)
             if subscription.group:

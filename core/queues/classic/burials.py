@@ -8,6 +8,8 @@ turns, as a chore of the broker.  Until then, expired messages are still in the 
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -19,12 +21,16 @@ if TYPE_CHECKING:
 WORK_PER_TURN: Final = 2000
 """What all queues of a broker may do in a turn, some 4 ms: a message that just goes is one."""
 
-DEAD_LETTER_WORK: Final = 20
-"""A message that is published anew is so much."""
+DEAD_LETTER_WORK: Final = 100
+"""A message that is published anew is so much: its headers are read, written and routed by, which takes 100 µs or more,
+as its history is long."""
 
 
 class Burials:
-    """Of one queue; see the head of this file.  leaving: what purges took out and have to settle (contents.py)."""
+    """Of one queue; see the head of this file.
+
+    leaving: what purges took out and have to settle (contents.py), and what is called when that is done.
+    """
 
     __slots__ = ("_cost", "_count_before", "_free", "_has_chore", "_rules", "leaving")
 
@@ -34,7 +40,7 @@ class Burials:
         self._cost = 1
         self._has_chore = False
         self._rules: QueueRules | None = None
-        self.leaving: list[list[Entry]] = []
+        self.leaving: deque[tuple[Iterator[Entry], Callable[[], None]]] = deque()
 
     def begin(self, queue: ClassicQueue) -> None:
         """A drain begins, or a poll.  Under rules that are new, no message counts as one that has just come."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
+from warren.core.chores import emptied
 from warren.core.queues.backlog import Backlog, Entry, position_of, sequence_of
 
 if TYPE_CHECKING:
@@ -30,48 +32,40 @@ def browse(backlogs: Sequence[Backlog], start: int, count: int) -> Iterator[Mess
             return
 
 
-def purge(queue: ClassicQueue, *, at_once: bool) -> int:
-    """Drop everything that is in the backlogs; how many that were.
+def purge(queue: ClassicQueue) -> int:
+    """Drop everything that is ready; how many that were.
 
-    They are out of the queue when this returns.  That they are settled follows in later turns if they are many, so that
-    a crash in between brings some back, but no stop in good order does; a queue that goes settles all `at_once`, with
-    what it still had to.
+    They are out of the queue when this returns.  That they are settled follows in later turns if they are many: a crash
+    in between brings some back to a queue that is still there, but no stop in good order does.
     """
-    taken = [entry for backlog in queue.backlogs for entry in backlog.clear()]
-    queue.counts.remove(len(taken), queue.ready_bytes)
+    count = queue.ready_count
+    taken = chain(*(emptied(backlog.clear()) for backlog in queue.backlogs), queue.returned.drop())
+    queue.counts.remove(count, queue.ready_bytes)
     queue.ready_bytes = 0
-    if at_once or queue.present or len(taken) <= SETTLED_AT_ONCE:
+    if count <= SETTLED_AT_ONCE:
         _settle(queue, taken)
-        if at_once:
-            settle_purged(queue)
     else:
-        queue.burials.leaving.append(taken)
+        queue.burials.leaving.append((taken, _nothing))
         if len(queue.burials.leaving) == 1:
-            queue.vhost.broker.chores.add(partial(_settle_some, queue))
-    return len(taken)
-
-
-def settle_purged(queue: ClassicQueue) -> None:
-    """Settle all that purges have left for later turns."""
-    while queue.burials.leaving:
-        _settle(queue, queue.burials.leaving.pop())
+            queue.vhost.broker.chores.add(partial(_settle_some, queue), to_the_end=True)
+    return count
 
 
 def _settle_some(queue: ClassicQueue) -> bool:
-    """A slice of what a purge has left; False when that was the last one."""
-    if queue.burials.leaving:
-        entries = queue.burials.leaving[0]
-        _settle(queue, entries[-SETTLED_AT_ONCE:])
-        del entries[-SETTLED_AT_ONCE:]
-        if not entries:
-            del queue.burials.leaving[0]
+    """A slice of what purges have left; False when that was the last one."""
+    taken, then = queue.burials.leaving[0]
+    if not _settle(queue, islice(taken, SETTLED_AT_ONCE)):
+        queue.burials.leaving.popleft()
+        then()
     return bool(queue.burials.leaving)
 
 
-def _settle(queue: ClassicQueue, entries: list[Entry]) -> None:
-    """They have left the queue."""
+def _settle(queue: ClassicQueue, entries: Iterator[Entry]) -> int:
+    """They have left the queue; how many that were."""
     positions: list[int] = []
+    count = 0
     for entry in entries:
+        count += 1
         if isinstance(entry, int):
             positions.append(position_of(entry))
             queue.forget(sequence_of(entry))
@@ -79,6 +73,11 @@ def _settle(queue: ClassicQueue, entries: list[Entry]) -> None:
             queue.settle(entry)
     if positions:
         queue.vhost.broker.store.settle_positions(queue.store_id, positions)
+    return count
+
+
+def _nothing() -> None:
+    return
 
 
 def trim(queue: ClassicQueue, until: int, keeps: Callable[[Message], bool], fits: Callable[[], bool]) -> int:

@@ -35,20 +35,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from warren.core.compiled import mypyc_attr
-from warren.core.errors import ResourceLocked, StoreUnavailable
+from warren.core.errors import BrokerError, ResourceLocked, StoreUnavailable
 from warren.core.messages.message import Message
 from warren.core.queues.answer import Answer, Polled, ignore
 from warren.core.queues.backlog import MESSAGE_OVERHEAD_BYTES, Backlog, sequence_of
 from warren.core.queues.base import Admission, Queue, Stored
 from warren.core.queues.classic import contents, governed, plain, restart
 from warren.core.queues.classic.bounds import Bounds, exceeds
-from warren.core.queues.classic.burials import Burials
+from warren.core.queues.classic.burials import DEAD_LETTER_WORK, Burials
 from warren.core.queues.classic.columns import COLUMNS
 from warren.core.queues.classic.consumer_ring import ConsumerRing
 from warren.core.queues.classic.expiry import Disuse, MessageExpiry
+from warren.core.queues.classic.long_return import ClassicReturn
 from warren.core.queues.classic.presence import Presence
 from warren.core.queues.classic.returns import Returns
 from warren.core.queues.classic.rules import (
@@ -72,6 +74,7 @@ if TYPE_CHECKING:
     from warren.core.queues.classic.chooser import Chooser
     from warren.core.queues.classic.turns_of_classes import TurnsOfClasses
     from warren.core.queues.consumer import Consumer
+    from warren.core.queues.returning import LongReturn
     from warren.core.queues.withheld import Withheld
     from warren.core.routing.receipt import Receipt
     from warren.core.storage.definitions.store import JSON
@@ -168,7 +171,8 @@ class ClassicQueue(Queue):
 
     @property
     def ready_count(self) -> int:
-        return sum(len(backlog.entries) for backlog in self.backlogs) + len(self._returning)
+        returned = self.returned
+        return sum(len(backlog.entries) for backlog in self.backlogs) + len(returned.waiting) + returned.aside
 
     @property
     def paged_count(self) -> int:
@@ -252,11 +256,13 @@ class ClassicQueue(Queue):
 
     def drain(self) -> None:
         if self._returning:
-            self.returned.merge(self.backlogs, self.level_of)
+            self.returned.merge(self)
         self.draining = True
         try:
             if not self._governed and not self.vhost.tracing:
                 plain.drain(self)
+            elif self.returned.placing is not None:
+                return
             elif self.demand is None:
                 governed.drain(self)
                 governed.enforce_limits(self)
@@ -286,8 +292,7 @@ class ClassicQueue(Queue):
 
     def merge_returning(self) -> None:
         """Put what came back in its places, so that the backlogs hold all that is ready."""
-        if self._returning:
-            self.returned.merge(self.backlogs, self.level_of)
+        self.returned.finish(self)
 
     def was_delivered(self, message: Message) -> bool:
         return message.sequence <= self.returned.redelivered_until or message.sequence in self._return_counts
@@ -300,7 +305,13 @@ class ClassicQueue(Queue):
     def get(
         self, answer: Answer[Polled], *, no_ack: bool, client: Client | None = None, channel_number: int = 0
     ) -> None:
-        answer(self.poll(no_ack=no_ack, client=client, channel_number=channel_number))
+        poll = partial(self.poll, no_ack=no_ack, client=client, channel_number=channel_number)
+        if self._returning:
+            self.returned.merge(self)
+        if self.returned.placing is not None:
+            self.returned.when_whole(lambda: answer(_or_error(poll)))
+        else:
+            answer(poll())
 
     def poll(self, *, no_ack: bool, client: Client | None = None, channel_number: int = 0) -> Polled:
         """What `get` answers; ResourceLocked (405) where a single active consumer has the queue."""
@@ -364,6 +375,18 @@ class ClassicQueue(Queue):
         else:
             self.mark_dirty()
 
+    def begin_return(self) -> LongReturn:
+        return ClassicReturn(self)
+
+    def all_came_back(self) -> None:
+        """A long return is over; what has come is there, or soon will be."""
+        if not self.closed:
+            self.mark_dirty()
+
+    @property
+    def discard_work(self) -> int:
+        return 1 if self.rules.dead_letter_exchange is None else DEAD_LETTER_WORK
+
     @property
     def consumer_timeout_ms(self) -> int | None:
         return self.rules.consumer_timeout_ms
@@ -405,21 +428,22 @@ class ClassicQueue(Queue):
             self.remembers = False
 
     def purge(self, answer: Answer[int]) -> None:
-        answer(self.drop_ready())
+        count = self.drop_ready()
+        if self.present is not None and self.burials.leaving:
+            # Until it is settled, what has left is dropped as a duplicate: as if it were published before the purge.
+            self.burials.leaving.append((iter(()), lambda: answer(count)))
+        else:
+            answer(count)
 
-    def drop_ready(self, *, at_once: bool = False) -> int:
-        """Drop all ready messages; how many.  Many are settled in later turns, unless it has to be `at_once`."""
-        self.merge_returning()
-        count = contents.purge(self, at_once=at_once)
+    def drop_ready(self) -> int:
+        """Drop all ready messages; how many.  Many are settled in later turns."""
+        count = contents.purge(self)
         if self.store_id and self.rules.delivery_limit is not None:
             restart.note_ready(self)
         return count
 
-    def settle_purged(self) -> None:
-        contents.settle_purged(self)
-
     def close(self, answer: Answer[int] = ignore) -> None:
-        count = self.drop_ready(at_once=True)
+        count = self.drop_ready()
         self.closed = True
         if self.store_id:
             self.vhost.broker.store.forget_queue(self.store_id)
@@ -499,6 +523,7 @@ class ClassicQueue(Queue):
             or self.ring.chooser is not None
             or self.present is not None
             or self.withheld is not None
+            or self.returned.placing is not None
         )
         self._governed = self._ruled or self.demand is not None
 
@@ -584,6 +609,14 @@ class ClassicQueue(Queue):
     def delivered_position(self) -> int:
         self.merge_returning()
         return restart.delivered_position(self)
+
+
+def _or_error(poll: Callable[[], Polled]) -> Polled | BrokerError:
+    """What comes of a poll in a later turn."""
+    try:
+        return poll()
+    except BrokerError as error:
+        return error
 
 
 register(ClassicQueue)

@@ -10,6 +10,7 @@ from tests.support import core_clients
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_consumer import SimulatedConsumer
 from warren.adapters.session.deliveries import Deliveries, Verdict
+from warren.adapters.session.settling import Settling
 from warren.core.errors import PreconditionFailed
 from warren.core.messages.message import Message
 from warren.core.queues.consumer import Consumer
@@ -46,7 +47,9 @@ class Place:
     def __init__(self) -> None:
         self.simulated = SimulatedBroker()
         self.timed_out: list[tuple[Consumer, int]] = []
-        self.deliveries = Deliveries(lambda consumer, timeout_ms: self.timed_out.append((consumer, timeout_ms)))
+        self.deliveries = Deliveries(
+            lambda consumer, timeout_ms: self.timed_out.append((consumer, timeout_ms)), Settling(self.simulated.broker)
+        )
         client = self.simulated.connect()
         client.declare("q")
         self.queue = self.simulated.queue("q")
@@ -117,7 +120,7 @@ def test_what_counts_towards_a_delivery_limit(
     client.declare("counting", durable=True, arguments={"x-queue-type": "quorum"})
     client.publish("counting", b"x")
     queue = simulated.vhost.queue("counting")
-    deliveries = Deliveries(lambda consumer, timeout_ms: None)
+    deliveries = Deliveries(lambda consumer, timeout_ms: None, Settling(simulated.broker))
     taken = core_clients.poll(queue, no_ack=False)
     assert taken is not None
     tag = deliveries.polled(queue, taken[0], no_ack=False)
@@ -133,7 +136,7 @@ def test_what_is_done_with_is_no_dead_letter(simulated: SimulatedBroker, verdict
     arguments = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"}
     queue = core_clients.queue(simulated, "q", arguments)
     core_clients.publish(simulated, "", b"x", key="q")
-    deliveries = Deliveries(lambda consumer, timeout_ms: None)
+    deliveries = Deliveries(lambda consumer, timeout_ms: None, Settling(simulated.broker))
     taken = core_clients.poll(queue, no_ack=False)
     assert taken is not None
     tag = deliveries.polled(queue, taken[0], no_ack=False)
@@ -182,6 +185,26 @@ def test_the_end(place: Place) -> None:
     place.queue.remove_consumer(place.consumer)
     place.deliveries.give_back()
     assert (place.tags, place.queue.ready_count, place.consumer.acknowledged_count) == ([], 5, 0)
+
+
+def test_the_end_reaches_each_queue_in_order(simulated: SimulatedBroker) -> None:
+    deliveries = Deliveries(lambda consumer, timeout_ms: None, Settling(simulated.broker))
+    queues = [core_clients.queue(simulated, "even"), core_clients.queue(simulated, "odd")]
+    for number in range(6):
+        queue = queues[number % 2]
+        core_clients.publish(simulated, "", b"%d" % number, key=queue.name)
+        simulated.settle()
+        taken = core_clients.poll(queue, no_ack=False)
+        assert taken is not None
+        deliveries.polled(queue, taken[0], no_ack=False)
+    deliveries.give_back()
+    for queue, bodies in zip(queues, ([b"0", b"2", b"4"], [b"1", b"3", b"5"]), strict=True):
+        assert queue.unacked_count == 0
+        consumer = SimulatedConsumer(queue)
+        queue.add_consumer(consumer)
+        simulated.settle()
+        assert consumer.bodies == bodies
+        assert all(consumer.redelivered)
 
 
 def test_the_timeout_is_for_the_session_to_act_on(place: Place) -> None:

@@ -1,13 +1,13 @@
-"""Unacknowledged deliveries: taking one, taking up to a tag, giving back by queue."""
+"""Unacknowledged deliveries: taking one, taking up to a tag."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.support.simulated_broker import SimulatedBroker
-from tests.support.simulated_consumer import SimulatedConsumer, declare, publish
+from tests.support.simulated_consumer import declare, publish
 from warren.core.errors import PreconditionFailed
-from warren.core.queues.unacked import Unacked, requeue_all, take
+from warren.core.queues.unacked import Unacked, take
 
 
 @pytest.fixture
@@ -47,16 +47,3 @@ def test_an_unknown_tag_is_refused_and_takes_nothing(unacked: Unacked, tag: int,
     assert str(raised.value) == f"unknown delivery tag {tag}"
     assert raised.value.advice == "it was settled before, or delivered on another channel"
     assert list(unacked) == [2, 3, 5, 6]
-
-
-def test_giving_everything_back_reaches_each_queue_in_order(unacked: Unacked) -> None:
-    queues = [unacked[2][0], unacked[3][0]]
-    requeue_all(unacked)
-    assert unacked == {}
-    for queue, bodies in zip(queues, ([b"2", b"6"], [b"3", b"5"]), strict=True):
-        assert queue.unacked_count == 0
-        consumer = SimulatedConsumer(queue)
-        queue.add_consumer(consumer)
-        queue.drain()
-        assert consumer.bodies == bodies
-        assert all(consumer.redelivered)

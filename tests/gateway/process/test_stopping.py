@@ -246,7 +246,7 @@ async def test_a_stop_on_a_full_disk_ends(tmp_path: Path, monkeypatch: pytest.Mo
             async with broker.connect() as client:
                 await client.declare_queue("q", durable=True)
             # The commit loop has ended by then.
-            monkeypatch.setattr(runner, "settle_purged", the_disk_is_full_now)
+            monkeypatch.setattr(runner, "finish_chores", the_disk_is_full_now)
 
     with pytest.raises(StorageError) as raised:
         await until_it_ends()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.support import core_clients
-from tests.support.core_clients import publish, take
+from tests.support.core_clients import persistent, publish, take
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_consumer import SimulatedConsumer
 from warren.core.declaring.queues import delete_queue, remove_queue
@@ -21,6 +21,7 @@ from warren.core.policies.policy import POLICY, make_policy
 from warren.core.queues.classic.burials import DEAD_LETTER_WORK, WORK_PER_TURN
 from warren.core.queues.classic.contents import SETTLED_AT_ONCE
 from warren.core.queues.classic.queue import ClassicQueue
+from warren.core.storage.recovery import finish_chores
 
 PERSISTENT = encode_properties(delivery_mode=2)
 
@@ -174,11 +175,70 @@ def test_a_queue_that_goes_while_a_purge_is_under_way_settles_all(disk: Simulate
     fill(disk, queue, 3 * SETTLED_AT_ONCE)
     queue.purge(lambda count: None)
     remove_queue(disk.vhost, queue)
-    assert not queue.burials.leaving
     disk.settle()
+    assert not queue.burials.leaving
     assert disk.broker.store.statistics()["entries"] == 0
     disk.restart()
     assert "q" not in disk.vhost.queues
+
+
+def test_a_queue_goes_at_once_and_its_backlog_in_turns(disk: SimulatedBroker) -> None:
+    queue = declare(disk, "q")
+    fill(disk, queue, 3 * SETTLED_AT_ONCE + 5)
+    answers: list[object] = []
+    delete_queue(core_clients.guest(disk), "q", answers.append)
+    assert answers == [3 * SETTLED_AT_ONCE + 5]
+    assert "q" not in disk.vhost.queues
+    again = declare(disk, "q")
+    fill(disk, again, 1)
+    assert disk.broker.store.statistics()["entries"] == 1
+    assert take(again) == [b"0"]
+
+
+@pytest.mark.parametrize("slices", [0, 1, 2])
+def test_a_crash_in_the_middle_of_a_deletion_leaves_nothing_of_it(disk: SimulatedBroker, slices: int) -> None:
+    disk.commits_by_itself = False
+    queue = declare(disk, "q")
+    for _ in range(3 * SETTLED_AT_ONCE):
+        publish(disk, "", b"x", PERSISTENT, "q")
+    disk.begin_commit()
+    disk.finish_commit()
+    remove_queue(disk.vhost, queue)
+    for _ in range(slices):
+        disk.broker.end_turn()
+    disk.begin_commit()
+    disk.finish_commit()
+    assert disk.broker.store.statistics()["entries"] == (3 - slices) * SETTLED_AT_ONCE
+    disk.crash()
+    assert "q" not in disk.vhost.queues
+    disk.commits_by_itself = True
+    disk.settle()
+    assert disk.broker.store.statistics()["entries"] == 0
+    assert not disk.broker.damage()
+
+
+def test_a_stop_in_good_order_settles_what_is_left_of_a_deletion(disk: SimulatedBroker) -> None:
+    queue = declare(disk, "q")
+    fill(disk, queue, 3 * SETTLED_AT_ONCE)
+    remove_queue(disk.vhost, queue)
+    finish_chores(disk.broker)
+    assert not queue.burials.leaving
+    assert not disk.broker.chores
+
+
+def test_a_purge_of_what_drops_duplicates_is_answered_when_all_of_it_is_gone(memory: SimulatedBroker) -> None:
+    """Until then a publish may still be dropped as a duplicate, as if it had come before the purge."""
+    queue = declare(memory, "q", {"x-message-deduplication": True})
+    for number in range(SETTLED_AT_ONCE + 1):
+        publish(memory, "", b"x", persistent(x_deduplication_header=str(number)), "q")
+    memory.settle()
+    answers: list[object] = []
+    queue.purge(answers.append)
+    assert (answers, queue.ready_count) == ([], 0)
+    memory.settle()
+    assert answers == [SETTLED_AT_ONCE + 1]
+    assert queue.present is not None
+    assert not len(queue.present)
 
 
 def test_a_queue_that_is_deleted_while_it_expires(memory: SimulatedBroker) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -24,6 +26,7 @@ from warren.core.messages.message import Message
 from warren.core.messages.properties import Properties
 from warren.core.queues.backlog import Backlog
 from warren.core.queues.base import Queue
+from warren.core.queues.classic.queue import ClassicQueue
 from warren.core.queues.classic.returns import Returns
 
 LETTERS = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "letters"}
@@ -48,8 +51,14 @@ class Recording(Backlog):
     def __init__(self) -> None:
         self.merged: list[list[Message]] = []
 
-    def merge(self, returning: list[Message]) -> None:
+    def merge(self, returning: list[Message], older_max: int | None = None) -> bool:
         self.merged.append(returning)
+        return True
+
+
+def having(backlogs: list[Recording], level_of: Callable[[Message], int]) -> ClassicQueue:
+    """What `merge` looks at of a queue."""
+    return cast("ClassicQueue", SimpleNamespace(backlogs=backlogs, level_of=level_of))
 
 
 def three_messages() -> list[Message]:
@@ -67,7 +76,7 @@ def test_with_one_backlog_all_go_there_at_once() -> None:
     returns, backlog = Returns(), Recording()
     messages = three_messages()
     returns.waiting += messages
-    returns.merge([backlog], level_of)
+    returns.merge(having([backlog], level_of))
     assert backlog.merged == [messages]
     assert returns.waiting == []
 
@@ -76,7 +85,7 @@ def test_with_several_each_goes_to_its_own() -> None:
     returns, backlogs = Returns(), [Recording(), Recording(), Recording()]
     first, second, third = three_messages()
     returns.waiting += [first, second, third]
-    returns.merge(backlogs, lambda message: 0 if message is second else 2)
+    returns.merge(having(backlogs, lambda message: 0 if message is second else 2))
     assert [backlog.merged for backlog in backlogs] == [[[second]], [], [[first, third]]]
     assert returns.waiting == []
 
