@@ -52,7 +52,7 @@ from warren.core.routing.vhost_metadata import check_metadata
 from warren.core.settings import BACKLOG_BYTES_MAX, RETURNS, TIMEOUT_DEFAULT_MS
 from warren.core.storage import recovery
 from warren.core.storage.definitions.store import DefinitionStore
-from warren.core.storage.engine import Flush, StorageEngine
+from warren.core.storage.engine import LongFlush, StorageEngine
 from warren.core.watchers import Watchers
 from warren.core.withdrawals import Withdrawals
 
@@ -96,7 +96,7 @@ class Commit:
 
     def __init__(
         self,
-        flush: Flush | None,
+        flush: LongFlush | None,
         definitions: DefinitionStore | None,
         waiting: list[tuple[Committed, int]],
         deleted: list[int],
@@ -107,6 +107,10 @@ class Commit:
         self.waiting = waiting
         self.deleted = deleted
         self.unkept = unkept
+
+    def prepare_some(self) -> bool:
+        """Before `write`, on the broker's thread: a slice of what has to be prepared for it; False when all is."""
+        return self.flush is not None and self.flush.encode_some()
 
     def write(self) -> None:
         """Definitions before messages, so that a confirmed message never lies in a queue that was forgotten."""

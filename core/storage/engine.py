@@ -9,12 +9,15 @@ the entries of a queue sorted by position are in queue order.  An entry that is 
 need never be written.
 
 Flushing is split in three so that core stays free of threads: `begin_flush` takes everything pending and encodes it
-(on the broker's thread), `Flush.write` does the waiting (write and fdatasync; on any thread, touching no engine
-state), `finish_flush` books the result (on the broker's thread again).  At most one flush is under way at a time;
-what is appended meanwhile rides the next one.  Only after `finish_flush` may the messages of a flush be confirmed.
+(on the broker's thread; `LongFlush.encode_some` goes on where that is much), `Flush.write` does the waiting (write and
+fdatasync; on any thread, touching no engine state), `finish_flush` books the result (on the broker's thread again).  At
+most one flush is under way at a time; what is appended meanwhile rides the next one.  Only after `finish_flush` may the
+messages of a flush be confirmed.
 
 Groups make several appends and settles atomic: everything between `begin_group` and `end_group` is recovered
-together or not at all (AMQP tx.commit).  Groups don't nest and never span a call to `begin_flush`.
+together or not at all (AMQP tx.commit).  Groups don't nest and never span a call to `begin_flush`.  A group that is
+too long for one turn is collected by itself (`long_group`), whatever is flushed meanwhile, and is part of the log once
+`add_group` says so.
 
 Within one flush all appends go before all settles, so that a torn write can double a message that moved between queues
 (dead-lettering) but not lose it; groups are exempt, being atomic.
@@ -24,6 +27,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol, TypeAlias
 
 from warren.core.messages.message import Message
@@ -37,6 +41,22 @@ class Flush(Protocol):
 
     def write(self) -> None:
         """Write and sync; may take long; raises OSError when the disk fails (then nothing may be confirmed)."""
+
+
+class LongFlush(Flush, Protocol):
+    """A flush that may be too much to be encoded in one turn."""
+
+    def encode_some(self) -> bool:
+        """On the broker's thread, before `write`: encode a slice of it; False when nothing is left to encode.
+
+        `write` does what is left by itself.
+        """
+
+
+class LongGroup:
+    """A group that is collected over several turns; made by `long_group`, and nobody else's business."""
+
+    __slots__ = ()
 
 
 class StorageEngine(ABC):
@@ -97,14 +117,26 @@ class StorageEngine(ABC):
     def end_group(self) -> None:
         """End it."""
 
+    @abstractmethod
+    def long_group(self) -> LongGroup:
+        """Begin a group that takes several turns.  One that is never added has no effect."""
+
+    @abstractmethod
+    def collecting(self, group: LongGroup) -> AbstractContextManager[None]:
+        """What is appended and settled within this context is the group's; no flush may begin within it."""
+
+    @abstractmethod
+    def add_group(self, group: LongGroup) -> None:
+        """It is complete: it happens now, as a whole."""
+
     @property
     @abstractmethod
     def pending(self) -> bool:
         """True when there is anything to flush."""
 
     @abstractmethod
-    def begin_flush(self) -> Flush | None:
-        """Hand over everything pending (None: nothing to write); messages written by it have a position from now."""
+    def begin_flush(self) -> LongFlush | None:
+        """Hand over everything pending (None: nothing to write); messages have a position once it is encoded."""
 
     @abstractmethod
     def finish_flush(self, flush: Flush) -> None:

@@ -7,9 +7,10 @@ contract is counting references and entries.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from warren.core.messages.message import Message
-from warren.core.storage.engine import Flush, Owner, StorageEngine
+from warren.core.storage.engine import Flush, LongFlush, LongGroup, Owner, StorageEngine
 
 
 class MemoryEngine(StorageEngine):
@@ -61,12 +62,23 @@ class MemoryEngine(StorageEngine):
     def end_group(self) -> None:
         """Nothing, as `begin_group`."""
 
+    def long_group(self) -> LongGroup:
+        """Nothing, as `begin_group`."""
+        return LongGroup()
+
+    def collecting(self, group: LongGroup) -> AbstractContextManager[None]:
+        """Nothing, as `begin_group`."""
+        return nullcontext()
+
+    def add_group(self, group: LongGroup) -> None:
+        """Nothing, as `begin_group`."""
+
     @property
     def pending(self) -> bool:
         """False: there is never anything to flush."""
         return False
 
-    def begin_flush(self) -> Flush | None:
+    def begin_flush(self) -> LongFlush | None:
         """None: there is never anything to flush."""
         return None
 

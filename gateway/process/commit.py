@@ -51,6 +51,8 @@ async def commit_once(hub: Hub, where: str, *, is_last: bool = False) -> None:
     if hub.input_watch is not None:
         hub.input_watch.before_write()
     commit = hub.broker.begin_commit()
+    while commit.prepare_some():
+        await trio.lowlevel.cancel_shielded_checkpoint()
     while (full := await _write(commit, where)) is not None:
         if is_last:
             raise _stopped(where, full) from full

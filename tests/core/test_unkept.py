@@ -19,7 +19,7 @@ from warren.adapters.mqtt.codec.packets import ConnAck, Connect, SubAck, Subscri
 from warren.adapters.mqtt.codec.versions import V5
 from warren.core.broker import Commit
 from warren.core.storage.definitions.memory import MemoryDefinitionStore
-from warren.core.storage.engine import Flush
+from warren.core.storage.engine import LongFlush
 
 
 class SyncedDefinitions(MemoryDefinitionStore):
@@ -317,7 +317,7 @@ class FullFlush:
 def begin_on_full_disk(broker: SimulatedBroker) -> Commit:
     """A commit with messages, tried once."""
     commit = broker.broker.begin_commit()
-    commit.flush = cast("Flush", FullFlush())
+    commit.flush = cast("LongFlush", FullFlush())
     try_again(broker, commit)
     return commit
 
@@ -360,7 +360,7 @@ def test_on_a_full_disk_definitions_are_synced_and_answered(
 def test_on_a_full_disk_what_is_declared_during_a_try_waits_for_the_next(broker: SimulatedBroker) -> None:
     client = waiting(broker)
     commit = broker.broker.begin_commit()
-    commit.flush = cast("Flush", FullFlush())
+    commit.flush = cast("LongFlush", FullFlush())
     client.send(1, methods.QueueDeclare(queue="a", durable=True))
     client.settle()
     try_again(broker, commit)

@@ -600,6 +600,7 @@ QUIET: Final = (
             "core.queues.withheld.ANSWERED_AT_ONCE",
             "core.queues.classic.placing.MOVED_PER_SLICE",
             "core.queues.returning.RETURNED_PER_SLICE",
+            "core.storage.disk.encoder.ENCODED_PER_SLICE",
             "adapters.session.deliveries.LOOKED_AT_PER_SLICE",
             "core.declaring.bindings.ROWS_ONE_BY_ONE_MAX",
             "core.exchanges.topic.LEAVE_PER_SLICE",

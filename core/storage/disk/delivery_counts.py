@@ -22,6 +22,9 @@ ReadyFrom = Message | int | None
 Noted = tuple[int, int, dict[int, int]]
 """Queue id, position before which nothing is ready (0: not known), failures by position."""
 
+Detached = tuple[dict[int, dict[Message, int]], dict[int, ReadyFrom]]
+"""What was noted for one flush: counts by queue and message, and from where on each queue is ready."""
+
 
 class DeliveryCounts:
     """See the head of this file; positions are those of the engine that this belongs to."""
@@ -31,6 +34,7 @@ class DeliveryCounts:
         self._ready_from: dict[int, int] = {}
         self._counted: dict[int, dict[Message, int]] = {}
         self._noted: dict[int, ReadyFrom] = {}
+        self._detached: Detached = {}, {}
         self._rewrite = False
 
     @property
@@ -41,7 +45,7 @@ class DeliveryCounts:
     @property
     def known(self) -> bool:
         """True when there is anything that a crash must not forget."""
-        return bool(self._failures or self._ready_from or self.pending)
+        return bool(self._failures or self._ready_from or self.pending or any(self._detached))
 
     def count(self, queue_id: int, message: Message, failures: int) -> None:
         """The message is back in the queue, and has failed so often."""
@@ -53,15 +57,22 @@ class DeliveryCounts:
 
     def forget(self, queue_id: int) -> None:
         """The queue is gone."""
-        for each in (self._failures, self._ready_from, self._counted, self._noted):
+        for each in (self._failures, self._ready_from, self._counted, self._noted, *self._detached):
             each.pop(queue_id, None)
 
-    def take(self, end: int, *, everything: bool) -> Iterator[Noted]:
+    def detach(self) -> Detached:
+        """A flush begins: what was noted until now is for it."""
+        self._detached = self._counted, self._noted
+        self._counted, self._noted = {}, {}
+        return self._detached
+
+    def take(self, noted: Detached, end: int, *, everything: bool) -> Iterator[Noted]:
         """What to write now, once the messages of this flush have their positions.
 
-        end: behind the last position given out.  everything: what is known of all queues, not only what was noted.
+        noted: what is for it.  end: behind the last position given out.  everything: what is known of all queues, not
+        only what was noted.
         """
-        changed = self._merge(end)
+        changed = self._merge(noted, end)
         everything = everything or self._rewrite
         self._rewrite = False
         for queue_id in [*{**self._failures, **self._ready_from}] if everything else changed:
@@ -106,19 +117,18 @@ class DeliveryCounts:
                 self._failures[queue_id] = failures
         self._rewrite = bool(self._failures)
 
-    def _merge(self, end: int) -> dict[int, dict[int, int]]:
+    def _merge(self, noted: Detached, end: int) -> dict[int, dict[int, int]]:
         """Make positions of what was noted; the failures that are new, by queue for which anything is."""
         changed: dict[int, dict[int, int]] = {}
-        for queue_id, counted in self._counted.items():
+        for queue_id, counted in noted[0].items():
             failures = {message.position: count for message, count in counted.items() if message.position}
             if failures:
                 self._failures.setdefault(queue_id, {}).update(failures)
                 changed[queue_id] = failures
-        for queue_id, entry in self._noted.items():
+        for queue_id, entry in noted[1].items():
             ready_from = end if entry is None else entry if isinstance(entry, int) else entry.position
             if ready_from != self._ready_from.get(queue_id, 0):
                 self._ready_from[queue_id] = ready_from
                 changed.setdefault(queue_id, {})
-        self._counted.clear()
-        self._noted.clear()
+        self._detached = {}, {}
         return changed

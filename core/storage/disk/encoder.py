@@ -5,13 +5,15 @@ is not written at all, and neither are those settlements.  All appends go before
 group holds stays together in one GROUP record, at the place of the group's appends.
 
 About 1 microsecond per small message: messages published alike (same address, properties and queues: the same
-objects) share the encoded middle of the record, and a body is copied only once.
+objects) share the encoded middle of the record, and a body is copied only once.  What takes longer than a turn may is
+encoded in slices; a message that is settled in between is written or not, as it comes, and either is right.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 from zlib import crc32
 
 from warren.core.messages.message import UNSTORED, Message
@@ -31,17 +33,22 @@ from warren.core.storage.disk.records import (
     encode_settled,
     pack_checksum,
     pack_message_head,
+    pack_record_head,
 )
 from warren.core.storage.disk.segment import LARGE_RECORD_SIZE, Segment
 
 _PUBLISHED_SIZE = 8
+
+ENCODED_PER_SLICE: Final = 10_000
+"""Messages and settlements that are encoded in one turn."""
 
 
 class Batch:
     """Appends and settlements in the order they came, in parallel lists.
 
     messages, queue_ids: the appends.  settled_queue_ids, settled_messages: settlements by message.
-    settled_positions: settlements by position.  groups: where in the three each group begins and ends.
+    settled_positions: settlements by position.  groups: where in the three each group begins and ends.  whole_groups:
+    groups that were collected by themselves, and where each belongs; behind all of `groups` that begin there.
     """
 
     __slots__ = (
@@ -51,6 +58,7 @@ class Batch:
         "settled_messages",
         "settled_positions",
         "settled_queue_ids",
+        "whole_groups",
     )
 
     def __init__(self) -> None:
@@ -60,6 +68,14 @@ class Batch:
         self.settled_messages: list[Message] = []
         self.settled_positions: list[tuple[int, Sequence[int]]] = []
         self.groups: list[tuple[Mark, Mark]] = []
+        self.whole_groups: list[tuple[Mark, Batch]] = []
+
+    @property
+    def work(self) -> int:
+        """How much there is to encode, a message or a settlement being 1."""
+        positions = sum(len(positions) for _, positions in self.settled_positions)
+        groups = sum(group.work for _, group in self.whole_groups)
+        return len(self.messages) + len(self.settled_messages) + positions + groups
 
     def mark(self) -> Mark:
         """How far the lists have got."""
@@ -83,19 +99,29 @@ class Encoder:
         self._segment = segment
         self._flags = STARTS_FLUSH
 
-    def encode(self, batch: Batch) -> None:
-        """Encode everything; the messages written have their position from now."""
-        done = rest = (0, 0, 0)
+    def encode(self, batch: Batch) -> Iterator[None]:
+        """Encode everything, slice by slice; the messages written have their position from then."""
+        done: Mark = (0, 0, 0)
         settled: dict[int, list[int]] = {}
-        for start, stop in batch.groups:
-            self._add_messages(batch, done[0], start[0])
-            self._collect_settled(batch, rest, start, settled)
-            self._add_group(batch, start, stop)
-            done = rest = stop
-        stop = batch.mark()
-        self._add_messages(batch, done[0], stop[0])
-        self._collect_settled(batch, rest, stop, settled)
-        self._add_settled(settled)
+        for start, group, begin, stop in _groups_of(batch):
+            yield from self._encode_part(batch, done, start, settled)
+            yield from self._add_group(group, begin, stop)
+            done = stop if group is batch else start
+        yield from self._encode_part(batch, done, batch.mark(), settled)
+        yield from self._add_settled(settled)
+
+    def _encode_part(self, batch: Batch, start: Mark, stop: Mark, settled: dict[int, list[int]]) -> Iterator[None]:
+        """The messages between two marks; what is settled there is added to `settled`."""
+        for at in range(start[0], stop[0], ENCODED_PER_SLICE):
+            self._add_messages(batch, at, min(at + ENCODED_PER_SLICE, stop[0]))
+            if stop[0] - at > ENCODED_PER_SLICE:
+                yield
+        for at in range(start[1], stop[1], ENCODED_PER_SLICE):
+            self._collect_settled(batch, at, min(at + ENCODED_PER_SLICE, stop[1]), settled)
+            if stop[1] - at > ENCODED_PER_SLICE:
+                yield
+        for queue_id, positions in batch.settled_positions[start[2] : stop[2]]:
+            settled.setdefault(queue_id, []).extend(positions)
 
     def add_failed(self, noted: Iterable[Noted]) -> None:
         """One FAILED record per queue."""
@@ -105,21 +131,28 @@ class Encoder:
             self.position += len(record)
             self._flags &= INNER
 
-    def _add_group(self, batch: Batch, start: Mark, stop: Mark) -> None:
+    def _add_group(self, batch: Batch, start: Mark, stop: Mark) -> Iterator[None]:
         """One GROUP record for what lies between the marks, if anything of it needs writing."""
         outer_flags, outer_chunks, outer_position = self._flags, self.chunks, self.position
         settled: dict[int, list[int]] = {}
         self._flags, self.chunks, self.position = INNER, [], outer_position + RECORD_HEAD_SIZE
-        self._add_messages(batch, start[0], stop[0])
-        self._collect_settled(batch, start, stop, settled)
-        self._add_settled(settled)
-        payload = b"".join(self.chunks)
-        self._flags, self.chunks = outer_flags, outer_chunks
-        if payload:
-            self.chunks.append(encode_record(GROUP | self._flags, outer_position, payload))
-            self._flags = 0
-        else:
+        yield from self._encode_part(batch, start, stop, settled)
+        yield from self._add_settled(settled)
+        inner, self._flags, self.chunks = self.chunks, outer_flags, outer_chunks
+        if not inner:
             self.position = outer_position
+            return
+        size = self.position - outer_position - RECORD_HEAD_SIZE
+        head = pack_record_head(MARKER, GROUP | self._flags, size, outer_position)
+        checksum = crc32(head)
+        for at in range(0, len(inner), ENCODED_PER_SLICE):
+            for chunk in inner[at : at + ENCODED_PER_SLICE]:
+                checksum = crc32(chunk, checksum)
+            if len(inner) - at > ENCODED_PER_SLICE:
+                yield
+        self.chunks += (pack_checksum(checksum), head)
+        self.chunks += inner
+        self._flags = 0
 
     def _add_messages(self, batch: Batch, start: int, stop: int) -> None:
         """MESSAGE records for batch.messages[start:stop]; one long loop: the time goes here."""
@@ -169,9 +202,9 @@ class Encoder:
         self.position = position
         segment.add_small(entry_count, position - first_position - large_bytes)
 
-    def _collect_settled(self, batch: Batch, start: Mark, stop: Mark, settled: dict[int, list[int]]) -> None:
-        """Add the positions settled between the marks to `settled`, by queue."""
-        for index in range(start[1], stop[1]):
+    def _collect_settled(self, batch: Batch, start: int, stop: int, settled: dict[int, list[int]]) -> None:
+        """Add the positions of batch.settled_messages[start:stop] to `settled`, by queue."""
+        for index in range(start, stop):
             position = batch.settled_messages[index].position  # none if settled before it was written
             if position != UNSTORED:
                 queue_id = batch.settled_queue_ids[index]
@@ -179,17 +212,32 @@ class Encoder:
                     settled[queue_id].append(position)
                 else:
                     settled[queue_id] = [position]
-        for queue_id, positions in batch.settled_positions[start[2] : stop[2]]:
-            settled.setdefault(queue_id, []).extend(positions)
 
-    def _add_settled(self, settled: dict[int, list[int]]) -> None:
-        """One SETTLED record per queue."""
+    def _add_settled(self, settled: dict[int, list[int]]) -> Iterator[None]:
+        """One SETTLED record per queue, or more for a queue with very many."""
         for queue_id, unsorted in settled.items():
             unsorted.sort()
-            positions = array("Q", unsorted)
-            record = encode_record(SETTLED | self._flags, self.position, encode_settled(queue_id, positions))
-            self.chunks.append(record)
-            self.settled.append((queue_id, positions))
-            self._segment.add_settlements(len(positions), len(record))
-            self.position += len(record)
-            self._flags &= INNER
+            for at in range(0, len(unsorted), ENCODED_PER_SLICE):
+                positions = array("Q", unsorted[at : at + ENCODED_PER_SLICE])
+                record = encode_record(SETTLED | self._flags, self.position, encode_settled(queue_id, positions))
+                self.chunks.append(record)
+                self.settled.append((queue_id, positions))
+                self._segment.add_settlements(len(positions), len(record))
+                self.position += len(record)
+                self._flags &= INNER
+                if len(unsorted) - at > ENCODED_PER_SLICE:
+                    yield
+
+
+def _groups_of(batch: Batch) -> Iterator[tuple[Mark, Batch, Mark, Mark]]:
+    """All groups of a batch in order: where in it each belongs, what it is part of, and its marks there."""
+    whole = iter(batch.whole_groups)
+    following = next(whole, None)
+    for start, stop in batch.groups:
+        while following is not None and following[0] <= start:
+            yield following[0], following[1], (0, 0, 0), following[1].mark()
+            following = next(whole, None)
+        yield start, batch, start, stop
+    while following is not None:
+        yield following[0], following[1], (0, 0, 0), following[1].mark()
+        following = next(whole, None)

@@ -18,12 +18,13 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from warren.core.messages.message import Message
 from warren.core.storage.disk.compaction import CompactionJob, DeletionJob
-from warren.core.storage.disk.delivery_counts import DeliveryCounts
-from warren.core.storage.disk.encoder import Batch, Encoder, Mark
+from warren.core.storage.disk.delivery_counts import DeliveryCounts, Detached
+from warren.core.storage.disk.encoder import ENCODED_PER_SLICE, Batch, Encoder, Mark
 from warren.core.storage.disk.files import prepare_directory
 from warren.core.storage.disk.flush import ALLOCATION_STEP, LogFlush, LogWriter
 from warren.core.storage.disk.ledger import Ledger
@@ -34,7 +35,17 @@ from warren.core.storage.disk.records import encode_segment_header
 from warren.core.storage.disk.recovery import Recovery
 from warren.core.storage.disk.scanner import no_pause
 from warren.core.storage.disk.segment import Segment
-from warren.core.storage.engine import Flush, Owner, StorageEngine
+from warren.core.storage.engine import Flush, LongFlush, LongGroup, Owner, StorageEngine
+
+
+class _Collected(LongGroup):
+    """A group on its way: collected, and not for any flush yet."""
+
+    __slots__ = ("batch",)
+
+    def __init__(self) -> None:
+        self.batch = Batch()
+
 
 SEGMENT_BYTES_MAX = 64 << 20
 """Large enough that most segments die as a whole, small enough that one is rewritten in a second or two."""
@@ -136,36 +147,77 @@ class DiskEngine(StorageEngine):
             self._batch.groups.append((self._group_start, self._batch.mark()))
             self._group_start = None
 
+    @contextmanager
+    def collecting(self, group: LongGroup) -> Iterator[None]:
+        """Collect for the group instead of the next flush.
+
+        A settlement that is only collected takes no reference: the message is to be written all the same.
+        """
+        if not isinstance(group, _Collected):
+            raise TypeError("collecting takes what long_group returned")
+        batch, self._batch = self._batch, group.batch
+        before = len(group.batch.settled_messages)
+        try:
+            yield
+        finally:
+            self._batch = batch
+            for message in group.batch.settled_messages[before:]:
+                message.references += 1
+
+    def long_group(self) -> LongGroup:
+        """See StorageEngine.long_group."""
+        return _Collected()
+
+    def add_group(self, group: LongGroup) -> None:
+        """Its place in the log is here."""
+        if not isinstance(group, _Collected):
+            raise TypeError("add_group takes what long_group returned")
+        self._batch.whole_groups.append((self._batch.mark(), group.batch))
+
     @property
     def pending(self) -> bool:
         """True when anything was appended, settled or noted since the last begin_flush."""
         batch = self._batch
-        return bool(batch.messages or batch.settled_messages or batch.settled_positions) or self._counts.pending
+        if batch.messages or batch.settled_messages or batch.settled_positions or batch.whole_groups:
+            return True
+        return self._counts.pending
 
-    def begin_flush(self) -> Flush | None:
-        """Encode everything pending; None when none of it needs writing."""
+    def begin_flush(self) -> LongFlush | None:
+        """Encode everything pending, if it isn't too much; None when none of it needs writing."""
         batch, self._batch = self._batch, Batch()
+        noted = self._counts.detach()
         segment = self._ledger.last
         if segment.size >= self._segment_bytes_max:
             segment = Segment(segment.end)
             self._ledger.add(segment)
         encoder = Encoder(segment, segment.end)
-        encoder.encode(batch)
+        flush = LogFlush(self._writer, segment, encoder.chunks, encoder.settled)
+        flush.slices = self._encode(batch, encoder, flush, noted)
+        if batch.work <= ENCODED_PER_SLICE:
+            flush.encode()
+            return flush if flush.chunks else None
+        return flush
+
+    def _encode(self, batch: Batch, encoder: Encoder, flush: LogFlush, noted: Detached) -> Iterator[None]:
+        """Encode what was taken; the segment ends behind it from then."""
+        segment = flush.segment
+        yield from encoder.encode(batch)
         if self._counts.known:
-            encoder.add_failed(self._counts.take(encoder.position, everything=segment.size == 0))
+            encoder.add_failed(self._counts.take(noted, encoder.position, everything=segment.size == 0))
         if not encoder.chunks:
-            return None
-        offset = segment.size
-        if offset == 0:
+            return
+        flush.offset = segment.size
+        if flush.offset == 0:
             encoder.chunks.insert(0, encode_segment_header(segment.base, 0))
-        segment.end = encoder.position
+        segment.end = flush.end = encoder.position
         segment.size = segment.end - segment.base
-        return LogFlush(self._writer, segment, offset, encoder.chunks, encoder.settled)
 
     def finish_flush(self, flush: Flush) -> None:
         """Book the settlements of the flush."""
         if not isinstance(flush, LogFlush):
             raise TypeError("finish_flush takes what begin_flush returned")
+        if not flush.end:
+            return
         self._written_end = flush.end
         self._counts_complete_in = flush.segment.base
         for queue_id, positions in flush.settled:

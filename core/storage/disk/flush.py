@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 from array import array
+from collections.abc import Iterator
 from pathlib import Path
 
 from warren.core.storage.disk.files import FILE_MODE, allocate, sync_data, sync_directory, write_at
@@ -75,29 +76,44 @@ class LogWriter:
 
 
 class LogFlush:
-    """Everything one flush writes: `chunks` at `offset` of `segment`; `settled` is booked when it is done."""
+    """Everything one flush writes: `chunks` at `offset` of `segment`; `settled` is booked when it is done.
 
-    __slots__ = ("_base", "_chunks", "_offset", "_writer", "end", "segment", "settled")
+    slices: what is left of the encoding.  end: of the log, behind it; 0 where nothing is to be written.
+    """
+
+    __slots__ = ("_writer", "chunks", "end", "offset", "segment", "settled", "slices")
 
     def __init__(
         self,
         writer: LogWriter,
         segment: Segment,
-        offset: int,
         chunks: list[bytes | memoryview],
         settled: list[tuple[int, array[int]]],
     ) -> None:
         self.segment = segment
-        self.end = segment.end
+        self.end = 0
+        self.offset = 0
         self.settled = settled
+        self.slices: Iterator[None] = iter(())
+        self.chunks = chunks
         self._writer = writer
-        self._base = segment.base
-        self._offset = offset
-        self._chunks = chunks
+
+    def encode_some(self) -> bool:
+        """A slice of the encoding; False when nothing is left of it."""
+        for _ in self.slices:
+            return True
+        return False
+
+    def encode(self) -> None:
+        """All that is left of the encoding."""
+        for _ in self.slices:
+            pass
 
     def write(self) -> None:
         """Write and sync; raises OSError when the disk fails."""
-        self._writer.write(self._base, self._offset, b"".join(self._chunks))
+        self.encode()
+        if self.chunks:
+            self._writer.write(self.segment.base, self.offset, b"".join(self.chunks))
 
 
 def segment_name(base: int) -> str:
