@@ -15,5 +15,6 @@ OWN: Final[Mapping[str, str]] = {
     "stomp": "warren.adapters.stomp.adapter:ADAPTER",
     "mqtt": "warren.adapters.mqtt.adapter:ADAPTER",
     "ws": "warren.adapters.websocket.adapter:ADAPTER",
+    "http": "warren.adapters.streams.adapter:HTTP",
 }
 """Warren's own protocols, the default one first."""

@@ -206,7 +206,12 @@ _OF_CLIENTS: Final = ("publish", "publish_bytes")
 
 def vhost_counts(vhost: VirtualHost) -> Counts:
     """What is counted of a virtual host: the sums of its queues, and what its clients published."""
-    sums = total([vhost.counts.gone, *(queue.message_counts for queue in vhost.queues.values())])
+    return with_clients(vhost, total(queue.message_counts for queue in vhost.queues.values()))
+
+
+def with_clients(vhost: VirtualHost, of_queues: Mapping[str, int]) -> Counts:
+    """The same, where the sums of the queues that are there have been made already."""
+    sums = total([vhost.counts.gone, of_queues])
     for name in _OF_CLIENTS:
         sums.pop(name, None)
     counts = vhost.counts

@@ -69,9 +69,11 @@ from warren.gateway.client.subscription import Subscription
 from warren.gateway.control.listing import listing
 from warren.gateway.control.target import Answer, Control, RefusedError, Request, done, table
 from warren.gateway.control.word import VHOST, Option, Word, word
+from warren.gateway.network.answered import answered
 from warren.gateway.peers.amqp import AmqpPeer, connect_amqp
 from warren.gateway.peers.mqtt import MqttPeer, connect_mqtt
 from warren.gateway.peers.stomp import StompPeer, connect_stomp
+from warren.gateway.turns import in_turns
 
 if TYPE_CHECKING:
     import trio
@@ -89,6 +91,7 @@ __all__ = [
     "App",
     "BrokerClient",
     "BrokerError",
+    "ByteStream",
     "CheckParameter",
     "ClientClosed",
     "Column",
@@ -117,12 +120,14 @@ __all__ = [
     "Refused",
     "RefusedError",
     "Request",
+    "Resources",
     "Row",
     "StompPeer",
     "Subscription",
     "Unroutable",
     "Watcher",
     "Word",
+    "answered",
     "boolean",
     "configured",
     "connect_amqp",
@@ -130,6 +135,7 @@ __all__ = [
     "connect_stomp",
     "done",
     "encode_properties",
+    "in_turns",
     "keys_of",
     "listing",
     "names",
@@ -229,6 +235,43 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
+class Resources:
+    """What the process uses of what may run out, and how much it may; in bytes, but for the descriptors.
+
+    disk_free, disk_free_limit: of the data directory's file system; None when everything is in memory.
+    """
+
+    memory_used: int
+    memory_limit: int
+    disk_free: int | None
+    disk_free_limit: int | None
+    descriptors_used: int
+    descriptors_max: int
+
+
+class ByteStream(Protocol):
+    """A connection of a listener that a plugin serves; as a `trio.abc.Stream`, and of that only what is listed here.
+
+    peer_host, peer_port, host, port: the two ends.  is_tls: whether it comes by TLS.
+    """
+
+    peer_host: str
+    peer_port: int
+    host: str
+    port: int
+    is_tls: bool
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """Bytes from the peer, empty at their end; trio.BrokenResourceError for one that isn't in good order."""
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Send, and return when no more than a little waits for the peer to read; trio.BrokenResourceError."""
+
+    async def aclose(self) -> None:
+        """Close in good order: what was sent still arrives."""
+
+
+@dataclass(frozen=True, slots=True)
 class ParameterChange:
     """A runtime parameter as it is now.  removed: it is there no more, and `value` is None."""
 
@@ -301,6 +344,16 @@ class Context(Protocol):
         begin with `/` or is taken.
         """
 
+    async def serve(self, listener: str, handler: Callable[[ByteStream], Awaitable[None]]) -> None:
+        """Serve the connections of the listeners of this name, such as `http`, each in a task of its own, for ever.
+
+        An error of the handler is logged and ends that connection alone; when it returns, the connection is closed.
+        Raises ValueError for a name whose connections aren't for plugins, or where another plugin serves them.
+        """
+
+    def resources(self) -> Resources:
+        """What the process uses; looking takes some system calls."""
+
     def counters(self) -> Mapping[str, Mapping[str, float]]:
         """What all plugins have counted, by plugin."""
 
@@ -309,3 +362,6 @@ class Context(Protocol):
 
     def changed(self) -> None:
         """Something was done in `broker`: let it deliver, send and commit."""
+
+    async def kept(self) -> None:
+        """Return when all that was changed in `broker` until now is there after a power failure."""

@@ -29,7 +29,7 @@ from warren.adapters.session.deliveries import Deliveries, Verdict
 from warren.adapters.session.settling import Settling
 from warren.core.clients.client import Client
 from warren.core.clients.limits import check_consumer
-from warren.core.declaring.names import clean_name, generated_name
+from warren.core.declaring.names import check_routing_key, clean_name, generated_name
 from warren.core.declaring.queues import accessible_queue, end_client
 from warren.core.errors import BrokerError, NotAllowed
 from warren.core.messages.shown import shown_properties
@@ -198,6 +198,7 @@ class DirectSession:
             self._checked.clear()
             self._checked_at = now
         if (exchange, routing_key) not in self._checked:
+            check_routing_key(routing_key)
             check_publish(self.client, exchange, routing_key)
             self._checked.add((exchange, routing_key))
 

@@ -6,6 +6,7 @@ import base64
 import uuid
 
 from warren.core.errors import AccessRefused, PreconditionFailed
+from warren.core.messages.field_table import SHORT_STRING_BYTES_MAX
 
 RESERVED_PREFIX = "amq."
 """Names that the broker alone may introduce."""
@@ -22,7 +23,7 @@ def check_new_name(kind: str, name: str) -> None:
     """Refuse a name for something that doesn't exist yet.
 
     Raises AccessRefused (403) for the reserved prefix and PreconditionFailed (406) for bytes that are no UTF-8,
-    which could be neither stored nor listed.
+    which could be neither stored nor listed, and for more than AMQP can write, which its clients could never name.
     """
     if name.startswith(RESERVED_PREFIX):
         raise AccessRefused(
@@ -33,6 +34,20 @@ def check_new_name(kind: str, name: str) -> None:
         name.encode()
     except UnicodeEncodeError as error:
         raise PreconditionFailed(f"{kind} name is not valid UTF-8 (at character {error.start})") from None
+    _check_length(f"{kind} name", name)
+
+
+def check_routing_key(routing_key: str) -> None:
+    """PreconditionFailed for a key that AMQP can't write, of whoever speaks another protocol or none."""
+    _check_length("routing key", routing_key)
+
+
+def _check_length(what: str, text: str) -> None:
+    size = len(text.encode("utf-8", "surrogateescape"))
+    if size > SHORT_STRING_BYTES_MAX:
+        raise PreconditionFailed(
+            f"the {what} '{text[:40]}...' has {size} bytes, at most {SHORT_STRING_BYTES_MAX} are possible"
+        )
 
 
 def generated_name(prefix: str = "amq.gen") -> str:

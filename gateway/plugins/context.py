@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from warren.gateway.plugin import App, BrokerClient, Facts, ParameterChange, Watcher
+from warren.gateway.plugin import App, BrokerClient, ByteStream, Facts, ParameterChange, Resources, Watcher
 
 if TYPE_CHECKING:
     import trio
@@ -72,6 +72,14 @@ class RunContext:
         mount = self.mounts.add(path, app, self._plugin, self.log)
         self._withdrawals[lambda: self.mounts.remove(mount)] = None
 
+    async def serve(self, listener: str, handler: Callable[[ByteStream], Awaitable[None]]) -> None:
+        from warren.gateway.plugins.streams import serve
+
+        await serve(self.broker, listener, handler, self._surroundings.changed, self.log)
+
+    def resources(self) -> Resources:
+        return self._surroundings.resources()
+
     def counters(self) -> Mapping[str, Mapping[str, float]]:
         return self._surroundings.counters()
 
@@ -82,6 +90,9 @@ class RunContext:
 
     def changed(self) -> None:
         self._surroundings.changed()
+
+    async def kept(self) -> None:
+        await self._surroundings.kept()
 
     def withdraw(self) -> None:
         """The run is over."""

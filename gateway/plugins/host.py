@@ -25,13 +25,13 @@ from warren.gateway.plugins.supervised import SupervisedPlugin
 from warren.gateway.plugins.surroundings import Surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from warren.adapters.interface import Options
     from warren.core.broker import Broker
     from warren.gateway.client.clients import Clients
     from warren.gateway.control.word import Word
-    from warren.gateway.plugin import Facts
+    from warren.gateway.plugin import Facts, Resources
 
 
 class PluginHost:
@@ -64,9 +64,13 @@ class PluginHost:
         clients: Callable[[], Clients],
         facts: Callable[[], Facts],
         changed: Callable[[], None],
+        kept: Callable[[], Awaitable[None]],
+        resources: Callable[[], Resources],
     ) -> None:
         """Take the broker whose plugins these are, as Surroundings describes it."""
-        surroundings = Surroundings(broker, options, self.mounts, clients, facts, changed, self.counters)
+        surroundings = Surroundings(
+            broker, options, self.mounts, clients, facts, changed, kept, resources, self.counters
+        )
         broker.listings.register(plugins_kind(self.plugins))
         for found in self._classes:
             plugin = SupervisedPlugin(found, surroundings, Pauses(random.random))

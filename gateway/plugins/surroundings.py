@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from warren.adapters.interface import Options
     from warren.core.broker import Broker
     from warren.gateway.client.clients import Clients
-    from warren.gateway.plugin import Facts
+    from warren.gateway.plugin import Facts, Resources
     from warren.gateway.plugins.mounts import MountTable
 
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Surroundings:
     """See warren.gateway.plugin.Context for most of it.
 
-    clients, facts, changed: there only once the broker runs.  counters: of all plugins.
+    clients, facts, changed, kept, resources: there only once the broker runs.  counters: of all plugins.
     """
 
     broker: Broker
@@ -27,4 +27,6 @@ class Surroundings:
     clients: Callable[[], Clients]
     facts: Callable[[], Facts]
     changed: Callable[[], None]
+    kept: Callable[[], Awaitable[None]]
+    resources: Callable[[], Resources]
     counters: Callable[[], Mapping[str, Mapping[str, float]]]

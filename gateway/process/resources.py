@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import resource
 import shutil
 from collections.abc import Callable
@@ -64,6 +65,14 @@ def descriptor_limit() -> int:
     """How many files this process may have open."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return soft if soft != resource.RLIM_INFINITY else 1 << 30
+
+
+def open_descriptors() -> int:
+    """How many files this process has open; 0 where the system doesn't tell."""
+    try:
+        return len(os.listdir("/proc/self/fd"))
+    except OSError:
+        return 0
 
 
 class ResourceWatch:
@@ -214,7 +223,7 @@ async def watch_resources(hub: Hub, config: Config, limits: ResourceLimits) -> N
     """Keep the alarms as they have to be, and report damage that the store has found, until cancelled."""
     process = config.section(ProcessSettings)
     directory = None if process.in_memory else process.data_directory
-    watch = ResourceWatch(hub, limits, None if directory is None else partial(_free_bytes, directory))
+    watch = ResourceWatch(hub, limits, None if directory is None else partial(free_bytes, directory))
     hub.input_watch = watch
     damage = DamageWatch(hub.broker)
     while True:
@@ -225,7 +234,7 @@ async def watch_resources(hub: Hub, config: Config, limits: ResourceLimits) -> N
         await limits.wait(CHECK_INTERVAL_S)
 
 
-def _free_bytes(directory: Path) -> int:
+def free_bytes(directory: Path) -> int:
     """Space on the file system; 0 while the system can't say, and StorageError once the directory is lost."""
     try:
         return shutil.disk_usage(directory).free

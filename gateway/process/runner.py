@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
     from warren.gateway.client.clients import Clients
     from warren.gateway.network.link import Link
-    from warren.gateway.plugin import Facts
+    from warren.gateway.plugin import Facts, Resources
     from warren.gateway.plugins.host import PluginHost
 
 _log = logging.getLogger("warren.broker")
@@ -177,6 +177,8 @@ class BrokerRun:
                     lambda: self.clients,
                     self._facts,
                     lambda: self.hub.request_turn(),
+                    lambda: self.hub.kept(),
+                    self._resources,
                 )
             self._load_definitions()
             if plugins is not None:
@@ -250,6 +252,22 @@ class BrokerRun:
             directory,
             self.listening,
             self.broker.started_at_ms,
+        )
+
+    def _resources(self) -> Resources:
+        from warren.gateway.plugin import Resources
+        from warren.gateway.process import memory
+        from warren.gateway.process.resources import free_bytes, open_descriptors
+
+        process = self.config.section(ProcessSettings)
+        directory = None if process.in_memory else process.data_directory
+        return Resources(
+            memory_used=memory.resident_bytes(),
+            memory_limit=self.limits.memory_limit_bytes,
+            disk_free=None if directory is None else free_bytes(directory),
+            disk_free_limit=None if directory is None else self.limits.disk_free_limit_bytes,
+            descriptors_used=open_descriptors(),
+            descriptors_max=self._descriptors_max,
         )
 
     def _load_definitions(self) -> None:

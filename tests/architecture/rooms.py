@@ -49,6 +49,7 @@ ROOMS: Final = (
     "adapters.first_bytes",
     "adapters.session",
     "adapters.stage",
+    "adapters.streams",
     "adapters.detection",
     "adapters.proxy_protocol",
     "adapters.peers",

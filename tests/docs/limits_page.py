@@ -230,6 +230,14 @@ ACTING: Final = (
         "as every refused login; the log, once a minute",
         "refused_logins_max",
     ),
+    Acting(
+        "connections of a listener that a plugin serves, while no such plugin runs",
+        ("adapters.streams.desk.WAITING_MAX", "adapters.streams.desk.WAIT_MS"),
+        "the one that has waited longest is closed, and any after the time",
+        "none: enable a plugin that serves the listener",
+        "the log",
+        "",
+    ),
     # What is too large
     Acting(
         "bytes of a message",
@@ -649,6 +657,7 @@ QUIET: Final = (
         (
             "core.clients.outbox.HIGH_WATER_BYTES",
             "adapters.session.held.HELD_BYTES_MAX",
+            "adapters.streams.session.RECEIVED_BYTES_MAX",
             "adapters.websocket.http_stage.ANSWERS_WAIT_BYTES",
             "adapters.mqtt.holding_back.LOOKED_INTO_BYTES_MAX",
             "adapters.mqtt.sessions.session_queue.RETURNED_MAX",

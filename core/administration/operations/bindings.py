@@ -10,6 +10,7 @@ from warren.core.administration.operations import vhosts
 from warren.core.declaring import bindings
 from warren.core.declaring.actor import Administrator
 from warren.core.declaring.exchanges import remove_emptied
+from warren.core.declaring.names import check_routing_key
 from warren.core.errors import NotFound
 from warren.core.exchanges.binding import Binding, Destination, DestinationKind
 from warren.core.messages.field_table import encode_table
@@ -45,6 +46,7 @@ def add(
     `core.declaring.bindings.bind` raises.
     """
     found = vhosts.existing(broker, vhost)
+    check_routing_key(routing_key)
     table = table_from_json(arguments)
     raw = encode_table(table)
     bindings.bind(Administrator(found, user), kind, destination, source, routing_key, table, raw)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from warren.core.administration.operations import users, vhosts
 from warren.core.administration.vhost_limits import COMPONENT, NAME
-from warren.core.clients.limits import USER_LIMITS, check_limits
+from warren.core.clients.limits import USER_LIMITS, VHOST_LIMITS, check_limits
 from warren.core.errors import NotFound
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from warren.core.storage.definitions.store import JSON
 
 ALL: Final = "all"
-"""In the place of a limit's name: every one of a user."""
+"""In the place of a limit's name: every one of a user or virtual host."""
 
 
 def of_vhost(broker: Broker, vhost: str) -> Mapping[str, int]:
@@ -31,9 +31,16 @@ def set_of_vhost(broker: Broker, vhost: str, limits: JSON) -> None:
     broker.parameters.set(vhosts.existing(broker, vhost).name, COMPONENT, NAME, limits)
 
 
-def clear_of_vhost(broker: Broker, vhost: str) -> None:
-    """Lift the limits of a virtual host; NotFound when there are none."""
-    broker.parameters.clear(vhosts.existing(broker, vhost).name, COMPONENT, NAME)
+def clear_of_vhost(broker: Broker, vhost: str, limit: str = ALL) -> None:
+    """Lift one limit of a virtual host, or ALL; NotFound when there are none, or for an unknown limit."""
+    limits = of_vhost(broker, vhost)
+    if limit not in (ALL, *VHOST_LIMITS):
+        raise NotFound(f"unknown limit '{limit}'; the limits are {', '.join(VHOST_LIMITS)}, or {ALL}")
+    left: dict[str, JSON] = {name: limits[name] for name in limits if limit not in (ALL, name)}
+    if left:
+        broker.parameters.set(vhost, COMPONENT, NAME, left)
+    else:
+        broker.parameters.clear(vhost, COMPONENT, NAME)
 
 
 def of_user(broker: Broker, user: str) -> Mapping[str, int]:

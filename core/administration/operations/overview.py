@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from warren.core.administration.listing.kind import vhosts_among
 from warren.core.administration.steps import SLICE_CELLS, Steps
+from warren.core.counters import Counts, add, with_clients
 
 if TYPE_CHECKING:
     from warren.core.administration.listing.kind import Vhosts
     from warren.core.broker import Broker
+
+COUNTS_CELLS: Final = 10
+"""What the counts of one queue cost, in values computed."""
 
 
 class Totals(NamedTuple):
@@ -27,14 +32,43 @@ def count(broker: Broker, what: str, vhosts: Vhosts = None) -> int:
     return broker.listings.kind(what).count(broker, vhosts)
 
 
-def totals(broker: Broker, *, slice_queues: int = SLICE_CELLS) -> Steps[Totals]:
-    """Add up the messages of all queues, `slice_queues` of them at a time, and count everything else."""
-    return Steps(_totals(broker, slice_queues))
+def totals(broker: Broker, vhosts: Vhosts = None, *, slice_queues: int = SLICE_CELLS) -> Steps[Totals]:
+    """Add up the messages of all queues, `slice_queues` of them at a time, and count everything else.
+
+    vhosts: only what is in these; None for all.
+    """
+    return Steps(_totals(broker, vhosts, slice_queues))
 
 
-def _totals(broker: Broker, slice_queues: int) -> Generator[None, None, Totals]:
+def message_counts(
+    broker: Broker, vhosts: Vhosts = None, *, slice_queues: int = SLICE_CELLS // COUNTS_CELLS
+) -> Steps[Counts]:
+    """Add up what is counted of all messages (core/counters.py), `slice_queues` queues at a time.
+
+    vhosts: as in `totals`.
+    """
+    return Steps(_message_counts(broker, vhosts, slice_queues))
+
+
+def _message_counts(broker: Broker, vhosts: Vhosts, slice_queues: int) -> Generator[None, None, Counts]:
+    sums: Counts = {}
+    looked_at = 0
+    for vhost in vhosts_among(broker, vhosts):
+        of_queues: Counts = {}
+        for queue in list(vhost.queues.values()):
+            if vhost.queues.get(queue.name) is queue:
+                add(of_queues, queue.message_counts)
+            looked_at += 1
+            if looked_at % slice_queues == 0:
+                yield
+        add(sums, with_clients(vhost, of_queues))
+    return sums
+
+
+def _totals(broker: Broker, vhosts: Vhosts, slice_queues: int) -> Generator[None, None, Totals]:
     ready = unacknowledged = looked_at = 0
-    for vhost in list(broker.vhosts.values()):
+    found = vhosts_among(broker, vhosts)
+    for vhost in found:
         for queue in list(vhost.queues.values()):
             if vhost.queues.get(queue.name) is queue:
                 ready += queue.ready_count
@@ -42,4 +76,5 @@ def _totals(broker: Broker, slice_queues: int) -> Generator[None, None, Totals]:
             looked_at += 1
             if looked_at % slice_queues == 0:
                 yield
-    return Totals(len(broker.vhosts), count(broker, "connections"), count(broker, "queues"), ready, unacknowledged)
+    connections, queues = count(broker, "connections", vhosts), count(broker, "queues", vhosts)
+    return Totals(len(found), connections, queues, ready, unacknowledged)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from warren.core.administration.definitions_json.reading import Item
+from warren.core.administration.definitions_json.users import user_of_item
+from warren.core.errors import PreconditionFailed
 
 if TYPE_CHECKING:
     from warren.core.access.accounts import User
     from warren.core.broker import Broker
+    from warren.core.storage.definitions.store import JSON
+
+ADMINISTRATOR: Final = "administrator"
+"""The tag of who may do everything."""
 
 
 def existing(broker: Broker, name: str) -> User:
@@ -18,6 +26,32 @@ def existing(broker: Broker, name: str) -> User:
 def add(broker: Broker, name: str, password: str, tags: Iterable[str] = ()) -> User:
     """Add a user; PreconditionFailed for a name that is taken or blank, or a blank password."""
     return broker.users.add_user(name, password, tags)
+
+
+def put(broker: Broker, name: str, described: Mapping[str, JSON]) -> tuple[User, bool]:
+    """Make a user, or change the one that is there; the user, and True when it was made.
+
+    described: as a definitions file has it: `tags`, a list or a text with commas, and `password`, or `password_hash`
+    with `hashing_algorithm`; with none of these the user has no password.  Permissions and limits stay.  Raises
+    PreconditionFailed.
+    """
+    before = broker.users.get(name)
+    user = user_of_item(Item("user", {**described, "name": name}), before)
+    password = described.get("password")
+    if not isinstance(password, str):
+        return broker.users.put_user(user), before is None
+    if before is None:
+        return broker.users.add_user(name, password, user.tags), True
+    broker.users.change_password(name, password)
+    return broker.users.set_tags(name, user.tags), False
+
+
+def check_administrator_stays(broker: Broker, *names: str) -> None:
+    """Raise PreconditionFailed if nobody were an administrator any more without these users, and somebody is now."""
+    administrators = {user.name for user in broker.users if ADMINISTRATOR in user.tags}
+    if administrators and administrators <= {*names}:
+        last = ", ".join(f"'{name}'" for name in sorted(administrators))
+        raise PreconditionFailed(f"no administrator would be left without {last}; make another user one first")
 
 
 def delete(broker: Broker, name: str) -> None:
