@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from warren.core.configuration.key import settings_from
 from warren.gateway.configuration.catalogue import KEYS, known_key, plugin_keys
 from warren.gateway.configuration.given import Weight
+from warren.gateway.configuration.plugins import own_listeners
+from warren.gateway.network.addresses import LOCALHOST, Listener
 from warren.gateway.network.settings import DEFAULT_LISTENERS, DEFAULT_TLS_LISTENERS
 
 if TYPE_CHECKING:
@@ -133,6 +135,16 @@ def _computed(values: Mapping[str, object]) -> dict[str, object]:
         found["data_directory"] = default_data_directory()
     if not values["cluster_name"]:
         found["cluster_name"] = f"warren@{socket.gethostname()}"
-    if values["tls_certificate_file"] is not None and values["listen"] is DEFAULT_LISTENERS:
-        found["listen"] = DEFAULT_LISTENERS + DEFAULT_TLS_LISTENERS
+    if values["listen"] is DEFAULT_LISTENERS:
+        found["listen"] = _default_listeners(values)
+    return found
+
+
+def _default_listeners(values: Mapping[str, object]) -> tuple[Listener, ...]:
+    """Where the broker listens while nothing says so: also over TLS with a certificate, and for enabled plugins."""
+    has_certificate = values["tls_certificate_file"] is not None
+    found = DEFAULT_LISTENERS + (DEFAULT_TLS_LISTENERS if has_certificate else ())
+    for protocol, port, tls_port in own_listeners(cast("tuple[str, ...]", values["plugins"])):
+        found += (Listener(protocol, LOCALHOST, port),)
+        found += (Listener(protocol, LOCALHOST, tls_port, tls=True),) if has_certificate else ()
     return found

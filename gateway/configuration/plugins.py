@@ -7,7 +7,7 @@ named here), others from the entry points of their packages, which are only look
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
@@ -75,6 +75,14 @@ class PluginSettings:
             "brings keys of its own, whose names begin with its. The keys of others aren't known.",
         )
     )
+
+
+def own_listeners(plugins: Iterable[str]) -> Iterator[tuple[str, int, int]]:
+    """Listeners that Warren's own of these plugins serve: protocol, port, port for TLS."""
+    from importlib import import_module
+
+    for name in plugins:
+        yield from import_module(OWN_TABLE).LISTENERS.get(name, ())
 
 
 def load_plugin(name: str) -> type[Plugin]:

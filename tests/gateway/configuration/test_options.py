@@ -26,6 +26,7 @@ def test_every_value_and_warren_s_own_version() -> None:
 
 ADAPTERS = [
     ([], set()),
+    (["http"], {"http"}),
     (["mqtt", "mqtt"], {"mqtt"}),
     (["auto"], {"amqp", "stomp", "mqtt", "ws"}),
     (["ws", "auto", "stomp"], {"amqp", "stomp", "mqtt", "ws"}),
@@ -50,7 +51,7 @@ def test_what_protocols_list() -> None:
 def test_what_protocols_keep_is_there_whatever_listens(names: list[str]) -> None:
     """Made with the options as they are."""
     made = components_of(Config(in_memory=True), names)
-    assert list(made) == ["mqtt"]
+    assert list(made) == ["mqtt", "http"]
     broker = core_broker()
     world = made["mqtt"](broker)
     assert isinstance(world, MqttWorld)

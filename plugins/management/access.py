@@ -1,0 +1,109 @@
+"""Who asks, and what for: users by HTTP Basic, tags, virtual hosts (spec F.1).
+
+A password that is wrong is answered as late as in every protocol, and no more of such answers wait at a time than of
+all protocols together (core/clients/refused_logins.py).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from warren.core.access.accounts import LoginRefused
+from warren.core.administration.operations import vhosts as vhost_operations
+from warren.core.clients.transport import is_loopback
+from warren.plugins.management.errors import ApiError, not_authorised
+
+if TYPE_CHECKING:
+    from warren.core.access.accounts import User
+    from warren.core.broker import Broker
+    from warren.gateway.plugin import Context
+
+_log = logging.getLogger("warren.plugin.management")
+
+MECHANISM: Final = "PLAIN"
+
+ADMINISTRATOR_TAG: Final = "administrator"
+
+
+class Needs(Enum):
+    """Which tags a request takes, any of them; an administrator may do everything."""
+
+    MANAGEMENT = ("management", "policymaker", "monitoring", ADMINISTRATOR_TAG)
+    POLICYMAKER = ("policymaker", ADMINISTRATOR_TAG)
+    MONITORING = ("monitoring", ADMINISTRATOR_TAG)
+    ADMINISTRATOR = (ADMINISTRATOR_TAG,)
+
+
+async def log_in(context: Context, header: str | None, peer_host: str) -> User:
+    """The user of an Authorization header (RFC 7617).  Raises ApiError, late if it was a password that is wrong."""
+    name, password = _credentials(header)
+    broker = context.broker
+    try:
+        return broker.users.authenticate(name, password, is_loopback(peer_host), MECHANISM)
+    except LoginRefused as error:
+        _log.warning("HTTP access denied: %s", error.reason)
+        await _wait(context)
+        raise not_authorised("Login failed") from None
+
+
+def _credentials(header: str | None) -> tuple[str, str]:
+    scheme, _, encoded = (header or "").strip().partition(" ")
+    if scheme.lower() != "basic":
+        raise not_authorised("log in with HTTP Basic authentication: a user's name and password")
+    try:
+        text = base64.b64decode(encoded.strip(), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        raise not_authorised("the Authorization header isn't base64 of NAME:PASSWORD in UTF-8") from None
+    name, colon, password = text.partition(":")
+    if not colon:
+        raise not_authorised("the Authorization header isn't base64 of NAME:PASSWORD")
+    return name, password
+
+
+async def _wait(context: Context) -> None:
+    over = trio.Event()
+    request = object()
+    refused = context.broker.refused_logins
+    refused.add(request, over.set, context.broker.now_ms)
+    context.changed()
+    try:
+        await over.wait()
+    finally:
+        refused.forget(request)
+
+
+def check_tags(user: User, needs: Needs) -> None:
+    """Raise ApiError unless the user has one of the tags."""
+    if not user.tags & {*Needs.MANAGEMENT.value}:
+        raise ApiError(401, "not_authorised", f"user '{user.name}' has no tag such as management or administrator")
+    if not user.tags & {*needs.value}:
+        raise not_authorised(f"user '{user.name}' needs the tag {' or '.join(needs.value)} for this")
+
+
+def sees_everything(user: User) -> bool:
+    """Whether listings show the user what is in virtual hosts and connections that aren't the user's."""
+    return bool(user.tags & {*Needs.MONITORING.value})
+
+
+def visible_vhosts(broker: Broker, user: User) -> list[str] | None:
+    """The virtual hosts whose objects the user sees; None for all."""
+    if sees_everything(user):
+        return None
+    return [name for name in broker.vhosts if broker.users.may_access_vhost(user.name, name)]
+
+
+def check_vhost(broker: Broker, user: User, vhost: str, *, reads: bool) -> None:
+    """Raise ApiError unless the user may ask for something in the virtual host, NotFound if there is none.
+
+    reads: nothing is to be changed.
+    """
+    everywhere = Needs.MONITORING if reads else Needs.ADMINISTRATOR
+    if not user.tags & {*everywhere.value} and not broker.users.may_access_vhost(user.name, vhost):
+        raise not_authorised(f"user '{user.name}' may not access the virtual host '{vhost}'")
+    vhost_operations.existing(broker, vhost)

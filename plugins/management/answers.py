@@ -1,0 +1,140 @@
+"""Answers as HTTP has them: JSON, written in slices, with a tag by which a client knows one that it has already.
+
+A list may be long: its objects are made and written some at a time, with a turn for everybody else in between, and only
+the bytes are kept.  So is the tag, of all that is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import trio
+from starlette.responses import Response
+
+from warren.plugins.management.endpoint import Created, Listed, Status
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+    from warren.plugins.management.errors import ApiError
+
+JSON_TYPE: Final = "application/json"
+
+CHALLENGE: Final = 'Basic realm="RabbitMQ Management"'
+"""What browsers and clients know it by (spec F.1)."""
+
+SLICE_ITEMS: Final = 25
+"""Objects made and written in one slice: a queue takes some twenty microseconds."""
+
+PIECE_BYTES: Final = 64 * 1024
+"""Of an answer, joined and hashed at a time."""
+
+TAG_BYTES: Final = 12
+"""Enough that no two answers of a client's life share one."""
+
+HEADERS: Final = {"cache-control": "no-cache", "vary": "origin, authorization", "x-content-type-options": "nosniff"}
+"""Of every answer: what it says may be another a moment later, and to another user."""
+
+_encoder: Final = msgspec.json.Encoder(enc_hook=str)
+
+
+async def answer_of(result: object, path: str, known_tag: str | None) -> Response:
+    """What a handler returned, as a response.
+
+    path: the request's.  known_tag: of an answer that the client has already (If-None-Match, RFC 9110, 13.1.2).
+    """
+    if result is None:
+        return Response(status_code=204, headers=HEADERS)
+    if isinstance(result, Created):
+        location = f"{path}/{result.location}" if result.location else path
+        return Response(status_code=201, headers={**HEADERS, "location": location, "content-length": "0"})
+    if isinstance(result, Status):
+        return _whole([encode(result.value)], result.status)
+    pieces = [encode(result)] if not isinstance(result, Listed) else await _listed(result)
+    tag = await _tag(pieces)
+    if known_tag is not None and tag in (each.strip().removeprefix("W/") for each in known_tag.split(",")):
+        return Response(status_code=304, headers={**HEADERS, "etag": tag})
+    return _whole(pieces, 200, {"etag": tag})
+
+
+def refusal(error: ApiError) -> Response:
+    """Why there is none."""
+    headers = {"www-authenticate": CHALLENGE} if error.status == 401 else {}
+    return _whole([encode({"error": error.error, "reason": error.reason})], error.status, headers)
+
+
+def encode(value: object) -> bytes:
+    """A value as JSON; of texts that are no Unicode, what is none is shown as a question mark."""
+    try:
+        return _encoder.encode(value)
+    except (UnicodeEncodeError, OverflowError):
+        return _encoder.encode(_writable(value))
+
+
+def _writable(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8", "replace")
+    if isinstance(value, Mapping):
+        return {str(_writable(str(name))): _writable(each) for name, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_writable(each) for each in value]
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 1 << 63:
+        return float(value)
+    return value
+
+
+async def _listed(listed: Listed) -> list[bytes]:
+    before, after = b"[", b"]"
+    if listed.page is not None:
+        around = encode(dict(listed.page))
+        before, after = around[:-1] + b',"items":[', b"]}"
+    pieces: list[bytes] = []
+    chunks = [before]
+    size = 0
+    separator = b""
+    for number, item in enumerate(listed.items):
+        chunk = encode(item)
+        chunks += (separator, chunk)
+        separator = b","
+        size += len(chunk)
+        if size >= PIECE_BYTES:
+            pieces.append(b"".join(chunks))
+            chunks, size = [], 0
+        if number % SLICE_ITEMS == SLICE_ITEMS - 1:
+            await trio.lowlevel.checkpoint()
+    chunks.append(after)
+    pieces.append(b"".join(chunks))
+    return pieces
+
+
+async def _tag(pieces: list[bytes]) -> str:
+    digest = blake2b(digest_size=TAG_BYTES)
+    for number, piece in enumerate(pieces):
+        digest.update(piece)
+        if number % SLICE_ITEMS == SLICE_ITEMS - 1:
+            await trio.lowlevel.checkpoint()
+    return f'"{digest.hexdigest()}"'
+
+
+def _whole(pieces: list[bytes], status: int, headers: Mapping[str, str] | None = None) -> Response:
+    size = str(sum(map(len, pieces)))
+    every = {**HEADERS, **(headers or {}), "content-length": size}
+    if len(pieces) == 1:
+        return Response(pieces[0], status, every, JSON_TYPE)
+    return _InPieces(pieces, status, every)
+
+
+class _InPieces(Response):
+    """A long answer: a piece is let go when the connection has taken it."""
+
+    def __init__(self, pieces: list[bytes], status: int, headers: Mapping[str, str]) -> None:
+        super().__init__(None, status, headers, JSON_TYPE)
+        self._pieces = pieces[::-1]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        while self._pieces:
+            await send({"type": "http.response.body", "body": self._pieces.pop(), "more_body": bool(self._pieces)})

@@ -1,0 +1,235 @@
+"""Requests to handlers and back: paths, logins, bodies, and what becomes of errors.
+
+A path is taken apart as it came, before anything is decoded, since names may hold slashes (as `%2F`).  What a request
+may cost before its user is known is small: its body isn't read.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, unquote_to_bytes
+
+import msgspec
+import trio
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from warren.core.errors import BrokerError, StorageError
+from warren.plugins.management.access import check_tags, check_vhost, log_in
+from warren.plugins.management.answers import answer_of, refusal
+from warren.plugins.management.endpoint import Call, Endpoint
+from warren.plugins.management.endpoints import ENDPOINTS
+from warren.plugins.management.errors import (
+    INTERNAL,
+    METHOD_NOT_ALLOWED,
+    TOO_LARGE,
+    UNAVAILABLE,
+    ApiError,
+    bad_request,
+    not_found,
+    of_broker_error,
+)
+from warren.plugins.management.node import Node
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+    from warren.gateway.plugin import Context
+    from warren.plugins.management.settings import ManagementSettings
+
+_log = logging.getLogger("warren.plugin.management")
+
+PREFIX: Final = "/api"
+
+QUERY_FIELDS_MAX: Final = 100
+"""Parameters behind a `?`; nobody has ten."""
+
+READS: Final = ("GET", "HEAD")
+
+
+class Application:
+    """The ASGI application."""
+
+    def __init__(self, context: Context, settings: ManagementSettings) -> None:
+        self._requests = 0
+        self._errors = 0
+        by_path: dict[str, dict[str, Endpoint]] = {}
+        for each in ENDPOINTS:
+            by_path.setdefault(each.path, {})[each.method] = each
+        node = Node(context)
+        routes = [
+            Route(PREFIX + path, _Resource(self, context, settings, node, by_path[path]))
+            for path in sorted(by_path, key=_order)
+        ]
+        middleware = []
+        if settings.cors_allow_origins:
+            cors = Middleware(
+                CORSMiddleware,
+                allow_origins=settings.cors_allow_origins,
+                allow_methods=["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"],
+                allow_headers=["authorization", "content-type", "x-reason", "if-none-match"],
+                expose_headers=["etag", "location"],
+                max_age=settings.cors_max_age_s,
+            )
+            middleware.append(cors)
+        self._starlette = Starlette(routes=routes, middleware=middleware, exception_handlers={404: _no_such_path})
+        self._starlette.router.redirect_slashes = False
+
+    def counters(self) -> Mapping[str, float]:
+        """Requests, and those of them that failed by a fault of the broker's."""
+        return {"requests": self._requests, "internal_errors": self._errors}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI 3."""
+        self._requests += 1
+        if scope["type"] == "http":
+            raw = scope["raw_path"].decode("ascii", "replace")
+            scope = {**scope, "path": raw.rstrip("/") or "/"}
+        await self._starlette(scope, receive, send)
+
+    def failed(self) -> None:
+        """A request has run into a fault of the broker's."""
+        self._errors += 1
+
+
+async def _no_such_path(request: Request, error: Exception) -> Response:
+    return refusal(not_found(f"there is nothing at {request.url.path}"))
+
+
+def _order(path: str) -> list[tuple[bool, str]]:
+    """Words come before names, so that `/users/bulk-delete` is no user."""
+    return [(part.startswith("{"), part) for part in path.split("/")]
+
+
+class _Resource:
+    """What is at one path; an ASGI application, so that it gets every method."""
+
+    def __init__(
+        self,
+        application: Application,
+        context: Context,
+        settings: ManagementSettings,
+        node: Node,
+        by_method: Mapping[str, Endpoint],
+    ) -> None:
+        self._application = application
+        self._context = context
+        self._settings = settings
+        self._node = node
+        self._by_method = by_method
+        self._allow = ", ".join(dict.fromkeys([*by_method, *(["HEAD"] if "GET" in by_method else []), "OPTIONS"]))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            response = await self._answer(Request(scope, receive))
+        except ClientDisconnect:
+            return
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        """The catch-all of a request."""
+        try:
+            if request.method == "OPTIONS":
+                return Response(status_code=204, headers={"allow": self._allow})
+            call, path = await self._call(request)
+            result = await self._endpoint(request.method).handler(call)
+            if request.method not in READS:
+                await self._context.kept()
+            return await answer_of(result, path, request.headers.get("if-none-match"))
+        except ApiError as error:
+            response = refusal(error)
+            if error.status == 405:
+                response.headers["allow"] = self._allow
+            return response
+        except BrokerError as error:
+            return refusal(of_broker_error(error))
+        except StorageError as error:
+            return refusal(ApiError(503, UNAVAILABLE, str(error)))
+        except ClientDisconnect:
+            raise
+        except Exception:
+            self._application.failed()
+            _log.exception("a request failed: %s %s", request.method, request.url.path)
+            return refusal(ApiError(500, INTERNAL, "a bug in the broker; its log has the details"))
+
+    def _endpoint(self, method: str) -> Endpoint:
+        found = self._by_method.get("GET" if method == "HEAD" else method)
+        if found is None:
+            raise ApiError(405, METHOD_NOT_ALLOWED, f"{method} isn't possible here; {self._allow} are")
+        return found
+
+    async def _call(self, request: Request) -> tuple[Call, str]:
+        """The request, checked; and its path."""
+        endpoint = self._endpoint(request.method)
+        context = self._context
+        peer_host = request.client.host if request.client is not None else ""
+        user = await log_in(context, request.headers.get("authorization"), peer_host)
+        check_tags(user, endpoint.needs)
+        path = {name: _decoded(part) for name, part in request.path_params.items()}
+        if endpoint.enters and "vhost" in path:
+            check_vhost(context.broker, user, path["vhost"], reads=request.method in READS)
+        query = _query(request.scope["query_string"])
+        body = None
+        if endpoint.body is not None:
+            body = _parsed(await self._read(request), endpoint.body)
+        return Call(context, self._node, user, path, query, request.headers, body), request.scope["path"]
+
+    async def _read(self, request: Request) -> bytes:
+        """The body, which has to come in time, and be no larger than one may be."""
+        most = self._settings.body_bytes_max
+        announced = request.headers.get("content-length", "")
+        if announced.isdigit() and int(announced[:20]) > most:
+            raise _too_large(most)
+        received = bytearray()
+        with trio.move_on_after(self._settings.request_timeout_s) as limit:
+            more = True
+            while more:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                received += message.get("body", b"")
+                more = message.get("more_body", False)
+                if len(received) > most:
+                    raise _too_large(most)
+        if limit.cancelled_caught:
+            raise ApiError(408, "request_timeout", "the body didn't come in time")
+        return bytes(received)
+
+
+def _too_large(most: int) -> ApiError:
+    return ApiError(413, TOO_LARGE, f"the body is too large, at most {most} bytes are taken")
+
+
+def _decoded(part: str) -> str:
+    """A part of a path, decoded once."""
+    try:
+        found = unquote_to_bytes(part).decode()
+    except UnicodeDecodeError:
+        raise bad_request(f"'{part}' in the path isn't UTF-8") from None
+    return found
+
+
+def _query(raw: bytes) -> dict[str, str]:
+    try:
+        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=QUERY_FIELDS_MAX)
+    except ValueError:
+        raise bad_request("what stands behind the ? isn't names and values in UTF-8, or too many") from None
+    return dict(reversed(pairs))
+
+
+def _parsed(body: bytes, wanted: Any) -> object:
+    """The body as the endpoint wants it; bytes for one that reads it by itself."""
+    if wanted is bytes:
+        return body
+    try:
+        return msgspec.json.decode(body or b"{}", type=wanted, strict=False)
+    except msgspec.ValidationError as error:
+        raise bad_request(f"the body isn't what it should be: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise bad_request(f"the body isn't JSON: {error}") from None

@@ -1,0 +1,101 @@
+"""Bodies of requests.  What a type says is also what the OpenAPI document says.
+
+Numbers and booleans may come as strings, as old clients write them (spec F.1); unknown names are ignored, as RabbitMQ
+ignores them, since clients send what they have read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+Table = dict[str, Any]
+"""Arguments as JSON writes them."""
+
+
+class Body(msgspec.Struct, rename=lambda name: name.replace("__", "-"), kw_only=True):
+    """The base of all; two underscores stand for a dash."""
+
+
+class QueueBody(Body):
+    durable: bool = True
+    auto_delete: bool = False
+    arguments: Table = {}
+
+
+class ExchangeBody(Body):
+    type: str = "direct"
+    durable: bool = True
+    auto_delete: bool = False
+    internal: bool = False
+    arguments: Table = {}
+
+
+class BindingBody(Body):
+    routing_key: str = ""
+    arguments: Table = {}
+
+
+class VhostBody(Body):
+    description: str | None = None
+    tags: str | list[str] | None = None
+    default_queue_type: str | None = None
+    tracing: bool | None = None
+
+
+class UserBody(Body):
+    tags: str | list[str] | None = None
+    password: str | None = None
+    password_hash: str | None = None
+    hashing_algorithm: str | None = None
+
+
+class UsersBody(Body):
+    users: list[str]
+
+
+class PermissionsBody(Body):
+    configure: str
+    write: str
+    read: str
+
+
+class TopicPermissionsBody(Body):
+    exchange: str
+    write: str
+    read: str
+
+
+class PolicyBody(Body):
+    pattern: str
+    definition: Table
+    priority: int = 0
+    apply__to: str = "all"
+
+
+class ValueBody(Body):
+    value: Any
+
+
+class LimitBody(Body):
+    value: int
+
+
+class NameBody(Body):
+    name: str
+
+
+class PublishBody(Body):
+    routing_key: str
+    payload: str
+    payload_encoding: str
+    properties: Table = {}
+
+
+class GetBody(Body):
+    count: int
+    encoding: str
+    ackmode: str | None = None
+    requeue: bool | None = None
+    truncate: int | None = None

@@ -1,0 +1,57 @@
+"""All endpoints, by subject; a module of endpoints that isn't named here isn't found."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from warren.plugins.management.endpoint import Call, Endpoint, endpoint, endpoints_of
+from warren.plugins.management.endpoints import (
+    bindings,
+    connections,
+    definitions,
+    exchanges,
+    health,
+    limits,
+    messages,
+    overview,
+    parameters,
+    permissions,
+    plugins,
+    policies,
+    queues,
+    users,
+    vhosts,
+)
+from warren.plugins.management.openapi import document
+
+OF_SUBJECTS: Final[tuple[Endpoint, ...]] = tuple(
+    each
+    for module in (
+        overview,
+        vhosts,
+        users,
+        permissions,
+        exchanges,
+        queues,
+        bindings,
+        messages,
+        connections,
+        policies,
+        parameters,
+        limits,
+        definitions,
+        health,
+        plugins,
+    )
+    for each in endpoints_of(module)
+)
+"""All but the document that describes them."""
+
+
+@endpoint("GET", "/openapi.json", "This API as an OpenAPI document.", answer=dict[str, Any])
+async def get_openapi(call: Call) -> object:
+    return document(ENDPOINTS, call.node.warren_version)
+
+
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (*OF_SUBJECTS, get_openapi)
+"""In the order of the documentation."""

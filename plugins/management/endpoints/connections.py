@@ -1,0 +1,157 @@
+"""Connections, channels and consumers; who may not see all of them sees the own."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from warren.core.administration import operations
+from warren.core.administration.listing.selecting import Condition, equals
+from warren.core.errors import NotFound
+from warren.plugins.management import objects
+from warren.plugins.management.access import Needs, check_tags, sees_everything
+from warren.plugins.management.endpoint import Call, Listed, endpoint
+from warren.plugins.management.errors import bad_request
+from warren.plugins.management.views import NODE, STATS, Field, View, fields, listed, same, table
+
+DEFAULT_REASON: Final = "CONNECTION_FORCED - closed by an administrator (management API)"
+"""What a client reads when no reason was given."""
+
+REASON_CHARACTERS_MAX: Final = 1024
+"""Of X-Reason; a client reads 255 bytes of it at most."""
+
+CONNECTIONS: Final = View(
+    "connections",
+    {
+        **fields("name", "user_provided_name"),
+        "node": NODE,
+        **fields("vhost", "user", "state", "channels", "channel_max", "frame_max", "timeout"),
+        "type": Field(("protocol",), lambda cells, node: _sort_of(str(cells["protocol"]))),
+        **fields("protocol", "auth_mechanism", "ssl", "ssl_protocol", "ssl_cipher"),
+        **fields("peer_cert_subject", "peer_cert_issuer", "peer_cert_validity"),
+        **fields("host", "port", "peer_host", "peer_port"),
+        "client_properties": table("client_properties"),
+        **fields("recv_oct", "send_oct"),
+        "recv_oct_details": Field(("message_rates",), lambda cells, node: _rate(cells["message_rates"], "recv_oct")),
+        "send_oct_details": Field(("message_rates",), lambda cells, node: _rate(cells["message_rates"], "send_oct")),
+        "connected_at": same("connected_at"),
+    },
+)
+
+CHANNELS: Final = View(
+    "channels",
+    {
+        **fields("name", "number"),
+        "node": NODE,
+        **fields("vhost", "user", "state", "connection_details", "prefetch_count", "global_prefetch_count"),
+        **fields("consumer_count", "messages_unacknowledged", "messages_unconfirmed", "messages_uncommitted"),
+        **fields("acks_uncommitted", "confirm", "transactional"),
+        "message_stats": STATS,
+    },
+)
+
+CONSUMERS: Final = View(
+    "consumers",
+    {
+        **fields("consumer_tag", "queue", "channel_details", "ack_required", "active", "activity_status"),
+        **fields("exclusive", "prefetch_count"),
+        "arguments": table("arguments"),
+    },
+)
+
+
+def _sort_of(protocol: str) -> str:
+    return "direct" if protocol.startswith("Direct") else "network"
+
+
+def _rate(rates: object, name: str) -> object:
+    found = rates.get(name, 0.0) if isinstance(rates, dict) else 0.0
+    return {"rate": float(found)}
+
+
+def _own(call: Call) -> list[Condition]:
+    return [] if sees_everything(call.user) else [equals("user", call.user.name)]
+
+
+@endpoint("GET", "/connections", "Connections.", answer=objects.Connection, lists=True)
+async def get_connections(call: Call) -> Listed:
+    return await listed(call, CONNECTIONS, *_own(call))
+
+
+@endpoint("GET", "/vhosts/{vhost}/connections", "Connections to a virtual host.", answer=objects.Connection, lists=True)
+async def get_connections_of_vhost(call: Call) -> Listed:
+    return await listed(call, CONNECTIONS, *_own(call))
+
+
+@endpoint("GET", "/connections/username/{user}", "Connections of a user.", answer=objects.Connection, lists=True)
+async def get_connections_of_user(call: Call) -> Listed:
+    return await listed(call, CONNECTIONS, *_own(call), equals("user", call.path["user"]))
+
+
+@endpoint("DELETE", "/connections/username/{user}", "Close all connections of a user; a reason in X-Reason.")
+async def delete_connections_of_user(call: Call) -> None:
+    if call.path["user"] != call.user.name:
+        check_tags(call.user, Needs.ADMINISTRATOR)
+    operations.connections.close_all(call.broker, _reason(call), user=call.path["user"])
+    call.context.changed()
+
+
+@endpoint("GET", "/connections/{connection}", "A connection.", answer=objects.Connection)
+async def get_connection(call: Call) -> object:
+    return await _only(call, CONNECTIONS, "connection")
+
+
+@endpoint("DELETE", "/connections/{connection}", "Close a connection; a reason in X-Reason.")
+async def delete_connection(call: Call) -> None:
+    found = await _only(call, CONNECTIONS, "connection")
+    if found["user"] != call.user.name:
+        check_tags(call.user, Needs.ADMINISTRATOR)
+    operations.connections.close(call.broker, call.path["connection"], _reason(call))
+    call.context.changed()
+
+
+@endpoint("GET", "/connections/{connection}/channels", "Channels of a connection.", answer=objects.Channel, lists=True)
+async def get_channels_of_connection(call: Call) -> Listed:
+    await _only(call, CONNECTIONS, "connection")
+    return await listed(call, CHANNELS, *_own(call), equals("connection", call.path["connection"]))
+
+
+@endpoint("GET", "/channels", "Channels.", answer=objects.Channel, lists=True)
+async def get_channels(call: Call) -> Listed:
+    return await listed(call, CHANNELS, *_own(call))
+
+
+@endpoint("GET", "/vhosts/{vhost}/channels", "Channels in a virtual host.", answer=objects.Channel, lists=True)
+async def get_channels_of_vhost(call: Call) -> Listed:
+    return await listed(call, CHANNELS, *_own(call))
+
+
+@endpoint("GET", "/channels/{channel}", "A channel.", answer=objects.Channel)
+async def get_channel(call: Call) -> object:
+    return await _only(call, CHANNELS, "channel")
+
+
+@endpoint("GET", "/consumers", "Consumers.", answer=objects.Consumer, lists=True)
+async def get_consumers(call: Call) -> Listed:
+    return await listed(call, CONSUMERS)
+
+
+@endpoint("GET", "/consumers/{vhost}", "Consumers in a virtual host.", answer=objects.Consumer, lists=True)
+async def get_consumers_of_vhost(call: Call) -> Listed:
+    return await listed(call, CONSUMERS)
+
+
+async def _only(call: Call, view: View, what: str) -> dict[str, object]:
+    """The one that has the name in the path; NotFound, also where it isn't the user's to see."""
+    name = call.path[what]
+    whole = Call(call.context, call.node, call.user, call.path, {}, call.headers, None)
+    found = await listed(whole, view, *_own(call), equals("name", name))
+    for each in found.items:
+        return dict(each)
+    raise NotFound(f"no {what} has the name '{name}'")
+
+
+def _reason(call: Call) -> str:
+    given = call.headers.get("x-reason", "")
+    if len(given) > REASON_CHARACTERS_MAX:
+        raise bad_request(f"X-Reason is too long, at most {REASON_CHARACTERS_MAX} characters are taken")
+    return given or DEFAULT_REASON

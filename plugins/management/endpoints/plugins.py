@@ -1,0 +1,82 @@
+"""What other plugins list: shovels, links of a federation, and plugins themselves.
+
+Nothing of theirs is known here but the names of their listings, which are there while they run.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from warren.core.administration.listing.selecting import Condition
+from warren.plugins.management import objects
+from warren.plugins.management.access import Needs
+from warren.plugins.management.endpoint import Call, Listed, endpoint
+from warren.plugins.management.views import NODE, Field, View, fields, listed
+
+SHOVELS: Final = "shovels"
+FEDERATION_LINKS: Final = "federation_links"
+"""Names of listings."""
+
+
+async def _of_plugin(call: Call, kind: str) -> Listed:
+    """The rows of a listing that a plugin may have registered; none where there is no such."""
+    listings = call.broker.listings
+    if kind not in listings.names():
+        return Listed([])
+    names = listings.kind(kind).row.usual_names
+    shown: dict[str, Field] = {"node": NODE, **fields(*names)}
+    seen = call.vhosts
+    conditions = [] if seen is None else [Condition("vhost", lambda value: value in seen)]
+    return await listed(call, View(kind, shown), *conditions)
+
+
+@endpoint("GET", "/shovels", "Shovels.", needs=Needs.MONITORING, answer=dict[str, Any], lists=True)
+async def get_shovels(call: Call) -> Listed:
+    return await _of_plugin(call, SHOVELS)
+
+
+@endpoint(
+    "GET",
+    "/shovels/{vhost}",
+    "Shovels of a virtual host.",
+    needs=Needs.MONITORING,
+    answer=dict[str, Any],
+    lists=True,
+)
+async def get_shovels_of_vhost(call: Call) -> Listed:
+    return await _of_plugin(call, SHOVELS)
+
+
+@endpoint(
+    "GET",
+    "/federation-links",
+    "Links of a federation.",
+    needs=Needs.MONITORING,
+    answer=dict[str, Any],
+    lists=True,
+)
+async def get_links(call: Call) -> Listed:
+    return await _of_plugin(call, FEDERATION_LINKS)
+
+
+@endpoint(
+    "GET",
+    "/federation-links/{vhost}",
+    "Links of a federation in a virtual host.",
+    needs=Needs.MONITORING,
+    answer=dict[str, Any],
+    lists=True,
+)
+async def get_links_of_vhost(call: Call) -> Listed:
+    return await _of_plugin(call, FEDERATION_LINKS)
+
+
+@endpoint("GET", "/plugins", "Plugins that are enabled.", needs=Needs.MONITORING, answer=objects.Plugin, lists=True)
+async def get_plugins(call: Call) -> Listed:
+    names = ("name", "state", "about", "restarts", "last_error", "since", "counters")
+    return await listed(call, View("plugins", fields(*names)))
+
+
+@endpoint("GET", "/extensions", "Parts of a page; there are none.", answer=dict[str, Any], lists=True)
+async def get_extensions(call: Call) -> Listed:
+    return Listed([])

@@ -1,0 +1,99 @@
+"""Virtual hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from warren.core.administration import operations
+from warren.core.administration.listing.selecting import equals
+from warren.core.administration.listing.vhosts import VhostRow
+from warren.plugins.management import objects
+from warren.plugins.management.access import Needs
+from warren.plugins.management.bodies import VhostBody
+from warren.plugins.management.endpoint import Call, Created, Listed, endpoint
+from warren.plugins.management.endpoints.permissions import PERMISSIONS, TOPIC_PERMISSIONS
+from warren.plugins.management.views import Field, View, fields, listed, one
+
+VHOSTS: Final = View(
+    "vhosts",
+    {
+        **fields("name", "description", "default_queue_type"),
+        "tags": Field(("tags",), lambda cells, node: cells["tags"] or []),
+        **fields("tracing", "metadata"),
+        "cluster_state": Field((), lambda cells, node: {node.name: "running"}),
+    },
+)
+
+
+@endpoint("GET", "/vhosts", "Virtual hosts.", answer=objects.Vhost, lists=True)
+async def get_vhosts(call: Call) -> Listed:
+    return await listed(call, VHOSTS)
+
+
+@endpoint("GET", "/vhosts/{vhost}", "A virtual host.", answer=objects.Vhost)
+async def get_vhost(call: Call) -> object:
+    return one(call, VHOSTS, VhostRow(operations.vhosts.existing(call.broker, call.vhost)))
+
+
+@endpoint(
+    "PUT",
+    "/vhosts/{vhost}",
+    "Make a virtual host, or change it.",
+    needs=Needs.ADMINISTRATOR,
+    body=VhostBody,
+    enters=False,
+)
+async def put_vhost(call: Call) -> Created | None:
+    body: VhostBody = call.body
+    name = call.vhost
+    made = name not in call.broker.vhosts
+    change = operations.vhosts.add if made else operations.vhosts.update
+    change(
+        call.broker,
+        name,
+        description=body.description,
+        tags=_tags(body.tags),
+        default_queue_type=body.default_queue_type,
+    )
+    if made:
+        # Whoever makes one may use it, as in RabbitMQ.
+        operations.permissions.set_permissions(call.broker, call.user.name, name, ".*", ".*", ".*")
+    if body.tracing is not None:
+        operations.vhosts.set_tracing(call.broker, name, body.tracing)
+    return Created() if made else None
+
+
+@endpoint("DELETE", "/vhosts/{vhost}", "Delete a virtual host with all in it.", needs=Needs.ADMINISTRATOR)
+async def delete_vhost(call: Call) -> None:
+    operations.vhosts.delete(call.broker, call.vhost)
+
+
+@endpoint(
+    "GET",
+    "/vhosts/{vhost}/permissions",
+    "Permissions in a virtual host.",
+    needs=Needs.ADMINISTRATOR,
+    answer=objects.Permission,
+    lists=True,
+)
+async def get_permissions_of_vhost(call: Call) -> Listed:
+    return await listed(call, PERMISSIONS, equals("vhost", call.vhost))
+
+
+@endpoint(
+    "GET",
+    "/vhosts/{vhost}/topic-permissions",
+    "Topic permissions in a virtual host.",
+    needs=Needs.ADMINISTRATOR,
+    answer=objects.TopicPermission,
+    lists=True,
+)
+async def get_topic_permissions_of_vhost(call: Call) -> Listed:
+    return await listed(call, TOPIC_PERMISSIONS, equals("vhost", call.vhost))
+
+
+def _tags(given: str | list[str] | None) -> Sequence[str] | None:
+    if isinstance(given, str):
+        return [each.strip() for each in given.split(",") if each.strip()]
+    return given

@@ -1,0 +1,206 @@
+"""Who may ask what: a matrix of all endpoints and tags, virtual hosts, logins."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from tests.plugins.management.api import open_api, refusal
+from warren.plugins.management.access import Needs
+from warren.plugins.management.endpoint import Endpoint
+from warren.plugins.management.endpoints import ENDPOINTS
+
+TAGS = ("management", "policymaker", "monitoring", "administrator")
+
+PARTS = {"vhost": "%2F", "node": "x", "component": "shovel", "port": "1", "protocols": "amqp"}
+
+
+def path_of(each: Endpoint) -> str:
+    """A path of this endpoint, of things that aren't there, but for the virtual host."""
+    return re.sub(r"\{(\w+)\}", lambda found: PARTS.get(found[1], "nothing"), each.path)
+
+
+def cases() -> Iterator[tuple[Endpoint, str]]:
+    for each in ENDPOINTS:
+        for tag in TAGS:
+            yield each, tag
+
+
+def may(each: Endpoint, tag: str) -> bool:
+    """The rule in words of the specification (F.1); whoever isn't an administrator closes the own connections alone."""
+    if (each.method, each.path) == ("DELETE", "/connections/username/{user}"):
+        return tag == "administrator"
+    levels = {
+        Needs.MANAGEMENT: True,
+        Needs.POLICYMAKER: tag in ("policymaker", "administrator"),
+        Needs.MONITORING: tag in ("monitoring", "administrator"),
+        Needs.ADMINISTRATOR: tag == "administrator",
+    }
+    return levels[each.needs]
+
+
+async def test_every_endpoint_and_every_tag() -> None:
+    """Who may not gets 401 whatever the body; who may gets anything else."""
+    async with open_api() as api:
+        users = {tag: api.user(f"with-{tag}", tag) for tag in TAGS}
+        tagless, stranger = api.user("tagless"), ("nobody", "secret")
+        for each, tag in cases():
+            if (each.method, each.path) == ("DELETE", "/vhosts/{vhost}"):
+                continue
+            body = b"{}" if each.body is not None else b""
+            path = f"/api{path_of(each)}"
+            response = await api.http.request(each.method, path, content=body, auth=users[tag])
+            assert (response.status_code != 401) == may(each, tag), (each.method, each.path, tag, response.text)
+            assert response.status_code < 500 or "status" in response.json(), response.text
+            for auth in (tagless, stranger, None):
+                response = await api.http.request(each.method, path, content=body, auth=auth)
+                assert response.status_code == 401
+                assert response.headers["www-authenticate"] == 'Basic realm="RabbitMQ Management"'
+
+
+async def test_virtual_hosts_of_others() -> None:
+    async with open_api() as api:
+        await api.put("/vhosts/theirs", {})
+        await api.put("/queues/theirs/q", {})
+        await api.put("/queues/%2F/mine", {})
+        ann, watcher, root = api.user("ann", "management"), api.user("w", "monitoring"), api.user("r", "administrator")
+        assert [each["name"] for each in await api.get("/queues", auth=ann)] == ["mine"]
+        assert [each["name"] for each in await api.get("/vhosts", auth=ann)] == ["/"]
+        assert {each["vhost"] for each in await api.get("/exchanges", auth=ann)} == {"/"}
+        assert {each["vhost"] for each in await api.get("/bindings", auth=ann)} == {"/"}
+        assert (await api.get("/overview", auth=ann))["object_totals"]["queues"] == 1
+        assert "listeners" not in await api.get("/overview", auth=ann)
+        for path in ("/queues/theirs", "/queues/theirs/q", "/vhosts/theirs", "/queues/nowhere"):
+            assert "may not access" in refusal(await api.ask("GET", path, auth=ann), 401, "not_authorised")
+        for user in (watcher, root):
+            assert {each["name"] for each in await api.get("/queues", auth=user)} == {"mine", "q"}
+            assert [each["name"] for each in await api.get("/queues/theirs", auth=user)] == ["q"]
+        refusal(await api.ask("PUT", "/queues/theirs/x", {}, auth=watcher), 401, "not_authorised")
+        reason = refusal(await api.ask("PUT", "/queues/theirs/x", {}, auth=root), 401, "not_authorised")
+        assert "configure access" in reason, "an administrator still needs permissions there"
+        refusal(await api.ask("GET", "/queues/nowhere", auth=root), 404, "Object Not Found")
+
+
+async def test_connections_of_others() -> None:
+    async with open_api() as api:
+        ann = api.user("ann", "management")
+        watcher = api.user("w", "monitoring")
+        async with api.embedded.connect("ann") as hers, api.embedded.connect("guest") as his:
+            assert {each["user"] for each in await api.get("/connections", auth=ann)} == {"ann"}
+            assert {each["user"] for each in await api.get("/channels", auth=ann)} == {"ann"}
+            assert {each["user"] for each in await api.get("/connections", auth=watcher)} == {"ann", "guest"}
+            assert (await api.get(f"/connections/{hers.name}", auth=ann))["user"] == "ann"
+            assert await api.get("/connections/username/guest", auth=ann) == []
+            assert len(await api.get("/connections/username/guest", auth=watcher)) == 1
+            assert len(await api.get("/vhosts/%2F/connections")) == 2
+            assert len(await api.get(f"/connections/{his.name}/channels")) == 1
+            (channel,) = await api.get(f"/connections/{hers.name}/channels", auth=ann)
+            assert await api.get(f"/channels/{channel['name']}") == channel
+            refusal(await api.ask("GET", f"/connections/{his.name}", auth=ann), 404, "Object Not Found")
+            refusal(await api.ask("DELETE", f"/connections/{his.name}", auth=ann), 404, "Object Not Found")
+            refusal(await api.ask("DELETE", f"/connections/{his.name}", auth=watcher), 401, "not_authorised")
+            refusal(await api.ask("DELETE", "/connections/username/guest", auth=watcher), 401, "not_authorised")
+            response = await api.ask(
+                "DELETE", f"/connections/{hers.name}", headers={"x-reason": "tidying up"}, auth=ann
+            )
+            assert response.status_code == 204
+            assert "tidying up" in await hers.wait_closed()
+            assert (await api.ask("DELETE", "/connections/username/guest")).status_code == 204
+            assert "management API" in await his.wait_closed()
+            response = await api.ask("DELETE", "/connections/x", headers={"x-reason": "x" * 2000})
+            refusal(response, 404, "Object Not Found")
+
+
+LOGINS = [
+    None,
+    "",
+    "Basic",
+    "Basic !!!",
+    "Basic " + base64.b64encode(b"guest").decode(),
+    "Basic " + base64.b64encode(b"\xff:\xff").decode(),
+    "Bearer abc",
+    "Basic " + base64.b64encode(b"guest:wrong").decode(),
+    "Basic " + base64.b64encode(b"nobody:guest").decode(),
+    "Basic " + base64.b64encode(b":").decode(),
+    "Basic " + base64.b64encode(b"(broker):").decode(),
+]
+
+
+@pytest.mark.parametrize("header", LOGINS)
+async def test_what_is_no_login(header: str | None) -> None:
+    async with open_api() as api:
+        headers = {} if header is None else {"authorization": header}
+        response = await api.ask("GET", "/whoami", auth=None, headers=headers)
+        assert refusal(response, 401, "not_authorised")
+
+
+async def test_a_password_may_hold_colons_and_unicode() -> None:
+    async with open_api() as api:
+        await api.put("/users/größe", {"password": "a:b:ü", "tags": "management"})
+        login = base64.b64encode("größe:a:b:ü".encode()).decode()
+        assert (await api.get("/whoami", auth=None, headers={"authorization": f"basic {login}"}))["name"] == "größe"
+
+
+async def test_guest_comes_from_this_machine_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("warren.plugins.management.access.is_loopback", lambda host: False)
+    async with open_api() as api:
+        assert refusal(await api.ask("GET", "/whoami"), 401, "not_authorised") == "Login failed"
+        assert (await api.ask("GET", "/whoami", auth=api.user("ann", "management"))).status_code == 200
+
+
+async def test_a_wrong_password_is_answered_late(mock_clock: MockClock) -> None:
+    async with open_api(refused_login_delay_s=3.0) as api:
+        answered = trio.Event()
+
+        async def ask() -> None:
+            assert (await api.ask("GET", "/whoami", auth=("guest", "wrong"))).status_code == 401
+            answered.set()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask)
+            while not len(api.broker.refused_logins):
+                await trio.sleep(0)
+            mock_clock.jump(2.9)
+            for _ in range(50):
+                await trio.sleep(0)
+            assert not answered.is_set()
+            mock_clock.jump(0.2)
+            await answered.wait()
+        assert len(api.broker.refused_logins) == 0
+
+
+async def test_no_more_wait_than_of_all_protocols(mock_clock: MockClock) -> None:
+    async with open_api(refused_login_delay_s=3.0, refused_logins_max=0) as api:
+        assert (await api.ask("GET", "/whoami", auth=("guest", "wrong"))).status_code == 401
+        assert len(api.broker.refused_logins) == 0
+
+
+async def test_a_login_counts_at_once_what_has_changed(mock_clock: MockClock) -> None:
+    async with open_api() as api:
+        ann = api.user("ann", "administrator")
+        assert (await api.ask("GET", "/users", auth=ann)).status_code == 200
+        api.broker.users.set_tags("ann", ["management"])
+        assert (await api.ask("GET", "/users", auth=ann)).status_code == 401
+        api.broker.users.delete_user("ann")
+        assert (await api.ask("GET", "/whoami", auth=ann)).status_code == 401
+
+
+async def test_pages_of_other_sites() -> None:
+    asked = {"origin": "https://console.example", "access-control-request-method": "PUT"}
+    async with open_api() as api:
+        response = await api.http.options("/api/whoami", headers=asked)
+        assert "access-control-allow-origin" not in response.headers
+    async with open_api(management_cors_allow_origins=("https://console.example",), management_cors_max_age_s=7) as api:
+        response = await api.http.options("/api/whoami", headers=asked)
+        assert response.headers["access-control-allow-origin"] == "https://console.example"
+        assert response.headers["access-control-max-age"] == "7"
+        assert "PUT" in response.headers["access-control-allow-methods"]
+        response = await api.ask("GET", "/whoami", headers={"origin": "https://console.example"})
+        assert response.headers["access-control-allow-origin"] == "https://console.example"
+        response = await api.ask("GET", "/whoami", headers={"origin": "https://evil.example"})
+        assert "access-control-allow-origin" not in response.headers
