@@ -71,27 +71,51 @@ def encode(value: Mapping[str, object]) -> bytes:
     """One line.  Byte strings, decimals and the like become strings: the listings show them, nothing
     computes.
     """
-    return json.dumps(value, default=_plain).encode("ascii") + b"\n"
+    return _dump(value) + b"\n"
 
 
 def encode_slices(value: Mapping[str, object]) -> Iterator[bytes]:
-    """The same line in pieces, so that others have their turn between two of them: a table by rows.
+    """The same line in pieces, so that others have their turn between two of them: long lists in it by rows.
 
     The rows are used up: letting go of a hundred thousand at once would take long, too.
     """
-    rows = value.get("rows")
-    if not isinstance(rows, list) or len(rows) <= ROWS_AT_ONCE:
+    if not _has_long(value):
         yield encode(value)
         return
-    others = encode({name: each for name, each in value.items() if name != "rows"})
-    yield others.removesuffix(b"}\n") + b', "rows": '
-    separator = b"["
-    while rows:
-        piece = json.dumps(rows[:ROWS_AT_ONCE], default=_plain).encode("ascii")
-        del rows[:ROWS_AT_ONCE]
-        yield separator + piece[1:-1]
-        separator = b", "
-    yield b"]}\n"
+    yield from _slices(value)
+    yield b"\n"
+
+
+def _slices(value: object) -> Iterator[bytes]:
+    if isinstance(value, list) and len(value) > ROWS_AT_ONCE:
+        separator = b"["
+        while value:
+            piece = _dump(value[:ROWS_AT_ONCE])
+            del value[:ROWS_AT_ONCE]
+            yield separator + piece[1:-1]
+            separator = b", "
+        yield b"]"
+    elif isinstance(value, dict) and _has_long(value):
+        separator = b"{"
+        for name, each in value.items():
+            yield separator + _dump(name) + b": "
+            yield from _slices(each)
+            separator = b", "
+        yield b"}"
+    else:
+        yield _dump(value)
+
+
+def _has_long(value: Mapping[str, object]) -> bool:
+    """Whether there is a long list in it, or in what is in it."""
+    return any(
+        len(each) > ROWS_AT_ONCE if isinstance(each, list) else isinstance(each, dict) and _has_long(each)
+        for each in value.values()
+    )
+
+
+def _dump(value: object) -> bytes:
+    return json.dumps(value, default=_plain).encode("ascii")
 
 
 def decode(line: bytes) -> dict[str, object]:

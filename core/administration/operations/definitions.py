@@ -9,6 +9,7 @@ from warren.core.administration.definitions_json.importing import Imported, repo
 from warren.core.administration.operations import vhosts
 
 if TYPE_CHECKING:
+    from warren.core.administration.steps import Steps
     from warren.core.broker import Broker
     from warren.core.storage.definitions.store import JSON
 
@@ -17,7 +18,7 @@ __all__ = ["Imported", "export", "import_document", "report"]
 
 def export(
     broker: Broker, vhost: str | None, *, product_name: str, product_version: str, rabbitmq_version: str
-) -> dict[str, JSON]:
+) -> Steps[dict[str, JSON]]:
     """The definitions of the whole broker, or of one virtual host, without its name; NotFound when there is none."""
     if vhost is None:
         return exporting.export_definitions(

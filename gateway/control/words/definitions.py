@@ -21,10 +21,11 @@ FORMAT: Final = Option("format", "json")
     options=(VHOST, FORMAT),
     writes_file=True,
 )
-def export_definitions(control: Control, request: Request) -> Answer:
+async def export_definitions(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
     from warren.adapters.session.keys import PRODUCT_VERSION
     from warren.core.administration import operations
+    from warren.gateway.turns import in_turns
 
     _check_format(request)
     found = operations.definitions.export(
@@ -34,7 +35,7 @@ def export_definitions(control: Control, request: Request) -> Answer:
         product_version=WARREN_VERSION,
         rabbitmq_version=control.config.value(PRODUCT_VERSION),
     )
-    return value(found, "")
+    return value(await in_turns(found), "")
 
 
 @word(

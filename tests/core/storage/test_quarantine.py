@@ -154,7 +154,7 @@ def test_a_definition_that_is_imported_brings_messages_back(
     broker: SimulatedBroker, definitions: DamagedDefinitions
 ) -> None:
     fill(broker)
-    exported = export_definitions(broker.broker, product_name="", product_version="", rabbitmq_version="")
+    exported = export_definitions(broker.broker, product_name="", product_version="", rabbitmq_version="").finish()
     broker.crash(lambda: definitions.lose(is_queue))
     import_definitions(broker.broker, json.dumps(exported))
     broker.settle()

@@ -78,7 +78,7 @@ def test_unchanged_definitions_are_left_out_if_that_is_asked_for(tmp_path: Path)
         load()
     write("a", "c")
     assert load() == {"a", "c"}, "another import has been tried since"
-    exported = export_definitions(simulated.broker, product_name="", product_version="", rabbitmq_version="")
+    exported = export_definitions(simulated.broker, product_name="", product_version="", rabbitmq_version="").finish()
     assert HASH_PARAMETER not in str(exported)
     simulated.close()
 

@@ -22,12 +22,12 @@ def read(name: str) -> str:
 
 def exported(broker: Broker) -> Document:
     """What a broker exports, through JSON text."""
-    found = export_definitions(broker, product_name="Warren", product_version="0", rabbitmq_version="4.1.0")
+    found = export_definitions(broker, product_name="Warren", product_version="0", rabbitmq_version="4.1.0").finish()
     return dict(json.loads(json.dumps(found)))
 
 
 def exported_vhost(vhost: VirtualHost) -> Document:
-    found = export_vhost(vhost, product_name="Warren", product_version="0", rabbitmq_version="4.1.0")
+    found = export_vhost(vhost, product_name="Warren", product_version="0", rabbitmq_version="4.1.0").finish()
     return dict(json.loads(json.dumps(found)))
 
 

@@ -137,7 +137,7 @@ def test_definitions_go_from_one_broker_to_another(broker: Broker) -> None:
     operations.queues.declare(broker, "/", "q")
     document = operations.definitions.export(
         broker, None, product_name="P", product_version="1", rabbitmq_version="4.0.0"
-    )
+    ).finish()
     assert (document["product_name"], document["rabbitmq_version"]) == ("P", "4.0.0")
     other = core_broker()
     imported = operations.definitions.import_document(other, json.dumps(document), None, source="a test")
