@@ -7,7 +7,7 @@ import re
 import shlex
 
 from tests.docs.pages import ROOT
-from tests.plugins.federation.brokers import federated, names, told, until_link
+from tests.plugins.federation.brokers import federated, names, set_policy, set_upstream, told, until_link
 from warren.gateway import open_broker
 from warren.gateway.configuration.config import Config
 from warren.gateway.plugin import Column
@@ -82,3 +82,22 @@ async def test_the_commands_set_it_up() -> None:
         await until_link(down, exchange="news", upstream="centre")
         await until_link(down, queue="jobs", upstream="centre")
         assert "federation: news -> branch" in names(up, "queues"), "as the drawing has it"
+
+
+async def test_the_permissions_are_enough() -> None:
+    up_config = Config(in_memory=True, plugins=("federation",))
+    async with open_broker(config=up_config) as up, federated() as down, up.connect() as far, down.connect() as here:
+        own = "federation: .*"
+        await told(up, "add_user", "branch", "password")
+        await told(up, "set_permissions", "branch", f"^(news|jobs|{own})$", f"^{own}$", f"^(news|jobs|{own})$")
+        await here.declare_exchange("news", "fanout", durable=True)
+        await here.declare_queue("jobs", durable=True)
+        await here.bind_queue("jobs", "news")
+        await set_upstream(down, "centre", up.url().replace("//", "//branch:password@"))
+        await set_policy(down, "^(news|jobs)$", apply_to="all")
+        await until_link(down, exchange="news")
+        await until_link(down, queue="jobs")
+        async with here.consume("jobs") as deliveries:
+            await far.publish("news", "", b"1")
+            await far.publish("", "jobs", b"2")
+            assert {(await anext(deliveries)).body, (await anext(deliveries)).body} == {b"1", b"2"}

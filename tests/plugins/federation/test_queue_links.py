@@ -365,14 +365,16 @@ async def work(client: BrokerClient, done: list[bytes], prefetch: int) -> None:
             delivery.ack()
 
 
-async def test_a_ring_of_three_loses_nothing_and_circles_nothing() -> None:
+@pytest.mark.parametrize("upstreams", [1, 2])
+async def test_a_ring_of_three_loses_nothing_and_circles_nothing(upstreams: int) -> None:
     async with AsyncExitStack() as stack:
         ring = [await stack.enter_async_context(federated(f"ring-{number}")) for number in range(3)]
         clients = [await stack.enter_async_context(each.connect()) for each in ring]
         for client in clients:
             await fill(client, "fed.q", [])
         for number, broker in enumerate(ring):
-            await federate_queues(broker, ring[number - 1])
+            for back in range(1, upstreams + 1):
+                await federate_queues(broker, ring[number - back], f"u{back}")
         done: list[bytes] = []
         async with trio.open_nursery() as nursery:
             for client in clients:
