@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, cast
 
-from warren.core.access import passwords
+from warren.core.access import mosquitto_passwords, passwords
 from warren.core.errors import AccessRefused, NoSuchUser, PreconditionFailed, Scope
 from warren.core.storage.definitions.store import JSON, DefinitionStore
 
@@ -77,11 +77,12 @@ class Accounts:
     leaving: names of deleted users of whom something may be left.
     """
 
-    __slots__ = ("_store", "_users", "leaving", "loopback_users")
+    __slots__ = ("_slow", "_store", "_users", "leaving", "loopback_users")
 
     def __init__(self, store: DefinitionStore, loopback_users: frozenset[str]) -> None:
         self._store = store
         self._users: dict[str, User] = {}
+        self._slow: str | None = None
         self.leaving: dict[str, None] = {}
         self.loopback_users = loopback_users
 
@@ -98,6 +99,7 @@ class Accounts:
         """Take a row read back from the store."""
         tags = frozenset(cast("list[str]", value["tags"]))
         limits = dict(cast("dict[str, int]", value.get("limits", {})))
+        self._slow = None
         self._users[name] = User(
             name,
             str(value["password_hash"]),
@@ -135,7 +137,7 @@ class Accounts:
         """Add a user with a stored hash; no algorithm means the legacy one, a blank hash no password."""
         self._check_new(name)
         known = passwords.check_algorithm(algorithm or passwords.LEGACY_ALGORITHM)
-        checked = passwords.check_hash(password_hash)
+        checked = passwords.check_hash(password_hash, known)
         return self._save(User(name, checked, known, frozenset(tags), id=new_id()))
 
     def put(self, user: User) -> User:
@@ -143,9 +145,9 @@ class Accounts:
 
         Who is replaced is the same user as before.
         """
-        _check_name(user.name)
+        check_name(user.name)
         passwords.check_algorithm(user.hashing_algorithm)
-        passwords.check_hash(user.password_hash)
+        passwords.check_hash(user.password_hash, user.hashing_algorithm)
         before = self._users.get(user.name)
         return self._save(replace(user, id=new_id() if before is None else before.id))
 
@@ -156,6 +158,7 @@ class Accounts:
     def delete(self, name: str) -> None:
         """Remove the user; raises NotFound.  Until `gone`, what was the user's is nobody's."""
         self.get(name)
+        self._slow = None
         del self._users[name]
         self._store.delete(KIND, "", name)
         self._store.put(DELETED_KIND, "", name, {})
@@ -189,6 +192,9 @@ class Accounts:
         stored, algorithm = passwords.STAND_IN, passwords.DEFAULT_ALGORITHM
         if user is not None and user.password_hash != passwords.NO_PASSWORD:
             stored, algorithm = user.password_hash, user.hashing_algorithm
+        slow = self._slowest()
+        if slow and algorithm != mosquitto_passwords.PBKDF2_SHA512:
+            passwords.verify(password, slow, mosquitto_passwords.PBKDF2_SHA512)
         if not passwords.verify(password, stored, algorithm) or user is None:
             raise LoginRefused(mechanism, f"user '{name}' - invalid credentials")
         return self.admit(name, is_loopback, mechanism)
@@ -202,8 +208,20 @@ class Accounts:
             raise LoopbackOnly(mechanism, f"user '{name}' can only connect via localhost")
         return user
 
+    def _slowest(self) -> str:
+        """What to compare with, too, so that no name takes longer than others; empty when all are quick."""
+        if self._slow is None:
+            iterations = max((mosquitto_passwords.iterations_of(each) for each in self._mosquitto_hashes()), default=0)
+            self._slow = mosquitto_passwords.stand_in(iterations) if iterations else ""
+        return self._slow
+
+    def _mosquitto_hashes(self) -> Iterator[str]:
+        for user in self._users.values():
+            if user.hashing_algorithm == mosquitto_passwords.PBKDF2_SHA512 and user.password_hash:
+                yield user.password_hash
+
     def _check_new(self, name: str) -> None:
-        _check_name(name)
+        check_name(name)
         if name in self._users:
             raise PreconditionFailed(f"user '{name}' already exists")
 
@@ -217,6 +235,7 @@ class Accounts:
         }
         self._store.check_room()
         self._store.put(KIND, "", user.name, value)
+        self._slow = None
         self._users[user.name] = user
         return user
 
@@ -230,7 +249,8 @@ def _hash(password: str, salt: bytes | None) -> str:
     return passwords.hash_password(password, os.urandom(passwords.SALT_BYTES) if salt is None else salt)
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """PreconditionFailed for a name that no user can have."""
     if not name:
         raise PreconditionFailed("a user name can't be blank")
     if name == BROKER_NAME:

@@ -2,7 +2,7 @@
 
 A stored hash is base64(salt + H(salt + password in UTF-8)) with four bytes of salt (spec G).  The hash
 functions carry the names under which RabbitMQ stores them; a user without such a name dates from the time of
-MD5.
+MD5.  Hashes of Mosquitto's password files are kept in its own formats (mosquitto_passwords.py).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import hmac
 from collections.abc import Callable
 from typing import Final
 
+from warren.core.access import mosquitto_passwords
 from warren.core.errors import PreconditionFailed
 
 SHA256: Final = "rabbit_password_hashing_sha256"
@@ -64,7 +65,9 @@ def hash_password(password: str, salt: bytes, algorithm: str = DEFAULT_ALGORITHM
         encoded = _encode(password)
     except UnicodeEncodeError:
         raise PreconditionFailed("the password holds characters that UTF-8 can't express") from None
-    digest = _ALGORITHMS[check_algorithm(algorithm)](salt + encoded)
+    if algorithm not in _ALGORITHMS:
+        raise PreconditionFailed(f"nothing is hashed anew with '{algorithm}'; use one of {', '.join(_ALGORITHMS)}")
+    digest = _ALGORITHMS[algorithm](salt + encoded)
     return base64.b64encode(salt + digest).decode("ascii")
 
 
@@ -74,8 +77,12 @@ def verify(password: str, stored_hash: str, algorithm: str) -> bool:
     False for everything else: a blank password always (spec G), a stored hash that is blank or malformed, an
     unknown algorithm.
     """
+    if not password or not stored_hash:
+        return False
+    if algorithm in mosquitto_passwords.ALGORITHMS:
+        return mosquitto_passwords.verify(_encode(password), stored_hash, algorithm)
     function = _ALGORITHMS.get(algorithm)
-    if function is None or not password or not stored_hash:
+    if function is None:
         return False
     try:
         stored = base64.b64decode(stored_hash, validate=True)
@@ -88,15 +95,16 @@ def verify(password: str, stored_hash: str, algorithm: str) -> bool:
 
 def check_algorithm(algorithm: str) -> str:
     """`algorithm` itself; raises PreconditionFailed when there is none of that name."""
-    if algorithm not in _ALGORITHMS:
-        raise PreconditionFailed(
-            f"unknown password hashing algorithm '{algorithm}'; known are {', '.join(_ALGORITHMS)}"
-        )
+    known = (*_ALGORITHMS, *mosquitto_passwords.ALGORITHMS)
+    if algorithm not in known:
+        raise PreconditionFailed(f"unknown password hashing algorithm '{algorithm}'; known are {', '.join(known)}")
     return algorithm
 
 
-def check_hash(stored_hash: str) -> str:
-    """`stored_hash` itself; PreconditionFailed unless it is blank, or base64 of a salt and a digest."""
+def check_hash(stored_hash: str, algorithm: str = DEFAULT_ALGORITHM) -> str:
+    """`stored_hash` itself; PreconditionFailed unless it is blank, or of the form that the algorithm's hashes have."""
+    if stored_hash != NO_PASSWORD and algorithm in mosquitto_passwords.ALGORITHMS:
+        return mosquitto_passwords.check(stored_hash, algorithm)
     try:
         decoded = base64.b64decode(stored_hash, validate=True)
     except (binascii.Error, ValueError):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from warren.gateway.command_line.ctl_options import USAGE, Parsed, parse
-from warren.gateway.command_line.files import STANDARD_STREAM, read_file, write_file
+from warren.gateway.command_line.files import STANDARD_STREAM, read_file, read_files, write_file
 from warren.gateway.command_line.output import FORMATTERS, MACHINE_READABLE, print_answer
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.client import CommandFailedError, request
@@ -79,6 +79,8 @@ def _carry_out(syntax: Syntax, parsed: Parsed) -> None:
     if announces and syntax.announcement and not (syntax.writes_file and file == STANDARD_STREAM):
         print(_announcement(syntax, arguments if file is None else [file], options, directory), flush=True)
     content = read_file(file) if file is not None and syntax.reads_file else None
+    if syntax.reads_files:
+        content = read_files(arguments)
     sent = arguments if file is None or syntax.reads_file else [file]
     answer = request(directory, syntax.name, sent, options, timeout_s, content)
     if file is not None and syntax.writes_file:

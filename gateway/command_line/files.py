@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.client import CommandFailedError
@@ -26,6 +27,15 @@ def read_file(name: str, bytes_max: int = CONTENT_BYTES_MAX) -> bytes:
         raise CommandFailedError(f"{name}: can't be read: {error.strerror or error}", codes.DATA) from None
     if len(content) > bytes_max:
         raise CommandFailedError(f"{name}: larger than {bytes_max} bytes, which is too large", codes.DATA)
+    return content
+
+
+def read_files(names: Sequence[str]) -> bytes:
+    """What is in several files, as a JSON list of texts.  CommandFailedError as for one, or all together too large."""
+    texts = [read_file(name).decode("utf-8", "surrogateescape") for name in names]
+    content = json.dumps(texts).encode("ascii")
+    if len(content) > CONTENT_BYTES_MAX:
+        raise CommandFailedError(f"together larger than {CONTENT_BYTES_MAX} bytes, which is too large", codes.DATA)
     return content
 
 

@@ -21,6 +21,8 @@ from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.target import Answer, Control, RefusedError, Request, failure
 from warren.gateway.control.word import Word
 from warren.gateway.control.words.built_in import find_word
+from warren.gateway.mosquitto import document as document
+from warren.gateway.mosquitto import errors as errors
 from warren.gateway.network import answered as answered
 from warren.gateway.process import resources as resources
 

@@ -6,6 +6,7 @@ Nothing of the broker is imported here, so that the client may import the declar
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -99,12 +100,25 @@ class Control:
 class Request:
     """A checked command: `arguments` are as many as the word takes, `options` only those that it takes.
 
-    content: what came behind the request, for words that read a file.
+    content: what came behind the request, for words that read files.
     """
 
     arguments: tuple[str, ...]
     options: Mapping[str, object]
     content: bytes | None = None
+
+    def files(self) -> list[str]:
+        """The texts of the files of a word that reads several; bytes that aren't UTF-8 are lone surrogates.
+
+        Raises RefusedError when they are missing.
+        """
+        try:
+            found = json.loads(self.content or b"")
+        except ValueError:
+            found = None
+        if not isinstance(found, list) or not found or not all(isinstance(each, str) for each in found):
+            raise RefusedError("the files are missing from the request", codes.USAGE)
+        return found
 
     @property
     def vhost(self) -> str:

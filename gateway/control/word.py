@@ -66,6 +66,7 @@ class Syntax:
     secret: the place of a password among the arguments; when it is missing the client asks for it.
     reads_file, writes_file: the first argument is a file of the client, `-` its standard input or output: what is in it
     goes behind the request, or what the answer holds goes into it.
+    reads_files: all arguments are such files, and what is in all of them goes behind the request.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Syntax:
     secret: int | None = None
     reads_file: bool = False
     writes_file: bool = False
+    reads_files: bool = False
 
     def check(self, arguments: Sequence[str], options: Sequence[str]) -> None:
         """ValueError says what is wrong with the number of arguments or with an option, and what is right."""
@@ -139,6 +141,7 @@ def word(
     secret: int | None = None,
     reads_file: bool = False,
     writes_file: bool = False,
+    reads_files: bool = False,
     while_stopped: bool = False,
 ) -> Callable[[Handler], Word]:
     """Make a function the handler of the word that is called as it is; the arguments are those of Syntax and Word."""
@@ -153,6 +156,7 @@ def word(
             secret=secret,
             reads_file=reads_file,
             writes_file=writes_file,
+            reads_files=reads_files,
             handler=handler,
             while_stopped=while_stopped,
         )

@@ -86,6 +86,7 @@ ROOMS: Final = (
     "gateway.plugin",
     "gateway.plugins",
     "gateway.process",
+    "gateway.mosquitto",
     "gateway.control",
     "gateway.server",
     "gateway.embedding",

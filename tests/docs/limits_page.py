@@ -389,6 +389,14 @@ ACTING: Final = (
         "values in a permission",
     ),
     Acting(
+        "iterations of a password hash of Mosquitto's",
+        ("core.access.mosquitto_passwords.ITERATIONS_MAX",),
+        "nothing is imported",
+        "none: everybody waits while a login hashes",
+        "who imports",
+        "",
+    ),
+    Acting(
         "levels of field tables and JSON arguments within each other",
         ("core.messages.field_table.NESTING_MAX", "core.administration.definitions_json.field_values.NESTING_MAX"),
         "the message, or the definition, is refused",

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from warren.core.access import passwords
-from warren.core.access.accounts import User
+from warren.core.access.accounts import User, check_name
 from warren.core.clients.limits import USER_LIMITS, check_limits
+from warren.core.errors import PreconditionFailed
 from warren.core.routing.vhost_metadata import check_tags
 
 if TYPE_CHECKING:
@@ -26,14 +27,16 @@ def user_of_item(item: Item, existing: User | None) -> User:
     existing: the user of this name, who keeps the limits when the item names none.
     """
     name = item.name("name")
-    if not name:
-        item.refuse("a user name can't be blank")
+    try:
+        check_name(name)
+    except PreconditionFailed as error:
+        item.refuse(error.text)
     limits = existing.limits if existing is not None else {}
     if "limits" in item:
         limits = check_limits(item.table("limits"), USER_LIMITS, "user-limits")
     password_hash, algorithm = _password(item)
     passwords.check_algorithm(algorithm)
-    passwords.check_hash(password_hash)
+    passwords.check_hash(password_hash, algorithm)
     return User(name, password_hash, algorithm, _tags(item), limits)
 
 

@@ -18,6 +18,7 @@ from warren.gateway.control.words import (
     delayed,
     limits,
     listings,
+    mosquitto,
     parameters,
     permissions,
     plugins,
@@ -49,6 +50,7 @@ WORDS: Mapping[str, Word] = {
         parameters,
         limits,
         definitions,
+        mosquitto,
         plugins,
     )
     for each in words_of(module)
