@@ -195,7 +195,7 @@ class Broker:
         self.burials = Ration(WORK_PER_TURN)
         self.settlements = Ration(WORK_PER_TURN)
         self._is_late = False
-        self.rates = Rates(self.deadlines)
+        self.rates = Rates(self.deadlines, self.chores)
         self.rationed_log = RationedLog()
         self.limit_hits = LimitHits(self)
         self.alarms = Alarms()

@@ -36,7 +36,7 @@ sums of its virtual host, what a closed channel counted in those of its connecti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -204,14 +204,41 @@ _OF_CLIENTS: Final = ("publish", "publish_bytes")
 """What queues count, too, but with another meaning: a message that goes to two queues comes from a client once."""
 
 
+QUEUES_PER_SLICE: Final = 1000
+"""Queues whose counts are added up in one go: two or three microseconds each."""
+
+
 def vhost_counts(vhost: VirtualHost) -> Counts:
     """What is counted of a virtual host: the sums of its queues, and what its clients published."""
-    return with_clients(vhost, total(queue.message_counts for queue in vhost.queues.values()))
+    slices = vhost_counts_in_slices(vhost)
+    while True:
+        try:
+            next(slices)
+        except StopIteration as end:
+            found: Counts = end.value
+            return found
+
+
+def vhost_counts_in_slices(vhost: VirtualHost) -> Generator[None, None, Counts]:
+    """The same for whoever can't wait: others may have their turn at each step.
+
+    The queues are those of the beginning.  One that goes meanwhile counts as it was in the end, as those that have gone
+    before do; so nothing is counted twice, and nothing left out that was counted the time before.
+    """
+    sums = dict(vhost.counts.gone)
+    for number, queue in enumerate(list(vhost.queues.values()), 1):
+        add(sums, queue.message_counts)
+        if number % QUEUES_PER_SLICE == 0:
+            yield
+    return _with_clients(vhost, sums)
 
 
 def with_clients(vhost: VirtualHost, of_queues: Mapping[str, int]) -> Counts:
     """The same, where the sums of the queues that are there have been made already."""
-    sums = total([vhost.counts.gone, of_queues])
+    return _with_clients(vhost, total([vhost.counts.gone, of_queues]))
+
+
+def _with_clients(vhost: VirtualHost, sums: Counts) -> Counts:
     for name in _OF_CLIENTS:
         sums.pop(name, None)
     counts = vhost.counts

@@ -1,15 +1,16 @@
 """How fast counts grow: rates of whatever somebody asks about, sampled while somebody asks, and not at all otherwise.
 
 One deadline stands for all that is watched, so nothing is scheduled in a broker that nobody watches.  A rate is the
-growth between the last two samples, per second.
+growth between the last two samples, per second.  Counts that take long to add up are sampled in slices (core.chores).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from warren.core.chores import Chores
     from warren.core.counters import Counts
     from warren.core.deadlines import Deadline, Deadlines
 
@@ -24,13 +25,18 @@ WATCHED_MAX: Final = 1_000
 milliseconds."""
 
 
+InSlices = Callable[[], "Generator[None, None, Counts]"]
+"""Begins to read counts, and gives them in the end."""
+
+
 class Watched:
-    """One object that somebody asks the rates of."""
+    """One object that somebody asks the rates of.  in_slices: how its counts are read again; None: by `read`."""
 
-    __slots__ = ("_counts", "_rates", "_read", "_sampled_at_ms", "asked_at_ms")
+    __slots__ = ("_counts", "_rates", "_read", "_sampled_at_ms", "asked_at_ms", "in_slices")
 
-    def __init__(self, read: Callable[[], Counts], now_ms: int) -> None:
+    def __init__(self, read: Callable[[], Counts], now_ms: int, in_slices: InSlices | None = None) -> None:
         self._read = read
+        self.in_slices = in_slices
         self._counts = read()
         self._rates: dict[str, float] = dict.fromkeys(self._counts, 0.0)
         self._sampled_at_ms = now_ms
@@ -41,12 +47,13 @@ class Watched:
         """Per second, by the name of the count; 0 before the second sample."""
         return self._rates
 
-    def sample(self, now_ms: int) -> None:
-        """Look at the counts again."""
+    def sample(self, now_ms: int, counts: Counts | None = None) -> None:
+        """Look at the counts again, or take those that were read in slices, begun at this time."""
         elapsed_ms = now_ms - self._sampled_at_ms
         if elapsed_ms <= 0:
             return
-        counts, before = self._read(), self._counts
+        before = self._counts
+        counts = self._read() if counts is None else counts
         self._counts = counts
         self._sampled_at_ms = now_ms
         self._rates = {name: (count - before.get(name, 0)) * 1000 / elapsed_ms for name, count in counts.items()}
@@ -55,25 +62,30 @@ class Watched:
 class Rates:
     """How fast counts grow: sampled every `SAMPLE_MS` while somebody asks, and not at all while nobody does."""
 
-    __slots__ = ("_deadlines", "_next", "_watched")
+    __slots__ = ("_chores", "_deadlines", "_next", "_slices", "_watched")
 
-    def __init__(self, deadlines: Deadlines) -> None:
+    def __init__(self, deadlines: Deadlines, chores: Chores) -> None:
         self._deadlines = deadlines
+        self._chores = chores
         self._watched: dict[object, Watched] = {}
         self._next: Deadline | None = None
+        self._slices: Iterator[None] | None = None
 
     def __len__(self) -> int:
         """How many objects are sampled."""
         return len(self._watched)
 
-    def of(self, what: object, read: Callable[[], Counts], now_ms: int) -> Mapping[str, float]:
+    def of(
+        self, what: object, read: Callable[[], Counts], now_ms: int, in_slices: InSlices | None = None
+    ) -> Mapping[str, float]:
         """The rates of `what` per second, by name, between its last two samples; 0 for all of what wasn't watched.
 
-        read: gives its counts.  now_ms: the broker's time.
+        read: gives its counts.  now_ms: the broker's time.  in_slices: reads them from the second time on, where that
+        takes long.
         """
         found = self._watched.pop(what, None)
         if found is None:
-            found = Watched(read, now_ms)
+            found = Watched(read, now_ms, in_slices)
             if len(self._watched) >= WATCHED_MAX:
                 del self._watched[next(iter(self._watched))]
         found.asked_at_ms = now_ms
@@ -85,6 +97,32 @@ class Rates:
 
     def _sample(self, now_ms: int) -> None:
         self._watched = {what: each for what, each in self._watched.items() if now_ms - each.asked_at_ms < UNWATCHED_MS}
+        slow: list[Watched] = []
         for each in self._watched.values():
-            each.sample(now_ms)
+            if each.in_slices is None:
+                each.sample(now_ms)
+            else:
+                slow.append(each)
+        if slow and self._slices is None:
+            self._slices = _sample_in_slices(slow, now_ms)
+            self._chores.add(self._sample_some)
         self._next = self._deadlines.schedule(now_ms + SAMPLE_MS, self._sample) if self._watched else None
+
+    def _sample_some(self) -> bool:
+        """A slice of the sampling that takes long; False when that was the last one."""
+        slices, self._slices = self._slices, None
+        if slices is None or next(slices, _ENDED) is _ENDED:
+            return False
+        self._slices = slices
+        return True
+
+
+_ENDED: Final = object()
+
+
+def _sample_in_slices(slow: list[Watched], now_ms: int) -> Iterator[None]:
+    for each in slow:
+        if each.in_slices is not None:
+            counts = yield from each.in_slices()
+            each.sample(now_ms, counts)
+            yield

@@ -10,18 +10,18 @@ import pytest
 from tests.support.counting import bind, consumer_of, counted, declare, send
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_consumer import SimulatedConsumer
+from warren.core.administration.listing.selecting import Query, select
 from warren.core.clients.client import Client
 from warren.core.counters import (
+    QUEUES_PER_SLICE,
     ConnectionCounts,
-    ExchangeCounts,
     SessionCounts,
     vhost_counts,
+    vhost_counts_in_slices,
 )
-from warren.core.deadlines import Deadlines
 from warren.core.declaring.queues import remove_queue
 from warren.core.messages.message import Message
 from warren.core.messages.properties import EMPTY
-from warren.core.rates import SAMPLE_MS, UNWATCHED_MS, WATCHED_MAX, Rates
 from warren.core.routing.publish import publish
 
 
@@ -234,60 +234,45 @@ def test_a_connection_is_the_sum_of_its_channels_closed_ones_too() -> None:
     assert counted(connection.snapshot()) == {"confirm": 10}
 
 
-class TestRates:
-    def setup_method(self) -> None:
-        self.failed: list[Exception] = []
-        self.deadlines = Deadlines(self.failed.append)
-        self.rates = Rates(self.deadlines)
-        self.counts = ExchangeCounts()
+def test_the_counts_of_a_virtual_host_are_added_up_in_slices(broker: SimulatedBroker) -> None:
+    """Queues that go meanwhile count once, whether or not it had come to them."""
+    for number in range(3 * QUEUES_PER_SLICE):
+        queue = declare(broker, f"q{number}")
+        queue.counts.get = 1
+    whole = vhost_counts(broker.vhost)
+    assert whole["get"] == 3 * QUEUES_PER_SLICE
+    slices = vhost_counts_in_slices(broker.vhost)
+    next(slices)
+    for number in (0, 1, 3 * QUEUES_PER_SLICE - 1):
+        remove_queue(broker.vhost, broker.queue(f"q{number}"))
+    declare(broker, "new").counts.get = 1
+    steps = 1
+    while True:
+        try:
+            next(slices)
+        except StopIteration as end:
+            found = end.value
+            break
+        steps += 1
+    assert steps == 3
+    assert found == whole
+    assert vhost_counts(broker.vhost)["get"] == whole["get"] + 1
 
-    def ask(self, now_ms: int) -> float:
-        return self.rates.of(self.counts, self.counts.snapshot, now_ms)["publish_in"]
 
-    def test_nothing_is_sampled_before_somebody_asks(self) -> None:
-        assert len(self.deadlines) == 0
-
-    def test_growth_per_second_between_two_samples(self) -> None:
-        assert self.ask(1_000) == 0.0
-        self.counts.publish_in = 40
-        assert self.ask(2_000) == 0.0
-        self.deadlines.run(1_000 + SAMPLE_MS)
-        assert self.ask(7_000) == 40 * 1000 / SAMPLE_MS
-        self.counts.publish_in = 41
-        self.deadlines.run(1_000 + SAMPLE_MS + 10_000)
-        assert self.ask(20_000) == 0.1
-
-    def test_who_asks_no_more_costs_nothing_after_a_while(self) -> None:
-        self.ask(0)
-        now_ms = 0
-        while len(self.deadlines):
-            now_ms += SAMPLE_MS
-            assert now_ms <= UNWATCHED_MS + SAMPLE_MS
-            self.deadlines.run(now_ms)
-        assert now_ms >= UNWATCHED_MS
-        assert len(self.rates) == 0
-        assert self.ask(now_ms) == 0.0
-        assert len(self.deadlines) == 1
-
-    def test_the_one_that_was_asked_for_longest_ago_gives_way(self) -> None:
-        self.ask(0)
-        others = [ExchangeCounts() for _ in range(WATCHED_MAX - 1)]
-        for each in others:
-            self.rates.of(each, each.snapshot, 0)
-        self.counts.publish_in = 5
-        self.ask(0)
-        one_more = ExchangeCounts()
-        self.rates.of(one_more, one_more.snapshot, 0)
-        assert len(self.rates) == WATCHED_MAX
-        self.deadlines.run(SAMPLE_MS)
-        assert self.ask(SAMPLE_MS) == 1.0
-
-    def test_two_samples_at_the_same_time_change_nothing(self) -> None:
-        self.ask(SAMPLE_MS)
-        self.counts.publish_in = 5
-        self.deadlines.run(SAMPLE_MS)
-        assert self.ask(SAMPLE_MS) == 0.0
-        assert not self.failed
+@pytest.mark.parametrize(
+    "query", [Query("vhosts", columns=("message_stats",)), Query("vhosts", sort="message_stats.get")]
+)
+def test_a_listing_adds_them_up_in_slices(broker: SimulatedBroker, query: Query) -> None:
+    for number in range(2 * QUEUES_PER_SLICE):
+        declare(broker, f"q{number}").counts.get = 1
+    steps = select(broker.broker, query)
+    slices = 0
+    while steps.step():
+        slices += 1
+    assert slices == 2
+    if query.columns is not None:
+        assert steps.result.rows == [{"message_stats": vhost_counts(broker.vhost)}]
+    assert select(broker.broker, Query("vhosts")).finish().total_count == 1
 
 
 class Discarding(SimulatedConsumer):

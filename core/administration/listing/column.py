@@ -14,7 +14,7 @@ and nothing is kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar, overload
 
 V = TypeVar("V", covariant=True)
@@ -64,6 +64,9 @@ class Row:
     usual_names: ClassVar[Sequence[str]] = ()
     """Those of them that aren't on request."""
 
+    slow_names: ClassVar[frozenset[str]] = frozenset()
+    """Those of them that would take too long to be computed at once: who asks for one calls `prepare` before."""
+
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         own = (each for each in vars(cls).values() if isinstance(each, Column))
@@ -74,6 +77,10 @@ class Row:
     def exists(self) -> bool:
         """False once the object has gone, after which its columns mean nothing."""
         return True
+
+    def prepare(self) -> Iterator[None]:
+        """Work out in slices what `slow_names` are computed from."""
+        return iter(())
 
     def value(self, name: str) -> object:
         """What a column holds; None for one that an object of this sort hasn't."""

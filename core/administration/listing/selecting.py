@@ -154,8 +154,11 @@ def _select(broker: Broker, query: Query, slice_cells: int) -> Generator[None, N
     last = None if query.count is None else query.offset + query.count
     found = _Found(listings, query, last)
     cells = 0
+    looked_at = _names([each.column for each in query.conditions], query.sort)
     cells_per_row = 1 + sum(each.cells for each in query.conditions) + (query.sort is not None)
     for row in listings.kind(query.what).rows(broker, query.vhosts):
+        if row.slow_names and not row.slow_names.isdisjoint(looked_at):
+            yield from row.prepare()
         found.take(row)
         cells += cells_per_row
         if cells >= slice_cells:
@@ -165,7 +168,10 @@ def _select(broker: Broker, query: Query, slice_cells: int) -> Generator[None, N
     found.end_slice()
     rows: list[Cells] = []
     show = _showing(listings, query)
+    shown_names = _names(query.columns or (), None)
     for position, row in enumerate(found.in_order(), found.first_position):
+        if position >= query.offset and row.slow_names and not row.slow_names.isdisjoint(shown_names):
+            yield from row.prepare()
         if position >= query.offset and row.exists:
             shown = show(row)
             rows.append(shown)
@@ -177,6 +183,11 @@ def _select(broker: Broker, query: Query, slice_cells: int) -> Generator[None, N
     unanswered = sum(each.expression.unanswered for each in query.conditions if each.expression is not None)
     broker.limit_hits.count("work of a pattern", unanswered)
     return Selected(rows, found.total_count, found.filtered_count)
+
+
+def _names(columns: Sequence[str], sort: str | None) -> set[str]:
+    """The columns that are meant, also where one entry of a column is."""
+    return {column.partition(".")[0] for column in (*columns, sort or "")}
 
 
 class _Found:

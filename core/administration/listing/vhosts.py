@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from warren.core.administration.listing.column import Column, Row, on_request
 from warren.core.administration.listing.kind import Kind, Vhosts, vhosts_among
-from warren.core.counters import vhost_counts
+from warren.core.counters import Counts, vhost_counts, vhost_counts_in_slices
 from warren.core.routing.vhost_metadata import DEFAULT_QUEUE_TYPE, DESCRIPTION, TAGS
 
 if TYPE_CHECKING:
@@ -21,10 +21,18 @@ TRACING = "tracing"
 class VhostRow(Row):
     """One virtual host."""
 
-    __slots__ = ("vhost",)
+    __slots__ = ("_counts", "vhost")
+
+    slow_names = frozenset({"message_stats", "message_rates"})
 
     def __init__(self, vhost: VirtualHost) -> None:
         self.vhost = vhost
+        self._counts: Counts | None = None
+
+    def prepare(self) -> Iterator[None]:
+        """Add up what its queues count."""
+        if self._counts is None:
+            self._counts = yield from vhost_counts_in_slices(self.vhost)
 
     @property
     def exists(self) -> bool:
@@ -64,13 +72,16 @@ class VhostRow(Row):
     @on_request
     def message_stats(self) -> Mapping[str, int]:
         """What happened to its messages: counts by name (core/counters.py), summed up over its queues."""
-        return vhost_counts(self.vhost)
+        return self._counts_now()
 
     @on_request
     def message_rates(self) -> Mapping[str, float]:
         """How fast these counts grow, per second; sampled from the first time on that somebody asks."""
-        broker = self.vhost.broker
-        return broker.rates.of(self.vhost.counts, lambda: vhost_counts(self.vhost), broker.now_ms)
+        vhost, broker = self.vhost, self.vhost.broker
+        return broker.rates.of(vhost.counts, self._counts_now, broker.now_ms, lambda: vhost_counts_in_slices(vhost))
+
+    def _counts_now(self) -> Counts:
+        return vhost_counts(self.vhost) if self._counts is None else self._counts
 
 
 def _rows(broker: Broker, vhosts: Vhosts) -> Iterator[VhostRow]:

@@ -28,14 +28,15 @@ async def export_definitions(control: Control, request: Request) -> Answer:
     from warren.gateway.turns import in_turns
 
     _check_format(request)
-    found = operations.definitions.export(
+    steps = operations.definitions.export(
         control.broker,
         request.vhost if request.options.get("vhost") else None,
         product_name=PRODUCT,
         product_version=WARREN_VERSION,
         rabbitmq_version=control.config.value(PRODUCT_VERSION),
     )
-    return value(await in_turns(found), "")
+    document = await in_turns(steps)
+    return value(document, "")
 
 
 @word(
