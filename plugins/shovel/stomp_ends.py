@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from warren.adapters.peers.errors import PeerError
 from warren.adapters.stomp.codec.errors import StompError
+from warren.adapters.stomp.codec.escaping import V1_0
 from warren.adapters.stomp.destinations import TEMPORARY_PREFIX, destination_of, encoded, parse_destination
 from warren.adapters.stomp.message_headers import RESERVED, headers_of, properties_of
 from warren.adapters.stomp.subscribing import DECLARING_HEADERS
@@ -91,7 +92,8 @@ class StompSource:
         self._peer.flush()
 
     def ack_alone(self, message: StompMessage) -> None:
-        if self._no_ack:
+        """Not in 1.0, whose ACK may settle everything before it, too."""
+        if self._no_ack or self._peer.connection.version == V1_0:
             return
         connection = self._peer.connection
         if connection.closed is not None:
@@ -169,6 +171,8 @@ class StompDestination:
     async def wait_ended(self) -> None:
         while True:
             await self._peer.progress()
+            # Answers to a `reply-to` of the shovel's own headers have nobody who reads them.
+            self._peer.connection.arrived.clear()
 
     async def outcomes(self) -> Sequence[Outcome]:
         sending = self._peer.connection.sending

@@ -10,6 +10,7 @@ from tests.plugins.shovel.brokers import ask, edge, fill, set_shovel, status, ta
 from tests.plugins.shovel.stomp_brokers import far_broker, next_of, url
 from warren.core.messages.field_table import Typed
 from warren.core.messages.properties import Properties, encode_properties
+from warren.gateway import open_broker
 
 BODIES = [b"%d" % number for number in range(300)]
 
@@ -225,6 +226,40 @@ async def test_topics_of_brokers_whose_topics_are_paths() -> None:
         )
         # Warren is none of them, and repeats what it was given.
         await until_state(broker, "blocked", "'/house%25/hall' is not a valid topic destination")
+
+
+async def test_between_stomp_and_mqtt() -> None:
+    listen = ("stomp=127.0.0.1:0", "mqtt=127.0.0.1:0")
+    async with open_broker(listen=listen) as upstream, upstream.connect() as far, edge() as broker:
+        mqtt = "mqtt://{}:{}".format(*upstream.address("mqtt"))
+        await set_shovel(
+            broker,
+            "to-stomp",
+            src_protocol="mqtt",
+            src_uri=mqtt,
+            src_topics="up/+",
+            dest_protocol="stomp",
+            dest_uri=url(upstream),
+            dest_destination="/topic/middle.{routing_key}",
+        )
+        await set_shovel(
+            broker,
+            "to-mqtt",
+            src_protocol="stomp",
+            src_uri=url(upstream),
+            src_destination="/topic/middle.#",
+            dest_protocol="mqtt",
+            dest_uri=mqtt,
+            dest_topic="down/{topic}",
+        )
+        for name in ("to-stomp", "to-mqtt"):
+            await until_state(broker, "running", name=name)
+        await far.declare_queue("in")
+        await far.bind_queue("in", "amq.topic", "down.#")
+        await far.publish("amq.topic", "up.1", b"1", encode_properties(content_type="text/plain"))
+        delivery = await next_of(far, "in")
+        assert (delivery.routing_key, delivery.body) == ("down.middle.up.1", b"1")
+        assert delivery.properties.content_type == "text/plain"
 
 
 def durable(url: str, destinations: list[str], id: str) -> dict[str, Any]:
