@@ -16,7 +16,12 @@ from tests.support.faulty_link import LOOPBACK, Faults, FaultyLink, faulty_link
 from tests.support.killed_brokers import Place, Publisher
 from warren.adapters.amqp091.client.uri import parse_uri
 from warren.adapters.amqp091.codec import methods
+from warren.adapters.mqtt.client.connection import MqttLogin
+from warren.adapters.mqtt.client.memory import ClientMemory
+from warren.adapters.mqtt.client.uri import parse_mqtt_uri
+from warren.adapters.mqtt.codec.packets import Subscription
 from warren.gateway.peers.amqp import connect_amqp
+from warren.gateway.peers.mqtt import connect_mqtt
 
 ROUNDS = 6
 MESSAGES_A_ROUND = 400
@@ -45,6 +50,22 @@ STOMP_DOWN: dict[str, object] = {
     "dest-uri": "amqp://",
     "dest-queue": "in",
 }
+MQTT_UP: dict[str, object] = {
+    "src-uri": "amqp://",
+    "src-queue": "out",
+    "dest-protocol": "mqtt",
+    "dest-uri": "mqtt://guest:guest@{link}?keep_alive=1&connection_timeout=2000",
+    "dest-topic": "in",
+}
+MQTT_DOWN: dict[str, object] = {
+    "src-protocol": "mqtt",
+    "src-uri": "mqtt://guest:guest@{link}?keep_alive=1&connection_timeout=2000",
+    "src-topics": "out",
+    "src-client-id": "shovel",
+    "src-prefetch-count": 50,
+    "dest-uri": "amqp://",
+    "dest-queue": "in",
+}
 
 
 @contextmanager
@@ -57,10 +78,26 @@ def places(tmp_path: Path, port: int, definition: dict[str, object]) -> Iterator
     shovel = json.dumps({"s": {**keys, "reconnect-delay": 0.05}})
     with ExitStack() as stack:
         edge = Place(tmp_path / "edge", "--set", "plugins=shovel", "--set", f"shovel_static={shovel}")
-        upstream = Place(tmp_path / "upstream", protocols=("amqp", "stomp"))
+        upstream = Place(tmp_path / "upstream", protocols=("amqp", "stomp", "mqtt"))
         stack.callback(edge.end)
         stack.callback(upstream.end)
         yield edge, upstream
+
+
+async def prepare_for_mqtt(peers: trio.Nursery, amqp: tuple[str, int], mqtt: tuple[str, int]) -> None:
+    """What is published to the topic `in` goes to the queue; the shovel's session is there, before anything comes."""
+    reader = await connect_amqp(
+        peers, parse_uri("amqp://{}:{}".format(*amqp)), product="test", version="1", name="binder"
+    )
+    channel = reader.open_channel()
+    await reader.ask(channel, methods.QueueDeclare(queue="in", durable=True), methods.QueueDeclareOk)
+    binding = methods.QueueBind(queue="in", exchange="amq.topic", routing_key="in")
+    await reader.ask(channel, binding, methods.QueueBindOk)
+    await reader.aclose()
+    login = MqttLogin("shovel", clean_start=False, session_expiry_s=10_000, user="guest", password="guest")
+    subscriber = await connect_mqtt(peers, parse_mqtt_uri("mqtt://{}:{}".format(*mqtt)), login, ClientMemory())
+    await subscriber.subscribe(Subscription("out", 2))
+    await subscriber.aclose()
 
 
 async def arrived(peers: trio.Nursery, address: tuple[str, int], wanted: set[int]) -> list[int]:
@@ -86,21 +123,32 @@ async def arrived(peers: trio.Nursery, address: tuple[str, int], wanted: set[int
 
 @pytest.mark.parametrize(
     ("definition", "protocol", "down"),
-    [(AMQP_UP, "amqp", False), (STOMP_UP, "stomp", False), (STOMP_DOWN, "stomp", True)],
-    ids=["amqp", "stomp", "from stomp"],
+    [
+        (AMQP_UP, "amqp", False),
+        (STOMP_UP, "stomp", False),
+        (STOMP_DOWN, "stomp", True),
+        (MQTT_UP, "mqtt", False),
+        ({**MQTT_UP, "dest-qos": 2}, "mqtt", False),
+        (MQTT_DOWN, "mqtt", True),
+        ({**MQTT_DOWN, "src-qos": 2}, "mqtt", True),
+    ],
+    ids=["amqp", "stomp", "from stomp", "mqtt 1", "mqtt 2", "from mqtt 1", "from mqtt 2"],
 )
 @pytest.mark.parametrize("seed", [4711])
 async def test_every_confirmed_message_arrives(
     tmp_path: Path, seed: int, definition: dict[str, object], protocol: str, down: bool
 ) -> None:
     chance = random.Random(seed)
-    publisher = Publisher("", "out", declares="out")
+    from_mqtt = down and protocol == "mqtt"
+    publisher = Publisher("amq.topic", "out") if from_mqtt else Publisher("", "out", declares="out")
     async with trio.open_nursery() as peers, faulty_link(seed) as link:
         with places(tmp_path, link.port, definition) as (edge, upstream):
             at_edge, at_upstream = await edge.start(), await upstream.start()
+            await prepare_for_mqtt(peers, at_upstream, upstream.address("mqtt"))
             link.target = upstream.address(protocol)
             for number in range(ROUNDS):
-                link.faults = Faults(bytes_max=60_000)
+                # A message over MQTT is twenty bytes.
+                link.faults = Faults(bytes_max=8_000 if protocol == "mqtt" else 60_000)
                 async with trio.open_nursery() as nursery:
                     address = at_upstream if down else at_edge
                     nursery.start_soon(publisher.publish, peers, address, MESSAGES_A_ROUND)
