@@ -3,7 +3,8 @@
     python examples/edge/device.py boiler 100
 
 Readings are messages of QoS 1, so the edge broker has each on its disk when `reported` is printed. Whether the link to
-the centre is up doesn't matter to the device, which never notices. Prints
+the centre is up doesn't matter to the device, which never notices. With `confirm-upstream = true` in edge.toml it is
+the centre that has them, and the device waits for that. Prints
 
     boiler reported 100 readings
 """

@@ -42,9 +42,10 @@ def centre(tmp_path: Path) -> Iterator[Centre]:
 
 
 @pytest.fixture
-def edge(centre: Centre, tmp_path: Path) -> Iterator[WarrenProcess]:
-    """A broker with the example's own configuration, but for the ports."""
+def edge(request: pytest.FixtureRequest, centre: Centre, tmp_path: Path) -> Iterator[WarrenProcess]:
+    """A broker with the example's own configuration, but for the ports, and for what a test's parameter changes."""
     shovels = tomllib.loads(CONFIGURATION.read_text())["shovel"]["static"]
+    shovels["centre"] |= getattr(request, "param", {})
     shovels["centre"]["dest-uri"] = f"amqp://guest:guest@127.0.0.1:{centre.broker.amqp_port}"
     directory = tmp_path / "edge"
     directory.mkdir()
@@ -83,3 +84,17 @@ def test_readings_wait_at_the_edge_while_the_centre_is_gone(programs: Programs, 
     numbers = [int(line.split()[1]) for line in printed.lines() + again.lines() if line.startswith("boiler: ")]
     assert list(dict.fromkeys(numbers)) == list(range(1, 51))
     assert again.interrupt()[-1] == "stopped"
+
+
+@pytest.mark.parametrize("edge", [{"confirm-upstream": True}], indirect=True)
+def test_a_device_that_wants_the_centres_word_waits_for_it(programs: Programs, centre: Centre) -> None:
+    assert programs.run("edge/device", "boiler", "5") == ["boiler reported 5 readings"]
+    centre.kill()
+    waiting = programs.start("edge/device", "boiler", "5", "--first", "6")
+    centre.start_again()
+    waiting.wait_for("boiler reported 5 readings")
+    printed = programs.start("edge/centre")
+    printed.wait_for("boiler: 10")
+    numbers = [int(line.split()[1]) for line in printed.lines() if line.startswith("boiler: ")]
+    assert list(dict.fromkeys(numbers)) == list(range(1, 11))
+    assert printed.interrupt()[-1] == "stopped"

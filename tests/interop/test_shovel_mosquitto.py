@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,7 +12,9 @@ import trio
 
 from tests.interop.clients import need
 from tests.plugins.shovel.brokers import edge, fill, set_shovel, take, until, until_state
+from tests.plugins.shovel.test_faults import arrived as arrived_over_amqp
 from tests.support.faulty_link import LOOPBACK, Faults, faulty_link
+from tests.support.killed_brokers import Place, Publisher
 from tests.support.mosquitto import Mosquitto, mosquitto, mosquitto_path
 from warren.adapters.mqtt.client.connection import MqttLogin
 from warren.adapters.mqtt.client.memory import ClientMemory
@@ -263,3 +266,90 @@ async def test_who_isnt_let_in_is_told(tmp_path: Path) -> None:
             )
             found = await until_state(broker, "terminated", "refused the login: Not authorized (0x87)")
             assert "wr0ng" not in str(found)
+
+
+class EdgeProcess:
+    """An edge with its shovel and its data directory, that is killed and started again."""
+
+    def __init__(self, directory: Path, definition: dict[str, object]) -> None:
+        shovel = json.dumps({"s": {**definition, "reconnect-delay": 0.05}})
+        self.place = Place(directory, "--set", "plugins=shovel", "--set", f"shovel_static={shovel}")
+        self.address = ("", 0)
+
+    async def start(self) -> None:
+        self.address = await self.place.start()
+
+    async def restart(self) -> None:
+        await self.place.kill()
+        await self.start()
+
+
+@pytest.mark.limits(seconds=240)
+@pytest.mark.parametrize("qos", [1, 2])
+@pytest.mark.parametrize("down", [False, True], ids=["to it", "from it"])
+async def test_both_sides_end_and_the_link_goes_wrong(tmp_path: Path, down: bool, qos: int) -> None:
+    """Warren is killed; Mosquitto, which writes what it keeps when it ends in good order, is stopped so."""
+    need(mosquitto_path() is not None, "mosquitto")
+    kept = tmp_path / "kept"
+    kept.mkdir(mode=0o777)
+    lines = ["persistence true", f"persistence_location {kept}/", "max_inflight_messages 50"]
+    async with faulty_link(21) as link, trio.open_nursery() as peers:
+        with mosquitto(tmp_path, lines) as far:
+            far_url = f"mqtt://{LOOPBACK}:{far.port}"
+            link.target = (LOOPBACK, far.port)
+            uri = f"mqtt://{LOOPBACK}:{link.port}?keep_alive=1&connection_timeout=2000"
+            way: dict[str, object] = (
+                {
+                    "src-protocol": "mqtt",
+                    "src-uri": uri,
+                    "src-topics": "out",
+                    "src-qos": qos,
+                    "src-client-id": "other",
+                    "dest-uri": "amqp://",
+                    "dest-queue": "in",
+                }
+                if down
+                else {
+                    "src-uri": "amqp://",
+                    "src-queue": "out",
+                    "dest-protocol": "mqtt",
+                    "dest-uri": uri,
+                    "dest-qos": qos,
+                }
+            )
+            # Whoever takes the messages has a session before the first one comes.
+            async with client(far_url, "other", clean_start=False) as taker:
+                await taker.subscribe(Subscription("out", 2))
+            edge_process = EdgeProcess(tmp_path / "edge", way)
+            try:
+                await edge_process.start()
+                publisher = Publisher("", "out", declares="out")
+                wanted: set[int] = set()
+                for number in range(4):
+                    link.faults = Faults(bytes_max=4_000)
+                    if down:
+                        async with client(far_url, "writer") as writer:
+                            numbers = range(100 * number, 100 * (number + 1))
+                            await publish(writer, [Publish("out", b"%d" % each, qos) for each in numbers])
+                        wanted |= set(numbers)
+                    else:
+                        await publisher.publish(peers, edge_process.address, 100)
+                        wanted = set(publisher.confirmed)
+                    if number % 2:
+                        await trio.to_thread.run_sync(far.stop)
+                        await trio.to_thread.run_sync(far.start)
+                    else:
+                        await edge_process.restart()
+                link.heal()
+                assert len(wanted) == 400
+                if down:
+                    found = await arrived_over_amqp(peers, edge_process.address, wanted)
+                else:
+                    found = []
+                    async with client(far_url, "other", clean_start=False) as taker:
+                        while not wanted <= set(found):
+                            found += [int(message.payload) for message in await arrived(taker, 1)]
+                assert sum(link.happened.values()) > 0
+                assert set(found) == wanted
+            finally:
+                edge_process.place.end()
