@@ -230,15 +230,6 @@ def vhost_counts_in_slices(vhost: VirtualHost) -> Generator[None, None, Counts]:
         add(sums, queue.message_counts)
         if number % QUEUES_PER_SLICE == 0:
             yield
-    return _with_clients(vhost, sums)
-
-
-def with_clients(vhost: VirtualHost, of_queues: Mapping[str, int]) -> Counts:
-    """The same, where the sums of the queues that are there have been made already."""
-    return _with_clients(vhost, total([vhost.counts.gone, of_queues]))
-
-
-def _with_clients(vhost: VirtualHost, sums: Counts) -> Counts:
     for name in _OF_CLIENTS:
         sums.pop(name, None)
     counts = vhost.counts

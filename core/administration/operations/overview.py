@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from warren.core.administration.listing.kind import vhosts_among
 from warren.core.administration.steps import SLICE_CELLS, Steps
-from warren.core.counters import Counts, add, with_clients
+from warren.core.counters import QUEUES_PER_SLICE, Counts, add, vhost_counts_in_slices
 
 if TYPE_CHECKING:
     from warren.core.administration.listing.kind import Vhosts
     from warren.core.broker import Broker
-
-COUNTS_CELLS: Final = 10
-"""What the counts of one queue cost, in values computed."""
 
 
 class Totals(NamedTuple):
@@ -40,28 +37,23 @@ def totals(broker: Broker, vhosts: Vhosts = None, *, slice_queues: int = SLICE_C
     return Steps(_totals(broker, vhosts, slice_queues))
 
 
-def message_counts(
-    broker: Broker, vhosts: Vhosts = None, *, slice_queues: int = SLICE_CELLS // COUNTS_CELLS
-) -> Steps[Counts]:
-    """Add up what is counted of all messages (core/counters.py), `slice_queues` queues at a time.
+def message_counts(broker: Broker, vhosts: Vhosts = None) -> Steps[Counts]:
+    """Add up what is counted of all messages (core/counters.py).
 
     vhosts: as in `totals`.
     """
-    return Steps(_message_counts(broker, vhosts, slice_queues))
+    return Steps(_message_counts(broker, vhosts))
 
 
-def _message_counts(broker: Broker, vhosts: Vhosts, slice_queues: int) -> Generator[None, None, Counts]:
+def _message_counts(broker: Broker, vhosts: Vhosts) -> Generator[None, None, Counts]:
     sums: Counts = {}
-    looked_at = 0
+    since_slice = 0
     for vhost in vhosts_among(broker, vhosts):
-        of_queues: Counts = {}
-        for queue in list(vhost.queues.values()):
-            if vhost.queues.get(queue.name) is queue:
-                add(of_queues, queue.message_counts)
-            looked_at += 1
-            if looked_at % slice_queues == 0:
-                yield
-        add(sums, with_clients(vhost, of_queues))
+        since_slice += 1 + len(vhost.queues) % QUEUES_PER_SLICE
+        add(sums, (yield from vhost_counts_in_slices(vhost)))
+        if since_slice >= QUEUES_PER_SLICE:
+            since_slice = 0
+            yield
     return sums
 
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from warren.core.administration import operations
+from warren.gateway.plugin import in_turns
 from warren.plugins.management import objects
 from warren.plugins.management.access import Needs
 from warren.plugins.management.endpoint import Call, endpoint
 from warren.plugins.management.node import PRODUCT
 
 
-def _export(call: Call, vhost: str | None) -> object:
-    return operations.definitions.export(
+async def _export(call: Call, vhost: str | None) -> object:
+    steps = operations.definitions.export(
         call.broker,
         vhost,
         product_name=PRODUCT,
         product_version=call.node.warren_version,
         rabbitmq_version=call.node.rabbitmq_version,
     )
+    return await in_turns(steps)
 
 
 @endpoint(
@@ -27,7 +29,7 @@ def _export(call: Call, vhost: str | None) -> object:
     answer=objects.Definitions,
 )
 async def get_definitions(call: Call) -> object:
-    return _export(call, None)
+    return await _export(call, None)
 
 
 @endpoint("POST", "/definitions", "Import definitions: all or nothing.", needs=Needs.ADMINISTRATOR, body=bytes)
@@ -43,7 +45,7 @@ async def post_definitions(call: Call) -> None:
     answer=objects.Definitions,
 )
 async def get_definitions_of_vhost(call: Call) -> object:
-    return _export(call, call.vhost)
+    return await _export(call, call.vhost)
 
 
 @endpoint(
