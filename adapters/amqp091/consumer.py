@@ -137,14 +137,14 @@ class AmqpConsumer(Consumer):
         if self.no_ack:
             if room > 0:
                 return True
-            outbox.parked.append(self)
+            outbox.parked[self] = None
             return False
         deliveries.unacked[tag] = (self.queue, message, self)
         self.credit = credit = self.credit - 1
         if self._shared.limit and not self._shared.use(self):
             return False
         if room <= 0:
-            outbox.parked.append(self)
+            outbox.parked[self] = None
             return False
         return credit > 0
 
@@ -197,11 +197,10 @@ class AmqpConsumer(Consumer):
         """Available again if there is credit; else it waits where the credit is missing."""
         if self.parked and self.active:
             if self._outbox.room <= 0:
-                if self not in self._outbox.parked:
-                    self._outbox.parked.append(self)
+                self._outbox.parked[self] = None
             elif not self._shared.is_left:
                 self._shared.wait(self)
-            elif self.credit > 0:
+            elif self.credit > 0 and self._shared.may_go(self):
                 self.queue.resume(self)
 
     def cancelled(self) -> None:

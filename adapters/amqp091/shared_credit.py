@@ -71,9 +71,13 @@ class SharedCredit:
         turns = self._turns
         if turns is None:
             return False
-        if turns.waiting and self.outstanding < self.limit:
+        if turns.are_waiting and self.outstanding < self.limit:
             turns.go_on()
         return turns.is_due
+
+    def may_go(self, consumer: AmqpConsumer) -> bool:
+        """A parked consumer has credit again: True if it is to be available (adapters.session.shared_turns)."""
+        return self._turns is None or self._turns.may_go(consumer)
 
     def wait(self, consumer: AmqpConsumer) -> None:
         """`consumer` has been parked for lack of it."""

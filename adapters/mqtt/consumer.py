@@ -118,7 +118,7 @@ class MqttConsumer(Consumer):
                 return True
             # Others have a turn: it goes on when the outbox has been looked at.
             outbox.touch()
-            outbox.parked.append(self)
+            outbox.parked[self] = None
             return False
         else:
             self.no_ack = True
@@ -136,7 +136,7 @@ class MqttConsumer(Consumer):
                 self.no_ack = False
                 outflow.give_up(self.queue, message)
         if outbox.room <= 0:
-            outbox.parked.append(self)
+            outbox.parked[self] = None
             return False
         if outflow.window <= 0:
             outflow.starve(self)
@@ -173,11 +173,10 @@ class MqttConsumer(Consumer):
         """Available again if there is credit; else it waits where the credit is missing."""
         if self.parked and self.active:
             if self._outbox.room <= 0:
-                if self not in self._outbox.parked:
-                    self._outbox.parked.append(self)
+                self._outbox.parked[self] = None
             elif self._outflow.window <= 0:
                 self._outflow.starve(self)
-            else:
+            elif self._outflow.may_go(self):
                 self.queue.resume(self)
 
     def cancelled(self) -> None:

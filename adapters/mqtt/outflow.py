@@ -23,7 +23,7 @@ from warren.adapters.mqtt.sessions.headers import publish_qos
 from warren.adapters.mqtt.sessions.outgoing import RELEASED_BY_CLIENT, SENT, WAITING, Outgoing
 from warren.adapters.mqtt.sessions.publishing import topic_of_message
 from warren.adapters.mqtt.sessions.rejecting import take_back
-from warren.adapters.session.shared_turns import SharedTurns
+from warren.adapters.session.shared_turns import FREE_MAX, SharedTurns
 from warren.core.counters import not_given
 from warren.core.queues.consumer import Consumer
 from warren.core.queues.deaths import REJECTED, own_deaths
@@ -103,14 +103,23 @@ class Outflow:
         if self._resending:
             self._resend()
         turns = self._turns
-        if turns is not None and turns.waiting and self.window > 0:
+        if turns is not None and turns.are_waiting and self.window > 0:
             turns.go_on()
 
     def starve(self, consumer: Consumer) -> None:
         """The client takes nothing more for now, from any of its queues; `consumer` took the last, or wants some."""
+        self._shared().starve(consumer)
+
+    def may_go(self, consumer: Consumer) -> bool:
+        """A parked consumer has credit again: True if it is to be available (adapters.session.shared_turns)."""
+        if self._turns is None and len(self.consumers) < FREE_MAX:
+            return True
+        return self._shared().may_go(consumer)
+
+    def _shared(self) -> SharedTurns[Consumer]:
         if self._turns is None:
             self._turns = SharedTurns(self.consumers, lambda: self.window)
-        self._turns.starve(consumer)
+        return self._turns
 
     def consumer_gone(self, consumer: Consumer) -> None:
         """It waits no more."""
@@ -230,8 +239,7 @@ class Outflow:
         resending, session, answers = self._resending, self.session, self.answers
         while resending and self.window > 0:
             if self.outbox.room <= 0:
-                if self not in self.outbox.parked:
-                    self.outbox.parked.append(self)
+                self.outbox.parked[self] = None
                 return
             outgoing = resending.popleft()
             if session.outgoing.get(outgoing.packet_id) is not outgoing:

@@ -149,7 +149,7 @@ class Subscription(Consumer):
             deliveries.unacked[tag] = (self.queue, message, self)
             self.credit -= 1
         if room <= 0:
-            outbox.parked.append(self)
+            outbox.parked[self] = None
             return False
         return self.credit > 0
 
@@ -201,8 +201,7 @@ class Subscription(Consumer):
         """Available again if there is credit; else it waits where the credit is missing."""
         if self.parked and self.active:
             if self._outbox.room <= 0:
-                if self not in self._outbox.parked:
-                    self._outbox.parked.append(self)
+                self._outbox.parked[self] = None
             elif self.credit > 0:
                 self.queue.resume(self)
 

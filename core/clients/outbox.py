@@ -8,6 +8,7 @@ than `UNREAD_BYTES_MAX` of them unread stops taking commands, and cuts the peer 
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from warren.core.compiled import mypyc_attr
@@ -22,6 +23,11 @@ UNREAD_BYTES_MAX = 8 * 1024 * 1024
 """Replies a peer may leave unread before its commands wait: a pipelining client that reads late is far below it."""
 
 
+RESUMED_AT_ONCE = 512
+"""Of those that are parked for lack of room, so many go on at a report of the gateway, and the others at the next: with
+room for a few messages there may be a hundred thousand of them."""
+
+
 class Resumable(Protocol):
     """A consumer, or something else that waits for room."""
 
@@ -33,7 +39,8 @@ class Resumable(Protocol):
 class Outbox:
     """Chunks to send on one connection.
 
-    ready: the broker's list of outboxes touched in this batch; the outbox puts itself there once per batch.
+    ready: the broker's list of outboxes touched in this batch; the outbox puts itself there once per batch.  parked:
+    who waits for room, in the order of coming.
     unread_bytes_max: replies that the peer may leave unread before its commands wait.
     """
 
@@ -45,7 +52,7 @@ class Outbox:
         self.chunks: list[bytes] = []
         self.room = HIGH_WATER_BYTES
         self.touched = False
-        self.parked: list[Resumable] = []
+        self.parked: dict[Resumable, None] = {}
         self.unread_bytes_max = UNREAD_BYTES_MAX
 
     def write(self, chunk: bytes) -> None:
@@ -55,6 +62,10 @@ class Outbox:
         if not self.touched:
             self.touched = True
             self.ready.append(self)
+
+    def park(self, consumer: Resumable) -> None:
+        """`consumer` has found no room: have it go on (`resume`) when there is some, in the order of coming."""
+        self.parked[consumer] = None
 
     def touch(self) -> None:
         """Have the gateway look at this outbox at the end of the batch."""
@@ -79,8 +90,14 @@ class Outbox:
         self.room = HIGH_WATER_BYTES - unsent_bytes
         if self.parked and self.room > 0:
             # The first of them took what room there was, and the others one message each: next time, the second does.
-            first, *others = self.parked
-            self.parked = []
+            parked = self.parked
+            first, *others = islice(parked, RESUMED_AT_ONCE)
+            if len(parked) <= RESUMED_AT_ONCE:
+                self.parked = {}
+            else:
+                for consumer in (first, *others):
+                    del parked[consumer]
+                self.touch()
             for consumer in others:
                 consumer.resume()
             first.resume()

@@ -451,6 +451,13 @@ class Queue(ABC):
     def resume(self, consumer: Consumer) -> None:
         """A parked consumer can take messages again."""
 
+    def sleep(self, consumer: Consumer) -> bool:
+        """A parked consumer, of many that share a credit, is to be resumed (`Consumer.resume`) once there is something.
+
+        False for a type that doesn't do that.
+        """
+        return False
+
     @abstractmethod
     def restore(self, stored: Stored) -> None:
         """The broker starts, and this is what the queue had stored; called once if there is anything."""

@@ -115,7 +115,7 @@ class Subscriber(Consumer):
     def deliver(self, message: Message, redelivered: bool) -> bool:
         self.outbox.write(message.address.routing_key.encode() + b" " + message.body + b"\n")
         if not self.can_take():
-            self.outbox.parked.append(self)
+            self.outbox.park(self)
         return self.can_take()
 
     def can_take(self) -> bool:

@@ -63,9 +63,9 @@ class Bounds:
 
 def _has_room(queue: ClassicQueue, message: Message) -> bool:
     """Whether a queue that refuses takes a message: it has room, or a consumer takes it at once."""
-    if queue.ring.available and not queue.draining:
+    if queue.ring.has_takers and not queue.draining:
         queue.drain()
-    if queue.ring.available and not queue.ready_count:
+    if queue.ring.has_takers and not queue.ready_count:
         return True
     return not queue.has_no_room_for(message)
 

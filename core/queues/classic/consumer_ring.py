@@ -28,16 +28,18 @@ class ConsumerRing:
     members: every consumer of the queue, in the order of their coming.
     available: those that can take a message now, in the order of their turns.
     prioritised: True while one of them has a priority, so that turns are among equals.
+    sleepers: those that are parked until the queue has something for them.
     single: the single active consumer; None without one, or where every consumer is active.
     exclusive: the one that has the queue for itself; None when there is no such.
     chooser: what says whose turn it is; None for turns.
     """
 
-    __slots__ = ("available", "chooser", "exclusive", "members", "prioritised", "single")
+    __slots__ = ("available", "chooser", "exclusive", "members", "prioritised", "single", "sleepers")
 
     def __init__(self, members: list[Consumer]) -> None:
         self.members = members
         self.available: deque[Consumer] = deque()
+        self.sleepers: dict[Consumer, None] = {}
         self.prioritised = False
         self.single: Consumer | None = None
         self.exclusive: Consumer | None = None
@@ -72,6 +74,7 @@ class ConsumerRing:
             self.members.remove(consumer)
         if consumer in self.available:
             self.available.remove(consumer)
+        self.sleepers.pop(consumer, None)
         if self.exclusive is consumer:
             self.exclusive = None
         if self.prioritised:
@@ -90,9 +93,14 @@ class ConsumerRing:
         return self.single is None or consumer is self.single
 
     @property
+    def has_takers(self) -> bool:
+        """True when one can take a message, or sleeps until there is one."""
+        return bool(self.available or self.sleepers)
+
+    @property
     def spares(self) -> bool:
-        """True when one of a priority from 0 on can take a message: those are in front."""
-        return bool(self.available) and self.available[0].priority >= 0
+        """True when one of a priority from 0 on can take a message: those are in front; or one that sleeps may be."""
+        return bool(self.sleepers) or (bool(self.available) and self.available[0].priority >= 0)
 
     def park(self, consumer: Consumer) -> None:
         """It can't take anything until it is resumed."""

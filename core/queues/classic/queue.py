@@ -36,6 +36,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, ClassVar
 
 from warren.core.compiled import mypyc_attr
@@ -263,11 +264,8 @@ class ClassicQueue(Queue):
                 plain.drain(self)
             elif self.returned.placing is not None:
                 return
-            elif self.demand is None:
-                governed.drain(self)
-                governed.enforce_limits(self)
             else:
-                self._drain_watched(self.demand)
+                self._drain_otherwise()
         except StoreUnavailable as error:
             _log.error("%s waits for its messages: %s", self.description, error.text)
             self.vhost.broker.deadlines.schedule(
@@ -282,13 +280,20 @@ class ClassicQueue(Queue):
             if self.ready_bytes > broker.paging.head_bytes or self.resident_count > broker.paging.head_messages:
                 broker.crowded_queues.add(self)
 
-    def _drain_watched(self, demand: Demand) -> None:
+    def _drain_otherwise(self) -> None:
+        """Under rules, for who watches the demand, or while consumers sleep."""
+        if self.ring.sleepers and self.ready_count:
+            sleepers, self.ring.sleepers = self.ring.sleepers, {}
+            self.govern()
+            for consumer in sleepers:
+                consumer.resume()
         if self._ruled or self.vhost.tracing:
             governed.drain(self)
             governed.enforce_limits(self)
         else:
             plain.drain(self)
-        demand.note(wanted=not self.ready_count and self.ring.spares)
+        if self.demand is not None:
+            self.demand.note(wanted=not self.ready_count and self.ring.spares)
 
     def merge_returning(self) -> None:
         """Put what came back in its places, so that the backlogs hold all that is ready."""
@@ -525,7 +530,7 @@ class ClassicQueue(Queue):
             or self.withheld is not None
             or self.returned.placing is not None
         )
-        self._governed = self._ruled or self.demand is not None
+        self._governed = self._ruled or self.demand is not None or bool(self.ring.sleepers)
 
     # Consumers
 
@@ -544,10 +549,7 @@ class ClassicQueue(Queue):
     def activate(self, consumer: Consumer) -> None:
         """Let a consumer have messages as soon as it can take them."""
         consumer.parked = True
-        if consumer.can_take():
-            self.resume(consumer)
-        else:
-            consumer.resume()
+        consumer.resume()
 
     def remove_consumer(self, consumer: Consumer) -> None:
         consumer.active = False
@@ -570,6 +572,11 @@ class ClassicQueue(Queue):
         if self.ring.resume(consumer):
             self.mark_dirty()
 
+    def sleep(self, consumer: Consumer) -> bool:
+        self.ring.sleepers[consumer] = None
+        self._governed = True
+        return True
+
     def is_active(self, consumer: Consumer) -> bool:
         return self.ring.is_active(consumer)
 
@@ -590,7 +597,8 @@ class ClassicQueue(Queue):
 
     @property
     def spare_credit(self) -> int:
-        return sum(consumer.spare_credit for consumer in self.ring.available if consumer.priority >= 0)
+        takers = chain(self.ring.available, self.ring.sleepers)
+        return sum(consumer.spare_credit for consumer in takers if consumer.priority >= 0)
 
     def used(self) -> None:
         self._disuse.used_at_ms = self.vhost.broker.now_ms

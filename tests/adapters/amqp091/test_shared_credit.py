@@ -36,12 +36,15 @@ class Taker:
         self.queue = self
         self.ready_count = 1
         self.tag = tag
+        self.credit: SharedCredit | None = None
         self.vhost = SimpleNamespace(broker=batch)
 
     def park(self, taker: Taker) -> None:
         taker.parked = True
 
     def resume(self) -> None:
+        """As a consumer does it."""
+        assert self.credit is None or self.credit.may_go(cast("AmqpConsumer", self))
         self.parked = False
 
 
@@ -49,6 +52,8 @@ def made(count: int, limit: int) -> tuple[SharedCredit, list[Taker], Batch]:
     batch = Batch()
     takers = [Taker(batch, str(number)) for number in range(count)]
     credit = SharedCredit({taker.tag: cast("AmqpConsumer", taker) for taker in takers})
+    for taker in takers:
+        taker.credit = credit
     credit.set_limit(limit, 0)
     return credit, takers, batch
 

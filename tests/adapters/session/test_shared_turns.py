@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from warren.adapters.session.shared_turns import SharedTurns
+from warren.adapters.session.shared_turns import FREE_MAX, SharedTurns
+from warren.core.chores import Chores
 
 if TYPE_CHECKING:
     from warren.core.queues.consumer import Consumer
@@ -29,6 +30,7 @@ class Taker:
         self.table = table
         self.name = name
         self.parked = False
+        self.sleeps = False
         self.queue = self
         self._ready_count = 1
         self.vhost = SimpleNamespace(broker=table)
@@ -55,9 +57,20 @@ class Taker:
         self.table.said.append(f"park {taker.name}")
 
     def resume(self) -> None:
-        """As its queue would have it: it is not among those that wait any more."""
-        self.parked = False
-        self.table.said.append(f"resume {self.name}")
+        """As its queue would have it: it is not among those that wait any more; or it sleeps."""
+        if self.table.turns.may_go(cast("Consumer", self)):
+            self.parked = False
+            self.table.said.append(f"resume {self.name}")
+
+    def sleep(self, taker: Taker) -> bool:
+        assert taker.parked
+        taker.sleeps = True
+        self.table.said.append(f"sleep {taker.name}")
+        return True
+
+
+def _fail(error: Exception) -> None:
+    raise error
 
 
 class Table:
@@ -69,6 +82,7 @@ class Table:
         self.left = left
         self.put_off: list[Callable[[], None]] = []
         self.at_end_of_batch = self.put_off.append
+        self.chores = Chores(_fail)
         self.turns = SharedTurns(cast("dict[str, Consumer]", self.takers), lambda: self.left)
 
     def consumer(self, name: str) -> Consumer:
@@ -252,6 +266,7 @@ def test_one_that_came_later_is_among_them() -> None:
     gone = table.consumer("b")
     del table.takers["b"]
     table.takers["c"] = Taker(table, "c")
+    assert table.turns.may_go(table.consumer("c"))
     table.turns.forget(gone)
     table.starve("a")
     table.take()
@@ -277,8 +292,9 @@ def test_credit_that_comes_back_piece_by_piece_is_handed_out_once() -> None:
         table.turns.go_on()
     assert (Taker.looked_at, table.take()) == (0, [])
     assert table.end_batch() == 1
-    assert Taker.looked_at == 500
-    assert len(table.take()) == 500
+    assert Taker.looked_at == 500 + 500 - FREE_MAX, "those that may not all go are asked whether they sleep"
+    said = table.take()
+    assert [each.split()[0] for each in said] == ["resume"] * FREE_MAX + ["sleep"] * (500 - FREE_MAX)
 
 
 def test_it_goes_to_those_that_have_something_first() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_consumer import SimulatedConsumer, declare, publish
 from tests.support.simulated_transport import SimulatedTransport
-from warren.core.clients.outbox import HIGH_WATER_BYTES, UNREAD_BYTES_MAX, Outbox
+from warren.core.clients.outbox import HIGH_WATER_BYTES, RESUMED_AT_ONCE, UNREAD_BYTES_MAX, Outbox
 
 
 def make_outbox() -> tuple[Outbox, list[Outbox]]:
@@ -65,14 +65,14 @@ def test_parked_consumers_go_on_when_there_is_room() -> None:
     publish(broker, queue, [b"1"])
     broker.settle()
     consumer.credit = 1
-    outbox.parked.append(consumer)
+    outbox.park(consumer)
     outbox.sent(HIGH_WATER_BYTES)
     broker.settle()
     assert consumer.bodies == [], "no room, no delivery"
     outbox.sent(HIGH_WATER_BYTES - 1)
     broker.settle()
     assert consumer.bodies == [b"1"]
-    assert outbox.parked == []
+    assert not outbox.parked
 
 
 def test_the_first_that_was_parked_goes_on_last() -> None:
@@ -86,9 +86,34 @@ def test_the_first_that_was_parked_goes_on_last() -> None:
     broker.settle()
     for consumer in consumers:
         consumer.credit = 1
-        outbox.parked.append(consumer)
+        outbox.park(consumer)
     publish(broker, queue, [b"1", b"2", b"3"])
     broker.settle()
     outbox.sent(0)
     broker.settle()
     assert [consumer.bodies for consumer in consumers] == [[b"3"], [b"1"], [b"2"]]
+
+
+def test_of_very_many_some_go_on_at_a_report_and_the_others_at_the_next() -> None:
+    outbox, _ = make_outbox()
+    resumed: list[int] = []
+
+    class Parked:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def resume(self) -> None:
+            resumed.append(self.number)
+
+    count = 2 * RESUMED_AT_ONCE + 1
+    for number in range(count):
+        outbox.park(Parked(number))
+    for reports in (1, 2):
+        outbox.take()
+        outbox.sent(0)
+        assert len(resumed) == reports * RESUMED_AT_ONCE
+        assert outbox.touched, "another report is asked for"
+    outbox.take()
+    outbox.sent(0)
+    assert sorted(resumed) == list(range(count))
+    assert not outbox.touched
