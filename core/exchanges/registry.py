@@ -7,14 +7,18 @@ by the package.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from warren.core.errors import PreconditionFailed
+from warren.core.errors import CommandInvalid, PreconditionFailed
 from warren.core.exchanges.base import Exchange
 from warren.core.messages.field_table import EMPTY_TABLE_RAW
 
 if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldValue
+
+OF_FEDERATION_LINKS: Final = "x-federation-upstream"
+"""A plugin's type (spec E.2).  Where it isn't known, RabbitMQ's links use a fanout instead, but only if they are told
+so by 503, as RabbitMQ itself did up to 3.12; other unknown types are 406."""
 
 _types: dict[str, type[Exchange]] = {}
 
@@ -41,11 +45,12 @@ def type_names() -> list[str]:
 
 
 def exchange_type(type_name: str) -> type[Exchange]:
-    """The class behind a type name; raises PreconditionFailed when there is none."""
+    """The class behind a type name; raises PreconditionFailed when there is none, or CommandInvalid (see above)."""
     found = _types.get(type_name)
     if found is None:
         known = ", ".join(type_names())
-        raise PreconditionFailed(f"unknown exchange type '{type_name}'; the types are {known}")
+        refused = CommandInvalid if type_name == OF_FEDERATION_LINKS else PreconditionFailed
+        raise refused(f"unknown exchange type '{type_name}'; the types are {known}")
     return found
 
 

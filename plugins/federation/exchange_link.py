@@ -336,5 +336,5 @@ async def _ask_all(
 
 
 def _is_unknown_type(error: PeerError) -> bool:
-    """Whether an upstream says that it doesn't know the internal exchange's type: RabbitMQ by 503, Warren by 406."""
+    """Whether an upstream says that it doesn't know the internal exchange's type: by 503, or newer RabbitMQs by 406."""
     return error.code in (COMMAND_INVALID, PRECONDITION_FAILED) and f"exchange type '{UPSTREAM_TYPE}'" in error.text

@@ -35,9 +35,11 @@ def url(node: RabbitMQ) -> str:
 
 
 @asynccontextmanager
-async def upstream_of(node: RabbitMQ, apply_to: str, **keys: object) -> AsyncIterator[EmbeddedBroker]:
+async def upstream_of(
+    node: RabbitMQ, apply_to: str, *, plugins: tuple[str, ...] = ("federation",), **keys: object
+) -> AsyncIterator[EmbeddedBroker]:
     """A Warren whose exchanges or queues `fed...` the node federates, by the policy `fed`."""
-    async with open_broker(config=Config(in_memory=True, plugins=("federation",))) as broker:
+    async with open_broker(config=Config(in_memory=True, plugins=plugins)) as broker:
         upstream = {"uri": broker.url(), "reconnect-delay": 1, **{key.replace("_", "-"): keys[key] for key in keys}}
         await ctl(node, "set_parameter", "federation-upstream", "warren", json.dumps(upstream))
         policy = json.dumps({"federation-upstream": "warren"})
@@ -119,6 +121,25 @@ async def test_a_federated_exchange(node: RabbitMQ, url: str) -> None:
         await until_keys(broker, "fed.news")
         while internals(broker, "fed.news"):
             await trio.sleep(0.02)
+
+
+async def test_a_warren_without_the_plugin_is_an_upstream_too(node: RabbitMQ, url: str) -> None:
+    """The node's link makes do with a fanout, as with a RabbitMQ without its plugin."""
+    async with (
+        amqp_client(url) as there,
+        upstream_of(node, "exchanges", plugins=()) as broker,
+        broker.connect() as here,
+    ):
+        await here.declare_exchange("fed.plain", "topic", durable=True)
+        await there.declare_exchange("fed.plain", "topic")
+        await there.declare_queue("plain readers")
+        await there.bind("plain readers", "fed.plain", "a.*")
+        (binding,) = await until_keys(broker, "fed.plain", "a.*")
+        rows = [row for row in broker.inspect("exchanges") if row["name"] == binding["destination_name"]]
+        assert [row["type"] for row in rows] == ["fanout"]
+        reader = await there.consume("plain readers")
+        await here.publish("fed.plain", "a.b", b"came", PERSISTENT)
+        assert (await reader.next()).body == b"came"
 
 
 def received_from(headers: Any) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pytest
 
-from warren.core.errors import PreconditionFailed
+from warren.core.errors import CommandInvalid, PreconditionFailed
 from warren.core.exchanges.binding import Destination
 from warren.core.exchanges.consistent_hash import ConsistentHashExchange
 from warren.core.exchanges.delaying.exchange import DelayedMessageExchange
@@ -67,6 +67,11 @@ def test_an_unknown_type_is_refused_with_the_known_ones(type_name: str) -> None:
     with pytest.raises(PreconditionFailed) as caught:
         create(type_name, "x")
     assert caught.value.text == f"unknown exchange type '{type_name}'; the types are {', '.join(sorted(BUILT_IN))}"
+
+
+def test_the_type_of_federation_links_is_refused_as_they_look_for() -> None:
+    with pytest.raises(CommandInvalid, match="unknown exchange type 'x-federation-upstream'"):
+        create("x-federation-upstream", "x")
 
 
 def test_a_type_can_come_from_elsewhere(registered: None) -> None:
