@@ -16,6 +16,19 @@ if TYPE_CHECKING:
 NO_NAME_CHECK: Final = "disable"
 """The value of server_name_indication that means no check of the name."""
 
+KEEPALIVE_IDLE_S: Final = 60
+KEEPALIVE_EVERY_S: Final = 10
+KEEPALIVE_COUNT: Final = 3
+"""When the kernel asks a peer that says nothing whether it is there, how often, and how often in vain: a machine that
+is gone is noticed within a minute and a half, where heart-beats are off or the peer has none."""
+
+_KEEPALIVE: Final = {
+    "TCP_KEEPIDLE": KEEPALIVE_IDLE_S,
+    "TCP_KEEPINTVL": KEEPALIVE_EVERY_S,
+    "TCP_KEEPCNT": KEEPALIVE_COUNT,
+}
+"""Options by the names that Linux, macOS and Windows have for them, as far as they do."""
+
 
 async def open_stream(uri: PeerUri) -> trio.abc.Stream:
     """Connect, and shake hands for TLS if the URI says so; PeerError, which names the host, if that can't be done."""
@@ -26,6 +39,7 @@ async def open_stream(uri: PeerUri) -> trio.abc.Stream:
     except OSError as error:
         raise PeerError(f"{where} can't be reached: {_reason(error)}") from error
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+    _keep_alive(stream)
     if uri.tls is None or context is None:
         return stream
     name = uri.tls.server_name or uri.host
@@ -60,6 +74,14 @@ def tls_context(tls: TlsParameters) -> ssl.SSLContext:
             files = tls.certfile if tls.keyfile is None else f"{tls.certfile} with {tls.keyfile}"
             raise PeerError(f"the certificate {files} can't be used: {_reason(error)}") from error
     return context
+
+
+def _keep_alive(stream: trio.SocketStream) -> None:
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, True)
+    for name, value in _KEEPALIVE.items():
+        option = getattr(socket, name, None)
+        if option is not None:
+            stream.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _reason(error: BaseException) -> str:

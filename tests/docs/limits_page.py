@@ -747,6 +747,8 @@ QUIET: Final = (
             "adapters.mqtt.client.uri.KEEP_ALIVE_DEFAULT_S",
             "adapters.stomp.client.uri.HEARTBEAT_DEFAULT_S",
             "gateway.peers.peer.IDLE_LOOK_S",
+            "gateway.peers.streams.KEEPALIVE_EVERY_S",
+            "gateway.peers.streams.KEEPALIVE_IDLE_S",
             "gateway.peers.peer.SHORTEST_WAIT_S",
             "adapters.amqp091.codec.constants.HEARTBEAT_DEFAULT_S",
             "adapters.session.liveness.SILENT_LOOKS_MAX",
