@@ -50,6 +50,9 @@ PREFIX: Final = "/api"
 QUERY_FIELDS_MAX: Final = 100
 """Parameters behind a `?`; nobody has ten."""
 
+PLAIN_BODY_BYTES_MAX: Final = 1024 * 1024
+"""Of a body that is neither a message nor definitions: many times what anybody declares, and read in milliseconds."""
+
 READS: Final = ("GET", "HEAD")
 
 
@@ -177,12 +180,14 @@ class _Resource:
         query = _query(request.scope["query_string"])
         body = None
         if endpoint.body is not None:
-            body = _parsed(await self._read(request), endpoint.body)
+            body = _parsed(await self._read(request, large=endpoint.large), endpoint.body)
         return Call(context, self._node, user, path, query, request.headers, body), request.scope["path"]
 
-    async def _read(self, request: Request) -> bytes:
+    async def _read(self, request: Request, *, large: bool) -> bytes:
         """The body, which has to come in time, and be no larger than one may be."""
         most = self._settings.body_bytes_max
+        if not large:
+            most = min(most, PLAIN_BODY_BYTES_MAX)
         announced = request.headers.get("content-length", "")
         if announced.isdigit() and int(announced[:20]) > most:
             raise _too_large(most)

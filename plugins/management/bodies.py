@@ -6,12 +6,32 @@ ignores them, since clients send what they have read.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from warren.plugins.management.errors import bad_request
+
 Table = dict[str, Any]
 """Arguments as JSON writes them."""
+
+VALUES_MAX: Final = 1000
+"""In a table, those of tables and lists within it included.  Each takes some ten microseconds to be turned into what
+AMQP has; in AMQP, a table fits into a frame."""
+
+
+def check_table(name: str, table: Table) -> Table:
+    """The table; ApiError for one with too many values."""
+    count = 0
+    waiting: list[Any] = [table]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, dict | list):
+            count += len(found)
+            if count > VALUES_MAX:
+                raise bad_request(f"{name} has more than {VALUES_MAX} values")
+            waiting += found.values() if isinstance(found, dict) else found
+    return table
 
 
 class Body(msgspec.Struct, rename=lambda name: name.replace("__", "-"), kw_only=True):

@@ -121,7 +121,8 @@ class Endpoint:
     """See the head of this file.
 
     answer: the type of what comes with a 200; None when nothing does.  lists: it is an array of these, that can be
-    paged.  enters: `{vhost}` has to be there, and the user may use it, or for a GET, see it.
+    paged.  enters: `{vhost}` has to be there, and the user may use it, or for a GET, see it.  large: a body may have as
+    much as the configuration says, rather than as much as declarations take.
     """
 
     method: str
@@ -132,6 +133,7 @@ class Endpoint:
     answer: Any
     lists: bool
     enters: bool
+    large: bool
     handler: Handler
 
 
@@ -145,11 +147,12 @@ def endpoint(
     answer: Any = None,
     lists: bool = False,
     enters: bool = True,
+    large: bool = False,
 ) -> Callable[[Handler], Endpoint]:
     """Make a function the handler of an endpoint; the arguments are the fields of Endpoint."""
 
     def declare(handler: Handler) -> Endpoint:
-        return Endpoint(method, path, about, needs, body, answer, lists, enters, handler)
+        return Endpoint(method, path, about, needs, body, answer, lists, enters, large, handler)
 
     return declare
 

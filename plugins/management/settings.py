@@ -51,7 +51,8 @@ class ManagementSettings:
             "management_body_bytes_max",
             size(1024, 2**30),
             BODY_BYTES_MAX,
-            "Largest body of a request; a larger one is answered with 413.",
+            "Largest body of a message or of definitions; a larger one is answered with 413, and any other of more "
+            "than 1 MiB.",
         )
     )
     request_timeout_s: float = configured(

@@ -10,7 +10,7 @@ from warren.core.administration.listing.bindings import BindingRow, DefaultBindi
 from warren.core.administration.listing.selecting import equals
 from warren.core.errors import NotFound
 from warren.plugins.management import objects
-from warren.plugins.management.bodies import BindingBody
+from warren.plugins.management.bodies import BindingBody, check_table
 from warren.plugins.management.endpoint import Call, Created, Listed, endpoint, exchange_name
 from warren.plugins.management.views import View, fields, listed, one, table
 
@@ -159,7 +159,7 @@ def _bind(call: Call, kind: DestinationKind) -> Created:
         kind,
         destination,
         body.routing_key,
-        body.arguments,
+        check_table("arguments", body.arguments),
         user=call.user.name,
     )
     return Created(_in_path(binding.properties_key))

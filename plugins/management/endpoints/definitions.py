@@ -32,7 +32,9 @@ async def get_definitions(call: Call) -> object:
     return await _export(call, None)
 
 
-@endpoint("POST", "/definitions", "Import definitions: all or nothing.", needs=Needs.ADMINISTRATOR, body=bytes)
+@endpoint(
+    "POST", "/definitions", "Import definitions: all or nothing.", needs=Needs.ADMINISTRATOR, body=bytes, large=True
+)
 async def post_definitions(call: Call) -> None:
     operations.definitions.import_document(call.broker, call.body, None, source="the management API")
 
@@ -54,6 +56,7 @@ async def get_definitions_of_vhost(call: Call) -> object:
     "Import into a virtual host: all or nothing.",
     needs=Needs.ADMINISTRATOR,
     body=bytes,
+    large=True,
 )
 async def post_definitions_of_vhost(call: Call) -> None:
     operations.definitions.import_document(call.broker, call.body, call.vhost, source="the management API")

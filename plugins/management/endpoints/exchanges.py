@@ -7,7 +7,7 @@ from typing import Final
 from warren.core.administration import operations
 from warren.core.administration.listing.exchanges import ExchangeRow
 from warren.plugins.management import objects
-from warren.plugins.management.bodies import ExchangeBody
+from warren.plugins.management.bodies import ExchangeBody, check_table
 from warren.plugins.management.endpoint import Call, Created, Listed, endpoint
 from warren.plugins.management.views import STATS, View, fields, listed, one, table
 
@@ -52,7 +52,7 @@ async def put_exchange(call: Call) -> Created | None:
         durable=body.durable,
         auto_delete=body.auto_delete,
         internal=body.internal,
-        arguments=body.arguments,
+        arguments=check_table("arguments", body.arguments),
         user=call.user.name,
     )
     return Created() if made else None

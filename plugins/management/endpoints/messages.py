@@ -12,7 +12,7 @@ from warren.core.administration.operations import queues as queue_operations
 from warren.core.messages.properties import PropertyChanges
 from warren.gateway.plugin import EMPTY, Properties, PublishBlocked, Refused, Unroutable, encode_properties
 from warren.plugins.management import objects
-from warren.plugins.management.bodies import GetBody, PublishBody
+from warren.plugins.management.bodies import GetBody, PublishBody, check_table
 from warren.plugins.management.endpoint import Call, Listed, endpoint
 from warren.plugins.management.errors import UNAVAILABLE, ApiError, bad_request
 
@@ -41,12 +41,13 @@ ACK_MODES: Final = (NACK, ACK, REJECT_REQUEUE, REJECT)
     "/exchanges/{vhost}/{exchange}/publish",
     "Publish a message; whether a queue took it.",
     body=PublishBody,
+    large=True,
     answer=objects.Routed,
 )
 async def publish(call: Call) -> object:
     body: PublishBody = call.body
     payload = _payload(body)
-    properties = _properties(body.properties)
+    properties = _properties(check_table("properties", body.properties))
     if call.exchange:
         operations.exchanges.existing(call.broker, call.vhost, call.exchange)
     async with call.context.connect(call.user.name, call.vhost, name=CLIENT_NAME) as client:

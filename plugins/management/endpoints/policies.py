@@ -10,7 +10,7 @@ from warren.core.administration.operations.policies import OPERATOR_POLICY, POLI
 from warren.core.errors import NoSuchParameter
 from warren.plugins.management import objects
 from warren.plugins.management.access import Needs
-from warren.plugins.management.bodies import PolicyBody
+from warren.plugins.management.bodies import PolicyBody, check_table
 from warren.plugins.management.endpoint import Call, Created, Listed, endpoint
 from warren.plugins.management.views import View, fields, listed, one
 
@@ -111,7 +111,7 @@ def _put(call: Call, kind: PolicyKind) -> Created | None:
         call.vhost,
         call.path["policy"],
         body.pattern,
-        body.definition,
+        check_table("definition", body.definition),
         priority=body.priority,
         apply_to=body.apply__to,
     )

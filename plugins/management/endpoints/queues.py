@@ -10,7 +10,7 @@ from warren.core.administration.listing.consumers import ConsumerRow
 from warren.core.administration.listing.queues import QueueRow
 from warren.gateway.plugin import answered
 from warren.plugins.management import objects
-from warren.plugins.management.bodies import QueueBody
+from warren.plugins.management.bodies import QueueBody, check_table
 from warren.plugins.management.endpoint import Call, Created, Listed, endpoint
 from warren.plugins.management.endpoints.connections import CONSUMERS
 from warren.plugins.management.views import NODE, STATS, Field, View, fields, listed, one, table
@@ -68,7 +68,7 @@ async def put_queue(call: Call) -> Created | None:
         call.path["queue"],
         durable=body.durable,
         auto_delete=body.auto_delete,
-        arguments=body.arguments,
+        arguments=check_table("arguments", body.arguments),
         user=call.user.name,
     )
     await answered(queue.when_ready, call.context.changed)

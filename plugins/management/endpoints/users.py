@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
+import trio
 
 from warren.core.administration import operations
 from warren.core.administration.listing.selecting import equals
@@ -54,6 +55,7 @@ async def delete_users(call: Call) -> None:
     for name in body.users:
         if name in call.broker.users:
             operations.users.delete(call.broker, name)
+            await trio.lowlevel.checkpoint()
 
 
 @endpoint("GET", "/users/{user}", "A user.", needs=Needs.ADMINISTRATOR, answer=objects.User)

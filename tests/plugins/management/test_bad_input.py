@@ -9,6 +9,7 @@ import pytest
 from tests.plugins.management.api import open_api, refusal
 from warren.core.administration.listing.kinds import Listings
 from warren.core.errors import StorageError
+from warren.plugins.management.application import PLAIN_BODY_BYTES_MAX
 
 BODIES: list[tuple[bytes, str]] = [
     (b"{", "isn't JSON"),
@@ -24,6 +25,8 @@ BODIES: list[tuple[bytes, str]] = [
     (b'{"arguments": {"x": 99999999999999999999}}', "64 bits"),
     (b'{"arguments": {"x": ' + b"[" * 2000 + b"]" * 2000 + b"}}", ""),
     (b'{"arguments": {"x": ' + b"[" * 30 + b"]" * 30 + b"}}", "levels deep"),
+    (b'{"arguments": {"x": [' + b"1," * 1000 + b"1]}}", "more than 1000 values"),
+    (b'{"arguments": {"x": {"y": [' + b"[1,1]," * 400 + b"1]}}}", "more than 1000 values"),
     (b'{"arguments": {"' + b"k" * 300 + b'": 1}}', "field table"),
 ]
 
@@ -55,6 +58,17 @@ async def test_a_body_that_is_too_large() -> None:
         response = await api.ask("PUT", "/queues/%2F/q", content=unannounced())
         assert "at most 2000 bytes" in refusal(response, 413, "payload_too_large")
         assert (await api.ask("GET", "/whoami")).status_code == 200
+
+
+async def test_only_messages_and_definitions_are_large() -> None:
+    async with open_api() as api:
+        await api.put("/queues/%2F/q", {})
+        large = "x" * (PLAIN_BODY_BYTES_MAX + 1)
+        message = {"routing_key": "q", "payload": large, "payload_encoding": "string", "properties": {}}
+        assert (await api.ask("POST", "/exchanges/%2F/amq.default/publish", message)).json() == {"routed": True}
+        assert (await api.ask("POST", "/definitions", {"explanation": large})).status_code == 204
+        response = await api.ask("PUT", "/global-parameters/x", {"value": large})
+        assert refusal(response, 413, "payload_too_large")
 
 
 async def test_a_body_of_who_may_not_ask_is_not_read() -> None:

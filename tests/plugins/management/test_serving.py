@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 
+import httpx
 import pytest
 import trio
 from trio.testing import MockClock
 
 from tests.plugins.management.api import Api, open_api
+from tests.support.certificates import TestAuthority, config_with
 from warren.core.administration import operations
+from warren.gateway import open_broker
 
 LOGIN = base64.b64encode(b"guest:guest").decode()
 
@@ -246,3 +250,23 @@ async def settle() -> None:
     """Let everybody do what there is to do."""
     for _ in range(100):
         await trio.sleep(0)
+
+
+async def test_over_tls_and_behind_a_proxy(tmp_path: Path) -> None:
+    """What stands around every listener stands around this one."""
+    authority = TestAuthority(tmp_path)
+    server = authority.issue("server", "localhost")
+    config = config_with(authority, server, in_memory=True, plugins=("management",), refused_login_delay_s=0.0)
+    listen = ("https=127.0.0.1:0", "http=127.0.0.1:0?proxy_protocol=true")
+    async with open_broker(listen=listen, config=config) as broker:
+        port = broker.address("https")[1]
+        async with httpx.AsyncClient(verify=authority.client_context(), trust_env=False) as client:
+            answered = await client.get(f"https://localhost:{port}/api/overview", auth=("guest", "guest"))
+            assert answered.status_code == 200
+            assert {each["protocol"] for each in answered.json()["listeners"]} == {"http", "http/ssl"}
+        host, port = broker.address("http")
+        stream = await trio.open_tcp_stream(host, port)
+        await stream.send_all(b"PROXY TCP4 198.51.100.7 192.0.2.1 56324 15672\r\n" + request())
+        status, _, body = await answer(stream)
+        assert (status, json.loads(body)["reason"]) == (401, "Login failed"), "guest isn't on this machine"
+        await stream.aclose()
