@@ -86,9 +86,9 @@ def test_totals_and_counts_of_some_virtual_hosts(slice_queues: int) -> None:
     assert totals(broker, slice_queues=slice_queues).finish()[:3] == (2, 0, 7)
     assert totals(broker, ["other"], slice_queues=slice_queues).finish()[:3] == (1, 0, 3)
     counts = operations.overview.message_counts
-    everything = counts(broker, slice_queues=slice_queues).finish()
+    everything = counts(broker).finish()
     assert everything == dict.fromkeys(everything, 0)
     broker.vhosts["/"].counts.publish = 5
     broker.vhosts["other"].counts.publish = 7
-    assert counts(broker, slice_queues=slice_queues).finish()["publish"] == 12
-    assert counts(broker, ["/"], slice_queues=slice_queues).finish()["publish"] == 5
+    assert counts(broker).finish()["publish"] == 12
+    assert counts(broker, ["/"]).finish()["publish"] == 5
