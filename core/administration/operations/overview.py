@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from warren.core.administration.listing.kind import vhosts_among
 from warren.core.administration.steps import SLICE_CELLS, Steps
