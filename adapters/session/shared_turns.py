@@ -78,7 +78,7 @@ class SharedTurns(Generic[Sharing]):
             self._free.pop(latest, None)
             if len(self._consumers) == 1:
                 self._seen.add(latest)
-                self._wait(latest)
+                self._old[latest] = None
                 return
         for consumer in self._free:
             if not consumer.parked:
@@ -125,9 +125,11 @@ class SharedTurns(Generic[Sharing]):
 
     def go_on(self) -> None:
         """Some credit has come back."""
-        count = len(self._new) + len(self._old)
+        new, old = self._new, self._old
+        count = len(new) + len(old)
         if count == 1:
-            self._resume([next(self.waiting)])
+            consumer, _ = (new or old).popitem()
+            consumer.resume()
         elif count and not self._is_asked:
             self._ask_later(next(self.waiting))
 

@@ -16,6 +16,7 @@ from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.binding import Binding
 from warren.core.exchanges.fanout import FanoutExchange
 from warren.core.exchanges.registry import register
+from warren.core.limit_hits import limited
 from warren.core.messages.field_names import term
 from warren.core.messages.message import Message
 from warren.core.queues.base import Queue
@@ -54,9 +55,11 @@ class RecentHistoryExchange(FanoutExchange):
         super().check_arguments(arguments)
         length = arguments.get(LENGTH, LENGTH_DEFAULT)
         if isinstance(length, bool) or not isinstance(length, int) or not 0 < length <= LENGTH_MAX:
-            raise PreconditionFailed(
+            refused = PreconditionFailed(
                 f"Invalid argument {term(length)}, '{LENGTH}' must be a positive integer; at most {LENGTH_MAX}"
             )
+            is_too_long = not isinstance(length, bool) and isinstance(length, int) and length > LENGTH_MAX
+            raise limited(refused, "values of arguments") if is_too_long else refused
 
     def routed(self, message: Message) -> None:
         """Remember the message."""

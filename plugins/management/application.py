@@ -151,6 +151,7 @@ class _Resource:
                 response.headers["allow"] = self._allow
             return response
         except BrokerError as error:
+            self._context.broker.limit_hits.count_error(error)
             return refusal(of_broker_error(error))
         except StorageError as error:
             return refusal(ApiError(503, UNAVAILABLE, str(error)))

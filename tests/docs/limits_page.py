@@ -147,7 +147,7 @@ ACTING: Final = (
         "the oldest message is forgotten; a longer history is refused when the exchange is declared",
         "none: argument `x-recent-history-length`, per exchange",
         "406, precondition failed, for an argument out of bounds; forgetting is what it is there for",
-        "",
+        "values of arguments",
     ),
     # Who isn't let in, or not further
     Acting(

@@ -63,6 +63,12 @@ VALUES: list[Callable[[SimulatedClient], None]] = [
         1, methods.ExchangeDeclare(exchange="e", type="topic", arguments={"x-cache-size": TOO_LARGE})
     ),
     lambda client: client.send(1, methods.QueueDeclare(queue="", arguments={"x-name-prefix": "p" * 65})),
+    lambda client: client.send(
+        1,
+        methods.ExchangeDeclare(
+            exchange="e", type="x-recent-history", arguments={"x-recent-history-length": TOO_LARGE}
+        ),
+    ),
     lambda client: bind(client, WEIGHT_MAX + 1),
     lambda client: client.publish("q", b"x", properties=b"\x01\x00" + bytes([13]) + b"%d" % TOO_LARGE),
 ]

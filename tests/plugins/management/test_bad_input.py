@@ -39,6 +39,13 @@ async def test_bodies(body: bytes, reason: str) -> None:
         assert await api.get("/queues") == []
 
 
+async def test_what_a_limit_refuses_is_counted() -> None:
+    async with open_api() as api:
+        body = {"pattern": "", "definition": {"max-length": 1}, "priority": 2**70}
+        assert "priority" in refusal(await api.ask("PUT", "/policies/%2F/p", body), 400, "bad_request")
+        assert api.broker.limit_hits.of("values of arguments") == 1
+
+
 async def test_old_clients_write_texts() -> None:
     async with open_api() as api:
         await api.put("/queues/%2F/q", {"durable": "true", "auto_delete": "false"})
