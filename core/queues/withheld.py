@@ -30,22 +30,24 @@ REFUSAL: Final = "it has left its queue, and the upstream hasn't confirmed it (c
 class Withheld:
     """The answers that one queue owes."""
 
-    __slots__ = ("_receipts", "_repeats")
+    __slots__ = ("_receipts", "_repeats", "_waiting")
 
     def __init__(self) -> None:
         # By sequence, in the order of coming in; None for the last message where nobody waits for its answer.
         self._receipts: dict[int, Receipt | None] = {}
         # Of duplicates that were dropped, by the sequence of the last message before them.
         self._repeats: dict[int, list[Receipt]] = {}
+        self._waiting = 0
 
     def __len__(self) -> int:
         """How many messages somebody waits for."""
-        return sum(receipt is not None for receipt in self._receipts.values())
+        return self._waiting
 
     def keep(self, sequence: int, receipt: Receipt) -> None:
         """A message comes in."""
         receipt.expect()
         self._receipts[sequence] = receipt
+        self._waiting += 1
 
     def keep_duplicate(self, receipt: Receipt) -> None:
         """A message that is dropped repeats one that came before: it fares as the last of those does."""
@@ -68,6 +70,7 @@ class Withheld:
     def _answer(self, sequence: int, *, taken: bool) -> None:
         receipt = self._receipts.pop(sequence, None)
         if receipt is not None:
+            self._waiting -= 1
             receipt.answer(taken=taken)
         if self._repeats:
             for repeat in self._repeats.pop(sequence, ()):
@@ -81,7 +84,7 @@ class Withheld:
         left = [receipt for receipt in self._receipts.values() if receipt is not None]
         left += [receipt for repeats in self._repeats.values() for receipt in repeats]
         left.reverse()
-        self._receipts, self._repeats = {}, {}
+        self._receipts, self._repeats, self._waiting = {}, {}, 0
 
         def refuse_some() -> bool:
             for _ in range(min(len(left), ANSWERED_AT_ONCE)):

@@ -6,9 +6,12 @@ only MQTT knows of it: its retain flag, its topic, its properties.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Final
+
+import trio
 
 from warren.adapters.mqtt.client.connection import MqttLogin
 from warren.adapters.mqtt.codec.packets import Publish, Subscription
@@ -28,6 +31,14 @@ if TYPE_CHECKING:
         MqttDestinationDefinition,
         MqttSourceDefinition,
     )
+
+SILENT_S: Final = 10.0
+"""How long a broker may leave all messages unanswered before that is told: a disk that is very slow takes a few."""
+
+STALLED: Final = (
+    "the destination answers nothing of what it is sent: is there an alarm, or a full queue, of which MQTT 3.1.1 can't "
+    "tell? 'restart_shovel' sends it again"
+)
 
 NAMES: Final = TopicNames()
 """How topics are written as routing keys: as RabbitMQ does without a plugin of its own."""
@@ -107,11 +118,13 @@ class MqttDestination:
         if definition.qos and not self._qos:
             raise PeerError("the peer takes messages of QoS 0 alone, of which nobody can say that they have arrived")
         self._retain = definition.retain
+        self._silent_from_s = math.inf
 
     @property
     def blocked(self) -> str | None:
         """MQTT has no word for it: a broker that takes nothing doesn't answer."""
-        return None
+        unanswered = self._peer.connection.sending.unanswered
+        return STALLED if unanswered and trio.current_time() - self._silent_from_s >= SILENT_S else None
 
     async def ready(self) -> None:
         await self._peer.room()
@@ -123,6 +136,8 @@ class MqttDestination:
     def publish(self, message: Arrived, exchange: str, routing_key: str, properties: Properties) -> int:
         packet = message.packet if isinstance(message, MqttMessage) else None
         topic = topic_of(message, routing_key)
+        if not self._peer.connection.sending.unanswered:
+            self._silent_from_s = trio.current_time()
         return self._peer.connection.publish(
             Publish(
                 self._topic.replace("{topic}", topic),
@@ -148,6 +163,7 @@ class MqttDestination:
         while not sending.settled:
             await self._peer.progress()
         settled, sending.settled = sending.settled, []
+        self._silent_from_s = trio.current_time()
         return [Outcome(number, False, refused) for number, refused in settled]
 
     def _retains(self, packet: Publish | None) -> bool:

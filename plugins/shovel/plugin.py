@@ -138,9 +138,9 @@ class ShovelPlugin(Plugin):
             "shovels": len(workers),
             "running": sum(worker.state == "running" for worker in workers),
             "forwarded": sum(worker.forwarded for worker in workers),
-            "rate": sum(worker.rate for worker in workers),
-            "lag_messages": sum(worker.lag_messages or 0 for worker in workers),
-            "lag_bytes": sum(worker.lag_bytes or 0 for worker in workers),
+            "rate": sum(worker.lag.rate for worker in workers),
+            "lag_messages": sum(worker.lag.messages or 0 for worker in workers),
+            "lag_bytes": sum(worker.lag.bytes or 0 for worker in workers),
         }
 
     @classmethod

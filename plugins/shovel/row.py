@@ -149,27 +149,32 @@ class ShovelRow(Row):
     @Column
     def lag_messages(self) -> int:
         """Messages that wait at the source or are under way; -1 for a source that isn't a queue of this broker."""
-        return _or_unknown(self._worker.lag_messages)
+        return _or_unknown(self._worker.lag.messages)
 
     @Column
     def lag_bytes(self) -> int:
         """The bytes of their bodies; -1 as lag_messages."""
-        return _or_unknown(self._worker.lag_bytes)
+        return _or_unknown(self._worker.lag.bytes)
 
     @Column
     def lag_seconds(self) -> float:
         """The age of the oldest of them; -1 as lag_messages."""
-        return round(_or_unknown(self._worker.lag_seconds), 3)
+        return round(_or_unknown(self._worker.lag.seconds), 3)
+
+    @Column
+    def withheld(self) -> int:
+        """Messages whose publishers wait for the destination's word (`confirm-upstream`)."""
+        return self._worker.withheld
 
     @Column
     def rate(self) -> float:
         """Messages a second that it moves, smoothed over ten seconds or so."""
-        return round(self._worker.rate, 2)
+        return round(self._worker.lag.rate, 2)
 
     @Column
     def drain_seconds(self) -> float:
         """When nothing will wait any more if all goes on as it does; -1 where that isn't known, or never comes."""
-        return round(_or_unknown(self._worker.drain_seconds), 1)
+        return round(_or_unknown(self._worker.lag.drain_seconds), 1)
 
     def _of_source(self, name: str) -> str:
         """What only AMQP's ends have; empty for the others."""

@@ -30,16 +30,15 @@ from warren.plugins.bridging.pump import Pump, first_to_end
 from warren.plugins.shovel import amqp_ends, local_ends, mqtt_ends, stomp_ends
 from warren.plugins.shovel.buffering import begin_buffer, owner_of
 from warren.plugins.shovel.definition import QUEUE_LENGTH, SourceDefinition
+from warren.plugins.shovel.lag import Lag
 from warren.plugins.shovel.left_behind import end_kept, left_behind
 from warren.plugins.shovel.mqtt_definition import MqttDestinationDefinition, MqttSourceDefinition
-from warren.plugins.shovel.rate import Rate
 from warren.plugins.shovel.rewriting import Rewriting
 from warren.plugins.shovel.stomp_definition import StompDestinationDefinition, StompSourceDefinition
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.client.uri import MqttUri
     from warren.adapters.stomp.client.uri import StompUri
-    from warren.core.queues.base import Queue
     from warren.core.queues.withheld import Withheld
     from warren.gateway.plugin import BrokerClient, Context
     from warren.plugins.bridging.ends import Destination, Source
@@ -50,9 +49,6 @@ if TYPE_CHECKING:
 PATIENCE_S: Final = 15.0
 """How long a shovel that is restarted, changed or deleted waits for the destination's word about what is under way:
 longer than a slow destination takes, so that nothing comes twice."""
-
-LEAST_GAIN: Final = 0.01
-"""Messages a second by which a queue has to shrink for a time to be told at which it is empty."""
 
 EMPTY_LOOK_S: Final = 1.0
 EMPTY_LOOKS: Final = 3
@@ -78,6 +74,7 @@ class Worker:
         self.definition = definition
         self.static = static
         self.forwarded = 0
+        self.lag = Lag(context.broker, definition.source)
         self.source_uri: AmqpUri | MqttUri | StompUri | None = None
         self.destination_uri: AmqpUri | MqttUri | StompUri | None = None
         self._context = context
@@ -93,10 +90,6 @@ class Worker:
         self._remaining: int | None = None
         self._memories: dict[tuple[str, str, int], ClientMemory] = {}
         self._withheld: Withheld | None = None
-        self._local_end: LocalSource | None = None
-        self._forwarding = Rate(trio.current_time())
-        self._arriving = Rate(trio.current_time())
-        self._arrived = 0
         self._caution = stomp_ends.Caution()
 
     # What it says of itself
@@ -131,59 +124,15 @@ class Worker:
         return self._remaining if self._pump is None else self._pump.remaining
 
     @property
-    def lag_messages(self) -> int | None:
-        """Messages that wait at the source or are under way; None for a source that doesn't tell."""
-        queue = self._source_queue
-        return None if queue is None else queue.ready_count + self._unsettled[0]
-
-    @property
-    def lag_bytes(self) -> int | None:
-        """The bodies of those."""
-        queue = self._source_queue
-        return None if queue is None else queue.ready_bytes + self._unsettled[1]
-
-    @property
-    def lag_seconds(self) -> float | None:
-        """The age of the oldest of them."""
-        queue = self._source_queue
-        if queue is None:
-            return None
-        published_at_ms = [message.published_at_ms for message in queue.browse(0, 1)]
-        under_way_ms = self._unsettled[2]
-        if under_way_ms is not None:
-            published_at_ms.append(under_way_ms)
-        return max(0, self._context.broker.now_ms - min(published_at_ms)) / 1000 if published_at_ms else 0.0
-
-    @property
-    def _unsettled(self) -> tuple[int, int, int | None]:
-        """What the source has given out: messages, bytes, and when the first was published."""
-        return (0, 0, None) if self._local_end is None or self._pump is None else self._local_end.unsettled()
-
-    @property
-    def rate(self) -> float:
-        """Messages a second, smoothed."""
-        return self._forwarding.now(trio.current_time())
-
-    @property
-    def drain_seconds(self) -> float | None:
-        """When nothing will wait any more, if all goes on as it does; None where that can't be said, or never comes."""
-        lag, now_s = self.lag_messages, trio.current_time()
-        if lag is None:
-            return None
-        gain = self._forwarding.now(now_s) - self._arriving.now(now_s)
-        if not lag:
-            return 0.0
-        return lag / gain if gain > LEAST_GAIN else None
-
-    @property
-    def _source_queue(self) -> Queue | None:
-        """The source, if it is a queue of this broker and there."""
-        source = self.definition.source
-        if not isinstance(source, SourceDefinition) or source.queue is None:
-            return None
-        uri = self.source_uri if isinstance(self.source_uri, AmqpUri) else source.uris[0]
-        vhost = None if uri.host else self._context.broker.vhosts.get(uri.vhost)
-        return None if vhost is None else vhost.queues.get(source.queue)
+    def withheld(self) -> int:
+        """Messages whose publishers wait for the destination's word."""
+        buffer = self.definition.buffer
+        if buffer is None:
+            return 0
+        vhost = self._context.broker.vhosts.get(buffer.vhost)
+        found = None if vhost is None else vhost.buffers.get(buffer.queue)
+        ours = found is not None and found.owner == owner_of(self.vhost, self.name)
+        return len(found.withheld) if found is not None and ours and found.withheld is not None else 0
 
     # What is done with it
 
@@ -235,7 +184,7 @@ class Worker:
         try:
             await self._connected(peers)
         finally:
-            self._pump = None
+            self._pump = self.lag.end = None
         self._context.log.info("shovel '%s' in virtual host '%s' has moved what it was to move", self.name, self.vhost)
         self._done()
 
@@ -277,7 +226,7 @@ class Worker:
         definition, buffer = self.definition.source, self.definition.buffer
         if not isinstance(definition, SourceDefinition):
             return None
-        uri = self.source_uri = pick(definition.uris)
+        uri = self.source_uri = self.lag.uri = pick(definition.uris)
         if uri.host:
             return None
         client = await self._client(uri, held)
@@ -306,8 +255,8 @@ class Worker:
             stomp_peer = await self._stomp_peer(peers, held, stomp_uri)
             return await stomp_ends.open_source(stomp_peer, definition, mode, prefetch, self._own_id("source"))
         if here is not None:
-            self._local_end = await local_ends.open_source(here, held, definition, mode, prefetch, self._withheld)
-            return self._local_end
+            self.lag.end = await local_ends.open_source(here, held, definition, mode, prefetch, self._withheld)
+            return self.lag.end
         uri = self.source_uri if isinstance(self.source_uri, AmqpUri) else pick(definition.uris)
         peer = await self._amqp_peer(peers, held, uri)
         return await amqp_ends.open_source(peer, definition, mode, prefetch)
@@ -385,13 +334,6 @@ class Worker:
 
     def _moved(self, count: int) -> None:
         self.forwarded += count
-        now_s = trio.current_time()
-        self._forwarding.count(count, now_s)
-        queue = self._source_queue
-        if queue is not None:
-            arrived = self.forwarded + queue.ready_count + queue.unacked_count
-            if self._arrived:
-                self._arriving.count(max(0, arrived - self._arrived), now_s)
-            self._arrived = arrived
+        self.lag.moved(count)
         if self._remaining is not None:
             self._remaining -= count

@@ -40,6 +40,11 @@ class Sending:
         self.window = IDENTIFIERS_MAX
 
     @property
+    def unanswered(self) -> int:
+        """Messages that the peer has said nothing of, or not its last word."""
+        return len(self._sent) + len(self._released)
+
+    @property
     def waiting(self) -> int:
         """Messages that the peer's window has no room for yet."""
         return len(self._waiting)
@@ -50,7 +55,7 @@ class Sending:
         if not packet.qos:
             self._write(packet)
             self.settled.append(Settled(self._last_number, None))
-        elif len(self._sent) + len(self._released) >= self.window:
+        elif self.unanswered >= self.window:
             self._check(replace(packet, packet_id=1))
             self._waiting.append((self._last_number, packet))
         else:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Literal
 
 import trio
 
+from tests.plugins.shovel.brokers import edge
 from warren.adapters.amqp091.client.uri import parse_uri
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.mqtt.client.connection import MqttLogin
@@ -27,6 +29,9 @@ PERSISTENT = encode_properties(delivery_mode=2)
 QUEUE = "out"
 TOPIC = "reading"
 """The queue is bound to amq.topic with it, for MQTT."""
+
+NOWHERE = "amqp://127.0.0.1:1"
+"""Nobody listens there."""
 
 Word = Literal["taken", "refused"]
 
@@ -177,3 +182,18 @@ PUBLISHERS: dict[str, Callable[[EmbeddedBroker], AbstractAsyncContextManager[Pub
     "MQTT 3.1.1 QoS 1": over_mqtt(1, versions.V3_1_1),
     "STOMP": over_stomp,
 }
+
+
+@asynccontextmanager
+async def edge_with_queue(directory: Path | None = None) -> AsyncIterator[tuple[EmbeddedBroker, BrokerClient]]:
+    """An edge with the queue that publishers publish to."""
+    async with edge(directory, listen=LISTEN) as broker, broker.connect() as here:
+        await here.declare_queue(QUEUE, durable=True)
+        await here.bind_queue(QUEUE, "amq.topic", TOPIC)
+        yield broker, here
+
+
+async def some_turns() -> None:
+    """Time for whatever would be said too early to arrive."""
+    for _ in range(20):
+        await trio.sleep(0.002)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +10,30 @@ import pytest
 import trio
 
 from tests.plugins.shovel.brokers import ask, edge, set_shovel, take, until, until_state
-from tests.plugins.shovel.publishers import LISTEN, PUBLISHERS, QUEUE, TOPIC, in_process
+from tests.plugins.shovel.publishers import (
+    LISTEN,
+    NOWHERE,
+    PERSISTENT,
+    PUBLISHERS,
+    QUEUE,
+    TOPIC,
+    edge_with_queue,
+    in_process,
+    some_turns,
+)
+from warren.adapters.amqp091.client.uri import parse_uri
+from warren.adapters.amqp091.codec import methods
+from warren.adapters.mqtt.client.connection import MqttLogin
+from warren.adapters.mqtt.client.memory import ClientMemory
+from warren.adapters.mqtt.client.uri import parse_mqtt_uri
+from warren.adapters.mqtt.codec.packets import Publish
+from warren.adapters.peers.errors import PeerError
 from warren.gateway import open_broker
 from warren.gateway.embedding import EmbeddedBroker
+from warren.gateway.peers.amqp import connect_amqp
+from warren.gateway.peers.mqtt import connect_mqtt
 from warren.gateway.plugin import BrokerClient
 from warren.plugins.shovel.plugin import static_shovels
-
-NOWHERE = "amqp://127.0.0.1:1"
-"""Nobody listens there."""
-
-
-@asynccontextmanager
-async def edge_with_queue(directory: Path | None = None) -> AsyncIterator[tuple[EmbeddedBroker, BrokerClient]]:
-    async with edge(directory, listen=LISTEN) as broker, broker.connect() as here:
-        await here.declare_queue(QUEUE, durable=True)
-        await here.bind_queue(QUEUE, "amq.topic", TOPIC)
-        yield broker, here
 
 
 async def shovel_to(broker: EmbeddedBroker, url: str, **more: Any) -> None:
@@ -41,10 +48,8 @@ async def waiting(here: BrokerClient, count: int) -> None:
         await trio.sleep(0.005)
 
 
-async def some_turns() -> None:
-    """Time for whatever would be said too early to arrive."""
-    for _ in range(20):
-        await trio.sleep(0.002)
+async def answered(answers: list[object]) -> None:
+    await until(lambda: answers)
 
 
 @pytest.mark.parametrize("on_disk", [False, True], ids=["in memory", "on disk"])
@@ -59,6 +64,7 @@ async def test_the_answer_waits_for_the_upstream(kind: str, on_disk: bool, tmp_p
             await waiting(here, 5)
             await some_turns()
             assert publisher.told == []
+            assert broker.inspect("shovels")[0]["withheld"] == 5
             await shovel_to(broker, upstream.url())
             await until(lambda: publisher.told == ["taken"] * 5)
         async with upstream.connect() as far:
@@ -72,6 +78,56 @@ async def test_without_it_the_local_disk_answers(kind: str, tmp_path: Path) -> N
         async with PUBLISHERS[kind](broker) as publisher:
             publisher.publish(b"1")
             await until(lambda: publisher.told == ["taken"])
+
+
+async def test_a_transaction_waits_and_fails_as_a_whole() -> None:
+    async with edge_with_queue() as (broker, here), open_broker() as upstream, trio.open_nursery() as peers:
+        await shovel_to(broker, NOWHERE)
+        await until_state(broker, "terminated")
+        peer = await connect_amqp(peers, parse_uri(broker.url()), product="test", version="1", name="publisher")
+        for then in ("purge", "upstream"):
+            channel = peer.open_channel()
+            await peer.ask(channel, methods.TxSelect(), methods.TxSelectOk)
+            channel.publish("", QUEUE, PERSISTENT, b"1")
+            channel.publish("", QUEUE, PERSISTENT, b"2")
+            answers: list[object] = []
+            channel.ask(methods.TxCommit(), methods.TxCommitOk, answers.append)
+            peer.flush()
+            await waiting(here, 2)
+            await some_turns()
+            assert answers == []
+            if then == "purge":
+                await here.purge_queue(QUEUE)
+                await answered(answers)
+                assert isinstance(answers[0], PeerError)
+                assert answers[0].code == 406
+            else:
+                await shovel_to(broker, upstream.url())
+                await answered(answers)
+                assert isinstance(answers[0], methods.TxCommitOk)
+        await peer.aclose()
+
+
+async def test_a_device_that_comes_back_with_qos_2_is_answered_once_and_doubles_nothing() -> None:
+    async with edge_with_queue() as (broker, here), open_broker() as upstream, trio.open_nursery() as peers:
+        await shovel_to(broker, NOWHERE)
+        await until_state(broker, "terminated")
+        uri = parse_mqtt_uri("mqtt://guest:guest@{}:{}".format(*broker.address("mqtt")))
+        login = MqttLogin("device", clean_start=False, session_expiry_s=100, user="guest", password="guest")
+        for attempt in range(2):
+            device = await connect_mqtt(peers, uri, login, ClientMemory())
+            # The same packet identifier, the first one: for the broker it is the same message again.
+            device.connection.publish(Publish(TOPIC, b"1", 2))
+            device.flush()
+            await waiting(here, 1)
+            await some_turns()
+            assert device.connection.sending.settled == []
+            if not attempt:
+                await device.aclose()
+        assert (await here.check_queue(QUEUE)).messages == 1
+        await shovel_to(broker, upstream.url())
+        await until(lambda: [each.refused for each in device.connection.sending.settled] == [None])
+        await device.aclose()
 
 
 # What becomes of those that don't get there
@@ -303,54 +359,3 @@ async def test_a_crashed_plugin_keeps_who_waits(monkeypatch: pytest.MonkeyPatch)
             assert publisher.told == []
             assert (await ask(broker, "delete_shovel", "s"))["ok"]
             await until(lambda: publisher.told == ["refused"])
-
-
-# The quota
-
-
-async def test_a_full_buffer_refuses_and_says_so() -> None:
-    async with edge_with_queue() as (broker, here):
-        await set_shovel(
-            broker,
-            src_uri="amqp://",
-            src_queue=QUEUE,
-            dest_uri=NOWHERE,
-            dest_queue="in",
-            buffer_max_length_bytes=5,
-            buffer_overflow="reject-publish",
-        )
-        await until_state(broker, "terminated")
-        for kind, connected in PUBLISHERS.items():
-            async with connected(broker) as publisher:
-                publisher.publish(b"12345")
-                publisher.publish(b"6")
-                expected = ["taken"] if kind.startswith("MQTT 3") else ["taken", "refused"]
-                while sorted(publisher.told, reverse=True) != expected:
-                    await trio.sleep(0.002)
-                await some_turns()
-                assert sorted(publisher.told, reverse=True) == expected
-            assert await here.purge_queue(QUEUE) == 1
-
-
-async def test_a_buffer_that_drops_keeps_the_newest() -> None:
-    async with edge_with_queue() as (broker, here), open_broker() as upstream:
-        keys: dict[str, Any] = {"src_uri": "amqp://", "src_queue": QUEUE, "dest_queue": "in", "buffer_max_length": 3}
-        await set_shovel(broker, dest_uri=NOWHERE, **keys)
-        await until_state(broker, "terminated")
-        for number in range(10):
-            await here.publish("", QUEUE, b"%d" % number)
-        await set_shovel(broker, dest_uri=upstream.url(), **keys)
-        await until_state(broker, "running")
-        async with upstream.connect() as far:
-            assert await take(far, "in", 3) == [b"7", b"8", b"9"]
-
-
-async def test_the_quota_ends_with_the_shovel() -> None:
-    async with edge_with_queue() as (broker, here):
-        await set_shovel(broker, src_uri="amqp://", src_queue=QUEUE, dest_uri=NOWHERE, buffer_max_length=1)
-        await until_state(broker, "terminated")
-        assert (await ask(broker, "delete_shovel", "s"))["ok"]
-        await until(lambda: broker._server.broker.vhost("/").buffers == {})
-        for _ in range(3):
-            await here.publish("", QUEUE, b"m")
-        assert (await here.check_queue(QUEUE)).messages == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,9 +13,15 @@ import trio
 
 from tests.plugins.shovel.brokers import PERSISTENT, ask, edge, fill, set_shovel, status, take, until, until_state
 from tests.support.faulty_link import LOOPBACK, Faults, faulty_link
+from warren.adapters.mqtt.client.connection import MqttLogin
+from warren.adapters.mqtt.client.memory import ClientMemory
+from warren.adapters.mqtt.client.uri import parse_mqtt_uri
+from warren.adapters.mqtt.codec.packets import Publish, Subscription
 from warren.gateway import open_broker
 from warren.gateway.configuration.config import Config
 from warren.gateway.embedding import EmbeddedBroker
+from warren.gateway.peers.mqtt import connect_mqtt
+from warren.plugins.shovel import mqtt_ends
 
 BODIES = [b"%d" % number for number in range(200)]
 
@@ -160,6 +167,72 @@ async def test_a_uri_with_an_unknown_parameter_is_refused_by_name() -> None:
         answer = await ask(broker, "set_parameter", "shovel", "s", value)
         assert not answer["ok"]
         assert "unknown parameter 'hartbeat': did you mean 'heartbeat'?" in str(answer)
+
+
+async def test_an_mqtt_broker_that_answers_nothing_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RabbitMQ and Warren say nothing over MQTT 3.1.1 where a full queue refuses a message."""
+    monkeypatch.setattr(mqtt_ends, "SILENT_S", 0.1)
+    async with (
+        open_broker(listen=("mqtt=127.0.0.1:0",)) as upstream,
+        edge() as broker,
+        broker.connect() as here,
+        upstream.connect() as far,
+    ):
+        await far.declare_queue("in", arguments={"x-max-length": 1, "x-overflow": "reject-publish"})
+        await far.bind_queue("in", "amq.topic", "out")
+        await set_shovel(
+            broker,
+            src_uri="amqp://",
+            src_queue="out",
+            dest_protocol="mqtt",
+            dest_uri="mqtt://guest:guest@{}:{}".format(*upstream.address("mqtt")),
+            dest_mqtt_version="3.1.1",
+        )
+        await until_state(broker, "running")
+        await fill(here, "out", [b"1", b"2"])
+        await until_state(broker, "blocked", "answers nothing")
+        assert await take(far, "in", 1) == [b"1"]
+        await word(broker, "restart_shovel", "s")
+        assert await take(far, "in", 1) == [b"2"]
+        await until_state(broker, "running")
+
+
+async def test_retain_flags_and_qos_2_cross_a_bridge() -> None:
+    listen = ("mqtt=127.0.0.1:0",)
+    async with open_broker(listen=listen) as one, open_broker(listen=listen) as other, edge() as broker:
+        urls = ["mqtt://guest:guest@{}:{}".format(*each.address("mqtt")) for each in (one, other)]
+        await set_shovel(
+            broker,
+            src_protocol="mqtt",
+            src_uri=urls[0],
+            src_topics="#",
+            src_qos=2,
+            dest_protocol="mqtt",
+            dest_uri=urls[1],
+            dest_qos=2,
+            dest_topic="site/{topic}",
+        )
+        await until_state(broker, "running")
+        async with trio.open_nursery() as peers:
+            login = MqttLogin("both", user="guest", password="guest")
+            there = await connect_mqtt(peers, parse_mqtt_uri(urls[1]), login, ClientMemory())
+            await there.subscribe(Subscription("site/#", 2, retain_as_published=True))
+            here = await connect_mqtt(peers, parse_mqtt_uri(urls[0]), login, ClientMemory())
+            for retain in (True, False):
+                here.connection.publish(Publish(f"t/{retain}", b"m", 2, retain=retain))
+            here.flush()
+            arrived = there.connection.arrived
+            await until(lambda: len(arrived) == 2)
+            assert [(each.topic, each.qos, each.retain) for each in arrived] == [
+                ("site/t/True", 2, True),
+                ("site/t/False", 2, False),
+            ]
+            late = await connect_mqtt(peers, parse_mqtt_uri(urls[1]), replace(login, client_id="late"), ClientMemory())
+            await late.subscribe(Subscription("site/#", 2))
+            await until(lambda: len(late.connection.arrived) == 1)
+            assert late.connection.arrived[0].topic == "site/t/True", "it is retained there"
+            for peer in (here, there, late):
+                await peer.aclose()
 
 
 # Users
