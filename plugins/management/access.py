@@ -20,6 +20,8 @@ from warren.core.clients.transport import is_loopback
 from warren.plugins.management.errors import ApiError, not_authorised
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from warren.core.access.accounts import User
     from warren.core.broker import Broker
     from warren.gateway.plugin import Context
@@ -76,6 +78,23 @@ async def _wait(context: Context) -> None:
         await over.wait()
     finally:
         refused.forget(request)
+
+
+def check_origin(headers: Mapping[str, str], allowed: Sequence[str]) -> None:
+    """Raise ApiError for a change that another site's page asks for, unless it is one of the allowed origins.
+
+    A browser that knows a password sends it with whatever a page has it send, a form for instance, where nobody asks
+    first whether the page may (Fetch, 3.2).
+    """
+    origin = headers.get("origin")
+    if origin is None or origin in allowed or "*" in allowed:
+        return
+    if origin.partition("://")[2].lower() != headers.get("host", "").lower():
+        raise ApiError(
+            403,
+            "forbidden",
+            f"a page of {origin} asks for this, which is another site (management_cors_allow_origins)",
+        )
 
 
 def check_tags(user: User, needs: Needs) -> None:

@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from warren.core.errors import BrokerError, StorageError
-from warren.plugins.management.access import check_tags, check_vhost, log_in
+from warren.plugins.management.access import check_origin, check_tags, check_vhost, log_in
 from warren.plugins.management.answers import answer_of, refusal
 from warren.plugins.management.endpoint import Call, Endpoint
 from warren.plugins.management.endpoints import ENDPOINTS
@@ -172,6 +172,8 @@ class _Resource:
         """The request, checked; and its path."""
         endpoint = self._endpoint(request.method)
         context = self._context
+        if request.method not in READS:
+            check_origin(request.headers, self._settings.cors_allow_origins)
         peer_host = request.client.host if request.client is not None else ""
         user = await log_in(context, request.headers.get("authorization"), peer_host)
         check_tags(user, endpoint.needs)

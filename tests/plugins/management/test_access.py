@@ -204,3 +204,20 @@ async def test_pages_of_other_sites() -> None:
         assert response.headers["access-control-allow-origin"] == "https://console.example"
         response = await api.ask("GET", "/whoami", headers={"origin": "https://evil.example"})
         assert "access-control-allow-origin" not in response.headers
+
+
+async def test_a_page_of_another_site_changes_nothing() -> None:
+    """Though the browser knows the password."""
+    evil = {"origin": "https://evil.example", "content-type": "text/plain"}
+    async with open_api() as api:
+        response = await api.ask("PUT", "/queues/%2F/q", {}, headers=evil)
+        assert "another site" in refusal(response, 403, "forbidden")
+        response = await api.ask("POST", "/users/bulk-delete", {"users": []}, headers={"origin": "null"})
+        assert refusal(response, 403, "forbidden")
+        assert (await api.ask("GET", "/whoami", headers=evil)).status_code == 200, "the page can't read it"
+        own = {"origin": f"http://127.0.0.1:{api.port}"}
+        assert (await api.ask("PUT", "/queues/%2F/q", {}, headers=own)).status_code == 201
+    async with open_api(management_cors_allow_origins=("https://evil.example",)) as api:
+        assert (await api.ask("PUT", "/queues/%2F/q", {}, headers=evil)).status_code == 201
+    async with open_api(management_cors_allow_origins=("*",)) as api:
+        assert (await api.ask("PUT", "/queues/%2F/q", {}, headers=evil)).status_code == 201
