@@ -47,7 +47,7 @@ class Pump(Generic[Message]):
     """remaining: messages still to move, None for no end.  forwarded: how many the destination has.
 
     refused: why the destination turns messages away just now, None if it doesn't.  patience_s: how long it may take to
-    end when it is cancelled.
+    end when it is cancelled.  grace_s: how long when an end fails, of which a source gains that remembers what is safe.
     """
 
     def __init__(
@@ -78,6 +78,7 @@ class Pump(Generic[Message]):
         self.forwarded = 0
         self.refused: str | None = None
         self.patience_s = PATIENCE_S
+        self.grace_s = 0.0
 
     @property
     def pending(self) -> int:
@@ -102,7 +103,7 @@ class Pump(Generic[Message]):
             await first_to_end(self._forward, self._settle, self._try_again, self._destination.wait_ended)
         finally:
             cancelled = trio.current_effective_deadline() == -math.inf
-            await self._settle_last(self.patience_s if cancelled else 0)
+            await self._settle_last(self.patience_s if cancelled else self.grace_s)
 
     async def _settle_last(self, patience_s: float) -> None:
         """Nothing more is sent: hear what is known of what was, and acknowledge it one by one where it must be."""

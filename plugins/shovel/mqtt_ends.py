@@ -40,6 +40,13 @@ STALLED: Final = (
     "tell? 'restart_shovel' sends it again"
 )
 
+EXACTLY_ONCE: Final = 2
+"""The QoS."""
+
+GRACE_S: Final = 1.0
+"""How long the destination has to confirm what is under way when the link to the source breaks: what it has, of QoS 2,
+isn't taken again."""
+
 NAMES: Final = TopicNames()
 """How topics are written as routing keys: as RabbitMQ does without a plugin of its own."""
 
@@ -78,19 +85,25 @@ class MqttSource:
         return batch
 
     def ack(self, message: MqttMessage) -> None:
-        """MQTT acknowledges one by one, and in the order of arrival (4.6)."""
+        """MQTT acknowledges one by one, and in the order of arrival (4.6).
+
+        On a lost connection, messages of QoS 2 are remembered: the peer sends them again, and they are the same.
+        """
         connection = self._peer.connection
-        if connection.closed is not None:
-            raise connection.closed
+        again = False
         while True:
             oldest = self._unacknowledged.popleft()
             connection.acknowledge(oldest.packet)
+            again = again or oldest.packet.qos != EXACTLY_ONCE
             if oldest is message:
                 break
+        if connection.closed is not None and again:
+            raise connection.closed
         self._peer.flush()
 
     def ack_alone(self, message: MqttMessage) -> None:
-        """Not in MQTT, where answers keep the order of the messages (4.6)."""
+        """Answers keep the order of the messages (4.6), so it is only remembered."""
+        self._peer.connection.remember(message.packet)
 
 
 async def open_source(

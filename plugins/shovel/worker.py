@@ -207,6 +207,8 @@ class Worker:
                 rate_max=definition.rate_max,
                 moved=self._moved,
             )
+            if isinstance(source, mqtt_ends.MqttSource):
+                pump.grace_s = mqtt_ends.GRACE_S
             self._pump = pump
             self._attempts.running()
             if definition.delete_after == QUEUE_LENGTH and isinstance(source, LocalSource | AmqpSource):

@@ -165,14 +165,19 @@ class MqttClient(ClientHalf):
         return self.sending.publish(packet)
 
     def acknowledge(self, message: Publish) -> None:
-        """A message that has come is safe."""
+        """A message that has come is safe; on a closed connection that is remembered for the next one."""
+        self.remember(message)
         if self.closed is not None:
             return
         if message.qos == 1:
             self._send(PubAck(message.packet_id))
         elif message.qos == 2:
-            self._memory.received.add(message.packet_id)
             self._send(PubRec(message.packet_id))
+
+    def remember(self, message: Publish) -> None:
+        """A message that has come is safe, without a word to the peer: of QoS 2, it isn't new when it comes again."""
+        if message.qos == 2:
+            self._memory.received.add(message.packet_id)
 
     # Below
 

@@ -229,3 +229,24 @@ async def test_others_have_their_turn_between_batches() -> None:
         source.arrive(*range(1, 10 * BATCH_MAX + 1))
         await look()
     assert max(after - before for before, after in pairwise(seen)) <= BATCH_MAX
+
+
+@pytest.mark.parametrize(("grace_s", "acked"), [(0.0, []), (1.0, [2])])
+async def test_a_source_that_remembers_hears_what_the_destination_says_after_it_has_failed(
+    autojump_clock: MockClock, grace_s: float, acked: list[int]
+) -> None:
+    source, destination = FakeSource(), FakeDestination(lambda body: None)
+    working = pump(source, destination)
+    working.grace_s = grace_s
+
+    async def confirm_late() -> None:
+        await trio.sleep(0.9)
+        destination.tell(Outcome(2, True, None))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(confirm_late)
+        source.arrive(1, 2, 3)
+        source.fail("gone")
+        with pytest.raises(PeerError, match=r"^gone$"):
+            await working.run()
+    assert source.acked == acked

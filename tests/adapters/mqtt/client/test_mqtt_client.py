@@ -111,6 +111,26 @@ def test_qos_2_comes_once_though_the_peer_hadnt_heard_of_it(broker: SimulatedBro
     assert not third.client.arrived
 
 
+@pytest.mark.parametrize("told", ["acknowledge", "remember"])
+def test_qos_2_comes_once_though_it_was_safe_only_when_the_link_was_gone(broker: SimulatedBroker, told: str) -> None:
+    memory = ClientMemory()
+    taker = opened(broker, TAKER, memory)
+    taker.client.subscribe(Subscription("t/#", 2))
+    taker.exchange()
+    giver = opened(broker, GIVER)
+    giver.client.publish(Publish("t/a", b"1", 2))
+    giver.client.publish(Publish("t/a", b"2", 2))
+    giver.exchange()
+    taker.exchange()
+    taker.lose()
+    getattr(taker.client, told)(taker.client.arrived[1])
+    again = opened(broker, TAKER, memory)
+    assert [message.payload for message in again.client.arrived] == [b"1"]
+    again.client.acknowledge(again.client.arrived.popleft())
+    again.exchange()
+    assert memory.received == set(), "PUBREL has come for both"
+
+
 def test_what_a_client_remembers_ends_with_the_session(broker: SimulatedBroker) -> None:
     memory = ClientMemory()
     memory.received.add(1)
