@@ -176,6 +176,13 @@ class Channel:
         if transaction is self.transaction and not self.closing and self.connection.channels.has(self):
             self._commit_done(transaction, transaction.on_disk)
 
+    def committed(self, waits: bool) -> None:
+        """A commit is done: tx.commit-ok is sent, or waits for the disk."""
+        if waits:
+            self.client.vhost.broker.awaiting_flush[self] = None
+        else:
+            self.send(methods.TxCommitOk())
+
     def _commit_done(self, transaction: Transaction, mark: int) -> None:
         try:
             for _ in range(transaction.committed_up_to(mark)):

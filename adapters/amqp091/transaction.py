@@ -9,11 +9,11 @@ queues and its TTL are counted from then.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final
 
 from warren.adapters.amqp091.handlers.publish import deliver
-from warren.adapters.session.deliveries import Verdict
+from warren.adapters.session.deliveries import Settlement, Verdict
 from warren.core.errors import NotFound, PreconditionFailed
 from warren.core.queues.unacked import Delivery
 from warren.core.routing.publish import check_topic_keys
@@ -26,6 +26,19 @@ if TYPE_CHECKING:
     from warren.core.clients.client import Client
     from warren.core.messages.message import Message
     from warren.core.routing.vhost import VirtualHost
+
+
+PUBLISH_WORK: Final = 5
+"""A message that is published is so much work, if an acknowledgement is 1."""
+
+CHECKED_PER_SLICE: Final = 500
+"""Publishes that are looked at in one turn for the rights to them: a few microseconds each."""
+
+Uncommitted = tuple["Message", Route, bool]
+"""A publish: the message, its way when it came, and whether it is mandatory."""
+
+Outcomes = tuple[int, list[Receipt]]
+"""How many publishes full queues have refused, and those that are answered later."""
 
 
 class Transaction:
@@ -48,8 +61,8 @@ class Transaction:
 
     def __init__(self, rights_version: int) -> None:
         self.rights_version = rights_version
-        self.publishes: list[tuple[Message, Route, bool]] = []
-        self.settlements: list[tuple[dict[int, Delivery], Verdict]] = []
+        self.publishes: list[Uncommitted] = []
+        self.settlements: list[Settlement] = []
         self.commits_requested = 0
         self.commits_answered = 0
         self.on_disk = 0
@@ -73,34 +86,51 @@ class Transaction:
             1 for deliveries, _ in self.settlements for _, _, consumer in deliveries.values() if consumer is not None
         )
 
+    @property
+    def work(self) -> int:
+        """How much the commit has to do, if an acknowledgement is 1 (core.chores)."""
+        return PUBLISH_WORK * len(self.publishes) + self.uncommitted_acks
+
     def commit(self, channel: Channel) -> bool:
         """Do it all; True when tx.commit-ok must wait for a flush, else it may be sent at once.
 
         Raises PreconditionFailed (406) when a full queue refused a publish (spec A.7); the rest has been done.  Raises
         AccessRefused (403) when the right to one of the publishes was withdrawn since then; nothing has been done.
         """
-        vhost = channel.client.vhost
-        self._check_rights(channel.client)
-        store = vhost.broker.store
+        for _ in self.check_rights(channel.client, self.publishes):
+            pass
+        store = channel.client.vhost.broker.store
         publishes, self.publishes = self.publishes, []
         settlements, self.settlements = self.settlements, []
-        refused = 0
-        late: list[Receipt] = []
         store.begin_group()
         try:
-            for message, route, mandatory in publishes:
-                message.sequence = vhost.broker.next_sequence()
-                message.published_at_ms = vhost.broker.now_ms
-                now = _route_now(vhost, message, route)
-                receipt = now.receipt
-                done = deliver(channel, message, now, mandatory, receipt)
-                refused += done is Outcome.REFUSED
-                if receipt is not None and receipt.pending:
-                    late.append(receipt)
+            outcomes = self.publish_all(channel, publishes)
             for deliveries, verdict in settlements:
                 channel.deliveries.settle(deliveries, verdict)
         finally:
             store.end_group()
+        return self.requested(channel, outcomes)
+
+    def publish_all(self, channel: Channel, publishes: list[Uncommitted]) -> Outcomes:
+        """Publish these now, one by one; what became of it is for `requested`."""
+        vhost = channel.client.vhost
+        refused = 0
+        late: list[Receipt] = []
+        for message, route, mandatory in publishes:
+            message.sequence = vhost.broker.next_sequence()
+            message.published_at_ms = vhost.broker.now_ms
+            now = route_now(vhost, message, route)
+            receipt = now.receipt
+            done = deliver(channel, message, now, mandatory, receipt)
+            refused += done is Outcome.REFUSED
+            if receipt is not None and receipt.pending:
+                late.append(receipt)
+        return refused, late
+
+    def requested(self, channel: Channel, outcomes: Outcomes) -> bool:
+        """Everything is done: see `commit`."""
+        refused, late = outcomes
+        store = channel.client.vhost.broker.store
         if refused:
             raise _partial(str(refused))
         if late:
@@ -111,15 +141,17 @@ class Transaction:
         self.commits_requested += 1
         return True
 
-    def _check_rights(self, client: Client) -> None:
-        """Each publish was checked when it came; what has changed since then is looked at once more."""
+    def check_rights(self, client: Client, publishes: list[Uncommitted]) -> Iterator[None]:
+        """Each publish was checked when it came; what has changed since then is looked at once more, in slices."""
         version = client.vhost.broker.users.version
         if version == self.rights_version:
             return
-        for message, route, _ in self.publishes:
+        for count, (message, route, _) in enumerate(publishes, 1):
             address = message.address
             client.check("exchange", address.exchange, "write")
             check_topic_keys(client, address.exchange, [address.routing_key, *route.extra_keys])
+            if count % CHECKED_PER_SLICE == 0:
+                yield
         self.rights_version = version
 
     def committed_up_to(self, mark: int) -> int:
@@ -167,7 +199,7 @@ def _partial(count: str) -> PreconditionFailed:
     return PreconditionFailed(f"partial tx completion; full queues refused {count} of the publishes; the rest is done")
 
 
-def _route_now(vhost: VirtualHost, message: Message, route: Route) -> Route:
+def route_now(vhost: VirtualHost, message: Message, route: Route) -> Route:
     """Where a message goes by the bindings of the commit's moment; nowhere, if its exchange is gone by then."""
     address = route.address
     properties = message.properties

@@ -9,11 +9,13 @@ may have any size, and what settles more of it than a turn may do is done in sli
 rejections from the oldest on, each slice as if it were a command of its own.  What returns is there for consumers when
 all of it is back (core.queues.returning), and only then have they credit for it, so that nobody is given what is newer
 first.
+
+Longer than 400 lines because whatever settles, at once or in slices, works on the same window.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from warren.core.messages.message import Message
     from warren.core.queues.base import Queue
     from warren.core.queues.consumer import Consumer
+    from warren.core.storage.engine import LongGroup, StorageEngine
 
 SETTLED_PER_SLICE: Final = RETURNED_PER_SLICE
 """Deliveries that are settled in one turn, about a microsecond each; one that is dead-lettered counts as several."""
@@ -41,6 +44,9 @@ Verdict = Literal["ack", "discard", "requeue", "return", "untouched"]
 """What becomes of a message: it is done with; or it is dropped, and dead-lettered; or it goes back to its queue because
 its delivery failed (`requeue`), or maybe (`return`), or not at all (`untouched`).  Whether a return counts towards a
 delivery limit, the configuration says; a failure does, what is untouched doesn't."""
+
+Settlement = tuple["dict[int, Delivery]", Verdict]
+"""Deliveries that were taken, and what becomes of their messages."""
 
 
 def _nothing() -> None:
@@ -160,6 +166,43 @@ class Deliveries:
             then()
         else:
             self._settling.begin(self._put_parts_back(taken, then))
+
+    def take_in_turns(self, tag: int, *, multiple: bool) -> Iterator[dict[int, Delivery]]:
+        """As `take`, a part in each slice."""
+        if not multiple:
+            yield self.take(tag, multiple=False)
+            return
+        last = self._last_of(tag)
+        while tags := self._first(last, LOOKED_AT_PER_SLICE):
+            yield self._taken(tags)
+
+    def count_up_to(self, tag: int, most: int) -> int:
+        """How many a `multiple` up to `tag` settles at most, counted up to `most`; few aren't looked at."""
+        count = len(self.unacked)
+        return count if count <= SETTLED_PER_SLICE else len(self._first(tag, most))
+
+    def acknowledge_for(
+        self, group: LongGroup, store: StorageEngine, settlements: list[Settlement]
+    ) -> Generator[None, None, list[Settlement]]:
+        """Settle in slices what was taken for a transaction and is acknowledged; the others of it are given back.
+
+        group: what the store has of the transaction, which is complete later.
+        """
+        others: list[Settlement] = []
+        count = 0
+        for deliveries, verdict in emptied(settlements):
+            if verdict != "ack":
+                others.append((deliveries, verdict))
+                continue
+            items = iter(deliveries.items())
+            while some := dict(islice(items, SETTLED_PER_SLICE)):
+                with store.collecting(group):
+                    self.settle(some, verdict)
+                count += len(some)
+                if count >= SETTLED_PER_SLICE:
+                    count = 0
+                    yield
+        return others
 
     # At once
 

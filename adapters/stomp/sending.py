@@ -20,6 +20,7 @@ from warren.core.routing.vhost import Outcome
 if TYPE_CHECKING:
     from warren.adapters.stomp.codec.frames import Frame
     from warren.adapters.stomp.session import StompSession
+    from warren.core.clients.client import Client
     from warren.core.messages.message import Message
     from warren.core.messages.properties import Properties
     from warren.core.routing.route import Route
@@ -62,10 +63,10 @@ def prepare(session: StompSession, frame: Frame) -> Publish:
     return Publish(destination.exchange, destination.key, properties, extra_keys, frame.body, frame.receipt)
 
 
-def message_of(session: StompSession, publish: Publish) -> tuple[Message, Route]:
+def message_of(client: Client, publish: Publish) -> tuple[Message, Route]:
     """The message and where it goes."""
     return make_message(
-        session.logged_in,
+        client,
         publish.exchange,
         publish.routing_key,
         publish.properties,
@@ -77,7 +78,7 @@ def message_of(session: StompSession, publish: Publish) -> tuple[Message, Route]
 def send(session: StompSession, frame: Frame) -> None:
     """SEND outside of a transaction; its receipt says that the message is safe (spec B.5)."""
     publish = prepare(session, frame)
-    message, route = message_of(session, publish)
+    message, route = message_of(session.logged_in, publish)
     counts = session.logged_in.counts.own
     counts.published(route)
     answer = route.receipt

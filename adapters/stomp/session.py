@@ -266,6 +266,10 @@ class StompSession:
         else:
             self._send_error(error, frame)
 
+    def refuse(self, error: StompError, frame: Frame) -> None:
+        """Tell an error of a frame that took several turns."""
+        self._refuse(error, frame)
+
     def tell(self, error: StompError, receipt: str) -> None:
         """Tell an error of a frame that was handled before.  receipt: what the frame asked for."""
         self._refuse(error, Frame("", {"receipt": receipt}, b""))

@@ -9,20 +9,28 @@ once where `stomp_transaction_receipts` says so.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from warren.adapters.stomp.codec.errors import StompError
 from warren.adapters.stomp.sending import Publish, message_of, prepare, refused
-from warren.adapters.stomp.settling import Settlement, not_found, settle_now, settlement_of
+from warren.adapters.stomp.settling import Settlement, not_found, settlement_of
 from warren.core.routing.publish import check_publish
 from warren.core.routing.receipt import Receipt, joined
 from warren.core.routing.vhost import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Iterator
 
+    from warren.adapters.session.deliveries import Settlement as Taken
     from warren.adapters.stomp.codec.frames import Frame
+    from warren.adapters.stomp.open_transactions import Transaction
     from warren.adapters.stomp.session import StompSession
+
+PUBLISH_WORK: Final = 5
+"""A SEND is so much work, if an acknowledgement is 1."""
+
+WORK_COUNTED_MAX: Final = 10_000
+"""Acknowledgements are counted no further: it is too much for one turn in any case."""
 
 
 def begin(session: StompSession, frame: Frame) -> None:
@@ -63,38 +71,106 @@ def commit(session: StompSession, frame: Frame) -> None:
             check_publish(client, action.exchange, action.routing_key)
         else:
             trial.settle(action)
+    done = _Done(session)
+    settlements = [action for action in transaction if isinstance(action, Settlement)]
+    if session.settling.may(_work_of(session, settlements, len(transaction) - len(settlements))):
+        _commit_now(session, transaction, receipts, done)
+    else:
+        session.settling.begin(_commit_in_turns(session, transaction, receipts, done, frame))
+
+
+def _commit_now(session: StompSession, transaction: Transaction, receipts: list[str], done: _Done) -> None:
     store = session.broker.store
-    stored = False
-    rejected: StompError | None = None
-    error = StompError("Message refused", "a queue has not taken a message of the transaction")
-    late: list[Receipt] = []
     store.begin_group()
     try:
         for action in transaction:
             if isinstance(action, Publish):
-                message, route = message_of(session, action)
-                answer = route.receipt
-                client.counts.own.published(route)
-                outcome = client.vhost.publish(route, message, client, 0, answer)
-                stored = stored or outcome is not Outcome.TAKEN
-                if outcome is Outcome.REFUSED:
-                    rejected = refused(action, route)
-                elif answer is not None and answer.pending:
-                    late.append(answer)
-                    error = refused(action, route)
+                done.publish(action)
             else:
-                settle_now(session, action)
-                stored = True
+                taken = session.deliveries.take(action.tag, multiple=action.multiple)
+                session.deliveries.settle(taken, action.verdict)
+                done.stored = True
     finally:
         store.end_group()
-    if rejected is not None:
-        raise _partial(rejected)
-    if late:
-        session.receipts.after_answer(joined(late), receipts, _partial(error))
-    elif stored and store.durable:
-        session.receipts.after_flush(*receipts)
-    else:
-        session.receipts.send(*receipts)
+    done.answer(receipts)
+
+
+def _commit_in_turns(
+    session: StompSession, transaction: Transaction, receipts: list[str], done: _Done, frame: Frame
+) -> Iterator[None]:
+    """A COMMIT whose acknowledgements are too many for one turn: they go in slices, all the rest in one moment.
+
+    Which delivery each of its frames means is found first, in order.  It goes to its end even if the session doesn't.
+    """
+    store = session.broker.store
+    group = store.long_group()
+    taken: list[Taken] = []
+    for action in transaction:
+        if isinstance(action, Settlement):
+            done.stored = True
+            for deliveries in session.deliveries.take_in_turns(action.tag, multiple=action.multiple):
+                taken.append((deliveries, action.verdict))
+                if len(deliveries) > 1:
+                    yield
+    rejected = yield from session.deliveries.acknowledge_for(group, store, taken)
+    with store.collecting(group):
+        for action in transaction:
+            if isinstance(action, Publish):
+                done.publish(action)
+        for deliveries, verdict in rejected:
+            session.deliveries.settle(deliveries, verdict)
+    store.add_group(group)
+    if session.client is done.client:
+        try:
+            done.answer(receipts)
+        except StompError as error:
+            session.refuse(error, frame)
+
+
+def _work_of(session: StompSession, settlements: list[Settlement], publish_count: int) -> int:
+    """How much a COMMIT has to do, if an acknowledgement is 1 (core.chores)."""
+    last = max((each.tag for each in settlements if each.multiple), default=0)
+    return PUBLISH_WORK * publish_count + len(settlements) + session.deliveries.count_up_to(last, WORK_COUNTED_MAX)
+
+
+class _Done:
+    """What has come of a transaction.  client: whose it is."""
+
+    __slots__ = ("_error", "_late", "_rejected", "_session", "client", "stored")
+
+    def __init__(self, session: StompSession) -> None:
+        self._session = session
+        self.client = session.logged_in
+        self.stored = False
+        self._rejected: StompError | None = None
+        self._error = StompError("Message refused", "a queue has not taken a message of the transaction")
+        self._late: list[Receipt] = []
+
+    def publish(self, action: Publish) -> None:
+        """Publish one of its messages."""
+        client = self.client
+        message, route = message_of(client, action)
+        answer = route.receipt
+        client.counts.own.published(route)
+        outcome = client.vhost.publish(route, message, client, 0, answer)
+        self.stored = self.stored or outcome is not Outcome.TAKEN
+        if outcome is Outcome.REFUSED:
+            self._rejected = refused(action, route)
+        elif answer is not None and answer.pending:
+            self._late.append(answer)
+            self._error = refused(action, route)
+
+    def answer(self, receipts: list[str]) -> None:
+        """Send the receipts when all is safe; StompError when a queue has refused something."""
+        session = self._session
+        if self._rejected is not None:
+            raise _partial(self._rejected)
+        if self._late:
+            session.receipts.after_answer(joined(self._late), receipts, _partial(self._error))
+        elif self.stored and session.broker.store.durable:
+            session.receipts.after_flush(*receipts)
+        else:
+            session.receipts.send(*receipts)
 
 
 def _partial(error: StompError) -> StompError:

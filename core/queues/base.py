@@ -335,6 +335,11 @@ class Queue(ABC):
     def append(self, message: Message) -> None:
         """Take a routed message; delivery happens at the end of the batch."""
 
+    def append_all(self, messages: list[Message], size_bytes: int) -> None:
+        """Take many messages at once, whose bodies have so many bytes; asked of queues that are not `guarded`."""
+        for message in messages:
+            self.append(message)
+
     def append_with(self, message: Message, receipt: Receipt) -> None:
         """Take a routed message if that can be, and say so later: `receipt.expect()` now, `receipt.answer` then.
 

@@ -126,8 +126,8 @@ class StorageEngine(ABC):
         """What is appended and settled within this context is the group's; no flush may begin within it."""
 
     @abstractmethod
-    def add_group(self, group: LongGroup) -> None:
-        """It is complete: it happens now, as a whole."""
+    def add_group(self, *groups: LongGroup) -> None:
+        """It is complete: it happens now, as a whole; several of them together as one."""
 
     @property
     @abstractmethod

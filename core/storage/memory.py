@@ -70,7 +70,7 @@ class MemoryEngine(StorageEngine):
         """Nothing, as `begin_group`."""
         return nullcontext()
 
-    def add_group(self, group: LongGroup) -> None:
+    def add_group(self, *groups: LongGroup) -> None:
         """Nothing, as `begin_group`."""
 
     @property

@@ -348,6 +348,48 @@ def test_stomp_cumulative(broker: SimulatedBroker, command: str, left: int) -> N
     assert not client.transport.paused
 
 
+@pytest.mark.parametrize("turns", range(6))
+@pytest.mark.parametrize("command", ["ACK", "NACK"])
+def test_stomp_commit_of_a_cumulative_one(disk: SimulatedBroker, turns: int, command: str) -> None:
+    """All of it or nothing, also across a crash; and it is answered when it is on disk."""
+    _, client, last = stomp(disk)
+    disk.commits_by_itself = False
+    header = "id" if client.session.version == "1.2" else "message-id"
+    client.transport.receive(
+        f"UNSUBSCRIBE\nid:0\n\n\0BEGIN\ntransaction:a\n\n\0{command}\nsubscription:0\n{header}:{last}\n"
+        "transaction:a\nrequeue:false\n\n\0SEND\ndestination:/queue/other\npersistent:true\ntransaction:a\n\nx\0"
+        "COMMIT\ntransaction:a\nreceipt:1\n\n\0".encode()
+    )
+    for _ in range(turns):
+        disk.broker.end_turn()
+    is_done = not disk.broker.chores
+    assert answers(client.transport.take()) == []
+    disk.begin_commit()
+    disk.finish_commit()
+    disk.broker.end_turn()
+    receipts = [each["receipt-id"] for each in answers(client.transport.take())]
+    assert receipts == ["1"] if is_done else ["1"] not in [receipts]
+    disk.crash()
+    disk.commits_by_itself = True
+    assert ready(disk.queue("q")) == ([] if is_done else IN_ORDER)
+    assert [message.body for message in disk.queue("other").browse(0, 10)] == ([b"x"] if is_done else [])
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_stomp_commit_goes_to_its_end_without_the_session(broker: SimulatedBroker, turns: int) -> None:
+    queue, client, last = stomp(broker)
+    header = "id" if client.session.version == "1.2" else "message-id"
+    client.transport.receive(
+        f"BEGIN\ntransaction:a\n\n\0ACK\nsubscription:0\n{header}:{last}\ntransaction:a\n\n\0"
+        "SEND\ndestination:/queue/other\ntransaction:a\n\nx\0COMMIT\ntransaction:a\n\n\0".encode()
+    )
+    for _ in range(turns):
+        broker.broker.end_turn()
+    client.transport.lose()
+    broker.settle()
+    assert (queue.unacked_count, queue.ready_count, broker.queue("other").ready_count) == (0, 0, 1)
+
+
 def test_stomp_disconnect_is_answered_when_all_is_back(broker: SimulatedBroker) -> None:
     queue, client, _ = stomp(broker)
     client.transport.receive(b"DISCONNECT\nreceipt:1\n\n\0")

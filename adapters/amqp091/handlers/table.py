@@ -29,6 +29,7 @@ from warren.adapters.amqp091.handlers.topology import (
     queue_bind,
     queue_unbind,
 )
+from warren.adapters.amqp091.long_commit import commit_in_turns
 from warren.core.errors import ChannelError, CommandInvalid, NotImplementedByBroker, PreconditionFailed
 
 if TYPE_CHECKING:
@@ -88,10 +89,11 @@ def _tx_select(channel: Channel, method: methods.TxSelect) -> None:
 def _tx_commit(channel: Channel, method: methods.TxCommit) -> None:
     if channel.transaction is None:
         raise PreconditionFailed("channel is not transactional; tx.select comes first")
-    if channel.transaction.commit(channel):
-        channel.client.vhost.broker.awaiting_flush[channel] = None
+    settling = channel.connection.settling
+    if settling.may(channel.transaction.work):
+        channel.committed(channel.transaction.commit(channel))
     else:
-        channel.send(methods.TxCommitOk())
+        settling.begin(commit_in_turns(channel, channel.transaction))
 
 
 def _tx_rollback(channel: Channel, method: methods.TxRollback) -> None:

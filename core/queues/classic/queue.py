@@ -200,6 +200,14 @@ class ClassicQueue(Queue):
             self.dirty = True
             self.vhost.broker.dirty_queues.append(self)
 
+    def append_all(self, messages: list[Message], size_bytes: int) -> None:
+        if len(self.backlogs) > 1:
+            super().append_all(messages, size_bytes)
+            return
+        self.entries.extend(messages)
+        self.ready_bytes += size_bytes
+        self.mark_dirty()
+
     @property
     def answers_late(self) -> bool:
         return self.withheld is not None

@@ -77,6 +77,14 @@ class Batch:
         groups = sum(group.work for _, group in self.whole_groups)
         return len(self.messages) + len(self.settled_messages) + positions + groups
 
+    def add(self, other: Batch) -> None:
+        """What the other holds, too; it has no groups."""
+        self.messages += other.messages
+        self.queue_ids += other.queue_ids
+        self.settled_queue_ids += other.settled_queue_ids
+        self.settled_messages += other.settled_messages
+        self.settled_positions += other.settled_positions
+
     def mark(self) -> Mark:
         """How far the lists have got."""
         return len(self.messages), len(self.settled_messages), len(self.settled_positions)

@@ -168,11 +168,15 @@ class DiskEngine(StorageEngine):
         """See StorageEngine.long_group."""
         return _Collected()
 
-    def add_group(self, group: LongGroup) -> None:
+    def add_group(self, *groups: LongGroup) -> None:
         """Its place in the log is here."""
-        if not isinstance(group, _Collected):
-            raise TypeError("add_group takes what long_group returned")
-        self._batch.whole_groups.append((self._batch.mark(), group.batch))
+        whole = Batch()
+        for group in groups:
+            if not isinstance(group, _Collected):
+                raise TypeError("add_group takes what long_group returned")
+            whole.add(group.batch)
+        if whole.work:
+            self._batch.whole_groups.append((self._batch.mark(), whole))
 
     @property
     def pending(self) -> bool:
