@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from warren.core.declaring.actor import Actor
@@ -120,8 +121,10 @@ def forget_bindings_from(vhost: VirtualHost, exchange: Exchange) -> None:
 
 def _forget_all(vhost: VirtualHost, bindings: list[Binding], names: tuple[str, ...]) -> None:
     """Take bindings out of the definitions that are all there are whose rows' names begin with `names`."""
-    if sum(binding.stored for binding in bindings) <= ROWS_ONE_BY_ONE_MAX:
-        forget_bindings(vhost, bindings)
+    stored = (binding for binding in bindings if binding.stored)
+    first = list(islice(stored, ROWS_ONE_BY_ONE_MAX + 1))
+    if len(first) <= ROWS_ONE_BY_ONE_MAX:
+        forget_bindings(vhost, first)
     else:
         vhost.broker.definitions.delete_beginning("binding", vhost.name, json.dumps(names)[:-1] + ",")
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from warren.core.compiled import mypyc_attr
 from warren.core.counters import ExchangeCounts
@@ -234,7 +234,7 @@ class Exchange(ABC):
 
     def get(self, key: BindingKey) -> Binding | None:
         """The binding with this key (see `core.exchanges.binding.binding_key`), None when there is none."""
-        return self._bindings.get(key)
+        return self._by_target.get(key[:2], _NONE).get(key)
 
     def bindings_to(self, target: Destination) -> Collection[Binding]:
         """The bindings that lead from here to `target`, in the order of adding."""
@@ -247,11 +247,12 @@ class Exchange(ABC):
         """
         self.check_binding(binding.routing_key, binding.arguments)
         self.check_destination(binding.target)
-        if binding.key in self._bindings:
+        if self.get(binding.key) is not None:
             return False
         self._sequence += 1
         binding.sequence = self._sequence
         binding.source_durable = self.durable
+        self._bindings.pop(binding.key, None)
         self._bindings[binding.key] = binding
         self._by_target.setdefault(binding.key[:2], {})[binding.key] = binding
         self.binding_added(binding)
@@ -259,9 +260,10 @@ class Exchange(ABC):
 
     def remove(self, key: BindingKey) -> bool:
         """Stop routing by the binding with this key; False when there is none."""
-        binding = self._bindings.pop(key, None)
+        binding = self.get(key)
         if binding is None:
             return False
+        del self._bindings[key]
         to_target = self._by_target[key[:2]]
         del to_target[key]
         if not to_target:
@@ -294,6 +296,9 @@ class Exchange(ABC):
         """The same for all that led to one target; a type whose index is slow to change may do it bit by bit."""
         for binding in bindings:
             self.binding_removed(binding)
+
+
+_NONE: Final[dict[BindingKey, Binding]] = {}
 
 
 def distinct_targets(bindings: Iterable[Binding]) -> tuple[Destination, ...]:

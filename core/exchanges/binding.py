@@ -96,14 +96,12 @@ class Binding:
     source says so when the binding is added to it.
     stored: it has a row of its own in the definitions.
     slots: what an exchange that hashes has given its target for it (hash_slots.py).
-    left: it is none of its source's any more, whose index may still find it for a while; nothing else ever changes.
     """
 
     __slots__ = (
         "arguments",
         "arguments_raw",
         "key",
-        "left",
         "routing_key",
         "sequence",
         "slots",
@@ -131,7 +129,6 @@ class Binding:
         self.source_durable = False
         self.stored = False
         self.slots: Runs = ()
-        self.left = False
 
     @property
     def durable(self) -> bool:

@@ -54,6 +54,15 @@ if TYPE_CHECKING:
 
 PACKET_ID_MAX: Final = 65_535
 
+LEFT_PER_SLICE: Final = 500
+"""Subscriptions of a session that has ended which are forgotten in one turn: five microseconds each."""
+
+WORK_OF_LEAVING: Final = 20
+"""What it takes beside to leave a group, whose queue may go with it."""
+
+LOOKED_AT: Final = 5 * LEFT_PER_SLICE
+"""So many are in any case too much for one turn."""
+
 EXPIRY_NEVER: Final = 0xFFFF_FFFF
 """The expiry of a session that doesn't expire, in seconds (MQTT 5 3.1.2.11.2)."""
 
@@ -464,14 +473,28 @@ class MqttSession:
             self.feed.end()
         self.return_shared()
         self._in_turns(self._settle_all(), len(self.outgoing) + len(self.inbound))
-        for filter in list(self.subscriptions):
-            subscription = self.subscriptions.pop(filter)
-            if subscription.group:
-                self.registry.leave(subscription)
-            self.registry.subscription_changed(None, subscription)
         if self._rows is not None:
             self._rows.end()
         self.registry.forget(self)
+        self._in_turns(self._leave_all(), sum(map(_work_of, islice(self.subscriptions.values(), LOOKED_AT))))
+
+    def _leave_all(self) -> Iterator[None]:
+        """The session is over, and its own queue gone: what else knows of its subscriptions forgets them."""
+        subscriptions, self.subscriptions = self.subscriptions, {}
+        trie, self._trie = self._trie, None
+        work = 0
+        while subscriptions:
+            _, subscription = subscriptions.popitem()
+            if subscription.group:
+                self.registry.leave(subscription)
+            self.registry.subscription_changed(None, subscription)
+            if trie is not None and subscription.is_own and subscription.has_wildcards:
+                # Letting go of a large one as a whole would take long, too.
+                trie.remove(subscription.words, subscription)
+            work += _work_of(subscription)
+            if work >= LEFT_PER_SLICE:
+                work = 0
+                yield
 
     # Restart
 
@@ -535,3 +558,8 @@ class MqttSession:
         if older is not None:
             self._settle_record(older)
         self.outgoing[packet_id] = outgoing_of(record)
+
+
+def _work_of(subscription: MqttSubscription) -> int:
+    """What it takes to forget it, in subscriptions of a session's own."""
+    return 1 + WORK_OF_LEAVING if subscription.group else 1

@@ -110,6 +110,47 @@ def test_a_queue_of_the_same_name_may_come_meanwhile() -> None:
     assert leads_to(simulated, "k.7.x") == []
 
 
+def test_what_is_still_to_leave_is_no_binding_any_more() -> None:
+    """Of the exchange's own: not by its key, nor in their order, nor in their number; an equal one may come."""
+    simulated = SimulatedBroker()
+    stays = bound(simulated, "stays", 2)
+    gone = bound(simulated, "q", MANY)
+    exchange = simulated.vhost.exchanges["amq.topic"]
+    old = list(exchange.bindings_to(gone))
+    remove_queue(simulated.vhost, gone)
+    assert [each.target for each in exchange.bindings] == [stays, stays]
+    assert exchange.get(old[0].key) is None
+    assert old[0] not in exchange.bindings
+    assert not exchange.remove(old[0].key)
+    again = bound(simulated, "q", 2)
+    assert [each.target for each in exchange.bindings] == [stays, stays, again, again]
+    assert len(exchange.bindings) == 4
+    new = exchange.get(old[0].key)
+    assert new is not None
+    assert new.target is again
+    assert new in exchange.bindings
+    turns(simulated)
+    assert [each.target for each in exchange.bindings] == [stays, stays, again, again]
+    assert exchange.get(old[0].key) is new
+    assert exchange.get(old[9].key) is None
+    assert exchange.remove(new.key)
+    assert len(exchange.bindings) == 3
+    assert leads_to(simulated, "k.0.x") == ["stays"]
+
+
+def test_several_may_leave_at_once() -> None:
+    simulated = SimulatedBroker()
+    queues = [bound(simulated, f"q{number}", MANY) for number in range(2)]
+    for queue in queues:
+        remove_queue(simulated.vhost, queue)
+    exchange = simulated.vhost.exchanges["amq.topic"]
+    assert list(exchange.bindings) == []
+    assert leads_to(simulated, "k.0.x") == []
+    turns(simulated)
+    assert not exchange.bindings
+    assert len(exchange.bindings) == 0
+
+
 def test_few_bindings_go_at_once(removed: Counter[str]) -> None:
     simulated = SimulatedBroker()
     queue = bound(simulated, "q", ROWS_ONE_BY_ONE_MAX)
