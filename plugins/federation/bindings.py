@@ -152,4 +152,9 @@ class BindingMirror:
         self._counts[key] -= 1
         if not self._counts[key]:
             del self._counts[key]
+            if key not in self._there:
+                # The upstream never hears of it: bindings that come and go while the link is down leave nothing here.
+                self._wanted.pop(key, None)
+                self._changed.pop(key, None)
+                return
         self._changed[key] = None

@@ -80,18 +80,26 @@ class ExchangeWork:
         self._upstream = ground.upstream
         self._exchange = exchange
         self._here = Place(ground.context.facts.cluster_name, ground.vhost)
-        self._mirror = BindingMirror(self._here, exchange.name, ground.upstream.max_hops, exchange.bindings)
+        self.mirror = BindingMirror(self._here, exchange.name, ground.upstream.max_hops, exchange.bindings)
         self._remembered = Remembered(ground.upstream.prefetch)
         self._suffix: str | None = None
+        self._noted = trio.lowlevel.ParkingLot()
         self._changed = trio.lowlevel.ParkingLot()
 
     def bound(self, binding: Binding) -> None:
-        self._mirror.bound(binding)
+        self.mirror.bound(binding)
+        self._noted.unpark_all()
         self._changed.unpark_all()
 
     def unbound(self, bindings: Sequence[Binding]) -> None:
-        self._mirror.unbound(bindings)
+        self.mirror.unbound(bindings)
+        self._noted.unpark_all()
         self._changed.unpark_all()
+
+    async def follow(self) -> None:
+        while True:
+            await self._work_off()
+            await self._noted.park()
 
     async def run(self, peers: trio.Nursery, running: Callable[[], None]) -> None:
         try:
@@ -124,7 +132,7 @@ class ExchangeWork:
             await self._make_queue(peer, commands, queue)
             source = await self._consume(peer, commands, queue)
             internal = await self._make_internal(peer, commands, queue, internal_type)
-            self._mirror.begin(upstream)
+            self.mirror.begin(upstream)
             await self._bring_up_bindings(peer, commands, internal)
             await self._delete_former(peer, commands, queue)
             client = await ground.client(held)
@@ -152,7 +160,7 @@ class ExchangeWork:
 
             async def keep_bindings() -> None:
                 while True:
-                    while not self._mirror.has_news:
+                    while not self.mirror.has_news:
                         await self._changed.park()
                     await self._bring_up_bindings(peer, commands, internal)
 
@@ -189,7 +197,9 @@ class ExchangeWork:
         channel.close()
 
     async def _make_queue(self, peer: AmqpPeer, channel: ClientChannel, queue: str) -> None:
-        """The queue is there, and nobody consumes from it."""
+        """The queue is there, and nobody consumes from it: nothing is made in somebody else's place."""
+        await self._wait_unused(peer, queue)
+        await self._ground.making()
         upstream = self._upstream
         arguments: dict[str, Encodable] = {"x-internal-purpose": PURPOSE, "x-queue-type": upstream.queue_type}
         if upstream.expires_ms is not None:
@@ -197,15 +207,28 @@ class ExchangeWork:
         if upstream.message_ttl_ms is not None:
             arguments["x-message-ttl"] = upstream.message_ttl_ms
         declare = methods.QueueDeclare(queue=queue, durable=True, arguments_raw=encode_table(arguments))
+        await peer.ask(channel, declare, methods.QueueDeclareOk)
+
+    async def _wait_unused(self, peer: AmqpPeer, queue: str) -> None:
+        """PeerError if somebody consumes from the queue, and goes on to."""
+        check = methods.QueueDeclare(queue=queue, passive=True)
         for pause_s in (*CONSUMER_GONE_TRIES_S, None):
-            declared = await peer.ask(channel, declare, methods.QueueDeclareOk)
+            channel = peer.open_channel()
+            try:
+                declared = await peer.ask(channel, check, methods.QueueDeclareOk)
+            except PeerError as error:
+                if error.code != NOT_FOUND:
+                    raise
+                return
+            channel.close()
             if not declared.consumer_count:
                 return
             if pause_s is not None:
                 await trio.sleep(pause_s)
         raise PeerError(
             f"somebody else consumes from the queue '{queue}' at the upstream: another broker with the cluster name "
-            f"'{self._here.cluster}', or a link that was cut and hasn't been missed there yet"
+            f"'{self._here.cluster}', another upstream here that leads to the same place, or a link that was cut and "
+            f"hasn't been missed there yet"
         )
 
     async def _consume(self, peer: AmqpPeer, commands: ClientChannel, queue: str) -> AmqpSource:
@@ -269,9 +292,8 @@ class ExchangeWork:
 
     async def _bring_up_bindings(self, peer: AmqpPeer, channel: ClientChannel, internal: str) -> None:
         """The upstream gets all bindings that it lacks, and loses those that are here no more."""
-        mirror = self._mirror
-        while mirror.work_off(BINDINGS_AT_ONCE):
-            await trio.lowlevel.checkpoint()
+        mirror = self.mirror
+        await self._work_off()
         while mirror.has_changes:
             to_bind, to_unbind = mirror.take_changes(BINDINGS_AT_ONCE)
             await self._bind(peer, channel, internal, to_bind)
@@ -285,6 +307,11 @@ class ExchangeWork:
                 for each in to_unbind
             ]
             await _ask_all(peer, channel, unbinds, methods.ExchangeUnbindOk)
+
+    async def _work_off(self) -> None:
+        """All that has changed here is counted."""
+        while self.mirror.work_off(BINDINGS_AT_ONCE):
+            await trio.lowlevel.checkpoint()
 
     async def _bind(self, peer: AmqpPeer, channel: ClientChannel, internal: str, wanted: Sequence[Wanted]) -> None:
         nowait = self._upstream.bind_nowait
@@ -313,10 +340,10 @@ class ExchangeWork:
         check = methods.ExchangeDeclare(exchange=self.there, passive=True)
         await peer.ask(channel, check, methods.ExchangeDeclareOk)
         left = BINDINGS_LOOKED_AT
-        while left > 0 and (some := self._mirror.some_there(min(left, BINDINGS_AT_ONCE))):
+        while left > 0 and (some := self.mirror.some_there(min(left, BINDINGS_AT_ONCE))):
             await self._bind(peer, channel, internal, some)
             left -= len(some)
-            if len(some) == len(self._mirror):
+            if len(some) == len(self.mirror):
                 return
 
 

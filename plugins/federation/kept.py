@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -49,13 +49,18 @@ class LinkKey(NamedTuple):
 
 
 class Kept:
-    """The file.  data_directory: None for a broker in memory, which keeps nothing."""
+    """The file, and whose each key is; None's, if a former run has left it.
+
+    data_directory: None for a broker in memory, which keeps nothing.
+    """
 
     def __init__(self, data_directory: Path | None, log: logging.Logger) -> None:
         self._path = None if data_directory is None else data_directory / FILE
         self._log = log
-        self._keys: dict[LinkKey, None] = {}
+        self._keys: dict[LinkKey, object | None] = {}
         self._writing = trio.Lock()
+        self._changes = 0
+        self._changes_written = 0
 
     def __iter__(self) -> Iterator[LinkKey]:
         return iter(list(self._keys))
@@ -72,35 +77,49 @@ class Kept:
         except (OSError, ValueError, TypeError, LookupError) as error:
             self._log.warning("%s can't be read; what links have left at upstreams stays there: %s", self._path, error)
 
-    async def add(self, key: LinkKey) -> None:
-        """A link is about to make something."""
-        if key not in self._keys:
-            self._keys[key] = None
+    def claim(self, key: LinkKey, owner: object) -> bool:
+        """Whether a former run has left something under this key, which is the owner's from now on."""
+        if self._keys.get(key, self) is not None:
+            return False
+        self._keys[key] = owner
+        return True
+
+    async def add(self, key: LinkKey, owner: object) -> None:
+        """A link is about to make something; what is there under this key is its own."""
+        new = key not in self._keys
+        self._keys[key] = owner
+        if new:
             await self._write()
 
-    async def discard(self, key: LinkKey) -> None:
-        """Nothing of it is there any more, or what is may stay."""
-        if key in self._keys:
+    async def discard(self, key: LinkKey, owner: object | None) -> None:
+        """Nothing of it is there any more, or what is may stay; unless it is somebody else's by now."""
+        if self._keys.get(key, self) is owner:
             del self._keys[key]
             await self._write()
 
     async def _write(self) -> None:
+        """What many links change at a time is written once for all of them."""
         path = self._path
         if path is None:
             return
+        self._changes += 1
+        change = self._changes
         async with self._writing:
-            text = json.dumps([[list(key.target), key.upstream, key.there] for key in self._keys], indent=1)
+            if self._changes_written >= change:
+                return
+            self._changes_written = self._changes
             try:
-                await trio.to_thread.run_sync(_replace, path, text)
+                await trio.to_thread.run_sync(_replace, path, list(self._keys))
             except OSError as error:
                 self._log.warning("%s can't be written: %s", path, error)
 
 
-def _replace(path: Path, text: str) -> None:
-    """Write a file as a whole, or leave the one that is there."""
+def _replace(path: Path, keys: Sequence[LinkKey]) -> None:
+    """Write a file as a whole, or leave the one that is there; in a thread, as thousands of keys take a while."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
-    new.write_text(text)
+    lines = (json.dumps([list(key.target), key.upstream, key.there]) for key in keys)
+    new.write_text("[" + ",\n".join(lines) + "]")
     new.replace(path)
 
 

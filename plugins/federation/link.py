@@ -56,6 +56,9 @@ class Link:
         self._attempts = Attempts(context.log, self._called, upstream.reconnect_delay_s, self._work)
         self._cleaner = Attempts(context.log, f"cleaning up after the {self._called}", CLEAN_UP_PAUSE_S, self._clean)
         self._cleans = False
+        self._has_made = kept.claim(key, self)
+        self._successor: Link | None = None
+        self.ground.making = self._making
         self._still_there_because = "it didn't answer"
         self._over = trio.Event()
 
@@ -79,9 +82,14 @@ class Link:
     async def run(self) -> None:
         """Work until retired or cancelled."""
         try:
-            await self._attempts.run()
-            if self._cleans:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.work.follow)
+                await self._attempts.run()
+                nursery.cancel_scope.cancel()
+            if self._successor is None and self._cleans and self._has_made and self._leaves_something:
                 await self._clean_up()
+            if self._successor is not None:
+                await self._successor.inherit(self)
         finally:
             self._over.set()
 
@@ -92,17 +100,35 @@ class Link:
     def retire(self, *, clean: bool) -> None:
         """It isn't wanted any more.  clean: nor is what it has made at the upstream."""
         self.retired = True
-        self._cleans = clean and self._leaves_something
+        self._cleans = clean
         self._attempts.cancel()
 
-    def leave_to_successor(self) -> None:
-        """What it has made at the upstream is another link's now."""
-        self._cleans = False
-        self._cleaner.cancel()
+    def leave_to(self, successor: Link) -> None:
+        """What it has made at the upstream is another link's, once this one has ended."""
+        if self._successor is None:
+            self._successor = successor
+            successor._has_made |= self._has_made
+            self._cleaner.cancel()
+
+    async def inherit(self, predecessor: Link) -> None:
+        """What that one has made at the upstream is this one's now."""
+        if predecessor._has_made and not self._over.is_set():
+            await self._making()
+        if predecessor.key != self.key:
+            await self._kept.discard(predecessor.key, predecessor)
+
+    def shares(self, other: Link) -> bool:
+        """Whether both have the same things at the same upstream, under whichever name that is known here."""
+        return (self.key.target, self.key.there) == (other.key.target, other.key.there) and self.is_at(
+            other.ground.upstream
+        )
 
     def is_at(self, upstream: Upstream) -> bool:
-        """Whether what it has made is where a link to this upstream would have its own."""
-        return _addresses(self.ground.upstream.uris) == _addresses(upstream.uris)
+        """Whether what it has made is where a link to this upstream would have its own.
+
+        One address in common is enough: several are those of one cluster's nodes, of which some come and go.
+        """
+        return not _addresses(self.ground.upstream.uris).isdisjoint(_addresses(upstream.uris))
 
     async def wait_over(self) -> None:
         """Return when it has ended, and its connections are closed."""
@@ -114,11 +140,15 @@ class Link:
         return self.work.makes_own and self.ground.upstream.cleans_up
 
     async def _work(self, peers: trio.Nursery) -> None:
-        if self._leaves_something:
-            await self._kept.add(self.key)
-        else:
-            await self._kept.discard(self.key)
+        if not self._leaves_something:
+            await self._kept.discard(self.key, self)
         await self.work.run(peers, self._attempts.running)
+
+    async def _making(self) -> None:
+        """It is about to make something at the upstream, or has it from a link before."""
+        self._has_made = True
+        if self._leaves_something:
+            await self._kept.add(self.key, self)
 
     async def _clean(self, peers: trio.Nursery) -> None:
         try:
@@ -126,13 +156,13 @@ class Link:
         except PeerError as error:
             self._still_there_because = error.text
             raise
-        await self._kept.discard(self.key)
+        await self._kept.discard(self.key, self)
         self._cleans = False
 
     async def _clean_up(self) -> None:
         with trio.move_on_after(CLEAN_UP_S):
             await self._cleaner.run()
-        if self._cleans:
+        if self._cleans and self._successor is None:
             self._log.warning(
                 "the %s is gone, but what it had made at %s is still there: %s",
                 self._called,

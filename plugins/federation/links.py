@@ -41,7 +41,7 @@ class Links:
         self._nursery = nursery
         self._upstreams: dict[str, Upstreams] = {}
         self._by_target: dict[TargetKey, dict[LinkKey, Link]] = {}
-        self._ending: dict[Link, None] = {}
+        self._ending: dict[TargetKey, dict[Link, None]] = {}
         self._federated: dict[TargetKey, None] = {}
         self._noted: dict[TargetKey, None] = {}
         self._news = trio.lowlevel.ParkingLot()
@@ -51,7 +51,8 @@ class Links:
         """Those that are wanted, then those that clean up."""
         for links in list(self._by_target.values()):
             yield from list(links.values())
-        yield from list(self._ending)
+        for ending in list(self._ending.values()):
+            yield from list(ending)
 
     # What is told
 
@@ -130,17 +131,32 @@ class Links:
                     key.target.vhost,
                     key.upstream,
                 )
-                await self._kept.discard(key)
+                await self._kept.discard(key, None)
                 continue
             former = FanoutExchange(key.target.name)
             link = Link(self._context, self._kept, key, former, replace(upstream, exchange=key.there))
-            link.retire(clean=True)
-            self._ending[link] = None
+            self._retire(link, clean=True)
+            self._leave_to_others(key.target, [link])
             self._nursery.start_soon(self._end, link)
 
     async def _end(self, link: Link) -> None:
         await link.run()
-        self._ending.pop(link, None)
+        ending = self._ending.get(link.key.target)
+        if ending is not None:
+            ending.pop(link, None)
+            if not ending:
+                del self._ending[link.key.target]
+
+    def _retire(self, link: Link, *, clean: bool) -> None:
+        self._ending.setdefault(link.key.target, {})[link] = None
+        link.retire(clean=clean)
+
+    def _leave_to_others(self, key: TargetKey, retired: Sequence[Link]) -> None:
+        """What a link has at its upstream isn't deleted where another one has the same, or waits for it."""
+        for link in retired:
+            for other in self._by_target.get(key, {}).values():
+                if other.shares(link):
+                    link.leave_to(other)
 
     async def _find_all(self) -> None:
         """What policies federate already."""
@@ -156,12 +172,13 @@ class Links:
         target = self._target(key)
         wanted = {} if target is None else self._wanted(key, target)
         links = self._by_target.get(key, {})
+        retired = []
         for link_key, link in list(links.items()):
             upstream = wanted.get(link_key)
             if upstream is None or link.ground.target is not target or link.ground.upstream != upstream:
                 del links[link_key]
-                self._ending[link] = None
-                link.retire(clean=upstream is None or not link.is_at(upstream))
+                retired.append(link)
+                self._retire(link, clean=upstream is None or not link.is_at(upstream))
         if target is not None:
             for link_key, upstream in wanted.items():
                 if link_key not in links:
@@ -170,6 +187,7 @@ class Links:
             self._by_target[key] = links
         else:
             self._by_target.pop(key, None)
+        self._leave_to_others(key, retired)
         if target is None:
             self._federated.pop(key, None)
         else:
@@ -204,9 +222,9 @@ class Links:
 
     def _begin(self, key: LinkKey, target: Exchange | Queue, upstream: Upstream) -> Link:
         link = Link(self._context, self._kept, key, target, upstream)
-        before = [each for each in self._ending if each.key == key and each.is_at(upstream)]
+        before = [each for each in self._ending.get(key.target, ()) if each.shares(link)]
         for each in before:
-            each.leave_to_successor()
+            each.leave_to(link)
 
         async def run() -> None:
             for each in before:

@@ -54,6 +54,9 @@ class QueueWork:
     def unbound(self, bindings: Sequence[Binding]) -> None:
         """A queue has none of its own."""
 
+    async def follow(self) -> None:
+        """Nothing is told that matters."""
+
     async def run(self, peers: trio.Nursery, running: Callable[[], None]) -> None:
         ground, upstream = self._ground, self._ground.upstream
         confirms = upstream.ack_mode == ON_CONFIRM

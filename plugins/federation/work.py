@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+
+import trio
 
 from warren.adapters.peers.errors import PeerError
 from warren.gateway.plugin import AmqpPeer, BrokerError, DirectError, connect_amqp
@@ -12,8 +14,6 @@ from warren.plugins.bridging.attempts import pick
 from warren.plugins.bridging.local_ends import words
 
 if TYPE_CHECKING:
-    import trio
-
     from warren.adapters.amqp091.client.uri import AmqpUri
     from warren.core.exchanges.base import Exchange
     from warren.core.exchanges.binding import Binding
@@ -33,6 +33,9 @@ class LinkWork(Protocol):
     there: str
     tag: str
     makes_own: ClassVar[bool]
+
+    async def follow(self) -> None:
+        """Keep up with what is told by `bound` and `unbound`, until cancelled; also while there is no connection."""
 
     async def run(self, peers: trio.Nursery, running: Callable[[], None]) -> None:
         """Connect and work until that fails: PeerError says why.  running: called once messages may come.
@@ -55,6 +58,7 @@ class Ground:
 
     target: the federated exchange or queue.  uri: the upstream's that was tried last.  local_connection: the name of
     the client that publishes here.  forwarded, dropped: messages that have come, and that came and weren't to.
+    making: to be awaited before anything is made at the upstream that is the link's alone, and to be cleaned up.
     """
 
     def __init__(self, context: Context, vhost: str, target: Exchange | Queue, upstream: Upstream) -> None:
@@ -66,6 +70,7 @@ class Ground:
         self.local_connection = ""
         self.forwarded = 0
         self.dropped = 0
+        self.making: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
         self._pump: Pump[Any] | None = None
 
     @property

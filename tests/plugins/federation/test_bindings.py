@@ -100,6 +100,17 @@ def test_another_upstream_is_reckoned_anew() -> None:
     assert changes(tried) == (["l", "m"], [])
 
 
+def test_what_comes_and_goes_while_the_link_is_down_leaves_nothing() -> None:
+    tried = mirror(binding("stays"))
+    assert changes(tried) == (["stays"], [])
+    for number in range(100):
+        brief = binding(str(number))
+        tried.bound(brief)
+        tried.unbound([brief])
+        tried.work_off(4)
+    assert not tried.has_news
+
+
 def test_what_has_come_too_far_stays() -> None:
     tired = binding("k", {"x-bound-from": [{"cluster-name": "far", "vhost": "/", "exchange": "x", "hops": 1}]})
     tried = mirror(tired, max_hops=9)

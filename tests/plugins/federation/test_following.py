@@ -111,6 +111,65 @@ async def test_an_upstream_that_moves_leaves_nothing_behind() -> None:
         assert names(other, "queues") == ["federation: fed.x -> down"]
 
 
+async def test_an_upstream_with_one_address_more_keeps_what_waits_there() -> None:
+    """Several addresses are those of one cluster's nodes."""
+    async with open_broker(config=UP) as up, federated() as down, down.connect() as here, up.connect() as far:
+        await here.declare_exchange("fed.x", "fanout")
+        await here.declare_queue("q")
+        await here.bind_queue("q", "fed.x")
+        await set_upstream(down, "u", up.url())
+        await set_policy(down)
+        await until_link(down)
+        await set_upstream(down, "u", up.url().replace("//", "//guest:wrong@"))
+        await until_link(down, "error", "ACCESS_REFUSED")
+        await far.publish("fed.x", "", b"waits")
+        await set_upstream(down, "u", [up.url(), up.url() + "?heartbeat=5", up.url() + "/other"])
+        assert await take(here, "q", 1) == [b"waits"]
+
+
+async def test_an_upstream_under_another_name_keeps_what_waits_there(tmp_path: Path) -> None:
+    async with open_broker(config=UP) as up, up.connect() as far:
+        async with federated(directory=tmp_path) as down, down.connect() as here:
+            await here.declare_exchange("fed.x", "fanout", durable=True)
+            await here.declare_queue("q", durable=True)
+            await here.bind_queue("q", "fed.x")
+            await set_upstream(down, "one", up.url())
+            await set_upstream(down, "two", up.url().replace("//", "//guest:wrong@"))
+            await set_policy(down, definition={"federation-upstream": "one"})
+            await until_link(down)
+            await set_policy(down, definition={"federation-upstream": "two"})
+            await until_link(down, "error", "ACCESS_REFUSED", upstream="two")
+            await until(lambda: len(up.inspect("connections")) == 1)
+            await far.publish("fed.x", "", b"1", PERSISTENT)
+        async with federated(directory=tmp_path) as down, down.connect() as here:
+            await until_link(down, "error", "ACCESS_REFUSED", upstream="two")
+            assert names(up, "queues") == ["federation: fed.x -> down"]
+            await set_upstream(down, "two", up.url())
+            assert await take(here, "q", 1) == [b"1"]
+            await told(down, "clear_policy", "p")
+            await until_no_link(down)
+            assert names(up, "queues") == []
+
+
+async def test_of_two_upstreams_that_lead_to_one_place_the_other_takes_over() -> None:
+    async with open_broker(config=UP) as up, federated() as down, down.connect() as here, up.connect() as far:
+        await here.declare_exchange("fed.x", "fanout")
+        await here.declare_queue("q")
+        await here.bind_queue("q", "fed.x")
+        await set_upstream(down, "one", up.url())
+        await set_policy(down)
+        await until_link(down, upstream="one")
+        await set_upstream(down, "two", up.url())
+        await until_link(down, "error", "another upstream here that leads to the same place", upstream="two")
+        await told(down, "clear_parameter", "federation-upstream", "one")
+        await far.publish("fed.x", "", b"1")
+        await until_link(down, upstream="two")
+        assert await take(here, "q", 1) == [b"1"]
+        await told(down, "clear_parameter", "federation-upstream", "two")
+        await until_no_link(down)
+        assert names(up, "queues") == []
+
+
 async def test_over_a_restart_nothing_is_lost_and_no_old_binding_stays(tmp_path: Path) -> None:
     async with open_broker(config=UP) as up, up.connect() as far:
         async with federated(directory=tmp_path) as down, down.connect() as here:

@@ -252,6 +252,8 @@ async def test_two_brokers_of_one_name() -> None:
         await until_link(namesake, "error", "another broker with the cluster name 'down'")
         assert bindings_from(up, "fed.x") == [("federation: fed.x -> down A", "")]
         await told(namesake, "clear_policy", "p")
+        await until_no_link(namesake)
+        assert names(up, "queues") == ["federation: fed.x -> down"], "what isn't its own, it leaves alone at once"
         async with up.connect() as far, down.connect() as here:
             await far.publish("fed.x", "", b"1")
             assert await take(here, "q", 1) == [b"1"]
