@@ -115,7 +115,8 @@ class Pump(Generic[Message]):
                 self._take_outcomes(await self._destination.outcomes())
         with suppress(PeerError):
             self._acknowledge()
-            for message in in_flight.take_scattered():
+        for message in in_flight.take_scattered():
+            with suppress(PeerError):
                 self._source.ack_alone(message)
                 self._count(1)
 

@@ -28,7 +28,7 @@ from warren.core.messages.field_table import EMPTY_TABLE_RAW, Typed, encode_tabl
 from warren.plugins.bridging.ack_modes import NO_ACK, ON_CONFIRM
 from warren.plugins.bridging.amqp_ends import AmqpSource
 from warren.plugins.bridging.local_ends import LocalDestination
-from warren.plugins.bridging.pump import Pump, first_to_end
+from warren.plugins.bridging.pump import PATIENCE_S, Pump, first_to_end
 from warren.plugins.federation.bindings import BindingMirror, Wanted
 from warren.plugins.federation.messages import ExchangeRewriting, FederatedSource, Way, may_come_to
 from warren.plugins.federation.names import SUFFIXES, exchange_name, other, queue_name
@@ -155,6 +155,8 @@ class ExchangeWork:
                 ack_mode=self._upstream.ack_mode,
                 moved=ground.count_forwarded,
             )
+            # What is on its way to disk here is remembered, and isn't published again.
+            pump.grace_s = PATIENCE_S
             ground.pumping(pump, held)
             running()
 

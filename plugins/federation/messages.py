@@ -51,13 +51,15 @@ class FederatedSource:
             if taken:
                 return taken
 
+    # Remembered first: over a link that has just broken the upstream can't be told, and delivers again.
+
     def ack(self, message: Incoming) -> None:
-        self._source.ack(message)
         self._remembered.acknowledged(message.tag)
+        self._source.ack(message)
 
     def ack_alone(self, message: Incoming) -> None:
-        self._source.ack_alone(message)
         self._remembered.acknowledged_alone(message.tag)
+        self._source.ack_alone(message)
 
 
 def may_come_to(downstream: Place, max_hops: int) -> Callable[[Incoming], bool]:

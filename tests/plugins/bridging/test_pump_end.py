@@ -83,6 +83,49 @@ async def test_a_source_that_fails_is_told_what_is_known() -> None:
     assert source.acked_alone == [2]
 
 
+async def test_a_source_that_fails_is_told_what_the_destination_says_soon_after(autojump_clock: MockClock) -> None:
+    """What is on its way to disk will be there: who fetches it again can leave it out."""
+    source, destination = FakeSource(), FakeDestination(lambda body: None)
+
+    async def fail() -> None:
+        await wait_all_tasks_blocked()
+        source.fail("the link broke")
+        await trio.sleep(PATIENCE_S / 2)
+        destination.tell(Outcome(2, True, None))
+
+    source.arrive(1, 2)
+    working = pump(source, destination)
+    working.grace_s = PATIENCE_S
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(fail)
+        with pytest.raises(PeerError, match="the link broke"):
+            await working.run()
+    assert source.acked == [2]
+
+
+async def test_each_is_told_of_though_the_source_cant_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, destination = FakeSource(), FakeDestination(lambda body: None)
+    told: list[int] = []
+
+    def unreachable(message: Incoming) -> None:
+        told.append(message.tag)
+        raise PeerError("the link broke")
+
+    async def fail() -> None:
+        await wait_all_tasks_blocked()
+        destination.tell(Outcome(1, False, None), Outcome(3, False, None), Outcome(5, False, None))
+        source.fail("the link broke")
+
+    monkeypatch.setattr(source, "ack", unreachable)
+    monkeypatch.setattr(source, "ack_alone", unreachable)
+    source.arrive(1, 2, 3, 4, 5)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(fail)
+        with pytest.raises(PeerError):
+            await pump(source, destination).run()
+    assert told == [1, 3, 5]
+
+
 async def stopped_with(destination: FakeDestination, source: FakeSource, answers_after_s: float) -> float:
     """Cancel a pump with two messages under way, of which the destination tells so much later; how long it takes."""
     source.arrive(1, 2)

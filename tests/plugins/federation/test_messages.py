@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
+
+import pytest
 
 from warren.adapters.amqp091.client.incoming import Incoming
+from warren.adapters.peers.errors import PeerError
 from warren.core.messages.properties import EMPTY, Properties, encode_properties
-from warren.plugins.federation.messages import ExchangeRewriting, Way, may_come_to
+from warren.plugins.bridging.amqp_ends import AmqpSource
+from warren.plugins.federation.messages import ExchangeRewriting, FederatedSource, Way, may_come_to
 from warren.plugins.federation.remembered import Remembered
 from warren.plugins.federation.ways import Place
 
@@ -93,3 +97,24 @@ def test_no_more_is_remembered_than_may_come_again() -> None:
     tried = remembered(*range(1, 101), prefetch=10)
     tried.acknowledged(100)
     assert [tag for tag in range(1, 101) if tried.is_known(named(tag, str(tag)))] == list(range(81, 101))
+
+
+class LostSource:
+    """Its link is broken: nobody can be told anything."""
+
+    def ack(self, message: Incoming) -> None:
+        raise PeerError("the link broke")
+
+    ack_alone = ack
+
+
+def test_what_is_here_is_remembered_though_the_upstream_cant_be_told() -> None:
+    remembered = Remembered(10)
+    source = FederatedSource(cast("AmqpSource", LostSource()), remembered, lambda message: True, lambda count: None)
+    for tag in (1, 2, 3):
+        remembered.forwarded(named(tag, str(tag), redelivered=False))
+    with pytest.raises(PeerError):
+        source.ack(named(1, "1"))
+    with pytest.raises(PeerError):
+        source.ack_alone(named(3, "3"))
+    assert [remembered.is_known(named(9, name)) for name in "123"] == [True, False, True]
