@@ -654,6 +654,7 @@ QUIET: Final = (
             "adapters.mqtt.sessions.feeding.AHEAD_BYTES",
             "adapters.mqtt.sessions.feeding.SLICE_WORK",
             "adapters.mqtt.subscribing.FILTERS_PER_SLICE",
+            "adapters.mqtt.subscriptions.BEGUN_AT_ONCE",
             "adapters.mqtt.subscribing.LEVELS_PER_FILTER",
             "adapters.mqtt.subscribing.SHORT_BYTES_MAX",
             "adapters.session.ration.COMMANDS_PER_TURN",
