@@ -48,8 +48,9 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from warren.adapters.direct.delivery import Delivery
 from warren.adapters.direct.errors import ClientClosed, ConsumerEnded, DirectError, PublishBlocked, Refused, Unroutable
@@ -70,9 +71,6 @@ from warren.gateway.control.listing import listing
 from warren.gateway.control.target import Answer, Control, RefusedError, Request, done, table
 from warren.gateway.control.word import VHOST, Option, Word, word
 from warren.gateway.network.answered import answered
-from warren.gateway.peers.amqp import AmqpPeer, connect_amqp
-from warren.gateway.peers.mqtt import MqttPeer, connect_mqtt
-from warren.gateway.peers.stomp import StompPeer, connect_stomp
 from warren.gateway.turns import in_turns
 
 if TYPE_CHECKING:
@@ -82,6 +80,9 @@ if TYPE_CHECKING:
     from warren.core.exchanges.base import Exchange
     from warren.core.queues.base import Queue
     from warren.core.storage.definitions.store import JSON
+    from warren.gateway.peers.amqp import AmqpPeer, connect_amqp
+    from warren.gateway.peers.mqtt import MqttPeer, connect_mqtt
+    from warren.gateway.peers.stomp import StompPeer, connect_stomp
 
 __all__ = [
     "EMPTY",
@@ -148,6 +149,25 @@ __all__ = [
     "whole_number",
     "word",
 ]
+
+_OF_PEERS: Final[Mapping[str, str]] = {
+    "AmqpPeer": "amqp",
+    "connect_amqp": "amqp",
+    "MqttPeer": "mqtt",
+    "connect_mqtt": "mqtt",
+    "StompPeer": "stomp",
+    "connect_stomp": "stomp",
+}
+"""What reaches other brokers, and the module of warren.gateway.peers that it is in.  It is most of what this module
+would import, and few plugins want it."""
+
+
+def __getattr__(name: str) -> object:
+    """What is imported by whoever wants it (PEP 562)."""
+    if name not in _OF_PEERS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"warren.gateway.peers.{_OF_PEERS[name]}"), name)
+
 
 CheckParameter = Callable[[str, str, "JSON"], None]
 """Takes virtual host, name and value of a runtime parameter; raises PreconditionFailed for one that can't be used."""
