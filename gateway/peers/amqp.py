@@ -29,12 +29,13 @@ class AmqpPeer(Peer[ClientConnection]):
         return self.connection.open_channel()
 
     async def ask(self, channel: ClientChannel, method: Method, reply: type[AnyMethod]) -> AnyMethod:
-        """Send a method and wait for its reply; PeerError if the channel ends instead."""
+        """Send a method and wait for its reply; PeerError if the channel ends instead, or none comes."""
         replies: list[Method | PeerError] = []
         channel.ask(method, reply, replies.append)
         self.flush()
-        while not replies:
-            await self._came.park()
+        with self.answering(method.NAME):
+            while not replies:
+                await self._came.park()
         await trio.lowlevel.checkpoint()
         if isinstance(replies[0], PeerError):
             raise replies[0]

@@ -27,8 +27,10 @@ class MqttPeer(Peer[MqttClient]):
         connection = self.connection
         connection.subscribe(*subscriptions)
         self.flush()
-        while connection.subscribed is None:
-            await self.progress()
+        with self.answering("SUBSCRIBE"):
+            while connection.subscribed is None:
+                await self.progress()
+        assert connection.subscribed is not None
         for subscription, code in zip(subscriptions, connection.subscribed.reason_codes, strict=False):
             if code >= reason_codes.FAILURE:
                 name = reason_codes.NAMES.get(code, "refused")
@@ -40,8 +42,9 @@ class MqttPeer(Peer[MqttClient]):
         connection = self.connection
         connection.unsubscribe(*filters)
         self.flush()
-        while not connection.unsubscribed:
-            await self.progress()
+        with self.answering("UNSUBSCRIBE"):
+            while not connection.unsubscribed:
+                await self.progress()
 
 
 async def connect_mqtt(nursery: trio.Nursery, uri: MqttUri, login: MqttLogin, memory: ClientMemory) -> MqttPeer:

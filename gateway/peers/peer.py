@@ -6,7 +6,8 @@ and raises it.  So a link is one task's straight code, whatever happens to its p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, Generic, TypeVar
 
 import trio
@@ -22,6 +23,10 @@ OUTGOING_BYTES_MAX: Final = 1024 * 1024
 
 LEAVE_S: Final = 3.0
 """How long the peer has to answer a farewell, and to read what was written before it."""
+
+ANSWER_S: Final = 60.0
+"""How long the peer may take to answer a question, a declaration or a subscription: one that is there, and speaks, but
+never answers, would be waited for for ever."""
 
 IDLE_LOOK_S: Final = 1.0
 """How often a connection without heart-beats is looked at, which costs next to nothing."""
@@ -66,6 +71,14 @@ class Peer(Generic[Half]):
             await trio.lowlevel.checkpoint()
             raise self.connection.closed
         await self._came.park()
+
+    @contextmanager
+    def answering(self, asked: str) -> Iterator[None]:
+        """Wait in here for the peer's answer; PeerError when there is none in time.  asked: what was, in words."""
+        with trio.move_on_after(ANSWER_S) as limit:
+            yield
+        if limit.cancelled_caught:
+            raise PeerError(f"the peer is there, but didn't answer {asked} within {ANSWER_S:g} s")
 
     async def room(self) -> None:
         """Wait until little enough is left to be written."""

@@ -20,16 +20,17 @@ class StompPeer(Peer[StompClient]):
 
     async def subscribe(self, id: str, destination: str, ack: str, headers: Mapping[str, str]) -> None:
         """Subscribe, and wait for the receipt; PeerError if the peer refuses."""
-        await self._done(self.connection.subscribe(id, destination, ack, headers))
+        await self._done("SUBSCRIBE", self.connection.subscribe(id, destination, ack, headers))
 
     async def unsubscribe(self, id: str, headers: Mapping[str, str]) -> None:
         """End a subscription, and wait for the receipt."""
-        await self._done(self.connection.unsubscribe(id, headers))
+        await self._done("UNSUBSCRIBE", self.connection.unsubscribe(id, headers))
 
-    async def _done(self, receipt: str) -> None:
+    async def _done(self, asked: str, receipt: str) -> None:
         self.flush()
-        while self.connection.awaits(receipt):
-            await self.progress()
+        with self.answering(asked):
+            while self.connection.awaits(receipt):
+                await self.progress()
 
 
 async def connect_stomp(nursery: trio.Nursery, uri: StompUri) -> StompPeer:

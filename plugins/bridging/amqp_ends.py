@@ -112,12 +112,14 @@ class AmqpDestination:
         self._peer.flush()
 
     async def wait_ended(self) -> None:
-        while True:
+        while not self._channel.arrived:
             await self._peer.channel_progress(self._channel)
+        # Nobody would ever take it, and more would come.
+        raise PeerError("the destination sent a message, though nobody consumes from it")
 
     async def outcomes(self) -> Sequence[Outcome]:
         channel = self._channel
-        while not channel.confirmed:
+        while not (channel.confirmed or channel.returned):
             await self._peer.channel_progress(channel)
         confirmed, channel.confirmed = channel.confirmed, []
         outcomes = [Outcome(number, False, why) for number, why in self._returned()]

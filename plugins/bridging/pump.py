@@ -33,6 +33,9 @@ BATCH_MAX: Final = 256
 BURSTS_A_SECOND: Final = 10
 """With a limit of the rate, messages go out in so many bursts, or one by one."""
 
+IN_FLIGHT_MAX: Final = 65_535
+"""Messages that may be under way, where nobody says fewer: a prefetch has two bytes (AMQP 0-9-1 basic.qos)."""
+
 PAUSE_LEAST_S: Final = 0.5
 PAUSE_MOST_S: Final = 30.0
 """Between two tries of what the destination turns away; doubled from one to the next."""
@@ -46,6 +49,8 @@ when plugins have a few seconds in all."""
 class Pump(Generic[Message]):
     """remaining: messages still to move, None for no end.  forwarded: how many the destination has.
 
+    in_flight_max: how many may wait for the destination's word before no more are sent, but for the rest of a batch.  A
+    source whose prefetch is as large sends no more by itself; but MQTT's QoS 0 knows no such bound, nor do all brokers.
     refused: why the destination turns messages away just now, None if it doesn't.  patience_s: how long it may take to
     end when it is cancelled.  grace_s: how long when an end fails, of which a source gains that remembers what is safe.
     """
@@ -59,6 +64,7 @@ class Pump(Generic[Message]):
         ack_mode: str,
         remaining: int | None = None,
         rate_max: float | None = None,
+        in_flight_max: int = IN_FLIGHT_MAX,
         moved: Callable[[int], None] = lambda count: None,
     ) -> None:
         self._source = source
@@ -66,6 +72,7 @@ class Pump(Generic[Message]):
         self._rewriting = rewriting
         self._ack_mode = ack_mode
         self._rate_max = rate_max
+        self._in_flight_max = in_flight_max
         self._batch_max = BATCH_MAX if rate_max is None else max(1, min(BATCH_MAX, int(rate_max / BURSTS_A_SECOND)))
         self._moved = moved
         self._in_flight: InFlight[Message] = InFlight()
@@ -141,6 +148,8 @@ class Pump(Generic[Message]):
     async def _send(self, batch: Sequence[Message]) -> None:
         while True:
             await self._allowed.wait()
+            while len(self._in_flight) >= self._in_flight_max:
+                await self._settled.park()
             await self._destination.ready()
             if self._allowed.is_set():
                 break

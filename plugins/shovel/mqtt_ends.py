@@ -170,6 +170,8 @@ class MqttDestination:
     async def wait_ended(self) -> None:
         while True:
             await self._peer.progress()
+            # A session of before may have subscriptions: their messages have nobody who reads them.
+            self._peer.connection.arrived.clear()
 
     async def outcomes(self) -> Sequence[Outcome]:
         sending = self._peer.connection.sending

@@ -205,6 +205,7 @@ class Worker:
                 ack_mode=definition.ack_mode,
                 remaining=self._remaining,
                 rate_max=definition.rate_max,
+                in_flight_max=definition.prefetch,
                 moved=self._moved,
             )
             if isinstance(source, mqtt_ends.MqttSource):

@@ -502,6 +502,14 @@ ACTING: Final = (
         "consumer_timeout_ms",
     ),
     Acting(
+        "another broker's answer to what a shovel or a federation asks of it",
+        ("gateway.peers.peer.ANSWER_S",),
+        "the connection to it ends, and is tried again; what it hasn't confirmed comes again",
+        "none: a broker that is there answers long before",
+        "the status names the question, the log, too",
+        "",
+    ),
+    Acting(
         "a goodbye: close-ok, a WebSocket's Close, the peer's FIN, clients when the broker stops",
         (
             "adapters.amqp091.connection.CLOSE_OK_WAIT_MS",

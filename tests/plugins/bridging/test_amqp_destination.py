@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from warren.adapters.amqp091.client.channel import ClientChannel
+from warren.adapters.amqp091.client.channel import ClientChannel, Confirm
 from warren.adapters.amqp091.client.incoming import Incoming
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.peers.errors import PeerError
@@ -25,6 +25,8 @@ class Channel:
 
     def __init__(self) -> None:
         self.returned: list[tuple[methods.BasicReturn, Incoming]] = []
+        self.confirmed: list[Confirm] = []
+        self.arrived: list[Incoming] = []
         self.published = 0
 
     def publish(self, *what: object, **more: object) -> int:
@@ -75,3 +77,21 @@ def test_what_is_settled_is_forgotten() -> None:
     found._forget(3, multiple=False)
     assert not found._sent
     assert not found._by_content
+
+
+async def test_what_comes_back_is_told_before_its_confirm() -> None:
+    """A peer that returns messages and confirms none fills no memory."""
+    found, channel = destination()
+    found.publish(message(EMPTY), "x", "k", EMPTY)
+    channel.returned = [(methods.BasicReturn(312, "NO_ROUTE", "x", "k"), message(EMPTY))]
+    outcomes = await found.outcomes()
+    assert [(each.number, each.multiple) for each in outcomes] == [(1, False)]
+    assert "NO_ROUTE" in (outcomes[0].refused or "")
+    assert channel.returned == []
+
+
+async def test_a_peer_that_sends_messages_nobody_consumes_is_given_up() -> None:
+    found, channel = destination()
+    channel.arrived.append(message(EMPTY))
+    with pytest.raises(PeerError, match="nobody consumes from it"):
+        await found.wait_ended()

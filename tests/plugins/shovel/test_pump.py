@@ -250,3 +250,30 @@ async def test_a_source_that_remembers_hears_what_the_destination_says_after_it_
         with pytest.raises(PeerError, match=r"^gone$"):
             await working.run()
     assert source.acked == acked
+
+
+async def test_what_isnt_answered_is_bounded_whatever_the_source_sends() -> None:
+    """QoS 0 of MQTT has no prefetch, and a broker may take no notice of one."""
+    source, destination = FakeSource(), FakeDestination(lambda body: None)
+    async with running(pump(source, destination, in_flight_max=1000)):
+        for start in range(1, 10 * BATCH_MAX, BATCH_MAX):
+            source.arrive(*range(start, start + BATCH_MAX))
+        await wait_all_tasks_blocked()
+        assert 1000 <= len(destination.sent) < 1000 + BATCH_MAX
+        while len(destination.sent) < 10 * BATCH_MAX:
+            destination.tell(Outcome(len(destination.sent), True, None))
+            await wait_all_tasks_blocked()
+        assert destination.bodies == [b"%d" % number for number in range(1, 10 * BATCH_MAX + 1)]
+
+
+async def test_what_is_refused_frees_its_place_when_it_is_taken(autojump_clock: MockClock) -> None:
+    full = True
+    source = FakeSource()
+    destination = FakeDestination(lambda body: "it is full" if full else "")
+    async with running(pump(source, destination, in_flight_max=2)):
+        source.arrive(1, 2, 3)
+        source.arrive(4)
+        await trio.sleep(5)
+        assert b"4" not in destination.bodies
+        full = False
+        await becomes(lambda: source.acked[-1:] == [4])
