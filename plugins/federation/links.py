@@ -6,6 +6,7 @@ be concerned, and begins and ends links until they are those that are wanted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 TARGETS_AT_ONCE: Final = 100
 """Exchanges and queues whose links are looked at before others have a turn."""
 
+START_APART_S: Final = 0.005
+"""Links that begin together connect one after the other, two hundred in a second: hundreds of connections in one moment
+would hold up everybody else here, and at the upstream."""
+
 INTERNAL_PURPOSE: Final = "x-internal-purpose"
 """An argument of what plugins have made for themselves, which no policy is meant for."""
 
@@ -45,6 +50,7 @@ class Links:
         self._federated: dict[TargetKey, None] = {}
         self._noted: dict[TargetKey, None] = {}
         self._news = trio.lowlevel.ParkingLot()
+        self._next_start_s = -math.inf
         self._missing: dict[TargetKey, str] = {}
 
     def __iter__(self) -> Iterator[Link]:
@@ -229,10 +235,16 @@ class Links:
         async def run() -> None:
             for each in before:
                 await each.wait_over()
+            await self._until_its_turn()
             await self._end(link)
 
         self._nursery.start_soon(run)
         return link
+
+    async def _until_its_turn(self) -> None:
+        at_s = max(trio.current_time(), self._next_start_s)
+        self._next_start_s = at_s + START_APART_S
+        await trio.sleep_until(at_s)
 
     def _links_of(self, exchange: Exchange) -> list[Link]:
         if exchange.vhost is None:

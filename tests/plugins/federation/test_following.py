@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import trio
 
 from tests.plugins.federation.brokers import (
     bindings_from,
@@ -22,6 +23,8 @@ from tests.plugins.shovel.brokers import PERSISTENT, take, until
 from warren.gateway import open_broker
 from warren.gateway.configuration.config import Config
 from warren.gateway.embedding import EmbeddedBroker
+from warren.plugins.federation.link import Link
+from warren.plugins.federation.links import START_APART_S
 
 UP = Config(in_memory=True).replace(cluster_name="up")
 
@@ -66,6 +69,25 @@ async def test_each_change_counts_at_once() -> None:
         await told(down, "clear_parameter", "federation-upstream", "one")
         await until_links(down)
         await until(lambda: not names(up, "queues"))
+
+
+async def test_many_links_dont_connect_in_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last one begins so much later as all before it take."""
+    began: list[float] = []
+
+    async def run(self: Link) -> None:
+        began.append(trio.current_time())
+        await trio.sleep_forever()
+
+    monkeypatch.setattr(Link, "run", run)
+    async with federated() as down, down.connect() as here:
+        for number in range(20):
+            await here.declare_exchange(f"fed.{number}", "fanout")
+        await set_upstream(down, "u", "amqp://far.example")
+        asked_s = trio.current_time()
+        await set_policy(down)
+        await until(lambda: len(began) == 20)
+    assert began[-1] - asked_s > 19 * 0.9 * START_APART_S
 
 
 async def test_a_link_that_isnt_concerned_goes_on() -> None:
