@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from warren.adapters.amqp091.client.channel import ClientChannel
     from warren.core.messages.properties import Properties
+    from warren.plugins.bridging.remembered import Remembered
 
 NACKED: Final = "the destination refused a message (basic.nack): is its queue full?"
 
@@ -26,12 +27,26 @@ _Key: TypeAlias = tuple[str, str, bytes]
 
 
 class AmqpSource:
-    """Implements ends.Source."""
+    """Implements ends.Source.
+
+    remembered: of the link, whatever its connections; where there is one, what is known to be at the destination and
+    is delivered again is acknowledged, and not given out.
+    """
 
     def __init__(
-        self, peer: AmqpPeer, channel: ClientChannel, waiting: int | None, *, no_ack: bool, queue: str = ""
+        self,
+        peer: AmqpPeer,
+        channel: ClientChannel,
+        waiting: int | None,
+        *,
+        no_ack: bool,
+        queue: str = "",
+        remembered: Remembered | None = None,
     ) -> None:
         self._queue = queue
+        self._remembered = remembered
+        if remembered is not None:
+            remembered.begin()
         self.waiting = waiting
         self._peer = peer
         self._channel = channel
@@ -39,6 +54,23 @@ class AmqpSource:
         peer.hold_back(lambda: channel.arrived)
 
     async def receive(self) -> Sequence[Incoming]:
+        while True:
+            arrived = await self._receive()
+            if self._remembered is None:
+                return arrived
+            new = [message for message in arrived if self._is_new(message, self._remembered)]
+            if new:
+                return new
+
+    def _is_new(self, message: Incoming, remembered: Remembered) -> bool:
+        if remembered.is_known(message):
+            self._channel.ack(message.tag)
+            self._peer.flush()
+            return False
+        remembered.forwarded(message)
+        return True
+
+    async def _receive(self) -> Sequence[Incoming]:
         channel = self._channel
         while not channel.arrived:
             if channel.cancelled:
@@ -66,6 +98,12 @@ class AmqpSource:
         self._ack(message, multiple=False)
 
     def _ack(self, message: Incoming, *, multiple: bool) -> None:
+        if self._remembered is not None:
+            # Also where the source doesn't hear of it any more: the destination has it.
+            if multiple:
+                self._remembered.acknowledged(message.tag)
+            else:
+                self._remembered.acknowledged_alone(message.tag)
         if self._channel.closed is not None:
             # Nobody hears of it: what was moved comes again, and hasn't been moved as far as the source knows.
             raise self._channel.closed

@@ -42,8 +42,8 @@ PAUSE_MOST_S: Final = 30.0
 
 
 PATIENCE_S: Final = 1.5
-"""How long a pump that is cancelled waits for the destination's word about what is under way: at the broker's stop,
-when plugins have a few seconds in all."""
+"""How long a pump that ends waits for the destination's word about what is under way; also at the broker's stop, when
+plugins have a few seconds in all."""
 
 
 class Pump(Generic[Message]):
@@ -100,8 +100,8 @@ class Pump(Generic[Message]):
     async def run(self) -> None:
         """Move messages; returns when `remaining` has come to 0, raises PeerError when an end fails.
 
-        However it ends, what the destination has said by then is passed on to the source; where it is cancelled, what
-        the destination says within `patience_s`, too.  So nothing is doubled that needn't be.
+        However it ends, what the destination has said by then is passed on to the source, and what it says within
+        `patience_s`, or `grace_s`, if it is still there.  So nothing is doubled that needn't be.
         """
         if self._ack_mode != ON_CONFIRM:
             await first_to_end(self._forward, self._forget, self._destination.wait_ended)

@@ -29,10 +29,10 @@ from warren.plugins.bridging.ack_modes import NO_ACK, ON_CONFIRM
 from warren.plugins.bridging.amqp_ends import AmqpSource
 from warren.plugins.bridging.local_ends import LocalDestination
 from warren.plugins.bridging.pump import PATIENCE_S, Pump, first_to_end
+from warren.plugins.bridging.remembered import Remembered
 from warren.plugins.federation.bindings import BindingMirror, Wanted
 from warren.plugins.federation.messages import ExchangeRewriting, FederatedSource, Way, may_come_to
 from warren.plugins.federation.names import SUFFIXES, exchange_name, other, queue_name
-from warren.plugins.federation.remembered import Remembered
 from warren.plugins.federation.room import refusal_in
 from warren.plugins.federation.upstream import MULTIPLE, QUEUE_TYPES
 from warren.plugins.federation.ways import Place

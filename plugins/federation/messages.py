@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from warren.core.messages.field_table import Encodable
     from warren.core.messages.properties import Properties
     from warren.plugins.bridging.amqp_ends import AmqpSource
-    from warren.plugins.federation.remembered import Remembered
+    from warren.plugins.bridging.remembered import Remembered
 
 
 class FederatedSource:

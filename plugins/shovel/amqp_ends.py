@@ -13,12 +13,18 @@ from warren.plugins.shovel.declarations import declare_there
 
 if TYPE_CHECKING:
     from warren.adapters.amqp091.client.channel import ClientChannel
+    from warren.plugins.bridging.remembered import Remembered
     from warren.plugins.bridging.values import Arguments
     from warren.plugins.shovel.definition import DestinationDefinition, SourceDefinition
 
 
-async def open_source(peer: AmqpPeer, definition: SourceDefinition, ack_mode: str, prefetch: int) -> AmqpSource:
-    """Declare or check what is consumed from, and consume; PeerError if the peer refuses."""
+async def open_source(
+    peer: AmqpPeer, definition: SourceDefinition, ack_mode: str, prefetch: int, remembered: Remembered
+) -> AmqpSource:
+    """Declare or check what is consumed from, and consume; PeerError if the peer refuses.
+
+    remembered: what the destination has, in case the source doesn't know that yet.
+    """
     channel = peer.open_channel()
     no_ack = ack_mode == NO_ACK
     await declare_there(peer, channel, definition.declarations)
@@ -42,7 +48,8 @@ async def open_source(peer: AmqpPeer, definition: SourceDefinition, ack_mode: st
         arguments_raw=encode_table(definition.consumer_arguments),
     )
     await peer.ask(channel, consume, methods.BasicConsumeOk)
-    return AmqpSource(peer, channel, waiting, no_ack=no_ack, queue=queue)
+    known = remembered if ack_mode == ON_CONFIRM else None
+    return AmqpSource(peer, channel, waiting, no_ack=no_ack, queue=queue, remembered=known)
 
 
 async def open_destination(peer: AmqpPeer, definition: DestinationDefinition, ack_mode: str) -> AmqpDestination:

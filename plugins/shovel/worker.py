@@ -27,6 +27,7 @@ from warren.plugins.bridging.amqp_ends import AmqpSource
 from warren.plugins.bridging.attempts import FAILED, RUNNING, STARTING, STOPPED, Attempts, pick
 from warren.plugins.bridging.local_ends import LocalSource, words
 from warren.plugins.bridging.pump import Pump, first_to_end
+from warren.plugins.bridging.remembered import Remembered
 from warren.plugins.shovel import amqp_ends, local_ends, mqtt_ends, stomp_ends
 from warren.plugins.shovel.buffering import begin_buffer, owner_of
 from warren.plugins.shovel.definition import QUEUE_LENGTH, SourceDefinition
@@ -90,6 +91,7 @@ class Worker:
         self._remaining: int | None = None
         self._memories: dict[tuple[str, str, int], ClientMemory] = {}
         self._withheld: Withheld | None = None
+        self._remembered = Remembered(definition.prefetch)
         self._caution = stomp_ends.Caution()
 
     # What it says of itself
@@ -208,7 +210,7 @@ class Worker:
                 in_flight_max=definition.prefetch,
                 moved=self._moved,
             )
-            if isinstance(source, mqtt_ends.MqttSource):
+            if isinstance(source, mqtt_ends.MqttSource | AmqpSource):
                 pump.grace_s = mqtt_ends.GRACE_S
             self._pump = pump
             self._attempts.running()
@@ -262,7 +264,7 @@ class Worker:
             return self.lag.end
         uri = self.source_uri if isinstance(self.source_uri, AmqpUri) else pick(definition.uris)
         peer = await self._amqp_peer(peers, held, uri)
-        return await amqp_ends.open_source(peer, definition, mode, prefetch)
+        return await amqp_ends.open_source(peer, definition, mode, prefetch, self._remembered)
 
     async def _destination(self, peers: trio.Nursery, held: AsyncExitStack) -> Destination:
         definition, mode = self.definition.destination, self.definition.ack_mode

@@ -10,8 +10,8 @@ from warren.adapters.amqp091.client.incoming import Incoming
 from warren.adapters.peers.errors import PeerError
 from warren.core.messages.properties import EMPTY, Properties, encode_properties
 from warren.plugins.bridging.amqp_ends import AmqpSource
+from warren.plugins.bridging.remembered import Remembered
 from warren.plugins.federation.messages import ExchangeRewriting, FederatedSource, Way, may_come_to
-from warren.plugins.federation.remembered import Remembered
 from warren.plugins.federation.ways import Place
 
 WAY = Way("amqp://up", "exchange", "x", Place("up", "/"))

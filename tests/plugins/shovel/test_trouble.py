@@ -17,6 +17,7 @@ from warren.adapters.mqtt.client.connection import MqttLogin
 from warren.adapters.mqtt.client.memory import ClientMemory
 from warren.adapters.mqtt.client.uri import parse_mqtt_uri
 from warren.adapters.mqtt.codec.packets import Publish, Subscription
+from warren.core.messages.properties import encode_properties
 from warren.gateway import open_broker
 from warren.gateway.configuration.config import Config
 from warren.gateway.embedding import EmbeddedBroker
@@ -233,6 +234,25 @@ async def test_retain_flags_and_qos_2_cross_a_bridge() -> None:
             assert late.connection.arrived[0].topic == "site/t/True", "it is retained there"
             for peer in (here, there, late):
                 await peer.aclose()
+
+
+async def test_what_a_source_delivers_again_is_known_by_its_id() -> None:
+    async with faulty_link(5) as link, open_broker() as upstream, edge() as broker, broker.connect() as here:
+        async with upstream.connect() as far:
+            await far.declare_queue("out", durable=True)
+            for number in range(600):
+                properties = encode_properties(delivery_mode=2, message_id=str(number))
+                await far.publish("", "out", b"%d" % number, properties)
+        link.target = upstream.address()
+        link.faults = Faults(bytes_max=20_000, ways=("cut", "reset"))
+        url = f"amqp://{LOOPBACK}:{link.port}"
+        await set_shovel(broker, src_uri=url, src_queue="out", dest_uri="amqp://", dest_queue="in")
+        await until(lambda: sum(link.happened.values()) >= 5)
+        link.heal()
+        await until(lambda: not any(row["messages"] for row in upstream.inspect("queues")))
+        await until_state(broker, "running")
+        found = await take(here, "in", (await here.check_queue("in")).messages)
+        assert sorted(map(int, found)) == list(range(600)), "each once"
 
 
 # Users
