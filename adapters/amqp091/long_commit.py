@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 STAGED_PER_SLICE: Final = 1000
 """Publishes that are prepared in one turn: a few microseconds each."""
 
+FORGOTTEN_PER_SLICE: Final = 10_000
+"""What was to be done is let go of in slices."""
+
 TRIES: Final = 3
 """So often publishes are prepared, where something changes meanwhile."""
 
@@ -57,6 +60,10 @@ def _in_turns(
         else:
             if _is_open(channel):
                 channel.committed(waits)
+            # To let go of all of them at once would take a while, too.
+            while publishes:
+                del publishes[-FORGOTTEN_PER_SLICE:]
+                yield
     except Exception as error:
         channel.connection.break_off(error)
 

@@ -633,6 +633,7 @@ QUIET: Final = (
             "core.storage.disk.encoder.ENCODED_PER_SLICE",
             "adapters.session.deliveries.LOOKED_AT_PER_SLICE",
             "adapters.amqp091.long_commit.STAGED_PER_SLICE",
+            "adapters.amqp091.long_commit.FORGOTTEN_PER_SLICE",
             "adapters.amqp091.long_commit.TRIES",
             "adapters.amqp091.transaction.CHECKED_PER_SLICE",
             "adapters.stomp.transaction.WORK_COUNTED_MAX",

@@ -39,8 +39,8 @@ from warren.core.storage.disk.segment import LARGE_RECORD_SIZE, Segment
 
 _PUBLISHED_SIZE = 8
 
-ENCODED_PER_SLICE: Final = 10_000
-"""Messages and settlements that are encoded in one turn."""
+ENCODED_PER_SLICE: Final = 5_000
+"""Messages and settlements that are encoded in one turn, one or two microseconds each."""
 
 
 class Batch:
