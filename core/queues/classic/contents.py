@@ -12,6 +12,7 @@ from warren.core.queues.backlog import Backlog, Entry, position_of, sequence_of
 
 if TYPE_CHECKING:
     from warren.core.messages.message import Message
+    from warren.core.queues.answer import Answer
     from warren.core.queues.classic.queue import ClassicQueue
 
 SETTLED_AT_ONCE: Final = 2000
@@ -122,3 +123,28 @@ def _drop(queue: ClassicQueue, message: Message) -> None:
     queue.ready_bytes -= message.body_size
     queue.counts.remove(1, message.body_size)
     queue.settle(message)
+
+
+def purge_and_tell(queue: ClassicQueue, answer: Answer[int]) -> None:
+    """Drop all ready messages, and answer how many there were."""
+    count = queue.drop_ready()
+    if queue.present is not None and queue.burials.leaving:
+        # Until it is settled, what has left is dropped as a duplicate: as if it were published before the purge.
+        queue.burials.leaving.append((iter(()), lambda: answer(count)))
+    else:
+        answer(count)
+
+
+def close(queue: ClassicQueue, answer: Answer[int]) -> None:
+    """The queue is deleted, with all that is ready in it; answers how many messages that were."""
+    count = queue.drop_ready()
+    broker = queue.vhost.broker
+    queue.closed = True
+    if queue.store_id:
+        broker.store.forget_queue(queue.store_id)
+    broker.crowded_queues.discard(queue)
+    queue.expiry.stop()
+    queue.disuse.stop()
+    if queue.withheld is not None:
+        queue.withheld.give_up(broker.chores.add)
+    answer(count)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from warren.core.queues.backlog import size_of
+from warren.core.queues.classic import plain
 from warren.core.queues.classic.bounds import drop_excess
 from warren.core.queues.deaths import EXPIRED
 
@@ -17,6 +18,22 @@ if TYPE_CHECKING:
     from warren.core.clients.client import Client
     from warren.core.messages.message import Message
     from warren.core.queues.classic.queue import ClassicQueue
+
+
+def drain_otherwise(queue: ClassicQueue) -> None:
+    """Under rules, for who watches the demand, or while consumers sleep."""
+    if queue.ring.sleepers and queue.ready_count:
+        sleepers, queue.ring.sleepers = queue.ring.sleepers, {}
+        queue.govern()
+        for consumer in sleepers:
+            consumer.resume()
+    if queue.ruled or queue.vhost.tracing:
+        drain(queue)
+        enforce_limits(queue)
+    else:
+        plain.drain(queue)
+    if queue.demand is not None:
+        queue.demand.note(wanted=not queue.ready_count and queue.ring.spares)
 
 
 def drain(queue: ClassicQueue) -> None:

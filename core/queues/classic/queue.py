@@ -4,8 +4,8 @@ Theory of operation
 -------------------
 Ready messages are in a `Backlog` (one per priority for x-max-priority), whose deque the hot path works on directly.
 Everything else has an owner of its own: whose turn it is (`ConsumerRing`), what came back (`Returns`), what expires
-(`MessageExpiry`, `Disuse`), what may come in and how much may stay (`Bounds`), and the way through a restart
-(restart.py).
+(`MessageExpiry`, `Disuse`), what may come in and how much may stay (`Bounds`).  The ways through a restart, of a change
+of rules and of basic.get have modules of their own (restart.py, ruling.py, polling.py).
 
 `drain` is written twice.  plain.py is the hot path and knows none of the rules.  governed.py serves queues with TTLs,
 lengths, priorities or tracing: it looks at the head before every delivery, and afterwards enforces what is left.  All
@@ -35,17 +35,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING, ClassVar
 
 from warren.core.compiled import mypyc_attr
-from warren.core.errors import BrokerError, ResourceLocked, StoreUnavailable
+from warren.core.errors import StoreUnavailable
 from warren.core.messages.message import Message
 from warren.core.queues.answer import Answer, Polled, ignore
-from warren.core.queues.backlog import MESSAGE_OVERHEAD_BYTES, Backlog, sequence_of
+from warren.core.queues.backlog import MESSAGE_OVERHEAD_BYTES, Backlog
 from warren.core.queues.base import Admission, Queue, Stored
-from warren.core.queues.classic import contents, governed, plain, restart
+from warren.core.queues.classic import contents, governed, plain, polling, restart, ruling, watching
 from warren.core.queues.classic.bounds import Bounds, exceeds
 from warren.core.queues.classic.burials import DEAD_LETTER_WORK, Burials
 from warren.core.queues.classic.columns import COLUMNS
@@ -58,9 +56,7 @@ from warren.core.queues.classic.rules import (
     CLASSIC_ARGUMENTS,
     COMMON_ARGUMENTS,
     QueueRules,
-    effective_rules,
     rules_from_arguments,
-    within,
 )
 from warren.core.queues.dead_letter import dead_letter
 from warren.core.queues.deaths import REJECTED
@@ -95,28 +91,28 @@ class ClassicQueue(Queue):
     """
 
     __slots__ = (
-        "_bounds",
-        "_buffer",
-        "_disuse",
         "_failures",
-        "_governed",
-        "_own_rules",
         "_return_counts",
         "_returning",
-        "_ruled",
         "backlogs",
+        "bounds",
+        "buffer",
         "burials",
         "closed",
         "demand",
+        "disuse",
         "draining",
         "entries",
         "expiry",
+        "governed",
         "grown",
         "noted_ready",
+        "own_rules",
         "present",
         "remembers",
         "returned",
         "ring",
+        "ruled",
         "rules",
         "turns",
         "withheld",
@@ -127,11 +123,11 @@ class ClassicQueue(Queue):
     known_arguments: ClassVar[tuple[Argument, ...]] = (*COMMON_ARGUMENTS, *CLASSIC_ARGUMENTS)
 
     def prepare(self) -> None:
-        self._own_rules = self.read_rules()
+        self.own_rules = self.read_rules()
         self.withheld: Withheld | None = None
         self.remembers = False
-        self._buffer = self.vhost.buffers.get(self.name)
-        self.rules: QueueRules = self._rules_under({})
+        self.buffer = self.vhost.buffers.get(self.name)
+        self.rules: QueueRules = ruling.rules_under(self, {})
         self.backlogs = [self.new_backlog() for _ in range((self.rules.max_priority or 0) + 1)]
         self.turns: TurnsOfClasses | None = None
         self.entries = self.backlogs[0].entries
@@ -141,8 +137,8 @@ class ClassicQueue(Queue):
         self.ring = ConsumerRing(self.consumers)
         self.returned = Returns()
         self.expiry = MessageExpiry()
-        self._disuse = Disuse(self.vhost.broker.now_ms)
-        self._bounds = Bounds()
+        self.disuse = Disuse(self.vhost.broker.now_ms)
+        self.bounds = Bounds()
         self.burials = Burials()
         self.present = Presence() if self.rules.deduplicates_present else None
         self.noted_ready: Message | int | None = 0
@@ -150,9 +146,9 @@ class ClassicQueue(Queue):
         self._returning = self.returned.waiting
         self._return_counts = self.returned.counts
         self._failures = self.returned.failures
-        self._governed = self._ruled = False
-        self._rules_changed()
-        self._withhold()
+        self.governed = self.ruled = False
+        ruling.rules_changed(self)
+        ruling.withhold(self)
 
     def new_backlog(self) -> Backlog:
         """An empty row of messages that are this queue's."""
@@ -231,7 +227,7 @@ class ClassicQueue(Queue):
 
     @property
     def guarded(self) -> bool:
-        return self.rules.refuses or self._bounds.seen is not None or self.present is not None
+        return self.rules.refuses or self.bounds.seen is not None or self.present is not None
 
     @property
     def refuses_as_asked(self) -> bool:
@@ -239,21 +235,19 @@ class ClassicQueue(Queue):
 
     def admit(self, message: Message) -> Admission:
         """Refuse a message that a full queue with reject-publish has no room for; drop a duplicate."""
-        return self._bounds.admit(self, message)
+        return self.bounds.admit(self, message)
 
     def has_no_room_for(self, message: Message) -> bool:
         return self.exceeds_with(message, 0, 0)
 
     def exceeds_with(self, message: Message, others: int, others_bytes: int) -> bool:
         """As `has_no_room_for`, if so many other messages of so many bytes count beside those that are ready."""
-        rules = self.rules
-        return rules.refuses and exceeds(
-            rules, self.ready_count + others + 1, self.ready_bytes + others_bytes + message.body_size
-        )
+        ready_count, ready_bytes = self.ready_count + others + 1, self.ready_bytes + others_bytes + message.body_size
+        return self.rules.refuses and exceeds(self.rules, ready_count, ready_bytes)
 
     def expects_expiry(self) -> None:
         self.expiry.expecting = True
-        self._governed = self._ruled = True
+        self.governed = self.ruled = True
         self.mark_dirty()
 
     def level_of(self, message: Message) -> int:
@@ -268,12 +262,12 @@ class ClassicQueue(Queue):
             self.returned.merge(self)
         self.draining = True
         try:
-            if not self._governed and not self.vhost.tracing:
+            if not self.governed and not self.vhost.tracing:
                 plain.drain(self)
             elif self.returned.placing is not None:
                 return
             else:
-                self._drain_otherwise()
+                governed.drain_otherwise(self)
         except StoreUnavailable as error:
             _log.error("%s waits for its messages: %s", self.description, error.text)
             self.vhost.broker.deadlines.schedule(
@@ -281,27 +275,12 @@ class ClassicQueue(Queue):
             )
         finally:
             self.draining = False
-        if self.store_id and self.rules.delivery_limit is not None:
-            restart.note_ready(self)
         if self.store_id:
+            if self.rules.delivery_limit is not None:
+                restart.note_ready(self)
             broker = self.vhost.broker
             if self.ready_bytes > broker.paging.head_bytes or self.resident_count > broker.paging.head_messages:
                 broker.crowded_queues.add(self)
-
-    def _drain_otherwise(self) -> None:
-        """Under rules, for who watches the demand, or while consumers sleep."""
-        if self.ring.sleepers and self.ready_count:
-            sleepers, self.ring.sleepers = self.ring.sleepers, {}
-            self.govern()
-            for consumer in sleepers:
-                consumer.resume()
-        if self._ruled or self.vhost.tracing:
-            governed.drain(self)
-            governed.enforce_limits(self)
-        else:
-            plain.drain(self)
-        if self.demand is not None:
-            self.demand.note(wanted=not self.ready_count and self.ring.spares)
 
     def merge_returning(self) -> None:
         """Put what came back in its places, so that the backlogs hold all that is ready."""
@@ -318,39 +297,11 @@ class ClassicQueue(Queue):
     def get(
         self, answer: Answer[Polled], *, no_ack: bool, client: Client | None = None, channel_number: int = 0
     ) -> None:
-        poll = partial(self.poll, no_ack=no_ack, client=client, channel_number=channel_number)
-        if self._returning:
-            self.returned.merge(self)
-        if self.returned.placing is not None:
-            self.returned.when_whole(lambda: answer(_or_error(poll)))
-        else:
-            answer(poll())
+        polling.get(self, answer, no_ack=no_ack, client=client, channel_number=channel_number)
 
     def poll(self, *, no_ack: bool, client: Client | None = None, channel_number: int = 0) -> Polled:
         """What `get` answers; ResourceLocked (405) where a single active consumer has the queue."""
-        if self.rules.single_active_consumer:
-            raise ResourceLocked(
-                f"cannot obtain access to locked {self.description}. basic.get operations are not supported by "
-                f"{self.type_name} queues with single active consumer"
-            )
-        self._disuse.used_at_ms = self.vhost.broker.now_ms
-        self.merge_returning()
-        found = governed.poll(self, client, channel_number)
-        counts = self.counts
-        if found is None:
-            counts.get_empty += 1
-            return None
-        counts.delivered_bytes += found[0].body_size
-        counts.redeliver += found[1]
-        if no_ack:
-            counts.get_no_ack += 1
-            self.settle(found[0])
-        else:
-            counts.get += 1
-            self.unacked_count += 1
-        if self._governed or self.rules.delivery_limit is not None:
-            self.mark_dirty()
-        return found
+        return polling.poll(self, no_ack=no_ack, client=client, channel_number=channel_number)
 
     def browse(self, start: int, count: int) -> Iterator[Message]:
         self.merge_returning()
@@ -441,31 +392,14 @@ class ClassicQueue(Queue):
             self.remembers = False
 
     def purge(self, answer: Answer[int]) -> None:
-        count = self.drop_ready()
-        if self.present is not None and self.burials.leaving:
-            # Until it is settled, what has left is dropped as a duplicate: as if it were published before the purge.
-            self.burials.leaving.append((iter(()), lambda: answer(count)))
-        else:
-            answer(count)
+        contents.purge_and_tell(self, answer)
 
     def drop_ready(self) -> int:
         """Drop all ready messages; how many.  Many are settled in later turns."""
-        count = contents.purge(self)
-        if self.store_id and self.rules.delivery_limit is not None:
-            restart.note_ready(self)
-        return count
+        return restart.noted(self, contents.purge(self))
 
     def close(self, answer: Answer[int] = ignore) -> None:
-        count = self.drop_ready()
-        self.closed = True
-        if self.store_id:
-            self.vhost.broker.store.forget_queue(self.store_id)
-        self.vhost.broker.crowded_queues.discard(self)
-        self.expiry.stop()
-        self._disuse.stop()
-        if self.withheld is not None:
-            self.withheld.give_up(self.vhost.broker.chores.add)
-        answer(count)
+        contents.close(self, answer)
 
     # Rules
 
@@ -473,72 +407,20 @@ class ClassicQueue(Queue):
         self, effective: Mapping[str, JSON], policy_name: str | None, operator_policy_name: str | None
     ) -> None:
         super().apply_policy(effective, policy_name, operator_policy_name)
-        before = self.rules
-        self.rules = self._rules_under(effective)
-        if self.rules.expires_ms != before.expires_ms:
-            # A new expiry begins now; else one would delete at once whatever has been idle for longer.
-            self._disuse.used_at_ms = self.vhost.broker.now_ms
-        if self.rules.delivery_limit is None and before.delivery_limit is not None and self.store_id:
-            self.noted_ready = 0
-            self.vhost.broker.store.note_ready_from(self.store_id, 0)
-        if self.rules.consumer_timeout_ms != before.consumer_timeout_ms:
-            for consumer in self.consumers:
-                self.vhost.broker.ack_timeouts.added(consumer)
-        self._rules_changed()
-        self.mark_dirty()
-
-    def _rules_under(self, effective: Mapping[str, JSON]) -> QueueRules:
-        """What counts under an effective policy, and under the quota of whoever has the queue for a buffer."""
-        rules = self.with_defaults(effective_rules(self._own_rules, self.arguments, effective))
-        return rules if self._buffer is None else within(rules, self._buffer)
+        ruling.apply_policy(self, effective)
 
     def use_buffer(self, buffer: Buffer | None) -> None:
-        self._buffer = buffer
-        self.rules = self._rules_under(self.effective_policy)
-        self._withhold()
-        self._rules_changed()
-        self.mark_dirty()
-        self.vhost.changed()
-
-    def _withhold(self) -> None:
-        """Answer publishes later from now on, or no more, as the buffer says."""
-        before = self.withheld
-        self.withheld = None if self._buffer is None else self._buffer.withheld
-        if self.withheld is not None and self.withheld is not before:
-            self.remembers = True
-            self.mark_last()
-            self.govern()
-
-    def mark_last(self) -> None:
-        """Tell what withholds answers which message is the last, though nobody waits for its (core.queues.withheld)."""
-        last = max((sequence_of(backlog.entries[-1]) for backlog in self.backlogs if backlog.entries), default=None)
-        if self.withheld is not None and last is not None:
-            self.withheld.mark_last(last)
+        ruling.use_buffer(self, buffer)
 
     def use_chooser(self, chooser: Chooser | None) -> None:
         """Let it say whose turn it is; None for turns."""
         self.ring.chooser = chooser
         self.govern()
 
-    def _rules_changed(self) -> None:
-        self.expiry.ttl_ms = self.rules.message_ttl_ms
-        self._bounds.rules_changed(self.rules)
-        self.govern()
-        self._disuse.watch(self)
-
     def govern(self) -> None:
         """Whether the hot path will do."""
-        self._ruled = (
-            self.expiry.applies
-            or self.rules.bounded
-            or len(self.backlogs) > 1
-            or self.ring.prioritised
-            or self.ring.chooser is not None
-            or self.present is not None
-            or self.withheld is not None
-            or self.returned.placing is not None
-        )
-        self._governed = self._ruled or self.demand is not None or bool(self.ring.sleepers)
+        self.ruled = ruling.is_ruled(self)
+        self.governed = self.ruled or self.demand is not None or bool(self.ring.sleepers)
 
     # Consumers
 
@@ -561,13 +443,13 @@ class ClassicQueue(Queue):
 
     def remove_consumer(self, consumer: Consumer) -> None:
         consumer.active = False
-        self._disuse.used_at_ms = self.vhost.broker.now_ms
+        self.disuse.used_at_ms = self.vhost.broker.now_ms
         following = self.ring.remove(consumer)
         if following is not None:
             self.activate(following)
         self.govern()
         if not self.consumers:
-            self._disuse.watch(self)
+            self.disuse.watch(self)
         if self.demand is not None:
             self.mark_dirty()
 
@@ -582,57 +464,36 @@ class ClassicQueue(Queue):
 
     def sleep(self, consumer: Consumer) -> bool:
         self.ring.sleepers[consumer] = None
-        self._governed = True
+        self.governed = True
         return True
 
     def is_active(self, consumer: Consumer) -> bool:
         return self.ring.is_active(consumer)
 
     def watch_demand(self, watch: Callable[[bool], None]) -> bool:
-        if self.demand is None:
-            self.demand = Demand()
-            self.govern()
-        self.demand.add(watch)
-        self.mark_dirty()
-        return True
+        return watching.watch(self, watch)
 
     def unwatch_demand(self, watch: Callable[[bool], None]) -> None:
-        if self.demand is not None:
-            self.demand.remove(watch)
-            if not self.demand:
-                self.demand = None
-                self.govern()
+        watching.unwatch(self, watch)
 
     @property
     def spare_credit(self) -> int:
-        takers = chain(self.ring.available, self.ring.sleepers)
-        return sum(consumer.spare_credit for consumer in takers if consumer.priority >= 0)
+        return watching.spare_credit(self)
 
     def used(self) -> None:
-        self._disuse.used_at_ms = self.vhost.broker.now_ms
+        self.disuse.used_at_ms = self.vhost.broker.now_ms
 
     # Restart
 
     def restore(self, stored: Stored) -> None:
         restart.restore(self, stored)
-        self.govern()
-        self.mark_dirty()
 
     def page_out(self) -> None:
         for backlog in self.backlogs:
             backlog.page_out()
 
     def delivered_position(self) -> int:
-        self.merge_returning()
         return restart.delivered_position(self)
-
-
-def _or_error(poll: Callable[[], Polled]) -> Polled | BrokerError:
-    """What comes of a poll in a later turn."""
-    try:
-        return poll()
-    except BrokerError as error:
-        return error
 
 
 register(ClassicQueue)

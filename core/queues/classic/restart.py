@@ -21,6 +21,7 @@ from warren.core.queues.backlog import (
     sequence_of,
     size_of,
 )
+from warren.core.queues.classic import ruling
 from warren.core.queues.deaths import DELIVERY_LIMIT
 
 if TYPE_CHECKING:
@@ -63,7 +64,9 @@ def restore(queue: ClassicQueue, stored: Stored) -> None:
     queue.expiry.expecting = True
     if queue.present is not None:
         queue.present.restore(queue)
-    queue.mark_last()
+    ruling.mark_last(queue)
+    queue.govern()
+    queue.mark_dirty()
 
 
 def _spent(tickets: Sequence[int], failures: Mapping[int, int], limit: int | None) -> list[int]:
@@ -96,8 +99,16 @@ def note_ready(queue: ClassicQueue) -> None:
         queue.vhost.broker.store.note_ready_from(queue.store_id, entry)
 
 
+def noted(queue: ClassicQueue, dropped: int) -> int:
+    """How many were dropped, now that the store knows what is with consumers."""
+    if queue.store_id and queue.rules.delivery_limit is not None:
+        note_ready(queue)
+    return dropped
+
+
 def delivered_position(queue: ClassicQueue) -> int:
-    """The log position of the last ready message that was delivered before, 0 for none; nothing may be returning."""
+    """The log position of the last ready message that was delivered before, 0 for none."""
+    queue.merge_returning()
     returns = queue.returned
     if not returns.counts and not returns.redelivered_until:
         return 0

@@ -90,15 +90,15 @@ def test_the_hot_path_is_back_once_nobody_sleeps(memory: SimulatedBroker) -> Non
     queue = declare(memory)
     sleeper = Sleeper(queue)
     queue.add_consumer(sleeper)
-    assert queue._governed
+    assert queue.governed
     publish(memory, queue, [b"1"])
     memory.settle()
-    assert not queue._governed
+    assert not queue.governed
     other = Sleeper(queue)
     queue.add_consumer(other)
-    assert queue._governed
+    assert queue.governed
     queue.remove_consumer(other)
-    assert not queue._governed
+    assert not queue.governed
 
 
 def test_a_full_queue_takes_what_one_that_sleeps_gets_at_once(memory: SimulatedBroker) -> None:
