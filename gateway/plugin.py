@@ -57,6 +57,7 @@ from warren.adapters.direct.errors import ClientClosed, ConsumerEnded, DirectErr
 from warren.adapters.interface import Options
 from warren.core.administration.listing.column import Column, Row
 from warren.core.administration.listing.kind import Kind
+from warren.core.administration.parameters import Reached
 from warren.core.configuration.key import Key, configured, keys_of, settings_from
 from warren.core.configuration.values import boolean, names, number, one_of, size, text, whole_number
 from warren.core.errors import BrokerError, PreconditionFailed
@@ -118,6 +119,7 @@ __all__ = [
     "Properties",
     "PublishBlocked",
     "QueueState",
+    "Reached",
     "Refused",
     "RefusedError",
     "Request",
@@ -201,6 +203,10 @@ class Plugin(ABC):
 
     components: ClassVar[Mapping[str, CheckParameter]] = {}
     """Components of runtime parameters (`warren ctl set_parameter COMPONENT ...`), each with what checks a value."""
+
+    reached: ClassVar[Mapping[str, Reached]] = {}
+    """Of its components, those whose values have it do something in virtual hosts that they name, or as other users:
+    who isn't an administrator may set only what reaches no further than that user's own permissions."""
 
     policy_keys: ClassVar[Sequence[PolicyKey]] = ()
     """What policies may hold."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from warren.core.component import Component
@@ -46,6 +46,11 @@ class ParameterComponent(Protocol):
         """A value was removed."""
 
 
+Reached = Callable[["JSON"], Iterable[tuple[str, str | None]]]
+"""Takes a checked value; the virtual hosts of this broker in which something is done because of it, each with the user
+as whom, None for as the broker, which may do everything."""
+
+
 class Parameter(NamedTuple):
     """One runtime parameter."""
 
@@ -58,13 +63,14 @@ class Parameter(NamedTuple):
 class Parameters(Component):
     """All runtime parameters, kept in `store`."""
 
-    __slots__ = ("_components", "_globals", "_store", "_values", "_watchers")
+    __slots__ = ("_components", "_globals", "_reached", "_store", "_values", "_watchers")
 
     def __init__(self, store: DefinitionStore) -> None:
         self._store = store
         self._values: dict[tuple[str, str, str], JSON] = {}
         self._globals: dict[str, JSON] = {}
         self._components: dict[str, ParameterComponent] = {}
+        self._reached: dict[str, Reached] = {}
         self._watchers: dict[str, list[Callable[[JSON], None]]] = {}
 
     def restore(self, kind: str, vhost: str, name: str, value: Mapping[str, JSON]) -> bool:
@@ -80,7 +86,7 @@ class Parameters(Component):
             return False
         return True
 
-    def register(self, component: str, listener: ParameterComponent) -> None:
+    def register(self, component: str, listener: ParameterComponent, reached: Reached | None = None) -> None:
         """Have `listener` check and hear of the values of a component; those that are there, it hears of at once.
 
         A value kept from before that it refuses is logged and left out.  Raises ValueError for a second one.
@@ -88,6 +94,8 @@ class Parameters(Component):
         if component in self._components:
             raise ValueError(f"component {component!r} is registered already")
         self._components[component] = listener
+        if reached is not None:
+            self._reached[component] = reached
         for found in self.find(component=component):
             try:
                 listener.check(found.vhost, found.name, found.value)
@@ -99,6 +107,7 @@ class Parameters(Component):
     def unregister(self, component: str) -> None:
         """Undo `register`; the values stay."""
         self._components.pop(component, None)
+        self._reached.pop(component, None)
 
     def knows(self, component: str) -> bool:
         """True when somebody checks the values of this component."""
@@ -125,6 +134,11 @@ class Parameters(Component):
         listener = self._components.get(component)
         if listener is not None:
             listener.changed(vhost, name, value)
+
+    def reached(self, component: str, value: JSON) -> list[tuple[str, str | None]]:
+        """Where something is done because of a checked value, and as whom: see Reached."""
+        reached = self._reached.get(component)
+        return [] if reached is None else list(reached(value))
 
     def clear(self, vhost: str, component: str, name: str) -> None:
         """Remove a value; NotFound when there is none."""

@@ -72,7 +72,7 @@ class SupervisedPlugin:
     def register_components(self) -> None:
         """Have the broker check its runtime parameters.  Raises ValueError for a component that is taken."""
         for name, component in self._components.items():
-            self._surroundings.broker.parameters.register(name, component)
+            self._surroundings.broker.parameters.register(name, component, self.plugin.reached.get(name))
 
     def prepare(self) -> None:
         """Let the class do what has to be done before anybody is connected."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 
 import trio
 
+from warren.adapters.amqp091.client.uri import AmqpUri
 from warren.core.administration.operations.parameters import clear_parameter
 from warren.core.configuration.key import Key, configured, keys_of
 from warren.core.errors import NoSuchParameter
@@ -21,6 +22,7 @@ from warren.gateway.plugin import (
     Kind,
     Plugin,
     PreconditionFailed,
+    Reached,
     RefusedError,
     Request,
     Word,
@@ -51,6 +53,15 @@ NO_SHOVELS: Final[StaticShovels] = ()
 def check_shovel(vhost: str, name: str, value: JSON) -> None:
     """The validator of the runtime parameters of the component `shovel`."""
     read_definition(value)
+
+
+def reached(value: JSON) -> Iterator[tuple[str, str | None]]:
+    """The virtual hosts of this broker that a shovel reaches without a socket, and as whom."""
+    definition = read_definition(value)
+    for end in (definition.source, definition.destination):
+        for uri in end.uris:
+            if isinstance(uri, AmqpUri) and not uri.host:
+                yield uri.vhost, uri.user
 
 
 def static_shovels(value: object) -> StaticShovels:
@@ -93,6 +104,7 @@ class ShovelPlugin(Plugin):
     about = "moves messages between brokers, and keeps them until that is done"
     keys = tuple(keys_of(ShovelSettings))
     components: ClassVar[Mapping[str, CheckParameter]] = {COMPONENT: check_shovel}
+    reached: ClassVar[Mapping[str, Reached]] = {COMPONENT: reached}
 
     def __init__(self) -> None:
         self._workers: dict[tuple[str, str], Worker] = {}

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
+from warren.core.access.permissions import EVERYTHING
 from warren.core.administration import parameters
 from warren.core.administration.operations import vhosts
+from warren.core.errors import AccessRefused
 
 if TYPE_CHECKING:
+    from warren.core.access.accounts import User
     from warren.core.broker import Broker
     from warren.core.storage.definitions.store import JSON
 
@@ -15,6 +19,28 @@ if TYPE_CHECKING:
 def set_parameter(broker: Broker, vhost: str, component: str, name: str, value: JSON) -> None:
     """Set a parameter of a component; NotFound, PreconditionFailed for an unknown component or an unusable value."""
     parameters.set_parameter(broker, vhosts.existing(broker, vhost).name, component, name, value)
+
+
+def check_reach(broker: Broker, user: User, vhost: str, component: str, name: str, value: JSON) -> None:
+    """Raise AccessRefused (403) where a parameter would let its setter reach what the user may not (spec E.1).
+
+    user: who isn't an administrator.  PreconditionFailed for an unusable value.
+    """
+    if not broker.parameters.knows(component):
+        return
+    broker.parameters.check(vhost, component, name, value)
+    permissions = dict(broker.users.permissions_of(user.name))
+    for where, as_whom in broker.parameters.reached(component, value):
+        permission = permissions.get(where)
+        if permission is None:
+            raise AccessRefused(f"'{name}' reaches the virtual host '{where}', which user '{user.name}' may not access")
+        if as_whom is not None and as_whom != user.name:
+            raise AccessRefused(f"'{name}' acts in this broker as the user '{as_whom}', who isn't '{user.name}'")
+        if as_whom is None and permission != EVERYTHING:
+            raise AccessRefused(
+                f"'{name}' may do everything in the virtual host '{where}', and user '{user.name}' may not: a URI "
+                f"without a host has to name the user, as in amqp://{quote(user.name, safe='')}@/VHOST"
+            )
 
 
 def clear_parameter(broker: Broker, vhost: str, component: str, name: str) -> None:

@@ -10,7 +10,7 @@ from warren.core.administration.listing.selecting import equals
 from warren.core.administration.parameters import Parameter, list_parameters
 from warren.core.errors import NoSuchParameter
 from warren.plugins.management import objects
-from warren.plugins.management.access import Needs
+from warren.plugins.management.access import ADMINISTRATOR_TAG, Needs
 from warren.plugins.management.bodies import ValueBody
 from warren.plugins.management.endpoint import Call, Created, Listed, endpoint
 from warren.plugins.management.views import View, fields, listed, one
@@ -64,6 +64,8 @@ async def put_parameter(call: Call) -> Created | None:
     body: ValueBody = call.body
     made = _found(call) is None
     component, name = call.path["component"], call.path["parameter"]
+    if ADMINISTRATOR_TAG not in call.user.tags:
+        operations.parameters.check_reach(call.broker, call.user, call.vhost, component, name, body.value)
     operations.parameters.set_parameter(call.broker, call.vhost, component, name, body.value)
     return Created() if made else None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import trio
@@ -221,3 +222,27 @@ async def test_a_page_of_another_site_changes_nothing() -> None:
         assert (await api.ask("PUT", "/queues/%2F/q", {}, headers=evil)).status_code == 201
     async with open_api(management_cors_allow_origins=("*",)) as api:
         assert (await api.ask("PUT", "/queues/%2F/q", {}, headers=evil)).status_code == 201
+
+
+async def test_a_shovel_reaches_no_further_than_who_sets_it() -> None:
+    """Within the broker it would act as the broker, or as whoever its URI names, without a password."""
+    async with open_api(plugins=("management", "shovel")) as api:
+        await api.put("/vhosts/theirs", {})
+        ann, root = api.user("ann", "policymaker"), api.user("root", "administrator")
+        api.user("else", vhost="theirs")
+
+        async def declare(source: str, destination: str = "amqp://far.example", auth: tuple[str, str] = ann) -> Any:
+            value = {"src-uri": source, "src-queue": "q", "dest-uri": destination, "dest-queue": "q"}
+            return await api.ask("PUT", "/parameters/shovel/%2F/s", {"value": value}, auth=auth)
+
+        for uris in (["amqp:///theirs"], ["amqp://far.example", "amqp:///theirs"], [["amqp://", "amqp:///theirs"]]):
+            reason = refusal(await declare(*uris), 401, "not_authorised")
+            assert "reaches the virtual host 'theirs', which user 'ann' may not access" in reason
+        reason = refusal(await declare("amqp://root@/%2F"), 401, "not_authorised")
+        assert "acts in this broker as the user 'root'" in reason
+        assert (await declare("amqp://")).status_code == 201, "ann may do everything here"
+        assert (await declare("amqp:///theirs", auth=root)).status_code == 204
+        api.broker.users.set_permissions("ann", "/", ".*", ".*", "mine")
+        reason = refusal(await declare("amqp://"), 401, "not_authorised")
+        assert "has to name the user, as in amqp://ann@/VHOST" in reason
+        assert (await declare("amqp://ann@/%2F")).status_code == 204
