@@ -617,7 +617,7 @@ QUIET: Final = (
             "core.administration.operations.quarantine.MOVED_AT_ONCE",
             "core.administration.operations.quarantine.SETTLED_AT_ONCE",
             "core.declaring.lost_bindings.MADE_AT_ONCE",
-            "adapters.mqtt.sessions.session.LEFT_PER_SLICE",
+            "adapters.mqtt.sessions.leaving.LEFT_PER_SLICE",
             "core.administration.definitions_json.exporting.OBJECTS_PER_SLICE",
             "core.counters.QUEUES_PER_SLICE",
             "core.broker.ROUNDS_MAX",

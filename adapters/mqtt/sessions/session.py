@@ -27,22 +27,20 @@ Longer than 400 lines because what goes out, what came in and what of both is on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from warren.adapters.mqtt.sessions import leaving
 from warren.adapters.mqtt.sessions.feeding import RetainedFeed
 from warren.adapters.mqtt.sessions.headers import PACKET_ID, RELEASED
 from warren.adapters.mqtt.sessions.outgoing import RELEASED_BY_CLIENT, WAITING, Outgoing
 from warren.adapters.mqtt.sessions.records import make_record, outbound_copy, outgoing_of, packet_id_of
 from warren.adapters.mqtt.sessions.subscription import LEVELS_FREE, MqttSubscription, deep_levels
 from warren.adapters.mqtt.sessions.subscription_rows import SubscriptionRows
-from warren.core.chores import emptied
 from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.topic_trie import TopicTrie
 from warren.core.limit_hits import limited
 from warren.core.messages.message import Message
-from warren.core.queues.returning import RETURNED_PER_SLICE, give_back
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.sessions.holder import Holder
@@ -53,15 +51,6 @@ if TYPE_CHECKING:
     from warren.core.routing.receipt import Receipt
 
 PACKET_ID_MAX: Final = 65_535
-
-LEFT_PER_SLICE: Final = 500
-"""Subscriptions of a session that has ended which are forgotten in one turn: five microseconds each."""
-
-WORK_OF_LEAVING: Final = 20
-"""What it takes beside to leave a group, whose queue may go with it."""
-
-LOOKED_AT: Final = 5 * LEFT_PER_SLICE
-"""So many are in any case too much for one turn."""
 
 EXPIRY_NEVER: Final = 0xFFFF_FFFF
 """The expiry of a session that doesn't expire, in seconds (MQTT 5 3.1.2.11.2)."""
@@ -82,11 +71,9 @@ class MqttSession:
     __slots__ = (
         "_deep_levels",
         "_expiry",
-        "_inbound_id",
         "_outbound_id",
         "_packet_id",
         "_rows",
-        "_trie",
         "client_id",
         "detached_at_ms",
         "ended",
@@ -95,6 +82,7 @@ class MqttSession:
         "has_entries_to_settle",
         "holder",
         "inbound",
+        "inbound_id",
         "no_local_count",
         "outgoing",
         "queue",
@@ -103,6 +91,7 @@ class MqttSession:
         "sent_number",
         "stored",
         "subscriptions",
+        "trie",
         "unanswered",
         "user",
         "user_id",
@@ -129,13 +118,13 @@ class MqttSession:
         self.outgoing: dict[int, Outgoing] = {}
         self.inbound: dict[int, Message | None] = {}
         self.unanswered: dict[int, Receipt] | None = None
-        self._trie: TopicTrie[MqttSubscription] | None = None
+        self.trie: TopicTrie[MqttSubscription] | None = None
         self._rows: SubscriptionRows | None = None
         self._packet_id = 0
         self._deep_levels = 0
         self.sent_number = 0
         self._expiry: Deadline | None = None
-        self._inbound_id = 0
+        self.inbound_id = 0
         self._outbound_id = 0
 
     # Subscriptions
@@ -190,8 +179,8 @@ class MqttSession:
         if subscription.is_own:
             if self.feed is not None:
                 self.feed.drop(filter)
-            if self._trie is not None and subscription.has_wildcards:
-                self._trie.remove(subscription.words, subscription)
+            if self.trie is not None and subscription.has_wildcards:
+                self.trie.remove(subscription.words, subscription)
             if self.queue is not None:
                 self.registry.unbind(self.queue, subscription)
         elif subscription.group:
@@ -209,7 +198,7 @@ class MqttSession:
 
     def matching(self, topic: str) -> list[MqttSubscription]:
         """The session's own subscriptions that match a topic, each once."""
-        found = self._trie.match(topic.split("/")) if self._trie is not None else []
+        found = self.trie.match(topic.split("/")) if self.trie is not None else []
         exact = self.subscriptions.get(topic)
         if exact is not None and exact.is_own and not exact.has_wildcards:
             found.append(exact)
@@ -219,11 +208,11 @@ class MqttSession:
         """Have a filter with wildcards found; the others are found by name."""
         if not subscription.has_wildcards:
             return
-        if self._trie is None:
-            self._trie = TopicTrie.for_mqtt()
+        if self.trie is None:
+            self.trie = TopicTrie.for_mqtt()
         if before is not None:
-            self._trie.remove(before.words, before)
-        self._trie.insert(subscription.words, subscription)
+            self.trie.remove(before.words, before)
+        self.trie.insert(subscription.words, subscription)
 
     # Messages to the client
 
@@ -269,7 +258,7 @@ class MqttSession:
         outgoing = self.outgoing.pop(packet_id, None)
         if outgoing is not None:
             outgoing.settle()
-            self._settle_record(outgoing)
+            self.settle_record(outgoing)
         return outgoing
 
     def release(self, packet_id: int) -> Outgoing | None:
@@ -283,7 +272,7 @@ class MqttSession:
             if self.stores:
                 store = self.registry.broker.store
                 store.begin_group()
-                self._settle_record(outgoing)
+                self.settle_record(outgoing)
                 outgoing.record = make_record(self.registry.broker, {PACKET_ID: packet_id, RELEASED: True})
                 store.append(outgoing.record, (self._outbound(),))
                 store.end_group()
@@ -296,10 +285,10 @@ class MqttSession:
         if outgoing is None or outgoing.state != RELEASED_BY_CLIENT:
             return None
         del self.outgoing[packet_id]
-        self._settle_record(outgoing)
+        self.settle_record(outgoing)
         return outgoing
 
-    def _settle_record(self, outgoing: Outgoing) -> None:
+    def settle_record(self, outgoing: Outgoing) -> None:
         if outgoing.record is not None:
             self.registry.broker.store.settle(self._outbound_id, outgoing.record)
             outgoing.record = None
@@ -320,14 +309,14 @@ class MqttSession:
             return False
         record = self.inbound.pop(packet_id)
         if record is not None:
-            self.registry.broker.store.settle(self._inbound_id, record)
+            self.registry.broker.store.settle(self.inbound_id, record)
         return True
 
     def _inbound(self) -> int:
-        if not self._inbound_id:
-            self._inbound_id = self._numbered()
+        if not self.inbound_id:
+            self.inbound_id = self._numbered()
             self.save()
-        return self._inbound_id
+        return self.inbound_id
 
     def _outbound(self) -> int:
         if not self._outbound_id:
@@ -338,7 +327,7 @@ class MqttSession:
     @property
     def numbers(self) -> tuple[int, int]:
         """Its own numbers in the store, 0 for what it doesn't have."""
-        return self._inbound_id, self._outbound_id
+        return self.inbound_id, self._outbound_id
 
     def _numbered(self) -> int:
         number = self.registry.broker.numbers.take("mqtt_session", self.registry.vhost.name, self.client_id)
@@ -391,63 +380,13 @@ class MqttSession:
         A message of QoS 2 stays with the client that it was sent to, and is nobody else's even if that never comes
         back (MQTT-4.8.2-4 and -5).
         """
-        returning = self._take(lambda each: bool(each.source) and each.qos == 1)
-        self._in_turns(self._give_back(returning), len(returning))
+        returning = leaving.take(self, lambda each: bool(each.source) and each.qos == 1)
+        leaving.in_turns(self, leaving.give_back(returning), len(returning))
 
     def return_own(self) -> None:
         """Before a stop in good order: what waits for a PUBACK goes back to its queue, marked as delivered."""
-        for queue, message in self._take(lambda each: True):
+        for queue, message in leaving.take(self, lambda each: True):
             queue.requeue([message])
-
-    def _take(self, wanted: Callable[[Outgoing], bool]) -> list[tuple[Queue, Message]]:
-        """What goes back to its queue, and is under way no more."""
-        taken: list[tuple[Queue, Message]] = []
-        for each in list(self.outgoing.values()):
-            if each.queue is not None and each.message is not None and wanted(each):
-                del self.outgoing[each.packet_id]
-                taken.append((each.queue, each.message))
-        return taken
-
-    def _give_back(self, returning: list[tuple[Queue, Message]]) -> Iterator[None]:
-        coming = emptied(returning)
-        parts = iter(lambda: list(islice(coming, RETURNED_PER_SLICE)), [])
-        return give_back(parts, lambda queue: True)
-
-    def _settle_all(self) -> Iterator[None]:
-        """The session is over: neither queues nor the store have anything to keep for it."""
-        outgoing, inbound = self.outgoing, self.inbound
-        self.outgoing, self.inbound = {}, {}
-        self.has_entries_to_settle = True
-        count = 0
-        while outgoing or inbound:
-            if outgoing:
-                each = outgoing.pop(next(reversed(outgoing)))
-                each.settle()
-                self._settle_record(each)
-            else:
-                _, record = inbound.popitem()
-                if record is not None:
-                    self.registry.broker.store.settle(self._inbound_id, record)
-            count += 1
-            if count % RETURNED_PER_SLICE == 0:
-                yield
-        self.has_entries_to_settle = False
-
-    def _in_turns(self, slices: Iterator[None], work: int) -> None:
-        """Do it at once if it fits into this turn (`Broker.settlements`), else in the turns that follow."""
-        broker = self.registry.broker
-        if not work or broker.settlements.take(work, broker.turn):
-            for _ in slices:
-                pass
-            return
-
-        def do_slice() -> bool:
-            for _ in slices:
-                return True
-            return False
-
-        do_slice()
-        broker.chores.add(do_slice, to_the_end=True)
 
     def expect_return(self) -> None:
         """Let the session expire when its time has come."""
@@ -472,29 +411,11 @@ class MqttSession:
         if self.feed is not None:
             self.feed.end()
         self.return_shared()
-        self._in_turns(self._settle_all(), len(self.outgoing) + len(self.inbound))
+        leaving.in_turns(self, leaving.settle_all(self), len(self.outgoing) + len(self.inbound))
         if self._rows is not None:
             self._rows.end()
         self.registry.forget(self)
-        self._in_turns(self._leave_all(), sum(map(_work_of, islice(self.subscriptions.values(), LOOKED_AT))))
-
-    def _leave_all(self) -> Iterator[None]:
-        """The session is over, and its own queue gone: what else knows of its subscriptions forgets them."""
-        subscriptions, self.subscriptions = self.subscriptions, {}
-        trie, self._trie = self._trie, None
-        work = 0
-        while subscriptions:
-            _, subscription = subscriptions.popitem()
-            if subscription.group:
-                self.registry.leave(subscription)
-            self.registry.subscription_changed(None, subscription)
-            if trie is not None and subscription.is_own and subscription.has_wildcards:
-                # Letting go of a large one as a whole would take long, too.
-                trie.remove(subscription.words, subscription)
-            work += _work_of(subscription)
-            if work >= LEFT_PER_SLICE:
-                work = 0
-                yield
+        leaving.in_turns(self, leaving.leave_all(self), leaving.work_of_leaving(self))
 
     # Restart
 
@@ -508,7 +429,7 @@ class MqttSession:
             self.client_id,
             {
                 "expiry_s": self.expiry_s,
-                "inbound": self._inbound_id,
+                "inbound": self.inbound_id,
                 "outbound": self._outbound_id,
                 "detached_at_ms": self.detached_at_ms,
                 "user": self.user,
@@ -523,7 +444,7 @@ class MqttSession:
 
     def restore(self, inbound_id: int, outbound_id: int, subscriptions: Iterable[MqttSubscription]) -> None:
         """Take what the row says.  subscriptions: of a row that was written when they were part of it."""
-        self._inbound_id = inbound_id
+        self.inbound_id = inbound_id
         self._outbound_id = outbound_id
         self.registry.records.update({number: self for number in self.numbers if number})
         moved = list(subscriptions)
@@ -551,15 +472,10 @@ class MqttSession:
     def restore_record(self, number: int, record: Message) -> None:
         """Take a record read back from the store; one with a packet identifier that was seen replaces it."""
         packet_id = packet_id_of(record)
-        if number == self._inbound_id:
+        if number == self.inbound_id:
             self.inbound[packet_id] = record
             return
         older = self.outgoing.pop(packet_id, None)
         if older is not None:
-            self._settle_record(older)
+            self.settle_record(older)
         self.outgoing[packet_id] = outgoing_of(record)
-
-
-def _work_of(subscription: MqttSubscription) -> int:
-    """What it takes to forget it, in subscriptions of a session's own."""
-    return 1 + WORK_OF_LEAVING if subscription.group else 1

@@ -10,8 +10,9 @@ from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient
 from warren.adapters.mqtt.codec.packets import Connect, Subscribe, Subscription
 from warren.adapters.mqtt.codec.versions import V5
+from warren.adapters.mqtt.sessions.leaving import LEFT_PER_SLICE, WORK_OF_LEAVING
 from warren.adapters.mqtt.sessions.registry import MqttSessions
-from warren.adapters.mqtt.sessions.session import LEFT_PER_SLICE, WORK_OF_LEAVING, MqttSession
+from warren.adapters.mqtt.sessions.session import MqttSession
 from warren.core.queues.classic.burials import WORK_PER_TURN
 
 MANY = WORK_PER_TURN + 3 * LEFT_PER_SLICE
