@@ -36,6 +36,7 @@ from warren.plugins.shovel.stomp_definition import (
     stomp_destination,
     stomp_source,
 )
+from warren.plugins.shovel.values import InternalOwner
 
 if TYPE_CHECKING:
     from warren.core.storage.definitions.store import JSON
@@ -43,6 +44,10 @@ if TYPE_CHECKING:
 PREFETCH_DEFAULT: Final = 1000
 RECONNECT_DELAY_DEFAULT_S: Final = 5.0
 """RabbitMQ's defaults (spec E.1)."""
+
+DURATION_LEAST_S: Final = 60
+DURATION_MOST_S: Final = 10 * 365 * 86_400
+"""Of `src-delete-after-duration`: RabbitMQ's least, and what nobody means."""
 
 QUEUE_LENGTH: Final = "queue-length"
 
@@ -104,8 +109,9 @@ class ShovelDefinition:
     """A shovel.  prefetch: how many messages may be under way.
 
     delete_after: messages after which the shovel is done, QUEUE_LENGTH for as many as there are at the start, None for
-    never.  reconnect_delay_s: the least pause after a failure; 0 for no other try.  rate_max: messages a second at
-    most, None for no limit.  buffer: None where nothing is asked of the source.
+    never.  delete_after_s: seconds after which it is done, None for never.  reconnect_delay_s: the least pause after a
+    failure; 0 for no other try.  rate_max: messages a second at most, None for no limit.  buffer: None where nothing is
+    asked of the source.  internal, owner: it is there for something else, which is to end it.
     """
 
     source: AnySource
@@ -117,6 +123,9 @@ class ShovelDefinition:
     reconnect_delay_s: float = RECONNECT_DELAY_DEFAULT_S
     rate_max: float | None = None
     buffer: BufferDefinition | None = None
+    delete_after_s: int | None = None
+    internal: bool = False
+    owner: InternalOwner | None = None
 
 
 def read_definition(value: JSON, *, static: bool = False) -> ShovelDefinition:
@@ -155,6 +164,9 @@ def read_definition(value: JSON, *, static: bool = False) -> ShovelDefinition:
         given.get("reconnect-delay", RECONNECT_DELAY_DEFAULT_S),
         given.get("rate-limit"),
         _buffer(given, source),
+        given.get("src-delete-after-duration"),
+        given.get("internal", False),
+        given.get("internal_owner"),
     )
 
 
@@ -218,8 +230,9 @@ _DESTINATIONS: Final[Mapping[str, Callable[[Mapping[str, Any]], AnyDestination]]
 
 COMMON_KEYS: Final[Readers] = {
     "src-protocol": values.one_of(*PROTOCOLS),
-    "src-prefetch-count": values.count(1, 0xFFFF),
+    "src-prefetch-count": own_values.prefetch,
     "src-delete-after": own_values.delete_after,
+    "src-delete-after-duration": values.count(DURATION_LEAST_S, DURATION_MOST_S),
     "dest-protocol": values.one_of(*PROTOCOLS),
     "dest-publish-properties": own_values.properties,
     "dest-add-forward-headers": values.truth,
@@ -227,6 +240,8 @@ COMMON_KEYS: Final[Readers] = {
     "ack-mode": values.one_of(*ACK_MODES),
     "reconnect-delay": values.seconds,
     "rate-limit": own_values.rate,
+    "internal": values.truth,
+    "internal_owner": own_values.internal_owner,
     **BUFFER_KEYS,
 }
 """Whatever the ends speak."""

@@ -20,6 +20,7 @@ from warren.gateway.plugin import (
     Context,
     Control,
     Kind,
+    Option,
     Plugin,
     PreconditionFailed,
     Reached,
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 
 COMPONENT: Final = "shovel"
 DEFAULT_VHOST: Final = "/"
+
+FORCE: Final = Option("force")
+"""Also what belongs to something else."""
 
 StaticShovels: TypeAlias = "tuple[tuple[str, ShovelDefinition], ...]"
 """Shovels by name, as the configuration has them."""
@@ -118,9 +122,9 @@ class ShovelPlugin(Plugin):
             word("NAME", "connect a shovel anew, at once", "Restarting shovel '{0}' ...", options=named)(
                 self.restart_shovel
             ),
-            word("NAME", "stop a shovel, and remove its parameter", "Deleting shovel '{0}' ...", options=named)(
-                self.delete_shovel
-            ),
+            word(
+                "NAME", "stop a shovel, and remove its parameter", "Deleting shovel '{0}' ...", options=(VHOST, FORCE)
+            )(self.delete_shovel),
         )
 
     async def shovel_status(self, control: Control, request: Request) -> Answer:
@@ -134,6 +138,11 @@ class ShovelPlugin(Plugin):
         worker = self._named(request)
         if worker.static:
             raise RefusedError(f"shovel '{worker.name}' is declared in the configuration: remove it there")
+        if worker.definition.internal and not request.options.get(FORCE.name):
+            owner = worker.definition.owner or "something else in the broker"
+            raise RefusedError(
+                f"shovel '{worker.name}' is internal: it belongs to {owner}, which ends it; --force deletes it as well"
+            )
         self._clear(worker.vhost, worker.name)
         return done()
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from warren.adapters.mqtt.codec.errors import PacketError
 from warren.adapters.mqtt.codec.topics import check_topic_name, parse_filter
 from warren.core.messages.properties import encode_properties
 from warren.plugins.bridging.values import count
+
+PREFETCH_MAX: Final = 0xFFFF
+"""What basic.qos can say."""
 
 
 def rate(value: object) -> float:
@@ -48,6 +52,32 @@ def delete_after(value: object) -> int | str | None:
         return count(0, 2**53)(value)
     except ValueError:
         raise ValueError("must be 'never', 'queue-length' or a number of messages") from None
+
+
+def prefetch(value: object) -> int:
+    """Reads how many messages may be under way; 0, which means no limit elsewhere, is the most that there is."""
+    return count(0, PREFETCH_MAX)(value) or PREFETCH_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class InternalOwner:
+    """What an internal shovel belongs to.  kind: of the thing, such as `queue`."""
+
+    name: str
+    kind: str
+    vhost: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} '{self.name}' in virtual host '{self.vhost}'"
+
+
+def internal_owner(value: object) -> InternalOwner:
+    """Reads `{"name": ..., "kind": ..., "virtual_host": ...}`."""
+    if isinstance(value, dict) and set(value) == {"name", "kind", "virtual_host"}:
+        texts = [value["name"], value["kind"], value["virtual_host"]]
+        if all(isinstance(each, str) and each for each in texts):
+            return InternalOwner(*texts)
+    raise ValueError("must be an object with the texts name, kind and virtual_host")
 
 
 def topic_filters(value: object) -> tuple[str, ...]:

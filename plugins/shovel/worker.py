@@ -139,9 +139,16 @@ class Worker:
     # What is done with it
 
     async def run(self, done: Callable[[], None]) -> None:
-        """Work until cancelled, or until enough was moved.  done: called then, to have the parameter removed."""
+        """Work until cancelled, or until enough was moved or its time is over.
+
+        done: called then, to have the parameter removed.
+        """
         self._done = done
-        await self._attempts.run()
+        async with trio.open_nursery() as nursery:
+            if self.definition.delete_after_s is not None:
+                nursery.start_soon(self._end_after, self.definition.delete_after_s)
+            await self._attempts.run()
+            nursery.cancel_scope.cancel()
 
     def follows(self, before: Worker) -> None:
         """It takes another one's place: what MQTT brokers keep for that is this one's, if it is the same client."""
@@ -181,6 +188,14 @@ class Worker:
         await self._attempts.wait_over()
 
     # Below
+
+    async def _end_after(self, seconds: int) -> None:
+        await trio.sleep(seconds)
+        self._context.log.info(
+            "shovel '%s' in virtual host '%s' ends: its time is over (src-delete-after-duration)", self.name, self.vhost
+        )
+        self.cancel()
+        self._done()
 
     async def _connect_and_pump(self, peers: trio.Nursery) -> None:
         try:

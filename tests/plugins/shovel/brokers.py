@@ -33,7 +33,7 @@ async def edge(
         yield broker
 
 
-async def ask(broker: EmbeddedBroker, command: str, *arguments: str, **options: str) -> Answer:
+async def ask(broker: EmbeddedBroker, command: str, *arguments: str, **options: object) -> Answer:
     """What `warren ctl` would be answered."""
     server = broker._server
     control = Control(server, server.config, 0.0, server.plugin_words)

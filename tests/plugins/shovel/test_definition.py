@@ -20,6 +20,7 @@ from warren.plugins.shovel.mqtt_definition import (
     MqttSourceDefinition,
 )
 from warren.plugins.shovel.stomp_definition import StompDestinationDefinition, StompSourceDefinition
+from warren.plugins.shovel.values import InternalOwner
 
 LEAST: dict[str, JSON] = {"src-uri": "amqp://", "src-queue": "a", "dest-uri": "amqp://far.example"}
 
@@ -61,6 +62,9 @@ def test_every_key_arrives() -> None:
             "ack-mode": "on-publish",
             "reconnect-delay": 0.5,
             "rate-limit": 100,
+            "src-delete-after-duration": 60,
+            "internal": True,
+            "internal_owner": {"name": "q", "kind": "queue", "virtual_host": "v"},
         }
     )
     source, destination = found.source, found.destination
@@ -75,6 +79,11 @@ def test_every_key_arrives() -> None:
     assert (destination.exchange_key, destination.predeclared, destination.mandatory) == ("other", True, False)
     assert found.changes == Changes({"delivery_mode": 2, "app_id": "edge"}, True, True)
     assert (found.ack_mode, found.reconnect_delay_s, found.rate_max) == ("on-publish", 0.5, 100)
+    assert (found.delete_after_s, found.internal, found.owner) == (60, True, InternalOwner("q", "queue", "v"))
+
+
+def test_a_prefetch_of_0_is_the_most_there_is() -> None:
+    assert read_definition({**LEAST, "src-prefetch-count": 0}).prefetch == 65_535
 
 
 def test_older_names_mean_the_same() -> None:
@@ -260,9 +269,9 @@ def test_what_is_missing_of_stomp_is_said(missing: str) -> None:
         ({"src-queue": ""}, "'src-queue' must not be empty"),
         ({"src-queue": 3}, "'src-queue' must be a string"),
         ({"dest-queue": "x" * 256}, "'dest-queue' must be at most 255 bytes long"),
-        ({"src-prefetch-count": 0}, "'src-prefetch-count' must be a whole number from 1 to 65535"),
+        ({"src-prefetch-count": -1}, "'src-prefetch-count' must be a whole number from 0 to 65535"),
         ({"src-prefetch-count": True}, "'src-prefetch-count' must be a whole number"),
-        ({"prefetch-count": 65_536}, "'prefetch-count' must be a whole number from 1 to 65535"),
+        ({"prefetch-count": 65_536}, "'prefetch-count' must be a whole number from 0 to 65535"),
         ({"src-delete-after": "soon"}, "'src-delete-after' must be 'never', 'queue-length' or a number"),
         ({"src-delete-after": -1}, "'src-delete-after' must be 'never', 'queue-length' or a number"),
         ({"src-delete-after": 5, "ack-mode": "no-ack"}, "'ack-mode' can't be 'no-ack'"),
@@ -278,6 +287,11 @@ def test_what_is_missing_of_stomp_is_said(missing: str) -> None:
         ({"dest-queue-args": {"a": 2**70}}, "'dest-queue-args' can't be sent"),
         ({"dest-publish-properties": {"delivery-mode": 2}}, "'dest-publish-properties' there is no property"),
         ({"dest-publish-properties": {"priority": "high"}}, "priority"),
+        ({"src-delete-after-duration": 59}, "'src-delete-after-duration' must be a whole number from 60"),
+        ({"internal": "yes"}, "'internal' must be true or false"),
+        ({"internal_owner": "q"}, "'internal_owner' must be an object with the texts name, kind and virtual_host"),
+        ({"internal_owner": {"name": "q", "kind": "queue"}}, "'internal_owner' must be an object"),
+        ({"internal_owner": {"name": "q", "kind": 1, "virtual_host": "/"}}, "'internal_owner' must be an object"),
         ({"src-quue": "a"}, "unknown key 'src-quue': did you mean 'src-queue'?"),
         ({"colour": "red"}, "unknown key 'colour'"),
     ],

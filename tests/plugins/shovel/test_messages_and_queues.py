@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ async def to_upstream(broker: EmbeddedBroker, url: str, **more: Any) -> None:
     await set_shovel(broker, src_uri="amqp://", src_queue="out", dest_uri=url, dest_queue="in", **more)
 
 
-async def word(broker: EmbeddedBroker, command: str, *arguments: str, **options: str) -> None:
+async def word(broker: EmbeddedBroker, command: str, *arguments: str, **options: object) -> None:
     answer = await ask(broker, command, *arguments, **options)
     assert answer["ok"], answer
 
@@ -121,6 +122,59 @@ async def test_queue_length_leaves_what_came_meanwhile(autojump_clock: MockClock
             await trio.sleep(0.05)
         assert (await here.check_queue("in")).messages == len(BODIES)
         assert await take(here, "out", 50) == [b"later"] * 50
+
+
+async def test_a_shovel_ends_when_its_time_is_over(autojump_clock: MockClock) -> None:
+    async with edge() as broker, broker.connect() as here:
+        await set_shovel(
+            broker,
+            src_uri="amqp://",
+            src_queue="out",
+            dest_uri="amqp://",
+            dest_queue="in",
+            src_delete_after_duration=90,
+        )
+        await until_state(broker, "running")
+        began = trio.current_time()
+        await fill(here, "out", BODIES)
+        while (await ask(broker, "list_parameters"))["rows"]:
+            await trio.sleep(1)
+        assert 89 <= trio.current_time() - began <= 92
+        assert sorted(await take(here, "in", len(BODIES))) == sorted(BODIES)
+        await until(lambda: not any(row["consumers"] for row in broker.inspect("queues")))
+        await here.publish("", "out", b"later", PERSISTENT)
+        assert await take(here, "out", 1) == [b"later"]
+
+
+async def test_one_that_is_set_anew_has_its_time_anew(autojump_clock: MockClock) -> None:
+    async with edge() as broker:
+        shovel = {"src_uri": "amqp://", "src_queue": "out", "dest_uri": "amqp://", "dest_queue": "in"}
+        await set_shovel(broker, **shovel, src_delete_after_duration=90)
+        await trio.sleep(60)
+        await set_shovel(broker, **shovel, src_delete_after_duration=120)
+        await trio.sleep(100)
+        assert (await ask(broker, "list_parameters"))["rows"]
+        await trio.sleep(60)
+        assert not (await ask(broker, "list_parameters"))["rows"]
+
+
+async def test_an_internal_shovel_is_not_for_anybody_to_delete() -> None:
+    async with edge() as broker:
+        shovel = {
+            "src-uri": "amqp://",
+            "src-queue": "out",
+            "dest-uri": "amqp://",
+            "dest-queue": "in",
+            "internal": True,
+            "internal_owner": {"name": "q", "kind": "queue", "virtual_host": "/"},
+        }
+        await word(broker, "set_parameter", "shovel", "s", json.dumps(shovel))
+        await until_state(broker, "running")
+        answer = await ask(broker, "delete_shovel", "s")
+        assert "it belongs to queue 'q' in virtual host '/'" in str(answer["error"])
+        assert (await ask(broker, "list_parameters"))["rows"]
+        await word(broker, "delete_shovel", "s", force=True)
+        assert not (await ask(broker, "list_parameters"))["rows"]
 
 
 async def test_none_wanted_never_breaks_a_start() -> None:
