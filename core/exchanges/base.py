@@ -247,14 +247,20 @@ class Exchange(ABC):
         """
         self.check_binding(binding.routing_key, binding.arguments)
         self.check_destination(binding.target)
-        if self.get(binding.key) is not None:
+        key = binding.key
+        to_target = self._by_target.get(key[:2])
+        if to_target is None:
+            to_target = self._by_target[key[:2]] = {}
+        elif key in to_target:
             return False
         self._sequence += 1
         binding.sequence = self._sequence
         binding.source_durable = self.durable
-        self._bindings.pop(binding.key, None)
-        self._bindings[binding.key] = binding
-        self._by_target.setdefault(binding.key[:2], {})[binding.key] = binding
+        if key in self._bindings:
+            # One that is on its way out: the new one comes behind all others.
+            del self._bindings[key]
+        self._bindings[key] = binding
+        to_target[key] = binding
         self.binding_added(binding)
         return True
 

@@ -113,7 +113,16 @@ class Reader:
 
     def text(self) -> str:
         """A UTF-8 encoded string."""
-        return decode_text(self.take(self.two_bytes()), self.level)
+        data, start = self.data, self.position + 2
+        if start > self.end:
+            raise self.too_short()
+        stop = start + (data[start - 2] << 8 | data[start - 1])
+        if stop > self.end:
+            raise self.too_short()
+        self.position = stop
+        raw = data[start:stop]
+        # What most strings are needs no second look.
+        return raw.decode("ascii") if raw.isascii() and 0 not in raw else decode_text(raw, self.level)
 
     def rest(self) -> bytes:
         """All that is left."""

@@ -93,7 +93,8 @@ def _bad_option(reader: Reader, clause: Clause, text: str) -> Exception:
 
 def _read_filter(reader: Reader) -> str:
     text = reader.text()
-    _check_filter(text, reader.level)
+    if not text or "+" in text or "#" in text or text.startswith(SHARE_WORD):
+        _check_filter(text, reader.level)
     return text
 
 

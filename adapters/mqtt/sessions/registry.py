@@ -68,7 +68,7 @@ class MqttSessions:
         self.connected_count = 0
         self.connected_most = 0
         # The latest answer of the permissions, for packets with many filters: which users there were, who, what queue.
-        self._granted = (0, "", "")
+        self._granted = (0, "", "", "")
         self._shared: dict[tuple[str, str], tuple[Queue, int]] = {}
         self._interrupted: list[tuple[str, str, str]] = []
 
@@ -145,10 +145,11 @@ class MqttSessions:
         if subscription.queue_name:
             users.check(user, vhost, "queue", subscription.queue_name, "read")
             return
-        name = queue_name_of(client_id, subscription)
         exchange = self.world.names.exchange
-        granted = (users.version, user, name)
+        # What was granted for one filter of a session's own is granted for all; each group has a queue of its own.
+        granted = (users.version, user, client_id, subscription.group and subscription.filter)
         if granted != self._granted:
+            name = queue_name_of(client_id, subscription)
             for verb in ("configure", "write", "read"):
                 users.check(user, vhost, "queue", name, verb)
             users.check(user, vhost, "exchange", exchange, "read")

@@ -18,12 +18,14 @@ from warren.adapters.mqtt.codec.packets import Packet
 from warren.adapters.mqtt.sessions.names import TopicNames
 from warren.adapters.mqtt.sessions.publishing import BY_QOS
 from warren.adapters.mqtt.sessions.session import MqttSession
+from warren.core.chores import Ration
 from warren.core.clients.outbox import Outbox
 from warren.core.counters import QueueCounts, SessionCounts
 from warren.core.limit_hits import LimitHits
 from warren.core.messages.address import Address
 from warren.core.messages.message import Message
 from warren.core.messages.properties import Properties
+from warren.core.queues.classic.burials import WORK_PER_TURN
 from warren.core.rationed_log import RationedLog
 
 BYTES_MAX = 1_000_000
@@ -114,6 +116,8 @@ class Bare:
             deadlines=SimpleNamespace(schedule=lambda at_ms, call: SimpleNamespace(cancel=lambda: None)),
             definitions=SimpleNamespace(put=lambda *row: None),
             numbers=SimpleNamespace(take=lambda kind, vhost, name: 7),
+            settlements=Ration(WORK_PER_TURN),
+            turn=0,
             unkept=SimpleNamespace(hold=lambda outbox: None),
             rationed_log=RationedLog(),
         )
