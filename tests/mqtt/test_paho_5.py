@@ -79,7 +79,9 @@ def test_subscription_options_and_identifiers(port: int) -> None:
         for handling, copies in ((2, 0), (1, 0), (0, 1)):
             assert subscribe(both, "o/#", qos=2, retainHandling=handling) == 2
             other.publish("o/end", b"end", 1)
-            assert [bytes(both.next().payload) for _ in range(copies + 1)] == [b"other's"] * copies + [b"end"]
+            # Retained messages come as there is room, so a newer one of another topic may overtake them.
+            came = sorted(bytes(both.next().payload) for _ in range(copies + 1))
+            assert came == sorted([b"other's"] * copies + [b"end"])
         other.publish("o/1", b"", 1, retain=True)
 
 

@@ -29,7 +29,7 @@ def apply_policy(queue: ClassicQueue, effective: Mapping[str, JSON]) -> None:
     queue.rules = rules_under(queue, effective)
     if queue.rules.expires_ms != before.expires_ms:
         # A new expiry begins now; else one would delete at once whatever has been idle for longer.
-        queue.used()
+        queue.disuse.used_at_ms = broker.now_ms
     if queue.rules.delivery_limit is None and before.delivery_limit is not None and queue.store_id:
         queue.noted_ready = 0
         broker.store.note_ready_from(queue.store_id, 0)
