@@ -347,7 +347,7 @@ async def test_what_a_start_does(directory: Path, tmp_path: Path) -> None:
         assert (directory / "data" / "messages").is_dir()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch_resources, run.hub, config, ResourceLimits(config.section(ResourceSettings)))
-            await trio.sleep(0)
+            await wait_all_tasks_blocked()
             nursery.cancel_scope.cancel()
         assert sorted(broker.alarms.raised()) == ["disk", "memory"]
     imported = _load(directory / "warren.toml").replace(
