@@ -34,6 +34,7 @@ from warren.core.clients.outbox import Outbox
 from warren.core.clients.refused_logins import DELAY_DEFAULT_MS, WAITING_MAX_DEFAULT, RefusedLogins
 from warren.core.clients.unkept import Unkept
 from warren.core.component import Component, ComponentFactory
+from warren.core.counters import ChurnCounts
 from warren.core.deadlines import Deadlines
 from warren.core.declaring.numbers import Numbers
 from warren.core.declaring.quarantine import Quarantine
@@ -188,6 +189,7 @@ class Broker:
         self.default_queue_type = default_queue_type
         self.client_count = 0
         self.channel_count = 0
+        self.churn = ChurnCounts()
         self._usage: dict[str, Usage] = {}
         self.parameters.register(VHOST_LIMITS, VhostLimits(self.vhosts))
         self.deadlines = Deadlines(self._callback_failed)

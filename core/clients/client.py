@@ -61,6 +61,7 @@ class Client:
         self.usage.connections += 1
         vhost.client_count += 1
         vhost.broker.client_count += 1
+        vhost.broker.churn.connection_created += 1
 
     @property
     def tags(self) -> frozenset[str]:
@@ -86,6 +87,7 @@ class Client:
         self._channels += 1
         self.usage.channels += 1
         self.vhost.broker.channel_count += 1
+        self.vhost.broker.churn.channel_created += 1
 
     def close_channel(self) -> None:
         """One of the channels is closed."""
@@ -99,9 +101,11 @@ class Client:
             self.usage.connections -= 1
             self.vhost.client_count -= 1
             self.vhost.broker.client_count -= 1
+            self.vhost.broker.churn.connection_closed += 1
 
     def _close_channels(self, count: int) -> None:
         count = min(count, self._channels)
         self._channels -= count
         self.usage.channels -= count
         self.vhost.broker.channel_count -= count
+        self.vhost.broker.churn.channel_closed += count

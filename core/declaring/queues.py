@@ -66,6 +66,7 @@ def declare_queue(
     if existing is None and not server_named:
         check_new_name("queue", name)
     actor.check("queue", name, "configure")
+    vhost.broker.churn.queue_declared += 1
     if existing is not None:
         actor.check_owner(existing)
         existing.check_usable()
@@ -135,6 +136,7 @@ def create_queue(
     if user is not None:
         queue.user, queue.user_id = user.name, user.id
     vhost.queues[name] = queue
+    broker.churn.queue_created += 1
     broker.policies.apply_to(vhost.name, queue)
     vhost.changed()
     if owner is not None:
@@ -219,6 +221,7 @@ def remove_queue(vhost: VirtualHost, queue: Queue, answer: Answer[int] = ignore)
         answer(0)
         return
     del vhost.queues[queue.name]
+    vhost.broker.churn.queue_deleted += 1
     vhost.broker.watchers.gone(queue)
     if queue.owner is not None:
         queue.owner.exclusive_queues.pop(queue.name, None)
