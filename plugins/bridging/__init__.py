@@ -5,5 +5,6 @@ amqp_ends, local_ends    the ends over AMQP 0-9-1: another broker, and this one 
 in_flight      which messages are under way, and up to which the source may forget them
 pump           one connected link at work
 attempts       one link for as long as it is wanted: tries, pauses, state and reason
+turnstile      how many links connect at once
 ack_modes, values    what definitions of links have in common
 """

@@ -19,6 +19,8 @@ from warren.adapters.peers.errors import PeerError
 if TYPE_CHECKING:
     import logging
 
+    from warren.plugins.bridging.turnstile import Turnstile
+
 PAUSE_GROWTH: Final = 1.5
 PAUSE_MOST_S: Final = 60.0
 """The pause after a failure grows from the reconnect delay to a minute, so that a peer that is gone for days costs
@@ -46,11 +48,14 @@ class Attempts:
     """See the head of this file.
 
     called: the link, for the log.  least_s: the pause after the first failure, in seconds; 0 for no other attempt.
+    turnstile: which all links of the plugin pass when they connect; None for a link that waits for nobody.
     state: STARTING, RUNNING, FAILED (it is tried again), STOPPED.  reason: why it isn't running, in words; None if it
     is.  since: when it came to its state, UTC.
     """
 
-    def __init__(self, log: logging.Logger, called: str, least_s: float, work: Work) -> None:
+    def __init__(
+        self, log: logging.Logger, called: str, least_s: float, work: Work, turnstile: Turnstile | None = None
+    ) -> None:
         self.state = STARTING
         self.reason: str | None = None
         self.since = _now()
@@ -58,6 +63,8 @@ class Attempts:
         self._called = called
         self._least_s = least_s
         self._work = work
+        self._turnstile = turnstile
+        self._connected: Callable[[], None] = _nothing
         self._scope = trio.CancelScope()
         self._over = trio.Event()
         self._again = trio.Event()
@@ -78,6 +85,7 @@ class Attempts:
         """The work tells that it is connected."""
         self._became(RUNNING, None)
         self._ran_from_s = trio.current_time()
+        self._connected()
 
     def restart(self) -> None:
         """Give up the connections, and connect again at once."""
@@ -132,7 +140,7 @@ class Attempts:
             async def work() -> None:
                 nonlocal finished
                 try:
-                    await self._work(peers)
+                    await self._pass_and_work(peers, nursery)
                     finished = True
                 except PeerError as error:
                     failures.append(error)
@@ -145,6 +153,13 @@ class Attempts:
             raise failures[0]
         return finished
 
+    async def _pass_and_work(self, peers: trio.Nursery, nursery: trio.Nursery) -> None:
+        if self._turnstile is None:
+            await self._work(peers)
+            return
+        async with self._turnstile.passing(nursery) as self._connected:
+            await self._work(peers)
+
     def _became(self, state: str, reason: str | None) -> None:
         if (state, reason) != (self.state, self.reason):
             self.since = _now()
@@ -154,6 +169,10 @@ class Attempts:
 def pick(uris: Sequence[AnyUri]) -> AnyUri:
     """One of several URIs, by chance, for each attempt."""
     return random.choice(uris)
+
+
+def _nothing() -> None:
+    """Nobody waits for a place."""
 
 
 def _now() -> str:

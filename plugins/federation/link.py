@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from warren.core.exchanges.base import Exchange
     from warren.core.queues.base import Queue
     from warren.gateway.plugin import Context
+    from warren.plugins.bridging.turnstile import Turnstile
     from warren.plugins.federation.kept import Kept, LinkKey
     from warren.plugins.federation.upstream import Upstream
 
@@ -37,11 +38,18 @@ WORKS: Final[Mapping[str, Callable[[Ground, Any], LinkWork]]] = {"exchange": Exc
 class Link:
     """See the head of this file.
 
+    turnstile: which all links pass when they connect.
     ground: what it stands on.  work: what it does.  retired: it isn't wanted any more.
     """
 
     def __init__(
-        self, context: Context, kept: Kept, key: LinkKey, target: Exchange | Queue, upstream: Upstream
+        self,
+        context: Context,
+        kept: Kept,
+        key: LinkKey,
+        target: Exchange | Queue,
+        upstream: Upstream,
+        turnstile: Turnstile | None = None,
     ) -> None:
         self.key = key
         self.ground = Ground(context, key.target.vhost, target, upstream)
@@ -53,8 +61,10 @@ class Link:
             f"federation link of {target.kind} '{target.name}' in virtual host '{key.target.vhost}' "
             f"to upstream '{upstream.name}'"
         )
-        self._attempts = Attempts(context.log, self._called, upstream.reconnect_delay_s, self._work)
-        self._cleaner = Attempts(context.log, f"cleaning up after the {self._called}", CLEAN_UP_PAUSE_S, self._clean)
+        self._attempts = Attempts(context.log, self._called, upstream.reconnect_delay_s, self._work, turnstile)
+        self._cleaner = Attempts(
+            context.log, f"cleaning up after the {self._called}", CLEAN_UP_PAUSE_S, self._clean, turnstile
+        )
         self._cleans = False
         self._has_made = kept.claim(key, self)
         self._successor: Link | None = None

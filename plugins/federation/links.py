@@ -6,7 +6,6 @@ be concerned, and begins and ends links until they are those that are wanted.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -15,6 +14,7 @@ import trio
 
 from warren.core.exchanges.fanout import FanoutExchange
 from warren.core.queues.registry import is_queue_type
+from warren.plugins.bridging.turnstile import Turnstile
 from warren.plugins.federation.kept import Kept, LinkKey, TargetKey
 from warren.plugins.federation.link import WORKS, Link
 from warren.plugins.federation.resolving import Upstreams, is_federated
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 
 TARGETS_AT_ONCE: Final = 100
 """Exchanges and queues whose links are looked at before others have a turn."""
-
-START_APART_S: Final = 0.005
-"""Links that begin together connect one after the other, two hundred in a second: hundreds of connections in one moment
-would hold up everybody else here, and at the upstream."""
 
 INTERNAL_PURPOSE: Final = "x-internal-purpose"
 """An argument of what plugins have made for themselves, which no policy is meant for."""
@@ -50,7 +46,7 @@ class Links:
         self._federated: dict[TargetKey, None] = {}
         self._noted: dict[TargetKey, None] = {}
         self._news = trio.lowlevel.ParkingLot()
-        self._next_start_s = -math.inf
+        self._turnstile = Turnstile()
         self._missing: dict[TargetKey, str] = {}
 
     def __iter__(self) -> Iterator[Link]:
@@ -140,7 +136,7 @@ class Links:
                 await self._kept.discard(key, None)
                 continue
             former = FanoutExchange(key.target.name)
-            link = Link(self._context, self._kept, key, former, replace(upstream, exchange=key.there))
+            link = Link(self._context, self._kept, key, former, replace(upstream, exchange=key.there), self._turnstile)
             self._retire(link, clean=True)
             self._leave_to_others(key.target, [link])
             self._nursery.start_soon(self._end, link)
@@ -227,7 +223,7 @@ class Links:
             )
 
     def _begin(self, key: LinkKey, target: Exchange | Queue, upstream: Upstream) -> Link:
-        link = Link(self._context, self._kept, key, target, upstream)
+        link = Link(self._context, self._kept, key, target, upstream, self._turnstile)
         before = [each for each in self._ending.get(key.target, ()) if each.shares(link)]
         for each in before:
             each.leave_to(link)
@@ -235,16 +231,10 @@ class Links:
         async def run() -> None:
             for each in before:
                 await each.wait_over()
-            await self._until_its_turn()
             await self._end(link)
 
         self._nursery.start_soon(run)
         return link
-
-    async def _until_its_turn(self) -> None:
-        at_s = max(trio.current_time(), self._next_start_s)
-        self._next_start_s = at_s + START_APART_S
-        await trio.sleep_until(at_s)
 
     def _links_of(self, exchange: Exchange) -> list[Link]:
         if exchange.vhost is None:

@@ -31,6 +31,7 @@ from warren.gateway.plugin import (
     listing,
     word,
 )
+from warren.plugins.bridging.turnstile import Turnstile
 from warren.plugins.shovel.buffer_definition import BufferDefinition
 from warren.plugins.shovel.buffering import finish_buffer, owner_of, reconcile
 from warren.plugins.shovel.definition import ShovelDefinition, read_definition
@@ -182,11 +183,12 @@ class ShovelPlugin(Plugin):
 
     async def start(self, context: Context) -> None:
         self._context = context
+        turnstile = Turnstile()
         self.prepare(context.broker, context.options)
         context.changed()
         async with trio.open_nursery() as nursery:
             for name, definition in context.options.section(ShovelSettings).static:
-                self._begin(nursery, Worker(context, DEFAULT_VHOST, name, definition, static=True))
+                self._begin(nursery, Worker(context, DEFAULT_VHOST, name, definition, turnstile, static=True))
             async for change in context.parameters(COMPONENT):
                 before = self._workers.get((change.vhost, change.name))
                 if before is not None and before.static:
@@ -198,7 +200,8 @@ class ShovelPlugin(Plugin):
                 before = self._ending.get((change.vhost, change.name))
                 if not change.removed:
                     definition = read_definition(change.value)
-                    self._begin(nursery, Worker(context, change.vhost, change.name, definition, static=False), before)
+                    worker = Worker(context, change.vhost, change.name, definition, turnstile, static=False)
+                    self._begin(nursery, worker, before)
                 elif before is not None:
                     nursery.start_soon(self._see_off, before)
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from warren.core.queues.withheld import Withheld
     from warren.gateway.plugin import BrokerClient, Context
     from warren.plugins.bridging.ends import Destination, Source
+    from warren.plugins.bridging.turnstile import Turnstile
     from warren.plugins.shovel.definition import ShovelDefinition
     from warren.plugins.shovel.left_behind import Kept
     from warren.plugins.shovel.mqtt_definition import MqttClientDefinition
@@ -65,11 +66,21 @@ STATES: Final = {STARTING: "starting", RUNNING: "running", FAILED: "terminated",
 class Worker:
     """See the head of this file.
 
+    turnstile: which all shovels pass when they connect.
     state: starting, running, blocked, terminated.  reason: why it isn't running, in words; None if it is.
     since: when it came to its state.
     """
 
-    def __init__(self, context: Context, vhost: str, name: str, definition: ShovelDefinition, *, static: bool) -> None:
+    def __init__(
+        self,
+        context: Context,
+        vhost: str,
+        name: str,
+        definition: ShovelDefinition,
+        turnstile: Turnstile,
+        *,
+        static: bool,
+    ) -> None:
         self.vhost = vhost
         self.name = name
         self.definition = definition
@@ -84,6 +95,7 @@ class Worker:
             f"shovel '{name}' in virtual host '{vhost}'",
             definition.reconnect_delay_s,
             self._connect_and_pump,
+            turnstile,
         )
         self._done: Callable[[], None] = lambda: None
         self._former_topics: frozenset[str] = frozenset()
