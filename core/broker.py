@@ -29,12 +29,12 @@ from warren.core.administration.vhost_limits import COMPONENT as VHOST_LIMITS
 from warren.core.administration.vhost_limits import VhostLimits
 from warren.core.alarms import Alarms
 from warren.core.chores import Chores, Ration
+from warren.core.churn import ChurnCounts
 from warren.core.clients.limits import BrokerLimits, Usage, check_connection, check_vhost
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.refused_logins import DELAY_DEFAULT_MS, WAITING_MAX_DEFAULT, RefusedLogins
 from warren.core.clients.unkept import Unkept
 from warren.core.component import Component, ComponentFactory
-from warren.core.counters import ChurnCounts
 from warren.core.deadlines import Deadlines
 from warren.core.declaring.numbers import Numbers
 from warren.core.declaring.quarantine import Quarantine

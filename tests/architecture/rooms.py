@@ -23,6 +23,7 @@ ROOMS: Final = (
     "core.deadlines",
     "core.chores",
     "core.counters",
+    "core.churn",
     "core.rates",
     "core.rationed_log",
     "core.alarms",
