@@ -2,7 +2,8 @@
 
 The destination numbers what it is sent and settles numbers in any order; the source is told of whole runs from the
 oldest on, as one acknowledgement settles everything up to a delivery.  What the destination refuses keeps its place:
-it is sent again later, under a new number, and holds back only the acknowledgements behind it.
+it is sent again later, under a new number, and holds back only the acknowledgements behind it.  What isn't sent at all
+is done at once, and acknowledged in its turn.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ Item = TypeVar("Item")
 
 
 class _Entry(Generic[Item]):
-    __slots__ = ("done", "item")
+    """sent: it goes to the destination.  done: the source may forget it."""
 
-    def __init__(self, item: Item) -> None:
+    __slots__ = ("done", "item", "sent")
+
+    def __init__(self, item: Item, *, sent: bool) -> None:
         self.item = item
-        self.done = False
+        self.sent = sent
+        self.done = not sent
 
 
 class InFlight(Generic[Item]):
@@ -44,8 +48,12 @@ class InFlight(Generic[Item]):
 
     def sent(self, number: int, item: Item) -> None:
         """An item went out; numbers only grow."""
-        entry = self._by_number[number] = _Entry(item)
+        entry = self._by_number[number] = _Entry(item, sent=True)
         self._order.append(entry)
+
+    def passed_over(self, item: Item) -> None:
+        """An item that doesn't go out; the source is told of it behind those before it."""
+        self._order.append(_Entry(item, sent=False))
 
     def sent_again(self, number: int) -> Item:
         """The first refused item goes out once more; it."""
@@ -63,18 +71,25 @@ class InFlight(Generic[Item]):
         self.refused.extend(self._settled(number, multiple))
 
     def take_done(self) -> tuple[Item | None, int]:
-        """The last item of the run, from the oldest on, that is done, and how many that are; None and 0 for no run."""
+        """The last item of the run, from the oldest on, that is done, and how many of that the destination has.
+
+        None and 0 for no run.
+        """
         order = self._order
         last: Item | None = None
         count = 0
         while order and order[0].done:
-            last = order.popleft().item
-            count += 1
+            entry = order.popleft()
+            last = entry.item
+            count += entry.sent
         return last, count
 
-    def take_scattered(self) -> list[Item]:
-        """Nothing more is moved: the items that are done behind one that isn't, which are forgotten here."""
-        scattered = [entry.item for entry in self._order if entry.done]
+    def take_scattered(self) -> list[tuple[Item, bool]]:
+        """Nothing more is moved: the items that are done behind one that isn't, which are forgotten here.
+
+        Each with whether the destination has it.
+        """
+        scattered = [(entry.item, entry.sent) for entry in self._order if entry.done]
         self._order = deque(entry for entry in self._order if not entry.done)
         return scattered
 

@@ -23,7 +23,7 @@ from warren.plugins.bridging.ends import Message
 from warren.plugins.bridging.in_flight import InFlight
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from warren.plugins.bridging.ends import Destination, Outcome, Rewriting, Source
 
@@ -49,6 +49,8 @@ plugins have a few seconds in all."""
 class Pump(Generic[Message]):
     """remaining: messages still to move, None for no end.  forwarded: how many the destination has.
 
+    wanted: whether a message is to be sent; None where all are.  What isn't counts as moved, but for `forwarded`, and is
+    acknowledged in its turn.  moved, passed_over: called with how many the destination has, and how many weren't sent.
     in_flight_max: how many may wait for the destination's word before no more are sent, but for the rest of a batch.  A
     source whose prefetch is as large sends no more by itself; but MQTT's QoS 0 knows no such bound, nor do all brokers.
     refused: why the destination turns messages away just now, None if it doesn't.  patience_s: how long it may take to
@@ -66,6 +68,8 @@ class Pump(Generic[Message]):
         rate_max: float | None = None,
         in_flight_max: int = IN_FLIGHT_MAX,
         moved: Callable[[int], None] = lambda count: None,
+        wanted: Callable[[Message], bool] | None = None,
+        passed_over: Callable[[int], None] = lambda count: None,
     ) -> None:
         self._source = source
         self._destination = destination
@@ -75,6 +79,8 @@ class Pump(Generic[Message]):
         self._in_flight_max = in_flight_max
         self._batch_max = BATCH_MAX if rate_max is None else max(1, min(BATCH_MAX, int(rate_max / BURSTS_A_SECOND)))
         self._moved = moved
+        self._wanted = wanted
+        self._told_passed_over = passed_over
         self._in_flight: InFlight[Message] = InFlight()
         self._allowed = trio.Event()
         self._allowed.set()
@@ -83,6 +89,7 @@ class Pump(Generic[Message]):
         self._settled = trio.lowlevel.ParkingLot()
         self.remaining = remaining
         self.forwarded = 0
+        self.passed_over = 0
         self.refused: str | None = None
         self.patience_s = PATIENCE_S
         self.grace_s = 0.0
@@ -122,10 +129,11 @@ class Pump(Generic[Message]):
                 self._take_outcomes(await self._destination.outcomes())
         with suppress(PeerError):
             self._acknowledge()
-        for message in in_flight.take_scattered():
+        for message, sent in in_flight.take_scattered():
             with suppress(PeerError):
                 self._source.ack_alone(message)
-                self._count(1)
+                if sent:
+                    self._count(1)
 
     async def _forget(self) -> None:
         """What becomes of messages isn't of interest, but mustn't pile up."""
@@ -157,7 +165,8 @@ class Pump(Generic[Message]):
         address, properties = self._rewriting.address, self._rewriting.properties
         sent = self._in_flight.sent
         tracked = self._ack_mode == ON_CONFIRM
-        for message in batch:
+        passed_over_before = self.passed_over
+        for message in batch if self._wanted is None else self._sifted(batch, self._wanted, tracked=tracked):
             exchange, routing_key = address(message)
             try:
                 number = publish(message, exchange, routing_key, properties(message))
@@ -168,12 +177,29 @@ class Pump(Generic[Message]):
         self._destination.flush()
         if self.remaining is not None:
             self.remaining -= len(batch)
+        passed_over = self.passed_over - passed_over_before
+        if passed_over:
+            self._told_passed_over(passed_over)
         if not tracked:
             if self._ack_mode != NO_ACK:
                 self._source.ack(batch[-1])
-            self._count(len(batch))
+            self._count(len(batch) - passed_over)
+        elif passed_over:
+            self._acknowledge()
         if self._rate_max is not None:
-            await trio.sleep(len(batch) / self._rate_max)
+            await trio.sleep((len(batch) - passed_over) / self._rate_max)
+
+    def _sifted(
+        self, batch: Sequence[Message], wanted: Callable[[Message], bool], *, tracked: bool
+    ) -> Iterator[Message]:
+        """Those that are to be sent; the others keep their place among what is under way."""
+        for message in batch:
+            if wanted(message):
+                yield message
+                continue
+            self.passed_over += 1
+            if tracked:
+                self._in_flight.passed_over(message)
 
     async def _settle(self) -> None:
         in_flight = self._in_flight
@@ -197,7 +223,8 @@ class Pump(Generic[Message]):
         last, count = self._in_flight.take_done()
         if last is not None:
             self._source.ack(last)
-            self._count(count)
+            if count:
+                self._count(count)
             self._settled.unpark_all()
 
     def _hold(self) -> None:
