@@ -107,7 +107,7 @@ class Login:
         client = enter(self._entrance, user, vhost_name, agreed)
         try:
             sessions = self._world.of(client.vhost)
-            sessions.check_exchange()
+            sessions.permits.check_exchange()
             check_owner(sessions, client, agreed.client_id)
             if agreed.session_expiry_s and agreed.client_id not in sessions.sessions:
                 client.vhost.broker.definitions.check_room()

@@ -16,11 +16,11 @@ from warren.adapters.mqtt.codec.topics import SHARE_WORD, parse_filter
 from warren.adapters.mqtt.codec.wire_subscribe import read_subscribe_in_slices, read_unsubscribe_in_slices
 from warren.adapters.mqtt.errors import reason_of
 from warren.adapters.mqtt.sessions.queue_names import queue_name_in
-from warren.adapters.mqtt.sessions.subscription import MqttSubscription
+from warren.adapters.mqtt.sessions.subscription import LEVELS_FREE, MqttSubscription
 from warren.core.errors import AccessRefused, BrokerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from warren.adapters.mqtt.agreed import Agreed
     from warren.adapters.mqtt.answers import Answers
@@ -78,11 +78,19 @@ def subscribe(
     granted: list[int] = []
     wanting: list[MqttSubscription] = []
     unauthorized = False
-    weight = 0
     refusals = _Refusals(subscriptions.client.name)
-    for each in packet.subscriptions:
+    new: dict[str, MqttSubscription] = {}
+    end = 0
+    for number, each in enumerate(packet.subscriptions):
+        if number == end:
+            if number:
+                yield
+            end = _end_of_slice(packet.subscriptions, number)
+            new = _take_new(agreed, subscriptions, packet.subscriptions[number:end], identifier)
         try:
-            subscription, is_new = _take(agreed, subscriptions, each, identifier)
+            subscription, is_new = new.pop(each.filter, None), True
+            if subscription is None:
+                subscription, is_new = _take(agreed, subscriptions, each, identifier)
         except BrokerError as error:
             refusals.add(each.filter, error.text)
             answers.world.broker.limit_hits.count_error(error)
@@ -97,10 +105,6 @@ def subscribe(
             granted.append(subscription.qos)
             if subscription.is_own and (not each.retain_handling or (each.retain_handling == 1 and is_new)):
                 wanting.append(subscription)
-        weight += 1 + each.filter.count("/") // LEVELS_PER_FILTER
-        if weight >= FILTERS_PER_SLICE:
-            weight = 0
-            yield
     answers.send(SubAck(packet.packet_id, tuple(granted)), refusals.text)
     if unauthorized:
         answers.refused()
@@ -157,13 +161,54 @@ class _Refusals:
         return "; ".join(self.texts[:REFUSALS_NAMED_MAX])
 
 
+def _end_of_slice(asked: Sequence[Subscription], start: int) -> int:
+    """Where what is subscribed to in one go ends."""
+    weight = 0
+    for number in range(start, len(asked)):
+        weight += 1 + asked[number].filter.count("/") // LEVELS_PER_FILTER
+        if weight >= FILTERS_PER_SLICE:
+            return number + 1
+    return len(asked)
+
+
+def _take_new(
+    agreed: Agreed, subscriptions: Subscriptions, asked: Sequence[Subscription], identifier: int
+) -> dict[str, MqttSubscription]:
+    """Subscribe in one go by those filters that are new and as most are; they are given back.
+
+    None is where there is a reason to refuse one: the others are taken one by one, then, and each hears its own.
+    """
+    session = subscriptions.session
+    known = session.subscriptions
+    new: dict[str, MqttSubscription] = {}
+    for each in asked:
+        filter = each.filter
+        if filter not in known and filter not in new and len(filter) < LEVELS_FREE and filter[0] != "$":
+            new[filter] = _own_subscription(agreed, each, filter, identifier)
+    if len(new) < 2:
+        return {}
+    taken = list(new.values())
+    try:
+        session.registry.permits.check_all(subscriptions.client, agreed.client_id, taken)
+        session.subscribe_all(subscriptions.client, taken)
+    except BrokerError:
+        return {}
+    try:
+        subscriptions.changed(taken[0])
+    except BrokerError:
+        for filter in new:
+            session.unsubscribe(filter)
+        return {}
+    return new
+
+
 def _take(
     agreed: Agreed, subscriptions: Subscriptions, asked: Subscription, identifier: int
 ) -> tuple[MqttSubscription, bool]:
     """Subscribe by one filter; whether it is new.  Nothing has changed where that raises."""
     subscription = _subscription(agreed, asked, identifier)
     session = subscriptions.session
-    session.registry.check_subscribe(subscriptions.client, agreed.client_id, subscription)
+    session.registry.permits.check(subscriptions.client, agreed.client_id, subscription)
     if subscription.queue_name:
         # The queue is there already, so it is asked first: it may have a consumer that wants to be its only one.
         session.registry.vhost.queue(subscription.queue_name)
@@ -191,6 +236,8 @@ def _subscription(agreed: Agreed, asked: Subscription, identifier: int) -> MqttS
             reason_codes.PROTOCOL_ERROR, "MQTT-3.8.3-4", "a shared subscription can't have the option no local"
         )
     queue_name = queue_name_in(topic_filter) if not share_name else ""
+    if not share_name and not queue_name:
+        return _own_subscription(agreed, asked, filter, identifier)
     return MqttSubscription(
         filter,
         topic_filter,
@@ -198,6 +245,18 @@ def _subscription(agreed: Agreed, asked: Subscription, identifier: int) -> MqttS
         queue_name=queue_name,
         qos=min(asked.qos, QUEUE_QOS_MAX) if queue_name else asked.qos,
         no_local=asked.no_local or (agreed.is_bridge and not share_name),
+        retain_as_published=asked.retain_as_published or agreed.is_bridge,
+        identifier=identifier,
+    )
+
+
+def _own_subscription(agreed: Agreed, asked: Subscription, filter: str, identifier: int) -> MqttSubscription:
+    """One whose messages come by the session's own queue."""
+    return MqttSubscription(
+        filter,
+        filter,
+        qos=asked.qos,
+        no_local=asked.no_local or agreed.is_bridge,
         retain_as_published=asked.retain_as_published or agreed.is_bridge,
         identifier=identifier,
     )

@@ -87,6 +87,10 @@ class TopicPermissions:
         """(vhost, exchange, permission) of every row of the user."""
         return [(vhost, exchange, found) for (vhost, exchange), found in self._users.get(user, {}).items()]
 
+    def narrows(self, user: str, vhost: str, exchange: str) -> bool:
+        """True when there is a row for it."""
+        return (vhost, exchange) in self._users.get(user, {})
+
     def check(
         self,
         user: str,

@@ -256,6 +256,10 @@ class Users(Component):
         """
         self._topic_permissions.check(user, vhost, exchange, routing_key, verb, variables)
 
+    def narrows_topics(self, user: str, vhost: str, exchange: str) -> bool:
+        """True when `check_topic` may say different things of different keys."""
+        return self._topic_permissions.narrows(user, vhost, exchange)
+
     def _changed(self) -> None:
         self.version += 1
         self._on_change()

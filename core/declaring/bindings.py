@@ -51,22 +51,37 @@ def bind(
     add_binding(vhost, exchange, Binding(source, target, routing_key, arguments, arguments_raw))
 
 
-def add_binding(vhost: VirtualHost, exchange: Exchange, binding: Binding, *, stored: bool = True) -> None:
+def add_binding(vhost: VirtualHost, exchange: Exchange, binding: Binding) -> None:
     """Route by `binding`, from `exchange`, unless there is an equal one; PreconditionFailed for invalid arguments.
 
-    stored: it is to outlive a restart, if both its ends do; False where somebody else sees to that.
+    It outlives a restart, if both its ends do.
     """
-    if stored and exchange.durable and binding.target.durable and exchange.get(binding.key) is None:
+    if exchange.durable and binding.target.durable and exchange.get(binding.key) is None:
         vhost.broker.definitions.check_room(len(binding.arguments_raw))
     if not exchange.add(binding):
         return
     vhost.leads(exchange, binding.target)
     vhost.changed()
-    if stored and binding.durable:
+    if binding.durable:
         binding.stored = True
         store_binding(vhost, binding)
     exchange.bound(binding)
     vhost.broker.watchers.bound(exchange, binding)
+
+
+def add_unstored_bindings(
+    vhost: VirtualHost, exchange: Exchange, target: Destination, bindings: Iterable[Binding]
+) -> None:
+    """The same for bindings to one target, where somebody else sees to it that they outlive a restart."""
+    added = [binding for binding in bindings if exchange.add(binding)]
+    if not added:
+        return
+    vhost.leads(exchange, target)
+    vhost.changed()
+    watchers = vhost.broker.watchers
+    for binding in added:
+        exchange.bound(binding)
+        watchers.bound(exchange, binding)
 
 
 def unbind(

@@ -10,7 +10,7 @@ from elsewhere, `reason_codes.fitting` says.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from warren.adapters.mqtt.codec import reason_codes, versions
 from warren.adapters.mqtt.codec.properties import Properties
@@ -127,11 +127,11 @@ class PubComp:
         reason_codes.check(versions.PUBCOMP, self.reason_code)
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
+class Subscription(NamedTuple):
     """One filter of a SUBSCRIBE with its options (3.8.3.1).  MQTT 3 has only the QoS.
 
-    retain_handling: 0 retained messages are sent, 1 only if the subscription is new, 2 never.
+    retain_handling: 0 retained messages are sent, 1 only if the subscription is new, 2 never.  A tuple, since a packet
+    may have thousands of them.
     """
 
     filter: str

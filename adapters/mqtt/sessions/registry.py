@@ -6,11 +6,12 @@ Its retained messages and wills are here, too.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, cast
 
 from warren.adapters.mqtt.sessions import feeding, publishing, rights
-from warren.adapters.mqtt.sessions.queue_names import queue_name_of, session_queue_name, shared_queue_name
+from warren.adapters.mqtt.sessions.permits import SubscribePermits
+from warren.adapters.mqtt.sessions.queue_names import session_queue_name, shared_queue_name
 from warren.adapters.mqtt.sessions.retained import RetainedMessages
 from warren.adapters.mqtt.sessions.session import MqttSession
 from warren.adapters.mqtt.sessions.session_queue import MqttQueue
@@ -18,11 +19,11 @@ from warren.adapters.mqtt.sessions.subscription_rows import KIND as SUBSCRIPTION
 from warren.adapters.mqtt.sessions.subscription_rows import parse_row, subscriptions_in
 from warren.adapters.mqtt.sessions.system_topics import SystemTopics
 from warren.adapters.mqtt.sessions.wills import WillMessage, Wills
-from warren.core.declaring.bindings import add_binding, take_binding
+from warren.core.declaring.bindings import add_unstored_bindings, take_binding
 from warren.core.declaring.queues import create_queue, remove_queue
-from warren.core.errors import NotFound, ResourceLocked
+from warren.core.errors import ResourceLocked
 from warren.core.exchanges.binding import Binding, binding_key
-from warren.core.messages.field_table import EMPTY_TABLE_RAW, encode_table
+from warren.core.messages.field_table import encode_table
 from warren.core.queues.registry import register
 
 if TYPE_CHECKING:
@@ -63,12 +64,11 @@ class MqttSessions:
         self.retained = RetainedMessages(broker, vhost.name, limits.retained_messages, limits.retained_bytes)
         self.wills = Wills(broker, vhost.name, self.publish_will)
         self.system_topics = SystemTopics(self)
+        self.permits = SubscribePermits(self)
         self.subscription_count = 0
         self.shared_count = 0
         self.connected_count = 0
         self.connected_most = 0
-        # The latest answer of the permissions, for packets with many filters: which users there were, who, what queue.
-        self._granted = (0, "", "", "")
         self._shared: dict[tuple[str, str], tuple[Queue, int]] = {}
         self._interrupted: list[tuple[str, str, str]] = []
 
@@ -138,50 +138,6 @@ class MqttSessions:
         if session.stored:
             self.broker.definitions.delete(SESSION_KIND, self.vhost.name, session.client_id)
 
-    def check_subscribe(self, client: Client, client_id: str, subscription: MqttSubscription) -> None:
-        """AccessRefused (403) for what the user may not do (spec C.4)."""
-        users = self.broker.users
-        user, vhost = client.user.name, self.vhost.name
-        if subscription.queue_name:
-            users.check(user, vhost, "queue", subscription.queue_name, "read")
-            return
-        exchange = self.world.names.exchange
-        # What was granted for one filter of a session's own is granted for all; each group has a queue of its own.
-        granted = (users.version, user, client_id, subscription.group and subscription.filter)
-        if granted != self._granted:
-            name = queue_name_of(client_id, subscription)
-            for verb in ("configure", "write", "read"):
-                users.check(user, vhost, "queue", name, verb)
-            users.check(user, vhost, "exchange", exchange, "read")
-            self._granted = granted
-        users.check_topic(user, vhost, exchange, self._key_of(subscription), "read", {"client_id": client_id})
-        self.check_exchange()
-
-    def check_reading(self, session: MqttSession, subscription: MqttSubscription) -> None:
-        """AccessRefused (403) when the session's user may not read any more what comes by a subscription."""
-        users = self.broker.users
-        user, vhost, client_id = session.user, self.vhost.name, session.client_id
-        users.check(user, vhost, "queue", queue_name_of(client_id, subscription), "read")
-        if not subscription.queue_name:
-            exchange = self.world.names.exchange
-            users.check(user, vhost, "exchange", exchange, "read")
-            users.check_topic(user, vhost, exchange, self._key_of(subscription), "read", {"client_id": client_id})
-
-    def check_queue(self, client: Client, client_id: str) -> None:
-        """AccessRefused (403) unless the user may do with a session's queue what subscribing takes."""
-        for verb in ("configure", "write", "read"):
-            client.check("queue", session_queue_name(client_id), verb)
-
-    def check_exchange(self) -> None:
-        """NotFound (404) says that the exchange of all topics isn't there, or isn't one that can be used."""
-        name = self.world.names.exchange
-        exchange = self.vhost.exchanges.get(name)
-        if exchange is None or exchange.type_name != "topic" or not exchange.durable:
-            raise NotFound(
-                f"there is no durable topic exchange '{name}' in vhost '{self.vhost.name}', and MQTT is configured to "
-                "use it (mqtt_exchange): declare it"
-            )
-
     def make_queue(self, session: MqttSession, client: Client) -> Queue:
         """The queue of a session, made when it first subscribes; a client's own ends with its connection."""
         name = session_queue_name(session.client_id)
@@ -206,25 +162,26 @@ class MqttSessions:
         cast("MqttQueue", queue).has_session = True
         return queue
 
-    def bind(self, queue: Queue, subscription: MqttSubscription) -> None:
+    def bind(self, queue: Queue, subscriptions: Iterable[MqttSubscription]) -> None:
         """Let messages come to the queue whose topics match.
 
-        The binding has no row of its own in the definitions: a restart makes it anew from the subscription's.
+        The bindings have no rows of their own in the definitions: a restart makes them anew from the subscriptions'.
         """
-        exchange = self.world.names.exchange
-        binding = Binding(exchange, queue, self._key_of(subscription), {}, EMPTY_TABLE_RAW)
-        add_binding(self.vhost, self.vhost.exchange(exchange), binding, stored=False)
+        name = self.world.names.exchange
+        bindings = [Binding(name, queue, self.key_of(each)) for each in subscriptions]
+        add_unstored_bindings(self.vhost, self.vhost.exchange(name), queue, bindings)
 
     def unbind(self, queue: Queue, subscription: MqttSubscription) -> None:
         """The other way round."""
         exchange = self.vhost.exchanges.get(self.world.names.exchange)
         if exchange is None:
             return
-        binding = exchange.get(binding_key("queue", queue.name, self._key_of(subscription), {}))
+        binding = exchange.get(binding_key("queue", queue.name, self.key_of(subscription), {}))
         if binding is not None:
             take_binding(self.vhost, exchange, binding)
 
-    def _key_of(self, subscription: MqttSubscription) -> str:
+    def key_of(self, subscription: MqttSubscription) -> str:
+        """What the subscription's filter is called in AMQP."""
         if not subscription.binding_key:
             subscription.binding_key = self.world.names.binding_key_of(subscription.topic_filter)
         return subscription.binding_key
@@ -237,6 +194,10 @@ class MqttSessions:
         if now is not None and before is not None:
             self.vhost.changed()
 
+    def subscriptions_added(self, count: int) -> None:
+        """The same for new ones of sessions' own, none of them for $SYS topics."""
+        self.subscription_count += count
+
     # Shared subscriptions
 
     def join(self, subscription: MqttSubscription) -> None:
@@ -248,7 +209,7 @@ class MqttSessions:
         key = (subscription.group, subscription.topic_filter)
         found = self._shared.get(key)
         if found is not None:
-            self.bind(found[0], subscription)
+            self.bind(found[0], [subscription])
             self._shared[key] = (found[0], found[1] + 1)
             return
         name = shared_queue_name(subscription)
@@ -257,7 +218,7 @@ class MqttSessions:
         shared = cast("MqttQueue", queue)
         shared.share()
         self._shared[key] = (shared, 1)
-        self.bind(shared, subscription)
+        self.bind(shared, [subscription])
 
     def leave(self, subscription: MqttSubscription) -> None:
         """One less; the last one takes the queue with it."""
@@ -380,7 +341,7 @@ class MqttSessions:
         """Another exchange may be configured now, or another translation of topics."""
         queue = self.queue_of(session, subscription)
         if queue is not None and not subscription.queue_name and self.world.names.exchange in self.vhost.exchanges:
-            self.bind(queue, subscription)
+            self.bind(queue, [subscription])
 
     def close(self) -> None:
         """The virtual host is gone."""

@@ -53,7 +53,7 @@ def check_owner(registry: MqttSessions, client: Client, client_id: str) -> None:
     if session is None or session.user == client.user.name or session.has_lost_queue or is_left_behind(session):
         return
     if not session.user:
-        registry.check_queue(client, client_id)
+        registry.permits.check_owning(client, client_id)
     elif session.holder is not None or not is_empty(session):
         raise AccessRefused(
             f"the session of client identifier '{client_id}' belongs to another user than '{client.user.name}'; use "
@@ -171,7 +171,7 @@ def drop_withdrawn(registry: MqttSessions, session: MqttSession) -> None:
 
 def _refusal(registry: MqttSessions, session: MqttSession, subscription: MqttSubscription) -> AccessRefused | None:
     try:
-        registry.check_reading(session, subscription)
+        registry.permits.check_reading(session, subscription)
     except AccessRefused as error:
         return error
     return None

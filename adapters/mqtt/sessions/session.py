@@ -132,7 +132,7 @@ class MqttSession:
     def subscribe(self, client: Client, subscription: MqttSubscription) -> bool:
         """Add a subscription or replace the one of the same filter; False when it replaced one.
 
-        What it may do was checked (`MqttSessions.check_subscribe`).  Raises ResourceLocked (405) when another program
+        What it may do was checked (`SubscribePermits.check`).  Raises ResourceLocked (405) when another program
         has a queue of the session's name, NotFound (404) for `$queue/NAME` without such a queue, PreconditionFailed
         (406) when the filters have too many levels.
         """
@@ -141,7 +141,7 @@ class MqttSession:
         if subscription.is_own:
             if self.queue is None:
                 self.queue = self.registry.make_queue(self, client)
-            self.registry.bind(self.queue, subscription)
+            self.registry.bind(self.queue, [subscription])
             self._match_also(subscription, before)
         elif subscription.group and before is None:
             self.registry.join(subscription)
@@ -154,6 +154,22 @@ class MqttSession:
         if self.stored:
             self._stored_rows().put(subscription, before)
         return before is None
+
+    def subscribe_all(self, client: Client, subscriptions: Sequence[MqttSubscription]) -> None:
+        """The same for new subscriptions of its own, all different, not for $SYS topics, and none of them deep."""
+        registry = self.registry
+        if self.queue is None:
+            self.queue = registry.make_queue(self, client)
+        registry.bind(self.queue, subscriptions)
+        rows = self._stored_rows() if self.stored else None
+        for subscription in subscriptions:
+            self.subscriptions[subscription.filter] = subscription
+            self.no_local_count += subscription.no_local
+            if subscription.has_wildcards:
+                self._match_also(subscription, None)
+            if rows is not None:
+                rows.put(subscription, None)
+        registry.subscriptions_added(len(subscriptions))
 
     def _more_deep_levels(self, subscription: MqttSubscription) -> int:
         """How many a new filter adds; PreconditionFailed (406) when that is too many."""

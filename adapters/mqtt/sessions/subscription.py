@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -72,8 +71,12 @@ class MqttSubscription:
         """True when its messages come by the session's own queue."""
         return not self.group and not self.queue_name
 
-    def row(self) -> dict[str, JSON]:
-        """As a definition: the filter, and what isn't usual about it."""
+    def row(self) -> JSON:
+        """As a definition: the filter and its QoS, and what isn't usual about it."""
+        if self.topic_filter == self.filter and not (
+            self.queue_name or self.no_local or self.retain_as_published or self.identifier
+        ):
+            return [self.filter, self.qos]
         row: dict[str, JSON] = {"filter": self.filter, "qos": self.qos}
         if self.topic_filter != self.filter:
             row["topic_filter"] = self.topic_filter
@@ -92,11 +95,16 @@ class MqttSubscription:
 
 def deep_levels(topic_filter: str) -> int:
     """The levels of a filter beyond the usual."""
-    return max(topic_filter.count("/") + 1 - LEVELS_FREE, 0)
+    return max(topic_filter.count("/") + 1 - LEVELS_FREE, 0) if len(topic_filter) >= LEVELS_FREE else 0
 
 
-def subscription_from(row: Mapping[str, JSON]) -> MqttSubscription:
-    """The other way round; KeyError when something is missing."""
+def subscription_from(row: JSON) -> MqttSubscription:
+    """The other way round; KeyError or ValueError when something is missing."""
+    if isinstance(row, list):
+        filter, qos = row
+        return MqttSubscription(str(filter), str(filter), qos=int(str(qos)))
+    if not isinstance(row, dict):
+        raise ValueError(f"{row!r} is no subscription")
     filter = str(row["filter"])
     return MqttSubscription(
         filter,

@@ -108,5 +108,5 @@ def parse_row(name: str, row: Mapping[str, JSON]) -> tuple[str, int, list[MqttSu
 
 def subscriptions_in(row: Mapping[str, JSON]) -> Iterator[MqttSubscription]:
     """The subscriptions of a row of theirs, or of a session's row as it was when they were in there."""
-    for each in cast("Sequence[Mapping[str, JSON]]", row.get("subscriptions", ())):
+    for each in cast("Sequence[JSON]", row.get("subscriptions", ())):
         yield subscription_from(each)

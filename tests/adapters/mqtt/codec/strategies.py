@@ -137,7 +137,7 @@ def _codes(packet: int, level: int) -> st.SearchStrategy[int]:
 
 def _subscriptions(level: int) -> st.SearchStrategy[Subscription]:
     if level != versions.V5:
-        return st.builds(Subscription, filters, qualities)
+        return st.builds(Subscription, filters, qualities, st.just(False), st.just(False), st.just(0))
     options = st.builds(Subscription, filters, qualities, st.booleans(), st.booleans(), qualities)
     return options.filter(lambda option: not (option.no_local and option.filter.startswith("$share/")))
 

@@ -1,0 +1,88 @@
+"""What a user must be allowed to subscribe, and to go on being subscribed (spec C.4, docs/access.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from warren.adapters.mqtt.sessions.queue_names import queue_name_of, session_queue_name
+from warren.core.errors import NotFound
+
+if TYPE_CHECKING:
+    from warren.adapters.mqtt.sessions.registry import MqttSessions
+    from warren.adapters.mqtt.sessions.session import MqttSession
+    from warren.adapters.mqtt.sessions.subscription import MqttSubscription
+    from warren.core.clients.client import Client
+
+
+class SubscribePermits:
+    """Of one virtual host."""
+
+    __slots__ = ("_granted", "_sessions")
+
+    def __init__(self, sessions: MqttSessions) -> None:
+        self._sessions = sessions
+        # The latest answer of the permissions, for packets with many filters: which users there were, who, what queue.
+        self._granted = (0, "", "", "")
+
+    def check(self, client: Client, client_id: str, subscription: MqttSubscription) -> None:
+        """AccessRefused (403) for what the user may not do."""
+        sessions = self._sessions
+        users = sessions.broker.users
+        user, vhost = client.user.name, sessions.vhost.name
+        if subscription.queue_name:
+            users.check(user, vhost, "queue", subscription.queue_name, "read")
+            return
+        self._check_queue(client, client_id, subscription.filter if subscription.group else "", subscription)
+        key = sessions.key_of(subscription)
+        users.check_topic(user, vhost, sessions.world.names.exchange, key, "read", {"client_id": client_id})
+        self.check_exchange()
+
+    def check_all(self, client: Client, client_id: str, subscriptions: Sequence[MqttSubscription]) -> None:
+        """The same for many of a session's own."""
+        users, exchange = self._sessions.broker.users, self._sessions.world.names.exchange
+        self._check_queue(client, client_id, "", subscriptions[0])
+        if users.narrows_topics(client.user.name, self._sessions.vhost.name, exchange):
+            for subscription in subscriptions:
+                self.check(client, client_id, subscription)
+        self.check_exchange()
+
+    def check_reading(self, session: MqttSession, subscription: MqttSubscription) -> None:
+        """AccessRefused (403) when the session's user may not read any more what comes by a subscription."""
+        sessions = self._sessions
+        users = sessions.broker.users
+        user, vhost, client_id = session.user, sessions.vhost.name, session.client_id
+        users.check(user, vhost, "queue", queue_name_of(client_id, subscription), "read")
+        if not subscription.queue_name:
+            exchange = sessions.world.names.exchange
+            users.check(user, vhost, "exchange", exchange, "read")
+            users.check_topic(user, vhost, exchange, sessions.key_of(subscription), "read", {"client_id": client_id})
+
+    def check_owning(self, client: Client, client_id: str) -> None:
+        """AccessRefused (403) unless the user may do with a session's queue what subscribing takes."""
+        for verb in ("configure", "write", "read"):
+            client.check("queue", session_queue_name(client_id), verb)
+
+    def check_exchange(self) -> None:
+        """NotFound (404) says that the exchange of all topics isn't there, or isn't one that can be used."""
+        sessions = self._sessions
+        name = sessions.world.names.exchange
+        exchange = sessions.vhost.exchanges.get(name)
+        if exchange is None or exchange.type_name != "topic" or not exchange.durable:
+            raise NotFound(
+                f"there is no durable topic exchange '{name}' in vhost '{sessions.vhost.name}', and MQTT is configured "
+                "to use it (mqtt_exchange): declare it"
+            )
+
+    def _check_queue(self, client: Client, client_id: str, group: str, subscription: MqttSubscription) -> None:
+        """What is granted for one filter of a session's own is granted for all; each group has a queue of its own."""
+        sessions = self._sessions
+        users = sessions.broker.users
+        user, vhost = client.user.name, sessions.vhost.name
+        granted = (users.version, user, client_id, group)
+        if granted != self._granted:
+            name = queue_name_of(client_id, subscription)
+            for verb in ("configure", "write", "read"):
+                users.check(user, vhost, "queue", name, verb)
+            users.check(user, vhost, "exchange", sessions.world.names.exchange, "read")
+            self._granted = granted
