@@ -59,7 +59,7 @@ def come_to_be(level: int, packets: list[list[Subscription]]) -> tuple[list[int]
         codes += only(SubAck, answers).reason_codes
         sent += published(answers)
     session = client.session
-    rows: list[object] = sorted(str(each.row()) for each in session.subscriptions.values())
+    rows: list[object] = [*sorted(str(each.row()) for each in session.subscriptions.values())]
     counted = (session.no_local_count, session.registry.subscription_count, session.registry.shared_count)
     for topic in ("a", "b/c.d", "é", "$x", "a//", "x" * 99):
         broker.publish_fully(topic, b"new", qos=2)
