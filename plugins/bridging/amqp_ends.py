@@ -97,6 +97,15 @@ class AmqpSource:
     def ack_alone(self, message: Incoming) -> None:
         self._ack(message, multiple=False)
 
+    def reject(self, message: Incoming) -> None:
+        """This message can't be used: the source's queue dead-letters it, or drops it."""
+        if self._channel.closed is not None:
+            raise self._channel.closed
+        if self._remembered is not None:
+            self._remembered.rejected(message.tag)
+        self._channel.reject(message.tag)
+        self._peer.flush()
+
     def _ack(self, message: Incoming, *, multiple: bool) -> None:
         if self._remembered is not None:
             # Also where the source doesn't hear of it any more: the destination has it.

@@ -6,10 +6,11 @@ later what became of them.  Whatever ends an end is a PeerError, in words that a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
+    from warren.adapters.peers.settled import Settled
     from warren.core.messages.properties import Properties
 
 
@@ -30,11 +31,20 @@ Message = TypeVar("Message", bound=Arrived)
 
 
 class Outcome(NamedTuple):
-    """What became of a message, or of all up to it.  refused: why the destination doesn't take it; None if it does."""
+    """What became of a message, or of all up to it.  refused: why the destination doesn't take it; None if it does.
+
+    passing: it takes nothing just then, whatever the message is.
+    """
 
     number: int
     multiple: bool
     refused: str | None
+    passing: bool = False
+
+
+def outcomes_of(settled: Iterable[Settled]) -> list[Outcome]:
+    """What a client half says of messages one by one."""
+    return [Outcome(number, False, refused) for number, refused in settled]
 
 
 Rewritten = TypeVar("Rewritten", bound=Arrived, contravariant=True)
@@ -66,6 +76,14 @@ class Source(Protocol[Message]):
 
         Asked when nothing more is moved, so that the message doesn't come again.
         """
+
+
+@runtime_checkable
+class Rejecting(Protocol):
+    """A source whose messages may be given back as ones that can't be used."""
+
+    def reject(self, message: Any) -> None:
+        """This message can't be used: whoever keeps the source dead-letters it, or drops it."""
 
 
 class Destination(Protocol):

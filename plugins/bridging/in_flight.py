@@ -3,7 +3,7 @@
 The destination numbers what it is sent and settles numbers in any order; the source is told of whole runs from the
 oldest on, as one acknowledgement settles everything up to a delivery.  What the destination refuses keeps its place:
 it is sent again later, under a new number, and holds back only the acknowledgements behind it.  What isn't sent at all
-is done at once, and acknowledged in its turn.
+is done at once, and acknowledged in its turn; what is given up has left, as the source was told of it alone.
 """
 
 from __future__ import annotations
@@ -17,25 +17,33 @@ Item = TypeVar("Item")
 
 
 class _Entry(Generic[Item]):
-    """sent: it goes to the destination.  done: the source may forget it."""
+    """sent: it goes to the destination.  done: the source may forget it.  given_up: the source has been told already.
 
-    __slots__ = ("done", "item", "sent")
+    refusals: how often the destination has found something wrong with it.
+    """
+
+    __slots__ = ("done", "given_up", "item", "refusals", "sent")
 
     def __init__(self, item: Item, *, sent: bool) -> None:
         self.item = item
         self.sent = sent
         self.done = not sent
+        self.given_up = False
+        self.refusals = 0
 
 
 class InFlight(Generic[Item]):
-    """refused: what has to be sent again, in the order of sending."""
+    """refused: what has to be sent again, in the order of sending.  passed: how many that weren't sent `take_done` has
+    let go, until somebody sets it back.
+    """
 
-    __slots__ = ("_by_number", "_order", "refused")
+    __slots__ = ("_by_number", "_order", "passed", "refused")
 
     def __init__(self) -> None:
         self._by_number: dict[int, _Entry[Item]] = {}
         self._order: deque[_Entry[Item]] = deque()
         self.refused: deque[_Entry[Item]] = deque()
+        self.passed = 0
 
     def __len__(self) -> int:
         """Messages that the source hasn't been told of."""
@@ -66,22 +74,38 @@ class InFlight(Generic[Item]):
         for entry in self._settled(number, multiple):
             entry.done = True
 
-    def turned_away(self, number: int, *, multiple: bool) -> None:
-        """The destination doesn't take a message, or none up to it."""
-        self.refused.extend(self._settled(number, multiple))
+    def turned_away(self, number: int, *, multiple: bool, passing: bool = False) -> None:
+        """The destination doesn't take a message, or none up to it.  passing: that says nothing of the message."""
+        for entry in self._settled(number, multiple):
+            entry.refusals += not passing
+            self.refused.append(entry)
+
+    def give_up(self, refusals: int) -> list[Item]:
+        """The items that were refused so often, which aren't sent again; the source is to be told of each alone."""
+        given_up = [entry for entry in self.refused if entry.refusals >= refusals]
+        for entry in given_up:
+            entry.done = entry.given_up = True
+        if given_up:
+            self.refused = deque(entry for entry in self.refused if not entry.given_up)
+        return [entry.item for entry in given_up]
 
     def take_done(self) -> tuple[Item | None, int]:
         """The last item of the run, from the oldest on, that is done, and how many of that the destination has.
 
-        None and 0 for no run.
+        None and 0 for no run; what was given up isn't told of.
         """
         order = self._order
         last: Item | None = None
         count = 0
         while order and order[0].done:
             entry = order.popleft()
+            if entry.given_up:
+                continue
             last = entry.item
-            count += entry.sent
+            if entry.sent:
+                count += 1
+            else:
+                self.passed += 1
         return last, count
 
     def take_scattered(self) -> list[tuple[Item, bool]]:
@@ -89,7 +113,7 @@ class InFlight(Generic[Item]):
 
         Each with whether the destination has it.
         """
-        scattered = [(entry.item, entry.sent) for entry in self._order if entry.done]
+        scattered = [(entry.item, entry.sent) for entry in self._order if entry.done and not entry.given_up]
         self._order = deque(entry for entry in self._order if not entry.done)
         return scattered
 

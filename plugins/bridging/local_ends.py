@@ -60,6 +60,13 @@ class LocalSource:
     def ack_alone(self, message: Delivery) -> None:
         self._ack(message, multiple=False)
 
+    def reject(self, message: Delivery) -> None:
+        """This message can't be used: its queue dead-letters it, or drops it."""
+        try:
+            message.reject()
+        except (BrokerError, DirectError) as error:
+            raise PeerError(words(error)) from error
+
     def _ack(self, message: Delivery, *, multiple: bool) -> None:
         if self._no_ack:
             return

@@ -23,7 +23,7 @@ from warren.plugins.bridging.ends import Message
 from warren.plugins.bridging.in_flight import InFlight
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from warren.plugins.bridging.ends import Destination, Outcome, Rewriting, Source
 
@@ -49,8 +49,11 @@ plugins have a few seconds in all."""
 class Pump(Generic[Message]):
     """remaining: messages still to move, None for no end.  forwarded: how many the destination has.
 
-    wanted: whether a message is to be sent; None where all are.  What isn't counts as moved, but for `forwarded`, and is
-    acknowledged in its turn.  moved, passed_over: called with how many the destination has, and how many weren't sent.
+    wanted: whether a message is to be sent; None where all are.  What isn't counts as moved, but for `forwarded`, and
+    is acknowledged in its turn, or rejected, if `rejects_unwanted`.  moved, passed_over: called with how many the
+    destination has, and how many weren't sent.  reject: tells the source that a message can't be used.  refusals_max:
+    after so many refusals of the destination a message is rejected, which `given_up` is told of; None for never.
+    batch_max: messages that are looked at before other tasks have their turn.
     in_flight_max: how many may wait for the destination's word before no more are sent, but for the rest of a batch.  A
     source whose prefetch is as large sends no more by itself; but MQTT's QoS 0 knows no such bound, nor do all brokers.
     refused: why the destination turns messages away just now, None if it doesn't.  patience_s: how long it may take to
@@ -70,6 +73,11 @@ class Pump(Generic[Message]):
         moved: Callable[[int], None] = lambda count: None,
         wanted: Callable[[Message], bool] | None = None,
         passed_over: Callable[[int], None] = lambda count: None,
+        reject: Callable[[Message], None] | None = None,
+        rejects_unwanted: bool = False,
+        refusals_max: int | None = None,
+        given_up: Callable[[int], None] = lambda count: None,
+        batch_max: int = BATCH_MAX,
     ) -> None:
         self._source = source
         self._destination = destination
@@ -77,10 +85,14 @@ class Pump(Generic[Message]):
         self._ack_mode = ack_mode
         self._rate_max = rate_max
         self._in_flight_max = in_flight_max
-        self._batch_max = BATCH_MAX if rate_max is None else max(1, min(BATCH_MAX, int(rate_max / BURSTS_A_SECOND)))
+        self._batch_max = batch_max if rate_max is None else max(1, min(batch_max, int(rate_max / BURSTS_A_SECOND)))
         self._moved = moved
         self._wanted = wanted
         self._told_passed_over = passed_over
+        self._reject = _cannot_reject if reject is None else reject
+        self._rejects_unwanted = rejects_unwanted
+        self._refusals_max = refusals_max
+        self._told_given_up = given_up
         self._in_flight: InFlight[Message] = InFlight()
         self._allowed = trio.Event()
         self._allowed.set()
@@ -134,6 +146,8 @@ class Pump(Generic[Message]):
                 self._source.ack_alone(message)
                 if sent:
                     self._count(1)
+                else:
+                    self._count_passed_over(1)
 
     async def _forget(self) -> None:
         """What becomes of messages isn't of interest, but mustn't pile up."""
@@ -161,12 +175,29 @@ class Pump(Generic[Message]):
             await self._destination.ready()
             if self._allowed.is_set():
                 break
+        untold, count = batch, len(batch)
+        if self._wanted is None:
+            self._publish(batch)
+        else:
+            untold, count = self._publish_wanted(batch, self._wanted)
+        self._destination.flush()
+        if self.remaining is not None:
+            self.remaining -= len(batch)
+        if self._ack_mode != ON_CONFIRM:
+            if untold and self._ack_mode != NO_ACK:
+                self._source.ack(untold[-1])
+            self._count(count)
+        elif count < len(batch):
+            self._acknowledge()
+        if self._rate_max is not None:
+            await trio.sleep(count / self._rate_max)
+
+    def _publish(self, batch: Sequence[Message]) -> None:
         publish = self._destination.publish
         address, properties = self._rewriting.address, self._rewriting.properties
         sent = self._in_flight.sent
         tracked = self._ack_mode == ON_CONFIRM
-        passed_over_before = self.passed_over
-        for message in batch if self._wanted is None else self._sifted(batch, self._wanted, tracked=tracked):
+        for message in batch:
             exchange, routing_key = address(message)
             try:
                 number = publish(message, exchange, routing_key, properties(message))
@@ -174,32 +205,29 @@ class Pump(Generic[Message]):
                 raise PeerError(f"a message can't be sent to the destination: {error}") from error
             if tracked:
                 sent(number, message)
-        self._destination.flush()
-        if self.remaining is not None:
-            self.remaining -= len(batch)
-        passed_over = self.passed_over - passed_over_before
-        if passed_over:
-            self._told_passed_over(passed_over)
-        if not tracked:
-            if self._ack_mode != NO_ACK:
-                self._source.ack(batch[-1])
-            self._count(len(batch) - passed_over)
-        elif passed_over:
-            self._acknowledge()
-        if self._rate_max is not None:
-            await trio.sleep((len(batch) - passed_over) / self._rate_max)
 
-    def _sifted(
-        self, batch: Sequence[Message], wanted: Callable[[Message], bool], *, tracked: bool
-    ) -> Iterator[Message]:
-        """Those that are to be sent; the others keep their place among what is under way."""
+    def _publish_wanted(
+        self, batch: Sequence[Message], wanted: Callable[[Message], bool]
+    ) -> tuple[Sequence[Message], int]:
+        """Send on those that are wanted; the messages that the source hasn't been told of yet, and how many were sent.
+
+        The others keep their place among what is under way, or are rejected at once.
+        """
+        untold, count = [], 0
         for message in batch:
             if wanted(message):
-                yield message
+                self._publish((message,))
+                count += 1
+            elif self._rejects_unwanted:
+                self._reject(message)
+                self._count_passed_over(1)
                 continue
-            self.passed_over += 1
-            if tracked:
+            elif self._ack_mode == ON_CONFIRM:
                 self._in_flight.passed_over(message)
+            else:
+                self._count_passed_over(1)
+            untold.append(message)
+        return untold, count
 
     async def _settle(self) -> None:
         in_flight = self._in_flight
@@ -211,20 +239,36 @@ class Pump(Generic[Message]):
             self._acknowledge()
 
     def _take_outcomes(self, outcomes: Sequence[Outcome]) -> None:
-        for number, multiple, refused in outcomes:
+        for number, multiple, refused, passing in outcomes:
             if refused is None:
                 self._in_flight.taken(number, multiple=multiple)
             else:
-                self._in_flight.turned_away(number, multiple=multiple)
+                self._in_flight.turned_away(number, multiple=multiple, passing=passing)
                 self.refused = refused
+        if self._refusals_max is not None and self._in_flight.refused:
+            self._give_up(self._refusals_max)
+
+    def _give_up(self, refusals_max: int) -> None:
+        given_up = self._in_flight.give_up(refusals_max)
+        for message in given_up:
+            self._reject(message)
+        if given_up:
+            self._told_given_up(len(given_up))
+            self._settled.unpark_all()
+            if not self._in_flight.refused:
+                self.refused = None
 
     def _acknowledge(self) -> None:
         """Tell the source of the run of messages that are done."""
-        last, count = self._in_flight.take_done()
+        in_flight = self._in_flight
+        last, count = in_flight.take_done()
         if last is not None:
             self._source.ack(last)
             if count:
                 self._count(count)
+            if in_flight.passed:
+                self._count_passed_over(in_flight.passed)
+                in_flight.passed = 0
             self._settled.unpark_all()
 
     def _hold(self) -> None:
@@ -259,9 +303,17 @@ class Pump(Generic[Message]):
         number = self._destination.publish(message, exchange, routing_key, self._rewriting.properties(message))
         self._in_flight.sent_again(number)
 
+    def _count_passed_over(self, count: int) -> None:
+        self.passed_over += count
+        self._told_passed_over(count)
+
     def _count(self, count: int) -> None:
         self.forwarded += count
         self._moved(count)
+
+
+def _cannot_reject(message: object) -> None:
+    raise PeerError("the source can't be told that a message can't be used")
 
 
 async def first_to_end(*tasks: Callable[[], Awaitable[None]]) -> None:

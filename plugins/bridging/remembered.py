@@ -49,11 +49,18 @@ class Remembered:
 
     def acknowledged_alone(self, tag: int) -> None:
         """This delivery is here, though one before it isn't; looked for one by one, at the end of a connection."""
+        self._is_here(self._taken_out(tag))
+
+    def rejected(self, tag: int) -> None:
+        """This delivery is not here, and won't be."""
+        self._taken_out(tag)
+
+    def _taken_out(self, tag: int) -> _Identity | None:
         for each in self._open:
             if each[0] == tag:
                 self._open.remove(each)
-                self._is_here(each[1])
-                return
+                return each[1]
+        return None
 
     def _is_here(self, identity: _Identity | None) -> None:
         known = self._known

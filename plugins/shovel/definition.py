@@ -20,6 +20,7 @@ from warren.plugins.bridging.values import Arguments, Readers
 from warren.plugins.shovel import values as own_values
 from warren.plugins.shovel.buffer_definition import BUFFER_KEYS, BufferDefinition, read_buffer
 from warren.plugins.shovel.declarations import Declarations, declarations
+from warren.plugins.shovel.filter import Filter, read_filter
 from warren.plugins.shovel.mqtt_definition import (
     MQTT_DESTINATION,
     MQTT_SOURCE,
@@ -57,6 +58,11 @@ MQTT: Final = "mqtt"
 STOMP: Final = "stomp"
 PROTOCOLS: Final = (AMQP, LOCAL, MQTT, STOMP)
 """`local` is this broker itself, as an AMQP URI without a host is."""
+
+
+DROP: Final = "drop"
+DEAD_LETTER: Final = "dead-letter"
+"""What becomes of messages that aren't moved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +117,9 @@ class ShovelDefinition:
     delete_after: messages after which the shovel is done, QUEUE_LENGTH for as many as there are at the start, None for
     never.  delete_after_s: seconds after which it is done, None for never.  reconnect_delay_s: the least pause after a
     failure; 0 for no other try.  rate_max: messages a second at most, None for no limit.  buffer: None where nothing is
-    asked of the source.  internal, owner: it is there for something else, which is to end it.
+    asked of the source.  internal, owner: it is there for something else, which is to end it.  filter: which messages
+    are moved, None for all.  filter_rejects: the others are rejected at the source, else they are done with.
+    dead_letter_after: how often a message may be refused before it is rejected at the source, None for any number.
     """
 
     source: AnySource
@@ -126,6 +134,9 @@ class ShovelDefinition:
     delete_after_s: int | None = None
     internal: bool = False
     owner: InternalOwner | None = None
+    filter: Filter | None = None
+    filter_rejects: bool = False
+    dead_letter_after: int | None = None
 
 
 def read_definition(value: JSON, *, static: bool = False) -> ShovelDefinition:
@@ -150,6 +161,7 @@ def read_definition(value: JSON, *, static: bool = False) -> ShovelDefinition:
         raise PreconditionFailed(
             f"'src-delete-after' can't be 'queue-length': {protocol} doesn't tell how much is waiting"
         )
+    _check_rejecting(given, source)
     return ShovelDefinition(
         source,
         destination,
@@ -167,12 +179,32 @@ def read_definition(value: JSON, *, static: bool = False) -> ShovelDefinition:
         given.get("src-delete-after-duration"),
         given.get("internal", False),
         given.get("internal_owner"),
+        given.get("src-filter"),
+        given.get("filter-else") == DEAD_LETTER,
+        given.get("dead-letter-after"),
     )
 
 
 def _buffer(given: Mapping[str, Any], source: AnySource) -> BufferDefinition | None:
     is_here = isinstance(source, SourceDefinition) and not any(uri.host for uri in source.uris)
     return read_buffer(given, [uri.vhost for uri in source.uris if isinstance(uri, AmqpUri)] if is_here else [])
+
+
+def _check_rejecting(given: Mapping[str, Any], source: AnySource) -> None:
+    """Whether the source can be told of a message that it can't be used, if it is to be."""
+    if "filter-else" in given and "src-filter" not in given:
+        raise PreconditionFailed("'filter-else' says what becomes of what 'src-filter' leaves out: there is none")
+    if given.get("filter-else") == DEAD_LETTER:
+        key = "'filter-else' can't be 'dead-letter'"
+    elif "dead-letter-after" in given:
+        key = "'dead-letter-after' can't be given"
+    else:
+        return
+    if not isinstance(source, SourceDefinition | StompSourceDefinition):
+        raise PreconditionFailed(f"{key}: {given['src-protocol'].upper()} has no word for a message that can't be used")
+    mode = given.get("ack-mode", ON_CONFIRM)
+    if mode == NO_ACK or ("dead-letter-after" in given and mode != ON_CONFIRM):
+        raise PreconditionFailed(f"{key} with the 'ack-mode' '{mode}': it needs 'on-confirm'")
 
 
 def _source(given: Mapping[str, Any]) -> SourceDefinition:
@@ -240,6 +272,9 @@ COMMON_KEYS: Final[Readers] = {
     "ack-mode": values.one_of(*ACK_MODES),
     "reconnect-delay": values.seconds,
     "rate-limit": own_values.rate,
+    "src-filter": read_filter,
+    "filter-else": values.one_of(DROP, DEAD_LETTER),
+    "dead-letter-after": values.count(1, 1_000_000),
     "internal": values.truth,
     "internal_owner": own_values.internal_owner,
     **BUFFER_KEYS,

@@ -20,7 +20,7 @@ from warren.adapters.mqtt.sessions.names import TopicNames
 from warren.adapters.peers.errors import PeerError
 from warren.core.messages.internal_headers import internal_headers
 from warren.gateway.plugin import MqttPeer
-from warren.plugins.bridging.ends import Arrived, Outcome
+from warren.plugins.bridging.ends import Arrived, Outcome, outcomes_of
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.client.uri import MqttUri
@@ -179,7 +179,7 @@ class MqttDestination:
             await self._peer.progress()
         settled, sending.settled = sending.settled, []
         self._silent_from_s = trio.current_time()
-        return [Outcome(number, False, refused) for number, refused in settled]
+        return outcomes_of(settled)
 
     def _retains(self, packet: Publish | None) -> bool:
         return self._retain if self._retain is not None else packet is not None and packet.retain

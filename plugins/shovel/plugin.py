@@ -160,6 +160,8 @@ class ShovelPlugin(Plugin):
             "shovels": len(workers),
             "running": sum(worker.state == "running" for worker in workers),
             "forwarded": sum(worker.forwarded for worker in workers),
+            "left_out": sum(worker.left_out for worker in workers),
+            "dead_lettered": sum(worker.dead_lettered for worker in workers),
             "rate": sum(worker.lag.rate for worker in workers),
             "lag_messages": sum(worker.lag.messages or 0 for worker in workers),
             "lag_bytes": sum(worker.lag.bytes or 0 for worker in workers),

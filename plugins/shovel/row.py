@@ -67,8 +67,7 @@ class ShovelRow(Row):
     @Column
     def src_uri(self) -> str:
         """Where it takes messages from, without password and parameters."""
-        worker = self._worker
-        return (worker.source_uri or worker.definition.source.uris[0]).shown
+        return self._worker.source_uri.shown
 
     @Column
     def src_queue(self) -> str:
@@ -100,8 +99,7 @@ class ShovelRow(Row):
     @Column
     def dest_uri(self) -> str:
         """Where it brings them."""
-        worker = self._worker
-        return (worker.destination_uri or worker.definition.destination.uris[0]).shown
+        return self._worker.destination_uri.shown
 
     @Column
     def dest_queue(self) -> str:
@@ -145,6 +143,16 @@ class ShovelRow(Row):
     def forwarded(self) -> int:
         """Messages that it has moved since the broker started."""
         return self._worker.forwarded
+
+    @Column
+    def left_out(self) -> int:
+        """Messages that the filter left out since the broker started."""
+        return self._worker.left_out
+
+    @Column
+    def dead_lettered(self) -> int:
+        """Messages that were given up since the broker started, refused too often (`dead-letter-after`)."""
+        return self._worker.dead_lettered
 
     @Column
     def lag_messages(self) -> int:

@@ -22,7 +22,7 @@ from warren.core.messages.address import Address
 from warren.core.messages.properties import Properties, encode_properties
 from warren.gateway.plugin import StompPeer
 from warren.plugins.bridging.ack_modes import NO_ACK, ON_CONFIRM
-from warren.plugins.bridging.ends import Arrived, Outcome
+from warren.plugins.bridging.ends import Arrived, Outcome, outcomes_of
 from warren.plugins.shovel.mqtt_ends import NAMES, topic_of
 from warren.plugins.shovel.stomp_definition import ROUTING_KEY, SENDS_ITSELF, TOPIC
 
@@ -102,6 +102,18 @@ class StompSource:
         connection.acknowledge(message.frame)
         self._peer.flush()
 
+    def reject(self, message: StompMessage) -> None:
+        """This message can't be used (NACK): what becomes of it is the broker's affair, mostly a dead letter."""
+        connection = self._peer.connection
+        if connection.closed is not None:
+            raise connection.closed
+        self._unacknowledged.remove(message)
+        try:
+            connection.reject(message.frame)
+        except ValueError as error:
+            raise PeerError(f"the source can't be told that a message can't be used: {error}") from error
+        self._peer.flush()
+
 
 async def open_source(
     peer: StompPeer, definition: StompSourceDefinition, ack_mode: str, prefetch: int, id: str
@@ -179,7 +191,7 @@ class StompDestination:
         while not sending.settled:
             await self._peer.progress()
         settled, sending.settled = sending.settled, []
-        return [Outcome(number, False, refused) for number, refused in settled]
+        return outcomes_of(settled)
 
     def _destination_of(self, message: Arrived, exchange: str, routing_key: str) -> str:
         if "{" not in self._template:

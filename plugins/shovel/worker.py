@@ -8,45 +8,31 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
-from warren.adapters.amqp091.client.uri import AmqpUri
-from warren.adapters.mqtt.client.connection import RECEIVE_MAXIMUM_MAX
-from warren.adapters.mqtt.client.memory import ClientMemory
 from warren.adapters.peers.errors import PeerError
-from warren.gateway.plugin import (
-    AmqpPeer,
-    BrokerError,
-    DirectError,
-    MqttPeer,
-    StompPeer,
-    connect_amqp,
-    connect_mqtt,
-    connect_stomp,
-)
+from warren.gateway.plugin import BrokerError, DirectError
 from warren.plugins.bridging.ack_modes import NO_ACK
 from warren.plugins.bridging.amqp_ends import AmqpSource
 from warren.plugins.bridging.attempts import FAILED, RUNNING, STARTING, STOPPED, Attempts, pick
+from warren.plugins.bridging.ends import Rejecting
 from warren.plugins.bridging.local_ends import LocalSource, words
-from warren.plugins.bridging.pump import Pump, first_to_end
-from warren.plugins.bridging.remembered import Remembered
-from warren.plugins.shovel import amqp_ends, local_ends, mqtt_ends, stomp_ends
+from warren.plugins.bridging.pump import BATCH_MAX, Pump, first_to_end
+from warren.plugins.shovel import local_ends, mqtt_ends
 from warren.plugins.shovel.buffering import begin_buffer, owner_of
-from warren.plugins.shovel.definition import QUEUE_LENGTH, SourceDefinition
+from warren.plugins.shovel.definition import QUEUE_LENGTH, DestinationDefinition, SourceDefinition
+from warren.plugins.shovel.far_ends import FarEnds
 from warren.plugins.shovel.lag import Lag
 from warren.plugins.shovel.left_behind import end_kept, left_behind
-from warren.plugins.shovel.mqtt_definition import MqttDestinationDefinition, MqttSourceDefinition
 from warren.plugins.shovel.rewriting import Rewriting
-from warren.plugins.shovel.stomp_definition import StompDestinationDefinition, StompSourceDefinition
 
 if TYPE_CHECKING:
-    from warren.adapters.mqtt.client.uri import MqttUri
-    from warren.adapters.stomp.client.uri import StompUri
+    from warren.adapters.amqp091.client.uri import AmqpUri
     from warren.core.queues.withheld import Withheld
     from warren.gateway.plugin import BrokerClient, Context
     from warren.plugins.bridging.ends import Destination, Source
     from warren.plugins.bridging.turnstile import Turnstile
     from warren.plugins.shovel.definition import ShovelDefinition
+    from warren.plugins.shovel.far_ends import AnyUri
     from warren.plugins.shovel.left_behind import Kept
-    from warren.plugins.shovel.mqtt_definition import MqttClientDefinition
 
 PATIENCE_S: Final = 15.0
 """How long a shovel that is restarted, changed or deleted waits for the destination's word about what is under way:
@@ -56,8 +42,6 @@ EMPTY_LOOK_S: Final = 1.0
 EMPTY_LOOKS: Final = 3
 """How often a queue is looked at that is emptied once, and how often in a row it has to be empty: what another consumer
 holds may come back."""
-
-PRODUCT: Final = "Warren"
 
 STATES: Final = {STARTING: "starting", RUNNING: "running", FAILED: "terminated", STOPPED: "terminated"}
 """RabbitMQ's words."""
@@ -87,9 +71,10 @@ class Worker:
         self.static = static
         self.forwarded = 0
         self.lag = Lag(context.broker, definition.source)
-        self.source_uri: AmqpUri | MqttUri | StompUri | None = None
-        self.destination_uri: AmqpUri | MqttUri | StompUri | None = None
+        self.left_out = 0
+        self.dead_lettered = 0
         self._context = context
+        self._ends = FarEnds(context, vhost, name, definition)
         self._attempts = Attempts(
             context.log,
             f"shovel '{name}' in virtual host '{vhost}'",
@@ -98,15 +83,20 @@ class Worker:
             turnstile,
         )
         self._done: Callable[[], None] = lambda: None
-        self._former_topics: frozenset[str] = frozenset()
         self._pump: Pump[Any] | None = None
         self._remaining: int | None = None
-        self._memories: dict[tuple[str, str, int], ClientMemory] = {}
         self._withheld: Withheld | None = None
-        self._remembered = Remembered(definition.prefetch)
-        self._caution = stomp_ends.Caution()
 
     # What it says of itself
+
+    @property
+    def source_uri(self) -> AnyUri:
+        """Where its source is: that it tried last."""
+        return self._ends.source_uri or self.definition.source.uris[0]
+
+    @property
+    def destination_uri(self) -> AnyUri:
+        return self._ends.destination_uri or self.definition.destination.uris[0]
 
     @property
     def state(self) -> str:
@@ -164,10 +154,7 @@ class Worker:
 
     def follows(self, before: Worker) -> None:
         """It takes another one's place: what MQTT brokers keep for that is this one's, if it is the same client."""
-        self._memories = before._memories
-        self._former_topics = before._former_topics
-        if isinstance(before.definition.source, MqttSourceDefinition):
-            self._former_topics |= frozenset(before.definition.source.topics)
+        self._ends.follow(before._ends)
 
     async def end_left_behind(self, after: Worker | None) -> None:
         """Nobody comes back to it, but `after`, which has taken its place, to what is the same."""
@@ -179,7 +166,7 @@ class Worker:
 
     def left_behind(self) -> Iterator[Kept]:
         """What it leaves at other brokers."""
-        return left_behind(self.definition, self._own_id)
+        return left_behind(self.definition, self._ends.own_id)
 
     def restart(self) -> None:
         """Give up the connections, once it is known what has become of what is under way, and connect again at once."""
@@ -227,6 +214,7 @@ class Worker:
                 self._remaining = source.waiting or 0
             if self._remaining == 0:
                 return
+            wanted = definition.filter
             pump: Pump[Any] = Pump(
                 source,
                 destination,
@@ -236,6 +224,13 @@ class Worker:
                 rate_max=definition.rate_max,
                 in_flight_max=definition.prefetch,
                 moved=self._moved,
+                wanted=None if wanted is None else wanted.passes,
+                passed_over=self._passed_over,
+                reject=source.reject if isinstance(source, Rejecting) else None,
+                rejects_unwanted=definition.filter_rejects,
+                refusals_max=definition.dead_letter_after,
+                given_up=self._given_up,
+                batch_max=BATCH_MAX if wanted is None else wanted.batch_max,
             )
             if isinstance(source, mqtt_ends.MqttSource | AmqpSource):
                 pump.grace_s = mqtt_ends.GRACE_S
@@ -258,7 +253,7 @@ class Worker:
         definition, buffer = self.definition.source, self.definition.buffer
         if not isinstance(definition, SourceDefinition):
             return None
-        uri = self.source_uri = self.lag.uri = pick(definition.uris)
+        uri = self._ends.source_uri = self.lag.uri = pick(definition.uris)
         if uri.host:
             return None
         client = await self._client(uri, held)
@@ -277,72 +272,19 @@ class Worker:
         prefetch = self.definition.prefetch
         if self._remaining is not None and mode != NO_ACK:
             prefetch = max(1, min(prefetch, self._remaining))
-        if isinstance(definition, MqttSourceDefinition):
-            mqtt_uri = self.source_uri = pick(definition.uris)
-            mqtt_peer = await self._mqtt_peer(peers, held, mqtt_uri, definition.client, "source", prefetch)
-            former = self._former_topics.difference(definition.topics)
-            return await mqtt_ends.open_source(mqtt_peer, definition, sorted(former))
-        if isinstance(definition, StompSourceDefinition):
-            stomp_uri = self.source_uri = pick(definition.uris)
-            stomp_peer = await self._stomp_peer(peers, held, stomp_uri)
-            return await stomp_ends.open_source(stomp_peer, definition, mode, prefetch, self._own_id("source"))
-        if here is not None:
-            self.lag.end = await local_ends.open_source(here, held, definition, mode, prefetch, self._withheld)
-            return self.lag.end
-        uri = self.source_uri if isinstance(self.source_uri, AmqpUri) else pick(definition.uris)
-        peer = await self._amqp_peer(peers, held, uri)
-        return await amqp_ends.open_source(peer, definition, mode, prefetch, self._remembered)
+        if here is None or not isinstance(definition, SourceDefinition):
+            return await self._ends.source(peers, held, prefetch)
+        self.lag.end = await local_ends.open_source(here, held, definition, mode, prefetch, self._withheld)
+        return self.lag.end
 
     async def _destination(self, peers: trio.Nursery, held: AsyncExitStack) -> Destination:
-        definition, mode = self.definition.destination, self.definition.ack_mode
-        if isinstance(definition, MqttDestinationDefinition):
-            mqtt_uri = self.destination_uri = pick(definition.uris)
-            return mqtt_ends.MqttDestination(
-                await self._mqtt_peer(peers, held, mqtt_uri, definition.client, "destination", RECEIVE_MAXIMUM_MAX),
-                definition,
-            )
-        if isinstance(definition, StompDestinationDefinition):
-            stomp_uri = self.destination_uri = pick(definition.uris)
-            stomp_peer = await self._stomp_peer(peers, held, stomp_uri)
-            return stomp_ends.StompDestination(stomp_peer, definition, mode, self._caution)
-        uri = self.destination_uri = pick(definition.uris)
-        if not uri.host:
-            client = await self._client(uri, held)
-            return await local_ends.open_destination(client, definition, mode)
-        peer = await self._amqp_peer(peers, held, uri)
-        return await amqp_ends.open_destination(peer, definition, mode)
-
-    async def _amqp_peer(self, peers: trio.Nursery, held: AsyncExitStack, uri: AmqpUri) -> AmqpPeer:
-        peer = await connect_amqp(
-            peers, uri, product=PRODUCT, version=self._context.facts.version, name=f"Shovel {self.name}"
-        )
-        held.push_async_callback(peer.aclose)
-        return peer
-
-    async def _mqtt_peer(
-        self,
-        peers: trio.Nursery,
-        held: AsyncExitStack,
-        uri: MqttUri,
-        client: MqttClientDefinition,
-        end: str,
-        prefetch: int,
-    ) -> MqttPeer:
-        login = mqtt_ends.login_of(client, uri, self._own_id(end), prefetch)
-        peer = await connect_mqtt(
-            peers, uri, login, self._memories.setdefault((login.client_id, uri.host, uri.port), ClientMemory())
-        )
-        held.push_async_callback(peer.aclose)
-        return peer
-
-    async def _stomp_peer(self, peers: trio.Nursery, held: AsyncExitStack, uri: StompUri) -> StompPeer:
-        peer = await connect_stomp(peers, uri)
-        held.push_async_callback(peer.aclose)
-        return peer
-
-    def _own_id(self, end: str) -> str:
-        """Who this end is to a broker that keeps something for it."""
-        return f"shovel {self.name} {end} {self.vhost} {self._context.facts.cluster_name}"
+        definition = self.definition.destination
+        if isinstance(definition, DestinationDefinition):
+            uri = self._ends.destination_uri = pick(definition.uris)
+            if not uri.host:
+                client = await self._client(uri, held)
+                return await local_ends.open_destination(client, definition, self.definition.ack_mode)
+        return await self._ends.destination(peers, held)
 
     async def _client(self, uri: AmqpUri, held: AsyncExitStack) -> BrokerClient:
         """This broker itself: by the user that the URI names, or as the broker."""
@@ -360,12 +302,35 @@ class Worker:
             vhost=self.vhost,
             kind="static" if self.static else "dynamic",
             cluster_name=self._context.facts.cluster_name,
-            source_uri=(self.source_uri or self.definition.source.uris[0]).shown,
-            destination_uri=(self.destination_uri or self.definition.destination.uris[0]).shown,
+            source_uri=self.source_uri.shown,
+            destination_uri=self.destination_uri.shown,
+        )
+
+    def _passed_over(self, count: int) -> None:
+        """Messages of the source aren't wanted at the destination."""
+        self.left_out += count
+        self._done_with(count)
+
+    def _given_up(self, count: int) -> None:
+        """The destination has refused messages too often."""
+        self.dead_lettered += count
+        self._done_with(count)
+        broker = self._context.broker
+        broker.rationed_log.warning(
+            self._context.log,
+            ("a shovel gives up messages", self.vhost, self.name),
+            broker.now_ms,
+            "shovel '%s' in virtual host '%s' gives up what is refused too often (dead-letter-after): %s",
+            self.name,
+            self.vhost,
+            self.blocked,
         )
 
     def _moved(self, count: int) -> None:
         self.forwarded += count
         self.lag.moved(count)
+        self._done_with(count)
+
+    def _done_with(self, count: int) -> None:
         if self._remaining is not None:
             self._remaining -= count

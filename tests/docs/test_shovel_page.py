@@ -23,6 +23,7 @@ from warren.plugins.shovel.definition import (
     SOURCE_KEYS,
     read_definition,
 )
+from warren.plugins.shovel.filter import COMPARISONS, MEMBERS
 from warren.plugins.shovel.plugin import static_shovels
 from warren.plugins.shovel.stomp_definition import FIELDS
 
@@ -43,6 +44,12 @@ def test_every_key() -> None:
     amqp = first_cells("Keys") | set(re.findall(r"`((?:src|dest)-queue-args)`", section("Keys")))
     assert amqp == {*COMMON_KEYS, *SOURCE_KEYS["amqp091"], *DESTINATION_KEYS["amqp091"]}
     assert set(OLDER_NAMES.values()) <= set(COMMON_KEYS)
+
+
+def test_every_member_of_a_filter_and_every_comparison() -> None:
+    assert first_cells("Filter") == set(MEMBERS)
+    told = re.sub(r"```.*?```", "", section("Filter"), flags=re.DOTALL)
+    assert set(COMPARISONS) <= set(re.findall(r"`([^`]+)`", told))
 
 
 def test_every_key_of_mqtt() -> None:
@@ -70,7 +77,7 @@ EXAMPLES = re.findall(r"warren ctl set_parameter shovel \S+ \\\n\s+'(\{.*?\})'",
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_every_example_can_be_used(example: str) -> None:
-    assert len(EXAMPLES) == 3
+    assert len(EXAMPLES) == 4
     read_definition(json.loads(example))
 
 

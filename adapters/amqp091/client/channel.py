@@ -123,6 +123,10 @@ class ClientChannel:
         """A delivery, or all up to it, is done with."""
         self.tell(methods.BasicAck(tag, multiple))
 
+    def reject(self, tag: int) -> None:
+        """A delivery can't be used: the peer dead-letters it, or drops it."""
+        self.tell(methods.BasicReject(tag, requeue=False))
+
     def close(self) -> None:
         """End it without a reason to tell."""
         if self.closed is None:

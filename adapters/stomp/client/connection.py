@@ -14,7 +14,7 @@ nobody can tell.  The last words of the peer are why the connection is over, sho
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -169,20 +169,23 @@ class StompClient(ClientHalf):
         self._settle(frames.ACK, message)
 
     def reject(self, message: Frame) -> None:
-        """A message that has come can't be used (1.1 and later; 1.0 has no word for it)."""
+        """A message that has come can't be used (1.1 and later; 1.0 has no word for it: ValueError).
+
+        RabbitMQ and Warren would deliver it again, unless they are told not to.
+        """
         if self.version == V1_0:
             raise ValueError("STOMP 1.0 has no NACK")
-        self._settle(frames.NACK, message)
+        self._settle(frames.NACK, message, [("requeue", "false")])
 
     # Below
 
-    def _settle(self, command: str, message: Frame) -> None:
+    def _settle(self, command: str, message: Frame, more: Sequence[tuple[str, str]] = ()) -> None:
         headers = message.headers
         if self.version == V1_2:
-            self._tell(command, [("id", headers.get("ack", ""))])
+            self._tell(command, [("id", headers.get("ack", "")), *more])
         else:
             names = ("message-id", "subscription")
-            self._tell(command, [(name, headers[name]) for name in names if name in headers])
+            self._tell(command, [*((name, headers[name]) for name in names if name in headers), *more])
 
     def _tell(self, command: str, headers: Iterable[tuple[str, str]]) -> None:
         if self.closed is None:

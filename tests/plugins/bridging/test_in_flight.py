@@ -98,3 +98,34 @@ def test_every_item_is_told_of_once_and_none_before_it_is_taken(
     tell()
     assert told == 20
     assert len(items) == items.unanswered == 0
+
+
+def test_what_is_passed_over_is_let_go_in_its_turn_and_counted_apart() -> None:
+    items = in_flight(2)
+    items.passed_over(10)
+    items.sent(3, 3)
+    items.taken(1, multiple=False)
+    assert (items.take_done(), items.passed) == ((1, 1), 0)
+    items.taken(2, multiple=False)
+    assert (items.take_done(), items.passed, len(items)) == ((10, 1), 1, 1)
+
+
+def test_what_is_given_up_leaves_and_the_rest_is_told_of_without_it() -> None:
+    items = in_flight(4)
+    items.turned_away(2, multiple=False)
+    items.turned_away(4, multiple=False, passing=True)
+    assert items.give_up(2) == []
+    assert items.sent_again(5) == 2
+    items.turned_away(5, multiple=False)
+    assert items.give_up(2) == [2], "what was turned away for the destination's sake doesn't count"
+    assert [entry.item for entry in items.refused] == [4]
+    items.taken(1, multiple=False)
+    assert items.take_done() == (1, 1)
+    items.taken(3, multiple=False)
+    assert items.take_done() == (3, 1)
+    assert items.sent_again(6) == 4
+    items.turned_away(6, multiple=False)
+    items.turned_away(6, multiple=False)
+    assert items.give_up(1) == [4]
+    assert items.take_done() == (None, 0)
+    assert len(items) == 0

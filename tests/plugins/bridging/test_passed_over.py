@@ -32,7 +32,7 @@ async def test_what_isnt_wanted_is_acknowledged_behind_what_was_sent_before_it()
         destination.tell(Outcome(1, False, None))
         await wait_all_tasks_blocked()
         assert source.acked == [1, 5]
-        assert (moved, passed) == ([2], [3])
+        assert (moved, sum(passed)) == ([2], 3)
         assert (working.forwarded, working.passed_over, working.pending) == (2, 3, 0)
 
 
