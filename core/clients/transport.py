@@ -109,6 +109,13 @@ def connection_name(transport: Transport) -> str:
     return f"{transport.peer_host}:{transport.peer_port} -> {transport.host}:{transport.port}"
 
 
+def peer_of(name: str) -> dict[str, str | int]:
+    """The peer in such a name, as `peer_host` and `peer_port`; empty for connections with other names."""
+    peer, arrow, _ = name.partition(" -> ")
+    host, _, port = peer.rpartition(":")
+    return {"peer_host": host.strip("[]"), "peer_port": int(port)} if arrow and port.isdigit() else {}
+
+
 def is_loopback(host: str) -> bool:
     """True for 127.0.0.0/8, ::1 and ::ffff:127.0.0.0/104, the addresses that `loopback_users` means (spec G)."""
     return host == "::1" or host.startswith(("127.", "::ffff:127."))

@@ -66,6 +66,7 @@ class Application:
         for each in ENDPOINTS:
             by_path.setdefault(each.path, {})[each.method] = each
         node = Node(context)
+        context.nursery.start_soon(node.sampler.run)
         routes = [
             Route(PREFIX + path, _Resource(self, context, settings, node, by_path[path]))
             for path in sorted(by_path, key=_order)

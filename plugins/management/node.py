@@ -7,7 +7,7 @@ import platform
 import socket
 from typing import TYPE_CHECKING, Final
 
-from warren.plugins.management.growth import Growth
+from warren.plugins.management.sampler import Sampler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ PROTOCOLS: Final = {"amqp": "amqp", "stomp": "stomp", "mqtt": "mqtt", "ws": "htt
 class Node:
     """Facts that don't change while the broker runs, and where it listens.
 
-    growth: of the counts of everything.
+    sampler: of what somebody looks at.
     """
 
     def __init__(self, context: Context) -> None:
@@ -33,7 +33,7 @@ class Node:
         self.python_version = platform.python_version()
         self.pid = os.getpid()
         self.processors = os.cpu_count() or 1
-        self.growth = Growth()
+        self.sampler = Sampler(context.broker)
 
     @property
     def warren_version(self) -> str:

@@ -20,8 +20,18 @@ class Object(msgspec.Struct, rename=lambda name: name.replace("__", "-"), kw_onl
     """The base of all; two underscores stand for a dash."""
 
 
+class Sample(Object):
+    sample: int | Missing = UNSET
+    timestamp: int | Missing = UNSET
+
+
 class Rate(Object):
-    rate: float
+    """How fast a figure grows per second; what a span of samples comes to, where one was asked for."""
+
+    rate: float | Missing = UNSET
+    samples: list[Sample] | Missing = UNSET
+    avg: float | Missing = UNSET
+    avg_rate: float | Missing = UNSET
 
 
 Stats = dict[str, int | Rate]
@@ -30,6 +40,8 @@ Stats = dict[str, int | Rate]
 
 class Owner(Object):
     name: str | Missing = UNSET
+    peer_host: str | Missing = UNSET
+    peer_port: int | Missing = UNSET
 
 
 class Queue(Object):
@@ -46,10 +58,22 @@ class Queue(Object):
     operator_policy: str | Missing | None = UNSET
     effective_policy_definition: Table | Missing = UNSET
     consumers: int | Missing = UNSET
+    consumer_capacity: float | Missing | None = UNSET
+    consumer_utilisation: float | Missing | None = UNSET
     messages: int | Missing = UNSET
     messages_ready: int | Missing = UNSET
     messages_unacknowledged: int | Missing = UNSET
+    messages_details: Rate | Missing = UNSET
+    messages_ready_details: Rate | Missing = UNSET
+    messages_unacknowledged_details: Rate | Missing = UNSET
+    messages_ram: int | Missing | None = UNSET
+    messages_ready_ram: int | Missing | None = UNSET
+    messages_unacknowledged_ram: int | Missing | None = UNSET
+    messages_paged_out: int | Missing | None = UNSET
     message_bytes_ready: int | Missing | None = UNSET
+    message_bytes_paged_out: int | Missing | None = UNSET
+    head_message_timestamp: int | Missing | None = UNSET
+    idle_since: str | Missing = UNSET
     memory: int | Missing | None = UNSET
     exclusive_consumer_tag: str | Missing | None = UNSET
     single_active_consumer_tag: str | Missing | None = UNSET
@@ -67,6 +91,9 @@ class ChannelDetails(Object):
     number: int
     connection_name: str
     user: str
+    node: str | Missing = UNSET
+    peer_host: str | Missing = UNSET
+    peer_port: int | Missing = UNSET
 
 
 class Consumer(Object):
@@ -82,7 +109,11 @@ class Consumer(Object):
 
 
 class QueueDetails(Queue):
+    """incoming, deliveries: RabbitMQ's rates of each pair of objects, which are empty there, too, by default."""
+
     consumer_details: list[Consumer] | Missing = UNSET
+    incoming: list[Table] | Missing = UNSET
+    deliveries: list[Table] | Missing = UNSET
 
 
 class Exchange(Object):
@@ -98,6 +129,13 @@ class Exchange(Object):
     effective_policy_definition: Table | Missing = UNSET
     messages_delayed: int | Missing | None = UNSET
     message_stats: Stats | Missing = UNSET
+
+
+class ExchangeDetails(Exchange):
+    """incoming, outgoing: as of a queue."""
+
+    incoming: list[Table] | Missing = UNSET
+    outgoing: list[Table] | Missing = UNSET
 
 
 class Binding(Object):
@@ -165,7 +203,16 @@ class Channel(Object):
     acks_uncommitted: int | Missing = UNSET
     confirm: bool | Missing = UNSET
     transactional: bool | Missing = UNSET
+    idle_since: str | Missing = UNSET
     message_stats: Stats | Missing = UNSET
+
+
+class ChannelDetailed(Channel):
+    """deliveries, publishes: as of a queue."""
+
+    consumer_details: list[Consumer] | Missing = UNSET
+    deliveries: list[Table] | Missing = UNSET
+    publishes: list[Table] | Missing = UNSET
 
 
 class Vhost(Object):
@@ -176,6 +223,13 @@ class Vhost(Object):
     tracing: bool | Missing = UNSET
     metadata: Table | Missing = UNSET
     cluster_state: dict[str, str] | Missing = UNSET
+    messages: int | Missing = UNSET
+    messages_ready: int | Missing = UNSET
+    messages_unacknowledged: int | Missing = UNSET
+    messages_details: Rate | Missing = UNSET
+    messages_ready_details: Rate | Missing = UNSET
+    messages_unacknowledged_details: Rate | Missing = UNSET
+    message_stats: Stats | Missing = UNSET
 
 
 class WhoAmI(Object):
@@ -256,84 +310,6 @@ class Got(Object):
 
 class Name(Object):
     name: str
-
-
-class ExchangeType(Object):
-    name: str
-    description: str
-    enabled: bool
-
-
-class ListenerObject(Object):
-    node: str
-    protocol: str
-    ip_address: str
-    port: int
-    tls: bool
-
-
-class ContextObject(Object):
-    node: str
-    description: str
-    path: str
-    ip: str
-    port: int
-    tls: bool
-
-
-class QueueTotals(Object):
-    messages: int
-    messages_ready: int
-    messages_unacknowledged: int
-
-
-class ObjectTotals(Object):
-    connections: int
-    channels: int
-    consumers: int
-    exchanges: int
-    queues: int
-
-
-class Overview(Object):
-    management_version: str
-    rates_mode: str
-    product_name: str
-    product_version: str
-    rabbitmq_version: str
-    python_version: str
-    cluster_name: str
-    node: str
-    exchange_types: list[ExchangeType]
-    message_stats: Stats
-    queue_totals: QueueTotals
-    object_totals: ObjectTotals
-    listeners: list[ListenerObject] | Missing = UNSET
-    contexts: list[ContextObject] | Missing = UNSET
-
-
-class NodeObject(Object):
-    name: str
-    type: str
-    running: bool
-    being_drained: bool
-    partitions: list[str]
-    uptime: int
-    os_pid: str
-    processors: int
-    rates_mode: str
-    fd_used: int
-    fd_total: int
-    mem_used: int
-    mem_limit: int
-    mem_alarm: bool
-    disk_free: int | None
-    disk_free_limit: int | None
-    disk_free_alarm: bool
-    exchange_types: list[ExchangeType]
-    contexts: list[ContextObject]
-    enabled_plugins: list[str]
-    db_dir: str
 
 
 class Plugin(Object):

@@ -1,27 +1,35 @@
 """Objects as the API shows them: fields, and the columns of a listing that each is made of.
 
 Only the columns of the fields that are asked for (`columns=name,message_stats.publish`) are computed, and only of the
-rows on the page; what goes deeper than a field is cut down afterwards.  Rates are of what is looked at often enough to
-have any, so where more rows are shown than are sampled (core/rates.py), there are none.
+rows on the page; what goes deeper than a field is cut down afterwards.  Rates are of what is sampled (sampler.py), so
+where more rows are shown than can be, there are none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+import trio
 
 from warren.core.administration.definitions_json.field_values import table_to_json
 from warren.core.administration.listing.selecting import Condition, Query, contains, matches, select
-from warren.core.rates import WATCHED_MAX
 from warren.gateway.plugin import in_turns
 from warren.plugins.management.endpoint import Call, Listed
 from warren.plugins.management.errors import ApiError, bad_request
+from warren.plugins.management.ranges import MESSAGE_RATES, spans_of
+from warren.plugins.management.sampler import CHARTS_MAX, OBJECTS_MAX
+from warren.plugins.management.series import OF_OBJECTS, Figures
 
 if TYPE_CHECKING:
     from warren.core.administration.listing.column import Row
     from warren.core.messages.field_table import FieldValue
     from warren.plugins.management.node import Node
+    from warren.plugins.management.ranges import Span, Spans
+    from warren.plugins.management.series import Series
 
 PAGE_SIZE_DEFAULT: Final = 100
 PAGE_SIZE_MAX: Final = 500
@@ -32,39 +40,97 @@ _DIGITS_MAX: Final = 9
 
 Cells = Mapping[str, object]
 
+AnyRow = TypeVar("AnyRow", bound="Row")
+
+Tree = dict[str, "Tree"]
+"""Names of fields, and of what is wanted of each; nothing for all of it."""
+
+ROW: Final = "the row"
+"""What the row itself is called among its cells; no column has a space."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How objects are looked at: what a field may need beside their columns.
+
+    spans: of samples.  rates: whether the objects are sampled.  charts: whether samples are kept for later.
+    """
+
+    node: Node
+    spans: Spans
+    rates: bool
+    charts: bool
+
+
+Make = Callable[[Cells, Look], object]
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of an object: the columns it needs, and what it is, of these and the node."""
+    """One field of an object: the columns it needs, and what it is, of these.
+
+    sampled: it is made of the object's samples, too.  omitted: None means that there is no such field.
+    """
 
     columns: tuple[str, ...]
-    make: Callable[[Cells, Node], object]
+    make: Make
+    sampled: bool = False
+    omitted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """What of the objects of a kind is sampled: by what they are told apart, and their figures, of a row.
+
+    anew: where a row takes long to be made ready, its figures as they are later; None once the object has gone.
+    """
+
+    what: Callable[[Any], object]
+    figures: Callable[[Any], Figures]
+    anew: Callable[[Any], Awaitable[Figures | None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A kind of objects.  kind: the listing they come from.  fields: by name, in their order."""
+    """A kind of objects.  kind: the listing they come from.  fields: by name, in their order.
+
+    sampled: what the sampler looks at, if anything.  described: the fields that `disable_stats=true` leaves;
+    totals: those that `enable_queue_totals=true` adds to them.  Empty: all.
+    """
 
     kind: str
     fields: Mapping[str, Field]
+    sampled: Sampled | None = None
+    described: tuple[str, ...] = ()
+    totals: tuple[str, ...] = ()
 
-    def shown(self, names: list[str] | None, *, rates: bool) -> dict[str, Field]:
-        """The fields of these names, all for None; rates only if they are wanted."""
-        chosen = dict(self.fields) if names is None else {n: self.fields[n] for n in names if n in self.fields}
-        if not rates and "message_stats" in chosen:
-            chosen["message_stats"] = COUNTS
-        return chosen
+    def shown(self, names: Iterable[str]) -> dict[str, Field]:
+        """The fields of these names."""
+        return {name: self.fields[name] for name in names if name in self.fields}
+
+    def series(self, cells: Cells, look: Look) -> Series | None:
+        """What is sampled of an object; None where nothing is."""
+        row, sampled = cells[ROW], self.sampled
+        if sampled is None or not look.rates:
+            return None
+
+        def read() -> Figures | None:
+            return sampled.figures(row) if cast("Row", row).exists else None
+
+        charts = OF_OBJECTS if look.charts else ()
+        anew = None if sampled.anew is None else partial(sampled.anew, row)
+        return look.node.sampler.of(sampled.what(row), sampled.figures(row), anew or read, charts=charts)
 
 
 def same(name: str, column: str | None = None) -> Field:
     """A field that is what a column holds."""
     of = column or name
-    return Field((of,), lambda cells, node: cells[of])
+    return Field((of,), lambda cells, look: cells[of])
 
 
 def table(name: str) -> Field:
     """A field that holds an AMQP table."""
-    return Field((name,), lambda cells, node: table_to_json(cast("Mapping[str, FieldValue]", cells[name] or {})))
+    return Field((name,), lambda cells, look: table_to_json(cast("Mapping[str, FieldValue]", cells[name] or {})))
 
 
 def fields(*names: str) -> dict[str, Field]:
@@ -72,26 +138,47 @@ def fields(*names: str) -> dict[str, Field]:
     return {name: same(name) for name in names}
 
 
-def stats(cells: Cells, node: Node) -> object:
-    """Counts with their rates, as `publish` and `publish_details`; nothing where nothing has happened (spec F.3)."""
+def details(sort: str, *names: str) -> dict[str, Field]:
+    """How fast figures grow, as `messages_details`.  sort: of figures, in ranges.py."""
+
+    def field(name: str) -> Field:
+        def make(cells: Cells, look: Look) -> object:
+            series = cast("Series | None", cells[SERIES])
+            return None if series is None else series.details(name, look.spans.get(sort))
+
+        return Field((name,), make, sampled=True, omitted=True)
+
+    return {f"{name}_details": field(name) for name in names}
+
+
+def _idle_since(cells: Cells, look: Look) -> object:
+    """When the object was last seen to do something; not there while it does, or before anybody knows."""
+    series = cast("Series | None", cells[SERIES])
+    since_ms = None if series is None else series.idle_since_ms
+    return None if since_ms is None else datetime.fromtimestamp(since_ms / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+def _stats(cells: Cells, look: Look) -> object:
     counts = cast("Mapping[str, int]", cells["message_stats"])
-    rates = cast("Mapping[str, float]", cells.get("message_rates") or {})
-    return with_rates(counts, rates)
+    return with_rates(counts, cast("Series | None", cells.get(SERIES)), look.spans.get(MESSAGE_RATES))
 
 
-def with_rates(counts: Mapping[str, int], rates: Mapping[str, float]) -> dict[str, object]:
-    """The same of any counts."""
+def with_rates(counts: Mapping[str, int], series: Series | None, span: Span | None) -> dict[str, object]:
+    """Counts with their rates, as `publish` and `publish_details` (spec F.3)."""
     found: dict[str, object] = {}
     for name, count in counts.items():
         found[name] = count
-        if name in rates:
-            found[f"{name}_details"] = {"rate": float(rates[name])}
+        if series is not None:
+            found[f"{name}_details"] = series.details(name, span)
     return found
 
 
-COUNTS: Final = Field(("message_stats",), stats)
-STATS: Final = Field(("message_stats", "message_rates"), stats)
-NODE: Final = Field((), lambda cells, node: node.name)
+SERIES: Final = "the series"
+"""What an object's samples are called among its cells, once they were looked up."""
+
+STATS: Final = Field(("message_stats",), _stats, sampled=True)
+IDLE: Final = Field((), _idle_since, sampled=True, omitted=True)
+NODE: Final = Field((), lambda cells, look: look.node.name)
 
 
 async def listed(call: Call, view: View, *conditions: Condition) -> Listed:
@@ -100,22 +187,24 @@ async def listed(call: Call, view: View, *conditions: Condition) -> Listed:
     conditions: what the objects must be like beside that.
     """
     wanted = _columns(call.query)
-    shown = view.shown(None if wanted is None else list(wanted), rates=_are_few(call, view))
+    shown = view.shown(_names(call, view, wanted))
     page, size = _page(call.query)
+    look = _look(call, view, None if page is None else size)
     query = Query(
         view.kind,
         call.vhosts,
         tuple(dict.fromkeys(column for each in shown.values() for column in each.columns)),
         [*conditions, *_named(call.query)],
-        _sort(call.query, view),
+        _sort(call, view, look),
         call.flag("sort_reverse"),
         0 if page is None else (page - 1) * size,
         None if page is None else size,
+        ROW,
     )
     found = await in_turns(select(call.broker, query))
     rows = found.rows
     item_count = len(rows)
-    items = (_cut(_made(each, shown, call.node), wanted) for each in _used_up(rows))
+    items = (_cut(_made(each, view, shown, look), wanted) for each in _used_up(rows))
     if page is None:
         return Listed(items)
     pages = -(-found.filtered_count // size)
@@ -134,26 +223,50 @@ async def listed(call: Call, view: View, *conditions: Condition) -> Listed:
 
 
 def one(call: Call, view: View, row: Row) -> dict[str, object]:
-    """What a request for one object is answered with."""
+    """What a request for one object is answered with; its samples are kept from now on."""
     wanted = _columns(call.query)
-    shown = view.shown(None if wanted is None else list(wanted), rates=True)
+    shown = view.shown(_names(call, view, wanted))
     cells = {column: row.value(column) for each in shown.values() for column in each.columns}
-    return _cut(_made(cells, shown, call.node), wanted)
+    cells[ROW] = row
+    look = Look(call.node, spans_of(call.query), rates=True, charts=True)
+    return _cut(_made(cells, view, shown, look), wanted)
 
 
-def _made(cells: Cells, shown: Mapping[str, Field], node: Node) -> dict[str, object]:
-    return {name: each.make(cells, node) for name, each in shown.items()}
+async def prepared(row: AnyRow) -> AnyRow:
+    """The row, once what takes long to add up is added up."""
+    for _ in row.prepare():
+        await trio.lowlevel.checkpoint()
+    return row
 
 
-def _are_few(call: Call, view: View) -> bool:
-    """Whether no more are shown than are sampled."""
-    return "page" in call.query or call.broker.listings.kind(view.kind).count(call.broker, call.vhosts) <= WATCHED_MAX
+def _names(call: Call, view: View, wanted: Tree | None) -> Iterable[str]:
+    """The names of the fields that are shown."""
+    if not call.flag("disable_stats") or not view.described:
+        return view.fields if wanted is None else wanted
+    names = view.described + (view.totals if call.flag("enable_queue_totals") else ())
+    return names if wanted is None else [name for name in wanted if name in names]
+
+
+def _made(cells: dict[str, object], view: View, shown: Mapping[str, Field], look: Look) -> dict[str, object]:
+    if any(each.sampled for each in shown.values()):
+        cells[SERIES] = view.series(cells, look)
+    found: dict[str, object] = {}
+    for name, each in shown.items():
+        value = each.make(cells, look)
+        if value is not None or not each.omitted:
+            found[name] = value
+    return found
+
+
+def _look(call: Call, view: View, page_size: int | None) -> Look:
+    """How the objects of a list are looked at: if there are more than are sampled, they have no rates."""
+    spans = spans_of(call.query)
+    count = call.broker.listings.kind(view.kind).count(call.broker, call.vhosts)
+    shown = count if page_size is None else min(page_size, count)
+    return Look(call.node, spans, rates=shown <= OBJECTS_MAX, charts=bool(spans) and shown <= CHARTS_MAX)
 
 
 # What a query says
-
-Tree = dict[str, "Tree"]
-"""Names of fields, and of what is wanted of each; nothing for all of it."""
 
 
 def _columns(query: Mapping[str, str]) -> Tree | None:
@@ -186,7 +299,8 @@ def _page(query: Mapping[str, str]) -> tuple[int | None, int]:
     page = _number(query, "page", 1)
     size = _number(query, "page_size", PAGE_SIZE_DEFAULT)
     if page < 1 or not 1 <= size <= PAGE_SIZE_MAX:
-        raise bad_request(f"page is a number from 1 on, page_size one from 1 to {PAGE_SIZE_MAX}")
+        text = f"Invalid pagination parameters: page is a number from 1 on, page_size one from 1 to {PAGE_SIZE_MAX}"
+        raise ApiError(400, "invalid_pagination_parameters", text)
     return page, size
 
 
@@ -205,19 +319,28 @@ def _named(query: Mapping[str, str]) -> list[Condition]:
     return [matches("name", name) if query.get("use_regex", "").lower() == "true" else contains("name", name)]
 
 
-def _sort(query: Mapping[str, str], view: View) -> str | None:
-    """The column to sort by: of a field, of a count (`message_stats.publish`), of a rate (`..publish_details.rate`)."""
-    path = query.get("sort", "")
+_RATE: Final = "_details.rate"
+
+
+def _sort(call: Call, view: View, look: Look) -> str | Callable[[Row], object] | None:
+    """What to sort by: a field, a count (`message_stats.publish`), a rate (`message_stats.publish_details.rate`)."""
+    path = call.query.get("sort", "")
     name, _, deeper = path.partition(".")
+    if path.endswith(_RATE) and view.sampled is not None:
+        figure = path.removesuffix(_RATE).rpartition(".")[2]
+
+        def rate(row: Row) -> object:
+            series = view.series({ROW: row}, look)
+            return 0.0 if series is None else series.rate(figure)
+
+        return rate
     if name not in view.fields or not view.fields[name].columns:
         return None
     column = view.fields[name].columns[0]
-    if deeper.endswith("_details.rate"):
-        return f"message_rates.{deeper.removesuffix('_details.rate')}"
     return f"{column}.{deeper}" if deeper else column
 
 
-def _used_up(rows: list[dict[str, object]]) -> Iterator[Cells]:
+def _used_up(rows: list[dict[str, object]]) -> Iterator[dict[str, object]]:
     """The rows, each forgotten once it is given."""
     rows.reverse()
     while rows:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from warren.core.administration.listing.column import Column, Row
 from warren.core.administration.listing.kind import Kind, Vhosts, vhosts_among
+from warren.core.clients.transport import peer_of
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker
@@ -55,6 +56,7 @@ class ConsumerRow(Row):
             "number": self.consumer.channel_number,
             "connection_name": client.name,
             "user": client.user.name,
+            **peer_of(client.name),
         }
 
     @Column
@@ -84,8 +86,12 @@ class ConsumerRow(Row):
 
     @Column
     def activity_status(self) -> str:
-        """The same in RabbitMQ's words."""
-        return "single_active" if self.active else "waiting"
+        """The same in RabbitMQ's words: up, or single_active and waiting where there is one at a time."""
+        if not self.active:
+            return "waiting"
+        queue = self.consumer.queue
+        single = queue.columns.get("single_active_consumer_tag")
+        return "up" if single is None or single(queue) is None else "single_active"
 
     @Column
     def arguments(self) -> Mapping[str, object]:

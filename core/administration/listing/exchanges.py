@@ -87,19 +87,20 @@ class ExchangeRow(Row):
         return dict(self.exchange.effective_policy) if self.exchange else {}
 
     @property
-    def _counts(self) -> ExchangeCounts:
+    def counts(self) -> ExchangeCounts:
+        """What is counted of it."""
         return self.exchange.counts if self.exchange else self.in_vhost.default_exchange_counts
 
     @Column
     def message_stats(self) -> Mapping[str, int]:
         """What happened to its messages: counts by name (core/counters.py)."""
-        return self._counts.snapshot()
+        return self.counts.snapshot()
 
     @on_request
     def message_rates(self) -> Mapping[str, float]:
         """How fast these counts grow, per second; sampled from the first time on that somebody asks."""
         broker = self.in_vhost.broker
-        return broker.rates.of(self._counts, lambda: self._counts.snapshot(), broker.now_ms)
+        return broker.rates.of(self.counts, lambda: self.counts.snapshot(), broker.now_ms)
 
 
 def _rows(broker: Broker, vhosts: Vhosts) -> Iterator[ExchangeRow]:

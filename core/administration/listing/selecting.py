@@ -75,18 +75,21 @@ class Query:
     """What is asked of a listing.
 
     what: the kind, such as `queues`.  vhosts: only what is in these; None for all.  columns: to be shown, in this
-    order; None for all that each object has.  conditions: all of them have to hold.  sort: the column to sort by; None
-    for the order in which things are kept.  offset, count: the page, in rows of the result; None for no end.
+    order; None for all that each object has.  conditions: all of them have to hold.  sort: the column to sort by, or
+    what computes of a row what to sort by; None for the order in which things are kept.  offset, count: the page, in
+    rows of the result; None for no end.  row_as: the name under which the row itself is among its cells, for who knows
+    more to compute of it.
     """
 
     what: str
     vhosts: Vhosts = None
     columns: Sequence[str] | None = None
     conditions: Sequence[Condition] = ()
-    sort: str | None = None
+    sort: str | Compute | None = None
     descending: bool = False
     offset: int = 0
     count: int | None = None
+    row_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ def select(broker: Broker, query: Query, *, slice_cells: int = SLICE_CELLS) -> S
     if query.offset < 0 or (query.count is not None and query.count < 0):
         raise ValueError("a page has no negative numbers")
     named = [*(query.columns or ()), *(each.column for each in query.conditions)]
-    if query.sort is not None:
+    if isinstance(query.sort, str):
         named.append(query.sort)
     broker.listings.check_columns(query.what, named)
     return Steps(_select(broker, query, slice_cells))
@@ -154,7 +157,7 @@ def _select(broker: Broker, query: Query, slice_cells: int) -> Generator[None, N
     last = None if query.count is None else query.offset + query.count
     found = _Found(listings, query, last)
     cells = 0
-    looked_at = _names([each.column for each in query.conditions], query.sort)
+    looked_at = _names([each.column for each in query.conditions], query.sort if isinstance(query.sort, str) else None)
     cells_per_row = 1 + sum(each.cells for each in query.conditions) + (query.sort is not None)
     for row in listings.kind(query.what).rows(broker, query.vhosts):
         if row.slow_names and not row.slow_names.isdisjoint(looked_at):
@@ -174,6 +177,8 @@ def _select(broker: Broker, query: Query, slice_cells: int) -> Generator[None, N
             yield from row.prepare()
         if position >= query.offset and row.exists:
             shown = show(row)
+            if query.row_as is not None:
+                shown[query.row_as] = row
             rows.append(shown)
             cells += len(shown)
         cells += 1
@@ -195,7 +200,8 @@ class _Found:
 
     def __init__(self, listings: Listings, query: Query, last: int | None) -> None:
         self._conditions = [(listings.compute(query.what, each.column), each.holds) for each in query.conditions]
-        self._sort = listings.compute(query.what, query.sort) if query.sort is not None else None
+        sort = query.sort
+        self._sort: Compute | None = listings.compute(query.what, sort) if isinstance(sort, str) else sort
         self._descending = query.descending
         self._offset = query.offset
         self._last = last

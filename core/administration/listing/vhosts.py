@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from warren.core.administration.listing.column import Column, Row, on_request
 from warren.core.administration.listing.kind import Kind, Vhosts, vhosts_among
-from warren.core.counters import Counts, vhost_counts, vhost_counts_in_slices
+from warren.core.counters import QUEUES_PER_SLICE, Counts, vhost_counts, vhost_counts_in_slices
 from warren.core.routing.vhost_metadata import DEFAULT_QUEUE_TYPE, DESCRIPTION, TAGS
 
 if TYPE_CHECKING:
@@ -21,18 +21,25 @@ TRACING = "tracing"
 class VhostRow(Row):
     """One virtual host."""
 
-    __slots__ = ("_counts", "vhost")
+    __slots__ = ("_counts", "_ready_count", "_unacked_count", "vhost")
 
-    slow_names = frozenset({"message_stats", "message_rates"})
+    slow_names = frozenset({"message_stats", "message_rates", "messages", "messages_ready", "messages_unacknowledged"})
 
     def __init__(self, vhost: VirtualHost) -> None:
         self.vhost = vhost
         self._counts: Counts | None = None
+        self._ready_count = self._unacked_count = 0
 
     def prepare(self) -> Iterator[None]:
-        """Add up what its queues count."""
-        if self._counts is None:
-            self._counts = yield from vhost_counts_in_slices(self.vhost)
+        """Add up what its queues count and hold."""
+        if self._counts is not None:
+            return
+        self._counts = yield from vhost_counts_in_slices(self.vhost)
+        for number, queue in enumerate(list(self.vhost.queues.values()), 1):
+            self._ready_count += queue.ready_count
+            self._unacked_count += queue.unacked_count
+            if number % QUEUES_PER_SLICE == 0:
+                yield
 
     @property
     def exists(self) -> bool:
@@ -68,6 +75,21 @@ class VhostRow(Row):
     def metadata(self) -> Mapping[str, object]:
         """Description, tags and default queue type, as far as they are set."""
         return {key: value for key, value in self.vhost.metadata.items() if key != TRACING}
+
+    @on_request
+    def messages(self) -> int:
+        """Messages in its queues."""
+        return self._ready_count + self._unacked_count
+
+    @on_request
+    def messages_ready(self) -> int:
+        """Those of them that wait for a consumer."""
+        return self._ready_count
+
+    @on_request
+    def messages_unacknowledged(self) -> int:
+        """Those that were delivered and aren't settled."""
+        return self._unacked_count
 
     @on_request
     def message_stats(self) -> Mapping[str, int]:

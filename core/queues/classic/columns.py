@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from warren.core.messages.message import Message
+
 if TYPE_CHECKING:
     from warren.core.queues.classic.queue import ClassicQueue
+
+ALWAYS: Final = 1.0
+NEVER: Final = 0.0
+"""How much of the time consumers could take a message."""
 
 
 def _exclusive_consumer_tag(queue: ClassicQueue) -> str | None:
@@ -33,12 +39,49 @@ def _resident_bytes(queue: ClassicQueue) -> int:
     return queue.resident_bytes
 
 
+def _resident_count(queue: ClassicQueue) -> int:
+    return queue.resident_count
+
+
+def _unacked_count(queue: ClassicQueue) -> int:
+    """What is unacknowledged is in memory."""
+    return queue.unacked_count
+
+
+def _all_resident_count(queue: ClassicQueue) -> int:
+    return queue.resident_count + queue.unacked_count
+
+
+def _paged_bytes(queue: ClassicQueue) -> int:
+    return sum(backlog.paged_bytes for backlog in queue.backlogs)
+
+
+def _head_timestamp(queue: ClassicQueue) -> int | None:
+    """Of a head that is on disk alone nobody knows it without reading, so it has none, as in RabbitMQ."""
+    head = next((backlog.entries[0] for backlog in queue.backlogs if backlog.entries), None)
+    return head.properties.timestamp if isinstance(head, Message) else None
+
+
+def _consumer_capacity(queue: ClassicQueue) -> float:
+    """Whether some consumer could take a message now; RabbitMQ has the share of time in which one could."""
+    if not queue.consumers:
+        return NEVER
+    return ALWAYS if not queue.ready_count or queue.ring.has_takers else NEVER
+
+
 COLUMNS: Final[Mapping[str, Callable[[Any], object]]] = {
     "exclusive_consumer_tag": _exclusive_consumer_tag,
     "exclusive_consumer_pid": _exclusive_consumer_session,
     "single_active_consumer_tag": _single_active_consumer_tag,
     "message_bytes_ready": _ready_bytes,
     "messages_paged_out": _paged_count,
+    "message_bytes_paged_out": _paged_bytes,
+    "messages_ready_ram": _resident_count,
+    "messages_unacknowledged_ram": _unacked_count,
+    "messages_ram": _all_resident_count,
+    "head_message_timestamp": _head_timestamp,
+    "consumer_capacity": _consumer_capacity,
+    "consumer_utilisation": _consumer_capacity,
     "memory": _resident_bytes,
 }
 """See Queue.columns."""

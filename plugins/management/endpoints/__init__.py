@@ -13,6 +13,7 @@ from warren.plugins.management.endpoints import (
     health,
     limits,
     messages,
+    nodes,
     overview,
     parameters,
     permissions,
@@ -28,6 +29,7 @@ OF_SUBJECTS: Final[tuple[Endpoint, ...]] = tuple(
     each
     for module in (
         overview,
+        nodes,
         vhosts,
         users,
         permissions,

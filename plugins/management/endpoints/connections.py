@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from warren.core.administration import operations
 from warren.core.administration.listing.selecting import Condition, equals
@@ -11,7 +11,23 @@ from warren.plugins.management import objects
 from warren.plugins.management.access import Needs, check_tags, sees_everything
 from warren.plugins.management.endpoint import Call, Listed, endpoint
 from warren.plugins.management.errors import bad_request
-from warren.plugins.management.views import NODE, STATS, Field, View, fields, listed, same, table
+from warren.plugins.management.ranges import DATA_RATES
+from warren.plugins.management.views import (
+    IDLE,
+    NODE,
+    STATS,
+    Field,
+    Sampled,
+    View,
+    details,
+    fields,
+    listed,
+    same,
+    table,
+)
+
+if TYPE_CHECKING:
+    from warren.plugins.management.views import Cells, Look
 
 DEFAULT_REASON: Final = "CONNECTION_FORCED - closed by an administrator (management API)"
 """What a client reads when no reason was given."""
@@ -25,16 +41,16 @@ CONNECTIONS: Final = View(
         **fields("name", "user_provided_name"),
         "node": NODE,
         **fields("vhost", "user", "state", "channels", "channel_max", "frame_max", "timeout"),
-        "type": Field(("protocol",), lambda cells, node: _sort_of(str(cells["protocol"]))),
+        "type": Field(("protocol",), lambda cells, look: _sort_of(str(cells["protocol"]))),
         **fields("protocol", "auth_mechanism", "ssl", "ssl_protocol", "ssl_cipher"),
         **fields("peer_cert_subject", "peer_cert_issuer", "peer_cert_validity"),
         **fields("host", "port", "peer_host", "peer_port"),
         "client_properties": table("client_properties"),
         **fields("recv_oct", "send_oct"),
-        "recv_oct_details": Field(("message_rates",), lambda cells, node: _rate(cells["message_rates"], "recv_oct")),
-        "send_oct_details": Field(("message_rates",), lambda cells, node: _rate(cells["message_rates"], "send_oct")),
+        **details(DATA_RATES, "recv_oct", "send_oct"),
         "connected_at": same("connected_at"),
     },
+    Sampled(lambda row: row.session, lambda row: {"recv_oct": row.recv_oct, "send_oct": row.send_oct}),
 )
 
 CHANNELS: Final = View(
@@ -45,14 +61,23 @@ CHANNELS: Final = View(
         **fields("vhost", "user", "state", "connection_details", "prefetch_count", "global_prefetch_count"),
         **fields("consumer_count", "messages_unacknowledged", "messages_unconfirmed", "messages_uncommitted"),
         **fields("acks_uncommitted", "confirm", "transactional"),
+        "idle_since": IDLE,
         "message_stats": STATS,
     },
+    Sampled(lambda row: row.counts, lambda row: row.message_stats),
 )
+
+
+def _channel_details(cells: Cells, look: Look) -> object:
+    return {**cast("dict[str, object]", cells["channel_details"]), "node": look.node.name}
+
 
 CONSUMERS: Final = View(
     "consumers",
     {
-        **fields("consumer_tag", "queue", "channel_details", "ack_required", "active", "activity_status"),
+        **fields("consumer_tag", "queue"),
+        "channel_details": Field(("channel_details",), _channel_details),
+        **fields("ack_required", "active", "activity_status"),
         **fields("exclusive", "prefetch_count"),
         "arguments": table("arguments"),
     },
@@ -61,11 +86,6 @@ CONSUMERS: Final = View(
 
 def _sort_of(protocol: str) -> str:
     return "direct" if protocol.startswith("Direct") else "network"
-
-
-def _rate(rates: object, name: str) -> object:
-    found = rates.get(name, 0.0) if isinstance(rates, dict) else 0.0
-    return {"rate": float(found)}
 
 
 def _own(call: Call) -> list[Condition]:
@@ -102,7 +122,7 @@ async def get_connection(call: Call) -> object:
 
 @endpoint("DELETE", "/connections/{connection}", "Close a connection; a reason in X-Reason.")
 async def delete_connection(call: Call) -> None:
-    found = await _only(call, CONNECTIONS, "connection")
+    found = await _only(call, CONNECTIONS, "connection", whole=True)
     if found["user"] != call.user.name:
         check_tags(call.user, Needs.ADMINISTRATOR)
     operations.connections.close(call.broker, call.path["connection"], _reason(call))
@@ -125,9 +145,13 @@ async def get_channels_of_vhost(call: Call) -> Listed:
     return await listed(call, CHANNELS, *_own(call))
 
 
-@endpoint("GET", "/channels/{channel}", "A channel.", answer=objects.Channel)
+@endpoint("GET", "/channels/{channel}", "A channel.", answer=objects.ChannelDetailed)
 async def get_channel(call: Call) -> object:
-    return await _only(call, CHANNELS, "channel")
+    found = await _only(call, CHANNELS, "channel")
+    if "columns" not in call.query:
+        consumers = await listed(_about_one(call, whole=True), CONSUMERS, equals("channel_pid", call.path["channel"]))
+        found |= {"consumer_details": list(consumers.items), "deliveries": [], "publishes": []}
+    return found
 
 
 @endpoint("GET", "/consumers", "Consumers.", answer=objects.Consumer, lists=True)
@@ -140,11 +164,20 @@ async def get_consumers_of_vhost(call: Call) -> Listed:
     return await listed(call, CONSUMERS)
 
 
-async def _only(call: Call, view: View, what: str) -> dict[str, object]:
+def _about_one(call: Call, *, whole: bool) -> Call:
+    """The request without what is for lists.  whole: also without `columns`."""
+    kept = {
+        name: value
+        for name, value in call.query.items()
+        if name.endswith(("_age", "_incr")) or (name == "columns" and not whole)
+    }
+    return Call(call.context, call.node, call.user, call.path, kept, call.headers, None)
+
+
+async def _only(call: Call, view: View, what: str, *, whole: bool = False) -> dict[str, object]:
     """The one that has the name in the path; NotFound, also where it isn't the user's to see."""
     name = call.path[what]
-    whole = Call(call.context, call.node, call.user, call.path, {}, call.headers, None)
-    found = await listed(whole, view, *_own(call), equals("name", name))
+    found = await listed(_about_one(call, whole=whole), view, *_own(call), equals("name", name))
     for each in found.items:
         return dict(each)
     raise NotFound(f"no {what} has the name '{name}'")

@@ -9,7 +9,7 @@ from warren.core.administration.listing.exchanges import ExchangeRow
 from warren.plugins.management import objects
 from warren.plugins.management.bodies import ExchangeBody, check_table
 from warren.plugins.management.endpoint import Call, Created, Listed, endpoint
-from warren.plugins.management.views import STATS, View, fields, listed, one, table
+from warren.plugins.management.views import STATS, Sampled, View, fields, listed, one, table
 
 EXCHANGES: Final = View(
     "exchanges",
@@ -19,6 +19,7 @@ EXCHANGES: Final = View(
         **fields("policy", "operator_policy", "effective_policy_definition", "messages_delayed"),
         "message_stats": STATS,
     },
+    Sampled(lambda row: row.counts, lambda row: row.message_stats),
 )
 
 
@@ -33,12 +34,16 @@ async def get_exchanges(call: Call) -> Listed:
 
 
 @endpoint(
-    "GET", "/exchanges/{vhost}/{exchange}", "An exchange, amq.default for the default one.", answer=objects.Exchange
+    "GET",
+    "/exchanges/{vhost}/{exchange}",
+    "An exchange; amq.default is the default one.",
+    answer=objects.ExchangeDetails,
 )
 async def get_exchange(call: Call) -> object:
     vhost = operations.vhosts.existing(call.broker, call.vhost)
     found = operations.exchanges.existing(call.broker, call.vhost, call.exchange) if call.exchange else None
-    return one(call, EXCHANGES, ExchangeRow(vhost, found))
+    shown = one(call, EXCHANGES, ExchangeRow(vhost, found))
+    return shown if "columns" in call.query else {**shown, "incoming": [], "outgoing": []}
 
 
 @endpoint("PUT", "/exchanges/{vhost}/{exchange}", "Declare an exchange.", body=ExchangeBody)

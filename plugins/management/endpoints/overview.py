@@ -1,43 +1,41 @@
-"""The broker as a whole, and its node."""
+"""The broker as a whole."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from warren.core.administration import operations
-from warren.core.administration.listing.selecting import Query, select
-from warren.core.errors import NotFound
-from warren.core.exchanges.registry import type_names
 from warren.gateway.plugin import in_turns
-from warren.plugins.management import objects
+from warren.plugins.management import node_objects, objects
 from warren.plugins.management.access import Needs, sees_everything
 from warren.plugins.management.bodies import NameBody
-from warren.plugins.management.endpoint import Call, Listed, endpoint
+from warren.plugins.management.endpoint import Call, endpoint
+from warren.plugins.management.endpoints.nodes import RATES_MODE, contexts, exchange_types
 from warren.plugins.management.node import PRODUCT
+from warren.plugins.management.ranges import DATA_RATES, LENGTH_NAMES, LENGTHS, MESSAGE_RATES, spans_of
+from warren.plugins.management.series import OF_EVERYTHING, OF_OBJECTS
 from warren.plugins.management.views import with_rates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from warren.core.broker import Broker
+    from warren.plugins.management.series import Figures
+
 CLUSTER_NAME: Final = "cluster_name"
 """The global parameter that RabbitMQ keeps it in."""
 
-COUNTED: Final = ("channels", "consumers", "exchanges")
-"""Kinds of objects that are only counted."""
-
-RATES_MODE: Final = "basic"
-"""RabbitMQ's word for rates of each object, and not of each pair of them."""
-
-MANAGEMENT_PROTOCOL: Final = "http"
+RETENTION_S: Final = {
+    "global": [age_ms // 1000 for _, age_ms in OF_EVERYTHING],
+    "basic": [age_ms // 1000 for _, age_ms in OF_OBJECTS],
+}
+"""How far back samples go, in seconds."""
 
 
 def _cluster_name(call: Call) -> str:
     given = call.broker.parameters.get_global(CLUSTER_NAME)
     return given if isinstance(given, str) and given else call.context.facts.cluster_name
-
-
-def _exchange_types() -> list[dict[str, object]]:
-    return [{"name": name, "description": "", "enabled": True} for name in type_names()]
 
 
 def _listeners(call: Call) -> list[dict[str, object]]:
@@ -47,46 +45,52 @@ def _listeners(call: Call) -> list[dict[str, object]]:
     ]
 
 
-def _contexts(call: Call) -> list[dict[str, object]]:
-    return [
-        {"node": call.node.name, "description": "Management API", "path": "/", "ip": host, "port": port, "tls": tls}
-        for protocol, host, port, tls in call.node.listeners()
-        if protocol.partition("/")[0] == MANAGEMENT_PROTOCOL
-    ]
+async def _figures(broker: Broker, vhosts: Sequence[str] | None) -> Figures:
+    """Of all messages of these virtual hosts, and of what comes and goes."""
+    found = await in_turns(operations.overview.totals(broker, vhosts))
+    return {
+        **await in_turns(operations.overview.message_counts(broker, vhosts)),
+        **broker.churn.snapshot(),
+        "messages": found.messages_ready + found.messages_unacknowledged,
+        "messages_ready": found.messages_ready,
+        "messages_unacknowledged": found.messages_unacknowledged,
+    }
 
 
-@endpoint("GET", "/overview", "The broker as a whole.", answer=objects.Overview)
+@endpoint("GET", "/overview", "The broker as a whole.", answer=node_objects.Overview)
 async def get_overview(call: Call) -> object:
-    broker, node, vhosts = call.broker, call.node, call.vhosts
-    totals = await in_turns(operations.overview.totals(broker, vhosts))
-    counts = await in_turns(operations.overview.message_counts(broker, vhosts))
-    rates = node.growth.rates(None if vhosts is None else tuple(vhosts), counts, broker.now_ms)
+    broker, node, vhosts, spans = call.broker, call.node, call.vhosts, spans_of(call.query)
+    figures = await _figures(broker, vhosts)
+    churn = broker.churn.snapshot()
+    what = "everything", None if vhosts is None else tuple(vhosts)
+    series = node.sampler.of(what, figures, partial(_figures, broker, vhosts), charts=OF_EVERYTHING)
+    counts = {name: count for name, count in figures.items() if name not in churn and name not in LENGTH_NAMES}
+    lengths = {name: figures[name] for name in LENGTH_NAMES}
+    kinds = ("connections", "channels", "consumers", "exchanges", "queues")
     found: dict[str, object] = {
         "management_version": node.rabbitmq_version,
         "rates_mode": RATES_MODE,
+        "sample_retention_policies": RETENTION_S,
         "product_name": PRODUCT,
         "product_version": node.warren_version,
         "rabbitmq_version": node.rabbitmq_version,
         "python_version": node.python_version,
         "cluster_name": _cluster_name(call),
         "node": node.name,
-        "exchange_types": _exchange_types(),
-        "message_stats": with_rates(counts, rates),
-        "queue_totals": {
-            "messages": totals.messages_ready + totals.messages_unacknowledged,
-            "messages_ready": totals.messages_ready,
-            "messages_unacknowledged": totals.messages_unacknowledged,
-        },
-        "object_totals": {
-            "connections": totals.connection_count,
-            "queues": totals.queue_count,
-            **{
-                what: operations.overview.count(broker, what, vhosts) for what in ("channels", "consumers", "exchanges")
-            },
-        },
+        "exchange_types": exchange_types(),
+        "disable_stats": False,
+        "enable_queue_totals": False,
+        "statistics_db_event_queue": 0,
+        "message_stats": with_rates(counts, series, spans.get(MESSAGE_RATES)),
+        "queue_totals": with_rates(lengths, series, spans.get(LENGTHS)),
+        "object_totals": {what: operations.overview.count(broker, what, vhosts) for what in kinds},
     }
     if sees_everything(call.user):
-        found |= {"listeners": _listeners(call), "contexts": _contexts(call)}
+        found |= {
+            "churn_rates": with_rates(churn, series, spans.get(DATA_RATES)),
+            "listeners": _listeners(call),
+            "contexts": contexts(call),
+        }
     return found
 
 
@@ -99,48 +103,3 @@ async def get_cluster_name(call: Call) -> object:
 async def put_cluster_name(call: Call) -> None:
     body: NameBody = call.body
     operations.parameters.set_global(call.broker, CLUSTER_NAME, body.name)
-
-
-@endpoint("GET", "/nodes", "The node.", needs=Needs.MONITORING, answer=objects.NodeObject, lists=True)
-async def get_nodes(call: Call) -> Listed:
-    return Listed([await _node(call)])
-
-
-@endpoint("GET", "/nodes/{node}", "The node.", needs=Needs.MONITORING, answer=objects.NodeObject)
-async def get_node(call: Call) -> object:
-    if call.path["node"] != call.node.name:
-        raise NotFound(f"there is no node '{call.path['node']}'; this is '{call.node.name}'")
-    return await _node(call)
-
-
-async def _node(call: Call) -> dict[str, object]:
-    node, resources = call.node, call.context.resources()
-    raised = call.broker.alarms.raised()
-    return {
-        "name": node.name,
-        "type": "disc",
-        "running": True,
-        "being_drained": False,
-        "partitions": [],
-        "uptime": node.uptime_ms,
-        "os_pid": str(node.pid),
-        "processors": node.processors,
-        "rates_mode": RATES_MODE,
-        "fd_used": resources.descriptors_used,
-        "fd_total": resources.descriptors_max,
-        "mem_used": resources.memory_used,
-        "mem_limit": resources.memory_limit,
-        "mem_alarm": "memory" in raised,
-        "disk_free": resources.disk_free,
-        "disk_free_limit": resources.disk_free_limit,
-        "disk_free_alarm": "disk" in raised,
-        "exchange_types": _exchange_types(),
-        "contexts": _contexts(call),
-        "enabled_plugins": await _enabled_plugins(call),
-        "db_dir": str(call.context.facts.data_directory or ""),
-    }
-
-
-async def _enabled_plugins(call: Call) -> Sequence[str]:
-    found = await in_turns(select(call.broker, Query("plugins", None, ("name",))))
-    return [str(row["name"]) for row in found.rows]

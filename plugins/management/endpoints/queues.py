@@ -8,21 +8,41 @@ from typing import TYPE_CHECKING, Final
 from warren.core.administration import operations
 from warren.core.administration.listing.consumers import ConsumerRow
 from warren.core.administration.listing.queues import QueueRow
+from warren.core.clients.transport import peer_of
 from warren.gateway.plugin import answered
 from warren.plugins.management import objects
 from warren.plugins.management.bodies import QueueBody, check_table
 from warren.plugins.management.endpoint import Call, Created, Listed, endpoint
 from warren.plugins.management.endpoints.connections import CONSUMERS
-from warren.plugins.management.views import NODE, STATS, Field, View, fields, listed, one, table
+from warren.plugins.management.ranges import LENGTH_NAMES, LENGTHS
+from warren.plugins.management.views import (
+    IDLE,
+    NODE,
+    STATS,
+    Field,
+    Sampled,
+    View,
+    details,
+    fields,
+    listed,
+    one,
+    table,
+)
 
 if TYPE_CHECKING:
-    from warren.plugins.management.node import Node
-    from warren.plugins.management.views import Cells
+    from warren.plugins.management.series import Figures
+    from warren.plugins.management.views import Cells, Look
 
 
-def _owner(cells: Cells, node: Node) -> object:
+def _owner(cells: Cells, look: Look) -> object:
     """The connection of an exclusive queue."""
-    return {"name": cells["owner_pid"]} if cells["owner_pid"] is not None else {}
+    name = cells["owner_pid"]
+    return {"name": name, **peer_of(str(name))} if name is not None else None
+
+
+def _figures(row: QueueRow) -> Figures:
+    lengths = (row.messages, row.messages_ready, row.messages_unacknowledged)
+    return {**row.message_stats, **dict(zip(LENGTH_NAMES, lengths, strict=True))}
 
 
 QUEUES: Final = View(
@@ -32,16 +52,31 @@ QUEUES: Final = View(
         "arguments": table("arguments"),
         "node": NODE,
         **fields("state", "policy", "operator_policy", "effective_policy_definition"),
-        **fields("consumers", "messages", "messages_ready", "messages_unacknowledged"),
-        **fields("message_bytes_ready", "memory", "exclusive_consumer_tag", "single_active_consumer_tag"),
-        "owner_pid_details": Field(("owner_pid",), _owner),
+        **fields("consumers", "consumer_capacity", "consumer_utilisation", *LENGTH_NAMES),
+        **details(LENGTHS, *LENGTH_NAMES),
+        **fields("messages_ram", "messages_ready_ram", "messages_unacknowledged_ram", "messages_paged_out"),
+        **fields("message_bytes_ready", "message_bytes_paged_out", "memory", "head_message_timestamp"),
+        "idle_since": IDLE,
+        **fields("exclusive_consumer_tag", "single_active_consumer_tag"),
+        "owner_pid_details": Field(("owner_pid",), _owner, omitted=True),
         "message_stats": STATS,
     },
+    Sampled(lambda row: row.queue, _figures),
+    described=(
+        *("name", "vhost", "type", "durable", "auto_delete", "exclusive", "arguments", "node", "state", "policy"),
+        "operator_policy",
+    ),
+    totals=LENGTH_NAMES,
 )
 
 
 @endpoint("GET", "/queues", "Queues of all virtual hosts.", answer=objects.Queue, lists=True)
 async def get_all_queues(call: Call) -> Listed:
+    return await listed(call, QUEUES)
+
+
+@endpoint("GET", "/queues/detailed", "The same.", answer=objects.Queue, lists=True)
+async def get_detailed_queues(call: Call) -> Listed:
     return await listed(call, QUEUES)
 
 
@@ -54,8 +89,9 @@ async def get_queues(call: Call) -> Listed:
 async def get_queue(call: Call) -> object:
     queue = operations.queues.existing(call.broker, call.vhost, call.path["queue"])
     found = one(call, QUEUES, QueueRow(queue))
-    if "columns" not in call.query:
+    if "columns" not in call.query and not call.flag("disable_stats"):
         found["consumer_details"] = [one(call, CONSUMERS, ConsumerRow(each)) for each in queue.consumers]
+        found |= {"incoming": [], "deliveries": []}
     return found
 
 

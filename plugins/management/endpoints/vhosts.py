@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from warren.core.administration import operations
 from warren.core.administration.listing.selecting import equals
@@ -13,16 +13,40 @@ from warren.plugins.management.access import Needs
 from warren.plugins.management.bodies import VhostBody
 from warren.plugins.management.endpoint import Call, Created, Listed, endpoint
 from warren.plugins.management.endpoints.permissions import PERMISSIONS, TOPIC_PERMISSIONS
-from warren.plugins.management.views import Field, View, fields, listed, one
+from warren.plugins.management.ranges import LENGTH_NAMES, LENGTHS
+from warren.plugins.management.views import STATS, Field, Sampled, View, details, fields, listed, one, prepared
+
+if TYPE_CHECKING:
+    from warren.plugins.management.series import Figures
+
+
+def _figures(row: VhostRow) -> Figures:
+    """Of a row whose sums are made (`prepare`)."""
+    return {
+        **row.message_stats,
+        "messages": row.messages,
+        "messages_ready": row.messages_ready,
+        "messages_unacknowledged": row.messages_unacknowledged,
+    }
+
+
+async def _figures_anew(row: VhostRow) -> Figures | None:
+    return _figures(await prepared(VhostRow(row.vhost))) if row.exists else None
+
 
 VHOSTS: Final = View(
     "vhosts",
     {
         **fields("name", "description", "default_queue_type"),
-        "tags": Field(("tags",), lambda cells, node: cells["tags"] or []),
+        "tags": Field(("tags",), lambda cells, look: cells["tags"] or []),
         **fields("tracing", "metadata"),
-        "cluster_state": Field((), lambda cells, node: {node.name: "running"}),
+        "cluster_state": Field((), lambda cells, look: {look.node.name: "running"}),
+        **fields(*LENGTH_NAMES),
+        **details(LENGTHS, *LENGTH_NAMES),
+        "message_stats": STATS,
     },
+    Sampled(lambda row: row.vhost, _figures, _figures_anew),
+    described=("name", "description", "default_queue_type", "tags", "tracing", "metadata", "cluster_state"),
 )
 
 
@@ -33,7 +57,7 @@ async def get_vhosts(call: Call) -> Listed:
 
 @endpoint("GET", "/vhosts/{vhost}", "A virtual host.", answer=objects.Vhost)
 async def get_vhost(call: Call) -> object:
-    return one(call, VHOSTS, VhostRow(operations.vhosts.existing(call.broker, call.vhost)))
+    return one(call, VHOSTS, await prepared(VhostRow(operations.vhosts.existing(call.broker, call.vhost))))
 
 
 @endpoint(

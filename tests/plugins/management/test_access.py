@@ -101,7 +101,8 @@ async def test_connections_of_others() -> None:
             assert len(await api.get("/vhosts/%2F/connections")) == 2
             assert len(await api.get(f"/connections/{his.name}/channels")) == 1
             (channel,) = await api.get(f"/connections/{hers.name}/channels", auth=ann)
-            assert await api.get(f"/channels/{channel['name']}") == channel
+            found = await api.get(f"/channels/{channel['name']}")
+            assert {name: found[name] for name in channel} == channel
             refusal(await api.ask("GET", f"/connections/{his.name}", auth=ann), 404, "Object Not Found")
             refusal(await api.ask("DELETE", f"/connections/{his.name}", auth=ann), 404, "Object Not Found")
             refusal(await api.ask("DELETE", f"/connections/{his.name}", auth=watcher), 401, "not_authorised")
