@@ -68,6 +68,10 @@ ROUNDS_MAX = 4
 """Dispatch and send this often in one turn before the other sockets are looked at again: a fast consumer of a long
 backlog takes a mebibyte each time."""
 
+DELIVERIES_PER_TURN: Final = 2000
+"""Deliveries that are made in one turn, one by one, whoever gets them: 2 to 10 µs each.  A queue that is looked at
+without having anything to deliver counts as one."""
+
 DEADLINES_PER_TURN: Final = 200
 """Calls that were due at one moment are made in turns, so many in each: a will that is published is one, and ten
 thousand clients of a network that fails leave theirs at once."""
@@ -208,6 +212,9 @@ class Broker:
             self.deadlines, refused_login_delay_ms, refused_logins_max, on_full=self._refused_logins_full
         )
         self.dirty_queues: list[Queue] = []
+        self.deliveries_left = DELIVERIES_PER_TURN
+        self._not_begun: list[Queue] = []
+        self._cut_queues: list[Queue] = []
         self.touched: list[Outbox] = []
         self.unkept = Unkept(definitions)
         self.awaiting_flush: dict[Committed, None] = {}
@@ -351,18 +358,32 @@ class Broker:
         """Have `call` run in this batch's `dispatch`, once deliveries are made."""
         self.after_batch.append(call)
 
+    def drain_later(self, queue: Queue) -> None:
+        """`queue` has had its share of this turn: it is drained in the next, behind those that had none."""
+        if not queue.dirty:
+            queue.dirty = True
+            self._cut_queues.append(queue)
+
     def dispatch(self) -> None:
-        """Deliver what the batch made deliverable, then run what was put off to the end of the batch."""
+        """Deliver what the batch made deliverable, then run what was put off to the end of the batch.
+
+        What is more than `DELIVERIES_PER_TURN` is delivered in later turns.
+        """
         while self.dirty_queues or self.after_batch:
             while self.dirty_queues:
                 queues = self.dirty_queues
                 self.dirty_queues = []
-                for queue in queues:
+                self._put_off(queues, self.deliveries_left)
+                for index, queue in enumerate(queues):
+                    if self.deliveries_left <= 0:
+                        self._put_off(queues, index)
+                        break
                     queue.dirty = False
                     try:
                         queue.drain()
                     except Exception:
                         _log.exception("%s: internal error while delivering", queue.description)
+                self.deliveries_left -= len(queues)
             calls = self.after_batch
             self.after_batch = []
             for call in calls:
@@ -381,22 +402,39 @@ class Broker:
         that there is more to do after `ROUNDS_MAX` rounds, or a further slice of long work (core.chores): the caller
         calls again, once others have had a turn.
         """
-        touched = self.touched
         chores = self.chores
         if chores:
             chores.do_one_slice()
         self.turn += 1
+        if self._not_begun or self._cut_queues:
+            self.dirty_queues = [*self._not_begun, *self._cut_queues, *self.dirty_queues]
+            self._not_begun, self._cut_queues = [], []
+        has_more = self._deliver_and_send()
+        self.deliveries_left = DELIVERIES_PER_TURN
+        return has_more or bool(chores or self._not_begun or self._cut_queues)
+
+    def _put_off(self, queues: list[Queue], index: int) -> None:
+        """From this one on, they are drained in the next turn."""
+        index = max(index, 0)
+        self._not_begun += queues[index:]
+        del queues[index:]
+
+    def _deliver_and_send(self) -> bool:
+        """The rounds of a turn; True when there is more to do after them."""
+        touched = self.touched
         for _ in range(ROUNDS_MAX):
             self.dispatch()
             if not touched:
-                return bool(chores)
+                return False
             outboxes = touched[:]
             touched.clear()
             if self.unkept:
                 outboxes = self.unkept.sendable(outboxes)
             for outbox in outboxes:
                 outbox.transport.send()
-        return bool(touched or self.dirty_queues or self.after_batch or chores)
+            if self.deliveries_left <= 0:
+                break
+        return bool(touched or self.dirty_queues or self.after_batch)
 
     def advance(self, now_ms: int) -> None:
         """Let everything happen that is due by `now_ms`."""

@@ -100,7 +100,7 @@ class MqttQueue(ClassicQueue):
         super().drain()
         world = self.world
         world.publish_bytes_sent += before_bytes - self.ready_bytes
-        if self.entries:
+        if self.entries and not self.is_cut:
             limits = world.limits
             if not self.consumers or len(self.entries) > limits.qos_0_messages or self.ready_bytes > limits.qos_0_bytes:
                 self._trim(limits)

@@ -63,7 +63,7 @@ class Bounds:
 
 def _has_room(queue: ClassicQueue, message: Message) -> bool:
     """Whether a queue that refuses takes a message: it has room, or a consumer takes it at once."""
-    if queue.ring.has_takers and not queue.draining:
+    if queue.ring.has_takers and not queue.draining and not queue.is_cut:
         queue.drain()
     if queue.ring.has_takers and not queue.ready_count:
         return True

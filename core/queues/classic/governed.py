@@ -20,24 +20,32 @@ if TYPE_CHECKING:
     from warren.core.queues.classic.queue import ClassicQueue
 
 
-def drain_otherwise(queue: ClassicQueue) -> None:
-    """Under rules, for who watches the demand, or while consumers sleep."""
+def drain_otherwise(queue: ClassicQueue) -> bool:
+    """Under rules, for who watches the demand, or while consumers sleep; False when it is too much for a turn.
+
+    Limits are enforced when consumers had their chance at all of it.
+    """
     if queue.ring.sleepers and queue.ready_count:
         sleepers, queue.ring.sleepers = queue.ring.sleepers, {}
         queue.govern()
         for consumer in sleepers:
             consumer.resume()
     if queue.ruled or queue.vhost.tracing:
-        drain(queue)
-        enforce_limits(queue)
+        counts = queue.counts
+        before = counts.deliver + counts.deliver_no_ack
+        is_done = drain(queue)
+        queue.vhost.broker.deliveries_left -= counts.deliver + counts.deliver_no_ack - before
+        if is_done:
+            enforce_limits(queue)
     else:
-        plain.drain(queue)
+        is_done = plain.drain(queue)
     if queue.demand is not None:
         queue.demand.note(wanted=not queue.ready_count and queue.ring.spares)
+    return is_done
 
 
-def drain(queue: ClassicQueue) -> None:
-    """Deliver ready messages to available consumers until either runs out."""
+def drain(queue: ClassicQueue) -> bool:
+    """Deliver ready messages to available consumers until either runs out; False when there are too many for a turn."""
     ring = queue.ring
     available = ring.available
     chooser = ring.chooser
@@ -49,20 +57,20 @@ def drain(queue: ClassicQueue) -> None:
     now_ms = vhost.broker.now_ms
     burials = queue.burials
     burials.begin(queue)
-    while available:
-        message = _head(queue)
+    for _ in plain.ONE_BY_ONE:
+        message = _head(queue) if available else None
         if message is None:
-            break
+            return True
         deadline_ms = deadline_of(message)
         if deadline_ms is not None and deadline_ms <= now_ms and not _is_for_at_once(queue, message, deadline_ms):
             if not burials.may(queue):
-                break
+                return True
             _take_head(queue)
             queue.counts.remove(1, message.body_size)
             queue.bury(message, EXPIRED)
             continue
         if chooser is not None and not ring.prioritised and not ring.give_turn(chooser, message):
-            break
+            return True
         _take_head(queue)
         if turns is not None:
             turns.served()
@@ -88,6 +96,7 @@ def drain(queue: ClassicQueue) -> None:
             consumer.parked = True
         elif len(available) > 1:
             ring.next_turn()
+    return False
 
 
 def enforce_limits(queue: ClassicQueue) -> None:

@@ -27,6 +27,8 @@ rest on has no underscore; the rest may change.
     use_chooser                             lets something else than turns say who is served
     mark_dirty                              has the queue drained at the end of this batch
     closed, draining                        it is deleted; `drain` is under way
+    is_cut                                  the latest `drain` was too long for a turn, so that consumers may still have
+                                            room, and nothing that is left is too much yet; another turn goes on with it
 
 Longer than 400 lines because settling, returning and rules share the same few counters.
 """
@@ -106,6 +108,7 @@ class ClassicQueue(Queue):
         "expiry",
         "governed",
         "grown",
+        "is_cut",
         "noted_ready",
         "own_rules",
         "present",
@@ -131,7 +134,7 @@ class ClassicQueue(Queue):
         self.backlogs = [self.new_backlog() for _ in range((self.rules.max_priority or 0) + 1)]
         self.turns: TurnsOfClasses | None = None
         self.entries = self.backlogs[0].entries
-        self.closed = self.draining = False
+        self.closed = self.draining = self.is_cut = False
         self.demand: Demand | None = None
         self.grown = 0
         self.ring = ConsumerRing(self.consumers)
@@ -261,13 +264,17 @@ class ClassicQueue(Queue):
         if self._returning:
             self.returned.merge(self)
         self.draining = True
+        self.is_cut = False
         try:
             if not self.governed and not self.vhost.tracing:
-                plain.drain(self)
+                is_done = plain.drain(self)
             elif self.returned.placing is not None:
                 return
             else:
-                governed.drain_otherwise(self)
+                is_done = governed.drain_otherwise(self)
+            if not is_done:
+                self.is_cut = True
+                self.vhost.broker.drain_later(self)
         except StoreUnavailable as error:
             _log.error("%s waits for its messages: %s", self.description, error.text)
             self.vhost.broker.deadlines.schedule(
@@ -281,6 +288,10 @@ class ClassicQueue(Queue):
             broker = self.vhost.broker
             if self.ready_bytes > broker.paging.head_bytes or self.resident_count > broker.paging.head_messages:
                 broker.crowded_queues.add(self)
+
+    def catch_up(self) -> None:
+        if not self.is_cut:
+            super().catch_up()
 
     def merge_returning(self) -> None:
         """Put what came back in its places, so that the backlogs hold all that is ready."""

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.adapters.mqtt.conftest import Connected
+from tests.support import core_clients
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
 from warren.adapters.mqtt.codec import reason_codes, versions
@@ -19,6 +20,7 @@ from warren.adapters.mqtt.codec.encode import encode
 from warren.adapters.mqtt.codec.packets import PubAck, PubComp, Publish, PubRec, PubRel
 from warren.adapters.mqtt.sessions.settings import QUEUED_QOS_0_BYTES_MAX, QueueLimits
 from warren.core.policies.policy import POLICY, make_policy
+from warren.core.queues.classic.plain import ONE_BY_ONE_PER_DRAIN
 
 DROPPED = "$SYS/broker/publish/messages/dropped"
 
@@ -53,6 +55,19 @@ def everything(simulated: SimulatedBroker, subscriber: MqttClient) -> list[bytes
         taken += some
         simulated.settle()
     return taken
+
+
+@pytest.mark.usefixtures("small_bounds")
+def test_what_comes_in_more_than_one_turn_isn_t_taken_for_too_much(
+    client: Connected, simulated: SimulatedBroker
+) -> None:
+    """Messages that no PUBLISH of MQTT has brought go out one by one, and so many in turns."""
+    subscriber = client("subscriber")
+    subscriber.subscribe("t")
+    count = 3 * ONE_BY_ONE_PER_DRAIN
+    for number in range(count):
+        core_clients.publish(simulated, "amq.topic", b"%d" % number, key="t")
+    assert numbers(everything(simulated, subscriber)) == list(range(count))
 
 
 def numbers(payloads: list[bytes]) -> list[int]:
