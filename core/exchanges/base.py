@@ -24,6 +24,7 @@ from warren.core.counters import ExchangeCounts
 from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.binding import Binding, BindingKey, Destination, DestinationKind
 from warren.core.exchanges.duplicates import DEDUPLICATION_ARGUMENTS, duplicate_filter
+from warren.core.exchanges.reasons import Reason, shown
 from warren.core.messages.field_names import field_type_name
 from warren.core.messages.field_table import EMPTY_TABLE_RAW
 
@@ -226,6 +227,34 @@ class Exchange(ABC):
     def check_destination(self, target: Destination) -> None:
         """Raise PreconditionFailed when this type can't lead to such a target; most types can lead to any."""
         return
+
+    def reason(
+        self,
+        binding: Binding,
+        routing_key: str,
+        headers: Mapping[str, FieldValue] | None,
+        properties: Properties | None,
+    ) -> Reason:
+        """Whether one of the bindings leads such a message on, and why, for people who look for that.
+
+        Asked of an exchange of this type that has this one alone, so that it is what `targets` says.  Types that pick
+        one of their targets aren't asked.
+        """
+        alone = type(self)(self.name, durable=self.durable, arguments=self.arguments)
+        alone.add(Binding(self.name, binding.target, binding.routing_key, binding.arguments, binding.arguments_raw))
+        if alone.targets_by_properties(routing_key, headers, properties):
+            return Reason(True, 0, self.agreement(binding, routing_key))
+        return Reason(False, *self.difference(binding, routing_key, headers))
+
+    def agreement(self, binding: Binding, routing_key: str) -> str:
+        """Why a binding leads a message on, in words."""
+        return f"the binding key '{shown(binding.routing_key)}' matches"
+
+    def difference(
+        self, binding: Binding, routing_key: str, headers: Mapping[str, FieldValue] | None
+    ) -> tuple[int, str]:
+        """How far a binding is from leading a message on (reasons.py), and why it doesn't, in words."""
+        return 1, "the exchange doesn't let it pass"
 
     @property
     def bindings(self) -> Collection[Binding]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from warren.core.exchanges.base import Exchange, distinct_targets
 from warren.core.exchanges.binding import Binding, BindingKey, Destination
+from warren.core.exchanges.reasons import keys_differ
 from warren.core.exchanges.registry import register
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ class DirectExchange(Exchange):
         """See Exchange.targets."""
         prepared = self._prepared.get(routing_key)
         return self._prepare(routing_key) if prepared is None else prepared
+
+    def difference(
+        self, binding: Binding, routing_key: str, headers: Mapping[str, FieldValue] | None
+    ) -> tuple[int, str]:
+        """See Exchange.difference."""
+        return keys_differ(binding.routing_key, routing_key)
 
     def binding_added(self, binding: Binding) -> None:
         """See Exchange.binding_added."""

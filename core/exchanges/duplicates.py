@@ -49,6 +49,11 @@ class DuplicateFilter:
         value = self._value(message)
         return value is not None and self._window.seen(value, now_ms)
 
+    def knows(self, message: Message, now_ms: int) -> bool:
+        """Whether `is_duplicate` would say True, without anything being remembered."""
+        value = self._value(message)
+        return value is not None and self._window.knows(value, now_ms)
+
     def forget(self, message: Message) -> None:
         """The message was not taken: it is no duplicate when it comes again."""
         value = self._value(message)

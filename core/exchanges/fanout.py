@@ -32,6 +32,10 @@ class FanoutExchange(Exchange):
             self._prepared = distinct_targets(self.bindings)
         return self._prepared
 
+    def agreement(self, binding: Binding, routing_key: str) -> str:
+        """See Exchange.agreement."""
+        return "whatever the routing key is"
+
     def binding_added(self, binding: Binding) -> None:
         """See Exchange.binding_added."""
         self._prepared = None

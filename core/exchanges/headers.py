@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, ClassVar
 from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.base import Exchange
 from warren.core.exchanges.binding import Binding, BindingKey, Destination, canonical_value
+from warren.core.exchanges.reasons import headers_differ
 from warren.core.exchanges.registry import register
 from warren.core.messages.field_names import field_type_name, term
 
@@ -79,6 +80,23 @@ class HeadersExchange(Exchange):
             if criteria.target not in found and criteria.match(canonical):
                 found[criteria.target] = None
         return tuple(found)
+
+    def agreement(self, binding: Binding, routing_key: str) -> str:
+        """See Exchange.agreement."""
+        criteria = Criteria(binding.arguments, binding.target)
+        if not (criteria.equal or criteria.present):
+            return "it asks for no headers"
+        return "one of the headers that it asks for is there" if criteria.any_suffices else "the headers are there"
+
+    def difference(
+        self, binding: Binding, routing_key: str, headers: Mapping[str, FieldValue] | None
+    ) -> tuple[int, str]:
+        """See Exchange.difference."""
+        criteria = Criteria(binding.arguments, binding.target)
+        canonical = {name: canonical_value(value) for name, value in (headers or NO_HEADERS).items()}
+        return headers_differ(
+            criteria.equal, criteria.present, binding.arguments, canonical, any_suffices=criteria.any_suffices
+        )
 
     def check_binding(self, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
         """Refuse an `x-match` that isn't one of the four modes."""

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from warren.core.exchanges.base import Exchange, distinct_targets
 from warren.core.exchanges.binding import Binding, Destination
+from warren.core.exchanges.reasons import patterns_differ
 from warren.core.exchanges.registry import register
 from warren.core.exchanges.topic_trie import TopicTrie
 from warren.core.queues.base import Queue
@@ -65,6 +66,14 @@ class TopicExchange(Exchange):
             matching = [binding for binding in matching if binding.target not in self._departed]
         matching.sort(key=_by_sequence)
         return distinct_targets(matching)
+
+    def difference(
+        self, binding: Binding, routing_key: str, headers: Mapping[str, FieldValue] | None
+    ) -> tuple[int, str]:
+        """See Exchange.difference."""
+        if _skips(binding, routing_key):
+            return 1, f"its target wants keys that begin with '{routing_key[:1]}' by name, not by a wildcard"
+        return patterns_differ(split_words(binding.routing_key), split_words(routing_key))
 
     def binding_added(self, binding: Binding) -> None:
         """See Exchange.binding_added."""

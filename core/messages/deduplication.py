@@ -58,6 +58,11 @@ class DeduplicationWindow:
                 self._forget_oldest()
         return False
 
+    def knows(self, value: str, now_ms: int) -> bool:
+        """Whether `seen` would say True, without anything being remembered."""
+        at_ms = self._seen_at_ms.get(value)
+        return at_ms is not None and (self._ttl_ms is None or at_ms > now_ms - self._ttl_ms)
+
     def forget(self, value: str) -> None:
         """Let `value` through next time, because what it came with was not taken after all."""
         self._seen_at_ms.pop(value, None)

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from warren.core.messages.message import Message
     from warren.core.queues.buffer import Buffer
     from warren.core.queues.consumer import Consumer
+    from warren.core.queues.outlook import Outlook
     from warren.core.routing.receipt import Receipt
     from warren.core.routing.vhost import VirtualHost
     from warren.core.storage.definitions.store import JSON
@@ -330,6 +331,19 @@ class Queue(ABC):
     def late_refusal(self) -> str:
         """Why a message may be refused later, as `refusal`; empty where there is nothing to say."""
         return ""
+
+    def outlook(self, message: Message) -> Outlook:
+        """What it would do with a message now, without doing it (core.queues.outlook)."""
+        from warren.core.queues.outlook import outlook_in_general
+
+        return outlook_in_general(self, message)
+
+    @property
+    def whose(self) -> str:
+        """For whom it is, in words, where it is somebody's own; empty for a queue that is for everybody."""
+        if self.owner is not None:
+            return f"connection {self.owner.name}"
+        return f"a subscription of user '{self.user}'" if self.user else ""
 
     @abstractmethod
     def append(self, message: Message) -> None:

@@ -8,11 +8,12 @@ between the two (mandatory, transactions, frames kept as they came), uses the pa
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from warren.core.errors import AccessRefused
 from warren.core.messages.checks import (
     DELIVERY_COUNTS,
+    Identified,
     check_copies,
     check_expiration,
     check_user_id,
@@ -29,9 +30,18 @@ if TYPE_CHECKING:
     from warren.core.messages.properties import Properties
     from warren.core.routing.receipt import Receipt
     from warren.core.routing.route import Route
+    from warren.core.routing.vhost import VirtualHost
 
 
-def check_publish(client: Client, exchange_name: str, routing_key: str) -> None:
+class Publisher(Identified, Protocol):
+    """Who publishes, or would: a core.clients.client.Client, or whoever asks what would become of it."""
+
+    @property
+    def vhost(self) -> VirtualHost:
+        """Where."""
+
+
+def check_publish(client: Publisher, exchange_name: str, routing_key: str) -> None:
     """Refuse what can be refused without looking at a message.
 
     Raises AccessRefused (403) without write permission or for an internal exchange, NotFound (404) without exchange.
@@ -49,7 +59,7 @@ def check_publish(client: Client, exchange_name: str, routing_key: str) -> None:
     check_topic_keys(client, exchange_name, [routing_key])
 
 
-def check_topic_keys(client: Client, exchange_name: str, routing_keys: Iterable[str]) -> None:
+def check_topic_keys(client: Publisher, exchange_name: str, routing_keys: Iterable[str]) -> None:
     """Topic permissions (403), which exist for exchanges of type topic alone."""
     vhost = client.vhost
     exchange = vhost.exchanges.get(exchange_name)
@@ -58,7 +68,7 @@ def check_topic_keys(client: Client, exchange_name: str, routing_keys: Iterable[
             vhost.broker.users.check_topic(client.user.name, vhost.name, exchange_name, routing_key, "write")
 
 
-def read_special(client: Client, exchange_name: str, properties: Properties) -> tuple[Properties, list[str]]:
+def read_special(client: Publisher, exchange_name: str, properties: Properties) -> tuple[Properties, list[str]]:
     """What the broker acts on in the properties of a message that has such (`Properties.special`).
 
     Headers that are the broker's own word are taken off (docs/headers.md).  Gives the properties as consumers may see

@@ -20,7 +20,7 @@ from warren.core.queues.base import Admission, Queue
 from warren.core.routing import firehose
 from warren.core.routing.receipt import Receipt
 from warren.core.routing.route import Route
-from warren.core.routing.walk import Walk
+from warren.core.routing.walk import Visit, Walk
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker
@@ -162,6 +162,31 @@ class VirtualHost:
             exchange, address, routing_key, list(extra_keys), properties.headers, properties, behind=exchange
         )
 
+    def route_with_visits(
+        self,
+        exchange_name: str,
+        routing_key: str,
+        extra_keys: Collection[str],
+        properties: Properties,
+        visits: list[Visit],
+        *,
+        behind: Exchange | None = None,
+        closed: Collection[str] = (),
+    ) -> Route:
+        """As `route`, found anew, with what each exchange on the way said added to `visits`; nothing is published.
+
+        behind, closed: as in core.routing.walk.  Raises NotFound when there is no such exchange.
+        """
+        address = Address(exchange_name, short_key(routing_key))
+        extra = list(extra_keys)
+        if exchange_name == DEFAULT_EXCHANGE:
+            return self._default_route(address, routing_key, extra)
+        start = self.exchange(exchange_name)
+        headers = properties.headers
+        return self._walk(
+            start, address, routing_key, extra, headers, properties, behind=behind, closed=closed, visits=visits
+        )
+
     def _default_route(self, address: Address, routing_key: str, extra_keys: list[str]) -> Route:
         found: dict[int, Queue] = {}
         routed = False
@@ -191,9 +216,11 @@ class VirtualHost:
         *,
         behind: Exchange | None = None,
         closed: Collection[str] = (),
+        visits: list[Visit] | None = None,
     ) -> Route:
         keys = [routing_key, *(key for key in dict.fromkeys(extra_keys) if key != routing_key)]
         walk = Walk(self.exchanges, keys, headers, properties)
+        walk.visits = visits
         walk.run(start, behind=behind, closed=closed)
         queues = tuple(walk.queues.values())
         return Route(

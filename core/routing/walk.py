@@ -4,19 +4,30 @@ It visits each exchange once, so that cycles are harmless; one whose own binding
 alternate exchange.  The walk doesn't go on behind an exchange that holds the message (delayed messages), nor into one
 that is `closed` (it has seen the message before); it begins `behind` one that held the message until now, which it
 passes as if that had no mind of its own.
+
+Who wants to know why a message goes where it goes has the walk note each exchange on its way (`Visit`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from warren.core.exchanges.base import Exchange
 from warren.core.queues.base import Queue
 
 if TYPE_CHECKING:
+    from warren.core.exchanges.binding import Destination
     from warren.core.messages.field_table import FieldValue
     from warren.core.messages.properties import Properties
+
+
+class Visit(NamedTuple):
+    """What an exchange said of one of the message's routing keys."""
+
+    exchange: Exchange
+    routing_key: str
+    targets: tuple[Destination, ...]
 
 
 class Walk:
@@ -24,10 +35,20 @@ class Walk:
 
     queues: the queues that were reached, by identity.  observers, holders: exchanges on the way that want to see the
     message, and that keep it for now.  cacheable: every message with these keys goes the same way until bindings
-    change.
+    change.  visits: what the exchanges on the way have said; None where nobody wants to know.
     """
 
-    __slots__ = ("_exchanges", "_headers", "_keys", "_properties", "cacheable", "holders", "observers", "queues")
+    __slots__ = (
+        "_exchanges",
+        "_headers",
+        "_keys",
+        "_properties",
+        "cacheable",
+        "holders",
+        "observers",
+        "queues",
+        "visits",
+    )
 
     def __init__(
         self,
@@ -41,6 +62,7 @@ class Walk:
         self._headers = headers
         self._properties = properties
         self.cacheable = True
+        self.visits: list[Visit] | None = None
         self.queues: dict[int, Queue] = {}
         self.observers: list[Exchange] = []
         self.holders: list[Exchange] = []
@@ -67,6 +89,8 @@ class Walk:
                     targets = exchange.targets_by_properties(key, headers, self._properties)
                 else:
                     targets = exchange.targets(key, headers)
+                if self.visits is not None:
+                    self.visits.append(Visit(exchange, key, tuple(targets)))
                 for target in targets:
                     matched = True
                     if isinstance(target, Queue):

@@ -114,10 +114,16 @@ def parse(arguments: Sequence[str], words: Iterable[Syntax], *, lenient: bool = 
                 raise CommandFailedError(f"option {flag} takes no value", codes.USAGE)
             options[option.name] = True
         elif value is not None or rest:
-            options[option.name] = rest.pop(0) if value is None else value
+            given = rest.pop(0) if value is None else value
+            options[option.name] = [*_so_far(options, option), given] if option.repeats else given
         else:
             raise CommandFailedError(f"option {flag} needs a value, {option.value}", codes.USAGE)
     return Parsed(found, options)
+
+
+def _so_far(options: Mapping[str, object], option: Option) -> list[object]:
+    found = options.get(option.name, [])
+    return found if isinstance(found, list) else []
 
 
 def _split(argument: str, rest: list[str], short: Mapping[str, Option]) -> tuple[str, str | None]:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
     from warren.gateway.control.target import Answer, Control, Request
@@ -37,13 +37,14 @@ class Option:
     """An option of a word, `--if-empty` for the name `if_empty`.
 
     value: what its value is called in the help; empty for an option that is only there or not.  default: what an
-    announcement says when it isn't given.  One name means one thing in every word, so that options may stand in front
-    of the word too.
+    announcement says when it isn't given.  repeats: it may be given several times, and its values are a list.  One name
+    means one thing in every word, so that options may stand in front of the word too.
     """
 
     name: str
     value: str = ""
     default: str = ""
+    repeats: bool = False
 
     @property
     def flag(self) -> str:
@@ -106,7 +107,7 @@ class Syntax:
     @staticmethod
     def from_description(value: Mapping[str, object]) -> Syntax:
         """The opposite of `described`.  Raises KeyError or TypeError for what isn't one."""
-        options = (Option(**each) for each in cast("list[dict[str, str]]", value["options"]))
+        options = (Option(**each) for each in cast("list[dict[str, Any]]", value["options"]))
         known = {name: each for name, each in value.items() if name in _SYNTAX_FIELDS}
         return Syntax(**{**known, "options": tuple(options)})  # type: ignore[arg-type]
 

@@ -7,6 +7,7 @@ the bytes are kept.  So is the tag, of all that is written.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
@@ -79,6 +80,8 @@ def _writable(value: object) -> object:
         return value.encode("utf-8", "replace").decode("utf-8", "replace")
     if isinstance(value, Mapping):
         return {str(_writable(str(name))): _writable(each) for name, each in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return _writable(asdict(value))
     if isinstance(value, list | tuple | set | frozenset):
         return [_writable(each) for each in value]
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 1 << 63:

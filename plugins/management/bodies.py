@@ -119,3 +119,15 @@ class GetBody(Body):
     ackmode: str | None = None
     requeue: bool | None = None
     truncate: int | None = None
+
+
+class ExplainBody(Body):
+    """What would be published; mqtt_topic stands for exchange and routing_key.  user: whose permissions count, nobody's
+    where it is missing."""
+
+    exchange: str = ""
+    routing_key: str = ""
+    properties: Table = {}
+    payload_bytes: int = 0
+    user: str | None = None
+    mqtt_topic: str | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import is_dataclass
 from typing import Any, Final
 
 import msgspec
@@ -66,7 +67,7 @@ def document(endpoints: Iterable[Endpoint], version: str) -> dict[str, Any]:
 
 def _is_described(wanted: Any) -> bool:
     """Whether a type is one of ours, rather than anything that JSON can hold."""
-    return isinstance(wanted, type) and issubclass(wanted, msgspec.Struct)
+    return isinstance(wanted, type) and (issubclass(wanted, msgspec.Struct) or is_dataclass(wanted))
 
 
 def _operation(each: Endpoint, references: Mapping[int, Any]) -> dict[str, Any]:

@@ -43,6 +43,7 @@ ROOMS: Final = (
     "core.withdrawals",
     "core.broker",
     "core.administration.definitions_json",
+    "core.administration.explaining",
     "core.administration.operations",
     # Protocols.  A codec knows nothing of the session that uses it.
     "adapters.interface",

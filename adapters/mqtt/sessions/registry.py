@@ -159,7 +159,9 @@ class MqttSessions:
             arguments=_ARGUMENTS,
             arguments_raw=_ARGUMENTS_RAW,
         )
-        cast("MqttQueue", queue).has_session = True
+        own = cast("MqttQueue", queue)
+        own.has_session = True
+        own.client_id = session.client_id
         return queue
 
     def bind(self, queue: Queue, subscriptions: Iterable[MqttSubscription]) -> None:
@@ -314,8 +316,8 @@ class MqttSessions:
     def _join_queues(self) -> None:
         """Give sessions their queues.  Where two have the same name for it, it is of the one that uses it."""
         claimed: dict[str, MqttSession] = {}
-        for session in self.sessions.values():
-            queue = self.vhost.queues.get(session_queue_name(session.client_id))
+        for client_id, session in self.sessions.items():
+            queue = self.vhost.queues.get(session_queue_name(client_id))
             if not isinstance(queue, MqttQueue):
                 continue
             other = claimed.get(queue.name)
@@ -325,6 +327,7 @@ class MqttSessions:
                 claimed[queue.name] = session
                 session.queue = queue
                 queue.has_session = True
+                queue.client_id = client_id
             elif not other.has_own_subscriptions:
                 other.queue = None
 

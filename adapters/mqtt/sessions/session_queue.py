@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from warren.adapters.mqtt.sessions.feeding import RetainedFeed
     from warren.adapters.mqtt.sessions.settings import QueueLimits
     from warren.core.messages.message import Message
+    from warren.core.queues.outlook import Outlook
     from warren.core.storage.definitions.store import JSON
 
 _log = logging.getLogger("warren.queue")
@@ -45,10 +46,10 @@ RETURNED_MAX: Final = 65_535
 class MqttQueue(ClassicQueue):
     """See the head of this file.  is_full: no message is taken.  strategy: a group's; empty for a session's own.
     world: the MQTT side of its broker.  feed: what still brings retained messages; None for nothing.  has_session: it
-    is a session's own.
+    is a session's own, and client_id says whose.
     """
 
-    __slots__ = ("_has_tidied", "_seen_until", "feed", "has_session", "is_full", "strategy", "world")
+    __slots__ = ("_has_tidied", "_seen_until", "client_id", "feed", "has_session", "is_full", "strategy", "world")
 
     type_name = "mqtt"
 
@@ -62,6 +63,7 @@ class MqttQueue(ClassicQueue):
         self._has_tidied = False
         self.feed: RetainedFeed | None = None
         self.has_session = False
+        self.client_id = ""
         self.is_full = False
         self.strategy = ""
         self.world = world_of(self.vhost.broker)
@@ -94,6 +96,22 @@ class MqttQueue(ClassicQueue):
         self.world.dropped += 1
         self.vhost.broker.limit_hits.count("mqtt_max_queued_messages")
         return Admission.REFUSE if message.properties.persistent else Admission.DROP
+
+    def outlook(self, message: Message) -> Outlook:
+        found = super().outlook(message)
+        if self.is_full:
+            found.admission = Admission.REFUSE if message.properties.persistent else Admission.DROP
+            found.notes.append("it is full (mqtt_max_queued_messages), and would not take the message")
+        elif not self.consumers and not message.properties.persistent and not self.strategy:
+            found.notes.append("its client is away, and what isn't persistent (QoS 0) isn't kept for it")
+        return found
+
+    @property
+    def whose(self) -> str:
+        if self.strategy:
+            return "the members of a shared subscription of MQTT"
+        who = f"MQTT client '{self.client_id}'"
+        return who if self.consumers else f"{who}, who is away"
 
     def drain(self) -> None:
         before_bytes = self.ready_bytes

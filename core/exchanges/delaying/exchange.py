@@ -19,6 +19,7 @@ from warren.core.exchanges.base import Exchange
 from warren.core.exchanges.binding import Binding, Destination
 from warren.core.exchanges.delaying.headers import due_at_ms, with_delay_negated
 from warren.core.exchanges.delaying.messages import DelayedMessages
+from warren.core.exchanges.reasons import Reason
 from warren.core.exchanges.registry import exchange_type, register
 from warren.core.messages.checks import extra_routing_keys, without_bcc
 from warren.core.messages.message import Message
@@ -96,6 +97,16 @@ class DelayedMessageExchange(Exchange):
     ) -> Collection[Destination]:
         """See Exchange.targets_by_properties."""
         return self.inner.targets_by_properties(routing_key, headers, properties)
+
+    def reason(
+        self,
+        binding: Binding,
+        routing_key: str,
+        headers: Mapping[str, FieldValue] | None,
+        properties: Properties | None,
+    ) -> Reason:
+        """See Exchange.reason."""
+        return self.inner.reason(binding, routing_key, headers, properties)
 
     def check_binding(self, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
         """Refuse what the inner type refuses."""

@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from warren.core.queues.classic.chooser import Chooser
     from warren.core.queues.classic.turns_of_classes import TurnsOfClasses
     from warren.core.queues.consumer import Consumer
+    from warren.core.queues.outlook import Outlook
     from warren.core.queues.returning import LongReturn
     from warren.core.queues.withheld import Withheld
     from warren.core.routing.receipt import Receipt
@@ -380,6 +381,11 @@ class ClassicQueue(Queue):
         """The message leaves the queue for its dead letter exchange, if there is one."""
         dead_letter(self, self.rules, message, reason)
         self.settle(message)
+
+    def outlook(self, message: Message) -> Outlook:
+        from warren.core.queues.classic.outlook import outlook
+
+        return outlook(self, message)
 
     def settle(self, message: Message) -> None:
         """The message has left: nothing is remembered of it, nor stored."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from warren.core.administration import operations
-from warren.core.administration.definitions_json.field_values import table_from_json, to_json
+from warren.core.administration.definitions_json.field_values import to_json
 from warren.core.administration.operations import queues as queue_operations
-from warren.core.messages.properties import PropertyChanges
-from warren.gateway.plugin import EMPTY, Properties, PublishBlocked, Refused, Unroutable, encode_properties
+from warren.gateway.plugin import PublishBlocked, Refused, Unroutable
 from warren.plugins.management import objects
-from warren.plugins.management.bodies import GetBody, PublishBody, check_table
+from warren.plugins.management.bodies import GetBody, PublishBody
 from warren.plugins.management.endpoint import Call, Listed, endpoint
 from warren.plugins.management.errors import UNAVAILABLE, ApiError, bad_request
+from warren.plugins.management.message_properties import properties_of
 
 if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldValue
@@ -47,7 +47,7 @@ ACK_MODES: Final = (NACK, ACK, REJECT_REQUEUE, REJECT)
 async def publish(call: Call) -> object:
     body: PublishBody = call.body
     payload = _payload(body)
-    properties = _properties(check_table("properties", body.properties))
+    properties = properties_of(body.properties)
     if call.exchange:
         operations.exchanges.existing(call.broker, call.vhost, call.exchange)
     async with call.context.connect(call.user.name, call.vhost, name=CLIENT_NAME) as client:
@@ -159,34 +159,3 @@ def _payload(body: PublishBody) -> bytes:
         return base64.b64decode(body.payload, validate=True)
     except (binascii.Error, ValueError):
         raise bad_request("the payload isn't base64") from None
-
-
-_INTEGERS: Final = ("delivery_mode", "priority", "timestamp")
-
-
-def _properties(given: dict[str, Any]) -> Properties:
-    changes: dict[str, Any] = {}
-    for name, value in given.items():
-        if name not in PropertyChanges.__annotations__:
-            known = ", ".join(PropertyChanges.__annotations__)
-            raise bad_request(f"there is no property '{name}'; the properties are {known}")
-        if name == "headers":
-            changes[name] = table_from_json(value)
-        elif name in _INTEGERS:
-            changes[name] = _integer(name, value)
-        elif isinstance(value, str):
-            changes[name] = value
-        else:
-            raise bad_request(f"the property {name} must be a text, not {value!r:.100}")
-    try:
-        return encode_properties(**cast("PropertyChanges", changes)) if changes else EMPTY
-    except ValueError as error:
-        raise bad_request(f"the properties can't be: {error}") from None
-
-
-def _integer(name: str, value: object) -> int:
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
-        return int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise bad_request(f"the property {name} must be a number, not {value!r:.100}")
-    return value
