@@ -165,6 +165,11 @@ class DirectConsumer(Consumer):
         tags = takewhile(lambda each: each <= tag, unacked) if multiple else (tag,)
         return [unacked[each][1].sequence for each in tags if each in unacked]
 
+    def stored_at(self, tag: int) -> tuple[int, int]:
+        """The position of an unsettled delivery's message in the log, 0 while it has none, and its sequence."""
+        message = self.deliveries.unacked[tag][1]
+        return message.position, message.sequence
+
     def unsettled(self) -> tuple[int, int, int | None]:
         """How many messages it holds unsettled, the bytes of their bodies, and when the first of them was published.
 

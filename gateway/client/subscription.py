@@ -75,6 +75,13 @@ class Subscription:
         """
         return self._consumer.sequences(delivery.tag, multiple=up_to)
 
+    def stored_at(self, delivery: Delivery) -> tuple[int, int]:
+        """Where the message log has an unsettled delivery's message, 0 for one that isn't stored, or not yet; and its
+        sequence.  The position is the message's own, whatever happens to the broker, the sequence while this process
+        lives.
+        """
+        return self._consumer.stored_at(delivery.tag)
+
     def unsettled(self) -> tuple[int, int, int | None]:
         """Messages that came and aren't settled, taken or not, with the bytes of their bodies, and when the first of
         them was published, in milliseconds since 1970; looked at one by one.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 import trio
@@ -29,30 +29,44 @@ if TYPE_CHECKING:
 
 
 class LocalSource:
-    """Implements ends.Source.  withheld: is told what has arrived, before the queue is; None where nobody asks."""
+    """Implements ends.Source.
+
+    withheld: is told what has arrived, before the queue is; None where nobody asks.  stored: waited for before messages
+    are given out, so that they are on disk; None where nobody asks.
+    """
 
     def __init__(
-        self, subscription: Subscription, waiting: int | None, *, no_ack: bool, withheld: Withheld | None = None
+        self,
+        subscription: Subscription,
+        waiting: int | None,
+        *,
+        no_ack: bool,
+        withheld: Withheld | None = None,
+        stored: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.waiting = waiting
-        self._subscription = subscription
+        self.subscription = subscription
+        self._stored = stored
         self._no_ack = no_ack
         self._withheld = withheld
 
     def unsettled(self) -> tuple[int, int, int | None]:
         """What is on its way from here: see Subscription.unsettled."""
-        return self._subscription.unsettled()
+        return self.subscription.unsettled()
 
     async def is_empty(self) -> bool:
         """Whether nothing is in the queue, neither ready nor in anybody's hands."""
         await trio.lowlevel.checkpoint()
-        return self._subscription.queue_is_empty
+        return self.subscription.queue_is_empty
 
     async def receive(self) -> Sequence[Delivery]:
         try:
-            return await self._subscription.receive_batch()
+            batch = await self.subscription.receive_batch()
         except DirectError as error:
             raise PeerError(error.text) from error
+        if self._stored is not None:
+            await self._stored()
+        return batch
 
     def ack(self, message: Delivery) -> None:
         self._ack(message, multiple=True)
@@ -72,7 +86,7 @@ class LocalSource:
             return
         if self._withheld is not None:
             # First: a message that leaves its queue unconfirmed is one that its publisher is told no of.
-            for sequence in self._subscription.sequences(message, up_to=multiple):
+            for sequence in self.subscription.sequences(message, up_to=multiple):
                 self._withheld.confirm(sequence)
         try:
             message.ack(up_to=multiple)

@@ -103,11 +103,15 @@ AnyDestination: TypeAlias = DestinationDefinition | MqttDestinationDefinition | 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What is changed in messages on their way.  properties: what each message's are overridden by."""
+    """What is changed in messages on their way.
+
+    properties: what each message's are overridden by.  deduplication_header: that gets a name of the message's own.
+    """
 
     properties: Mapping[str, Any] = field(default_factory=dict)
     forward_headers: bool = False
     timestamp_header: bool = False
+    deduplication_header: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +166,10 @@ def read_definition(value: JSON, *, static: bool = False) -> ShovelDefinition:
             f"'src-delete-after' can't be 'queue-length': {protocol} doesn't tell how much is waiting"
         )
     _check_rejecting(given, source)
+    if "dest-deduplication-header" in given and given.get("ack-mode", ON_CONFIRM) != ON_CONFIRM:
+        raise PreconditionFailed(
+            "'dest-deduplication-header' needs the 'ack-mode' 'on-confirm': else nothing is sent again, but lost"
+        )
     return ShovelDefinition(
         source,
         destination,
@@ -169,6 +177,7 @@ def read_definition(value: JSON, *, static: bool = False) -> ShovelDefinition:
             given.get("dest-publish-properties", {}),
             given.get("dest-add-forward-headers", False),
             given.get("dest-add-timestamp-header", False),
+            given.get("dest-deduplication-header"),
         ),
         given.get("ack-mode", ON_CONFIRM),
         given.get("src-prefetch-count", PREFETCH_DEFAULT),
@@ -269,6 +278,7 @@ COMMON_KEYS: Final[Readers] = {
     "dest-publish-properties": own_values.properties,
     "dest-add-forward-headers": values.truth,
     "dest-add-timestamp-header": values.truth,
+    "dest-deduplication-header": values.name,
     "ack-mode": values.one_of(*ACK_MODES),
     "reconnect-delay": values.seconds,
     "rate-limit": own_values.rate,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -41,10 +42,11 @@ async def open_source(
     ack_mode: str,
     prefetch: int,
     withheld: Withheld | None = None,
+    stored: Callable[[], Awaitable[None]] | None = None,
 ) -> LocalSource:
     """Consume from what `declare_source` has seen to; PeerError if that is refused.
 
-    held: what is let go with the source.  withheld: is told what has arrived, before the queue is.
+    held: what is let go with the source.  withheld, stored: see LocalSource.
     """
     try:
         if definition.exchange is not None:
@@ -65,7 +67,7 @@ async def open_source(
         )
     except (BrokerError, DirectError) as error:
         raise PeerError(words(error)) from error
-    return LocalSource(subscription, waiting, no_ack=ack_mode == NO_ACK, withheld=withheld)
+    return LocalSource(subscription, waiting, no_ack=ack_mode == NO_ACK, withheld=withheld, stored=stored)
 
 
 async def open_destination(client: BrokerClient, definition: DestinationDefinition, ack_mode: str) -> LocalDestination:

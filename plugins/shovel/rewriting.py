@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from warren.core.messages.properties import Properties
     from warren.plugins.bridging.ends import Arrived
     from warren.plugins.shovel.definition import ShovelDefinition
+    from warren.plugins.shovel.stamping import Stamping
 
 SHOVELLED: Final = "x-shovelled"
 SHOVELLED_TIMESTAMP: Final = "x-shovelled-timestamp"
@@ -24,7 +25,8 @@ SHOVELLED_TIMESTAMP: Final = "x-shovelled-timestamp"
 class Rewriting:
     """How one shovel's messages go out.
 
-    source_uri, destination_uri: as they are shown.  seconds: the time, in seconds since 1970.
+    source_uri, destination_uri: as they are shown.  stamping: see there, None for none.  seconds: the time, in seconds
+    since 1970.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Rewriting:
         cluster_name: str,
         source_uri: str,
         destination_uri: str,
+        stamping: Stamping | None = None,
         seconds: Callable[[], float] = time.time,
     ) -> None:
         destination, changes = definition.destination, definition.changes
@@ -52,7 +55,8 @@ class Rewriting:
             self._way = _way(definition, name, vhost, kind, cluster_name)
             self._way |= {"src-uri": source_uri, "dest-uri": destination_uri}
         self._seconds = seconds
-        self.changes_properties = bool(self._changes or self._timestamp or self._way)
+        self._stamping = stamping
+        self.changes_properties = bool(self._changes or self._timestamp or self._way or stamping)
 
     def address(self, message: Arrived) -> tuple[str, str]:
         """The exchange and the routing key that it is published with."""
@@ -73,6 +77,10 @@ class Rewriting:
             entries[SHOVELLED] = [self._way, *_before(properties)]
         if self._timestamp:
             entries[SHOVELLED_TIMESTAMP] = Typed("l", int(self._seconds()))
+        if self._stamping is not None:
+            stamp = self._stamping.stamp(message, properties)
+            if stamp is not None:
+                entries[self._stamping.header] = stamp
         return properties.with_header_entries(entries) if entries else properties
 
 

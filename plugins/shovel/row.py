@@ -155,6 +155,11 @@ class ShovelRow(Row):
         return self._worker.dead_lettered
 
     @Column
+    def unstamped(self) -> int:
+        """Messages since the broker started that got no value of `dest-deduplication-header`."""
+        return self._worker.unstamped
+
+    @Column
     def lag_messages(self) -> int:
         """Messages that wait at the source or are under way; -1 for a source that isn't a queue of this broker."""
         return _or_unknown(self._worker.lag.messages)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -23,6 +24,7 @@ from warren.plugins.shovel.far_ends import FarEnds
 from warren.plugins.shovel.lag import Lag
 from warren.plugins.shovel.left_behind import end_kept, left_behind
 from warren.plugins.shovel.rewriting import Rewriting
+from warren.plugins.shovel.stamping import Stamping, until_stored
 
 if TYPE_CHECKING:
     from warren.adapters.amqp091.client.uri import AmqpUri
@@ -74,6 +76,7 @@ class Worker:
         self.left_out = 0
         self.dead_lettered = 0
         self._context = context
+        self._stamping = _stamping(context, vhost, name, definition)
         self._ends = FarEnds(context, vhost, name, definition)
         self._attempts = Attempts(
             context.log,
@@ -126,6 +129,11 @@ class Worker:
     def remaining(self) -> int | None:
         """Messages still to move; None for no end."""
         return self._remaining if self._pump is None else self._pump.remaining
+
+    @property
+    def unstamped(self) -> int:
+        """Messages that got no value of the deduplication header."""
+        return 0 if self._stamping is None else self._stamping.unstamped
 
     @property
     def withheld(self) -> int:
@@ -274,8 +282,12 @@ class Worker:
             prefetch = max(1, min(prefetch, self._remaining))
         if here is None or not isinstance(definition, SourceDefinition):
             return await self._ends.source(peers, held, prefetch)
-        self.lag.end = await local_ends.open_source(here, held, definition, mode, prefetch, self._withheld)
-        return self.lag.end
+        stored = None if self._stamping is None else partial(until_stored, self._context)
+        source = await local_ends.open_source(here, held, definition, mode, prefetch, self._withheld, stored)
+        self.lag.end = source
+        if self._stamping is not None:
+            self._stamping.subscription = source.subscription
+        return source
 
     async def _destination(self, peers: trio.Nursery, held: AsyncExitStack) -> Destination:
         definition = self.definition.destination
@@ -304,6 +316,7 @@ class Worker:
             cluster_name=self._context.facts.cluster_name,
             source_uri=self.source_uri.shown,
             destination_uri=self.destination_uri.shown,
+            stamping=self._stamping,
         )
 
     def _passed_over(self, count: int) -> None:
@@ -334,3 +347,12 @@ class Worker:
     def _done_with(self, count: int) -> None:
         if self._remaining is not None:
             self._remaining -= count
+
+
+def _stamping(context: Context, vhost: str, name: str, definition: ShovelDefinition) -> Stamping | None:
+    header = definition.changes.deduplication_header
+    if header is None:
+        return None
+    source = definition.source
+    where = source.uris[0].vhost if isinstance(source, SourceDefinition) else f"{vhost} {name}"
+    return Stamping(header, f"{context.facts.cluster_name} {where}", str(context.facts.started_at_ms))

@@ -100,14 +100,17 @@ async def prepare_for_mqtt(peers: trio.Nursery, amqp: tuple[str, int], mqtt: tup
     await subscriber.aclose()
 
 
-async def arrived(peers: trio.Nursery, address: tuple[str, int], wanted: set[int]) -> list[int]:
-    """The numbers in the destination's queue, in order, read until all that are wanted have come."""
+async def arrived(peers: trio.Nursery, address: tuple[str, int], wanted: set[int], *, no_ack: bool = True) -> list[int]:
+    """The numbers in the destination's queue, in order, read until all that are wanted have come.
+
+    no_ack: they leave the queue as they are read; else they stay there while this reads.
+    """
     host, port = address
     peer = await connect_amqp(peers, parse_uri(f"amqp://{host}:{port}"), product="test", version="1", name="reader")
     try:
         channel = peer.open_channel()
-        await peer.ask(channel, methods.QueueDeclare(queue="in", durable=True), methods.QueueDeclareOk)
-        await peer.ask(channel, methods.BasicConsume(queue="in", no_ack=True), methods.BasicConsumeOk)
+        await peer.ask(channel, methods.QueueDeclare(queue="in", passive=True), methods.QueueDeclareOk)
+        await peer.ask(channel, methods.BasicConsume(queue="in", no_ack=no_ack), methods.BasicConsumeOk)
         found: list[int] = []
         missing = set(wanted)
         while missing:
