@@ -253,10 +253,13 @@ class VirtualHost:
         """Show a delivery to the firehose; asked only while `tracing`."""
         firehose.trace_delivery(queue, message, client, channel_number, redelivered=redelivered)
 
-    def deliver_to(self, queue: Queue, message: Message) -> Outcome:
-        """Give `message`, which its exchange has had before, to one queue, past all bindings."""
+    def deliver_to(self, queue: Queue, message: Message, receipt: Receipt | None = None) -> Outcome:
+        """Give `message`, which its exchange has had before, to one queue, past all bindings.
+
+        receipt: as in `deliver`.
+        """
         route = Route(message.address, (queue,), routed=True, cacheable=False)
-        return self._append(route, message, (), None)
+        return self._append(route, message, (), receipt)
 
     def deliver(
         self, route: Route, message: Message, barred: Collection[str] = (), receipt: Receipt | None = None

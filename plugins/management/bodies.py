@@ -131,3 +131,13 @@ class ExplainBody(Body):
     payload_bytes: int = 0
     user: str | None = None
     mqtt_topic: str | None = None
+
+
+class MoveBody(Body):
+    """Where to: destination_queue, or exchange, with routing_key or without (each message keeps its own then).  count:
+    at most so many, all that are ready now where it is missing."""
+
+    destination_queue: str | None = None
+    exchange: str | None = None
+    routing_key: str | None = None
+    count: int | None = None

@@ -9,6 +9,7 @@ from warren.core.errors import (
     BrokerError,
     LowOnDisk,
     NotFound,
+    ResourceError,
     UnknownVirtualHost,
     VirtualHostRefused,
 )
@@ -54,6 +55,6 @@ def of_broker_error(error: BrokerError) -> ApiError:
         return not_found(error.text)
     if isinstance(error, AccessRefused | VirtualHostRefused):
         return not_authorised(error.reply_text)
-    if isinstance(error, LowOnDisk):
+    if isinstance(error, LowOnDisk | ResourceError):
         return ApiError(503, UNAVAILABLE, error.text)
     return bad_request(error.text)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.target import Answer, Control, RefusedError, Request, Row, table
-from warren.gateway.control.word import VHOST, word
+from warren.gateway.control.word import VHOST, Option, word
 
 if TYPE_CHECKING:
+    from warren.core.messages.message import Message
     from warren.core.queues.browse import Browsed, MessageFilter
 
 COUNT_DEFAULT: Final = 10
@@ -48,7 +49,7 @@ FILTER_SYNTAX: Final = (
     "QUEUE [START] [COUNT] [FILTER]...",
     "messages of a queue that wait for a consumer, 10 from the first on unless told otherwise; they stay there",
     "Browsing queue '{0}' in vhost '{vhost}' ...",
-    options=(VHOST,),
+    options=(VHOST, Option("unacknowledged")),
 )
 async def browse_queue(control: Control, request: Request) -> Answer:
     """Warren's own; a filter may look at the whole queue."""
@@ -56,11 +57,13 @@ async def browse_queue(control: Control, request: Request) -> Answer:
     from warren.gateway.turns import in_turns
 
     name, *rest = request.arguments
+    if request.options.get("unacknowledged"):
+        if len(rest) > 1:
+            raise RefusedError("with --unacknowledged there is nothing but QUEUE [COUNT]", codes.USAGE)
+        return await _unacknowledged(control, request, name, _messages_count(rest[0]) if rest else COUNT_DEFAULT)
     numbers = rest[:2]
     start = _number(numbers[0], "position") if numbers else 0
-    count = _number(numbers[1], "number of messages") if len(numbers) > 1 else COUNT_DEFAULT
-    if not 0 < count <= COUNT_MAX:
-        raise RefusedError(f"{count} is no number of messages from 1 to {COUNT_MAX}", codes.USAGE)
+    count = _messages_count(numbers[1]) if len(numbers) > 1 else COUNT_DEFAULT
     steps = operations.queues.messages(
         control.broker, request.vhost, name, start=start, count=count, wanted=_filter(rest[2:])
     )
@@ -68,17 +71,54 @@ async def browse_queue(control: Control, request: Request) -> Answer:
     return table(COLUMNS, [_row(each) for each in found])
 
 
-def _row(each: Browsed) -> Row:
-    from warren.core.messages.internal_headers import without_internal
+@word(
+    "QUEUE POSITION",
+    "one message of a queue that waits for a consumer, the first has position 1; it stays there",
+    "Peeking at queue '{0}' at position '{1}' ...",
+    options=(VHOST,),
+)
+async def peek(control: Control, request: Request) -> Answer:
+    """As rabbitmq-queues does."""
+    from warren.core.administration import operations
+    from warren.gateway.turns import in_turns
 
-    message = each.message
-    shown = without_internal(message.properties)
-    properties = shown.fields()
-    if each.failures:
-        properties["headers"] = {**(shown.headers or {}), "x-delivery-count": each.failures}
+    name, position = request.arguments
+    start = _number(position, "position") - 1
+    if start < 0:
+        raise RefusedError("positions count from 1", codes.USAGE)
+    found = await in_turns(operations.queues.messages(control.broker, request.vhost, name, start=start, count=1))
+    if not found:
+        raise RefusedError(f"queue '{name}' has no message at position {position}", codes.DATA)
+    row = _row(found[0])
+    return table(("keys", "values"), [{"keys": column, "values": row[column]} for column in COLUMNS[1:]])
+
+
+async def _unacknowledged(control: Control, request: Request, name: str, count: int) -> Answer:
+    from warren.core.administration import operations
+    from warren.gateway.turns import in_turns
+
+    steps = operations.queues.unacknowledged(control.broker, request.vhost, name, count=count)
+    columns = ("connection", "consumer_tag", "delivery_tag", *COLUMNS[2:])
+    found = await in_turns(steps)
+    return table(columns, [{**_message_row(each.message), **each._asdict()} for each in found])
+
+
+def _row(each: Browsed) -> Row:
     return {
+        **_message_row(each.message, each.failures),
         "position": each.position,
         "redelivered": each.redelivered,
+    }
+
+
+def _message_row(message: Message, failures: int = 0) -> Row:
+    from warren.core.messages.internal_headers import without_internal
+
+    shown = without_internal(message.properties)
+    properties = shown.fields()
+    if failures:
+        properties["headers"] = {**(shown.headers or {}), "x-delivery-count": failures}
+    return {
         "exchange": message.address.exchange,
         "routing_key": message.address.routing_key,
         "properties": properties,
@@ -108,6 +148,13 @@ def _filter(conditions: Sequence[str]) -> MessageFilter:
         properties=texts,
         headers=headers,
     )
+
+
+def _messages_count(text: str) -> int:
+    count = _number(text, "number of messages")
+    if not 0 < count <= COUNT_MAX:
+        raise RefusedError(f"{count} is no number of messages from 1 to {COUNT_MAX}", codes.USAGE)
+    return count
 
 
 def _number(text: str, meaning: str) -> int:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from warren.plugins.management.endpoint import Call, Endpoint, endpoint, endpoints_of
 from warren.plugins.management.endpoints import (
     bindings,
+    browsing,
     connections,
     definitions,
     exchanges,
@@ -14,6 +15,7 @@ from warren.plugins.management.endpoints import (
     health,
     limits,
     messages,
+    moving,
     nodes,
     overview,
     parameters,
@@ -38,6 +40,8 @@ OF_SUBJECTS: Final[tuple[Endpoint, ...]] = tuple(
         queues,
         bindings,
         messages,
+        browsing,
+        moving,
         explain,
         connections,
         policies,

@@ -126,7 +126,7 @@ def _mode(body: GetBody) -> str:
 
 def _shown(delivery: Delivery, body: GetBody, left: int) -> dict[str, object]:
     payload = delivery.body if body.truncate is None else delivery.body[: body.truncate]
-    text, encoding = _text(payload, body.encoding)
+    text, encoding = payload_text(payload, body.encoding)
     return {
         "payload_bytes": len(delivery.body),
         "redelivered": delivery.redelivered,
@@ -141,7 +141,8 @@ def _shown(delivery: Delivery, body: GetBody, left: int) -> dict[str, object]:
     }
 
 
-def _text(payload: bytes, encoding: str) -> tuple[str, str]:
+def payload_text(payload: bytes, encoding: str) -> tuple[str, str]:
+    """A body within JSON, and how it is written there: `string` or `base64`."""
     if encoding == "auto":
         try:
             return payload.decode(), "string"
