@@ -47,7 +47,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
@@ -250,7 +250,9 @@ class Facts:
     """What there is to know of the broker.
 
     listening: addresses by the listener's name.  data_directory: None when everything is in memory; a plugin may keep
-    files of its own there, in a folder `plugins/NAME`.  started_at_ms: in milliseconds since 1970.
+    files of its own there, in a folder `plugins/NAME`.  started_at_ms: in milliseconds since 1970.  certificates: until
+    when each is valid, in milliseconds since 1970, by its file.  configuration: gives the value of every key as JSON
+    has it, with secrets hidden.
     """
 
     version: str
@@ -258,6 +260,8 @@ class Facts:
     data_directory: Path | None
     listening: Mapping[str, Sequence[tuple[str, int]]]
     started_at_ms: int
+    certificates: Mapping[str, int] = field(default_factory=dict)
+    configuration: Callable[[], Mapping[str, object]] = dict
 
 
 @dataclass(frozen=True, slots=True)

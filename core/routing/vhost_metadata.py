@@ -1,4 +1,4 @@
-"""What a virtual host is described by: description, tags and the queue type of declarations that name none."""
+"""What a virtual host is described by: description, tags, the queue type of declarations that name none, protection."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 DESCRIPTION: Final = "description"
 TAGS: Final = "tags"
 DEFAULT_QUEUE_TYPE: Final = "default_queue_type"
+PROTECTED: Final = "protected_from_deletion"
 
 QUEUE_TYPE_ARGUMENT: Final = "x-queue-type"
 
@@ -43,6 +44,10 @@ def check_metadata(value: Mapping[str, JSON]) -> dict[str, JSON]:
     queue_type = value.get(DEFAULT_QUEUE_TYPE)
     if queue_type not in _UNDEFINED:
         checked[DEFAULT_QUEUE_TYPE] = check_queue_type(queue_type)
+    if value.get(PROTECTED) not in (None, False):
+        if value[PROTECTED] is not True:
+            raise PreconditionFailed(f"{PROTECTED} must be true or false, not {value[PROTECTED]!r:.100}")
+        checked[PROTECTED] = True
     return checked
 
 

@@ -21,6 +21,8 @@ from warren.gateway.protocols import AUTO
 from warren.gateway.tls.settings import TlsSettings
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from warren.adapters.interface import AcceptCarrier, Adapter
     from warren.core.broker import Broker
     from warren.core.clients.outbox import Outbox
@@ -57,6 +59,11 @@ class Pipelines:
             return False
         self._contexts.reload(now_ms, why)
         return True
+
+    @property
+    def certificates(self) -> Mapping[str, datetime]:
+        """Until when each certificate is valid, by its file; none where no listener uses TLS."""
+        return {} if self._contexts is None else self._contexts.valid_until
 
     def accept(self, listener: Listener) -> AcceptCarrier:
         """What makes the first stage, or the session, of a connection that this listener has accepted."""

@@ -241,6 +241,7 @@ class BrokerRun:
             self.plugins.close()
 
     def _facts(self) -> Facts:
+        from warren.gateway.configuration.load import describe
         from warren.gateway.plugin import Facts
         from warren.gateway.version import WARREN_VERSION
 
@@ -252,6 +253,8 @@ class BrokerRun:
             directory,
             self.listening,
             self.broker.started_at_ms,
+            {file: int(until.timestamp() * 1000) for file, until in self._pipelines.certificates.items()},
+            partial(describe, self.config),
         )
 
     def _resources(self) -> Resources:

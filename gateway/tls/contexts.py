@@ -23,6 +23,8 @@ from warren.gateway.tls.files import Loaded, load_certificate
 from warren.gateway.tls.turns import HandshakeTurns
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from warren.core.configuration.values import CertificateFiles
     from warren.gateway.tls.settings import TlsSettings
 
@@ -42,8 +44,8 @@ _VERIFY: Final = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "require
 class TlsContexts:
     """The certificates of one run of the broker.
 
-    settings: what an operator decides.  turns: of the handshakes with these certificates; unless somebody else's, their
-    own.
+    settings: what an operator decides.  valid_until: of each certificate, by its file.  turns: of the handshakes with
+    these certificates; unless somebody else's, their own.
 
     Raises ConfigError, which ends the start, when the files can't be used.
     """
@@ -58,6 +60,7 @@ class TlsContexts:
             )
         self.settings = settings
         self.turns = turns or HandshakeTurns()
+        self.valid_until: dict[str, datetime] = {}
         self._files = _files(settings)
         self._state = self._look()
         self._checked_at_ms = now_ms
@@ -93,6 +96,7 @@ class TlsContexts:
         settings = self.settings
         assert settings.certificate_file is not None
         default = self._context_of(settings.certificate_file, settings.key_file, now_ms)
+        self.valid_until = {str(settings.certificate_file): default.not_after}
         weak = weak_ciphers(default.context)
         if weak:
             _log.warning(
@@ -101,6 +105,8 @@ class TlsContexts:
                 ", ".join(weak),
             )
         others = [self._context_of(files.certificate, files.key, now_ms) for files in settings.server_name_certificates]
+        for files, loaded in zip(settings.server_name_certificates, others, strict=True):
+            self.valid_until[str(files.certificate)] = loaded.not_after
         by_name: dict[str, ssl.SSLContext] = {}
         for loaded in (default, *others):
             for name in loaded.server_names:

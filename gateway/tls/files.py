@@ -34,10 +34,11 @@ _REASONS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A context with its certificate, and the server names that this is for, in lower case."""
+    """A context with its certificate, the server names that this is for, in lower case, and until when it is valid."""
 
     context: ssl.SSLContext
     server_names: tuple[str, ...]
+    not_after: datetime
 
 
 def load_certificate(
@@ -65,7 +66,7 @@ def load_certificate(
         raise ConfigError(f"{certificate_file}, {key}: {error}") from None
     _check_validity(certificate, certificate_file, datetime.fromtimestamp(now_ms / 1000, UTC))
     names = certificate.names_of("dns") or list(certificate.common_names)
-    return Loaded(context, tuple(name.lower() for name in names))
+    return Loaded(context, tuple(name.lower() for name in names), certificate.not_after)
 
 
 def _read_certificate(path: Path) -> Certificate:

@@ -14,7 +14,7 @@ class LinkRow(Row):
     """A link."""
 
     def __init__(self, link: Link) -> None:
-        self._link = link
+        self.link = link
 
     @Column
     def exchange(self) -> str:
@@ -39,65 +39,65 @@ class LinkRow(Row):
     @Column
     def type(self) -> str:
         """exchange or queue."""
-        return self._link.key.target.kind
+        return self.link.key.target.kind
 
     @Column
     def vhost(self) -> str:
         """The virtual host here."""
-        return self._link.key.target.vhost
+        return self.link.key.target.vhost
 
     @Column
     def upstream(self) -> str:
         """The upstream's name."""
-        return self._link.key.upstream
+        return self.link.key.upstream
 
     @Column
     def id(self) -> str:
         """What restart_federation_link is given."""
-        return self._link.key.id
+        return self.link.key.id
 
     @Column
     def status(self) -> str:
         """starting, running, error (it is tried again) or shutdown (it isn't wanted any more, and cleans up)."""
-        return self._link.status
+        return self.link.status
 
     @Column
     def error(self) -> str:
         """Why it doesn't run, or why nothing can be published here just now; empty if all is well."""
-        return self._link.error
+        return self.link.error
 
     @Column
     def uri(self) -> str:
         """Where the upstream is, without password and parameters."""
-        return self._link.ground.uri.shown
+        return self.link.ground.uri.shown
 
     @Column
     def timestamp(self) -> str:
         """Since when it has been in its state, UTC."""
-        return self._link.since
+        return self.link.since
 
     @Column
     def local_connection(self) -> str:
         """The client that publishes here, as list_connections names it."""
-        return self._link.ground.local_connection
+        return self.link.ground.local_connection
 
     @Column
     def consumer_tag(self) -> str:
         """Of the consumer at the upstream."""
-        return self._link.work.tag
+        return self.link.work.tag
 
     @Column
     def forwarded(self) -> int:
         """Messages that have come over it since it was made."""
-        return self._link.ground.forwarded
+        return self.link.ground.forwarded
 
     @Column
     def dropped(self) -> int:
         """Messages that came and weren't to: they had been here before, or had come over too many links."""
-        return self._link.ground.dropped
+        return self.link.ground.dropped
 
     def _here(self, kind: str) -> str:
-        return self._link.key.target.name if self._link.key.target.kind == kind else ""
+        return self.link.key.target.name if self.link.key.target.kind == kind else ""
 
     def _there(self, kind: str) -> str:
-        return self._link.key.there if self._link.key.target.kind == kind else ""
+        return self.link.key.there if self.link.key.target.kind == kind else ""

@@ -106,7 +106,12 @@ class FederationPlugin(Plugin):
             return (LinkRow(link) for link in links if vhosts is None or link.key.target.vhost in vhosts)
 
         shown = ("exchange", "queue", "upstream", "vhost", "status", "error", "uri", "timestamp", "id", "forwarded")
-        return (Kind(LISTING, LinkRow, rows, lambda broker, vhosts: len(self.links), shown=shown),)
+
+        def restart(row: LinkRow) -> None:
+            row.link.restart()
+
+        actions = {"restart": restart}
+        return (Kind(LISTING, LinkRow, rows, lambda broker, vhosts: len(self.links), shown=shown, actions=actions),)
 
     def counters(self) -> Mapping[str, float]:
         links = self.links

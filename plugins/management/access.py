@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from warren.core.access.accounts import LoginRefused
+from warren.core.access.accounts import LoginRefused, User
 from warren.core.administration.operations import vhosts as vhost_operations
 from warren.core.clients.transport import is_loopback
 from warren.plugins.management.errors import ApiError, not_authorised
@@ -22,7 +22,6 @@ from warren.plugins.management.errors import ApiError, not_authorised
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from warren.core.access.accounts import User
     from warren.core.broker import Broker
     from warren.gateway.plugin import Context
 
@@ -32,10 +31,14 @@ MECHANISM: Final = "PLAIN"
 
 ADMINISTRATOR_TAG: Final = "administrator"
 
+NOBODY: Final = User("", "", "", frozenset())
+"""Who asks for what anybody may know."""
+
 
 class Needs(Enum):
-    """Which tags a request takes, any of them; an administrator may do everything."""
+    """Which tags a request takes, any of them; an administrator may do everything.  ANYBODY: nobody has to log in."""
 
+    ANYBODY = ()
     MANAGEMENT = ("management", "policymaker", "monitoring", ADMINISTRATOR_TAG)
     POLICYMAKER = ("policymaker", ADMINISTRATOR_TAG)
     MONITORING = ("monitoring", ADMINISTRATOR_TAG)

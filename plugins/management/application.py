@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from warren.core.errors import BrokerError, StorageError
-from warren.plugins.management.access import check_origin, check_tags, check_vhost, log_in
+from warren.plugins.management.access import NOBODY, Needs, check_origin, check_tags, check_vhost, log_in
 from warren.plugins.management.answers import answer_of, refusal
 from warren.plugins.management.endpoint import Call, Endpoint
 from warren.plugins.management.endpoints import ENDPOINTS
@@ -140,7 +140,7 @@ class _Resource:
         """The catch-all of a request."""
         try:
             if request.method == "OPTIONS":
-                return Response(status_code=204, headers={"allow": self._allow})
+                return Response(headers={"allow": self._allow})
             call, path = await self._call(request)
             result = await self._endpoint(request.method).handler(call)
             if request.method not in READS:
@@ -176,8 +176,10 @@ class _Resource:
         if request.method not in READS:
             check_origin(request.headers, self._settings.cors_allow_origins)
         peer_host = request.client.host if request.client is not None else ""
-        user = await log_in(context, request.headers.get("authorization"), peer_host)
-        check_tags(user, endpoint.needs)
+        user = NOBODY
+        if endpoint.needs is not Needs.ANYBODY:
+            user = await log_in(context, request.headers.get("authorization"), peer_host)
+            check_tags(user, endpoint.needs)
         path = {name: _decoded(part) for name, part in request.path_params.items()}
         if endpoint.enters and "vhost" in path:
             check_vhost(context.broker, user, path["vhost"], reads=request.method in READS)

@@ -39,14 +39,18 @@ class Body(msgspec.Struct, rename=lambda name: name.replace("__", "-"), kw_only=
 
 
 class QueueBody(Body):
-    durable: bool = True
+    """durable: false where it isn't said, as in RabbitMQ."""
+
+    durable: bool = False
     auto_delete: bool = False
     arguments: Table = {}
 
 
 class ExchangeBody(Body):
+    """durable: as of a queue."""
+
     type: str = "direct"
-    durable: bool = True
+    durable: bool = False
     auto_delete: bool = False
     internal: bool = False
     arguments: Table = {}
@@ -62,6 +66,7 @@ class VhostBody(Body):
     tags: str | list[str] | None = None
     default_queue_type: str | None = None
     tracing: bool | None = None
+    protected_from_deletion: bool | None = None
 
 
 class UserBody(Body):
@@ -100,6 +105,10 @@ class ValueBody(Body):
 
 class LimitBody(Body):
     value: int
+
+
+class ActionBody(Body):
+    action: str
 
 
 class NameBody(Body):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from warren.core.administration.operations.vhosts import VirtualHostProtected
 from warren.core.errors import (
     AccessRefused,
     BrokerError,
@@ -55,6 +56,8 @@ def of_broker_error(error: BrokerError) -> ApiError:
         return not_found(error.text)
     if isinstance(error, AccessRefused | VirtualHostRefused):
         return not_authorised(error.reply_text)
+    if isinstance(error, VirtualHostProtected):
+        return ApiError(412, BAD_REQUEST, error.text)
     if isinstance(error, LowOnDisk | ResourceError):
         return ApiError(503, UNAVAILABLE, error.text)
     return bad_request(error.text)

@@ -221,6 +221,7 @@ class Vhost(Object):
     default_queue_type: str | Missing | None = UNSET
     tags: list[str] | Missing = UNSET
     tracing: bool | Missing = UNSET
+    protected_from_deletion: bool | Missing = UNSET
     metadata: Table | Missing = UNSET
     cluster_state: dict[str, str] | Missing = UNSET
     messages: int | Missing = UNSET
@@ -308,6 +309,21 @@ class Got(Object):
     payload_encoding: str
 
 
+class FeatureFlag(Object):
+    name: str
+
+
+class Auth(Object):
+    oauth_enabled: bool
+    enable_uaa: bool
+    uaa_client_id: str
+    uaa_location: str
+
+
+class Hashed(Object):
+    ok: str
+
+
 class Name(Object):
     name: str
 
@@ -327,8 +343,10 @@ class Health(Object):
     reason: str | Missing = UNSET
     port: int | Missing = UNSET
     ports: list[int] | Missing = UNSET
+    protocol: str | Missing = UNSET
     protocols: list[str] | Missing = UNSET
     missing: Any = UNSET
+    expired: list[dict[str, str]] | Missing = UNSET
     alarms: list[dict[str, str]] | Missing = UNSET
     connections: int | Missing = UNSET
     limit: int | Missing = UNSET

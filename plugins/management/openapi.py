@@ -83,9 +83,11 @@ def _operation(each: Endpoint, references: Mapping[int, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {
         "operationId": each.handler.__name__,
         "summary": each.about,
-        "description": f"Takes one of the tags {', '.join(each.needs.value)}.",
+        "description": f"Takes one of the tags {', '.join(each.needs.value)}." if each.needs.value else "For anybody.",
         "responses": {**_responses(each, references), "default": {"$ref": "#/components/responses/refused"}},
     }
+    if not each.needs.value:
+        found["security"] = []
     if parameters:
         found["parameters"] = parameters
     if each.body is not None:

@@ -98,6 +98,11 @@ class Sampler:
         del self._sampled[what]
         self._charts.pop(what, None)
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._sampled.clear()
+        self._charts.clear()
+
     async def run(self) -> None:
         """Sample for ever."""
         while True:

@@ -136,23 +136,38 @@ class ShovelPlugin(Plugin):
         return done()
 
     async def delete_shovel(self, control: Control, request: Request) -> Answer:
-        worker = self._named(request)
+        try:
+            self._delete(self._named(request), force=bool(request.options.get(FORCE.name)))
+        except PreconditionFailed as error:
+            raise RefusedError(error.text) from None
+        return done()
+
+    def _delete(self, worker: Worker, *, force: bool) -> None:
+        """Remove its parameter; PreconditionFailed where that is somebody else's to do."""
         if worker.static:
-            raise RefusedError(f"shovel '{worker.name}' is declared in the configuration: remove it there")
-        if worker.definition.internal and not request.options.get(FORCE.name):
+            raise PreconditionFailed(f"shovel '{worker.name}' is declared in the configuration: remove it there")
+        if worker.definition.internal and not force:
             owner = worker.definition.owner or "something else in the broker"
-            raise RefusedError(
+            raise PreconditionFailed(
                 f"shovel '{worker.name}' is internal: it belongs to {owner}, which ends it; --force deletes it as well"
             )
         self._clear(worker.vhost, worker.name)
-        return done()
 
     def listings(self) -> Sequence[Kind]:
         def rows(broker: Broker, vhosts: Collection[str] | None) -> Iterator[ShovelRow]:
             workers = list(self._workers.values())
             return (ShovelRow(worker) for worker in workers if vhosts is None or worker.vhost in vhosts)
 
-        return (Kind("shovels", ShovelRow, rows, lambda broker, vhosts: len(self._workers), shown=SHOWN),)
+        def restart(row: ShovelRow) -> None:
+            row.worker.restart()
+
+        def delete(row: ShovelRow) -> None:
+            self._delete(row.worker, force=False)
+
+        actions = {"restart": restart, "delete": delete}
+        return (
+            Kind("shovels", ShovelRow, rows, lambda broker, vhosts: len(self._workers), shown=SHOWN, actions=actions),
+        )
 
     def counters(self) -> Mapping[str, float]:
         workers = self._workers.values()

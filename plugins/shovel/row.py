@@ -32,42 +32,42 @@ class ShovelRow(Row):
     """A line of `warren ctl shovel_status`."""
 
     def __init__(self, worker: Worker) -> None:
-        self._worker = worker
+        self.worker = worker
 
     @Column
     def name(self) -> str:
         """Its name."""
-        return self._worker.name
+        return self.worker.name
 
     @Column
     def vhost(self) -> str:
         """The virtual host that it is declared in."""
-        return self._worker.vhost
+        return self.worker.vhost
 
     @Column
     def type(self) -> str:
         """dynamic: by a runtime parameter; static: by the configuration."""
-        return "static" if self._worker.static else "dynamic"
+        return "static" if self.worker.static else "dynamic"
 
     @Column
     def state(self) -> str:
         """starting, running, blocked (by the destination) or terminated (it is tried again)."""
-        return self._worker.state
+        return self.worker.state
 
     @Column
     def reason(self) -> str:
         """Why it isn't running; empty if it is."""
-        return self._worker.reason or ""
+        return self.worker.reason or ""
 
     @Column
     def timestamp(self) -> str:
         """Since when it has been in its state, UTC."""
-        return self._worker.since
+        return self.worker.since
 
     @Column
     def src_uri(self) -> str:
         """Where it takes messages from, without password and parameters."""
-        return self._worker.source_uri.shown
+        return self.worker.source_uri.shown
 
     @Column
     def src_queue(self) -> str:
@@ -87,19 +87,19 @@ class ShovelRow(Row):
     @Column
     def src_topics(self) -> str:
         """The topic filters there, over MQTT."""
-        source = self._worker.definition.source
+        source = self.worker.definition.source
         return " ".join(source.topics) if isinstance(source, MqttSourceDefinition) else ""
 
     @Column
     def src_destination(self) -> str:
         """The destinations there, over STOMP."""
-        source = self._worker.definition.source
+        source = self.worker.definition.source
         return " ".join(source.destinations) if isinstance(source, StompSourceDefinition) else ""
 
     @Column
     def dest_uri(self) -> str:
         """Where it brings them."""
-        return self._worker.destination_uri.shown
+        return self.worker.destination_uri.shown
 
     @Column
     def dest_queue(self) -> str:
@@ -119,40 +119,40 @@ class ShovelRow(Row):
     @Column
     def dest_topic(self) -> str:
         """The topic there, over MQTT, where `{topic}` is each message's own."""
-        destination = self._worker.definition.destination
+        destination = self.worker.definition.destination
         return destination.topic if isinstance(destination, MqttDestinationDefinition) else ""
 
     @Column
     def dest_destination(self) -> str:
         """The destination there, over STOMP, where `{destination}` and the like are each message's own."""
-        destination = self._worker.definition.destination
+        destination = self.worker.definition.destination
         return destination.destination if isinstance(destination, StompDestinationDefinition) else ""
 
     @Column
     def pending(self) -> int:
         """Messages under way: sent, and not yet confirmed."""
-        return self._worker.pending
+        return self.worker.pending
 
     @Column
     def remaining(self) -> int:
         """Messages that are still to be moved; -1 without an end."""
-        remaining = self._worker.remaining
+        remaining = self.worker.remaining
         return -1 if remaining is None else remaining
 
     @Column
     def forwarded(self) -> int:
         """Messages that it has moved since the broker started."""
-        return self._worker.forwarded
+        return self.worker.forwarded
 
     @Column
     def left_out(self) -> int:
         """Messages that the filter left out since the broker started."""
-        return self._worker.left_out
+        return self.worker.left_out
 
     @Column
     def dead_lettered(self) -> int:
         """Messages that were given up since the broker started, refused too often (`dead-letter-after`)."""
-        return self._worker.dead_lettered
+        return self.worker.dead_lettered
 
     @Column
     def unstamped(self) -> int:
@@ -162,39 +162,39 @@ class ShovelRow(Row):
     @Column
     def lag_messages(self) -> int:
         """Messages that wait at the source or are under way; -1 for a source that isn't a queue of this broker."""
-        return _or_unknown(self._worker.lag.messages)
+        return _or_unknown(self.worker.lag.messages)
 
     @Column
     def lag_bytes(self) -> int:
         """The bytes of their bodies; -1 as lag_messages."""
-        return _or_unknown(self._worker.lag.bytes)
+        return _or_unknown(self.worker.lag.bytes)
 
     @Column
     def lag_seconds(self) -> float:
         """The age of the oldest of them; -1 as lag_messages."""
-        return round(_or_unknown(self._worker.lag.seconds), 3)
+        return round(_or_unknown(self.worker.lag.seconds), 3)
 
     @Column
     def withheld(self) -> int:
         """Messages whose publishers wait for the destination's word (`confirm-upstream`)."""
-        return self._worker.withheld
+        return self.worker.withheld
 
     @Column
     def rate(self) -> float:
         """Messages a second that it moves, smoothed over ten seconds or so."""
-        return round(self._worker.lag.rate, 2)
+        return round(self.worker.lag.rate, 2)
 
     @Column
     def drain_seconds(self) -> float:
         """When nothing will wait any more if all goes on as it does; -1 where that isn't known, or never comes."""
-        return round(_or_unknown(self._worker.lag.drain_seconds), 1)
+        return round(_or_unknown(self.worker.lag.drain_seconds), 1)
 
     def _of_source(self, name: str) -> str:
         """What only AMQP's ends have; empty for the others."""
-        return getattr(self._worker.definition.source, name, None) or ""
+        return getattr(self.worker.definition.source, name, None) or ""
 
     def _of_destination(self, name: str) -> str:
-        return getattr(self._worker.definition.destination, name, None) or ""
+        return getattr(self.worker.definition.destination, name, None) or ""
 
 
 def _or_unknown(figure: Figure | None) -> Figure | int:

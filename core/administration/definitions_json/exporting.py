@@ -21,7 +21,7 @@ from warren.core.exchanges.base import Exchange
 from warren.core.policies.policy import POLICY
 from warren.core.queues.base import Queue
 from warren.core.queues.registry import is_queue_type
-from warren.core.routing.vhost_metadata import DEFAULT_QUEUE_TYPE, DESCRIPTION, TAGS
+from warren.core.routing.vhost_metadata import DEFAULT_QUEUE_TYPE, DESCRIPTION, PROTECTED, TAGS
 
 if TYPE_CHECKING:
     from warren.core.access.accounts import User
@@ -147,6 +147,8 @@ def _metadata(vhost: VirtualHost) -> Item:
     }
     if vhost.metadata.get(DEFAULT_QUEUE_TYPE):
         metadata[DEFAULT_QUEUE_TYPE] = str(vhost.metadata[DEFAULT_QUEUE_TYPE])
+    if vhost.metadata.get(PROTECTED):
+        metadata[PROTECTED] = True
     return metadata
 
 

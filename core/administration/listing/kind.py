@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from warren.core.administration.listing.column import Row
 
@@ -27,6 +27,8 @@ class Kind:
     count: how many rows there are, without making any.
     shown: the columns that are shown when none is named (spec F.8).
     unknown: columns of RabbitMQ that have no value here and are shown empty, so that scripts go on working.
+    actions: what can be done to an object of this kind by who manages the broker, whoever keeps it, by RabbitMQ's word
+    (`restart`); each is given the row, and may raise PreconditionFailed.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Kind:
     count: Callable[[Broker, Vhosts], int]
     shown: tuple[str, ...]
     unknown: tuple[str, ...] = ()
+    actions: Mapping[str, Callable[[Any], None]] = field(default_factory=dict)
 
 
 def vhosts_among(broker: Broker, names: Vhosts) -> list[VirtualHost]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from warren.core.administration.listing.column import Column, Row, on_request
 from warren.core.administration.listing.kind import Kind, Vhosts, vhosts_among
 from warren.core.counters import QUEUES_PER_SLICE, Counts, vhost_counts, vhost_counts_in_slices
-from warren.core.routing.vhost_metadata import DEFAULT_QUEUE_TYPE, DESCRIPTION, TAGS
+from warren.core.routing.vhost_metadata import DEFAULT_QUEUE_TYPE, DESCRIPTION, PROTECTED, TAGS
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker
@@ -70,6 +70,11 @@ class VhostRow(Row):
     def tracing(self) -> bool:
         """Whether its firehose is on."""
         return self.vhost.tracing
+
+    @Column
+    def protected_from_deletion(self) -> bool:
+        """Whether it can't be deleted."""
+        return bool(self.vhost.metadata.get(PROTECTED))
 
     @Column
     def metadata(self) -> Mapping[str, object]:

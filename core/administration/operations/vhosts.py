@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from warren.core.errors import NotFound
-from warren.core.routing.vhost_metadata import DEFAULT_QUEUE_TYPE, DESCRIPTION, TAGS
+from warren.core.errors import NotFound, PreconditionFailed
+from warren.core.routing.vhost_metadata import DEFAULT_QUEUE_TYPE, DESCRIPTION, PROTECTED, TAGS
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker
     from warren.core.routing.vhost import VirtualHost
     from warren.core.storage.definitions.store import JSON
+
+
+class VirtualHostProtected(PreconditionFailed):
+    """Somebody wants to delete a virtual host that is protected from that."""
 
 
 def existing(broker: Broker, name: str) -> VirtualHost:
@@ -53,8 +57,15 @@ def update(
 
 
 def delete(broker: Broker, name: str) -> None:
-    """Delete it with all that is in it, and close its connections; NotFound."""
-    broker.delete_vhost(existing(broker, name).name)
+    """Delete it with all that is in it, and close its connections; NotFound, PreconditionFailed while protected."""
+    if existing(broker, name).metadata.get(PROTECTED):
+        raise VirtualHostProtected(f"virtual host '{name}' is protected from deletion; lift the protection first")
+    broker.delete_vhost(name)
+
+
+def set_protection(broker: Broker, name: str, protected: bool) -> None:
+    """Protect it from being deleted, or don't any more; NotFound."""
+    broker.update_vhost(existing(broker, name).name, {PROTECTED: protected})
 
 
 def set_tracing(broker: Broker, name: str, tracing: bool) -> None:

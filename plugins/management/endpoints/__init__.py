@@ -12,6 +12,7 @@ from warren.plugins.management.endpoints import (
     definitions,
     exchanges,
     explain,
+    formalities,
     health,
     limits,
     messages,
@@ -49,6 +50,7 @@ OF_SUBJECTS: Final[tuple[Endpoint, ...]] = tuple(
         limits,
         definitions,
         health,
+        formalities,
         plugins,
     )
     for each in endpoints_of(module)

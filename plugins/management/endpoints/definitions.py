@@ -7,6 +7,7 @@ from warren.gateway.plugin import in_turns
 from warren.plugins.management import objects
 from warren.plugins.management.access import Needs
 from warren.plugins.management.endpoint import Call, endpoint
+from warren.plugins.management.forms import file_of_form
 from warren.plugins.management.node import PRODUCT
 
 
@@ -21,6 +22,11 @@ async def _export(call: Call, vhost: str | None) -> object:
     return await in_turns(steps)
 
 
+def _import(call: Call, vhost: str | None) -> None:
+    document = file_of_form(call.body, call.headers.get("content-type", ""))
+    operations.definitions.import_document(call.broker, document, vhost, source="the management API")
+
+
 @endpoint(
     "GET",
     "/definitions",
@@ -32,11 +38,26 @@ async def get_definitions(call: Call) -> object:
     return await _export(call, None)
 
 
+@endpoint("GET", "/all-configuration", "The same.", needs=Needs.ADMINISTRATOR, answer=objects.Definitions)
+async def get_all_configuration(call: Call) -> object:
+    return await _export(call, None)
+
+
 @endpoint(
-    "POST", "/definitions", "Import definitions: all or nothing.", needs=Needs.ADMINISTRATOR, body=bytes, large=True
+    "POST",
+    "/definitions",
+    "Import definitions, as JSON or as a form with a file: all or nothing.",
+    needs=Needs.ADMINISTRATOR,
+    body=bytes,
+    large=True,
 )
 async def post_definitions(call: Call) -> None:
-    operations.definitions.import_document(call.broker, call.body, None, source="the management API")
+    _import(call, None)
+
+
+@endpoint("POST", "/all-configuration", "The same.", needs=Needs.ADMINISTRATOR, body=bytes, large=True)
+async def post_all_configuration(call: Call) -> None:
+    _import(call, None)
 
 
 @endpoint(
@@ -59,4 +80,4 @@ async def get_definitions_of_vhost(call: Call) -> object:
     large=True,
 )
 async def post_definitions_of_vhost(call: Call) -> None:
-    operations.definitions.import_document(call.broker, call.body, call.vhost, source="the management API")
+    _import(call, call.vhost)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Final
 
 from warren.plugins.management import objects
@@ -14,11 +15,19 @@ CHECKS: Final = "/health/checks"
 PROTOCOL_NAMES: Final = {"amqp091": "amqp", "amqp0-9-1": "amqp", "amqps": "amqp/ssl", "https": "http/ssl"}
 """Other names of what listeners speak."""
 
+DAYS: Final = {"day": 1, "week": 7, "month": 30, "year": 365}
+DAY_MS: Final = 86_400_000
+WITHIN_DIGITS_MAX: Final = 4
+
 PORT_MOST: Final = 65_535
 
 
 def _ok(more: Mapping[str, object] | None = None) -> object:
     return {"status": "ok", **(more or {})}
+
+
+def _alone() -> object:
+    return _ok({"reason": "single node cluster"})
 
 
 def _failed(reason: str, more: Mapping[str, object] | None = None) -> Status:
@@ -65,8 +74,28 @@ async def check_protocols(call: Call) -> object:
     there = sorted({protocol for protocol, _, _, _ in call.node.listeners()})
     missing = [each for each in asked if PROTOCOL_NAMES.get(each, each) not in there]
     if not missing:
-        return _ok({"protocols": asked})
+        return _ok({"protocol": ",".join(asked), "protocols": asked})
     return _failed(f"nothing listens for {', '.join(missing)}", {"missing": missing, "protocols": there})
+
+
+@endpoint(
+    "GET",
+    f"{CHECKS}/certificate-expiration/{{within}}/{{unit}}",
+    "No certificate expires within so many days, weeks, months or years.",
+    answer=objects.Health,
+)
+async def check_certificates(call: Call) -> object:
+    within, unit = call.path["within"], call.path["unit"]
+    days = DAYS.get(unit.rstrip("s"))
+    if days is None or not (within.isascii() and within.isdigit() and len(within) <= WITHIN_DIGITS_MAX):
+        raise bad_request("it has to be a number, and days, weeks, months or years, such as 1/months")
+    until_ms = call.node.sampler.now_ms + int(within) * days * DAY_MS
+    expired = [
+        {"certificate": file, "not_after": datetime.fromtimestamp(at_ms / 1000, UTC).isoformat()}
+        for file, at_ms in call.context.facts.certificates.items()
+        if at_ms <= until_ms
+    ]
+    return _ok() if not expired else _failed("Certificates expiring", {"expired": expired})
 
 
 @endpoint("GET", f"{CHECKS}/virtual-hosts", "All virtual hosts are there.", answer=objects.Health)
@@ -77,6 +106,66 @@ async def check_virtual_hosts(call: Call) -> object:
 
 @endpoint("GET", f"{CHECKS}/node-is-quorum-critical", "Nobody needs this node for a majority.", answer=objects.Health)
 async def check_quorum(call: Call) -> object:
+    return _alone()
+
+
+@endpoint("GET", f"{CHECKS}/node-is-mirror-sync-critical", "Nobody needs this node's mirrors.", answer=objects.Health)
+async def check_mirrors(call: Call) -> object:
+    return _alone()
+
+
+@endpoint(
+    "GET",
+    f"{CHECKS}/quorum-queues-without-elected-leaders/all-vhosts",
+    "Every quorum queue has a leader.",
+    answer=objects.Health,
+)
+async def check_leaders(call: Call) -> object:
+    return _ok()
+
+
+@endpoint(
+    "GET",
+    f"{CHECKS}/quorum-queues-without-elected-leaders/all-vhosts/pattern/{{pattern}}",
+    "The same of queues whose names match.",
+    answer=objects.Health,
+)
+async def check_leaders_of_some(call: Call) -> object:
+    return _ok()
+
+
+@endpoint(
+    "GET",
+    f"{CHECKS}/quorum-queues-without-elected-leaders/vhost/{{vhost}}",
+    "The same in a virtual host.",
+    answer=objects.Health,
+)
+async def check_leaders_of_vhost(call: Call) -> object:
+    return _ok()
+
+
+@endpoint(
+    "GET",
+    f"{CHECKS}/quorum-queues-without-elected-leaders/vhost/{{vhost}}/pattern/{{pattern}}",
+    "The same there of queues whose names match.",
+    answer=objects.Health,
+)
+async def check_leaders_of_some_of_vhost(call: Call) -> object:
+    return _ok()
+
+
+@endpoint("GET", f"{CHECKS}/metadata-store/initialized", "Definitions are loaded.", answer=objects.Health)
+async def check_metadata(call: Call) -> object:
+    return _ok()
+
+
+@endpoint("GET", f"{CHECKS}/metadata-store/initialized/with-data", "The same.", answer=objects.Health)
+async def check_metadata_with_data(call: Call) -> object:
+    return _ok()
+
+
+@endpoint("GET", f"{CHECKS}/reached-target-cluster-size", "All nodes are there.", answer=objects.Health)
+async def check_cluster_size(call: Call) -> object:
     return _ok()
 
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from warren.core.administration.listing.selecting import Condition
+from warren.core.errors import NotFound
+from warren.gateway.plugin import Row
 from warren.plugins.management import objects
 from warren.plugins.management.access import Needs
 from warren.plugins.management.endpoint import Call, Listed, endpoint
+from warren.plugins.management.endpoints.nodes import check_node
 from warren.plugins.management.views import NODE, Field, View, fields, listed
 
 SHOVELS: Final = "shovels"
@@ -69,6 +72,47 @@ async def get_links(call: Call) -> Listed:
 )
 async def get_links_of_vhost(call: Call) -> Listed:
     return await _of_plugin(call, FEDERATION_LINKS)
+
+
+SHOVEL: Final = "/shovels/vhost/{vhost}/{shovel}"
+LINK: Final = "/federation-links/vhost/{vhost}/{link}/{node}/restart"
+
+
+@endpoint("GET", SHOVEL, "A shovel.", needs=Needs.MONITORING, answer=dict[str, Any])
+async def get_shovel(call: Call) -> object:
+    row = _named(call, SHOVELS, "name", call.path["shovel"])
+    return {"node": call.node.name, **{name: row.value(name) for name in row.names()}}
+
+
+@endpoint("DELETE", SHOVEL, "Stop a shovel, and remove its parameter.", needs=Needs.POLICYMAKER)
+async def delete_shovel(call: Call) -> None:
+    _act(call, SHOVELS, "name", call.path["shovel"], "delete")
+
+
+@endpoint("DELETE", f"{SHOVEL}/restart", "Connect a shovel anew.", needs=Needs.POLICYMAKER)
+async def restart_shovel(call: Call) -> None:
+    _act(call, SHOVELS, "name", call.path["shovel"], "restart")
+
+
+@endpoint("DELETE", LINK, "Connect a link anew.", needs=Needs.POLICYMAKER)
+async def restart_link(call: Call) -> None:
+    check_node(call)
+    _act(call, FEDERATION_LINKS, "id", call.path["link"], "restart")
+
+
+def _named(call: Call, kind: str, column: str, wanted: str) -> Row:
+    """The row of the object in the path; NotFound."""
+    listings = call.broker.listings
+    if kind in listings.names():
+        for row in listings.kind(kind).rows(call.broker, [call.vhost]):
+            if row.value(column) == wanted:
+                return row
+    raise NotFound(f"there is no '{wanted:.100}' among the {kind.replace('_', ' ')} of vhost '{call.vhost}'")
+
+
+def _act(call: Call, kind: str, column: str, wanted: str, action: str) -> None:
+    row = _named(call, kind, column, wanted)
+    call.broker.listings.kind(kind).actions[action](row)
 
 
 @endpoint("GET", "/plugins", "Plugins that are enabled.", needs=Needs.MONITORING, answer=objects.Plugin, lists=True)

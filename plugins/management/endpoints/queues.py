@@ -11,9 +11,11 @@ from warren.core.administration.listing.queues import QueueRow
 from warren.core.clients.transport import peer_of
 from warren.gateway.plugin import answered
 from warren.plugins.management import objects
-from warren.plugins.management.bodies import QueueBody, check_table
+from warren.plugins.management.access import Needs
+from warren.plugins.management.bodies import ActionBody, QueueBody, check_table
 from warren.plugins.management.endpoint import Call, Created, Listed, endpoint
 from warren.plugins.management.endpoints.connections import CONSUMERS
+from warren.plugins.management.errors import bad_request
 from warren.plugins.management.ranges import LENGTH_NAMES, LENGTHS
 from warren.plugins.management.views import (
     IDLE,
@@ -123,6 +125,20 @@ async def delete_queue(call: Call) -> None:
         user=call.user.name,
     )
     await answered(delete, call.context.changed)
+
+
+@endpoint(
+    "POST",
+    "/queues/{vhost}/{queue}/actions",
+    "sync or cancel_sync: nothing, as there are no mirrors.",
+    body=ActionBody,
+    needs=Needs.ADMINISTRATOR,
+)
+async def act_on_queue(call: Call) -> None:
+    body: ActionBody = call.body
+    operations.queues.existing(call.broker, call.vhost, call.path["queue"])
+    if body.action not in ("sync", "cancel_sync"):
+        raise bad_request(f"there is no action '{body.action:.100}'; there are sync and cancel_sync")
 
 
 @endpoint("DELETE", "/queues/{vhost}/{queue}/contents", "Drop the ready messages of a queue.")

@@ -53,6 +53,9 @@ async def delete_users(call: Call) -> None:
     if not call.flag("force"):
         operations.users.check_administrator_stays(call.broker, *body.users)
     for name in body.users:
+        if name not in call.broker.users:
+            raise bad_request(f"user '{name:.100}' does not exist, so nobody was deleted")
+    for name in body.users:
         if name in call.broker.users:
             operations.users.delete(call.broker, name)
             await trio.lowlevel.checkpoint()

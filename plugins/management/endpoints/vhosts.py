@@ -12,6 +12,7 @@ from warren.plugins.management import objects
 from warren.plugins.management.access import Needs
 from warren.plugins.management.bodies import VhostBody
 from warren.plugins.management.endpoint import Call, Created, Listed, endpoint
+from warren.plugins.management.endpoints.nodes import check_node
 from warren.plugins.management.endpoints.permissions import PERMISSIONS, TOPIC_PERMISSIONS
 from warren.plugins.management.ranges import LENGTH_NAMES, LENGTHS
 from warren.plugins.management.views import STATS, Field, Sampled, View, details, fields, listed, one, prepared
@@ -39,7 +40,7 @@ VHOSTS: Final = View(
     {
         **fields("name", "description", "default_queue_type"),
         "tags": Field(("tags",), lambda cells, look: cells["tags"] or []),
-        **fields("tracing", "metadata"),
+        **fields("tracing", "protected_from_deletion", "metadata"),
         "cluster_state": Field((), lambda cells, look: {look.node.name: "running"}),
         **fields(*LENGTH_NAMES),
         **details(LENGTHS, *LENGTH_NAMES),
@@ -83,6 +84,8 @@ async def put_vhost(call: Call) -> Created | None:
     if made:
         # Whoever makes one may use it, as in RabbitMQ.
         operations.permissions.set_permissions(call.broker, call.user.name, name, ".*", ".*", ".*")
+    if body.protected_from_deletion is not None:
+        operations.vhosts.set_protection(call.broker, name, body.protected_from_deletion)
     if body.tracing is not None:
         operations.vhosts.set_tracing(call.broker, name, body.tracing)
     return Created() if made else None
@@ -91,6 +94,31 @@ async def put_vhost(call: Call) -> Created | None:
 @endpoint("DELETE", "/vhosts/{vhost}", "Delete a virtual host with all in it.", needs=Needs.ADMINISTRATOR)
 async def delete_vhost(call: Call) -> None:
     operations.vhosts.delete(call.broker, call.vhost)
+
+
+@endpoint(
+    "POST",
+    "/vhosts/{vhost}/deletion/protection",
+    "Protect a virtual host from being deleted.",
+    needs=Needs.ADMINISTRATOR,
+)
+async def protect_vhost(call: Call) -> None:
+    operations.vhosts.set_protection(call.broker, call.vhost, True)
+
+
+@endpoint("DELETE", "/vhosts/{vhost}/deletion/protection", "Protect it no more.", needs=Needs.ADMINISTRATOR)
+async def unprotect_vhost(call: Call) -> None:
+    operations.vhosts.set_protection(call.broker, call.vhost, False)
+
+
+@endpoint(
+    "POST",
+    "/vhosts/{vhost}/start/{node}",
+    "Nothing: a virtual host that is there runs.",
+    needs=Needs.ADMINISTRATOR,
+)
+async def start_vhost(call: Call) -> None:
+    check_node(call)
 
 
 @endpoint(

@@ -130,8 +130,15 @@ async def test_virtual_hosts() -> None:
         await api.put("/vhosts/plant", {"description": "another", "tracing": True}, 204)
         found = await api.get("/vhosts/plant")
         assert (found["description"], found["tags"], found["tracing"]) == ("another", ["one", "two"], True)
-        await api.put("/queues/plant/q", {})
+        await api.put("/queues/plant/q", {"durable": True})
         assert (await api.get("/queues/plant/q"))["type"] == "quorum"
+        await api.put("/vhosts/plant", {"protected_from_deletion": True}, 204)
+        assert (await api.get("/vhosts/plant"))["protected_from_deletion"] is True
+        assert "is protected" in refusal(await api.ask("DELETE", "/vhosts/plant"), 412, "bad_request")
+        assert (await api.ask("DELETE", "/vhosts/plant/deletion/protection")).status_code == 204
+        assert (await api.ask("POST", "/vhosts/plant/deletion/protection")).status_code == 204
+        assert (await api.ask("DELETE", "/vhosts/plant")).status_code == 412
+        assert (await api.ask("DELETE", "/vhosts/plant/deletion/protection")).status_code == 204
         assert (await api.ask("DELETE", "/vhosts/plant")).status_code == 204
         refusal(await api.ask("DELETE", "/vhosts/plant"), 404, "Object Not Found")
         refusal(await api.ask("GET", "/queues/plant"), 404, "Object Not Found")
@@ -153,7 +160,10 @@ async def test_users() -> None:
         assert (await api.ask("GET", "/whoami", auth=("copy", "secret"))).status_code == 200
         await api.put("/users/nobody", {"password_hash": "", "tags": ""})
         assert (await api.ask("GET", "/whoami", auth=("nobody", ""))).status_code == 401
-        assert (await api.ask("POST", "/users/bulk-delete", {"users": ["ann", "copy", "gone"]})).status_code == 204
+        response = await api.ask("POST", "/users/bulk-delete", {"users": ["ann", "copy", "gone"]})
+        assert "'gone' does not exist, so nobody was deleted" in refusal(response, 400, "bad_request")
+        assert len(await api.get("/users")) == 4
+        assert (await api.ask("POST", "/users/bulk-delete", {"users": ["ann", "copy"]})).status_code == 204
         assert {each["name"] for each in await api.get("/users")} == {"guest", "nobody"}
 
 
