@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.core_broker import core_broker, core_client
+from warren.core.administration import operations
 from warren.core.broker import Broker
 from warren.core.declaring.queues import declare_queue
 from warren.core.errors import NotAllowed, PreconditionFailed
@@ -26,7 +27,13 @@ def test_set_changed_and_kept() -> None:
     broker.set_tracing("v", True)
     expected = {"description": "new", "tags": ["c", "d"], "default_queue_type": "quorum"}
     for found in (broker, core_broker(store)):
-        assert row(found, "v") == {"name": "v", **expected, "tracing": True, "metadata": expected}
+        assert row(found, "v") == {
+            "name": "v",
+            "tracing": True,
+            "protected_from_deletion": False,
+            "metadata": expected,
+            **expected,
+        }
         assert found.vhosts["v"].tracing is True
     broker.set_tracing("v", False)
     broker.update_vhost("v", {"default_queue_type": ""})
@@ -90,3 +97,18 @@ def test_other_queues_fall_back_to_classic() -> None:
     assert declare_queue(client, "auto", durable=True, auto_delete=True).type_name == "classic"
     found = declare_queue(client, "auto", durable=True, auto_delete=True)
     assert found.arguments == {}
+
+
+def test_protection_from_deletion_is_kept() -> None:
+    store = MemoryDefinitionStore()
+    broker = core_broker(store)
+    broker.add_vhost("v", {})
+    operations.vhosts.set_protection(broker, "v", True)
+    found = core_broker(store)
+    with pytest.raises(PreconditionFailed, match="protected from deletion"):
+        operations.vhosts.delete(found, "v")
+    operations.vhosts.set_protection(found, "v", False)
+    operations.vhosts.delete(found, "v")
+    assert "v" not in found.vhosts
+    with pytest.raises(PreconditionFailed, match="must be true or false"):
+        broker.update_vhost("v", {"protected_from_deletion": "maybe"})

@@ -77,7 +77,7 @@ async def test_definitions_as_a_form() -> None:
     async with open_api() as api:
         document = b'{"queues": [{"name": "q", "vhost": "/", "durable": true, "auto_delete": false, "arguments": {}}]}'
         for path in ("/definitions", "/all-configuration", "/definitions/%2F"):
-            files = {"other": (None, b"x"), "file": ("definitions.json", document, "application/json")}
+            files = {"other": b"x", "file": document}
             response = await api.http.post(f"/api{path}", files=files, auth=("guest", "guest"))
             assert response.status_code == 204, response.text
             assert (await api.ask("DELETE", "/queues/%2F/q")).status_code == 204
