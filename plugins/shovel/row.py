@@ -157,7 +157,7 @@ class ShovelRow(Row):
     @Column
     def unstamped(self) -> int:
         """Messages since the broker started that got no value of `dest-deduplication-header`."""
-        return self._worker.unstamped
+        return self.worker.unstamped
 
     @Column
     def lag_messages(self) -> int:
