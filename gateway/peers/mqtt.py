@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from warren.adapters.mqtt.client.connection import MqttClient
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from warren.adapters.mqtt.client.connection import MqttLogin
     from warren.adapters.mqtt.client.memory import ClientMemory
     from warren.adapters.mqtt.client.uri import MqttUri
-    from warren.adapters.mqtt.codec.packets import Subscription
+    from warren.adapters.mqtt.codec.packets import Publish, Subscription
 
 
 class MqttPeer(Peer[MqttClient]):
@@ -36,6 +37,23 @@ class MqttPeer(Peer[MqttClient]):
                 name = reason_codes.NAMES.get(code, "refused")
                 text = f"the peer refused the topic filter '{subscription.filter}': {name} ({code:#04x})"
                 raise PeerError(text, code)
+
+    async def announce(self, packet: Publish) -> None:
+        """Publish something beside all other messages, and wait for the answer; PeerError if it is refused.
+
+        With what of QoS and retain the peer has.
+        """
+        connection, sending = self.connection, self.connection.sending
+        qos = min(packet.qos, connection.maximum_qos)
+        retain = packet.retain and connection.retain_available
+        number = sending.announce(replace(packet, qos=qos, retain=retain))
+        self.flush()
+        with self.answering("PUBLISH"):
+            while sending.is_open(number):
+                await self.progress()
+        refusal = sending.take_refusal(number)
+        if refusal is not None:
+            raise PeerError(f"{refusal}, to the topic '{packet.topic}'")
 
     async def unsubscribe(self, *filters: str) -> None:
         """End subscriptions, and wait for the answer; those that the peer doesn't have are no error."""

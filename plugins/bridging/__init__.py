@@ -6,5 +6,6 @@ in_flight      which messages are under way, and up to which the source may forg
 pump           one connected link at work
 attempts       one link for as long as it is wanted: tries, pauses, state and reason
 turnstile      how many links connect at once
+kept_file      what a plugin notes beside the data, over restarts
 ack_modes, values    what definitions of links have in common
 """

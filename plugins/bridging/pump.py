@@ -50,9 +50,10 @@ class Pump(Generic[Message]):
     """remaining: messages still to move, None for no end.  forwarded: how many the destination has.
 
     wanted: whether a message is to be sent; None where all are.  What isn't counts as moved, but for `forwarded`, and
-    is acknowledged in its turn, or rejected, if `rejects_unwanted`.  moved, passed_over: called with how many the
-    destination has, and how many weren't sent.  reject: tells the source that a message can't be used.  refusals_max:
-    after so many refusals of the destination a message is rejected, which `given_up` is told of; None for never.
+    is acknowledged in its turn, or rejected, where `rejects_unwanted` says so of it.  moved, passed_over: called with
+    how many the destination has, and how many weren't sent.  reject: tells the source that a message can't be used.
+    refusals_max: after so many refusals of the destination a message is rejected, which `given_up` is told of; None for
+    never.
     batch_max: messages that are looked at before other tasks have their turn.
     in_flight_max: how many may wait for the destination's word before no more are sent, but for the rest of a batch.  A
     source whose prefetch is as large sends no more by itself; but MQTT's QoS 0 knows no such bound, nor do all brokers.
@@ -74,7 +75,7 @@ class Pump(Generic[Message]):
         wanted: Callable[[Message], bool] | None = None,
         passed_over: Callable[[int], None] = lambda count: None,
         reject: Callable[[Message], None] | None = None,
-        rejects_unwanted: bool = False,
+        rejects_unwanted: Callable[[Message], bool] | None = None,
         refusals_max: int | None = None,
         given_up: Callable[[int], None] = lambda count: None,
         batch_max: int = BATCH_MAX,
@@ -218,7 +219,7 @@ class Pump(Generic[Message]):
             if wanted(message):
                 self._publish((message,))
                 count += 1
-            elif self._rejects_unwanted:
+            elif self._rejects_unwanted is not None and self._rejects_unwanted(message):
                 self._reject(message)
                 self._count_passed_over(1)
                 continue

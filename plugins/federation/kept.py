@@ -8,20 +8,20 @@ parameter says.  A file that can't be read or written is logged, and federation 
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import trio
+from warren.plugins.bridging.kept_file import KeptFile
 
 if TYPE_CHECKING:
+    import logging
+    from pathlib import Path
+
     from warren.core.exchanges.binding import DestinationKind
 
-FILE: Final = Path("plugins", "federation", "links.json")
-"""Below the data directory."""
+PLUGIN: Final = "federation"
+FILE: Final = "links.json"
 
 ID_BYTES: Final = 8
 """Links that one broker has are told apart by 64 bits: no collisions by chance, and short to type."""
@@ -55,27 +55,21 @@ class Kept:
     """
 
     def __init__(self, data_directory: Path | None, log: logging.Logger) -> None:
-        self._path = None if data_directory is None else data_directory / FILE
-        self._log = log
         self._keys: dict[LinkKey, object | None] = {}
-        self._writing = trio.Lock()
-        self._changes = 0
-        self._changes_written = 0
+        self._file = KeptFile(
+            data_directory, PLUGIN, FILE, log, self._rows, lost="what links have left at upstreams stays there"
+        )
 
     def __iter__(self) -> Iterator[LinkKey]:
         return iter(list(self._keys))
 
     async def load(self) -> None:
         """Read what the last run has left."""
-        if self._path is None:
-            return
-        try:
-            found = json.loads(await trio.Path(self._path).read_text())
-            self._keys = dict.fromkeys(_key_from(each) for each in found)
-        except FileNotFoundError:
-            return
-        except (OSError, ValueError, TypeError, LookupError) as error:
-            self._log.warning("%s can't be read; what links have left at upstreams stays there: %s", self._path, error)
+
+        def read(row: Any) -> None:
+            self._keys[_key_from(row)] = None
+
+        await self._file.load(read)
 
     def claim(self, key: LinkKey, owner: object) -> bool:
         """Whether a former run has left something under this key, which is the owner's from now on."""
@@ -89,38 +83,16 @@ class Kept:
         new = key not in self._keys
         self._keys[key] = owner
         if new:
-            await self._write()
+            await self._file.write()
 
     async def discard(self, key: LinkKey, owner: object | None) -> None:
         """Nothing of it is there any more, or what is may stay; unless it is somebody else's by now."""
         if self._keys.get(key, self) is owner:
             del self._keys[key]
-            await self._write()
+            await self._file.write()
 
-    async def _write(self) -> None:
-        """What many links change at a time is written once for all of them."""
-        path = self._path
-        if path is None:
-            return
-        self._changes += 1
-        change = self._changes
-        async with self._writing:
-            if self._changes_written >= change:
-                return
-            self._changes_written = self._changes
-            try:
-                await trio.to_thread.run_sync(_replace, path, list(self._keys))
-            except OSError as error:
-                self._log.warning("%s can't be written: %s", path, error)
-
-
-def _replace(path: Path, keys: Sequence[LinkKey]) -> None:
-    """Write a file as a whole, or leave the one that is there; in a thread, as thousands of keys take a while."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_suffix(".new")
-    lines = (json.dumps([list(key.target), key.upstream, key.there]) for key in keys)
-    new.write_text("[" + ",\n".join(lines) + "]")
-    new.replace(path)
+    def _rows(self) -> Sequence[Any]:
+        return [[list(key.target), key.upstream, key.there] for key in self._keys]
 
 
 def _key_from(value: Any) -> LinkKey:

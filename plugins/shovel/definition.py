@@ -141,6 +141,7 @@ class ShovelDefinition:
     filter: Filter | None = None
     filter_rejects: bool = False
     dead_letter_after: int | None = None
+    no_local: bool = False
 
 
 def read_definition(value: JSON, *, static: bool = False) -> ShovelDefinition:
@@ -175,7 +176,7 @@ def read_definition(value: JSON, *, static: bool = False) -> ShovelDefinition:
         destination,
         Changes(
             given.get("dest-publish-properties", {}),
-            given.get("dest-add-forward-headers", False),
+            given.get("dest-add-forward-headers", False) or given.get("no-local", False),
             given.get("dest-add-timestamp-header", False),
             given.get("dest-deduplication-header"),
         ),
@@ -191,6 +192,7 @@ def read_definition(value: JSON, *, static: bool = False) -> ShovelDefinition:
         given.get("src-filter"),
         given.get("filter-else") == DEAD_LETTER,
         given.get("dead-letter-after"),
+        given.get("no-local", False),
     )
 
 
@@ -287,6 +289,7 @@ COMMON_KEYS: Final[Readers] = {
     "dead-letter-after": values.count(1, 1_000_000),
     "internal": values.truth,
     "internal_owner": own_values.internal_owner,
+    "no-local": values.truth,
     **BUFFER_KEYS,
 }
 """Whatever the ends speak."""

@@ -6,55 +6,99 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from warren.adapters.amqp091.client.uri import AmqpUri
-from warren.adapters.mqtt.client.connection import RECEIVE_MAXIMUM_MAX
-from warren.adapters.mqtt.client.memory import ClientMemory
-from warren.gateway.plugin import AmqpPeer, MqttPeer, StompPeer, connect_amqp, connect_mqtt, connect_stomp
+from warren.gateway.plugin import AmqpPeer, StompPeer, connect_amqp, connect_stomp
 from warren.plugins.bridging.attempts import pick
 from warren.plugins.bridging.remembered import Remembered
-from warren.plugins.shovel import amqp_ends, mqtt_ends, stomp_ends
+from warren.plugins.bridging.turnstile import Turnstile
+from warren.plugins.shovel import amqp_ends, stomp_ends
+from warren.plugins.shovel.left_behind import left_behind
+from warren.plugins.shovel.mqtt_connections import MqttConnections
 from warren.plugins.shovel.mqtt_definition import MqttDestinationDefinition, MqttSourceDefinition
+from warren.plugins.shovel.mqtt_opening import MqttOpening
+from warren.plugins.shovel.mqtt_sessions import KeptSession
+from warren.plugins.shovel.places import Places
 from warren.plugins.shovel.stomp_definition import StompDestinationDefinition, StompSourceDefinition
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     import trio
 
     from warren.adapters.mqtt.client.uri import MqttUri
     from warren.adapters.stomp.client.uri import StompUri
     from warren.gateway.plugin import Context
-    from warren.plugins.bridging.ends import Destination, Source
+    from warren.plugins.bridging.ends import Arrived, Destination, Source
     from warren.plugins.shovel.definition import ShovelDefinition
-    from warren.plugins.shovel.mqtt_definition import MqttClientDefinition
+    from warren.plugins.shovel.left_behind import Kept
+    from warren.plugins.shovel.left_file import LeftFile
 
     AnyUri: TypeAlias = AmqpUri | MqttUri | StompUri
 
 PRODUCT: Final = "Warren"
 
 
+class Shared:
+    """What all shovels have in common.  left: what they have at other brokers.  turnstile: passed before connecting."""
+
+    def __init__(self, left: LeftFile) -> None:
+        self.left = left
+        self.turnstile = Turnstile()
+        self.mqtt = MqttConnections()
+
+
+def own_id(vhost: str, name: str, cluster: str, end: str) -> str:
+    """Who an end of a shovel is to a broker that keeps something for it, where nobody has said so."""
+    return f"shovel {name} {end} {vhost} {cluster}"
+
+
 class FarEnds:
     """Of one shovel.  name, vhost: the shovel's.  source_uri, destination_uri: where its ends are, once tried."""
 
-    def __init__(self, context: Context, vhost: str, name: str, definition: ShovelDefinition) -> None:
+    def __init__(self, context: Context, vhost: str, name: str, definition: ShovelDefinition, shared: Shared) -> None:
         self._context = context
         self._vhost = vhost
         self._name = name
         self._definition = definition
+        self._shared = shared
+        self._places = Places(context.facts.cluster_name)
+        self._mqtt = MqttOpening(
+            definition, f"the shovel '{name}' in virtual host '{vhost}'", self._own_id, shared.mqtt, shared.left
+        )
         self.source_uri: AnyUri | None = None
         self.destination_uri: AnyUri | None = None
-        self._former_topics: frozenset[str] = frozenset()
-        self._memories: dict[tuple[str, str, int], ClientMemory] = {}
         self._remembered = Remembered(definition.prefetch)
         self._caution = stomp_ends.Caution()
 
-    def follow(self, before: FarEnds) -> None:
-        """They take the place of other ones: what MQTT brokers keep for those is theirs, if it is the same client."""
-        self._memories = before._memories
-        self._former_topics = before._former_topics
-        if isinstance(before._definition.source, MqttSourceDefinition):
-            self._former_topics |= frozenset(before._definition.source.topics)
+    def left_behind(self) -> Iterator[Kept]:
+        """What is left at other brokers."""
+        return left_behind(self._definition, self._own_id)
 
-    def own_id(self, end: str) -> str:
-        """Who this end is to a broker that keeps something for it."""
-        return f"shovel {self._name} {end} {self._vhost} {self._context.facts.cluster_name}"
+    def is_another_ones(self, kept: Kept) -> bool:
+        """Whether another shovel is the same client there."""
+        return isinstance(kept, KeptSession) and self._shared.mqtt.is_used(kept.client_id, kept.uri)
+
+    async def begin(self, prefetch: int) -> None:
+        """Before anything is opened; PeerError where another shovel is in the way."""
+        self._mqtt.begin(prefetch)
+        await self._shared.left.note(*self.left_behind())
+
+    async def announce(self) -> None:
+        """Tell, where that is wanted, that messages go; PeerError where it is refused."""
+        await self._mqtt.announce()
+
+    def finish(self) -> None:
+        """Nothing is opened any more."""
+        self._mqtt.forget()
+
+    def from_elsewhere(self) -> Callable[[Arrived], bool] | None:
+        """Tells whether a message hasn't been at the destination; None where that makes no difference."""
+        return self._places.not_from(self._definition.destination.uris) if self._definition.no_local else None
+
+    @property
+    def source_place(self) -> str | None:
+        """Where messages are taken from, for who asks where they have been."""
+        uri = self.source_uri
+        return self._places.of(uri) if self._definition.no_local and uri is not None else None
 
     async def source(self, peers: trio.Nursery, held: AsyncExitStack, prefetch: int) -> Source[Any]:
         """The source at one of its URIs; PeerError if there is none.
@@ -64,13 +108,11 @@ class FarEnds:
         definition, mode = self._definition.source, self._definition.ack_mode
         if isinstance(definition, MqttSourceDefinition):
             mqtt_uri = self.source_uri = pick(definition.uris)
-            mqtt_peer = await self._mqtt_peer(peers, held, mqtt_uri, definition.client, "source", prefetch)
-            former = self._former_topics.difference(definition.topics)
-            return await mqtt_ends.open_source(mqtt_peer, definition, sorted(former))
+            return await self._mqtt.source(peers, held, definition, mqtt_uri, prefetch)
         if isinstance(definition, StompSourceDefinition):
             stomp_uri = self.source_uri = pick(definition.uris)
             stomp_peer = await self._stomp_peer(peers, held, stomp_uri)
-            return await stomp_ends.open_source(stomp_peer, definition, mode, prefetch, self.own_id("source"))
+            return await stomp_ends.open_source(stomp_peer, definition, mode, prefetch, self._own_id("source"))
         # Picked already, by who has found that it isn't here.
         uri = self.source_uri = self.source_uri if isinstance(self.source_uri, AmqpUri) else pick(definition.uris)
         peer = await self._amqp_peer(peers, held, uri)
@@ -81,10 +123,7 @@ class FarEnds:
         definition, mode = self._definition.destination, self._definition.ack_mode
         if isinstance(definition, MqttDestinationDefinition):
             mqtt_uri = self.destination_uri = pick(definition.uris)
-            mqtt_peer = await self._mqtt_peer(
-                peers, held, mqtt_uri, definition.client, "destination", RECEIVE_MAXIMUM_MAX
-            )
-            return mqtt_ends.MqttDestination(mqtt_peer, definition)
+            return await self._mqtt.destination(peers, held, definition, mqtt_uri)
         if isinstance(definition, StompDestinationDefinition):
             stomp_uri = self.destination_uri = pick(definition.uris)
             stomp_peer = await self._stomp_peer(peers, held, stomp_uri)
@@ -102,25 +141,13 @@ class FarEnds:
             peers, uri, product=PRODUCT, version=self._context.facts.version, name=f"Shovel {self._name}"
         )
         held.push_async_callback(peer.aclose)
-        return peer
-
-    async def _mqtt_peer(
-        self,
-        peers: trio.Nursery,
-        held: AsyncExitStack,
-        uri: MqttUri,
-        client: MqttClientDefinition,
-        end: str,
-        prefetch: int,
-    ) -> MqttPeer:
-        login = mqtt_ends.login_of(client, uri, self.own_id(end), prefetch)
-        peer = await connect_mqtt(
-            peers, uri, login, self._memories.setdefault((login.client_id, uri.host, uri.port), ClientMemory())
-        )
-        held.push_async_callback(peer.aclose)
+        self._places.met(uri, peer.connection.cluster_name)
         return peer
 
     async def _stomp_peer(self, peers: trio.Nursery, held: AsyncExitStack, uri: StompUri) -> StompPeer:
         peer = await connect_stomp(peers, uri)
         held.push_async_callback(peer.aclose)
         return peer
+
+    def _own_id(self, end: str) -> str:
+        return own_id(self._vhost, self._name, self._context.facts.cluster_name, end)

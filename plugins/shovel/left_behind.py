@@ -6,9 +6,9 @@ reached; else MQTT sessions end after their session expiry, and durable subscrip
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import trio
 
@@ -19,7 +19,11 @@ from warren.plugins.shovel.stomp_subscriptions import kept_subscriptions
 if TYPE_CHECKING:
     import logging
 
+    from warren.core.storage.definitions.store import JSON
     from warren.plugins.shovel.definition import ShovelDefinition
+
+Key: TypeAlias = tuple[str | int | None, ...]
+"""The protocol, who the shovel is there, host, port, and whatever else makes two of them two."""
 
 END_S: Final = 10.0
 """How long a broker may take to end something; whoever is declared next waits for it."""
@@ -29,9 +33,12 @@ class Kept(Protocol):
     """Something at a broker.  key: what makes two of them one.  shown: what it is, and where, for the log."""
 
     @property
-    def key(self) -> Hashable: ...
+    def key(self) -> Key: ...
     @property
     def shown(self) -> str: ...
+
+    def note(self, before: Mapping[str, JSON]) -> Mapping[str, JSON]:
+        """What is to be known of it over restarts, beside the key.  before: what was noted so far."""
 
     async def end(self, peers: trio.Nursery) -> None:
         """Connect, and end it; PeerError if that can't be done."""

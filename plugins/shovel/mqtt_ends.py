@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
 import trio
 
 from warren.adapters.mqtt.client.connection import MqttLogin
+from warren.adapters.mqtt.codec import versions
 from warren.adapters.mqtt.codec.packets import Publish, Subscription
 from warren.adapters.mqtt.properties import EXPIRY_S_MAX, forwarded, properties_of, translated
 from warren.adapters.mqtt.sessions.names import TopicNames
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         MqttClientDefinition,
         MqttDestinationDefinition,
         MqttSourceDefinition,
+        Renaming,
     )
 
 SILENT_S: Final = 10.0
@@ -52,15 +54,16 @@ NAMES: Final = TopicNames()
 
 
 class MqttMessage:
-    """A message that came over MQTT, as AMQP has it, with the packet that it came in."""
+    """A message that came over MQTT, as AMQP has it, with the packet that it came in.  topic: as it is called here."""
 
-    __slots__ = ("body", "exchange", "packet", "properties", "routing_key")
+    __slots__ = ("body", "exchange", "packet", "properties", "routing_key", "topic")
 
-    def __init__(self, packet: Publish) -> None:
+    def __init__(self, packet: Publish, topic: str) -> None:
         self.packet = packet
+        self.topic = topic
         self.body = packet.payload
         self.exchange = NAMES.exchange
-        self.routing_key = NAMES.key_of(packet.topic)
+        self.routing_key = NAMES.key_of(topic)
         own = properties_of(NAMES, packet.properties, packet.qos, retain=False)
         self.properties: Properties = own.with_header_entries({}, internal_headers()) if own.has_headers else own
 
@@ -68,8 +71,9 @@ class MqttMessage:
 class MqttSource:
     """Implements ends.Source."""
 
-    def __init__(self, peer: MqttPeer) -> None:
+    def __init__(self, peer: MqttPeer, renaming: Renaming) -> None:
         self.waiting: int | None = None
+        self._topic_of = renaming.of
         self._peer = peer
         self._unacknowledged: deque[MqttMessage] = deque()
         peer.hold_back(lambda: peer.connection.arrived)
@@ -78,7 +82,7 @@ class MqttSource:
         arrived = self._peer.connection.arrived
         while not arrived:
             await self._peer.progress()
-        batch = [MqttMessage(packet) for packet in arrived]
+        batch = [MqttMessage(packet, self._topic_of(packet.topic)) for packet in arrived]
         arrived.clear()
         self._peer.taken()
         self._unacknowledged.extend(batch)
@@ -115,18 +119,23 @@ async def open_source(
     """
     if former_topics:
         await peer.unsubscribe(*former_topics)
+    no_local = definition.no_local
     await peer.subscribe(
-        *(Subscription(each, definition.qos, retain_as_published=True, retain_handling=1) for each in definition.topics)
+        *(
+            Subscription(each, definition.qos, no_local=no_local, retain_as_published=True, retain_handling=1)
+            for each in definition.topics
+        )
     )
-    return MqttSource(peer)
+    return MqttSource(peer, definition.renaming)
 
 
 class MqttDestination:
-    """Implements ends.Destination."""
+    """Implements ends.Destination.  let_go: of messages that come over its connection and that nobody waits for."""
 
-    def __init__(self, peer: MqttPeer, definition: MqttDestinationDefinition) -> None:
+    def __init__(self, peer: MqttPeer, definition: MqttDestinationDefinition, let_go: Callable[[], None]) -> None:
         self._peer = peer
-        self._topic = definition.topic
+        self._let_go = let_go
+        self._topic_of = definition.renaming.of
         self._qos = min(definition.qos, peer.connection.maximum_qos)
         if definition.qos and not self._qos:
             raise PeerError("the peer takes messages of QoS 0 alone, of which nobody can say that they have arrived")
@@ -148,12 +157,12 @@ class MqttDestination:
 
     def publish(self, message: Arrived, exchange: str, routing_key: str, properties: Properties) -> int:
         packet = message.packet if isinstance(message, MqttMessage) else None
-        topic = topic_of(message, routing_key)
+        topic = self._topic_of(topic_of(message, routing_key))
         if not self._peer.connection.sending.unanswered:
             self._silent_from_s = trio.current_time()
         return self._peer.connection.publish(
             Publish(
-                self._topic.replace("{topic}", topic),
+                topic,
                 message.body,
                 self._qos,
                 retain=self._retains(packet) and self._peer.connection.retain_available,
@@ -170,8 +179,7 @@ class MqttDestination:
     async def wait_ended(self) -> None:
         while True:
             await self._peer.progress()
-            # A session of before may have subscriptions: their messages have nobody who reads them.
-            self._peer.connection.arrived.clear()
+            self._let_go()
 
     async def outcomes(self) -> Sequence[Outcome]:
         sending = self._peer.connection.sending
@@ -186,12 +194,17 @@ class MqttDestination:
 
 
 def topic_of(message: Arrived, routing_key: str) -> str:
-    """A message's topic: the one that it came with, or the routing key as MQTT has it."""
-    return message.packet.topic if isinstance(message, MqttMessage) else NAMES.topic_of(routing_key)
+    """A message's topic: the one that it came with, as it is called here, or the routing key as MQTT has it."""
+    return message.topic if isinstance(message, MqttMessage) else NAMES.topic_of(routing_key)
 
 
-def login_of(definition: MqttClientDefinition, uri: MqttUri, client_id: str, prefetch: int) -> MqttLogin:
-    """Who a shovel is to an MQTT broker.  client_id: where the definition names none."""
+def login_of(
+    definition: MqttClientDefinition, uri: MqttUri, client_id: str, prefetch: int, *, no_local: bool = False
+) -> MqttLogin:
+    """Who a shovel is to an MQTT broker.  client_id: where the definition names none.
+
+    no_local: what it publishes isn't to come back; in 3.1.1 only a bridge can ask for that.
+    """
     return MqttLogin(
         definition.client_id or client_id,
         definition.level,
@@ -201,6 +214,8 @@ def login_of(definition: MqttClientDefinition, uri: MqttUri, client_id: str, pre
         uri.password,
         uri.keep_alive_s,
         prefetch,
+        None if definition.notification is None else definition.notification.will,
+        no_local and definition.level != versions.V5,
     )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 
 import trio
@@ -31,10 +33,12 @@ from warren.gateway.plugin import (
     listing,
     word,
 )
-from warren.plugins.bridging.turnstile import Turnstile
 from warren.plugins.shovel.buffer_definition import BufferDefinition
 from warren.plugins.shovel.buffering import finish_buffer, owner_of, reconcile
 from warren.plugins.shovel.definition import ShovelDefinition, read_definition
+from warren.plugins.shovel.far_ends import Shared, own_id
+from warren.plugins.shovel.left_behind import left_behind
+from warren.plugins.shovel.left_file import LeftFile
 from warren.plugins.shovel.row import SHOWN, ShovelRow
 from warren.plugins.shovel.worker import Worker
 
@@ -200,12 +204,15 @@ class ShovelPlugin(Plugin):
 
     async def start(self, context: Context) -> None:
         self._context = context
-        turnstile = Turnstile()
+        left = LeftFile(context.facts.data_directory, context.log)
+        await left.load()
+        shared = Shared(left)
         self.prepare(context.broker, context.options)
         context.changed()
         async with trio.open_nursery() as nursery:
             for name, definition in context.options.section(ShovelSettings).static:
-                self._begin(nursery, Worker(context, DEFAULT_VHOST, name, definition, turnstile, static=True))
+                self._begin(nursery, Worker(context, DEFAULT_VHOST, name, definition, shared, static=True))
+            nursery.start_soon(self._end_unwanted, left)
             async for change in context.parameters(COMPONENT):
                 before = self._workers.get((change.vhost, change.name))
                 if before is not None and before.static:
@@ -217,17 +224,32 @@ class ShovelPlugin(Plugin):
                 before = self._ending.get((change.vhost, change.name))
                 if not change.removed:
                     definition = read_definition(change.value)
-                    worker = Worker(context, change.vhost, change.name, definition, turnstile, static=False)
+                    worker = Worker(context, change.vhost, change.name, definition, shared, static=False)
                     self._begin(nursery, worker, before)
                 elif before is not None:
                     nursery.start_soon(self._see_off, before)
+
+    async def _end_unwanted(self, left: LeftFile) -> None:
+        """What shovels have left at other brokers that were changed or removed while this one didn't run, ends."""
+        context = self._context
+        assert context is not None
+        found = [(DEFAULT_VHOST, *each) for each in context.options.section(ShovelSettings).static]
+        for each in context.broker.parameters.find(component=COMPONENT):
+            with suppress(PreconditionFailed):
+                found.append((each.vhost, each.name, read_definition(each.value)))
+        cluster = context.facts.cluster_name
+        wanted = [
+            kept.key
+            for vhost, name, definition in found
+            for kept in left_behind(definition, partial(own_id, vhost, name, cluster))
+        ]
+        await left.end_unwanted([definition for _, _, definition in found], wanted)
 
     def _begin(self, nursery: trio.Nursery, worker: Worker, before: Worker | None = None) -> None:
         """Have a worker run; not before the one that it replaces has let go of its connections."""
 
         async def run() -> None:
             if before is not None:
-                worker.follows(before)
                 await self._see_off(before)
             await worker.run(lambda: self._done(worker))
             if worker.static:

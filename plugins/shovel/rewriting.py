@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from warren.core.messages.field_table import Typed, encode_value
+from warren.core.messages.field_table import Typed
 from warren.plugins.shovel.definition import DestinationDefinition, SourceDefinition
+from warren.plugins.shovel.places import SHOVELLED, SOURCE_BROKER, way_of
 from warren.plugins.shovel.stomp_definition import StompDestinationDefinition, StompSourceDefinition
 
 if TYPE_CHECKING:
@@ -18,15 +18,14 @@ if TYPE_CHECKING:
     from warren.plugins.shovel.definition import ShovelDefinition
     from warren.plugins.shovel.stamping import Stamping
 
-SHOVELLED: Final = "x-shovelled"
 SHOVELLED_TIMESTAMP: Final = "x-shovelled-timestamp"
 
 
 class Rewriting:
     """How one shovel's messages go out.
 
-    source_uri, destination_uri: as they are shown.  stamping: see there, None for none.  seconds: the time, in seconds
-    since 1970.
+    source_uri, destination_uri: as they are shown.  source_place: see places.py; None where nobody asks.
+    stamping: see there, None for none.  seconds: the time, in seconds since 1970.
     """
 
     def __init__(
@@ -40,6 +39,7 @@ class Rewriting:
         source_uri: str,
         destination_uri: str,
         stamping: Stamping | None = None,
+        source_place: str | None = None,
         seconds: Callable[[], float] = time.time,
     ) -> None:
         destination, changes = definition.destination, definition.changes
@@ -54,6 +54,8 @@ class Rewriting:
         if changes.forward_headers:
             self._way = _way(definition, name, vhost, kind, cluster_name)
             self._way |= {"src-uri": source_uri, "dest-uri": destination_uri}
+            if source_place is not None:
+                self._way[SOURCE_BROKER] = source_place
         self._seconds = seconds
         self._stamping = stamping
         self.changes_properties = bool(self._changes or self._timestamp or self._way or stamping)
@@ -74,7 +76,7 @@ class Rewriting:
             properties = properties.with_changes(**self._changes)
         entries: dict[str, Encodable] = {}
         if self._way is not None:
-            entries[SHOVELLED] = [self._way, *_before(properties)]
+            entries[SHOVELLED] = [self._way, *way_of(properties.headers)]
         if self._timestamp:
             entries[SHOVELLED_TIMESTAMP] = Typed("l", int(self._seconds()))
         if self._stamping is not None:
@@ -82,18 +84,6 @@ class Rewriting:
             if stamp is not None:
                 entries[self._stamping.header] = stamp
         return properties.with_header_entries(entries) if entries else properties
-
-
-def _before(properties: Properties) -> Sequence[Encodable]:
-    """The way that a message has come so far; over STOMP it came as JSON."""
-    before: object = (properties.headers or {}).get(SHOVELLED)
-    if isinstance(before, str):
-        try:
-            before = json.loads(before)
-            encode_value(before, SHOVELLED)  # type: ignore[arg-type]  # whatever it is, it says whether it can't be
-        except (ValueError, RecursionError):
-            return ()
-    return before if isinstance(before, list) else ()
 
 
 def _way(definition: ShovelDefinition, name: str, vhost: str, kind: str, cluster_name: str) -> dict[str, Encodable]:

@@ -120,7 +120,7 @@ class ShovelRow(Row):
     def dest_topic(self) -> str:
         """The topic there, over MQTT, where `{topic}` is each message's own."""
         destination = self.worker.definition.destination
-        return destination.topic if isinstance(destination, MqttDestinationDefinition) else ""
+        return destination.renaming.template if isinstance(destination, MqttDestinationDefinition) else ""
 
     @Column
     def dest_destination(self) -> str:
@@ -146,7 +146,7 @@ class ShovelRow(Row):
 
     @Column
     def left_out(self) -> int:
-        """Messages that the filter left out since the broker started."""
+        """Messages that weren't sent on since the broker started: the filter left them out, or they had been there."""
         return self.worker.left_out
 
     @Column

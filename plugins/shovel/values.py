@@ -59,6 +59,10 @@ def prefetch(value: object) -> int:
     return count(0, PREFETCH_MAX)(value) or PREFETCH_MAX
 
 
+PAYLOAD_BYTES_MAX: Final = 0xFFFF
+"""Binary data in a packet is told the length of in two bytes."""
+
+
 @dataclass(frozen=True, slots=True)
 class InternalOwner:
     """What an internal shovel belongs to.  kind: of the thing, such as `queue`."""
@@ -94,8 +98,15 @@ def topic_filters(value: object) -> tuple[str, ...]:
     return tuple(filters)
 
 
-def topic_template(value: object) -> str:
-    """Reads a topic, which may have `{topic}` in it."""
+def payload(value: object) -> str:
+    """Reads what a will may carry (MQTT 5 1.5.6)."""
+    if not isinstance(value, str) or len(value.encode("utf-8", "surrogateescape")) > PAYLOAD_BYTES_MAX:
+        raise ValueError(f"must be a string of at most {PAYLOAD_BYTES_MAX} bytes")
+    return value
+
+
+def topic(value: object) -> str:
+    """Reads a topic; in a template, `{topic}` stands for a message's own."""
     if not isinstance(value, str):
         raise ValueError("must be a string")
     try:

@@ -20,9 +20,8 @@ from warren.plugins.bridging.pump import BATCH_MAX, Pump, first_to_end
 from warren.plugins.shovel import local_ends, mqtt_ends
 from warren.plugins.shovel.buffering import begin_buffer, owner_of
 from warren.plugins.shovel.definition import QUEUE_LENGTH, DestinationDefinition, SourceDefinition
-from warren.plugins.shovel.far_ends import FarEnds
+from warren.plugins.shovel.far_ends import FarEnds, Shared
 from warren.plugins.shovel.lag import Lag
-from warren.plugins.shovel.left_behind import end_kept, left_behind
 from warren.plugins.shovel.rewriting import Rewriting
 from warren.plugins.shovel.stamping import Stamping, until_stored
 
@@ -30,8 +29,7 @@ if TYPE_CHECKING:
     from warren.adapters.amqp091.client.uri import AmqpUri
     from warren.core.queues.withheld import Withheld
     from warren.gateway.plugin import BrokerClient, Context
-    from warren.plugins.bridging.ends import Destination, Source
-    from warren.plugins.bridging.turnstile import Turnstile
+    from warren.plugins.bridging.ends import Arrived, Destination, Source
     from warren.plugins.shovel.definition import ShovelDefinition
     from warren.plugins.shovel.far_ends import AnyUri
     from warren.plugins.shovel.left_behind import Kept
@@ -52,7 +50,7 @@ STATES: Final = {STARTING: "starting", RUNNING: "running", FAILED: "terminated",
 class Worker:
     """See the head of this file.
 
-    turnstile: which all shovels pass when they connect.
+    shared: what all shovels have in common.
     state: starting, running, blocked, terminated.  reason: why it isn't running, in words; None if it is.
     since: when it came to its state.
     """
@@ -63,7 +61,7 @@ class Worker:
         vhost: str,
         name: str,
         definition: ShovelDefinition,
-        turnstile: Turnstile,
+        shared: Shared,
         *,
         static: bool,
     ) -> None:
@@ -77,13 +75,14 @@ class Worker:
         self.dead_lettered = 0
         self._context = context
         self._stamping = _stamping(context, vhost, name, definition)
-        self._ends = FarEnds(context, vhost, name, definition)
+        self._ends = FarEnds(context, vhost, name, definition, shared)
+        self._left = shared.left
         self._attempts = Attempts(
             context.log,
             f"shovel '{name}' in virtual host '{vhost}'",
             definition.reconnect_delay_s,
             self._connect_and_pump,
-            turnstile,
+            shared.turnstile,
         )
         self._done: Callable[[], None] = lambda: None
         self._pump: Pump[Any] | None = None
@@ -157,24 +156,23 @@ class Worker:
         async with trio.open_nursery() as nursery:
             if self.definition.delete_after_s is not None:
                 nursery.start_soon(self._end_after, self.definition.delete_after_s)
-            await self._attempts.run()
+            try:
+                await self._attempts.run()
+            finally:
+                self._ends.finish()
             nursery.cancel_scope.cancel()
-
-    def follows(self, before: Worker) -> None:
-        """It takes another one's place: what MQTT brokers keep for that is this one's, if it is the same client."""
-        self._ends.follow(before._ends)
 
     async def end_left_behind(self, after: Worker | None) -> None:
         """Nobody comes back to it, but `after`, which has taken its place, to what is the same."""
         following = set() if after is None else {each.key for each in after.left_behind()}
         async with trio.open_nursery() as nursery:
             for kept in {each.key: each for each in self.left_behind()}.values():
-                if kept.key not in following:
-                    nursery.start_soon(end_kept, kept, self._context.log)
+                if kept.key not in following and not self._ends.is_another_ones(kept):
+                    nursery.start_soon(self._left.end, kept)
 
     def left_behind(self) -> Iterator[Kept]:
         """What it leaves at other brokers."""
-        return left_behind(self.definition, self._ends.own_id)
+        return self._ends.left_behind()
 
     def restart(self) -> None:
         """Give up the connections, once it is known what has become of what is under way, and connect again at once."""
@@ -216,13 +214,14 @@ class Worker:
         definition = self.definition
         async with AsyncExitStack() as held:
             here = await self._local_source(held)
+            await self._ends.begin(self._prefetch())
             destination = await self._destination(peers, held)
             source = await self._source(peers, held, here)
             if definition.delete_after == QUEUE_LENGTH and self._remaining is None:
                 self._remaining = source.waiting or 0
             if self._remaining == 0:
                 return
-            wanted = definition.filter
+            wanted, from_elsewhere = definition.filter, self._ends.from_elsewhere()
             pump: Pump[Any] = Pump(
                 source,
                 destination,
@@ -232,16 +231,17 @@ class Worker:
                 rate_max=definition.rate_max,
                 in_flight_max=definition.prefetch,
                 moved=self._moved,
-                wanted=None if wanted is None else wanted.passes,
+                wanted=_both(None if wanted is None else wanted.passes, from_elsewhere),
                 passed_over=self._passed_over,
                 reject=source.reject if isinstance(source, Rejecting) else None,
-                rejects_unwanted=definition.filter_rejects,
+                rejects_unwanted=(from_elsewhere or _any) if definition.filter_rejects else None,
                 refusals_max=definition.dead_letter_after,
                 given_up=self._given_up,
                 batch_max=BATCH_MAX if wanted is None else wanted.batch_max,
             )
             if isinstance(source, mqtt_ends.MqttSource | AmqpSource):
                 pump.grace_s = mqtt_ends.GRACE_S
+            await self._ends.announce()
             self._pump = pump
             self._attempts.running()
             if definition.delete_after == QUEUE_LENGTH and isinstance(source, LocalSource | AmqpSource):
@@ -275,11 +275,7 @@ class Worker:
 
     async def _source(self, peers: trio.Nursery, held: AsyncExitStack, here: BrokerClient | None) -> Source[Any]:
         definition, mode = self.definition.source, self.definition.ack_mode
-        if self._remaining is None and isinstance(self.definition.delete_after, int):
-            self._remaining = self.definition.delete_after
-        prefetch = self.definition.prefetch
-        if self._remaining is not None and mode != NO_ACK:
-            prefetch = max(1, min(prefetch, self._remaining))
+        prefetch = self._prefetch()
         if here is None or not isinstance(definition, SourceDefinition):
             return await self._ends.source(peers, held, prefetch)
         stored = None if self._stamping is None else partial(until_stored, self._context)
@@ -317,10 +313,19 @@ class Worker:
             source_uri=self.source_uri.shown,
             destination_uri=self.destination_uri.shown,
             stamping=self._stamping,
+            source_place=self._ends.source_place,
         )
 
+    def _prefetch(self) -> int:
+        """How many messages may be under way: no more than are to be moved at all, as far as that is known."""
+        if self._remaining is None and isinstance(self.definition.delete_after, int):
+            self._remaining = self.definition.delete_after
+        if self._remaining is None or self.definition.ack_mode == NO_ACK:
+            return self.definition.prefetch
+        return max(1, min(self.definition.prefetch, self._remaining))
+
     def _passed_over(self, count: int) -> None:
-        """Messages of the source aren't wanted at the destination."""
+        """Messages of the source aren't wanted at the destination, or have come from there."""
         self.left_out += count
         self._done_with(count)
 
@@ -356,3 +361,16 @@ def _stamping(context: Context, vhost: str, name: str, definition: ShovelDefinit
     source = definition.source
     where = source.uris[0].vhost if isinstance(source, SourceDefinition) else f"{vhost} {name}"
     return Stamping(header, f"{context.facts.cluster_name} {where}", str(context.facts.started_at_ms))
+
+
+def _any(message: Arrived) -> bool:
+    return True
+
+
+def _both(
+    filter: Callable[[Arrived], bool] | None, from_elsewhere: Callable[[Arrived], bool] | None
+) -> Callable[[Arrived], bool] | None:
+    """What passes both of them, where there are two; the second one costs less."""
+    if filter is None or from_elsewhere is None:
+        return filter or from_elsewhere
+    return lambda message: from_elsewhere(message) and filter(message)

@@ -77,7 +77,7 @@ EXAMPLES = re.findall(r"warren ctl set_parameter shovel \S+ \\\n\s+'(\{.*?\})'",
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_every_example_can_be_used(example: str) -> None:
-    assert len(EXAMPLES) == 5
+    assert len(EXAMPLES) == 8
     read_definition(json.loads(example))
 
 

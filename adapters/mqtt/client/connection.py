@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from warren.adapters.mqtt.client.memory import ClientMemory
-from warren.adapters.mqtt.client.sending import Sending
+from warren.adapters.mqtt.client.sending import IDENTIFIERS_MAX, Sending
 from warren.adapters.mqtt.codec import reason_codes, versions
 from warren.adapters.mqtt.codec.decode import decode, missing_bytes
 from warren.adapters.mqtt.codec.encode import encode
@@ -39,6 +39,7 @@ from warren.adapters.mqtt.codec.packets import (
     Subscription,
     UnsubAck,
     Unsubscribe,
+    Will,
 )
 from warren.adapters.mqtt.codec.properties import Properties
 from warren.adapters.peers.client_half import ClientHalf
@@ -48,8 +49,8 @@ RECEIVE_MAXIMUM_MAX: Final = 65_535
 WINDOW_UNTOLD: Final = 20
 """Unanswered messages for a broker of MQTT 3.1.1, which can't say how many it takes: what Mosquitto takes of QoS 2."""
 
-SUBSCRIBE_ID: Final = 1
-"""One SUBSCRIBE or UNSUBSCRIBE is under way at a time, before anything is published."""
+SUBSCRIBE_ID: Final = IDENTIFIERS_MAX + 1
+"""One SUBSCRIBE or UNSUBSCRIBE is under way at a time, under the identifier that no message has."""
 
 _RETURN_CODES: Final = {
     1: "unacceptable protocol version",
@@ -66,7 +67,8 @@ class MqttLogin:
     """How this client introduces itself.
 
     level: versions.V3_1_1 or V5.  session_expiry_s: how long the peer keeps the session after the connection (MQTT 5).
-    receive_maximum: messages that may be unanswered here (MQTT 5).
+    receive_maximum: messages that may be unanswered here (MQTT 5).  will: what the peer publishes when the connection
+    ends, also when it is closed here.  is_bridge: see codec.packets.Connect; for MQTT 3.1.1.
     """
 
     client_id: str
@@ -77,6 +79,8 @@ class MqttLogin:
     password: str | None = field(default=None, repr=False)
     keep_alive_s: int = 10
     receive_maximum: int = RECEIVE_MAXIMUM_MAX
+    will: Will | None = None
+    is_bridge: bool = False
 
 
 class MqttClient(ClientHalf):
@@ -136,10 +140,16 @@ class MqttClient(ClientHalf):
         return min(self._sent_ms, self._heard_ms) + self._keep_alive_ms // 2
 
     def close(self) -> None:
-        """Take leave: DISCONNECT has no answer."""
+        """Take leave: DISCONNECT has no answer.
+
+        With a will, so that it is published: MQTT 5 has a word for that (3.14.2.1); in 3.1.1 any DISCONNECT would take
+        the will back (3.14.4), so there is none.
+        """
         if self.closed is None:
-            if self.opened:
+            if self.opened and self._login.will is None:
                 self._send(Disconnect())
+            elif self.opened and self._level == versions.V5:
+                self._send(Disconnect(reason_codes.DISCONNECT_WITH_WILL))
             self.end(PeerError("the connection was closed here"))
 
     # What links call
@@ -213,8 +223,10 @@ class MqttClient(ClientHalf):
             login.level,
             login.clean_start,
             login.keep_alive_s,
+            login.will,
             username=login.user,
             password=None if login.password is None else login.password.encode(),
+            is_bridge=login.is_bridge,
             properties=properties,
         )
 
@@ -260,7 +272,7 @@ class MqttClient(ClientHalf):
             self._memory.received.clear()
         properties = packet.properties
         window = RECEIVE_MAXIMUM_MAX if self._level == versions.V5 else WINDOW_UNTOLD
-        self.sending.window = properties.get("receive_maximum", window)
+        self.sending.window = min(properties.get("receive_maximum", window), IDENTIFIERS_MAX)
         self.retain_available = properties.get("retain_available", True)
         self.maximum_qos = properties.get("maximum_qos", 2)
         self.packet_bytes_max = properties.get("maximum_packet_size", versions.PACKET_BYTES_MAX)
@@ -269,7 +281,8 @@ class MqttClient(ClientHalf):
 
     def _refusal(self, packet: ConnAck) -> str:
         if self._level != versions.V5:
-            return f"{_RETURN_CODES.get(packet.reason_code, 'unknown')} (return code {packet.reason_code})"
+            found = f"{_RETURN_CODES.get(packet.reason_code, 'unknown')} (return code {packet.reason_code})"
+            return f"{found}; does it know bridges?" if self._login.is_bridge and packet.reason_code == 1 else found
         return _words(packet)
 
     def _message(self, packet: Publish) -> None:

@@ -2,6 +2,9 @@
 
 A message is numbered by who publishes; its packet identifier is this connection's affair.  What the window has no room
 for waits, in order.  A connection that ends takes all of them with it: who published knows which weren't told of.
+
+An announcement is a message beside the others, which somebody else publishes and asks after: its number is below 0, and
+says nothing to who hears of the others.
 """
 
 from __future__ import annotations
@@ -16,8 +19,8 @@ from warren.adapters.mqtt.codec.packets import Packet, PubAck, PubComp, Publish,
 from warren.adapters.peers.errors import PeerError
 from warren.adapters.peers.settled import Settled
 
-IDENTIFIERS_MAX: Final = 65_535
-"""A packet identifier has two bytes and is never 0 (2.2.1)."""
+IDENTIFIERS_MAX: Final = 65_534
+"""A packet identifier has two bytes and is never 0 (2.2.1); the last one is for SUBSCRIBE and UNSUBSCRIBE."""
 
 
 class Sending:
@@ -26,12 +29,26 @@ class Sending:
     write: sends a packet; check: only looks at it; both raise ValueError for one that can't be sent.
     """
 
-    __slots__ = ("_check", "_last_id", "_last_number", "_released", "_sent", "_waiting", "_write", "settled", "window")
+    __slots__ = (
+        "_check",
+        "_last_announcement",
+        "_last_id",
+        "_last_number",
+        "_refused_announcements",
+        "_released",
+        "_sent",
+        "_waiting",
+        "_write",
+        "settled",
+        "window",
+    )
 
     def __init__(self, write: Callable[[Packet], None], check: Callable[[Packet], object]) -> None:
         self._write = write
         self._check = check
         self._last_number = 0
+        self._last_announcement = 0
+        self._refused_announcements: dict[int, str] = {}
         self._last_id = 0
         self._sent: dict[int, int] = {}
         self._released: dict[int, int] = {}
@@ -55,12 +72,30 @@ class Sending:
         if not packet.qos:
             self._write(packet)
             self.settled.append(Settled(self._last_number, None))
-        elif self.unanswered >= self.window:
-            self._check(replace(packet, packet_id=1))
-            self._waiting.append((self._last_number, packet))
         else:
-            self._send(self._last_number, packet)
+            self._send_in_turn(self._last_number, packet)
         return self._last_number
+
+    def announce(self, packet: Publish) -> int:
+        """Send an announcement; its number, to ask `is_open` and `take_refusal` with."""
+        self._last_announcement -= 1
+        if packet.qos:
+            self._send_in_turn(self._last_announcement, packet)
+        else:
+            self._write(packet)
+        return self._last_announcement
+
+    def is_open(self, announcement: int) -> bool:
+        """Whether the peer hasn't answered an announcement yet."""
+        return (
+            announcement in self._sent.values()
+            or announcement in self._released.values()
+            or any(number == announcement for number, _ in self._waiting)
+        )
+
+    def take_refusal(self, announcement: int) -> str | None:
+        """Why the peer doesn't take an announcement; None if it does."""
+        return self._refused_announcements.pop(announcement, None)
 
     def answer(self, packet: PubAck | PubRec | PubComp) -> None:
         """The peer's word about a message; PeerError for one that nobody sent."""
@@ -82,9 +117,20 @@ class Sending:
                     "which nobody had sent"
                 )
         if number is not None:
-            self.settled.append(Settled(number, _refusal(packet)))
+            refusal = _refusal(packet)
+            if refusal is not None and number < 0:
+                self._refused_announcements[number] = refusal
+            else:
+                self.settled.append(Settled(number, refusal))
         while self._waiting and len(self._sent) + len(self._released) < self.window:
             self._send(*self._waiting.popleft())
+
+    def _send_in_turn(self, number: int, packet: Publish) -> None:
+        if self.unanswered >= self.window:
+            self._check(replace(packet, packet_id=1))
+            self._waiting.append((number, packet))
+        else:
+            self._send(number, packet)
 
     def _send(self, number: int, packet: Publish) -> None:
         identifier = self._last_id

@@ -16,7 +16,7 @@ from warren.adapters.peers.errors import PeerError
 from warren.core.exchanges.binding import Binding
 from warren.core.exchanges.fanout import FanoutExchange
 from warren.gateway.plugin import Context
-from warren.plugins.federation import kept as kept_module
+from warren.plugins.bridging import kept_file
 from warren.plugins.federation.kept import Kept, LinkKey, TargetKey
 from warren.plugins.federation.link import CLEAN_UP_S, Link
 from warren.plugins.federation.upstream import read_upstream
@@ -222,13 +222,13 @@ async def test_what_is_kept_is_there_again(tmp_path: Path) -> None:
 
 async def test_what_many_links_change_is_written_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writes: list[int] = []
-    real = kept_module._replace
+    real = kept_file._replace
 
-    def replace(path: Path, keys: Sequence[LinkKey]) -> None:
+    def replace(path: Path, keys: Sequence[object]) -> None:
         writes.append(len(keys))
         real(path, keys)
 
-    monkeypatch.setattr(kept_module, "_replace", replace)
+    monkeypatch.setattr(kept_file, "_replace", replace)
     tried = Kept(tmp_path, LOG)
     async with trio.open_nursery() as nursery:
         for number in range(500):

@@ -49,7 +49,10 @@ async def set_shovel(broker: EmbeddedBroker, name: str = "s", **definition: Any)
 
 async def status(broker: EmbeddedBroker, name: str = "s") -> dict[str, Any]:
     """Everything that is said of a shovel; empty if there is none of this name."""
-    columns = ("name", "state", "reason", "src_uri", "dest_uri", "pending", "remaining", "forwarded", "type", "vhost")
+    columns = (
+        *("name", "state", "reason", "src_uri", "dest_uri", "pending", "remaining", "forwarded", "type", "vhost"),
+        "left_out",
+    )
     answer = await ask(broker, "shovel_status", *columns)
     assert answer["ok"], answer
     rows = cast("list[dict[str, Any]]", answer["rows"])

@@ -117,7 +117,7 @@ def test_defaults_of_mqtt() -> None:
     assert isinstance(destination, MqttDestinationDefinition)
     assert (source.topics, source.qos) == (("a/#",), 1)
     assert source.client == MqttClientDefinition(5, None, False, SESSION_EXPIRY_DEFAULT_S)
-    assert (destination.topic, destination.qos, destination.retain) == ("{topic}", 1, None)
+    assert (destination.renaming.template, destination.qos, destination.retain) == ("{topic}", 1, None)
     assert destination.client == MqttClientDefinition(5, None, True, SESSION_EXPIRY_DEFAULT_S)
 
 
@@ -145,7 +145,7 @@ def test_every_key_of_mqtt_arrives() -> None:
     assert isinstance(destination, MqttDestinationDefinition)
     assert (source.topics, source.qos) == (("a/#", "$share/g/b"), 2)
     assert source.client == MqttClientDefinition(4, "one", True, 60)
-    assert (destination.topic, destination.qos, destination.retain) == ("site/7/{topic}", 0, True)
+    assert (destination.renaming.template, destination.qos, destination.retain) == ("site/7/{topic}", 0, True)
     assert destination.client == MqttClientDefinition(5, "two", False, 0)
 
 

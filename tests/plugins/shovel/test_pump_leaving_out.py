@@ -43,7 +43,7 @@ async def test_what_is_left_out_is_rejected_at_once(mode: str) -> None:
         source,
         destination,
         wanted=even,
-        rejects_unwanted=True,
+        rejects_unwanted=lambda message: True,
         reject=told.reject,
         passed_over=told.count_left_out,
         ack_mode=mode,

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.mqtt_pair import MqttPair
 from tests.support.simulated_broker import SimulatedBroker
-from warren.adapters.mqtt.client.connection import MqttClient, MqttLogin
+from warren.adapters.mqtt.client.connection import SUBSCRIBE_ID, MqttClient, MqttLogin
 from warren.adapters.mqtt.client.memory import ClientMemory
 from warren.adapters.mqtt.codec import versions
 from warren.adapters.mqtt.codec.encode import PINGREQ, PINGRESP, encode
@@ -49,7 +49,7 @@ def subscribed(broker: SimulatedBroker, qos: int, level: int = versions.V5, cut:
     pair = opened(broker, replace(TAKER, level=level), cut=cut)
     pair.client.subscribe(Subscription("t/#", qos))
     pair.exchange()
-    assert pair.client.subscribed == SubAck(1, (qos,))
+    assert pair.client.subscribed == SubAck(SUBSCRIBE_ID, (qos,))
     return pair
 
 
