@@ -71,8 +71,9 @@ def component(broker: Broker, options: Options) -> Component:
 def listings() -> Sequence[Kind]:
     """list_mqtt_connections; see adapters.interface.Adapter."""
     from warren.adapters.mqtt.listing import MQTT_CONNECTIONS
+    from warren.adapters.mqtt.sessions.listing import MQTT_SESSIONS
 
-    return (MQTT_CONNECTIONS,)
+    return (MQTT_CONNECTIONS, MQTT_SESSIONS)
 
 
 ADAPTER: Final = Adapter(

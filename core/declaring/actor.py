@@ -56,6 +56,10 @@ class Administrator:
         if self._user is not None:
             self.vhost.broker.users.check_topic(self._user, self.vhost.name, exchange, routing_key, verb)
 
+    def narrows_topics(self, exchange: str) -> bool:
+        """True when `check_topic` may say different things of different keys."""
+        return self._user is not None and self.vhost.broker.users.narrows_topics(self._user, self.vhost.name, exchange)
+
     def check_owner(self, queue: Queue) -> None:
         """ResourceLocked (405) for a queue of a connection; the broker's owner may touch that too."""
         if self._user is not None:

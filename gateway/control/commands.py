@@ -12,6 +12,8 @@ from typing import Final, cast
 
 # Words import what they need when they run; by then the files on the disk may be the next version's, so all of it is
 # imported with this module (tests/gateway/control/test_late_imports.py sees to it).
+from warren.adapters.mqtt.sessions.operations import retained as retained
+from warren.adapters.mqtt.sessions.operations import sessions as sessions
 from warren.adapters.mqtt.sessions.operations import topic_names as topic_names
 from warren.core.administration import operations as operations
 from warren.core.administration.listing.kinds import UnknownColumn

@@ -150,3 +150,11 @@ class MoveBody(Body):
     exchange: str | None = None
     routing_key: str | None = None
     count: int | None = None
+
+
+class RetainedBody(Body):
+    """payload_encoding: string or base64."""
+
+    payload: str
+    payload_encoding: str = "string"
+    qos: int = 0

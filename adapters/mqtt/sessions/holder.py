@@ -16,6 +16,13 @@ class Counted(NamedTuple):
 class Holder(Protocol):
     """A connection that a session is attached to."""
 
+    @property
+    def name(self) -> str:
+        """As listings call the connection."""
+
+    def force_close(self, reason: str) -> None:
+        """An administrator's wish: say so, detach, and close."""
+
     def taken_over(self) -> None:
         """Another connection takes the session: say so, detach, and close."""
 

@@ -27,9 +27,9 @@ _COUNT_DIGITS_MAX: Final = 8
 
 
 @word(
-    "EXCHANGE [COUNT]",
-    "the messages that an x-delayed-message exchange holds, those due first (100 unless told otherwise)",
-    "Listing delayed messages of exchange '{0}' in vhost '{vhost}' ...",
+    "[EXCHANGE] [COUNT]",
+    "the messages that an x-delayed-message exchange holds, or all do, those due first (100 unless told otherwise)",
+    "Listing delayed messages in vhost '{vhost}' ...",
     options=(VHOST,),
 )
 async def list_delayed_messages(control: Control, request: Request) -> Answer:
@@ -37,6 +37,11 @@ async def list_delayed_messages(control: Control, request: Request) -> Answer:
     from warren.core.administration import operations
     from warren.gateway.turns import in_turns
 
+    if not request.arguments:
+        operations.vhosts.existing(control.broker, request.vhost)
+        steps = operations.delayed.pending_in(control.broker, (request.vhost,), start=0, count=COUNT_DEFAULT)
+        found = (await in_turns(steps)).messages
+        return table(("exchange", *COLUMNS), [{"exchange": each.exchange, **_row(each.message)} for each in found])
     exchange, *count = request.arguments
     wanted = _count(count[0]) if count else COUNT_DEFAULT
     pending = await in_turns(operations.delayed.pending(control.broker, request.vhost, exchange, wanted))

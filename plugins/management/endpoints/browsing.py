@@ -14,17 +14,14 @@ from warren.plugins.management import objects
 from warren.plugins.management.endpoint import Call, endpoint
 from warren.plugins.management.endpoints.messages import payload_text
 from warren.plugins.management.errors import bad_request
+from warren.plugins.management.paging import number, offset_and_count
 
 if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldValue
     from warren.core.messages.message import Message
 
-COUNT_DEFAULT: Final = 50
 COUNT_MAX: Final = 1000
 """Messages on a page."""
-
-NUMBER_DIGITS_MAX: Final = 12
-"""More digits are no position."""
 
 READY: Final = "ready"
 UNACKNOWLEDGED: Final = "unacknowledged"
@@ -62,17 +59,14 @@ class BrowsedPage(objects.Object):
 @endpoint(
     "GET",
     "/queues/{vhost}/{queue}/messages",
-    "Look at messages, which stay in the queue: ?offset=0&count=50&truncate=BYTES; ?state=unacknowledged for those "
+    "Look at messages, which stay in the queue: ?offset=0&count=100&truncate=BYTES; ?state=unacknowledged for those "
     "that consumers have.",
     answer=BrowsedPage,
 )
 async def browse_messages(call: Call) -> object:
-    offset = _number(call, "offset", 0)
-    count = _number(call, "count", COUNT_DEFAULT)
-    truncate = _number(call, "truncate", None)
+    offset, count = offset_and_count(call, COUNT_MAX)
+    truncate = number(call, "truncate")
     state = call.query.get("state", READY)
-    if offset is None or count is None or not 1 <= count <= COUNT_MAX:
-        raise bad_request(f"count must be a number from 1 to {COUNT_MAX}")
     where = (call.broker, call.vhost, call.path["queue"])
     user = call.user.name
     if state == UNACKNOWLEDGED:
@@ -129,12 +123,3 @@ def _shown(message: Message, truncate: int | None) -> dict[str, object]:
         "payload": text,
         "payload_encoding": encoding,
     }
-
-
-def _number(call: Call, name: str, default: int | None) -> int | None:
-    text = call.query.get(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) <= NUMBER_DIGITS_MAX):
-        raise bad_request(f"{name} must be a number from 0 on, not '{text:.50}'")
-    return int(text)

@@ -46,7 +46,7 @@ ACK_MODES: Final = (NACK, ACK, REJECT_REQUEUE, REJECT)
 )
 async def publish(call: Call) -> object:
     body: PublishBody = call.body
-    payload = _payload(body)
+    payload = payload_of(body.payload, body.payload_encoding)
     properties = properties_of(body.properties)
     if call.exchange:
         operations.exchanges.existing(call.broker, call.vhost, call.exchange)
@@ -151,12 +151,13 @@ def payload_text(payload: bytes, encoding: str) -> tuple[str, str]:
     return base64.b64encode(payload).decode(), "base64"
 
 
-def _payload(body: PublishBody) -> bytes:
-    if body.payload_encoding == "string":
-        return body.payload.encode()
-    if body.payload_encoding != "base64":
+def payload_of(text: str, encoding: str) -> bytes:
+    """What a text within JSON stands for; ApiError for what is none."""
+    if encoding == "string":
+        return text.encode()
+    if encoding != "base64":
         raise bad_request("payload_encoding must be string or base64")
     try:
-        return base64.b64decode(body.payload, validate=True)
+        return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise bad_request("the payload isn't base64") from None
