@@ -38,12 +38,15 @@ class Watcher(Protocol):
 
 
 class Watchers:
-    """Of one broker."""
+    """Of one broker; true while there are any."""
 
     __slots__ = ("_watchers",)
 
     def __init__(self) -> None:
         self._watchers: list[Watcher] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._watchers)
 
     def add(self, watcher: Watcher) -> None:
         """Have it called from now on."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Mapping
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from warren.core.declaring.actor import Actor
+from warren.core.declaring.departures import AT_ONCE_MAX, Departure, Emptied, is_long
 from warren.core.declaring.names import clean_name
 from warren.core.errors import AccessRefused
 from warren.core.exchanges.base import Exchange
@@ -115,33 +117,57 @@ def take_binding(vhost: VirtualHost, exchange: Exchange, binding: Binding) -> No
     vhost.broker.watchers.unbound(exchange, [binding])
 
 
-def remove_bindings_of(vhost: VirtualHost, target: Destination) -> list[Exchange]:
-    """Remove every binding that leads to `target`; the auto-delete exchanges that this emptied are given back."""
-    emptied = []
+def remove_bindings_of(vhost: VirtualHost, target: Destination, emptied: Emptied) -> None:
+    """Remove every binding that leads to `target`, which is deleted; very many leave bit by bit (departures.py).
+
+    emptied: called with the auto-delete exchanges that have lost their last binding by it.
+    """
+    if is_long(vhost, target):
+        Departure(vhost, target, emptied, _forget_all).begin()
+        return
+    lost_all = []
     for exchange in vhost.sources.pop((target.kind, target.name), ()):
         removed = exchange.remove_target(target)
         if removed and vhost.exchanges.get(exchange.name) is exchange:
             _forget_all(vhost, removed, (exchange.name, target.kind, target.name))
             vhost.broker.watchers.unbound(exchange, removed)
             if exchange.auto_delete and not exchange.bindings:
-                emptied.append(exchange)
+                lost_all.append(exchange)
     vhost.changed()
-    return emptied
+    emptied(vhost, lost_all)
 
 
-def forget_bindings_from(vhost: VirtualHost, exchange: Exchange) -> None:
-    """Take the bindings of an exchange that goes out of the definitions."""
-    _forget_all(vhost, list(exchange.bindings), (exchange.name,))
+def remove_bindings_from(vhost: VirtualHost, exchange: Exchange) -> None:
+    """Take the bindings of a deleted exchange out of the definitions, and out of the memory, some at a time."""
+    _forget_all(vhost, exchange.bindings, (exchange.name,))
+    if _let_go_some(vhost, exchange):
+        vhost.broker.chores.add(partial(_let_go_some, vhost, exchange))
 
 
-def _forget_all(vhost: VirtualHost, bindings: list[Binding], names: tuple[str, ...]) -> None:
+def _let_go_some(vhost: VirtualHost, exchange: Exchange) -> bool:
+    """Have a deleted exchange let go of bindings; False when there are no more."""
+    gone = exchange.let_go_some(AT_ONCE_MAX)
+    for binding in gone:
+        key = binding.key[:2]
+        sources = vhost.sources.get(key)
+        if sources is not None:
+            sources.pop(exchange, None)
+            if not sources:
+                del vhost.sources[key]
+    return len(gone) == AT_ONCE_MAX
+
+
+def _forget_all(vhost: VirtualHost, bindings: Iterable[Binding], names: tuple[str, ...]) -> None:
     """Take bindings out of the definitions that are all there are whose rows' names begin with `names`."""
     stored = (binding for binding in bindings if binding.stored)
     first = list(islice(stored, ROWS_ONE_BY_ONE_MAX + 1))
     if len(first) <= ROWS_ONE_BY_ONE_MAX:
         forget_bindings(vhost, first)
-    else:
-        vhost.broker.definitions.delete_beginning("binding", vhost.name, json.dumps(names)[:-1] + ",")
+        return
+    broker = vhost.broker
+    rest = broker.definitions.delete_beginning("binding", vhost.name, json.dumps(names)[:-1] + ",")
+    if rest is not None:
+        broker.chores.add(rest)
 
 
 def forget_bindings(vhost: VirtualHost, bindings: Iterable[Binding]) -> None:
@@ -166,6 +192,9 @@ def store_binding(vhost: VirtualHost, binding: Binding) -> None:
     }
     if binding.slots:
         row["slots"] = [list(run) for run in binding.slots]
+    if vhost.departing:
+        # An equal one that is still to go is no row to write over: the order of rows tells them apart (departures.py).
+        vhost.broker.definitions.delete("binding", vhost.name, _row_name(binding))
     vhost.broker.definitions.put("binding", vhost.name, _row_name(binding), row)
 
 

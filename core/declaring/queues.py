@@ -228,7 +228,7 @@ def remove_queue(vhost: VirtualHost, queue: Queue, answer: Answer[int] = ignore)
     if queue.store_id:
         vhost.broker.definitions.delete("queue", vhost.name, queue.name)
         vhost.broker.numbers.deleted_for_now(queue.store_id, queue)
-    remove_emptied(vhost, remove_bindings_of(vhost, queue))
+    remove_bindings_of(vhost, queue, remove_emptied)
     for consumer in list(queue.consumers):
         queue.remove_consumer(consumer)
         consumer.cancelled()

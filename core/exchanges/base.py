@@ -7,9 +7,16 @@ built-in types come through the same door as any other.  A type says how to find
 
 The set of bindings proper is kept here, two ways: by key in the order of adding, and by target, so that
 the bindings of a queue that goes away are found without looking at all the others.  Targets are held by
-reference; whoever deletes one calls `remove_target` first.
+reference; whoever deletes one calls `remove_target` first, or has them leave bit by bit.
+
+A queue may have had thousands of bindings when it goes.  They lead nowhere from that moment on, and nobody sees them
+any more (`VirtualHost.departing`), but they leave the exchange and its index in the turns that follow
+(core.declaring.departures).  A type needn't know: who routes leaves out targets that are gone, and tells a type that
+picks one of them (`target_gone`).
 
 The default exchange is not one of these: it has no bindings, the vhost routes by queue name itself.
+
+Longer than 400 lines because what every type may say is one interface, of which most types say little.
 """
 
 from __future__ import annotations
@@ -25,6 +32,7 @@ from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.binding import Binding, BindingKey, Destination, DestinationKind
 from warren.core.exchanges.duplicates import DEDUPLICATION_ARGUMENTS, duplicate_filter
 from warren.core.exchanges.reasons import Reason, shown
+from warren.core.exchanges.staying import Staying
 from warren.core.messages.field_names import field_type_name
 from warren.core.messages.field_table import EMPTY_TABLE_RAW
 
@@ -259,15 +267,20 @@ class Exchange(ABC):
     @property
     def bindings(self) -> Collection[Binding]:
         """All bindings with this exchange as the source, in the order of adding."""
+        vhost = self.vhost
+        if vhost is not None and vhost.departing:
+            return Staying(self._bindings, self._by_target, vhost.departing)
         return self._bindings.values()
 
     def get(self, key: BindingKey) -> Binding | None:
         """The binding with this key (see `core.exchanges.binding.binding_key`), None when there is none."""
-        return self._by_target.get(key[:2], _NONE).get(key)
+        binding = self._by_target.get(key[:2], _NONE).get(key)
+        return None if binding is None or self._is_departing(binding.target) else binding
 
     def bindings_to(self, target: Destination) -> Collection[Binding]:
         """The bindings that lead from here to `target`, in the order of adding."""
-        return self._by_target.get((target.kind, target.name), {}).values()
+        found = self._by_target.get((target.kind, target.name), _NONE)
+        return () if self._has_departing(found) else found.values()
 
     def add(self, binding: Binding) -> bool:
         """Route by `binding` from now on; False when there is an equal one already, which then stays.
@@ -278,6 +291,9 @@ class Exchange(ABC):
         self.check_destination(binding.target)
         key = binding.key
         to_target = self._by_target.get(key[:2])
+        if to_target is not None and self._has_departing(to_target):
+            self._make_way(to_target)
+            to_target = None
         if to_target is None:
             to_target = self._by_target[key[:2]] = {}
         elif key in to_target:
@@ -285,9 +301,9 @@ class Exchange(ABC):
         self._sequence += 1
         binding.sequence = self._sequence
         binding.source_durable = self.durable
-        if key in self._bindings:
-            # One that is on its way out: the new one comes behind all others.
-            del self._bindings[key]
+        leaving = self._bindings.get(key)
+        if leaving is not None:
+            self.let_go(leaving)
         self._bindings[key] = binding
         to_target[key] = binding
         self.binding_added(binding)
@@ -295,14 +311,13 @@ class Exchange(ABC):
 
     def remove(self, key: BindingKey) -> bool:
         """Stop routing by the binding with this key; False when there is none."""
-        binding = self.get(key)
+        to_target = self._by_target.get(key[:2], _NONE)
+        binding = to_target.pop(key, None)
         if binding is None:
             return False
-        del self._bindings[key]
-        to_target = self._by_target[key[:2]]
-        del to_target[key]
         if not to_target:
             del self._by_target[key[:2]]
+        del self._bindings[key]
         self.binding_removed(binding)
         return True
 
@@ -314,6 +329,59 @@ class Exchange(ABC):
         bindings = list(removed.values())
         self.bindings_removed(bindings)
         return bindings
+
+    # For targets that go with many bindings (core.declaring.departures)
+
+    def begin_leaving(self, target: Destination) -> dict[BindingKey, Binding]:
+        """The bindings to a target that is departing, which are only to be let go one by one."""
+        self.target_gone(target)
+        found = self._by_target.get((target.kind, target.name), _NONE)
+        if not found or next(iter(found.values())).target is not target:
+            return {}
+        return self._by_target.pop((target.kind, target.name))
+
+    def let_go(self, binding: Binding) -> None:
+        """One of those leaves; nothing happens if it has left, or another one has come in its place."""
+        if self._bindings.get(binding.key) is binding:
+            del self._bindings[binding.key]
+            self.binding_removed(binding)
+
+    def let_go_some(self, count: int) -> list[Binding]:
+        """The exchange is deleted: take so many of its bindings out, as long as there are any."""
+        taken: list[Binding] = []
+        while self._bindings and len(taken) < count:
+            key, binding = self._bindings.popitem()
+            to_target = self._by_target.get(key[:2], _NONE)
+            if to_target.get(key) is binding:
+                del to_target[key]
+                if not to_target:
+                    del self._by_target[key[:2]]
+            self.binding_removed(binding)
+            taken.append(binding)
+        return taken
+
+    def target_gone(self, target: Destination) -> None:
+        """A target is departing: pick it no more.  For types that pick one of several."""
+        if self.picks_one:
+            self.remove_target(target)
+
+    def _make_way(self, to_target: dict[BindingKey, Binding]) -> None:
+        """A target of a name comes while these bindings to another of that name are still to leave."""
+        old = next(iter(to_target.values())).target
+        leaving = self.begin_leaving(old)
+        if self.vhost is not None:
+            self.vhost.departing[old].take_over(self, leaving)
+
+    def _is_departing(self, target: Destination) -> bool:
+        vhost = self.vhost
+        return vhost is not None and bool(vhost.departing) and target in vhost.departing
+
+    def _has_departing(self, to_target: dict[BindingKey, Binding]) -> bool:
+        """Whether these, which all lead to one target, are still to leave."""
+        vhost = self.vhost
+        if vhost is None or not vhost.departing or not to_target:
+            return False
+        return next(iter(to_target.values())).target in vhost.departing
 
     @abstractmethod
     def make_index(self) -> None:

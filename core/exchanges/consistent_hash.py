@@ -114,6 +114,14 @@ class ConsistentHashExchange(Exchange):
             self.binding_added(following)
             return
 
+    def target_gone(self, target: Destination) -> None:
+        """See Exchange.target_gone."""
+        key = (target.kind, target.name)
+        counting = self._counting.get(key)
+        if counting is not None and counting.target is target:
+            del self._counting[key]
+            self._slots.leave(target)
+
     def heir_of(self, binding: Binding) -> Binding | None:
         """See Exchange.heir_of."""
         heir = self._counting.get(binding.key[:2])

@@ -42,5 +42,9 @@ class RandomExchange(Exchange):
         """See Exchange.binding_removed."""
         self._prepared = None
 
+    def target_gone(self, target: Destination) -> None:
+        """See Exchange.target_gone."""
+        self._prepared = None
+
 
 register(RandomExchange)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from warren.core.counters import ExchangeCounts, VhostCounts
 from warren.core.errors import NotFound
@@ -25,7 +25,7 @@ from warren.core.routing.walk import Visit, Walk
 if TYPE_CHECKING:
     from warren.core.broker import Broker
     from warren.core.clients.client import Client
-    from warren.core.exchanges.binding import Destination, DestinationKind
+    from warren.core.exchanges.binding import Binding, BindingKey, Destination, DestinationKind
     from warren.core.messages.field_table import FieldValue
     from warren.core.messages.message import Message
     from warren.core.messages.properties import Properties
@@ -49,12 +49,21 @@ class Outcome(Enum):
     REFUSED = "refused"
 
 
+class Departing(Protocol):
+    """What sees to it that the bindings to something deleted leave (core.declaring.departures)."""
+
+    def take_over(self, exchange: Exchange, bindings: dict[BindingKey, Binding]) -> None:
+        """These, too, are to leave the exchange."""
+
+
 class VirtualHost:
     """One namespace of exchanges and queues; made by the broker, which keeps it durable.
 
     buffers: what is asked of queues, by name; set by core.queues.buffer alone.
     counts, default_exchange_counts: of its messages (core/counters.py).  sources: by kind and name of a target, all
     exchanges that lead there, and maybe some that don't any more, so that whoever goes needn't ask every exchange.
+    departing: queues and exchanges that are deleted, but have had so many bindings that these leave bit by bit.
+    emptied, removes_emptied: auto-delete exchanges that are to go, and whether that is under way.
     """
 
     __slots__ = (
@@ -64,11 +73,14 @@ class VirtualHost:
         "client_count",
         "counts",
         "default_exchange_counts",
+        "departing",
+        "emptied",
         "exchanges",
         "limits",
         "metadata",
         "name",
         "queues",
+        "removes_emptied",
         "reply_queues",
         "sources",
         "tracing",
@@ -84,6 +96,9 @@ class VirtualHost:
         self.buffers: dict[str, Buffer] = {}
         self.reply_queues: dict[str, Queue] = {}
         self.sources: dict[tuple[DestinationKind, str], dict[Exchange, None]] = {}
+        self.departing: dict[Destination, Departing] = {}
+        self.emptied: dict[Exchange, None] = {}
+        self.removes_emptied = False
         self.version = 0
         self.tracing = bool(self.metadata.get("tracing", False))
         self.limits: Mapping[str, int] = {}
@@ -219,7 +234,7 @@ class VirtualHost:
         visits: list[Visit] | None = None,
     ) -> Route:
         keys = [routing_key, *(key for key in dict.fromkeys(extra_keys) if key != routing_key)]
-        walk = Walk(self.exchanges, keys, headers, properties)
+        walk = Walk(self.exchanges, self.departing.keys(), keys, headers, properties)
         walk.visits = visits
         walk.run(start, behind=behind, closed=closed)
         queues = tuple(walk.queues.values())

@@ -5,12 +5,15 @@ alternate exchange.  The walk doesn't go on behind an exchange that holds the me
 that is `closed` (it has seen the message before); it begins `behind` one that held the message until now, which it
 passes as if that had no mind of its own.
 
+Targets that are departing are passed over (`VirtualHost.departing`): they are gone, though bindings to them are still
+to leave.
+
 Who wants to know why a message goes where it goes has the walk note each exchange on its way (`Visit`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, NamedTuple
 
 from warren.core.exchanges.base import Exchange
@@ -39,6 +42,7 @@ class Walk:
     """
 
     __slots__ = (
+        "_departing",
         "_exchanges",
         "_headers",
         "_keys",
@@ -53,11 +57,13 @@ class Walk:
     def __init__(
         self,
         exchanges: Mapping[str, Exchange],
+        departing: Set[Destination],
         keys: Sequence[str],
         headers: Mapping[str, FieldValue] | None,
         properties: Properties | None,
     ) -> None:
         self._exchanges = exchanges
+        self._departing = departing
         self._keys = keys
         self._headers = headers
         self._properties = properties
@@ -72,6 +78,7 @@ class Walk:
         queues = self.queues
         keys = self._keys
         headers = self._headers
+        departing = self._departing
         seen = {start.name, *closed}
         to_visit = [] if start.name in closed else [start]
         while to_visit:
@@ -89,6 +96,8 @@ class Walk:
                     targets = exchange.targets_by_properties(key, headers, self._properties)
                 else:
                     targets = exchange.targets(key, headers)
+                if departing and not departing.isdisjoint(targets):
+                    targets = self._staying(exchange, key, targets)
                 if self.visits is not None:
                     self.visits.append(Visit(exchange, key, tuple(targets)))
                 for target in targets:
@@ -105,3 +114,15 @@ class Walk:
                 elif alternate.name not in seen:
                     seen.add(alternate.name)
                     to_visit.append(alternate)
+
+    def _staying(self, exchange: Exchange, key: str, targets: Collection[Destination]) -> Collection[Destination]:
+        """Those of an exchange's targets that aren't departing; a type that picks one picks again."""
+        departing = self._departing
+        for _ in range(len(departing) if exchange.picks_one else 0):
+            gone = [target for target in targets if target in departing]
+            if not gone:
+                break
+            for target in gone:
+                exchange.target_gone(target)
+            targets = exchange.targets_by_properties(key, self._headers, self._properties)
+        return [target for target in targets if target not in departing]

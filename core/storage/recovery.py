@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 from warren.core.access.defaults import ADMINISTRATOR, EVERYTHING, note_seeded, seed_defaults
 from warren.core.component import FOREIGN_PREFIX
 from warren.core.declaring.bindings import store_binding
+from warren.core.declaring.departures import DEPARTED, is_binding_to
 from warren.core.declaring.exchanges import predeclare
 from warren.core.declaring.numbers import COUNTER, DELETED
 from warren.core.declaring.quarantine import SetAside
@@ -72,6 +73,7 @@ def recover(
     urgent: list[tuple[str, str]] = []
     foreign: set[str] = set()
     without_row: set[str] = set()
+    lost_bindings: list[tuple[str, str, dict[str, JSON]]] = []
     deleted: set[int] = set()
     # Before Warren noted deletions, what a crash left of one looked like what damage leaves.
     notes_deletions = bool(damage)
@@ -91,6 +93,8 @@ def recover(
             elif kind == "vhost":
                 _restore_vhost(broker, name, value)
                 without_row.discard(name)
+            elif kind == DEPARTED:
+                lost_bindings = _drop_bindings_to(broker, vhost, name, lost_bindings)
             elif kind == DELIVERED:
                 delivered[vhost, name] = value
             elif kind == URGENT:
@@ -98,8 +102,10 @@ def recover(
             elif not any(component.restore(kind, vhost, name, value) for component in broker.components.values()):
                 if kind.startswith(FOREIGN_PREFIX):
                     foreign.add(kind)
-                else:
+                elif kind != "binding":
                     _restore(broker, kind, vhost, name, value)
+                elif not restore_binding(broker.vhosts[vhost], value):
+                    lost_bindings.append((vhost, name, value))
         except (BrokerError, KeyError, ValueError, TypeError) as error:
             raise StorageError(
                 f"the definitions hold a {kind} '{name}' (vhost '{vhost}') that can't be restored: {error}; "
@@ -118,6 +124,8 @@ def recover(
             "the package is back",
             " and ".join(f"'{kind}'" for kind in sorted(foreign)),
         )
+    for vhost, _, value in lost_bindings:
+        broker.quarantine.bindings.add(vhost, value)
     broker.quarantine.restored(broker.vhosts)
     for name in sorted(without_row):
         _log.error("the row of vhost '%s' is lost; made anew, without description, tags and default queue type", name)
@@ -219,7 +227,7 @@ def _restore_vhost(broker: Broker, name: str, row: Mapping[str, JSON]) -> None:
 
 def _restore(broker: Broker, kind: str, vhost_name: str, name: str, value: Mapping[str, JSON]) -> None:
     vhost = broker.vhosts[vhost_name]
-    raw, arguments = _arguments(value) if kind != "binding" else (b"", {})
+    raw, arguments = _arguments(value)
     if kind == "exchange":
         exchange = create(
             str(value["type"]),
@@ -246,11 +254,22 @@ def _restore(broker: Broker, kind: str, vhost_name: str, name: str, value: Mappi
         )
         vhost.queues[name].user = str(value.get("user", ""))
         vhost.queues[name].user_id = str(value.get("user_id", ""))
-    elif kind == "binding":
-        if not restore_binding(vhost, value):
-            broker.quarantine.bindings.add(vhost_name, value)
     else:
         raise ValueError("this version knows no such kind")
+
+
+def _drop_bindings_to(
+    broker: Broker, vhost: str, departed: str, lost: list[tuple[str, str, dict[str, JSON]]]
+) -> list[tuple[str, str, dict[str, JSON]]]:
+    """A crash came while bindings to something deleted were going: the rest of them goes now; the other lost ones."""
+    staying = []
+    for each in lost:
+        if each[0] == vhost and is_binding_to(each[2], departed):
+            broker.definitions.delete("binding", vhost, each[1])
+        else:
+            staying.append(each)
+    broker.definitions.delete(DEPARTED, vhost, departed)
+    return staying
 
 
 def restore_binding(vhost: VirtualHost, value: Mapping[str, JSON]) -> bool:

@@ -52,7 +52,7 @@ def settle_all(session: MqttSession) -> Iterator[None]:
     count = 0
     while outgoing or inbound:
         if outgoing:
-            each = outgoing.pop(next(reversed(outgoing)))
+            _, each = outgoing.popitem()
             each.settle()
             session.settle_record(each)
         else:

@@ -124,6 +124,10 @@ class DelayedMessageExchange(Exchange):
         """See Exchange.binding_removed."""
         self.inner.remove(binding.key)
 
+    def target_gone(self, target: Destination) -> None:
+        """See Exchange.target_gone."""
+        self.inner.target_gone(target)
+
     def routed(self, message: Message) -> None:
         """A message came by that isn't held, or no longer."""
         if self.inner.observes and not self.holds(message.properties.headers):

@@ -34,17 +34,23 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from warren.core.errors import StorageError
+from warren.core.storage.definitions.deletions import MARKER_KIND, ROWS_PER_SLICE, Deletion
 from warren.core.storage.definitions.encoding import decode_name, decode_value, encode_name, encode_value
+from warren.core.storage.definitions.ranges import MARKERS, NTH, RANGE, Place, rows_of
 from warren.core.storage.definitions.room import Room
 from warren.core.storage.definitions.rows import NO_COUNTERS, PUT, RESERVE, SALVAGED
 from warren.core.storage.definitions.salvage import report_again, wal_path
 from warren.core.storage.definitions.sqlite_errors import PRIMARY_CODE_MASK, damaged, storage_error
 from warren.core.storage.definitions.sqlite_file import open_database
 from warren.core.storage.definitions.store import JSON, DefinitionStore, Row
+
+if TYPE_CHECKING:
+    from warren.core.chores import Slice
 
 ID_BLOCK = 1 << 16
 """Numbers reserved at a time: so many that the sync it costs is rare, so few that crashes waste little."""
@@ -57,6 +63,8 @@ PIECE_ROWS = 32
 
 BENIGN_CODES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL})
 """Of a checkpoint that only couldn't do all of it now: somebody else reads, or there is no room for new pages."""
+
+DELETE = "DELETE FROM definitions WHERE position = ?"
 
 FIND = "SELECT position FROM definitions WHERE vhost = ? AND kind = ? AND name = ?"
 LOAD = """SELECT position, kind, vhost, name, value FROM definitions
@@ -71,6 +79,7 @@ class SqliteDefinitionStore(DefinitionStore):
         "_commits",
         "_connection",
         "_damage",
+        "_deletions",
         "_dirty",
         "_failure",
         "_ids_free",
@@ -88,6 +97,7 @@ class SqliteDefinitionStore(DefinitionStore):
         """Open or make the database; raises StorageError when it is damaged or can't be used."""
         self._path = Path(path)
         self._dirty = False
+        self._deletions: list[Deletion] = []
         self._failure: StorageError | None = None
         # What a crash left in the log is committed, but perhaps not synced; so is a new schema.
         self._commits = 1
@@ -112,14 +122,21 @@ class SqliteDefinitionStore(DefinitionStore):
             self._release()
             raise
         self._ids_free = dict(self._ids_reserved)
+        try:
+            self._finish_deletions()
+        except BaseException:
+            self._release()
+            raise
 
     def put(self, kind: str, vhost: str, name: str, value: Mapping[str, JSON]) -> None:
         key = kind, encode_name(vhost), encode_name(name)
         text = encode_value(value)
         found = self._run(FIND, (key[1], key[0], key[2]))
-        if found:
-            position: int = found[0][0]
-        else:
+        position: int = found[0][0] if found else 0
+        if position and self._is_leaving(kind, vhost, name, position):
+            self._change(DELETE, (position,))
+            position = 0
+        if not position:
             self._last_position = position = self._last_position + 1
         self._change(PUT, (position, *key, text, self._checksums.of_definition(position, *key, text)))
         self._room.take(len(text))
@@ -131,19 +148,16 @@ class SqliteDefinitionStore(DefinitionStore):
         )
         self._room.take(0)
 
-    def delete_beginning(self, kind: str, vhost: str, beginning: str) -> None:
-        # No name has the byte 0xFF in it (UTF-8), so all that begin so lie between these two.
-        least = encode_name(beginning)
-        self._delete_all(
-            "vhost = ? AND kind = ? AND name >= ? AND name < ?", (encode_name(vhost), kind, least, least + b"\xff")
-        )
+    def delete_beginning(self, kind: str, vhost: str, beginning: str) -> Slice | None:
+        return self._begin_deletion(kind, vhost, beginning)
 
-    def delete_vhost(self, vhost: str) -> None:
+    def delete_vhost(self, vhost: str) -> Slice | None:
         if not vhost:
             raise ValueError("rows that belong to no vhost can't be deleted as a vhost")
-        self._delete_all("vhost = ?", (encode_name(vhost),))
+        return self._begin_deletion(None, vhost, "")
 
     def clear(self) -> None:
+        self._deletions.clear()
         self._delete_all("TRUE")
 
     def load(self) -> Iterator[Row]:
@@ -244,7 +258,9 @@ class SqliteDefinitionStore(DefinitionStore):
             if not chunk:
                 return
             for row in chunk:
-                yield self._decode(*row)
+                decoded = self._decode(*row)
+                if decoded[0] != MARKER_KIND and not self._is_leaving(*decoded[:3], row[0]):
+                    yield decoded
             position = chunk[-1][0]
 
     def _decode(self, position: int, kind: str, vhost: bytes, name: bytes, text: str) -> Row:
@@ -296,6 +312,52 @@ class SqliteDefinitionStore(DefinitionStore):
                 self._failure = storage_error(self._path, error)
             return False
         return not busy and bool(frames == copied)
+
+    def _is_leaving(self, kind: str, vhost: str, name: str, position: int) -> bool:
+        return any(each.covers(kind, vhost, name, position) for each in self._deletions)
+
+    def _begin_deletion(self, kind: str | None, vhost: str, beginning: str) -> Slice | None:
+        """Delete these rows now if they are few, else mark them, and give back what deletes some of them."""
+        deletion = Deletion(kind, vhost, beginning, self._last_position + 1)
+        first, end = rows_of(deletion)
+        if not self._run(NTH, (encode_name(vhost), *first, *end, ROWS_PER_SLICE)):
+            self._delete_all(RANGE, (encode_name(vhost), *first, *end))
+            return None
+        # The marker of an earlier deletion of the same names has another place; this one's is behind all of them.
+        self.delete(MARKER_KIND, "", deletion.marker_name)
+        self.put(MARKER_KIND, "", deletion.marker_name, {})
+        deletion.until = self._last_position
+        self._deletions.append(deletion)
+        return partial(self._delete_slice, deletion, [first])
+
+    def _delete_slice(self, deletion: Deletion, place: list[Place]) -> bool:
+        """Delete the next rows of it, from `place` on, which moves on; False when those were the last."""
+        if deletion not in self._deletions:
+            return False
+        count = ROWS_PER_SLICE
+        if not self._room.has_for(count):
+            self.commit()
+            count = PIECE_ROWS
+        vhost = encode_name(deletion.vhost)
+        first, end = place[0], rows_of(deletion)[1]
+        following = self._run(NTH, (vhost, *first, *end, count))
+        if following:
+            place[0] = end = following[0]
+        self._delete_some(f"{RANGE} AND position < ?", (vhost, *first, *end, deletion.until), count)
+        if not following:
+            self._change(DELETE, (deletion.until,))
+            self._deletions.remove(deletion)
+        return bool(following)
+
+    def _finish_deletions(self) -> None:
+        """Go on with what a process that has ended had begun."""
+        for position, name in self._run(MARKERS, (MARKER_KIND,)):
+            deletion = Deletion.from_marker(decode_name(name), position)
+            self._deletions.append(deletion)
+            place = [rows_of(deletion)[0]]
+            while self._delete_slice(deletion, place):
+                self.commit()
+            self.commit()
 
     def _delete_all(self, condition: str, parameters: tuple[object, ...] = ()) -> None:
         """Delete the rows of this condition; bit by bit, each bit committed, where the log has no room for all at once.

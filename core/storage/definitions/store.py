@@ -12,6 +12,9 @@ batch, so the changes of a batch come back together or not at all, with two exce
 what is open, so a part that needs an id takes it before it puts the rows that belong together; and on a disk
 that is full, very many rows that are deleted by one call go bit by bit, behind what is open.
 
+Very many rows that go by one call take longer than a turn may.  They are gone for `load` at once, also for that of the
+next start once the call is committed, and leave the store slice by slice (deletions.py).
+
 Durability has two steps, as the two kinds of crash differ.  What is committed is with the operating system
 and survives the process (kill -9).  What is committed and then synced survives the machine (power loss).  The
 commit loop syncs definitions before it syncs messages, so no confirmed message can be in a queue that a crash
@@ -26,9 +29,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, Final, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 
 from warren.core.errors import LowOnDisk
+
+if TYPE_CHECKING:
+    from warren.core.chores import Slice
 
 LOW_ON_DISK: Final = (
     "low on disk: nothing new can be kept now; free some space on the disk of the data directory, then ask again"
@@ -67,12 +73,18 @@ class DefinitionStore(ABC):
         """Remove the row; one that isn't there is no error."""
 
     @abstractmethod
-    def delete_beginning(self, kind: str, vhost: str, beginning: str) -> None:
-        """Remove every row of this kind and vhost whose name begins so, however many there are."""
+    def delete_beginning(self, kind: str, vhost: str, beginning: str) -> Slice | None:
+        """Remove every row of this kind and vhost whose name begins so, however many there are.
+
+        None when that is done; else what does the next slice of it, for the caller to have done (`Chores.add`).
+        """
 
     @abstractmethod
-    def delete_vhost(self, vhost: str) -> None:
-        """Remove every row of this vhost. Raises ValueError for "", the rows that belong to no vhost."""
+    def delete_vhost(self, vhost: str) -> Slice | None:
+        """Remove every row of this vhost, as `delete_beginning` does.
+
+        Raises ValueError for "", the rows that belong to no vhost.
+        """
 
     @abstractmethod
     def clear(self) -> None:

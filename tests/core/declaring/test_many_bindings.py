@@ -9,13 +9,14 @@ from itertools import pairwise
 import pytest
 
 from tests.support.simulated_broker import SimulatedBroker
+from warren.core.chores import Slice
 from warren.core.declaring.bindings import ROWS_ONE_BY_ONE_MAX, add_binding
+from warren.core.declaring.departures import LEAVE_PER_SLICE
 from warren.core.declaring.exchanges import add_exchange, remove_exchange
 from warren.core.declaring.queues import create_queue, remove_queue
 from warren.core.exchanges.base import Exchange
 from warren.core.exchanges.binding import Binding, Destination
 from warren.core.exchanges.registry import create
-from warren.core.exchanges.topic import LEAVE_PER_SLICE
 from warren.core.exchanges.topic_trie import TopicTrie
 from warren.core.policies.policy import POLICY, Policy, policy_from_value
 from warren.core.policies.table import OBJECTS_AT_ONCE, PolicyTable
@@ -64,9 +65,9 @@ def removed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         counted["statements"] += 1
         delete(self, kind, vhost, name)
 
-    def counting_delete_beginning(self: MemoryDefinitionStore, kind: str, vhost: str, beginning: str) -> None:
+    def counting_delete_beginning(self: MemoryDefinitionStore, kind: str, vhost: str, beginning: str) -> Slice | None:
         counted["statements"] += 1
-        delete_beginning(self, kind, vhost, beginning)
+        return delete_beginning(self, kind, vhost, beginning)
 
     monkeypatch.setattr(TopicTrie, "remove", counting_remove)
     monkeypatch.setattr(MemoryDefinitionStore, "delete", counting_delete)

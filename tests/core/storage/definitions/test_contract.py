@@ -130,7 +130,7 @@ def test_a_value_that_json_cannot_hold_is_refused_and_changes_nothing(store: Def
 def test_changes_make_dirty_and_commit_makes_clean(store: DefinitionStore) -> None:
     assert not store.dirty
     store.commit()
-    changes: list[Callable[[], None]] = [
+    changes: list[Callable[[], object]] = [
         lambda: store.put("queue", "/", "q", {}),
         lambda: store.delete("queue", "/", "q"),
         lambda: store.delete_beginning("queue", "/", "q"),
