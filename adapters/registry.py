@@ -16,5 +16,6 @@ OWN: Final[Mapping[str, str]] = {
     "mqtt": "warren.adapters.mqtt.adapter:ADAPTER",
     "ws": "warren.adapters.websocket.adapter:ADAPTER",
     "http": "warren.adapters.streams.adapter:HTTP",
+    "metrics": "warren.adapters.streams.adapter:METRICS",
 }
 """Warren's own protocols, the default one first."""

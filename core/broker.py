@@ -39,6 +39,7 @@ from warren.core.deadlines import Deadlines
 from warren.core.declaring.numbers import Numbers
 from warren.core.declaring.quarantine import Quarantine
 from warren.core.declaring.queues import remove_queue
+from warren.core.ended import Ended
 from warren.core.errors import PreconditionFailed, UnknownVirtualHost, VirtualHostRefused
 from warren.core.limit_hits import LimitHits
 from warren.core.policies.table import PolicyTable
@@ -194,6 +195,7 @@ class Broker:
         self.client_count = 0
         self.channel_count = 0
         self.churn = ChurnCounts()
+        self.ended = Ended()
         self._usage: dict[str, Usage] = {}
         self.parameters.register(VHOST_LIMITS, VhostLimits(self.vhosts))
         self.deadlines = Deadlines(self._callback_failed)
@@ -320,6 +322,7 @@ class Broker:
         for exchange in vhost.exchanges.values():
             self.watchers.gone(exchange)
             exchange.detached()
+        self.ended.vhost_gone(vhost)
         del self.vhosts[name]
         self.definitions.delete_vhost(name)
         self.definitions.delete("vhost", "", name)

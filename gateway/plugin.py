@@ -50,6 +50,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from socket import gethostname
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from warren.adapters.direct.delivery import Delivery
@@ -262,6 +263,11 @@ class Facts:
     started_at_ms: int
     certificates: Mapping[str, int] = field(default_factory=dict)
     configuration: Callable[[], Mapping[str, object]] = dict
+
+    @property
+    def node_name(self) -> str:
+        """As RabbitMQ names nodes: `warren@HOST`."""
+        return f"warren@{gethostname()}"
 
 
 @dataclass(frozen=True, slots=True)

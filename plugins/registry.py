@@ -13,9 +13,13 @@ BUILT_IN: Final[Mapping[str, str]] = {
     "federation": "warren.plugins.federation.plugin:FederationPlugin",
     "shovel": "warren.plugins.shovel.plugin:ShovelPlugin",
     "management": "warren.plugins.management.plugin:ManagementPlugin",
+    "metrics": "warren.plugins.metrics.plugin:MetricsPlugin",
 }
 """Features that could live in a package of their own; they know the plugin interface alone."""
 
-LISTENERS: Final[Mapping[str, tuple[tuple[str, int, int], ...]]] = {"management": (("http", 15672, 15671),)}
+LISTENERS: Final[Mapping[str, tuple[tuple[str, int, int], ...]]] = {
+    "management": (("http", 15672, 15671),),
+    "metrics": (("metrics", 15692, 15691),),
+}
 """Listeners that a plugin serves: the protocol, and the ports, plain and for TLS, that it has while `listen` names
 nothing."""

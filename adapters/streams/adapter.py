@@ -42,3 +42,6 @@ def stream_adapter(name: str, title: str) -> Adapter:
 
 HTTP: Final = stream_adapter("http", "HTTP")
 """For the management API."""
+
+METRICS: Final = stream_adapter("metrics", "HTTP for metrics")
+"""For metrics in Prometheus' format."""

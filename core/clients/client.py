@@ -102,6 +102,7 @@ class Client:
             self.vhost.client_count -= 1
             self.vhost.broker.client_count -= 1
             self.vhost.broker.churn.connection_closed += 1
+            self.vhost.broker.ended.client_gone(self)
 
     def _close_channels(self, count: int) -> None:
         count = min(count, self._channels)

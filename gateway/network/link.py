@@ -286,6 +286,7 @@ class Link:
         if self._session_ended:
             return
         self._session_ended = True
+        self.hub.broker.ended.transport_gone(self.received_bytes, self.sent_bytes)
         try:
             self.session.connection_lost(reason)
         except Exception:

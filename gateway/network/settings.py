@@ -72,13 +72,14 @@ class NetworkSettings:
             "Port 0 is any free port, IPv6 addresses stand in brackets, `localhost` is both 127.0.0.1 and "
             "::1, `*` every address of both families, and only what is named "
             "listens: the last source that names any address names all of them. The protocols are "
-            "`amqp`, `stomp`, `mqtt` and `ws` (WebSocket); `http`, which the plugin `management` serves; each with "
-            "an `s` over TLS (`amqps`, `stomps`, `mqtts`, `wss`, `https`); and `auto`, which takes all of them but "
-            "`http` on one port, over TLS or not. `?proxy_protocol=true` after the port is for listeners "
-            "behind a proxy. With a `tls_certificate_file`, and without this key, the same is there over "
-            "TLS as well, on the "
+            "`amqp`, `stomp`, `mqtt` and `ws` (WebSocket); `http` and `metrics`, which the plugins `management` and "
+            "`metrics` serve; each with an `s` over TLS (`amqps`, `stomps`, `mqtts`, `wss`, `https`, `metricss`); and "
+            "`auto`, which takes all of them but these two on one port, over TLS or not. `?proxy_protocol=true` after "
+            "the port is for listeners behind a proxy. With a `tls_certificate_file`, and without this key, the same "
+            "is there over TLS as well, on the "
             "ports 5671, 61614, 8883, 15673 and 15676. Without this key, the plugin `management`, where it is "
-            "enabled, is on localhost:15672, and over TLS on 15671. See [tls.md](tls.md).",
+            "enabled, is on localhost:15672, and over TLS on 15671; the plugin `metrics` on 15692 and 15691. See "
+            "[tls.md](tls.md).",
             also=("listeners",),
         )
     )

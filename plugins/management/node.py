@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import socket
 from typing import TYPE_CHECKING, Final
 
 from warren.plugins.management.sampler import Sampler
@@ -28,7 +27,7 @@ class Node:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self.name = f"warren@{socket.gethostname()}"
+        self.name = context.facts.node_name
         self.rabbitmq_version = context.options.text("product_version")
         self.python_version = platform.python_version()
         self.pid = os.getpid()

@@ -24,6 +24,7 @@ ROOMS: Final = (
     "core.chores",
     "core.counters",
     "core.churn",
+    "core.ended",
     "core.rates",
     "core.rationed_log",
     "core.alarms",

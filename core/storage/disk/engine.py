@@ -289,14 +289,18 @@ class DiskEngine(StorageEngine):
         """Figures of the log.
 
         segments; bytes_on_disk (without space allocated ahead); entries: unsettled ones in the log;
-        pending_bytes: bodies waiting for a flush; torn_bytes: dropped from the end of the log at start.
+        pending_bytes: bodies waiting for a flush; torn_bytes: dropped from the end of the log at start; the others: how
+        often and how much was written and synced since then, in bytes.
         """
+        writer = self._writer
         return {
             "segments": sum(1 for segment in self._ledger.segments if segment.size),
             "bytes_on_disk": sum(segment.size for segment in self._ledger.segments),
             "entries": sum(segment.live_count for segment in self._ledger.segments),
             "pending_bytes": sum(message.body_size for message in self._batch.messages),
             "torn_bytes": self._torn_bytes,
+            "writes": writer.writes,
+            "written_bytes": writer.written_bytes,
         }
 
     def close(self) -> None:

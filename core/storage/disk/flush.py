@@ -22,7 +22,10 @@ ALLOCATION_STEP = 4 << 20
 
 
 class LogWriter:
-    """Writes at the end of the last segment; makes its file when it is new, and completes the one before."""
+    """Writes at the end of the last segment; makes its file when it is new, and completes the one before.
+
+    writes, written_bytes: how often, each with a sync, and how much so far.
+    """
 
     def __init__(self, directory: Path, allocation_step: int) -> None:
         self._directory = directory
@@ -31,6 +34,8 @@ class LogWriter:
         self._base = -1
         self._used = 0
         self._allocated = 0
+        self.writes = 0
+        self.written_bytes = 0
 
     def write(self, base: int, offset: int, data: bytes) -> None:
         """Write `data` at `offset` of the segment `base` and sync; offset 0 makes the file."""
@@ -48,6 +53,8 @@ class LogWriter:
             # again.
             raise OSError(errno.EIO, f"it can't be synced: {error.strerror or error}") from error
         self._used = offset + len(data)
+        self.writes += 1
+        self.written_bytes += len(data)
 
     def close(self) -> None:
         """Give back the space that was reserved, and close the file."""

@@ -51,7 +51,7 @@ def test_what_protocols_list() -> None:
 def test_what_protocols_keep_is_there_whatever_listens(names: list[str]) -> None:
     """Made with the options as they are."""
     made = components_of(Config(in_memory=True), names)
-    assert list(made) == ["mqtt", "http"]
+    assert list(made) == ["mqtt", "http", "metrics"]
     broker = core_broker()
     world = made["mqtt"](broker)
     assert isinstance(world, MqttWorld)

@@ -1,0 +1,1 @@
+"""What there is to measure, in Prometheus' format, under RabbitMQ's names (docs/metrics.md)."""
