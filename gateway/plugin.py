@@ -47,10 +47,8 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
-from socket import gethostname
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from warren.adapters.direct.delivery import Delivery
@@ -72,6 +70,7 @@ from warren.gateway.client.subscription import Subscription
 from warren.gateway.control.listing import listing
 from warren.gateway.control.target import Answer, Control, RefusedError, Request, done, table
 from warren.gateway.control.word import VHOST, Option, Word, word
+from warren.gateway.facts import Facts, Resources
 from warren.gateway.network.answered import answered
 from warren.gateway.turns import in_turns
 
@@ -244,45 +243,6 @@ class Plugin(ABC):
     @abstractmethod
     async def start(self, context: Context) -> None:
         """Do whatever it is for, until it is over or cancelled."""
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What there is to know of the broker.
-
-    listening: addresses by the listener's name.  data_directory: None when everything is in memory; a plugin may keep
-    files of its own there, in a folder `plugins/NAME`.  started_at_ms: in milliseconds since 1970.  certificates: until
-    when each is valid, in milliseconds since 1970, by its file.  configuration: gives the value of every key as JSON
-    has it, with secrets hidden.
-    """
-
-    version: str
-    cluster_name: str
-    data_directory: Path | None
-    listening: Mapping[str, Sequence[tuple[str, int]]]
-    started_at_ms: int
-    certificates: Mapping[str, int] = field(default_factory=dict)
-    configuration: Callable[[], Mapping[str, object]] = dict
-
-    @property
-    def node_name(self) -> str:
-        """As RabbitMQ names nodes: `warren@HOST`."""
-        return f"warren@{gethostname()}"
-
-
-@dataclass(frozen=True, slots=True)
-class Resources:
-    """What the process uses of what may run out, and how much it may; in bytes, but for the descriptors.
-
-    disk_free, disk_free_limit: of the data directory's file system; None when everything is in memory.
-    """
-
-    memory_used: int
-    memory_limit: int
-    disk_free: int | None
-    disk_free_limit: int | None
-    descriptors_used: int
-    descriptors_max: int
 
 
 class ByteStream(Protocol):

@@ -71,6 +71,7 @@ ROOMS: Final = (
     # Everything that waits.
     "gateway.version",
     "gateway.turns",
+    "gateway.facts",
     "gateway.protocols",
     "gateway.network.addresses",
     "gateway.network.settings",
