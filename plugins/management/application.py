@@ -1,7 +1,7 @@
 """Requests to handlers and back: paths, logins, bodies, and what becomes of errors.
 
 A path is taken apart as it came, before anything is decoded, since names may hold slashes (as `%2F`).  What a request
-may cost before its user is known is small: its body isn't read.
+may cost before its user is known is small: its body isn't read.  What isn't below /api is the page's (page_files.py).
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from warren.plugins.management.errors import (
     of_broker_error,
 )
 from warren.plugins.management.node import Node
+from warren.plugins.management.page_files import ManagementPage
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -84,6 +85,7 @@ class Application:
             middleware.append(cors)
         self._starlette = Starlette(routes=routes, middleware=middleware, exception_handlers={404: _no_such_path})
         self._starlette.router.redirect_slashes = False
+        self._page = ManagementPage()
 
     def counters(self) -> Mapping[str, float]:
         """Requests, and those of them that failed by a fault of the broker's."""
@@ -94,6 +96,9 @@ class Application:
         self._requests += 1
         if scope["type"] == "http":
             raw = scope["raw_path"].decode("ascii", "replace")
+            if raw != PREFIX and not raw.startswith(f"{PREFIX}/"):
+                await self._page(scope, receive, send)
+                return
             scope = {**scope, "path": raw.rstrip("/") or "/"}
         await self._starlette(scope, receive, send)
 

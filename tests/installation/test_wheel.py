@@ -59,7 +59,11 @@ def test_everything_of_the_four_folders_is_in_it(wheel: Path) -> None:
     ]
     assert sources
     assert [source for source in sources if f"warren/{source}" not in held] == []
-    assert {"warren/py.typed", "warren/adapters/websocket/page/index.html"} <= held
+    assert "warren/py.typed" in held
+    for page in ("adapters/websocket/page", "plugins/management/page"):
+        files = [path for path in (REPOSITORY / page).rglob("*") if path.is_file()]
+        assert files
+        assert [path for path in files if f"warren/{path.relative_to(REPOSITORY).as_posix()}" not in held] == []
 
 
 def test_a_project_with_folders_of_the_same_names(installed: Path, tmp_path: Path) -> None:

@@ -109,4 +109,4 @@ async def test_a_trailing_slash_and_an_empty_name() -> None:
         assert await api.get("/vhosts/") == await api.get("/vhosts")
         response = await api.http.get("/api/queues/api//q", auth=("guest", "guest"))
         refusal(response, 404, "Object Not Found")
-        refusal(await api.http.get("/", auth=("guest", "guest")), 404, "Object Not Found")
+        refusal(await api.http.get("/api", auth=("guest", "guest")), 404, "Object Not Found")

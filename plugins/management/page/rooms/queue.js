@@ -1,0 +1,153 @@
+/** One queue: how full it is, who consumes, how it is bound; publish to it, look into it, empty it. */
+
+import { link, path } from '../data/paths.js';
+import { SPAN } from '../data/samples.js';
+import { Trends } from '../data/trends.js';
+import { countText, rateText, sizeText } from '../data/units.js';
+import { bindingsPath, BindingList } from '../views/bindings.js';
+import { Chart } from '../views/chart.js';
+import { ConsumerList } from '../views/consumers.js';
+import { button, card, element, linkTo } from '../views/dom.js';
+import { deleteButton } from '../views/danger.js';
+import { Facts, argumentList } from '../views/facts.js';
+import { confirmFirst, makeForm } from '../views/form.js';
+import { featureMarks, stateMark } from '../views/marks.js';
+import { publishForm } from '../views/publish_form.js';
+import { rememberTab, tabs } from '../views/tabs.js';
+import { openMove } from './queue_move.js';
+import { queueMessages } from './queue_messages.js';
+
+const MESSAGES = [
+  ['ready', 'Ready'],
+  ['unacknowledged', 'Unacknowledged'],
+  ['messages', 'Together'],
+];
+
+const RATES = [
+  ['publish', 'Published'],
+  ['deliver_get', 'Delivered'],
+  ['ack', 'Acknowledged'],
+  ['redeliver', 'Redelivered'],
+  ['get', 'Got'],
+];
+
+export async function open(room) {
+  const { vhost, name } = room.names;
+  const address = path`/queues/${vhost}/${name}`;
+  const first = await room.api.get(address, {}, { signal: room.signal });
+  const overview = new QueueOverview(`queue/${vhost}/${name}`);
+  const bindings = new BindingList(room, { label: 'Bindings', end: 'source', nothing: 'Nothing is bound to it; it is reached by its name alone.' });
+  const consumers = new ConsumerList({ of: 'channel', nothing: 'Nobody consumes.' });
+  const bindingsPanel = element('div', {}, card('Bindings to this queue', {}, bindings.place), card('Add a binding', {}, bindForm(room, vhost, name)));
+  room.show(
+    room.heading(name, {
+      over: linkTo(link('queues'), `Queues in ${vhost}`),
+      marks: [stateMark(first.type), featureMarks(first)],
+      actions: [
+        ...(room.offers.has('POST', '/queues/{vhost}/{queue}/move') ? [button('Move messages', {}, () => openMove(room, vhost, name))] : []),
+        button('Purge', { class: 'danger-quiet' }, () => purge(room, address, name)),
+        deleteButton(room, {
+          what: `queue ${name}`,
+          about: 'Its messages are lost.',
+          address,
+          back: link('queues'),
+          fields: [
+            { name: 'if-empty', label: 'Only if it is empty', kind: 'check' },
+            { name: 'if-unused', label: 'Only if nobody consumes', kind: 'check' },
+          ],
+        }),
+      ],
+    }),
+    tabs(
+      `Queue ${name}`,
+      [
+        ['overview', 'Overview', overview.place],
+        ['messages', 'Messages', queueMessages(room, vhost, name)],
+        ['publish', 'Publish', element('div', {}, card('Publish to this queue', { note: 'by the default exchange' }, publishForm(room, { vhost, exchange: '', routingKey: name, asksForKey: false, done: () => room.refresh() })))],
+        ['bindings', 'Bindings', bindingsPanel],
+        ['consumers', 'Consumers', element('div', {}, card('Consumers', {}, consumers.place))],
+      ],
+      room.query.get('tab'),
+      rememberTab,
+    ),
+  );
+  room.poll(async (signal) => {
+    const [queue, bound] = await Promise.all([room.api.get(address, SPAN, { signal }), room.api.get(`${address}/bindings`, {}, { signal })]);
+    overview.draw(queue);
+    consumers.show(queue.consumer_details ?? []);
+    bindings.show(bound);
+  });
+}
+
+class QueueOverview {
+  #messages = new Chart({ title: 'Messages', series: MESSAGES, unit: countText });
+  #rates = new Chart({ title: 'Messages per second', series: RATES, unit: rateText });
+  #facts = new Facts();
+  #rules = new Facts();
+
+  constructor(key) {
+    this.trends = new Trends(key, RATES.map(([name]) => name));
+    this.place = element(
+      'div',
+      {},
+      element('div', { class: 'columns' }, element('section', { class: 'box', 'aria-label': 'Messages' }, this.#messages.place), element('section', { class: 'box', 'aria-label': 'Rates' }, this.#rates.place)),
+      element('div', { class: 'columns' }, card('State', {}, this.#facts.place), card('What it is', {}, this.#rules.place)),
+    );
+  }
+
+  draw(queue) {
+    this.trends.add(queue, queue.message_stats ?? {}, Date.now());
+    this.#messages.draw(this.trends.lengths);
+    this.#rates.draw(this.trends.rates);
+    this.#facts.show([
+      ['State', stateMark(queue.state)],
+      ['Consumers', String(queue.consumers)],
+      ['Single active', queue.single_active_consumer_tag],
+      ['Exclusive consumer', queue.exclusive_consumer_tag],
+      ['Ready bytes', typeof queue.message_bytes_ready === 'number' ? sizeText(queue.message_bytes_ready) : null],
+      ['Memory', typeof queue.memory === 'number' ? sizeText(queue.memory) : null],
+      ['Owner', queue.owner_pid_details?.name ? linkTo(link('connections', queue.owner_pid_details.name), queue.owner_pid_details.name) : null],
+    ]);
+    const effective = Object.keys(queue.effective_policy_definition ?? {}).length > 0;
+    this.#rules.show([
+      ['Type', queue.type],
+      ['Arguments', argumentList(queue.arguments)],
+      ['Policy', queue.policy || 'none'],
+      ['Operator policy', queue.operator_policy || 'none'],
+      ['What policies set', effective ? argumentList(queue.effective_policy_definition) : null],
+      ['Node', queue.node],
+    ]);
+  }
+}
+
+function purge(room, address, name) {
+  confirmFirst({
+    title: `Purge queue ${name}?`,
+    about: 'Its ready messages are dropped. What is delivered and not acknowledged stays.',
+    submit: 'Purge',
+    action: async () => {
+      await room.api.delete(`${address}/contents`);
+      await room.refresh();
+      return `Queue ${name} is purged.`;
+    },
+  });
+}
+
+function bindForm(room, vhost, name) {
+  const { form } = makeForm({
+    label: 'Add a binding',
+    submit: 'Bind',
+    keeps: true,
+    fields: [
+      { name: 'source', label: 'From exchange', required: true },
+      { name: 'key', label: 'Routing key' },
+      { name: 'arguments', label: 'Arguments', kind: 'table' },
+    ],
+    action: async ({ source, key, arguments: table }) => {
+      await room.api.post(bindingsPath(vhost, source, 'queue', name), { routing_key: key, arguments: table });
+      await room.refresh();
+      return 'Bound.';
+    },
+  });
+  return form;
+}

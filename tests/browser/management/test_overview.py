@@ -1,0 +1,64 @@
+"""The overview: figures that move, charts, alarms, the choice of colours and of how often it is looked."""
+
+from __future__ import annotations
+
+from pika.adapters.blocking_connection import BlockingChannel
+
+from tests.browser.management.operating import Api, choose, enter
+from tests.browser.page import Page
+
+
+def test_figures_move(page: Page, api: Api, amqp: BlockingChannel, name: str) -> None:
+    amqp.queue_declare(name, durable=True)
+    choose(page, "#refresh", "2000")
+    figure = (
+        "[...document.querySelectorAll('.tile')].find(e => e.innerText.includes('Connections')).firstChild.innerText"
+    )
+    page.wait_for(f"Number({figure}) >= 1")
+    for _ in range(20):
+        amqp.basic_publish("", name, b"x")
+    page.wait_for("Number(document.querySelector('.legend b').innerText.replace(/,/g, '')) >= 20")
+    page.wait_for("document.querySelectorAll('.chart-line').length >= 3")
+    said = page.evaluate("document.querySelector('.chart-drawing').getAttribute('aria-label')")
+    assert said.startswith("Messages in queues: Ready ")
+    page.wait_for_text("#main", "amqp")
+    page.wait_for_text("#main", "come,")
+
+
+def test_colours_are_chosen_and_remembered(page: Page, api: Api) -> None:
+    ground = "getComputedStyle(document.body).backgroundColor"
+    page.prefer(prefers_color_scheme="light")
+    light = page.evaluate(ground)
+    choose(page, "#theme", "dark")
+    dark = page.evaluate(ground)
+    assert dark != light
+    page.open(f"{api.base}?again")
+    assert page.evaluate(ground) == dark
+    choose(page, "#theme", "")
+    assert page.evaluate(ground) == light
+    page.prefer(prefers_color_scheme="dark")
+    assert page.evaluate(ground) == dark
+
+
+def test_pausing_asks_nothing(page: Page) -> None:
+    choose(page, "#refresh", "0")
+    page.evaluate(
+        """window.waits = [];
+        const real = setTimeout;
+        window.setTimeout = (work, ms) => { waits.push(ms); return real(work, ms); };"""
+    )
+    enter(page, "queues")
+    page.wait_for("document.querySelector('#main .count').innerText")
+    assert page.evaluate("waits.filter((ms) => ms >= 1000 && ms <= 30000)") == []
+    choose(page, "#refresh", "2000")
+    page.wait_for("waits.includes(2000)")
+
+
+def test_a_broker_that_is_away_is_said_to_be(page: Page, api: Api) -> None:
+    page.expect("ERR_", "Failed to fetch")
+    choose(page, "#refresh", "2000")
+    page.call("Network.enable")
+    page.call("Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=-1, uploadThroughput=-1)
+    page.wait_for_text("#trouble", "be reached. Trying again.")
+    page.call("Network.emulateNetworkConditions", offline=False, latency=0, downloadThroughput=-1, uploadThroughput=-1)
+    page.wait_for("document.querySelector('#trouble').innerText === ''")
