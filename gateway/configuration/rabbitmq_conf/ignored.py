@@ -112,7 +112,11 @@ IGNORED: Final = (
         "nothing answers there: administer with `warren ctl`, or look at the web page on the WebSocket ports",
         _keys("management.* management_agent.* http_dispatch.access_log_dir"),
     ),
-    Ignored(Weight.WARNING, "there is no endpoint for Prometheus", _keys("prometheus.*")),
+    Ignored(
+        Weight.WARNING,
+        "the plugin `metrics` has keys of its own, and is off until `plugins` names it: docs/metrics.md",
+        _keys("prometheus.*"),
+    ),
     Ignored(Weight.NOTE, "federation links end at once, however many there are", _keys("federation.*")),
     Ignored(Weight.NOTE, "shovels are set up by their parameters alone", _keys("shovel.*")),
     Ignored(
