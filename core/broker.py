@@ -33,6 +33,7 @@ from warren.core.churn import ChurnCounts
 from warren.core.clients.limits import BrokerLimits, Usage, check_connection, check_vhost
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.refused_logins import DELAY_DEFAULT_MS, WAITING_MAX_DEFAULT, RefusedLogins
+from warren.core.clients.troubles import Troubles
 from warren.core.clients.unkept import Unkept
 from warren.core.component import Component, ComponentFactory
 from warren.core.deadlines import Deadlines
@@ -206,6 +207,7 @@ class Broker:
         self.rates = Rates(self.deadlines, self.chores)
         self.rationed_log = RationedLog()
         self.limit_hits = LimitHits(self)
+        self.troubles = Troubles()
         self.alarms = Alarms()
         self.alarms.listen(self.forget_known_routes)
         self.withdrawals = Withdrawals(self)

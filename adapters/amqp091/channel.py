@@ -275,6 +275,9 @@ class Channel:
         self.closing = True
         self.end()
         channel_ended(self.connection, self.number)
+        connection = self.connection
+        told = f"channel {self.number} was closed: {error.logged_text}"
+        connection.broker.troubles.note(connection.broker.now_ms, connection.name, told)
         self.send(methods.ChannelClose(error.code, short_text(error.reply_text), class_id, method_id))
 
     def close(self) -> None:

@@ -26,7 +26,7 @@ Longer than 400 lines because it is what begins and ends all of these owners, an
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from warren.adapters.amqp091.asking import Asking, channel_ended
 from warren.adapters.amqp091.channels import Channels
@@ -69,9 +69,10 @@ if TYPE_CHECKING:
     from warren.adapters.amqp091.channel import Channel
     from warren.adapters.amqp091.settings import Amqp091Settings
     from warren.adapters.session.deliveries import Deliveries
+    from warren.adapters.session.tap import FrameWords, Tap
     from warren.core.access.accounts import LoginRefused
     from warren.core.broker import Broker
-    from warren.core.clients.transport import Transport
+    from warren.core.clients.transport import Carrier, Transport
     from warren.core.deadlines import Deadline
 
 _log = logging.getLogger("warren.amqp")
@@ -126,6 +127,7 @@ class Connection:
         self._deadline: Deadline = broker.deadlines.schedule(
             broker.now_ms + settings.handshake_timeout_ms, self._handshake_expired
         )
+        self.tap: Tap | None = None
         broker.sessions[self] = None
 
     @property
@@ -391,6 +393,7 @@ class Connection:
         self._send_close(error, ids)
 
     def _send_close(self, error: BrokerError, ids: tuple[int, int]) -> None:
+        self.broker.troubles.note(self.broker.now_ms, self.name, f"the connection was closed: {error.logged_text}")
         self.send(0, methods.ConnectionClose(error.code, short_text(error.reply_text), *ids))
 
     def _tell_of_ignored(self) -> None:
@@ -442,6 +445,7 @@ class Connection:
 
     def _peer_is_silent(self) -> None:
         self.broker.limit_hits.count("missed heart-beats")
+        self.broker.troubles.note(self.broker.now_ms, self.name, "nothing came for too long: missed heart-beats")
         _log.warning("connection %s: missed heartbeats from client, timeout: %ds", self.name, self.agreed.heartbeat_s)
         self._cut_off()
 
@@ -460,6 +464,22 @@ class Connection:
     def connection_row(self) -> AmqpConnectionRow:
         """Its row in list_connections."""
         return AmqpConnectionRow(self)
+
+    @property
+    def carrier(self) -> Carrier:
+        """What its bytes come by, for a tap."""
+        return cast("Carrier", self.transport)
+
+    @property
+    def untaken(self) -> Pieces:
+        """What has come and isn't handled yet."""
+        return self._tail
+
+    def frame_words(self) -> FrameWords:
+        """How a tap reads its frames."""
+        from warren.adapters.amqp091.frame_words import AmqpFrameWords
+
+        return AmqpFrameWords()
 
     def ack_holders(self) -> Iterable[Deliveries]:
         """What its channels were given, for the acknowledgement timeout."""

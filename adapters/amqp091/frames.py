@@ -22,6 +22,7 @@ from warren.adapters.amqp091.codec.constants import (
     FRAME_HEARTBEAT,
     FRAME_METHOD,
     FRAME_PREFIX_BYTES,
+    REPLY_SUCCESS,
 )
 from warren.adapters.amqp091.frame_errors import frame_error, unexpected_frame
 from warren.adapters.amqp091.handlers.table import handle
@@ -102,6 +103,9 @@ def frame_while_closing(connection: Connection, kind: int, number: int, data: by
 def _connection_method(connection: Connection, data: bytes, start: int, stop: int) -> None:
     method = connection.decode(data, start + FRAME_PREFIX_BYTES, stop)
     if isinstance(method, methods.ConnectionClose):
+        if method.reply_code != REPLY_SUCCESS:
+            told = f"the client closed the connection: {method.reply_code} {method.reply_text}"
+            connection.broker.troubles.note(connection.broker.now_ms, connection.name, told, by_peer=True)
         connection.client_closes()
     elif connection.handshake is not None:
         connection.handshake.method(method)

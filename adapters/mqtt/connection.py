@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, cast
 
 from warren.adapters.mqtt.agreed import agree, connack_properties
 from warren.adapters.mqtt.answers import Answers
@@ -58,12 +58,17 @@ if TYPE_CHECKING:
     from warren.adapters.mqtt.codec.properties import Properties
     from warren.adapters.mqtt.login import Admitted
     from warren.adapters.mqtt.settings import MqttSettings
+    from warren.adapters.session.tap import FrameWords, Tap
     from warren.core.broker import Broker
     from warren.core.clients.client import Client
-    from warren.core.clients.transport import Transport
+    from warren.core.clients.transport import Carrier, Transport
     from warren.core.queues.ack_timeout import AckHolder
 
 _log = logging.getLogger("warren.mqtt")
+
+
+CALM_GOODBYES: Final = (reason_codes.NORMAL_DISCONNECTION, reason_codes.DISCONNECT_WITH_WILL)
+"""Reason codes of a client that leaves although nothing is wrong."""
 
 
 class MqttConnection:
@@ -87,6 +92,7 @@ class MqttConnection:
         "ration",
         "running",
         "settings",
+        "tap",
         "transport",
         "unread",
         "work",
@@ -109,6 +115,7 @@ class MqttConnection:
         self.unread = UnreadReplies(broker, self.outbox, self._gate, settings.unread_timeout_ms)
         self._tail = Pieces()
         self.work = LongWork(broker, self._gate, go_on=self._go_on_reading, failed=self._failed)
+        self.tap: Tap | None = None
         broker.sessions[self] = None
         world.sockets_made += 1
 
@@ -275,6 +282,9 @@ class MqttConnection:
 
     def take_leave(self, packet: Disconnect) -> None:
         """The client says goodbye; its will is published only if it says so (MQTT-3.1.2-8, -10)."""
+        if packet.reason_code not in CALM_GOODBYES:
+            told = f"the client disconnected with 0x{packet.reason_code:02x}"
+            self.broker.troubles.note(self.broker.now_ms, self.name, told, by_peer=True)
         if self.running is not None:
             self.running.take_leave(packet, self.settings)
         self._end(publish_will=packet.reason_code != reason_codes.NORMAL_DISCONNECTION)
@@ -294,6 +304,7 @@ class MqttConnection:
         if self.closed:
             self.broker.refused_logins.answer_now(self)
             return
+        self.broker.troubles.note(self.broker.now_ms, self.name, f"disconnected (0x{reason_code:02x}): {text}")
         self._say_goodbye(reason_code, text)
         self._close()
 
@@ -319,6 +330,7 @@ class MqttConnection:
 
     def _fell_silent(self) -> None:
         self.broker.limit_hits.count("missed heart-beats")
+        self.broker.troubles.note(self.broker.now_ms, self.name, "nothing came for too long: keep-alive timeout")
         _log.info("connection %s (client '%s'): keep-alive timeout", self.name, self.answers.agreed.client_id)
         self._say_goodbye(reason_codes.KEEP_ALIVE_TIMEOUT, "nothing came for one and a half keep-alive intervals")
         self.transport.reset()
@@ -333,6 +345,7 @@ class MqttConnection:
     def _refuse(self, reason_code: int, text: str) -> None:
         """What the client asks for isn't given, or is wrong: say so in CONNACK or DISCONNECT, and close."""
         _log.warning("connection %s (client '%s'): %s", self.name, self.answers.agreed.client_id, text)
+        self.broker.troubles.note(self.broker.now_ms, self.name, f"refused (0x{reason_code:02x}): {text}")
         if self.login is None:
             self.disconnect(reason_code, text)
         elif reason_code in LATE:
@@ -400,6 +413,22 @@ class MqttConnection:
         """What it has counted so far, see adapters.mqtt.sessions.holder.Holder."""
         sent_count = self.running.outflow.sent_count if self.running is not None else 0
         return Counted(sent_count, self.transport.received_bytes, self.transport.sent_bytes)
+
+    @property
+    def carrier(self) -> Carrier:
+        """What its bytes come by, for a tap."""
+        return cast("Carrier", self.transport)
+
+    @property
+    def untaken(self) -> Pieces:
+        """What has come and isn't handled yet."""
+        return self._tail
+
+    def frame_words(self) -> FrameWords:
+        """How a tap reads its frames."""
+        from warren.adapters.mqtt.frame_words import MqttFrameWords
+
+        return MqttFrameWords(self.answers.agreed.level)
 
     def ack_holders(self) -> Iterable[AckHolder]:
         """What the watch of the acknowledgement timeout looks at, while there is something to acknowledge."""

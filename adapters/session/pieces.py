@@ -22,6 +22,10 @@ class Pieces:
         """How many bytes are kept."""
         return len(self._kept)
 
+    def peek(self, count: int) -> bytes:
+        """The first so many bytes of what is kept, which stay."""
+        return bytes(self._kept[:count])
+
     def keep(self, tail: bytes, missing: int = 0) -> None:
         """Keep what was read and can't be handled yet; nothing else is kept at that time.
 

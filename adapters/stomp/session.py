@@ -27,7 +27,7 @@ from __future__ import annotations
 import logging
 import uuid
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from warren.adapters.session.admission import refuse
 from warren.adapters.session.deliveries import Deliveries
@@ -63,11 +63,12 @@ from warren.core.limit_hits import limited
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from warren.adapters.session.tap import FrameWords, Tap
     from warren.adapters.stomp.settings import StompSettings
     from warren.adapters.stomp.subscription import Subscription
     from warren.core.broker import Broker
     from warren.core.clients.client import Client
-    from warren.core.clients.transport import Transport
+    from warren.core.clients.transport import Carrier, Transport
     from warren.core.queues.consumer import Consumer
 
 _log = logging.getLogger("warren.stomp")
@@ -116,6 +117,7 @@ class StompSession:
         self._held = held_frames(self.read_gate)
         timeout_ms = max(settings.login_timeout_ms, TYPING_TIMEOUT_MS if settings.friendly else 0)
         self._login = broker.deadlines.schedule(broker.now_ms + timeout_ms, self._login_expired)
+        self.tap: Tap | None = None
         broker.sessions[self] = None
 
     @property
@@ -275,6 +277,7 @@ class StompSession:
         self._refuse(error, Frame("", {"receipt": receipt}, b""))
 
     def _send_error(self, error: StompError, frame: Frame | None) -> None:
+        self.broker.troubles.note(self.broker.now_ms, self.name, f"{error.message}: {error.detail}")
         advice = hint(frame.command, self.client is not None) if self.parser.friendly and frame is not None else ""
         self.send("ERROR", *error_frame(error, frame, advice, bare=self.settings.bare_errors))
         if error.fatal:
@@ -316,6 +319,7 @@ class StompSession:
 
     def _peer_is_silent(self) -> None:
         self.broker.limit_hits.count("missed heart-beats")
+        self.broker.troubles.note(self.broker.now_ms, self.name, "nothing came for too long: missed heart-beats")
         _log.warning("connection %s: missed heart-beats from client, timeout: %d ms", self.name, self.heartbeat_ms)
         self.send("ERROR", *error_frame(missed_heart_beats(self.heartbeat_ms), None, bare=self.settings.bare_errors))
         self._end()
@@ -411,6 +415,22 @@ class StompSession:
     def channel_rows(self) -> list[StompChannelRow]:
         """Its row in list_channels: a session is one channel."""
         return [StompChannelRow(self)] if self.client is not None else []
+
+    @property
+    def carrier(self) -> Carrier:
+        """What its bytes come by, for a tap."""
+        return cast("Carrier", self.transport)
+
+    @property
+    def untaken(self) -> Pieces:
+        """What has come and isn't handled yet."""
+        return self._unparsed
+
+    def frame_words(self) -> FrameWords:
+        """How a tap reads its frames."""
+        from warren.adapters.stomp.frame_words import StompFrameWords
+
+        return StompFrameWords()
 
     def ack_holders(self) -> Iterable[Deliveries]:
         """Its deliveries, for the acknowledgement timeout."""

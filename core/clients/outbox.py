@@ -8,6 +8,7 @@ than `UNREAD_BYTES_MAX` of them unread stops taking commands, and cuts the peer 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
@@ -41,10 +42,11 @@ class Outbox:
 
     ready: the broker's list of outboxes touched in this batch; the outbox puts itself there once per batch.  parked:
     who waits for room, in the order of coming.
+    tap: is shown what is taken to be sent, in the order of sending; None where nobody looks.
     unread_bytes_max: replies that the peer may leave unread before its commands wait.
     """
 
-    __slots__ = ("chunks", "parked", "ready", "room", "touched", "transport", "unread_bytes_max")
+    __slots__ = ("chunks", "parked", "ready", "room", "tap", "touched", "transport", "unread_bytes_max")
 
     def __init__(self, ready: list[Outbox], transport: Transport) -> None:
         self.ready = ready
@@ -53,6 +55,7 @@ class Outbox:
         self.room = HIGH_WATER_BYTES
         self.touched = False
         self.parked: dict[Resumable, None] = {}
+        self.tap: Callable[[list[bytes]], None] | None = None
         self.unread_bytes_max = UNREAD_BYTES_MAX
 
     def write(self, chunk: bytes) -> None:
@@ -83,6 +86,8 @@ class Outbox:
         chunks = self.chunks
         self.chunks = []
         self.touched = False
+        if self.tap is not None:
+            self.tap(chunks)
         return chunks
 
     def sent(self, unsent_bytes: int) -> None:

@@ -15,6 +15,7 @@ from typing import Final, cast
 from warren.adapters.mqtt.sessions.operations import retained as retained
 from warren.adapters.mqtt.sessions.operations import sessions as sessions
 from warren.adapters.mqtt.sessions.operations import topic_names as topic_names
+from warren.adapters.session import tap as tap
 from warren.core.administration import operations as operations
 from warren.core.administration.listing.kinds import UnknownColumn
 from warren.core.errors import BrokerError, NoSuchParameter, NoSuchUser, NotFound, StorageError

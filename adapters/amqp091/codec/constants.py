@@ -55,3 +55,6 @@ SHORT_STRING_BYTES_MAX: Final = 255
 
 AUTH_MECHANISMS: Final = ("PLAIN", "AMQPLAIN", "EXTERNAL")
 """Those that a configuration may choose among, in the order in which they are offered (connection.start)."""
+
+REPLY_SUCCESS: Final = 200
+"""The reply code of a close that nothing is wrong with (AMQP 0-9-1 1.2)."""

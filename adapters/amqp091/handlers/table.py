@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from warren.adapters.amqp091.codec import methods
+from warren.adapters.amqp091.codec.constants import REPLY_SUCCESS
 from warren.adapters.amqp091.handlers.basic import (
     ack,
     cancel,
@@ -58,6 +59,10 @@ def _open(channel: Channel, method: methods.ChannelOpen) -> None:
 
 
 def _close(channel: Channel, method: methods.ChannelClose) -> None:
+    if method.reply_code != REPLY_SUCCESS:
+        connection = channel.connection
+        told = f"the client closed channel {channel.number}: {method.reply_code} {method.reply_text}"
+        connection.broker.troubles.note(connection.broker.now_ms, connection.name, told, by_peer=True)
     channel.close()
 
 

@@ -1,15 +1,19 @@
-"""Words that close connections."""
+"""Words on connections."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from warren.gateway.control import exit_codes as codes
-from warren.gateway.control.target import Answer, Control, RefusedError, Request, done
-from warren.gateway.control.word import VHOST, word
+from warren.gateway.control.target import Answer, Control, RefusedError, Request, done, value
+from warren.gateway.control.word import VHOST, Option, word
 
 DEFAULT_REASON: Final = "CONNECTION_FORCED - closed by an administrator (warren ctl)"
 """What a client reads when no reason was given."""
+
+
+_SECONDS_DIGITS_MAX: Final = 6
+"""More digits are no time, and int() needn't see them."""
 
 
 @word("PID_OR_NAME [REASON]...", "close one connection (320 CONNECTION_FORCED)", "Closing connection {0} ...")
@@ -53,3 +57,35 @@ def close_all_user_connections(control: Control, request: Request) -> Answer:
     user, *words = request.arguments
     reason = " ".join(words) or DEFAULT_REASON
     return done(f"Closed {operations.connections.close_all(control.broker, reason, user=user)} connections")
+
+
+@word(
+    "CONNECTION",
+    "the latest frames of a connection in words, and what went wrong; the first look begins to keep them for a while",
+    "Frames of connection '{0}' ...",
+    options=(Option("watch", "SECONDS"),),
+)
+def connection_frames(control: Control, request: Request) -> Answer:
+    """Warren's own."""
+    from warren.adapters.session.tap import WATCH_S_DEFAULT, look_at
+
+    given = str(request.options.get("watch", WATCH_S_DEFAULT))
+    if not (given.isascii() and given.isdigit() and len(given) <= _SECONDS_DIGITS_MAX):
+        raise RefusedError(f"--watch takes a number of seconds, not '{given}'", codes.USAGE)
+    found = look_at(control.broker, request.arguments[0], int(given))
+    frames = [each._asdict() for each in found.frames]
+    troubles = [each._asdict() for each in found.troubles]
+    lines = [f"{_clock(each.at_ms)} {each.direction:<8} {each.text}" for each in found.frames]
+    for each in found.troubles:
+        lines.append(f"{_clock(each.at_ms)} trouble  {each.text}")
+    if found.watching:
+        lines.append(f"{found.passed} frames have passed; they are kept for another {found.seconds_left} s")
+    facts = {"watching": found.watching, "passed": found.passed, "frames": frames, "troubles": troubles}
+    return value(facts, "\n".join(lines))
+
+
+def _clock(at_ms: int) -> str:
+    """The time of day in UTC."""
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%H:%M:%S.%f")[:-3]
