@@ -44,7 +44,7 @@ def test_the_adapters_that_listeners_need(names: list[str], wanted: set[str]) ->
 
 
 def test_what_protocols_list() -> None:
-    assert [kind.name for kind in listings_of_protocols()] == ["stomp_connections", "mqtt_connections"]
+    assert [kind.name for kind in listings_of_protocols()] == ["stomp_connections", "mqtt_connections", "mqtt_sessions"]
 
 
 @pytest.mark.parametrize("names", [[], ["amqp"], ["auto"]])
