@@ -51,6 +51,7 @@ class AmqpSource:
         self._peer = peer
         self._channel = channel
         self._no_ack = no_ack
+        self._last_given = self._last_done = 0
         peer.hold_back(lambda: channel.arrived)
 
     async def receive(self) -> Sequence[Incoming]:
@@ -79,19 +80,30 @@ class AmqpSource:
         batch = list(channel.arrived)
         channel.arrived.clear()
         self._peer.taken()
+        self._last_given = batch[-1].tag
         return batch
 
+    @property
+    def unsettled(self) -> int:
+        """Messages that have come and aren't done with; tags are counted up, one by one (AMQP 0-9-1 4.4.1.3)."""
+        return self._last_given - self._last_done + len(self._channel.arrived)
+
     async def is_empty(self) -> bool:
-        """Whether nothing is ready in the queue; asked on a channel of its own, which what comes may not delay."""
+        """Whether nothing is ready in the queue."""
+        return not await self.ready_count()
+
+    async def ready_count(self) -> int:
+        """What is ready in the queue; asked on a channel of its own, which what comes may not delay."""
         channel = self._peer.open_channel()
         declare = methods.QueueDeclare(queue=self._queue, passive=True)
         try:
-            return not (await self._peer.ask(channel, declare, methods.QueueDeclareOk)).message_count
+            return (await self._peer.ask(channel, declare, methods.QueueDeclareOk)).message_count
         finally:
             channel.close()
             self._peer.flush()
 
     def ack(self, message: Incoming) -> None:
+        self._last_done = message.tag
         self._ack(message, multiple=True)
 
     def ack_alone(self, message: Incoming) -> None:

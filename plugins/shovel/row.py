@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from warren.gateway.plugin import Column, Row
 from warren.plugins.shovel.mqtt_definition import MqttDestinationDefinition, MqttSourceDefinition
@@ -10,8 +10,6 @@ from warren.plugins.shovel.stomp_definition import StompDestinationDefinition, S
 
 if TYPE_CHECKING:
     from warren.plugins.shovel.worker import Worker
-
-Figure = TypeVar("Figure", int, float)
 
 SHOWN: Final = (
     "name",
@@ -160,19 +158,19 @@ class ShovelRow(Row):
         return self.worker.unstamped
 
     @Column
-    def lag_messages(self) -> int:
-        """Messages that wait at the source or are under way; -1 for a source that isn't a queue of this broker."""
-        return _or_unknown(self.worker.lag.messages)
+    def lag_messages(self) -> int | None:
+        """Messages that wait at the source or are under way; none where it can't tell, as over MQTT or STOMP."""
+        return self.worker.lag.messages
 
     @Column
-    def lag_bytes(self) -> int:
-        """The bytes of their bodies; -1 as lag_messages."""
-        return _or_unknown(self.worker.lag.bytes)
+    def lag_bytes(self) -> int | None:
+        """The bytes of their bodies; none for a source that isn't a queue of this broker."""
+        return self.worker.lag.bytes
 
     @Column
-    def lag_seconds(self) -> float:
-        """The age of the oldest of them; -1 as lag_messages."""
-        return round(_or_unknown(self.worker.lag.seconds), 3)
+    def lag_seconds(self) -> float | None:
+        """The age of the oldest of them; none as lag_bytes."""
+        return _rounded(self.worker.lag.seconds, 3)
 
     @Column
     def withheld(self) -> int:
@@ -185,9 +183,9 @@ class ShovelRow(Row):
         return round(self.worker.lag.rate, 2)
 
     @Column
-    def drain_seconds(self) -> float:
-        """When nothing will wait any more if all goes on as it does; -1 where that isn't known, or never comes."""
-        return round(_or_unknown(self.worker.lag.drain_seconds), 1)
+    def drain_seconds(self) -> float | None:
+        """When nothing will wait any more if all goes on as it does; none where that isn't known, or never comes."""
+        return _rounded(self.worker.lag.drain_seconds, 1)
 
     def _of_source(self, name: str) -> str:
         """What only AMQP's ends have; empty for the others."""
@@ -197,5 +195,5 @@ class ShovelRow(Row):
         return getattr(self.worker.definition.destination, name, None) or ""
 
 
-def _or_unknown(figure: Figure | None) -> Figure | int:
-    return -1 if figure is None else figure
+def _rounded(figure: float | None, digits: int) -> float | None:
+    return None if figure is None else round(figure, digits)

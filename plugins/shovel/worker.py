@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -244,10 +244,12 @@ class Worker:
             await self._ends.announce()
             self._pump = pump
             self._attempts.running()
+            beside: list[Callable[[], Awaitable[None]]] = []
             if definition.delete_after == QUEUE_LENGTH and isinstance(source, LocalSource | AmqpSource):
-                await first_to_end(pump.run, lambda: self._until_empty(pump, source))
-            else:
-                await pump.run()
+                beside.append(partial(self._until_empty, pump, source))
+            if isinstance(source, AmqpSource):
+                beside.append(partial(self.lag.keep_looking, source))
+            await first_to_end(pump.run, *beside)
 
     async def _until_empty(self, pump: Pump[Any], source: LocalSource | AmqpSource) -> None:
         """Return when nothing is left of what there was at the start: others have taken what the shovel hasn't."""
@@ -327,11 +329,13 @@ class Worker:
     def _passed_over(self, count: int) -> None:
         """Messages of the source aren't wanted at the destination, or have come from there."""
         self.left_out += count
+        self.lag.gone(count)
         self._done_with(count)
 
     def _given_up(self, count: int) -> None:
         """The destination has refused messages too often."""
         self.dead_lettered += count
+        self.lag.gone(count)
         self._done_with(count)
         broker = self._context.broker
         broker.rationed_log.warning(
