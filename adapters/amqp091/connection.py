@@ -312,6 +312,7 @@ class Connection:
     def opened(self, client: Client) -> None:
         """The handshake is through: connection.open-ok goes out, the connection runs."""
         self.client = client
+        client.ration = self.ration
         self.known = KnownRoutes(client.vhost, KNOWN_PUBLISHES_MAX)
         self._state = "running"
         self.handshake = None

@@ -255,6 +255,7 @@ class MqttConnection:
             clean_start=connect.clean_start,
             expiry_s=agreed.session_expiry_s,
         )
+        admitted.client.ration = self.ration
         running = Running(admitted, session, self.answers, self.settings, self._gate, self.disconnect)
         self.running = running
         self._end_login()

@@ -19,6 +19,7 @@ from warren.adapters.mqtt.sessions.publishing import apart_from_own, with_topic
 from warren.adapters.mqtt.sessions.rights import check_write
 from warren.core.errors import AccessRefused, BrokerError
 from warren.core.messages.message import Message
+from warren.core.routing.publish import slow_down
 from warren.core.routing.vhost import Outcome
 
 if TYPE_CHECKING:
@@ -158,6 +159,7 @@ def _deliver(
     try:
         counts.published(route)
         outcome = vhost.publish(route, message, None, 0, receipt)
+        slow_down(inflow.client, route)
         if outcome is Outcome.REFUSED and not _may_drop(inflow.agreed.level, route):
             return False
         if qos == 2:

@@ -204,7 +204,7 @@ def _parse_slice(connection: MqttConnection, running: Running, data: bytes, posi
             if work.busy:
                 break
             known_topics = _known_topics(running)
-            if others >= others_max:
+            if others >= others_max or connection.ration.left <= 0:
                 break
     finally:
         if row is not None:

@@ -15,7 +15,7 @@ Longer than 400 lines because whatever settles, at once or in slices, works on t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal
@@ -105,7 +105,7 @@ class Deliveries:
         few = self._first(last, SETTLED_PER_SLICE + 1) if multiple else []
         if not multiple:
             taken = self.take(tag, multiple=False)
-            if verdict == "discard" and not self._may_discard(taken):
+            if verdict != "ack" and not self._may_bury(taken, verdict):
                 self._settling.begin(self._settle_later(taken, verdict))
             else:
                 self.settle(taken, verdict)
@@ -130,7 +130,7 @@ class Deliveries:
 
     def recover(self, then: Callable[[], None] = _nothing) -> None:
         """Everything returns to its queue, and its consumers have their credit back.  then: called when it has."""
-        if not self._settling.may(len(self.unacked)):
+        if not self._settling.may(_work(self.unacked, "requeue")):
             self._settling.begin(self._return(self._parts(self.delivery_tag), "requeue", then=then))
             return
         self.settle(self._taken(list(self.unacked)), "requeue")
@@ -139,7 +139,7 @@ class Deliveries:
     def give_back(self, taken: list[dict[int, Delivery]] | None = None) -> None:
         """The session ends: everything returns to its queue.  taken: what was taken before, and returns, too."""
         taken = [] if taken is None else taken
-        if not self._settling.may(len(self.unacked) + sum(map(len, taken))):
+        if not self._settling.may(sum(_work(each, "requeue") for each in (self.unacked, *taken))):
             self._settling.begin(self._return(self._all_parts(taken), "requeue", gives_credit=False))
             return
         self.put_back(taken)
@@ -154,7 +154,7 @@ class Deliveries:
 
     def settle_these(self, tags: list[int], verdict: Verdict) -> None:
         """Settle those of these deliveries that are unsettled."""
-        if self._settling.may(len(tags)):
+        if self._settling.may(self._work_of(tags, verdict)):
             self.settle(self._taken(tags), verdict)
         else:
             self._settling.begin(self._return(self._parts_among(tags), verdict))
@@ -255,9 +255,9 @@ class Deliveries:
 
     # In slices
 
-    def _may_discard(self, taken: Mapping[int, Delivery]) -> bool:
+    def _may_bury(self, taken: Mapping[int, Delivery], verdict: Verdict) -> bool:
         """False where it would be a dead letter too many for this turn: many small commands are one large one."""
-        work = sum(queue.discard_work for queue, _, _ in taken.values())
+        work = _work(taken, verdict)
         return work <= 1 or self._settling.may(work)
 
     def _settle_later(self, taken: Mapping[int, Delivery], verdict: Verdict) -> Iterator[None]:
@@ -358,9 +358,10 @@ class Deliveries:
         unacked = self.unacked
         return {tag: unacked.pop(tag) for tag in tags if tag in unacked}
 
-    def _work_of(self, tags: Iterable[int], verdict: Verdict) -> int:
-        unacked = self.unacked
-        return sum(unacked[tag][0].discard_work if verdict == "discard" else 1 for tag in tags)
+    def _work_of(self, tags: Sequence[int], verdict: Verdict) -> int:
+        if verdict == "ack" or len(tags) > SETTLED_PER_SLICE:
+            return len(tags)
+        return _work({tag: self.unacked[tag] for tag in tags if tag in self.unacked}, verdict)
 
     def _parts(self, last: int) -> Iterator[dict[int, Delivery]]:
         """All up to `last`, so many at a time as a turn may give back."""
@@ -397,6 +398,17 @@ class Deliveries:
 def _has_failed(queue: Queue, verdict: Verdict) -> bool:
     """Whether a return by this verdict counts towards a delivery limit."""
     return verdict == "requeue" or (verdict == "return" and queue.vhost.broker.counts_returns)
+
+
+def _work(deliveries: Mapping[int, Delivery], verdict: Verdict) -> int:
+    """How much it is to settle these so, if an acknowledgement is 1; of very many, how many there are."""
+    if len(deliveries) > SETTLED_PER_SLICE:
+        return len(deliveries)
+    if verdict == "discard":
+        return sum(queue.discard_work for queue, _, _ in deliveries.values())
+    return sum(
+        queue.return_work(message) if _has_failed(queue, verdict) else 1 for queue, message, _ in deliveries.values()
+    )
 
 
 def _by_queue(taken: Mapping[int, Delivery]) -> Iterable[tuple[Queue, list[Message]]]:

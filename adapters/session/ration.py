@@ -52,6 +52,10 @@ class Ration:
             self.left = COMMANDS_PER_TURN
         return self.left
 
+    def use_up(self) -> None:
+        """What has just been done was all for this turn (core.clients.client.WorkRation)."""
+        self.left = 0
+
     def wait(self) -> None:
         """There is more than the ration of this turn: go on in a later one."""
         if not self.waits:

@@ -14,7 +14,7 @@ from warren.adapters.stomp.message_headers import properties_of
 from warren.adapters.stomp.subscribing import declare_once
 from warren.core.errors import AccessRefused
 from warren.core.messages.checks import IMPERSONATOR
-from warren.core.routing.publish import check_publish, make_message, read_special
+from warren.core.routing.publish import check_publish, make_message, read_special, slow_down
 from warren.core.routing.vhost import Outcome
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def send(session: StompSession, frame: Frame) -> None:
     counts.published(route)
     answer = route.receipt
     outcome = session.logged_in.vhost.publish(route, message, session.logged_in, 0, answer)
+    slow_down(session.logged_in, route)
     if publish.receipt is not None and outcome is not Outcome.REFUSED:
         if answer is not None and answer.pending:
             answer.then(counts.confirmed_late)

@@ -303,6 +303,7 @@ class StompSession:
         receive_ms, send_ms: how often the peer, and the broker, promised to be heard, in milliseconds; 0 for never.
         """
         self.client = client
+        client.ration = self.ration
         client.counts.own.outstanding = self.deliveries.unacknowledged
         self.known.entered(client)
         self.mechanism = mechanism

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from warren.adapters.stomp.codec.errors import StompError
 from warren.adapters.stomp.sending import Publish, message_of, prepare, refused
 from warren.adapters.stomp.settling import Settlement, not_found, settlement_of
-from warren.core.routing.publish import check_publish
+from warren.core.routing.publish import check_publish, slow_down
 from warren.core.routing.receipt import Receipt, joined
 from warren.core.routing.vhost import Outcome
 
@@ -153,6 +153,7 @@ class _Done:
         answer = route.receipt
         client.counts.own.published(route)
         outcome = client.vhost.publish(route, message, client, 0, answer)
+        slow_down(client, route)
         self.stored = self.stored or outcome is not Outcome.TAKEN
         if outcome is Outcome.REFUSED:
             self._rejected = refused(action, route)

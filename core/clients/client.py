@@ -6,7 +6,7 @@ A client counts towards the limits on connections and channels (`core.clients.li
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from warren.core.clients.limits import check_channel
 from warren.core.counters import ConnectionCounts
@@ -20,11 +20,19 @@ if TYPE_CHECKING:
     from warren.core.routing.vhost import VirtualHost
 
 
+class WorkRation(Protocol):
+    """How much a connection may have done in a turn."""
+
+    def use_up(self) -> None:
+        """What has just been done was all for this turn."""
+
+
 class Client:
     """One authenticated connection: its user, its vhost, and what must go when it goes.
 
     name: `peer host:port -> own host:port`, as RabbitMQ's tools show a connection.
-    properties: what the client says of itself.  counts: of its messages (core/counters.py).
+    properties: what the client says of itself.  counts: of its messages (core/counters.py).  ration: the session's, if
+    what the peer sends can wait.
     """
 
     __slots__ = (
@@ -35,6 +43,7 @@ class Client:
         "name",
         "properties",
         "protocol",
+        "ration",
         "usage",
         "user",
         "vhost",
@@ -55,6 +64,7 @@ class Client:
         self.properties = properties
         self.exclusive_queues: dict[str, Queue] = {}
         self.counts = ConnectionCounts(vhost)
+        self.ration: WorkRation | None = None
         self.usage = vhost.broker.usage_of(user.name)
         self._channels = 0
         self._open = True

@@ -310,6 +310,14 @@ class Queue(ABC):
         """
         return False
 
+    @property
+    def is_overdue(self) -> bool:
+        """True when so much of what should leave it waits for that that publishers should wait, too.
+
+        Asked only of queues that are `guarded`; where it changes, remembered routes are void (`VirtualHost.changed`).
+        """
+        return False
+
     def has_no_room_for(self, message: Message) -> bool:
         """True when `admit` would refuse the message unless a consumer takes it at once."""
         return False
@@ -444,6 +452,10 @@ class Queue(ABC):
     @property
     def discard_work(self) -> int:
         """How much work it is to discard a message, if acknowledging one is 1 (core.chores)."""
+        return 1
+
+    def return_work(self, message: Message) -> int:
+        """The same of taking a message back whose delivery has failed."""
         return 1
 
     @abstractmethod

@@ -109,6 +109,12 @@ def make_message(
     return message, route
 
 
+def slow_down(client: Client, route: Route) -> None:
+    """Who has published to a queue that can't keep up with what should leave it has had his turn with that."""
+    if route.guarded and client.ration is not None and any(queue.is_overdue for queue in route.queues):
+        client.ration.use_up()
+
+
 def publish(
     client: Client, exchange_name: str, routing_key: str, properties: Properties, body: bytes
 ) -> tuple[Outcome, Route]:

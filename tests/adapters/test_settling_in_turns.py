@@ -154,6 +154,49 @@ def test_dead_letters_one_by_one(broker: SimulatedBroker) -> None:
     assert take(graves) == IN_ORDER[:300]
 
 
+SPENT: dict[str, str | int] = {
+    "x-queue-type": "quorum",
+    "x-delivery-limit": 0,
+    "x-dead-letter-exchange": "",
+    "x-dead-letter-routing-key": "graves",
+}
+"""Whatever comes back to such a queue is a dead letter."""
+
+
+def _nack(client: SimulatedClient) -> None:
+    client.nack(0, multiple=True, requeue=True)
+
+
+def _nack_each(client: SimulatedClient) -> None:
+    client.send_bytes(b"".join(methods.encode_frame(1, methods.BasicNack(tag, False, True)) for tag in range(1, 301)))
+
+
+def _reject_each(client: SimulatedClient) -> None:
+    client.send_bytes(b"".join(methods.encode_frame(1, methods.BasicReject(tag, True)) for tag in range(1, 301)))
+
+
+def _recover(client: SimulatedClient) -> None:
+    client.send(1, methods.BasicRecover(True))
+
+
+def _lose(client: SimulatedClient) -> None:
+    client.transport.lose()
+
+
+@pytest.mark.parametrize("end", [_nack, _nack_each, _reject_each, _recover, _lose])
+def test_dead_letters_of_what_has_come_back_too_often(
+    broker: SimulatedBroker, end: Callable[[SimulatedClient], None]
+) -> None:
+    graves = core_clients.queue(broker, "graves")
+    queue, client = consuming(broker, 300, SPENT)
+    end(client)
+    first = graves.ready_count
+    most = most_per_turn(broker, lambda: -graves.ready_count)
+    assert max(first, most) <= SETTLED_PER_SLICE // queue.discard_work + 1
+    assert (queue.unacked_count, queue.ready_count, graves.ready_count) == (0, 0, 300)
+    assert take(graves) == IN_ORDER[:300]
+
+
 def test_amqp_recover_is_answered_when_all_is_back(broker: SimulatedBroker) -> None:
     queue, client = consuming(broker)
     client.send(1, methods.BasicRecover(True))

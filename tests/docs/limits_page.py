@@ -636,6 +636,7 @@ QUIET: Final = (
             "core.queues.classic.plain.ONE_BY_ONE_PER_DRAIN",
             "core.broker.DEADLINES_PER_TURN",
             "core.queues.classic.burials.WORK_PER_TURN",
+            "core.queues.classic.burials.OVERDUE_MAX",
             "core.queues.classic.contents.SETTLED_AT_ONCE",
             "core.queues.withheld.ANSWERED_AT_ONCE",
             "core.queues.classic.placing.MOVED_PER_SLICE",

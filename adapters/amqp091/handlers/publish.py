@@ -14,7 +14,7 @@ from warren.adapters.amqp091.codec.framing import content_frames
 from warren.core.errors import NotImplementedByBroker, PreconditionFailed
 from warren.core.messages.internal_headers import without_internal
 from warren.core.routing.known_routes import KnownRoute, may_be_remembered
-from warren.core.routing.publish import check_publish, make_message, read_special
+from warren.core.routing.publish import check_publish, make_message, read_special, slow_down
 from warren.core.routing.vhost import Outcome
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def deliver(channel: Channel, message: Message, route: Route, mandatory: bool, r
         _return(channel, message)
     channel.counts.published(route, returned=returned)
     outcome = channel.client.vhost.publish(route, message, channel.client, channel.number, receipt)
+    slow_down(channel.client, route)
     confirms = channel.confirms
     if confirms is not None:
         if outcome is Outcome.REFUSED:

@@ -6,7 +6,6 @@ A queue that drops its head keeps its length at the end of a batch, when consume
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from warren.core.messages.deduplication import DeduplicationWindow
@@ -14,7 +13,6 @@ from warren.core.queues.backlog import size_of
 from warren.core.queues.base import Admission
 from warren.core.queues.classic.presence import value_of
 from warren.core.queues.classic.rules import REJECT_PUBLISH_DLX, QueueRules
-from warren.core.queues.dead_letter import dead_letter
 from warren.core.queues.deaths import MAXLEN
 
 if TYPE_CHECKING:
@@ -52,9 +50,7 @@ class Bounds:
             if seen is not None and value is not None:
                 seen.forget(value)
             if rules.overflow == REJECT_PUBLISH_DLX:
-                # Not here, in the middle of a publish: full queues that dead-letter to each other would nest without
-                # end.
-                queue.vhost.broker.at_end_of_batch(partial(_dead_letter_refused, queue, message))
+                queue.burials.refuse(queue, message)
             return Admission.REFUSE
         if present is not None and value is not None:
             present.enter(message.sequence, value)
@@ -101,7 +97,3 @@ def drop_excess(queue: ClassicQueue) -> bool:
             count -= 1
             queue.bury(message, MAXLEN)
     return False
-
-
-def _dead_letter_refused(queue: ClassicQueue, message: Message) -> None:
-    dead_letter(queue, queue.rules, message, MAXLEN)

@@ -231,7 +231,12 @@ class ClassicQueue(Queue):
 
     @property
     def guarded(self) -> bool:
-        return self.rules.refuses or self.bounds.seen is not None or self.present is not None
+        is_asked = self.rules.refuses or self.bounds.seen is not None or self.present is not None
+        return is_asked or self.burials.is_behind
+
+    @property
+    def is_overdue(self) -> bool:
+        return self.burials.are_overdue
 
     @property
     def refuses_as_asked(self) -> bool:
@@ -362,6 +367,12 @@ class ClassicQueue(Queue):
     @property
     def discard_work(self) -> int:
         return 1 if self.rules.dead_letter_exchange is None else DEAD_LETTER_WORK
+
+    def return_work(self, message: Message) -> int:
+        limit = self.rules.delivery_limit
+        if limit is None or limit < 0 or self._failures.get(message.sequence, 0) < limit:
+            return 1
+        return self.discard_work
 
     @property
     def consumer_timeout_ms(self) -> int | None:

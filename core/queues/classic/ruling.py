@@ -71,6 +71,7 @@ def rules_changed(queue: ClassicQueue) -> None:
     """Tell the owners of what the rules are about."""
     queue.expiry.ttl_ms = queue.rules.message_ttl_ms
     queue.bounds.rules_changed(queue.rules)
+    queue.burials.forget_rules(queue)
     queue.govern()
     queue.disuse.watch(queue)
 

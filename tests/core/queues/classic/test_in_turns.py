@@ -18,7 +18,7 @@ from warren.core.messages.address import Address
 from warren.core.messages.message import Message
 from warren.core.messages.properties import Properties, encode_properties
 from warren.core.policies.policy import POLICY, make_policy
-from warren.core.queues.classic.burials import DEAD_LETTER_WORK, WORK_PER_TURN
+from warren.core.queues.classic.burials import DEAD_LETTER_WORK, OVERDUE_MAX, WORK_PER_TURN
 from warren.core.queues.classic.contents import SETTLED_AT_ONCE
 from warren.core.queues.classic.queue import ClassicQueue
 from warren.core.storage.recovery import finish_chores
@@ -134,6 +134,68 @@ def test_a_queue_whose_surplus_comes_faster_keeps_its_length(memory: SimulatedBr
             publish(memory, "", b"x", key="q")
         memory.broker.end_turn()
         assert queue.ready_count == 10, "in the turn in which it came"
+
+
+LETTERS: dict[str, str | int] = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "graves"}
+
+SURPLUS: list[dict[str, str | int]] = [
+    {"x-max-length": 10},
+    {"x-max-length": 10, "x-max-priority": 2},
+    {"x-max-length": 10, "x-queue-type": "quorum"},
+    {"x-message-ttl": 0},
+    {"x-max-length": 10, "x-overflow": "reject-publish-dlx"},
+]
+
+
+@pytest.mark.parametrize("rules", SURPLUS)
+def test_dead_letters_of_a_surplus_that_has_come_in_one_turn(
+    memory: SimulatedBroker, rules: dict[str, str | int]
+) -> None:
+    graves = declare(memory, "graves")
+    queue = declare(memory, "q", {**rules, **LETTERS})
+    per_turn = WORK_PER_TURN // DEAD_LETTER_WORK
+    kept = int(rules.get("x-max-length", 0))
+    count = 4 * per_turn + 1
+
+    def begin() -> None:
+        for number in range(kept + count):
+            publish(memory, "", b"%d" % number, PERSISTENT, "q")
+
+    most, turns = most_per_turn(memory, lambda: count - graves.ready_count, begin)
+    assert (queue.ready_count, graves.ready_count) == (kept, count)
+    assert per_turn <= most <= per_turn + 1
+    assert turns >= 4
+    first = kept if queue.rules.refuses else 0
+    assert take(graves) == [b"%d" % number for number in range(first, first + count)], "in order"
+
+
+def test_who_publishes_to_a_queue_that_can_t_bury_as_fast_waits_for_it(memory: SimulatedBroker) -> None:
+    declare(memory, "graves")
+    queue = declare(memory, "q", {"x-max-length": 10, **LETTERS})
+    version = memory.vhost.version
+    for _ in range(OVERDUE_MAX + WORK_PER_TURN):
+        publish(memory, "", b"x", PERSISTENT, "q")
+    assert not queue.guarded
+    memory.broker.end_turn()
+    assert queue.guarded
+    assert queue.is_overdue
+    assert memory.vhost.version > version, "remembered routes don't know of it"
+    memory.settle()
+    assert (queue.ready_count, queue.guarded, queue.is_overdue) == (10, False, False)
+
+
+def test_a_queue_with_other_rules_isn_t_behind_by_the_old_ones(memory: SimulatedBroker) -> None:
+    declare(memory, "graves")
+    queue = declare(memory, "q", LETTERS)
+    policy = make_policy(POLICY, "short", "^q$", {"max-length": 10})
+    memory.broker.policies.set(memory.vhost, policy)
+    for _ in range(OVERDUE_MAX + WORK_PER_TURN):
+        publish(memory, "", b"x", PERSISTENT, "q")
+    memory.broker.end_turn()
+    assert queue.is_overdue
+    memory.broker.policies.clear(memory.vhost, POLICY, "short")
+    assert not queue.is_overdue
+    assert not queue.guarded
 
 
 def test_damaged_records_count_as_gone_when_the_length_is_kept(disk: SimulatedBroker) -> None:
