@@ -25,6 +25,7 @@ from warren.core.access.users import Users
 from warren.core.administration.listing.kinds import Listings
 from warren.core.administration.listing.selecting import Query, select
 from warren.core.administration.parameters import Parameters
+from warren.core.administration.vhost_deletion import delete_vhost
 from warren.core.administration.vhost_limits import COMPONENT as VHOST_LIMITS
 from warren.core.administration.vhost_limits import VhostLimits
 from warren.core.alarms import Alarms
@@ -45,13 +46,14 @@ from warren.core.errors import PreconditionFailed, UnknownVirtualHost, VirtualHo
 from warren.core.limit_hits import LimitHits
 from warren.core.policies.table import PolicyTable
 from warren.core.queues.ack_timeout import AckHolder, AckTimeoutWatch
+from warren.core.queues.answer import Answer, ignore
 from warren.core.queues.backlog import USUAL_PAGING, Paging
 from warren.core.queues.base import Queue
 from warren.core.queues.classic.burials import WORK_PER_TURN
 from warren.core.rates import Rates
 from warren.core.rationed_log import RationedLog
 from warren.core.routing.vhost import VirtualHost
-from warren.core.routing.vhost_metadata import check_metadata
+from warren.core.routing.vhost_metadata import DELETING, check_metadata
 from warren.core.settings import BACKLOG_BYTES_MAX, RETURNS, TIMEOUT_DEFAULT_MS
 from warren.core.storage import recovery
 from warren.core.storage.definitions.store import DefinitionStore
@@ -249,6 +251,8 @@ class Broker:
         found = self.vhosts.get(name)
         if found is None:
             raise UnknownVirtualHost(f"vhost {name} not found")
+        if found.deleting:
+            raise UnknownVirtualHost(f"vhost {name} not found: it is being deleted")
         return found
 
     def open_vhost(self, user: User, name: str) -> VirtualHost:
@@ -267,7 +271,9 @@ class Broker:
     def add_vhost(self, name: str, metadata: Mapping[str, object]) -> VirtualHost:
         """Make a virtual host; PreconditionFailed when it is there already."""
         if name in self.vhosts:
-            raise PreconditionFailed(f"vhost '{name}' exists already")
+            found = self.vhosts[name]
+            why = "is being deleted; add it once that is done" if found.deleting else "exists already"
+            raise PreconditionFailed(f"vhost '{name}' {why}")
         if not name:
             raise PreconditionFailed("a virtual host needs a name")
         check_vhost(self, name)
@@ -286,14 +292,14 @@ class Broker:
         for key in metadata:
             vhost.metadata.pop(key, None)
         vhost.metadata.update(checked)
-        self._put_vhost(vhost)
+        self.put_vhost(vhost)
 
     def set_tracing(self, name: str, tracing: bool) -> None:
         """Turn the firehose of a virtual host on or off, also for the time after a restart."""
         vhost = self.vhost(name)
         self.definitions.check_room()
         vhost.tracing = tracing
-        self._put_vhost(vhost)
+        self.put_vhost(vhost)
         vhost.changed()
 
     def usage_of(self, user: str) -> Usage:
@@ -303,31 +309,21 @@ class Broker:
             found = self._usage[user] = Usage()
         return found
 
-    def _put_vhost(self, vhost: VirtualHost) -> None:
+    def put_vhost(self, vhost: VirtualHost) -> None:
+        """Write its row."""
         if vhost.tracing:
             vhost.metadata["tracing"] = True
         else:
             vhost.metadata.pop("tracing", None)
-        self.definitions.put("vhost", "", vhost.name, cast("Mapping[str, JSON]", vhost.metadata))
+        row = cast("Mapping[str, JSON]", vhost.metadata)
+        self.definitions.put("vhost", "", vhost.name, {**row, DELETING: True} if vhost.deleting else row)
 
-    def delete_vhost(self, name: str) -> None:
-        """Delete a virtual host with all that is in it, and close its connections (spec G)."""
-        vhost = self.vhost(name)
-        for session in list(self.sessions):
-            if session.connection_row().vhost == name:
-                session.force_close(f"vhost '{name}' is deleted")
-        for component in self.components.values():
-            component.forget_vhost(name)
-        self.quarantine.forget_vhost(name)
-        for queue in list(vhost.queues.values()):
-            remove_queue(vhost, queue)
-        for exchange in vhost.exchanges.values():
-            self.watchers.gone(exchange)
-            exchange.detached()
-        self.ended.vhost_gone(vhost)
-        del self.vhosts[name]
-        self.definitions.delete_vhost(name)
-        self.definitions.delete("vhost", "", name)
+    def delete_vhost(self, name: str, answer: Answer[None] = ignore) -> None:
+        """Delete a virtual host with all that is in it, and close its connections (spec G), soon (vhost_deletion.py).
+
+        answer: called once all of it is gone.
+        """
+        delete_vhost(self, self.vhost(name), answer)
 
     def expire_queue(self, queue: Queue) -> None:
         """Delete a queue that nobody has used for as long as its expiry says."""

@@ -7,6 +7,7 @@ The broker and recovery know components by this interface alone, and ask them in
     restored         once all rows are back, and before messages are
     restore_records  the stored entries of each number that is no queue's or exchange's, until somebody takes them
     owners           after that: whose its numbers are
+    leave_vhost      a virtual host is being deleted, in slices, before the next
     forget_vhost     a virtual host is being deleted; its connections are closed, its queues are still there
     forget_users     users were deleted; their connections are closed
     rights_withdrawn users may do less in a virtual host
@@ -59,6 +60,14 @@ class Component:
     def owners(self) -> Mapping[int, Owner]:
         """Whose the component's numbers in the message store are, for a start that has lost its rows."""
         return {}
+
+    def leave_vhost(self, name: str) -> Iterator[None]:
+        """A virtual host is being deleted; its connections are closed, its queues still there: drop what takes long.
+
+        Everything in slices, rows included.  `forget_vhost` comes after it, for what is quick.  A broker that ends
+        meanwhile asks for it again at the next start.
+        """
+        return iter(())
 
     def forget_vhost(self, name: str) -> None:
         """A virtual host is being deleted: drop what belongs to it, rows included."""

@@ -83,8 +83,12 @@ class Permissions:
 
     def forget_vhost(self, vhost: str) -> None:
         """Take away all that anyone has in this vhost."""
-        for user in self._users:
+        for user in self.users_in(vhost):
             self.clear(user, vhost)
+
+    def users_in(self, vhost: str) -> list[str]:
+        """Who may open the vhost."""
+        return [user for user, vhosts in self._users.items() if vhost in vhosts]
 
     def of(self, user: str, vhost: str) -> Permission | None:
         """What the user has in the vhost; None when the user may not open it."""

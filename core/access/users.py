@@ -28,6 +28,9 @@ __all__ = ["LoginRefused", "User", "Users"]
 
 OnWithdrawal: TypeAlias = Callable[[str, str | None], None]
 
+PERMISSIONS_PER_SLICE: Final = 300
+"""Taken away in one turn: each is a row of the definitions."""
+
 NO_VARIABLES: Final[Mapping[str, str]] = {}
 
 
@@ -226,6 +229,17 @@ class Users(Component):
         self._accounts.get(user)
         self._changed()
         return self._topic_permissions.clear(user, vhost, exchange)
+
+    def leave_vhost(self, name: str) -> Iterator[None]:
+        """Take all permissions in a virtual host that is being deleted away, in slices."""
+        for number, user in enumerate(self._permissions.users_in(name), 1):
+            self._permissions.clear(user, name)
+            if number % PERMISSIONS_PER_SLICE == 0:
+                yield
+        for number, (user, exchange, _) in enumerate(self._topic_permissions.in_vhost(name), 1):
+            self._topic_permissions.clear(user, name, exchange)
+            if number % PERMISSIONS_PER_SLICE == 0:
+                yield
 
     def forget_vhost(self, vhost: str) -> None:
         """Drop all permissions in a vhost that is being deleted."""

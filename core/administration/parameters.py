@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from warren.core.component import Component
@@ -45,6 +45,9 @@ class ParameterComponent(Protocol):
     def cleared(self, vhost: str, name: str) -> None:
         """A value was removed."""
 
+
+CLEARED_PER_SLICE: Final = 50
+"""Parameters of a virtual host that is deleted which go in one turn."""
 
 Reached = Callable[["JSON"], Iterable[tuple[str, str | None]]]
 """Takes a checked value; the virtual hosts of this broker in which something is done because of it, each with the user
@@ -162,6 +165,13 @@ class Parameters(Component):
             for key, value in self._values.items()
             if vhost in (None, key[0]) and component in (None, key[1])
         ]
+
+    def leave_vhost(self, name: str) -> Iterator[None]:
+        """A virtual host is being deleted: its parameters go in slices, as somebody may hear of each."""
+        for number, found in enumerate(self.find(vhost=name), 1):
+            self.clear(*found[:3])
+            if number % CLEARED_PER_SLICE == 0:
+                yield
 
     def forget_vhost(self, vhost: str) -> None:
         """A virtual host is being deleted, and its parameters with it."""

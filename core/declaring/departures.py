@@ -44,14 +44,19 @@ ForgetRows = Callable[["VirtualHost", Iterable[Binding], tuple[str, ...]], None]
 """Takes bindings out of the definitions that are all there are whose rows' names begin so."""
 
 
-def is_long(vhost: VirtualHost, target: Destination) -> bool:
-    """Whether so many bindings lead to it that they are to leave bit by bit."""
+def work_of(vhost: VirtualHost, target: Destination) -> int:
+    """How many bindings lead to it, and exchanges that they are in; no more than is too much for one turn anyway."""
     work = 0
     for exchange in vhost.sources.get((target.kind, target.name), ()):
         work += 1 + len(exchange.bindings_to(target))
         if work > AT_ONCE_MAX:
-            return True
-    return False
+            break
+    return work
+
+
+def is_long(vhost: VirtualHost, target: Destination) -> bool:
+    """Whether so many bindings lead to it that they are to leave bit by bit."""
+    return work_of(vhost, target) > AT_ONCE_MAX
 
 
 class Departure:

@@ -95,6 +95,7 @@ def declare_exchange(
 def add_exchange(vhost: VirtualHost, exchange: Exchange) -> None:
     """Put a new exchange of a free name into its virtual host, under the policies that match it."""
     broker = vhost.broker
+    vhost.check_stays()
     if exchange.durable:
         broker.definitions.check_room(len(exchange.arguments_raw))
     if exchange.durable and exchange.keeps_messages and not exchange.store_id:

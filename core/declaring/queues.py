@@ -114,6 +114,7 @@ def create_queue(
     Raises PreconditionFailed (406) for invalid arguments.
     """
     broker = vhost.broker
+    vhost.check_stays()
     arguments = arguments or {}
     description = f"queue '{name}' in vhost '{vhost.name}'"
     made = queue_class(description, arguments)

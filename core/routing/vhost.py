@@ -4,6 +4,8 @@ Routing walks (`core.routing.walk`) from the exchange that was published to alon
 result is cached per address as a Route until anything in the topology changes (`changed`), except where headers take
 part in the decision.  Exchanges on the way may drop a message that they have seen before, hold it for later, or
 remember it; `deliver` asks those that want to be asked, and costs the others nothing.
+
+Longer than 400 lines because routes are found, kept and served in one place.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from warren.core.counters import ExchangeCounts, VhostCounts
-from warren.core.errors import NotFound
+from warren.core.errors import NotFound, PreconditionFailed
 from warren.core.exchanges.base import Exchange
 from warren.core.messages.address import Address, fits_key, short_key
 from warren.core.queues.base import Admission, Queue
@@ -63,6 +65,7 @@ class VirtualHost:
     counts, default_exchange_counts: of its messages (core/counters.py).  sources: by kind and name of a target, all
     exchanges that lead there, and maybe some that don't any more, so that whoever goes needn't ask every exchange.
     departing: queues and exchanges that are deleted, but have had so many bindings that these leave bit by bit.
+    deleting: it is being deleted, and nobody may make anything in it.
     emptied, removes_emptied: auto-delete exchanges that are to go, and whether that is under way.
     """
 
@@ -73,6 +76,7 @@ class VirtualHost:
         "client_count",
         "counts",
         "default_exchange_counts",
+        "deleting",
         "departing",
         "emptied",
         "exchanges",
@@ -97,6 +101,7 @@ class VirtualHost:
         self.reply_queues: dict[str, Queue] = {}
         self.sources: dict[tuple[DestinationKind, str], dict[Exchange, None]] = {}
         self.departing: dict[Destination, Departing] = {}
+        self.deleting = False
         self.emptied: dict[Exchange, None] = {}
         self.removes_emptied = False
         self.version = 0
@@ -106,6 +111,11 @@ class VirtualHost:
         self.counts = VhostCounts()
         self.default_exchange_counts = ExchangeCounts()
         self._routes: dict[tuple[str, str], Route] = {}
+
+    def check_stays(self) -> None:
+        """PreconditionFailed (406) while it is being deleted: nothing new is made in it."""
+        if self.deleting:
+            raise PreconditionFailed(f"vhost '{self.name}' is being deleted")
 
     def exchange_counts(self, name: str) -> ExchangeCounts:
         """The counts of an exchange, the default one too; new ones, which nobody sees, where there is none."""

@@ -19,6 +19,9 @@ TAGS: Final = "tags"
 DEFAULT_QUEUE_TYPE: Final = "default_queue_type"
 PROTECTED: Final = "protected_from_deletion"
 
+DELETING: Final = "deleting"
+"""In the row of a virtual host whose deletion is under way; it isn't among what it is described by."""
+
 QUEUE_TYPE_ARGUMENT: Final = "x-queue-type"
 
 CLASSIC: Final = "classic"

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, cast
 
 from warren.core.access.defaults import ADMINISTRATOR, EVERYTHING, note_seeded, seed_defaults
+from warren.core.administration import vhost_deletion
 from warren.core.component import FOREIGN_PREFIX
 from warren.core.declaring.bindings import store_binding
 from warren.core.declaring.departures import DEPARTED, is_binding_to
@@ -29,6 +30,7 @@ from warren.core.queues.quorum import URGENT, QuorumQueue
 from warren.core.queues.registry import find_type
 from warren.core.queues.unavailable import Unavailable
 from warren.core.routing.vhost import VirtualHost
+from warren.core.routing.vhost_metadata import DELETING
 
 if TYPE_CHECKING:
     from warren.core.access.permissions import Permission
@@ -175,6 +177,7 @@ def recover(
         broker.definitions.sync()
         broker.store.note_owner(OF_DEFINITIONS, DEFINITIONS_OWNER)
     broker.withdrawals.resume()
+    vhost_deletion.resume(broker)
 
 
 def _refuse_default_user(broker: Broker) -> None:
@@ -221,7 +224,8 @@ def _make_vhost(broker: Broker, name: str, metadata: Mapping[str, JSON] | None =
 def _restore_vhost(broker: Broker, name: str, row: Mapping[str, JSON]) -> None:
     """Take a virtual host's row; what is in it may have come before, where the row was lost and made anew."""
     vhost = broker.vhosts.get(name) or _make_vhost(broker, name)
-    vhost.metadata = dict(row)
+    vhost.metadata = {key: value for key, value in row.items() if key != DELETING}
+    vhost.deleting = bool(row.get(DELETING, False))
     vhost.tracing = bool(row.get("tracing", False))
 
 

@@ -12,6 +12,7 @@ from warren.core.queues.returning import RETURNED_PER_SLICE
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.sessions.outgoing import Outgoing
+    from warren.adapters.mqtt.sessions.registry import MqttSessions
     from warren.adapters.mqtt.sessions.session import MqttSession
     from warren.adapters.mqtt.sessions.subscription import MqttSubscription
     from warren.core.messages.message import Message
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 LEFT_PER_SLICE: Final = 500
 """Subscriptions of a session that has ended which are forgotten in one turn: five microseconds each."""
+
+ENDED_PER_SLICE: Final = 20
+"""Sessions of a virtual host that is deleted which end in one turn, each with its queue."""
 
 WORK_OF_LEAVING: Final = 20
 """What it takes beside to leave a group, whose queue may go with it."""
@@ -87,6 +91,19 @@ def leave_all(session: MqttSession) -> Iterator[None]:
         if work >= LEFT_PER_SLICE:
             work = 0
             yield
+
+
+def leave_vhost(registry: MqttSessions) -> Iterator[None]:
+    """The virtual host is being deleted: its sessions end, and so does what waits to be published there."""
+    for number, session in enumerate(emptied(list(registry.sessions.values())), 1):
+        session.end()
+        if number % ENDED_PER_SLICE == 0:
+            yield
+    for number, (client_id, _) in enumerate(emptied(registry.wills.waiting()), 1):
+        registry.wills.cancel(client_id)
+        if number % LEFT_PER_SLICE == 0:
+            yield
+    yield from registry.retained.let_go()
 
 
 def in_turns(session: MqttSession, slices: Iterator[None], work: int) -> None:

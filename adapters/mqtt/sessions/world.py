@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from warren.adapters.mqtt.sessions import feeding, retained, rights, subscription_rows, wills
+from warren.adapters.mqtt.sessions import feeding, leaving, retained, rights, subscription_rows, wills
 from warren.adapters.mqtt.sessions.names import TopicNames
 from warren.adapters.mqtt.sessions.registry import SESSION_KIND, MqttSessions
 from warren.adapters.mqtt.sessions.session_queue import MqttQueue
@@ -103,6 +103,12 @@ class MqttWorld(Component):
     def all(self) -> list[MqttSessions]:
         """Those of every virtual host that has any."""
         return list(self._vhosts.values())
+
+    def leave_vhost(self, name: str) -> Iterator[None]:
+        """Sessions end, wills are cancelled, and nothing is retained any more."""
+        found = self._vhosts.get(name)
+        if found is not None:
+            yield from leaving.leave_vhost(found)
 
     def forget_vhost(self, name: str) -> None:
         """A virtual host is being deleted; its connections are closed already."""

@@ -22,7 +22,13 @@ from warren.core.access.users import Users
 from warren.core.administration.definitions_json.exporting import INTERNAL_PREFIX
 from warren.core.administration.definitions_json.field_values import table_from_json
 from warren.core.administration.definitions_json.plan import Plan, PlannedBinding, PlannedQueue, PlannedVhost
-from warren.core.administration.definitions_json.reading import Item, as_object, items, unknown_sections
+from warren.core.administration.definitions_json.reading import (
+    Item,
+    as_object,
+    items,
+    refuse_deleting,
+    unknown_sections,
+)
 from warren.core.administration.definitions_json.users import user_of_item
 from warren.core.administration.parameters import Parameter
 from warren.core.administration.vhost_limits import COMPONENT as VHOST_LIMITS_COMPONENT
@@ -124,6 +130,7 @@ class Planner:
         name = item.name("name")
         if not name:
             item.refuse("a virtual host needs a name")
+        refuse_deleting(item, self._broker.vhosts.get(name))
         metadata = dict(item.table("metadata"))
         for key in (DESCRIPTION, TAGS, DEFAULT_QUEUE_TYPE):
             if key in item:
@@ -318,6 +325,7 @@ class Planner:
                 "name the one to import them into (warren ctl import_definitions -p VHOST)"
             )
         name = item.text("vhost")
+        refuse_deleting(item, self._broker.vhosts.get(name))
         if name not in self._broker.vhosts and name not in self._plan.vhosts:
             item.refuse(f"there is no virtual host '{name}', neither here nor in the definitions; add it first")
         return name
@@ -333,9 +341,7 @@ class Planner:
 
     def _existing_exchange(self, vhost: str, name: str) -> Exchange | None:
         existing = self._broker.vhosts.get(vhost)
-        if existing is not None:
-            return existing.exchanges.get(name)
-        return self._predeclared(vhost).get(name)
+        return (existing.exchanges if existing is not None else self._predeclared(vhost)).get(name)
 
     def _predeclared(self, vhost: str) -> Mapping[str, Exchange]:
         """The exchanges that a virtual host of the plan will start with."""
@@ -359,13 +365,8 @@ class Planner:
 def scratch_broker(broker: Broker) -> Broker:
     """A broker in memory with the defaults of `broker`, for trying declarations."""
     store = MemoryDefinitionStore()
-    return type(broker)(
-        MemoryEngine(),
-        store,
-        Users(store),
-        now_ms=broker.now_ms,
-        default_queue_type=broker.default_queue_type,
-    )
+    kind = broker.default_queue_type
+    return type(broker)(MemoryEngine(), store, Users(store), now_ms=broker.now_ms, default_queue_type=kind)
 
 
 def _is_absent(queue_type: object) -> bool:

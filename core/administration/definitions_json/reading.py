@@ -16,6 +16,7 @@ from warren.core.limit_hits import limited
 from warren.core.messages.field_table import SHORT_STRING_BYTES_MAX
 
 if TYPE_CHECKING:
+    from warren.core.routing.vhost import VirtualHost
     from warren.core.storage.definitions.store import JSON
 
 DEFINITIONS_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -174,6 +175,12 @@ class Item:
             + (f" '{name}'" if name is not None else "")
             + (f" in vhost '{vhost}'" if isinstance(vhost, str) else "")
         )
+
+
+def refuse_deleting(item: Item, vhost: VirtualHost | None) -> None:
+    """Refuse an item of a virtual host that is being deleted; None: there is none yet."""
+    if vhost is not None and vhost.deleting:
+        item.refuse(f"the virtual host '{vhost.name}' is being deleted; import it once that is done")
 
 
 def as_object(value: JSON) -> JSON:

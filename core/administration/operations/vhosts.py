@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from warren.core.errors import NotFound, PreconditionFailed
+from warren.core.queues.answer import Answer, ignore
 from warren.core.routing.vhost_metadata import DEFAULT_QUEUE_TYPE, DESCRIPTION, PROTECTED, TAGS
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ def existing(broker: Broker, name: str) -> VirtualHost:
     found = broker.vhosts.get(name)
     if found is None:
         raise NotFound(f"virtual host '{name}' does not exist")
+    if found.deleting:
+        raise NotFound(f"virtual host '{name}' is being deleted")
     return found
 
 
@@ -36,7 +39,7 @@ def add(
 ) -> VirtualHost:
     """Make a virtual host; one that is there stays as it is, as in RabbitMQ.  PreconditionFailed for what can't be."""
     there = broker.vhosts.get(name)
-    if there is not None:
+    if there is not None and not there.deleting:
         return there
     return broker.add_vhost(name, _metadata(description, tags, default_queue_type))
 
@@ -56,11 +59,14 @@ def update(
     broker.update_vhost(existing(broker, name).name, _metadata(description, tags, default_queue_type))
 
 
-def delete(broker: Broker, name: str) -> None:
-    """Delete it with all that is in it, and close its connections; NotFound, PreconditionFailed while protected."""
+def delete(broker: Broker, name: str, answer: Answer[None] = ignore) -> None:
+    """Delete it with all that is in it, and close its connections; NotFound, PreconditionFailed while protected.
+
+    answer: called once all of it is gone, which may take a while.
+    """
     if existing(broker, name).metadata.get(PROTECTED):
         raise VirtualHostProtected(f"virtual host '{name}' is protected from deletion; lift the protection first")
-    broker.delete_vhost(name)
+    broker.delete_vhost(name, answer)
 
 
 def set_protection(broker: Broker, name: str, protected: bool) -> None:

@@ -34,11 +34,14 @@ def add_vhost(control: Control, request: Request) -> Answer:
 
 
 @word("VHOST", "delete a virtual host and all that is in it", 'Deleting vhost "{0}" ...')
-def delete_vhost(control: Control, request: Request) -> Answer:
-    """As rabbitmqctl does."""
-    from warren.core.administration import operations
+async def delete_vhost(control: Control, request: Request) -> Answer:
+    """As rabbitmqctl does; it is answered once all of it is gone."""
+    from functools import partial
 
-    operations.vhosts.delete(control.broker, request.arguments[0])
+    from warren.core.administration import operations
+    from warren.gateway.network.answered import answered
+
+    await answered(partial(operations.vhosts.delete, control.broker, request.arguments[0]), control.server.changed)
     return done()
 
 

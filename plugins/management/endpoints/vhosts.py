@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from warren.core.administration import operations
 from warren.core.administration.listing.selecting import equals
 from warren.core.administration.listing.vhosts import VhostRow
+from warren.gateway.plugin import answered
 from warren.plugins.management import objects
 from warren.plugins.management.access import Needs
 from warren.plugins.management.bodies import VhostBody
@@ -93,7 +95,7 @@ async def put_vhost(call: Call) -> Created | None:
 
 @endpoint("DELETE", "/vhosts/{vhost}", "Delete a virtual host with all in it.", needs=Needs.ADMINISTRATOR)
 async def delete_vhost(call: Call) -> None:
-    operations.vhosts.delete(call.broker, call.vhost)
+    await answered(partial(operations.vhosts.delete, call.broker, call.vhost), call.context.changed)
 
 
 @endpoint(
