@@ -10,6 +10,7 @@ exchange_link  the work of a link of an exchange
 queue_link     the work of a link of a queue
 queue_source   the queue that it takes from, while consumers here wait for more
 queue_headers  what a message is given on its way from queue to queue
+declaring      looking for things at an upstream, and making them
 bindings       which bindings an upstream exchange is to have
 ways           where messages and bindings have been: x-received-from, x-bound-from
 upstream_exchange    x-federation-upstream, which downstreams bind to what they federate of ours

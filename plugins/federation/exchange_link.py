@@ -31,6 +31,7 @@ from warren.plugins.bridging.local_ends import LocalDestination
 from warren.plugins.bridging.pump import PATIENCE_S, Pump, first_to_end
 from warren.plugins.bridging.remembered import Remembered
 from warren.plugins.federation.bindings import BindingMirror, Wanted
+from warren.plugins.federation.declaring import PRECONDITION_FAILED, ask_alone, find_exchange, find_queue
 from warren.plugins.federation.messages import ExchangeRewriting, FederatedSource, Way, may_come_to
 from warren.plugins.federation.names import SUFFIXES, exchange_name, other, queue_name
 from warren.plugins.federation.room import refusal_in
@@ -50,10 +51,8 @@ UPSTREAM_TYPE: Final = "x-federation-upstream"
 FANOUT: Final = "fanout"
 PURPOSE: Final = "federation"
 
-NOT_FOUND: Final = 404
-PRECONDITION_FAILED: Final = 406
 COMMAND_INVALID: Final = 503
-"""Reply codes (AMQP 0-9-1 1.2)."""
+"""A reply code (AMQP 0-9-1 1.2)."""
 
 BINDINGS_AT_ONCE: Final = 256
 """Bindings that are looked at, or asked for before the answers have come: a few milliseconds."""
@@ -179,24 +178,17 @@ class ExchangeWork:
 
     async def _make_exchange(self, peer: AmqpPeer) -> None:
         """The upstream's exchange is there, whatever it is like; or it is made like the one here."""
-        channel = peer.open_channel()
-        check = methods.ExchangeDeclare(exchange=self.there, passive=True)
-        try:
-            await peer.ask(channel, check, methods.ExchangeDeclareOk)
-        except PeerError as error:
-            if error.code != NOT_FOUND:
-                raise
-            channel = peer.open_channel()
-            exchange = self._exchange
-            declare = methods.ExchangeDeclare(
-                exchange=self.there,
-                type=exchange.type_name,
-                durable=exchange.durable,
-                auto_delete=exchange.auto_delete,
-                arguments_raw=exchange.arguments_raw,
-            )
-            await peer.ask(channel, declare, methods.ExchangeDeclareOk)
-        channel.close()
+        if await find_exchange(peer, self.there):
+            return
+        exchange = self._exchange
+        declare = methods.ExchangeDeclare(
+            exchange=self.there,
+            type=exchange.type_name,
+            durable=exchange.durable,
+            auto_delete=exchange.auto_delete,
+            arguments_raw=exchange.arguments_raw,
+        )
+        await ask_alone(peer, declare, methods.ExchangeDeclareOk)
 
     async def _make_queue(self, peer: AmqpPeer, channel: ClientChannel, queue: str) -> None:
         """The queue is there, and nobody consumes from it: nothing is made in somebody else's place."""
@@ -213,17 +205,9 @@ class ExchangeWork:
 
     async def _wait_unused(self, peer: AmqpPeer, queue: str) -> None:
         """PeerError if somebody consumes from the queue, and goes on to."""
-        check = methods.QueueDeclare(queue=queue, passive=True)
         for pause_s in (*CONSUMER_GONE_TRIES_S, None):
-            channel = peer.open_channel()
-            try:
-                declared = await peer.ask(channel, check, methods.QueueDeclareOk)
-            except PeerError as error:
-                if error.code != NOT_FOUND:
-                    raise
-                return
-            channel.close()
-            if not declared.consumer_count:
+            declared = await find_queue(peer, queue)
+            if declared is None or not declared.consumer_count:
                 return
             if pause_s is not None:
                 await trio.sleep(pause_s)
@@ -252,7 +236,7 @@ class ExchangeWork:
     async def _make_internal(self, peer: AmqpPeer, channel: ClientChannel, queue: str, type_name: str) -> str:
         """A new internal exchange, without bindings as yet; its name."""
         if self._suffix is None:
-            self._suffix = SUFFIXES[0] if await self._is_there(peer, exchange_name(queue, SUFFIXES[0])) else SUFFIXES[1]
+            self._suffix = SUFFIXES[0] if await find_exchange(peer, exchange_name(queue, SUFFIXES[0])) else SUFFIXES[1]
         name = exchange_name(queue, other(self._suffix))
         arguments: dict[str, Encodable] = {"x-internal-purpose": PURPOSE}
         if type_name == UPSTREAM_TYPE:
@@ -273,18 +257,6 @@ class ExchangeWork:
         await peer.ask(channel, declare, methods.ExchangeDeclareOk)
         await peer.ask(channel, methods.QueueBind(queue=queue, exchange=name), methods.QueueBindOk)
         return name
-
-    async def _is_there(self, peer: AmqpPeer, exchange: str) -> bool:
-        channel = peer.open_channel()
-        try:
-            check = methods.ExchangeDeclare(exchange=exchange, passive=True)
-            await peer.ask(channel, check, methods.ExchangeDeclareOk)
-        except PeerError as error:
-            if error.code != NOT_FOUND:
-                raise
-            return False
-        channel.close()
-        return True
 
     async def _delete_former(self, peer: AmqpPeer, channel: ClientChannel, queue: str) -> None:
         assert self._suffix is not None

@@ -18,6 +18,7 @@ from warren.adapters.peers.errors import PeerError
 from warren.plugins.bridging.ack_modes import NO_ACK, ON_CONFIRM
 from warren.plugins.bridging.local_ends import LocalDestination
 from warren.plugins.bridging.pump import Pump
+from warren.plugins.federation.declaring import ask_alone, find_queue, is_auto_delete
 from warren.plugins.federation.queue_headers import QueueHeaders
 from warren.plugins.federation.queue_source import QueueSource
 
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
 PRIORITIES: Final = "consumer_priorities"
 """What an upstream has to be capable of: else it would give away what its own consumers wait for."""
-
-NOT_FOUND: Final = 404
-"""Reply code (AMQP 0-9-1 1.2)."""
 
 
 class QueueWork:
@@ -96,21 +94,18 @@ class QueueWork:
         """Nothing is the link's alone."""
 
     async def _make_queue(self, peer: AmqpPeer) -> None:
-        """The upstream's queue is there, whatever it is like; or it is made like the one here."""
-        channel = peer.open_channel()
-        try:
-            check = methods.QueueDeclare(queue=self.there, passive=True)
-            await peer.ask(channel, check, methods.QueueDeclareOk)
-        except PeerError as error:
-            if error.code != NOT_FOUND:
-                raise
-            channel = peer.open_channel()
-            queue = self._queue
-            declare = methods.QueueDeclare(
-                queue=self.there,
-                durable=queue.durable,
-                auto_delete=queue.auto_delete,
-                arguments_raw=queue.arguments_raw,
+        """The upstream's queue is there, whatever it is like but for auto-delete; or it is made like the one here.
+
+        A queue that is auto-delete goes with its last consumer, and the link's comes and goes with what is wanted here:
+        what waits there would be lost.  So none is made so, and one that is so is refused.
+        """
+        queue = self._queue
+        durable, arguments = queue.durable, queue.arguments_raw
+        if await find_queue(peer, self.there) is None:
+            declare = methods.QueueDeclare(queue=self.there, durable=durable, arguments_raw=arguments)
+            await ask_alone(peer, declare, methods.QueueDeclareOk)
+        elif await is_auto_delete(peer, self.there, durable=durable, arguments_raw=arguments):
+            raise PeerError(
+                f"the queue '{self.there}' at the upstream is auto-delete: it would be deleted, with what waits in it, "
+                f"whenever nothing is wanted here"
             )
-            await peer.ask(channel, declare, methods.QueueDeclareOk)
-        channel.close()

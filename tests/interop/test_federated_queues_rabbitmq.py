@@ -15,6 +15,8 @@ from tests.plugins.federation.amqp_client import AmqpClient, amqp_client
 from tests.plugins.federation.brokers import federated, links, set_policy, set_upstream, until_link
 from tests.plugins.shovel.brokers import PERSISTENT, until
 from tests.support.rabbitmq import RabbitMQ, rabbitmq, rabbitmq_available
+from warren.adapters.amqp091.codec import methods
+from warren.core.messages.field_table import encode_table
 from warren.gateway.plugin import BrokerClient
 
 BODIES = [b"%d" % number for number in range(500)]
@@ -123,3 +125,24 @@ async def work_there(client: AmqpClient, queue: str, done: list[bytes]) -> None:
     reader = await client.consume(queue, prefetch=5)
     while True:
         done.append((await reader.next()).body)
+
+
+@pytest.mark.parametrize("durable", [False, True])
+@pytest.mark.parametrize("arguments", [{}, {"x-max-length": 3}])
+async def test_its_queue_that_would_go_with_the_links_consumer_is_refused(
+    url: str, durable: bool, arguments: dict[str, int]
+) -> None:
+    name = next(_names)
+    async with federated() as down, down.connect() as here, amqp_client(url) as there:
+        declare = methods.QueueDeclare(
+            queue=name, durable=durable, auto_delete=True, arguments_raw=encode_table(arguments)
+        )
+        await there.ask(declare, methods.QueueDeclareOk)
+        await there.publish("", name, b"kept", PERSISTENT)
+        await here.declare_queue(name, durable=True)
+        await set_upstream(down, "u", url)
+        await set_policy(down, "^fed-", apply_to="queues")
+        await until_link(down, "error", f"the queue '{name}' at the upstream is auto-delete")
+        passive = methods.QueueDeclare(queue=name, passive=True)
+        assert (await there.ask(passive, methods.QueueDeclareOk)).message_count == 1
+        await there.delete_queue(name)

@@ -39,6 +39,9 @@ class AmqpClient:
         method = methods.QueueDeclare(queue=name, durable=True, arguments_raw=_raw(arguments))
         return (await self.ask(method, methods.QueueDeclareOk)).message_count
 
+    async def delete_queue(self, name: str) -> None:
+        await self.ask(methods.QueueDelete(queue=name), methods.QueueDeleteOk)
+
     async def declare_exchange(self, name: str, kind: str) -> None:
         method = methods.ExchangeDeclare(exchange=name, type=kind, durable=True)
         await self.ask(method, methods.ExchangeDeclareOk)

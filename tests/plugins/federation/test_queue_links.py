@@ -241,7 +241,7 @@ async def test_the_upstreams_queue_is_made_if_it_is_not_there_and_taken_as_it_is
         await until_link(down, queue="fed.taken")
         found = {row["name"]: row for row in up.inspect("queues")}
         assert (found["fed.made"]["arguments"], found["fed.made"]["durable"]) == (arguments, True)
-        assert (found["fed.transient"]["auto_delete"], found["fed.transient"]["durable"]) == (True, False)
+        assert (found["fed.transient"]["auto_delete"], found["fed.transient"]["durable"]) == (False, False)
         assert (found["fed.taken"]["arguments"], found["fed.taken"]["durable"]) == ({"x-max-length": 3}, False)
         await told(down, "clear_policy", "p")
         await until_no_link(down)
