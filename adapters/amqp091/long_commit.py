@@ -2,8 +2,10 @@
 
     rights              looked at once more; without one of them nothing is done
     acknowledgements    in slices: others see no more of them than that there is credit
-    publishes           prepared in slices (core.routing.staging)
-    all the rest        in one moment: the messages are there, what was rejected is, the store has it all as one group
+    rejections          in slices, too, but for their dead letters, which are published with the rest
+    publishes           prepared in slices (core.routing.staging), and published in one moment: all of them are there,
+                        and the store has it all as one group
+    what follows        in slices: basic.return, the firehose, and what is requeued; tx.commit-ok comes behind it
 
 Nothing else is done for the connection meanwhile.  The commit goes to its end even if the connection doesn't, as one
 that is done at once does.  Where topology or rights change while publishes are prepared, they are prepared anew; if
@@ -16,23 +18,24 @@ from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.amqp091.codec import methods
+from warren.adapters.amqp091.handlers.publish import give_back
 from warren.adapters.amqp091.transaction import route_now
 from warren.core.errors import BrokerError
-from warren.core.routing.staging import Staged
+from warren.core.routing.staging import Staged, stage
 
 if TYPE_CHECKING:
     from warren.adapters.amqp091.channel import Channel
     from warren.adapters.amqp091.transaction import Outcomes, Transaction, Uncommitted
     from warren.adapters.session.deliveries import Settlement
+    from warren.core.messages.message import Message
+    from warren.core.queues.dead_letter import Letter
+    from warren.core.routing.route import Route
 
-STAGED_PER_SLICE: Final = 1000
-"""Publishes that are prepared in one turn: a few microseconds each."""
+RETURNED_PER_SLICE: Final = 500
+"""Mandatory publishes that nothing takes and that are given back in one turn: some 10 µs each."""
 
 FORGOTTEN_PER_SLICE: Final = 10_000
 """What was to be done is let go of in slices."""
-
-TRIES: Final = 3
-"""So often publishes are prepared, where something changes meanwhile."""
 
 TX_COMMIT: Final = (methods.TxCommit.CLASS_ID, methods.TxCommit.METHOD_ID)
 
@@ -75,38 +78,39 @@ def _is_open(channel: Channel) -> bool:
 def _commit(
     channel: Channel, transaction: Transaction, publishes: list[Uncommitted], settlements: list[Settlement]
 ) -> Generator[None, None, bool]:
-    vhost = channel.client.vhost
+    client, deliveries = channel.client, channel.deliveries
+    vhost = client.vhost
     store = vhost.broker.store
     settled = store.long_group()
-    rejected = yield from channel.deliveries.acknowledge_for(settled, store, settlements)
-    for _ in range(TRIES):
-        staged = Staged(vhost)
-        is_staged = yield from _stage(channel, publishes, staged)
-        if not is_staged or staged.holds:
-            break
-    outcomes: Outcomes = (0, [])
-    if is_staged and staged.holds:
-        staged.publish(channel.counts)
+    letters: list[Letter] = []
+    returning = yield from deliveries.settle_for(settled, vhost, settlements, letters)
+
+    def publish(number: int) -> tuple[Message, Route]:
+        message, route, _ = publishes[number]
+        return message, route_now(vhost, message, route)
+
+    staged = yield from stage(vhost, len(publishes), publish, letters)
+    outcomes: Outcomes
+    unroutable: list[Message] = []
+    if staged is not None:
+        unroutable = [publishes[number][0] for number in staged.unroutable if publishes[number][2]]
+        outcomes = (len(staged.refused), [])
+        staged.publish(channel.counts, len(unroutable))
     else:
         staged = Staged(vhost)
         with store.collecting(staged.group):
             outcomes = transaction.publish_all(channel, publishes)
-    with store.collecting(settled):
-        for deliveries, verdict in rejected:
-            channel.deliveries.settle(deliveries, verdict)
+            for letter in letters:
+                letter.publish()
     store.add_group(staged.group, settled)
-    return transaction.requested(channel, outcomes)
-
-
-def _stage(channel: Channel, publishes: list[Uncommitted], staged: Staged) -> Generator[None, None, bool]:
-    """Prepare all publishes; False when one of them can't be."""
-    vhost = channel.client.vhost
-    for at in range(0, len(publishes), STAGED_PER_SLICE):
-        with vhost.broker.store.collecting(staged.group):
-            for message, route, _ in publishes[at : at + STAGED_PER_SLICE]:
-                if not staged.add(message, route_now(vhost, message, route)):
-                    return False
-        yield
-        if not staged.holds:
-            break
-    return True
+    is_stored = store.pending and store.durable
+    for letter in staged.refused_letters:
+        letter.not_taken()
+    for count, message in enumerate(unroutable, 1):
+        if _is_open(channel):
+            give_back(channel, message)
+        if count % RETURNED_PER_SLICE == 0:
+            yield
+    yield from staged.trace(client, channel.number)
+    yield from deliveries.settle_late(returning)
+    return transaction.requested(channel, outcomes, is_stored=is_stored)

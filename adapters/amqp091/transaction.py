@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.amqp091.handlers.publish import deliver
-from warren.adapters.session.deliveries import Settlement, Verdict
+from warren.adapters.session.deliveries import SETTLED_PER_SLICE, Settlement, Verdict, work_of
 from warren.core.errors import NotFound, PreconditionFailed
 from warren.core.queues.unacked import Delivery
 from warren.core.routing.publish import check_topic_keys
@@ -88,8 +88,13 @@ class Transaction:
 
     @property
     def work(self) -> int:
-        """How much the commit has to do, if an acknowledgement is 1 (core.chores)."""
-        return PUBLISH_WORK * len(self.publishes) + self.uncommitted_acks
+        """How much the commit has to do, if an acknowledgement is 1 (core.chores), as far as a turn has that much."""
+        work = PUBLISH_WORK * len(self.publishes)
+        for deliveries, verdict in self.settlements:
+            if work > SETTLED_PER_SLICE:
+                break
+            work += len(deliveries) if verdict == "ack" else work_of(deliveries, verdict)
+        return work
 
     def commit(self, channel: Channel) -> bool:
         """Do it all; True when tx.commit-ok must wait for a flush, else it may be sent at once.
@@ -109,7 +114,7 @@ class Transaction:
                 channel.deliveries.settle(deliveries, verdict)
         finally:
             store.end_group()
-        return self.requested(channel, outcomes)
+        return self.requested(channel, outcomes, is_stored=store.pending and store.durable)
 
     def publish_all(self, channel: Channel, publishes: list[Uncommitted]) -> Outcomes:
         """Publish these now, one by one; what became of it is for `requested`."""
@@ -127,16 +132,15 @@ class Transaction:
                 late.append(receipt)
         return refused, late
 
-    def requested(self, channel: Channel, outcomes: Outcomes) -> bool:
-        """Everything is done: see `commit`."""
+    def requested(self, channel: Channel, outcomes: Outcomes, *, is_stored: bool) -> bool:
+        """Everything is done: see `commit`.  is_stored: some of it waits for the disk, or did until a moment ago."""
         refused, late = outcomes
-        store = channel.client.vhost.broker.store
         if refused:
             raise _partial(str(refused))
         if late:
             self._late = joined(late)
             self._late.then(lambda taken: channel.commit_answered(self))
-        elif not (store.pending and store.durable):
+        elif not is_stored:
             return False
         self.commits_requested += 1
         return True

@@ -29,10 +29,15 @@ if TYPE_CHECKING:
     from warren.core.messages.message import Message
     from warren.core.queues.base import Queue
     from warren.core.queues.consumer import Consumer
-    from warren.core.storage.engine import LongGroup, StorageEngine
+    from warren.core.queues.dead_letter import Letter
+    from warren.core.routing.vhost import VirtualHost
+    from warren.core.storage.engine import LongGroup
 
 SETTLED_PER_SLICE: Final = RETURNED_PER_SLICE
 """Deliveries that are settled in one turn, about a microsecond each; one that is dead-lettered counts as several."""
+
+DISCARDED_AT_ONCE: Final = 10
+"""Deliveries of a transaction that are discarded before one asks whether that is enough for a turn."""
 
 LOOKED_AT_PER_SLICE: Final = 10_000
 """Deliveries that are only looked at, or whose consumers have their credit back, in one turn."""
@@ -130,7 +135,7 @@ class Deliveries:
 
     def recover(self, then: Callable[[], None] = _nothing) -> None:
         """Everything returns to its queue, and its consumers have their credit back.  then: called when it has."""
-        if not self._settling.may(_work(self.unacked, "requeue")):
+        if not self._settling.may(work_of(self.unacked, "requeue")):
             self._settling.begin(self._return(self._parts(self.delivery_tag), "requeue", then=then))
             return
         self.settle(self._taken(list(self.unacked)), "requeue")
@@ -139,7 +144,7 @@ class Deliveries:
     def give_back(self, taken: list[dict[int, Delivery]] | None = None) -> None:
         """The session ends: everything returns to its queue.  taken: what was taken before, and returns, too."""
         taken = [] if taken is None else taken
-        if not self._settling.may(sum(_work(each, "requeue") for each in (self.unacked, *taken))):
+        if not self._settling.may(sum(work_of(each, "requeue") for each in (self.unacked, *taken))):
             self._settling.begin(self._return(self._all_parts(taken), "requeue", gives_credit=False))
             return
         self.put_back(taken)
@@ -181,28 +186,49 @@ class Deliveries:
         count = len(self.unacked)
         return count if count <= SETTLED_PER_SLICE else len(self._first(tag, most))
 
-    def acknowledge_for(
-        self, group: LongGroup, store: StorageEngine, settlements: list[Settlement]
+    def settle_for(
+        self, group: LongGroup, vhost: VirtualHost, settlements: list[Settlement], letters: list[Letter]
     ) -> Generator[None, None, list[Settlement]]:
-        """Settle in slices what was taken for a transaction and is acknowledged; the others of it are given back.
+        """Settle in slices what was taken for a transaction and is acknowledged or discarded; gives the others.
 
-        group: what the store has of the transaction, which is complete later.
+        group: what the store has of the transaction, which is complete later.  letters: takes the dead letters, which
+        are to be published then.  What has to be a dead letter first, or returns, is among the others (`settle_late`).
         """
         others: list[Settlement] = []
-        count = 0
+        work = 0
         for deliveries, verdict in emptied(settlements):
-            if verdict != "ack":
+            if verdict in RETURNING:
                 others.append((deliveries, verdict))
                 continue
-            items = iter(deliveries.items())
-            while some := dict(islice(items, SETTLED_PER_SLICE)):
-                with store.collecting(group):
-                    self.settle(some, verdict)
-                count += len(some)
-                if count >= SETTLED_PER_SLICE:
-                    count = 0
+            if verdict == "discard":
+                late = {tag: delivery for tag, delivery in deliveries.items() if delivery[0].keeps_untaken}
+                if late:
+                    others.append((late, verdict))
+                    deliveries = {tag: delivery for tag, delivery in deliveries.items() if tag not in late}
+            most = SETTLED_PER_SLICE if verdict == "ack" else DISCARDED_AT_ONCE
+            for some in _parts_of_items(iter(deliveries.items()), most):
+                with vhost.broker.store.collecting(group):
+                    vhost.letters = letters
+                    try:
+                        self.settle(some, verdict)
+                    finally:
+                        vhost.letters = None
+                work += work_of(some, verdict)
+                if work >= SETTLED_PER_SLICE:
+                    work = 0
                     yield
         return others
+
+    def settle_late(self, settlements: list[Settlement]) -> Iterator[None]:
+        """What `settle_for` left, in slices: it goes back to its queues, or is discarded."""
+        for deliveries, verdict in settlements:
+            items = iter(deliveries.items())
+            if verdict in RETURNING:
+                yield from self._return(_parts_of_items(items, SETTLED_PER_SLICE), verdict)
+            else:
+                for some in _parts_of_items(items, DISCARDED_AT_ONCE):
+                    self.settle(some, verdict)
+                    yield
 
     # At once
 
@@ -257,7 +283,7 @@ class Deliveries:
 
     def _may_bury(self, taken: Mapping[int, Delivery], verdict: Verdict) -> bool:
         """False where it would be a dead letter too many for this turn: many small commands are one large one."""
-        work = _work(taken, verdict)
+        work = work_of(taken, verdict)
         return work <= 1 or self._settling.may(work)
 
     def _settle_later(self, taken: Mapping[int, Delivery], verdict: Verdict) -> Iterator[None]:
@@ -361,7 +387,7 @@ class Deliveries:
     def _work_of(self, tags: Sequence[int], verdict: Verdict) -> int:
         if verdict == "ack" or len(tags) > SETTLED_PER_SLICE:
             return len(tags)
-        return _work({tag: self.unacked[tag] for tag in tags if tag in self.unacked}, verdict)
+        return work_of({tag: self.unacked[tag] for tag in tags if tag in self.unacked}, verdict)
 
     def _parts(self, last: int) -> Iterator[dict[int, Delivery]]:
         """All up to `last`, so many at a time as a turn may give back."""
@@ -395,12 +421,17 @@ class Deliveries:
         return delivery is not None and delivery[2] is consumer
 
 
+def _parts_of_items(items: Iterator[tuple[int, Delivery]], most: int) -> Iterator[dict[int, Delivery]]:
+    while some := dict(islice(items, most)):
+        yield some
+
+
 def _has_failed(queue: Queue, verdict: Verdict) -> bool:
     """Whether a return by this verdict counts towards a delivery limit."""
     return verdict == "requeue" or (verdict == "return" and queue.vhost.broker.counts_returns)
 
 
-def _work(deliveries: Mapping[int, Delivery], verdict: Verdict) -> int:
+def work_of(deliveries: Mapping[int, Delivery], verdict: Verdict) -> int:
     """How much it is to settle these so, if an acknowledgement is 1; of very many, how many there are."""
     if len(deliveries) > SETTLED_PER_SLICE:
         return len(deliveries)

@@ -12,9 +12,11 @@ from warren.adapters.stomp.codec.errors import StompError
 from warren.adapters.stomp.destinations import TEMPORARY_PREFIX, Kind, parse_destination
 from warren.adapters.stomp.message_headers import properties_of
 from warren.adapters.stomp.subscribing import declare_once
-from warren.core.errors import AccessRefused
+from warren.core.errors import AccessRefused, NotFound
+from warren.core.messages.address import Address, short_key
 from warren.core.messages.checks import IMPERSONATOR
 from warren.core.routing.publish import check_publish, make_message, read_special, slow_down
+from warren.core.routing.route import Route
 from warren.core.routing.vhost import Outcome
 
 if TYPE_CHECKING:
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from warren.core.clients.client import Client
     from warren.core.messages.message import Message
     from warren.core.messages.properties import Properties
-    from warren.core.routing.route import Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,17 @@ def message_of(client: Client, publish: Publish) -> tuple[Message, Route]:
         publish.body,
         publish.extra_keys,
     )
+
+
+def way_of(client: Client, publish: Publish) -> Route:
+    """Where it goes now; nowhere, if its exchange is gone by then."""
+    properties = publish.properties
+    try:
+        return client.vhost.route(
+            publish.exchange, publish.routing_key, properties.headers, publish.extra_keys, properties
+        )
+    except NotFound:
+        return Route(Address(publish.exchange, short_key(publish.routing_key)), (), routed=False, cacheable=False)
 
 
 def send(session: StompSession, frame: Frame) -> None:

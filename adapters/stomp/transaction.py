@@ -12,10 +12,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.stomp.codec.errors import StompError
-from warren.adapters.stomp.sending import Publish, message_of, prepare, refused
+from warren.adapters.stomp.sending import Publish, message_of, prepare, refused, way_of
 from warren.adapters.stomp.settling import Settlement, not_found, settlement_of
 from warren.core.routing.publish import check_publish, slow_down
 from warren.core.routing.receipt import Receipt, joined
+from warren.core.routing.staging import Staged, stage
 from warren.core.routing.vhost import Outcome
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from warren.adapters.stomp.codec.frames import Frame
     from warren.adapters.stomp.open_transactions import Transaction
     from warren.adapters.stomp.session import StompSession
+    from warren.core.messages.message import Message
+    from warren.core.queues.dead_letter import Letter
+    from warren.core.routing.route import Route
 
 PUBLISH_WORK: Final = 5
 """A SEND is so much work, if an acknowledgement is 1."""
@@ -98,13 +102,15 @@ def _commit_now(session: StompSession, transaction: Transaction, receipts: list[
 def _commit_in_turns(
     session: StompSession, transaction: Transaction, receipts: list[str], done: _Done, frame: Frame
 ) -> Iterator[None]:
-    """A COMMIT whose acknowledgements are too many for one turn: they go in slices, all the rest in one moment.
+    """A COMMIT that is too much for one turn: its messages are published in one moment, and prepared in slices before
+    (core.routing.staging); what it settles is settled in slices, as in a tx.commit of AMQP.
 
     Which delivery each of its frames means is found first, in order.  It goes to its end even if the session doesn't.
     """
-    store = session.broker.store
+    vhost, store = done.client.vhost, session.broker.store
     group = store.long_group()
     taken: list[Taken] = []
+    letters: list[Letter] = []
     for action in transaction:
         if isinstance(action, Settlement):
             done.stored = True
@@ -112,14 +118,31 @@ def _commit_in_turns(
                 taken.append((deliveries, action.verdict))
                 if len(deliveries) > 1:
                     yield
-    rejected = yield from session.deliveries.acknowledge_for(group, store, taken)
-    with store.collecting(group):
-        for action in transaction:
-            if isinstance(action, Publish):
-                done.publish(action)
-        for deliveries, verdict in rejected:
-            session.deliveries.settle(deliveries, verdict)
-    store.add_group(group)
+    late = yield from session.deliveries.settle_for(group, vhost, taken, letters)
+    publishes = [action for action in transaction if isinstance(action, Publish)]
+    messages: list[Message] = []
+
+    def publish(number: int) -> tuple[Message, Route]:
+        if number == len(messages):
+            messages.append(message_of(done.client, publishes[number])[0])
+        return messages[number], way_of(done.client, publishes[number])
+
+    staged = yield from stage(vhost, len(publishes), publish, letters)
+    if staged is not None:
+        staged.publish(done.client.counts.own)
+        done.published(publishes, staged)
+    else:
+        staged = Staged(vhost)
+        with store.collecting(staged.group):
+            for each in publishes:
+                done.publish(each)
+            for letter in letters:
+                letter.publish()
+    store.add_group(staged.group, group)
+    for letter in staged.refused_letters:
+        letter.not_taken()
+    yield from staged.trace(done.client, 0)
+    yield from session.deliveries.settle_late(late)
     if session.client is done.client:
         try:
             done.answer(receipts)
@@ -129,8 +152,18 @@ def _commit_in_turns(
 
 def _work_of(session: StompSession, settlements: list[Settlement], publish_count: int) -> int:
     """How much a COMMIT has to do, if an acknowledgement is 1 (core.chores)."""
+    deliveries = session.deliveries
     last = max((each.tag for each in settlements if each.multiple), default=0)
-    return PUBLISH_WORK * publish_count + len(settlements) + session.deliveries.count_up_to(last, WORK_COUNTED_MAX)
+    settling = deliveries.count_up_to(last, WORK_COUNTED_MAX)
+    for each in settlements:
+        queue = deliveries.unacked[each.tag][0]
+        work = queue.discard_work if each.verdict == "discard" else 1
+        settling += work * (
+            deliveries.count_up_to(each.tag, WORK_COUNTED_MAX // work) if each.multiple and work > 1 else 1
+        )
+        if settling > WORK_COUNTED_MAX:
+            break
+    return PUBLISH_WORK * publish_count + settling
 
 
 class _Done:
@@ -160,6 +193,13 @@ class _Done:
         elif answer is not None and answer.pending:
             self._late.append(answer)
             self._error = refused(action, route)
+
+    def published(self, publishes: list[Publish], staged: Staged) -> None:
+        """All of them were published together."""
+        self.stored = self.stored or bool(publishes)
+        if staged.refused:
+            action = publishes[staged.refused[-1]]
+            self._rejected = refused(action, way_of(self.client, action))
 
     def answer(self, receipts: list[str]) -> None:
         """Send the receipts when all is safe; StompError when a queue has refused something."""

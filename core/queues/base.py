@@ -357,10 +357,28 @@ class Queue(ABC):
     def append(self, message: Message) -> None:
         """Take a routed message; delivery happens at the end of the batch."""
 
-    def append_all(self, messages: list[Message], size_bytes: int) -> None:
-        """Take many messages at once, whose bodies have so many bytes; asked of queues that are not `guarded`."""
+    def row_of(self, message: Message) -> int:
+        """The number of the row that a message would be appended to; messages of one row go to `append_all`."""
+        return 0
+
+    def append_all(self, messages: list[Message], size_bytes: int, row: int = 0) -> None:
+        """Take many messages of a row at once, whose bodies have so many bytes.
+
+        None of them needs to be asked about any more: `reserve` has let them in, or the queue isn't `guarded`.
+        """
         for message in messages:
             self.append(message)
+
+    def reserve(self, message: Message) -> Admission | None:
+        """What `admit` would say of a message that comes in a later turn; asked only of queues that are `guarded`.
+
+        Where that is TAKE, there is room for it until `release` is called, just before it comes or when it doesn't.
+        None: the queue can't say beforehand.
+        """
+        return None
+
+    def release(self, count: int, size_bytes: int) -> None:
+        """So many messages with so many bytes of bodies that had a place reserved come now, or don't come."""
 
     def append_with(self, message: Message, receipt: Receipt) -> None:
         """Take a routed message if that can be, and say so later: `receipt.expect()` now, `receipt.answer` then.
@@ -453,6 +471,11 @@ class Queue(ABC):
     def discard_work(self) -> int:
         """How much work it is to discard a message, if acknowledging one is 1 (core.chores)."""
         return 1
+
+    @property
+    def keeps_untaken(self) -> bool:
+        """True where what is discarded stays until somebody takes it as a dead letter."""
+        return False
 
     def return_work(self, message: Message) -> int:
         """The same of taking a message back whose delivery has failed."""

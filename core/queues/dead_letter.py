@@ -18,6 +18,7 @@ letter strategy is at-least-once; the log says so (one line a minute of each que
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import NotFound
@@ -27,8 +28,11 @@ from warren.core.messages.message import Message
 from warren.core.queues.deaths import COUNT_MAX, DELIVERY_LIMIT, Death, cycling_queues, deaths_in, own_count, take
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from warren.core.queues.base import Queue
     from warren.core.queues.classic.rules import QueueRules
+    from warren.core.routing.route import Route
 
 _log = logging.getLogger("warren.queue")
 
@@ -47,6 +51,39 @@ _CAUSES: Final = {
     "duplicate",
 }
 _NAMES_NO_EXCHANGE: Final = (CYCLE,)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter that is to be published later, together with others.
+
+    queue, reason: where it died, and why.  keys: further routing keys.  barred: names of queues that it mustn't go to.
+    """
+
+    queue: Queue
+    reason: str
+    message: Message
+    keys: Sequence[str]
+    barred: Collection[str]
+
+    def route(self) -> Route:
+        """Where it goes now; NotFound without its exchange."""
+        address, properties = self.message.address, self.message.properties
+        return self.queue.vhost.route(address.exchange, address.routing_key, properties.headers, self.keys, properties)
+
+    def publish(self) -> None:
+        """Now, as if the message had died at this moment."""
+        exchange = self.message.address.exchange
+        try:
+            route = self.route()
+        except NotFound:
+            _not_taken(self.queue, exchange, self.reason, NO_EXCHANGE)
+            return
+        _deliver(self.queue, route, self.message, self.reason, self.barred)
+
+    def not_taken(self) -> None:
+        """A queue that it should have gone to is full."""
+        _not_taken(self.queue, self.message.address.exchange, self.reason, REFUSED)
 
 
 def dead_letter(queue: Queue, rules: QueueRules, message: Message, reason: str, *, unless_full: bool = False) -> bool:
@@ -122,16 +159,27 @@ def dead_letter(queue: Queue, rules: QueueRules, message: Message, reason: str, 
         if not (targets or route.holders):
             return _not_taken(queue, exchange_name, reason, CYCLE if is_cycle else NO_QUEUE, waits=True)
     queue.counts.dead_letter(reason)
+    if vhost.letters is not None and not unless_full and targets and not is_cycle:
+        vhost.letters.append(Letter(queue, reason, letter, tuple(all_keys), barred))
+        return True
+    _deliver(queue, route, letter, reason, barred)
+    return bool(targets or route.holders)
+
+
+def _deliver(queue: Queue, route: Route, letter: Message, reason: str, barred: Collection[str]) -> None:
+    """Publish it, and say why if it doesn't get where it should."""
+    vhost = queue.vhost
+    exchange_name = letter.address.exchange
+    target_count = sum(target.name not in barred for target in route.queues)
     taken = vhost.exchange_counts(exchange_name).publish_out
     vhost.deliver(route, letter, barred)
     taken = vhost.exchange_counts(exchange_name).publish_out - taken
-    if is_cycle:
+    if target_count < len(route.queues):
         _not_taken(queue, exchange_name, reason, CYCLE)
     if not (route.queues or route.holders):
         _not_taken(queue, exchange_name, reason, NO_QUEUE)
-    elif taken < len(targets):
+    elif taken < target_count:
         _not_taken(queue, exchange_name, reason, REFUSED)
-    return bool(targets or route.holders)
 
 
 def _new_death(queue: Queue, message: Message, reason: str, keys: list[str]) -> Death:

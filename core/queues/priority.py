@@ -25,5 +25,8 @@ class PriorityQueue(ClassicQueue):
         self.ready_bytes += message.body_size
         self.mark_dirty()
 
+    def row_of(self, message: Message) -> int:
+        return self.level_of(message)
+
 
 register_variant(PriorityQueue, "x-max-priority")

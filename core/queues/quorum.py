@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 URGENT: Final = "urgent"
 """Rows of the definitions: the queue of this name has had urgent messages."""
 
+URGENT_ROW: Final = 1
+"""Of `row_of`: urgent messages, which come to a backlog of their own if they can."""
+
 DELIVERY_LIMIT_DEFAULT: Final = 20
 
 RETRY_MS: Final = 5_000
@@ -82,6 +85,17 @@ class QuorumQueue(ClassicQueue):
             self.mark_dirty()
         else:
             super().append(message)
+
+    def row_of(self, message: Message) -> int:
+        return URGENT_ROW if message.properties.special and self._is_urgent(message) else 0
+
+    def append_all(self, messages: list[Message], size_bytes: int, row: int = 0) -> None:
+        if row == URGENT_ROW and self._has_classes():
+            self.backlogs[0].entries.extend(messages)
+            self.ready_bytes += size_bytes
+            self.mark_dirty()
+        else:
+            super().append_all(messages, size_bytes)
 
     def level_of(self, message: Message) -> int:
         return 0 if self.turns is None or self._is_urgent(message) else 1
@@ -219,7 +233,7 @@ class QuorumQueue(ClassicQueue):
         self._untaken_bytes = 0
 
     @property
-    def _keeps_untaken(self) -> bool:
+    def keeps_untaken(self) -> bool:
         rules = self.rules
         return (
             rules.dead_letter_strategy == AT_LEAST_ONCE
@@ -228,7 +242,7 @@ class QuorumQueue(ClassicQueue):
         )
 
     def bury(self, message: Message, reason: str) -> None:
-        if not self._keeps_untaken:
+        if not self.keeps_untaken:
             super().bury(message, reason)
         elif dead_letter(self, self.rules, message, reason, unless_full=True):
             self.settle(message)

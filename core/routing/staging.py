@@ -1,48 +1,106 @@
 """Messages that are published together, though to prepare that takes several turns: others see all of them or none.
 
-Each message's way is found beforehand, and what is stored of it is collected (`StorageEngine.long_group`).  To publish
-them then is little for each: its number, its time, and its place at the end of its queues.  That goes for messages
-whose queues and exchanges needn't be asked; and what was found holds for as long as nothing that it rests on has
-changed (known_routes.py).
+Each message's way is found beforehand, and what is stored of it is collected (`StorageEngine.long_group`).  A queue
+that may refuse a message is asked beforehand, too, and keeps its place (`Queue.reserve`).  To publish them then is
+little for each: its number, its time, and its place at the end of its queues.  What was found holds for as long as
+nothing that it rests on has changed (known_routes.py).
+
+That goes for all but messages that an exchange wants to see itself, and for queues that can't say beforehand whether
+they take one.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from warren.core.routing.known_routes import KnownRoute, may_be_remembered
+from warren.core.errors import NotFound
+from warren.core.queues.base import Admission
+from warren.core.routing import firehose
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+
+    from warren.core.clients.client import Client
     from warren.core.counters import SessionCounts
     from warren.core.messages.message import Message
     from warren.core.queues.base import Queue
+    from warren.core.queues.dead_letter import Letter
     from warren.core.routing.route import Route
     from warren.core.routing.vhost import VirtualHost
 
+STAGED_PER_SLICE: Final = 500
+"""Publishes that are prepared in one turn: a few microseconds each, or some more by way of a headers exchange."""
+
+TRIES: Final = 3
+"""So often publishes are prepared, where something changes meanwhile."""
+
+TRACED_PER_SLICE: Final = 100
+"""Publishes that the firehose is shown in one turn: each is another publish, some 30 µs."""
+
 
 class _Row:
-    """The messages for one queue."""
+    """The messages for one row of a queue."""
 
-    __slots__ = ("messages", "queue", "size_bytes")
+    __slots__ = ("expires", "messages", "number", "queue", "reserved_bytes", "reserved_count", "size_bytes")
 
-    def __init__(self, queue: Queue) -> None:
+    def __init__(self, queue: Queue, number: int) -> None:
         self.queue = queue
+        self.number = number
         self.messages: list[Message] = []
         self.size_bytes = 0
+        self.expires = False
+        self.reserved_count = 0
+        self.reserved_bytes = 0
+
+    def release(self) -> None:
+        """The places that are reserved are free."""
+        self.queue.release(self.reserved_count, self.reserved_bytes)
+        self.reserved_count = self.reserved_bytes = 0
+
+
+class _Way:
+    """What is counted of messages to one exchange."""
+
+    __slots__ = ("appended", "messages")
+
+    def __init__(self) -> None:
+        self.messages = self.appended = 0
 
 
 class Staged:
-    """Of one transaction.  group: what the store has of it, for the caller to add when it is published."""
+    """Of one transaction.
 
-    __slots__ = ("_messages", "_routes", "_rows", "_version", "_vhost", "group")
+    group: what the store has of it, for the caller to add when it is published.  refused: the publishes that some queue
+    has no room for, by their numbers from 0 on; others have them.  unroutable: those that nothing takes.
+    refused_letters: dead letters that some queue has no room for.
+    """
+
+    __slots__ = (
+        "_messages",
+        "_published",
+        "_rows",
+        "_traced",
+        "_version",
+        "_vhost",
+        "_ways",
+        "group",
+        "refused",
+        "refused_letters",
+        "unroutable",
+    )
 
     def __init__(self, vhost: VirtualHost) -> None:
         self.group = vhost.broker.store.long_group()
+        self.refused: list[int] = []
+        self.unroutable: list[int] = []
+        self.refused_letters: list[Letter] = []
         self._vhost = vhost
         self._version = vhost.version
         self._messages: list[Message] = []
-        self._rows: dict[int, _Row] = {}
-        self._routes: dict[int, tuple[Route, int]] = {}
+        self._published = 0
+        self._rows: dict[tuple[int, int], _Row] = {}
+        self._ways: dict[str, _Way] = {}
+        self._traced: list[tuple[Message, Route]] = []
 
     @property
     def holds(self) -> bool:
@@ -50,29 +108,40 @@ class Staged:
         return self._vhost.version == self._version
 
     def add(self, message: Message, route: Route) -> bool:
-        """One more message, behind the others; False when it is none of those that can be prepared.
+        """One more publish, behind the others; False when it is none of those that can be prepared.
 
         To be called while the store is `collecting` the group.
         """
-        if message.properties.special or not route.queues or route.holders:
+        admission = self._add(message, route, ())
+        if admission is None:
             return False
-        if not may_be_remembered(self._vhost, route):
-            return False
-        self._messages.append(message)
-        _, count = self._routes.get(id(route), (route, 0))
-        self._routes[id(route)] = (route, count + 1)
-        for queue in route.queues:
-            row = self._rows.get(id(queue))
-            if row is None:
-                row = self._rows[id(queue)] = _Row(queue)
-            row.messages.append(message)
-            row.size_bytes += message.body_size
-        if message.properties.persistent and route.store_ids:
-            self._vhost.broker.store.append(message, route.store_ids)
+        if admission is Admission.REFUSE:
+            self.refused.append(self._published)
+        if not route.routed:
+            self.unroutable.append(self._published)
+        self._published += 1
+        if self._vhost.tracing:
+            self._traced.append((message, route))
         return True
 
-    def publish(self, counts: SessionCounts) -> None:
-        """Now.  counts: of who publishes."""
+    def add_letter(self, letter: Letter) -> bool:
+        """The same of a dead letter."""
+        try:
+            route = letter.route()
+        except NotFound:
+            return False
+        admission = self._add(letter.message, route, letter.barred)
+        if admission is Admission.REFUSE:
+            self.refused_letters.append(letter)
+        return admission is not None
+
+    def drop(self) -> None:
+        """It isn't published: queues have their places back."""
+        for row in self._rows.values():
+            row.release()
+
+    def publish(self, counts: SessionCounts, returned_count: int = 0) -> None:
+        """Now.  counts: of who publishes.  returned_count: so many go back to him, as nothing takes them."""
         broker = self._vhost.broker
         sequence, now_ms = broker.sequence, broker.now_ms
         for message in self._messages:
@@ -81,6 +150,124 @@ class Staged:
             message.published_at_ms = now_ms
         broker.sequence = sequence
         for row in self._rows.values():
-            row.queue.append_all(row.messages, row.size_bytes)
-        for route, count in self._routes.values():
-            KnownRoute(route, counts).published(count)
+            row.release()
+            row.queue.append_all(row.messages, row.size_bytes, row.number)
+            if row.expires:
+                row.queue.expects_expiry()
+        for name, way in self._ways.items():
+            of_exchange = self._vhost.exchange_counts(name)
+            of_exchange.publish_in += way.messages
+            of_exchange.publish_out += way.appended
+        for each in (counts, self._vhost.counts):
+            each.publish += self._published
+            each.return_unroutable += returned_count
+            each.drop_unroutable += len(self.unroutable) - returned_count
+
+    def trace(self, client: Client, channel_number: int) -> Iterator[None]:
+        """Show the firehose what was published, in slices; nothing where there is none."""
+        for number, (message, route) in enumerate(self._traced, 1):
+            firehose.trace_publish(self._vhost, route, message, client, channel_number)
+            if number % TRACED_PER_SLICE == 0:
+                yield
+
+    def _add(self, message: Message, route: Route, barred: Collection[str]) -> Admission | None:
+        """REFUSE when some queue has no room, TAKE otherwise; None when that can't be said yet."""
+        if route.answers_late or route.observers or route.holders:
+            return None
+        admission = Admission.TAKE
+        queues = route.queues
+        persistent = message.properties.persistent
+        store_ids = route.store_ids if persistent else route.transient_ids
+        if route.guarded or barred:
+            admitted = self._admitted(message, route, barred)
+            if admitted is None:
+                return None
+            queues, admission = admitted
+            stored = [queue for queue in queues if queue.store_id and (persistent or queue.stores_transient)]
+            store_ids = tuple(queue.store_id for queue in stored)
+        self._messages.append(message)
+        way = self._ways.get(route.address.exchange)
+        if way is None:
+            way = self._ways[route.address.exchange] = _Way()
+        way.messages += 1
+        way.appended += len(queues)
+        for queue in queues:
+            row = self._row(queue, message)
+            row.messages.append(message)
+            row.size_bytes += message.body_size
+            row.expires |= message.properties.expiration is not None
+        if store_ids:
+            self._vhost.broker.store.append(message, store_ids)
+        return admission
+
+    def _admitted(
+        self, message: Message, route: Route, barred: Collection[str]
+    ) -> tuple[tuple[Queue, ...], Admission] | None:
+        """The queues that take a message of a way that isn't free to all."""
+        admitted: list[Queue] = []
+        outcome = Admission.TAKE
+        for queue in route.queues:
+            if queue.name in barred:
+                continue
+            admission = queue.reserve(message) if queue.guarded else Admission.TAKE
+            if admission is None:
+                return None
+            if admission is Admission.REFUSE:
+                outcome = Admission.REFUSE
+            elif admission is Admission.TAKE:
+                admitted.append(queue)
+                if queue.guarded:
+                    row = self._row(queue, message)
+                    row.reserved_count += 1
+                    row.reserved_bytes += message.body_size
+        return tuple(admitted), outcome
+
+    def _row(self, queue: Queue, message: Message) -> _Row:
+        number = queue.row_of(message)
+        row = self._rows.get((id(queue), number))
+        if row is None:
+            row = self._rows[id(queue), number] = _Row(queue, number)
+        return row
+
+
+def stage(
+    vhost: VirtualHost, count: int, publish: Callable[[int], tuple[Message, Route]], letters: Sequence[Letter]
+) -> Generator[None, None, Staged | None]:
+    """Prepare publishes and the dead letters behind them, in slices; None when that can't be, or never lasts.
+
+    publish: gives each by its number, with its way as it is now.  What it gives is to be published in the same turn, or
+    `drop` is to be called.
+    """
+    for _ in range(TRIES):
+        staged = Staged(vhost)
+        if not (yield from _try(staged, vhost, count, publish, letters)):
+            staged.drop()
+            return None
+        if staged.holds:
+            return staged
+        staged.drop()
+    return None
+
+
+def _try(
+    staged: Staged,
+    vhost: VirtualHost,
+    count: int,
+    publish: Callable[[int], tuple[Message, Route]],
+    letters: Sequence[Letter],
+) -> Generator[None, None, bool]:
+    """False when it can't be; True when all is there, or something has changed."""
+    store = vhost.broker.store
+    for at in range(0, count, STAGED_PER_SLICE):
+        with store.collecting(staged.group):
+            if not all(staged.add(*publish(number)) for number in range(at, min(at + STAGED_PER_SLICE, count))):
+                return False
+        yield
+        if not staged.holds:
+            return True
+    for at in range(0, len(letters), STAGED_PER_SLICE):
+        with store.collecting(staged.group):
+            if not all(staged.add_letter(letter) for letter in letters[at : at + STAGED_PER_SLICE]):
+                return False
+        yield
+    return True

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from warren.core.messages.message import Message
     from warren.core.messages.properties import Properties
     from warren.core.queues.buffer import Buffer
+    from warren.core.queues.dead_letter import Letter
 
 DEFAULT_EXCHANGE = ""
 """The nameless exchange that every queue is bound to by its own name (AMQP 0-9-1, 3.1.3.1)."""
@@ -67,6 +68,7 @@ class VirtualHost:
     departing: queues and exchanges that are deleted, but have had so many bindings that these leave bit by bit.
     deleting: it is being deleted, and nobody may make anything in it.
     emptied, removes_emptied: auto-delete exchanges that are to go, and whether that is under way.
+    letters: takes the dead letters of what is discarded while somebody collects them; None: they are published.
     """
 
     __slots__ = (
@@ -80,6 +82,7 @@ class VirtualHost:
         "departing",
         "emptied",
         "exchanges",
+        "letters",
         "limits",
         "metadata",
         "name",
@@ -105,6 +108,7 @@ class VirtualHost:
         self.emptied: dict[Exchange, None] = {}
         self.removes_emptied = False
         self.version = 0
+        self.letters: list[Letter] | None = None
         self.tracing = bool(self.metadata.get("tracing", False))
         self.limits: Mapping[str, int] = {}
         self.client_count = 0

@@ -77,7 +77,7 @@ def deliver(channel: Channel, message: Message, route: Route, mandatory: bool, r
     """
     returned = mandatory and not route.routed
     if returned:
-        _return(channel, message)
+        give_back(channel, message)
     channel.counts.published(route, returned=returned)
     outcome = channel.client.vhost.publish(route, message, channel.client, channel.number, receipt)
     slow_down(channel.client, route)
@@ -105,7 +105,8 @@ def _special(channel: Channel, method: methods.BasicPublish, properties: Propert
     return properties, extra_keys
 
 
-def _return(channel: Channel, message: Message) -> None:
+def give_back(channel: Channel, message: Message) -> None:
+    """basic.return: nothing takes a message that was mandatory."""
     address = message.address
     connection = channel.connection
     connection.send(

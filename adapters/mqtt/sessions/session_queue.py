@@ -113,6 +113,10 @@ class MqttQueue(ClassicQueue):
         who = f"MQTT client '{self.client_id}'"
         return who if self.consumers else f"{who}, who is away"
 
+    def reserve(self, message: Message) -> Admission | None:
+        """How full it is, and what retained messages come before one, isn't known beforehand."""
+        return None if self.is_full or self.feed is not None else super().reserve(message)
+
     def drain(self) -> None:
         before_bytes = self.ready_bytes
         super().drain()

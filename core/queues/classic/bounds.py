@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from warren.core.messages.deduplication import DeduplicationWindow
 from warren.core.queues.backlog import size_of
 from warren.core.queues.base import Admission
+from warren.core.queues.classic.plain import ONE_BY_ONE_PER_DRAIN
 from warren.core.queues.classic.presence import value_of
 from warren.core.queues.classic.rules import REJECT_PUBLISH_DLX, QueueRules
 from warren.core.queues.deaths import MAXLEN
@@ -21,12 +22,18 @@ if TYPE_CHECKING:
 
 
 class Bounds:
-    """The bounds of one queue.  seen: the window of message deduplication; None where duplicates may come in."""
+    """The bounds of one queue.
 
-    __slots__ = ("seen",)
+    seen: the window of message deduplication; None where duplicates may come in.  reserved_count, reserved_bytes: of
+    messages that are let in already, and are still to come.
+    """
+
+    __slots__ = ("reserved_bytes", "reserved_count", "seen")
 
     def __init__(self) -> None:
         self.seen: DeduplicationWindow | None = None
+        self.reserved_count = 0
+        self.reserved_bytes = 0
 
     def rules_changed(self, rules: QueueRules) -> None:
         """Open or close the window of seen messages; one that is open stays as it is."""
@@ -54,6 +61,22 @@ class Bounds:
             return Admission.REFUSE
         if present is not None and value is not None:
             present.enter(message.sequence, value)
+        return Admission.TAKE
+
+    def reserve(self, queue: ClassicQueue, message: Message) -> Admission | None:
+        """As Queue.reserve: where only the length counts, the places that are left are given away one by one.
+
+        What consumers could take at once has room beside that, up to what they can be given in a turn.
+        """
+        rules = queue.rules
+        if self.seen is not None or queue.present is not None or rules.overflow == REJECT_PUBLISH_DLX:
+            return None
+        if queue.has_no_room_for(message):
+            takes = min(queue.spare_credit, ONE_BY_ONE_PER_DRAIN) if queue.ring.has_takers else 0
+            if takes <= queue.ready_count + self.reserved_count:
+                return Admission.REFUSE
+        self.reserved_count += 1
+        self.reserved_bytes += message.body_size
         return Admission.TAKE
 
 

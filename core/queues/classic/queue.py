@@ -200,13 +200,18 @@ class ClassicQueue(Queue):
             self.dirty = True
             self.vhost.broker.dirty_queues.append(self)
 
-    def append_all(self, messages: list[Message], size_bytes: int) -> None:
-        if len(self.backlogs) > 1:
-            super().append_all(messages, size_bytes)
-            return
-        self.entries.extend(messages)
+    def append_all(self, messages: list[Message], size_bytes: int, row: int = 0) -> None:
+        entries = self.entries if self.turns is not None else self.backlogs[row].entries
+        entries.extend(messages)
         self.ready_bytes += size_bytes
         self.mark_dirty()
+
+    def reserve(self, message: Message) -> Admission | None:
+        return self.bounds.reserve(self, message)
+
+    def release(self, count: int, size_bytes: int) -> None:
+        self.bounds.reserved_count -= count
+        self.bounds.reserved_bytes -= size_bytes
 
     @property
     def answers_late(self) -> bool:
@@ -251,7 +256,8 @@ class ClassicQueue(Queue):
 
     def exceeds_with(self, message: Message, others: int, others_bytes: int) -> bool:
         """As `has_no_room_for`, if so many other messages of so many bytes count beside those that are ready."""
-        ready_count, ready_bytes = self.ready_count + others + 1, self.ready_bytes + others_bytes + message.body_size
+        ready_count = self.ready_count + self.bounds.reserved_count + others + 1
+        ready_bytes = self.ready_bytes + self.bounds.reserved_bytes + others_bytes + message.body_size
         return self.rules.refuses and exceeds(self.rules, ready_count, ready_bytes)
 
     def expects_expiry(self) -> None:

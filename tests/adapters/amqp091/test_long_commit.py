@@ -12,9 +12,9 @@ from tests.support.core_clients import publish, take
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import PERSISTENT, SimulatedClient, publish_frames
 from warren.adapters.amqp091.codec import methods
-from warren.adapters.amqp091.long_commit import STAGED_PER_SLICE
 from warren.adapters.session.deliveries import SETTLED_PER_SLICE
 from warren.core.queues.base import Queue
+from warren.core.routing.staging import STAGED_PER_SLICE
 from warren.core.storage.recovery import finish_chores
 
 MANY = 3 * STAGED_PER_SLICE + 5
