@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from warren.core.routing.receipt import Receipt
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from warren.core.exchanges.base import Exchange
     from warren.core.messages.address import Address
     from warren.core.queues.base import Queue
@@ -77,6 +79,13 @@ class Route:
             and not self.transient_ids
             and not self.observers
         )
+
+    def next_to_ask(self, asked: Collection[Exchange]) -> Exchange | None:
+        """The next exchange on the way that drops duplicates, and isn't among those that were asked already."""
+        for observer in self.observers:
+            if observer.duplicates is not None and observer not in asked:
+                return observer
+        return None
 
     @property
     def receipt(self) -> Receipt | None:

@@ -315,7 +315,7 @@ class VirtualHost:
         """Drop duplicates first, and let the exchanges on what remains of the way hold or remember the message."""
         asked: list[Exchange] = []
         closed: set[str] = set()
-        while (observer := _next_to_ask(route, asked)) is not None:
+        while (observer := route.next_to_ask(asked)) is not None:
             asked.append(observer)
             if observer.is_duplicate(message):
                 closed.add(observer.name)
@@ -402,11 +402,3 @@ class VirtualHost:
                 queue.expects_expiry()
         self.exchange_counts(route.address.exchange).publish_out += queue_count
         return Outcome.STORED if waits_for_flush and outcome is Outcome.TAKEN else outcome
-
-
-def _next_to_ask(route: Route, asked: list[Exchange]) -> Exchange | None:
-    """The next exchange on the way that drops duplicates and hasn't been asked about this message."""
-    for observer in route.observers:
-        if observer.duplicates is not None and observer not in asked:
-            return observer
-    return None
