@@ -15,13 +15,20 @@ from warren.plugins.management.errors import bad_request
 Table = dict[str, Any]
 """Arguments as JSON writes them."""
 
+TableOrNothing = Table | list[Any]
+"""What some languages write for an empty table is an empty array."""
+
 VALUES_MAX: Final = 1000
 """In a table, those of tables and lists within it included.  Each takes some ten microseconds to be turned into what
 AMQP has; in AMQP, a table fits into a frame."""
 
 
-def check_table(name: str, table: Table) -> Table:
-    """The table; ApiError for one with too many values."""
+def check_table(name: str, table: TableOrNothing) -> Table:
+    """The table; ApiError for one with too many values, and for an array that isn't empty."""
+    if isinstance(table, list):
+        if table:
+            raise bad_request(f"{name} must be an object, not an array")
+        return {}
     count = 0
     waiting: list[Any] = [table]
     while waiting:
@@ -43,7 +50,7 @@ class QueueBody(Body):
 
     durable: bool = False
     auto_delete: bool = False
-    arguments: Table = {}
+    arguments: TableOrNothing = {}
 
 
 class ExchangeBody(Body):
@@ -53,12 +60,12 @@ class ExchangeBody(Body):
     durable: bool = False
     auto_delete: bool = False
     internal: bool = False
-    arguments: Table = {}
+    arguments: TableOrNothing = {}
 
 
 class BindingBody(Body):
     routing_key: str = ""
-    arguments: Table = {}
+    arguments: TableOrNothing = {}
 
 
 class VhostBody(Body):
@@ -119,7 +126,7 @@ class PublishBody(Body):
     routing_key: str
     payload: str
     payload_encoding: str
-    properties: Table = {}
+    properties: TableOrNothing = {}
 
 
 class GetBody(Body):
@@ -136,7 +143,7 @@ class ExplainBody(Body):
 
     exchange: str = ""
     routing_key: str = ""
-    properties: Table = {}
+    properties: TableOrNothing = {}
     payload_bytes: int = 0
     user: str | None = None
     mqtt_topic: str | None = None

@@ -7,17 +7,16 @@ from typing import Any, Final, cast
 from warren.core.administration.definitions_json.field_values import table_from_json
 from warren.core.messages.properties import PropertyChanges
 from warren.gateway.plugin import EMPTY, Properties, encode_properties
-from warren.plugins.management.bodies import Table, check_table
+from warren.plugins.management.bodies import TableOrNothing, check_table
 from warren.plugins.management.errors import bad_request
 
 INTEGERS: Final = ("delivery_mode", "priority", "timestamp")
 
 
-def properties_of(given: Table) -> Properties:
+def properties_of(given: TableOrNothing) -> Properties:
     """The properties of a message, by their names; ApiError for what none can be."""
-    check_table("properties", given)
     changes: dict[str, Any] = {}
-    for name, value in given.items():
+    for name, value in check_table("properties", given).items():
         if name not in PropertyChanges.__annotations__:
             known = ", ".join(PropertyChanges.__annotations__)
             raise bad_request(f"there is no property '{name}'; the properties are {known}")

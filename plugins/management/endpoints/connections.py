@@ -38,7 +38,10 @@ REASON_CHARACTERS_MAX: Final = 1024
 CONNECTIONS: Final = View(
     "connections",
     {
-        **fields("name", "user_provided_name"),
+        "name": same("name"),
+        "user_provided_name": Field(
+            ("user_provided_name",), lambda cells, look: cells["user_provided_name"] or None, omitted=True
+        ),
         "node": NODE,
         **fields("vhost", "user", "state", "channels", "channel_max", "frame_max", "timeout"),
         "type": Field(("protocol",), lambda cells, look: _sort_of(str(cells["protocol"]))),

@@ -75,8 +75,8 @@ async def publish(call: Call) -> object:
 async def get_messages(call: Call) -> Listed:
     body: GetBody = call.body
     mode = _mode(body)
-    if not 1 <= body.count <= GET_COUNT_MAX:
-        raise bad_request(f"count must be a number from 1 to {GET_COUNT_MAX}")
+    if not 0 <= body.count <= GET_COUNT_MAX:
+        raise bad_request(f"count must be a number from 0 to {GET_COUNT_MAX}")
     if body.encoding not in ("auto", "base64"):
         raise bad_request("encoding must be auto or base64")
     if body.truncate is not None and body.truncate < 0:

@@ -78,10 +78,10 @@ SHOVEL: Final = "/shovels/vhost/{vhost}/{shovel}"
 LINK: Final = "/federation-links/vhost/{vhost}/{link}/{node}/restart"
 
 
-@endpoint("GET", SHOVEL, "A shovel.", needs=Needs.MONITORING, answer=dict[str, Any])
-async def get_shovel(call: Call) -> object:
+@endpoint("GET", SHOVEL, "A shovel, as a list of one.", needs=Needs.MONITORING, answer=dict[str, Any], lists=True)
+async def get_shovel(call: Call) -> Listed:
     row = _named(call, SHOVELS, "name", call.path["shovel"])
-    return {"node": call.node.name, **{name: row.value(name) for name in row.names()}}
+    return Listed([{"node": call.node.name, **{name: row.value(name) for name in row.names()}}])
 
 
 @endpoint("DELETE", SHOVEL, "Stop a shovel, and remove its parameter.", needs=Needs.POLICYMAKER)

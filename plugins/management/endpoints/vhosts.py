@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from warren.core.administration import operations
 from warren.core.administration.listing.selecting import equals
@@ -17,10 +17,11 @@ from warren.plugins.management.endpoint import Call, Created, Listed, endpoint
 from warren.plugins.management.endpoints.nodes import check_node
 from warren.plugins.management.endpoints.permissions import PERMISSIONS, TOPIC_PERMISSIONS
 from warren.plugins.management.ranges import LENGTH_NAMES, LENGTHS
-from warren.plugins.management.views import STATS, Field, Sampled, View, details, fields, listed, one, prepared
+from warren.plugins.management.views import STATS, Field, Sampled, View, details, fields, listed, one, prepared, same
 
 if TYPE_CHECKING:
     from warren.plugins.management.series import Figures
+    from warren.plugins.management.views import Cells, Look
 
 
 def _figures(row: VhostRow) -> Figures:
@@ -33,6 +34,10 @@ def _figures(row: VhostRow) -> Figures:
     }
 
 
+def _metadata(cells: Cells, look: Look) -> object:
+    return {"description": "", "tags": [], **cast("Mapping[str, object]", cells["metadata"])}
+
+
 async def _figures_anew(row: VhostRow) -> Figures | None:
     return _figures(await prepared(VhostRow(row.vhost))) if row.exists else None
 
@@ -40,9 +45,12 @@ async def _figures_anew(row: VhostRow) -> Figures | None:
 VHOSTS: Final = View(
     "vhosts",
     {
-        **fields("name", "description", "default_queue_type"),
+        "name": same("name"),
+        "description": Field(("description",), lambda cells, look: cells["description"] or ""),
+        "default_queue_type": same("default_queue_type"),
         "tags": Field(("tags",), lambda cells, look: cells["tags"] or []),
-        **fields("tracing", "protected_from_deletion", "metadata"),
+        **fields("tracing", "protected_from_deletion"),
+        "metadata": Field(("metadata",), _metadata),
         "cluster_state": Field((), lambda cells, look: {look.node.name: "running"}),
         **fields(*LENGTH_NAMES),
         **details(LENGTHS, *LENGTH_NAMES),
