@@ -26,7 +26,7 @@ ONE: Final = "/policies/{vhost}/{policy}"
 OPERATOR: Final = "/operator-policies/{vhost}/{policy}"
 
 
-@endpoint("GET", "/policies", "Policies.", needs=Needs.POLICYMAKER, answer=objects.Policy, lists=True)
+@endpoint("GET", "/policies", "Policies.", answer=objects.Policy, lists=True)
 async def get_all_policies(call: Call) -> Listed:
     return await listed(call, POLICIES)
 
@@ -35,7 +35,6 @@ async def get_all_policies(call: Call) -> Listed:
     "GET",
     "/policies/{vhost}",
     "Policies of a virtual host.",
-    needs=Needs.POLICYMAKER,
     answer=objects.Policy,
     lists=True,
 )
@@ -58,7 +57,7 @@ async def delete_policy(call: Call) -> None:
     operations.policies.clear_policy(call.broker, POLICY, call.vhost, call.path["policy"])
 
 
-@endpoint("GET", "/operator-policies", "Operator policies.", needs=Needs.POLICYMAKER, answer=objects.Policy, lists=True)
+@endpoint("GET", "/operator-policies", "Operator policies.", answer=objects.Policy, lists=True)
 async def get_all_operator_policies(call: Call) -> Listed:
     return await listed(call, OPERATOR_POLICIES)
 
@@ -67,7 +66,6 @@ async def get_all_operator_policies(call: Call) -> Listed:
     "GET",
     "/operator-policies/{vhost}",
     "Operator policies of a virtual host.",
-    needs=Needs.POLICYMAKER,
     answer=objects.Policy,
     lists=True,
 )

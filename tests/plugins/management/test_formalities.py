@@ -49,7 +49,7 @@ async def test_shovels_can_be_looked_at_restarted_and_deleted() -> None:
         await api.put("/parameters/shovel/%2F/s", {"value": value})
         while not await api.get("/shovels/%2F"):
             pass
-        found = await api.get("/shovels/vhost/%2F/s")
+        (found,) = await api.get("/shovels/vhost/%2F/s")
         assert (found["name"], found["vhost"], found["type"]) == ("s", "/", "dynamic")
         assert (await api.ask("DELETE", "/shovels/vhost/%2F/s/restart")).status_code == 204
         refusal(await api.ask("DELETE", "/shovels/vhost/%2F/other/restart"), 404, "Object Not Found")

@@ -120,7 +120,7 @@ async def test_what_cannot_be_got() -> None:
         await api.put("/queues/%2F/q", {})
         fine: dict[str, object] = {"count": 1, "ackmode": "ack_requeue_true", "encoding": "auto"}
         changes: tuple[dict[str, object], ...] = (
-            {"count": 0},
+            {"count": -1},
             {"count": 1001},
             {"count": "many"},
             {"ackmode": "eat"},
