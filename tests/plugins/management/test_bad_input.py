@@ -19,7 +19,7 @@ BODIES: list[tuple[bytes, str]] = [
     (b"[]", "Expected `object`"),
     (b"5", "Expected `object`"),
     (b'{"durable": "perhaps"}', "`$.durable`"),
-    (b'{"arguments": []}', "`$.arguments`"),
+    (b'{"arguments": [1]}', "arguments must be an object, not an array"),
     (b'{"arguments": "x"}', "`$.arguments`"),
     (b'{"arguments": {"x-max-length": "many"}}', "x-max-length"),
     (b'{"arguments": {"x": 99999999999999999999}}', "64 bits"),
