@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from warren.core.queues.base import Queue
     from warren.core.storage.definitions.store import JSON
     from warren.gateway.peers.amqp import AmqpPeer, connect_amqp
+    from warren.gateway.peers.http import HttpPeer
     from warren.gateway.peers.mqtt import MqttPeer, connect_mqtt
     from warren.gateway.peers.stomp import StompPeer, connect_stomp
 
@@ -103,6 +104,7 @@ __all__ = [
     "Delivery",
     "DirectError",
     "Facts",
+    "HttpPeer",
     "Key",
     "Kind",
     "MessageFilter",
@@ -155,6 +157,7 @@ __all__ = [
 _OF_PEERS: Final[Mapping[str, str]] = {
     "AmqpPeer": "amqp",
     "connect_amqp": "amqp",
+    "HttpPeer": "http",
     "MqttPeer": "mqtt",
     "connect_mqtt": "mqtt",
     "StompPeer": "stomp",

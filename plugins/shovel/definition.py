@@ -21,6 +21,14 @@ from warren.plugins.shovel import values as own_values
 from warren.plugins.shovel.buffer_definition import BUFFER_KEYS, BufferDefinition, read_buffer
 from warren.plugins.shovel.declarations import Declarations, declarations
 from warren.plugins.shovel.filter import Filter, read_filter
+from warren.plugins.shovel.http_definition import (
+    HTTP_DESTINATION,
+    HTTP_SOURCE,
+    HttpDestinationDefinition,
+    HttpSourceDefinition,
+    http_destination,
+    http_source,
+)
 from warren.plugins.shovel.mqtt_definition import (
     MQTT_DESTINATION,
     MQTT_SOURCE,
@@ -56,7 +64,8 @@ AMQP: Final = "amqp091"
 LOCAL: Final = "local"
 MQTT: Final = "mqtt"
 STOMP: Final = "stomp"
-PROTOCOLS: Final = (AMQP, LOCAL, MQTT, STOMP)
+HTTP: Final = "http"
+PROTOCOLS: Final = (AMQP, LOCAL, MQTT, STOMP, HTTP)
 """`local` is this broker itself, as an AMQP URI without a host is."""
 
 
@@ -97,8 +106,10 @@ class DestinationDefinition:
     declarations: Declarations = ()
 
 
-AnySource: TypeAlias = SourceDefinition | MqttSourceDefinition | StompSourceDefinition
-AnyDestination: TypeAlias = DestinationDefinition | MqttDestinationDefinition | StompDestinationDefinition
+AnySource: TypeAlias = SourceDefinition | MqttSourceDefinition | StompSourceDefinition | HttpSourceDefinition
+AnyDestination: TypeAlias = (
+    DestinationDefinition | MqttDestinationDefinition | StompDestinationDefinition | HttpDestinationDefinition
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,10 +273,15 @@ def _amqp_uris(given: Mapping[str, Any], end: str) -> tuple[AmqpUri, ...]:
     return uris
 
 
-_SOURCES: Final[Mapping[str, Callable[[Mapping[str, Any]], AnySource]]] = {MQTT: mqtt_source, STOMP: stomp_source}
+_SOURCES: Final[Mapping[str, Callable[[Mapping[str, Any]], AnySource]]] = {
+    MQTT: mqtt_source,
+    STOMP: stomp_source,
+    HTTP: http_source,
+}
 _DESTINATIONS: Final[Mapping[str, Callable[[Mapping[str, Any]], AnyDestination]]] = {
     MQTT: mqtt_destination,
     STOMP: stomp_destination,
+    HTTP: http_destination,
 }
 """What makes an end of the keys of its protocol; AMQP's for the others."""
 
@@ -322,12 +338,14 @@ SOURCE_KEYS: Final[Mapping[str, Readers]] = {
     LOCAL: _AMQP_SOURCE,
     MQTT: MQTT_SOURCE,
     STOMP: STOMP_SOURCE,
+    HTTP: HTTP_SOURCE,
 }
 DESTINATION_KEYS: Final[Mapping[str, Readers]] = {
     AMQP: _AMQP_DESTINATION,
     LOCAL: _AMQP_DESTINATION,
     MQTT: MQTT_DESTINATION,
     STOMP: STOMP_DESTINATION,
+    HTTP: HTTP_DESTINATION,
 }
 """The keys of each end by its protocol."""
 

@@ -10,7 +10,10 @@ from warren.gateway.plugin import AmqpPeer, StompPeer, connect_amqp, connect_sto
 from warren.plugins.bridging.attempts import pick
 from warren.plugins.bridging.remembered import Remembered
 from warren.plugins.bridging.turnstile import Turnstile
-from warren.plugins.shovel import amqp_ends, stomp_ends
+from warren.plugins.shovel import amqp_ends, http_source, stomp_ends
+from warren.plugins.shovel.http_definition import HttpDestinationDefinition, HttpSourceDefinition
+from warren.plugins.shovel.http_destination import HttpDestination
+from warren.plugins.shovel.http_source import HttpMemory
 from warren.plugins.shovel.left_behind import left_behind
 from warren.plugins.shovel.mqtt_connections import MqttConnections
 from warren.plugins.shovel.mqtt_definition import MqttDestinationDefinition, MqttSourceDefinition
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
     import trio
 
+    from warren.adapters.http.client.uri import HttpUri
     from warren.adapters.mqtt.client.uri import MqttUri
     from warren.adapters.stomp.client.uri import StompUri
     from warren.gateway.plugin import Context
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
     from warren.plugins.shovel.left_behind import Kept
     from warren.plugins.shovel.left_file import LeftFile
 
-    AnyUri: TypeAlias = AmqpUri | MqttUri | StompUri
+    AnyUri: TypeAlias = AmqpUri | MqttUri | StompUri | HttpUri
 
 PRODUCT: Final = "Warren"
 
@@ -66,6 +70,7 @@ class FarEnds:
         )
         self.source_uri: AnyUri | None = None
         self.destination_uri: AnyUri | None = None
+        self._http_memories: dict[HttpUri, HttpMemory] = {}
         self._remembered = Remembered(definition.prefetch)
         self._caution = stomp_ends.Caution()
 
@@ -113,6 +118,10 @@ class FarEnds:
             stomp_uri = self.source_uri = pick(definition.uris)
             stomp_peer = await self._stomp_peer(peers, held, stomp_uri)
             return await stomp_ends.open_source(stomp_peer, definition, mode, prefetch, self._own_id("source"))
+        if isinstance(definition, HttpSourceDefinition):
+            http_uri = self.source_uri = pick(definition.uris)
+            memory = self._http_memories.setdefault(http_uri, HttpMemory())
+            return await http_source.open_source(definition, http_uri, memory, held)
         # Picked already, by who has found that it isn't here.
         uri = self.source_uri = self.source_uri if isinstance(self.source_uri, AmqpUri) else pick(definition.uris)
         peer = await self._amqp_peer(peers, held, uri)
@@ -128,6 +137,11 @@ class FarEnds:
             stomp_uri = self.destination_uri = pick(definition.uris)
             stomp_peer = await self._stomp_peer(peers, held, stomp_uri)
             return stomp_ends.StompDestination(stomp_peer, definition, mode, self._caution)
+        if isinstance(definition, HttpDestinationDefinition):
+            http_uri = self.destination_uri = pick(definition.uris)
+            destination = HttpDestination(definition, http_uri, mode)
+            await destination.open(peers, held)
+            return destination
         # Picked already, as the source's.
         uri = self.destination_uri if isinstance(self.destination_uri, AmqpUri) else pick(definition.uris)
         self.destination_uri = uri

@@ -606,6 +606,18 @@ ACTING: Final = (
         "",
     ),
     Acting(
+        "what an HTTP service may send to a shovel: the head of an answer, an event, a time to wait",
+        (
+            "adapters.http.client.exchange.HEAD_BYTES_MAX",
+            "adapters.http.client.event_stream.EVENT_BYTES_MAX",
+            "adapters.http.client.event_stream.RETRY_DIGITS_MAX",
+        ),
+        "the connection is given up; a longer time to wait isn't read",
+        "none: as much as a message may have, and more than services send",
+        "the log; `shovel_status`",
+        "",
+    ),
+    Acting(
         "a link to another broker: how long it may take to connect",
         ("adapters.peers.uri.CONNECTION_TIMEOUT_DEFAULT_MS", "adapters.peers.uri.CONNECTION_TIMEOUT_MS_MAX"),
         "the try fails, and is made again later",
@@ -711,6 +723,7 @@ QUIET: Final = (
             "gateway.control.protocol.ROWS_AT_ONCE",
             "gateway.network.link.READ_BYTES_MAX",
             "gateway.network.listeners.ACCEPTS_MAX",
+            "gateway.peers.http.READ_BYTES_MAX",
             "gateway.peers.peer.READ_BYTES_MAX",
             "gateway.tls.turns.TURN_NS",
         ),
@@ -844,6 +857,7 @@ QUIET: Final = (
         "Sizes of what the broker keeps for itself",
         "Budgets and thresholds of memory and files.",
         (
+            "gateway.peers.http.LEFTOVER_BYTES_MAX",
             "core.deadlines.COMPACTION_MIN",
             "core.exchanges.hash_slots.HOLES_MAX",
             "adapters.mqtt.sessions.retained.GAPS_MIN",

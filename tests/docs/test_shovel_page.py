@@ -24,6 +24,8 @@ from warren.plugins.shovel.definition import (
     read_definition,
 )
 from warren.plugins.shovel.filter import COMPARISONS, MEMBERS
+from warren.plugins.shovel.http_definition import FIELDS as HTTP_FIELDS
+from warren.plugins.shovel.http_messages import PROPERTY_HEADERS
 from warren.plugins.shovel.plugin import static_shovels
 from warren.plugins.shovel.stomp_definition import FIELDS
 
@@ -64,6 +66,12 @@ def test_every_key_of_stomp() -> None:
     assert set(STOMP_PARAMETERS) <= named
 
 
+def test_every_key_of_http() -> None:
+    assert first_cells("HTTP") == {*SOURCE_KEYS["http"], *DESTINATION_KEYS["http"]}
+    assert all(f"`{field}`" in section("HTTP") for field in HTTP_FIELDS)
+    assert all(f"`{header}`" in section("HTTP") for header in PROPERTY_HEADERS.values())
+
+
 def test_what_a_stomp_destination_may_have_in_it() -> None:
     assert set(re.findall(r"`(\{\w+\})`", section("STOMP"))) == set(FIELDS)
 
@@ -77,7 +85,7 @@ EXAMPLES = re.findall(r"warren ctl set_parameter shovel \S+ \\\n\s+'(\{.*?\})'",
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_every_example_can_be_used(example: str) -> None:
-    assert len(EXAMPLES) == 8
+    assert len(EXAMPLES) == 9
     read_definition(json.loads(example))
 
 

@@ -1,0 +1,1 @@
+"""The client's half of HTTP/1.1, for what reaches other services."""
