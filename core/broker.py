@@ -64,6 +64,7 @@ from warren.core.withdrawals import Withdrawals
 if TYPE_CHECKING:
     from warren.core.administration.listing.channels import ChannelRow
     from warren.core.administration.listing.connections import ConnectionRow
+    from warren.core.administration.tails import Tail
     from warren.core.storage.definitions.store import JSON
 
 _log = logging.getLogger("warren.broker")
@@ -210,6 +211,7 @@ class Broker:
         self.rationed_log = RationedLog()
         self.limit_hits = LimitHits(self)
         self.troubles = Troubles()
+        self.tails: set[Tail] = set()
         self.alarms = Alarms()
         self.alarms.listen(self.forget_known_routes)
         self.withdrawals = Withdrawals(self)

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from warren.core.compiled import mypyc_attr
@@ -66,6 +66,7 @@ class Exchange(ABC):
     alternate: the exchange for messages without a target here, None for none; a policy may set it where the
     argument doesn't.
     counts: what was published to it (core/counters.py); whoever publishes counts.
+    watchers: who is shown the messages that come by.
     """
 
     __slots__ = (
@@ -90,6 +91,7 @@ class Exchange(ABC):
         "policy",
         "store_id",
         "vhost",
+        "watchers",
     )
 
     type_name: ClassVar[str]
@@ -131,6 +133,7 @@ class Exchange(ABC):
         self.observes = self.duplicates is not None
         self.cacheable = not self.depends_on_headers
         self.picks_one = False
+        self.watchers: tuple[Callable[[Message], None], ...] = ()
         self._bindings: dict[BindingKey, Binding] = {}
         self._by_target: dict[tuple[DestinationKind, str], dict[BindingKey, Binding]] = {}
         self._sequence = 0
@@ -206,6 +209,17 @@ class Exchange(ABC):
     def routed(self, message: Message) -> None:
         """A message has come by and was delivered; called if the exchange observes."""
         return
+
+    def watch(self, watcher: Callable[[Message], None]) -> None:
+        """Have `watcher` called with each message that comes by, after its delivery.
+
+        The caller makes remembered routes void (`VirtualHost.changed`).
+        """
+        self.watchers = (*self.watchers, watcher)
+
+    def unwatch(self, watcher: Callable[[Message], None]) -> None:
+        """Undo `watch`."""
+        self.watchers = tuple(each for each in self.watchers if each != watcher)
 
     def heir_of(self, binding: Binding) -> Binding | None:
         """The binding that stands in for one that was removed, and has changed by that: its row is to be written anew.

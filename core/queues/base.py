@@ -232,6 +232,17 @@ class Queue(ABC):
         """
         return False
 
+    def watch_incoming(self, watcher: Callable[[Message], None]) -> None:
+        """Have `watcher` called with each message that comes in, while others are published; it is to be quick.
+
+        The caller makes remembered routes void (`VirtualHost.changed`).  Raises PreconditionFailed (406) for a type
+        that can't.
+        """
+        raise PreconditionFailed(f"{self.description} is of type {self.type_name}, which can't be looked at")
+
+    def unwatch_incoming(self, watcher: Callable[[Message], None]) -> None:
+        """Undo `watch_incoming`."""
+
     def unwatch_demand(self, watch: Callable[[bool], None]) -> None:
         """Undo `watch_demand`."""
 

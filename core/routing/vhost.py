@@ -325,6 +325,8 @@ class VirtualHost:
             holder.hold(message, route.extra_keys)
         for observer in route.observers:
             observer.routed(message)
+            for watcher in observer.watchers:
+                watcher(message)
         if outcome is Outcome.REFUSED or not (route.routed or closed):
             for observer in asked:
                 if observer.name not in closed:

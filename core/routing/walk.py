@@ -85,7 +85,7 @@ class Walk:
             exchange = to_visit.pop()
             self.cacheable &= exchange.cacheable
             if exchange is not behind:
-                if exchange.observes:
+                if exchange.observes or exchange.watchers:
                     self.observers.append(exchange)
                 if exchange.keeps_messages and exchange.holds(headers):
                     self.holders.append(exchange)

@@ -26,6 +26,9 @@ from warren.gateway.process.data_directory import is_in_use
 _POLL_S: Final = 0.02
 """How often `stop` looks whether the broker has ended: often enough not to be noticed."""
 
+TAIL: Final = "tail"
+"""The word that goes on until whoever typed it has seen enough."""
+
 _HELP_TIMEOUT_S: Final = 2.0
 """How long a list of words waits for those of plugins: nobody has asked for them in particular."""
 
@@ -71,6 +74,12 @@ def _carry_out(syntax: Syntax, parsed: Parsed) -> None:
         raise CommandFailedError(str(error), codes.USAGE) from None
     timeout_s = parsed.timeout_s
     silent = bool(parsed.options.get("silent"))
+    if syntax.name == TAIL:
+        from warren.gateway.command_line import tail
+
+        where = None if "url" in options else _directory(parsed)
+        tail.run(where, arguments, options, as_json=formatter == "json")
+        return
     directory = _directory(parsed)
     file = (arguments.pop() if arguments else STANDARD_STREAM) if syntax.reads_file or syntax.writes_file else None
     if syntax.secret is not None and len(arguments) == syntax.secret:

@@ -17,6 +17,7 @@ from warren.adapters.mqtt.sessions.operations import sessions as sessions
 from warren.adapters.mqtt.sessions.operations import topic_names as topic_names
 from warren.adapters.session import tap as tap
 from warren.core.administration import operations as operations
+from warren.core.administration import tails as tails
 from warren.core.administration.listing.kinds import UnknownColumn
 from warren.core.errors import BrokerError, NoSuchParameter, NoSuchUser, NotFound, StorageError
 from warren.gateway import turns as turns

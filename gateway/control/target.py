@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from warren.core.broker import Broker
     from warren.gateway.configuration.config import Config
     from warren.gateway.control.word import Word
+    from warren.gateway.control.words.tail import Followed
     from warren.gateway.process.limits import ResourceLimits
 
 Answer = dict[str, object]
@@ -81,7 +82,8 @@ class Control:
     """The broker that commands are for.
 
     started_at_s: by the clock of `time.monotonic`, in seconds.  plugin_words: gives the words that the plugins bring
-    which run at the moment.  stop_requested: set by the word `stop`; acted on once it has been answered.
+    which run at the moment.  tails: that clients follow, by their tokens.  stop_requested: set by the word `stop`;
+    acted on once it has been answered.
     """
 
     server: ControlledServer
@@ -89,6 +91,7 @@ class Control:
     started_at_s: float
     plugin_words: Callable[[], Sequence[Word]] = field(default=no_words)
     stop_requested: bool = False
+    tails: dict[str, Followed] = field(default_factory=dict)
 
     @property
     def broker(self) -> Broker:

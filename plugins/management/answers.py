@@ -15,7 +15,7 @@ import msgspec
 import trio
 from starlette.responses import Response
 
-from warren.plugins.management.endpoint import Created, Listed, Status
+from warren.plugins.management.endpoint import Created, Listed, Status, Streamed
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -52,6 +52,8 @@ async def answer_of(result: object, path: str, known_tag: str | None) -> Respons
     if isinstance(result, Created):
         location = f"{path}/{result.location}" if result.location else path
         return Response(status_code=201, headers={**HEADERS, "location": location, "content-length": "0"})
+    if isinstance(result, Streamed):
+        return _AsItComes(result)
     if isinstance(result, Status):
         return _whole([encode(result.value)], result.status)
     pieces = [encode(result)] if not isinstance(result, Listed) else await _listed(result)
@@ -141,3 +143,33 @@ class _InPieces(Response):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         while self._pieces:
             await send({"type": "http.response.body", "body": self._pieces.pop(), "more_body": bool(self._pieces)})
+
+
+class _AsItComes(Response):
+    """An answer that goes on until its source or its reader has had enough."""
+
+    def __init__(self, streamed: Streamed) -> None:
+        super().__init__(None, 200, {**HEADERS, "x-accel-buffering": "no"}, streamed.media_type)
+        del self.headers["content-length"]
+        self._streamed = streamed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "HEAD":
+            self._streamed.close()
+        try:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            if scope["method"] != "HEAD":
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(_until_gone, receive, nursery.cancel_scope)
+                    async for piece in self._streamed.pieces:
+                        await send({"type": "http.response.body", "body": piece, "more_body": True})
+                    nursery.cancel_scope.cancel()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            self._streamed.close()
+
+
+async def _until_gone(receive: Receive, scope: trio.CancelScope) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()

@@ -14,12 +14,13 @@ What the function returns becomes the answer:
     None            204, nothing
     Created         201, nothing, with a Location where there is one
     Listed          200, an array, or a page of it
+    Streamed        200, piece by piece, for as long as there are any
     anything else   200, as JSON
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -60,6 +61,15 @@ class Status:
 
     status: int
     value: object
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """What comes piece by piece.  close: called when it has ended, however that came about."""
+
+    pieces: AsyncIterator[bytes]
+    media_type: str
+    close: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ A queue that drops its head keeps its length at the end of a batch, when consume
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from warren.core.messages.deduplication import DeduplicationWindow
 from warren.core.queues.backlog import size_of
@@ -30,10 +30,19 @@ class Bounds:
 
     __slots__ = ("reserved_bytes", "reserved_count", "seen")
 
+    watched: ClassVar[bool] = False
+    """Somebody looks at what comes in (watched.py)."""
+
     def __init__(self) -> None:
         self.seen: DeduplicationWindow | None = None
         self.reserved_count = 0
         self.reserved_bytes = 0
+
+    def become(self, other: Bounds) -> None:
+        """Go on in the place of `other`."""
+        self.seen = other.seen
+        self.reserved_count = other.reserved_count
+        self.reserved_bytes = other.reserved_bytes
 
     def rules_changed(self, rules: QueueRules) -> None:
         """Open or close the window of seen messages; one that is open stays as it is."""

@@ -45,7 +45,7 @@ from warren.core.messages.message import Message
 from warren.core.queues.answer import Answer, Polled, ignore
 from warren.core.queues.backlog import MESSAGE_OVERHEAD_BYTES, Backlog
 from warren.core.queues.base import Admission, Queue, Stored
-from warren.core.queues.classic import contents, governed, plain, polling, restart, ruling, watching
+from warren.core.queues.classic import contents, governed, plain, polling, restart, ruling, watched, watching
 from warren.core.queues.classic.bounds import Bounds, exceeds
 from warren.core.queues.classic.burials import DEAD_LETTER_WORK, Burials
 from warren.core.queues.classic.columns import COLUMNS
@@ -236,7 +236,8 @@ class ClassicQueue(Queue):
 
     @property
     def guarded(self) -> bool:
-        is_asked = self.rules.refuses or self.bounds.seen is not None or self.present is not None
+        bounds = self.bounds
+        is_asked = self.rules.refuses or bounds.seen is not None or self.present is not None or bounds.watched
         return is_asked or self.burials.is_behind
 
     @property
@@ -503,6 +504,12 @@ class ClassicQueue(Queue):
 
     def is_active(self, consumer: Consumer) -> bool:
         return self.ring.is_active(consumer)
+
+    def watch_incoming(self, watcher: Callable[[Message], None]) -> None:
+        watched.watch(self, watcher)
+
+    def unwatch_incoming(self, watcher: Callable[[Message], None]) -> None:
+        watched.unwatch(self, watcher)
 
     def watch_demand(self, watch: Callable[[bool], None]) -> bool:
         return watching.watch(self, watch)

@@ -29,6 +29,7 @@ from warren.gateway.control.words import (
     queues,
     resources,
     status,
+    tail,
     users,
     vhosts,
 )
@@ -42,6 +43,7 @@ WORDS: Mapping[str, Word] = {
         vhosts,
         queues,
         browse,
+        tail,
         explain,
         delayed,
         mqtt,

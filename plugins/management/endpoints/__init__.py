@@ -27,6 +27,7 @@ from warren.plugins.management.endpoints import (
     plugins,
     policies,
     queues,
+    tail,
     users,
     vhosts,
 )
@@ -51,6 +52,7 @@ OF_SUBJECTS: Final[tuple[Endpoint, ...]] = tuple(
         explain,
         connections,
         frames,
+        tail,
         policies,
         parameters,
         limits,

@@ -25,6 +25,16 @@ def address_of(broker: Broker, topic: str) -> tuple[str, str]:
     return names.exchange, names.key_of(checked_topic(topic))
 
 
+def pattern_of(broker: Broker, text: str) -> tuple[str, str]:
+    """The exchange of topics, and the topic pattern of routing keys that a filter stands for there.
+
+    Raises PreconditionFailed for what is no filter.
+    """
+    names = world_of(broker).names
+    checked_filter(text)
+    return names.exchange, names.binding_key_of(text)
+
+
 def checked_topic(topic: str) -> str:
     """The topic name; PreconditionFailed for what is none."""
     _check_text(topic, "topic")
