@@ -14,7 +14,8 @@ A known SEND in the buffer (STOMP 1.2, "STOMP Frames"):
     body_at      the body                                    as long as content-length says, else to the first NUL
     stop         NUL
 
-and then maybe line feeds, which the parser skips (heart-beats are nothing else).  A message keeps a copy of its body
+and then maybe line feeds, which the parser skips (heart-beats are nothing else).  A head that isn't known may be so
+without the line of its receipt, which is answered as the parser's way does.  A message keeps a copy of its body
 alone, as it goes to consumers of all protocols.
 """
 
@@ -23,7 +24,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from warren.adapters.stomp.codec.frames import SEND
-from warren.adapters.stomp.known_sends import END_OF_HEAD, KNOWN_HEAD_BYTES_MAX, KnownSend
+from warren.adapters.stomp.known_sends import END_OF_HEAD, KNOWN_HEAD_BYTES_MAX, RECEIPT_LINE, KnownSend
 from warren.core.messages.message import Message
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def parse(session: StompSession, data: bytes) -> int:
     # SENDs in a row that go the same way are counted together: so many as sequence numbers were given since.
     row: KnownSend | None = None
     row_from = 0
+    receipt = b""
     try:
         while position < end and session.takes_frames:
             start = -1
@@ -58,7 +60,14 @@ def parse(session: StompSession, data: bytes) -> int:
                             break
                         found = known.get(data[position:head_stop])
                         if found is None:
-                            break
+                            line = RECEIPT_LINE.search(data, position, head_stop)
+                            if line is None:
+                                break
+                            found = known.get(data[position : line.start()] + data[line.end() : head_stop])
+                            if found is None:
+                                break
+                            receipt = line[1]
+                            last = None
                         body_at = head_stop + 2
                         alike = data[position:body_at] if found is last else b""
                         last = send = found
@@ -93,7 +102,14 @@ def parse(session: StompSession, data: bytes) -> int:
                     if send.store_ids:
                         broker.store.append(message, send.store_ids)
                     position = stop + 1
+                    if receipt:
+                        session.confirm(receipt.decode(), stored=bool(send.store_ids))
+                        receipt = b""
+                        last = None
+                        if not session.takes_frames:
+                            return position
                 start = position
+                receipt = b""
             frame, position = parser.next(data, position)
             if frame is None:
                 break

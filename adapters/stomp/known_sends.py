@@ -2,10 +2,14 @@
 
 Destination, properties, checks and route belong to the head, so the same head means the same of them
 (core.routing.known_routes says for how long), if nothing about it makes the broker act on each message by itself.
+
+Who asks for receipts writes another one into each head.  So a head is remembered without the line of its receipt, if
+that is of the plain kind that programs write: it means the same in every version, and nothing in it is escaped.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +30,10 @@ KNOWN_HEAD_BYTES_MAX: Final = 1024
 
 END_OF_HEAD: Final = b"\n\n"
 """The empty line behind the headers; heads with carriage returns in them aren't remembered."""
+
+
+RECEIPT_LINE: Final = re.compile(rb"\nreceipt:([A-Za-z0-9._-]{1,64})(?=\n|\Z)")
+"""Within a head, behind the command."""
 
 
 class KnownSend(KnownRoute):
@@ -79,10 +87,9 @@ class KnownSends:
         """The SEND that came went this way: the next one with the same head does so, too, if nothing can vary."""
         client, routes = self._client, self._routes
         if (
-            self._head
+            (head := self._head_without_receipt(frame))
             and client is not None
             and routes is not None
-            and "receipt" not in frame.headers
             and "transaction" not in frame.headers
             and properties.expiration is None
             and properties.priority is None
@@ -90,7 +97,18 @@ class KnownSends:
         ):
             sized = frame.headers.get("content-length", "").strip().isdecimal()
             body_size = len(frame.body) if sized else -1
-            routes.remember(self._head, KnownSend(route, client.counts.own, properties, body_size))
+            routes.remember(head, KnownSend(route, client.counts.own, properties, body_size))
+
+    def _head_without_receipt(self, frame: Frame) -> bytes:
+        """What is remembered of a head; nothing, if its receipt isn't a line that can be taken out."""
+        head, receipt = self._head, frame.receipt
+        if receipt is None or not head:
+            return head
+        line = RECEIPT_LINE.search(head)
+        if line is None or line[1].decode() != receipt:
+            return b""
+        head = head[: line.start()] + head[line.end() :]
+        return b"" if b"\nreceipt" in head else head
 
     def forget(self) -> None:
         """Start over: something in the session itself has changed."""

@@ -220,6 +220,16 @@ class StompSession:
         if not self._closed:
             self._unread.look()
 
+    def confirm(self, receipt: str, *, stored: bool) -> None:
+        """A message that was published by heart has a receipt.  stored: it is safe with the next flush only."""
+        self.ration.left -= 1
+        self.logged_in.counts.own.confirmed(1)
+        if stored:
+            self.receipts.after_flush(receipt)
+        else:
+            self.receipts.send(receipt)
+        self._unread.look()
+
     def _release_held(self) -> None:
         """Handle what was held back, in order; from a SEND on that an alarm blocks, it waits on."""
         if len(self._held):
