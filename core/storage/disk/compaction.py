@@ -28,14 +28,14 @@ from warren.core.storage.disk.records import (
     MESSAGE,
     RECORD_HEAD,
     RECORD_HEAD_SIZE,
-    SEGMENT_HEADER_SIZE,
     SETTLED,
     decode_message,
     decode_settled,
     encode_record,
     encode_routing,
-    encode_segment_header,
+    encode_segment_start,
     encode_settled,
+    start_size,
 )
 from warren.core.storage.disk.scanner import DAMAGE, Scanner
 from warren.core.storage.disk.segment import LARGE_RECORD_SIZE, Segment
@@ -84,7 +84,7 @@ class CompactionJob:
         self.settled = segment.settled
         self.settlement_counts = settlement_counts
         self.live_count = segment.live_count
-        self.rewritten = Segment(segment.base)
+        self.rewritten = Segment(segment.base, segment.key)
         self.failure: OSError | DamagedRecordError | None = None
         self.quarantine = Quarantine(directory)
         self.replaced = False
@@ -134,9 +134,10 @@ class CompactionJob:
         needed = {queue_id: set().union(*parts) for queue_id, parts in self._needed.items()}
         size = os.fstat(source).st_size
         sparse_end = self._end if self.segment.sparse else 0
-        scanner = Scanner(source, self.segment.base, size, sparse_end, _CHUNK_SIZE, self._pause)
-        self._chunks = [encode_segment_header(self.segment.base, self._end)]
-        self.rewritten.size = SEGMENT_HEADER_SIZE
+        key = self.segment.key
+        scanner = Scanner(source, self.segment.base, size, sparse_end, key, _CHUNK_SIZE, self._pause)
+        self._chunks = [encode_segment_start(self.segment.base, self._end, key)]
+        self.rewritten.size = start_size(key)
         written = 0
         for kind, position, buffer, start, end in scanner.steps():
             if kind == DAMAGE:
@@ -180,7 +181,7 @@ class CompactionJob:
             wanted = needed.get(queue_id)
             kept = array("Q", filter(wanted.__contains__, positions)) if wanted else None
             if kept:
-                record = encode_record(SETTLED, position, encode_settled(queue_id, kept))
+                record = encode_record(SETTLED, position, encode_settled(queue_id, kept), self.segment.key)
                 self.rewritten.add_settlements(len(kept), len(record))
                 self._add(record)
 
@@ -192,7 +193,8 @@ class CompactionJob:
             return
         routing = encode_routing(kept, buffer[address_at:properties_at], buffer[properties_at:body_at])
         published = buffer[start : start + 8]
-        record = encode_record(MESSAGE, position, published + routing + buffer[body_at:end])
+        payload = published + routing + buffer[body_at:end]
+        record = encode_record(MESSAGE, position, payload, self.segment.key)
         self._positions.append(position)
         self._offsets.append(self.rewritten.size)
         if len(record) >= LARGE_RECORD_SIZE:

@@ -105,6 +105,7 @@ class Encoder:
         self.settled: list[tuple[int, array[int]]] = []
         self.position = position
         self._segment = segment
+        self._key = segment.key
         self._flags = STARTS_FLUSH
 
     def encode(self, batch: Batch) -> Iterator[None]:
@@ -134,7 +135,8 @@ class Encoder:
     def add_failed(self, noted: Iterable[Noted]) -> None:
         """One FAILED record per queue."""
         for queue_id, ready_from, failures in noted:
-            record = encode_record(FAILED | self._flags, self.position, encode_failed(queue_id, ready_from, failures))
+            payload = encode_failed(queue_id, ready_from, failures)
+            record = encode_record(FAILED | self._flags, self.position, payload, self._key)
             self.chunks.append(record)
             self.position += len(record)
             self._flags &= INNER
@@ -152,7 +154,7 @@ class Encoder:
             return
         size = self.position - outer_position - RECORD_HEAD_SIZE
         head = pack_record_head(MARKER, GROUP | self._flags, size, outer_position)
-        checksum = crc32(head)
+        checksum = crc32(head, self._key)
         for at in range(0, len(inner), ENCODED_PER_SLICE):
             for chunk in inner[at : at + ENCODED_PER_SLICE]:
                 checksum = crc32(chunk, checksum)
@@ -170,6 +172,7 @@ class Encoder:
         flags = self._flags
         position = first_position = self.position
         segment = self._segment
+        key = self._key
         entry_count = large_bytes = 0
         address = properties = queue_ids = None
         routing = b""
@@ -195,7 +198,7 @@ class Encoder:
                     content = memoryview(content)
                 content = content[message.body_at : message.body_at + size]
             head = pack_message_head(MARKER, MESSAGE | flags, length, position, message.published_at_ms) + routing
-            add(pack_checksum(crc32(content, crc32(head))))
+            add(pack_checksum(crc32(content, crc32(head, key))))
             add(head)
             add(content)
             message.position = position
@@ -227,7 +230,8 @@ class Encoder:
             unsorted.sort()
             for at in range(0, len(unsorted), ENCODED_PER_SLICE):
                 positions = array("Q", unsorted[at : at + ENCODED_PER_SLICE])
-                record = encode_record(SETTLED | self._flags, self.position, encode_settled(queue_id, positions))
+                payload = encode_settled(queue_id, positions)
+                record = encode_record(SETTLED | self._flags, self.position, payload, self._key)
                 self.chunks.append(record)
                 self.settled.append((queue_id, positions))
                 self._segment.add_settlements(len(positions), len(record))

@@ -27,11 +27,12 @@ from warren.core.storage.disk.delivery_counts import DeliveryCounts, Detached
 from warren.core.storage.disk.encoder import ENCODED_PER_SLICE, Batch, Encoder, Mark
 from warren.core.storage.disk.files import prepare_directory
 from warren.core.storage.disk.flush import ALLOCATION_STEP, LogFlush, LogWriter
+from warren.core.storage.disk.keys import NO_KEY
 from warren.core.storage.disk.ledger import Ledger
 from warren.core.storage.disk.owners import Owners
 from warren.core.storage.disk.quarantine import Quarantine
 from warren.core.storage.disk.reader import MessageReader
-from warren.core.storage.disk.records import encode_segment_header
+from warren.core.storage.disk.records import encode_segment_start
 from warren.core.storage.disk.recovery import Recovery
 from warren.core.storage.disk.scanner import no_pause
 from warren.core.storage.disk.segment import Segment
@@ -87,6 +88,7 @@ class DiskEngine(StorageEngine):
         self._counts = DeliveryCounts()
         self._counts_complete_in = -1
         self._written_end = 0
+        self._key = NO_KEY
         self._torn_bytes = 0
         self._job: CompactionJob | DeletionJob | None = None
         self._calls_to_skip = 0
@@ -192,7 +194,7 @@ class DiskEngine(StorageEngine):
         noted = self._counts.detach()
         segment = self._ledger.last
         if segment.size >= self._segment_bytes_max:
-            segment = Segment(segment.end)
+            segment = Segment(segment.end, self._key)
             self._ledger.add(segment)
         encoder = Encoder(segment, segment.end)
         flush = LogFlush(self._writer, segment, encoder.chunks, encoder.settled)
@@ -212,7 +214,7 @@ class DiskEngine(StorageEngine):
             return
         flush.offset = segment.size
         if flush.offset == 0:
-            encoder.chunks.insert(0, encode_segment_header(segment.base, 0))
+            encoder.chunks.insert(0, encode_segment_start(segment.base, 0, segment.key))
         segment.end = flush.end = encoder.position
         segment.size = segment.end - segment.base
 
@@ -279,6 +281,7 @@ class DiskEngine(StorageEngine):
         self._reader = MessageReader(self._directory, self._ledger, self._quarantine)
         self._written_end = self._ledger.last.end
         self._torn_bytes = recovery.torn_bytes
+        self._key = recovery.key.value
         return recovery.queues()
 
     def damage(self) -> list[str]:

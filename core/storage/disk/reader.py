@@ -137,12 +137,12 @@ class MessageReader:
         buffer = os.pread(descriptor, offsets[-1] - first + _SLACK_SIZE, first)
         for position, offset in zip(wanted, offsets, strict=True):
             try:
-                found[position] = self._decode(descriptor, buffer, offset - first, position, offset)
+                found[position] = self._decode(descriptor, segment.key, buffer, offset - first, position, offset)
             except DamagedRecordError as damage:
                 found[position] = None
                 self._quarantine.report(f"{self._path(segment)}: the message at byte {offset} is lost: {damage}")
 
-    def _decode(self, descriptor: int, buffer: bytes, at: int, position: int, offset: int) -> Message:
+    def _decode(self, descriptor: int, key: int, buffer: bytes, at: int, position: int, offset: int) -> Message:
         """The message whose record begins at buffer[at]; raises DamagedRecordError."""
         if at + RECORD_HEAD_SIZE > len(buffer):
             raise DamagedRecordError("no record is there")
@@ -153,7 +153,7 @@ class MessageReader:
         if end > len(buffer):
             buffer = _read_record(descriptor, offset, RECORD_HEAD_SIZE + length)
             at, end = 0, RECORD_HEAD_SIZE + length
-        if crc32(memoryview(buffer)[at + CHECKSUM_SIZE : end]) != checksum:
+        if crc32(memoryview(buffer)[at + CHECKSUM_SIZE : end], key) != checksum:
             raise DamagedRecordError("it fails its checksum")
         return _message(buffer, position, at + RECORD_HEAD_SIZE, end)
 

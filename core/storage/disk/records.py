@@ -6,19 +6,21 @@ so no record has position 0, and in a dense segment the record at position p beg
 A compacted segment is *sparse*: records were left out and the others moved together, each keeping its
 position; its header says so and says where the range of positions that it stands for ends.
 
-    segment header   magic 8s, checksum u32, version u32, base u64, end u64 (0: dense, runs to the end of the
-    file) record           checksum u32, marker u16, kind u8, payload length u32, own position u64, payload
+    segment header   magic 8s, checksum u32, version u32, base u64, end u64 (0: dense, runs to the file's end)
+    record           checksum u32, marker u16, kind u8, payload length u32, own position u64, payload
     MESSAGE          published_at_ms i64, queue count u32, address length u16, properties length u32,
                      queue ids u64 each, Address.encoded, Properties.raw, body (the rest)
     SETTLED          queue id u64, positions u64 each: these entries of the queue are done with
     GROUP            complete MESSAGE and SETTLED records that count together or not at all
     FAILED           queue id u64, first ready position u64, count u32, positions u64 each, failures u32 each:
                      see delivery_counts.py
+    KEY              key u32: right behind the segment header, and nowhere else
 
-Checksums are CRC-32 of everything behind them (in a segment header: of the other fields).  The marker and the
-own position let a scan find the next record behind a damaged one.  Two flags ride in `kind`: STARTS_FLUSH on
-the first record of a flush, which proves that the flush before was synced; INNER on records in a group, which
-a scan that lost its way must not take for records of their own.
+Checksums are CRC-32 of everything behind them (in a segment header: of the other fields), begun with the key
+of the log (keys.py); those of segment headers and KEY records begin with 0, as all do in segments before
+version 3.  The marker and the own position let a scan find the next record behind a damaged one.  Two flags
+ride in `kind`: STARTS_FLUSH on the first record of a flush, which proves that the flush before was synced;
+INNER on records in a group, which a scan that lost its way must not take for records of their own.
 """
 
 from __future__ import annotations
@@ -32,8 +34,11 @@ from zlib import crc32
 
 from warren.core.storage.disk.errors import DamagedRecordError
 
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 """Raised when a broker that knows only the version before could not read what is written."""
+
+UNKEYED_VERSION: Final = 2
+"""Of segments without a KEY record."""
 
 SEGMENT_MAGIC: Final = b"WarrenML"
 _SEGMENT_HEADER: Final = Struct("<8sIIQQ")
@@ -49,6 +54,7 @@ MESSAGE: Final = 1
 SETTLED: Final = 2
 GROUP: Final = 3
 FAILED: Final = 4
+KEY: Final = 5
 KIND_MASK: Final = 0x3F
 INNER: Final = 0x40
 STARTS_FLUSH: Final = 0x80
@@ -57,6 +63,10 @@ RECORD_HEAD: Final = Struct("<IHBIQ")
 """checksum, marker, kind with flags, payload length, own position."""
 RECORD_HEAD_SIZE: Final = RECORD_HEAD.size
 CHECKSUM_SIZE: Final = 4
+
+_KEY_FIELD: Final = Struct("<I")
+KEYED_START_SIZE: Final = SEGMENT_HEADER_SIZE + RECORD_HEAD_SIZE + _KEY_FIELD.size
+"""What stands before the first record of a segment with a key."""
 
 pack_checksum: Final = Struct("<I").pack
 pack_record_head: Final = Struct("<HBIQ").pack
@@ -91,10 +101,34 @@ def decode_segment_header(data: bytes) -> tuple[int, int, int]:
     return version, base, end
 
 
-def encode_record(kind: int, position: int, payload: bytes) -> bytes:
-    """A complete record; `kind` includes its flags."""
+def encode_segment_start(base: int, end: int, key: int) -> bytes:
+    """A segment header, and the KEY record that belongs to it, unless the key is 0."""
+    if not key:
+        return encode_segment_header(base, end, version=UNKEYED_VERSION)
+    return encode_segment_header(base, end) + encode_record(KEY, base + SEGMENT_HEADER_SIZE, _KEY_FIELD.pack(key), 0)
+
+
+def key_of_start(data: bytes, base: int) -> int | None:
+    """The key in what a segment begins with; None without a sound KEY record."""
+    if len(data) < KEYED_START_SIZE:
+        return None
+    checksum, marker, kind, length, position = RECORD_HEAD.unpack_from(data, SEGMENT_HEADER_SIZE)
+    if (marker, kind, length, position) != (MARKER, KEY, _KEY_FIELD.size, base + SEGMENT_HEADER_SIZE):
+        return None
+    if crc32(data[SEGMENT_HEADER_SIZE + CHECKSUM_SIZE : KEYED_START_SIZE]) != checksum:
+        return None
+    return int(_KEY_FIELD.unpack_from(data, KEYED_START_SIZE - _KEY_FIELD.size)[0])
+
+
+def start_size(key: int) -> int:
+    """How much stands before the first record of a segment."""
+    return KEYED_START_SIZE if key else SEGMENT_HEADER_SIZE
+
+
+def encode_record(kind: int, position: int, payload: bytes, key: int) -> bytes:
+    """A complete record; `kind` includes its flags.  key: what the checksum begins with."""
     head = pack_record_head(MARKER, kind, len(payload), position)
-    return pack_checksum(crc32(payload, crc32(head))) + head + payload
+    return pack_checksum(crc32(payload, crc32(head, key))) + head + payload
 
 
 def encode_routing(queue_ids: Sequence[int], address: bytes, properties: bytes) -> bytes:

@@ -12,6 +12,7 @@ compacted or full.
 
 from __future__ import annotations
 
+import logging
 import os
 from array import array
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from warren.core.storage.disk.compaction import TEMPORARY_SUFFIX
 from warren.core.storage.disk.delivery_counts import DeliveryCounts
 from warren.core.storage.disk.errors import DamagedRecordError
 from warren.core.storage.disk.flush import segment_name
+from warren.core.storage.disk.keys import NO_KEY, LogKey, drawn_key, key_in_segment, read_key, write_key
 from warren.core.storage.disk.ledger import Ledger
 from warren.core.storage.disk.quarantine import Quarantine
 from warren.core.storage.disk.records import (
@@ -33,21 +35,25 @@ from warren.core.storage.disk.records import (
 from warren.core.storage.disk.segment import Segment
 from warren.core.storage.disk.segment_scan import Entries, SegmentScan
 
+_log = logging.getLogger("warren.store")
+
 
 class Recovery:
     """Recovery of one message directory: `run` fills `ledger`, `queues` yields the unsettled entries.
 
-    delivery_counts: failed deliveries of unsettled entries.
+    key: of the log.  delivery_counts: failed deliveries of unsettled entries.
     """
 
     def __init__(self, directory: Path, segment_bytes_max: int, quarantine: Quarantine) -> None:
         self.ledger = Ledger()
         self.delivery_counts = DeliveryCounts()
         self.torn_bytes = 0
+        self.key = LogKey(NO_KEY, 0)
         self._directory = directory
         self._segment_bytes_max = segment_bytes_max
         self._quarantine = quarantine
         self._next_base = 0
+        self._key_is_new = False
         self._unsettled: dict[int, Entries] = {}
 
     def run(self) -> None:
@@ -59,6 +65,7 @@ class Recovery:
             for name in names:
                 if name.endswith(TEMPORARY_SUFFIX):
                     os.unlink(self._directory / name)
+            self.key = self._find_key(bases)
         except OSError as error:
             raise StorageError(
                 f"cannot read the messages in {self._directory}: {error.strerror}; make the directory and its"
@@ -95,11 +102,33 @@ class Recovery:
                     " another data directory"
                 )
 
+    def _find_key(self, bases: list[int]) -> LogKey:
+        """The key of the log; a new one for what comes from now on, where there has been none."""
+        key = read_key(self._directory)
+        if key is not None:
+            return key
+        for base in bases:
+            try:
+                value = key_in_segment(self._directory / segment_name(base), base)
+            except OSError:
+                continue
+            if value is not None:
+                key = LogKey(value, base)
+                break
+        self._key_is_new = key is None
+        key = key or drawn_key(bases)
+        try:
+            write_key(self._directory, key)
+        except OSError as error:
+            _log.warning("the key of the message log can't be kept (%s); the next start tries again", error.strerror)
+            return LogKey(NO_KEY, 0) if self._key_is_new else key
+        return key
+
     def _scan(self, base: int, is_last: bool) -> SegmentScan | None:
         """Scan one segment and see to its damage; None when nothing of it can be used."""
         name = segment_name(base)
         path = self._directory / name
-        scan = SegmentScan(base, path)
+        scan = SegmentScan(base, path, self.key)
         self._next_base = max(self._next_base, base + _file_size(path))
         try:
             scan.run(is_last)
@@ -120,7 +149,7 @@ class Recovery:
 
     def _drop_headless(self, scan: SegmentScan, is_last: bool) -> None:
         """A file without a header or any record: the trace of a crash while it was made, or else damage."""
-        if is_last or scan.tail is None:
+        if scan.tail is None or (is_last and not self._key_is_new):
             scan.path.unlink()
         else:
             self._quarantine.move_segment(scan.path.name, "it holds no valid header and no valid record")
@@ -133,7 +162,7 @@ class Recovery:
             self._cut_tail(scans[-1])
             if self._can_go_on(scans[-1]):
                 return
-        self.ledger.add(Segment(self._next_base))
+        self.ledger.add(Segment(self._next_base, self.key.value))
 
     def _is_whole(self, scan: SegmentScan) -> bool:
         """True for a segment as the writer left it: at most its end is torn."""
@@ -142,6 +171,8 @@ class Recovery:
     def _can_go_on(self, scan: SegmentScan) -> bool:
         """True when the segment has room and nothing came behind it."""
         segment = scan.segment
+        if segment.key != self.key.value:
+            return False
         return segment.size < self._segment_bytes_max and segment.base + scan.file_size >= self._next_base
 
     def _cut_tail(self, scan: SegmentScan) -> None:

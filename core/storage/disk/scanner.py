@@ -22,6 +22,7 @@ from warren.core.storage.disk.records import (
     CHECKSUM_SIZE,
     FAILED,
     INNER,
+    KEYED_START_SIZE,
     KIND_MASK,
     MARKER,
     MARKER_AT,
@@ -29,6 +30,7 @@ from warren.core.storage.disk.records import (
     RECORD_HEAD,
     RECORD_HEAD_SIZE,
     SEGMENT_HEADER_SIZE,
+    key_of_start,
 )
 
 DAMAGE: Final = 0
@@ -62,10 +64,13 @@ class Scanner:
         base: int,
         size: int,
         sparse_end: int,
+        key: int,
         chunk_size: int = CHUNK_SIZE,
         pause: Callable[[], None] = no_pause,
     ) -> None:
-        self.end = SEGMENT_HEADER_SIZE
+        keyed = key_of_start(os.pread(descriptor, KEYED_START_SIZE, 0), base) is not None
+        self.start = self.end = KEYED_START_SIZE if keyed else SEGMENT_HEADER_SIZE
+        self._key = key
         self.tail: tuple[int, int] | None = None
         self._descriptor = descriptor
         self._base = base
@@ -83,7 +88,7 @@ class Scanner:
         Afterwards `end` is the offset behind the last record, and `tail` the range of a non-zero tail.
         Raises OSError when the file can't be read.
         """
-        offset = SEGMENT_HEADER_SIZE
+        offset = self.start
         previous = self._base
         while True:
             step = self._record_at(offset, previous)
@@ -120,7 +125,7 @@ class Scanner:
             if not self._load(offset, RECORD_HEAD_SIZE + length):
                 return None
             at, end = 0, RECORD_HEAD_SIZE + length
-        if crc32(self._view[at + CHECKSUM_SIZE : end]) != checksum:
+        if crc32(self._view[at + CHECKSUM_SIZE : end], self._key) != checksum:
             return None
         return kind, position, self._buffer, at + RECORD_HEAD_SIZE, end
 

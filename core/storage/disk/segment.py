@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from array import array
 
-from warren.core.storage.disk.records import SEGMENT_HEADER_SIZE
+from warren.core.storage.disk.records import start_size
 
 LARGE_RECORD_SIZE = 65536
 """Records from this size on are accounted for one by one: at most 1,024 in a segment of 64 MiB."""
@@ -27,6 +27,7 @@ LARGE_RECORD_SIZE = 65536
 class Segment:
     """One segment: its range of positions, where its records are, and how much of it is alive.
 
+    key: what the checksums of its records begin with (keys.py).
     base, end: the positions that it stands for, end exclusive (grows while it is the last one).
     size: bytes in use in the file; 0 when there is no file yet.
     positions, offsets: of every message in a sparse segment, ascending; None in a dense one.
@@ -44,6 +45,7 @@ class Segment:
         "base",
         "damaged",
         "end",
+        "key",
         "large",
         "large_bytes",
         "live_count",
@@ -59,9 +61,10 @@ class Segment:
         "targets",
     )
 
-    def __init__(self, base: int) -> None:
+    def __init__(self, base: int, key: int) -> None:
         self.base = base
-        self.end = base + SEGMENT_HEADER_SIZE
+        self.key = key
+        self.end = base + start_size(key)
         self.size = 0
         self.positions: array[int] | None = None
         self.offsets: array[int] | None = None
@@ -140,7 +143,7 @@ class Segment:
         """About how many bytes the file would have after compaction; just after one, what it has."""
         small = _share(self.small_bytes, self.small_live, self.small_count)
         settlements = _share(self.settlement_bytes, sum(self.targets.values()), self.settlement_count)
-        return SEGMENT_HEADER_SIZE + small + self.large_bytes + settlements
+        return start_size(self.key) + small + self.large_bytes + settlements
 
 
 def _share(total_bytes: int, wanted: int, count: int) -> int:

@@ -16,9 +16,11 @@ from typing import TypeAlias
 from warren.core.storage.disk.delivery_counts import Noted
 from warren.core.storage.disk.errors import DamagedRecordError
 from warren.core.storage.disk.flush import segment_name
+from warren.core.storage.disk.keys import NO_KEY, LogKey
 from warren.core.storage.disk.records import (
     FAILED,
     GROUP,
+    KEYED_START_SIZE,
     KIND_MASK,
     MESSAGE,
     RECORD_HEAD,
@@ -26,10 +28,12 @@ from warren.core.storage.disk.records import (
     SEGMENT_HEADER_SIZE,
     SETTLED,
     STARTS_FLUSH,
+    UNKEYED_VERSION,
     decode_failed,
     decode_message,
     decode_segment_header,
     decode_settled,
+    key_of_start,
 )
 from warren.core.storage.disk.scanner import DAMAGE, Scanner
 from warren.core.storage.disk.segment import LARGE_RECORD_SIZE, Segment
@@ -46,8 +50,10 @@ class SegmentScan:
     file_size: bytes of the file, allocated space included.
     """
 
-    def __init__(self, base: int, path: Path) -> None:
-        self.segment = Segment(base)
+    def __init__(self, base: int, path: Path, key: LogKey) -> None:
+        """key: of the log."""
+        self.segment = Segment(base, key.of_segment(base))
+        self._log_key = key.value
         self.path = path
         self.entries: dict[int, Entries] = {}
         self.settlements: dict[int, array[int]] = {}
@@ -68,8 +74,8 @@ class SegmentScan:
         try:
             self.file_size = os.fstat(descriptor).st_size
             sparse_end = self._read_header(descriptor)
-            scanner = Scanner(descriptor, self.segment.base, self.file_size, sparse_end)
-            buffer_at = SEGMENT_HEADER_SIZE
+            scanner = Scanner(descriptor, self.segment.base, self.file_size, sparse_end, self.segment.key)
+            buffer_at = scanner.start
             for kind, position, buffer, start, end in scanner.steps():
                 if kind == DAMAGE:
                     self.damaged.append((start, end))
@@ -89,11 +95,17 @@ class SegmentScan:
         self._finish(scanner.end, sparse_end)
 
     def _read_header(self, descriptor: int) -> int:
-        """Note whether the header is good; return the end of a sparse segment, 0 for a dense one."""
+        """Note whether the header is good, and the key; return the end of a sparse segment, 0 for a dense one."""
+        data = os.pread(descriptor, KEYED_START_SIZE, 0)
+        key = key_of_start(data, self.segment.base)
+        if key is not None:
+            self.segment.key = key
         try:
-            _, base, end = decode_segment_header(os.pread(descriptor, SEGMENT_HEADER_SIZE, 0))
+            version, base, end = decode_segment_header(data[:SEGMENT_HEADER_SIZE])
         except DamagedRecordError:
             return 0
+        if key is None:
+            self.segment.key = self._log_key if version > UNKEYED_VERSION else NO_KEY
         if base != self.segment.base:
             raise DamagedRecordError(f"its header says that it is {segment_name(base)}")
         self.header_is_valid = True

@@ -11,7 +11,8 @@ from warren.core.messages.address import Address
 from warren.core.messages.message import Message
 from warren.core.messages.properties import EMPTY, Properties
 from warren.core.storage.disk.engine import DiskEngine
-from warren.core.storage.disk.records import SEGMENT_HEADER_SIZE, decode_segment_header
+from warren.core.storage.disk.keys import NO_KEY, key_in_segment
+from warren.core.storage.disk.records import decode_segment_header
 from warren.core.storage.disk.scanner import Scanner
 from warren.core.storage.engine import StorageEngine
 
@@ -108,9 +109,10 @@ def record_ranges(path: Path) -> list[tuple[int, int]]:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         header = decode_segment_header(path.read_bytes())
-        scanner = Scanner(descriptor, header[1], path.stat().st_size, header[2])
+        key = key_in_segment(path, header[1]) or NO_KEY
+        scanner = Scanner(descriptor, header[1], path.stat().st_size, header[2], key)
         ranges = []
-        offset = SEGMENT_HEADER_SIZE
+        offset = scanner.start
         for _ in scanner.steps():
             ranges.append((offset, scanner.end))
             offset = scanner.end

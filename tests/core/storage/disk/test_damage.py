@@ -21,7 +21,7 @@ from tests.core.storage.support import (
     store,
 )
 from warren.core.storage.disk.engine import DiskEngine
-from warren.core.storage.disk.records import MARKER_BYTES, MESSAGE, SEGMENT_HEADER_SIZE, encode_record
+from warren.core.storage.disk.records import KEYED_START_SIZE, MARKER_BYTES, MESSAGE, encode_record
 
 BODIES = [b"body %02d" % number for number in range(10)]
 
@@ -49,7 +49,7 @@ def reopened(directory: Path) -> Iterator[list[DiskEngine]]:
 def test_a_flipped_byte_anywhere_costs_one_record(directory: Path, tmp_path: Path) -> None:
     (path,) = segment_files(directory)
     ranges = record_ranges(path)
-    for offset in range(SEGMENT_HEADER_SIZE, ranges[-2][1]):
+    for offset in range(ranges[0][0], ranges[-2][1]):
         copy = crash_copy(directory, tmp_path / "copy")
         flip_byte(segment_files(copy)[0], offset)
         hit = next(index for index, (start, end) in enumerate(ranges) if start <= offset < end)
@@ -62,8 +62,9 @@ def test_a_flipped_byte_anywhere_costs_one_record(directory: Path, tmp_path: Pat
         engine.close()
 
 
-def test_a_flipped_byte_in_the_segment_header_costs_nothing(directory: Path, tmp_path: Path) -> None:
-    for offset in range(SEGMENT_HEADER_SIZE):
+def test_a_flipped_byte_in_what_a_segment_begins_with_costs_nothing(directory: Path, tmp_path: Path) -> None:
+    """In its header, or in the key behind it."""
+    for offset in range(KEYED_START_SIZE):
         copy = crash_copy(directory, tmp_path / "copy")
         flip_byte(segment_files(copy)[0], offset)
         engine = open_disk(copy)
@@ -151,7 +152,7 @@ def test_a_record_inside_a_body_is_never_taken_for_one(tmp_path: Path) -> None:
     """A body may look like records; when the real record around them is damaged, they stay dead."""
     engine = open_disk(tmp_path)
     list(engine.recover())
-    fakes = b"".join(encode_record(MESSAGE, position, bytes(40)) for position in range(400))
+    fakes = b"".join(encode_record(MESSAGE, position, bytes(40), 0) for position in range(400))
     store(engine, [b"first"])
     store(engine, [fakes])
     store(engine, [b"last"])

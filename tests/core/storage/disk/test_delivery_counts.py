@@ -104,7 +104,7 @@ def test_segments_wait_until_the_next_one_knows_all(tmp_path: Path) -> None:
     """The first flush of a segment holds what only the segment before knew; until it is done, that one must stay."""
     engine, _ = reopened(tmp_path)
     kept, _ = store(engine, [b"kept", b"x" * TINY_SEGMENT_BYTES])
-    (filler,) = store(engine, [b"y" * 400], (2,))
+    (filler,) = store(engine, [b"y" * 370], (2,))
     assert len(segment_files(tmp_path)) == 2
     engine.count_failures(QUEUE, kept, 3)
     engine.settle(2, filler)

@@ -28,7 +28,7 @@ from tests.core.storage.support import (
 )
 from warren.core.messages.message import UNSTORED, Message
 from warren.core.storage.disk.engine import DiskEngine
-from warren.core.storage.disk.records import SEGMENT_HEADER_SIZE
+from warren.core.storage.disk.records import KEYED_START_SIZE
 from warren.core.storage.engine import Flush
 
 Entry = tuple[int, int]
@@ -327,7 +327,7 @@ class DiskEngineMachine(RuleBasedStateMachine):
 def _used(path: Path) -> int:
     """Where the last record of a segment file ends."""
     ranges = record_ranges(path)
-    return ranges[-1][1] if ranges else SEGMENT_HEADER_SIZE
+    return ranges[-1][1] if ranges else KEYED_START_SIZE
 
 
 TestDiskEngine = DiskEngineMachine.TestCase
