@@ -45,6 +45,12 @@ class Steps(Generic[Result]):
             raise LookupError("the work is not done yet")
         return cast("Result", self._result)
 
+    def rest(self) -> Generator[None, None, Result]:
+        """All its slices, as a part of longer work."""
+        while self.step():
+            yield
+        return self.result
+
     def finish(self) -> Result:
         """Do the rest at once."""
         while self.step():

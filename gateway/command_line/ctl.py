@@ -27,7 +27,8 @@ _POLL_S: Final = 0.02
 """How often `stop` looks whether the broker has ended: often enough not to be noticed."""
 
 TAIL: Final = "tail"
-"""The word that goes on until whoever typed it has seen enough."""
+TOP: Final = "top"
+"""The words that go on until whoever typed them has seen enough."""
 
 _HELP_TIMEOUT_S: Final = 2.0
 """How long a list of words waits for those of plugins: nobody has asked for them in particular."""
@@ -79,6 +80,11 @@ def _carry_out(syntax: Syntax, parsed: Parsed) -> None:
 
         where = None if "url" in options else _directory(parsed)
         tail.run(where, arguments, options, as_json=formatter == "json")
+        return
+    if syntax.name == TOP and formatter not in MACHINE_READABLE:
+        from warren.gateway.command_line import top
+
+        top.run(None if "url" in options else _directory(parsed), options)
         return
     directory = _directory(parsed)
     file = (arguments.pop() if arguments else STANDARD_STREAM) if syntax.reads_file or syntax.writes_file else None

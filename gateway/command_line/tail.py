@@ -27,7 +27,7 @@ def run(directory: Path | None, arguments: Sequence[str], options: Mapping[str, 
 
     directory: of the broker, None with `--url`.  as_json: a line of JSON for each.  Raises CommandFailedError.
     """
-    count = _count(options.get("count"))
+    count = whole_number(options.get("count"), "--count")
     if directory is None:
         found = _from_api(str(options["url"]), arguments, options)
     else:
@@ -41,12 +41,13 @@ def run(directory: Path | None, arguments: Sequence[str], options: Mapping[str, 
                 return
 
 
-def _count(given: object) -> int | None:
+def whole_number(given: object, option: str) -> int | None:
+    """The number that an option gives, None where it isn't there.  CommandFailedError for what is none from 1 on."""
     if given is None:
         return None
     text = str(given)
     if not (text.isascii() and text.isdigit() and 0 < len(text) < 10 and int(text)):
-        raise CommandFailedError(f"--count must be a number from 1 on, not '{text}'", codes.USAGE)
+        raise CommandFailedError(f"{option} must be a number from 1 on, not '{text}'", codes.USAGE)
     return int(text)
 
 

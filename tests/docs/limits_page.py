@@ -426,6 +426,7 @@ ACTING: Final = (
             "gateway.control.protocol._PATH_BYTES_MAX",
             "gateway.control.word.ARGUMENTS_MAX",
             "gateway.control.words.browse.COUNT_MAX",
+            "gateway.command_line.top.TIMEOUT_S",
             "core.administration.tails.TAILS_MAX",
             "gateway.control.words.tail.KEPT_S",
             "gateway.control.words.tail.WAIT_S",
@@ -788,6 +789,7 @@ QUIET: Final = (
         "Texts for people end here.",
         (
             "core.patterns.expression.SHOWN_MAX",
+            "core.administration.operations.activity.QUEUES_MAX",
             "core.administration.tails.ROW_MESSAGES_MAX",
             "core.administration.tails.ROW_BYTES_MAX",
             "adapters.amqp091.frame_words.SHOWN_CHARACTERS_MAX",
@@ -822,6 +824,8 @@ QUIET: Final = (
         "How often something is looked at, or tried again.",
         (
             "core.queues.ack_timeout.INTERVAL_MAX_MS",
+            "gateway.command_line.top.INTERVAL_DEFAULT_S",
+            "gateway.command_line.top.INTERVAL_MIN_S",
             "core.queues.ack_timeout.INTERVAL_MIN_MS",
             "core.queues.ack_timeout.INTERVALS_PER_TIMEOUT",
             "core.queues.classic.restart.READ_AGAIN_MS",

@@ -10,6 +10,7 @@ Work that may be long comes as `Steps` (`core.administration.steps`), which the 
 from __future__ import annotations
 
 from warren.core.administration.operations import (
+    activity,
     bindings,
     connections,
     definitions,
@@ -29,6 +30,7 @@ from warren.core.administration.operations import (
 )
 
 __all__ = [
+    "activity",
     "bindings",
     "connections",
     "definitions",

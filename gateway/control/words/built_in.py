@@ -30,6 +30,7 @@ from warren.gateway.control.words import (
     resources,
     status,
     tail,
+    top,
     users,
     vhosts,
 )
@@ -50,6 +51,7 @@ WORDS: Mapping[str, Word] = {
         quarantine,
         connections,
         status,
+        top,
         resources,
         application,
         policies,

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from warren.plugins.management.endpoint import Call, Endpoint, endpoint, endpoints_of
 from warren.plugins.management.endpoints import (
+    activity,
     bindings,
     browsing,
     connections,
@@ -37,6 +38,7 @@ OF_SUBJECTS: Final[tuple[Endpoint, ...]] = tuple(
     each
     for module in (
         overview,
+        activity,
         nodes,
         vhosts,
         users,
