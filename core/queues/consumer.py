@@ -35,6 +35,7 @@ class Consumer(ABC):
     tag: the consumer's name, unique in its session.  no_ack: deliveries count as acknowledged once sent.
     exclusive: no other consumer may be on the queue.  prefetch: the limit it was created with, 0 for none.
     counts: where the queue counts what it gives it; its channel's, or else the connection's.
+    order: its number among those that its queue has had, from 1 on.
     """
 
     is_components: ClassVar[bool] = False
@@ -47,6 +48,7 @@ class Consumer(ABC):
         "counts",
         "exclusive",
         "no_ack",
+        "order",
         "parked",
         "prefetch",
         "priority",
@@ -76,6 +78,7 @@ class Consumer(ABC):
         self.counts = counts or client.counts.own
         priority = arguments.get("x-priority", 0)
         self.priority = priority if isinstance(priority, int) else 0
+        self.order = 0
         self.parked = False
         self.active = True
 

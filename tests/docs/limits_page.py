@@ -649,6 +649,8 @@ QUIET: Final = (
             "core.clients.outbox.RESUMED_AT_ONCE",
             "adapters.session.shared_turns.FREE_MAX",
             "adapters.session.shared_turns.LOOKED_AT_MAX",
+            "core.exchanges.recent_history.DELIVERED_PER_SLICE",
+            "core.queues.classic.consumer_ring.FEW",
             "core.broker.DELIVERIES_PER_TURN",
             "core.queues.classic.plain.ONE_BY_ONE_PER_DRAIN",
             "core.broker.DEADLINES_PER_TURN",

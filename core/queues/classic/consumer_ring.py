@@ -7,12 +7,18 @@ queue that has a `Chooser` lets it say instead whose turn it is.
 
 Bookkeeping alone: the queue asks, and delivers.  `members` is the queue's own list, and the two drains work on
 `available` directly, which therefore stays the same deque.
+
+There may be tens of thousands, and each may go by a command of its own.  So one that goes is found in `members` by its
+`order`; and those that could take messages and go stay in `available` until the queue next looks at that, which `tidy`
+takes them out of together.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import AccessRefused
 
@@ -20,6 +26,11 @@ if TYPE_CHECKING:
     from warren.core.messages.message import Message
     from warren.core.queues.classic.chooser import Chooser
     from warren.core.queues.consumer import Consumer
+
+FEW: Final = 32
+"""Among so many available consumers one is found quickly enough."""
+
+_order_of = attrgetter("order")
 
 
 class ConsumerRing:
@@ -29,17 +40,32 @@ class ConsumerRing:
     available: those that can take a message now, in the order of their turns.
     prioritised: True while one of them has a priority, so that turns are among equals.
     sleepers: those that are parked until the queue has something for them.
+    gone: those that are gone, and still among the available ones.
     single: the single active consumer; None without one, or where every consumer is active.
     exclusive: the one that has the queue for itself; None when there is no such.
     chooser: what says whose turn it is; None for turns.
     """
 
-    __slots__ = ("available", "chooser", "exclusive", "members", "prioritised", "single", "sleepers")
+    __slots__ = (
+        "_last_order",
+        "_prioritised_count",
+        "available",
+        "chooser",
+        "exclusive",
+        "gone",
+        "members",
+        "prioritised",
+        "single",
+        "sleepers",
+    )
 
     def __init__(self, members: list[Consumer]) -> None:
         self.members = members
         self.available: deque[Consumer] = deque()
         self.sleepers: dict[Consumer, None] = {}
+        self.gone: set[Consumer] = set()
+        self._last_order = 0
+        self._prioritised_count = 0
         self.prioritised = False
         self.single: Consumer | None = None
         self.exclusive: Consumer | None = None
@@ -58,8 +84,10 @@ class ConsumerRing:
             )
         if consumer.exclusive:
             self.exclusive = consumer
+        self._last_order = consumer.order = self._last_order + 1
         self.members.append(consumer)
-        self.prioritised = self.prioritised or bool(consumer.priority)
+        self._prioritised_count += bool(consumer.priority)
+        self.prioritised = self._prioritised_count > 0
         if not single_active:
             return True
         if self.single is not None:
@@ -68,24 +96,45 @@ class ConsumerRing:
         self.single = consumer
         return True
 
-    def remove(self, consumer: Consumer) -> Consumer | None:
-        """One less; gives the one that is the single active consumer in its place, to be activated."""
-        if consumer in self.members:
-            self.members.remove(consumer)
-        if consumer in self.available:
+    def remove(self, consumer: Consumer, *, at_once: bool = True) -> Consumer | None:
+        """One less; gives the one that is the single active consumer in its place, to be activated.
+
+        at_once: false where `tidy` is called before anything is delivered.
+        """
+        if self._leave_members(consumer):
+            self._prioritised_count -= bool(consumer.priority)
+            self.prioritised = self._prioritised_count > 0
+        if not at_once and not consumer.parked and len(self.available) > FEW:
+            self.gone.add(consumer)
+        elif consumer in self.available:
             self.available.remove(consumer)
         self.sleepers.pop(consumer, None)
         if self.exclusive is consumer:
             self.exclusive = None
-        if self.prioritised:
-            self.prioritised = any(each.priority for each in self.members)
         if self.single is not consumer:
             return None
         self.single = self.foremost()
         return self.single
 
+    def tidy(self) -> None:
+        """Take those that are gone out of the available ones."""
+        staying = [consumer for consumer in self.available if consumer not in self.gone]
+        self.available.clear()
+        self.available.extend(staying)
+        self.gone.clear()
+
+    def _leave_members(self, consumer: Consumer) -> bool:
+        members = self.members
+        index = bisect_left(members, consumer.order, key=_order_of)
+        if index == len(members) or members[index] is not consumer:
+            return False
+        del members[index]
+        return True
+
     def foremost(self) -> Consumer | None:
         """The first of those with the highest priority, who is next to be the single active one (spec A.7)."""
+        if not self.prioritised:
+            return self.members[0] if self.members else None
         return max(self.members, key=lambda each: each.priority, default=None)
 
     def is_active(self, consumer: Consumer) -> bool:
@@ -95,7 +144,7 @@ class ConsumerRing:
     @property
     def has_takers(self) -> bool:
         """True when one can take a message, or sleeps until there is one."""
-        return bool(self.available or self.sleepers)
+        return len(self.available) > len(self.gone) or bool(self.sleepers)
 
     @property
     def spares(self) -> bool:

@@ -25,6 +25,9 @@ def drain_otherwise(queue: ClassicQueue) -> bool:
 
     Limits are enforced when consumers had their chance at all of it.
     """
+    if queue.ring.gone:
+        queue.ring.tidy()
+        queue.govern()
     if queue.ring.sleepers and queue.ready_count:
         sleepers, queue.ring.sleepers = queue.ring.sleepers, {}
         queue.govern()

@@ -455,7 +455,7 @@ class ClassicQueue(Queue):
     def govern(self) -> None:
         """Whether the hot path will do."""
         self.ruled = ruling.is_ruled(self)
-        self.governed = self.ruled or self.demand is not None or bool(self.ring.sleepers)
+        self.governed = self.ruled or self.demand is not None or bool(self.ring.sleepers or self.ring.gone)
 
     # Consumers
 
@@ -479,7 +479,7 @@ class ClassicQueue(Queue):
     def remove_consumer(self, consumer: Consumer) -> None:
         consumer.active = False
         self.disuse.used_at_ms = self.vhost.broker.now_ms
-        following = self.ring.remove(consumer)
+        following = self.ring.remove(consumer, at_once=self.draining)
         if following is not None:
             self.activate(following)
         self.govern()

@@ -34,4 +34,4 @@ def unwatch(queue: ClassicQueue, told: Callable[[bool], None]) -> None:
 def spare_credit(queue: ClassicQueue) -> int:
     """What the queue's own consumers could take beside what they have."""
     takers = chain(queue.ring.available, queue.ring.sleepers)
-    return sum(consumer.spare_credit for consumer in takers if consumer.priority >= 0)
+    return sum(consumer.spare_credit for consumer in takers if consumer.priority >= 0 and consumer.active)

@@ -23,8 +23,9 @@ from tests.support.core_clients import (
     with_headers,
 )
 from tests.support.simulated_broker import SimulatedBroker
+from warren.core.declaring.queues import remove_queue
 from warren.core.errors import PreconditionFailed
-from warren.core.exchanges.recent_history import LENGTH_DEFAULT, LENGTH_MAX
+from warren.core.exchanges.recent_history import DELIVERED_PER_SLICE, LENGTH_DEFAULT, LENGTH_MAX
 from warren.core.exchanges.registry import create
 from warren.core.messages.field_names import term
 from warren.core.messages.field_table import Encodable, FieldValue
@@ -40,6 +41,33 @@ def broker() -> Iterator[SimulatedBroker]:
 
 def numbered(first: int, last: int) -> list[bytes]:
     return [str(number).encode() for number in range(first, last + 1)]
+
+
+@pytest.mark.parametrize("ends", ["", "binding", "queue"])
+def test_a_long_history_comes_in_slices(broker: SimulatedBroker, ends: str) -> None:
+    count = 3 * DELIVERED_PER_SLICE
+    source = exchange(broker, "x", "x-recent-history", {"x-recent-history-length": count})
+    for number in range(1, count + 1):
+        publish(broker, "x", b"%d" % number)
+    target = queue(broker, "q")
+    bind(broker, "q", "x")
+    assert target.ready_count == DELIVERED_PER_SLICE
+    most, more, turns = 0, True, 0
+    while more:
+        before = target.ready_count
+        more = broker.broker.end_turn()
+        most = max(most, target.ready_count - before)
+        turns += 1
+        if ends and turns == 1:
+            if ends == "queue":
+                remove_queue(broker.vhost, target)
+            else:
+                source.remove(next(iter(source.bindings)).key)
+    if ends:
+        assert target.ready_count in (0, 2 * DELIVERED_PER_SLICE)
+    else:
+        assert most == DELIVERED_PER_SLICE
+        assert take(target) == numbered(1, count)
 
 
 def test_it_is_a_fanout(broker: SimulatedBroker) -> None:
