@@ -108,9 +108,55 @@ IGNORED: Final = (
         _keys("runtime_parameters.limits.*"),
     ),
     Ignored(
+        Weight.SECURITY,
+        "who administers by HTTP logs in with name and password, and may do what the user's tags say",
+        _keys(
+            "disable_basic_auth restrictions.* enable_uaa uaa_client_id uaa_client_secret uaa_location "
+            "credential_encryption_secret login_session_timeout oauth_authorization_endpoint_params.* "
+            "oauth_client_id oauth_client_secret oauth_disable_basic_auth oauth_enabled "
+            "oauth_initiated_logon_type oauth_metadata_url oauth_provider_url oauth_resource_servers.* "
+            "oauth_response_type oauth_scopes oauth_token_endpoint_params.*",
+            under="management.",
+        ),
+    ),
+    Ignored(
         Weight.WARNING,
-        "nothing answers there: administer with `warren ctl`, or look at the web page on the WebSocket ports",
-        _keys("management.* management_agent.* http_dispatch.access_log_dir"),
+        "the management API listens where `listen` says, such as http=*:15672 or https=*:15671, or else on localhost, "
+        "while `plugins` names management; TLS is as tls_* say",
+        _keys("tcp.* ssl.* ssl listener.* path_prefix", under="management."),
+    ),
+    Ignored(
+        Weight.WARNING,
+        "pages of other sites may use the management API as management_cors_allow_origins and "
+        "management_cors_max_age_s say: none by default",
+        _keys("cors.*", under="management."),
+    ),
+    Ignored(
+        Weight.WARNING,
+        "a body has as many bytes as management_body_bytes_max says",
+        _keys("http.max_body_size", under="management."),
+    ),
+    Ignored(
+        Weight.NOTE,
+        "answers of the management API have figures of whatever is asked for, sampled while somebody asks",
+        _keys(
+            "rates_mode sample_retention_policies.* disable_stats enable_queue_totals db_cache_multiplier "
+            "delegate_count",
+            under="management.",
+        ),
+    ),
+    Ignored(
+        Weight.NOTE,
+        "answers of the management API have the headers that are safe for it, and requests aren't logged",
+        _keys("csp.* hsts.* headers.* http.hide_allow_header http_log_dir", under="management."),
+    ),
+    Ignored(
+        Weight.NOTE,
+        "the management API describes itself to who logs in",
+        _keys("require_auth_for_api_reference definitions.require_json_extension", under="management."),
+    ),
+    Ignored(
+        Weight.NOTE, "figures are taken in the broker itself", _keys("management_agent.* http_dispatch.access_log_dir")
     ),
     Ignored(
         Weight.WARNING,
