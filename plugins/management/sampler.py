@@ -66,15 +66,15 @@ class Sampler:
         """The broker's time, which stands still while nothing happens there."""
         return max(self._broker.now_ms, self._began_ms + int(trio.current_time() * 1000))
 
-    def of(self, what: object, figures: Figures, read: Read, *, charts: Tiers = ()) -> Series:
+    def of(self, what: object, figures: Callable[[], Figures], read: Read, *, charts: Tiers = ()) -> Series:
         """The series of an object that somebody asks about, begun with the figures it has now.
 
-        read: how they are read again.  charts: keep samples so far back.
+        read: how they are read later.  charts: keep samples so far back.
         """
         found = self._sampled.pop(what, None)
         now_ms = self.now_ms
         if found is None:
-            found = _Sampled(Series(figures, now_ms), read)
+            found = _Sampled(Series(figures(), now_ms), read)
             if len(self._sampled) >= self._objects_max:
                 self._forget(next(iter(self._sampled)))
         found.series.asked_at_ms = now_ms

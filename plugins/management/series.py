@@ -21,6 +21,9 @@ Figures = Mapping[str, int]
 Tiers = Sequence[tuple[int, int]]
 """Of each ring: milliseconds between samples, and how many milliseconds it goes back."""
 
+STILL: Final[Mapping[str, object]] = {"rate": 0.0}
+"""Of what doesn't grow; the same for all, as most of what is listed doesn't."""
+
 OF_OBJECTS: Final[Tiers] = ((5_000, 600_000), (60_000, 3_600_000))
 OF_EVERYTHING: Final[Tiers] = (*OF_OBJECTS, (600_000, 28_800_000), (1_800_000, 86_400_000))
 """RabbitMQ's retention: ten minutes and an hour; of the broker as a whole also eight hours and a day."""
@@ -52,6 +55,7 @@ class Series:
         "_index",
         "_latest",
         "_latest_at_ms",
+        "_moving",
         "_rings",
         "asked_at_ms",
         "idle_since_ms",
@@ -62,6 +66,7 @@ class Series:
         self._latest = self._before = array("q", figures.values())
         self._latest_at_ms = self._before_at_ms = now_ms
         self._rings: tuple[_Ring, ...] = ()
+        self._moving: Mapping[str, Mapping[str, object]] | None = {}
         self.asked_at_ms = now_ms
         self.idle_since_ms: int | None = None
 
@@ -91,6 +96,7 @@ class Series:
             self.idle_since_ms = self._latest_at_ms
         self._before, self._before_at_ms = self._latest, self._latest_at_ms
         self._latest, self._latest_at_ms = sample, now_ms
+        self._moving = {} if self.idle_since_ms is not None else None
         for ring in self._rings:
             ring.add(now_ms, sample)
 
@@ -102,9 +108,18 @@ class Series:
             return 0.0
         return (_at(self._latest, position) - _at(self._before, position)) * 1000 / elapsed_ms
 
-    def details(self, name: str, span: Span | None = None) -> dict[str, object]:
+    @property
+    def moving(self) -> Mapping[str, Mapping[str, object]]:
+        """The rates of what grows or shrinks, as `{"rate": 1.5}`, by name; of anything else it is `STILL`."""
+        found = self._moving
+        if found is None:
+            rates = {name: self.rate(name) for name in self._index}
+            found = self._moving = {name: {"rate": rate} for name, rate in rates.items() if rate}
+        return found
+
+    def details(self, name: str, span: Span | None = None) -> Mapping[str, object]:
         """The rate, and where a span is asked for, the samples in it, the latest first, and what they come to."""
-        found: dict[str, object] = {"rate": self.rate(name)}
+        found = self.moving.get(name, STILL)
         if span is None or not self._rings:
             return found
         position = self._index.get(name, len(self._index))

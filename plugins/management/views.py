@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import trio
@@ -22,7 +22,7 @@ from warren.plugins.management.endpoint import Call, Listed
 from warren.plugins.management.errors import ApiError, bad_request
 from warren.plugins.management.ranges import MESSAGE_RATES, spans_of
 from warren.plugins.management.sampler import CHARTS_MAX, OBJECTS_MAX
-from warren.plugins.management.series import OF_OBJECTS, Figures
+from warren.plugins.management.series import OF_OBJECTS, STILL, Figures
 
 if TYPE_CHECKING:
     from warren.core.administration.listing.column import Row
@@ -113,13 +113,17 @@ class View:
         row, sampled = cells[ROW], self.sampled
         if sampled is None or not look.rates:
             return None
-
-        def read() -> Figures | None:
-            return sampled.figures(row) if cast("Row", row).exists else None
-
+        read = (
+            partial(sampled.anew, row)
+            if sampled.anew is not None
+            else partial(_figures, sampled.figures, cast("Row", row))
+        )
         charts = OF_OBJECTS if look.charts else ()
-        anew = None if sampled.anew is None else partial(sampled.anew, row)
-        return look.node.sampler.of(sampled.what(row), sampled.figures(row), anew or read, charts=charts)
+        return look.node.sampler.of(sampled.what(row), partial(sampled.figures, row), read, charts=charts)
+
+
+def _figures(of: Callable[[Any], Figures], row: Row) -> Figures | None:
+    return of(row) if row.exists else None
 
 
 def same(name: str, column: str | None = None) -> Field:
@@ -165,12 +169,19 @@ def _stats(cells: Cells, look: Look) -> object:
 
 def with_rates(counts: Mapping[str, int], series: Series | None, span: Span | None) -> dict[str, object]:
     """Counts with their rates, as `publish` and `publish_details` (spec F.3)."""
+    if series is None:
+        return dict(counts)
     found: dict[str, object] = {}
+    moving = series.moving
     for name, count in counts.items():
         found[name] = count
-        if series is not None:
-            found[f"{name}_details"] = series.details(name, span)
+        found[_named_details(name)] = moving.get(name, STILL) if span is None else series.details(name, span)
     return found
+
+
+@cache
+def _named_details(name: str) -> str:
+    return f"{name}_details"
 
 
 SERIES: Final = "the series"
@@ -204,7 +215,8 @@ async def listed(call: Call, view: View, *conditions: Condition) -> Listed:
     found = await in_turns(select(call.broker, query))
     rows = found.rows
     item_count = len(rows)
-    items = (_cut(_made(each, view, shown, look), wanted) for each in _used_up(rows))
+    sampled = any(each.sampled for each in shown.values())
+    items = (_cut(_made(each, view, shown, look, sampled=sampled), wanted) for each in _used_up(rows))
     if page is None:
         return Listed(items)
     pages = -(-found.filtered_count // size)
@@ -247,8 +259,10 @@ def _names(call: Call, view: View, wanted: Tree | None) -> Iterable[str]:
     return names if wanted is None else [name for name in wanted if name in names]
 
 
-def _made(cells: dict[str, object], view: View, shown: Mapping[str, Field], look: Look) -> dict[str, object]:
-    if any(each.sampled for each in shown.values()):
+def _made(
+    cells: dict[str, object], view: View, shown: Mapping[str, Field], look: Look, *, sampled: bool = True
+) -> dict[str, object]:
+    if sampled:
         cells[SERIES] = view.series(cells, look)
     found: dict[str, object] = {}
     for name, each in shown.items():

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from tests.benchmarks.backlog import measure_backlog
 from tests.benchmarks.figures import MEBIBYTE, Figures
 from tests.benchmarks.load import Job, run_in_child
+from tests.benchmarks.management import measure_management
 from tests.benchmarks.mqtt import BLOCK_MESSAGES
 from tests.benchmarks.servers import Server
 from tests.benchmarks.shovel import measure_shovel
@@ -148,6 +149,14 @@ _ALL = (
         200_000,
         measure_shovel,
         "shovel",
+    ),
+    Scenario("startup-management", "the same with the management API on", 0, _measure_start, "management"),
+    Scenario(
+        "management",
+        "transient, alone and polled for /api/queues every 5 s; then a list of 10,000 queues, and what stands still",
+        1_000_000,
+        measure_management,
+        "management",
     ),
     Scenario(
         "backlog",

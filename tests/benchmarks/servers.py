@@ -24,10 +24,16 @@ RABBITMQ_PLUGINS: Mapping[str, tuple[str, ...]] = {
     "mqtt": ("rabbitmq_mqtt",),
     "web_mqtt": ("rabbitmq_mqtt", "rabbitmq_web_mqtt"),
     "shovel": ("rabbitmq_shovel",),
+    "management": ("rabbitmq_management",),
 }
 """What RabbitMQ needs for a protocol; nothing else is enabled."""
 
-WARREN_LISTENERS: Mapping[str, tuple[str, ...]] = {"amqp": (), "shovel": (), "web_mqtt": ("mqtt", "ws")}
+WARREN_LISTENERS: Mapping[str, tuple[str, ...]] = {
+    "amqp": (),
+    "shovel": (),
+    "web_mqtt": ("mqtt", "ws"),
+    "management": ("http",),
+}
 """What Warren listens for beside AMQP; for a protocol that isn't here, for that."""
 
 
@@ -41,7 +47,8 @@ class Server:
     start took.
 
     start_s: from starting the process to its first answer to an AMQP protocol header.  mqtt_port: for the protocol
-    `web_mqtt`, where the same broker speaks MQTT without WebSocket; else 0.  upstream, set_shovel: for the protocol
+    `web_mqtt`, where the same broker speaks MQTT without WebSocket; else 0.  http_port: for the protocol `management`,
+    where its API is; else 0.  upstream, set_shovel: for the protocol
     `shovel`, where messages are brought to (for RabbitMQ the broker itself), and declaring a shovel by its value.
     """
 
@@ -51,6 +58,7 @@ class Server:
     mqtt_port: int = 0
     upstream: Server | None = None
     set_shovel: Callable[[str], object] | None = None
+    http_port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,7 @@ def _warren(parent: Path | None, protocol: str) -> Iterator[Server]:
         with _warren_with_upstream(parent, REPOSITORY) as server:
             yield server
         return
-    with warren_process(parent=parent, listen=_listen(protocol)) as broker:
+    with warren_process(parent=parent, listen=_listen(protocol), options=_options(protocol)) as broker:
         yield _server(broker, protocol)
 
 
@@ -95,7 +103,8 @@ def other_checkout(directory: Path) -> Peer:
             with _warren_with_upstream(parent, directory) as server:
                 yield server
             return
-        with warren_process(parent=parent, listen=_listen(protocol), checkout=directory) as broker:
+        options = _options(protocol)
+        with warren_process(parent=parent, listen=_listen(protocol), checkout=directory, options=options) as broker:
             yield _server(broker, protocol)
 
     return Peer(OTHER, f"CPython {platform.python_version()}, {directory.name}", True, start)
@@ -103,7 +112,8 @@ def other_checkout(directory: Path) -> Peer:
 
 @contextmanager
 def _warren_in_memory(parent: Path | None, protocol: str) -> Iterator[Server]:
-    with warren_process(in_memory=True, parent=parent, listen=_listen(protocol)) as broker:
+    listen, options = _listen(protocol), _options(protocol)
+    with warren_process(in_memory=True, parent=parent, listen=listen, options=options) as broker:
         yield _server(broker, protocol)
 
 
@@ -117,6 +127,9 @@ def _rabbitmq(parent: Path | None, protocol: str) -> Iterator[Server]:
                 upstream=server,
                 set_shovel=lambda value: node.ctl("set_parameter", "shovel", "bench", value),
             )
+            return
+        if protocol == "management":
+            yield Server(node.amqp_port, node.process.pid, node.start_s, http_port=node.ports["management"])
             return
         mqtt_port = node.ports["mqtt"] if protocol == "web_mqtt" else 0
         yield Server(node.ports[protocol], node.process.pid, node.start_s, mqtt_port)
@@ -163,10 +176,16 @@ def _listen(protocol: str) -> list[str]:
     return [f"{name}=127.0.0.1:0" for name in ("amqp", *WARREN_LISTENERS.get(protocol, (protocol,)))]
 
 
+def _options(protocol: str) -> tuple[str, ...]:
+    return ("--set", "plugins=management") if protocol == "management" else ()
+
+
 def _server(broker: WarrenProcess, protocol: str) -> Server:
     addresses = broker.addresses
     if protocol == "web_mqtt":
         return Server(addresses["ws"][1], broker.process.pid, broker.start_s, addresses["mqtt"][1])
+    if protocol == "management":
+        return Server(broker.amqp_port, broker.process.pid, broker.start_s, http_port=addresses["http"][1])
     return Server(addresses[protocol][1], broker.process.pid, broker.start_s)
 
 

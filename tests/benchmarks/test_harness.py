@@ -52,6 +52,12 @@ def warren_shovel() -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def warren_management() -> Iterator[Server]:
+    with peers()["warren"].start(None, "management") as server:
+        yield server
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS.keys())
 def test_scenario_delivers_everything(request: pytest.FixtureRequest, scenario: Scenario) -> None:
     protocol = scenario.protocol

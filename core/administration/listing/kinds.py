@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 
 from warren.core.administration.listing.bindings import BINDINGS
@@ -112,7 +113,7 @@ class Listings:
         """The function that computes a known column of a row; `message_stats.publish` is one entry of a column."""
         name, _, entry = column.partition(".")
         added = self._added.get(what, {}).get(name)
-        whole: Compute = added if added is not None else lambda row: row.value(name)
+        whole: Compute = added if added is not None else methodcaller("value", name)
         return _entry_of(whole, entry) if entry else whole
 
 

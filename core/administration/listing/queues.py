@@ -32,7 +32,10 @@ class QueueRow(Row):
     def value(self, name: str) -> object:
         """What a column holds; what the queue's type has to say counts first."""
         own = self.queue.columns.get(name)
-        return super().value(name) if own is None else own(self.queue)
+        if own is not None:
+            return own(self.queue)
+        found = self.columns.get(name)
+        return found.compute(self) if found is not None else None
 
     def names(self) -> Sequence[str]:
         """The common columns, and those of the queue's type."""

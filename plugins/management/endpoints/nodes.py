@@ -124,7 +124,7 @@ async def _node(call: Call) -> dict[str, object]:
     node, resources = call.node, call.context.resources()
     raised = call.broker.alarms.raised()
     figures = _figures(call.context)
-    series = node.sampler.of("the node", figures, partial(_figures, call.context), charts=OF_EVERYTHING)
+    series = node.sampler.of("the node", lambda: figures, partial(_figures, call.context), charts=OF_EVERYTHING)
     return {
         "name": node.name,
         "type": "disc",

@@ -63,7 +63,7 @@ async def get_overview(call: Call) -> object:
     figures = await _figures(broker, vhosts)
     churn = broker.churn.snapshot()
     what = "everything", None if vhosts is None else tuple(vhosts)
-    series = node.sampler.of(what, figures, partial(_figures, broker, vhosts), charts=OF_EVERYTHING)
+    series = node.sampler.of(what, lambda: figures, partial(_figures, broker, vhosts), charts=OF_EVERYTHING)
     counts = {name: count for name, count in figures.items() if name not in churn and name not in LENGTH_NAMES}
     lengths = {name: figures[name] for name in LENGTH_NAMES}
     kinds = ("connections", "channels", "consumers", "exchanges", "queues")

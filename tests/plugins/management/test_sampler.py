@@ -37,8 +37,8 @@ async def test_what_nobody_asks_for_is_forgotten_and_then_nothing_runs(autojump_
     async with trio.open_nursery() as nursery:
         nursery.start_soon(sampler.run)
         await trio.sleep(3600)
-        series = sampler.of("thing", {"n": 0}, thing.read)
-        sampler.of("slow", {"n": 0}, slow.read_slowly)
+        series = sampler.of("thing", lambda: {"n": 0}, thing.read)
+        sampler.of("slow", lambda: {"n": 0}, slow.read_slowly)
         thing.count = slow.count = 10
         await trio.sleep(SAMPLE_MS / 1000 + 1)
         assert (thing.read_count, slow.read_count, series.rate("n") > 0) == (1, 1, True)
@@ -47,7 +47,7 @@ async def test_what_nobody_asks_for_is_forgotten_and_then_nothing_runs(autojump_
         assert (len(sampler), UNASKED_MS // SAMPLE_MS - counted in (0, 1)) == (0, True)
         await trio.sleep(3600)
         assert thing.read_count == counted, "nobody asks, so nobody samples"
-        sampler.of("thing", {"n": 0}, thing.read)
+        sampler.of("thing", lambda: {"n": 0}, thing.read)
         await trio.sleep(SAMPLE_MS / 1000 + 1)
         assert thing.read_count == counted + 1
         nursery.cancel_scope.cancel()
@@ -57,8 +57,8 @@ async def test_what_has_gone_is_forgotten(autojump_clock: MockClock) -> None:
     sampler, thing, slow = Sampler(SimulatedBroker().broker), Thing(), Thing()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(sampler.run)
-        sampler.of("thing", {"n": 0}, thing.read, charts=OF_OBJECTS)
-        sampler.of("slow", {"n": 0}, slow.read_slowly)
+        sampler.of("thing", lambda: {"n": 0}, thing.read, charts=OF_OBJECTS)
+        sampler.of("slow", lambda: {"n": 0}, slow.read_slowly)
         thing.is_there = slow.is_there = False
         await trio.sleep(SAMPLE_MS / 1000 + 1)
         assert len(sampler) == 0
@@ -68,16 +68,16 @@ async def test_what_has_gone_is_forgotten(autojump_clock: MockClock) -> None:
 async def test_only_so_much_is_sampled_and_charted(autojump_clock: MockClock) -> None:
     sampler = Sampler(SimulatedBroker().broker, objects_max=3, charts_max=2)
     span = Span(60_000, 5_000)
-    first = sampler.of(0, {"n": 0}, Thing().read, charts=OF_OBJECTS)
+    first = sampler.of(0, lambda: {"n": 0}, Thing().read, charts=OF_OBJECTS)
     for number in (1, 2):
-        sampler.of(number, {"n": 0}, Thing().read, charts=OF_OBJECTS)
+        sampler.of(number, lambda: {"n": 0}, Thing().read, charts=OF_OBJECTS)
     assert "samples" not in first.details("n", span), "the one that was asked for longest ago has no charts any more"
-    assert sampler.of(0, {"n": 0}, Thing().read) is first
-    sampler.of(3, {"n": 0}, Thing().read)
+    assert sampler.of(0, lambda: {"n": 0}, Thing().read) is first
+    sampler.of(3, lambda: {"n": 0}, Thing().read)
     assert len(sampler) == 3
-    assert sampler.of(0, {"n": 0}, Thing().read) is first
+    assert sampler.of(0, lambda: {"n": 0}, Thing().read) is first
     assert len(sampler) == 3
-    again = sampler.of(1, {"n": 0}, Thing().read)
+    again = sampler.of(1, lambda: {"n": 0}, Thing().read)
     assert "samples" not in again.details("n", span), "it was forgotten, and begins anew"
 
 
