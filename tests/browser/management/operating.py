@@ -148,6 +148,12 @@ def submit(page: Page, within: str = "dialog") -> None:
         page.wait_for("!document.querySelector('dialog')")
 
 
+def confirm(page: Page, text: str) -> None:
+    """Press the button of a dialog that asks first, and wait until it has closed."""
+    press(page, text, "dialog")
+    page.wait_for("!document.querySelector('dialog')")
+
+
 def wait_for_row(page: Page, text: str, within: str = "#main") -> str:
     """Wait for a row of a list that shows this; what it shows, cells with tabs between."""
     rows = f"[...document.querySelectorAll({json.dumps(f'{within} tbody tr')})]"

@@ -8,6 +8,7 @@ from tests.browser.management.operating import (
     Api,
     choose,
     click,
+    confirm,
     enter,
     fill,
     press,
@@ -69,7 +70,7 @@ def test_a_user_from_beginning_to_end(page: Page, api: Api, name: str) -> None:
     page.wait_for_text("#toasts", "The password is changed.")
     assert api.get(f"/users/{name}")["password_hash"] != before
     press(page, "Delete")
-    press(page, "Delete", "dialog")
+    confirm(page, "Delete")
     page.wait_for_text("#main h1", "Users")
     assert name not in [each["name"] for each in api.get("/users")]
 
@@ -112,7 +113,7 @@ def test_a_virtual_host_from_beginning_to_end(page: Page, api: Api, name: str) -
     submit(page)
     page.wait_for_text("#main .heading", "warm")
     press(page, "Delete")
-    press(page, "Delete", "dialog")
+    confirm(page, "Delete")
     page.wait_for_text("#main h1", "Virtual hosts")
     assert name not in [each["name"] for each in api.get("/vhosts")]
 
@@ -145,7 +146,7 @@ def test_policies(page: Page, api: Api, name: str) -> None:
     wait_for_row(page, f"{name}-o", "#panel-operator-policies")
     assert api.get(f"/queues/%2F/{name}")["operator_policy"] == f"{name}-o"
     click(page, in_row(f"{name}-o", "Delete", "#panel-operator-policies"))
-    press(page, "Delete", "dialog")
+    confirm(page, "Delete")
     page.wait_for_text("#toasts", "Deleted")
     assert api.get("/operator-policies") == []
 
@@ -173,7 +174,7 @@ def test_definitions_go_out_and_in(page: Page, api: Api, name: str) -> None:
 
 def test_a_shovel_from_beginning_to_end(page: Page, api: Api, name: str) -> None:
     for end in ("from", "to"):
-        api.put(f"/queues/%2F/{name}-{end}")
+        api.put(f"/queues/%2F/{name}-{end}", {"durable": True})
     for _ in range(3):
         api.publish("", f"{name}-from", "x")
     enter(page, "shovels", query="?tab=manage")
@@ -190,7 +191,7 @@ def test_a_shovel_from_beginning_to_end(page: Page, api: Api, name: str) -> None
     page.wait_for(f"/running[^]*\\t3\\t/.test({row}?.innerText)")
     assert api.get(f"/queues/%2F/{name}-to")["messages"] == 3
     click(page, in_row(name, "Delete", "#panel-status"))
-    press(page, "Delete", "dialog")
+    confirm(page, "Delete")
     page.wait_for(f"!({row})")
     assert api.get("/parameters/shovel") == []
 
@@ -220,7 +221,7 @@ def test_an_upstream_and_its_link(page: Page, api: Api, name: str) -> None:
     assert value["max-hops"] == 2
     api.ask("DELETE", f"/policies/%2F/{name}")
     click(page, in_row(name, "Delete", "#panel-upstreams"))
-    press(page, "Delete", "dialog")
+    confirm(page, "Delete")
     page.wait_for_text("#panel-upstreams", "There are no upstreams.")
 
 

@@ -6,7 +6,7 @@ import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingConnection
 
-from tests.browser.management.operating import Api, enter, fill, follow, press, wait_for_row
+from tests.browser.management.operating import Api, choose, confirm, enter, fill, follow, log_in, press, wait_for_row
 from tests.browser.page import Page
 from tests.support.warren_process import WarrenProcess
 
@@ -42,12 +42,37 @@ def test_a_connection_and_its_channel(page: Page, api: Api, managed: WarrenProce
         assert "confirms" in wait_for_row(page, f"{address} (1)")
 
 
+def test_the_last_frames_of_a_connection(page: Page, api: Api, managed: WarrenProcess, name: str) -> None:
+    with connect(managed, name) as connection:
+        channel = connection.channel()
+        choose(page, "#refresh", "2000")
+        enter(page, "connections", address_of(api, name))
+        page.wait_for_text("#main", "None has passed since one looks.")
+        channel.queue_declare(name, exclusive=True)
+        page.wait_for_text(".frames .in", "queue.declare")
+        page.wait_for_text(".frames .out", "queue.declare-ok")
+        assert name in page.text(".frames")
+        with pytest.raises(pika.exceptions.ChannelClosedByBroker):
+            channel.queue_declare(f"{name}-missing", passive=True)
+        page.wait_for_text("#main .alarm", f"{name}-missing")
+
+
+def test_frames_of_somebody_else_take_a_tag(tab: Page, api: Api, managed: WarrenProcess, name: str) -> None:
+    tab.expect("401")
+    api.put(f"/users/{name}", {"password": "secret", "tags": "monitoring"})
+    with connect(managed, name):
+        log_in(tab, api.base, "connections", address_of(api, name), user=name, password="secret")
+        tab.wait_for_text("#main", "needs the tag administrator")
+        assert "The client says" in tab.text("#main")
+        assert tab.text("#trouble") == ""
+
+
 def test_closing_tells_the_client_why(page: Page, api: Api, managed: WarrenProcess, name: str) -> None:
     connection = connect(managed, name)
     enter(page, "connections", address_of(api, name))
     press(page, "Close it")
     fill(page, "reason", "the cellar is flooded")
-    press(page, "Close it", "dialog")
+    confirm(page, "Close it")
     page.wait_for_text("#main h1", "Connections")
     with pytest.raises(pika.exceptions.ConnectionClosedByBroker, match="the cellar is flooded"):
         connection.process_data_events(time_limit=30)

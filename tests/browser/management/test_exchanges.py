@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from tests.browser.management.operating import Api, choose, click, enter, fill, part, press, submit, wait_for_row
+from tests.browser.management.operating import (
+    Api,
+    choose,
+    click,
+    confirm,
+    enter,
+    fill,
+    part,
+    press,
+    submit,
+    wait_for_row,
+)
 from tests.browser.page import Page
 
 
@@ -30,7 +41,7 @@ def test_adding_binding_publishing_deleting(page: Page, api: Api, name: str) -> 
     click(page, "document.querySelector('#panel-publish [type=submit]')")
     page.wait_for_text("#panel-publish .form-done", "it reached no queue")
     press(page, "Delete")
-    press(page, "Delete", "dialog")
+    confirm(page, "Delete")
     page.wait_for_text("#main h1", "Exchanges")
     assert name not in [each["name"] for each in api.get("/exchanges")]
 

@@ -11,6 +11,7 @@ from tests.browser.management.operating import (
     button,
     choose,
     click,
+    confirm,
     enter,
     fill,
     part,
@@ -104,7 +105,7 @@ def test_bindings_are_added_and_removed(page: Page, api: Api, name: str) -> None
     click(page, "document.querySelector('#panel-bindings form [type=submit]')")
     assert "a.*.b" in wait_for_row(page, "amq.topic")
     press(page, "Unbind")
-    press(page, "Unbind", "dialog")
+    confirm(page, "Unbind")
     page.wait_for_text("#toasts", "The binding is gone.")
     assert [each["source"] for each in api.get(f"/queues/%2F/{name}/bindings")] == [""]
 
@@ -125,14 +126,14 @@ def test_purging_and_deleting(page: Page, api: Api, name: str) -> None:
     api.publish("", name, "x")
     enter(page, "queues", "/", name)
     press(page, "Purge")
-    press(page, "Purge", "dialog")
+    confirm(page, "Purge")
     page.wait_for_text("#toasts", "is purged")
     assert api.get(f"/queues/%2F/{name}")["messages"] == 0
     press(page, "Delete")
     page.press("Escape")
     page.wait_for("!document.querySelector('dialog')")
     press(page, "Delete")
-    press(page, "Delete", "dialog")
+    confirm(page, "Delete")
     page.wait_for_text("#main h1", "Queues")
     assert name not in [each["name"] for each in api.get("/queues")]
 
@@ -207,6 +208,6 @@ def test_no_script_runs_from_a_name(page: Page, api: Api) -> None:
     assert page.evaluate("document.querySelectorAll('#main img, #main script').length") == 0
     press(page, "Delete")
     page.wait_for_text("dialog h2", "<script>")
-    press(page, "Delete", "dialog")
+    confirm(page, "Delete")
     page.wait_for_text("#toasts", "<script>")
     assert page.evaluate("document.title").endswith("Warren")

@@ -5,7 +5,7 @@ import { durationText, momentText, sizeText } from '../data/units.js';
 import { badge, button, card, element, linkTo } from '../views/dom.js';
 import { Facts, argumentList } from '../views/facts.js';
 import { openForm } from '../views/form.js';
-import { FrameList } from '../views/frames.js';
+import { FrameList, WATCH_S } from '../views/frames.js';
 import { stateMark } from '../views/marks.js';
 import { plainTable } from '../views/plain_table.js';
 
@@ -37,8 +37,27 @@ export async function open(room) {
     } else if (!channels.hasChildNodes()) {
       channels.append(element('p', { class: 'muted' }, `${connection.protocol} has no channels.`));
     }
-    if (hasFrames) {
-      frames.show(await room.api.get(`${address}/frames`, {}, { signal }));
+  });
+  if (hasFrames) {
+    watchFrames(room, `${address}/frames`, frames);
+  }
+}
+
+/** Who may see the connection needn't be one who may see its frames. */
+function watchFrames(room, address, frames) {
+  let refused = false;
+  room.poll(async (signal) => {
+    if (refused) {
+      return;
+    }
+    try {
+      frames.show(await room.api.get(address, { watch: WATCH_S }, { signal }));
+    } catch (error) {
+      refused = error.status === 401 || error.status === 403;
+      if (!refused) {
+        throw error;
+      }
+      frames.refuse(error.message);
     }
   });
 }

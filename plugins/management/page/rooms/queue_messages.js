@@ -42,7 +42,7 @@ class Browser {
     this.#back.disabled = true;
     this.#on.disabled = true;
     const look = button('Browse', { class: 'primary', id: 'browse' }, () => this.#look([], 0));
-    const bar = element('div', { class: 'line wrap' }, this.#state.place, look, this.#back, this.#on);
+    const bar = element('div', { class: 'line wrap ends' }, this.#state.place, look, this.#back, this.#on);
     this.place = card('Browse', { note: 'nothing is taken out' }, bar, this.#error, this.#list);
   }
 

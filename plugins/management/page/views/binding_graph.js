@@ -11,10 +11,10 @@ import { element, shape } from './dom.js';
 const SHOWN_MAX = 14;
 const KEYS_MAX = 3;
 const ROW = 52;
-const BOX_WIDTH = 190;
+const BOX_WIDTH = 164;
 const BOX_HEIGHT = 34;
-const GAP = 200;
-const LETTERS_MAX = 24;
+const GAP = 190;
+const LETTERS_MAX = 20;
 
 export class BindingGraph {
   place = element('div', { class: 'table-scroll' });

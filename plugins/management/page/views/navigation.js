@@ -11,12 +11,14 @@ export class Navigation {
   constructor() {
     const menu = byId('menu');
     menu.addEventListener('click', () => this.#toggle(menu.getAttribute('aria-expanded') !== 'true'));
-    byId('rooms').addEventListener('keydown', ({ key }) => {
-      if (key === 'Escape' && menu.getAttribute('aria-expanded') === 'true') {
-        this.#toggle(false);
-        menu.focus();
-      }
-    });
+    for (const place of [menu, byId('rooms')]) {
+      place.addEventListener('keydown', ({ key }) => {
+        if (key === 'Escape' && menu.getAttribute('aria-expanded') === 'true') {
+          this.#toggle(false);
+          menu.focus();
+        }
+      });
+    }
   }
 
   /** shell: whose user may enter what. parts: of the address where one is. */
