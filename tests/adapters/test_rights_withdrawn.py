@@ -5,6 +5,7 @@ Longer than 400 lines because it is one table: each event, in each protocol.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,11 +19,11 @@ from tests.support.simulated_stomp import StompClient, frame
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.direct.errors import ClientClosed, ConsumerEnded
 from warren.adapters.mqtt.codec import reason_codes, versions
-from warren.adapters.mqtt.codec.packets import Disconnect, PubAck, Will
+from warren.adapters.mqtt.codec.packets import Disconnect, PubAck, Publish, Will
 from warren.adapters.mqtt.sessions import rights
 from warren.core.errors import AccessRefused, PreconditionFailed
 from warren.core.messages.properties import EMPTY, encode_properties
-from warren.core.withdrawals import CLOSED_PER_SLICE
+from warren.core.withdrawals import ASKED_PER_SLICE, CLOSED_PER_SLICE
 
 USER = "alice"
 HOUR: dict[str, Any] = {"session_expiry_interval": 3600}
@@ -235,6 +236,19 @@ def test_many_connections_are_closed_in_slices(broker: SimulatedBroker) -> None:
 # Consumers
 
 
+def test_very_many_consumers_of_one_queue_are_cancelled_in_slices(broker: SimulatedBroker) -> None:
+    client = amqp(broker)
+    count = 3 * ASKED_PER_SLICE
+    for number in range(count):
+        client.consume("q", f"c{number}")
+    broker.broker.users.set_permissions(USER, "/", ".*", ".*", "^mine$")
+    left = [count]
+    while broker.broker.end_turn():
+        left.append(len(broker.queue("q").consumers))
+        assert left[-2] - left[-1] <= ASKED_PER_SLICE
+    assert not broker.queue("q").consumers
+
+
 def test_an_amqp_consumer_is_cancelled(broker: SimulatedBroker) -> None:
     client = amqp(broker)
     client.declare("mine")
@@ -309,6 +323,74 @@ def test_who_is_away_is_looked_at_when_it_comes_back(broker: SimulatedBroker) ->
     again = mqtt(broker)
     assert again.messages() == []
     assert not again.session.subscriptions
+
+
+MANY = 5 * rights.SUBSCRIPTIONS_PER_SLICE + 7
+
+
+def test_very_many_subscriptions_are_looked_at_in_slices(
+    broker: SimulatedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing comes meanwhile by one that isn't allowed any more, and what is allowed comes at once."""
+    client = mqtt(broker)
+    for number in range(MANY):
+        client.subscribe(f"{'ab'[number % 2]}/{number}", qos=1)
+    client.lose()
+    for number in (0, 1, MANY - 2, MANY - 1):
+        guest(broker).publish(f"{'ab'[number % 2]}/{number}", b"%d" % number, 1)
+    broker.broker.users.set_topic_permissions(USER, "/", "amq.topic", ".*", r"^b\.")
+    broker.settle()
+    looked_at: list[int] = []
+    refusal = rights._refusal
+
+    def counting(registry: Any, session: Any, subscription: Any) -> AccessRefused | None:
+        looked_at.append(broker.broker.turn)
+        return refusal(registry, session, subscription)
+
+    monkeypatch.setattr(rights, "_refusal", counting)
+    again = mqtt(broker)
+    broker.settle()
+    came = [each.payload for each in again.after_connack if isinstance(each, Publish)]
+    came += [each.payload for each in again.messages()]
+    assert sorted(came) == sorted([b"1", b"%d" % (MANY - 2)])
+    assert len(looked_at) == MANY
+    assert max(Counter(looked_at).values()) <= 2 * rights.SUBSCRIPTIONS_PER_SLICE, "of the connect, and of its turn"
+    assert set(again.session.subscriptions) == {f"b/{number}" for number in range(1, MANY, 2)}
+    assert not again.session.is_looked_at
+    assert again.session.rights_version == broker.broker.users.version
+
+
+def test_rights_that_change_while_many_are_looked_at_count_for_all(broker: SimulatedBroker) -> None:
+    client = mqtt(broker)
+    for number in range(MANY):
+        client.subscribe(f"a/{number}")
+    client.lose()
+    broker.broker.users.set_topic_permissions(USER, "/", "amq.topic", ".*", r"^a\.")
+    broker.settle()
+    session = broker.mqtt.of(broker.vhost).sessions["device"]
+    rights.drop_withdrawn(session.registry, session)
+    rights.drop_withdrawn(session.registry, session)
+    assert session.is_looked_at
+    assert len(broker.broker.chores) == 1
+    broker.broker.end_turn()
+    broker.broker.users.set_topic_permissions(USER, "/", "amq.topic", ".*", "^never$")
+    broker.settle()
+    assert not session.subscriptions
+    assert not session.is_looked_at
+
+
+def test_a_session_that_ends_meanwhile_is_looked_at_no_more(broker: SimulatedBroker) -> None:
+    client = mqtt(broker)
+    for number in range(MANY):
+        client.subscribe(f"a/{number}")
+    client.lose()
+    broker.broker.users.set_topic_permissions(USER, "/", "amq.topic", ".*", "^never$")
+    broker.settle()
+    session = broker.mqtt.of(broker.vhost).sessions["device"]
+    rights.drop_withdrawn(session.registry, session)
+    session.end()
+    broker.settle()
+    assert not broker.broker.chores
 
 
 def test_what_is_given_back_meanwhile_was_never_missed(broker: SimulatedBroker) -> None:

@@ -685,6 +685,7 @@ QUIET: Final = (
             "core.withdrawals.SESSIONS_PER_SLICE",
             "core.withdrawals.CLOSED_PER_SLICE",
             "core.withdrawals.QUEUES_PER_SLICE",
+            "core.withdrawals.ASKED_PER_SLICE",
             "core.withdrawals.REMOVED_PER_SLICE",
             "adapters.mqtt.sessions.rights.SESSIONS_PER_SLICE",
             "adapters.mqtt.sessions.rights.PASSED_PER_SLICE",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from warren.adapters.mqtt.sessions.queue_names import queue_name_of, session_queue_name
-from warren.core.errors import NotFound
+from warren.core.errors import AccessRefused, NotFound
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.sessions.registry import MqttSessions
@@ -57,6 +57,14 @@ class SubscribePermits:
             exchange = sessions.world.names.exchange
             users.check(user, vhost, "exchange", exchange, "read")
             users.check_topic(user, vhost, exchange, sessions.key_of(subscription), "read", {"client_id": client_id})
+
+    def may_read(self, session: MqttSession, subscription: MqttSubscription) -> bool:
+        """The same as a yes or a no."""
+        try:
+            self.check_reading(session, subscription)
+        except AccessRefused:
+            return False
+        return True
 
     def check_owning(self, client: Client, client_id: str) -> None:
         """AccessRefused (403) unless the user may do with a session's queue what subscribing takes."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt.sessions.publishing import QUEUE_PREFIX, address_of
+from warren.core.chores import emptied
 from warren.core.errors import AccessRefused
 
 if TYPE_CHECKING:
@@ -156,17 +158,50 @@ def disconnect_withdrawn(registry: MqttSessions, users: Collection[str]) -> Iter
 def drop_withdrawn(registry: MqttSessions, session: MqttSession) -> None:
     """Its client is back: what it was subscribed to and may not read any more, it isn't subscribed to any more.
 
-    Looked at only when rights have changed since the last time.
+    Looked at only when rights have changed since the last time.  Of very many subscriptions, the first ones at once,
+    the others in the turns that follow; until then, they are asked about with each topic (`MqttSession.matching`).
+    Those that have messages come by others' queues are looked at first.
     """
-    version = registry.broker.users.version
-    if session.rights_version == version:
+    if session.rights_version == registry.broker.users.version or session.is_looked_at:
         return
-    session.rights_version = version
-    for subscription in list(session.subscriptions.values()):
-        refusal = _refusal(registry, session, subscription)
-        if refusal is not None:
-            _log.warning("client '%s' is subscribed no more: %s", session.client_id, refusal.text)
-            session.unsubscribe(subscription.filter)
+    slices = _drop_slices(registry, session)
+
+    def do_slice() -> bool:
+        session.is_looked_at = next(slices, _ENDED) is None
+        return session.is_looked_at
+
+    if do_slice():
+        registry.broker.chores.add(do_slice)
+
+
+_ENDED: Final = object()
+
+
+def _drop_slices(registry: MqttSessions, session: MqttSession) -> Iterator[None]:
+    users = registry.broker.users
+    work = 0
+    while session.rights_version != users.version:
+        version = users.version
+        waiting = list(session.subscriptions.values())
+        waiting.sort(key=attrgetter("is_own"))
+        for subscription in emptied(waiting):
+            if session.subscriptions.get(subscription.filter) is subscription:
+                _drop_unless_allowed(registry, session, subscription)
+            work += 1
+            if work >= SUBSCRIPTIONS_PER_SLICE:
+                work = 0
+                yield
+            if session.ended:
+                return
+        # Rights that have changed meanwhile are looked at from the first subscription on.
+        session.rights_version = version
+
+
+def _drop_unless_allowed(registry: MqttSessions, session: MqttSession, subscription: MqttSubscription) -> None:
+    refusal = _refusal(registry, session, subscription)
+    if refusal is not None:
+        _log.warning("client '%s' is subscribed no more: %s", session.client_id, refusal.text)
+        session.unsubscribe(subscription.filter)
 
 
 def _refusal(registry: MqttSessions, session: MqttSession, subscription: MqttSubscription) -> AccessRefused | None:

@@ -60,10 +60,11 @@ class MqttSession:
     """See the head of this file; made by the registry.
 
     user, user_id: whose it is (rights.py), by name and id; empty for one that was stored without.  rights_version: of
-    the users, when its subscriptions were looked at.  expiry_s: how long it outlives its connection.  no_local_count:
-    subscriptions that want none of its own messages.  stored: it is on disk.  sent_number: of the last message of QoS 1
-    or 2 that was sent.  inbound: packet identifiers of messages of QoS 2 that came and weren't released, with their
-    records.  feed: what its subscriptions still have coming of the retained messages; None before there was anything.
+    the users, when its subscriptions were looked at; is_looked_at: that is under way.  expiry_s: how long it outlives
+    its connection.  no_local_count: subscriptions that want none of its own messages.  stored: it is on disk.
+    sent_number: of the last message of QoS 1 or 2 that was sent.  inbound: packet identifiers of messages of QoS 2 that
+    came and weren't released, with their records.  feed: what its subscriptions still have coming of the retained
+    messages; None before there was anything.
     has_entries_to_settle: it has ended, and the store is still to be told of all it had.
     unanswered: receipts of those among them that queues are still to take, by packet identifier.
     """
@@ -83,6 +84,7 @@ class MqttSession:
         "holder",
         "inbound",
         "inbound_id",
+        "is_looked_at",
         "no_local_count",
         "outgoing",
         "queue",
@@ -105,6 +107,7 @@ class MqttSession:
         self.user = user
         self.user_id = user_id
         self.rights_version = 0
+        self.is_looked_at = False
         self.expiry_s = expiry_s
         self.stored = expiry_s > 0
         self.holder: Holder | None = None
@@ -213,11 +216,13 @@ class MqttSession:
         self.feed.add(subscriptions)
 
     def matching(self, topic: str) -> list[MqttSubscription]:
-        """The session's own subscriptions that match a topic, each once."""
+        """The session's own subscriptions that match a topic, each once; asked once for each topic that comes."""
         found = self.trie.match(topic.split("/")) if self.trie is not None else []
         exact = self.subscriptions.get(topic)
         if exact is not None and exact.is_own and not exact.has_wildcards:
             found.append(exact)
+        if self.is_looked_at:
+            return [each for each in found if self.registry.permits.may_read(self, each)]
         return found
 
     def _match_also(self, subscription: MqttSubscription, before: MqttSubscription | None) -> None:
