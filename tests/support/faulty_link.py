@@ -41,6 +41,12 @@ class FaultyLink:
         self.port = 0
         self._random = random.Random(seed)
         self._scopes: set[trio.CancelScope] = set()
+        self._passages: set[_Passage] = set()
+
+    def stall(self) -> None:
+        """Nothing comes through any more on the connections that there are; neither end is told."""
+        for passage in self._passages:
+            passage.stall()
 
     def heal(self) -> None:
         """A good link from now on; what is stalled is cut."""
@@ -64,8 +70,11 @@ class FaultyLink:
             return
         with trio.CancelScope() as scope:
             self._scopes.add(scope)
-            await _Passage(self, near, far, scope).run()
+            passage = _Passage(self, near, far, scope)
+            self._passages.add(passage)
+            await passage.run()
         self._scopes.discard(scope)
+        self._passages.discard(passage)
 
     def strike(self) -> tuple[int, str]:
         """After how many bytes a new connection goes wrong, and how."""
@@ -84,6 +93,9 @@ class _Passage:
         self._ends = (near, far)
         self._scope = scope
         self._left, self._way = link.strike()
+
+    def stall(self) -> None:
+        self._left, self._way = 0, "stall"
 
     async def run(self) -> None:
         near, far = self._ends

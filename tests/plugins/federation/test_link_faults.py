@@ -340,3 +340,24 @@ async def test_what_cant_be_used_is_refused_at_once() -> None:
             answer = await ask(down, "set_parameter", component, "n", json.dumps(value))
             assert not answer["ok"]
             assert said in str(answer["error"])
+
+
+async def test_a_queue_that_has_expired_while_the_link_was_down_is_made_anew() -> None:
+    """What was in it is gone, as `expires` says; what comes afterwards is here."""
+    async with open_broker(config=UP) as up, federated() as down, up.connect() as far, faulty_link(5) as link:
+        link.target = up.address()
+        await bound_here(down)
+        await set_upstream(down, "u", f"amqp://{LOOPBACK}:{link.port}", expires=300)
+        await set_policy(down)
+        await until_link(down)
+        queue = "federation: fed.x -> down"
+        await cut(link, up)
+        await until_link(down, "error")
+        await far.publish("fed.x", "", b"lost", PERSISTENT)
+        await until(lambda: queue not in names(up, "queues"))
+        link.target = up.address()
+        await until_link(down)
+        assert queue in names(up, "queues")
+        await far.publish("fed.x", "", b"comes", PERSISTENT)
+        async with down.connect() as here:
+            assert await take(here, "q", 1) == [b"comes"]
