@@ -421,7 +421,7 @@ class Connection:
         self.due.clear()
         self.channels.end()
         if self.client is not None:
-            end_client(self.client)
+            end_client(self.client, self.settling.begin)
             self.client = None
 
     # What happens by itself

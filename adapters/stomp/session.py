@@ -405,7 +405,7 @@ class StompSession:
         self.subscriptions.end()
         self.deliveries.give_back()
         if client is not None:
-            end_client(client)
+            end_client(client, self.settling.begin)
 
     def _login_expired(self, now_ms: int) -> None:
         if self.client is None and not self._closed:

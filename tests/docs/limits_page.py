@@ -650,6 +650,7 @@ QUIET: Final = (
             "adapters.session.shared_turns.FREE_MAX",
             "adapters.session.shared_turns.LOOKED_AT_MAX",
             "core.exchanges.recent_history.DELIVERED_PER_SLICE",
+            "core.declaring.queues.DELETED_PER_SLICE",
             "core.queues.classic.consumer_ring.FEW",
             "core.broker.DELIVERIES_PER_TURN",
             "core.queues.classic.plain.ONE_BY_ONE_PER_DRAIN",
