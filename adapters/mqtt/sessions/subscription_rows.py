@@ -84,9 +84,11 @@ class SubscriptionRows:
                 definitions.delete(KIND, self._vhost, self._name(number))
 
     def end(self) -> None:
-        """The session is no more: neither are its rows."""
+        """The session is no more: neither are its rows, of which very many go bit by bit."""
         self._ended = True
-        self._broker.definitions.delete_beginning(KIND, self._vhost, self._client_id + _BETWEEN)
+        rest = self._broker.definitions.delete_beginning(KIND, self._vhost, self._client_id + _BETWEEN)
+        if rest is not None:
+            self._broker.chores.add(rest)
         self._rows = {}
 
     def _change(self, number: int) -> None:
