@@ -109,6 +109,9 @@ class Walk:
                         to_visit.append(target)
             if not matched and exchange.alternate is not None:
                 alternate = self._exchanges.get(exchange.alternate)
+                if alternate is None and self.visits is not None:
+                    # Only asked about: nothing is dropped.
+                    continue
                 if alternate is None:
                     exchange.note_missing_alternate()
                 elif alternate.name not in seen:

@@ -35,7 +35,7 @@ tls = typer.Typer(
 )
 app.add_typer(tls)
 
-OWN_COMMANDS = ("serve", "ctl", "tls", "version", "--help", "--version")
+OWN_COMMANDS = ("serve", "ctl", "tls", "install-shims", "version", "--help", "--version")
 """First arguments that don't stand for a word of ctl."""
 
 
@@ -123,6 +123,20 @@ def tls_dev(
     from warren.gateway.command_line import tls as cli_tls
 
     cli_tls.run(directory, names or (), user)
+
+
+@app.command("install-shims")
+def install_shims(
+    directory: Annotated[
+        str, typer.Argument(metavar="DIR", help="Where the programs go; it is made if it isn't there.")
+    ],
+) -> None:
+    """Make programs named rabbitmqctl, rabbitmq-diagnostics and so on, for scripts that call those."""
+    from pathlib import Path
+
+    from warren.gateway.command_line import shims
+
+    shims.install(Path(directory))
 
 
 @app.command()
