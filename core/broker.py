@@ -52,6 +52,7 @@ from warren.core.queues.base import Queue
 from warren.core.queues.classic.burials import WORK_PER_TURN
 from warren.core.rates import Rates
 from warren.core.rationed_log import RationedLog
+from warren.core.rechecks import Rechecks
 from warren.core.routing.vhost import VirtualHost
 from warren.core.routing.vhost_metadata import DELETING, check_metadata
 from warren.core.settings import BACKLOG_BYTES_MAX, RETURNS, TIMEOUT_DEFAULT_MS
@@ -215,7 +216,8 @@ class Broker:
         self.alarms = Alarms()
         self.alarms.listen(self.forget_known_routes)
         self.withdrawals = Withdrawals(self)
-        self.users.listen(self.forget_known_routes, self.withdrawals.note, self.limit_hits.count)
+        self.users.listen(self.forget_known_routes, self.withdrawals.note, self.limit_hits.count, lambda: self.now_ms)
+        self.rechecks = Rechecks(self)
         self.refused_logins = RefusedLogins(
             self.deadlines, refused_login_delay_ms, refused_logins_max, on_full=self._refused_logins_full
         )
@@ -260,11 +262,12 @@ class Broker:
     def open_vhost(self, user: User, name: str) -> VirtualHost:
         """The virtual host, for another connection of `user` (spec A.3.7).
 
-        Raises NotAllowed (530): UnknownVirtualHost, VirtualHostRefused without permissions, itself for a limit.
+        Raises NotAllowed (530): UnknownVirtualHost, VirtualHostRefused without permissions, itself for a limit; and
+        Unanswered.
         """
         found = self.vhost(name)
         check_connection(self, user.name, found)
-        if not self.users.may_access_vhost(user.name, name):
+        if not self.users.may_access_vhost(user, name):
             raise VirtualHostRefused(
                 f"access to vhost '{name}' refused for user '{user.name}'; grant permissions on it first"
             )

@@ -14,14 +14,20 @@ A password that is changed closes nothing: it is asked for when somebody logs in
 A deletion marks nothing and looks for nothing: from it on, whatever was noted with the deleted user's name and id is
 nobody's (`Users.owns`), and the store says so, too, until all of it is gone.  A broker that ends before goes on with
 that at its next start (`resume`).  What fails is logged, and keeps nothing else from being done.
+
+Of users whom other back-ends know (core.rechecks), what has to be asked first is looked at when it is answered.  That a
+back-end can't be asked ends nothing.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from warren.core.access.answers import Unanswered
+from warren.core.access.rights import BackEndFailed
 from warren.core.clients.client import Client
 from warren.core.declaring.queues import end_consumer, remove_queue
 from warren.core.errors import AccessRefused
@@ -29,6 +35,8 @@ from warren.core.errors import AccessRefused
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from warren.core.access.accounts import User
+    from warren.core.access.users import Users
     from warren.core.broker import Broker, SessionEntry
     from warren.core.queues.consumer import Consumer
 
@@ -143,13 +151,25 @@ class Withdrawals:
         work = 0
         for session in list(sessions):
             work += 1
-            reason = self._reason_to_close(session, deleted, changed)
-            if reason and session in sessions:
+            if self._close_unless_allowed(session, deleted, changed):
                 work += SESSIONS_PER_SLICE // CLOSED_PER_SLICE
-                self._try(f"a connection ({reason})", session.force_close, reason)
             if work >= SESSIONS_PER_SLICE:
                 work = 0
                 yield
+
+    def _close_unless_allowed(
+        self, session: SessionEntry, deleted: Mapping[str, None], changed: Mapping[str, Mapping[str, None]]
+    ) -> bool:
+        if session not in self._broker.sessions:
+            return False
+        try:
+            reason = self._reason_to_close(session, deleted, changed)
+        except Unanswered as unanswered:
+            unanswered.then(partial(self._close_unless_allowed, session, deleted, changed))
+            return False
+        if reason:
+            self._try(f"a connection ({reason})", session.force_close, reason)
+        return bool(reason)
 
     def _reason_to_close(
         self, session: SessionEntry, deleted: Mapping[str, None], changed: Mapping[str, Mapping[str, None]]
@@ -160,7 +180,7 @@ class Withdrawals:
         users, user, vhost = self._broker.users, client.user, client.vhost.name
         if user.name in deleted and not users.owns(user.name, user.id):
             return f"user '{user.name}' is deleted"
-        if user.name in changed.get(vhost, ()) and not users.may_access_vhost(user.name, vhost):
+        if user.name in changed.get(vhost, ()) and not _may_stay(users, user, vhost):
             return f"access to vhost '{vhost}' is withdrawn from user '{user.name}'"
         return ""
 
@@ -199,10 +219,24 @@ class Withdrawals:
                 yield
 
 
+def _may_stay(users: Users, user: User, vhost: str) -> bool:
+    """Whether the user may be connected to the virtual host; nobody goes since a back-end can't say."""
+    try:
+        return users.may_access_vhost(user, vhost)
+    except BackEndFailed:
+        return True
+
+
 def _cancel_unless_allowed(consumer: Consumer) -> None:
     queue = consumer.queue
+    if consumer not in queue.consumers:
+        return
     try:
         consumer.client.check("queue", queue.name, "read")
+    except Unanswered as unanswered:
+        unanswered.then(partial(_cancel_unless_allowed, consumer))
+    except BackEndFailed:
+        return
     except AccessRefused as error:
         _log.warning("consumer '%s' of %s is cancelled: %s", consumer.tag, queue.description, error.text)
         end_consumer(consumer)

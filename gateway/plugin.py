@@ -37,6 +37,8 @@ that plugin's run alone, or only the request: wherever it comes from, `start`, i
 a validator.  The one thing that nobody can keep from the others is the event loop: a plugin that computes for long
 stops everything, so it gives way (`await trio.lowlevel.checkpoint()`), or uses a thread.
 
+Longer than 400 lines because all that a plugin can be is documented in one place.
+
 From `warren.gateway` a plugin imports this module alone.  It may import `warren.core` and `warren.adapters`: a queue
 type is a subclass of `warren.core.queues.base.Queue`, an exchange type of `warren.core.exchanges.base.Exchange`.
 """
@@ -71,16 +73,29 @@ from warren.gateway.control.listing import listing
 from warren.gateway.control.target import Answer, Control, RefusedError, Request, done, table
 from warren.gateway.control.word import VHOST, Option, Word, word
 from warren.gateway.facts import Facts, Resources
-from warren.gateway.network.answered import answered
+from warren.gateway.network.answered import answered, when_known
 from warren.gateway.turns import in_turns
 
 if TYPE_CHECKING:
     import trio
 
+    from warren.core.access.accounts import User
     from warren.core.broker import Broker
     from warren.core.exchanges.base import Exchange
     from warren.core.queues.base import Queue
     from warren.core.storage.definitions.store import JSON
+    from warren.gateway.authentication.back_end import (
+        AuthenticationBackEnd,
+        BackEndUnusableError,
+        Denied,
+        DirectoryBackEnd,
+        Identity,
+        Login,
+        MayEnter,
+        MayUse,
+        MayUseTopic,
+        Question,
+    )
     from warren.gateway.peers.amqp import AmqpPeer, connect_amqp
     from warren.gateway.peers.http import HttpPeer
     from warren.gateway.peers.mqtt import MqttPeer, connect_mqtt
@@ -92,6 +107,8 @@ __all__ = [
     "AmqpPeer",
     "Answer",
     "App",
+    "AuthenticationBackEnd",
+    "BackEndUnusableError",
     "BrokerClient",
     "BrokerError",
     "ByteStream",
@@ -102,11 +119,18 @@ __all__ = [
     "Context",
     "Control",
     "Delivery",
+    "Denied",
     "DirectError",
+    "DirectoryBackEnd",
     "Facts",
     "HttpPeer",
+    "Identity",
     "Key",
     "Kind",
+    "Login",
+    "MayEnter",
+    "MayUse",
+    "MayUseTopic",
     "MessageFilter",
     "Mount",
     "Mounts",
@@ -120,6 +144,7 @@ __all__ = [
     "PreconditionFailed",
     "Properties",
     "PublishBlocked",
+    "Question",
     "QueueState",
     "Reached",
     "Refused",
@@ -150,28 +175,43 @@ __all__ = [
     "size",
     "table",
     "text",
+    "when_known",
     "whole_number",
     "word",
 ]
 
-_OF_PEERS: Final[Mapping[str, str]] = {
-    "AmqpPeer": "amqp",
-    "connect_amqp": "amqp",
-    "HttpPeer": "http",
-    "MqttPeer": "mqtt",
-    "connect_mqtt": "mqtt",
-    "StompPeer": "stomp",
-    "connect_stomp": "stomp",
+_OF_BACK_ENDS: Final = (
+    "AuthenticationBackEnd",
+    "BackEndUnusableError",
+    "Denied",
+    "DirectoryBackEnd",
+    "Identity",
+    "Login",
+    "MayEnter",
+    "MayUse",
+    "MayUseTopic",
+    "Question",
+)
+
+_LATE: Final[Mapping[str, str]] = {
+    "AmqpPeer": "peers.amqp",
+    "connect_amqp": "peers.amqp",
+    "HttpPeer": "peers.http",
+    "MqttPeer": "peers.mqtt",
+    "connect_mqtt": "peers.mqtt",
+    "StompPeer": "peers.stomp",
+    "connect_stomp": "peers.stomp",
+    **dict.fromkeys(_OF_BACK_ENDS, "authentication.back_end"),
 }
-"""What reaches other brokers, and the module of warren.gateway.peers that it is in.  It is most of what this module
-would import, and few plugins want it."""
+"""What reaches other brokers, or knows users beside the broker, and the module of warren.gateway that it is in.  It is
+most of what this module would import, and few plugins want it."""
 
 
 def __getattr__(name: str) -> object:
     """What is imported by whoever wants it (PEP 562)."""
-    if name not in _OF_PEERS:
+    if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"warren.gateway.peers.{_OF_PEERS[name]}"), name)
+    return getattr(import_module(f"warren.gateway.{_LATE[name]}"), name)
 
 
 CheckParameter = Callable[[str, str, "JSON"], None]
@@ -219,6 +259,11 @@ class Plugin(ABC):
 
     exchange_types: ClassVar[Sequence[type[Exchange]]] = ()
     """For exchange.declare."""
+
+    back_ends: ClassVar[Mapping[str, Callable[[Options], AuthenticationBackEnd]]] = {}
+    """Who knows users beside the broker, by the names for `auth_backends`: classes, or what makes one of the
+    configuration's values (warren.gateway.authentication.back_end).  They work as long as the broker runs, whether the
+    plugin does or not."""
 
     def words(self) -> Sequence[Word]:
         """Words of `warren ctl`, made of methods: `word("QUEUE", "what it does")(self.word_of_that_name)`.
@@ -320,9 +365,12 @@ class Context(Protocol):
     def facts(self) -> Facts: ...
 
     def connect(
-        self, user: str | None = None, vhost: str = "/", *, name: str = ""
+        self, user: User | str | None = None, vhost: str = "/", *, name: str = ""
     ) -> AbstractAsyncContextManager[BrokerClient]:
         """A client for the length of a block: as a user, or as the broker itself, which may do everything.
+
+        user: by name, or as logged in (`broker.users.log_in`).  Calls of a client whose user another authentication
+        back-end knows raise core.access.answers.Unanswered where that has to be asked first; see `when_known`.
 
         name: what it calls itself in list_connections; the plugin's name by default.  Raises NotFound for an unknown
         user, NotAllowed for a virtual host that isn't there or isn't the user's, or when a limit is reached.

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 
 from warren.adapters.amqp091.asking import channel_ended
 from warren.adapters.amqp091.codec import methods
-from warren.adapters.amqp091.codec.constants import CHANNEL_CLOSE, CHANNEL_CLOSE_OK, FRAME_PREFIX_BYTES
+from warren.adapters.amqp091.codec.constants import (
+    BASIC_PUBLISH,
+    CHANNEL_CLOSE,
+    CHANNEL_CLOSE_OK,
+    CLASS_BASIC,
+    FRAME_PREFIX_BYTES,
+)
 from warren.adapters.amqp091.codec.content import IncomingContent
 from warren.adapters.amqp091.codec.texts import short_text
 from warren.adapters.amqp091.consumer import AmqpConsumer, cancel_notice
@@ -21,6 +27,7 @@ from warren.adapters.amqp091.handlers.publish import check_method, publish
 from warren.adapters.amqp091.shared_credit import SharedCredit
 from warren.adapters.amqp091.transaction import Transaction
 from warren.adapters.session.deliveries import Deliveries, Verdict
+from warren.core.access.answers import Unanswered
 from warren.core.clients.client import Client
 from warren.core.clients.confirms import Confirms
 from warren.core.counters import SessionCounts
@@ -102,7 +109,19 @@ class Channel:
         self.connection.unfinished.grown(content.body_bytes - before)
         if content.complete:
             self._end_content()
+            try:
+                publish(self, content)
+            except Unanswered as unanswered:
+                self.connection.asking_rights.when_answered(unanswered, partial(self._publish_again, content))
+
+    def _publish_again(self, content: IncomingContent[methods.BasicPublish]) -> None:
+        """What the publish depended on is answered."""
+        if self.closing:
+            return
+        try:
             publish(self, content)
+        except BrokerError as error:
+            self.connection.frame_failed(error, self.number, (CLASS_BASIC, BASIC_PUBLISH))
 
     def _end_content(self) -> None:
         if self.content is not None:

@@ -11,6 +11,7 @@ connection.  What a connection has is owned one by one, and this file says when 
     known, known_properties, unfinished    what the loop remembers, and when it must take frames one by one
     held, asking, due    frames that wait for an alarm to clear, for a queue's answer, or for their turn after that
     read_gate, unread    why the peer isn't read for now (adapters.session)
+    asking_rights        a frame that depends on what an authentication back-end has to be asked (core.access.answers)
     settling             what is settled in slices, as it is too much for a turn (adapters.session)
     beats, silence       whether the peer is there (adapters.session.liveness)
 
@@ -26,6 +27,7 @@ Longer than 400 lines because it is what begins and ends all of these owners, an
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 from warren.adapters.amqp091.asking import Asking, channel_ended
@@ -51,16 +53,26 @@ from warren.adapters.amqp091.unfinished import Unfinished
 from warren.adapters.session.admission import refuse
 from warren.adapters.session.ignored import log_ignored
 from warren.adapters.session.liveness import Beats, Silence
+from warren.adapters.session.long_work import LongWork
 from warren.adapters.session.pieces import Pieces
 from warren.adapters.session.ration import Ration
 from warren.adapters.session.read_gate import ReadGate
 from warren.adapters.session.settling import Settling
 from warren.adapters.session.unread import UnreadReplies
+from warren.core.access.answers import Unanswered
 from warren.core.clients.client import Client
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.transport import connection_name
 from warren.core.declaring.queues import end_client
-from warren.core.errors import BrokerError, ConnectionForced, FrameError, InternalError, Scope
+from warren.core.errors import (
+    AccessRefused,
+    BrokerError,
+    ConnectionForced,
+    FrameError,
+    InternalError,
+    NotAllowed,
+    Scope,
+)
 from warren.core.routing.known_routes import KnownRoutes
 
 if TYPE_CHECKING:
@@ -117,6 +129,7 @@ class Connection:
         self.held = HeldFrames(broker.alarms, self.read_gate, self._tell_of_alarm)
         self.due = DueFrames(self.read_gate)
         self.settling = Settling(broker, self.read_gate, self.go_on)
+        self.asking_rights = LongWork(broker, self.read_gate, go_on=self.go_on, failed=self.break_off)
         self._unread = UnreadReplies(broker, self.outbox, self.read_gate, settings.unread_timeout_ms)
         self._beats: Beats | None = None
         self._silence: Silence | None = None
@@ -143,7 +156,8 @@ class Connection:
     @property
     def takes_frames(self) -> bool:
         """False when the connection has ended, has to wait for its turn, or the peer has too many replies to read."""
-        return not (self._closed or self._unread.suspended or self.settling.busy) and self.ration.left > 0
+        waits = self._unread.suspended or self.settling.busy or self.asking_rights.busy
+        return not (self._closed or waits) and self.ration.left > 0
 
     # Session interface
 
@@ -180,6 +194,7 @@ class Connection:
     def go_on(self) -> None:
         """It is this connection's turn again: go on with commands that waited for that."""
         if not (self._closed or self._unread.suspended):
+            self.channels.confirm_batch()
             self._go_on_with_due()
             self.receive(b"")
 
@@ -238,6 +253,14 @@ class Connection:
         """
         self.ration.left -= 1
         check_size(self, kind, stop - start - FRAME_PREFIX_BYTES)
+        try:
+            self._frame(kind, number, data, start, stop)
+        except Unanswered as unanswered:
+            frame = data[start : stop + 1]
+            again = partial(self._frame, kind, number, frame, 0, len(frame) - 1)
+            self.asking_rights.when_answered(unanswered, again)
+
+    def _frame(self, kind: int, number: int, data: bytes, start: int, stop: int) -> None:
         if self.state == "closing":
             frame_while_closing(self, kind, number, data, start, stop)
             return
@@ -289,7 +312,7 @@ class Connection:
         self.ration.begin()
         try:
             for kind, number, frame in frames:
-                if self._unread.suspended or self.settling.busy:
+                if self._unread.suspended or self.settling.busy or self.asking_rights.busy:
                     break
                 if self.ration.left <= 0:
                     self.ration.wait()
@@ -309,10 +332,25 @@ class Connection:
         self.decode = methods_legacy.decode
         self.encode_frame = methods_legacy.encode_frame
 
+    def renew_secret(self, method: methods.ConnectionUpdateSecret) -> None:
+        """connection.update-secret: what the user has logged in with is renewed; NotAllowed (530) when it can't be."""
+        if self.client is not None:
+            try:
+                self.client.renew(method.new_secret.decode("utf-8", "surrogateescape"))
+            except AccessRefused as error:
+                _log.warning("connection %s: %s", self.name, error.text)
+                raise NotAllowed("New secret was refused by one of the backends") from None
+            _log.info("connection %s: secret updated, reason: %s", self.name, method.reason)
+        self.send(0, methods.ConnectionUpdateSecretOk())
+
+    def _credentials_expired(self) -> None:
+        self.force_close("the credentials of the connection have expired")
+
     def opened(self, client: Client) -> None:
         """The handshake is through: connection.open-ok goes out, the connection runs."""
         self.client = client
         client.ration = self.ration
+        client.when_expired(self._credentials_expired)
         self.known = KnownRoutes(client.vhost, KNOWN_PUBLISHES_MAX)
         self._state = "running"
         self.handshake = None
@@ -411,6 +449,7 @@ class Connection:
         """End channels, consumers and exclusive queues; before close-ok, as clients rely on (spec A.3.11)."""
         self._deadline.cancel()
         self._unread.stop()
+        self.asking_rights.stop()
         if self._beats is not None:
             self._beats.stop()
         if self._silence is not None:

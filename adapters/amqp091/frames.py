@@ -110,7 +110,7 @@ def _connection_method(connection: Connection, data: bytes, start: int, stop: in
     elif connection.handshake is not None:
         connection.handshake.method(method)
     elif isinstance(method, methods.ConnectionUpdateSecret):
-        connection.send(0, methods.ConnectionUpdateSecretOk())
+        connection.renew_secret(method)
     elif isinstance(method, methods.ConnectionCloseOk):
         return
     elif method.CLASS_ID != CLASS_CONNECTION:

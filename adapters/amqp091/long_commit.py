@@ -14,7 +14,7 @@ that goes on, or some queue or exchange has to be asked about each message, they
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.amqp091.codec import methods
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from warren.adapters.amqp091.channel import Channel
     from warren.adapters.amqp091.transaction import Outcomes, Transaction, Uncommitted
     from warren.adapters.session.deliveries import Settlement
+    from warren.adapters.session.long_work import Slices
     from warren.core.messages.message import Message
     from warren.core.queues.dead_letter import Letter
     from warren.core.routing.route import Route
@@ -40,7 +41,7 @@ FORGOTTEN_PER_SLICE: Final = 10_000
 TX_COMMIT: Final = (methods.TxCommit.CLASS_ID, methods.TxCommit.METHOD_ID)
 
 
-def commit_in_turns(channel: Channel, transaction: Transaction) -> Iterator[None]:
+def commit_in_turns(channel: Channel, transaction: Transaction) -> Slices:
     """Do the commit, slice by slice, and answer it; what is to be done is taken now, whatever ends meanwhile."""
     publishes, transaction.publishes = transaction.publishes, []
     settlements, transaction.settlements = transaction.settlements, []
@@ -49,7 +50,7 @@ def commit_in_turns(channel: Channel, transaction: Transaction) -> Iterator[None
 
 def _in_turns(
     channel: Channel, transaction: Transaction, publishes: list[Uncommitted], settlements: list[Settlement]
-) -> Iterator[None]:
+) -> Slices:
     try:
         try:
             yield from transaction.check_rights(channel.client, publishes)
@@ -66,7 +67,7 @@ def _in_turns(
             # To let go of all of them at once would take a while, too.
             while publishes:
                 del publishes[-FORGOTTEN_PER_SLICE:]
-                yield
+                yield None
     except Exception as error:
         channel.connection.break_off(error)
 

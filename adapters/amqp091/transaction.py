@@ -9,11 +9,13 @@ queues and its TTL are counted from then.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.amqp091.handlers.publish import deliver
 from warren.adapters.session.deliveries import SETTLED_PER_SLICE, Settlement, Verdict, work_of
+from warren.adapters.session.long_work import until_answered
 from warren.core.errors import NotFound, PreconditionFailed
 from warren.core.queues.unacked import Delivery
 from warren.core.routing.publish import check_topic_keys
@@ -23,7 +25,9 @@ from warren.core.routing.vhost import Outcome
 
 if TYPE_CHECKING:
     from warren.adapters.amqp091.channel import Channel
+    from warren.adapters.session.long_work import Slices
     from warren.core.clients.client import Client
+    from warren.core.messages.address import Address
     from warren.core.messages.message import Message
     from warren.core.routing.vhost import VirtualHost
 
@@ -100,10 +104,12 @@ class Transaction:
         """Do it all; True when tx.commit-ok must wait for a flush, else it may be sent at once.
 
         Raises PreconditionFailed (406) when a full queue refused a publish (spec A.7); the rest has been done.  Raises
-        AccessRefused (403) when the right to one of the publishes was withdrawn since then; nothing has been done.
+        AccessRefused (403) when the right to one of the publishes was withdrawn since then, and Unanswered where that
+        has to be asked; nothing has been done.
         """
-        for _ in self.check_rights(channel.client, self.publishes):
-            pass
+        for unanswered in self.check_rights(channel.client, self.publishes):
+            if unanswered is not None:
+                raise unanswered
         store = channel.client.vhost.broker.store
         publishes, self.publishes = self.publishes, []
         settlements, self.settlements = self.settlements, []
@@ -145,17 +151,15 @@ class Transaction:
         self.commits_requested += 1
         return True
 
-    def check_rights(self, client: Client, publishes: list[Uncommitted]) -> Iterator[None]:
+    def check_rights(self, client: Client, publishes: list[Uncommitted]) -> Slices:
         """Each publish was checked when it came; what has changed since then is looked at once more, in slices."""
         version = client.vhost.broker.users.version
         if version == self.rights_version:
             return
         for count, (message, route, _) in enumerate(publishes, 1):
-            address = message.address
-            client.check("exchange", address.exchange, "write")
-            check_topic_keys(client, address.exchange, [address.routing_key, *route.extra_keys])
+            yield from until_answered(partial(_check, client, message.address, route))
             if count % CHECKED_PER_SLICE == 0:
-                yield
+                yield None
         self.rights_version = version
 
     def committed_up_to(self, mark: int) -> int:
@@ -211,3 +215,8 @@ def route_now(vhost: VirtualHost, message: Message, route: Route) -> Route:
         return vhost.route(address.exchange, address.routing_key, properties.headers, route.extra_keys, properties)
     except NotFound:
         return Route(address, (), routed=False, cacheable=False)
+
+
+def _check(client: Client, address: Address, route: Route) -> None:
+    client.check("exchange", address.exchange, "write")
+    check_topic_keys(client, address.exchange, [address.routing_key, *route.extra_keys])

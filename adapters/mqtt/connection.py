@@ -47,13 +47,15 @@ from warren.adapters.session.pieces import Pieces
 from warren.adapters.session.ration import Ration
 from warren.adapters.session.read_gate import ReadGate
 from warren.adapters.session.unread import UnreadReplies
+from warren.core.access.answers import Unanswered
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.transport import connection_name
 from warren.core.limit_hits import limited
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from warren.adapters.mqtt.agreed import Agreed
     from warren.adapters.mqtt.codec.packets import Connect
     from warren.adapters.mqtt.codec.properties import Properties
     from warren.adapters.mqtt.login import Admitted
@@ -224,12 +226,26 @@ class MqttConnection:
         if self.login is not None:
             agreed = agree(packet, self.settings)
             self.answers.agree(agreed)
-            self._go_on(self.login.connect(packet, agreed))
+            self.when_answered(lambda: self._log_in(packet, agreed))
 
     def authenticate(self, packet: Auth) -> None:
         """AUTH before the login is through."""
+        self.when_answered(lambda: self._authenticate(packet))
+
+    def _log_in(self, packet: Connect, agreed: Agreed) -> None:
+        if self.login is not None:
+            self._go_on(self.login.connect(packet, agreed))
+
+    def _authenticate(self, packet: Auth) -> None:
         if self.login is not None:
             self._go_on(self.login.authenticate(packet))
+
+    def when_answered(self, do: Callable[[], None]) -> None:
+        """Do what a packet asks for, now, or when authentication back-ends have answered; nothing else until then."""
+        try:
+            do()
+        except Unanswered as unanswered:
+            self.work.when_answered(unanswered, do)
 
     def _go_on(self, step: Admitted | Auth) -> None:
         if isinstance(step, Auth):
@@ -258,6 +274,7 @@ class MqttConnection:
         admitted.client.ration = self.ration
         running = Running(admitted, session, self.answers, self.settings, self._gate, self.disconnect)
         self.running = running
+        admitted.client.when_expired(self._credentials_expired)
         self._end_login()
         self.broker.alarms.listen(self._alarms_changed)
         self.answers.send(ConnAck(0, is_present, properties))
@@ -313,6 +330,9 @@ class MqttConnection:
         if self.running is not None and self.answers.agreed.level == versions.V5:
             self.answers.disconnect(reason_code, text)
         self._end(publish_will=True)
+
+    def _credentials_expired(self) -> None:
+        self.disconnect(reason_codes.MAXIMUM_CONNECT_TIME, "the credentials of the connection have expired")
 
     def _alarms_changed(self) -> None:
         """Publishing is blocked now, or isn't any more: go on then with what was held back, in order."""

@@ -79,13 +79,14 @@ def log_in(entrance: Entrance, packet: Connect) -> tuple[User, str]:
             name, password = settings.default_user, settings.default_password.encode()
     if not name or not password:
         raise Refusal(reason_codes.BAD_USER_NAME_OR_PASSWORD, "a user name and a password are needed")
-    return _by_password(entrance, name, password.decode("utf-8", "surrogateescape"))
+    return _by_password(entrance, name, password.decode("utf-8", "surrogateescape"), packet.client_id)
 
 
 def log_in_proved(entrance: Entrance, name: str, mechanism: str) -> tuple[User, str]:
     """The same for a user who has proved who it is by `mechanism`."""
     user_name, vhost_name = choose_vhost(entrance, name)
-    return _admit(entrance, user_name, mechanism, f"there is no user '{user_name}' any more"), vhost_name
+    missing = f"there is no user '{user_name}' any more"
+    return _admit(entrance, user_name, mechanism, missing, proved_here=True), vhost_name
 
 
 def enter(entrance: Entrance, user: User, vhost_name: str, agreed: Agreed) -> Client:
@@ -123,10 +124,11 @@ def _is_user(entrance: Entrance, name: str | None) -> bool:
     return bool(name) and choose_vhost(entrance, name or "")[0] in entrance.broker.users
 
 
-def _by_password(entrance: Entrance, name: str, password: str) -> tuple[User, str]:
+def _by_password(entrance: Entrance, name: str, password: str, client_id: str) -> tuple[User, str]:
     user_name, vhost_name = choose_vhost(entrance, name)
+    properties = (("vhost", vhost_name), ("client_id", client_id))
     try:
-        user = admission.log_in(entrance.broker, entrance.transport, user_name, password, "MQTT")
+        user = admission.log_in(entrance.broker, entrance.transport, user_name, password, "MQTT", properties)
     except LoopbackOnly:
         raise _from_elsewhere(user_name) from None
     except LoginRefused:
@@ -134,7 +136,7 @@ def _by_password(entrance: Entrance, name: str, password: str) -> tuple[User, st
             reason_codes.BAD_USER_NAME_OR_PASSWORD, f"access refused for user '{user_name}'; check the credentials"
         ) from None
     verifiers = entrance.broker.users.verifiers
-    if user_name not in verifiers:
+    if user.rights is None and user_name not in verifiers:
         verifiers.make(user_name, password)
     return user, vhost_name
 
@@ -145,9 +147,10 @@ def _by_certificate(entrance: Entrance, certificate_name: str) -> tuple[User, st
     return _admit(entrance, name, "EXTERNAL", missing), vhost_name
 
 
-def _admit(entrance: Entrance, name: str, mechanism: str, missing: str) -> User:
+def _admit(entrance: Entrance, name: str, mechanism: str, missing: str, *, proved_here: bool = False) -> User:
+    broker, transport = entrance.broker, entrance.transport
     try:
-        return admission.log_in(entrance.broker, entrance.transport, name, None, mechanism)
+        return admission.log_in(broker, transport, name, None, mechanism, proved_here=proved_here)
     except LoopbackOnly:
         raise _from_elsewhere(name) from None
     except LoginRefused:

@@ -17,7 +17,7 @@ from warren.adapters.mqtt.errors import Refusal, reason_of
 from warren.adapters.mqtt.logging_in import enter, log_in, log_in_proved
 from warren.adapters.mqtt.properties import properties_of
 from warren.adapters.mqtt.publishing import check_publish
-from warren.adapters.mqtt.sessions.rights import check_owner
+from warren.adapters.mqtt.sessions.rights import check_owner, check_returning
 from warren.adapters.mqtt.sessions.wills import WillMessage
 from warren.core.errors import AccessRefused, BrokerError, LowOnDisk, NotFound
 
@@ -58,12 +58,13 @@ class _Begun(NamedTuple):
 class Login:
     """One client that isn't logged in.  expired: called when the client takes too long (`login_timeout_ms`)."""
 
-    __slots__ = ("_begun", "_deadline", "_entrance", "_world")
+    __slots__ = ("_begun", "_deadline", "_entrance", "_proved", "_world")
 
     def __init__(self, entrance: Entrance, world: MqttWorld, expired: Callable[[int], None]) -> None:
         self._entrance = entrance
         self._world = world
         self._begun: _Begun | None = None
+        self._proved: Answered | None = None
         broker = entrance.broker
         self._deadline = broker.deadlines.schedule(broker.now_ms + entrance.settings.login_timeout_ms, expired)
 
@@ -89,7 +90,13 @@ class Login:
         begun = self._begun
         if begun is None:
             raise authentication.not_named(packet)
-        return self._answered(begun, authentication.go_on(begun.exchange, packet, logged_in=False))
+        if self._proved is None:
+            answered = authentication.go_on(begun.exchange, packet, logged_in=False)
+            if answered.user is None:
+                return Auth(reason_codes.CONTINUE_AUTHENTICATION, answered.properties)
+            # Kept, as this may be done again once another back-end has answered.
+            self._proved = answered
+        return self._answered(begun, self._proved)
 
     def end(self) -> None:
         """The client is logged in, or gone, or refused."""
@@ -109,6 +116,8 @@ class Login:
             sessions = self._world.of(client.vhost)
             sessions.permits.check_exchange()
             check_owner(sessions, client, agreed.client_id)
+            if not packet.clean_start:
+                check_returning(sessions, client, agreed.client_id)
             if agreed.session_expiry_s and agreed.client_id not in sessions.sessions:
                 client.vhost.broker.definitions.check_room()
             return client, will_of(self._world, client, agreed.client_id, packet)
@@ -137,5 +146,11 @@ def will_of(world: MqttWorld, client: Client, client_id: str, packet: Connect) -
     except ValueError as error:
         raise Refusal(reason_codes.IMPLEMENTATION_SPECIFIC_ERROR, f"the will can't be published: {error}") from None
     return WillMessage(
-        will.topic, will.payload, properties, retain=will.retain, user=client.user.name, user_id=client.user.id
+        will.topic,
+        will.payload,
+        properties,
+        retain=will.retain,
+        user=client.user.name,
+        user_id=client.user.id,
+        actor=client.user,
     )

@@ -133,7 +133,7 @@ def check_publish(world: MqttWorld, client: Client, client_id: str, topic: str) 
         and not _is_state_of_bridge(topic)
     ):
         raise AccessRefused(f"'{topic}': topics below $SYS are the broker's own")
-    return check_write(world.names, client.user.name, client.vhost, client_id, topic)
+    return check_write(world.names, client.user, client.vhost, client_id, topic)
 
 
 def _deliver(

@@ -16,6 +16,7 @@ does what has properties: their length is more than 0.  The loop has these bytes
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt import subscribing
@@ -46,6 +47,7 @@ from warren.adapters.mqtt.publishing import publish
 from warren.adapters.mqtt.sessions.publishing import PERSISTENT
 from warren.adapters.mqtt.settings import PACKET_BYTES_MAX_BEFORE_LOGIN
 from warren.adapters.session.ration import QUICK_PER_COMMAND
+from warren.core.access.answers import Unanswered
 from warren.core.messages.message import Message
 from warren.core.messages.properties import EMPTY
 
@@ -225,6 +227,8 @@ def _log_in(connection: MqttConnection, data: bytes) -> int:
     position = count = 0
     ration = connection.ration
     while position < len(data) and connection.running is None and not connection.closed and ration.left > 0:
+        if connection.work.busy:
+            break
         ration.left -= 1
         level = connection.answers.agreed.level
         if level != versions.UNKNOWN and data[position] >> 4 not in _DURING_LOGIN:
@@ -273,7 +277,11 @@ def _next(connection: MqttConnection, running: Running, data: bytes, position: i
         running.answers.world.publish_received += 1
         payload = data[payload_at:stop]
         ends = settings.disconnect_on_unauthorized
-        publish(running.inflow, flags, topic, packet_id, properties, payload, refusal_ends=ends)
+        try:
+            publish(running.inflow, flags, topic, packet_id, properties, payload, refusal_ends=ends)
+        except Unanswered as unanswered:
+            again = partial(publish, running.inflow, flags, topic, packet_id, properties, payload, refusal_ends=ends)
+            connection.work.when_answered(unanswered, again)
         return stop
     if kind == versions.CONNECT:
         raise ProtocolViolation(reason_codes.PROTOCOL_ERROR, "MQTT-3.1.0-2", "a second CONNECT")
@@ -308,8 +316,10 @@ def _subscribe_or_not(connection: MqttConnection, running: Running, data: bytes,
     else:
         slices = subscribing.long_unsubscribe(reader, subscriptions, answers)
     if is_short:
-        for _ in slices:
-            pass
+        for unanswered in slices:
+            if unanswered is not None:
+                connection.work.go_on_when_answered(unanswered, slices)
+                return stop
         connection.work.did(1 + (stop - body) // SUBSCRIPTION_BYTES, subscribing.FILTERS_PER_SLICE)
     else:
         connection.work.begin(slices)

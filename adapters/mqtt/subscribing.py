@@ -7,6 +7,7 @@ everybody else has a turn.  A packet that isn't longer than `SHORT_BYTES_MAX` is
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt.codec import reason_codes, versions
@@ -17,6 +18,7 @@ from warren.adapters.mqtt.codec.wire_subscribe import read_subscribe_in_slices, 
 from warren.adapters.mqtt.errors import reason_of
 from warren.adapters.mqtt.sessions.queue_names import queue_name_in
 from warren.adapters.mqtt.sessions.subscription import LEVELS_FREE, MqttSubscription
+from warren.adapters.session.long_work import until_answered
 from warren.core.errors import AccessRefused, BrokerError
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from warren.adapters.mqtt.codec.reader import Reader
     from warren.adapters.mqtt.sessions.session import MqttSession
     from warren.adapters.mqtt.subscriptions import Subscriptions
+    from warren.adapters.session.long_work import Slices
 
 _log = logging.getLogger("warren.mqtt")
 
@@ -46,9 +49,7 @@ REFUSALS_NAMED_MAX: Final = 8
 """Refused filters of one packet that the log and the reason string name; further ones are counted."""
 
 
-def long_subscribe(
-    reader: Reader, subscriptions: Subscriptions, answers: Answers, *, hide_refusals: bool
-) -> Iterator[None]:
+def long_subscribe(reader: Reader, subscriptions: Subscriptions, answers: Answers, *, hide_refusals: bool) -> Slices:
     """A whole SUBSCRIBE, its body still to be read by `reader`, in slices."""
     packet = yield from read_subscribe_in_slices(reader)
     yield from subscribe(subscriptions, answers, packet, hide_refusals=hide_refusals)
@@ -60,9 +61,7 @@ def long_unsubscribe(reader: Reader, subscriptions: Subscriptions, answers: Answ
     yield from unsubscribe(subscriptions, answers, packet)
 
 
-def subscribe(
-    subscriptions: Subscriptions, answers: Answers, packet: Subscribe, *, hide_refusals: bool
-) -> Iterator[None]:
+def subscribe(subscriptions: Subscriptions, answers: Answers, packet: Subscribe, *, hide_refusals: bool) -> Slices:
     """Each filter for itself; SUBACK first, then retained messages.
 
     hide_refusals: SUBACK says no more of a refusal than that it is one.  Raises PacketError for a filter that can't be
@@ -81,12 +80,16 @@ def subscribe(
     refusals = _Refusals(subscriptions.client.name)
     new: dict[str, MqttSubscription] = {}
     end = 0
+    asks_others = subscriptions.client.user.rights is not None
     for number, each in enumerate(packet.subscriptions):
         if number == end:
             if number:
-                yield
+                yield None
             end = _end_of_slice(packet.subscriptions, number)
-            new = _take_new(agreed, subscriptions, packet.subscriptions[number:end], identifier)
+            # Where others have to be asked for rights, each filter waits for its own answers.
+            new = {} if asks_others else _take_new(agreed, subscriptions, packet.subscriptions[number:end], identifier)
+        if asks_others:
+            yield from until_answered(partial(_check, agreed, subscriptions, each, identifier))
         try:
             subscription, is_new = new.pop(each.filter, None), True
             if subscription is None:
@@ -110,7 +113,7 @@ def subscribe(
         answers.refused()
     for start in range(0, len(wanting), FILTERS_PER_SLICE):
         if start:
-            yield
+            yield None
         session.feed_retained(wanting[start : start + FILTERS_PER_SLICE])
 
 
@@ -222,6 +225,15 @@ def _take(
             session.unsubscribe(subscription.filter)
         raise
     return subscription, is_new
+
+
+def _check(agreed: Agreed, subscriptions: Subscriptions, wanted: Subscription, identifier: int) -> None:
+    """Have all answered that `_take` asks; what is refused is for that to say."""
+    try:
+        subscription = _subscription(agreed, wanted, identifier)
+        subscriptions.session.registry.permits.check(subscriptions.client, agreed.client_id, subscription)
+    except (BrokerError, PacketError):
+        pass
 
 
 def _subscription(agreed: Agreed, asked: Subscription, identifier: int) -> MqttSubscription:

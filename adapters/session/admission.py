@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from warren.core.access.accounts import LoginRefused, LoopbackOnly
+from warren.core.access.rights import BackEndFailed
 from warren.core.clients.client import Client
 from warren.core.clients.transport import connection_name, is_loopback
 from warren.core.errors import NotAllowed, UnknownVirtualHost, VirtualHostRefused
@@ -33,16 +34,32 @@ if TYPE_CHECKING:
 __all__ = ["LoginRefused", "LoopbackOnly", "UnknownVirtualHost", "VirtualHostRefused", "enter", "log_in", "refuse"]
 
 
-def log_in(broker: Broker, transport: Transport, name: str, password: str | None, mechanism: str) -> User:
+def log_in(
+    broker: Broker,
+    transport: Transport,
+    name: str,
+    password: str | None,
+    mechanism: str,
+    properties: tuple[tuple[str, str], ...] = (),
+    *,
+    proved_here: bool = False,
+) -> User:
     """The user of this name who connects by `transport`.
 
     password: None when the mechanism itself vouches for the user, who then only has to be there.  mechanism: for the
-    error's text.  Raises LoginRefused, or LoopbackOnly.
+    error's text.  properties: what the protocol knows besides, for other authentication back-ends.  proved_here: by
+    what the broker keeps of its own user's password (SCRAM).  Raises
+    LoginRefused, or LoopbackOnly; and Unanswered (core.access.answers), after which it is to be called again.
     """
-    loopback = is_loopback(transport.peer_host)
-    if password is None:
-        return broker.users.admit(name, loopback, mechanism)
-    return broker.users.authenticate(name, password, loopback, mechanism)
+    return broker.users.log_in(
+        name,
+        password,
+        is_loopback=is_loopback(transport.peer_host),
+        mechanism=mechanism,
+        peer_host=transport.peer_host,
+        properties=properties,
+        proved_here=proved_here,
+    )
 
 
 def enter(
@@ -59,17 +76,21 @@ def enter(
 
     protocol: its name and version, as listings show it.  properties: what the client says of itself.  has_channels:
     the protocol has channels, which are counted when they are opened; where it has none, the connection counts as one.
-    Raises UnknownVirtualHost, VirtualHostRefused, or NotAllowed for a limit that is reached.  VirtualHostRefused, too,
-    for a user who was deleted, or got another password, since logging in.
+    Raises UnknownVirtualHost, VirtualHostRefused, or NotAllowed for a limit that is reached; and Unanswered.
+    VirtualHostRefused, too, for a user who was deleted, or got another password, since logging in.
     """
-    now = broker.users.get(user.name)
+    known_here = user.rights is None or user.rights.is_internal_user
+    now = broker.users.get(user.name) if known_here else None
     if now is not None and now.id != user.id:
         raise VirtualHostRefused(
             f"user '{user.name}' was deleted since the login, and is another one now; log in again"
         )
     if now is not None and now.password_hash != user.password_hash:
         raise VirtualHostRefused(f"user '{user.name}' has another password since the login; log in again")
-    vhost = broker.open_vhost(user, vhost_name)
+    try:
+        vhost = broker.open_vhost(user, vhost_name)
+    except BackEndFailed as error:
+        raise VirtualHostRefused(error.text) from None
     client = Client(connection_name(transport), user, vhost, protocol, properties)
     if not has_channels:
         try:

@@ -11,6 +11,7 @@ one by one, and this file says when which of them begins and ends:
     receipts, replies    what it is told, and private queues for answers
     held                 frames that wait for an alarm to clear
     read_gate, unread    why the peer isn't read for now (adapters.session)
+    asking_rights        a frame that depends on what an authentication back-end has to be asked (core.access.answers)
     settling             what is settled in slices, as it is too much for a turn (adapters.session)
     beats, silence       whether the peer is there (adapters.session.liveness)
 
@@ -33,6 +34,7 @@ from warren.adapters.session.admission import refuse
 from warren.adapters.session.deliveries import Deliveries
 from warren.adapters.session.ignored import log_ignored
 from warren.adapters.session.liveness import Beats, Silence
+from warren.adapters.session.long_work import LongWork
 from warren.adapters.session.pieces import Pieces
 from warren.adapters.session.ration import Ration
 from warren.adapters.session.read_gate import ReadGate
@@ -54,6 +56,7 @@ from warren.adapters.stomp.open_transactions import OpenTransactions
 from warren.adapters.stomp.receipts import Receipts
 from warren.adapters.stomp.replies import Replies
 from warren.adapters.stomp.subscriptions import Subscriptions
+from warren.core.access.answers import Unanswered
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.transport import connection_name
 from warren.core.declaring.queues import end_client
@@ -61,7 +64,7 @@ from warren.core.errors import BrokerError, InternalError
 from warren.core.limit_hits import limited
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from warren.adapters.session.tap import FrameWords, Tap
     from warren.adapters.stomp.settings import StompSettings
@@ -110,6 +113,7 @@ class StompSession:
         self.read_gate = ReadGate(transport)
         self.ration = Ration(broker, self.read_gate, self)
         self.settling = Settling(broker, self.read_gate, self.go_on)
+        self.asking_rights = LongWork(broker, self.read_gate, go_on=self.go_on, failed=self._break)
         self.deliveries = Deliveries(self._delivery_timed_out, self.settling)
         self._unread = UnreadReplies(broker, self.outbox, self.read_gate, settings.unread_timeout_ms)
         self._beats: Beats | None = None
@@ -135,7 +139,7 @@ class StompSession:
     @property
     def takes_frames(self) -> bool:
         """False when the session ends or has ended, must wait for its turn, or the peer has too much to read."""
-        waits = self._unread.suspended or self.settling.busy
+        waits = self._unread.suspended or self.settling.busy or self.asking_rights.busy
         return not (self._closed or waits or self.state == "closing") and self.ration.left > 0
 
     # Session interface
@@ -145,7 +149,7 @@ class StompSession:
         if self._closed or self.state == "closing":
             self._ignore(data)
             return
-        if self._unread.suspended or self.ration.waits or self.settling.busy:
+        if self._unread.suspended or self.ration.waits or self.settling.busy or self.asking_rights.busy:
             self._unparsed.add(data)
             return
         self.ration.begin()
@@ -176,7 +180,7 @@ class StompSession:
     def _take_up(self) -> None:
         """Go on with what waits, in order."""
         self._release_held()
-        if not (self._unread.suspended or self.ration.waits or self.settling.busy):
+        if not (self._unread.suspended or self.ration.waits or self.settling.busy or self.asking_rights.busy):
             self.receive(self._unparsed.join(b"") or b"")
 
     def connection_lost(self, reason: str) -> None:
@@ -217,6 +221,8 @@ class StompSession:
             self._refuse(error, frame)
         except BrokerError as error:
             self._refuse(of_broker(error), frame)
+        except Unanswered as unanswered:
+            self.ask_rights(unanswered, partial(handle, self, frame), frame)
         if not self._closed:
             self._unread.look()
 
@@ -229,6 +235,18 @@ class StompSession:
         else:
             self.receipts.send(receipt)
         self._unread.look()
+
+    def ask_rights(self, unanswered: Unanswered, again: Callable[[], None], frame: Frame) -> None:
+        """Do what a frame asks for again when it is answered; nothing else until then."""
+        self.asking_rights.when_answered(unanswered, partial(self._answered, again, frame))
+
+    def _answered(self, again: Callable[[], None], frame: Frame) -> None:
+        try:
+            again()
+        except StompError as error:
+            self._refuse(error, frame)
+        except BrokerError as error:
+            self._refuse(of_broker(error), frame)
 
     def _release_held(self) -> None:
         """Handle what was held back, in order; from a SEND on that an alarm blocks, it waits on."""
@@ -314,6 +332,7 @@ class StompSession:
         """
         self.client = client
         client.ration = self.ration
+        client.when_expired(self._credentials_expired)
         client.counts.own.outstanding = self.deliveries.unacknowledged
         self.known.entered(client)
         self.mechanism = mechanism
@@ -327,6 +346,9 @@ class StompSession:
             self._beats = Beats(self.broker, self.outbox, send_ms, HEARTBEAT)
         if receive_ms:
             self._silence = Silence(self.broker, self.transport, self.read_gate, receive_ms, self._peer_is_silent)
+
+    def _credentials_expired(self) -> None:
+        self.force_close("the credentials of the connection have expired")
 
     def _peer_is_silent(self) -> None:
         self.broker.limit_hits.count("missed heart-beats")
@@ -394,6 +416,7 @@ class StompSession:
         """End subscriptions, transactions and private queues; what was not acknowledged returns to its queues."""
         self._login.cancel()
         self._unread.stop()
+        self.asking_rights.stop()
         if self._beats is not None:
             self._beats.stop()
         if self._silence is not None:

@@ -19,6 +19,7 @@ from warren.adapters.stomp.codec.errors import StompError, quoted
 from warren.adapters.stomp.destinations import NAME_BYTES_MAX, TEMPORARY_PREFIX, Destination, Kind, parse_destination
 from warren.adapters.stomp.message_headers import boolean, number
 from warren.adapters.stomp.subscription import Subscription
+from warren.core.access.answers import Unanswered
 from warren.core.declaring.bindings import bind
 from warren.core.declaring.names import generated_name
 from warren.core.declaring.queues import accessible_queue, declare_queue, delete_queue, end_consumer, remove_queue
@@ -118,6 +119,10 @@ def subscribe(session: StompSession, frame: Frame) -> None:
         )
         session.subscriptions.begin(subscription)
     except (StompError, BrokerError):
+        _undo(session, made)
+        raise
+    except Unanswered as unanswered:
+        unanswered.names += [queue.name for queue in made]
         _undo(session, made)
         raise
     if not subscription.no_ack:

@@ -9,11 +9,13 @@ once where `stomp_transaction_receipts` says so.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.stomp.codec.errors import StompError
 from warren.adapters.stomp.sending import Publish, message_of, prepare, refused, way_of
 from warren.adapters.stomp.settling import Settlement, not_found, settlement_of
+from warren.core.access.answers import Unanswered
 from warren.core.routing.publish import check_publish, slow_down
 from warren.core.routing.receipt import Receipt, joined
 from warren.core.routing.staging import Staged, stage
@@ -68,6 +70,13 @@ def commit(session: StompSession, frame: Frame) -> None:
     transaction = session.transactions.take(name)
     if frame.receipt is not None:
         receipts.append(frame.receipt)
+    try:
+        _commit(session, frame, transaction, receipts)
+    except Unanswered as unanswered:
+        session.ask_rights(unanswered, partial(_commit, session, frame, transaction, receipts), frame)
+
+
+def _commit(session: StompSession, frame: Frame, transaction: Transaction, receipts: list[str]) -> None:
     client = session.logged_in
     trial = _Trial(session.deliveries.unacked)
     for action in transaction:

@@ -14,11 +14,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from warren.core.access import mosquitto_passwords, passwords
 from warren.core.errors import AccessRefused, NoSuchUser, PreconditionFailed, Scope
 from warren.core.storage.definitions.store import JSON, DefinitionStore
+
+if TYPE_CHECKING:
+    from warren.core.access.rights import Rights
 
 KIND: Final = "user"
 
@@ -40,7 +43,8 @@ class User:
     """One user; changes make a new one.  password_hash: see core.access.passwords.  limits: see core.clients.limits.
 
     id: tells the user from all others that have had the name, or will; empty for one who was there before there were
-    ids.
+    ids, and for one whom another back-end vouches for.  rights: what counts instead of permissions for one of the
+    latter (core.access.rights).
     """
 
     name: str
@@ -49,6 +53,7 @@ class User:
     tags: frozenset[str]
     limits: Mapping[str, int] = field(default_factory=dict, hash=False)
     id: str = ""
+    rights: Rights | None = field(default=None, compare=False, repr=False)
 
 
 BROKER: Final = User(BROKER_NAME, "", "", frozenset({"administrator", "impersonator"}))

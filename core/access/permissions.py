@@ -112,7 +112,7 @@ class Permissions:
             allowed = self._remember(question)
         if not allowed:
             raise AccessRefused(
-                f"{verb} access to {kind} '{_known_name(kind, name)}' in vhost '{vhost}' refused for user '{user}'"
+                f"{verb} access to {kind} '{known_name(kind, name)}' in vhost '{vhost}' refused for user '{user}'"
             )
 
     def _remember(self, question: tuple[str, str, ResourceKind, str, Verb]) -> bool:
@@ -128,8 +128,9 @@ class Permissions:
             return False
         pattern: str = getattr(permission, verb)
         variables = {"username": user, "vhost": vhost}
-        return self._patterns.matches(pattern, variables, _known_name(kind, name))
+        return self._patterns.matches(pattern, variables, known_name(kind, name))
 
 
-def _known_name(kind: ResourceKind, name: str) -> str:
+def known_name(kind: ResourceKind, name: str) -> str:
+    """What expressions, back-ends and errors call it."""
     return DEFAULT_EXCHANGE_NAME if kind == "exchange" and not name else name

@@ -12,10 +12,11 @@ there, and whoever deletes a vhost calls `forget_vhost`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from warren.core.access import accounts, permissions, scram, topic_permissions
 from warren.core.access.accounts import DEFAULT_LOOPBACK_USERS, Accounts, LoginRefused, User
+from warren.core.access.answers import Answers
 from warren.core.access.patterns import Patterns
 from warren.core.access.permissions import Permission, Permissions, ResourceKind, Verb
 from warren.core.access.scram import Verifiers
@@ -23,6 +24,9 @@ from warren.core.access.topic_permissions import TopicPermission, TopicPermissio
 from warren.core.component import Component
 from warren.core.errors import StorageError
 from warren.core.storage.definitions.store import JSON, DefinitionStore
+
+if TYPE_CHECKING:
+    from warren.core.access.chain import Chain
 
 __all__ = ["LoginRefused", "User", "Users"]
 
@@ -38,7 +42,8 @@ class Users(Component):
     """All users with their permissions, kept in `store`. Iterating gives users in the order they were added.
 
     Methods that name a user who isn't there raise NotFound, except the checks, which refuse.
-    version: grows with every change.  verifiers: what SCRAM needs to know of passwords.
+    version: grows with every change.  verifiers: what SCRAM needs to know of passwords.  chain: who is asked at logins;
+    None when that is these users alone.  answers: of the others.
     """
 
     __slots__ = (
@@ -48,6 +53,8 @@ class Users(Component):
         "_patterns",
         "_permissions",
         "_topic_permissions",
+        "answers",
+        "chain",
         "verifiers",
         "version",
     )
@@ -59,18 +66,27 @@ class Users(Component):
         self._permissions = Permissions(store, patterns)
         self._topic_permissions = TopicPermissions(store, patterns)
         self.verifiers = Verifiers(store)
+        self.answers = Answers()
+        self.chain: Chain | None = None
         self.version = 1
         self._on_change: Callable[[], None] = _nothing
         self._on_withdrawal: OnWithdrawal = _nothing_withdrawn
 
     def listen(
-        self, on_change: Callable[[], None], on_withdrawal: OnWithdrawal, on_limit: Callable[[str], None]
+        self,
+        on_change: Callable[[], None],
+        on_withdrawal: OnWithdrawal,
+        on_limit: Callable[[str], None],
+        now_ms: Callable[[], int] | None = None,
     ) -> None:
         """Have these called, by the one broker that these are the users of.
 
         on_change: with every change.  on_withdrawal: when a user may do less: with the user and the virtual host, None
         for a user who is deleted.  on_limit: when a limit of expressions has done something: with its name.
+        now_ms: the broker's time.
         """
+        if now_ms is not None:
+            self.answers.now_ms = now_ms
         self._patterns.on_limit = on_limit
         self._on_change = on_change
         self._on_withdrawal = on_withdrawal
@@ -198,6 +214,51 @@ class Users(Component):
         """The same for a mechanism that proves who the peer is without a password (EXTERNAL, ANONYMOUS)."""
         return self._accounts.admit(name, is_loopback, mechanism)
 
+    def log_in(
+        self,
+        name: str,
+        password: str | None,
+        *,
+        is_loopback: bool,
+        mechanism: str,
+        peer_host: str = "",
+        properties: tuple[tuple[str, str], ...] = (),
+        proved_here: bool = False,
+    ) -> User:
+        """The user who logs in, whoever knows that (chain.py); password None: the protocol vouches for the name.
+
+        properties: what the protocol knows besides.  proved_here: by what is kept of one of these users' password.
+        Raises LoginRefused, whose `reason` is for the log, and Unanswered.
+        """
+        if self.chain is not None:
+            return self.chain.log_in(
+                name,
+                password,
+                is_loopback=is_loopback,
+                mechanism=mechanism,
+                peer_host=peer_host,
+                properties=properties,
+                proved_here=proved_here,
+            )
+        if password is None:
+            return self._accounts.admit(name, is_loopback, mechanism)
+        return self._accounts.authenticate(name, password, is_loopback, mechanism)
+
+    def ask_anew(self, name: str | None = None) -> None:
+        """Rely on no answer of other back-ends any more, about this user or anybody.
+
+        What goes on by such answers is for core.rechecks.
+        """
+        if name is None:
+            self.answers.clear()
+        else:
+            self.answers.forget(name)
+        self._changed()
+
+    def rely_on_routes_no_more(self) -> None:
+        """Rights that others remember having asked for are to be asked for again; answers that are kept count on."""
+        self._changed()
+
     def set_permissions(self, user: str, vhost: str, configure: str, write: str, read: str) -> None:
         """Let the user open the vhost with these expressions; PreconditionFailed if one is invalid."""
         self._accounts.get(user)
@@ -247,17 +308,30 @@ class Users(Component):
         self._topic_permissions.forget_vhost(vhost)
         self._changed()
 
-    def may_access_vhost(self, user: str, vhost: str) -> bool:
-        """True when the user has permissions in the vhost, whatever they allow."""
+    def may_access_vhost(self, user: User | str, vhost: str) -> bool:
+        """True when the user has permissions in the vhost, whatever they allow.
+
+        This and the checks take the user who has logged in, or a name, by which only these users are known.  Of
+        somebody whom another back-end knows they raise Unanswered where that has to be asked.
+        """
+        if isinstance(user, User):
+            if user.rights is not None:
+                return user.rights.may_enter(vhost)
+            user = user.name
         return self._permissions.of(user, vhost) is not None
 
-    def check(self, user: str, vhost: str, kind: ResourceKind, name: str, verb: Verb) -> None:
+    def check(self, user: User | str, vhost: str, kind: ResourceKind, name: str, verb: Verb) -> None:
         """Raise AccessRefused (403, A.5) unless the user may do `verb` to the queue or exchange `name`."""
+        if isinstance(user, User):
+            if user.rights is not None:
+                user.rights.check(vhost, kind, name, verb)
+                return
+            user = user.name
         self._permissions.check(user, vhost, kind, name, verb)
 
     def check_topic(
         self,
-        user: str,
+        user: User | str,
         vhost: str,
         exchange: str,
         routing_key: str,
@@ -268,10 +342,19 @@ class Users(Component):
 
         variables: what expressions may name besides `{username}` and `{vhost}`, such as `client_id`.
         """
+        if isinstance(user, User):
+            if user.rights is not None:
+                user.rights.check_topic(vhost, exchange, routing_key, verb, variables)
+                return
+            user = user.name
         self._topic_permissions.check(user, vhost, exchange, routing_key, verb, variables)
 
-    def narrows_topics(self, user: str, vhost: str, exchange: str) -> bool:
+    def narrows_topics(self, user: User | str, vhost: str, exchange: str) -> bool:
         """True when `check_topic` may say different things of different keys."""
+        if isinstance(user, User):
+            if user.rights is not None:
+                return True
+            user = user.name
         return self._topic_permissions.narrows(user, vhost, exchange)
 
     def _changed(self) -> None:

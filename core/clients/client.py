@@ -12,9 +12,12 @@ from warren.core.clients.limits import check_channel
 from warren.core.counters import ConnectionCounts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from warren.core.access.accounts import User
     from warren.core.access.permissions import ResourceKind, Verb
     from warren.core.access.topic_permissions import TopicVerb
+    from warren.core.deadlines import Deadline
     from warren.core.messages.field_table import FieldValue
     from warren.core.queues.base import Queue
     from warren.core.routing.vhost import VirtualHost
@@ -37,6 +40,8 @@ class Client:
 
     __slots__ = (
         "_channels",
+        "_expired",
+        "_expiry",
         "_open",
         "counts",
         "exclusive_queues",
@@ -68,24 +73,66 @@ class Client:
         self.usage = vhost.broker.usage_of(user.name)
         self._channels = 0
         self._open = True
+        self._expired: Callable[[], None] | None = None
+        self._expiry: Deadline | None = None
         self.usage.connections += 1
         vhost.client_count += 1
         vhost.broker.client_count += 1
         vhost.broker.churn.connection_created += 1
+        if user.rights is not None:
+            vhost.broker.rechecks.entered(user.name, vhost.name)
 
     @property
     def tags(self) -> frozenset[str]:
         """The user's tags as they are now, which may be others than at the login."""
+        if self.user.rights is not None:
+            return self.user.rights.tags
         now = self.vhost.broker.users.get(self.user.name)
         return self.user.tags if now is None else now.tags
 
+    def when_expired(self, expired: Callable[[], None]) -> None:
+        """Have `expired` called when what the user has logged in with stops being valid, such as a token."""
+        self._expired = expired
+        self._watch_expiry()
+
+    def renew(self, secret: str) -> None:
+        """Take another secret in place of the one that was logged in with, such as a newer token.
+
+        AccessRefused when it isn't taken, and nothing has changed; Unanswered where that has to be asked.  Users of the
+        broker's own have no use for it.
+        """
+        rights = self.user.rights
+        if rights is not None:
+            rights.renew(secret)
+            broker = self.vhost.broker
+            broker.users.rely_on_routes_no_more()
+            broker.withdrawals.note(self.user.name, self.vhost.name)
+            self._watch_expiry()
+
+    def _watch_expiry(self) -> None:
+        self._stop_watching()
+        rights = self.user.rights
+        at_ms = None if rights is None else rights.expires_at_ms
+        if at_ms is not None:
+            self._expiry = self.vhost.broker.deadlines.schedule(at_ms, lambda now_ms: self._has_expired())
+
+    def _has_expired(self) -> None:
+        self._expiry = None
+        if self._expired is not None and self._open:
+            self._expired()
+
+    def _stop_watching(self) -> None:
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+
     def check(self, kind: ResourceKind, name: str, verb: Verb) -> None:
         """Raise AccessRefused (403) unless the user may do `verb` to the queue or exchange `name`."""
-        self.vhost.broker.users.check(self.user.name, self.vhost.name, kind, name, verb)
+        self.vhost.broker.users.check(self.user, self.vhost.name, kind, name, verb)
 
     def check_topic(self, exchange: str, routing_key: str, verb: TopicVerb) -> None:
         """Raise AccessRefused (403) unless the user may use this key with a topic exchange."""
-        self.vhost.broker.users.check_topic(self.user.name, self.vhost.name, exchange, routing_key, verb)
+        self.vhost.broker.users.check_topic(self.user, self.vhost.name, exchange, routing_key, verb)
 
     def check_owner(self, queue: Queue) -> None:
         """Raise ResourceLocked (405) for a queue that belongs to another connection."""
@@ -107,12 +154,15 @@ class Client:
         """The connection ended: it counts towards limits no more.  A second call does nothing."""
         if self._open:
             self._open = False
+            self._stop_watching()
             self._close_channels(self._channels)
             self.usage.connections -= 1
             self.vhost.client_count -= 1
             self.vhost.broker.client_count -= 1
             self.vhost.broker.churn.connection_closed += 1
             self.vhost.broker.ended.client_gone(self)
+            if self.user.rights is not None:
+                self.vhost.broker.rechecks.left(self.user.name, self.vhost.name)
 
     def _close_channels(self, count: int) -> None:
         count = min(count, self._channels)

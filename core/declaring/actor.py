@@ -13,6 +13,7 @@ from warren.core.access.permissions import ResourceKind, Verb
 from warren.core.access.topic_permissions import TopicVerb
 
 if TYPE_CHECKING:
+    from warren.core.access.accounts import User
     from warren.core.queues.base import Queue
     from warren.core.routing.vhost import VirtualHost
 
@@ -37,12 +38,12 @@ class Actor(Protocol):
 class Administrator:
     """Somebody without a connection.
 
-    user: whose permissions count; None for the broker's owner.
+    user: whose permissions count, by name or as logged in; None for the broker's owner.
     """
 
     __slots__ = ("_user", "vhost")
 
-    def __init__(self, vhost: VirtualHost, user: str | None = None) -> None:
+    def __init__(self, vhost: VirtualHost, user: User | str | None = None) -> None:
         self.vhost = vhost
         self._user = user
 

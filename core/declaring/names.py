@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from warren.core.errors import AccessRefused, PreconditionFailed
 from warren.core.messages.field_table import SHORT_STRING_BYTES_MAX
@@ -50,8 +52,30 @@ def _check_length(what: str, text: str) -> None:
         )
 
 
+_again: list[str] = []
+"""Names that were generated for a command that is being done again."""
+
+
+@contextmanager
+def generated_again(names: Iterable[str]) -> Iterator[None]:
+    """Have what is done in the block be given these names where it has names generated.
+
+    For a command that is done again as its rights had to be asked for: they are rights to these names.
+    """
+    before = _again[:]
+    _again[:] = names
+    try:
+        yield
+    finally:
+        _again[:] = before
+
+
 def generated_name(prefix: str = "amq.gen") -> str:
     """A new name such as `amq.gen-JzTY20BRgKO-HjmUJj0wLg`, for a queue declared without one."""
+    for name in _again:
+        if name.startswith(f"{prefix}-"):
+            _again.remove(name)
+            return name
     return f"{prefix}-{unguessable()}"
 
 

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
+from warren.core.access.answers import Unanswered
 from warren.core.access.permissions import Verb
 from warren.core.chores import emptied
 from warren.core.clients.client import Client
@@ -69,7 +70,7 @@ def declare_queue(
     existing = vhost.queues.get(name)
     if existing is None and not server_named:
         check_new_name("queue", name)
-    actor.check("queue", name, "configure")
+    _check_rights(actor, name, {} if existing is not None else arguments)
     vhost.broker.churn.queue_declared += 1
     if existing is not None:
         actor.check_owner(existing)
@@ -78,7 +79,6 @@ def declare_queue(
         existing.catch_up()
         _check_equivalent(existing, durable, exclusive, auto_delete, arguments, arguments_raw)
         return existing
-    _check_dead_letter_permissions(actor, name, arguments)
     check_queue_limit(vhost, name)
     queue_class(f"queue '{name}' in vhost '{vhost.name}'", arguments, internal=False).check_declaration(
         f"queue '{name}' in vhost '{vhost.name}'",
@@ -97,6 +97,16 @@ def declare_queue(
         arguments_raw=arguments_raw,
         user=user,
     )
+
+
+def _check_rights(actor: Actor, name: str, arguments: Mapping[str, FieldValue]) -> None:
+    """AccessRefused, or Unanswered, which is told the name that may have been generated."""
+    try:
+        actor.check("queue", name, "configure")
+        _check_dead_letter_permissions(actor, name, arguments)
+    except Unanswered as unanswered:
+        unanswered.names.append(name)
+        raise
 
 
 def create_queue(

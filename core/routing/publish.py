@@ -47,7 +47,7 @@ def check_publish(client: Publisher, exchange_name: str, routing_key: str) -> No
     Raises AccessRefused (403) without write permission or for an internal exchange, NotFound (404) without exchange.
     """
     vhost = client.vhost
-    vhost.broker.users.check(client.user.name, vhost.name, "exchange", exchange_name, "write")
+    vhost.broker.users.check(client.user, vhost.name, "exchange", exchange_name, "write")
     if exchange_name == DEFAULT_EXCHANGE:
         return
     exchange = vhost.exchange(exchange_name)
@@ -65,7 +65,7 @@ def check_topic_keys(client: Publisher, exchange_name: str, routing_keys: Iterab
     exchange = vhost.exchanges.get(exchange_name)
     if exchange is not None and exchange.type_name == "topic":
         for routing_key in routing_keys:
-            vhost.broker.users.check_topic(client.user.name, vhost.name, exchange_name, routing_key, "write")
+            vhost.broker.users.check_topic(client.user, vhost.name, exchange_name, routing_key, "write")
 
 
 def read_special(client: Publisher, exchange_name: str, properties: Properties) -> tuple[Properties, list[str]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from warren.adapters.direct.errors import ClientClosed
 from warren.adapters.direct.session import DirectSession
-from warren.core.access.accounts import BROKER
+from warren.core.access.accounts import BROKER, User
 from warren.gateway.client.client import BrokerClient
 
 if TYPE_CHECKING:
@@ -25,10 +25,11 @@ class Clients:
         self._stopped: ClientClosed | None = None
 
     @asynccontextmanager
-    async def connect(self, user: str | None, vhost: str, name: str) -> AsyncIterator[BrokerClient]:
+    async def connect(self, user: User | str | None, vhost: str, name: str) -> AsyncIterator[BrokerClient]:
         """A client for the length of a block.
 
-        user: whose permissions and limits count; None: the broker itself, which may do everything.  name: what the
+        user: whose permissions and limits count, by name or as logged in; None: the broker itself, which may do
+        everything.  name: what the
         client calls itself in listings.  Raises NotFound for an unknown user; NotAllowed (530) for a virtual host that
         isn't there or isn't the user's, or when a limit is reached; ClientClosed when the broker has stopped.
         """
@@ -39,7 +40,7 @@ class Clients:
         self._last_number += 1
         session = DirectSession(
             hub.broker,
-            BROKER if user is None else hub.broker.users[user],
+            BROKER if user is None else user if isinstance(user, User) else hub.broker.users[user],
             vhost,
             name=f"direct {self._last_number}",
             provided_name=name,

@@ -1,19 +1,41 @@
-"""Waiting for what a queue answers, which one of a slow type does in a later turn (core/queues/answer.py)."""
+"""Waiting for what a queue answers, which one of a slow type does in a later turn (core/queues/answer.py), and for what
+an authentication back-end does (core/access/answers.py).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
+from warren.core.access.answers import Unanswered
 from warren.core.errors import BrokerError
 from warren.core.queues.answer import ignore
 
 if TYPE_CHECKING:
     from warren.core.queues.answer import Answer
 
+if TYPE_CHECKING:
+    from warren.core.access.answers import Asked
+
 Value = TypeVar("Value")
+
+
+async def when_known(do: Callable[[], Awaitable[Value]]) -> Value:
+    """What `do` gives; it is called again, from its beginning, whenever a back-end has to be asked for a right."""
+    pinned: list[Asked] = []
+    try:
+        while True:
+            try:
+                return await do()
+            except Unanswered as unanswered:
+                there = trio.Event()
+                pinned.append(unanswered.pin(there.set))
+            await there.wait()
+    finally:
+        for asked in pinned:
+            asked.release()
 
 
 async def answered(
@@ -36,11 +58,14 @@ async def answered(
         given.append(value)
         there.set()
 
-    try:
-        question(answer)
-    finally:
-        request_turn()
-        await trio.lowlevel.cancel_shielded_checkpoint()
+    async def ask() -> None:
+        try:
+            question(answer)
+        finally:
+            request_turn()
+            await trio.lowlevel.cancel_shielded_checkpoint()
+
+    await when_known(ask)
     if not given:
         try:
             await there.wait()

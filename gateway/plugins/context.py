@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import trio
 
     from warren.adapters.interface import Options
+    from warren.core.access.accounts import User
     from warren.core.broker import Broker
     from warren.gateway.plugins.mounts import MountTable
     from warren.gateway.plugins.parameters import PluginComponent
@@ -48,12 +49,12 @@ class RunContext:
         return self._surroundings.facts()
 
     def connect(
-        self, user: str | None = None, vhost: str = "/", *, name: str = ""
+        self, user: User | str | None = None, vhost: str = "/", *, name: str = ""
     ) -> AbstractAsyncContextManager[BrokerClient]:
         return self._connect(user, vhost, name or self._plugin)
 
     @asynccontextmanager
-    async def _connect(self, user: str | None, vhost: str, name: str) -> AsyncIterator[BrokerClient]:
+    async def _connect(self, user: User | str | None, vhost: str, name: str) -> AsyncIterator[BrokerClient]:
         async with self._surroundings.clients().connect(user, vhost, name) as client:
             # One whose block is never left, by a plugin that forgets it, goes with the run all the same.
             self._withdrawals[client.close] = None

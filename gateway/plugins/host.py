@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from warren.adapters.interface import Options
     from warren.core.broker import Broker
+    from warren.gateway.authentication.back_end import AuthenticationBackEnd
     from warren.gateway.client.clients import Clients
     from warren.gateway.control.word import Word
     from warren.gateway.plugin import Facts, Resources
@@ -79,6 +80,10 @@ class PluginHost:
             except ValueError as error:
                 raise StorageError(f"the plugin '{plugin.name}': {error}") from error
             self.plugins.append(plugin)
+
+    def back_ends(self) -> Mapping[str, Callable[[Options], AuthenticationBackEnd]]:
+        """The authentication back-ends of all plugins, by name."""
+        return {name: make for found in self._classes for name, make in found.back_ends.items()}
 
     def prepare(self) -> None:
         """Let all do what has to be done before anybody is connected."""

@@ -1,4 +1,7 @@
-"""Who asks, and what for: users by HTTP Basic, tags, virtual hosts (spec F.1).
+"""Who asks, and what for: users by HTTP Basic, tokens, tags, virtual hosts (spec F.1).
+
+Whoever knows users is asked as for every protocol (docs/authentication.md).  A token comes as `Bearer TOKEN` (RFC
+6750), or as the password.
 
 A password that is wrong is answered as late as in every protocol, and no more of such answers wait at a time than of
 all protocols together (core/clients/refused_logins.py).
@@ -15,8 +18,10 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from warren.core.access.accounts import LoginRefused, User
+from warren.core.access.rights import BackEndFailed
 from warren.core.administration.operations import vhosts as vhost_operations
 from warren.core.clients.transport import is_loopback
+from warren.gateway.plugin import when_known
 from warren.plugins.management.errors import ApiError, not_authorised
 
 if TYPE_CHECKING:
@@ -46,11 +51,21 @@ class Needs(Enum):
 
 
 async def log_in(context: Context, header: str | None, peer_host: str) -> User:
-    """The user of an Authorization header (RFC 7617).  Raises ApiError, late if it was a password that is wrong."""
+    """The user of an Authorization header (RFC 7617, RFC 6750).
+
+    Raises ApiError, late if it was a password or token that is wrong.
+    """
     name, password = _credentials(header)
-    broker = context.broker
+    users = context.broker.users
+
+    async def try_it() -> User:
+        context.changed()
+        return users.log_in(
+            name, password, is_loopback=is_loopback(peer_host), mechanism=MECHANISM, peer_host=peer_host
+        )
+
     try:
-        return broker.users.authenticate(name, password, is_loopback(peer_host), MECHANISM)
+        return await when_known(try_it)
     except LoginRefused as error:
         _log.warning("HTTP access denied: %s", error.reason)
         await _wait(context)
@@ -59,6 +74,8 @@ async def log_in(context: Context, header: str | None, peer_host: str) -> User:
 
 def _credentials(header: str | None) -> tuple[str, str]:
     scheme, _, encoded = (header or "").strip().partition(" ")
+    if scheme.lower() == "bearer" and encoded.strip():
+        return "", encoded.strip()
     if scheme.lower() != "basic":
         raise not_authorised("log in with HTTP Basic authentication: a user's name and password")
     try:
@@ -117,15 +134,27 @@ def visible_vhosts(broker: Broker, user: User) -> list[str] | None:
     """The virtual hosts whose objects the user sees; None for all."""
     if sees_everything(user):
         return None
-    return [name for name in broker.vhosts if broker.users.may_access_vhost(user.name, name)]
+    return [name for name in broker.vhosts if _may_access(broker, user, name)]
 
 
-def check_vhost(broker: Broker, user: User, vhost: str, *, reads: bool) -> None:
+def _may_access(broker: Broker, user: User, vhost: str) -> bool:
+    """Not, where nobody can say; raises Unanswered."""
+    try:
+        return broker.users.may_access_vhost(user, vhost)
+    except BackEndFailed:
+        return False
+
+
+async def check_vhost(broker: Broker, user: User, vhost: str, *, reads: bool) -> None:
     """Raise ApiError unless the user may ask for something in the virtual host, NotFound if there is none.
 
     reads: nothing is to be changed.
     """
     everywhere = Needs.MONITORING if reads else Needs.ADMINISTRATOR
-    if not user.tags & {*everywhere.value} and not broker.users.may_access_vhost(user.name, vhost):
+
+    async def may_access() -> bool:
+        return _may_access(broker, user, vhost)
+
+    if not user.tags & {*everywhere.value} and not await when_known(may_access):
         raise not_authorised(f"user '{user.name}' may not access the virtual host '{vhost}'")
     vhost_operations.existing(broker, vhost)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, unquote_to_bytes
 
@@ -21,6 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from warren.core.errors import BrokerError, StorageError
+from warren.gateway.plugin import when_known
 from warren.plugins.management.access import NOBODY, Needs, check_origin, check_tags, check_vhost, log_in
 from warren.plugins.management.answers import answer_of, refusal
 from warren.plugins.management.endpoint import Call, Endpoint
@@ -147,7 +149,7 @@ class _Resource:
             if request.method == "OPTIONS":
                 return Response(headers={"allow": self._allow})
             call, path = await self._call(request)
-            result = await self._endpoint(request.method).handler(call)
+            result = await when_known(partial(self._endpoint(request.method).handler, call))
             if request.method not in READS:
                 await self._context.kept()
             return await answer_of(result, path, request.headers.get("if-none-match"))
@@ -187,7 +189,7 @@ class _Resource:
             check_tags(user, endpoint.needs)
         path = {name: _decoded(part) for name, part in request.path_params.items()}
         if endpoint.enters and "vhost" in path:
-            check_vhost(context.broker, user, path["vhost"], reads=request.method in READS)
+            await check_vhost(context.broker, user, path["vhost"], reads=request.method in READS)
         query = _query(request.scope["query_string"])
         body = None
         if endpoint.body is not None:

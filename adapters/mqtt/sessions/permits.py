@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt.sessions.queue_names import queue_name_of, session_queue_name
 from warren.core.errors import AccessRefused, NotFound
@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from warren.adapters.mqtt.sessions.registry import MqttSessions
     from warren.adapters.mqtt.sessions.session import MqttSession
     from warren.adapters.mqtt.sessions.subscription import MqttSubscription
+    from warren.core.access.accounts import User
     from warren.core.clients.client import Client
+
+
+NOTHING_GRANTED: Final = (0, "", "", "")
 
 
 class SubscribePermits:
@@ -23,13 +27,13 @@ class SubscribePermits:
     def __init__(self, sessions: MqttSessions) -> None:
         self._sessions = sessions
         # The latest answer of the permissions, for packets with many filters: which users there were, who, what queue.
-        self._granted = (0, "", "", "")
+        self._granted = NOTHING_GRANTED
 
     def check(self, client: Client, client_id: str, subscription: MqttSubscription) -> None:
         """AccessRefused (403) for what the user may not do."""
         sessions = self._sessions
         users = sessions.broker.users
-        user, vhost = client.user.name, sessions.vhost.name
+        user, vhost = client.user, sessions.vhost.name
         if subscription.queue_name:
             users.check(user, vhost, "queue", subscription.queue_name, "read")
             return
@@ -39,19 +43,19 @@ class SubscribePermits:
         self.check_exchange()
 
     def check_all(self, client: Client, client_id: str, subscriptions: Sequence[MqttSubscription]) -> None:
-        """The same for many of a session's own."""
+        """The same for many of a session's own, of one of the broker's own users."""
         users, exchange = self._sessions.broker.users, self._sessions.world.names.exchange
         self._check_queue(client, client_id, "", subscriptions[0])
-        if users.narrows_topics(client.user.name, self._sessions.vhost.name, exchange):
+        if users.narrows_topics(client.user, self._sessions.vhost.name, exchange):
             for subscription in subscriptions:
                 self.check(client, client_id, subscription)
         self.check_exchange()
 
-    def check_reading(self, session: MqttSession, subscription: MqttSubscription) -> None:
+    def check_reading(self, session: MqttSession, subscription: MqttSubscription, user: User | str) -> None:
         """AccessRefused (403) when the session's user may not read any more what comes by a subscription."""
         sessions = self._sessions
         users = sessions.broker.users
-        user, vhost, client_id = session.user, sessions.vhost.name, session.client_id
+        vhost, client_id = sessions.vhost.name, session.client_id
         users.check(user, vhost, "queue", queue_name_of(client_id, subscription), "read")
         if not subscription.queue_name:
             exchange = sessions.world.names.exchange
@@ -86,11 +90,12 @@ class SubscribePermits:
         """What is granted for one filter of a session's own is granted for all; each group has a queue of its own."""
         sessions = self._sessions
         users = sessions.broker.users
-        user, vhost = client.user.name, sessions.vhost.name
-        granted = (users.version, user, client_id, group)
+        user, vhost = client.user, sessions.vhost.name
+        granted = (users.version, user.name, client_id, group)
         if granted != self._granted:
             name = queue_name_of(client_id, subscription)
             for verb in ("configure", "write", "read"):
                 users.check(user, vhost, "queue", name, verb)
             users.check(user, vhost, "exchange", sessions.world.names.exchange, "read")
-            self._granted = granted
+            # Two logins of one name may have different rights where another back-end gives them.
+            self._granted = granted if user.rights is None else NOTHING_GRANTED

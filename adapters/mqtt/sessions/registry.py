@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 from warren.adapters.mqtt.sessions import feeding, publishing, rights
@@ -19,6 +20,7 @@ from warren.adapters.mqtt.sessions.subscription_rows import KIND as SUBSCRIPTION
 from warren.adapters.mqtt.sessions.subscription_rows import parse_row, subscriptions_in
 from warren.adapters.mqtt.sessions.system_topics import SystemTopics
 from warren.adapters.mqtt.sessions.wills import WillMessage, Wills
+from warren.core.access.answers import Unanswered
 from warren.core.declaring.bindings import add_unstored_bindings, take_binding
 from warren.core.declaring.queues import create_queue, remove_queue
 from warren.core.errors import ResourceLocked
@@ -87,10 +89,11 @@ class MqttSessions:
             session.end()
             session = None
         if session is not None:
-            session.user, session.user_id = user.name, user.id
+            session.user, session.user_id, session.actor = user.name, user.id, user
             rights.drop_withdrawn(self, session)
             return session, True
         session = self.sessions[client_id] = MqttSession(self, client_id, expiry_s, user.name, user.id)
+        session.actor = user
         return session, False
 
     def attach(
@@ -250,7 +253,11 @@ class MqttSessions:
 
         It counts as published by its client, also where that wants none of its own.
         """
-        if not rights.may_publish_will(self, client_id, will):
+        try:
+            if not rights.may_publish_will(self, client_id, will):
+                return
+        except Unanswered as unanswered:
+            unanswered.then(partial(self.publish_will, client_id, will))
             return
         publishing.publish(self.vhost, will.topic, will.body, will.properties, retain=will.retain, publisher=client_id)
 

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt.sessions.publishing import QUEUE_PREFIX, address_of
+from warren.core.access.accounts import User
+from warren.core.access.answers import Unanswered
+from warren.core.access.rights import BackEndFailed
 from warren.core.chores import emptied
 from warren.core.errors import AccessRefused
 
@@ -35,7 +39,7 @@ PASSED_PER_SLICE: Final = 2000
 """Sessions that only turn out to be somebody else's: a tenth of a microsecond each."""
 
 
-def check_write(names: TopicNames, user: str, vhost: VirtualHost, client_id: str, topic: str) -> tuple[str, str]:
+def check_write(names: TopicNames, user: User | str, vhost: VirtualHost, client_id: str, topic: str) -> tuple[str, str]:
     """The exchange and the routing key of a topic; AccessRefused (403) when the user may not publish there."""
     users = vhost.broker.users
     exchange, key = address_of(names, topic)
@@ -81,7 +85,10 @@ def is_empty(session: MqttSession) -> bool:
 
 
 def may_publish_will(registry: MqttSessions, client_id: str, will: WillMessage) -> bool:
-    """Whether the user of a will may publish it now; the log says so if not.  Wills without a user are old ones."""
+    """Whether the user of a will may publish it now; the log says so if not.  Wills without a user are old ones.
+
+    Of a user whom another back-end knows, that can be asked only as long as the broker runs.  Raises Unanswered.
+    """
     session = registry.sessions.get(client_id)
     if not registry.broker.users.owns(will.user, will.user_id) or (session is not None and is_left_behind(session)):
         _log.info("the will of client '%s' isn't published: its user is deleted", client_id)
@@ -89,7 +96,7 @@ def may_publish_will(registry: MqttSessions, client_id: str, will: WillMessage) 
     if not will.user:
         return True
     try:
-        check_write(registry.world.names, will.user, registry.vhost, client_id, will.topic)
+        check_write(registry.world.names, will.actor, registry.vhost, client_id, will.topic)
     except AccessRefused as error:
         _log.warning("the will of client '%s' isn't published: %s", client_id, error.text)
         registry.world.dropped += 1
@@ -146,13 +153,42 @@ def disconnect_withdrawn(registry: MqttSessions, users: Collection[str]) -> Iter
             if work >= PASSED_PER_SLICE:
                 work = 0
                 yield
-            refusal = _refusal(registry, session, subscription)
-            if refusal is not None and session.holder is not None:
-                session.holder.rights_withdrawn(f"the subscription to '{subscription.filter}': {refusal.text}")
+            if _disconnect_unless_allowed(registry, session, subscription):
                 break
         if work >= PASSED_PER_SLICE:
             work = 0
             yield
+
+
+def _disconnect_unless_allowed(registry: MqttSessions, session: MqttSession, subscription: MqttSubscription) -> bool:
+    if session.holder is None or session.subscriptions.get(subscription.filter) is not subscription:
+        return False
+    try:
+        refusal = _refusal(registry, session, subscription)
+    except Unanswered as unanswered:
+        unanswered.then(partial(_disconnect_unless_allowed, registry, session, subscription))
+        return False
+    if refusal is None or isinstance(refusal, BackEndFailed):
+        return False
+    session.holder.rights_withdrawn(f"the subscription to '{subscription.filter}': {refusal.text}")
+    return True
+
+
+def check_returning(registry: MqttSessions, client: Client, client_id: str) -> None:
+    """Have all that is asked of other back-ends when a session goes on be answered; raises Unanswered until then."""
+    session = registry.sessions.get(client_id)
+    if session is None or client.user.rights is None or not goes_on(session, client.user.name):
+        return
+    unanswered: Unanswered | None = None
+    for subscription in list(session.subscriptions.values()):
+        try:
+            registry.permits.check_reading(session, subscription, client.user)
+        except Unanswered as error:
+            unanswered = unanswered or error
+        except AccessRefused:
+            pass
+    if unanswered is not None:
+        raise unanswered
 
 
 def drop_withdrawn(registry: MqttSessions, session: MqttSession) -> None:
@@ -162,6 +198,12 @@ def drop_withdrawn(registry: MqttSessions, session: MqttSession) -> None:
     the others in the turns that follow; until then, they are asked about with each topic (`MqttSession.matching`).
     Those that have messages come by others' queues are looked at first.
     """
+    actor = session.actor
+    if isinstance(actor, User) and actor.rights is not None:
+        # What another back-end says is known just now (`check_returning`), and may not be later.
+        for subscription in list(session.subscriptions.values()):
+            _drop_unless_allowed(registry, session, subscription)
+        return
     if session.rights_version == registry.broker.users.version or session.is_looked_at:
         return
     slices = _drop_slices(registry, session)
@@ -206,7 +248,7 @@ def _drop_unless_allowed(registry: MqttSessions, session: MqttSession, subscript
 
 def _refusal(registry: MqttSessions, session: MqttSession, subscription: MqttSubscription) -> AccessRefused | None:
     try:
-        registry.permits.check_reading(session, subscription)
+        registry.permits.check_reading(session, subscription, session.actor)
     except AccessRefused as error:
         return error
     return None

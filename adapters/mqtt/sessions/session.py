@@ -45,6 +45,7 @@ from warren.core.messages.message import Message
 if TYPE_CHECKING:
     from warren.adapters.mqtt.sessions.holder import Holder
     from warren.adapters.mqtt.sessions.registry import MqttSessions
+    from warren.core.access.accounts import User
     from warren.core.clients.client import Client
     from warren.core.deadlines import Deadline
     from warren.core.queues.base import Queue
@@ -75,6 +76,7 @@ class MqttSession:
         "_outbound_id",
         "_packet_id",
         "_rows",
+        "actor",
         "client_id",
         "detached_at_ms",
         "ended",
@@ -106,6 +108,7 @@ class MqttSession:
         self.client_id = client_id
         self.user = user
         self.user_id = user_id
+        self.actor: User | str = user
         self.rights_version = 0
         self.is_looked_at = False
         self.expiry_s = expiry_s

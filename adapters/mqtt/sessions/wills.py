@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from warren.core.messages.properties import Properties
 
 if TYPE_CHECKING:
+    from warren.core.access.accounts import User
     from warren.core.broker import Broker
     from warren.core.deadlines import Deadline
     from warren.core.storage.definitions.store import JSON
@@ -23,13 +24,21 @@ KIND: Final = "mqtt_will"
 
 class WillMessage:
     """What to publish.  properties: delivery mode and the internal headers included.  user, user_id: whose rights
-    count, by name and id.
+    count, by name and id.  actor: the same as logged in, whom another back-end may know; the name after a restart.
     """
 
-    __slots__ = ("body", "properties", "retain", "topic", "user", "user_id")
+    __slots__ = ("actor", "body", "properties", "retain", "topic", "user", "user_id")
 
     def __init__(
-        self, topic: str, body: bytes, properties: Properties, *, retain: bool, user: str = "", user_id: str = ""
+        self,
+        topic: str,
+        body: bytes,
+        properties: Properties,
+        *,
+        retain: bool,
+        user: str = "",
+        user_id: str = "",
+        actor: User | None = None,
     ) -> None:
         self.topic = topic
         self.body = body
@@ -37,6 +46,7 @@ class WillMessage:
         self.retain = retain
         self.user = user
         self.user_id = user_id
+        self.actor: User | str = user if actor is None else actor
 
 
 class Wills:

@@ -157,7 +157,7 @@ class _DryRun:
 
     def _check_for(self, user: User) -> None:
         vhost, wanted = self._vhost, self._wanted
-        if not vhost.broker.users.may_access_vhost(user.name, vhost.name):
+        if not vhost.broker.users.may_access_vhost(user, vhost.name):
             raise AccessRefused(f"user '{user.name}' may not enter vhost '{vhost.name}': it has no permissions there")
         publisher = _Publisher(vhost, user)
         check_publish(publisher, wanted.exchange, wanted.routing_key)

@@ -16,6 +16,7 @@ from warren.core.exchanges.binding import Binding, Destination, DestinationKind
 from warren.core.messages.field_table import encode_table
 
 if TYPE_CHECKING:
+    from warren.core.access.accounts import User
     from warren.core.broker import Broker
     from warren.core.routing.vhost import VirtualHost
     from warren.core.storage.definitions.store import JSON
@@ -38,7 +39,7 @@ def add(
     routing_key: str = "",
     arguments: Mapping[str, JSON] = NO_ARGUMENTS,
     *,
-    user: str | None = None,
+    user: User | str | None = None,
 ) -> Binding:
     """Route messages of an exchange to a queue or exchange; the binding, which may have been there already.
 
@@ -62,7 +63,7 @@ def remove(
     destination: str,
     properties_key: str,
     *,
-    user: str | None = None,
+    user: User | str | None = None,
 ) -> None:
     """Take away the binding that `properties_key` tells from others between the same ends.
 

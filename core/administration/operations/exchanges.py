@@ -12,6 +12,7 @@ from warren.core.declaring.actor import Administrator
 from warren.core.messages.field_table import encode_table
 
 if TYPE_CHECKING:
+    from warren.core.access.accounts import User
     from warren.core.broker import Broker
     from warren.core.exchanges.base import Exchange
     from warren.core.storage.definitions.store import JSON
@@ -34,7 +35,7 @@ def declare(
     auto_delete: bool = False,
     internal: bool = False,
     arguments: Mapping[str, JSON] = NO_ARGUMENTS,
-    user: str | None = None,
+    user: User | str | None = None,
 ) -> tuple[Exchange, bool]:
     """Make an exchange, or agree with the one that is there; the exchange, and True when it was made.
 
@@ -57,7 +58,7 @@ def declare(
     return exchange, len(found.exchanges) > before
 
 
-def delete(broker: Broker, vhost: str, name: str, *, if_unused: bool = False, user: str | None = None) -> None:
+def delete(broker: Broker, vhost: str, name: str, *, if_unused: bool = False, user: User | str | None = None) -> None:
     """Delete an exchange.  user: as in `declare`.
 
     Raises NotFound, AccessRefused for predeclared ones or a lack of permission, PreconditionFailed for one in use.

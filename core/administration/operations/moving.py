@@ -24,6 +24,7 @@ from warren.core.routing.route import Route
 from warren.core.routing.vhost import DEFAULT_EXCHANGE, Outcome
 
 if TYPE_CHECKING:
+    from warren.core.access.accounts import User
     from warren.core.broker import Broker
     from warren.core.messages.properties import Properties
     from warren.core.queues.answer import Answer, Polled
@@ -60,7 +61,7 @@ def move(
     answer: Answer[Moved],
     *,
     count: int | None = None,
-    user: str | None = None,
+    user: User | str | None = None,
 ) -> None:
     """Move up to `count` ready messages, all that are ready now for None; the answer comes in a later turn.
 

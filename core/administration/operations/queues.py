@@ -16,6 +16,7 @@ from warren.core.queues.answer import Answer, ignore
 from warren.core.queues.browse import EVERYTHING, Browsed, MessageFilter, browse
 
 if TYPE_CHECKING:
+    from warren.core.access.accounts import User
     from warren.core.broker import Broker
     from warren.core.messages.message import Message
     from warren.core.queues.base import Queue
@@ -69,7 +70,7 @@ def declare(
     durable: bool = True,
     auto_delete: bool = False,
     arguments: Mapping[str, JSON] = NO_ARGUMENTS,
-    user: str | None = None,
+    user: User | str | None = None,
 ) -> tuple[Queue, bool]:
     """Make a queue, or agree with the one that is there; the queue, and True when it was made.
 
@@ -98,7 +99,7 @@ def delete(
     *,
     if_unused: bool = False,
     if_empty: bool = False,
-    user: str | None = None,
+    user: User | str | None = None,
 ) -> None:
     """Delete a queue; the answer is the number of ready messages that went with it, which may come later.
 
@@ -109,7 +110,9 @@ def delete(
     queues.delete_queue(Administrator(queue.vhost, user), name, answer, if_unused=if_unused, if_empty=if_empty)
 
 
-def purge(broker: Broker, vhost: str, name: str, answer: Answer[int] = ignore, *, user: str | None = None) -> None:
+def purge(
+    broker: Broker, vhost: str, name: str, answer: Answer[int] = ignore, *, user: User | str | None = None
+) -> None:
     """Drop the ready messages; the answer is the number dropped, which may come later.
 
     user: as in `declare`.  Raises NotFound, AccessRefused.
@@ -131,7 +134,9 @@ def messages(
     return Steps(_messages(existing(broker, vhost, name), start, count, wanted))
 
 
-def page(broker: Broker, vhost: str, name: str, *, start: int, count: int, user: str | None = None) -> Steps[Page]:
+def page(
+    broker: Broker, vhost: str, name: str, *, start: int, count: int, user: User | str | None = None
+) -> Steps[Page]:
     """Look at up to `count` ready messages from position `start` on; they stay where they are.
 
     A page ends early once its bodies have `PAGE_BYTES_MAX`; it says where to go on.  user: who has to have the
@@ -144,7 +149,7 @@ def page(broker: Broker, vhost: str, name: str, *, start: int, count: int, user:
 
 
 def unacknowledged(
-    broker: Broker, vhost: str, name: str, *, count: int, user: str | None = None
+    broker: Broker, vhost: str, name: str, *, count: int, user: User | str | None = None
 ) -> Steps[list[Outstanding]]:
     """Up to `count` messages of a queue that were delivered and aren't settled, in the order of publishing.
 
@@ -154,7 +159,7 @@ def unacknowledged(
     return Steps(_unacknowledged(broker, _readable(broker, vhost, name, user), count))
 
 
-def _readable(broker: Broker, vhost: str, name: str, user: str | None) -> Queue:
+def _readable(broker: Broker, vhost: str, name: str, user: User | str | None) -> Queue:
     queue = existing(broker, vhost, name)
     actor = Administrator(queue.vhost, user)
     actor.check("queue", name, "read")

@@ -51,7 +51,16 @@ def check_administrator_stays(broker: Broker, *names: str) -> None:
     administrators = {user.name for user in broker.users if ADMINISTRATOR in user.tags}
     if administrators and administrators <= {*names}:
         last = ", ".join(f"'{name}'" for name in sorted(administrators))
-        raise PreconditionFailed(f"no administrator would be left without {last}; make another user one first")
+        raise PreconditionFailed(
+            f"no administrator would be left without {last}; make another user one first, or force it (--force, "
+            "?force=true)"
+        )
+
+
+def ask_anew(broker: Broker, name: str | None = None) -> None:
+    """Rely on nothing any more that other authentication back-ends have answered, about this user or anybody."""
+    broker.users.ask_anew(name)
+    broker.rechecks.begin()
 
 
 def delete(broker: Broker, name: str) -> None:

@@ -160,7 +160,7 @@ def _bind(call: Call, kind: DestinationKind) -> Created:
         destination,
         body.routing_key,
         check_table("arguments", body.arguments),
-        user=call.user.name,
+        user=call.user,
     )
     return Created(_in_path(binding.properties_key))
 
@@ -173,4 +173,4 @@ def _in_path(key: str) -> str:
 def _unbind(call: Call, kind: DestinationKind) -> None:
     source, destination = _ends(call, kind)
     key = _found(call, kind).properties_key
-    operations.bindings.remove(call.broker, call.vhost, source, kind, destination, key, user=call.user.name)
+    operations.bindings.remove(call.broker, call.vhost, source, kind, destination, key, user=call.user)

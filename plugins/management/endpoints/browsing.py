@@ -68,7 +68,7 @@ async def browse_messages(call: Call) -> object:
     truncate = number(call, "truncate")
     state = call.query.get("state", READY)
     where = (call.broker, call.vhost, call.path["queue"])
-    user = call.user.name
+    user = call.user
     if state == UNACKNOWLEDGED:
         found = await in_turns(operations.queues.unacknowledged(*where, count=count, user=user))
         items = [

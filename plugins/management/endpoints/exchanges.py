@@ -58,7 +58,7 @@ async def put_exchange(call: Call) -> Created | None:
         auto_delete=body.auto_delete,
         internal=body.internal,
         arguments=check_table("arguments", body.arguments),
-        user=call.user.name,
+        user=call.user,
     )
     return Created() if made else None
 
@@ -66,4 +66,4 @@ async def put_exchange(call: Call) -> Created | None:
 @endpoint("DELETE", "/exchanges/{vhost}/{exchange}", "Delete an exchange; ?if-unused=true.")
 async def delete_exchange(call: Call) -> None:
     unused = call.flag("if-unused")
-    operations.exchanges.delete(call.broker, call.vhost, call.exchange, if_unused=unused, user=call.user.name)
+    operations.exchanges.delete(call.broker, call.vhost, call.exchange, if_unused=unused, user=call.user)

@@ -50,7 +50,7 @@ async def publish(call: Call) -> object:
     properties = properties_of(body.properties)
     if call.exchange:
         operations.exchanges.existing(call.broker, call.vhost, call.exchange)
-    async with call.context.connect(call.user.name, call.vhost, name=CLIENT_NAME) as client:
+    async with call.context.connect(call.user, call.vhost, name=CLIENT_NAME) as client:
         try:
             pending = client.publish_nowait(call.exchange, body.routing_key, payload, properties, mandatory=True)
             call.context.changed()
@@ -82,7 +82,7 @@ async def get_messages(call: Call) -> Listed:
     if body.truncate is not None and body.truncate < 0:
         raise bad_request("truncate must not be negative")
     queue = queue_operations.existing(call.broker, call.vhost, call.path["queue"])
-    async with call.context.connect(call.user.name, call.vhost, name=CLIENT_NAME) as client:
+    async with call.context.connect(call.user, call.vhost, name=CLIENT_NAME) as client:
         found = []
         deliveries = await _poll(client, queue.name, body.count)
         for number, each in enumerate(deliveries, 1):

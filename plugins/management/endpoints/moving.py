@@ -42,7 +42,7 @@ async def move_messages(call: Call) -> object:
         call.path["queue"],
         _destination(body),
         count=body.count,
-        user=call.user.name,
+        user=call.user,
     )
     moved: Moved = await answered(move, call.context.changed)
     return moved._asdict()

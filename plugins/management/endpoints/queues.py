@@ -107,7 +107,7 @@ async def put_queue(call: Call) -> Created | None:
         durable=body.durable,
         auto_delete=body.auto_delete,
         arguments=check_table("arguments", body.arguments),
-        user=call.user.name,
+        user=call.user,
     )
     await answered(queue.when_ready, call.context.changed)
     return Created() if made else None
@@ -122,7 +122,7 @@ async def delete_queue(call: Call) -> None:
         call.path["queue"],
         if_empty=call.flag("if-empty"),
         if_unused=call.flag("if-unused"),
-        user=call.user.name,
+        user=call.user,
     )
     await answered(delete, call.context.changed)
 
@@ -143,5 +143,5 @@ async def act_on_queue(call: Call) -> None:
 
 @endpoint("DELETE", "/queues/{vhost}/{queue}/contents", "Drop the ready messages of a queue.")
 async def purge_queue(call: Call) -> None:
-    purge = partial(operations.queues.purge, call.broker, call.vhost, call.path["queue"], user=call.user.name)
+    purge = partial(operations.queues.purge, call.broker, call.vhost, call.path["queue"], user=call.user)
     await answered(purge, call.context.changed)

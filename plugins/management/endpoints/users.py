@@ -26,7 +26,7 @@ USERS: Final = View("users", fields("name", "password_hash", "hashing_algorithm"
 
 @endpoint("GET", "/whoami", "Who asks.", answer=objects.WhoAmI)
 async def whoami(call: Call) -> object:
-    return {"name": call.user.name, "tags": sorted(call.user.tags), "is_internal_user": True}
+    return {"name": call.user.name, "tags": sorted(call.user.tags), "is_internal_user": call.user.rights is None}
 
 
 @endpoint("GET", "/users", "Users.", needs=Needs.ADMINISTRATOR, answer=objects.User, lists=True)
