@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.target import Answer, Control, RefusedError, Request, done
-from warren.gateway.control.word import word
+from warren.gateway.control.word import Option, word
+
+FORCE: Final = Option("force")
+"""Although nobody would be an administrator any more."""
 
 
 @word("USER [PASSWORD]", "add a user", 'Adding user "{0}" ...', secret=1)
@@ -19,12 +24,16 @@ def add_user(control: Control, request: Request) -> Answer:
     )
 
 
-@word("USER", "delete a user and its permissions", 'Deleting user "{0}" ...')
+@word("USER", "delete a user and its permissions", 'Deleting user "{0}" ...', options=(FORCE,))
 def delete_user(control: Control, request: Request) -> Answer:
-    """As rabbitmqctl does."""
+    """As rabbitmqctl does; the last administrator stays without --force."""
     from warren.core.administration import operations
 
-    operations.users.delete(control.broker, request.arguments[0])
+    name = request.arguments[0]
+    operations.users.existing(control.broker, name)
+    if FORCE.name not in request.options:
+        operations.users.check_administrator_stays(control.broker, name)
+    operations.users.delete(control.broker, name)
     return done()
 
 
@@ -63,11 +72,29 @@ def authenticate_user(control: Control, request: Request) -> Answer:
     "USER [TAG]...",
     "replace a user's tags: administrator, monitoring, ...",
     'Setting tags for user "{0}" ...',
+    options=(FORCE,),
 )
 def set_user_tags(control: Control, request: Request) -> Answer:
-    """As rabbitmqctl does."""
+    """As rabbitmqctl does; the last administrator stays one without --force."""
     from warren.core.administration import operations
 
-    name, *tags = request.arguments
-    operations.users.set_tags(control.broker, name, [part for tag in tags for part in tag.split(",") if part])
+    name, *given = request.arguments
+    tags = [part for tag in given for part in tag.split(",") if part]
+    operations.users.existing(control.broker, name)
+    if operations.users.ADMINISTRATOR not in tags and FORCE.name not in request.options:
+        operations.users.check_administrator_stays(control.broker, name)
+    operations.users.set_tags(control.broker, name, tags)
+    return done()
+
+
+@word(
+    "[USER]",
+    "ask other authentication back-ends anew, about everybody or a user",
+    "Forgetting what authentication back-ends have answered ...",
+)
+def clear_auth_cache(control: Control, request: Request) -> Answer:
+    """As rabbitmqctl does; what goes on by rights that are no more ends."""
+    from warren.core.administration import operations
+
+    operations.users.ask_anew(control.broker, *request.arguments)
     return done()

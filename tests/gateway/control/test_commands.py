@@ -87,8 +87,20 @@ async def test_users(warren: Asker) -> None:
     tags = ["management", "monitoring", "policymaker"]
     assert await warren.rows("list_users") == [["guest", ["administrator"]], ["ann", tags]]
     await warren.do("set_user_tags", "ann")
-    await warren.do("delete_user", "guest")
+    for word, arguments in [("delete_user", ("guest",)), ("set_user_tags", ("guest", "monitoring"))]:
+        code, text = await warren.refused(word, *arguments)
+        assert (code, text.partition(";")[0]) == (70, "no administrator would be left without 'guest'")
+    await warren.do("set_user_tags", "guest", "monitoring", force=True)
+    await warren.do("set_user_tags", "guest", "administrator")
+    await warren.do("delete_user", "guest", force=True)
     assert await warren.rows("list_users") == [["ann", []]]
+
+
+async def test_an_administrator_who_isnt_the_last_goes(warren: Asker) -> None:
+    await warren.do("add_user", "ann", "secret")
+    await warren.do("set_user_tags", "ann", "administrator")
+    await warren.do("delete_user", "guest")
+    await warren.do("set_user_tags", "ann", "administrator", "monitoring")
 
 
 async def test_permissions(warren: Asker) -> None:
