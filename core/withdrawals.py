@@ -229,7 +229,7 @@ def _may_stay(users: Users, user: User, vhost: str) -> bool:
 
 def _cancel_unless_allowed(consumer: Consumer) -> None:
     queue = consumer.queue
-    if consumer not in queue.consumers:
+    if not consumer.active:
         return
     try:
         consumer.client.check("queue", queue.name, "read")

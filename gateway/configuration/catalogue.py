@@ -13,6 +13,9 @@ from typing import Any, Final
 from warren.core.clients.limits import BrokerLimits
 from warren.core.configuration.key import Key, keys_of
 from warren.core.settings import BrokerSettings
+from warren.gateway.authentication.settings.chain import AuthenticationSettings
+from warren.gateway.authentication.settings.http import HttpBackEndSettings
+from warren.gateway.authentication.settings.oauth2 import OAuth2Settings
 from warren.gateway.configuration.plugins import PluginSettings, load_plugin
 from warren.gateway.network.settings import NetworkSettings
 from warren.gateway.process.settings import FirstStartSettings, ProcessSettings, ResourceSettings
@@ -27,7 +30,7 @@ _TABLES: Final = tuple(PROTOCOLS.own())
 def sections() -> Iterator[type[object]]:
     """Every class of settings that is Warren's own."""
     yield from (ProcessSettings, NetworkSettings, ResourceSettings, FirstStartSettings, BrokerSettings, BrokerLimits)
-    yield from (TlsSettings, PluginSettings)
+    yield from (TlsSettings, AuthenticationSettings, HttpBackEndSettings, OAuth2Settings, PluginSettings)
     for adapter in PROTOCOLS.own().values():
         yield from adapter.settings
 

@@ -136,6 +136,8 @@ def _plain(value: object) -> object:
     if isinstance(value, frozenset):
         return sorted(value)
     if isinstance(value, tuple):
+        if value and all(isinstance(entry, tuple) for entry in value):
+            return {str(name): str(each) for name, each in value}
         return [str(entry) for entry in value]
     if value is None or isinstance(value, bool | int | float | str):
         return value

@@ -108,9 +108,9 @@ def _remarks_on_advanced(path: Path, environment: Mapping[str, str]) -> list[Rem
 
 
 def _flat(document: Mapping[str, object]) -> Iterable[tuple[str, object]]:
-    """The keys of a TOML document, those of its tables as `table.key`."""
+    """The keys of a TOML document, those of its tables as `table.key`; a key's value may be a table, too."""
     for key, value in document.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and key not in catalogue.KEYS:
             yield from ((f"{key}.{name}", entry) for name, entry in value.items())
         else:
             yield key, value

@@ -32,6 +32,7 @@ from warren.core.storage.disk.engine import DiskEngine
 from warren.core.storage.engine import StorageEngine
 from warren.core.storage.memory import MemoryEngine
 from warren.core.storage.recovery import finish_chores, note_clean_stop, recover
+from warren.gateway.authentication.settings.chain import AuthenticationSettings
 from warren.gateway.configuration.config import Config, ConfigError
 from warren.gateway.configuration.options import components_of, listings_of_protocols, options_of
 from warren.gateway.configuration.plugins import PluginSettings
@@ -50,6 +51,7 @@ from warren.gateway.process.settings import FirstStartSettings, ProcessSettings,
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from warren.gateway.authentication.asking import AskedBackEnd
     from warren.gateway.client.clients import Clients
     from warren.gateway.network.link import Link
     from warren.gateway.plugin import Facts, Resources
@@ -181,6 +183,7 @@ class BrokerRun:
                     self._resources,
                 )
             self._load_definitions()
+            asked = self._load_back_ends(plugins)
             if plugins is not None:
                 plugins.prepare()
             self.hub = Hub(self.broker, clock, unread_timeout_ms=self.config.section(NetworkSettings).unread_timeout_ms)
@@ -192,6 +195,8 @@ class BrokerRun:
                     nursery.start_soon(watch_resources, self.hub, self.config, self.limits)
                     nursery.start_soon(self.hub.run_requested_turns)
                     nursery.start_soon(self.hub.run)
+                    for back_end in asked:
+                        await nursery.start(back_end.run, self.hub)
                     for sock in self._sockets:
                         sock.open()
                     task_status.started()
@@ -289,6 +294,14 @@ class BrokerRun:
         except ConfigError:
             note_clean_stop(self.broker)
             raise
+
+    def _load_back_ends(self, plugins: PluginHost | None) -> list[AskedBackEnd]:
+        """Who is asked when somebody logs in; nothing of it is imported where that is the broker's own users alone."""
+        if self.config.section(AuthenticationSettings).is_internal_alone:
+            return []
+        from warren.gateway.authentication.loading import load_chain
+
+        return load_chain(self.broker.users, options_of(self.config), {} if plugins is None else plugins.back_ends())
 
     def _listen(self, pipelines: Pipelines) -> None:
         of_second_family: list[ListeningSocket] = []

@@ -65,7 +65,7 @@ class SubscribePermits:
     def may_read(self, session: MqttSession, subscription: MqttSubscription) -> bool:
         """The same as a yes or a no."""
         try:
-            self.check_reading(session, subscription)
+            self.check_reading(session, subscription, session.actor)
         except AccessRefused:
             return False
         return True

@@ -5,6 +5,8 @@ here, or unknown, which is told together with the nearest known one.  The names 
 the plugins that come with it; a name that ends in `.*` stands for all that begin so.  docs/rabbitmq_ignored.md shows
 them, and is written by `python -m tests.docs.rabbitmq_ignored_page`.
 
+Longer than 400 lines because it is one table.
+
 The weight says how loudly: whatever would have kept somebody out is told as SECURITY, since a file that looks obeyed
 and isn't is worse than none.
 """
@@ -43,8 +45,34 @@ _LOG_CATEGORIES: Final = ("connection", "channel", "mirroring", "queue", "federa
 IGNORED: Final = (
     Ignored(
         Weight.SECURITY,
-        "users are Warren's own: whom another back-end would admit is refused, whom it would refuse may be admitted",
-        _keys("auth_backends.* auth_ldap.* auth_http.* auth_oauth2.* auth_cache.* http_dispatch.auth_backends.*"),
+        "no LDAP directory is asked; a plugin can bring a back-end that does (docs/authentication.md)",
+        _keys("auth_ldap.*"),
+    ),
+    Ignored(
+        Weight.SECURITY,
+        "over HTTP, too, logins go through auth_backends",
+        _keys("http_dispatch.auth_backends.*"),
+    ),
+    Ignored(
+        Weight.SECURITY,
+        "revoked certificates of the back-end http are accepted, and chains of any length; certificates, keys and "
+        "authorities are read from files only, and a key has no password",
+        _keys("crl_check depth cacerts.* cert key.* psk_identity password", under="auth_http.ssl_options."),
+    ),
+    Ignored(
+        Weight.SECURITY,
+        "revoked certificates of the issuer are accepted, and chains of any length",
+        _keys("crl_check depth", under="auth_oauth2.https."),
+    ),
+    Ignored(
+        Weight.SECURITY,
+        "there is one issuer and one resource server, and its keys are where auth_oauth2.jwks_url or signing_keys say; "
+        "scopes have wildcards, and permissions by Rich Authorization Requests don't count",
+        _keys(
+            "oauth_providers.* resource_servers.* default_oauth_provider discovery_endpoint_path "
+            "discovery_endpoint_params.* scope_pattern_syntax resource_server_type",
+            under="auth_oauth2.",
+        ),
     ),
     Ignored(
         Weight.SECURITY,
@@ -286,6 +314,29 @@ IGNORED: Final = (
     ),
     Ignored(
         Weight.NOTE,
+        "answers of all back-ends are kept, in memory, and clients aren't told a back-end's reasons",
+        _keys("auth_cache.cache_module auth_http.authorization_failure_disclosure"),
+    ),
+    Ignored(
+        Weight.NOTE,
+        "clients fetch their tokens by themselves",
+        _keys("authorization_endpoint end_session_endpoint token_endpoint", under="auth_oauth2."),
+    ),
+    Ignored(
+        Weight.NOTE,
+        "TLS to authentication back-ends is as the TLS library has it",
+        (
+            *_keys(
+                f"{_TLS_TUNING} ciphers.* versions.* dh dhfile fail_if_no_peer_cert hostname_verification log_alert "
+                "sni",
+                under="auth_http.ssl_options.",
+            ),
+            "auth_http.ssl_options",
+            *_keys("fail_if_no_peer_cert hostname_verification", under="auth_oauth2.https."),
+        ),
+    ),
+    Ignored(
+        Weight.NOTE,
         "counts are kept as things happen",
         _keys("collect_statistics collect_statistics_interval"),
     ),
@@ -311,7 +362,6 @@ _AS_IT_IS: Final = (
         r"definitions.import_backend = (local|local_filesystem|rabbit(mq)?_definitions_import_local_filesystem)"
     ),
     re.compile(r"definitions.hashing.algorithm = (sha(1|224|256|384|512)?)"),
-    re.compile(r"auth_backends\.[0-9]+(\.authn|\.authz)? = (internal|rabbit_auth_backend_internal)"),
     re.compile(r"password_hashing_module = (rabbit_password_hashing_sha256)"),
     re.compile(r"log.console = (true)"),
     re.compile(r"log.file = (false)"),

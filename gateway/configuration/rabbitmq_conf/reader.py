@@ -16,6 +16,7 @@ from typing import Final
 from warren.adapters.amqp091.codec.constants import AUTH_MECHANISMS
 from warren.gateway.configuration.catalogue import rabbitmq_names
 from warren.gateway.configuration.given import Given, Remark, Weight
+from warren.gateway.configuration.rabbitmq_conf.authentication import NAMES_OF_FAMILIES, read_authentication
 from warren.gateway.configuration.rabbitmq_conf.ignored import ignored_names, remarks_on
 from warren.gateway.configuration.rabbitmq_conf.listeners import read_listeners
 from warren.gateway.configuration.rabbitmq_conf.reading import Reading
@@ -53,6 +54,7 @@ _NAMES_OF_FAMILIES: Final = (
     _ANONYMOUS_USER,
     "web_stomp.allow_origins.1",
     "web_mqtt.allow_origins.1",
+    *NAMES_OF_FAMILIES,
 )
 """What is read by other means than one name per key, for suggestions."""
 
@@ -75,6 +77,7 @@ def read_rabbitmq_conf(text: str, path: Path, environment: Mapping[str, str]) ->
     _read_origins(reading)
     _read_anonymous(reading)
     _read_mechanisms(reading)
+    read_authentication(reading)
     _read_tags(reading)
     _read_rest(reading, path)
     return reading.settings, sorted(reading.remarks, key=lambda remark: -remark.weight)

@@ -156,7 +156,7 @@ def test_configuration_reaches_the_broker(tmp_path: Path) -> None:
     config = tmp_path / "rabbitmq.conf"
     config.write_text(
         "default_user = admin\ndefault_pass = swordfish\nprometheus.tcp.port = 15692\n"
-        "auth_backends.1 = ldap\ncollect_statistics = fine\n"
+        "auth_ldap.servers.1 = ldap.example\ncollect_statistics = fine\n"
     )
     options = ["--config", str(config), "--set", "heartbeat_s=7"]
     environment = {"RABBITMQ_DEFAULT_VHOST": "/start", "WARREN_CHANNEL_MAX": "9"}
@@ -169,7 +169,7 @@ def test_configuration_reaches_the_broker(tmp_path: Path) -> None:
         running.stop()
     log = running.log.read_text()
     assert f"configuration read from {config}" in log
-    assert f"[error] SECURITY: {config}: auth_backends.1: ignored: users are Warren's own" in log
+    assert f"[error] SECURITY: {config}: auth_ldap.servers.1: ignored: no LDAP directory is asked" in log
     assert f"[warning] {config}: prometheus.tcp.port: ignored: there is no endpoint for Prometheus" in log
     assert f"[info] {config}: collect_statistics: ignored: counts are kept as things happen" in log
     assert "swordfish" not in log

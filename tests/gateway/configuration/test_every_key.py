@@ -3,6 +3,8 @@
 `OTHER` says for each key what is written in warren.toml and what its field of the settings is then.  A new key fails
 `test_every_key_is_here` until it stands there, and `test_every_section_is_looked_at` until somebody says which object
 of a running broker holds its settings.
+
+Longer than 400 lines because it is one table.
 """
 
 from __future__ import annotations
@@ -40,6 +42,9 @@ from warren.core.configuration.key import keys_of
 from warren.core.configuration.values import CertificateFiles, Watermark
 from warren.core.settings import BrokerSettings
 from warren.core.storage.memory import MemoryEngine
+from warren.gateway.authentication.settings.chain import AuthenticationSettings, StepNames
+from warren.gateway.authentication.settings.http import HttpBackEndSettings
+from warren.gateway.authentication.settings.oauth2 import OAuth2Settings
 from warren.gateway.configuration.catalogue import KEYS, sections
 from warren.gateway.configuration.config import Config
 from warren.gateway.configuration.load import describe, load_config
@@ -114,6 +119,42 @@ OTHER: Mapping[str, tuple[object, object]] = {
     "tls_certificate_login_from": ("subject_alternative_name", SAME),
     "tls_certificate_login_san_type": ("email", SAME),
     "tls_certificate_login_san_index": (2, SAME),
+    # AuthenticationSettings
+    "auth_backends": (
+        ["http", "oauth2/internal+http"],
+        (StepNames("http", ("http",)), StepNames("oauth2", ("internal", "http"))),
+    ),
+    "auth_cache_ttl_s": (20.5, 20_500),
+    "auth_cache_size_max": (1007, SAME),
+    "auth_cache_refusals": (True, SAME),
+    # HttpBackEndSettings
+    "auth_http_method": ("post", SAME),
+    "auth_http_user_path": ("http://127.0.0.1:1/user", SAME),
+    "auth_http_vhost_path": ("http://127.0.0.1:1/vhost", SAME),
+    "auth_http_resource_path": ("http://127.0.0.1:1/resource", SAME),
+    "auth_http_topic_path": ("http://127.0.0.1:1/topic", SAME),
+    "auth_http_request_timeout_s": (2.5, SAME),
+    "auth_http_connection_timeout_s": (3.5, SAME),
+    "auth_http_connections_max": (5, SAME),
+    "auth_http_ca_file": ("ca.pem", SAME),
+    "auth_http_certificate_file": ("server.pem", SAME),
+    "auth_http_key_file": ("server.key", SAME),
+    "auth_http_tls_verify": ("verify_none", SAME),
+    # OAuth2Settings
+    "auth_oauth2_resource_server_id": ("burrow", SAME),
+    "auth_oauth2_scope_prefix": ("", SAME),
+    "auth_oauth2_scope_aliases": (["reader=read:*/*"], (("reader", "read:*/*"),)),
+    "auth_oauth2_additional_scopes_key": ("roles", SAME),
+    "auth_oauth2_verify_aud": (False, SAME),
+    "auth_oauth2_preferred_username_claims": (["email"], ("email",)),
+    "auth_oauth2_require_exp": (False, SAME),
+    "auth_oauth2_issuer": ("https://issuer.example", SAME),
+    "auth_oauth2_signing_keys": (["one=server.pem"], SAME),
+    "auth_oauth2_default_key": ("one", SAME),
+    "auth_oauth2_jwks_url": ("http://127.0.0.1:1/keys", SAME),
+    "auth_oauth2_algorithms": (["ES256"], ("ES256",)),
+    "auth_oauth2_ca_file": ("ca.pem", SAME),
+    "auth_oauth2_tls_verify": ("verify_none", SAME),
     # PluginSettings
     "plugins": (["second"], ("second",)),
     # Several protocols, and every link
@@ -179,7 +220,10 @@ OTHER: Mapping[str, tuple[object, object]] = {
     "websocket_trusted_proxies": (["10.0.0.0/8"], (ip_network("10.0.0.0/8"),)),
 }
 
-PATHS = ("data_directory", "ready_file", "load_definitions", "tls_certificate_file", "tls_key_file", "tls_ca_file")
+PATHS = (
+    *("data_directory", "ready_file", "load_definitions", "tls_certificate_file", "tls_key_file", "tls_ca_file"),
+    *("auth_http_ca_file", "auth_http_certificate_file", "auth_http_key_file", "auth_oauth2_ca_file"),
+)
 """Written as names of files; they start at the file's directory."""
 
 WITHOUT_DEFAULTS = ("load_definitions", "definitions_skip_if_unchanged")
@@ -233,6 +277,8 @@ def expected(directory: Path, name: str) -> object:
         protocols = {"amqps": "amqp"}
         names = [str(each).partition("=")[0] for each in LISTEN]
         return tuple(Listener(protocols.get(each, each), "127.0.0.1", 0, tls=each == "amqps") for each in names)
+    if name == "auth_oauth2_signing_keys":
+        return (("one", directory / "server.pem"),)
     if name == "tls_server_name_certificates":
         return (CertificateFiles(directory / "other.pem", directory / "other.key"),)
     return written if found is SAME else found
@@ -332,6 +378,22 @@ async def test_what_the_broker_is_made_with(directory: Path) -> None:
         assert world.shared_strategy == "sticky"
         await wait_all_tasks_blocked()
     assert Second.started == ["second ended"], "plugins"
+
+
+@looks_at(AuthenticationSettings, HttpBackEndSettings, OAuth2Settings)
+async def test_who_is_asked_at_logins(directory: Path) -> None:
+    async with running(_load(directory / "warren.toml")) as (_, run):
+        users = run.broker.users
+        assert users.chain is not None
+        (http, also_http), (oauth2, (own, still_http)) = [
+            (step.authenticates, step.authorizes) for step in users.chain.steps
+        ]
+        assert (also_http, still_http) == ((http,), http)
+        assert [each.name for each in (http, oauth2, own)] == ["http", "oauth2", "internal"]
+        kept = users.answers
+        assert (kept.ttl_ms, kept.size_max, kept.cache_refusals) == (20_500, 1007, True)
+        check(directory, HttpBackEndSettings, cast("Any", http)._back_end._settings)
+        check(directory, OAuth2Settings, cast("Any", oauth2)._back_end._settings)
 
 
 @looks_at(FirstStartSettings, ResourceSettings, ProcessSettings)

@@ -96,9 +96,11 @@ def test_what_is_listed_as_ignored_is_a_key_of_rabbitmq() -> None:
 
 
 SECURITY = [
-    ("auth_backends.1 = ldap", "users are Warren's own"),
-    ("auth_backends.1.authn = internal\nauth_backends.1.authz = rabbit_auth_backend_http", "users are Warren's own"),
-    ("auth_ldap.servers.1 = ldap.example", "users are Warren's own"),
+    ("auth_ldap.servers.1 = ldap.example", "no LDAP directory is asked"),
+    ("http_dispatch.auth_backends.1 = http", "go through auth_backends"),
+    ("auth_http.ssl_options.crl_check = peer", "revoked certificates of the back-end http are accepted"),
+    ("auth_oauth2.https.depth = 2", "revoked certificates of the issuer are accepted"),
+    ("auth_oauth2.scope_pattern_syntax = regex", "scopes have wildcards"),
     ("credential_validator.min_length = 30", "passwords of any length"),
     ("default_users.bob.password = x", "no such user is made"),
     ("default_limits.vhosts.1.max_connections = 1", "no limits"),
