@@ -70,6 +70,11 @@ def _is_described(wanted: Any) -> bool:
     return isinstance(wanted, type) and (issubclass(wanted, msgspec.Struct) or is_dataclass(wanted))
 
 
+def _type_of(wanted: Any) -> dict[str, str]:
+    """Of what isn't one of ours: a text, or an object with anything in it."""
+    return {"type": "string" if wanted is str else "object"}
+
+
 def _operation(each: Endpoint, references: Mapping[int, Any]) -> dict[str, Any]:
     parameters = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
@@ -100,7 +105,7 @@ def _responses(each: Endpoint, references: Mapping[int, Any]) -> dict[str, Any]:
     if each.answer is None:
         made = {"201": {"description": "made"}} if each.method in ("PUT", "POST") else {}
         return {**made, "204": {"description": "done"}}
-    schema = references[id(each.answer)] if _is_described(each.answer) else {"type": "object"}
+    schema = references[id(each.answer)] if _is_described(each.answer) else _type_of(each.answer)
     if each.lists:
         array = {"type": "array", "items": schema}
         schema = {"oneOf": [array, _page(array)]} if each.method == "GET" else array
