@@ -22,6 +22,7 @@ rest on has no underscore; the rest may change.
     contents.trim                           drops ready messages from the tail
     level_of, backlogs, entries             where a message is put; `entries` is all that is ready of a queue without
                                             priorities, once `drain` has run
+    row_of                                  the index of the backlog that many messages at once go to (`append_all`)
     turns                                   says which backlog is next; None for strictly the first
     ring                                    the consumers; `activate` serves one as soon as it can take something
     use_chooser                             lets something else than turns say who is served
