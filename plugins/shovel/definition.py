@@ -3,6 +3,8 @@
 Each end speaks a protocol, and each protocol has keys of its own for a source and for a destination, in tables of what
 reads their values; RabbitMQ's older names are read as the newer ones.  A definition that can't be used is refused as a
 whole, with the key that is wrong and what it should be.
+
+Longer than 400 lines because AMQP's own ends, and the tables in which all protocols meet, are read by the same rules.
 """
 
 from __future__ import annotations
@@ -28,6 +30,14 @@ from warren.plugins.shovel.http_definition import (
     HttpSourceDefinition,
     http_destination,
     http_source,
+)
+from warren.plugins.shovel.kafka_definition import (
+    KAFKA_DESTINATION,
+    KAFKA_SOURCE,
+    KafkaDestinationDefinition,
+    KafkaSourceDefinition,
+    kafka_destination,
+    kafka_source,
 )
 from warren.plugins.shovel.mqtt_definition import (
     MQTT_DESTINATION,
@@ -65,7 +75,8 @@ LOCAL: Final = "local"
 MQTT: Final = "mqtt"
 STOMP: Final = "stomp"
 HTTP: Final = "http"
-PROTOCOLS: Final = (AMQP, LOCAL, MQTT, STOMP, HTTP)
+KAFKA: Final = "kafka"
+PROTOCOLS: Final = (AMQP, LOCAL, MQTT, STOMP, HTTP, KAFKA)
 """`local` is this broker itself, as an AMQP URI without a host is."""
 
 
@@ -106,9 +117,15 @@ class DestinationDefinition:
     declarations: Declarations = ()
 
 
-AnySource: TypeAlias = SourceDefinition | MqttSourceDefinition | StompSourceDefinition | HttpSourceDefinition
+AnySource: TypeAlias = (
+    SourceDefinition | MqttSourceDefinition | StompSourceDefinition | HttpSourceDefinition | KafkaSourceDefinition
+)
 AnyDestination: TypeAlias = (
-    DestinationDefinition | MqttDestinationDefinition | StompDestinationDefinition | HttpDestinationDefinition
+    DestinationDefinition
+    | MqttDestinationDefinition
+    | StompDestinationDefinition
+    | HttpDestinationDefinition
+    | KafkaDestinationDefinition
 )
 
 
@@ -277,11 +294,13 @@ _SOURCES: Final[Mapping[str, Callable[[Mapping[str, Any]], AnySource]]] = {
     MQTT: mqtt_source,
     STOMP: stomp_source,
     HTTP: http_source,
+    KAFKA: kafka_source,
 }
 _DESTINATIONS: Final[Mapping[str, Callable[[Mapping[str, Any]], AnyDestination]]] = {
     MQTT: mqtt_destination,
     STOMP: stomp_destination,
     HTTP: http_destination,
+    KAFKA: kafka_destination,
 }
 """What makes an end of the keys of its protocol; AMQP's for the others."""
 
@@ -339,6 +358,7 @@ SOURCE_KEYS: Final[Mapping[str, Readers]] = {
     MQTT: MQTT_SOURCE,
     STOMP: STOMP_SOURCE,
     HTTP: HTTP_SOURCE,
+    KAFKA: KAFKA_SOURCE,
 }
 DESTINATION_KEYS: Final[Mapping[str, Readers]] = {
     AMQP: _AMQP_DESTINATION,
@@ -346,6 +366,7 @@ DESTINATION_KEYS: Final[Mapping[str, Readers]] = {
     MQTT: MQTT_DESTINATION,
     STOMP: STOMP_DESTINATION,
     HTTP: HTTP_DESTINATION,
+    KAFKA: KAFKA_DESTINATION,
 }
 """The keys of each end by its protocol."""
 

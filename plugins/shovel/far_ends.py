@@ -10,10 +10,11 @@ from warren.gateway.plugin import AmqpPeer, StompPeer, connect_amqp, connect_sto
 from warren.plugins.bridging.attempts import pick
 from warren.plugins.bridging.remembered import Remembered
 from warren.plugins.bridging.turnstile import Turnstile
-from warren.plugins.shovel import amqp_ends, http_source, stomp_ends
+from warren.plugins.shovel import amqp_ends, http_source, kafka_ends, stomp_ends
 from warren.plugins.shovel.http_definition import HttpDestinationDefinition, HttpSourceDefinition
 from warren.plugins.shovel.http_destination import HttpDestination
 from warren.plugins.shovel.http_source import HttpMemory
+from warren.plugins.shovel.kafka_definition import KafkaDestinationDefinition, KafkaSourceDefinition
 from warren.plugins.shovel.left_behind import left_behind
 from warren.plugins.shovel.mqtt_connections import MqttConnections
 from warren.plugins.shovel.mqtt_definition import MqttDestinationDefinition, MqttSourceDefinition
@@ -33,10 +34,11 @@ if TYPE_CHECKING:
     from warren.gateway.plugin import Context
     from warren.plugins.bridging.ends import Arrived, Destination, Source
     from warren.plugins.shovel.definition import ShovelDefinition
+    from warren.plugins.shovel.kafka_definition import KafkaUri
     from warren.plugins.shovel.left_behind import Kept
     from warren.plugins.shovel.left_file import LeftFile
 
-    AnyUri: TypeAlias = AmqpUri | MqttUri | StompUri | HttpUri
+    AnyUri: TypeAlias = AmqpUri | MqttUri | StompUri | HttpUri | KafkaUri
 
 PRODUCT: Final = "Warren"
 
@@ -122,6 +124,9 @@ class FarEnds:
             http_uri = self.source_uri = pick(definition.uris)
             memory = self._http_memories.setdefault(http_uri, HttpMemory())
             return await http_source.open_source(definition, http_uri, memory, held)
+        if isinstance(definition, KafkaSourceDefinition):
+            kafka_uri = self.source_uri = pick(definition.uris)
+            return await kafka_ends.open_source(peers, held, definition, kafka_uri, prefetch, self._own_id("source"))
         # Picked already, by who has found that it isn't here.
         uri = self.source_uri = self.source_uri if isinstance(self.source_uri, AmqpUri) else pick(definition.uris)
         peer = await self._amqp_peer(peers, held, uri)
@@ -142,6 +147,10 @@ class FarEnds:
             destination = HttpDestination(definition, http_uri, mode)
             await destination.open(peers, held)
             return destination
+        if isinstance(definition, KafkaDestinationDefinition):
+            kafka_uri = self.destination_uri = pick(definition.uris)
+            client_id = self._own_id("destination")
+            return await kafka_ends.open_destination(peers, held, definition, kafka_uri, client_id)
         # Picked already, as the source's.
         uri = self.destination_uri if isinstance(self.destination_uri, AmqpUri) else pick(definition.uris)
         self.destination_uri = uri

@@ -26,6 +26,8 @@ from warren.plugins.shovel.definition import (
 from warren.plugins.shovel.filter import COMPARISONS, MEMBERS
 from warren.plugins.shovel.http_definition import FIELDS as HTTP_FIELDS
 from warren.plugins.shovel.http_messages import PROPERTY_HEADERS
+from warren.plugins.shovel.kafka_definition import FIELDS as KAFKA_FIELDS
+from warren.plugins.shovel.kafka_definition import KAFKA_PARAMETERS
 from warren.plugins.shovel.plugin import static_shovels
 from warren.plugins.shovel.stomp_definition import FIELDS
 
@@ -72,6 +74,12 @@ def test_every_key_of_http() -> None:
     assert all(f"`{header}`" in section("HTTP") for header in PROPERTY_HEADERS.values())
 
 
+def test_every_key_of_kafka() -> None:
+    assert first_cells("Kafka") - set(KAFKA_PARAMETERS) == {*SOURCE_KEYS["kafka"], *DESTINATION_KEYS["kafka"]}
+    assert set(KAFKA_PARAMETERS) <= first_cells("Kafka")
+    assert all(f"`{field}`" in section("Kafka") for field in KAFKA_FIELDS)
+
+
 def test_what_a_stomp_destination_may_have_in_it() -> None:
     assert set(re.findall(r"`(\{\w+\})`", section("STOMP"))) == set(FIELDS)
 
@@ -85,7 +93,7 @@ EXAMPLES = re.findall(r"warren ctl set_parameter shovel \S+ \\\n\s+'(\{.*?\})'",
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_every_example_can_be_used(example: str) -> None:
-    assert len(EXAMPLES) == 9
+    assert len(EXAMPLES) == 10
     read_definition(json.loads(example))
 
 
