@@ -129,6 +129,10 @@ def test_no_path_hides_another() -> None:
         assert shapes.setdefault(shape, each.path) == each.path, "one place has one name in all methods"
 
 
+NAMED_BEHIND = ("/tail/%2F",)
+"""Where a name stands behind the `?`."""
+
+
 async def test_every_get_that_needs_no_name_answers_as_declared() -> None:
     """And so do those of objects, in the other tests (api.check_answer)."""
     async with open_api(plugins=("management", "shovel")) as api:
@@ -136,7 +140,7 @@ async def test_every_get_that_needs_no_name_answers_as_declared() -> None:
         asked = 0
         for each in ENDPOINTS:
             path = each.path.replace("{vhost}", "%2F")
-            if each.method == "GET" and "{" not in path:
+            if each.method == "GET" and "{" not in path and path not in NAMED_BEHIND:
                 assert (await api.ask("GET", path)).status_code == 200, path
                 asked += 1
         assert asked > 40
