@@ -1,7 +1,7 @@
 """What a token's scopes allow (as RabbitMQ's rabbitmq_auth_backend_oauth2 has them).
 
     PREFIX configure:VHOST/NAME          NAME: of queues and exchanges
-    PREFIX write:VHOST/NAME[/KEY]        KEY: of routing keys, at topic exchanges; any without it
+    PREFIX write:VHOST/NAME[/KEY]        KEY: of routing keys, at topic exchanges; none without it
     PREFIX read:VHOST/NAME[/KEY]
     PREFIX tag:TAG                       such as administrator
 
@@ -56,7 +56,8 @@ class Scopes(NamedTuple):
             scope.verb == verb
             and matches(scope.vhost, vhost, vhost)
             and matches(scope.name, exchange, vhost)
-            and (scope.key is None or matches(scope.key, routing_key, vhost))
+            and scope.key is not None
+            and matches(scope.key, routing_key, vhost)
             for scope in self.allowed
         )
 

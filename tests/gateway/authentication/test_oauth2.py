@@ -27,7 +27,7 @@ CLAIMS: Mapping[str, object] = {
     "sub": "alice",
     "aud": ["burrow", "others"],
     "exp": NOW_S + 3600,
-    "scope": "burrow.read:*/* burrow.tag:administrator",
+    "scope": "burrow.read:*/* burrow.read:*/*/a.* burrow.tag:administrator",
 }
 
 
@@ -60,6 +60,7 @@ async def test_a_token_by_a_key_in_a_file(tmp_path: Path, make: Callable[[], Tes
     assert of.at_once(MayUse(who, "/", "queue", "q", "read")) is True
     assert isinstance(of.at_once(MayUse(who, "/", "queue", "q", "write")), Denied)
     assert of.at_once(MayUseTopic(who, "/", "amq.topic", "a.b", "read")) is True
+    assert isinstance(of.at_once(MayUseTopic(who, "/", "amq.topic", "b.a", "read")), Denied)
     of.now_ms = lambda: (NOW_S + 3600) * 1000
     assert of.at_once(MayEnter(who, "/", "127.0.0.1")) == Denied("the token has expired")
 
