@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterator
 from functools import partial
-from operator import attrgetter
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt.sessions.publishing import QUEUE_PREFIX, address_of
@@ -225,8 +225,8 @@ def _drop_slices(registry: MqttSessions, session: MqttSession) -> Iterator[None]
     while session.rights_version != users.version:
         version = users.version
         waiting = list(session.subscriptions.values())
-        waiting.sort(key=attrgetter("is_own"))
-        for subscription in emptied(waiting):
+        of_others = [each for each in waiting if each.group or each.queue_name]
+        for subscription in chain(emptied(of_others), emptied(waiting)):
             if session.subscriptions.get(subscription.filter) is subscription:
                 _drop_unless_allowed(registry, session, subscription)
             work += 1
