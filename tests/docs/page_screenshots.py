@@ -34,8 +34,6 @@ FONTS = """<?xml version="1.0"?>
   <dir>/usr/share/fonts</dir>
   <cachedir prefix="xdg">fontconfig</cachedir>
   <alias binding="same"><family>system-ui</family><prefer><family>Inter</family></prefer></alias>
-  <alias><family>system-ui</family><default><family>DejaVu Sans</family></default></alias>
-  <alias><family>ui-monospace</family><default><family>DejaVu Sans Mono</family></default></alias>
   <alias binding="same"><family>sans-serif</family><prefer><family>Inter</family></prefer></alias>
   <alias binding="same"><family>ui-monospace</family><prefer><family>JetBrains Mono</family></prefer></alias>
   <alias binding="same"><family>monospace</family><prefer><family>JetBrains Mono</family></prefer></alias>

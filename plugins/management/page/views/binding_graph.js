@@ -49,13 +49,13 @@ export class BindingGraph {
     left.forEach((each, index) => {
       const at = { x: 2, y: rowY(index, left.length, height) };
       parts.push(node(label(each), each.type, at, link('exchanges', vhost, exchangeName(each.name))));
-      edges.push(edge({ x: at.x + BOX_WIDTH, y: at.y }, middle, each.keys, 0.3));
+      edges.push(edge({ x: at.x + BOX_WIDTH, y: at.y }, middle, each.keys, false));
     });
     right.forEach((each, index) => {
       const at = { x: middle.x + BOX_WIDTH + GAP, y: rowY(index, right.length, height) };
       const target = each.type === 'queue' ? link('queues', vhost, each.name) : link('exchanges', vhost, exchangeName(each.name));
       parts.push(node(label(each), each.type, at, target));
-      edges.push(edge({ x: middle.x + BOX_WIDTH, y: middle.y }, at, each.keys, 0.7));
+      edges.push(edge({ x: middle.x + BOX_WIDTH, y: middle.y }, at, each.keys, true));
     });
     const said = `${this.name || 'The default exchange'} feeds ${destinations.map(label).join(', ') || 'nothing'}; it is fed by ${sources.map(label).join(', ') || 'clients alone'}.`;
     return shape('svg', { class: 'graph', viewBox: `0 0 ${width} ${height}`, width, height, role: 'group', 'aria-label': said }, arrow(), ...edges, ...parts);
@@ -100,8 +100,8 @@ function node(text, kinds, { x, y }, href) {
   return made;
 }
 
-/** part: how far along the line its keys stand, towards the end that isn't the exchange, where lines are apart. */
-function edge(from, to, keys, part) {
+/** The keys stand over the line's end at what isn't the exchange, where lines are apart. outward: that is its right end. */
+function edge(from, to, keys, outward) {
   const bend = GAP / 2;
   const end = to.x - 7;
   const line = shape('path', { class: 'graph-edge', d: `M${from.x},${from.y} C${from.x + bend},${from.y} ${end - bend},${to.y} ${end},${to.y}`, 'marker-end': 'url(#graph-arrow)' });
@@ -111,17 +111,15 @@ function edge(from, to, keys, part) {
   }
   const shown = named.slice(0, KEYS_MAX).join(', ') + (named.length > KEYS_MAX ? `, ${named.length - KEYS_MAX} more` : '');
   const text = shortened(shown);
-  const width = text.length * 7.3 + 10;
-  const [early, late] = [3 * (1 - part) ** 2 * part, 3 * (1 - part) * part ** 2];
-  const along = from.x * (1 - part) ** 3 + (from.x + bend) * early + (end - bend) * late + end * part ** 3;
-  const x = Math.min(Math.max(along, from.x + width / 2 + 8), end - width / 2 - 14);
-  const y = from.y + (to.y - from.y) * (late + part ** 3);
+  const width = text.length * 7.3 + 8;
+  const x = outward ? end - width / 2 - 6 : from.x + width / 2 + 4;
+  const y = (outward ? to.y : from.y) - 11;
   return shape(
     'g',
     {},
     line,
     shape('title', {}, named.join(', ')),
-    shape('rect', { class: 'graph-key-ground', x: x - width / 2, y: y - 10, width, height: 19, rx: 4 }),
+    shape('rect', { class: 'graph-key-ground', x: x - width / 2, y: y - 9, width, height: 17, rx: 4 }),
     shape('text', { class: 'graph-key', x, y: y + 4, 'text-anchor': 'middle' }, text),
   );
 }
