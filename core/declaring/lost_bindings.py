@@ -80,7 +80,7 @@ class LostBindings:
 
     def _make_some(self, vhost: VirtualHost, rows: list[Row]) -> bool:
         """Make the last of these, the first row last in them; False when those were all."""
-        if vhost.broker.vhosts.get(vhost.name) is not vhost:
+        if vhost.deleting or vhost.broker.vhosts.get(vhost.name) is not vhost:
             return False
         for _ in range(min(MADE_AT_ONCE, len(rows))):
             self._make_or_wait(vhost, rows.pop())
