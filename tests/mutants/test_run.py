@@ -11,6 +11,12 @@ import pytest
 
 from tests.support.warren_process import PYTHON_PATH, REPOSITORY
 
+SECONDS = "5"
+"""For each mutant, by the clock on the wall: one that survives may not be taken for a loop on a busy machine."""
+
+TIMEOUT_S = 250
+pytestmark = pytest.mark.limits(seconds=2 * TIMEOUT_S)
+
 MODULE = """
 from functools import cache
 
@@ -85,13 +91,13 @@ def run(repository: Path, cache: Path) -> tuple[int, str]:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "tests.mutants", "warren.small", "--tests", "tests/test_small.py"),
-            *("--repository", str(repository), "--cache", str(cache), "--seconds", "1", "--jobs", "2"),
+            *("--repository", str(repository), "--cache", str(cache), "--seconds", SECONDS, "--jobs", "2"),
         ],
         cwd=REPOSITORY,
         env={**os.environ, "PYTHONPATH": PYTHON_PATH},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=TIMEOUT_S,
         check=False,
     )
     assert done.stderr == ""
@@ -127,7 +133,7 @@ def test_tests_that_fail_anyway_say_nothing_about_mistakes(repository: Path, tmp
         env={**os.environ, "PYTHONPATH": PYTHON_PATH},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=TIMEOUT_S,
         check=False,
     )
     assert done.returncode == 1

@@ -55,8 +55,13 @@ def test_expiry_of_the_head_that_a_full_queue_comes_to(memory: SimulatedBroker) 
     assert take(graveyard) == [b"lives", b"expires"]
 
 
+@pytest.mark.limits(seconds=480)
 def test_a_thousand_queues_that_refuse_into_each_other(memory: SimulatedBroker) -> None:
-    """Each is full and dead-letters what it refuses to the next."""
+    """Each is full and dead-letters what it refuses to the next.
+
+    Every one reads and writes a whole x-death, half a million entries together: ten seconds of a core, and minutes on a
+    machine that is very busy.
+    """
     count = 1000
     for number in range(count):
         queue(
