@@ -8,6 +8,7 @@ nothing.  Charts therefore begin when somebody first looks.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -18,6 +19,8 @@ from warren.plugins.management.series import Figures, Series, Tiers
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker
+
+_log = logging.getLogger("warren.plugin.management")
 
 SAMPLE_MS: Final = 5_000
 """RabbitMQ's interval."""
@@ -120,9 +123,7 @@ class Sampler:
             if now_ms - each.series.asked_at_ms >= UNASKED_MS:
                 self._forget_again(what, each)
             else:
-                figures = each.read()
-                if isinstance(figures, Awaitable):
-                    figures = await figures
+                figures = await _read(what, each.read)
                 if figures is None:
                     self._forget_again(what, each)
                 else:
@@ -134,3 +135,13 @@ class Sampler:
         """Forget what is still the same; others may have had their turn meanwhile."""
         if self._sampled.get(what) is each:
             self._forget(what)
+
+
+async def _read(what: object, read: Read) -> Figures | None:
+    """An object's figures; one whose figures can't be read is forgotten, and the others are sampled all the same."""
+    try:
+        figures = read()
+        return await figures if isinstance(figures, Awaitable) else figures
+    except Exception:
+        _log.exception("no figures of %r", what)
+        return None

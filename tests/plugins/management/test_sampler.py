@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
@@ -62,6 +63,24 @@ async def test_what_has_gone_is_forgotten(autojump_clock: MockClock) -> None:
         thing.is_there = slow.is_there = False
         await trio.sleep(SAMPLE_MS / 1000 + 1)
         assert len(sampler) == 0
+        nursery.cancel_scope.cancel()
+
+
+async def test_one_that_fails_is_forgotten_and_the_others_go_on(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    sampler, thing = Sampler(SimulatedBroker().broker), Thing()
+
+    def fail() -> None:
+        raise ZeroDivisionError("of figures")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(sampler.run)
+        sampler.of("bad", lambda: {"n": 0}, fail)
+        sampler.of("good", lambda: {"n": 0}, thing.read)
+        await trio.sleep(2 * SAMPLE_MS / 1000 + 1)
+        assert (len(sampler), thing.read_count) == (1, 2)
+        assert caplog.text.count("ZeroDivisionError: of figures") == 1
         nursery.cancel_scope.cancel()
 
 
