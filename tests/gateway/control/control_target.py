@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import trio
 
+from warren.adapters.mqtt.sessions.world import MqttWorld
 from warren.core.access.users import Users
 from warren.core.administration.listing.channels import ChannelRow
 from warren.core.administration.listing.column import Column
@@ -100,7 +101,7 @@ class TargetSession:
 def make_broker() -> Broker:
     """The real core in memory, with two virtual hosts and the user guest."""
     definitions = MemoryDefinitionStore()
-    broker = Broker(MemoryEngine(), definitions, Users(definitions), now_ms=0)
+    broker = Broker(MemoryEngine(), definitions, Users(definitions), now_ms=0, components={"mqtt": MqttWorld})
     for kind in listings_of_protocols():
         broker.listings.register(kind)
     for name in ("/", "other"):

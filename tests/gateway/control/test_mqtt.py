@@ -8,16 +8,11 @@ from tests.gateway.control.test_delayed import DAY_MS, Delayed
 from tests.support.core_broker import core_client
 from warren.adapters.mqtt.sessions.place import world_of
 from warren.adapters.mqtt.sessions.subscription import MqttSubscription
-from warren.adapters.mqtt.sessions.world import MqttWorld
 
 
 @pytest.fixture
 async def server() -> Delayed:
-    found = Delayed()
-    broker = found.server.broker
-    if "mqtt" not in broker.components:
-        broker.components["mqtt"] = MqttWorld(broker)
-    return found
+    return Delayed()
 
 
 async def test_sessions(server: Delayed) -> None:
