@@ -72,6 +72,7 @@ class HttpDestination:
         self._last_number = 0
         self._queue: deque[_Waiting] = deque()
         self._settled: list[Outcome] = []
+        self._untold: str | None = None
         self._singly = 0
         self._not_before_s = 0.0
         self._pause_said = ""
@@ -110,9 +111,14 @@ class HttpDestination:
 
     def publish(self, message: Arrived, exchange: str, routing_key: str, properties: Properties) -> int:
         self._last_number = number = self._last_number + 1
+        if self._untold is not None:
+            # Who publishes doesn't know yet that something before this was turned away, and nothing is to overtake it.
+            self._settle(Outcome(number, False, self._untold, True))
+            return number
         try:
             target = target_of(self._uri, message, exchange, routing_key, properties)
         except NotSendable as error:
+            self._untold = str(error)
             self._settle(Outcome(number, False, str(error)))
             return number
         headers = []
@@ -135,6 +141,7 @@ class HttpDestination:
                 raise self._error
             await self._changed.park()
         settled, self._settled = self._settled, []
+        self._untold = None
         return settled
 
     # The tasks
@@ -179,7 +186,7 @@ class HttpDestination:
             element = _json(message.body)
             if element is None:
                 text = f"a message isn't JSON of at most {JSON_BYTES_MAX} bytes, which 'dest-batch-max' asks for"
-                self._settle(Outcome(message.number, False, text))
+                self._turn_away([message], text, passing=False)
             else:
                 batch.append(message._replace(body=element))
                 size += len(element)
@@ -233,6 +240,7 @@ class HttpDestination:
 
     def _turn_away(self, batch: list[_Waiting], text: str, *, passing: bool) -> None:
         """A request has failed: its messages, and those that wait behind it, are to come again."""
+        self._untold = text
         behind = [each.number for each in self._queue]
         self._queue.clear()
         if len(batch) > 1 and not passing:
