@@ -24,6 +24,7 @@ from warren.core.exchanges.topic_trie import TopicTrie
 from warren.core.queues.browse import EVERYTHING, MessageFilter
 
 if TYPE_CHECKING:
+    from warren.core.access.accounts import User
     from warren.core.exchanges.base import Exchange
     from warren.core.messages.message import Message
     from warren.core.queues.base import Queue
@@ -124,7 +125,7 @@ class Tail:
         self._vhost.changed()
 
 
-def begin(vhost: VirtualHost, tailed: Tailed, *, user: str | None = None) -> Tail:
+def begin(vhost: VirtualHost, tailed: Tailed, *, user: User | str | None = None) -> Tail:
     """Look at what comes from now on, until `end`.
 
     user: who has to have the permission to read the queue or exchange, and its routing keys as a binding would; None

@@ -15,6 +15,7 @@ from warren.core.errors import NotFound
 from warren.core.exchanges.delaying.exchange import DelayedMessageExchange
 
 if TYPE_CHECKING:
+    from warren.core.access.accounts import User
     from warren.core.broker import Broker
     from warren.core.exchanges.delaying.messages import DelayedMessage, DelayedMessages
     from warren.core.messages.message import Message
@@ -77,7 +78,9 @@ def pending_in(broker: Broker, vhosts: Vhosts, *, start: int, count: int) -> Ste
     return Steps(_pending_in(broker, vhosts, start, count))
 
 
-def cancel(broker: Broker, vhost: str, exchange: str, ids: Iterable[str], *, user: str | None = None) -> Cancelled:
+def cancel(
+    broker: Broker, vhost: str, exchange: str, ids: Iterable[str], *, user: User | str | None = None
+) -> Cancelled:
     """Drop messages that an exchange holds; NotFound as with `pending`.
 
     user: who has to have the permission to write to the exchange, None for the broker's owner.  Raises AccessRefused.

@@ -10,6 +10,7 @@ from warren.core.administration.operations import users, vhosts
 from warren.core.administration.steps import Steps
 
 if TYPE_CHECKING:
+    from warren.core.access.accounts import User
     from warren.core.administration.explaining.explanation import Explanation
     from warren.core.broker import Broker
     from warren.core.messages.properties import Properties
@@ -23,7 +24,7 @@ def explain(
     properties: Properties,
     *,
     body_size: int = 0,
-    user: str | None = None,
+    user: User | str | None = None,
 ) -> Steps[Explanation]:
     """A dry run of a publish: nothing is published, and nothing changes.
 
@@ -32,5 +33,5 @@ def explain(
     virtual host, NoSuchUser.
     """
     found = vhosts.existing(broker, vhost)
-    publisher = None if user is None else users.existing(broker, user)
+    publisher = users.existing(broker, user) if isinstance(user, str) else user
     return Steps(explain_in_slices(found, DryPublish(exchange, routing_key, properties, body_size), publisher))

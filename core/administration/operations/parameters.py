@@ -29,6 +29,13 @@ def check_reach(broker: Broker, user: User, vhost: str, component: str, name: st
     if not broker.parameters.knows(component):
         return
     broker.parameters.check(vhost, component, name, value)
+    if user.rights is not None:
+        if any(True for _ in broker.parameters.reached(component, value)):
+            raise AccessRefused(
+                f"'{name}' acts within this broker as a user whom the broker itself knows, and '{user.name}' is another "
+                "back-end's: a URI has to name a host, or an administrator has to set it"
+            )
+        return
     permissions = dict(broker.users.permissions_of(user.name))
     for where, as_whom in broker.parameters.reached(component, value):
         permission = permissions.get(where)

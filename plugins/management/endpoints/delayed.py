@@ -50,7 +50,7 @@ async def get_delayed(call: Call) -> object:
 @endpoint("DELETE", "/delayed/{vhost}/{exchange}/{id}", "Drop a delayed message.")
 async def delete_delayed(call: Call) -> None:
     wanted = call.path["id"]
-    cancelled = operations.delayed.cancel(call.broker, call.vhost, call.path["exchange"], [wanted], user=call.user.name)
+    cancelled = operations.delayed.cancel(call.broker, call.vhost, call.path["exchange"], [wanted], user=call.user)
     if not cancelled.message_count:
         raise NotFound(f"exchange '{call.path['exchange']}' holds no message '{wanted}' (any more)")
     call.context.changed()

@@ -43,6 +43,6 @@ async def post_explain(call: Call) -> object:
         key,
         properties_of(body.properties),
         body_size=body.payload_bytes,
-        user=body.user,
+        user=call.user if body.user == call.user.name else body.user,
     )
     return await in_turns(steps)

@@ -161,7 +161,7 @@ async def get_retained_messages(call: Call) -> object:
         search=call.query.get("search", ""),
         start=offset,
         count=count,
-        user=call.user.name,
+        user=call.user,
     )
     page = await in_turns(steps)
     size = TRUNCATE_DEFAULT if truncate is None else truncate
@@ -170,7 +170,7 @@ async def get_retained_messages(call: Call) -> object:
 
 @endpoint("GET", "/mqtt/retained/{vhost}/{topic}", "The retained message of a topic.", answer=RetainedMessage)
 async def get_retained_message(call: Call) -> object:
-    return _shown(retained.get(call.broker, call.vhost, call.path["topic"], user=call.user.name), None)
+    return _shown(retained.get(call.broker, call.vhost, call.path["topic"], user=call.user), None)
 
 
 @endpoint(
@@ -183,13 +183,13 @@ async def get_retained_message(call: Call) -> object:
 async def put_retained_message(call: Call) -> None:
     body: RetainedBody = call.body
     payload = payload_of(body.payload, body.payload_encoding)
-    retained.put(call.broker, call.vhost, call.path["topic"], payload, qos=body.qos, user=call.user.name)
+    retained.put(call.broker, call.vhost, call.path["topic"], payload, qos=body.qos, user=call.user)
     call.context.changed()
 
 
 @endpoint("DELETE", "/mqtt/retained/{vhost}/{topic}", "Retain nothing for a topic any more.")
 async def delete_retained_message(call: Call) -> None:
-    retained.remove(call.broker, call.vhost, call.path["topic"], user=call.user.name)
+    retained.remove(call.broker, call.vhost, call.path["topic"], user=call.user)
     call.context.changed()
 
 

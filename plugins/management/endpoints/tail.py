@@ -67,7 +67,7 @@ class TailedMessage(objects.Object):
 async def get_tail(call: Call) -> Streamed:
     count, seconds = number(call, "count"), number(call, "seconds")
     truncate = number(call, "truncate")
-    tail = tails.begin(vhosts.existing(call.broker, call.vhost), _tailed(call), user=call.user.name)
+    tail = tails.begin(vhosts.existing(call.broker, call.vhost), _tailed(call), user=call.user)
     is_event_stream = EVENT_STREAM in call.headers.get("accept", "")
     pieces = _pieces(
         tail,

@@ -91,8 +91,8 @@ async def put_vhost(call: Call) -> Created | None:
         tags=_tags(body.tags),
         default_queue_type=body.default_queue_type,
     )
-    if made:
-        # Whoever makes one may use it, as in RabbitMQ.
+    if made and call.user.rights is None:
+        # Whoever makes one may use it, as in RabbitMQ; of others, whoever knows them says so.
         operations.permissions.set_permissions(call.broker, call.user.name, name, ".*", ".*", ".*")
     if body.protected_from_deletion is not None:
         operations.vhosts.set_protection(call.broker, name, body.protected_from_deletion)

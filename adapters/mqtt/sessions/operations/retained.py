@@ -16,6 +16,7 @@ from warren.core.errors import AccessRefused, NotFound, PreconditionFailed, Reso
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.sessions.retained import RetainedMessages, RetainedNode
+    from warren.core.access.accounts import User
     from warren.core.access.topic_permissions import TopicVerb
     from warren.core.broker import Broker
     from warren.core.messages.message import Message
@@ -57,7 +58,7 @@ def find(
     search: str = "",
     start: int = 0,
     count: int,
-    user: str | None = None,
+    user: User | str | None = None,
 ) -> Steps[RetainedPage]:
     """Retained messages whose topics match the filter `wanted` and contain `search`, whatever its case.
 
@@ -75,7 +76,7 @@ def find(
     return Steps(_find(world_of(broker).of(found).retained, actor, words, search.casefold(), start, count))
 
 
-def get(broker: Broker, vhost: str, topic: str, *, user: str | None = None) -> Retained:
+def get(broker: Broker, vhost: str, topic: str, *, user: User | str | None = None) -> Retained:
     """The retained message of a topic.  user: as in `find`.  Raises NotFound, AccessRefused."""
     found = vhosts.existing(broker, vhost)
     actor = Administrator(found, user)
@@ -87,7 +88,7 @@ def get(broker: Broker, vhost: str, topic: str, *, user: str | None = None) -> R
     return Retained(topic, node.message, node.publisher)
 
 
-def put(broker: Broker, vhost: str, topic: str, body: bytes, *, qos: int = 0, user: str | None = None) -> None:
+def put(broker: Broker, vhost: str, topic: str, body: bytes, *, qos: int = 0, user: User | str | None = None) -> None:
     """Publish a message to a topic, retained, as a client would: subscribers get it now, and others later.
 
     user: who has to have the permissions to publish it; None for the broker's owner.  Raises NotFound, AccessRefused,
@@ -108,7 +109,7 @@ def put(broker: Broker, vhost: str, topic: str, body: bytes, *, qos: int = 0, us
         raise PreconditionFailed("the message was published but not retained: a limit is reached, which the log names")
 
 
-def remove(broker: Broker, vhost: str, topic: str, *, user: str | None = None) -> None:
+def remove(broker: Broker, vhost: str, topic: str, *, user: User | str | None = None) -> None:
     """Retain nothing for a topic any more; nothing is published.  user: as in `put`.
 
     Raises NotFound, AccessRefused.
@@ -120,7 +121,7 @@ def remove(broker: Broker, vhost: str, topic: str, *, user: str | None = None) -
     retained.remove(topic)
 
 
-def _writable(broker: Broker, vhost: str, topic: str, user: str | None) -> tuple[VirtualHost, RetainedMessages]:
+def _writable(broker: Broker, vhost: str, topic: str, user: User | str | None) -> tuple[VirtualHost, RetainedMessages]:
     found = vhosts.existing(broker, vhost)
     checked_topic(topic)
     if topic.split("/")[0] == SYSTEM:
