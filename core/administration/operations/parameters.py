@@ -32,7 +32,7 @@ def check_reach(broker: Broker, user: User, vhost: str, component: str, name: st
     if user.rights is not None:
         if any(True for _ in broker.parameters.reached(component, value)):
             raise AccessRefused(
-                f"'{name}' acts within this broker as a user whom the broker itself knows, and '{user.name}' is another "
+                f"'{name}' acts within this broker as a user whom the broker knows, and '{user.name}' is another "
                 "back-end's: a URI has to name a host, or an administrator has to set it"
             )
         return
