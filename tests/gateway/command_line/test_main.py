@@ -79,7 +79,7 @@ async def test_tab_separated_as_rabbitmqctl(server: TargetServer, warren: Warren
     assert await warren("list_queues", "-s", "messages") == (0, "3\n", "")
     assert await warren("list_queues", "--quiet", "--no-table-headers") == (0, "tasks\t3\n", "")
     assert await warren("list_queues", "-q", "-p", "other") == (0, "", "")
-    arguments = 'arguments\tconsumer_utilisation\n[{"x-max-length",10}]\t\n'
+    arguments = 'arguments\tconsumer_utilisation\n[{"x-max-length",10}]\t0.0\n'
     assert await warren("list_queues", "-q", "arguments", "consumer_utilisation") == (0, arguments, "")
 
 

@@ -170,6 +170,6 @@ def test_configuration_reaches_the_broker(tmp_path: Path) -> None:
     log = running.log.read_text()
     assert f"configuration read from {config}" in log
     assert f"[error] SECURITY: {config}: auth_ldap.servers.1: ignored: no LDAP directory is asked" in log
-    assert f"[warning] {config}: prometheus.tcp.port: ignored: there is no endpoint for Prometheus" in log
+    assert f"[warning] {config}: prometheus.tcp.port: ignored: the plugin `metrics` has keys of its own" in log
     assert f"[info] {config}: collect_statistics: ignored: counts are kept as things happen" in log
     assert "swordfish" not in log
