@@ -43,7 +43,7 @@ NOBODY: Final = User("", "", "", frozenset())
 class Needs(Enum):
     """Which tags a request takes, any of them; an administrator may do everything.  ANYBODY: nobody has to log in."""
 
-    ANYBODY = ()
+    ANYBODY = frozenset[str]()  # Python 3.11.2 takes an empty tuple for no value
     MANAGEMENT = ("management", "policymaker", "monitoring", ADMINISTRATOR_TAG)
     POLICYMAKER = ("policymaker", ADMINISTRATOR_TAG)
     MONITORING = ("monitoring", ADMINISTRATOR_TAG)
