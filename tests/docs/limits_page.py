@@ -700,6 +700,7 @@ QUIET: Final = (
             "core.queues.returning.RETURNED_PER_SLICE",
             "core.storage.disk.encoder.ENCODED_PER_SLICE",
             "adapters.session.deliveries.LOOKED_AT_PER_SLICE",
+            "adapters.mqtt.sessions.traffic.LOOKED_AT_PER_SLICE",
             "core.routing.staging.STAGED_PER_SLICE",
             "core.routing.staging.TRACED_PER_SLICE",
             "adapters.amqp091.long_commit.RETURNED_PER_SLICE",

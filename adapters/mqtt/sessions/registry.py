@@ -114,6 +114,10 @@ class MqttSessions:
         session.attach(holder, expiry_s)
         return session, is_present
 
+    def holders(self) -> list[Holder]:
+        """The connections of all clients that are connected."""
+        return [session.holder for session in self.sessions.values() if session.holder is not None]
+
     def attached(self) -> None:
         """One client more is connected."""
         self.connected_count += 1

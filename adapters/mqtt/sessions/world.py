@@ -6,7 +6,7 @@ connections go on receiving.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from warren.adapters.mqtt.sessions import feeding, leaving, retained, rights, subscription_rows, wills
@@ -14,7 +14,7 @@ from warren.adapters.mqtt.sessions.names import TopicNames
 from warren.adapters.mqtt.sessions.registry import SESSION_KIND, MqttSessions
 from warren.adapters.mqtt.sessions.session_queue import MqttQueue
 from warren.adapters.mqtt.sessions.settings import ROUND_ROBIN, QueueLimits
-from warren.adapters.mqtt.sessions.traffic import Rates
+from warren.adapters.mqtt.sessions.traffic import LOOKED_AT_PER_SLICE, Rates
 from warren.core.chores import Ration
 from warren.core.component import Component
 
@@ -71,16 +71,26 @@ class MqttWorld(Component):
         """Clients that are connected."""
         return sum(sessions.connected_count for sessions in self._vhosts.values())
 
-    def counters(self) -> dict[str, int]:
-        """What counts up since the start of the broker, by the names that $SYS has for it."""
+    @property
+    def session_count(self) -> int:
+        """Sessions in all virtual hosts."""
+        return sum(len(sessions.sessions) for sessions in self._vhosts.values())
+
+    def counters(self) -> Generator[None, None, dict[str, int]]:
+        """What counts up since the start of the broker, by the names that $SYS has for it; in slices.
+
+        Connections are those of the beginning, also those that end meanwhile: what they leave here then isn't counted
+        yet.  So no counter goes back.
+        """
         publish_sent, bytes_received, bytes_sent = self.publish_sent, self.bytes_received, self.bytes_sent
-        for sessions in self._vhosts.values():
-            for session in sessions.sessions.values():
-                if session.holder is not None:
-                    counted = session.holder.traffic()
-                    publish_sent += counted.publish_sent
-                    bytes_received += counted.bytes_received
-                    bytes_sent += counted.bytes_sent
+        holders = [holder for sessions in self._vhosts.values() for holder in sessions.holders()]
+        for number, holder in enumerate(holders, 1):
+            counted = holder.traffic()
+            publish_sent += counted.publish_sent
+            bytes_received += counted.bytes_received
+            bytes_sent += counted.bytes_sent
+            if number % LOOKED_AT_PER_SLICE == 0:
+                yield
         return {
             "messages/received": self.packets_received,
             "messages/sent": publish_sent + self.answers_sent,

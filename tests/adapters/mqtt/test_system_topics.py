@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Generator
+
 import pytest
 
 from tests.adapters.mqtt.conftest import Connected
@@ -9,6 +12,9 @@ from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
 from warren.adapters.mqtt.codec import reason_codes, versions
 from warren.adapters.mqtt.codec.packets import Disconnect, PingReq, PubAck, Publish, SubAck, Will
+from warren.adapters.mqtt.connection import MqttConnection
+from warren.adapters.mqtt.sessions import system_topics, world
+from warren.adapters.mqtt.sessions.holder import Counted
 
 MOSQUITTO = {
     *("version", "uptime", "clients/connected", "clients/active", "clients/disconnected", "clients/inactive"),
@@ -218,3 +224,63 @@ def test_a_wildcard_alone_doesnt_show_bridges(client: Connected) -> None:
     watcher.subscribe("#", "+/broker/connection/+/state")
     client("c").publish(STATE, b"1", retain=True)
     assert watcher.messages() == []
+
+
+@pytest.fixture
+def two_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (world, system_topics):
+        monkeypatch.setattr(module, "LOOKED_AT_PER_SLICE", 2)
+
+
+def test_very_many_connections_are_asked_over_turns(
+    client: Connected, simulated: SimulatedBroker, monkeypatch: pytest.MonkeyPatch, two_at_a_time: None
+) -> None:
+    clients = [client(f"c{number}") for number in range(9)]
+    asked: list[int] = []
+    traffic = MqttConnection.traffic
+
+    def counting(self: MqttConnection) -> Counted:
+        asked.append(simulated.broker.turn)
+        return traffic(self)
+
+    monkeypatch.setattr(MqttConnection, "traffic", counting)
+    watcher = clients[0]
+    came = {each.topic: each for each in watcher.subscribe("$SYS/broker/#") if isinstance(each, Publish)}
+    came |= {each.topic: each for each in watcher.messages()}
+    assert came["$SYS/broker/clients/connected"].payload == b"9"
+    assert set(MOSQUITTO) <= {topic.removeprefix("$SYS/broker/") for topic in came}
+    assert len(asked) == 9
+    assert max(Counter(asked).values()) <= 4, "a slice at once, and one in the turn that follows, of the same number"
+    again = values(clients[1])
+    assert again["clients/connected"] == "9", "what was published last is retained for who comes later"
+    asked.clear()
+    simulated.advance(10_000)
+    assert len(asked) >= 18, "for the rates, and for whoever watches"
+    assert max(Counter(asked).values()) <= 4
+
+
+def test_no_counter_goes_back_when_a_connection_ends_meanwhile(
+    client: Connected, simulated: SimulatedBroker, two_at_a_time: None
+) -> None:
+    clients = [client(f"c{number}") for number in range(5)]
+    for each in clients:
+        each.publish("t", b"12345")
+    sessions = simulated.mqtt
+    before = finished(sessions.counters())
+    work = sessions.counters()
+    next(work)
+    clients[-1].lose()
+    during = finished(work)
+    after = finished(sessions.counters())
+    for name, count in before.items():
+        assert count <= during[name] <= after[name], name
+
+
+def finished(work: Generator[None, None, dict[str, int]]) -> dict[str, int]:
+    """What comes of it in the end."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            found: dict[str, int] = end.value
+            return found
