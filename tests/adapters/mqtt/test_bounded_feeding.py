@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,7 +72,7 @@ def test_the_values_of_a_turn_are_computed_once(simulated: SimulatedBroker) -> N
     topics = simulated.mqtt.of(simulated.vhost).system_topics
     real = SystemTopics.values
 
-    def values(self: SystemTopics) -> dict[str, str]:
+    def values(self: SystemTopics) -> Generator[None, None, dict[str, str]]:
         computed.append(self)
         return real(self)
 
