@@ -13,10 +13,12 @@ import trio
 
 from tests.plugins.shovel.brokers import PERSISTENT, ask, edge, fill, set_shovel, status, take, until, until_state
 from tests.support.faulty_link import LOOPBACK, Faults, faulty_link
+from warren.adapters.amqp091.connection import Connection
 from warren.adapters.mqtt.client.connection import MqttLogin
 from warren.adapters.mqtt.client.memory import ClientMemory
 from warren.adapters.mqtt.client.uri import parse_mqtt_uri
 from warren.adapters.mqtt.codec.packets import Publish, Subscription
+from warren.core.errors import PreconditionFailed
 from warren.core.messages.properties import encode_properties
 from warren.gateway import open_broker
 from warren.gateway.configuration.config import Config
@@ -253,6 +255,41 @@ async def test_what_a_source_delivers_again_is_known_by_its_id() -> None:
         await until_state(broker, "running")
         found = await take(here, "in", (await here.check_queue("in")).messages)
         assert sorted(map(int, found)) == list(range(600)), "each once"
+
+
+@pytest.mark.parametrize("end", ["source", "destination"])
+async def test_a_channel_that_is_closed_alone_is_opened_anew(end: str) -> None:
+    """As by an acknowledgement that took too long (406), which leaves the connection open."""
+    async with open_broker() as far, edge() as broker, broker.connect() as here, far.connect() as there:
+        await there.declare_queue("out", durable=True)
+        await here.declare_queue("out", durable=True)
+        host, port = far.address()
+        url = f"amqp://{host}:{port}"
+        keys = {"src_uri": url, "dest_uri": "amqp://"}
+        if end == "destination":
+            keys = {"src_uri": "amqp://", "dest_uri": url}
+        await set_shovel(broker, src_queue="out", dest_queue="in", **keys)
+        source, destination = (there, here) if end == "source" else (here, there)
+        for round in range(2):
+            await until_state(broker, "running")
+            await fill(source, "out", BODIES)
+            while (await destination.check_queue("in")).messages < (round + 1) * len(BODIES):
+                await trio.sleep(0.005)
+            (channel,) = [
+                channel
+                for session in far._server.broker.sessions
+                if isinstance(session, Connection)
+                for channel in session.channels.by_number.values()
+            ]
+            channel.fail(PreconditionFailed("delivery acknowledgement on channel 1 timed out"), 0, 0)
+            far._server._run.hub.settle()
+            await until_state(broker, "terminated", "timed out")
+        await until_state(broker, "running")
+        await fill(source, "out", [b"last"])
+        while (await destination.check_queue("in")).messages <= 2 * len(BODIES):
+            await trio.sleep(0.005)
+        found = await take(destination, "in", (await destination.check_queue("in")).messages)
+        assert set(found) == {*BODIES, b"last"}
 
 
 # Users
