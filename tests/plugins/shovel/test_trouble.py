@@ -282,6 +282,7 @@ async def test_a_channel_that_is_closed_alone_is_opened_anew(end: str) -> None:
                 for channel in session.channels.by_number.values()
             ]
             channel.fail(PreconditionFailed("delivery acknowledgement on channel 1 timed out"), 0, 0)
+            assert far._server._run is not None
             far._server._run.hub.settle()
             await until_state(broker, "terminated", "timed out")
         await until_state(broker, "running")
