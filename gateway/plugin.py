@@ -73,6 +73,7 @@ from warren.gateway.control.listing import listing
 from warren.gateway.control.target import Answer, Control, RefusedError, Request, done, table
 from warren.gateway.control.word import VHOST, Option, Word, word
 from warren.gateway.facts import Facts, Resources
+from warren.gateway.listening import Listening, listeners, missing_protocols
 from warren.gateway.network.answered import answered, when_known
 from warren.gateway.turns import in_turns
 
@@ -127,6 +128,7 @@ __all__ = [
     "Identity",
     "Key",
     "Kind",
+    "Listening",
     "Login",
     "MayEnter",
     "MayUse",
@@ -167,7 +169,9 @@ __all__ = [
     "encode_properties",
     "in_turns",
     "keys_of",
+    "listeners",
     "listing",
+    "missing_protocols",
     "names",
     "number",
     "one_of",

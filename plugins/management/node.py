@@ -6,17 +6,13 @@ import os
 import platform
 from typing import TYPE_CHECKING, Final
 
+from warren.gateway.plugin import Listening, listeners
 from warren.plugins.management.sampler import Sampler
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from warren.gateway.plugin import Context
 
 PRODUCT: Final = "Warren"
-
-PROTOCOLS: Final = {"amqp": "amqp", "stomp": "stomp", "mqtt": "mqtt", "ws": "http/web", "http": "http", "auto": "auto"}
-"""RabbitMQ's names of what listeners speak; with `/ssl` behind them over TLS."""
 
 
 class Node:
@@ -44,11 +40,6 @@ class Node:
         """Since the broker has started."""
         return self._context.broker.now_ms - self._context.facts.started_at_ms
 
-    def listeners(self) -> Iterator[tuple[str, str, int, bool]]:
-        """(protocol, address, port, whether over TLS) of each."""
-        for listener, addresses in self._context.facts.listening.items():
-            tls = listener not in PROTOCOLS and listener.endswith("s")
-            protocol = listener.removesuffix("s") if tls else listener
-            shown = PROTOCOLS.get(protocol, protocol) + ("/ssl" if tls else "")
-            for host, port in addresses:
-                yield shown, host, port, tls
+    def listeners(self) -> list[Listening]:
+        """Each address."""
+        return list(listeners(self._context.facts.listening))

@@ -74,6 +74,7 @@ ROOMS: Final = (
     "gateway.version",
     "gateway.turns",
     "gateway.facts",
+    "gateway.listening",
     "gateway.protocols",
     "gateway.network.addresses",
     "gateway.network.settings",

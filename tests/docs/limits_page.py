@@ -480,6 +480,7 @@ ACTING: Final = (
             "gateway.control.words.delayed._COUNT_DIGITS_MAX",
             "gateway.control.words.quarantine._NUMBER_DIGITS_MAX",
             "gateway.control.server.REQUEST_TIMEOUT_S",
+            "gateway.control.words.diagnostics.CONNECT_TIMEOUT_S",
             "gateway.control.server.ANSWER_TIMEOUT_S",
             "gateway.control.server.BACKLOG",
             "gateway.command_line.ctl_options.TIMEOUT_DEFAULT_S",

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
+
 from warren.gateway.control import exit_codes as codes
-from warren.gateway.control.target import Answer, Control, RefusedError, Request, done, value
+from warren.gateway.control.target import Answer, Control, RefusedError, Request, done, table, value
 from warren.gateway.control.word import word
+
+CONNECT_TIMEOUT_S: Final = 5.0
+"""For each port that is tried."""
+
+ANY_HOST: Final = {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "::": "::1"}
+"""Where an address that stands for all is tried."""
 
 
 @word("", "succeed if the broker is running", while_stopped=True)
@@ -40,6 +49,80 @@ def server_version(control: Control, request: Request) -> Answer:
     from warren.gateway.version import WARREN_VERSION
 
     return value(WARREN_VERSION, WARREN_VERSION)
+
+
+@word("", "where the broker listens, and for what")
+def listeners(control: Control, request: Request) -> Answer:
+    """As rabbitmq-diagnostics does."""
+    from warren.gateway.listening import listeners
+
+    rows = [
+        {"interface": each.host, "port": each.port, "protocol": each.protocol, "tls": each.tls}
+        for each in listeners(control.server.listening)
+    ]
+    return table(("interface", "port", "protocol", "tls"), rows)
+
+
+@word("PORT", "succeed if something listens on this port")
+def check_port_listener(control: Control, request: Request) -> Answer:
+    """As rabbitmq-diagnostics does; 70 while nothing does."""
+    from warren.gateway.listening import listeners
+
+    (text,) = request.arguments
+    ports = sorted({each.port for each in listeners(control.server.listening)})
+    if not (text.isascii() and text.isdigit()):
+        raise RefusedError(f"'{text}' is no port: give a number", codes.DATA)
+    if int(text) not in ports:
+        raise RefusedError(f"nothing listens on port {text}; {_of(ports)}", codes.SOFTWARE)
+    return done(f"A listener for port {text} is running")
+
+
+@word("PROTOCOL[,...]", "succeed if something listens for these protocols, such as amqp, mqtt/ssl or stomp")
+def check_protocol_listener(control: Control, request: Request) -> Answer:
+    """As rabbitmq-diagnostics does; 70 while nothing does."""
+    from warren.gateway.listening import listeners, missing_protocols
+
+    asked = [each.strip() for each in request.arguments[0].split(",") if each.strip()]
+    there = list(listeners(control.server.listening))
+    missing = missing_protocols(there, asked)
+    if missing or not asked:
+        known = sorted({each.protocol for each in there})
+        raise RefusedError(f"nothing listens for {', '.join(missing) or 'no protocol'}; {_of(known)}", codes.SOFTWARE)
+    return done(f"A listener for {', '.join(asked)} is running")
+
+
+@word("", "succeed if all ports that the broker listens on can be reached from here")
+async def check_port_connectivity(control: Control, request: Request) -> Answer:
+    """As rabbitmq-diagnostics does; 70 while one can't be reached.  It connects to each, and says nothing there."""
+    import trio
+
+    from warren.gateway.listening import listeners
+
+    shut = []
+    for each in listeners(control.server.listening):
+        host = ANY_HOST.get(each.host, each.host)
+        try:
+            with trio.fail_after(CONNECT_TIMEOUT_S):
+                stream = await trio.open_tcp_stream(host, each.port)
+            await stream.aclose()
+        except (OSError, trio.TooSlowError) as error:
+            shut.append(f"{each.protocol} on {host}:{each.port} ({error or 'it takes too long'})")
+    if shut:
+        raise RefusedError(f"can't be reached: {', '.join(shut)}", codes.SOFTWARE)
+    return done("All ports can be reached")
+
+
+@word("", "succeed if all virtual hosts are served, and nothing of them was found damaged")
+def check_virtual_hosts(control: Control, request: Request) -> Answer:
+    """As rabbitmq-diagnostics does; 70 while something is damaged."""
+    damage = control.broker.damage()
+    if damage:
+        raise RefusedError("; ".join(damage), codes.SOFTWARE)
+    return done("All virtual hosts are running")
+
+
+def _of(there: Sequence[object]) -> str:
+    return f"there are {', '.join(map(str, there))}" if there else "it listens nowhere"
 
 
 def _no_alarms(control: Control) -> Answer:

@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
+from warren.gateway.plugin import missing_protocols
 from warren.plugins.management import objects
 from warren.plugins.management.endpoint import Call, Status, endpoint
 from warren.plugins.management.errors import bad_request
 
 CHECKS: Final = "/health/checks"
-
-PROTOCOL_NAMES: Final = {"amqp091": "amqp", "amqp0-9-1": "amqp", "amqps": "amqp/ssl", "https": "http/ssl"}
-"""Other names of what listeners speak."""
 
 DAYS: Final = {"day": 1, "week": 7, "month": 30, "year": 365}
 DAY_MS: Final = 86_400_000
@@ -71,8 +69,9 @@ async def check_port(call: Call) -> object:
 )
 async def check_protocols(call: Call) -> object:
     asked = [each.strip().lower() for each in call.path["protocols"].split(",") if each.strip()]
-    there = sorted({protocol for protocol, _, _, _ in call.node.listeners()})
-    missing = [each for each in asked if PROTOCOL_NAMES.get(each, each) not in there]
+    found = call.node.listeners()
+    there = sorted({each.protocol for each in found})
+    missing = missing_protocols(found, asked)
     if not missing:
         return _ok({"protocol": ",".join(asked), "protocols": asked})
     return _failed(f"nothing listens for {', '.join(missing)}", {"missing": missing, "protocols": there})
