@@ -11,12 +11,14 @@ a failure.  A reason may follow `deny`; the log has it.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote_plus
 
+from warren.adapters.peers.uri import TlsParameters
 from warren.core.access.questions import Answer, Denied, Identity, Login, MayEnter, MayUse, Question
 from warren.gateway.authentication.back_end import AuthenticationBackEnd
-from warren.gateway.authentication.http_client import HttpClient, HttpError, TlsFiles
+from warren.gateway.authentication.http_client import HttpClient, HttpError
 from warren.gateway.authentication.settings.http import HttpBackEndSettings
 
 if TYPE_CHECKING:
@@ -39,8 +41,11 @@ class HttpBackEnd(AuthenticationBackEnd):
         self.timeout_s = settings.request_timeout_s + settings.connection_timeout_s
         self.concurrent_max = settings.connections_max
         self._client = HttpClient(
-            TlsFiles(
-                settings.ca_file, settings.certificate_file, settings.key_file, verify=settings.verify == "verify_peer"
+            TlsParameters(
+                _text(settings.ca_file),
+                _text(settings.certificate_file),
+                _text(settings.key_file),
+                verify=settings.verify == "verify_peer",
             ),
             timeout_s=settings.request_timeout_s,
             connection_timeout_s=settings.connection_timeout_s,
@@ -101,3 +106,7 @@ def _read(question: Question, text: str) -> Answer:
 
 def _quoted(value: str) -> str:
     return quote_plus(value.encode("utf-8", "surrogateescape"))
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

@@ -360,7 +360,6 @@ ACTING: Final = (
         "what an authentication back-end, or a token's issuer, answers: bytes, and seconds",
         (
             "gateway.authentication.http.ANSWER_BYTES_MAX",
-            "gateway.authentication.http_client.HEAD_BYTES_MAX",
             "gateway.authentication.oauth2.back_end.KEYS_BYTES_MAX",
             "gateway.authentication.oauth2.back_end.FETCH_TIMEOUT_S",
             "gateway.authentication.oauth2.keys.KEYS_MAX",
@@ -896,6 +895,7 @@ QUIET: Final = (
             "adapters.mqtt.sessions.traffic.TICK_MS",
             "adapters.mqtt.subscriptions.TRIED_AGAIN_MS",
             "adapters.mqtt.sessions.traffic._MINUTE_MS",
+            "gateway.authentication.http_client._MS_PER_S",
             "gateway.command_line.ctl._POLL_S",
             "gateway.command_line.ctl._HELP_TIMEOUT_S",
             "gateway.network.hub.POLL_INTERVAL_S",

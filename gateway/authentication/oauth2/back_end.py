@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 import jwt
 from jwt.types import Options as _JwtOptions
 
+from warren.adapters.peers.uri import TlsParameters
 from warren.core.access.questions import Answer, Denied, Identity, Login, MayEnter, MayUse, Question
 from warren.gateway.authentication.back_end import AuthenticationBackEnd, BackEndUnusableError
-from warren.gateway.authentication.http_client import HttpClient, HttpError, TlsFiles
+from warren.gateway.authentication.http_client import HttpClient, HttpError
 from warren.gateway.authentication.oauth2.claims import WrongToken, check_claims, name_of, scopes_of
 from warren.gateway.authentication.oauth2.keys import KeyFileError, Keys, key_in
 from warren.gateway.authentication.oauth2.scopes import Scopes
@@ -57,7 +58,9 @@ class OAuth2BackEnd(AuthenticationBackEnd):
         except KeyFileError as error:
             raise BackEndUnusableError(f"auth_oauth2_signing_keys: {error}") from None
         self._client = HttpClient(
-            TlsFiles(settings.ca_file, verify=settings.verify == "verify_peer"),
+            TlsParameters(
+                None if settings.ca_file is None else str(settings.ca_file), verify=settings.verify == "verify_peer"
+            ),
             timeout_s=FETCH_TIMEOUT_S,
             connection_timeout_s=FETCH_TIMEOUT_S,
             body_bytes_max=KEYS_BYTES_MAX,

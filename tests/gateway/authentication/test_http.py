@@ -181,7 +181,7 @@ async def test_connections_are_kept_and_renewed(server: AuthServer) -> None:
         for _ in range(3):
             assert isinstance(await of.answer(LOGIN), Identity)
         (kept,) = of._client._idle
-        stream = kept[2].stream
+        stream = kept[2]._stream
         assert isinstance(stream, trio.SocketStream)
         cast("Any", stream.socket)._sock.shutdown(socket.SHUT_WR)
         assert isinstance(await of.answer(LOGIN), Identity)
