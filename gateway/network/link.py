@@ -11,10 +11,12 @@ RST: what its peer has sent or sends from now on is not taken, and the peer is t
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import selectors
 import socket
 import struct
+import termios
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -37,6 +39,9 @@ LINGER_MS: Final = 3000
 
 RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 """The option SO_LINGER, on with no time to linger: close(2) says RST instead of FIN (tcp(7), socket(7))."""
+
+INT: Final = struct.Struct("i")
+"""What the kernel answers with."""
 
 LINGER_BYTES_MAX: Final = 16 * 1024 * 1024
 """How much of a closing peer's input is thrown away before it is cut off."""
@@ -119,6 +124,15 @@ class Link:
     def unsent_bytes(self) -> int:
         """What waits for the socket."""
         return len(self._sending) + self._waiting_bytes if self._sending is not None else 0
+
+    @property
+    def taken_bytes(self) -> int:
+        """What the peer's side has said that it has; what was sent, where the kernel doesn't tell."""
+        try:
+            kept = fcntl.ioctl(self._socket, termios.TIOCOUTQ, bytes(INT.size))
+        except OSError:
+            return self.sent_bytes
+        return self.sent_bytes - int(INT.unpack(kept)[0])
 
     # The hub's side
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from warren.adapters.peers.uri import Parameters, PeerUri, TlsParameters, one_of, read_parameters
 from warren.core.errors import PreconditionFailed
@@ -71,27 +71,34 @@ class KafkaDestinationDefinition:
 
 def parse_kafka_uri(text: str) -> KafkaUri:
     """The URI that `text` is; PreconditionFailed (406), with what is wrong, if it is none."""
-    parts = urlsplit(text.strip())
-    if parts.scheme not in SCHEMES:
+    found = _URI.fullmatch(text.strip())
+    if found is None or found["scheme"].lower() not in SCHEMES:
         raise PreconditionFailed("a URI of this protocol begins with kafka:// or kafkas://")
-    if parts.path not in ("", "/") or parts.fragment:
+    scheme = found["scheme"].lower()
+    if found["path"] not in ("", "/") or found["fragment"]:
         raise PreconditionFailed(
             "a URI of Kafka has no path: it looks like kafka://user:password@host:port,host:port, with '/', '@', ':' "
             "and '#' in user and password written as %2F, %40, %3A and %23"
         )
-    login, _, hosts = parts.netloc.rpartition("@")
+    login, _, hosts = found["authority"].rpartition("@")
     user, has_password, password = login.partition(":")
     servers = tuple(_server(each) for each in hosts.split(","))
     host, _, port = servers[0].rpartition(":")
     return KafkaUri(
-        parts.scheme,
+        scheme,
         host,
         int(port),
         unquote(user) if user else None,
         unquote(password) if has_password else None,
         servers=servers,
-        **_parameters(parts.query, TlsParameters() if parts.scheme == "kafkas" else None),
+        **_parameters(found["query"] or "", TlsParameters() if scheme == "kafkas" else None),
     )
+
+
+_URI: Final = re.compile(
+    r"(?P<scheme>[A-Za-z]+)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#(?P<fragment>.*))?"
+)
+"""The parts of a URI (RFC 3986, appendix B).  Python's own parser refuses an address among several hosts."""
 
 
 def _server(text: str) -> str:
