@@ -20,6 +20,7 @@ from warren.core.administration import operations as operations
 from warren.core.administration import tails as tails
 from warren.core.administration.listing.kinds import UnknownColumn
 from warren.core.errors import BrokerError, NoSuchParameter, NoSuchUser, NotFound, StorageError
+from warren.gateway import listening as listening
 from warren.gateway import turns as turns
 from warren.gateway.configuration import load as load
 from warren.gateway.control import exit_codes as codes
