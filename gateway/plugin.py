@@ -71,7 +71,7 @@ from warren.gateway.client.confirmation import PendingConfirmation
 from warren.gateway.client.subscription import Subscription
 from warren.gateway.control.listing import listing
 from warren.gateway.control.target import Answer, Control, RefusedError, Request, done, table
-from warren.gateway.control.word import VHOST, Option, Word, word
+from warren.gateway.control.word import VHOST, Option, Remote, Word, word
 from warren.gateway.facts import Facts, Resources
 from warren.gateway.listening import Listening, listeners, missing_protocols
 from warren.gateway.network.answered import answered, when_known
@@ -151,6 +151,7 @@ __all__ = [
     "Reached",
     "Refused",
     "RefusedError",
+    "Remote",
     "Request",
     "Resources",
     "Row",
@@ -416,3 +417,10 @@ class Context(Protocol):
 
     async def kept(self) -> None:
         """Return when all that was changed in `broker` until now is there after a power failure."""
+
+    async def carry_out(self, request: bytes, permitted: Callable[[Remote, str], Awaitable[None]]) -> Iterator[bytes]:
+        """Carry out a word of `warren ctl` that came over HTTP; the answer in pieces, for others' turns in between.
+
+        Both are as on the control socket.  permitted: asked, with the virtual host or an empty text, before anything is
+        done; what it raises comes out here.
+        """

@@ -12,7 +12,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
 from pathlib import Path
@@ -25,7 +25,7 @@ from warren.core.errors import StorageError
 from warren.gateway.configuration.config import Config
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.server import serve_control
-from warren.gateway.control.target import Control
+from warren.gateway.control.target import Control, Permitted
 from warren.gateway.network.addresses import Listener, format_address
 from warren.gateway.network.settings import NetworkSettings
 from warren.gateway.process.data_directory import DataDirectory
@@ -62,6 +62,7 @@ class Server:
         self._run_ended = trio.Event()
         self._stop_wanted = trio.Event()
         self._stuck: list[str] = []
+        self.control = Control(self, config, time.monotonic(), self.plugin_words)
 
     # What commands use
 
@@ -114,7 +115,7 @@ class Server:
         """Open the data and listen; nothing happens when that is so already."""
         if self._run is not None:
             return
-        run = BrokerRun(self.config, self._listeners, descriptor_limit())
+        run = BrokerRun(self.config, self._listeners, descriptor_limit(), self._carry_out)
         self._run_ended = trio.Event()
         await self._nursery.start(self._run_to_end, run)
         self._run = run
@@ -164,6 +165,11 @@ class Server:
         """Return when somebody asked for the end."""
         await self._stop_wanted.wait()
 
+    async def _carry_out(self, request: bytes, permitted: Permitted) -> Iterator[bytes]:
+        from warren.gateway.control.remote import answered_remotely
+
+        return await answered_remotely(self.control, request, permitted)
+
     async def _run_to_end(self, run: BrokerRun, *, task_status: trio.TaskStatus[None]) -> None:
         # Cancelling the process's nursery must not take the hub away before the clients have been told; whoever cancels
         # calls `stop_app`.
@@ -189,8 +195,7 @@ async def open_server(config: Config) -> AsyncIterator[Server]:
         try:
             await server.start_app()
             if directory is not None:
-                control = Control(server, config, time.monotonic(), server.plugin_words)
-                await nursery.start(serve_control, control, directory.path)
+                await nursery.start(serve_control, server.control, directory.path)
             yield server
         finally:
             with trio.CancelScope(shield=True):

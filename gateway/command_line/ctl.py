@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final, cast
 
@@ -17,7 +18,8 @@ from warren.gateway.command_line.ctl_options import USAGE, Parsed, parse
 from warren.gateway.command_line.files import STANDARD_STREAM, read_file, read_files, write_file
 from warren.gateway.command_line.output import FORMATTERS, MACHINE_READABLE, print_answer
 from warren.gateway.control import exit_codes as codes
-from warren.gateway.control.client import CommandFailedError, request
+from warren.gateway.control.api_client import Api, Where, ask
+from warren.gateway.control.client import CommandFailedError
 from warren.gateway.control.word import VHOST, Syntax
 from warren.gateway.control.words.built_in import WORDS, find_word
 from warren.gateway.control.words.plugins import list_plugin_words
@@ -78,33 +80,32 @@ def _carry_out(syntax: Syntax, parsed: Parsed) -> None:
     if syntax.name == TAIL:
         from warren.gateway.command_line import tail
 
-        where = None if "url" in options else _directory(parsed)
-        tail.run(where, arguments, options, as_json=formatter == "json")
+        tail.run(_where(parsed), arguments, options, as_json=formatter == "json")
         return
     if syntax.name == TOP and formatter not in MACHINE_READABLE:
         from warren.gateway.command_line import top
 
-        top.run(None if "url" in options else _directory(parsed), options)
+        top.run(_where(parsed), options)
         return
-    directory = _directory(parsed)
+    where = _where(parsed)
     file = (arguments.pop() if arguments else STANDARD_STREAM) if syntax.reads_file or syntax.writes_file else None
     if syntax.secret is not None and len(arguments) == syntax.secret:
         arguments.append(_ask_password())
     announces = not (silent or parsed.options.get("quiet") or formatter in MACHINE_READABLE)
     if announces and syntax.announcement and not (syntax.writes_file and file == STANDARD_STREAM):
-        print(_announcement(syntax, arguments if file is None else [file], options, directory), flush=True)
+        print(_announcement(syntax, arguments if file is None else [file], options, where), flush=True)
     content = read_file(file) if file is not None and syntax.reads_file else None
     if syntax.reads_files:
         content = read_files(arguments)
     sent = arguments if file is None or syntax.reads_file else [file]
-    answer = request(directory, syntax.name, sent, options, timeout_s, content)
+    answer = ask(where, syntax.name, sent, options, timeout_s, content)
     if file is not None and syntax.writes_file:
         write_file(file, answer.get("value"))
         return
     headers = not parsed.options.get("no_table_headers")
     print_answer(answer, formatter, sys.stdout, headers=headers, silent=silent)
-    if syntax.name == "stop":
-        _wait_for_end(directory, timeout_s)
+    if syntax.name == "stop" and isinstance(where, Path):
+        _wait_for_end(where, timeout_s)
 
 
 def _help_on_all(others: Sequence[Syntax]) -> str:
@@ -118,7 +119,7 @@ def _help_on_all(others: Sequence[Syntax]) -> str:
 def _words_of_plugins(parsed: Parsed, timeout_s: float | None) -> list[Syntax]:
     """Those of the broker's plugins, if one runs and says so.  ConfigError if nobody can say where it would."""
     try:
-        answer = request(_directory(parsed), list_plugin_words.name, timeout_s=timeout_s)
+        answer = ask(_where(parsed), list_plugin_words.name, timeout_s=timeout_s)
         return [Syntax.from_description(each) for each in cast("list[dict[str, object]]", answer["value"])]
     except (CommandFailedError, KeyError, TypeError):
         return []
@@ -134,9 +135,22 @@ def _words_to_mention(parsed: Parsed) -> list[Syntax]:
         return []
 
 
-def _announcement(syntax: Syntax, arguments: Sequence[str], options: Mapping[str, object], directory: Path) -> str:
+def _announcement(syntax: Syntax, arguments: Sequence[str], options: Mapping[str, object], where: Where) -> str:
     named = {each.name: options.get(each.name) or each.default for each in syntax.options}
-    return str(syntax.announcement.format(*arguments, directory=directory, **named))
+    return str(
+        syntax.announcement.format(*arguments, directory=where.shown if isinstance(where, Api) else where, **named)
+    )
+
+
+def _where(parsed: Parsed) -> Where:
+    url = parsed.options.get("url")
+    return _directory(parsed) if url is None else _api(str(url))
+
+
+@cache
+def _api(url: str) -> Api:
+    """A password is asked for once."""
+    return Api.at(url)
 
 
 def _directory(parsed: Parsed) -> Path:

@@ -18,6 +18,7 @@ GENERAL: Final = (
     VHOST,
     Option("data_dir", "DIR"),
     Option("config", "FILE"),
+    Option("url", "URL"),
     Option("quiet"),
     Option("silent"),
     Option("no_table_headers"),
@@ -47,6 +48,7 @@ USAGE: Final = """usage: warren ctl [options] COMMAND [arguments]   (or directly
 Options, before or after the command:
   --data-dir DIR           data directory of the broker (default: as for warren serve)
   --config FILE            configuration file that names it
+  --url URL                ask over HTTP instead: http://USER:PASSWORD@HOST:15672, as the plugin management answers
   -p, --vhost VHOST        virtual host (default: /)
   -q, --quiet              print only the result
   -s, --silent             print only the result, without column headers

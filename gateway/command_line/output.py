@@ -28,7 +28,7 @@ Row = Mapping[str, object]
 def print_answer(
     answer: Mapping[str, object], formatter: str | None, out: TextIO, *, headers: bool, silent: bool
 ) -> None:
-    """Print a successful answer (ctl_protocol) to `out`; with `silent` only what a table or value holds."""
+    """Print a successful answer (control.protocol) to `out`; with `silent` only what a table or value holds."""
     if "rows" in answer:
         columns = cast("list[str]", answer["columns"])
         _print_table(columns, cast("list[Row]", answer["rows"]), formatter, out, headers and not silent)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, urlencode
 
 from warren.gateway.control import exit_codes as codes
-from warren.gateway.control.client import CommandFailedError, request
+from warren.gateway.control.api_client import Api, Where, ask
+from warren.gateway.control.client import CommandFailedError
 
 READ_TIMEOUT_S: Final = 60.0
 """The API says something every 15 seconds."""
@@ -22,16 +19,16 @@ PARAMETERS: Final = {"queue": "queue", "exchange": "exchange", "topic": "mqtt_to
 """What the API calls the kinds of `--as`."""
 
 
-def run(directory: Path | None, arguments: Sequence[str], options: Mapping[str, object], *, as_json: bool) -> None:
+def run(where: Where, arguments: Sequence[str], options: Mapping[str, object], *, as_json: bool) -> None:
     """Print messages until Ctrl-C, or until there were `--count`.
 
-    directory: of the broker, None with `--url`.  as_json: a line of JSON for each.  Raises CommandFailedError.
+    as_json: a line of JSON for each.  Raises CommandFailedError.
     """
     count = whole_number(options.get("count"), "--count")
-    if directory is None:
-        found = _from_api(str(options["url"]), arguments, options)
+    if isinstance(where, Api):
+        found = _from_api(where, arguments, options)
     else:
-        found = _from_socket(directory, arguments, options)
+        found = _from_socket(where, arguments, options)
     show = _json_line if as_json else _Shown().line
     for each in found:
         show(each)
@@ -51,10 +48,10 @@ def whole_number(given: object, option: str) -> int | None:
     return int(text)
 
 
-def _from_socket(directory: Path, arguments: Sequence[str], options: Mapping[str, object]) -> Iterator[dict[str, Any]]:
-    asked = {name: each for name, each in options.items() if name not in ("count", "url", "token")}
+def _from_socket(where: Where, arguments: Sequence[str], options: Mapping[str, object]) -> Iterator[dict[str, Any]]:
+    asked = {name: each for name, each in options.items() if name not in ("count", "token")}
     while True:
-        answer: Any = request(directory, "tail", arguments, asked, READ_TIMEOUT_S)["value"]
+        answer: Any = ask(where, "tail", arguments, asked, READ_TIMEOUT_S)["value"]
         if answer["missed"]:
             yield {"missed": answer["missed"]}
         yield from answer["messages"]
@@ -63,7 +60,7 @@ def _from_socket(directory: Path, arguments: Sequence[str], options: Mapping[str
         asked["token"] = answer["token"]
 
 
-def _from_api(url: str, arguments: Sequence[str], options: Mapping[str, object]) -> Iterator[dict[str, Any]]:
+def _from_api(api: Api, arguments: Sequence[str], options: Mapping[str, object]) -> Iterator[dict[str, Any]]:
     name, *conditions = arguments
     kind = str(options.get("as") or ("topic" if "/" in name else "queue"))
     if kind not in PARAMETERS:
@@ -75,51 +72,9 @@ def _from_api(url: str, arguments: Sequence[str], options: Mapping[str, object])
             raise CommandFailedError(f"'{given}' is no filter: NAME=VALUE", codes.USAGE)
         query.append((what, text))
     vhost = quote(str(options.get("vhost") or "/"), safe="")
-    for line in lines_of(url, f"/api/tail/{vhost}?{urlencode(query)}"):
+    for line in api.lines(f"/api/tail/{vhost}?{urlencode(query)}", READ_TIMEOUT_S):
         if line.strip():
             yield json.loads(line)
-
-
-def lines_of(url: str, path: str) -> Iterator[bytes]:
-    """The lines of an answer of the management API at `url`, which may hold a user and a password.
-
-    Raises CommandFailedError.
-    """
-    try:
-        asked = urllib.request.Request(*_addressed(url, path))
-        with urllib.request.urlopen(asked, timeout=READ_TIMEOUT_S) as response:
-            yield from response
-    except urllib.error.HTTPError as error:
-        raise CommandFailedError(_reason(error), codes.DATA if error.code == 404 else codes.SOFTWARE) from None
-    except (OSError, ValueError) as error:
-        text = f"{_without_password(url)} can't be asked: {getattr(error, 'reason', None) or error}"
-        raise CommandFailedError(text, codes.UNAVAILABLE) from None
-
-
-def _addressed(url: str, path: str) -> tuple[str, None, dict[str, str]]:
-    """The whole address, and the headers that say who asks."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("a URL is such as http://guest:guest@localhost:15672")
-    host = parts.netloc.rpartition("@")[2]
-    user, password = unquote(parts.username or "guest"), unquote(parts.password or "guest")
-    token = base64.b64encode(f"{user}:{password}".encode()).decode()
-    address = urlunsplit(
-        (parts.scheme, host, parts.path.rstrip("/") + path.partition("?")[0], path.partition("?")[2], "")
-    )
-    return address, None, {"authorization": f"Basic {token}"}
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
-def _reason(error: urllib.error.HTTPError) -> str:
-    try:
-        return str(json.loads(error.read())["reason"])
-    except (ValueError, KeyError, TypeError):
-        return f"the API answered with {error.code}"
 
 
 def _json_line(each: Mapping[str, Any]) -> None:

@@ -8,12 +8,12 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from warren.gateway.command_line.tail import lines_of, whole_number
+from warren.gateway.command_line.tail import whole_number
 from warren.gateway.control import exit_codes as codes
-from warren.gateway.control.client import CommandFailedError, request
+from warren.gateway.control.api_client import Api, Where, ask
+from warren.gateway.control.client import CommandFailedError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -36,10 +36,10 @@ LINES_AROUND: Final = 9
 MEBIBYTE: Final = 1024 * 1024
 
 
-def run(directory: Path | None, options: Mapping[str, object]) -> None:
+def run(where: Where, options: Mapping[str, object]) -> None:
     """Show it until somebody types q or Ctrl-C, or has seen `--count` looks.
 
-    directory: of the broker, None with `--url`.  Raises CommandFailedError.
+    Raises CommandFailedError.
     """
     from rich.console import Console
     from rich.live import Live
@@ -53,7 +53,7 @@ def run(directory: Path | None, options: Mapping[str, object]) -> None:
     before: dict[str, Any] | None = None
     with _keys() as pressed, Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
         while True:
-            now = _look(directory, options)
+            now = _look(where)
             rows = console.size.height - LINES_AROUND if console.is_terminal else ROWS_WITHOUT_TERMINAL
             live.update(shown(now, before, sort, max(rows, 1)), refresh=True)
             if left is not None:
@@ -67,11 +67,11 @@ def run(directory: Path | None, options: Mapping[str, object]) -> None:
             sort = SORTS.get(key, sort)
 
 
-def _look(directory: Path | None, options: Mapping[str, object]) -> dict[str, Any]:
-    if directory is None:
-        found: dict[str, Any] = json.loads(b"".join(lines_of(str(options["url"]), "/api/activity")))
+def _look(where: Where) -> dict[str, Any]:
+    if isinstance(where, Api):
+        found: dict[str, Any] = json.loads(b"".join(where.lines("/api/activity", TIMEOUT_S)))
         return found
-    answer: Any = request(directory, "top", (), {}, TIMEOUT_S)["value"]
+    answer: Any = ask(where, "top", (), {}, TIMEOUT_S)["value"]
     return dict(answer)
 
 

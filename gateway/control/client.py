@@ -15,7 +15,7 @@ _CHUNK_BYTES = 256 * 1024
 
 
 class CommandFailedError(Exception):
-    """A command that did not succeed; `exit_code` is for the process (cli_exit_codes)."""
+    """A command that did not succeed; `exit_code` is for the process (control.exit_codes)."""
 
     def __init__(self, text: str, exit_code: int) -> None:
         super().__init__(text)
@@ -31,16 +31,13 @@ def request(
     content: bytes | None = None,
     descriptors: str = DESCRIPTORS,
 ) -> dict[str, object]:
-    """Have the broker on data directory `directory` carry out a command; its answer (`ctl_protocol`).
+    """Have the broker on data directory `directory` carry out a command; its answer (control.protocol).
 
     timeout_s: of each step, None waits for ever.  content: of a file, for a word that reads one.
     descriptors: the way to a socket with a long path.  Raises CommandFailedError when the broker refuses, isn't there,
     doesn't answer in time or talks nonsense.
     """
-    message: dict[str, object] = {"command": command, "arguments": list(arguments), "options": dict(options or {})}
-    if content is not None:
-        message["content_bytes"] = len(content)
-    line = encode(message)
+    sent = message(command, arguments, options, content)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout_s)
         try:
@@ -49,7 +46,7 @@ def request(
         except OSError as error:
             raise _no_broker(directory, error) from None
         try:
-            connection.sendall(line + (content or b""))
+            connection.sendall(sent)
             answer = decode(_read_line(connection))
         except TimeoutError:
             text = f"the broker on {directory} did not answer within {timeout_s:g} seconds (--timeout)"
@@ -57,6 +54,21 @@ def request(
         except (OSError, ValueError):
             text = f"the broker on {directory} ended the conversation without an answer"
             raise CommandFailedError(text, codes.UNAVAILABLE) from None
+    return successful(answer)
+
+
+def message(
+    command: str, arguments: Sequence[str], options: Mapping[str, object] | None, content: bytes | None
+) -> bytes:
+    """A request and what follows it, as the broker takes them (control.protocol)."""
+    request: dict[str, object] = {"command": command, "arguments": list(arguments), "options": dict(options or {})}
+    if content is not None:
+        request["content_bytes"] = len(content)
+    return encode(request) + (content or b"")
+
+
+def successful(answer: dict[str, object]) -> dict[str, object]:
+    """The answer, unless it says why there is none: CommandFailedError."""
     if answer.get("ok") is not True:
         exit_code = answer.get("exit_code")
         raise CommandFailedError(str(answer.get("error")), exit_code if isinstance(exit_code, int) else codes.SOFTWARE)

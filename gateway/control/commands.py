@@ -51,8 +51,16 @@ async def run_command(control: Control, request: dict[str, object], content: byt
     content: what came behind the request, for words that read a file.
     """
     try:
-        word, checked = _check(control, request, content)
-        return await _run(control, word, checked)
+        word, checked = check(control, request, content)
+    except RefusedError as error:
+        return failure(str(error), error.exit_code)
+    return await carry_out(control, word, checked)
+
+
+async def carry_out(control: Control, word: Word, request: Request) -> Answer:
+    """Carry out a request that is checked, and answer it; never raises for what becomes of it."""
+    try:
+        return await _run(control, word, request)
     except RefusedError as error:
         return failure(str(error), error.exit_code)
     except BrokerError as error:
@@ -62,12 +70,15 @@ async def run_command(control: Control, request: dict[str, object], content: byt
     except StorageError as error:
         return failure(str(error), codes.SOFTWARE)
     except Exception as error:
-        _log.exception("the control command %r failed", request.get("command"))
+        _log.exception("the control command %r failed", word.name)
         return failure(f"a bug in the broker ({error!r}); its log has the details", codes.SOFTWARE)
 
 
-def _check(control: Control, request: dict[str, object], content: bytes | None) -> tuple[Word, Request]:
-    """The word and its checked request; the client has checked too, but anyone may have written the line."""
+def check(control: Control, request: dict[str, object], content: bytes | None) -> tuple[Word, Request]:
+    """The word and its checked request; the client has checked too, but anyone may have written the line.
+
+    Raises RefusedError.
+    """
     arguments, options = request.get("arguments", []), request.get("options", {})
     if not isinstance(arguments, list) or not all(isinstance(each, str) for each in arguments):
         raise RefusedError("arguments must be a list of strings", codes.USAGE)

@@ -7,11 +7,12 @@ Nothing of the broker is imported here, so that the client may import the declar
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from warren.gateway.control import exit_codes as codes
+from warren.gateway.control.word import Remote
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker
@@ -24,6 +25,12 @@ Answer = dict[str, object]
 """See warren.gateway.control.protocol."""
 
 Row = Mapping[str, object]
+
+Permitted = Callable[[Remote, str], Awaitable[None]]
+"""Of who asks over HTTP: raises unless this is one of these; the virtual host is empty where a word is about none."""
+
+CarryOut = Callable[[bytes, Permitted], Awaitable[Iterator[bytes]]]
+"""See warren.gateway.control.remote."""
 
 
 class ControlledServer(Protocol):

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
@@ -30,6 +31,21 @@ if TYPE_CHECKING:
 
 ARGUMENTS_MAX: Final = 1000
 """For a word that takes any number: far more than anybody types, and a bound all the same."""
+
+
+class Remote(Enum):
+    """Who may have a word carried out over HTTP (`--url`); over the control socket its owner may have all.
+
+    What a word does, it does as an administrator who needs no permissions, so only words that look may be others'.
+    """
+
+    NOBODY = "nobody"
+    """What has to be done where the broker is: what ends it or wipes its data, and the API with it."""
+    ADMINISTRATOR = "administrator"
+    MONITORING = "monitoring"
+    """It looks at what anybody with the tag sees in the API, of all virtual hosts and users."""
+    MANAGEMENT = "management"
+    """It looks at one virtual host, or at nothing that is anybody's: who may use that virtual host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +143,12 @@ class Word(Syntax):
 
     handler: gets the broker and the checked request, and returns the answer or raises RefusedError or an error of core.
     while_stopped: it also works while the broker application is stopped (`stop_app`).
+    remote: who may ask for it over HTTP.
     """
 
     handler: Handler
     while_stopped: bool = False
+    remote: Remote = Remote.ADMINISTRATOR
 
 
 def word(
@@ -144,6 +162,7 @@ def word(
     writes_file: bool = False,
     reads_files: bool = False,
     while_stopped: bool = False,
+    remote: Remote = Remote.ADMINISTRATOR,
 ) -> Callable[[Handler], Word]:
     """Make a function the handler of the word that is called as it is; the arguments are those of Syntax and Word."""
 
@@ -160,6 +179,7 @@ def word(
             reads_files=reads_files,
             handler=handler,
             while_stopped=while_stopped,
+            remote=remote,
         )
 
     return declare

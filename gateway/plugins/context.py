@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from warren.adapters.interface import Options
     from warren.core.access.accounts import User
     from warren.core.broker import Broker
+    from warren.gateway.control.target import Permitted
     from warren.gateway.plugins.mounts import MountTable
     from warren.gateway.plugins.parameters import PluginComponent
     from warren.gateway.plugins.surroundings import Surroundings
@@ -94,6 +95,9 @@ class RunContext:
 
     async def kept(self) -> None:
         await self._surroundings.kept()
+
+    async def carry_out(self, request: bytes, permitted: Permitted) -> Iterator[bytes]:
+        return await self._surroundings.carry_out(request, permitted)
 
     def withdraw(self) -> None:
         """The run is over."""

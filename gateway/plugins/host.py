@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from warren.core.broker import Broker
     from warren.gateway.authentication.back_end import AuthenticationBackEnd
     from warren.gateway.client.clients import Clients
+    from warren.gateway.control.target import CarryOut
     from warren.gateway.control.word import Word
     from warren.gateway.plugin import Facts, Resources
 
@@ -67,10 +68,11 @@ class PluginHost:
         changed: Callable[[], None],
         kept: Callable[[], Awaitable[None]],
         resources: Callable[[], Resources],
+        carry_out: CarryOut,
     ) -> None:
         """Take the broker whose plugins these are, as Surroundings describes it."""
         surroundings = Surroundings(
-            broker, options, self.mounts, clients, facts, changed, kept, resources, self.counters
+            broker, options, self.mounts, clients, facts, changed, kept, resources, self.counters, carry_out
         )
         broker.listings.register(plugins_kind(self.plugins))
         for found in self._classes:

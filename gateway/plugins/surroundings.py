@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from warren.adapters.interface import Options
     from warren.core.broker import Broker
     from warren.gateway.client.clients import Clients
+    from warren.gateway.control.target import CarryOut
     from warren.gateway.plugin import Facts, Resources
     from warren.gateway.plugins.mounts import MountTable
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 class Surroundings:
     """See warren.gateway.plugin.Context for most of it.
 
-    clients, facts, changed, kept, resources: there only once the broker runs.  counters: of all plugins.
+    clients, facts, changed, kept, resources, carry_out: there only once the broker runs.  counters: of all plugins.
     """
 
     broker: Broker
@@ -30,3 +31,4 @@ class Surroundings:
     kept: Callable[[], Awaitable[None]]
     resources: Callable[[], Resources]
     counters: Callable[[], Mapping[str, Mapping[str, float]]]
+    carry_out: CarryOut

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
     from warren.gateway.authentication.asking import AskedBackEnd
     from warren.gateway.client.clients import Clients
+    from warren.gateway.control.target import CarryOut
     from warren.gateway.network.link import Link
     from warren.gateway.plugin import Facts, Resources
     from warren.gateway.plugins.host import PluginHost
@@ -85,12 +86,15 @@ class BrokerRun:
     """A running broker: `broker`, `hub`, and where it listens: `listeners`, with the ports that they got, and
     `listening` (name -> [(host, port)]).  `plugins` is None without any.
 
-    descriptors_max: how many files this process may have open.  goodbye_s: how long clients may take to answer that
-    they are being closed.
+    descriptors_max: how many files this process may have open.  carry_out: words of `warren ctl`, for plugins.
+    goodbye_s: how long clients may take to answer that they are being closed.
     """
 
-    def __init__(self, config: Config, listeners: Sequence[Listener], descriptors_max: int) -> None:
+    def __init__(
+        self, config: Config, listeners: Sequence[Listener], descriptors_max: int, carry_out: CarryOut
+    ) -> None:
         self.config = config
+        self._carry_out = carry_out
         self._descriptors_max = descriptors_max
         self.goodbye_s = GOODBYE_S
         self.listeners = list(listeners)
@@ -181,6 +185,7 @@ class BrokerRun:
                     lambda: self.hub.request_turn(),
                     lambda: self.hub.kept(),
                     self._resources,
+                    self._carry_out,
                 )
             self._load_definitions()
             asked = self._load_back_ends(plugins)

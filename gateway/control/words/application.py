@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from warren.gateway.control.target import Answer, Control, RefusedError, Request, done
-from warren.gateway.control.word import word
+from warren.gateway.control.word import Remote, word
 
 
 @word(
@@ -11,6 +11,7 @@ from warren.gateway.control.word import word
     "close listeners and connections; the process stays",
     "Stopping the broker application on {directory} ...",
     while_stopped=True,
+    remote=Remote.NOBODY,
 )
 async def stop_app(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
@@ -18,7 +19,13 @@ async def stop_app(control: Control, request: Request) -> Answer:
     return done()
 
 
-@word("", "open them again", "Starting the broker application on {directory} ...", while_stopped=True)
+@word(
+    "",
+    "open them again",
+    "Starting the broker application on {directory} ...",
+    while_stopped=True,
+    remote=Remote.NOBODY,
+)
 async def start_app(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
     await control.server.start_app()
@@ -30,6 +37,7 @@ async def start_app(control: Control, request: Request) -> Answer:
     "wipe all data, users and virtual hosts (only after stop_app)",
     "Resetting the broker on {directory} ...",
     while_stopped=True,
+    remote=Remote.NOBODY,
 )
 async def reset(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
@@ -39,7 +47,13 @@ async def reset(control: Control, request: Request) -> Answer:
     return done()
 
 
-@word("", "stop the broker and end its process", "Stopping the broker on {directory} ...", while_stopped=True)
+@word(
+    "",
+    "stop the broker and end its process",
+    "Stopping the broker on {directory} ...",
+    while_stopped=True,
+    remote=Remote.NOBODY,
+)
 def stop(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does; it is answered first."""
     control.stop_requested = True

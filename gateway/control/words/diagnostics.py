@@ -7,7 +7,7 @@ from typing import Final
 
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.target import Answer, Control, RefusedError, Request, done, table, value
-from warren.gateway.control.word import word
+from warren.gateway.control.word import Remote, word
 
 CONNECT_TIMEOUT_S: Final = 5.0
 """For each port that is tried."""
@@ -16,7 +16,7 @@ ANY_HOST: Final = {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "::": "::1"}
 """Where an address that stands for all is tried."""
 
 
-@word("", "succeed if the broker is running", while_stopped=True)
+@word("", "succeed if the broker is running", while_stopped=True, remote=Remote.MANAGEMENT)
 def check_running(control: Control, request: Request) -> Answer:
     """As rabbitmq-diagnostics does; 69 while the application is stopped."""
     if not control.server.running:
@@ -24,26 +24,26 @@ def check_running(control: Control, request: Request) -> Answer:
     return done("The broker is fully booted and running")
 
 
-@word("", "whether the broker is running", while_stopped=True)
+@word("", "whether the broker is running", while_stopped=True, remote=Remote.MANAGEMENT)
 def is_running(control: Control, request: Request) -> Answer:
     """As rabbitmq-diagnostics does."""
     running = control.server.running
     return value(running, "The broker is running" if running else "The broker application is stopped")
 
 
-@word("", "succeed if no alarm is raised")
+@word("", "succeed if no alarm is raised", remote=Remote.MANAGEMENT)
 def check_alarms(control: Control, request: Request) -> Answer:
     """As rabbitmq-diagnostics does; 70 while there is one."""
     return _no_alarms(control)
 
 
-@word("", "succeed if no alarm is raised, of this broker, which is the only one")
+@word("", "succeed if no alarm is raised, of this broker, which is the only one", remote=Remote.MANAGEMENT)
 def check_local_alarms(control: Control, request: Request) -> Answer:
     """As rabbitmq-diagnostics does; 70 while there is one."""
     return _no_alarms(control)
 
 
-@word("", "the version of the broker", while_stopped=True)
+@word("", "the version of the broker", while_stopped=True, remote=Remote.MANAGEMENT)
 def server_version(control: Control, request: Request) -> Answer:
     """As rabbitmq-diagnostics does."""
     from warren.gateway.version import WARREN_VERSION
@@ -51,7 +51,7 @@ def server_version(control: Control, request: Request) -> Answer:
     return value(WARREN_VERSION, WARREN_VERSION)
 
 
-@word("", "where the broker listens, and for what")
+@word("", "where the broker listens, and for what", remote=Remote.MONITORING)
 def listeners(control: Control, request: Request) -> Answer:
     """As rabbitmq-diagnostics does."""
     from warren.gateway.listening import listeners
@@ -63,7 +63,7 @@ def listeners(control: Control, request: Request) -> Answer:
     return table(("interface", "port", "protocol", "tls"), rows)
 
 
-@word("PORT", "succeed if something listens on this port")
+@word("PORT", "succeed if something listens on this port", remote=Remote.MANAGEMENT)
 def check_port_listener(control: Control, request: Request) -> Answer:
     """As rabbitmq-diagnostics does; 70 while nothing does."""
     from warren.gateway.listening import listeners
@@ -77,7 +77,11 @@ def check_port_listener(control: Control, request: Request) -> Answer:
     return done(f"A listener for port {text} is running")
 
 
-@word("PROTOCOL[,...]", "succeed if something listens for these protocols, such as amqp, mqtt/ssl or stomp")
+@word(
+    "PROTOCOL[,...]",
+    "succeed if something listens for these protocols, such as amqp, mqtt/ssl or stomp",
+    remote=Remote.MANAGEMENT,
+)
 def check_protocol_listener(control: Control, request: Request) -> Answer:
     """As rabbitmq-diagnostics does; 70 while nothing does."""
     from warren.gateway.listening import listeners, missing_protocols
@@ -91,7 +95,7 @@ def check_protocol_listener(control: Control, request: Request) -> Answer:
     return done(f"A listener for {', '.join(asked)} is running")
 
 
-@word("", "succeed if all ports that the broker listens on can be reached from here")
+@word("", "succeed if all ports that the broker listens on can be reached from here", remote=Remote.MONITORING)
 async def check_port_connectivity(control: Control, request: Request) -> Answer:
     """As rabbitmq-diagnostics does; 70 while one can't be reached.  It connects to each, and says nothing there."""
     import trio
@@ -112,7 +116,7 @@ async def check_port_connectivity(control: Control, request: Request) -> Answer:
     return done("All ports can be reached")
 
 
-@word("", "succeed if all virtual hosts are served, and nothing of them was found damaged")
+@word("", "succeed if all virtual hosts are served, and nothing of them was found damaged", remote=Remote.MANAGEMENT)
 def check_virtual_hosts(control: Control, request: Request) -> Answer:
     """As rabbitmq-diagnostics does; 70 while something is damaged."""
     damage = control.broker.damage()

@@ -4,64 +4,93 @@ from __future__ import annotations
 
 from warren.gateway.control.listing import listing
 from warren.gateway.control.target import Answer, Control, Request
-from warren.gateway.control.word import VHOST, word
+from warren.gateway.control.word import VHOST, Remote, word
 
 
-@word("[COLUMN]...", "queues of a virtual host", "Listing queues for vhost {vhost} ...", options=(VHOST,))
+@word(
+    "[COLUMN]...",
+    "queues of a virtual host",
+    "Listing queues for vhost {vhost} ...",
+    options=(VHOST,),
+    remote=Remote.MANAGEMENT,
+)
 async def list_queues(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does; the columns are those of core.administration.listing.queues."""
     return await listing(control, "queues", request.arguments, vhost=request.vhost)
 
 
-@word("[COLUMN]...", "exchanges of a virtual host", "Listing exchanges for vhost {vhost} ...", options=(VHOST,))
+@word(
+    "[COLUMN]...",
+    "exchanges of a virtual host",
+    "Listing exchanges for vhost {vhost} ...",
+    options=(VHOST,),
+    remote=Remote.MANAGEMENT,
+)
 async def list_exchanges(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does; the columns are those of core.administration.listing.exchanges."""
     return await listing(control, "exchanges", request.arguments, vhost=request.vhost)
 
 
-@word("[COLUMN]...", "bindings of a virtual host", "Listing bindings for vhost {vhost}...", options=(VHOST,))
+@word(
+    "[COLUMN]...",
+    "bindings of a virtual host",
+    "Listing bindings for vhost {vhost}...",
+    options=(VHOST,),
+    remote=Remote.MANAGEMENT,
+)
 async def list_bindings(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does; the columns are those of core.administration.listing.bindings."""
     return await listing(control, "bindings", request.arguments, vhost=request.vhost)
 
 
-@word("[COLUMN]...", "consumers of a virtual host", "Listing consumers in vhost {vhost} ...", options=(VHOST,))
+@word(
+    "[COLUMN]...",
+    "consumers of a virtual host",
+    "Listing consumers in vhost {vhost} ...",
+    options=(VHOST,),
+    remote=Remote.MANAGEMENT,
+)
 async def list_consumers(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does; the columns are those of core.administration.listing.consumers."""
     return await listing(control, "consumers", request.arguments, vhost=request.vhost)
 
 
-@word("[COLUMN]...", "connections", "Listing connections ...")
+@word("[COLUMN]...", "connections", "Listing connections ...", remote=Remote.MONITORING)
 async def list_connections(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does; the columns are those of core.administration.listing.connections."""
     return await listing(control, "connections", request.arguments)
 
 
-@word("[COLUMN]...", "MQTT connections", "Listing MQTT connections ...")
+@word("[COLUMN]...", "MQTT connections", "Listing MQTT connections ...", remote=Remote.MONITORING)
 async def list_mqtt_connections(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does: the columns of list_connections, and some more (adapters.mqtt.listing)."""
     return await listing(control, "mqtt_connections", request.arguments)
 
 
-@word("[COLUMN]...", "STOMP connections", "Listing STOMP connections ...")
+@word("[COLUMN]...", "STOMP connections", "Listing STOMP connections ...", remote=Remote.MONITORING)
 async def list_stomp_connections(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does: the columns of list_connections, and some more (adapters.stomp.listing)."""
     return await listing(control, "stomp_connections", request.arguments)
 
 
-@word("[COLUMN]...", "channels", "Listing channels ...")
+@word("[COLUMN]...", "channels", "Listing channels ...", remote=Remote.MONITORING)
 async def list_channels(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does; the columns are those of core.administration.listing.channels."""
     return await listing(control, "channels", request.arguments)
 
 
-@word("[COLUMN]...", "virtual hosts", "Listing vhosts ...")
+@word("[COLUMN]...", "virtual hosts", "Listing vhosts ...", remote=Remote.MONITORING)
 async def list_vhosts(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does; the columns are those of core.administration.listing.vhosts."""
     return await listing(control, "vhosts", request.arguments)
 
 
-@word("[COLUMN]...", "limits that have refused or dropped something", "Listing limits that were reached ...")
+@word(
+    "[COLUMN]...",
+    "limits that have refused or dropped something",
+    "Listing limits that were reached ...",
+    remote=Remote.MONITORING,
+)
 async def list_limit_hits(control: Control, request: Request) -> Answer:
     """How often each limit did so since the start, and when last; docs/limits.md says what they are."""
     return await listing(control, "limit_hits", request.arguments)

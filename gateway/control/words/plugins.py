@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from warren.gateway.control.target import Answer, Control, RefusedError, Request, table, value
-from warren.gateway.control.word import word
+from warren.gateway.control.word import Remote, word
 
 DISABLED: Final = "disabled"
 """The state of a plugin that is installed and not named by the key `plugins`."""
@@ -17,7 +17,12 @@ SHOWN: Final = ("name", "state", "restarts", "last_error")
 """The columns when none is named."""
 
 
-@word("[COLUMN]...", "plugins: those that are enabled, and those that could be", "Listing plugins ...")
+@word(
+    "[COLUMN]...",
+    "plugins: those that are enabled, and those that could be",
+    "Listing plugins ...",
+    remote=Remote.MONITORING,
+)
 def list_plugins(control: Control, request: Request) -> Answer:
     """Rows of the host's listing, and the other plugins of this installation."""
     from warren.gateway.configuration.plugins import PLUGINS
@@ -34,7 +39,7 @@ def list_plugins(control: Control, request: Request) -> Answer:
     return table(columns or SHOWN, [*enabled, *others])
 
 
-@word("", "the words that the plugins of the running broker bring", while_stopped=True)
+@word("", "the words that the plugins of the running broker bring", while_stopped=True, remote=Remote.MANAGEMENT)
 def list_plugin_words(control: Control, request: Request) -> Answer:
     """For people, and for the client, which hasn't these words and learns their syntax so."""
     words = list(control.plugin_words())

@@ -8,7 +8,7 @@ from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.json_text import parse_json
 from warren.gateway.control.listing import listing
 from warren.gateway.control.target import Answer, Control, RefusedError, Request, done
-from warren.gateway.control.word import VHOST, Option, word
+from warren.gateway.control.word import VHOST, Option, Remote, word
 
 if TYPE_CHECKING:
     from warren.core.policies.policy import PolicyKind
@@ -38,7 +38,13 @@ def clear_policy(control: Control, request: Request) -> Answer:
     return done()
 
 
-@word("", "policies of a virtual host", 'Listing policies for vhost "{vhost}" ...', options=(VHOST,))
+@word(
+    "",
+    "policies of a virtual host",
+    'Listing policies for vhost "{vhost}" ...',
+    options=(VHOST,),
+    remote=Remote.MANAGEMENT,
+)
 async def list_policies(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
     return await listing(control, "policies", vhost=request.vhost, as_text=("definition",))
@@ -74,6 +80,7 @@ def clear_operator_policy(control: Control, request: Request) -> Answer:
     "operator policies of a virtual host",
     'Listing operator policy overrides for vhost "{vhost}" ...',
     options=(VHOST,),
+    remote=Remote.MANAGEMENT,
 )
 async def list_operator_policies(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""

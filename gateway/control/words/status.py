@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 from warren.gateway.control.target import Answer, Control, Request, done, value
-from warren.gateway.control.word import word
+from warren.gateway.control.word import Remote, word
 from warren.gateway.version import WARREN_VERSION
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ MEBIBYTE: Final = 2**20
     "version, listeners, memory, alarms and totals",
     "Status of the Warren broker on {directory} ...",
     while_stopped=True,
+    remote=Remote.MONITORING,
 )
 async def status(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
@@ -131,7 +132,7 @@ def _shown(entry: object) -> str:
     return "" if entry is None else str(entry)
 
 
-@word("", "succeed if the broker answers", while_stopped=True)
+@word("", "succeed if the broker answers", while_stopped=True, remote=Remote.MANAGEMENT)
 def ping(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
     return done("Ping succeeded")

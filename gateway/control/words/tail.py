@@ -31,7 +31,6 @@ KINDS: Final = ("queue", "exchange", "topic")
 AS: Final = Option("as", "queue|exchange|topic")
 TOKEN: Final = Option("token", "TOKEN")
 COUNT: Final = Option("count", "NUMBER")
-URL: Final = Option("url", "URL")
 
 FILTER_SYNTAX: Final = "a filter is routing_key=PATTERN, body=PART, header.NAME=VALUE or a property such as type=VALUE"
 
@@ -47,7 +46,7 @@ class Followed:
 @word(
     "QUEUE|TOPIC|EXCHANGE [FILTER]...",
     "show messages as they come, until Ctrl-C; they stay where they are",
-    options=(VHOST, AS, COUNT, TOKEN, URL),
+    options=(VHOST, AS, COUNT, TOKEN),
 )
 async def tail(control: Control, request: Request) -> Answer:
     """Warren's own.  What is named is a queue where there is one of that name, else an exchange, else topics of MQTT;

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from warren.gateway.control.target import Answer, Control, Request, value
-from warren.gateway.control.word import Option, word
-from warren.gateway.control.words.tail import COUNT, URL
+from warren.gateway.control.word import Option, Remote, word
+from warren.gateway.control.words.tail import COUNT
 
 INTERVAL = Option("interval", "SECONDS")
 SORT = Option("sort", "in|out|ready|name")
@@ -15,7 +15,8 @@ SORT = Option("sort", "in|out|ready|name")
 @word(
     "",
     "show what the broker is doing, live: q ends it, i, o, r and n sort; --count ends it after so many looks",
-    options=(INTERVAL, SORT, COUNT, URL),
+    options=(INTERVAL, SORT, COUNT),
+    remote=Remote.MONITORING,
 )
 async def top(control: Control, request: Request) -> Answer:
     """Warren's own.  This is one look; the client makes rates of two."""

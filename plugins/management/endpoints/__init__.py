@@ -10,6 +10,7 @@ from warren.plugins.management.endpoints import (
     bindings,
     browsing,
     connections,
+    control,
     definitions,
     delayed,
     exchanges,
@@ -62,6 +63,7 @@ OF_SUBJECTS: Final[tuple[Endpoint, ...]] = tuple(
         health,
         formalities,
         plugins,
+        control,
     )
     for each in endpoints_of(module)
 )

@@ -14,6 +14,7 @@ from tests.plugins.management.api import open_api
 from tests.plugins.management.test_messages import publish
 from warren.core.administration.operations import activity
 from warren.gateway.command_line import top
+from warren.gateway.control.api_client import Api
 from warren.gateway.control.client import CommandFailedError
 from warren.gateway.control.commands import run_command
 
@@ -107,12 +108,12 @@ async def test_over_http(capsys: pytest.CaptureFixture[str]) -> None:
         await api.put("/queues/%2F/orders", {})
         await publish(api, "one", "orders")
         assert (await api.get("/activity"))["queues"][0]["ready"] == 1
-        options = {"url": f"http://guest:guest@127.0.0.1:{api.port}", "count": "1"}
-        await trio.to_thread.run_sync(lambda: top.run(None, options))
+        where = Api.at(f"http://guest:guest@127.0.0.1:{api.port}")
+        await trio.to_thread.run_sync(lambda: top.run(where, {"count": "1"}))
         assert "orders" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("options", [{"interval": "0"}, {"interval": "x"}, {"sort": "size"}, {"count": "0"}])
 def test_what_cant_be_typed(options: dict[str, object]) -> None:
     with pytest.raises(CommandFailedError):
-        top.run(None, {"url": "http://x", **options})
+        top.run(Api.at("http://x"), options)
