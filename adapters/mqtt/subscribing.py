@@ -45,6 +45,9 @@ FILTERS_PER_SLICE: Final = 256
 LEVELS_PER_FILTER: Final = 8
 """Levels that count as one filter more: each is looked up twice."""
 
+NEVER_RETAINED: Final = 2
+"""The retain handling that wants no retained messages (MQTT 5 3.8.3.1)."""
+
 REFUSALS_NAMED_MAX: Final = 8
 """Refused filters of one packet that the log and the reason string name; further ones are counted."""
 
@@ -67,50 +70,25 @@ def subscribe(subscriptions: Subscriptions, answers: Answers, packet: Subscribe,
     hide_refusals: SUBACK says no more of a refusal than that it is one.  Raises PacketError for a filter that can't be
     one, where SUBACK can't say so.
     """
-    agreed, session = answers.agreed, subscriptions.session
+    session = subscriptions.session
     if _in_use(answers, session, packet.packet_id):
         codes = (reason_codes.PACKET_IDENTIFIER_IN_USE,) * len(packet.subscriptions)
         answers.send(SubAck(packet.packet_id, codes))
         return
     identifiers = packet.properties.get("subscription_identifiers", [])
-    identifier = identifiers[0] if identifiers else 0
-    granted: list[int] = []
-    wanting: list[MqttSubscription] = []
-    unauthorized = False
-    refusals = _Refusals(subscriptions.client.name)
-    new: dict[str, MqttSubscription] = {}
-    end = 0
-    asks_others = subscriptions.client.user.rights is not None
-    for number, each in enumerate(packet.subscriptions):
-        if number == end:
-            if number:
-                yield None
-            end = _end_of_slice(packet.subscriptions, number)
-            # Where others have to be asked for rights, each filter waits for its own answers.
-            new = {} if asks_others else _take_new(agreed, subscriptions, packet.subscriptions[number:end], identifier)
-        if asks_others:
-            yield from until_answered(partial(_check, agreed, subscriptions, each, identifier))
-        try:
-            subscription, is_new = new.pop(each.filter, None), True
-            if subscription is None:
-                subscription, is_new = _take(agreed, subscriptions, each, identifier)
-        except BrokerError as error:
-            refusals.add(each.filter, error.text)
-            answers.world.broker.limit_hits.count_error(error)
-            unauthorized = unauthorized or isinstance(error, AccessRefused)
-            granted.append(_failure(agreed.level, each, reason_of(error), hide_refusals=hide_refusals))
-        except PacketError as error:
-            if error.reason_code != reason_codes.TOPIC_FILTER_INVALID or agreed.level != versions.V5:
-                raise
-            granted.append(reason_codes.TOPIC_FILTER_INVALID)
-            refusals.texts.append(error.text)
-        else:
-            granted.append(subscription.qos)
-            if subscription.is_own and (not each.retain_handling or (each.retain_handling == 1 and is_new)):
-                wanting.append(subscription)
-    answers.send(SubAck(packet.packet_id, tuple(granted)), refusals.text)
-    if unauthorized:
+    subscribing = _Subscribing(subscriptions, answers, identifiers[0] if identifiers else 0, hide_refusals)
+    start = 0
+    while start < len(packet.subscriptions):
+        if start:
+            yield None
+        end = _end_of_slice(packet.subscriptions, start)
+        part = packet.subscriptions[start:end]
+        yield from subscribing.take(part)
+        start = end
+    answers.send(SubAck(packet.packet_id, tuple(subscribing.granted)), subscribing.refusals.text)
+    if subscribing.unauthorized:
         answers.refused()
+    wanting = subscribing.wanting
     for start in range(0, len(wanting), FILTERS_PER_SLICE):
         if start:
             yield None
@@ -136,6 +114,63 @@ def unsubscribe(subscriptions: Subscriptions, answers: Answers, packet: Unsubscr
             weight = 0
             yield
     answers.send(UnsubAck(packet.packet_id, tuple(codes)))
+
+
+class _Subscribing:
+    """What comes of one packet.
+
+    granted: for SUBACK.  wanting: by these, retained messages are to come.  unauthorized: whether a filter was refused
+    since the client may not read it.
+    """
+
+    def __init__(self, subscriptions: Subscriptions, answers: Answers, identifier: int, hide_refusals: bool) -> None:
+        self._subscriptions = subscriptions
+        self._agreed = answers.agreed
+        self._limit_hits = answers.world.broker.limit_hits
+        self._identifier = identifier
+        self._hide_refusals = hide_refusals
+        # Where others have to be asked for rights, each filter waits for its own answers.
+        self._asks_others = subscriptions.client.user.rights is not None
+        self.granted: list[int] = []
+        self.wanting: list[MqttSubscription] = []
+        self.unauthorized = False
+        self.refusals = _Refusals(subscriptions.client.name)
+
+    def take(self, asked: Sequence[Subscription]) -> Slices:
+        """Subscribe by these filters, which are no more than a turn has room for."""
+        agreed, subscriptions, identifier = self._agreed, self._subscriptions, self._identifier
+        new = {} if self._asks_others else _take_new(agreed, subscriptions, asked, identifier)
+        if len(new) == len(asked):
+            self.granted += [each.qos for each in asked]
+            self.wanting += [new[each.filter] for each in asked if each.retain_handling != NEVER_RETAINED]
+            return
+        for each in asked:
+            if self._asks_others:
+                yield from until_answered(partial(_check, agreed, subscriptions, each, identifier))
+            self._take_one(each, new)
+
+    def _take_one(self, asked: Subscription, new: dict[str, MqttSubscription]) -> None:
+        """new: those that were subscribed to already, and only want their answer."""
+        agreed = self._agreed
+        try:
+            subscription, is_new = new.pop(asked.filter, None), True
+            if subscription is None:
+                subscription, is_new = _take(agreed, self._subscriptions, asked, self._identifier)
+        except BrokerError as error:
+            self.refusals.add(asked.filter, error.text)
+            self._limit_hits.count_error(error)
+            self.unauthorized = self.unauthorized or isinstance(error, AccessRefused)
+            code = _failure(agreed.level, asked, reason_of(error), hide_refusals=self._hide_refusals)
+            self.granted.append(code)
+        except PacketError as error:
+            if error.reason_code != reason_codes.TOPIC_FILTER_INVALID or agreed.level != versions.V5:
+                raise
+            self.granted.append(reason_codes.TOPIC_FILTER_INVALID)
+            self.refusals.texts.append(error.text)
+        else:
+            self.granted.append(subscription.qos)
+            if subscription.is_own and (not asked.retain_handling or (asked.retain_handling == 1 and is_new)):
+                self.wanting.append(subscription)
 
 
 class _Refusals:
@@ -183,11 +218,13 @@ def _take_new(
     """
     session = subscriptions.session
     known = session.subscriptions
+    is_bridge = agreed.is_bridge
     new: dict[str, MqttSubscription] = {}
-    for each in asked:
-        filter = each.filter
+    for filter, qos, no_local, as_published, _ in asked:
         if filter not in known and filter not in new and len(filter) < LEVELS_FREE and filter[0] != "$":
-            new[filter] = _own_subscription(agreed, each, filter, identifier)
+            new[filter] = MqttSubscription(
+                filter, filter, qos, no_local or is_bridge, as_published or is_bridge, identifier
+            )
     if len(new) < 2:
         return {}
     taken = list(new.values())
@@ -248,8 +285,6 @@ def _subscription(agreed: Agreed, asked: Subscription, identifier: int) -> MqttS
             reason_codes.PROTOCOL_ERROR, "MQTT-3.8.3-4", "a shared subscription can't have the option no local"
         )
     queue_name = queue_name_in(topic_filter) if not share_name else ""
-    if not share_name and not queue_name:
-        return _own_subscription(agreed, asked, filter, identifier)
     return MqttSubscription(
         filter,
         topic_filter,
@@ -257,18 +292,6 @@ def _subscription(agreed: Agreed, asked: Subscription, identifier: int) -> MqttS
         queue_name=queue_name,
         qos=min(asked.qos, QUEUE_QOS_MAX) if queue_name else asked.qos,
         no_local=asked.no_local or (agreed.is_bridge and not share_name),
-        retain_as_published=asked.retain_as_published or agreed.is_bridge,
-        identifier=identifier,
-    )
-
-
-def _own_subscription(agreed: Agreed, asked: Subscription, filter: str, identifier: int) -> MqttSubscription:
-    """One whose messages come by the session's own queue."""
-    return MqttSubscription(
-        filter,
-        filter,
-        qos=asked.qos,
-        no_local=asked.no_local or agreed.is_bridge,
         retain_as_published=asked.retain_as_published or agreed.is_bridge,
         identifier=identifier,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -72,10 +72,10 @@ def add_binding(vhost: VirtualHost, exchange: Exchange, binding: Binding) -> Non
 
 
 def add_unstored_bindings(
-    vhost: VirtualHost, exchange: Exchange, target: Destination, bindings: Iterable[Binding]
+    vhost: VirtualHost, exchange: Exchange, target: Destination, bindings: Sequence[Binding]
 ) -> None:
     """The same for bindings to one target, where somebody else sees to it that they outlive a restart."""
-    added = [binding for binding in bindings if exchange.add(binding)]
+    added = exchange.add_all(target, bindings)
     if not added:
         return
     vhost.leads(exchange, target)
@@ -83,7 +83,8 @@ def add_unstored_bindings(
     watchers = vhost.broker.watchers
     for binding in added:
         exchange.bound(binding)
-        watchers.bound(exchange, binding)
+        if watchers:
+            watchers.bound(exchange, binding)
 
 
 def unbind(

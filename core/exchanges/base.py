@@ -304,13 +304,8 @@ class Exchange(ABC):
         self.check_binding(binding.routing_key, binding.arguments)
         self.check_destination(binding.target)
         key = binding.key
-        to_target = self._by_target.get(key[:2])
-        if to_target is not None and self._has_departing(to_target):
-            self._make_way(to_target)
-            to_target = None
-        if to_target is None:
-            to_target = self._by_target[key[:2]] = {}
-        elif key in to_target:
+        to_target = self._bindings_of(key[:2])
+        if key in to_target:
             return False
         self._sequence += 1
         binding.sequence = self._sequence
@@ -322,6 +317,32 @@ class Exchange(ABC):
         to_target[key] = binding
         self.binding_added(binding)
         return True
+
+    def add_all(self, target: Destination, bindings: Sequence[Binding]) -> list[Binding]:
+        """The same for new bindings that all lead to one target; gives back those that there was no equal one of."""
+        for binding in bindings:
+            self.check_binding(binding.routing_key, binding.arguments)
+        self.check_destination(target)
+        if not bindings:
+            return []
+        to_target = self._bindings_of((target.kind, target.name))
+        all_bindings, durable, sequence = self._bindings, self.durable, self._sequence
+        added: list[Binding] = []
+        for binding in bindings:
+            key = binding.key
+            if to_target.setdefault(key, binding) is not binding:
+                continue
+            sequence += 1
+            binding.sequence = sequence
+            binding.source_durable = durable
+            leaving = all_bindings.setdefault(key, binding)
+            if leaving is not binding:
+                self.let_go(leaving)
+                all_bindings[key] = binding
+            added.append(binding)
+        self._sequence = sequence
+        self.bindings_added(added)
+        return added
 
     def remove(self, key: BindingKey) -> bool:
         """Stop routing by the binding with this key; False when there is none."""
@@ -379,6 +400,16 @@ class Exchange(ABC):
         if self.picks_one:
             self.remove_target(target)
 
+    def _bindings_of(self, target: tuple[DestinationKind, str]) -> dict[BindingKey, Binding]:
+        """Those to the target of this name, for one more to be put into it."""
+        found = self._by_target.get(target)
+        if found is not None and self._has_departing(found):
+            self._make_way(found)
+            found = None
+        if found is None:
+            found = self._by_target[target] = {}
+        return found
+
     def _make_way(self, to_target: dict[BindingKey, Binding]) -> None:
         """A target of a name comes while these bindings to another of that name are still to leave."""
         old = next(iter(to_target.values())).target
@@ -408,6 +439,11 @@ class Exchange(ABC):
     @abstractmethod
     def binding_removed(self, binding: Binding) -> None:
         """Bring the type's own index up to date; `binding` is no longer in `bindings`."""
+
+    def bindings_added(self, bindings: Sequence[Binding]) -> None:
+        """The same for several at once, all to one target."""
+        for binding in bindings:
+            self.binding_added(binding)
 
     def bindings_removed(self, bindings: list[Binding]) -> None:
         """The same for all that led to one target; a type whose index is slow to change may do it bit by bit."""

@@ -13,7 +13,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from decimal import Decimal
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 from urllib.parse import quote_plus
 
 from warren.core.messages.field_table import EMPTY_TABLE_RAW
@@ -86,6 +86,9 @@ def binding_key(kind: DestinationKind, name: str, routing_key: str, arguments: M
     return (kind, name, routing_key, canonical_arguments(arguments))
 
 
+_NO_ARGUMENTS: Final[Mapping[str, FieldValue]] = {}
+
+
 class Binding:
     """A route from the exchange named `source` to `target`.
 
@@ -122,9 +125,9 @@ class Binding:
         self.source = source
         self.target = target
         self.routing_key = routing_key
-        self.arguments: Mapping[str, FieldValue] = arguments or {}
+        self.arguments: Mapping[str, FieldValue] = arguments or _NO_ARGUMENTS
         self.arguments_raw = arguments_raw
-        self.key = binding_key(target.kind, target.name, routing_key, self.arguments)
+        self.key = (target.kind, target.name, routing_key, canonical_arguments(arguments) if arguments else ())
         self.sequence = 0
         self.source_durable = False
         self.stored = False

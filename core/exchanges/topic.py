@@ -11,7 +11,7 @@ with `$`): a pattern that begins with a wildcard doesn't lead there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, ClassVar
 
@@ -67,13 +67,25 @@ class TopicExchange(Exchange):
     def binding_added(self, binding: Binding) -> None:
         """See Exchange.binding_added."""
         self._trie.insert(split_words(binding.routing_key), binding)
-        target = binding.target
-        if isinstance(target, Queue) and target.wildcards_skip and target.wildcards_skip not in self._skipped:
-            self._skipped = (*self._skipped, target.wildcards_skip)
+        self._skip_for(binding.target)
+
+    def bindings_added(self, bindings: Sequence[Binding]) -> None:
+        """See Exchange.bindings_added."""
+        insert = self._trie.insert
+        for binding in bindings:
+            key = binding.routing_key
+            insert(key.split(".") if key else (), binding)
+        for binding in bindings[:1]:
+            self._skip_for(binding.target)
 
     def binding_removed(self, binding: Binding) -> None:
         """See Exchange.binding_removed."""
         self._trie.remove(split_words(binding.routing_key), binding)
+
+    def _skip_for(self, target: Destination) -> None:
+        """Know what this target wants by name alone."""
+        if isinstance(target, Queue) and target.wildcards_skip and target.wildcards_skip not in self._skipped:
+            self._skipped = (*self._skipped, target.wildcards_skip)
 
 
 def _skips(binding: Binding, routing_key: str) -> bool:

@@ -33,26 +33,45 @@ Value = TypeVar("Value")
 class _Node(Generic[Value]):
     """The end of a pattern, a step on the way to others, or both.
 
-    A dict that would be empty is None: most nodes have only one of the two, and there may be millions of
-    nodes.
+    There may be millions of nodes, so a dict that would be empty is None, and one that would have one entry, as
+    most, isn't there: an only literal child stands for itself, and so does an only value.
+
+    word: what leads here, of a literal child.  value: the only one.  values: all, where there are more.
     """
 
-    __slots__ = ("children", "many", "one", "values")
+    __slots__ = ("children", "many", "one", "value", "values", "word")
 
-    def __init__(self) -> None:
-        self.children: dict[str, _Node[Value]] | None = None
+    def __init__(self, word: str = "") -> None:
+        self.word = word
+        self.children: dict[str, _Node[Value]] | _Node[Value] | None = None
         self.one: _Node[Value] | None = None
         self.many: _Node[Value] | None = None
+        self.value: Value | None = None
         self.values: dict[Value, None] | None = None
 
     @property
     def is_empty(self) -> bool:
-        return self.values is None and self.children is None and self.one is None and self.many is None
+        return (
+            self.value is None
+            and self.values is None
+            and self.children is None
+            and self.one is None
+            and self.many is None
+        )
+
+    def find_values(self, found: list[Value]) -> None:
+        """Add the values here to those that were found."""
+        if self.value is not None:
+            found.append(self.value)
+        elif self.values is not None:
+            found.extend(self.values)
 
     def nodes_below(self) -> Iterator[_Node[Value]]:
         """The direct children of all three sorts."""
-        if self.children is not None:
+        if isinstance(self.children, dict):
             yield from self.children.values()
+        elif self.children is not None:
+            yield self.children
         if self.one is not None:
             yield self.one
         if self.many is not None:
@@ -67,7 +86,7 @@ class TopicTrie(Generic[Value]):
     dollar_is_hidden: a topic whose first word begins with `$` is not matched by patterns that begin with a
     wildcard (MQTT 4.7.2-1).
 
-    A value is hashable; it may be inserted with several patterns, and is kept once for each.
+    A value is hashable and not None; it may be inserted with several patterns, and is kept once for each.
     """
 
     __slots__ = ("_count", "_root", "dollar_is_hidden", "many_words", "many_words_is_last", "one_word")
@@ -97,9 +116,9 @@ class TopicTrie(Generic[Value]):
 
         Raises ValueError for a many-words wildcard that stands where the trie was told it may not.
         """
-        if self.many_words_is_last and self.many_words in words[:-1]:
-            raise ValueError(f"{self.many_words!r} is allowed only as the last word of a pattern")
         one_word, many_words = self.one_word, self.many_words
+        if self.many_words_is_last and many_words in words and words.index(many_words) != len(words) - 1:
+            raise ValueError(f"{many_words!r} is allowed only as the last word of a pattern")
         node = self._root
         for word in words:
             if word == one_word:
@@ -112,17 +131,30 @@ class TopicTrie(Generic[Value]):
                     child = node.many = _Node()
             else:
                 children = node.children
-                if children is None:
-                    children = node.children = {}
-                child = children.get(word)
-                if child is None:
-                    child = children[word] = _Node()
+                if isinstance(children, dict):
+                    child = children.get(word)
+                    if child is None:
+                        child = children[word] = _Node(word)
+                elif children is None:
+                    child = node.children = _Node(word)
+                elif children.word == word:
+                    child = children
+                else:
+                    child = _Node(word)
+                    node.children = {children.word: children, word: child}
             node = child
-        if node.values is None:
-            node.values = {}
-        elif value in node.values:
+        first, values = node.value, node.values
+        if values is not None:
+            if value in values:
+                return False
+            values[value] = None
+        elif first is None:
+            node.value = value
+        elif first == value:
             return False
-        node.values[value] = None
+        else:
+            node.value = None
+            node.values = {first: None, value: None}
         self._count += 1
         return True
 
@@ -134,12 +166,16 @@ class TopicTrie(Generic[Value]):
             if child is None:
                 return False
             path.append(child)
-        values = path[-1].values
-        if values is None or value not in values:
+        node = path[-1]
+        values = node.values
+        if values is not None and value in values:
+            del values[value]
+            if len(values) == 1:
+                node.value, node.values = next(iter(values)), None
+        elif node.value is not None and node.value == value:
+            node.value = None
+        else:
             return False
-        del values[value]
-        if not values:
-            path[-1].values = None
         self._count -= 1
         self._prune(path, words)
         return True
@@ -161,10 +197,13 @@ class TopicTrie(Generic[Value]):
             following: list[_Node[Value]] = []
             for nodes in (plain, greedy):
                 for node in nodes:
-                    if node.children is not None:
-                        child = node.children.get(word)
+                    children = node.children
+                    if isinstance(children, dict):
+                        child = children.get(word)
                         if child is not None:
                             following.append(child)
+                    elif children is not None and children.word == word:
+                        following.append(children)
                     if node.one is not None and not hidden:
                         following.append(node.one)
             hidden = False
@@ -175,8 +214,7 @@ class TopicTrie(Generic[Value]):
             if not plain and not greedy:
                 return found
         for node in plain:
-            if node.values is not None:
-                found.extend(node.values)
+            node.find_values(found)
         return found
 
     def __len__(self) -> int:
@@ -199,27 +237,30 @@ class TopicTrie(Generic[Value]):
             return node.one
         if word == self.many_words:
             return node.many
-        return None if node.children is None else node.children.get(word)
+        children = node.children
+        if isinstance(children, dict):
+            return children.get(word)
+        return children if children is not None and children.word == word else None
 
-    def _set_child(self, node: _Node[Value], word: str, child: _Node[Value] | None) -> None:
+    def _cut_child(self, node: _Node[Value], word: str) -> None:
+        """Take away a child that there is."""
+        children = node.children
         if word == self.one_word:
-            node.one = child
+            node.one = None
         elif word == self.many_words:
-            node.many = child
-        elif child is not None:
-            if node.children is None:
-                node.children = {}
-            node.children[word] = child
-        elif node.children is not None:
-            del node.children[word]
-            if not node.children:
-                node.children = None
+            node.many = None
+        elif isinstance(children, dict):
+            del children[word]
+            if len(children) < 2:
+                node.children = next(iter(children.values()))
+        else:
+            node.children = None
 
     def _prune(self, path: list[_Node[Value]], words: Sequence[str]) -> None:
         """Cut empty nodes off the end of `path`, which is the root and then a node for each word."""
         while len(path) > 1 and path[-1].is_empty:
             path.pop()
-            self._set_child(path[-1], words[len(path) - 1], None)
+            self._cut_child(path[-1], words[len(path) - 1])
 
 
 def _reach_many(node: _Node[Value], greedy: list[_Node[Value]], reached: set[_Node[Value]], found: list[Value]) -> None:
@@ -231,8 +272,7 @@ def _reach_many(node: _Node[Value], greedy: list[_Node[Value]], reached: set[_No
     many = node.many
     while many is not None and many not in reached:
         reached.add(many)
-        if many.values is not None:
-            found.extend(many.values)
+        many.find_values(found)
         if many.children is not None or many.one is not None:
             greedy.append(many)
         many = many.many

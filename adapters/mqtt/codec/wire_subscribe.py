@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator
 from typing import Final, TypeVar
 
@@ -12,7 +11,7 @@ from warren.adapters.mqtt.codec.errors import PacketError
 from warren.adapters.mqtt.codec.packets import SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe
 from warren.adapters.mqtt.codec.properties import Properties
 from warren.adapters.mqtt.codec.reader import Reader
-from warren.adapters.mqtt.codec.topics import SHARE_PREFIX, SHARE_WORD, check_filter, parse_filter
+from warren.adapters.mqtt.codec.topics import SHARE_PREFIX, SHARE_WORD, check_filter, parse_filter, usual_filters
 from warren.adapters.mqtt.codec.wire_properties import read_properties, write_properties
 
 Read = TypeVar("Read")
@@ -27,9 +26,6 @@ RESERVED_V3: Final = 0xFC
 
 FILTERS_PER_SLICE: Final = 1024
 """Filters that are read before others may have a turn: a microsecond each, at most three."""
-
-_is_usual: Final = re.compile(rb"(?!\$|\Z)(?:(?:\+|[^\0/+#\x80-\xFF]*)/)*(?:\+|#|[^\0/+#\x80-\xFF]*)").fullmatch
-"""A filter of ASCII characters that isn't shared, with its wildcards in place (MQTT 5 4.7.1)."""
 
 HEADER_FLAGS: Final = 0x02
 """The reserved bits of SUBSCRIBE's and UNSUBSCRIBE's first byte (MQTT-3.8.1-1, MQTT-3.10.1-1)."""
@@ -68,21 +64,28 @@ def read_subscribe_in_slices(reader: Reader) -> Generator[None, None, Subscribe]
 
 def _read_some(reader: Reader, subscriptions: list[Subscription]) -> None:
     """Read the next ones; those that are as most are, without a closer look."""
+    raw: list[bytes] = []
+    options: list[int] = []
     data, end, position = reader.data, reader.end, reader.position
     for _ in range(FILTERS_PER_SLICE):
         start = position + 2
-        if start < end:
-            stop = start + (data[position] << 8 | data[position + 1])
-            if stop < end and data[stop] < QOS_MASK and _is_usual(data, start, stop):
-                subscriptions.append(Subscription(data[start:stop].decode("ascii"), data[stop]))
-                position = stop + 1
-                continue
-        elif position >= end:
+        if start >= end:
             break
+        stop = start + (data[position] << 8 | data[position + 1])
+        if stop >= end or data[stop] >= QOS_MASK:
+            break
+        raw.append(data[start:stop])
+        options.append(data[stop])
+        position = stop + 1
+    filters = usual_filters(raw)
+    if filters:
         reader.position = position
+        subscriptions += map(Subscription, filters, options)
+        return
+    for _ in range(FILTERS_PER_SLICE):
+        if reader.position == reader.end:
+            break
         subscriptions.append(_read_subscription(reader))
-        position = reader.position
-    reader.position = position
 
 
 def _read_subscription(reader: Reader) -> Subscription:
@@ -205,10 +208,34 @@ def read_unsubscribe_in_slices(reader: Reader) -> Generator[None, None, Unsubscr
         raise reader.violation(clauses.UNSUBSCRIBE_EMPTY, "an UNSUBSCRIBE without a topic filter")
     filters: list[str] = []
     while reader.position < reader.end:
-        filters.append(_read_filter(reader))
-        if not len(filters) % FILTERS_PER_SLICE:
+        if filters:
             yield
+        _read_some_filters(reader, filters)
     return Unsubscribe(packet_id, tuple(filters), properties)
+
+
+def _read_some_filters(reader: Reader, filters: list[str]) -> None:
+    """As `_read_some`, without options."""
+    raw: list[bytes] = []
+    data, end, position = reader.data, reader.end, reader.position
+    for _ in range(FILTERS_PER_SLICE):
+        start = position + 2
+        if start > end:
+            break
+        stop = start + (data[position] << 8 | data[position + 1])
+        if stop > end:
+            break
+        raw.append(data[start:stop])
+        position = stop
+    usual = usual_filters(raw)
+    if usual:
+        reader.position = position
+        filters += usual
+        return
+    for _ in range(FILTERS_PER_SLICE):
+        if reader.position == reader.end:
+            break
+        filters.append(_read_filter(reader))
 
 
 def write_unsubscribe(unsubscribe: Unsubscribe, level: int) -> bytes:

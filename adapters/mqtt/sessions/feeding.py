@@ -130,7 +130,11 @@ class RetainedFeed:
         """Subscriptions of the session's own are to be given what is retained for them, at once or in turns."""
         registry = self._session.registry
         retained, broker = registry.retained, registry.broker
-        registry.system_topics.refresh([subscription.words[0] for subscription in subscriptions])
+        hidden = [subscription.words[0] for subscription in subscriptions if subscription.filter.startswith("$")]
+        if hidden:
+            registry.system_topics.refresh(hidden)
+        if not retained.topic_count and not self._cursors:
+            return
         added: list[Cursor] = []
         for subscription in subscriptions:
             filter = subscription.filter

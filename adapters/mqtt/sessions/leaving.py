@@ -48,6 +48,22 @@ def give_back(taken: list[tuple[Queue, Message]]) -> Iterator[None]:
     return returning.give_back(parts, lambda queue: True)
 
 
+def return_shared(session: MqttSession) -> None:
+    """What others may take goes back: QoS 1 by shared and named queues.
+
+    A message of QoS 2 stays with the client that it was sent to, and is nobody else's even if that never comes back
+    (MQTT-4.8.2-4 and -5).
+    """
+    taken = take(session, lambda each: bool(each.source) and each.qos == 1)
+    in_turns(session, give_back(taken), len(taken))
+
+
+def return_own(session: MqttSession) -> None:
+    """Before a stop in good order: what waits for a PUBACK goes back to its queue, marked as delivered."""
+    for queue, message in take(session, lambda each: True):
+        queue.requeue([message])
+
+
 def settle_all(session: MqttSession) -> Iterator[None]:
     """The session is over: neither queues nor the store have anything to keep for it."""
     outgoing, inbound = session.outgoing, session.inbound

@@ -6,7 +6,7 @@ Its retained messages and wills are here, too.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
@@ -171,13 +171,16 @@ class MqttSessions:
         own.client_id = session.client_id
         return queue
 
-    def bind(self, queue: Queue, subscriptions: Iterable[MqttSubscription]) -> None:
+    def bind(self, queue: Queue, subscriptions: Sequence[MqttSubscription]) -> None:
         """Let messages come to the queue whose topics match.
 
         The bindings have no rows of their own in the definitions: a restart makes them anew from the subscriptions'.
         """
-        name = self.world.names.exchange
-        bindings = [Binding(name, queue, self.key_of(each)) for each in subscriptions]
+        name, key_of = self.world.names.exchange, self.world.names.binding_key_of
+        for each in subscriptions:
+            if not each.binding_key:
+                each.binding_key = key_of(each.topic_filter)
+        bindings = [Binding(name, queue, each.binding_key) for each in subscriptions]
         add_unstored_bindings(self.vhost, self.vhost.exchange(name), queue, bindings)
 
     def unbind(self, queue: Queue, subscription: MqttSubscription) -> None:

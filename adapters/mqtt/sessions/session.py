@@ -167,14 +167,23 @@ class MqttSession:
         if self.queue is None:
             self.queue = registry.make_queue(self, client)
         registry.bind(self.queue, subscriptions)
-        rows = self._stored_rows() if self.stored else None
+        known = self.subscriptions
+        wide: list[MqttSubscription] = []
         for subscription in subscriptions:
-            self.subscriptions[subscription.filter] = subscription
-            self.no_local_count += subscription.no_local
-            if subscription.has_wildcards:
-                self._match_also(subscription, None)
-            if rows is not None:
-                rows.put(subscription, None)
+            filter = subscription.filter
+            known[filter] = subscription
+            if subscription.no_local:
+                self.no_local_count += 1
+            if "+" in filter or filter.endswith("#"):
+                wide.append(subscription)
+        if wide:
+            if self.trie is None:
+                self.trie = TopicTrie.for_mqtt()
+            insert = self.trie.insert
+            for subscription in wide:
+                insert(subscription.filter.split("/"), subscription)
+        if self.stored:
+            self._stored_rows().put_all(subscriptions)
         registry.subscriptions_added(len(subscriptions))
 
     def _more_deep_levels(self, subscription: MqttSubscription) -> int:
@@ -388,7 +397,7 @@ class MqttSession:
         self.registry.detached()
         if self.ended:
             return
-        self.return_shared()
+        leaving.return_shared(self)
         if not self.expiry_s or not self.stored:
             self.end()
             return
@@ -397,20 +406,6 @@ class MqttSession:
         self.expect_return()
         if self.feed is not None:
             self.feed.look()
-
-    def return_shared(self) -> None:
-        """What others may take goes back: QoS 1 by shared and named queues.
-
-        A message of QoS 2 stays with the client that it was sent to, and is nobody else's even if that never comes
-        back (MQTT-4.8.2-4 and -5).
-        """
-        returning = leaving.take(self, lambda each: bool(each.source) and each.qos == 1)
-        leaving.in_turns(self, leaving.give_back(returning), len(returning))
-
-    def return_own(self) -> None:
-        """Before a stop in good order: what waits for a PUBACK goes back to its queue, marked as delivered."""
-        for queue, message in leaving.take(self, lambda each: True):
-            queue.requeue([message])
 
     def expect_return(self) -> None:
         """Let the session expire when its time has come."""
@@ -434,7 +429,7 @@ class MqttSession:
             self._expiry.cancel()
         if self.feed is not None:
             self.feed.end()
-        self.return_shared()
+        leaving.return_shared(self)
         leaving.in_turns(self, leaving.settle_all(self), len(self.outgoing) + len(self.inbound))
         if self._rows is not None:
             self._rows.end()

@@ -37,13 +37,12 @@ class MqttSubscription:
         self,
         filter: str,
         topic_filter: str,
-        *,
-        group: str = "",
-        queue_name: str = "",
         qos: int = 0,
         no_local: bool = False,
         retain_as_published: bool = False,
         identifier: int = 0,
+        group: str = "",
+        queue_name: str = "",
     ) -> None:
         self.filter = filter
         self.topic_filter = topic_filter

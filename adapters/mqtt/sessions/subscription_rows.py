@@ -46,13 +46,22 @@ class SubscriptionRows:
     def put(self, subscription: MqttSubscription, before: MqttSubscription | None) -> None:
         """A subscription was added, or has replaced `before`."""
         number = before.row_number if before is not None else 0
-        if not number:
-            if not self._last or len(self._rows.get(self._last, ())) >= ROW_SUBSCRIPTIONS_MAX:
-                self._last += 1
-            number = self._last
-        subscription.row_number = number
-        self._rows.setdefault(number, {})[subscription.filter] = subscription
+        row = self._rows.setdefault(number, {}) if number else self._row_with_room()
+        subscription.row_number = number = number or self._last
+        row[subscription.filter] = subscription
         self._change(number)
+
+    def put_all(self, subscriptions: Sequence[MqttSubscription]) -> None:
+        """Several were added."""
+        start = 0
+        while start < len(subscriptions):
+            row = self._row_with_room()
+            end = start + ROW_SUBSCRIPTIONS_MAX - len(row)
+            for subscription in subscriptions[start:end]:
+                subscription.row_number = self._last
+                row[subscription.filter] = subscription
+            self._change(self._last)
+            start = end
 
     def remove(self, subscription: MqttSubscription) -> None:
         """A subscription is no more."""
@@ -90,6 +99,12 @@ class SubscriptionRows:
         if rest is not None:
             self._broker.chores.add(rest)
         self._rows = {}
+
+    def _row_with_room(self) -> dict[str, MqttSubscription]:
+        """The last one, or a new one behind it, which is the last then."""
+        if not self._last or len(self._rows.get(self._last, ())) >= ROW_SUBSCRIPTIONS_MAX:
+            self._last += 1
+        return self._rows.setdefault(self._last, {})
 
     def _change(self, number: int) -> None:
         if not self._changed:

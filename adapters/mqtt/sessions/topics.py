@@ -23,7 +23,7 @@ _escape_in_key = re.compile(r"%(2E|25|2A)")
 _escape_in_topic = re.compile(r"%(2F|2B|23|00)")
 _not_in_topic = re.compile(r"[/+#\0]")
 _needs_nothing = re.compile(r"[^.%*+#\0]*").fullmatch
-_needs_its_wildcards = re.compile(r"(?:(?:\+|[^/.%*+#\0]*)/)*(?:\+|#|[^/.%*+#\0]*)").fullmatch
+_has_only_wildcards = re.compile(r"[^.%*\0]*").fullmatch
 _key_needs_nothing = re.compile(r"[^/%*+#\0]+").fullmatch
 
 
@@ -36,9 +36,7 @@ def key_of(topic: str) -> str:
 
 def binding_key_of(filter: str) -> str:
     """The binding key for a topic filter, its wildcards translated; `$share/NAME/` is not part of it."""
-    if _needs_nothing(filter):
-        return filter.replace("/", ".")
-    if _needs_its_wildcards(filter):
+    if _has_only_wildcards(filter):
         return filter.replace("/", ".").replace("+", "*")
     return ".".join(["*" if word == "+" else "#" if word == "#" else _word_in_key(word) for word in filter.split("/")])
 

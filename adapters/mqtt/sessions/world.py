@@ -186,6 +186,6 @@ class MqttWorld(Component):
         """The broker stops in good order; connections are closed."""
         for sessions in self.all():
             for session in sessions.sessions.values():
-                session.return_own()
+                leaving.return_own(session)
                 if session.feed is not None:
                     session.feed.finish()
