@@ -32,6 +32,7 @@ from warren.core.alarms import Alarms
 from warren.core.chores import Chores, Ration
 from warren.core.churn import ChurnCounts
 from warren.core.clients.limits import BrokerLimits, Usage, check_connection, check_vhost
+from warren.core.clients.login_attempts import LoginAttempts
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.refused_logins import DELAY_DEFAULT_MS, WAITING_MAX_DEFAULT, RefusedLogins
 from warren.core.clients.troubles import Troubles
@@ -178,6 +179,7 @@ class Broker:
         components: Mapping[str, ComponentFactory] = NO_COMPONENTS,
         refused_login_delay_ms: int = DELAY_DEFAULT_MS,
         refused_logins_max: int = WAITING_MAX_DEFAULT,
+        track_auth_attempt_source: bool = False,
         paging: Paging = USUAL_PAGING,
     ) -> None:
         self.store = store
@@ -201,6 +203,7 @@ class Broker:
         self.channel_count = 0
         self.churn = ChurnCounts()
         self.ended = Ended()
+        self.login_attempts = LoginAttempts(tracks_sources=track_auth_attempt_source)
         self._usage: dict[str, Usage] = {}
         self.parameters.register(VHOST_LIMITS, VhostLimits(self.vhosts))
         self.deadlines = Deadlines(self._callback_failed)

@@ -27,6 +27,8 @@ from warren.core.compiled import mypyc_attr
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker
+    from warren.core.messages.message import Message
+    from warren.core.queues.base import Queue
     from warren.core.storage.definitions.store import JSON
     from warren.core.storage.engine import Owner
 
@@ -83,6 +85,13 @@ class Component:
 
     def rights_withdrawn(self, vhost: str, users: Collection[str]) -> Iterator[None]:
         """These users may do less in the virtual host: end what they may not have any more, a slice at each step."""
+        return iter(())
+
+    def outstanding(self) -> Iterator[tuple[Queue, Message] | None]:
+        """Messages that are out of their queues with what it keeps, while nobody is connected who has them.
+
+        None after a microsecond's looking.
+        """
         return iter(())
 
     def before_stop(self) -> None:

@@ -59,6 +59,16 @@ class BrokerSettings:
             "Clients that may wait so at a time; beyond that, the one that has waited longest is answered early.",
         )
     )
+    track_auth_attempt_source: bool = configured(
+        Key(
+            "track_auth_attempt_source",
+            boolean,
+            False,
+            "Count logins also by the name that was given and the address that it came from, of the latest 10,000 "
+            "of these, for the management API and `/metrics/detailed`.",
+            rabbitmq=("track_auth_attempt_source",),
+        )
+    )
     default_queue_type: str | None = configured(
         Key(
             "default_queue_type",

@@ -45,12 +45,12 @@ from warren.adapters.amqp091.due_frames import DueFrames
 from warren.adapters.amqp091.frame_loop import check_size, missing_bytes, parse
 from warren.adapters.amqp091.frames import frame_while_closing, handle_frame
 from warren.adapters.amqp091.handlers.publish import KNOWN_PUBLISHES_MAX, KnownPublish
-from warren.adapters.amqp091.handshake import Handshake
+from warren.adapters.amqp091.handshake import ATTEMPTS_LABEL, Handshake
 from warren.adapters.amqp091.held_frames import HeldFrame, HeldFrames
 from warren.adapters.amqp091.known_properties import KnownProperties
 from warren.adapters.amqp091.listing import AmqpChannelRow, AmqpConnectionRow
 from warren.adapters.amqp091.unfinished import Unfinished
-from warren.adapters.session.admission import refuse
+from warren.adapters.session.admission import Source, refuse
 from warren.adapters.session.ignored import log_ignored
 from warren.adapters.session.liveness import Beats, Silence
 from warren.adapters.session.long_work import LongWork
@@ -378,11 +378,12 @@ class Connection:
         self.outbox.write(PROTOCOL_HEADER)
         self.finish()
 
-    def authentication_failed(self, error: LoginRefused) -> None:
+    def authentication_failed(self, error: LoginRefused, user: str) -> None:
         """Refuse the login, late: told to clients that understand it, a closed socket for the others (spec A.3.9)."""
         _log.warning("connection %s: %s login refused: %s", self.name, self.agreed.mechanism, error.reason)
         self._leave()
-        refuse(self.broker, self, lambda: self._answer_refused_login(error))
+        source = Source(ATTEMPTS_LABEL, self.transport.peer_host, user)
+        refuse(self.broker, self, source, lambda: self._answer_refused_login(error))
 
     def _answer_refused_login(self, error: LoginRefused) -> None:
         if "authentication_failure_close" in self.agreed.capabilities:

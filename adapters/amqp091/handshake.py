@@ -28,8 +28,8 @@ from warren.adapters.amqp091.codec.constants import (
 )
 from warren.adapters.amqp091.frames import unexpected_method
 from warren.adapters.amqp091.sasl import Challenge, Outcome, standard_mechanisms
-from warren.adapters.session.admission import LoginRefused, enter, log_in
-from warren.core.errors import ChannelError, NotAllowed
+from warren.adapters.session.admission import LoginRefused, Source, enter, let_in, log_in, refused
+from warren.core.errors import AccessRefused, ChannelError, NotAllowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +43,9 @@ HEADER_PY_AMQPLIB: Final = b"AMQP\x01\x01\x09\x01"
 HEADER_0_8: Final = b"AMQP\x01\x01\x08\x00"
 LEGACY: Final = (HEADER_0_8, HEADER_PY_AMQPLIB)
 SERVED: Final = (PROTOCOL_HEADER, HEADER_0_9, *LEGACY)
+
+ATTEMPTS_LABEL: Final = "amqp091"
+"""How RabbitMQ calls the protocol where it counts logins."""
 
 CHANNELS_LEAST: Final = 1
 """A connection without any channel is of no use; 0 is no limit."""
@@ -146,7 +149,12 @@ class Handshake:
             agreed.provided_name = name
         agreed.mechanism = method.mechanism
         mechanism = self._mechanisms.find(method.mechanism)
-        self._take(mechanism.start(method.response, self._connection.transport))
+        try:
+            outcome = mechanism.start(method.response, self._connection.transport)
+        except AccessRefused:
+            refused(self._connection.broker, Source(ATTEMPTS_LABEL, self._connection.transport.peer_host, ""))
+            raise
+        self._take(outcome)
 
     def _take(self, outcome: Outcome) -> None:
         connection = self._connection
@@ -161,8 +169,9 @@ class Handshake:
                 connection.broker, connection.transport, outcome.user, outcome.password, self.agreed.mechanism
             )
         except LoginRefused as error:
-            connection.authentication_failed(error)
+            connection.authentication_failed(error, outcome.user)
             return
+        let_in(connection.broker, connection.transport, ATTEMPTS_LABEL, self._user.name)
         settings = connection.settings
         self.state = "tuning"
         self._waiting_for = methods.ConnectionTuneOk

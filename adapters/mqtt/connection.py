@@ -33,13 +33,13 @@ from warren.adapters.mqtt.codec.errors import PacketError
 from warren.adapters.mqtt.codec.packets import Auth, ConnAck, Disconnect
 from warren.adapters.mqtt.errors import LATE, Refusal
 from warren.adapters.mqtt.listing import MqttChannelRow, MqttConnectionRow
-from warren.adapters.mqtt.logging_in import Entrance
+from warren.adapters.mqtt.logging_in import ATTEMPTS_LABEL, Entrance
 from warren.adapters.mqtt.login import Login
 from warren.adapters.mqtt.reading import parse
 from warren.adapters.mqtt.running import Running
 from warren.adapters.mqtt.sessions.holder import Counted
 from warren.adapters.mqtt.sessions.place import world_of
-from warren.adapters.session.admission import refuse
+from warren.adapters.session.admission import Source, let_in, refuse
 from warren.adapters.session.ignored import log_ignored
 from warren.adapters.session.liveness import KeepAlive
 from warren.adapters.session.long_work import LongWork
@@ -276,6 +276,7 @@ class MqttConnection:
         self.running = running
         admitted.client.when_expired(self._credentials_expired)
         self._end_login()
+        let_in(self.broker, self.transport, ATTEMPTS_LABEL, admitted.client.user.name)
         self.broker.alarms.listen(self._alarms_changed)
         self.answers.send(ConnAck(0, is_present, properties))
         running.begin(self._keep_alive(agreed.keep_alive_ms))
@@ -372,7 +373,8 @@ class MqttConnection:
         elif reason_code in LATE:
             self.closed = True
             self.login.end()
-            refuse(self.broker, self, lambda: self._answer_refusal(reason_code, text))
+            source = Source(ATTEMPTS_LABEL, self.transport.peer_host, self.login.claimed)
+            refuse(self.broker, self, source, lambda: self._answer_refusal(reason_code, text))
         else:
             self._answer_refusal(reason_code, text)
 

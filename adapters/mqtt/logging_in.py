@@ -44,6 +44,9 @@ PORT_MAPPING: Final = "mqtt_port_to_vhost_mapping"
 CERTIFICATE_MAPPING: Final = "mqtt_default_vhosts"
 """RabbitMQ's names of the global parameters."""
 
+ATTEMPTS_LABEL: Final = "mqtt"
+"""How RabbitMQ calls the protocol where it counts logins."""
+
 PROTOCOLS: Final = {versions.V3_1: "MQTT 3-1", versions.V3_1_1: "MQTT 3-1-1", versions.V5: "MQTT 5-0"}
 """The protocol levels as listings name them."""
 

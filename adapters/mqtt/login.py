@@ -56,21 +56,27 @@ class _Begun(NamedTuple):
 
 
 class Login:
-    """One client that isn't logged in.  expired: called when the client takes too long (`login_timeout_ms`)."""
+    """One client that isn't logged in.
 
-    __slots__ = ("_begun", "_deadline", "_entrance", "_proved", "_world")
+    expired: called when the client takes too long (`login_timeout_ms`).  claimed: the user that it says it is.
+    """
+
+    __slots__ = ("_begun", "_deadline", "_entrance", "_proved", "_world", "claimed")
 
     def __init__(self, entrance: Entrance, world: MqttWorld, expired: Callable[[int], None]) -> None:
         self._entrance = entrance
         self._world = world
         self._begun: _Begun | None = None
         self._proved: Answered | None = None
+        self.claimed = ""
         broker = entrance.broker
         self._deadline = broker.deadlines.schedule(broker.now_ms + entrance.settings.login_timeout_ms, expired)
 
     def connect(self, packet: Connect, agreed: Agreed) -> Admitted | Auth:
         """CONNECT: the client, or what it is to be asked next; Refusal says why not."""
-        broker = self._entrance.broker
+        broker, transport = self._entrance.broker, self._entrance.transport
+        by_http = transport.credentials[0] if transport.credentials is not None else None
+        self.claimed = by_http or packet.username or transport.certificate_name or ""
         if not packet.client_id and packet.level != versions.V5 and not packet.clean_start:
             raise Refusal(
                 reason_codes.CLIENT_IDENTIFIER_NOT_VALID, "a persistent session needs a client identifier of its own"

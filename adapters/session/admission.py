@@ -2,7 +2,8 @@
 
     log_in      who it is: by a password, or by what has proved it already (a certificate, SCRAM)
     enter       the virtual host that the user asked for; from then on there is a Client
-    refuse      not: said late, see core.clients.refused_logins
+    let_in      so it is counted
+    refuse      not: said late, see core.clients.refused_logins, and counted
 
 What a protocol adds is where it finds names and passwords, and how it says no.  The errors tell it what was wrong:
 
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 from warren.core.access.accounts import LoginRefused, LoopbackOnly
 from warren.core.access.rights import BackEndFailed
 from warren.core.clients.client import Client
+from warren.core.clients.login_attempts import Source
 from warren.core.clients.transport import connection_name, is_loopback
 from warren.core.errors import NotAllowed, UnknownVirtualHost, VirtualHostRefused
 
@@ -31,7 +33,18 @@ if TYPE_CHECKING:
     from warren.core.clients.transport import Session, Transport
     from warren.core.messages.field_table import FieldValue
 
-__all__ = ["LoginRefused", "LoopbackOnly", "UnknownVirtualHost", "VirtualHostRefused", "enter", "log_in", "refuse"]
+__all__ = [
+    "LoginRefused",
+    "LoopbackOnly",
+    "Source",
+    "UnknownVirtualHost",
+    "VirtualHostRefused",
+    "enter",
+    "let_in",
+    "log_in",
+    "refuse",
+    "refused",
+]
 
 
 def log_in(
@@ -101,10 +114,21 @@ def enter(
     return client
 
 
-def refuse(broker: Broker, session: Session, answer: Callable[[], None]) -> None:
-    """Have `answer` tell the peer and close, late.
+def let_in(broker: Broker, transport: Transport, protocol: str, user: str) -> None:
+    """Count a login that has succeeded (core.clients.login_attempts).  protocol: RabbitMQ's name, such as `amqp091`."""
+    broker.login_attempts.count(Source(protocol, transport.peer_host, user), succeeded=True)
+
+
+def refused(broker: Broker, source: Source) -> None:
+    """Count a login that has failed, which is answered otherwise."""
+    broker.login_attempts.count(source, succeeded=False)
+
+
+def refuse(broker: Broker, session: Session, source: Source, answer: Callable[[], None]) -> None:
+    """Count a login that has failed, and have `answer` tell the peer and close, late.
 
     Until then the session takes nothing that comes; `broker.refused_logins` is to be told when its connection is lost
     (`forget`) or the broker stops (`answer_now`).
     """
+    refused(broker, source)
     broker.refused_logins.add(session, answer, broker.now_ms)

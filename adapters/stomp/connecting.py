@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from warren.adapters.session.admission import LoginRefused, LoopbackOnly, UnknownVirtualHost, VirtualHostRefused, enter
+from warren.adapters.session.admission import (
+    LoginRefused,
+    LoopbackOnly,
+    UnknownVirtualHost,
+    VirtualHostRefused,
+    enter,
+    let_in,
+)
 from warren.adapters.session.admission import log_in as admit
 from warren.adapters.stomp.codec.errors import BAD_CONNECT, LoginError, StompError
 from warren.adapters.stomp.codec.escaping import V1_0, V1_1, V1_2
@@ -25,6 +32,9 @@ VERSIONS_TEXT: Final = "1.0,1.1,1.2"
 
 LOCAL_NAME: Final = "localhost"
 
+ATTEMPTS_LABEL: Final = "stomp"
+"""How RabbitMQ calls the protocol where it counts logins."""
+
 
 def connect(session: StompSession, frame: Frame) -> None:
     """CONNECT or STOMP: CONNECTED goes out, or StompError says why not, which ends the connection."""
@@ -35,6 +45,7 @@ def connect(session: StompSession, frame: Frame) -> None:
     receive_ms, send_ms = negotiate(headers.get("heart-beat", "0,0"))
     client, mechanism = log_in(session, headers, version)
     session.connected(client, mechanism, version, receive_ms, send_ms)
+    let_in(session.broker, session.transport, ATTEMPTS_LABEL, client.user.name)
     answer = [("session", session.id), ("heart-beat", f"{send_ms},{receive_ms}"), ("version", version)]
     if session.settings.server:
         # First, as from RabbitMQ: programs look for it there.
@@ -46,6 +57,7 @@ def connect_implicitly(session: StompSession) -> None:
     """The session is the default user's from its first frame on; nothing is answered (spec B.2)."""
     client, mechanism = log_in(session, {}, V1_0)
     session.connected(client, mechanism, V1_0, 0, 0)
+    let_in(session.broker, session.transport, ATTEMPTS_LABEL, client.user.name)
 
 
 def log_in(session: StompSession, headers: Mapping[str, str], version: str) -> tuple[Client, str]:
@@ -56,6 +68,7 @@ def log_in(session: StompSession, headers: Mapping[str, str], version: str) -> t
         client = enter(session.broker, session.transport, user, name, f"STOMP {version}", {}, has_channels=False)
     except (UnknownVirtualHost, VirtualHostRefused):
         raise LoginError(
+            user.name,
             f"Virtual host '{name}' access denied",
             f"it doesn't exist, or user '{user.name}' has no permissions there; name another one in the header host",
         ) from None
@@ -95,10 +108,10 @@ def _user(session: StompSession, headers: Mapping[str, str]) -> tuple[User, str]
         return user, "PLAIN" if password is not None else "EXTERNAL"
     except LoopbackOnly:
         raise LoginError(
-            "non-loopback access denied", f"user '{login}' may only connect from the broker's own machine"
+            login, "non-loopback access denied", f"user '{login}' may only connect from the broker's own machine"
         ) from None
     except LoginRefused:
-        raise LoginError(f"Access refused for user '{login}'", "check the headers login and passcode") from None
+        raise LoginError(login, f"Access refused for user '{login}'", "check the headers login and passcode") from None
 
 
 def _vhost_name(session: StompSession, name: str) -> str:

@@ -30,7 +30,7 @@ import uuid
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
-from warren.adapters.session.admission import refuse
+from warren.adapters.session.admission import Source, refuse
 from warren.adapters.session.deliveries import Deliveries
 from warren.adapters.session.ignored import log_ignored
 from warren.adapters.session.liveness import Beats, Silence
@@ -45,6 +45,7 @@ from warren.adapters.stomp.codec.escaping import V1_0
 from warren.adapters.stomp.codec.frames import END, END_WITH_LINE_FEED, HEARTBEAT, SEND, Frame, encode_frame
 from warren.adapters.stomp.codec.parser import FrameParser
 from warren.adapters.stomp.commands import handle
+from warren.adapters.stomp.connecting import ATTEMPTS_LABEL
 from warren.adapters.stomp.error_frames import error_frame
 from warren.adapters.stomp.frame_loop import parse
 from warren.adapters.stomp.friendly import help_text, hint
@@ -292,7 +293,8 @@ class StompSession:
             self._end()
             self.state = "closed"
             self._closed = True
-            refuse(self.broker, self, lambda: self._send_error(error, frame))
+            source = Source(ATTEMPTS_LABEL, self.transport.peer_host, error.user)
+            refuse(self.broker, self, source, lambda: self._send_error(error, frame))
         else:
             self._send_error(error, frame)
 

@@ -35,6 +35,7 @@ from warren.core.messages.field_table import EMPTY_TABLE_RAW
 from warren.core.queues.answer import Answer, Polled, ignore
 from warren.core.queues.argument import CONSUMER_ARGUMENTS, Argument
 from warren.core.queues.returning import LongReturn, PartByPart
+from warren.core.queues.weight import NOTHING, Weight
 
 if TYPE_CHECKING:
     from warren.core.clients.client import Client
@@ -298,6 +299,14 @@ class Queue(ABC):
     def untaken_count(self) -> int:
         """Messages on their way to a dead letter exchange where nobody takes them yet."""
         return 0
+
+    def persistent_on_disk(self) -> Weight:
+        """Ready messages of which nothing but a ticket is in memory."""
+        return NOTHING
+
+    def ready_in_memory(self, most: int) -> Iterator[Message] | None:
+        """The other ready messages, as they are now; None if those are more than `most`, or hard to find among more."""
+        return iter(())
 
     @property
     def has_entries_to_settle(self) -> bool:

@@ -158,6 +158,7 @@ class BrokerRun:
                 default_queue_type=_queue_type(settings.default_queue_type),
                 refused_login_delay_ms=settings.refused_login_delay_ms,
                 refused_logins_max=settings.refused_logins_max,
+                track_auth_attempt_source=settings.track_auth_attempt_source,
                 components=components_of(self.config, [listener.protocol for listener in self.listeners]),
             )
             for kind in listings_of_protocols():

@@ -20,6 +20,7 @@ import trio
 from warren.core.access.accounts import LoginRefused, User
 from warren.core.access.rights import BackEndFailed
 from warren.core.administration.operations import vhosts as vhost_operations
+from warren.core.clients.login_attempts import Source
 from warren.core.clients.transport import is_loopback
 from warren.gateway.plugin import when_known
 from warren.plugins.management.errors import ApiError, not_authorised
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger("warren.plugin.management")
 
 MECHANISM: Final = "PLAIN"
+
+ATTEMPTS_LABEL: Final = "http"
+"""How RabbitMQ calls the protocol where it counts logins: every request is one."""
 
 ADMINISTRATOR_TAG: Final = "administrator"
 
@@ -55,8 +59,12 @@ async def log_in(context: Context, header: str | None, peer_host: str) -> User:
 
     Raises ApiError, late if it was a password or token that is wrong.
     """
-    name, password = _credentials(header)
-    users = context.broker.users
+    return await log_in_as(context, *_credentials(header), peer_host)
+
+
+async def log_in_as(context: Context, name: str, password: str, peer_host: str) -> User:
+    """The user of this name and password, or of this token; raises as `log_in`."""
+    users, attempts = context.broker.users, context.broker.login_attempts
 
     async def try_it() -> User:
         context.changed()
@@ -65,11 +73,14 @@ async def log_in(context: Context, header: str | None, peer_host: str) -> User:
         )
 
     try:
-        return await when_known(try_it)
+        user = await when_known(try_it)
     except LoginRefused as error:
+        attempts.count(Source(ATTEMPTS_LABEL, peer_host, name), succeeded=False)
         _log.warning("HTTP access denied: %s", error.reason)
         await _wait(context)
         raise not_authorised("Login failed") from None
+    attempts.count(Source(ATTEMPTS_LABEL, peer_host, user.name), succeeded=True)
+    return user
 
 
 def _credentials(header: str | None) -> tuple[str, str]:

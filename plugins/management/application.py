@@ -24,7 +24,7 @@ from starlette.routing import Route
 from warren.core.errors import BrokerError, StorageError
 from warren.gateway.plugin import when_known
 from warren.plugins.management.access import NOBODY, Needs, check_origin, check_tags, check_vhost, log_in
-from warren.plugins.management.answers import answer_of, refusal
+from warren.plugins.management.answers import HEADERS, answer_of, refusal
 from warren.plugins.management.endpoint import Call, Endpoint
 from warren.plugins.management.endpoints import ENDPOINTS
 from warren.plugins.management.errors import (
@@ -149,9 +149,12 @@ class _Resource:
             if request.method == "OPTIONS":
                 return Response(headers={"allow": self._allow})
             call, path = await self._call(request)
-            result = await when_known(partial(self._endpoint(request.method).handler, call))
+            endpoint = self._endpoint(request.method)
+            result = await when_known(partial(endpoint.handler, call))
             if request.method not in READS:
                 await self._context.kept()
+            if result is None and endpoint.later:
+                return Response(status_code=202, headers=HEADERS)
             return await answer_of(result, path, request.headers.get("if-none-match"))
         except ApiError as error:
             response = refusal(error)
@@ -194,7 +197,7 @@ class _Resource:
         body = None
         if endpoint.body is not None:
             body = _parsed(await self._read(request, large=endpoint.large), endpoint.body)
-        return Call(context, self._node, user, path, query, request.headers, body), request.scope["path"]
+        return Call(context, self._node, user, path, query, request.headers, body, peer_host), request.scope["path"]
 
     async def _read(self, request: Request, *, large: bool) -> bytes:
         """The body, which has to come in time, and be no larger than one may be."""

@@ -83,6 +83,27 @@ class UserBody(Body):
     hashing_algorithm: str | None = None
 
 
+class LoginBody(Body):
+    username: str
+    password: str
+
+
+class ReplicaBody(Body):
+    """membership: what a new replica is to be; of RabbitMQ's names."""
+
+    node: str
+    membership: str = "promotable"
+
+
+class GrowBody(Body):
+    """Which queues are to get a replica; strategy: `all` of them, or those with an `even` number."""
+
+    vhost_pattern: str
+    queue_pattern: str
+    strategy: str
+    membership: str = "promotable"
+
+
 class UsersBody(Body):
     users: list[str]
 

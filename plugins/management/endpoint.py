@@ -77,7 +77,7 @@ class Call:
     """One request, whose user is known and may ask.
 
     path: the parts in braces.  query: what stands behind the `?`.  body: of the endpoint's type.  headers: by names in
-    small letters.
+    small letters.  peer_host: where it comes from.
     """
 
     context: Context
@@ -87,6 +87,7 @@ class Call:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: Any
+    peer_host: str
 
     @property
     def broker(self) -> Broker:
@@ -132,7 +133,8 @@ class Endpoint:
 
     answer: the type of what comes with a 200; None when nothing does.  lists: it is an array of these, that can be
     paged.  enters: `{vhost}` has to be there, and the user may use it, or for a GET, see it.  large: a body may have as
-    much as the configuration says, rather than as much as declarations take.
+    much as the configuration says, rather than as much as declarations take.  later: what is asked for is done later,
+    so that nothing is answered with 202 rather than 204.
     """
 
     method: str
@@ -144,6 +146,7 @@ class Endpoint:
     lists: bool
     enters: bool
     large: bool
+    later: bool
     handler: Handler
 
 
@@ -158,11 +161,12 @@ def endpoint(
     lists: bool = False,
     enters: bool = True,
     large: bool = False,
+    later: bool = False,
 ) -> Callable[[Handler], Endpoint]:
     """Make a function the handler of an endpoint; the arguments are the fields of Endpoint."""
 
     def declare(handler: Handler) -> Endpoint:
-        return Endpoint(method, path, about, needs, body, answer, lists, enters, large, handler)
+        return Endpoint(method, path, about, needs, body, answer, lists, enters, large, later, handler)
 
     return declare
 

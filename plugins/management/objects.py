@@ -70,7 +70,12 @@ class Queue(Object):
     messages_ready_ram: int | Missing | None = UNSET
     messages_unacknowledged_ram: int | Missing | None = UNSET
     messages_paged_out: int | Missing | None = UNSET
+    messages_persistent: int | Missing | None = UNSET
+    message_bytes: int | Missing | None = UNSET
     message_bytes_ready: int | Missing | None = UNSET
+    message_bytes_unacknowledged: int | Missing | None = UNSET
+    message_bytes_ram: int | Missing | None = UNSET
+    message_bytes_persistent: int | Missing | None = UNSET
     message_bytes_paged_out: int | Missing | None = UNSET
     head_message_timestamp: int | Missing | None = UNSET
     idle_since: str | Missing = UNSET

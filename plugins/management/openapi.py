@@ -104,7 +104,8 @@ def _operation(each: Endpoint, references: Mapping[int, Any]) -> dict[str, Any]:
 def _responses(each: Endpoint, references: Mapping[int, Any]) -> dict[str, Any]:
     if each.answer is None:
         made = {"201": {"description": "made"}} if each.method in ("PUT", "POST") else {}
-        return {**made, "204": {"description": "done"}}
+        done = {"202": {"description": "it will be done"}} if each.later else {"204": {"description": "done"}}
+        return {**made, **done}
     schema = references[id(each.answer)] if _is_described(each.answer) else _type_of(each.answer)
     if each.lists:
         array = {"type": "array", "items": schema}

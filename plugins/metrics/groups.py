@@ -98,6 +98,11 @@ GROUPS: Final = (
             Measure("queue_messages_ram", "Messages whose bodies are in memory.", "messages_ram"),
             Measure("queue_messages_ready_ram", "Ready ones among them.", "messages_ready_ram"),
             Measure("queue_messages_unacked_ram", "Unsettled ones among them.", "messages_unacknowledged_ram"),
+            Measure("queue_messages_persistent", "Messages that outlive a restart.", "messages_persistent"),
+            Measure("queue_messages_bytes", "Bodies of messages, ready or not settled, in bytes.", "message_bytes"),
+            Measure("queue_messages_unacked_bytes", "Of those that aren't settled.", "message_bytes_unacknowledged"),
+            Measure("queue_messages_ram_bytes", "Of those that are in memory.", "message_bytes_ram"),
+            Measure("queue_messages_persistent_bytes", "Of those that outlive a restart.", "message_bytes_persistent"),
             Measure("queue_messages_ready_bytes", "Bodies of ready messages, in bytes.", "message_bytes_ready"),
             Measure("queue_messages_paged_out", "Ready messages that are on disk alone.", "messages_paged_out"),
             Measure("queue_messages_paged_out_bytes", "Their bodies, in bytes.", "message_bytes_paged_out"),
@@ -228,7 +233,6 @@ CLUSTER_GROUPS: Final = (
 
 NOT_HERE: Final = frozenset(
     {
-        "auth_attempt_detailed_metrics",
         "channel_process_metrics",
         "channel_queue_exchange_metrics",
         "node_memory",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from warren.core.patterns.compiling import check_pattern
 from warren.plugins.metrics.groups import CLUSTER_GROUPS, GROUPS, NOT_HERE
+from warren.plugins.metrics.logins import DETAILED_FAMILY, SOURCES_FAMILY, login_families, source_families
 from warren.plugins.metrics.memory import memory_families
 from warren.plugins.metrics.totals import (
     client_families,
@@ -43,6 +44,9 @@ PAGES: Final = {
 
 FAMILIES: Final = {group.name: group for group in (*GROUPS, *CLUSTER_GROUPS)}
 
+OF_LOGINS: Final = (DETAILED_FAMILY, SOURCES_FAMILY)
+"""Families that aren't of rows of a listing."""
+
 
 class PageError(Exception):
     """The request can't be answered.  status: HTTP's."""
@@ -76,6 +80,7 @@ def page(
 def _aggregated(node: Node) -> Iterator[Family | None]:
     yield from identity(node, "aggregated")
     yield from node_families(node, PREFIX)
+    yield from login_families(node.broker, PREFIX)
     yield from client_families(node, PREFIX, per_object=False)
     yield from queue_families(node, PREFIX, per_object=False)
     yield from summed_families(node, PREFIX)
@@ -85,6 +90,8 @@ def _aggregated(node: Node) -> Iterator[Family | None]:
 def _per_object(node: Node) -> Iterator[Family | None]:
     yield from identity(node, "per-object")
     yield from node_families(node, PREFIX)
+    yield from login_families(node.broker, PREFIX)
+    yield from source_families(node.broker, PREFIX)
     yield from client_families(node, PREFIX, per_object=True)
     yield from queue_families(node, PREFIX, per_object=True)
     shown = [group for group in GROUPS if group.name != "queue_consumer_count"]
@@ -100,9 +107,11 @@ def _memory(node: Node) -> Iterator[Family | None]:
 
 def _detailed(node: Node, asked: Mapping[str, Sequence[str]]) -> Iterator[Family | None]:
     wanted = list(dict.fromkeys(asked.get("family", ())))
-    unknown = [name for name in wanted if name not in FAMILIES and name not in NOT_HERE]
+    unknown = [name for name in wanted if name not in (*FAMILIES, *OF_LOGINS) and name not in NOT_HERE]
     if unknown:
-        raise PageError(400, f"There is no family {', '.join(unknown)}; there are {', '.join(FAMILIES)}.")
+        raise PageError(
+            400, f"There is no family {', '.join(unknown)}; there are {', '.join((*FAMILIES, *OF_LOGINS))}."
+        )
     vhosts = asked.get("vhost")
     names: Expression | None = None
     if "queue" in asked:
@@ -120,6 +129,10 @@ def _families_asked_for(
 ) -> Iterator[Family | None]:
     yield from identity(node, "detailed")
     for name in wanted:
+        if name == DETAILED_FAMILY:
+            yield from login_families(node.broker, DETAILED_PREFIX)
+        if name == SOURCES_FAMILY:
+            yield from source_families(node.broker, DETAILED_PREFIX)
         group = FAMILIES.get(name)
         if group is None:
             continue

@@ -50,6 +50,8 @@ def _series(
             continue
         if names is not None and not names.found_in(str(row.value("name"))):
             continue
+        if measure.column in row.slow_names:
+            yield from row.prepare()
         value = measure.of(row)
         if value is not None:
             yield Series({label: str(row.value(column)) for label, column in group.labels}, value)
@@ -58,10 +60,13 @@ def _series(
 def sums(broker: Broker, group: Group) -> Iterator[dict[str, float] | None]:
     """The sums of a group's families over all objects, by the family's name, at last; None before, now and then."""
     found: dict[str, float] = {}
+    columns = [measure.column for measure in group.measures]
     for row in rows(broker, group.listing):
         if row is None:
             yield None
             continue
+        if not row.slow_names.isdisjoint(columns):
+            yield from row.prepare()
         for measure in group.measures:
             value = measure.of(row)
             if value is not None:

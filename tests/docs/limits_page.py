@@ -675,6 +675,7 @@ QUIET: Final = (
         (
             "core.administration.operations.delayed.READ_AT_ONCE",
             "core.rechecks.USERS_PER_SLICE",
+            "core.queues.weight.WEIGHED_PER_SLICE",
             "core.administration.operations.queues.BROWSED_AT_ONCE",
             "core.administration.operations.quarantine.MOVED_AT_ONCE",
             "core.administration.operations.quarantine.SETTLED_AT_ONCE",
@@ -843,6 +844,9 @@ QUIET: Final = (
             "adapters.session.tap.HEAD_BYTES",
             "adapters.stomp.frame_words.SHOWN_CHARACTERS_MAX",
             "core.clients.troubles.KEPT_MAX",
+            "core.clients.login_attempts.SOURCES_MAX",
+            "core.clients.login_attempts.USER_CHARACTERS_MAX",
+            "core.queues.weight.WALKED_MAX",
             "core.clients.troubles.TEXT_CHARACTERS_MAX",
             "core.exchanges.reasons.SHOWN_CHARACTERS_MAX",
             "core.exchanges.reasons.NAMED_MAX",

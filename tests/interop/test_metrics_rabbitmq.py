@@ -26,15 +26,8 @@ MISSING = {
     "sockets are descriptors": ("_tcp_sockets",),
     "packets are not counted, bytes are": ("_packets",),
     "reads and writes are the log's, not a queue's": ("queue_disk_",),
-    "bodies are counted while they are ready, whatever they are": (
-        "queue_messages_bytes",
-        "queue_messages_unacked_bytes",
-        "queue_messages_ram_bytes",
-        "queue_messages_persistent",
-    ),
     "a message without a timestamp has none": ("queue_head_message_timestamp",),
     "shares of time have no sum": ("rabbitmq_queue_consumer_utilisation",),
-    "logins are in the log": ("rabbitmq_auth_attempts_",),
     "of dead letters to quorum queues alone": ("messages_dead_lettered_confirmed_total",),
 }
 """Parts of names of RabbitMQ's that aren't here, by the reason."""

@@ -20,6 +20,8 @@ from warren.core.component import Component
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker
+    from warren.core.messages.message import Message
+    from warren.core.queues.base import Queue
     from warren.core.routing.vhost import VirtualHost
     from warren.core.storage.definitions.store import JSON
     from warren.core.storage.engine import Owner
@@ -109,6 +111,16 @@ class MqttWorld(Component):
         if found is None or found.vhost is not vhost:
             found = self._vhosts[vhost.name] = MqttSessions(self, vhost)
         return found
+
+    def outstanding(self) -> Iterator[tuple[Queue, Message] | None]:
+        """What was sent to clients that have gone without acknowledging it."""
+        for sessions in self.all():
+            for session in list(sessions.sessions.values()):
+                yield None
+                if session.holder is None:
+                    for outgoing in list(session.outgoing.values()):
+                        if outgoing.queue is not None and outgoing.message is not None:
+                            yield outgoing.queue, outgoing.message
 
     def all(self) -> list[MqttSessions]:
         """Those of every virtual host that has any."""

@@ -69,12 +69,16 @@ def of_broker(error: BrokerError) -> StompError:
 
 
 class LoginError(StompError):
-    """A CONNECT of somebody who isn't let in, which is said late (adapters.session.admission)."""
+    """A CONNECT of somebody who isn't let in, which is said late (adapters.session.admission).
+
+    user: who the client says it is.
+    """
 
     fatal = True
 
-    def __init__(self, detail: str, hint: str = "") -> None:
+    def __init__(self, user: str, detail: str, hint: str = "") -> None:
         super().__init__(BAD_CONNECT, detail, hint)
+        self.user = user
 
 
 class FramingError(StompError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
@@ -31,6 +31,38 @@ def browse(backlogs: Sequence[Backlog], start: int, count: int) -> Iterator[Mess
         start = 0
         if not count:
             return
+
+
+def in_memory(queue: ClassicQueue, most: int) -> Iterator[Message] | None:
+    """The ready messages that are no tickets; None where they are more than `most`, or between more entries than that.
+
+    They are noted now, at once: most queues have few, and where there are very many tickets, what isn't one stands at
+    the head and at the tail.
+    """
+    if queue.resident_count > most:
+        return None
+    found: list[Message] = list(queue.returned.waiting)
+    for backlog in queue.backlogs:
+        entries = backlog.entries
+        if len(entries) <= most:
+            found += [entry for entry in entries if not isinstance(entry, int)]
+        else:
+            head = _until_ticket(entries)
+            tail = _until_ticket(reversed(entries)) if len(head) < len(entries) else []
+            if len(head) + len(tail) < backlog.resident_count:
+                return None
+            found += head
+            found += tail
+    return iter(found)
+
+
+def _until_ticket(entries: Iterable[Entry]) -> list[Message]:
+    found: list[Message] = []
+    for entry in entries:
+        if isinstance(entry, int):
+            break
+        found.append(entry)
+    return found
 
 
 def purge(queue: ClassicQueue) -> int:

@@ -65,6 +65,7 @@ from warren.core.queues.dead_letter import dead_letter
 from warren.core.queues.deaths import REJECTED
 from warren.core.queues.demand import Demand
 from warren.core.queues.registry import check_consumer_arguments, register
+from warren.core.queues.weight import Weight
 from warren.core.queues.withheld import REFUSAL
 
 if TYPE_CHECKING:
@@ -310,6 +311,12 @@ class ClassicQueue(Queue):
     def merge_returning(self) -> None:
         """Put what came back in its places, so that the backlogs hold all that is ready."""
         self.returned.finish(self)
+
+    def persistent_on_disk(self) -> Weight:
+        return Weight(self.paged_count, sum(backlog.paged_bytes for backlog in self.backlogs))
+
+    def ready_in_memory(self, most: int) -> Iterator[Message] | None:
+        return contents.in_memory(self, most)
 
     def was_delivered(self, message: Message) -> bool:
         return message.sequence <= self.returned.redelivered_until or message.sequence in self._return_counts

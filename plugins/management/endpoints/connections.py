@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
 
 from warren.core.administration import operations
@@ -174,7 +175,7 @@ def _about_one(call: Call, *, whole: bool) -> Call:
         for name, value in call.query.items()
         if name.endswith(("_age", "_incr")) or (name == "columns" and not whole)
     }
-    return Call(call.context, call.node, call.user, call.path, kept, call.headers, None)
+    return replace(call, query=kept, body=None)
 
 
 async def _only(call: Call, view: View, what: str, *, whole: bool = False) -> dict[str, object]:

@@ -28,6 +28,7 @@ from warren.plugins.management.views import (
     fields,
     listed,
     one,
+    prepared,
     table,
 )
 
@@ -57,7 +58,9 @@ QUEUES: Final = View(
         **fields("consumers", "consumer_capacity", "consumer_utilisation", *LENGTH_NAMES),
         **details(LENGTHS, *LENGTH_NAMES),
         **fields("messages_ram", "messages_ready_ram", "messages_unacknowledged_ram", "messages_paged_out"),
-        **fields("message_bytes_ready", "message_bytes_paged_out", "memory", "head_message_timestamp"),
+        **fields("messages_persistent", "message_bytes", "message_bytes_ready", "message_bytes_unacknowledged"),
+        **fields("message_bytes_ram", "message_bytes_persistent", "message_bytes_paged_out"),
+        **fields("memory", "head_message_timestamp"),
         "idle_since": IDLE,
         **fields("exclusive_consumer_tag", "single_active_consumer_tag"),
         "owner_pid_details": Field(("owner_pid",), _owner, omitted=True),
@@ -90,7 +93,7 @@ async def get_queues(call: Call) -> Listed:
 @endpoint("GET", "/queues/{vhost}/{queue}", "A queue, with its consumers.", answer=objects.QueueDetails)
 async def get_queue(call: Call) -> object:
     queue = operations.queues.existing(call.broker, call.vhost, call.path["queue"])
-    found = one(call, QUEUES, QueueRow(queue))
+    found = one(call, QUEUES, await prepared(QueueRow(queue)))
     if "columns" not in call.query and not call.flag("disable_stats"):
         found["consumer_details"] = [one(call, CONSUMERS, ConsumerRow(each)) for each in queue.consumers]
         found |= {"incoming": [], "deliveries": []}

@@ -6,6 +6,7 @@ import pytest
 
 from tests.plugins.metrics.scrape import open_metrics
 from warren.core.administration import operations
+from warren.core.clients.login_attempts import Source
 from warren.gateway.plugin import BrokerClient
 from warren.plugins.metrics.groups import CLUSTER_GROUPS, GROUPS, NOT_HERE
 
@@ -121,6 +122,7 @@ async def test_each_object_has_its_series_and_they_end_with_it() -> None:
 async def test_both_pages_have_the_same_families_but_for_labels() -> None:
     async with open_metrics() as metrics, metrics.embedded.connect() as client:
         await fill(client)
+        metrics.broker.login_attempts.count(Source("mqtt", "10.0.0.1", "ann"), succeeded=True)
         summed, each = await metrics.page(), await metrics.page("/metrics/per-object")
         assert {name for name in summed.kinds if name.startswith("rabbitmq_")} <= set(each.kinds)
         for name, kind in summed.kinds.items():
@@ -212,3 +214,27 @@ def test_families_have_names_of_their_own() -> None:
     names = [group.name for group in (*GROUPS, *CLUSTER_GROUPS)]
     assert len(names) == len(set(names))
     assert not set(names) & NOT_HERE
+
+
+async def test_logins() -> None:
+    async with open_metrics(track_auth_attempt_source=True) as metrics:
+        attempts = metrics.broker.login_attempts
+        for user, succeeded in (("ann", True), ("ann", True), (ODD, False)):
+            attempts.count(Source("mqtt", "10.0.0.1", user), succeeded=succeeded)
+        attempts.count(Source("stomp", "10.0.0.2", "ann"), succeeded=False)
+        for path in ("/metrics", "/metrics/per-object"):
+            page = await metrics.page(path)
+            parts = ("", "_succeeded", "_failed")
+            found = [page.value(f"rabbitmq_auth_attempts{part}_total", protocol="mqtt") for part in parts]
+            assert found == [3, 2, 1]
+            assert page.value("rabbitmq_auth_attempts_failed_total", protocol="stomp") == 1
+        each = await metrics.page("/metrics/per-object")
+        assert each.value("rabbitmq_auth_attempts_detailed_total", username="ann", protocol="mqtt") == 2
+        page = await metrics.page("/metrics/detailed?family=auth_attempt_detailed_metrics&family=auth_attempt_metrics")
+        failed = "rabbitmq_detailed_auth_attempts_detailed_failed_total"
+        assert page.value(failed, username=ODD, remote_address="10.0.0.1") == 1
+        assert page.value("rabbitmq_detailed_auth_attempts_succeeded_total", protocol="stomp") == 0
+        attempts.forget()
+        assert (await metrics.page()).value("rabbitmq_auth_attempts_total", protocol="mqtt") == 3, (
+            "a counter never goes back"
+        )
