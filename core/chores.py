@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TypeAlias, TypeVar
+from functools import partial
+from typing import Final, TypeAlias, TypeVar
 
 Slice: TypeAlias = Callable[[], bool]
 """Does the next slice of some work; False when that was the last one."""
@@ -67,6 +68,7 @@ class Chores:
 
 
 Item = TypeVar("Item")
+Key = TypeVar("Key")
 
 
 def emptied(items: list[Item]) -> Iterator[Item]:
@@ -77,6 +79,24 @@ def emptied(items: list[Item]) -> Iterator[Item]:
     items.reverse()
     while items:
         yield items.pop()
+
+
+LET_GO_PER_SLICE: Final = 4000
+"""Entries that a dict lets go of in one turn: a microsecond each."""
+
+
+def let_go(entries: dict[Key, Item], chores: Chores) -> None:
+    """Empty a dict that nobody uses any more, in later turns if it is large."""
+    if len(entries) > LET_GO_PER_SLICE:
+        chores.add(partial(_let_go_some, entries))
+    else:
+        entries.clear()
+
+
+def _let_go_some(entries: dict[Key, Item]) -> bool:
+    for _ in range(min(len(entries), LET_GO_PER_SLICE)):
+        entries.popitem()
+    return bool(entries)
 
 
 class Ration:

@@ -6,9 +6,8 @@ An argument of type void is matched by a header of that name, whatever its value
 the same value in the sense of `core.exchanges.binding.canonical_value`.  Without arguments to consider, `all` matches
 everything and `any` nothing.
 
-Every binding is looked at for every message, so what can be worked out beforehand is: when a binding is
-added its arguments become two collections, names to be present and canonical values to be equal, and a
-message's headers are made canonical once.  A binding is then one or two comparisons of dict views.
+What can be worked out beforehand is: when a binding is added its arguments become names to be present and canonical
+values to be equal, by which it is found (headers_index.py), and a message's headers are made canonical once.
 """
 
 from __future__ import annotations
@@ -18,7 +17,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.base import Exchange
-from warren.core.exchanges.binding import Binding, BindingKey, Destination, canonical_value
+from warren.core.exchanges.binding import Binding, Destination, canonical_value
+from warren.core.exchanges.headers_index import MATCH, Criteria, HeadersIndex
 from warren.core.exchanges.reasons import headers_differ
 from warren.core.exchanges.registry import register
 from warren.core.messages.field_names import field_type_name, term
@@ -26,60 +26,26 @@ from warren.core.messages.field_names import field_type_name, term
 if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldValue
 
-MATCH = "x-match"
-
 MATCH_MODES = ("all", "any", "all-with-x", "any-with-x")
 
 NO_HEADERS: Mapping[str, FieldValue] = {}
 
 
-class Criteria:
-    """What one binding asks of a message's headers: names in `present`, entries of `equal`; all or any."""
-
-    __slots__ = ("any_suffices", "equal", "present", "target")
-
-    def __init__(self, arguments: Mapping[str, FieldValue], target: Destination) -> None:
-        mode = arguments.get(MATCH, "all")
-        skips_x = mode in ("all", "any")
-        self.any_suffices = mode in ("any", "any-with-x")
-        self.target = target
-        self.present: set[str] = set()
-        self.equal: dict[str, object] = {}
-        for name, value in arguments.items():
-            if name == MATCH or (skips_x and name.startswith("x-")):
-                continue
-            if value is None:
-                self.present.add(name)
-            else:
-                self.equal[name] = canonical_value(value)
-
-    def match(self, headers: dict[str, object]) -> bool:
-        """Whether a message with these headers, whose values are canonical, goes by the binding."""
-        if self.any_suffices:
-            return not (self.equal.items().isdisjoint(headers.items()) and self.present.isdisjoint(headers.keys()))
-        return self.equal.items() <= headers.items() and self.present <= headers.keys()
-
-
 class HeadersExchange(Exchange):
-    """The criteria of all bindings, in the order of adding."""
+    """An index of what all bindings ask for."""
 
-    __slots__ = ("_criteria",)
+    __slots__ = ("_index",)
 
     type_name: ClassVar[str] = "headers"
     depends_on_headers: ClassVar[bool] = True
 
     def make_index(self) -> None:
         """See Exchange.make_index."""
-        self._criteria: dict[BindingKey, Criteria] = {}
+        self._index = HeadersIndex()
 
     def targets(self, routing_key: str, headers: Mapping[str, FieldValue] | None) -> tuple[Destination, ...]:
         """See Exchange.targets."""
-        canonical = {name: canonical_value(value) for name, value in (headers or NO_HEADERS).items()}
-        found: dict[Destination, None] = {}
-        for criteria in self._criteria.values():
-            if criteria.target not in found and criteria.match(canonical):
-                found[criteria.target] = None
-        return tuple(found)
+        return self._index.targets({name: canonical_value(value) for name, value in (headers or NO_HEADERS).items()})
 
     def agreement(self, binding: Binding, routing_key: str) -> str:
         """See Exchange.agreement."""
@@ -112,11 +78,11 @@ class HeadersExchange(Exchange):
 
     def binding_added(self, binding: Binding) -> None:
         """See Exchange.binding_added."""
-        self._criteria[binding.key] = Criteria(binding.arguments, binding.target)
+        self._index.add(binding)
 
     def binding_removed(self, binding: Binding) -> None:
         """See Exchange.binding_removed."""
-        del self._criteria[binding.key]
+        self._index.remove(binding)
 
 
 register(HeadersExchange)

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
+from warren.core.chores import let_go
 from warren.core.counters import ExchangeCounts, VhostCounts
 from warren.core.errors import NotFound, PreconditionFailed
 from warren.core.exchanges.base import Exchange
@@ -131,7 +132,13 @@ class VirtualHost:
     def changed(self) -> None:
         """Something that routing depends on changed: routes that are kept here and that sessions remember are void."""
         self.version += 1
-        self._routes.clear()
+        if self._routes:
+            self._forget_routes()
+
+    def _forget_routes(self) -> None:
+        """Those that are kept here, of which there may be very many."""
+        routes, self._routes = self._routes, {}
+        let_go(routes, self.broker.chores)
 
     def leads(self, source: Exchange, target: Destination) -> None:
         """The exchange `source` has a binding to `target`."""
@@ -178,7 +185,7 @@ class VirtualHost:
             route = self._walk(self.exchange(exchange_name), address, routing_key, extra, headers, properties)
         if route.cacheable and fits_key(routing_key):
             if len(self._routes) >= ROUTES_MAX:
-                self._routes.clear()
+                self._forget_routes()
             self._routes[exchange_name, routing_key] = route
         return route
 

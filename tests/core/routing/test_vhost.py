@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from tests.support.simulated_broker import SimulatedBroker
+from warren.core.chores import LET_GO_PER_SLICE
 from warren.core.clients.client import Client
 from warren.core.declaring.bindings import bind, unbind
 from warren.core.declaring.exchanges import declare_exchange, delete_exchange, remove_emptied
@@ -152,6 +155,22 @@ def test_the_cache_is_bounded(topology: Topology) -> None:
     for number in range(ROUTES_MAX + 10):
         topology.vhost.route("", str(number))
     assert len(topology.vhost._routes) <= ROUTES_MAX
+
+
+def test_very_many_routes_are_void_at_once_and_leave_bit_by_bit(topology: Topology) -> None:
+    topology.queues("a")
+    for number in range(3 * LET_GO_PER_SLICE):
+        topology.vhost.route("", str(number))
+    left = topology.vhost._routes
+    counts = [len(left)]
+    topology.queues("1")
+    assert topology.reached("", "1") == ["1"]
+    assert len(left) == counts[0], "nothing leaves within the turn that asks"
+    while topology.vhost.broker.end_turn():
+        counts.append(len(left))
+    counts.append(len(left))
+    assert counts[-1] == 0
+    assert max(before - after for before, after in pairwise(counts)) <= LET_GO_PER_SLICE
 
 
 def test_auto_delete_exchanges_go_in_a_chain(topology: Topology) -> None:
