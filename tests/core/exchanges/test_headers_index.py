@@ -45,7 +45,8 @@ def bound(*arguments: Mapping[str, FieldValue], target: Target | None = None) ->
 
 
 def test_what_all_share_is_not_what_they_are_found_by(looks: Counter[str]) -> None:
-    exchange = bound(*({"type": "report", "number": number} for number in range(MANY)))
+    asked: list[Mapping[str, FieldValue]] = [{"type": "report", "number": number} for number in range(MANY)]
+    exchange = bound(*asked)
     assert names(exchange.targets("", {"type": "report", "number": 7})) == ["q7"]
     assert looks["bindings"] <= 2
     assert names(exchange.targets("", {"type": "report", "number": -1})) == []
@@ -59,8 +60,10 @@ def test_one_that_shares_nothing_is_not_looked_at(looks: Counter[str]) -> None:
 
 
 def test_any_of_several_to_one_queue_is_one(looks: Counter[str]) -> None:
-    arguments = ({"x-match": "any", "type": "report", "number": number} for number in range(MANY))
-    exchange = bound(*arguments, target=Target("q"))
+    asked: list[Mapping[str, FieldValue]] = [
+        {"x-match": "any", "type": "report", "number": number} for number in range(MANY)
+    ]
+    exchange = bound(*asked, target=Target("q"))
     assert names(exchange.targets("", {"type": "report", "number": 7})) == ["q"]
     assert looks == {"targets": 2}
 
