@@ -19,29 +19,43 @@ from tests.benchmarks.machine import machine_facts
 from tests.benchmarks.report import Run, markdown
 from tests.benchmarks.scenarios import DEFAULT_SCENARIOS, SCENARIOS, Scenario
 from tests.benchmarks.servers import Peer, other_checkout, peers
+from tests.benchmarks.table import table
+from tests.benchmarks.targets import SCENARIO_NAMES, peers_of
 from tests.support.child import ChildError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line asks for.  Returns the exit code."""
     options = _parser().parse_args(arguments)
-    if options.against is None:
-        chosen = _available(options.peers)
+    others = [] if options.against is None else [other_checkout(options.against.resolve())]
+    names = options.scenario or (SCENARIO_NAMES if options.table else DEFAULT_SCENARIOS)
+    chosen: dict[str, Sequence[Peer]]
+    if options.table:
+        peers_wanted = list(dict.fromkeys(["warren", *(peer for name in names for peer in peers_of(name))]))
+        known = {peer.name: peer for peer in _available(peers_wanted)}
+        chosen = {
+            name: [known["warren"], *others, *(known[each] for each in peers_of(name) if each in known)]
+            for name in names
+        }
     else:
-        chosen = [*_available(["warren"]), other_checkout(options.against.resolve())]
-    if not chosen:
-        print("none of the brokers asked for is installed", file=sys.stderr)
-        return 1
+        compared = [*_available(options.peers if options.against is None else ["warren"]), *others]
+        if not compared:
+            print("none of the brokers asked for is installed", file=sys.stderr)
+            return 1
+        chosen = dict.fromkeys(names, compared)
+    everybody = {peer.name: peer for each in chosen.values() for peer in each}
     facts = {
         **machine_facts(options.directory or Path(tempfile.gettempdir())),
-        **{peer.name: peer.version for peer in chosen},
+        **{peer.name: peer.version for peer in everybody.values()},
         "generator": f"CPython {platform.python_version()}",
     }
     runs: list[Run] = []
-    for name in options.scenario or DEFAULT_SCENARIOS:
-        runs += _alternate(SCENARIOS[name], chosen, options.runs, options.messages, options.directory)
-    names = [peer.name for peer in chosen]
-    print(markdown(runs, names, {each.name: each.about for each in SCENARIOS.values()}, facts))
+    for name, brokers in chosen.items():
+        runs += _alternate(SCENARIOS[name], brokers, options.runs, options.messages, options.directory)
+    if options.table:
+        print(table(runs, facts))
+    else:
+        print(markdown(runs, list(everybody), {each.name: each.about for each in SCENARIOS.values()}, facts))
     if options.json is not None:
         content = {"machine": facts, "runs": [asdict(run) for run in runs]}
         options.json.write_text(json.dumps(content, indent=2) + "\n")
@@ -54,7 +68,12 @@ def _parser() -> argparse.ArgumentParser:
         "--scenario",
         action="append",
         choices=list(SCENARIOS),
-        help="which to run; repeatable (all but backlog)",
+        help="which to run; repeatable (all but backlog and recovery)",
+    )
+    parser.add_argument(
+        "--table",
+        action="store_true",
+        help="one table of what is aimed at and reached, against the peers of each scenario and --against",
     )
     parser.add_argument("--runs", type=int, default=5, help="runs per scenario and broker (5)")
     parser.add_argument("--messages", type=int, help="messages per run instead of the scenario's own number")

@@ -11,6 +11,7 @@ import socket
 import struct
 
 from tests.benchmarks import wire
+from tests.benchmarks.tls import wrapped
 from tests.support.child import LOOPBACK
 
 CALL_TIMEOUT_S = 30.0
@@ -29,10 +30,11 @@ class LoadError(Exception):
 class Client:
     """One connection with one open channel.  `socket` is free to be used by others between calls."""
 
-    def __init__(self, port: int, user: str = "guest", password: str = "guest") -> None:
+    def __init__(self, port: int, user: str = "guest", password: str = "guest", *, tls: bool = False) -> None:
         """Connect to a loopback port, log in to vhost "/" without heartbeats, and open the channel."""
-        self.socket = socket.create_connection((LOOPBACK, port), timeout=CALL_TIMEOUT_S)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = socket.create_connection((LOOPBACK, port), timeout=CALL_TIMEOUT_S)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = wrapped(connection) if tls else connection
         self.socket.sendall(wire.PROTOCOL_HEADER)
         self._expect(10, 10)
         response = f"\0{user}\0{password}".encode()
@@ -66,10 +68,14 @@ class Client:
         """Delete an exchange."""
         self.call(40, 20, 21, b"\x00\x00" + wire.shortstr(name) + b"\x00")
 
-    def bind(self, queue: str, exchange: str) -> None:
-        """Bind a queue with an empty key."""
-        names = wire.shortstr(queue) + wire.shortstr(exchange) + wire.shortstr("")
+    def bind(self, queue: str, exchange: str, key: str = "") -> None:
+        """Bind a queue."""
+        names = wire.shortstr(queue) + wire.shortstr(exchange) + wire.shortstr(key)
         self.call(50, 20, 21, b"\x00\x00" + names + b"\x00" + wire.longstr(b""))
+
+    def purge_queue(self, name: str) -> int:
+        """Drop what is ready in a queue.  Returns how many messages that were."""
+        return int(struct.unpack(">I", self.call(50, 30, 31, b"\x00\x00" + wire.shortstr(name) + b"\x00"))[0])
 
     def delete_queue(self, name: str) -> int:
         """Delete a queue.  Returns how many messages were ready in it."""
@@ -79,10 +85,10 @@ class Client:
         """Put the channel into confirm mode."""
         self.call(85, 10, 11, b"\x00")
 
-    def consume(self, queue: str, automatic_acks: bool, prefetch: int) -> None:
+    def consume(self, queue: str, automatic_acks: bool, prefetch: int, tag: str = wire.CONSUMER_TAG) -> None:
         """Subscribe, with `prefetch` unacknowledged messages at most (0: no limit)."""
         self.call(60, 10, 11, struct.pack(">IHB", 0, prefetch, 0))
-        names = wire.shortstr(queue) + wire.shortstr(wire.CONSUMER_TAG)
+        names = wire.shortstr(queue) + wire.shortstr(tag)
         flags = b"\x02" if automatic_acks else b"\x00"
         self.call(60, 20, 21, b"\x00\x00" + names + flags + wire.longstr(b""))
 

@@ -56,8 +56,7 @@ class Consumer:
         self._buffer = bytearray(records * self._size)
         self._view = memoryview(self._buffer)
         self._kept = 0
-        self._expected_last = bytearray(frames.data)
-        self._prefix = frames.data[: frames.tag_at]
+        self._prefix = frames.data[: frames.free[0] or frames.tag_at]
         self._acks = acks
         self._ack_frames = memoryview(_acks_for_each(messages) if acks == "each" else b"")
         self._acks_sent = 0
@@ -108,12 +107,15 @@ class Consumer:
 
     def _check(self, count: int, filled: int) -> None:
         frames, size, buffer = self._frames, self._size, self._buffer
-        last = self._expected_last
+        last = bytearray(frames.of(self.delivered + count - 1))
+        last_at = (count - 1) * size
+        free, stop = frames.free
+        last[free:stop] = buffer[last_at + free : last_at + stop]
         wire.NUMBER.pack_into(last, frames.tag_at, self.delivered + count)
         wire.NUMBER.pack_into(last, frames.number_at, self.delivered + count - 1)
         if (
             self.delivered + count > self.messages
-            or buffer[(count - 1) * size : count * size] != last
+            or buffer[last_at : last_at + size] != last
             or not numbers_match(buffer, frames.tag_at, size, count, self.delivered + 1)
             or not numbers_match(buffer, frames.number_at, size, count, self.delivered)
         ):

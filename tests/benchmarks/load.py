@@ -17,20 +17,22 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from tests.benchmarks import wire
 from tests.benchmarks.client import Client, LoadError
-from tests.benchmarks.consumer import Acks, Consumer
+from tests.benchmarks.consumer import Consumer
 from tests.benchmarks.echo import Echo
+from tests.benchmarks.job import QUEUE, Job, Meter, Outcome
+from tests.benchmarks.lone import publish_one_by_one
 from tests.benchmarks.loop import End, run_ends
-from tests.benchmarks.mqtt import MqttClient, MqttConsumer, MqttPublisher
+from tests.benchmarks.mqtt import MqttClient, MqttConsumer, MqttPublisher, topics
+from tests.benchmarks.paced import PacedLoad
+from tests.benchmarks.percentiles import percentiles
 from tests.benchmarks.publisher import Publisher
 from tests.benchmarks.stomp import StompClient, StompConsumer, StompPublisher
-from tests.support.process_usage import usage_of_tree
 from tests.support.warren_process import REPOSITORY
 
-QUEUE = "benchmark"
 FANOUT_EXCHANGE = "benchmark-fanout"
 
 EXIT_ALLOWANCE_S = 120.0
@@ -40,62 +42,19 @@ ECHO_NAP_S = 0.001
 """With 500 clients it would limit the rate at 500,000 messages/s."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One load.  The defaults describe one publisher and one consumer of transient messages without acks.
-
-    messages: how many each publisher publishes; every consumer gets all of them.
-    confirm_window: unconfirmed messages at most; 0 publishes without confirms.
-    consumers: with more than one, a fanout exchange feeds a queue for each.  None: fill the queue.
-    publish: False consumes what an earlier job left.
-    clients: if not 0, that many Echo clients share the messages instead of the publisher and the consumers.
-    protocol: "amqp", or "stomp": one publisher and one subscriber with ack:auto, 16-byte bodies; or "mqtt": QoS 1 if
-    there is a confirm_window, which is then what may be unanswered per connection, else QoS 0; `clients`, if not 0, are
-    publishers with one subscriber to all of them.
-    messages_per_frame: with "mqtt" and QoS 0, over WebSocket, with so many messages in each frame; 0 without WebSocket.
-    stall_timeout_s: fail when nothing moves for so long.
-    timeout_s: fail when the load isn't done after so long.
-    """
-
-    port: int
-    broker_pid: int
-    messages: int
-    body_size: int = 16
-    persistent: bool = False
-    confirm_window: int = 0
-    acks: Acks = "automatic"
-    prefetch: int = 0
-    consumers: int = 1
-    publish: bool = True
-    clients: int = 0
-    protocol: str = "amqp"
-    messages_per_frame: int = 0
-    stall_timeout_s: float = 20.0
-    timeout_s: float = 180.0
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a job took.
-
-    deliveries: messages that the consumers got, or, with no consumer, messages published.
-    load_s: from the first byte sent to the last delivery, ack and confirm.
-    broker_cpu_s, generator_cpu_s: CPU time from the first byte until everything was settled.
-    """
-
-    deliveries: int
-    load_s: float
-    broker_cpu_s: float
-    generator_cpu_s: float
-
-
 def run(job: Job) -> Outcome:
     """Run a job in this process.  Raises LoadError when the broker does anything else than it should."""
     if job.protocol == "stomp":
         return _run_stomp(job)
     if job.protocol == "mqtt":
         return _run_mqtt(job)
-    return _run_echoes(job) if job.clients else _run_streams(job)
+    if job.lone:
+        return _run_lone(job)
+    if job.rate:
+        return _run_paced(job)
+    if job.clients:
+        return _run_echoes(job)
+    return _run_pairs(job) if job.pairs else _run_streams(job)
 
 
 def run_in_child(job: Job) -> Outcome:
@@ -119,50 +78,144 @@ def run_in_child(job: Job) -> Outcome:
 
 
 def _run_streams(job: Job) -> Outcome:
-    exchange, key = (FANOUT_EXCHANGE, "") if job.consumers > 1 else ("", QUEUE)
-    queues = [QUEUE] if job.consumers <= 1 else [f"{QUEUE}-{number}" for number in range(job.consumers)]
-    control = Client(job.port)
-    if job.consumers > 1:
-        control.declare_exchange(FANOUT_EXCHANGE, "fanout")
-    for queue in queues:
-        control.declare_queue(queue, durable=job.persistent)
-        if job.consumers > 1:
-            control.bind(queue, FANOUT_EXCHANGE)
-
+    fans_out = job.consumers > 1
+    exchange, key = (FANOUT_EXCHANGE, "") if fans_out else (job.exchange, job.keys or QUEUE)
+    control = Client(job.port, tls=job.tls)
+    queues = _declare(control, job)
     clients: list[Client] = []
     ends: list[End] = []
     if job.publish:
-        publishing = Client(job.port)
+        publishing = Client(job.port, tls=job.tls)
         if job.confirm_window:
             publishing.select_confirms()
         frames = wire.publication(exchange, key, job.body_size, job.persistent)
         ends.append(Publisher(publishing.socket, frames, job.messages, job.confirm_window))
         clients.append(publishing)
     for _ in range(job.consumers):
-        consuming = Client(job.port)
-        frames = wire.delivery(exchange, key, job.body_size, job.persistent)
+        consuming = Client(job.port, tls=job.tls)
+        frames = wire.delivery(exchange, key, job.body_size, job.persistent, tagged=job.consumers_on_queue > 1)
         ends.append(Consumer(consuming.socket, frames, job.messages, job.acks, job.prefetch))
         clients.append(consuming)
     with ExitStack() as stack:
         stack.callback(control.socket.close)
         for client in clients:
             stack.callback(client.socket.close)
-        meter = _Meter(job.broker_pid)
+        meter = Meter(job.broker_pid)
         _subscribe(job, clients, queues)
+        began_at = time.perf_counter()
         load_s = run_ends(ends, job.stall_timeout_s, job.timeout_s)
-        outcome = _settle(job, clients, meter, load_s, job.messages * max(1, job.consumers))
+        _close(clients)
+        if not job.consumers and not job.confirm_window:
+            # Nothing has come back that would say what the broker has done; that the channel is closed does.
+            load_s = time.perf_counter() - began_at
+        outcome = meter.outcome(job.messages * max(1, job.consumers), load_s)
         _expect_left(control, queues, 0 if job.consumers else job.messages, job.persistent)
-        if job.consumers:
+        if job.purge:
+            for queue in queues:
+                control.purge_queue(queue)
+        if (job.consumers or job.purge) and not job.keep:
             _delete(control, queues)
         control.close()
     return outcome
 
 
+def _declare(control: Client, job: Job) -> list[str]:
+    """The queues of a job, which are there now."""
+    if job.consumers > 1:
+        queues = [f"{QUEUE}-{number}" for number in range(job.consumers)]
+        control.declare_exchange(FANOUT_EXCHANGE, "fanout")
+    else:
+        queues = list(job.keys) if job.keys and not job.exchange else [QUEUE]
+    for queue in queues:
+        control.declare_queue(queue, durable=job.persistent)
+        if job.consumers > 1:
+            control.bind(queue, FANOUT_EXCHANGE)
+    return queues
+
+
 def _subscribe(job: Job, clients: Sequence[Client], queues: Sequence[str]) -> None:
     """Consumers of a queue that is already full get deliveries at once, so the CPU of this is measured."""
-    consuming = clients[len(clients) - job.consumers :]
-    for client, queue in zip(consuming, queues, strict=False):
-        client.consume(queue, automatic_acks=job.acks == "automatic", prefetch=job.prefetch)
+    if not job.consumers:
+        return
+    automatic = job.acks == "automatic"
+    if job.consumers_on_queue > 1:
+        for number in range(job.consumers_on_queue):
+            clients[-1].consume(queues[0], automatic, job.prefetch, wire.consumer_tag(number))
+        return
+    for client, queue in zip(clients[-job.consumers :], queues, strict=True):
+        client.consume(queue, automatic, job.prefetch)
+
+
+def _run_pairs(job: Job) -> Outcome:
+    """As many publishers as consumers, each pair with a queue."""
+    queues = [f"{QUEUE}-{number:05}" for number in range(job.pairs)]
+    share = job.messages // job.pairs
+    control = Client(job.port)
+    with ExitStack() as stack:
+        stack.callback(control.socket.close)
+        publishing, consuming = ([Client(job.port) for _ in queues] for _ in range(2))
+        ends: list[End] = []
+        for client in [*publishing, *consuming]:
+            stack.callback(client.socket.close)
+        for queue, publisher, consumer in zip(queues, publishing, consuming, strict=True):
+            control.declare_queue(queue, durable=job.persistent)
+            consumer.consume(queue, job.acks == "automatic", job.prefetch)
+            publication = wire.publication("", queue, job.body_size, job.persistent)
+            delivery = wire.delivery("", queue, job.body_size, job.persistent)
+            ends.append(Publisher(publisher.socket, publication, share, job.confirm_window))
+            ends.append(Consumer(consumer.socket, delivery, share, job.acks, job.prefetch))
+        meter = Meter(job.broker_pid)
+        load_s = run_ends(ends, job.stall_timeout_s, job.timeout_s)
+        _close([*publishing, *consuming])
+        outcome = meter.outcome(share * job.pairs, load_s)
+        _expect_left(control, queues, 0, job.persistent)
+        _delete(control, queues)
+        control.close()
+    return outcome
+
+
+def _run_lone(job: Job) -> Outcome:
+    client, control = Client(job.port), Client(job.port)
+    with ExitStack() as stack:
+        stack.callback(control.socket.close)
+        stack.callback(client.socket.close)
+        control.declare_queue(QUEUE, durable=job.persistent)
+        client.select_confirms()
+        frames = wire.publication("", QUEUE, job.body_size, job.persistent)
+        meter = Meter(job.broker_pid)
+        began_at = time.perf_counter()
+        seconds = publish_one_by_one(client.socket, frames, job.messages)
+        load_s = time.perf_counter() - began_at
+        _close([client])
+        outcome = meter.outcome(job.messages, load_s, percentiles(seconds))
+        _expect_left(control, [QUEUE], job.messages, job.persistent)
+        control.delete_queue(QUEUE)
+        control.close()
+    return outcome
+
+
+def _run_paced(job: Job) -> Outcome:
+    exchange, key = job.exchange, job.keys[0] if job.keys else QUEUE
+    publishing, consuming, control = (Client(job.port) for _ in range(3))
+    with ExitStack() as stack:
+        for client in (publishing, consuming, control):
+            stack.callback(client.socket.close)
+        queue = QUEUE if exchange else key
+        control.declare_queue(queue, durable=job.persistent)
+        consuming.consume(queue, automatic_acks=True, prefetch=0)
+        publication = wire.publication(exchange, key, job.body_size, job.persistent)
+        delivery = wire.delivery(exchange, key, job.body_size, job.persistent)
+        consumer = Consumer(consuming.socket, delivery, job.messages, "automatic", 0)
+        meter = Meter(job.broker_pid)
+        load = PacedLoad(publishing.socket, consumer, publication, job.messages, job.rate)
+        load_s, times = load.run(job.stall_timeout_s)
+        _close([publishing, consuming])
+        outcome = meter.outcome(job.messages, load_s, times)
+        _expect_left(control, [queue], 0, job.persistent)
+        if not job.keep:
+            control.delete_queue(queue)
+        control.close()
+    return outcome
 
 
 def _run_echoes(job: Job) -> Outcome:
@@ -182,7 +235,7 @@ def _run_echoes(job: Job) -> Outcome:
             delivery = wire.delivery("", queue, job.body_size, job.persistent)
             ends.append(Echo(client.socket, publication, delivery, share))
             clients.append(client)
-        meter = _Meter(job.broker_pid)
+        meter = Meter(job.broker_pid)
         load_s = run_ends(ends, job.stall_timeout_s, job.timeout_s, ECHO_NAP_S)
         outcome = meter.outcome(job.messages, load_s)
         for client in clients:
@@ -199,7 +252,7 @@ def _run_stomp(job: Job) -> Outcome:
         stack.callback(publishing.socket.close)
         stack.callback(consuming.socket.close)
         consuming.subscribe()
-        meter = _Meter(job.broker_pid)
+        meter = Meter(job.broker_pid)
         ends: list[End] = [
             StompPublisher(publishing.socket, job.messages),
             StompConsumer(consuming.socket, job.messages),
@@ -220,17 +273,18 @@ def _run_mqtt(job: Job) -> Outcome:
         consuming = [MqttClient(job.port, f"consumer-{number}", websocket=websocket) for number in range(job.consumers)]
         for client in [*publishing, *consuming]:
             stack.callback(client.socket.close)
+        names = topics(job.topics)
         for client in consuming:
-            client.subscribe(qos)
-        meter = _Meter(job.broker_pid)
+            client.subscribe(qos, b"benchmark/#" if len(names) > 1 else names[0])
+        meter = Meter(job.broker_pid)
         share = job.messages // len(publishing)
         ends: list[End] = [
-            MqttPublisher(client.socket, share, qos, job.confirm_window, number * share, job.messages_per_frame)
+            MqttPublisher(client.socket, share, qos, job.confirm_window, number * share, job.messages_per_frame, names)
             for number, client in enumerate(publishing)
         ]
         total = share * len(publishing)
         ends += [
-            MqttConsumer(client.socket, total, qos, ordered=not job.clients, websocket=websocket)
+            MqttConsumer(client.socket, total, qos, ordered=not job.clients, websocket=websocket, names=names)
             for client in consuming
         ]
         load_s = run_ends(ends, job.stall_timeout_s, job.timeout_s, ECHO_NAP_S if job.clients else 0)
@@ -240,32 +294,16 @@ def _run_mqtt(job: Job) -> Outcome:
         return outcome
 
 
-class _Meter:
-    """Reads the broker's and this process's CPU time at the beginning and at the end."""
-
-    def __init__(self, broker_pid: int) -> None:
-        self._pid = broker_pid
-        self._broker_cpu_s = usage_of_tree(broker_pid).cpu_s
-        self._generator_cpu_s = time.process_time()
-
-    def outcome(self, deliveries: int, load_s: float) -> Outcome:
-        generator_cpu_s = time.process_time() - self._generator_cpu_s
-        broker_cpu_s = usage_of_tree(self._pid).cpu_s - self._broker_cpu_s
-        return Outcome(deliveries, load_s, broker_cpu_s, generator_cpu_s)
-
-
-def _settle(job: Job, clients: Sequence[Client], meter: _Meter, load_s: float, deliveries: int) -> Outcome:
-    """Close the loaded connections, which waits until their acks are handled, and then read the meter."""
+def _close(clients: Sequence[Client]) -> None:
+    """Close the loaded connections, which waits until all that they sent, their acks, too, is handled."""
     for client in clients:
         client.close()
-    return meter.outcome(deliveries, load_s)
 
 
 def _expect_left(control: Client, queues: Sequence[str], expected: int, durable: bool) -> None:
-    for queue in queues:
-        left = control.declare_queue(queue, durable=durable, passive=True)
-        if left != expected:
-            raise LoadError(f"queue {queue!r} holds {left} messages at the end, not {expected}")
+    left = sum(control.declare_queue(queue, durable=durable, passive=True) for queue in queues)
+    if left != expected:
+        raise LoadError(f"{queues[0]!r} and the like hold {left} messages at the end, not {expected}")
 
 
 def _delete(control: Client, queues: Sequence[str]) -> None:

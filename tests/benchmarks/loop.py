@@ -70,7 +70,7 @@ def run_ends(ends: Sequence[End], stall_timeout_s: float, timeout_s: float, nap_
             for key, events in selector.select(SELECT_TIMEOUT_S):
                 end = key.data
                 if events & selectors.EVENT_READ:
-                    end.read()
+                    _read(end)
                 _pump(end, selector, interests)
                 if end.done:
                     unfinished.discard(end)
@@ -84,6 +84,14 @@ def run_ends(ends: Sequence[End], stall_timeout_s: float, timeout_s: float, nap_
     for end in ends:
         end.socket.setblocking(True)
     return seconds
+
+
+def _read(end: End) -> None:
+    """A readable socket may have nothing to give: a part of a TLS record, or what was taken meanwhile."""
+    try:
+        end.read()
+    except BlockingIOError:
+        pass
 
 
 def _pump(end: End, selector: selectors.BaseSelector, interests: dict[End, int]) -> None:
@@ -122,10 +130,7 @@ class _Watch:
     def _read_what_there_is(self) -> None:
         """A socket that waits for a chunk may hold the server's last words; reading says what is wrong."""
         for end in self._ends:
-            try:
-                end.read()
-            except BlockingIOError:
-                continue
+            _read(end)
 
     def _state(self) -> str:
         return "; ".join(str(end) for end in self._ends if not end.done)

@@ -21,7 +21,8 @@ from tests.benchmarks import wire
 from tests.benchmarks.client import Client, LoadError
 from tests.benchmarks.echo import Echo
 from tests.benchmarks.figures import MEBIBYTE, Figures
-from tests.benchmarks.load import Job, run_in_child
+from tests.benchmarks.job import Job
+from tests.benchmarks.load import run_in_child
 from tests.benchmarks.servers import Server
 from tests.support.child import LOOPBACK
 from tests.support.process_usage import usage_of_tree

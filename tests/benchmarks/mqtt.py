@@ -1,21 +1,25 @@
-"""The MQTT ends of the load: numbered messages of one topic, MQTT 3.1.1, 16-byte bodies.
+"""The MQTT ends of the load: numbered messages, MQTT 3.1.1, 16-byte bodies.
 
-All packets of a scenario have the same length, so deliveries are cut by dividing, and each must hold the next number
-(of its publisher, where there are many).
+All packets of a scenario have the same length, so that numbers and packet identifiers are written and compared as in
+numbers.py.  Topics, where there are several, have one length and take turns.  What comes from one publisher must hold
+the next number; of many publishers each number must come once.
 """
 
 from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Sequence
 
 from tests.benchmarks.client import CALL_TIMEOUT_S, LoadError
+from tests.benchmarks.numbers import RECORDS_MAX, numbers_match, write_numbers
 from tests.benchmarks.websocket import Unframed, frames, upgrade
+from tests.benchmarks.wire import NUMBER
 from tests.support.child import LOOPBACK
 
 TOPIC = b"benchmark"
 
-BODY_DIGITS = 16
+BODY = NUMBER.pack(0) + b"x" * 8
 
 BLOCK_MESSAGES = 1000
 """QoS 0 messages encoded and sent at once."""
@@ -26,11 +30,39 @@ CHUNK_BYTES = 32 * 1024
 """Least worth waking up for (see consumer.py)."""
 
 
-def _publish(qos: int, number: int, packet_id: int) -> bytes:
-    body = b"%016d" % number
-    identifier = struct.pack(">H", packet_id) if qos else b""
-    rest = struct.pack(">H", len(TOPIC)) + TOPIC + identifier + body
+PACKET_IDS = 65_535
+
+_IDS = struct.pack(f">{PACKET_IDS}H", *range(1, PACKET_IDS + 1))
+_IDS_HIGH, _IDS_LOW = ((_IDS[at::2] * 2) for at in (0, 1))
+"""The bytes of all packet identifiers in order, twice: those of any row of messages are slices."""
+
+
+def topic(number: int) -> bytes:
+    """One of several topics, all of one length."""
+    return b"benchmark/%06d" % number
+
+
+def topics(count: int) -> Sequence[bytes]:
+    """The topics that take turns; one alone has a short name."""
+    return [topic(number) for number in range(count)] if count > 1 else [TOPIC]
+
+
+def _publish(name: bytes, qos: int) -> bytes:
+    rest = struct.pack(">H", len(name)) + name + (b"\0\1" if qos else b"") + BODY
     return bytes((0x30 | qos << 1, len(rest))) + rest
+
+
+def _write_ids(buffer: bytearray, at: int, record_size: int, count: int, first: int) -> None:
+    """The packet identifiers of messages first, first+1, … at offset `at` of each of `count` records."""
+    phase = first % PACKET_IDS
+    buffer[at : count * record_size : record_size] = _IDS_HIGH[phase : phase + count]
+    buffer[at + 1 : count * record_size : record_size] = _IDS_LOW[phase : phase + count]
+
+
+def _pubacks(count: int, first: int) -> bytearray:
+    acks = bytearray(b"\x40\2\0\0" * count)
+    _write_ids(acks, 2, 4, count, first)
+    return acks
 
 
 class MqttClient:
@@ -48,9 +80,9 @@ class MqttClient:
         )
         self._call(b"\x10" + bytes((len(rest),)) + rest, b"\x20\2\0\0")
 
-    def subscribe(self, qos: int) -> None:
-        """Subscribe to the topic."""
-        rest = b"\0\1" + struct.pack(">H", len(TOPIC)) + TOPIC + bytes((qos,))
+    def subscribe(self, qos: int, name: bytes = TOPIC) -> None:
+        """Subscribe to a topic or filter; there must be no retained messages for it."""
+        rest = b"\0\1" + struct.pack(">H", len(name)) + name + bytes((qos,))
         self._call(b"\x82" + bytes((len(rest),)) + rest, b"\x90\3\0\1" + bytes((qos,)))
 
     def close(self) -> None:
@@ -72,7 +104,7 @@ class MqttClient:
             raise LoadError(f"expected {answer!r}, got {received!r}")
 
     def _send(self, packet: bytes) -> None:
-        self.socket.sendall(packet if self._unframed is None else frames([packet], 1))
+        self.socket.sendall(packet if self._unframed is None else frames(packet, len(packet), 1))
 
 
 class MqttPublisher:
@@ -82,7 +114,14 @@ class MqttPublisher:
     """
 
     def __init__(
-        self, connection: socket.socket, messages: int, qos: int, window: int, first: int = 0, per_frame: int = 0
+        self,
+        connection: socket.socket,
+        messages: int,
+        qos: int,
+        window: int,
+        first: int = 0,
+        per_frame: int = 0,
+        names: Sequence[bytes] = (TOPIC,),
     ) -> None:
         self.socket = connection
         self._messages = messages
@@ -90,6 +129,8 @@ class MqttPublisher:
         self._window = window if qos else BLOCK_MESSAGES
         self._first = first
         self._per_frame = per_frame
+        self._records = [_publish(name, qos) for name in names]
+        self._size = len(self._records[0])
         self._encoded = 0
         self._answered = 0
         self._rest = b""
@@ -114,10 +155,9 @@ class MqttPublisher:
         """Send what may be sent now.  Returns whether to call again when writable."""
         limit = self._answered + self._window if self._qos else self._encoded + BLOCK_MESSAGES
         if not self._unsent and self._encoded < min(limit, self._messages):
-            stop = min(limit, self._messages)
-            numbers = range(self._encoded, stop)
-            packets = [_publish(self._qos, self._first + number, number % 65_535 + 1) for number in numbers]
-            self._unsent = memoryview(frames(packets, self._per_frame) if self._per_frame else b"".join(packets))
+            stop = min(limit, self._messages, self._encoded + RECORDS_MAX)
+            packets = self._packets(self._encoded, stop)
+            self._unsent = memoryview(frames(packets, self._size, self._per_frame) if self._per_frame else packets)
             self._encoded = stop
         try:
             self._unsent = self._unsent[self.socket.send(self._unsent) :]
@@ -133,22 +173,36 @@ class MqttPublisher:
         data = self._rest + received
         count = len(data) // 4
         self._rest = data[count * 4 :]
-        expected = b"".join(
-            [
-                b"\x40\2" + struct.pack(">H", number % 65_535 + 1)
-                for number in range(self._answered, self._answered + count)
-            ]
-        )
-        if data[: count * 4] != expected:
+        if data[: count * 4] != _pubacks(count, self._answered):
             raise LoadError(f"not the next answers: {data[:40]!r}")
         self._answered += count
+
+    def _packets(self, start: int, stop: int) -> bytearray:
+        count = stop - start
+        records = self._records
+        if len(records) == 1:
+            packets = bytearray(records[0] * count)
+        else:
+            packets = bytearray(b"".join([records[number % len(records)] for number in range(start, stop)]))
+        number_at = self._size - len(BODY)
+        write_numbers(packets, number_at, self._size, count, self._first + start)
+        if self._qos:
+            _write_ids(packets, number_at - 2, self._size, count, start)
+        return packets
 
 
 class MqttConsumer:
     """Expects `messages` messages, in order of their numbers if there is one publisher.  An `End` of the load loop."""
 
     def __init__(
-        self, connection: socket.socket, messages: int, qos: int, *, ordered: bool = True, websocket: bool = False
+        self,
+        connection: socket.socket,
+        messages: int,
+        qos: int,
+        *,
+        ordered: bool = True,
+        websocket: bool = False,
+        names: Sequence[bytes] = (TOPIC,),
     ) -> None:
         self.socket = connection
         self._messages = messages
@@ -156,7 +210,8 @@ class MqttConsumer:
         self._ordered = ordered
         self._unframed = Unframed() if websocket else None
         self._seen: set[int] = set()
-        self._size = len(_publish(qos, 0, 1))
+        self._records = [_publish(name, qos) for name in names]
+        self._size = len(self._records[0])
         self._delivered = 0
         self._rest = b""
         self._unsent = b""
@@ -201,17 +256,31 @@ class MqttConsumer:
         size = self._size
         count = len(data) // size
         self._rest = data[count * size :]
-        numbers = [int(data[at - BODY_DIGITS : at]) for at in range(size, count * size + 1, size)]
-        if self._ordered:
-            if numbers != list(range(self._delivered, self._delivered + count)):
-                raise LoadError(f"after {self._delivered} deliveries: not the next messages in {data[:200]!r}")
-        else:
-            self._seen.update(numbers)
+        self._check(bytearray(data), count)
+        if self._qos:
+            acks = bytearray(b"\x40\2\0\0" * count)
+            for at in (2, 3):
+                identifier_at = size - len(BODY) - 4 + at
+                acks[at::4] = data[identifier_at : count * size : size]
+            self._unsent += acks
+        self._delivered += count
+
+    def _check(self, data: bytearray, count: int) -> None:
+        if not count:
+            return
+        size = self._size
+        number_at = size - len(BODY)
+        if not self._ordered:
+            self._seen.update([NUMBER.unpack_from(data, at + number_at)[0] for at in range(0, count * size, size)])
             if len(self._seen) != self._delivered + count:
                 raise LoadError(f"after {self._delivered} deliveries: a message came twice")
-        if self._qos:
-            identifier_at = size - BODY_DIGITS - 2
-            self._unsent += b"".join(
-                [b"\x40\2" + data[at + identifier_at : at + identifier_at + 2] for at in range(0, count * size, size)]
-            )
-        self._delivered += count
+            return
+        last = self._records[(self._delivered + count - 1) % len(self._records)]
+        last_at = (count - 1) * size
+        end = number_at - 2 if self._qos else number_at
+        if (
+            not numbers_match(data, number_at, size, count, self._delivered)
+            or data[last_at : last_at + end] != last[:end]
+            or data[last_at + number_at + 8 : last_at + size] != last[number_at + 8 :]
+        ):
+            raise LoadError(f"after {self._delivered} deliveries: not the next messages in {bytes(data[:200])!r}")

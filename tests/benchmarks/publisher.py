@@ -33,8 +33,8 @@ class Publisher:
         self._frames = frames
         self._window = window
         self._size = len(frames.data)
-        self._block_messages = max(1, min(BLOCK_BYTES_MAX // self._size, RECORDS_MAX, messages))
-        self._block = bytearray(frames.data * self._block_messages)
+        self._block_messages = _block_messages(frames, messages)
+        self._block = bytearray(b"".join([frames.of(number) for number in range(self._block_messages)]))
         self._view = memoryview(self._block)
         self._end = messages * self._size
         self._sent = 0
@@ -117,6 +117,13 @@ class Publisher:
         while self._confirmed_beyond and self._confirmed_up_to + 1 in self._confirmed_beyond:
             self._confirmed_up_to += 1
             self._confirmed_beyond.remove(self._confirmed_up_to)
+
+
+def _block_messages(frames: wire.NumberedFrames, messages: int) -> int:
+    """How many messages a block has: what fits, but as many as take turns at least, or a multiple of that."""
+    turn = len(frames.variants)
+    fitting = min(BLOCK_BYTES_MAX // len(frames.data), RECORDS_MAX, messages)
+    return max(fitting - fitting % turn, turn)
 
 
 ACK_PREFIX = wire.ack(0, False)[: wire.FRAME_HEAD.size + 4]

@@ -33,13 +33,13 @@ def markdown(runs: Sequence[Run], peers: Sequence[str], abouts: Mapping[str, str
 def _table(runs: Sequence[Run], peers: Sequence[str]) -> list[str]:
     with_ratio = len(peers) > 1
     columns = ["figure", *peers, *([f"{peers[0]} / {peers[1]}"] if with_ratio else [])]
-    lines = [_row(columns), "|---|" + "---:|" * (len(columns) - 1)]
+    lines = [row(columns), "|---|" + "---:|" * (len(columns) - 1)]
     for figure in dict.fromkeys(name for run in runs for name in run.figures):
         values = [_values(runs, peer, figure) for peer in peers]
         cells = [_summary(each) for each in values]
         if with_ratio:
             cells.append(_ratio(values[0], values[1]))
-        lines.append(_row([figure, *cells]))
+        lines.append(row([figure, *cells]))
     lines += [f"\n{run.peer}, run {run.number} FAILED: {run.failure}" for run in runs if run.failure is not None]
     return lines
 
@@ -51,7 +51,7 @@ def _values(runs: Sequence[Run], peer: str, figure: str) -> list[float]:
 def _summary(values: Sequence[float]) -> str:
     if not values:
         return "-"
-    return f"{_number(statistics.median(values))} ({_number(min(values))} to {_number(max(values))})"
+    return f"{number(statistics.median(values))} ({number(min(values))} to {number(max(values))})"
 
 
 def _ratio(first: Sequence[float], second: Sequence[float]) -> str:
@@ -60,13 +60,14 @@ def _ratio(first: Sequence[float], second: Sequence[float]) -> str:
     return f"{statistics.median(first) / statistics.median(second):.2f}"
 
 
-def _number(value: float) -> str:
-    """Three significant digits or all before the point, whichever is more."""
+def number(value: float) -> str:
+    """A figure for people: three significant digits or all before the point, whichever is more."""
     for limit, digits in ((10, 2), (100, 1)):
         if abs(value) < limit:
             return f"{value:.{digits}f}"
     return f"{value:,.0f}"
 
 
-def _row(cells: Sequence[str]) -> str:
+def row(cells: Sequence[str]) -> str:
+    """A row of a Markdown table."""
     return f"| {' | '.join(cells)} |"

@@ -9,14 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from tests.benchmarks.backlog import measure_backlog
+from tests.benchmarks.backlog import measure_backlog, measure_recovery, settled_resident_bytes
 from tests.benchmarks.figures import MEBIBYTE, Figures
-from tests.benchmarks.load import Job, run_in_child
+from tests.benchmarks.idle import measure_idle_connections
+from tests.benchmarks.job import Job
+from tests.benchmarks.load import run_in_child
 from tests.benchmarks.management import measure_management
 from tests.benchmarks.mqtt import BLOCK_MESSAGES
 from tests.benchmarks.servers import Server
 from tests.benchmarks.shovel import measure_shovel
+from tests.benchmarks.topology import bind_topics, topic_keys
 from tests.support.process_usage import usage_of_tree
+
+GENERATOR_BUSY = "generator busy"
+"""The generator's CPU time as a part of the load's: near 1 it was the generator that was measured."""
 
 WARM_UP_SHARE = 10
 """One message in so many is sent beforehand."""
@@ -26,6 +32,13 @@ UNADDRESSED = Job(port=0, broker_pid=0, messages=0)
 
 CONFIRMED = replace(UNADDRESSED, persistent=True, confirm_window=1000, acks="each", prefetch=1000)
 """Persistent messages in a durable queue, 1,000 confirms outstanding, an ack for each delivery."""
+
+
+TOPIC_BINDINGS = 10_000
+TOPIC_KEYS = 1_000
+
+TOPICS = replace(UNADDRESSED, exchange="amq.topic", keys=topic_keys(TOPIC_KEYS), keep=True)
+"""Each message's key meets one of the bindings of the queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +56,40 @@ class Scenario:
     protocol: str = "amqp"
 
 
-def _job_scenario(name: str, messages: int, job: Job, about: str) -> Scenario:
+def _job_scenario(
+    name: str,
+    messages: int,
+    job: Job,
+    about: str,
+    *,
+    protocol: str = "",
+    prepare: Callable[[Server], None] = lambda server: None,
+) -> Scenario:
     def measure(server: Server, messages: int) -> Figures:
+        prepare(server)
         addressed = replace(job, port=server.port, broker_pid=server.pid, messages=messages)
-        run_in_child(replace(addressed, messages=max(messages // WARM_UP_SHARE, 1, job.clients)))
-        outcome = run_in_child(addressed)
+        run_in_child(replace(addressed, messages=max(messages // WARM_UP_SHARE, 1, job.clients, job.pairs)))
+        outcome = run_in_child(replace(addressed, keep=False))
         return {
             "messages/s": outcome.deliveries / outcome.load_s,
             "broker CPU µs/message": outcome.broker_cpu_s / outcome.deliveries * 1e6,
             "peak MiB": usage_of_tree(server.pid).peak_bytes / MEBIBYTE,
+            **outcome.times,
             "generator CPU µs/message": outcome.generator_cpu_s / outcome.deliveries * 1e6,
+            GENERATOR_BUSY: outcome.generator_cpu_s / outcome.load_s,
         }
 
-    return Scenario(name, about, messages, measure, job.protocol)
+    return Scenario(name, about, messages, measure, protocol or job.protocol)
+
+
+def _bind_topics(server: Server) -> None:
+    bind_topics(server, TOPIC_BINDINGS)
 
 
 def _measure_start(server: Server, messages: int) -> Figures:
     return {
         "seconds to first connection": server.start_s,
+        "resident MiB": settled_resident_bytes(server) / MEBIBYTE,
         "peak MiB": usage_of_tree(server.pid).peak_bytes / MEBIBYTE,
     }
 
@@ -88,6 +117,27 @@ def _measure_websocket(server: Server, messages: int) -> Figures:
 
 _ALL = (
     _job_scenario("transient", 400_000, UNADDRESSED, "16 bytes, transient, automatic acks, 1 publisher, 1 consumer"),
+    _job_scenario(
+        "transient-acks",
+        300_000,
+        replace(UNADDRESSED, acks="each", prefetch=1000),
+        "as transient, with prefetch 1,000 and an ack each",
+    ),
+    _job_scenario("transient-1k", 200_000, replace(UNADDRESSED, body_size=1024), "as transient, with 1 KiB bodies"),
+    _job_scenario("transient-16k", 40_000, replace(UNADDRESSED, body_size=16_384), "as transient, with 16 KiB bodies"),
+    _job_scenario(
+        "tls-1k",
+        200_000,
+        replace(UNADDRESSED, body_size=1024, tls=True),
+        "as transient-1k, over TLS",
+        protocol="amqps",
+    ),
+    _job_scenario(
+        "queueing",
+        400_000,
+        replace(UNADDRESSED, consumers=0, purge=True),
+        "16 bytes, transient, published to a queue without consumer, which is purged afterwards",
+    ),
     _job_scenario("persistent", 150_000, CONFIRMED, "16 bytes, persistent, 1,000 confirms outstanding, an ack each"),
     _job_scenario("persistent-1k", 100_000, replace(CONFIRMED, body_size=1024), "as persistent, with 1 KiB bodies"),
     _job_scenario(
@@ -97,10 +147,47 @@ _ALL = (
         "as persistent, with cumulative acks",
     ),
     _job_scenario(
+        "lone-confirms",
+        5_000,
+        replace(UNADDRESSED, persistent=True, lone=True),
+        "16 bytes, persistent, each confirm awaited before the next message",
+    ),
+    _job_scenario(
+        "latency-5k",
+        25_000,
+        replace(UNADDRESSED, rate=5_000.0),
+        "as transient, at 5,000 messages/s: from when a message was due to its delivery",
+    ),
+    _job_scenario(
+        "latency-20k",
+        100_000,
+        replace(UNADDRESSED, rate=20_000.0),
+        "as latency-5k, at 20,000 messages/s",
+    ),
+    _job_scenario(
+        "fanout-4",
+        80_000,
+        replace(UNADDRESSED, consumers=4),
+        "transient, 1 publisher, 4 queues; per delivery",
+    ),
+    _job_scenario(
         "fanout",
         40_000,
         replace(UNADDRESSED, consumers=10),
         "transient, 1 publisher, 10 queues; per delivery",
+    ),
+    _job_scenario(
+        "pairs",
+        300_000,
+        replace(UNADDRESSED, pairs=100),
+        "16 bytes, transient, 100 publishers, 100 consumers, 100 queues",
+    ),
+    _job_scenario(
+        "topics",
+        200_000,
+        TOPICS,
+        "16 bytes, transient, a topic exchange with 10,000 bindings, 1,000 routing keys in turn",
+        prepare=_bind_topics,
     ),
     _job_scenario(
         "many-connections",
@@ -142,6 +229,20 @@ _ALL = (
         _measure_websocket,
         "web_mqtt",
     ),
+    _job_scenario(
+        "mqtt-websocket-single",
+        200_000,
+        replace(UNADDRESSED, protocol="mqtt", messages_per_frame=1),
+        "MQTT 3.1.1 over WebSocket: QoS 0, 1 publisher, 1 subscriber, 16 bytes, one message a frame",
+        protocol="web_mqtt",
+    ),
+    Scenario(
+        "mqtt-idle",
+        "MQTT 3.1.1: 8,000 connections that do nothing",
+        8_000,
+        measure_idle_connections,
+        "mqtt",
+    ),
     Scenario("startup", "a fresh broker: from exec to its answer to a protocol header", 0, _measure_start),
     Scenario(
         "shovel",
@@ -164,10 +265,20 @@ _ALL = (
         1_000_000,
         measure_backlog,
     ),
+    Scenario(
+        "recovery",
+        "1 KiB, persistent, confirmed, no consumer; then kill -9 and another start",
+        1_000_000,
+        measure_recovery,
+        "recovery",
+    ),
 )
 
 SCENARIOS: Mapping[str, Scenario] = {scenario.name: scenario for scenario in _ALL}
 """All scenarios by name, in the order of the report."""
 
-DEFAULT_SCENARIOS = tuple(name for name in SCENARIOS if name != "backlog")
-"""What is run unless named: a backlog takes minutes and a gigabyte of disk, so it is run when asked for."""
+LARGE_SCENARIOS = ("backlog", "recovery")
+"""They take minutes and gigabytes of disk, so they are run when asked for."""
+
+DEFAULT_SCENARIOS = tuple(name for name in SCENARIOS if name not in LARGE_SCENARIOS)
+"""What is run unless named."""

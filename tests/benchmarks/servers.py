@@ -8,18 +8,21 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.support import child
+from tests.support.certificates import Files, TestAuthority
 from tests.support.ctl import ctl
-from tests.support.rabbitmq import rabbitmq, rabbitmq_available, rabbitmq_version
-from tests.support.warren_process import REPOSITORY, WarrenProcess, warren_process
+from tests.support.rabbitmq import RabbitMQ, killed_and_started, rabbitmq, rabbitmq_available, rabbitmq_version
+from tests.support.warren_process import REPOSITORY, WarrenProcess, start_warren, warren_process
 
 RABBITMQ_PLUGINS: Mapping[str, tuple[str, ...]] = {
     "amqp": (),
+    "amqps": (),
+    "recovery": (),
     "stomp": ("rabbitmq_stomp",),
     "mqtt": ("rabbitmq_mqtt",),
     "web_mqtt": ("rabbitmq_mqtt", "rabbitmq_web_mqtt"),
@@ -30,6 +33,7 @@ RABBITMQ_PLUGINS: Mapping[str, tuple[str, ...]] = {
 
 WARREN_LISTENERS: Mapping[str, tuple[str, ...]] = {
     "amqp": (),
+    "recovery": (),
     "shovel": (),
     "web_mqtt": ("mqtt", "ws"),
     "management": ("http",),
@@ -50,6 +54,7 @@ class Server:
     `web_mqtt`, where the same broker speaks MQTT without WebSocket; else 0.  http_port: for the protocol `management`,
     where its API is; else 0.  upstream, set_shovel: for the protocol
     `shovel`, where messages are brought to (for RabbitMQ the broker itself), and declaring a shovel by its value.
+    start_again: for the protocol `recovery`, kill -9 and another start with the same data.
     """
 
     port: int
@@ -59,6 +64,7 @@ class Server:
     upstream: Server | None = None
     set_shovel: Callable[[str], object] | None = None
     http_port: int = 0
+    start_again: Callable[[], Server] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +79,45 @@ class Peer:
 
 @contextmanager
 def _warren(parent: Path | None, protocol: str) -> Iterator[Server]:
+    with _warren_of(REPOSITORY, parent, protocol) as server:
+        yield server
+
+
+@contextmanager
+def _warren_of(checkout: Path, parent: Path | None, protocol: str, *, in_memory: bool = False) -> Iterator[Server]:
+    """Warren of a checkout, as a protocol wants it."""
     if protocol == "shovel":
-        with _warren_with_upstream(parent, REPOSITORY) as server:
+        with _warren_with_upstream(parent, checkout) as server:
             yield server
         return
-    with warren_process(parent=parent, listen=_listen(protocol), options=_options(protocol)) as broker:
+    if protocol == "recovery":
+        with _warren_to_kill(parent, checkout) as server:
+            yield server
+        return
+    listen = _listen(protocol)
+    with (
+        _options(protocol) as options,
+        warren_process(in_memory=in_memory, parent=parent, listen=listen, options=options, checkout=checkout) as broker,
+    ):
         yield _server(broker, protocol)
+
+
+@contextmanager
+def _warren_to_kill(parent: Path | None, checkout: Path) -> Iterator[Server]:
+    with TemporaryDirectory(prefix="warren-", dir=parent) as name, ExitStack() as stack:
+        directory = Path(name)
+
+        def start() -> Server:
+            broker = start_warren(directory, data_directory=directory / "data", checkout=checkout)
+            stack.callback(broker.kill)
+
+            def start_again() -> Server:
+                broker.kill()
+                return start()
+
+            return replace(_server(broker, "amqp"), start_again=start_again)
+
+        yield start()
 
 
 @contextmanager
@@ -96,30 +135,30 @@ def _warren_with_upstream(parent: Path | None, checkout: Path) -> Iterator[Serve
 
 def other_checkout(directory: Path) -> Peer:
     """Warren as it is in another working tree, an older commit for instance, run by the same interpreter."""
-
-    @contextmanager
-    def start(parent: Path | None, protocol: str) -> Iterator[Server]:
-        if protocol == "shovel":
-            with _warren_with_upstream(parent, directory) as server:
-                yield server
-            return
-        options = _options(protocol)
-        with warren_process(parent=parent, listen=_listen(protocol), checkout=directory, options=options) as broker:
-            yield _server(broker, protocol)
-
-    return Peer(OTHER, f"CPython {platform.python_version()}, {directory.name}", True, start)
+    return Peer(
+        OTHER,
+        f"CPython {platform.python_version()}, {directory.name}",
+        True,
+        lambda parent, protocol: _warren_of(directory, parent, protocol),
+    )
 
 
 @contextmanager
 def _warren_in_memory(parent: Path | None, protocol: str) -> Iterator[Server]:
-    listen, options = _listen(protocol), _options(protocol)
-    with warren_process(in_memory=True, parent=parent, listen=listen, options=options) as broker:
-        yield _server(broker, protocol)
+    with _warren_of(REPOSITORY, parent, protocol, in_memory=True) as server:
+        yield server
 
 
 @contextmanager
 def _rabbitmq(parent: Path | None, protocol: str) -> Iterator[Server]:
-    with rabbitmq(parent=parent, plugins=RABBITMQ_PLUGINS[protocol]) as node:
+    if protocol == "amqps":
+        with _rabbitmq_with_tls(parent) as server:
+            yield server
+        return
+    with rabbitmq(parent=parent, plugins=RABBITMQ_PLUGINS[protocol]) as node, ExitStack() as stack:
+        if protocol == "recovery":
+            yield _rabbitmq_to_kill(node, stack)
+            return
         if protocol == "shovel":
             server = Server(node.amqp_port, node.process.pid, node.start_s)
             yield replace(
@@ -135,6 +174,37 @@ def _rabbitmq(parent: Path | None, protocol: str) -> Iterator[Server]:
         yield Server(node.ports[protocol], node.process.pid, node.start_s, mqtt_port)
 
 
+def _rabbitmq_to_kill(node: RabbitMQ, stack: ExitStack) -> Server:
+    def start_again() -> Server:
+        again = killed_and_started(node)
+        stack.callback(child.stop, again.process, 0)
+        return _rabbitmq_to_kill(again, stack)
+
+    return Server(node.amqp_port, node.process.pid, node.start_s, start_again=start_again)
+
+
+@contextmanager
+def _rabbitmq_with_tls(parent: Path | None) -> Iterator[Server]:
+    with _certificate() as (authority, files):
+        (port,) = child.free_ports(1)
+        lines = [
+            f"listeners.ssl.1 = {child.LOOPBACK}:{port}",
+            f"ssl_options.cacertfile = {authority.ca}",
+            f"ssl_options.certfile = {files.certificate}",
+            f"ssl_options.keyfile = {files.key}",
+            "ssl_options.verify = verify_none",
+        ]
+        with rabbitmq(parent=parent, configuration=lines) as node:
+            yield Server(port, node.process.pid, node.start_s)
+
+
+@contextmanager
+def _certificate() -> Iterator[tuple[TestAuthority, Files]]:
+    with TemporaryDirectory(prefix="certificates-") as name:
+        authority = TestAuthority(Path(name))
+        yield authority, authority.issue("server", "localhost", child.LOOPBACK)
+
+
 @contextmanager
 def _mosquitto(parent: Path | None, protocol: str) -> Iterator[Server]:
     """Mosquitto as it comes, except that it may queue what its bounded queues would drop."""
@@ -146,10 +216,7 @@ def _mosquitto(parent: Path | None, protocol: str) -> Iterator[Server]:
         port = probe.getsockname()[1]
         probe.close()
         configuration = Path(name) / "mosquitto.conf"
-        configuration.write_text(
-            f"listener {port} {child.LOOPBACK}\nallow_anonymous true\n"
-            "max_queued_messages 0\nmax_inflight_messages 256\n"
-        )
+        configuration.write_text(f"listener {port} {child.LOOPBACK}\nallow_anonymous true\nmax_queued_messages 0\n")
         log = Path(name) / "log"
         started_at = time.perf_counter()
         process = child.start([program, "-c", str(configuration)], log, os.environ, Path(name))
@@ -176,8 +243,14 @@ def _listen(protocol: str) -> list[str]:
     return [f"{name}=127.0.0.1:0" for name in ("amqp", *WARREN_LISTENERS.get(protocol, (protocol,)))]
 
 
-def _options(protocol: str) -> tuple[str, ...]:
-    return ("--set", "plugins=management") if protocol == "management" else ()
+@contextmanager
+def _options(protocol: str) -> Iterator[tuple[str, ...]]:
+    """What Warren is started with; files that this names are there meanwhile."""
+    if protocol != "amqps":
+        yield ("--set", "plugins=management") if protocol == "management" else ()
+        return
+    with _certificate() as (_, files):
+        yield "--set", f"tls_certificate_file={files.certificate}", "--set", f"tls_key_file={files.key}"
 
 
 def _server(broker: WarrenProcess, protocol: str) -> Server:

@@ -14,7 +14,8 @@ from contextlib import closing
 
 from tests.benchmarks.client import Client, LoadError
 from tests.benchmarks.figures import MEBIBYTE, Figures
-from tests.benchmarks.load import QUEUE, Job, run_in_child
+from tests.benchmarks.job import QUEUE, Job
+from tests.benchmarks.load import run_in_child
 from tests.benchmarks.servers import Server
 from tests.support.child import LOOPBACK
 from tests.support.process_usage import usage_of_tree

@@ -13,7 +13,8 @@ import pytest
 
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.client import LoadError
-from tests.benchmarks.load import Job, run_in_child
+from tests.benchmarks.job import Job
+from tests.benchmarks.load import run_in_child
 from tests.benchmarks.scenarios import SCENARIOS, Scenario
 from tests.benchmarks.servers import Server, peers
 from tests.benchmarks.stomp import DESTINATION, StompClient
@@ -28,40 +29,24 @@ def warren() -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
+def server(request: pytest.FixtureRequest, scenario: Scenario) -> Iterator[Server]:
+    """A broker for the scenario's protocol: all that speak AMQP share one."""
+    if scenario.protocol == "amqp":
+        yield request.getfixturevalue("warren")
+        return
+    with peers()["warren"].start(None, scenario.protocol) as started:
+        yield started
+
+
+@pytest.fixture
 def warren_stomp() -> Iterator[Server]:
     with peers()["warren"].start(None, "stomp") as server:
         yield server
 
 
-@pytest.fixture(scope="module")
-def warren_mqtt() -> Iterator[Server]:
-    with peers()["warren"].start(None, "mqtt") as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def warren_web_mqtt() -> Iterator[Server]:
-    with peers()["warren"].start(None, "web_mqtt") as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def warren_shovel() -> Iterator[Server]:
-    with peers()["warren"].start(None, "shovel") as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def warren_management() -> Iterator[Server]:
-    with peers()["warren"].start(None, "management") as server:
-        yield server
-
-
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS.keys())
-def test_scenario_delivers_everything(request: pytest.FixtureRequest, scenario: Scenario) -> None:
-    protocol = scenario.protocol
-    server = request.getfixturevalue("warren" if protocol == "amqp" else f"warren_{protocol}")
+def test_scenario_delivers_everything(server: Server, scenario: Scenario) -> None:
     assert scenario.measure(server, MESSAGES)
 
 
@@ -97,3 +82,13 @@ def test_two_checkouts_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--against", str(REPOSITORY), "--scenario", "transient", "--runs", "1", "--messages", str(MESSAGES)]
     assert main(options) == 0
     assert "warren / other-warren" in capsys.readouterr().out
+
+
+def test_the_table_compares_with_a_checkout_and_the_peers(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--table", "--against", str(REPOSITORY), "--scenario", "startup", "--scenario", "mqtt"]
+    assert main([*options, "--runs", "1", "--messages", str(MESSAGES)]) == 0
+    printed = capsys.readouterr().out
+    assert "| start to first accepted connection, s |" in printed
+    (line,) = [line for line in printed.splitlines() if line.startswith("| MQTT QoS 0 1→1 |")]
+    assert " | 1.7 " in line
+    assert "| AMQP" not in printed

@@ -6,6 +6,7 @@ that, and unmasks frame by frame.
 
 from __future__ import annotations
 
+import functools
 import socket
 from collections.abc import Sequence
 
@@ -33,28 +34,35 @@ def upgrade(connection: socket.socket) -> None:
         raise LoadError(f"no WebSocket: {answer[:200]!r}")
 
 
-def frames(packets: Sequence[bytes], per_frame: int) -> bytes:
-    """These packets, all of one length, in binary messages of `per_frame` each; the last one may have fewer."""
-    whole = len(packets) - len(packets) % per_frame
-    blocks = [packets[at : at + per_frame] for at in range(0, whole, per_frame)]
-    data = _masked([b"".join(block) for block in blocks])
-    return data + _masked([b"".join(packets[whole:])]) if whole < len(packets) else data
+def frames(packets: bytes | bytearray, size: int, per_frame: int) -> bytes:
+    """These packets of `size` bytes each in binary messages of `per_frame`; the last one may have fewer."""
+    step = size * per_frame
+    whole = len(packets) - len(packets) % step
+    data = _masked([packets[at : at + step] for at in range(0, whole, step)])
+    return data + _masked([packets[whole:]]) if whole < len(packets) else data
 
 
-def _masked(payloads: Sequence[bytes]) -> bytes:
+def _masked(payloads: Sequence[bytes | bytearray]) -> bytes:
     """Frames for payloads of one length."""
     if not payloads:
         return b""
-    length = len(payloads[0])
+    head, pattern = _head_and_pattern(len(payloads[0]), len(payloads))
+    plain = head + head.join(payloads)
+    return (int.from_bytes(plain, "little") ^ pattern).to_bytes(len(plain), "little")
+
+
+@functools.lru_cache(maxsize=8)
+def _head_and_pattern(length: int, count: int) -> tuple[bytes, int]:
+    """What stands before each payload of this length; and what so many frames are masked with, as a number."""
     if length < 126:
         head = bytes((0x82, 0x80 | length))
     elif length < 65536:
         head = b"\x82\xfe" + length.to_bytes(2, "big")
     else:
         head = b"\x82\xff" + length.to_bytes(8, "big")
-    plain = b"".join([head + KEY + payload for payload in payloads])
-    pattern = (bytes(len(head) + 4) + (KEY * (length // 4 + 1))[:length]) * len(payloads)
-    return (int.from_bytes(plain, "little") ^ int.from_bytes(pattern, "little")).to_bytes(len(plain), "little")
+    head += KEY
+    pattern = (bytes(len(head)) + (KEY * (length // 4 + 1))[:length]) * count
+    return head, int.from_bytes(pattern, "little")
 
 
 class Unframed:

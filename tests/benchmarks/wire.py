@@ -7,7 +7,8 @@ are those of the 0-9-1 specification: a frame is type u8, channel u16, size u32,
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 METHOD, HEADER, BODY = 1, 2, 3
@@ -67,25 +68,52 @@ def body(size: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class NumberedFrames:
-    """The frames of one message as bytes, and where in them the fields lie that differ per message."""
+    """The frames of one message as bytes, and where in them the fields lie that differ per message.
+
+    variants: all that take turns, of one length, where there are several routing keys; `data` is the first.
+    free: (from, to) of bytes that may be anything.
+    """
 
     data: bytes
     number_at: int
     tag_at: int
+    variants: tuple[bytes, ...]
+    free: tuple[int, int] = (0, 0)
+
+    def of(self, number: int) -> bytes:
+        """The frames of this message, without its number."""
+        return self.variants[number % len(self.variants)]
 
 
-def publication(exchange: str, routing_key: str, body_size: int, persistent: bool) -> NumberedFrames:
-    """basic.publish with its content."""
-    arguments = b"\x00\x00" + shortstr(exchange) + shortstr(routing_key) + b"\x00"
-    return _numbered(method(CHANNEL, BASIC, 40, arguments), body_size, persistent, tag_at=-1)
+def publication(exchange: str, routing_key: str | Sequence[str], body_size: int, persistent: bool) -> NumberedFrames:
+    """basic.publish with its content.  routing_key: one, or several of one length that take turns."""
+    heads = [
+        method(CHANNEL, BASIC, 40, b"\x00\x00" + shortstr(exchange) + shortstr(key) + b"\x00")
+        for key in _several(routing_key)
+    ]
+    return _numbered(heads, body_size, persistent, tag_at=-1)
 
 
-def delivery(exchange: str, routing_key: str, body_size: int, persistent: bool) -> NumberedFrames:
-    """basic.deliver with its content, as the server is to send it, not redelivered."""
-    before_tag = shortstr(CONSUMER_TAG)
-    arguments = before_tag + NUMBER.pack(0) + b"\x00" + shortstr(exchange) + shortstr(routing_key)
-    deliver = method(CHANNEL, BASIC, 60, arguments)
-    return _numbered(deliver, body_size, persistent, tag_at=FRAME_HEAD.size + 4 + len(before_tag))
+def consumer_tag(number: int) -> str:
+    """The tag of one of several consumers on a channel."""
+    return f"{CONSUMER_TAG}{number:07}"
+
+
+def delivery(
+    exchange: str, routing_key: str | Sequence[str], body_size: int, persistent: bool, *, tagged: bool = False
+) -> NumberedFrames:
+    """basic.deliver with its content, as the server is to send it, not redelivered.
+
+    routing_key: as there.  tagged: to any of several consumers, whose tags are made by `consumer_tag`.
+    """
+    before_tag = shortstr(consumer_tag(0) if tagged else CONSUMER_TAG)
+    heads = [
+        method(CHANNEL, BASIC, 60, before_tag + NUMBER.pack(0) + b"\x00" + shortstr(exchange) + shortstr(key))
+        for key in _several(routing_key)
+    ]
+    tag_at = FRAME_HEAD.size + 4 + len(before_tag)
+    frames = _numbered(heads, body_size, persistent, tag_at)
+    return replace(frames, free=(FRAME_HEAD.size + 5, tag_at)) if tagged else frames
 
 
 def ack(tag: int, multiple: bool) -> bytes:
@@ -93,6 +121,11 @@ def ack(tag: int, multiple: bool) -> bytes:
     return ACK_FRAME.pack(METHOD, CHANNEL, ACK_SIZE, BASIC, ACK, tag, multiple, FRAME_END[0])
 
 
-def _numbered(first: bytes, body_size: int, persistent: bool, tag_at: int) -> NumberedFrames:
-    data = first + content(body(body_size), persistent)
-    return NumberedFrames(data, len(data) - 1 - body_size, tag_at)
+def _several(routing_key: str | Sequence[str]) -> Sequence[str]:
+    return [routing_key] if isinstance(routing_key, str) else routing_key
+
+
+def _numbered(heads: Sequence[bytes], body_size: int, persistent: bool, tag_at: int) -> NumberedFrames:
+    rest = content(body(body_size), persistent)
+    variants = tuple(head + rest for head in heads)
+    return NumberedFrames(variants[0], len(variants[0]) - 1 - body_size, tag_at, variants)

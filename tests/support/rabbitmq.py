@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -125,6 +125,14 @@ def rabbitmq(
             _wait_for_orphans(node)
 
 
+def killed_and_started(node: RabbitMQ) -> RabbitMQ:
+    """The node after kill -9 and another start, with the same data.  The caller stops its process."""
+    child.stop(node.process, 0)
+    _wait_for_orphans(node)
+    process, start_s = _start_server(node.directory, node.environment, node.log, node.amqp_port)
+    return replace(node, process=process, start_s=start_s)
+
+
 def _start(
     directory: Path,
     plugins: Sequence[str],
@@ -146,11 +154,12 @@ def _start(
 
     environment = _environment(directory, amqp, distribution, port_mapper_port)
     port_mapper = _start_port_mapper(port_mapper_port, environment, directory)
-    started_at = time.perf_counter()
-    process = child.start([str(_script("rabbitmq-server"))], log, environment, directory)
     try:
-        child.wait_until(lambda: child.amqp_answers(amqp), process, log, START_TIMEOUT_S, "starting RabbitMQ")
-        start_s = time.perf_counter() - started_at
+        process, start_s = _start_server(directory, environment, log, amqp)
+    except child.ChildError:
+        child.stop(port_mapper, 0)
+        raise
+    try:
         for port in others:
             child.wait_until(partial(child.accepts, port), process, log, START_TIMEOUT_S, f"opening port {port}")
     except child.ChildError:
@@ -159,6 +168,18 @@ def _start(
         raise
     commands = RabbitmqCtl(_script("rabbitmqctl").resolve().parents[1], environment, directory)
     return RabbitMQ(process, ports, directory, environment, log, start_s, commands), port_mapper
+
+
+def _start_server(directory: Path, environment: Mapping[str, str], log: Path, port: int) -> tuple[child.Child, float]:
+    """The node's process, once it answers, and how many seconds that took."""
+    started_at = time.perf_counter()
+    process = child.start([str(_script("rabbitmq-server"))], log, environment, directory)
+    try:
+        child.wait_until(lambda: child.amqp_answers(port), process, log, START_TIMEOUT_S, "starting RabbitMQ")
+    except child.ChildError:
+        child.stop(process, 0)
+        raise
+    return process, time.perf_counter() - started_at
 
 
 def _start_port_mapper(port: int, environment: Mapping[str, str], directory: Path) -> child.Child:
