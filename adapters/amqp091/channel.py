@@ -31,10 +31,12 @@ from warren.core.access.answers import Unanswered
 from warren.core.clients.client import Client
 from warren.core.clients.confirms import Confirms
 from warren.core.counters import SessionCounts
-from warren.core.declaring.queues import end_consumer
+from warren.core.declaring.queues import end_consumer, end_consumers
 from warren.core.errors import BrokerError, InternalError, NotFound, PreconditionFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from warren.adapters.amqp091.connection import Connection
     from warren.core.queues.base import Queue
     from warren.core.queues.consumer import Consumer
@@ -221,8 +223,24 @@ class Channel:
         """basic.qos without global: the limit of consumers to come, each; 0 for none."""
         self.prefetch = count
 
-    def set_global_limit(self, limit: int) -> None:
-        """basic.qos with global: one limit for all consumers of the channel, existing ones too; 0 for none."""
+    def set_global_limit(self, limit: int, then: Callable[[], None]) -> None:
+        """basic.qos with global: one limit for all consumers of the channel, existing ones too; 0 for none.
+
+        then: called when that holds, which may be in a later turn.
+        """
+        if limit and self.shared_credit.takes_turns_to_limit:
+            self.connection.settling.begin(self._set_global_limit_in_turns(limit, then))
+        else:
+            self._set_global_limit(limit)
+            then()
+
+    def _set_global_limit_in_turns(self, limit: int, then: Callable[[], None]) -> Iterator[None]:
+        yield from self.shared_credit.thin_out()
+        if self.connection.channels.has(self) and not self.closing:
+            self._set_global_limit(limit)
+            then()
+
+    def _set_global_limit(self, limit: int) -> None:
         outstanding = sum(1 for _, _, consumer in self.deliveries.unacked.values() if consumer is not None)
         if self.transaction is not None:
             outstanding += self.transaction.uncommitted_consumer_acks
@@ -326,8 +344,7 @@ class Channel:
         if self.transaction is not None:
             taken = self.transaction.end()
             self.transaction = None
-        for consumer in list(self.consumers.values()):
-            end_consumer(consumer)
+        end_consumers(list(self.consumers.values()), self.connection.settling.begin)
         self.consumers.clear()
         self.shared_credit.clear()
         self.end_reply_consumer()

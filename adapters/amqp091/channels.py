@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 from warren.adapters.amqp091.channel import Channel
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.session.ignored import log_ignored
+from warren.core.declaring.queues import CONSUMERS_AT_ONCE, end_consumers
 from warren.core.errors import NotAllowed
 from warren.core.limit_hits import limited
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from warren.adapters.amqp091.connection import Connection
 
 
@@ -55,8 +58,11 @@ class Channels:
             _log_ignored(channel)
         self._confirming.pop(channel, None)
 
-    def end(self) -> None:
-        """The connection ends, and all of them with it."""
+    def end(self, begin: Callable[[Iterator[None]], None]) -> None:
+        """The connection ends, and all of them with it.  begin: takes what is too much for a turn."""
+        consumers = [consumer for channel in self.by_number.values() for consumer in channel.consumers.values()]
+        if len(consumers) > CONSUMERS_AT_ONCE:
+            end_consumers(consumers, begin)
         for channel in list(self.by_number.values()):
             channel.confirm_batch()
             channel.end()

@@ -459,7 +459,7 @@ class Connection:
         self.held.clear()
         self.asking.clear()
         self.due.clear()
-        self.channels.end()
+        self.channels.end(self.settling.begin)
         if self.client is not None:
             end_client(self.client, self.settling.begin)
             self.client = None

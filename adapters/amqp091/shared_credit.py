@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from warren.adapters.session.shared_turns import SharedTurns
+from warren.adapters.session.shared_turns import FREE_MAX, SharedTurns
 from warren.core.queues.consumer import UNLIMITED_CREDIT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from warren.adapters.amqp091.consumer import AmqpConsumer
 
 
@@ -77,7 +79,22 @@ class SharedCredit:
 
     def may_go(self, consumer: AmqpConsumer) -> bool:
         """A parked consumer has credit again: True if it is to be available (adapters.session.shared_turns)."""
-        return self._turns is None or self._turns.may_go(consumer)
+        turns = self._turns
+        if turns is None:
+            if not self.limit or len(self._consumers) < FREE_MAX:
+                return True
+            turns = self._shared()
+        return turns.may_go(consumer)
+
+    @property
+    def takes_turns_to_limit(self) -> bool:
+        """Whether so many consumers are there without a limit that a limit is to wait until `thin_out` is done."""
+        return not self.limit and self._turns is None and len(self._consumers) > FREE_MAX
+
+    def thin_out(self) -> Iterator[None]:
+        """Have no more consumers available than are parked in a moment, when the limit is reached; in slices."""
+        while self._shared().thin_out():
+            yield
 
     def wait(self, consumer: AmqpConsumer) -> None:
         """`consumer` has been parked for lack of it."""

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt.codec import reason_codes
 from warren.adapters.mqtt.consumer import MqttConsumer
-from warren.core.declaring.queues import end_consumer
+from warren.core.declaring.queues import end_consumer, end_consumers
 from warren.core.errors import BrokerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from warren.adapters.mqtt.outflow import Outflow
     from warren.adapters.mqtt.sessions.session import MqttSession
@@ -32,6 +32,9 @@ _log = logging.getLogger("warren.mqtt")
 
 BEGUN_AT_ONCE: Final = 100
 """Of a client that comes back with many: some 30 µs each."""
+
+DONE: Final = object()
+"""What no slice gives."""
 
 TRIED_AGAIN_MS: Final = 5000
 """How often a queue that couldn't be had is asked for."""
@@ -127,9 +130,15 @@ class Subscriptions:
         self._to_begin = []
         if self._retry is not None:
             self._retry.cancel()
-        consumers, self._consumers = self._consumers, None
-        for consumer in (consumers or {}).values():
-            end_consumer(consumer)
+        consumers, self._consumers = self._consumers or {}, None
+        own = consumers.pop("", None)
+        if own is not None:
+            # The next connection of its client may want it at once.
+            end_consumer(own)
+        end_consumers(list(consumers.values()), self._in_turns)
+
+    def _in_turns(self, slices: Iterator[None]) -> None:
+        self.client.vhost.broker.chores.add(lambda: next(slices, DONE) is not DONE, to_the_end=True)
 
     def _begin_one(self, subscription: MqttSubscription) -> None:
         """Have messages come by a subscription that was there before, now or as soon as they can."""

@@ -29,6 +29,9 @@ FREE_MAX: Final = 256
 LOOKED_AT_MAX: Final = 512
 """So many of those that wait are asked in one batch whether there is something for them."""
 
+THINNED_PER_SLICE: Final = 500
+"""So many are parked in one turn where more are available: some 3 µs each."""
+
 Sharing = TypeVar("Sharing", bound="Consumer")
 
 
@@ -71,6 +74,12 @@ class SharedTurns(Generic[Sharing]):
             self._make_place()
         free[consumer] = None
         return True
+
+    def thin_out(self) -> bool:
+        """Have fewer available, where they were before they came to share a credit; True while that are too many."""
+        for _ in range(min(len(self._free) - FREE_MAX, THINNED_PER_SLICE)):
+            self._make_place()
+        return len(self._free) > FREE_MAX
 
     def starve(self, latest: Sharing | None) -> None:
         """Nothing is left: nobody can take anything.  latest: who took the last, and will be parked by its queue."""

@@ -427,7 +427,7 @@ class StompSession:
         self._held.clear()
         self.transactions.clear()
         client, self.client = self.client, None
-        self.subscriptions.end()
+        self.subscriptions.end(self.settling.begin)
         self.deliveries.give_back()
         if client is not None:
             end_client(client, self.settling.begin)

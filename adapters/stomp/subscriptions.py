@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from warren.core.declaring.queues import end_consumer
+from warren.core.declaring.queues import end_consumers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from warren.adapters.stomp.subscription import Subscription
 
 
@@ -48,8 +50,7 @@ class Subscriptions:
         """What the session declared is gone."""
         self._declared_queues.discard(queue_name)
 
-    def end(self) -> None:
-        """The session ends, and all of them with it."""
-        for subscription in list(self._by_key.values()):
-            end_consumer(subscription)
+    def end(self, begin: Callable[[Iterator[None]], None]) -> None:
+        """The session ends, and all of them with it.  begin: takes what is too much for a turn."""
+        end_consumers(list(self._by_key.values()), begin)
         self._by_key.clear()

@@ -517,6 +517,11 @@ class Queue(ABC):
     def remove_consumer(self, consumer: Consumer) -> None:
         """Forget a consumer; its unsettled messages stay with its session."""
 
+    def dismiss(self, consumer: Consumer) -> None:
+        """A consumer ends, and is given nothing more; `remove_consumer` follows in a later turn."""
+        consumer.active = False
+        self.park(consumer)
+
     @abstractmethod
     def park(self, consumer: Consumer) -> None:
         """A consumer can't take messages until it is resumed, for a reason that its own deliveries didn't show."""

@@ -33,9 +33,9 @@ def qos(channel: Channel, method: methods.BasicQos) -> None:
             f"prefetch_size!=0 ({method.prefetch_size}); limit the number of messages by prefetch_count instead"
         )
     if method.global_:
-        channel.set_global_limit(method.prefetch_count)
-    else:
-        channel.set_prefetch(method.prefetch_count)
+        channel.set_global_limit(method.prefetch_count, lambda: channel.send(methods.BasicQosOk()))
+        return
+    channel.set_prefetch(method.prefetch_count)
     channel.send(methods.BasicQosOk())
 
 

@@ -8,9 +8,9 @@ queue that has a `Chooser` lets it say instead whose turn it is.
 Bookkeeping alone: the queue asks, and delivers.  `members` is the queue's own list, and the two drains work on
 `available` directly, which therefore stays the same deque.
 
-There may be tens of thousands, and each may go by a command of its own.  So one that goes is found in `members` by its
-`order`; and those that could take messages and go stay in `available` until the queue next looks at that, which `tidy`
-takes them out of together.
+There may be tens of thousands, and each may go, or be parked, by a command of its own.  So one that goes is found in
+`members` by its `order`; and those that could take messages and can't any more stay in `available` until the queue next
+looks at that, which `tidy` takes them out of together.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ConsumerRing:
     available: those that can take a message now, in the order of their turns.
     prioritised: True while one of them has a priority, so that turns are among equals.
     sleepers: those that are parked until the queue has something for them.
-    gone: those that are gone, and still among the available ones.
+    gone: those that are gone or parked, and still among the available ones.
     single: the single active consumer; None without one, or where every consumer is active.
     exclusive: the one that has the queue for itself; None when there is no such.
     chooser: what says whose turn it is; None for turns.
@@ -104,10 +104,8 @@ class ConsumerRing:
         if self._leave_members(consumer):
             self._prioritised_count -= bool(consumer.priority)
             self.prioritised = self._prioritised_count > 0
-        if not at_once and not consumer.parked and len(self.available) > FEW:
-            self.gone.add(consumer)
-        elif consumer in self.available:
-            self.available.remove(consumer)
+        if not consumer.parked:
+            self._leave_available(consumer, at_once=at_once)
         self.sleepers.pop(consumer, None)
         if self.exclusive is consumer:
             self.exclusive = None
@@ -133,9 +131,10 @@ class ConsumerRing:
 
     def foremost(self) -> Consumer | None:
         """The first of those with the highest priority, who is next to be the single active one (spec A.7)."""
+        staying = (each for each in self.members if each.active)
         if not self.prioritised:
-            return self.members[0] if self.members else None
-        return max(self.members, key=lambda each: each.priority, default=None)
+            return next(staying, None)
+        return max(staying, key=lambda each: each.priority, default=None)
 
     def is_active(self, consumer: Consumer) -> bool:
         """False for those that wait behind a single active consumer."""
@@ -151,16 +150,34 @@ class ConsumerRing:
         """True when one of a priority from 0 on can take a message: those are in front; or one that sleeps may be."""
         return bool(self.sleepers) or (bool(self.available) and self.available[0].priority >= 0)
 
-    def park(self, consumer: Consumer) -> None:
-        """It can't take anything until it is resumed."""
-        if consumer in self.available:
-            self.available.remove(consumer)
-            consumer.parked = True
+    def park(self, consumer: Consumer, *, at_once: bool = True) -> bool:
+        """It can't take anything until it is resumed; True when `tidy` is to be called before anything is delivered.
+
+        at_once: false where that will be.
+        """
+        if consumer.parked:
+            return False
+        consumer.parked = True
+        return self._leave_available(consumer, at_once=at_once)
+
+    def _leave_available(self, consumer: Consumer, *, at_once: bool) -> bool:
+        """Whether it is left to `tidy`, since one among many isn't found quickly."""
+        available = self.available
+        if available and available[0] is consumer:
+            available.popleft()
+        elif not at_once and len(available) > FEW:
+            self.gone.add(consumer)
+            return True
+        elif consumer in available:
+            available.remove(consumer)
+        return False
 
     def resume(self, consumer: Consumer) -> bool:
         """It can take messages again: True when it has its turns from now on, so that the queue is to be drained."""
         if not consumer.parked or not consumer.active or not self.is_active(consumer):
             return False
+        if consumer in self.gone:
+            self.tidy()
         consumer.parked = False
         if self.prioritised:
             self.available.appendleft(consumer)

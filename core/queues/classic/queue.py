@@ -491,13 +491,14 @@ class ClassicQueue(Queue):
         if following is not None:
             self.activate(following)
         self.govern()
-        if not self.consumers:
+        if not self.consumers and not self.closed:
             self.disuse.watch(self)
-        if self.demand is not None:
+        if self.demand is not None or self.ring.chooser is not None:
             self.mark_dirty()
 
     def park(self, consumer: Consumer) -> None:
-        self.ring.park(consumer)
+        if self.ring.park(consumer, at_once=self.draining):
+            self.governed = True
         if self.demand is not None:
             self.mark_dirty()
 
