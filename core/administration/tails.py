@@ -7,13 +7,13 @@ A tail is told of each message by what it looks at: a queue asks about each that
 begins or ends (`VirtualHost.changed`), so whoever isn't looked at pays nothing.
 
 Messages wait for the reader in a bounded row.  While that is full, further ones are only counted: whoever reads slowly
-is told how many it missed, and nobody waits for it.
+is told how many it missed, and nobody waits for it.  When what is looked at goes, the reader is woken as well.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -22,10 +22,12 @@ from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.topic import split_words
 from warren.core.exchanges.topic_trie import TopicTrie
 from warren.core.queues.browse import EVERYTHING, MessageFilter
+from warren.core.watchers import Watcher
 
 if TYPE_CHECKING:
     from warren.core.access.accounts import User
     from warren.core.exchanges.base import Exchange
+    from warren.core.exchanges.binding import Binding
     from warren.core.messages.message import Message
     from warren.core.queues.base import Queue
     from warren.core.routing.vhost import VirtualHost
@@ -53,7 +55,7 @@ class Tailed:
     wanted: MessageFilter = field(default=EVERYTHING)
 
 
-class Tail:
+class Tail(Watcher):
     """One that is under way; made by `begin`.
 
     missed: messages since the last `take` that found the row full, whether or not they were wanted.
@@ -115,12 +117,27 @@ class Tail:
         missed, self.missed = self.missed, 0
         return found, missed
 
+    def gone(self, target: Queue | Exchange) -> None:
+        """A watcher's: nothing comes any more where it is this."""
+        if target is self._queue or target is self._exchange:
+            self.wake()
+
+    def policies_changed(self, target: Queue | Exchange) -> None:
+        """A watcher's: no matter."""
+
+    def bound(self, exchange: Exchange, binding: Binding) -> None:
+        """A watcher's: no matter."""
+
+    def unbound(self, exchange: Exchange, bindings: Sequence[Binding]) -> None:
+        """A watcher's: no matter."""
+
     def end(self) -> None:
         """Look no more."""
         if self._queue is not None:
             self._queue.unwatch_incoming(self.offer)
         if self._exchange is not None:
             self._exchange.unwatch(self.offer)
+        self._vhost.broker.watchers.remove(self)
         self._vhost.broker.tails.discard(self)
         self._vhost.changed()
 
@@ -149,6 +166,7 @@ def begin(vhost: VirtualHost, tailed: Tailed, *, user: User | str | None = None)
         raise PreconditionFailed(f"{TAILS_MAX} look at queues and exchanges already; try again when one has ended")
     tail = Tail(vhost, tailed)
     tails.add(tail)
+    vhost.broker.watchers.add(tail)
     return tail
 
 

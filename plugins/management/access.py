@@ -54,12 +54,14 @@ class Needs(Enum):
     ADMINISTRATOR = (ADMINISTRATOR_TAG,)
 
 
-async def log_in(context: Context, header: str | None, peer_host: str) -> User:
+async def log_in(context: Context, header: str | None, peer_host: str, *, basic: bool) -> User:
     """The user of an Authorization header (RFC 7617, RFC 6750).
+
+    basic: whether names and passwords are taken.
 
     Raises ApiError, late if it was a password or token that is wrong.
     """
-    return await log_in_as(context, *_credentials(header), peer_host)
+    return await log_in_as(context, *_credentials(header, basic=basic), peer_host)
 
 
 async def log_in_as(context: Context, name: str, password: str, peer_host: str) -> User:
@@ -83,10 +85,12 @@ async def log_in_as(context: Context, name: str, password: str, peer_host: str) 
     return user
 
 
-def _credentials(header: str | None) -> tuple[str, str]:
+def _credentials(header: str | None, *, basic: bool) -> tuple[str, str]:
     scheme, _, encoded = (header or "").strip().partition(" ")
     if scheme.lower() == "bearer" and encoded.strip():
         return "", encoded.strip()
+    if not basic:
+        raise not_authorised("log in with a token: names and passwords aren't taken here (management_basic_auth)")
     if scheme.lower() != "basic":
         raise not_authorised("log in with HTTP Basic authentication: a user's name and password")
     try:

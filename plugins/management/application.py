@@ -87,7 +87,7 @@ class Application:
             middleware.append(cors)
         self._starlette = Starlette(routes=routes, middleware=middleware, exception_handlers={404: _no_such_path})
         self._starlette.router.redirect_slashes = False
-        self._page = ManagementPage()
+        self._page = ManagementPage(node.login.origins)
 
     def counters(self) -> Mapping[str, float]:
         """Requests, and those of them that failed by a fault of the broker's."""
@@ -188,7 +188,8 @@ class _Resource:
         peer_host = request.client.host if request.client is not None else ""
         user = NOBODY
         if endpoint.needs is not Needs.ANYBODY:
-            user = await log_in(context, request.headers.get("authorization"), peer_host)
+            header = request.headers.get("authorization")
+            user = await log_in(context, header, peer_host, basic=self._node.login.basic)
             check_tags(user, endpoint.needs)
         path = {name: _decoded(part) for name, part in request.path_params.items()}
         if endpoint.enters and "vhost" in path:

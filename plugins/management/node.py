@@ -7,6 +7,7 @@ import platform
 from typing import TYPE_CHECKING, Final
 
 from warren.gateway.plugin import Listening, listeners
+from warren.plugins.management.oauth_settings import login_of
 from warren.plugins.management.sampler import Sampler
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ PRODUCT: Final = "Warren"
 class Node:
     """Facts that don't change while the broker runs, and where it listens.
 
-    sampler: of what somebody looks at.
+    sampler: of what somebody looks at.  login: how people log in to the page.
     """
 
     def __init__(self, context: Context) -> None:
@@ -29,6 +30,7 @@ class Node:
         self.pid = os.getpid()
         self.processors = os.cpu_count() or 1
         self.sampler = Sampler(context.broker)
+        self.login = login_of(context)
 
     @property
     def warren_version(self) -> str:

@@ -319,10 +319,17 @@ class FeatureFlag(Object):
 
 
 class Auth(Object):
+    """Where a page that logs in by OAuth 2 goes, if it does."""
+
     oauth_enabled: bool
     enable_uaa: bool
     uaa_client_id: str
     uaa_location: str
+    oauth_disable_basic_auth: bool | Missing = UNSET
+    oauth_client_id: str | Missing = UNSET
+    oauth_provider_url: str | Missing = UNSET
+    oauth_metadata_url: str | Missing = UNSET
+    oauth_scopes: str | Missing = UNSET
 
 
 class Hashed(Object):

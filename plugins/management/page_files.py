@@ -6,7 +6,7 @@ asks for the first of them, so that a broker that nobody looks at has none of th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -25,10 +25,13 @@ LIVE: Final = "/live"
 """Where the page of the WebSocket listeners is; here it may be shown within the page."""
 
 CONTENT_SECURITY_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src {}; "
     "frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""The page runs its own files alone, asks its own broker alone, and can't be put into another page."""
+"""The page runs its own files alone, asks its own broker and whoever issues tokens, and can't be put into another
+page."""
+
+OWN: Final = "'self'"
 
 LIVE_POLICY: Final = responses.CONTENT_SECURITY_POLICY.replace("frame-ancestors 'none'", "frame-ancestors 'self'")
 
@@ -38,9 +41,10 @@ READS: Final = ("GET", "HEAD")
 
 
 class ManagementPage:
-    """An ASGI application that serves both pages."""
+    """An ASGI application that serves both pages.  origins: others that the page may ask something."""
 
-    def __init__(self) -> None:
+    def __init__(self, origins: Sequence[str] = ()) -> None:
+        self._policy = CONTENT_SECURITY_POLICY.format(" ".join([OWN, *origins]))
         self._files: Mapping[str, PageFile] = {}
         self._reading = trio.Lock()
 
@@ -62,7 +66,7 @@ class ManagementPage:
             return _words(404, NOTHING)
         known = dict(scope["headers"]).get(b"if-none-match", b"").decode("latin-1")
         found = responses.page_file(file, known)
-        policy = LIVE_POLICY if path.startswith(LIVE) else CONTENT_SECURITY_POLICY
+        policy = LIVE_POLICY if path.startswith(LIVE) else self._policy
         headers = dict(found.headers)
         if "Content-Security-Policy" in headers:
             headers["Content-Security-Policy"] = policy

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from warren.gateway.plugin import ByteStream, Context, Plugin, keys_of
+from warren.plugins.management.oauth_settings import OAuthSettings
 from warren.plugins.management.settings import ManagementSettings
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class ManagementPlugin(Plugin):
 
     name = "management"
     about = "RabbitMQ's HTTP API"
-    keys = tuple(keys_of(ManagementSettings))
+    keys = (*keys_of(ManagementSettings), *keys_of(OAuthSettings))
 
     def __init__(self) -> None:
         self._connections = 0

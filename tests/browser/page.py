@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,6 +32,8 @@ SHIFT = 8
 
 POLL_MS = 10
 
+LOADED = "Page.loadEventFired"
+
 VIOLATIONS = """addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
   console.error('CSP', violatedDirective, blockedURI))"""
 """Runs in every page before its own scripts: puts violations of the Content-Security-Policy on the console."""
@@ -50,10 +52,18 @@ class Page:
 
     def open(self, url: str) -> None:
         """Go to a URL and wait until it is loaded, scripts included."""
-        self.browser.events = [event for event in self.browser.events if event[1] != "Page.loadEventFired"]
-        result = self.call("Page.navigate", url=url)
-        assert "errorText" not in result, f"{url}: {result['errorText']}"
-        self.browser.wait_for_event(self.session, "Page.loadEventFired")
+
+        def navigate() -> None:
+            result = self.call("Page.navigate", url=url)
+            assert "errorText" not in result, f"{url}: {result['errorText']}"
+
+        self.load_by(navigate)
+
+    def load_by(self, action: Callable[[], None]) -> None:
+        """Do what makes the tab go elsewhere, and wait until that is loaded: what is evaluated before is lost."""
+        self.browser.events = [event for event in self.browser.events if event[1] != LOADED]
+        action()
+        self.browser.wait_for_event(self.session, LOADED)
 
     def evaluate(self, expression: str) -> Any:
         """The value of an expression, awaited if it is a promise."""

@@ -5,19 +5,18 @@ from __future__ import annotations
 import re
 
 from tests.docs.pages import ROOT
-from warren.gateway.plugin import keys_of
 from warren.plugins.management.access import Needs
 from warren.plugins.management.endpoints import ENDPOINTS
 from warren.plugins.management.openapi import LIST_PARAMETERS
-from warren.plugins.management.settings import ManagementSettings
+from warren.plugins.management.plugin import ManagementPlugin
 
 TEXT = (ROOT / "docs" / "management.md").read_text()
 
 
 def test_every_key() -> None:
     found = re.findall(r"^\| `(management_\w+)` \| ([^|]*) \|", TEXT, re.MULTILINE)
-    shown = {20 * 2**20: "20 MiB", (): "none", 30.0: "30"}
-    keys = list(keys_of(ManagementSettings))
+    shown = {20 * 2**20: "20 MiB", (): "none", "": "none", 30.0: "30"}
+    keys = ManagementPlugin.keys
     assert found == [(key.name, shown.get(key.default, str(key.default))) for key in keys]
 
 

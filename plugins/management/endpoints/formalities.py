@@ -12,7 +12,8 @@ from warren.plugins.management.access import Needs
 from warren.plugins.management.endpoint import Call, Listed, endpoint
 from warren.plugins.management.endpoints.nodes import check_node
 
-NO_OAUTH: Final = {"oauth_enabled": False, "enable_uaa": False, "uaa_client_id": "", "uaa_location": ""}
+NO_UAA: Final = {"enable_uaa": False, "uaa_client_id": "", "uaa_location": ""}
+"""What older pages of RabbitMQ's ask for."""
 
 
 @endpoint("GET", "/version", "The version of RabbitMQ whose clients this is for.", answer=str)
@@ -20,9 +21,20 @@ async def get_version(call: Call) -> object:
     return call.node.rabbitmq_version
 
 
-@endpoint("GET", "/auth", "How a page logs in: with name and password.", needs=Needs.ANYBODY, answer=objects.Auth)
+@endpoint("GET", "/auth", "How a page logs in.", needs=Needs.ANYBODY, answer=objects.Auth)
 async def get_auth(call: Call) -> object:
-    return NO_OAUTH
+    login = call.node.login
+    if not login.by_token:
+        return {"oauth_enabled": False, **NO_UAA}
+    return {
+        "oauth_enabled": True,
+        "oauth_disable_basic_auth": not login.basic,
+        "oauth_client_id": login.client_id,
+        "oauth_provider_url": login.provider_url,
+        "oauth_metadata_url": login.metadata_url,
+        "oauth_scopes": login.scopes,
+        **NO_UAA,
+    }
 
 
 @endpoint(

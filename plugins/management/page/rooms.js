@@ -21,7 +21,8 @@ export const ROOMS = [
     operation: ['POST', '/explain/{vhost}'],
     load: () => import('./rooms/explain.js'),
   },
-  { at: ['live'], title: 'Live messages', group: 'Messages', load: () => import('./rooms/live.js') },
+  { at: ['tap'], title: 'Live tap', group: 'Messages', operation: ['GET', '/tail/{vhost}'], load: () => import('./rooms/tap.js') },
+  { at: ['live'], title: 'WebSocket client', group: 'Messages', load: () => import('./rooms/live.js') },
   { at: ['delayed'], title: 'Delayed messages', group: 'Messages', operation: ['GET', '/delayed'], load: () => import('./rooms/delayed.js') },
   {
     at: ['mqtt', 'sessions'],

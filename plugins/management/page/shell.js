@@ -55,7 +55,8 @@ export class Shell {
     this.offers = new Offers(document_);
     this.#showVhosts(vhosts.map(({ name }) => name));
     byId('shell').hidden = false;
-    this.clock.repeat((signal) => this.#watch(signal), this.#open.signal, { failed: (error) => this.failed(error), worked: () => this.worked() });
+    /** The broker as a whole anew, at once. */
+    this.look = this.clock.repeat((signal) => this.#watch(signal), this.#open.signal, { failed: (error) => this.failed(error), worked: () => this.worked() });
     this.#enter(false);
   }
 

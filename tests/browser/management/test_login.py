@@ -13,6 +13,7 @@ ROOMS = "[...document.querySelectorAll('#rooms a')].map(each => each.innerText)"
 def test_a_wrong_password_is_told_in_words(tab: Page, api: Api) -> None:
     tab.expect("401")
     tab.open(api.base)
+    tab.wait_for("!document.querySelector('#gate').hidden")
     tab.fill("#login [name=user]", "guest")
     tab.fill("#login [name=password]", "wrong")
     tab.press("Enter")
@@ -35,6 +36,7 @@ def test_a_user_without_a_tag_is_told_what_is_missing(tab: Page, api: Api, name:
     tab.expect("401")
     api.put(f"/users/{name}", {"password": "secret", "tags": ""})
     tab.open(api.base)
+    tab.wait_for("!document.querySelector('#gate').hidden")
     tab.fill("#login [name=user]", name)
     tab.fill("#login [name=password]", "secret")
     tab.press("Enter")
@@ -59,7 +61,16 @@ def test_a_deep_link_leads_there_after_the_login(tab: Page, api: Api, name: str)
     assert tab.text("#main h1") == odd
 
 
-MANAGEMENT = ["Overview", "Connections", "Channels", "Exchanges", "Queues", "Virtual hosts", "Live messages"]
+MANAGEMENT = [
+    "Overview",
+    "Connections",
+    "Channels",
+    "Exchanges",
+    "Queues",
+    "Virtual hosts",
+    "Live tap",
+    "WebSocket client",
+]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ ROOMS = (
     ("queues",),
     ("queues", "/", "looks"),
     ("explain",),
+    ("tap",),
+    ("live",),
     ("delayed",),
     ("mqtt", "sessions"),
     ("mqtt", "retained"),
@@ -51,7 +53,7 @@ NAMELESS = """[...document.querySelectorAll('button, a, input, select, textarea,
 """What can be operated, and has no name that could be read out."""
 
 FILLED = (
-    "document.querySelector('#main :is(.list tbody tr, .facts dd, form, .nothing:not([hidden]), .empty-room)')"
+    "document.querySelector('#main :is(.list tbody tr, .facts dd, form, iframe, .nothing:not([hidden]), .empty-room)')"
     " && !document.querySelector('#trouble').innerText"
 )
 

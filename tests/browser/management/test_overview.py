@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from pika.adapters.blocking_connection import BlockingChannel
 
-from tests.browser.management.operating import Api, choose, enter
+from tests.browser.management.operating import Api, choose, enter, fill, press, submit
 from tests.browser.page import Page
 
 
@@ -22,7 +24,8 @@ def test_figures_move(page: Page, api: Api, amqp: BlockingChannel, name: str) ->
     said = page.evaluate("document.querySelector('.chart-drawing').getAttribute('aria-label')")
     assert said.startswith("Messages in queues: Ready ")
     page.wait_for_text("#main", "amqp")
-    page.wait_for_text("#main", "come,")
+    page.wait_for_text("#main", "Churn")
+    assert re.search(r"Connections\t[1-9]", page.text("[aria-label=Churn] tbody"))
 
 
 def test_colours_are_chosen_and_remembered(page: Page, api: Api) -> None:
@@ -62,3 +65,14 @@ def test_a_broker_that_is_away_is_said_to_be(page: Page, api: Api) -> None:
     page.wait_for_text("#trouble", "be reached. Trying again.")
     page.call("Network.emulateNetworkConditions", offline=False, latency=0, downloadThroughput=-1, uploadThroughput=-1)
     page.wait_for("document.querySelector('#trouble').innerText === ''")
+
+
+def test_the_cluster_is_renamed(page: Page, api: Api) -> None:
+    before = api.get("/cluster-name")["name"]
+    press(page, "Rename")
+    fill(page, "name", "the burrow")
+    submit(page)
+    page.wait_for_text("#cluster", "the burrow")
+    page.wait_for_text("#main", "the burrow")
+    assert api.get("/cluster-name")["name"] == "the burrow"
+    api.put("/cluster-name", {"name": before})

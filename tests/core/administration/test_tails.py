@@ -121,11 +121,16 @@ def test_it_is_over_when_the_queue_goes(broker: SimulatedBroker) -> None:
     exchange(broker, "x", "fanout")
     one, other = begin(broker, queue="q"), begin(broker, exchange="x")
     assert (one.is_over, other.is_over) == (False, False)
+    woken = []
+    one.wake = lambda: woken.append("one")
+    other.wake = lambda: woken.append("other")
     queues.delete(broker.broker, "/", "q")
     exchanges.delete(broker.broker, "/", "x")
     assert (one.is_over, other.is_over) == (True, True)
+    assert woken == ["one", "other"]
     one.end()
     other.end()
+    assert not broker.broker.watchers
 
 
 def test_what_cant_be_looked_at(broker: SimulatedBroker, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,11 @@ export class Api {
     this.#authorization = authorization;
   }
 
+  /** From now on, with another one. */
+  authorize(authorization) {
+    this.#authorization = authorization;
+  }
+
   /** What is at a path: `get('/queues', { page: 1 })`. */
   get(path, query = {}, options = {}) {
     return this.request('GET', path, { query, ...options });
@@ -52,12 +57,27 @@ export class Api {
     }
   }
 
-  async #send(method, address, body, headers, signal) {
-    const late = AbortSignal.timeout(ANSWER_MS);
+  /**
+   * What is answered piece by piece, for as long as there are any: begun() is called when the broker has agreed, and
+   * line(value) with each line of JSON. Resolves when the broker has ended it. Throws as request() does.
+   */
+  async stream(path, query, signal, line, begun) {
+    const response = await this.#send('GET', path + queryText(query), undefined, {}, signal, null);
+    if (!response.ok) {
+      throw new ApiError(response.status, reasonOf(response, await response.text()));
+    }
+    begun();
+    for await (const text of linesOf(response.body, signal)) {
+      line(JSON.parse(text));
+    }
+  }
+
+  async #send(method, address, body, headers, signal, limitMs = ANSWER_MS) {
+    const late = limitMs === null ? new AbortController().signal : AbortSignal.timeout(limitMs);
     try {
       return await fetch(`api${address}`, {
         method,
-        headers: { authorization: this.#authorization, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+        headers: { ...(this.#authorization ? { authorization: this.#authorization } : {}), ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
         body: body === undefined ? undefined : JSON.stringify(body),
         // The browser would ask for a password by itself if it were allowed to add one.
         credentials: 'omit',
@@ -70,6 +90,26 @@ export class Api {
       const slow = error.name === 'TimeoutError';
       throw new ApiError(0, slow ? 'The broker has not answered in time.' : 'The broker can’t be reached.');
     }
+  }
+}
+
+/** Each line that isn't empty, as it comes. */
+async function* linesOf(body, signal) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = '';
+  while (true) {
+    let piece;
+    try {
+      piece = await reader.read();
+    } catch (error) {
+      throw signal.aborted ? error : new ApiError(0, 'The connection to the broker is lost.');
+    }
+    if (piece.done) {
+      return;
+    }
+    const lines = (rest + piece.value).split('\n');
+    rest = lines.pop();
+    yield* lines.filter((text) => text !== '');
   }
 }
 

@@ -1,26 +1,37 @@
-/** Who is logged in. Name and password are kept as long as the tab is (session storage), and nowhere else. */
+/**
+ * Who is logged in: { user, password }, or { token, refresh, idToken, expiresAt } of an issuer. It is kept as long as the
+ * tab is (session storage), and nowhere else.
+ */
 
 const KEY = 'warren.login';
 
-/** The Authorization header of a user (RFC 7617). */
-export function authorization(user, password) {
+/** The Authorization header of a login (RFC 7617, RFC 6750). */
+export function authorization({ user, password, token }) {
+  if (token !== undefined) {
+    return `Bearer ${token}`;
+  }
   const bytes = new TextEncoder().encode(`${user}:${password}`);
   return `Basic ${btoa(String.fromCharCode(...bytes))}`;
 }
 
-/** { user, password } of this tab, or null. */
+/** What clients of other protocols log in with: a token counts as a password. */
+export function passwordOf({ password, token }) {
+  return token ?? password;
+}
+
+/** The login of this tab, or null. */
 export function remembered() {
   try {
     const found = JSON.parse(sessionStorage.getItem(KEY));
-    return typeof found?.user === 'string' ? found : null;
+    return typeof found?.user === 'string' || typeof found?.token === 'string' ? found : null;
   } catch {
     return null;
   }
 }
 
-export function remember(user, password) {
+export function remember(login) {
   try {
-    sessionStorage.setItem(KEY, JSON.stringify({ user, password }));
+    sessionStorage.setItem(KEY, JSON.stringify(login));
   } catch {
     // Without storage, a reload asks again.
   }

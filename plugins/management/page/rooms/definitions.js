@@ -1,8 +1,9 @@
 /** Everything that is declared, as a file: exported, or imported, all or nothing. */
 
 import { path } from '../data/paths.js';
-import { card, element } from '../views/dom.js';
+import { card } from '../views/dom.js';
 import { makeForm } from '../views/form.js';
+import { saveText } from '../views/save.js';
 
 const PARTS = [['users', 'users'], ['vhosts', 'virtual hosts'], ['permissions', 'permissions'], ['topic_permissions', 'topic permissions'], ['queues', 'queues'], ['exchanges', 'exchanges'], ['bindings', 'bindings'], ['policies', 'policies'], ['parameters', 'parameters'], ['global_parameters', 'global parameters']];
 
@@ -26,20 +27,11 @@ function exportForm(room) {
     fields: [scope(room, 'scope')],
     action: async ({ scope: vhost }) => {
       const definitions = await room.api.get(addressOf(vhost));
-      save(JSON.stringify(definitions, null, 2), `definitions-${new Date().toISOString().slice(0, 10)}.json`);
+      saveText(JSON.stringify(definitions, null, 2), 'application/json', `definitions-${new Date().toISOString().slice(0, 10)}.json`);
       return `Exported: ${summary(definitions)}.`;
     },
   });
   return form;
-}
-
-function save(text, name) {
-  const url = URL.createObjectURL(new Blob([text], { type: 'application/json' }));
-  const anchor = element('a', { href: url, download: name });
-  document.body.append(anchor);
-  anchor.click();
-  anchor.remove();
-  setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
 /** What is in a file of definitions, counted. */

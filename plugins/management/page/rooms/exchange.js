@@ -1,6 +1,6 @@
 /** One exchange: what is bound to it, drawn and listed; publish to it, bind, delete. */
 
-import { link, path } from '../data/paths.js';
+import { link, path, queryText } from '../data/paths.js';
 import { SPAN } from '../data/samples.js';
 import { Trends } from '../data/trends.js';
 import { rateText } from '../data/units.js';
@@ -12,6 +12,7 @@ import { badge, card, element, linkTo } from '../views/dom.js';
 import { Facts, argumentList } from '../views/facts.js';
 import { makeForm } from '../views/form.js';
 import { featureMarks } from '../views/marks.js';
+import { suggestNames } from '../views/names.js';
 import { publishForm } from '../views/publish_form.js';
 import { rememberTab, tabs } from '../views/tabs.js';
 
@@ -38,8 +39,10 @@ export async function open(room) {
       over: linkTo(link('exchanges'), `Exchanges in ${vhost}`),
       marks: [badge(first.type), featureMarks(first)],
       actions: isDefault
-        ? []
+        ? [explainLink(vhost, '')]
         : [
+            explainLink(vhost, name),
+            linkTo(link('tap') + queryText({ vhost, exchange: name }), 'Watch', { class: 'button', title: 'Messages as they come' }),
             deleteButton(room, {
               what: `exchange ${name}`,
               address,
@@ -75,6 +78,10 @@ export async function open(room) {
   });
 }
 
+function explainLink(vhost, exchange) {
+  return linkTo(link('explain') + queryText({ vhost, exchange }), 'Where would it go?', { class: 'button' });
+}
+
 function factsOf(exchange) {
   const effective = Object.keys(exchange.effective_policy_definition ?? {}).length > 0;
   return [
@@ -88,13 +95,13 @@ function factsOf(exchange) {
 }
 
 function bindForm(room, vhost, name) {
-  const { form } = makeForm({
+  const { form, fields } = makeForm({
     label: 'Bind something to it',
     submit: 'Bind',
     keeps: true,
     fields: [
       { name: 'type', label: 'What', kind: 'select', options: [['queue', 'a queue'], ['exchange', 'an exchange']] },
-      { name: 'destination', label: 'Its name', required: true },
+      { name: 'destination', label: 'Its name', required: true, list: [] },
       { name: 'key', label: 'Routing key' },
       { name: 'arguments', label: 'Arguments', kind: 'table', known: [['x-match', 'text', 'all', 'headers exchange: all or any of the other arguments']] },
     ],
@@ -104,5 +111,6 @@ function bindForm(room, vhost, name) {
       return 'Bound.';
     },
   });
+  suggestNames(room, fields.destination, () => `${fields.type.read()}s`, () => vhost);
   return form;
 }

@@ -5,6 +5,7 @@ import { countText } from '../data/units.js';
 import { badge, card, element, linkTo } from '../views/dom.js';
 import { argumentList } from '../views/facts.js';
 import { makeForm } from '../views/form.js';
+import { suggestNames } from '../views/names.js';
 import { plainTable } from '../views/plain_table.js';
 
 const OUTCOMES = { routed: 'good', held: 'info', unroutable: 'warn', refused: 'bad', dropped: 'warn', duplicate: 'info' };
@@ -20,13 +21,13 @@ export function open(room) {
   const answer = element('div', { 'aria-live': 'polite', class: 'room' });
   const own = room.shell.who.name;
   const asOther = room.may('administrator') ? [{ name: 'user', label: 'As user', value: own, hint: 'Whose permissions count; nobody’s if this is empty.' }] : [];
-  const { form } = makeForm({
+  const { form, fields } = makeForm({
     label: 'Where would this message go?',
     submit: 'Explain',
     keeps: true,
     fields: [
       { name: 'vhost', label: 'Virtual host', kind: 'select', options: room.vhosts, value: room.query.get('vhost') ?? room.vhostOrFirst },
-      { name: 'exchange', label: 'Exchange', value: room.query.get('exchange') ?? '', placeholder: '(default)' },
+      { name: 'exchange', label: 'Exchange', value: room.query.get('exchange') ?? '', placeholder: '(default)', list: [] },
       { name: 'key', label: 'Routing key', value: room.query.get('key') ?? '' },
       { name: 'topic', label: 'or MQTT topic', value: room.query.get('topic') ?? '', hint: 'Instead of exchange and key.' },
       ...asOther,
@@ -44,6 +45,7 @@ export function open(room) {
       answer.replaceChildren(...drawExplanation(found, vhost));
     },
   });
+  suggestNames(room, fields.exchange, () => 'exchanges', () => fields.vhost.read());
   room.show(room.heading('Where would it go, and why?'), card('A message', { note: 'nothing is published' }, form), answer);
 }
 

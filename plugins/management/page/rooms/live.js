@@ -5,7 +5,7 @@ import { element, linkTo } from '../views/dom.js';
 
 export function open(room) {
   const place = element('div', {}, element('p', { class: 'muted' }, 'Looking for a WebSocket listener …'));
-  room.show(room.heading('Live messages'), place);
+  room.show(room.heading('WebSocket client'), place);
   let shown = false;
   const draw = () => {
     const { overview } = room.shell;
@@ -32,14 +32,14 @@ function addressOf(listeners) {
 
 function without() {
   return [
-    element('div', { class: 'box empty-room' }, element('p', {}, 'Messages are shown live by a WebSocket listener, and this broker has none that this page may use.'), element('p', { class: 'muted' }, 'Start it with another listener, such as --listen ws=*:15674.')),
+    element('div', { class: 'box empty-room' }, element('p', {}, 'The client connects to a WebSocket listener, and this broker has none that this page may use.'), element('p', { class: 'muted' }, 'Start it with another listener, such as --listen ws=*:15674.')),
   ];
 }
 
 function frameOf(room, url) {
   const { name } = room.shell.who;
   const settings = new URLSearchParams({ user: name, vhost: room.vhostOrFirst, ...(url ? { url } : {}) });
-  const frame = element('iframe', { class: 'live-frame', title: 'Live messages', src: `live/#${settings}` });
+  const frame = element('iframe', { class: 'live-frame', title: 'WebSocket client', src: `live/#${settings}` });
   frame.addEventListener('load', () => {
     const inner = frame.contentDocument;
     applyTheme(inner);

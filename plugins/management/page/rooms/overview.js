@@ -3,8 +3,9 @@
 import { link } from '../data/paths.js';
 import { countText, durationText, rateText, shortText, sizeText } from '../data/units.js';
 import { Chart } from '../views/chart.js';
-import { badge, card, element, linkTo, setText } from '../views/dom.js';
+import { badge, button, card, element, linkTo, setText } from '../views/dom.js';
 import { Facts } from '../views/facts.js';
+import { openForm } from '../views/form.js';
 import { Meter } from '../views/meter.js';
 import { plainTable } from '../views/plain_table.js';
 
@@ -37,13 +38,13 @@ export function open(room) {
   const rates = new Chart({ title: 'Messages per second', series: RATES, unit: rateText });
   const node = new NodeCard();
   const facts = new Facts();
-  const churn = new Facts();
+  const churn = element('div');
   const listeners = element('div');
   room.show(
     room.heading('Overview', { actions: room.may('administrator') ? [linkTo(link('definitions'), 'Export or import definitions', { class: 'button' })] : [] }),
     element('div', { class: 'tiles' }, ...tiles.map(({ place }) => place)),
     element('div', { class: 'columns' }, element('section', { class: 'box', 'aria-label': 'Messages in queues' }, messages.place), element('section', { class: 'box', 'aria-label': 'Messages per second' }, rates.place)),
-    element('div', { class: 'columns' }, node.place, element('div', {}, card('Broker', {}, facts.place), ...(room.may('monitoring') ? [card('Come and gone', { note: 'since the start' }, churn.place)] : []))),
+    element('div', { class: 'columns' }, node.place, element('div', {}, card('Broker', { actions: room.may('administrator') ? [button('Rename', { class: 'small', 'aria-label': 'Rename the cluster' }, () => rename(room))] : [] }, facts.place), ...(room.may('monitoring') ? [card('Churn', { note: 'since the start' }, churn)] : []))),
     ...(room.may('monitoring') ? [card('Listeners', {}, listeners)] : []),
   );
   const draw = () => {
@@ -56,12 +57,25 @@ export function open(room) {
     rates.draw(room.shell.trends.rates);
     node.draw(nodes[0]);
     facts.show(factsOf(overview));
-    churn.place.hidden = !overview.churn_rates;
-    churn.show(churnOf(overview.churn_rates ?? {}));
+    drawChurn(churn, overview.churn_rates ?? {});
     drawListeners(listeners, overview.listeners ?? []);
   };
   addEventListener('warren-overview', draw, { signal: room.signal });
   draw();
+}
+
+function rename(room) {
+  openForm({
+    title: 'Rename the cluster',
+    about: 'Clients, federation links and dashboards are told this name.',
+    submit: 'Rename',
+    fields: [{ name: 'name', label: 'Name', required: true, value: room.shell.overview?.cluster_name ?? '' }],
+    action: async ({ name }) => {
+      await room.api.put('/cluster-name', { name });
+      await room.shell.look();
+      return `The cluster is ${name} now.`;
+    },
+  });
 }
 
 function drawTile([name, title, target]) {
@@ -88,8 +102,14 @@ const CHURN = [
   ['Queues', 'queue_created', 'queue_deleted'],
 ];
 
-function churnOf(rates) {
-  return CHURN.map(([title, come, gone]) => [title, come in rates ? `${countText(rates[come])} come, ${countText(rates[gone] ?? 0)} gone` : null]);
+function drawChurn(place, rates) {
+  const signature = JSON.stringify(rates);
+  if (place.dataset.shows !== signature) {
+    place.dataset.shows = signature;
+    const rows = CHURN.map(([title, ...both]) => [title, ...both.flatMap((name) => [countText(rates[name] ?? 0), rateText(rates[`${name}_details`]?.rate ?? 0)])]);
+    const titles = ['What', ...['Opened', 'per second', 'Closed', 'per second'].map((title) => ({ title, number: true }))];
+    place.replaceChildren(plainTable('Churn', titles, rows));
+  }
 }
 
 function drawListeners(place, listeners) {

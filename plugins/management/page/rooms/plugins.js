@@ -1,7 +1,7 @@
-/** Plugins that are enabled, and feature flags where this broker has any. */
+/** Plugins that are enabled; feature flags and deprecated features, where this broker has any. */
 
 import { momentText } from '../data/units.js';
-import { button, card, element } from '../views/dom.js';
+import { badge, button, card, element, linkTo } from '../views/dom.js';
 import { argumentList } from '../views/facts.js';
 import { stateMark } from '../views/marks.js';
 import { plainTable } from '../views/plain_table.js';
@@ -28,15 +28,21 @@ export function open(room) {
     ],
   });
   const flags = element('div');
+  const deprecated = element('div');
   const hasFlags = room.offers.has('GET', '/feature-flags');
+  const hasDeprecated = room.offers.has('GET', '/deprecated-features');
   if (!hasFlags) {
     flags.append(element('p', { class: 'muted' }, 'This broker has no feature flags: what it can do is always on.'));
   }
-  room.show(room.heading('Plugins and features'), table.place, card('Feature flags', {}, flags));
+  room.show(room.heading('Plugins and features'), table.place, card('Feature flags', {}, flags), ...(hasDeprecated ? [card('Deprecated features', {}, deprecated)] : []));
   room.poll(async (signal) => {
     await table.update(signal);
     if (hasFlags) {
       showFlags(room, flags, await room.api.get('/feature-flags', {}, { signal }));
+    }
+    if (hasDeprecated) {
+      const [features, used] = await Promise.all(['', '/used'].map((which) => room.api.get(`/deprecated-features${which}`, {}, { signal })));
+      showDeprecated(deprecated, features, new Set(used.map(({ name }) => name)));
     }
   });
 }
@@ -64,4 +70,21 @@ function showFlags(room, place, flags) {
     state === 'disabled' && room.may('administrator') ? button('Enable', { class: 'small' }, () => enable(name)) : '',
   ]);
   place.replaceChildren(rows.length ? plainTable('Feature flags', ['Name', 'State', 'Stability', 'What it is', ''], rows) : element('p', { class: 'muted' }, 'There are none: what this broker can do is always on.'));
+}
+
+function showDeprecated(place, features, used) {
+  const signature = JSON.stringify([features, [...used]]);
+  if (place.dataset.shows === signature) {
+    return;
+  }
+  place.dataset.shows = signature;
+  const rows = features.map(({ name, state, desc, deprecation_phase: phase, doc_url: about }) => [
+    element('b', {}, name),
+    used.has(name) ? badge('in use', 'warn') : 'not in use',
+    stateMark(state ?? ''),
+    (phase ?? '').replaceAll('_', ' '),
+    about ? linkTo(about, desc || about, { target: '_blank', rel: 'noreferrer' }) : desc ?? '',
+  ]);
+  const nothing = element('p', { class: 'muted' }, 'There are none: nothing that this broker can do is about to go.');
+  place.replaceChildren(rows.length ? plainTable('Deprecated features', ['Name', 'Use', 'State', 'Phase', 'What it is'], rows) : nothing);
 }

@@ -65,7 +65,7 @@ function policyTable(room, kind) {
             title: '',
             needs: ['pattern', 'apply-to', 'definition', 'priority'],
             of: (row) => JSON.stringify(row),
-            draw: (row) => element('span', { class: 'card-actions' }, button('Change', { class: 'small' }, () => edit(room, kind, row)), deleteButton(room, { what: `policy ${row.name}`, address: addressOf(kind, row) })),
+            draw: (row) => element('span', { class: 'card-actions' }, button('Change', { class: 'small', 'aria-label': `Change policy ${row.name}` }, () => edit(room, kind, row)), deleteButton(room, { what: `policy ${row.name}`, address: addressOf(kind, row) })),
           },
         ]
       : []),

@@ -1,6 +1,6 @@
 /** One queue: how full it is, who consumes, how it is bound; publish to it, look into it, empty it. */
 
-import { link, path } from '../data/paths.js';
+import { link, path, queryText } from '../data/paths.js';
 import { SPAN } from '../data/samples.js';
 import { Trends } from '../data/trends.js';
 import { countText, rateText, sizeText } from '../data/units.js';
@@ -12,6 +12,7 @@ import { deleteButton } from '../views/danger.js';
 import { Facts, argumentList } from '../views/facts.js';
 import { confirmFirst, makeForm } from '../views/form.js';
 import { featureMarks, stateMark } from '../views/marks.js';
+import { suggestNames } from '../views/names.js';
 import { publishForm } from '../views/publish_form.js';
 import { rememberTab, tabs } from '../views/tabs.js';
 import { openMove } from './queue_move.js';
@@ -44,6 +45,7 @@ export async function open(room) {
       over: linkTo(link('queues'), `Queues in ${vhost}`),
       marks: [stateMark(first.type), featureMarks(first)],
       actions: [
+        linkTo(link('tap') + queryText({ vhost, queue: name }), 'Watch', { class: 'button', title: 'Messages as they come' }),
         ...(room.offers.has('POST', '/queues/{vhost}/{queue}/move') ? [button('Move messages', {}, () => openMove(room, vhost, name))] : []),
         button('Purge', { class: 'danger-quiet' }, () => purge(room, address, name)),
         deleteButton(room, {
@@ -134,12 +136,12 @@ function purge(room, address, name) {
 }
 
 function bindForm(room, vhost, name) {
-  const { form } = makeForm({
+  const { form, fields } = makeForm({
     label: 'Add a binding',
     submit: 'Bind',
     keeps: true,
     fields: [
-      { name: 'source', label: 'From exchange', required: true },
+      { name: 'source', label: 'From exchange', required: true, list: [] },
       { name: 'key', label: 'Routing key' },
       { name: 'arguments', label: 'Arguments', kind: 'table' },
     ],
@@ -149,5 +151,6 @@ function bindForm(room, vhost, name) {
       return 'Bound.';
     },
   });
+  suggestNames(room, fields.source, () => 'exchanges', () => vhost);
   return form;
 }

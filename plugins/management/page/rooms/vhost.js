@@ -6,11 +6,12 @@ import { Trends } from '../data/trends.js';
 import { countText, rateText } from '../data/units.js';
 import { Chart } from '../views/chart.js';
 import { deleteButton } from '../views/danger.js';
-import { badge, button, card, element, linkTo } from '../views/dom.js';
+import { badge, button, card, element, linkTo, setText } from '../views/dom.js';
 import { Facts } from '../views/facts.js';
 import { openForm } from '../views/form.js';
 import { limitsCard } from '../views/limits_card.js';
 import { permissionCards } from '../views/permissions.js';
+import { toast } from '../views/toasts.js';
 import { vhostBody, vhostFields } from './vhosts.js';
 
 const MESSAGES = [
@@ -36,9 +37,13 @@ export async function open(room) {
   const rates = new Chart({ title: 'Messages per second', series: RATES, unit: rateText });
   const permissions = administers ? permissionCards(room, { vhost: name }) : { cards: [], update: () => null };
   const limits = limitsCard(room, { address: path`/vhost-limits/${name}`, names: ['max-connections', 'max-queues'] });
+  const protection = button('', {}, () => protect(room, address, !vhost.protected_from_deletion));
+  const showProtection = () => setText(protection, vhost.protected_from_deletion ? 'Allow deletion' : 'Protect from deletion');
+  showProtection();
   const actions = administers
     ? [
         button('Change', {}, () => change(room, address, () => vhost)),
+        protection,
         deleteButton(room, { what: `virtual host ${name}`, address, about: 'Everything in it is deleted: queues with their messages, exchanges, policies, permissions. Its connections are closed.', back: link('vhosts') }),
       ]
     : [];
@@ -52,16 +57,28 @@ export async function open(room) {
   room.poll(async (signal) => {
     vhost = await room.api.get(address, SPAN, { signal });
     trends.add(vhost, vhost.message_stats ?? {}, Date.now());
+    showProtection();
     messages.draw(trends.lengths);
     rates.draw(trends.rates);
     facts.show([
       ['Description', vhost.description],
       ['Default queue type', vhost.default_queue_type],
       ['Firehose', vhost.tracing ? 'on: copies go to amq.rabbitmq.trace' : 'off'],
+      ['Deletion', vhost.protected_from_deletion ? badge('protected', 'good') : 'possible'],
       ['State', Object.entries(vhost.cluster_state ?? {}).map(([node, state]) => `${state} on ${node}`).join(', ')],
     ]);
     await Promise.all([permissions.update(signal), limits.update(signal)]);
   });
+}
+
+async function protect(room, address, isProtected) {
+  try {
+    await room.api.request(isProtected ? 'POST' : 'DELETE', `${address}/deletion/protection`);
+    await room.refresh();
+    toast(isProtected ? 'The virtual host can’t be deleted now.' : 'The virtual host can be deleted again.');
+  } catch (error) {
+    toast(error.message, 'bad');
+  }
 }
 
 function change(room, address, vhostOf) {

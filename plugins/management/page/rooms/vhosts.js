@@ -12,6 +12,7 @@ const COLUMNS = [
   { key: 'tags', title: 'Tags', draw: ({ tags }) => element('span', { class: 'marks' }, ...(tags ?? []).map((tag) => badge(tag))) },
   { key: 'default_queue_type', title: 'Default queue type' },
   { key: 'tracing', title: 'Firehose', draw: ({ tracing }) => (tracing ? badge('on', 'info') : 'off') },
+  { key: 'protected_from_deletion', title: 'Deletion', draw: ({ protected_from_deletion: isProtected }) => (isProtected ? badge('protected', 'good') : 'possible') },
   { key: 'messages_ready', title: 'Ready', number: true, draw: (row) => countText(row.messages_ready ?? 0) },
   { key: 'messages_unacknowledged', title: 'Unacked', number: true, draw: (row) => countText(row.messages_unacknowledged ?? 0) },
 ];
@@ -38,11 +39,12 @@ export function vhostFields(vhost) {
     { name: 'tags', label: 'Tags', value: (vhost?.tags ?? []).join(', '), hint: 'With commas between.' },
     { name: 'type', label: 'Default queue type', kind: 'select', options: [['classic', 'classic'], ['quorum', 'quorum']], value: vhost?.default_queue_type ?? 'classic' },
     { name: 'tracing', label: 'Firehose', kind: 'check', value: vhost?.tracing, hint: 'A copy of every message goes to amq.rabbitmq.trace.' },
+    { name: 'isProtected', label: 'Protected from deletion', kind: 'check', value: vhost?.protected_from_deletion, hint: 'Nobody can delete it until this is lifted.' },
   ];
 }
 
-export function vhostBody({ description, tags, type, tracing }) {
-  return { description, tags: tags.split(',').map((tag) => tag.trim()).filter(Boolean), default_queue_type: type, tracing };
+export function vhostBody({ description, tags, type, tracing, isProtected }) {
+  return { description, tags: tags.split(',').map((tag) => tag.trim()).filter(Boolean), default_queue_type: type, tracing, protected_from_deletion: isProtected };
 }
 
 function add(room) {

@@ -32,6 +32,7 @@ export class Chart {
   /** series: [name, title][], in the order of their colours. unit(value): a figure as text. */
   constructor({ title, series, unit }) {
     Object.assign(this, { title, series, unit });
+    this.#svg.setAttribute('aria-label', title);
     this.#svg.append(this.#grid, this.#lines, this.#cursor);
     this.place = element('figure', { class: 'chart' });
     const legend = element('ul', { class: 'legend' }, ...series.map((each, index) => this.#legendItem(each, index)));
@@ -66,8 +67,7 @@ export class Chart {
   #line(name, index, x, y) {
     const points = this.#samples.filter(({ values }) => typeof values[name] === 'number').map(({ at, values }) => `${x(at).toFixed(1)},${y(values[name]).toFixed(1)}`);
     if (points.length === 1) {
-      const [cx, cy] = points[0].split(',');
-      return [shape('circle', { class: `series-${index} chart-point`, cx, cy, r: 2.5 })];
+      return [shape('path', { class: `series-${index} chart-point`, d: `M${points[0]}h0` })];
     }
     return points.length ? [shape('polyline', { class: `series-${index} chart-line`, points: points.join(' ') })] : [];
   }

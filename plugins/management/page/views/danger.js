@@ -5,7 +5,7 @@ import { confirmFirst } from './form.js';
 
 /** A button that deletes what is at `address`. what: “queue orders”. fields: choices that become the query. back: where one goes. */
 export function deleteButton(room, { what, address, about = '', fields = [], back, text = 'Delete' }) {
-  return button(text, { class: 'danger-quiet' }, () =>
+  return button(text, { class: 'danger-quiet', 'aria-label': `${text} ${what}` }, () =>
     confirmFirst({
       title: `Delete ${what}?`,
       about,

@@ -51,7 +51,7 @@ export function parameterTable(room, { component, noun, plural, empty, about, fi
         needs: ['value'],
         of: (row) => JSON.stringify(row),
         draw: (row) =>
-          element('span', { class: 'card-actions' }, button('Change', { class: 'small' }, () => edit(row)), deleteButton(room, { what: `${noun} ${row.name}`, address: path`/parameters/${component}/${row.vhost}/${row.name}` })),
+          element('span', { class: 'card-actions' }, button('Change', { class: 'small', 'aria-label': `Change ${noun} ${row.name}` }, () => edit(row)), deleteButton(room, { what: `${noun} ${row.name}`, address: path`/parameters/${component}/${row.vhost}/${row.name}` })),
       },
     ],
   });

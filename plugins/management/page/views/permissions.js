@@ -24,7 +24,7 @@ class PermissionList {
   #shown = '';
 
   constructor(room, of, { title, note, add }) {
-    Object.assign(this, { room, of });
+    Object.assign(this, { room, of, title: title.toLowerCase() });
     this.base = of.user === undefined ? path`/vhosts/${of.vhost}` : path`/users/${of.user}`;
     this.place = card(title, { note, actions: [button(add, { class: 'small' }, () => this.edit(null))] }, this.#list);
   }
@@ -46,7 +46,10 @@ class PermissionList {
   }
 
   #buttons(each) {
-    return element('span', { class: 'card-actions' }, button('Change', { class: 'small' }, () => this.edit(each)), button('Remove', { class: 'small danger-quiet' }, () => this.#remove(each)));
+    const of = this.of.user === undefined ? `of ${each.user}` : `in ${each.vhost}`;
+    const change = button('Change', { class: 'small', 'aria-label': `Change ${this.title} ${of}` }, () => this.edit(each));
+    const remove = button('Remove', { class: 'small danger-quiet', 'aria-label': `Remove ${this.title} ${of}` }, () => this.#remove(each));
+    return element('span', { class: 'card-actions' }, change, remove);
   }
 
   async #remove(each) {

@@ -7,7 +7,7 @@ export function restartButton(room, { operation, address, what }) {
   if (!room.offers.has('DELETE', operation) || !room.may('policymaker')) {
     return '';
   }
-  return button('Restart', { class: 'small' }, async () => {
+  return button('Restart', { class: 'small', 'aria-label': `Restart ${what}` }, async () => {
     try {
       await room.api.delete(address);
       await room.refresh();

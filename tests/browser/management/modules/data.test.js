@@ -9,6 +9,8 @@ import { History } from '../page/data/history.js';
 import { authorization, may } from '../page/data/login.js';
 import { Offers } from '../page/data/offers.js';
 import { exchangeName, link, parseFragment, path, queryText } from '../page/data/paths.js';
+import { randomText, sha256 } from '../page/data/random.js';
+import { Tapped, tapQuery } from '../page/data/tapped.js';
 import { durationText, niceCeiling, rateText, shortText } from '../page/data/units.js';
 
 const ODD = 'a/b %2F ü?#&';
@@ -26,8 +28,46 @@ test('a name is encoded once, in addresses of the API and of rooms', () => {
 });
 
 test('a login is UTF-8 in base64', () => {
-  assert.equal(authorization('guest', 'guest'), 'Basic Z3Vlc3Q6Z3Vlc3Q=');
-  assert.equal(Buffer.from(authorization('ü', '密:€').slice(6), 'base64').toString(), 'ü:密:€');
+  assert.equal(authorization({ user: 'guest', password: 'guest' }), 'Basic Z3Vlc3Q6Z3Vlc3Q=');
+  assert.equal(Buffer.from(authorization({ user: 'ü', password: '密:€' }).slice(6), 'base64').toString(), 'ü:密:€');
+});
+
+test('a token is a bearer’s', () => {
+  assert.equal(authorization({ token: 'a.b.c' }), 'Bearer a.b.c');
+});
+
+test('a live tap keeps the latest messages, and says how many were missed', () => {
+  const tapped = new Tapped();
+  for (let number = 0; number < 600; number += 1) {
+    tapped.add({ payload: String(number) });
+  }
+  tapped.add({ missed: 7 });
+  assert.deepEqual([tapped.rows.length, tapped.count, tapped.missed], [500, 600, 7]);
+  assert.deepEqual(tapped.rows.slice(0, 2), [{ number: 601, missed: 7 }, { number: 600, message: { payload: '599' } }]);
+  assert.ok(tapped.text().endsWith('{"payload":"599"}\n{"missed":7}\n'));
+  tapped.clear();
+  assert.deepEqual([tapped.rows, tapped.text()], [[], '']);
+});
+
+test('what a live tap asks for', () => {
+  const given = { queue: 'q', exchange: 'x', pattern: '', topics: 'a/+', body: '', conditions: { 'header.a': 'b' } };
+  assert.deepEqual(tapQuery({ kind: 'queue', ...given }), { 'header.a': 'b', queue: 'q', body: '' });
+  assert.deepEqual(tapQuery({ kind: 'exchange', ...given }), { 'header.a': 'b', exchange: 'x', routing_key: '#', body: '' });
+  assert.deepEqual(tapQuery({ kind: 'topics', ...given }), { 'header.a': 'b', mqtt_topic: 'a/+', body: '' });
+});
+
+test('lines come whole, however they are cut', async () => {
+  const pieces = ['{"a":', '1}\n\n{"b"', ':"€"}\n', '{"c":3}\n'].map((text) => new TextEncoder().encode(text));
+  globalThis.fetch = async () => new Response(new ReadableStream({ start: (to) => (pieces.forEach((each) => to.enqueue(each)), to.close()) }));
+  const found = [];
+  await new Api('x').stream('/tail', {}, new AbortController().signal, (line) => found.push(line), () => found.push('begun'));
+  assert.deepEqual(found, ['begun', { a: 1 }, { b: '€' }, { c: 3 }]);
+});
+
+test('a challenge is the verifier’s hash (RFC 7636, appendix B)', async () => {
+  assert.equal(await sha256('dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk'), 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM');
+  assert.match(randomText(), /^[\w-]{43}$/);
+  assert.notEqual(randomText(), randomText());
 });
 
 test('tags', () => {
