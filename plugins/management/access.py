@@ -40,6 +40,8 @@ ATTEMPTS_LABEL: Final = "http"
 
 ADMINISTRATOR_TAG: Final = "administrator"
 
+NO_PASSWORDS: Final = "log in with a token: names and passwords aren't taken here (management_basic_auth)"
+
 NOBODY: Final = User("", "", "", frozenset())
 """Who asks for what anybody may know."""
 
@@ -90,7 +92,7 @@ def _credentials(header: str | None, *, basic: bool) -> tuple[str, str]:
     if scheme.lower() == "bearer" and encoded.strip():
         return "", encoded.strip()
     if not basic:
-        raise not_authorised("log in with a token: names and passwords aren't taken here (management_basic_auth)")
+        raise not_authorised(NO_PASSWORDS)
     if scheme.lower() != "basic":
         raise not_authorised("log in with HTTP Basic authentication: a user's name and password")
     try:

@@ -9,11 +9,11 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from warren.plugins.management import login_objects
-from warren.plugins.management.access import Needs, check_tags, log_in_as
+from warren.plugins.management.access import NO_PASSWORDS, Needs, check_tags, log_in_as
 from warren.plugins.management.bodies import LoginBody
 from warren.plugins.management.endpoint import Call, Listed, endpoint
 from warren.plugins.management.endpoints.nodes import check_node
-from warren.plugins.management.errors import bad_request
+from warren.plugins.management.errors import bad_request, not_authorised
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +35,8 @@ FIELDS_MAX: Final = 10
     answer=login_objects.LoggedIn,
 )
 async def post_login(call: Call) -> object:
+    if not call.node.login.basic:
+        raise not_authorised(NO_PASSWORDS)
     given = _given(call.headers.get("content-type", ""), call.body)
     user = await log_in_as(call.context, given.username, given.password, call.peer_host)
     check_tags(user, Needs.MANAGEMENT)

@@ -74,6 +74,8 @@ async def test_names_and_passwords_arent_taken(tmp_path: Path) -> None:
             headers = {} if header is None else {"authorization": header}
             answer = await api.ask("GET", "/whoami", auth=None, headers=headers)
             assert "management_basic_auth" in refusal(answer, 401, "not_authorised")
+        answer = await api.ask("POST", "/login", {"username": "guest", "password": "guest"}, auth=None)
+        assert "management_basic_auth" in refusal(answer, 401, "not_authorised")
         assert (await api.get("/whoami", auth=None, headers={"authorization": f"Bearer {token}"}))["name"] == "alice"
 
 
