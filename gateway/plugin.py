@@ -374,8 +374,9 @@ class Context(Protocol):
     ) -> AbstractAsyncContextManager[BrokerClient]:
         """A client for the length of a block: as a user, or as the broker itself, which may do everything.
 
-        user: by name, or as logged in (`broker.users.log_in`).  Calls of a client whose user another authentication
-        back-end knows raise core.access.answers.Unanswered where that has to be asked first; see `when_known`.
+        user: by name, or as logged in (`broker.users.log_in`).  Of a user whom another authentication back-end knows,
+        connecting raises core.access.answers.Unanswered where that has to be asked first; see `when_known`.  Calls of
+        the client wait for it.
 
         name: what it calls itself in list_connections; the plugin's name by default.  Raises NotFound for an unknown
         user, NotAllowed for a virtual host that isn't there or isn't the user's, or when a limit is reached.

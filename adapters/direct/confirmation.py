@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from warren.adapters.direct.errors import DirectError
+    from warren.core.errors import BrokerError
 
 
 class Confirmation:
@@ -18,9 +19,9 @@ class Confirmation:
 
     def __init__(self) -> None:
         self.done = False
-        self.error: DirectError | None = None
+        self.error: DirectError | BrokerError | None = None
 
-    def settle(self, error: DirectError | None) -> None:
+    def settle(self, error: DirectError | BrokerError | None) -> None:
         """It is known now; a second call changes nothing."""
         if not self.done:
             self.done = True

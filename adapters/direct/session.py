@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.direct.confirmation import Confirmation
@@ -25,6 +26,7 @@ from warren.adapters.direct.listing import (
     DirectConnectionRow,
     OwnChannelRow,
 )
+from warren.adapters.direct.unknown_rights import UnknownRights
 from warren.adapters.session.deliveries import Deliveries, Verdict
 from warren.adapters.session.settling import Settling
 from warren.core.clients.client import Client
@@ -108,12 +110,14 @@ class DirectSession:
         self._last_channel = OWN_CHANNEL
         self._stored: deque[Confirmation] = deque()
         self._late: dict[Confirmation, None] = {}
+        self.unknown = UnknownRights()
         self._stored_count = 0
         self._flushed_count = 0
         self._checked: set[tuple[str, str]] = set()
         self._checked_at = -1
         broker.sessions[self] = None
         broker.alarms.listen(self._alarms_changed)
+        self.client.when_expired(self._credentials_expired)
 
     def require_open(self) -> None:
         """ClientClosed once the session has ended."""
@@ -168,6 +172,23 @@ class DirectSession:
         else:
             self.counts.confirmed(1)
             confirmation.settle(None)
+
+    def publish_when_known(
+        self,
+        exchange: str,
+        routing_key: str,
+        properties: Properties,
+        body: bytes,
+        *,
+        mandatory: bool,
+        confirmation: Confirmation,
+    ) -> None:
+        """As `publish`; a message whose rights have to be asked for waits (unknown_rights.py)."""
+        self.require_open()
+        publish = partial(
+            self.publish, exchange, routing_key, properties, body, mandatory=mandatory, confirmation=confirmation
+        )
+        self.unknown.publish(publish, confirmation)
 
     def _wait_for_flush(self, confirmation: Confirmation) -> None:
         self._stored.append(confirmation)
@@ -318,6 +339,9 @@ class DirectSession:
         """An administrator, or the end of the virtual host."""
         self.close(ClientClosed(f"CONNECTION_FORCED - {reason}"))
 
+    def _credentials_expired(self) -> None:
+        self.force_close("the credentials of the connection have expired")
+
     def close(self, error: ClientClosed | None = None) -> None:
         """Consumers end, everything unsettled goes back, exclusive queues go; a second call does nothing.
 
@@ -334,7 +358,7 @@ class DirectSession:
         broker.awaiting_flush.pop(self, None)
         broker.sessions.pop(self, None)
         end_client(self.client)
-        waiting, self._stored, self._late = [*self._late, *self._stored], deque(), {}
+        waiting, self._stored, self._late = [*self._late, *self._stored, *self.unknown.close()], deque(), {}
         for confirmation in waiting:
             confirmation.settle(self.closed)
         self.on_unblocked()

@@ -47,6 +47,10 @@ class Asked:
         self.pins = 0
         self.waiting: list[Callable[[], None]] = []
 
+    def come_back(self) -> None:
+        """It was answered, and maybe forgotten, before somebody pinned it who waits for just this."""
+        self._answers.keep(self)
+
     def release(self) -> None:
         """Somebody who has pinned it is done."""
         self.pins -= 1
@@ -68,11 +72,16 @@ class Unanswered(Exception):
     def pin(self, call: Callable[[], None]) -> Asked:
         """Have `call` called when the answer is there, and keep the answer until `Asked.release`.
 
-        To be called before anybody else has a turn.
+        Others may have had a turn meanwhile, and the answer may be there already: then `call` is called at once.
         """
-        self.asked.pins += 1
-        self.asked.waiting.append(call)
-        return self.asked
+        asked = self.asked
+        asked.pins += 1
+        if asked.answer is None:
+            asked.waiting.append(call)
+        else:
+            asked.come_back()
+            call()
+        return asked
 
     def then(self, call: Callable[[], object]) -> None:
         """Have `call` called when the answer is there, which it finds; it isn't kept any longer than that."""
@@ -151,6 +160,10 @@ class Answers:
             except Exception:
                 _log.exception("internal error in what waited for an authentication back-end")
         asked.release()
+
+    def keep(self, asked: Asked) -> None:
+        """It is wanted once more, unless the same was asked again since."""
+        self._kept.setdefault(asked.key, asked)
 
     def look_at(self, asked: Asked) -> None:
         """Nobody has pinned it any more: it goes if its time is over."""

@@ -30,7 +30,7 @@ from warren.core.queues.answer import Answer, ignore
 from warren.core.queues.browse import EVERYTHING, Browsed, MessageFilter, browse
 from warren.gateway.client.confirmation import PendingConfirmation
 from warren.gateway.client.subscription import Subscription
-from warren.gateway.network.answered import answered
+from warren.gateway.network.answered import answered, when_known
 
 if TYPE_CHECKING:
     from warren.adapters.direct.delivery import Delivery
@@ -101,6 +101,14 @@ class BrokerClient:
             await self._closed_parking.park()
         await trio.lowlevel.checkpoint()
         return self._session.closed.text
+
+    async def renew(self, secret: str) -> None:
+        """Go on with a newer secret than was logged in with, such as a token, before that one expires.
+
+        Raises AccessRefused when it isn't taken, and nothing has changed then.  When what the user has logged in with
+        stops being valid, the client is closed.
+        """
+        await self._do(lambda: self._session.client.renew(secret))
 
     def close(self) -> None:
         """End it now, as leaving its block does."""
@@ -258,8 +266,24 @@ class BrokerClient:
         mandatory: bool = False,
     ) -> PendingConfirmation:
         """Publish, and return without the confirm, which can be waited for later while others are under way."""
-        await self.wait_unblocked()
-        return self.publish_nowait(exchange, routing_key, body, properties, mandatory=mandatory)
+        confirmation = PendingConfirmation()
+        await self._publish(
+            lambda: self._session.publish(
+                exchange, routing_key, properties, body, mandatory=mandatory, confirmation=confirmation
+            )
+        )
+        return confirmation
+
+    async def _publish(self, publish: Callable[[], None]) -> None:
+        """Publish when nothing holds that back, and behind what waits already."""
+
+        async def do() -> None:
+            await self.wait_unblocked()
+            self._hub.note_time()
+            self._session.unknown.require_none()
+            publish()
+
+        await when_known(do)
 
     def publish_nowait(
         self,
@@ -272,18 +296,22 @@ class BrokerClient:
     ) -> PendingConfirmation:
         """The same without waiting for anything; raises PublishBlocked under a resource alarm.
 
+        Where the user's rights are another authentication back-end's to say, and it has to be asked, the message is
+        published when it has answered, before what is published later, and whatever refuses it then is for the
+        confirm's waiter.
+
         Who publishes in a loop has to let the broker work now and then: by waiting for confirms, or for deliveries.
         """
         confirmation = PendingConfirmation()
         self._hub.note_time()
-        self._session.publish(exchange, routing_key, properties, body, mandatory=mandatory, confirmation=confirmation)
+        self._session.publish_when_known(
+            exchange, routing_key, properties, body, mandatory=mandatory, confirmation=confirmation
+        )
         return confirmation
 
     async def send(self, exchange: str, routing_key: str, body: bytes, properties: Properties = EMPTY) -> None:
         """Publish without a confirm; what nothing takes is dropped.  It waits while a resource alarm is raised."""
-        await self.wait_unblocked()
-        self._hub.note_time()
-        self._session.publish(exchange, routing_key, properties, body)
+        await self._publish(lambda: self._session.publish(exchange, routing_key, properties, body))
 
     # Consuming, polling, looking
 
@@ -351,15 +379,22 @@ class BrokerClient:
     # Below
 
     async def _do(self, call: Callable[[], Result]) -> Result:
-        """One operation: not begun when the task is cancelled already, and never cut in the middle."""
+        """One operation: not begun when the task is cancelled already, and never cut in the middle.
+
+        It waits for rights that have to be asked for, and is begun when they are known.
+        """
+
+        async def do() -> Result:
+            self._session.require_open()
+            self._hub.note_time()
+            try:
+                return call()
+            finally:
+                self._hub.request_turn()
+                await trio.lowlevel.cancel_shielded_checkpoint()
+
         await trio.lowlevel.checkpoint_if_cancelled()
-        self._session.require_open()
-        self._hub.note_time()
-        try:
-            return call()
-        finally:
-            self._hub.request_turn()
-            await trio.lowlevel.cancel_shielded_checkpoint()
+        return await when_known(do)
 
     async def _ask(
         self, question: Callable[[Answer[Result]], None], otherwise: Callable[[Result], None] = ignore

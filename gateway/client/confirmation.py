@@ -22,7 +22,8 @@ class PendingConfirmation(Confirmation):
     async def wait(self) -> None:
         """Return when the message is confirmed: on disk, if it had to be there.
 
-        Raises Unroutable, Refused, or ClientClosed when the client has ended before.
+        Raises Unroutable, Refused, or ClientClosed when the client has ended before; what refuses a message that had to
+        wait for its user's rights, such as AccessRefused.
         """
         if self.done:
             await trio.lowlevel.checkpoint()

@@ -84,5 +84,8 @@ def set_tags(broker: Broker, name: str, tags: Iterable[str]) -> None:
 
 
 def check_password(broker: Broker, name: str, password: str) -> User:
-    """The user, if that is the password; LoginRefused, whose `reason` says why it isn't."""
-    return broker.users.authenticate(name, password, is_loopback=True)
+    """The user, if whoever knows users says that this is the password; LoginRefused, whose `reason` says why it isn't.
+
+    Raises Unanswered where that has to be asked (core.access.answers).
+    """
+    return broker.users.log_in(name, password, is_loopback=True, mechanism="PLAIN")

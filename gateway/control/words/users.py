@@ -56,13 +56,17 @@ def clear_password(control: Control, request: Request) -> Answer:
 
 
 @word("USER [PASSWORD]", "try a user's password", 'Authenticating user "{0}" ...', secret=1)
-def authenticate_user(control: Control, request: Request) -> Answer:
-    """As rabbitmqctl does."""
+async def authenticate_user(control: Control, request: Request) -> Answer:
+    """As rabbitmqctl does: all authentication back-ends are asked, as for a client."""
     from warren.core.access.users import LoginRefused
     from warren.core.administration import operations
+    from warren.gateway.network.answered import when_known
+
+    async def check() -> None:
+        operations.users.check_password(control.broker, *request.arguments)
 
     try:
-        operations.users.check_password(control.broker, *request.arguments)
+        await when_known(check)
     except LoginRefused as error:
         raise RefusedError(f"failed to authenticate {error.reason}", codes.DATA) from None
     return done("Success")

@@ -6,6 +6,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pika
@@ -17,13 +18,18 @@ from pika.exceptions import AMQPError, ChannelClosedByBroker
 from tests.embedding.clients import in_thread
 from tests.support.auth_server import auth_server
 from tests.support.tokens import jwks, rsa_key
-from warren.core.errors import StorageError
-from warren.gateway import EmbeddedBroker, authentication, open_broker
+from warren.core.access.accounts import User
+from warren.core.errors import AccessRefused, StorageError
+from warren.gateway import BrokerClient, EmbeddedBroker, authentication, open_broker
 from warren.gateway.authentication import oauth2
 from warren.gateway.configuration.catalogue import KEYS
 from warren.gateway.configuration.config import Config
-from warren.gateway.plugin import Plugin
+from warren.gateway.control.commands import run_command
+from warren.gateway.control.target import Control
+from warren.gateway.plugin import Plugin, when_known
 from warren.plugins import registry
+
+TIME_LIMIT_S = 30
 
 PAGE = Path(__file__).parents[3] / "docs" / "authentication.md"
 
@@ -138,12 +144,60 @@ def example() -> type[Plugin]:
     return plugin
 
 
-async def test_the_back_end_of_a_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def with_people(monkeypatch: pytest.MonkeyPatch) -> Config:
+    """A broker's that asks the plugin of the page."""
     module = type(sys)("people_of_the_page")
     module.__dict__["PeoplePlugin"] = example()
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(registry, "BUILT_IN", {"people": f"{module.__name__}:PeoplePlugin"})
-    async with open_broker(config=config(plugins=["people"], auth_backends=["internal", "people"])) as broker:
+    return config(plugins=["people"], auth_backends=["internal", "people"])
+
+
+async def test_a_client_in_the_process_waits_for_its_rights(with_people: Config) -> None:
+    """The back-end answers as soon as its task runs, which is before a call that has a checkpoint behind it waits."""
+    async with open_broker(listen=(), config=with_people) as broker:
+        server = broker._server
+
+        async def log_in() -> User:
+            return server.broker.users.log_in("ann", "sparrow", is_loopback=True, mechanism="PLAIN")
+
+        ann = await when_known(log_in)
+        async with AsyncExitStack() as stack:
+
+            async def connect() -> BrokerClient:
+                return await stack.enter_async_context(server.clients.connect(ann, "/", "ann"))
+
+            with trio.fail_after(TIME_LIMIT_S):
+                client = await when_known(connect)
+                await client.declare_queue("ann's")
+                await client.declare_exchange("ann's exchange", "fanout")
+                await client.bind_queue("ann's", "ann's exchange")
+                with pytest.raises(AccessRefused):
+                    await client.declare_queue("bob's")
+                with pytest.raises(AccessRefused):
+                    await client.send("", "ann's", b"no")
+                with pytest.raises(AccessRefused):
+                    await client.publish_nowait("amq.direct", "k", b"no").wait()
+                for body in (b"1", b"2"):
+                    client.publish_nowait("ann's exchange", "", body)
+                await client.publish("ann's exchange", "", b"3")
+                found = [await client.get("ann's", no_ack=True) for _ in range(3)]
+                assert [each.body for each in found if each is not None] == [b"1", b"2", b"3"]
+
+
+async def test_the_word_that_tries_a_password_asks_everybody(with_people: Config) -> None:
+    async with open_broker(listen=(), config=with_people) as broker:
+        control = Control(broker._server, with_people, 0.0)
+        for name, password, code in (("ann", "sparrow", None), ("ann", "wren", 65), ("guest", "guest", None)):
+            with trio.fail_after(TIME_LIMIT_S):
+                request: dict[str, object] = {"command": "authenticate_user", "arguments": [name, password]}
+                answer = await run_command(control, request)
+            assert answer.get("exit_code") == code, answer
+
+
+async def test_the_back_end_of_a_plugin(with_people: Config) -> None:
+    async with open_broker(config=with_people) as broker:
 
         def use() -> None:
             with BlockingConnection(parameters(broker, "ann", "sparrow")) as connection:
