@@ -53,8 +53,8 @@ class TableBackEnd(BackEnd):
         self._put: Callable[[Callable[[], None]], None] = _now
         self._waiting: list[tuple[Question, Callable[[Answer], None]]] = []
 
-    def answers_later(self, broker: Broker) -> None:
-        """In a turn of its own."""
+    def answers_later(self, broker: Broker, request_turn: Callable[[], None] | None = None) -> None:
+        """In a turn of its own.  request_turn: has there be one, where nothing else does."""
 
         def put(do: Callable[[], None]) -> None:
             def slice_of_it() -> bool:
@@ -62,6 +62,8 @@ class TableBackEnd(BackEnd):
                 return False
 
             broker.chores.add(slice_of_it)
+            if request_turn is not None:
+                request_turn()
 
         self._put = put
 
