@@ -12,7 +12,8 @@ class Given:
     """A key as one source gives it, not checked yet.
 
     source, written: the source and the key as people know them.  key: its name; what may be a plugin's, or a mistake,
-    with `_` for dots.  base: where relative paths start.
+    with `_` for dots.  base: where relative paths start.  plugin: it counts only while this one is enabled; empty for
+    what counts in any case.
     """
 
     source: str
@@ -20,6 +21,7 @@ class Given:
     key: str
     value: object
     base: Path
+    plugin: str = ""
 
 
 class Weight(IntEnum):
@@ -35,11 +37,15 @@ class Weight(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """One thing that could not be applied, for the log.  unless: moot where a later source gives this key."""
+    """One thing that could not be applied, for the log.
+
+    unless: moot where a later source gives this key.  unless_plugin: moot while this plugin is enabled.
+    """
 
     weight: Weight
     text: str
     unless: str = ""
+    unless_plugin: str = ""
 
     def __str__(self) -> str:
         return f"SECURITY: {self.text}" if self.weight is Weight.SECURITY else self.text

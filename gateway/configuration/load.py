@@ -64,6 +64,10 @@ def load_config(
     settings, remarks = sources.read_file(file, environment)
     given = {each.key for each in outer}
     remarks = [remark for remark in remarks if remark.unless not in given]
+    if file.suffix == sources.RABBITMQ_SUFFIX:
+        from warren.gateway.configuration.of_plugins import settle
+
+        settings, remarks = settle(settings, remarks, outer)
     return Config(**_checked([*settings, *outer]), file=file, remarks=tuple(remarks))
 
 

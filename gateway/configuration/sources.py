@@ -17,6 +17,9 @@ from warren.gateway.configuration.given import Given, Remark, Weight
 
 FILE_NAME = "warren.toml"
 
+RABBITMQ_SUFFIX = ".conf"
+"""Of a file in RabbitMQ's format."""
+
 PREFIX = "WARREN_"
 
 FILE_VARIABLES = ("WARREN_CONFIG", "RABBITMQ_CONFIG_FILE")
@@ -81,7 +84,7 @@ def read_file(path: Path, environment: Mapping[str, str]) -> tuple[list[Given], 
     text = _read_text(path)
     if _ERLANG_TERMS.match(text):
         raise ConfigError(f"{path}: {_WHAT_TO_DO_WITH_TERMS}")
-    if path.suffix == ".conf":
+    if path.suffix == RABBITMQ_SUFFIX:
         from warren.gateway.configuration.rabbitmq_conf.reader import read_rabbitmq_conf
 
         settings, remarks = read_rabbitmq_conf(text, path, environment)

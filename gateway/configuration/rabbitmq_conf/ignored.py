@@ -157,20 +157,24 @@ IGNORED: Final = (
     ),
     Ignored(
         Weight.WARNING,
-        "the management API listens where `listen` says, such as http=*:15672 or https=*:15671, or else on localhost, "
-        "while `plugins` names management; TLS is as tls_* say",
-        _keys("tcp.* ssl.* ssl listener.* path_prefix", under="management."),
+        "the management API and its page are at the root of their port",
+        _keys("path_prefix", under="management."),
     ),
     Ignored(
         Weight.WARNING,
-        "pages of other sites may use the management API as management_cors_allow_origins and "
-        "management_cors_max_age_s say: none by default",
-        _keys("cors.*", under="management."),
+        "all listeners have the same TLS: ssl_options.*",
+        (
+            *_keys("ssl.* ssl listener.ssl_opts.* listener.ssl_opts", under="management."),
+            *_keys("ssl.* ssl", under="prometheus."),
+        ),
     ),
     Ignored(
-        Weight.WARNING,
-        "a body has as many bytes as management_body_bytes_max says",
-        _keys("http.max_body_size", under="management."),
+        Weight.NOTE,
+        "limits of the plugins' connections are management_request_timeout_s, metrics_request_timeout_s and the like",
+        (
+            *_keys("tcp.* listener.server.*", under="management."),
+            *_keys("tcp.*", under="prometheus."),
+        ),
     ),
     Ignored(
         Weight.NOTE,
@@ -195,8 +199,13 @@ IGNORED: Final = (
         Weight.NOTE, "figures are taken in the broker itself", _keys("management_agent.* http_dispatch.access_log_dir")
     ),
     Ignored(
+        Weight.SECURITY,
+        "metrics are shown to anybody who reaches their listener (docs/metrics.md)",
+        _keys("prometheus.authentication.*"),
+    ),
+    Ignored(
         Weight.WARNING,
-        "the plugin `metrics` has keys of its own, and is off until `plugins` names it: docs/metrics.md",
+        "metrics are at /metrics, of all objects, and figured when they are asked for (docs/metrics.md)",
         _keys("prometheus.*"),
     ),
     Ignored(Weight.NOTE, "federation links end at once, however many there are", _keys("federation.*")),

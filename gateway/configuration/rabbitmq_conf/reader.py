@@ -19,6 +19,8 @@ from warren.gateway.configuration.given import Given, Remark, Weight
 from warren.gateway.configuration.rabbitmq_conf.authentication import NAMES_OF_FAMILIES, read_authentication
 from warren.gateway.configuration.rabbitmq_conf.ignored import ignored_names, remarks_on
 from warren.gateway.configuration.rabbitmq_conf.listeners import read_listeners
+from warren.gateway.configuration.rabbitmq_conf.plugins import NAMES as NAMES_OF_PLUGINS
+from warren.gateway.configuration.rabbitmq_conf.plugins import read_plugins
 from warren.gateway.configuration.rabbitmq_conf.reading import Reading
 from warren.gateway.configuration.rabbitmq_conf.syntax import read_entries
 from warren.gateway.configuration.rabbitmq_conf.tls import read_tls
@@ -55,6 +57,7 @@ _NAMES_OF_FAMILIES: Final = (
     "web_stomp.allow_origins.1",
     "web_mqtt.allow_origins.1",
     *NAMES_OF_FAMILIES,
+    *NAMES_OF_PLUGINS,
 )
 """What is read by other means than one name per key, for suggestions."""
 
@@ -79,6 +82,7 @@ def read_rabbitmq_conf(text: str, path: Path, environment: Mapping[str, str]) ->
     _read_mechanisms(reading)
     read_authentication(reading)
     _read_tags(reading)
+    read_plugins(reading)
     _read_rest(reading, path)
     return reading.settings, sorted(reading.remarks, key=lambda remark: -remark.weight)
 

@@ -46,13 +46,13 @@ class Reading:
         """What nobody has taken."""
         return {key: value for key, value in self.entries.items() if key not in self._taken}
 
-    def give(self, written: str, key: str, value: object) -> None:
-        """Set a key of Warren's."""
-        self.settings.append(Given(str(self._path), written, key, value, self._path.parent))
+    def give(self, written: str, key: str, value: object, plugin: str = "") -> None:
+        """Set a key of Warren's.  plugin: while it is enabled."""
+        self.settings.append(Given(str(self._path), written, key, value, self._path.parent, plugin))
 
-    def remark(self, weight: Weight, text: str, *, unless: str = "") -> None:
-        """Say something of the file; unless: moot where a later source gives this key."""
-        self.remarks.append(Remark(weight, f"{self._path}: {text}", unless))
+    def remark(self, weight: Weight, text: str, *, unless: str = "", unless_plugin: str = "") -> None:
+        """Say something of the file; unless, unless_plugin: as in Remark."""
+        self.remarks.append(Remark(weight, f"{self._path}: {text}", unless, unless_plugin))
 
     def refuse(self, text: str) -> NoReturn:
         """End the start with a ConfigError."""

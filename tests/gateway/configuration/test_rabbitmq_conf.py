@@ -66,8 +66,8 @@ def test_every_key_that_applies(tmp_path: Path) -> None:
 def test_keys_without_a_counterpart_are_listed(tmp_path: Path) -> None:
     config = read(tmp_path, EVERYTHING)
     assert [text.partition(": ")[2] for text in config.warnings] == [
-        "prometheus.tcp.port: ignored: the plugin `metrics` has keys of its own, and is off until `plugins` names it: "
-        "docs/metrics.md",
+        "prometheus.tcp.port: ignored: the plugin `metrics` isn't enabled; name it in `plugins`, such as by --set "
+        "plugins=metrics",
     ]
     assert [str(remark).partition(": ")[2] for remark in config.remarks if remark.weight is Weight.NOTE] == [
         "collect_statistics_interval: ignored: counts are kept as things happen",

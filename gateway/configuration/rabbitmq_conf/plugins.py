@@ -1,0 +1,137 @@
+"""What a rabbitmq.conf says of RabbitMQ's management and Prometheus plugins, which are plugins here, too.
+
+    management.tcp.port, .ip    management.ssl.port, .ip      listeners http and https
+    management.listener.port, .ip, .ssl                       the same, as older versions write it
+    prometheus.tcp.port, .ip    prometheus.ssl.port, .ip      listeners metrics and metricss
+    management.cors.allow_origins.N, management.cors.max_age, management.http.max_body_size
+    prometheus.return_per_object_metrics
+
+It counts while the plugin is enabled, which such a file can't say (of_plugins.py).  TLS is that of all listeners, so
+the files that are named for these count where ssl_options names none.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from warren.gateway.configuration.given import Weight
+from warren.gateway.configuration.rabbitmq_conf.reading import Reading
+from warren.gateway.configuration.rabbitmq_conf.syntax import words_of
+from warren.gateway.network.addresses import EVERY_ADDRESS
+
+LISTEN: Final = "listen"
+
+PLUGINS: Final = {
+    "management": ("management", "http", 15672, 15671),
+    "prometheus": ("metrics", "metrics", 15692, 15691),
+}
+"""RabbitMQ's name of each: ours, its listener, and the ports of RabbitMQ's, plain and for TLS."""
+
+_KINDS: Final = (("tcp", ""), ("ssl", "s"))
+
+_OLD: Final = "management.listener"
+
+_KEYS: Final = (
+    ("management.cors.max_age", "management", "management_cors_max_age_s"),
+    ("management.http.max_body_size", "management", "management_body_bytes_max"),
+    ("prometheus.return_per_object_metrics", "metrics", "metrics_return_per_object_metrics"),
+)
+
+_ORIGINS: Final = "management.cors.allow_origins"
+
+_TLS_FILES: Final = (
+    ("certfile", "tls_certificate_file"),
+    ("keyfile", "tls_key_file"),
+    ("cacertfile", "tls_ca_file"),
+    ("password", "tls_key_password"),
+)
+
+NAMES: Final = (
+    *(f"{front}.{kind}.{key}" for front in PLUGINS for kind, _ in _KINDS for key in ("port", "ip")),
+    *(f"{front}.ssl.{key}" for front in PLUGINS for key, _ in _TLS_FILES),
+    *(f"{_OLD}.{key}" for key in ("port", "ip", "ssl")),
+    *(name for name, _, _ in _KEYS),
+    f"{_ORIGINS}.1",
+)
+"""What is read here, for suggestions."""
+
+
+def read_plugins(reading: Reading) -> None:
+    """Give the listeners and keys of both, for while they are enabled.  After read_tls."""
+    for front, (plugin, listener, *ports) in PLUGINS.items():
+        before = len(reading.settings)
+        for (kind, suffix), port in zip(_KINDS, ports, strict=True):
+            _read_listener(reading, plugin, f"{front}.{kind}", f"{listener}{suffix}", port)
+        if front == "management":
+            _read_old_listener(reading, plugin, listener)
+        _read_tls_files(reading, plugin, f"{front}.ssl")
+        for written, of, key in _KEYS:
+            value = reading.take(written) if of == plugin else None
+            if value is not None:
+                reading.give(written, key, value, plugin)
+        if front == "management":
+            _read_origins(reading, plugin)
+        found = ", ".join(given.written for given in reading.settings[before:])
+        if found:
+            reading.remark(
+                Weight.WARNING,
+                f"{found}: ignored: the plugin `{plugin}` isn't enabled; name it in `plugins`, such as by "
+                f"--set plugins={plugin}",
+                unless_plugin=plugin,
+            )
+
+
+def _read_listener(reading: Reading, plugin: str, family: str, name: str, default: int) -> None:
+    port, host = reading.take(f"{family}.port"), reading.take(f"{family}.ip")
+    if port is None and host is None:
+        return
+    written = [key for key in (f"{family}.port", f"{family}.ip") if key in reading.entries]
+    reading.give(", ".join(written), LISTEN, [_listener(name, host, port or str(default))], plugin)
+
+
+def _read_old_listener(reading: Reading, plugin: str, listener: str) -> None:
+    port, host, tls = (reading.take(f"{_OLD}.{key}") for key in ("port", "ip", "ssl"))
+    if tls not in ("true", "false", None):
+        reading.refuse(f"{_OLD}.ssl = {tls!r}: must be true or false")
+    if port is None and host is None and tls != "true":
+        return
+    _, _, plain, over_tls = PLUGINS["management"]
+    written = [f"{_OLD}.{key}" for key in ("port", "ip", "ssl") if f"{_OLD}.{key}" in reading.entries]
+    name, default = (f"{listener}s", over_tls) if tls == "true" else (listener, plain)
+    reading.give(", ".join(written), LISTEN, [_listener(name, host, port or str(default))], plugin)
+
+
+def _listener(name: str, host: str | None, port: str) -> str:
+    host = EVERY_ADDRESS if host is None else host
+    return f"{name}=[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{name}={host}:{port}"
+
+
+def _read_tls_files(reading: Reading, plugin: str, family: str) -> None:
+    """Certificates of a plugin's own, where the file names none for all."""
+    given = {each.key: each.value for each in reading.settings}
+    for key, own in _TLS_FILES:
+        value = reading.take(f"{family}.{key}")
+        if value is None:
+            continue
+        if own not in given:
+            reading.give(f"{family}.{key}", own, value, plugin)
+        elif given[own] != value:
+            reading.remark(
+                Weight.WARNING, f"{family}.{key}: ignored: all listeners have the same TLS, that of ssl_options"
+            )
+
+
+def _read_origins(reading: Reading, plugin: str) -> None:
+    said = reading.take(_ORIGINS)
+    if said not in (None, "none"):
+        reading.refuse(f"{_ORIGINS} = {said!r}: must be none; an origin is {_ORIGINS}.1 = ORIGIN")
+    found = []
+    for written, _, value in reading.take_under(_ORIGINS):
+        if value == "*" or "://" in value:
+            found.append((written, value))
+        else:
+            text = f"{written} = {value!r}: ignored: no page has such an origin, as it begins with https:// or http://"
+            reading.remark(Weight.WARNING, text)
+    if found:
+        names = sorted((each for each, _ in found), key=words_of)
+        reading.give(", ".join(names), "management_cors_allow_origins", [value for _, value in found], plugin)
