@@ -206,6 +206,17 @@ class Exchange(ABC):
         """Take a message in that `holds` said yes to; extra_keys: the routing keys of its CC and BCC."""
         return
 
+    def prepare_hold(self, message: Message, extra_keys: Sequence[str]) -> Message:
+        """What `hold` keeps, for who publishes many messages together (core.routing.staging); the store has it then.
+
+        To be called while the store is collecting.  Its time is that for `hold_prepared` to make right.
+        """
+        raise NotImplementedError(f"exchanges of type {self.type_name} hold nothing")
+
+    def hold_prepared(self, held: Sequence[Message]) -> None:
+        """Now all of these are published."""
+        return
+
     def routed(self, message: Message) -> None:
         """A message has come by and was delivered; called if the exchange observes."""
         return

@@ -46,21 +46,42 @@ class DuplicateFilter:
 
     def is_duplicate(self, message: Message, now_ms: int) -> bool:
         """True when the message's value was seen before; else it is now."""
-        value = self._value(message)
+        value = self.value_of(message)
         return value is not None and self._window.seen(value, now_ms)
 
     def knows(self, message: Message, now_ms: int) -> bool:
         """Whether `is_duplicate` would say True, without anything being remembered."""
-        value = self._value(message)
+        value = self.value_of(message)
         return value is not None and self._window.knows(value, now_ms)
 
     def forget(self, message: Message) -> None:
         """The message was not taken: it is no duplicate when it comes again."""
-        value = self._value(message)
+        value = self.value_of(message)
         if value is not None:
             self._window.forget(value)
 
-    def _value(self, message: Message) -> str | None:
+    # For many messages together (core.routing.staged_duplicates)
+
+    @property
+    def size(self) -> int | None:
+        """How many values are remembered at most; None for any number."""
+        return self._window.size
+
+    def knows_value(self, value: str, now_ms: int) -> bool:
+        """As `knows`, of what a message is known by."""
+        return self._window.knows(value, now_ms)
+
+    def pushes_out(self, count: int) -> bool:
+        """Whether so many new values would have the window forget others."""
+        size = self._window.size
+        return size is not None and len(self._window) + count > size
+
+    def remember(self, value: str, now_ms: int) -> None:
+        """A message with this value has been published."""
+        self._window.seen(value, now_ms)
+
+    def value_of(self, message: Message) -> str | None:
+        """What the message is known by; None for one that never is a duplicate."""
         headers = message.properties.headers
         return fingerprint(headers.get(self._header)) if headers else None
 

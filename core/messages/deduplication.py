@@ -30,10 +30,10 @@ class DeduplicationWindow:
     size: how many are remembered at most, None for any number.  ttl_ms: for how long, in milliseconds, None for ever.
     """
 
-    __slots__ = ("_order", "_seen_at_ms", "_size", "_ttl_ms")
+    __slots__ = ("_order", "_seen_at_ms", "_ttl_ms", "size")
 
     def __init__(self, size: int | None, ttl_ms: int | None) -> None:
-        self._size = size
+        self.size = size
         self._ttl_ms = ttl_ms
         self._seen_at_ms: dict[str, int] = {}
         self._order: deque[tuple[str, int]] = deque()
@@ -53,8 +53,8 @@ class DeduplicationWindow:
             return True
         known[value] = now_ms
         self._order.append((value, now_ms))
-        if self._size is not None:
-            while len(known) > self._size or len(self._order) > 2 * self._size + 1:
+        if self.size is not None:
+            while len(known) > self.size or len(self._order) > 2 * self.size + 1:
                 self._forget_oldest()
         return False
 

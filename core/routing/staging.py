@@ -5,8 +5,9 @@ that may refuse a message is asked beforehand, too, and keeps its place (`Queue.
 little for each: its number, its time, and its place at the end of its queues.  What was found holds for as long as
 nothing that it rests on has changed (known_routes.py).
 
-That goes for all but messages that an exchange wants to see itself, and for queues that can't say beforehand whether
-they take one.
+What an exchange holds back or remembers is prepared, too (`Exchange.prepare_hold`), and what it drops as a duplicate is
+found out (staged_duplicates.py).  All that goes for all but queues that can't say beforehand whether they take a
+message.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ from typing import TYPE_CHECKING, Final
 from warren.core.errors import NotFound
 from warren.core.queues.base import Admission
 from warren.core.routing import firehose
+from warren.core.routing.staged_duplicates import StagedDuplicates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 
     from warren.core.clients.client import Client
     from warren.core.counters import SessionCounts
+    from warren.core.exchanges.base import Exchange
+    from warren.core.exchanges.duplicates import DuplicateFilter
     from warren.core.messages.message import Message
     from warren.core.queues.base import Queue
     from warren.core.queues.dead_letter import Letter
@@ -76,7 +80,10 @@ class Staged:
     """
 
     __slots__ = (
+        "_duplicates",
+        "_held",
         "_messages",
+        "_observed",
         "_published",
         "_rows",
         "_traced",
@@ -99,6 +106,9 @@ class Staged:
         self._messages: list[Message] = []
         self._published = 0
         self._rows: dict[tuple[int, int], _Row] = {}
+        self._duplicates: StagedDuplicates | None = None
+        self._held: dict[Exchange, list[Message]] = {}
+        self._observed: list[tuple[Exchange, Message]] = []
         self._ways: dict[str, _Way] = {}
         self._traced: list[tuple[Message, Route]] = []
 
@@ -106,6 +116,11 @@ class Staged:
     def holds(self) -> bool:
         """False when something has changed: it is to be done anew."""
         return self._vhost.version == self._version
+
+    @property
+    def may_be_published(self) -> bool:
+        """Whether it holds in all it says, looked at once."""
+        return self.holds and (self._duplicates is None or self._duplicates.hold(self._vhost.broker.now_ms))
 
     def add(self, message: Message, route: Route) -> bool:
         """One more publish, behind the others; False when it is none of those that can be prepared.
@@ -154,6 +169,14 @@ class Staged:
             row.queue.append_all(row.messages, row.size_bytes, row.number)
             if row.expires:
                 row.queue.expects_expiry()
+        if self._duplicates is not None:
+            self._duplicates.remember(now_ms)
+        for holder, held in self._held.items():
+            holder.hold_prepared(held)
+        for observer, message in self._observed:
+            observer.routed(message)
+            for watcher in observer.watchers:
+                watcher(message)
         for name, way in self._ways.items():
             of_exchange = self._vhost.exchange_counts(name)
             of_exchange.publish_in += way.messages
@@ -172,8 +195,36 @@ class Staged:
 
     def _add(self, message: Message, route: Route, barred: Collection[str]) -> Admission | None:
         """REFUSE when some queue has no room, TAKE otherwise; None when that can't be said yet."""
-        if route.answers_late or route.observers or route.holders:
+        if route.answers_late:
             return None
+        if route.next_to_ask(()) is not None:
+            return self._add_unless_duplicate(message, route, barred)
+        return self._add_by(message, route, barred)
+
+    def _add_unless_duplicate(self, message: Message, route: Route, barred: Collection[str]) -> Admission | None:
+        """As VirtualHost.deliver: by what remains of the way where an exchange has seen the message before."""
+        if self._duplicates is None:
+            self._duplicates = StagedDuplicates(self._vhost.broker.now_ms)
+        asked: list[Exchange] = []
+        passed: list[DuplicateFilter] = []
+        closed: set[str] = set()
+        while (observer := route.next_to_ask(asked)) is not None and observer.duplicates is not None:
+            asked.append(observer)
+            is_duplicate = self._duplicates.ask(observer.duplicates, message)
+            if is_duplicate is None:
+                return None
+            if is_duplicate:
+                closed.add(observer.name)
+                route = self._vhost.reroute(route, message, closed)
+            else:
+                passed.append(observer.duplicates)
+        admission = self._add_by(message, route, barred)
+        if admission is Admission.REFUSE or not (route.routed or closed):
+            for duplicates in passed:
+                self._duplicates.forget(duplicates, message)
+        return admission
+
+    def _add_by(self, message: Message, route: Route, barred: Collection[str]) -> Admission | None:
         admission = Admission.TAKE
         queues = route.queues
         persistent = message.properties.persistent
@@ -198,6 +249,9 @@ class Staged:
             row.expires |= message.properties.expiration is not None
         if store_ids:
             self._vhost.broker.store.append(message, store_ids)
+        for holder in route.holders:
+            self._held.setdefault(holder, []).append(holder.prepare_hold(message, route.extra_keys))
+        self._observed += [(observer, message) for observer in route.observers]
         return admission
 
     def _admitted(
@@ -243,7 +297,7 @@ def stage(
         if not (yield from _try(staged, vhost, count, publish, letters)):
             staged.drop()
             return None
-        if staged.holds:
+        if staged.may_be_published:
             return staged
         staged.drop()
     return None

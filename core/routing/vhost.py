@@ -326,7 +326,7 @@ class VirtualHost:
             asked.append(observer)
             if observer.is_duplicate(message):
                 closed.add(observer.name)
-                route = self._reroute(route, message, closed)
+                route = self.reroute(route, message, closed)
         outcome = self._append(route, message, barred, receipt)
         for holder in route.holders:
             holder.hold(message, route.extra_keys)
@@ -343,7 +343,8 @@ class VirtualHost:
             return Outcome.STORED if message.properties.persistent else outcome
         return outcome
 
-    def _reroute(self, route: Route, message: Message, closed: Collection[str]) -> Route:
+    def reroute(self, route: Route, message: Message, closed: Collection[str]) -> Route:
+        """The way of a message that these exchanges have seen before, as they don't let it pass."""
         start = route.behind or self.exchanges.get(route.address.exchange)
         if start is None or start.name in closed:
             return Route(route.address, (), routed=False, cacheable=False, extra_keys=route.extra_keys)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.base import Exchange
 from warren.core.exchanges.binding import Binding, Destination
-from warren.core.exchanges.delaying.headers import due_at_ms, with_delay_negated
+from warren.core.exchanges.delaying.headers import counts_from_publish, due_at_ms, with_delay_negated
 from warren.core.exchanges.delaying.messages import DelayedMessages
 from warren.core.exchanges.reasons import Reason
 from warren.core.exchanges.registry import exchange_type, register
@@ -161,31 +161,48 @@ class DelayedMessageExchange(Exchange):
         return self.vhost is not None and due_at_ms(headers, self.vhost.broker.now_ms) is not None
 
     def hold(self, message: Message, extra_keys: Sequence[str]) -> None:
-        """Keep a copy whose time of publish is the time when it is due.
-
-        BCC is gone from the headers by now; the copy has the keys back in them until it is delivered.
-        """
-        vhost = self.vhost
-        if vhost is None:
+        """Keep a copy whose time of publish is the time when it is due."""
+        if self.vhost is None:
             return
-        broker = vhost.broker
+        now_ms = self.vhost.broker.now_ms
+        self.delayed.hold(self._copy(message, extra_keys, due_at_ms(message.properties.headers, now_ms) or now_ms))
+
+    def prepare_hold(self, message: Message, extra_keys: Sequence[str]) -> Message:
+        """See Exchange.prepare_hold.  Until it is published, a time that counts from then is the negative delay."""
+        headers = message.properties.headers
+        now_ms = self.delayed.broker.now_ms
+        at_ms = due_at_ms(headers, now_ms) or now_ms
+        copy = self._copy(message, extra_keys, now_ms - at_ms if counts_from_publish(headers) else at_ms)
+        self.delayed.store(copy)
+        return copy
+
+    def hold_prepared(self, held: Sequence[Message]) -> None:
+        """See Exchange.hold_prepared."""
+        now_ms = self.delayed.broker.now_ms
+        for message in held:
+            if message.published_at_ms < 0:
+                message.published_at_ms = now_ms - message.published_at_ms
+        self.delayed.hold_stored(held)
+
+    def _copy(self, message: Message, extra_keys: Sequence[str], at_ms: int) -> Message:
+        """What is held: BCC is gone from the message's headers by now, and in the copy's until that is delivered."""
         properties = message.properties
         headers = properties.headers
         hidden_keys = _without(extra_keys, headers.get("CC") if headers else None)
         if hidden_keys:
             properties = properties.with_header_entries({"BCC": hidden_keys})
         copy = Message(
-            broker.next_sequence(),
+            self.delayed.broker.next_sequence(),
             message.address,
             properties,
             message.body,
             0,
             message.body_size,
             0,
-            due_at_ms(headers, broker.now_ms) or broker.now_ms,
+            at_ms,
         )
         properties.drop_decoded()
-        self.delayed.hold(copy)
+        return copy
 
     def restore_messages(self, positions: Sequence[int], body_sizes: Sequence[int]) -> None:
         """See Exchange.restore_messages."""

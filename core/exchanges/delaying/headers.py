@@ -47,6 +47,11 @@ def due_at_ms(headers: Mapping[str, FieldValue] | None, now_ms: int) -> int | No
     return min(at_ms, TIME_MS_MAX) if at_ms > now_ms else None
 
 
+def counts_from_publish(headers: Mapping[str, FieldValue] | None) -> bool:
+    """Whether the time when a message with these headers is due depends on when it is published."""
+    return not headers or _deliver_at_ms(headers.get(DELIVER_AT)) is None
+
+
 def with_delay_negated(properties: Properties) -> Properties:
     """The properties as the consumers of a delayed message see them."""
     headers = properties.headers

@@ -82,7 +82,6 @@ class DelayedMessages:
     """
 
     __slots__ = (
-        "_broker",
         "_deadline",
         "_description",
         "_give_away",
@@ -97,11 +96,12 @@ class DelayedMessages:
         "_unwritten",
         "batch_bytes_max",
         "batch_messages_max",
+        "broker",
         "loaded_at_once",
     )
 
     def __init__(self, broker: Broker, store_id: int, give_away: Callable[[Message], None], description: str) -> None:
-        self._broker = broker
+        self.broker = broker
         self.batch_messages_max = BATCH_MESSAGES_MAX
         self.batch_bytes_max = BATCH_BYTES_MAX
         self.loaded_at_once = LOADED_AT_ONCE
@@ -129,19 +129,28 @@ class DelayedMessages:
 
     def hold(self, message: Message) -> None:
         """Take a message in that was made for this: its `published_at_ms` is the time when it is due."""
-        due_at_ms = message.published_at_ms
-        key = make_key(due_at_ms, self._next_order)
-        self._next_order += 1
-        self._resident[key] = message
-        heappush(self._heap, key)
-        store = self._broker.store
+        self.store(message)
+        self.hold_stored((message,))
+
+    def store(self, message: Message) -> None:
+        """Have the store keep a message that is to be held, if it is one to be kept."""
         if self._stores(message):
-            store.append(message, (self._store_id,))
-            if store.durable:
+            self.broker.store.append(message, (self._store_id,))
+
+    def hold_stored(self, messages: Sequence[Message]) -> None:
+        """Take messages in that the store has, if it is to."""
+        durable = self.broker.store.durable
+        heap, resident, order = self._heap, self._resident, self._next_order
+        for message in messages:
+            key = make_key(message.published_at_ms, order)
+            order += 1
+            resident[key] = message
+            heappush(heap, key)
+            if durable and self._stores(message):
                 self._unwritten.append(key)
-                self._broker.awaiting_flush[self] = None
-        if self._deadline is None or due_at_ms < self._deadline.at_ms:
-            self._arm()
+                self.broker.awaiting_flush[self] = None
+        self._next_order = order
+        self._arm()
 
     # What `Broker.awaiting_flush` asks for
 
@@ -151,7 +160,7 @@ class DelayedMessages:
 
     def flushed(self, mark: int) -> None:
         """What was stored before `mark` is on disk: keep tickets of it alone."""
-        store = self._broker.store
+        store = self.broker.store
         written: list[int] = []
         unwritten = self._unwritten
         while unwritten and key_order(unwritten[0]) < mark:
@@ -188,7 +197,7 @@ class DelayedMessages:
         sizes = self._unread_sizes[start:stop]
         tickets: list[int] = []
         order = start
-        for message, position, size in zip(self._broker.store.read(positions), positions, sizes, strict=True):
+        for message, position, size in zip(self.broker.store.read(positions), positions, sizes, strict=True):
             order += 1
             if message is None:
                 self._lost(position)
@@ -215,13 +224,13 @@ class DelayedMessages:
 
     def _arm(self) -> None:
         """Have `_run_due` called when the first message is due, unless it is called before that anyway."""
-        at_ms = self._broker.now_ms if self._unread_positions else self._first_due_at_ms()
+        at_ms = self.broker.now_ms if self._unread_positions else self._first_due_at_ms()
         deadline = self._deadline
         if at_ms is None or (deadline is not None and deadline.at_ms <= at_ms):
             return
         if deadline is not None:
             deadline.cancel()
-        self._deadline = self._broker.deadlines.schedule(at_ms, self._run_due)
+        self._deadline = self.broker.deadlines.schedule(at_ms, self._run_due)
 
     def _first_due_at_ms(self) -> int | None:
         ticket = self._tickets.first
@@ -250,7 +259,7 @@ class DelayedMessages:
     def _deliver_due(self, now_ms: int) -> None:
         """Give away what is due first, and settle it."""
         keys, tickets = self._take_due(now_ms)
-        store = self._broker.store
+        store = self.broker.store
         read = store.read([ticket_position(ticket) for ticket in tickets]) if tickets else []
         due: list[tuple[int, int, Message | None]] = [
             (ticket_key(ticket), ticket_position(ticket), message)
@@ -330,12 +339,12 @@ class DelayedMessages:
         if place.startswith("m"):
             message = self._resident.pop(make_key(int(due_text), int(place[1:])), None)
             if message is not None and self._stores(message):
-                self._broker.store.settle(self._store_id, message)
+                self.broker.store.settle(self._store_id, message)
             return message is not None
         position = int(place)
         if self._tickets.remove(int(due_text), position) is None:
             return False
-        self._broker.store.settle_positions(self._store_id, [position])
+        self.broker.store.settle_positions(self._store_id, [position])
         return True
 
     def close(self) -> None:
@@ -343,7 +352,7 @@ class DelayedMessages:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-        store = self._broker.store
+        store = self.broker.store
         for message in self._resident.values():
             if self._stores(message):
                 store.settle(self._store_id, message)
@@ -365,7 +374,7 @@ class DelayedMessages:
 
     def _lost(self, position: int) -> None:
         """A record is damaged: its entry must not come back at the next start."""
-        self._broker.store.settle_positions(self._store_id, [position])
+        self.broker.store.settle_positions(self._store_id, [position])
         _log.error("%s lost a delayed message: its record in the message log is damaged", self._description)
 
     def _in_memory(self, key: int) -> DelayedMessage:
@@ -373,7 +382,7 @@ class DelayedMessages:
         return DelayedMessage(f"{due_at_ms}-m{key_order(key)}", due_at_ms, self._resident[key].body_size, 0)
 
     def _read(self, batch: list[DelayedMessage]) -> Iterator[tuple[DelayedMessage, Message | None]]:
-        read = iter(self._broker.store.read([each.position for each in batch if each.position]))
+        read = iter(self.broker.store.read([each.position for each in batch if each.position]))
         for each in batch:
             if each.position:
                 yield each, next(read)
