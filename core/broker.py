@@ -58,8 +58,9 @@ from warren.core.routing.vhost import VirtualHost
 from warren.core.routing.vhost_metadata import DELETING, check_metadata
 from warren.core.settings import BACKLOG_BYTES_MAX, RETURNS, TIMEOUT_DEFAULT_MS
 from warren.core.storage import recovery
+from warren.core.storage.commit import Commit, Committed
 from warren.core.storage.definitions.store import DefinitionStore
-from warren.core.storage.engine import LongFlush, StorageEngine
+from warren.core.storage.engine import StorageEngine
 from warren.core.watchers import Watchers
 from warren.core.withdrawals import Withdrawals
 
@@ -86,51 +87,6 @@ thousand clients of a network that fails leave theirs at once."""
 NO_LIMITS = BrokerLimits()
 
 NO_COMPONENTS: Mapping[str, ComponentFactory] = {}
-
-
-class Committed(Protocol):
-    """Something that waits for a flush: a confirm channel, a transaction."""
-
-    def mark(self) -> int:
-        """What a flush that begins now covers, as a number to be given back."""
-
-    def flushed(self, mark: int) -> None:
-        """The flush that began at `mark` is on disk."""
-
-
-class Commit:
-    """One group commit on its way to disk; `write` may run in any thread, the rest is the broker's.
-
-    definitions: None where nothing of them is to be synced, or it is already.
-    """
-
-    __slots__ = ("definitions", "deleted", "flush", "unkept", "waiting")
-
-    def __init__(
-        self,
-        flush: LongFlush | None,
-        definitions: DefinitionStore | None,
-        waiting: list[tuple[Committed, int]],
-        deleted: list[int],
-        unkept: int,
-    ) -> None:
-        self.flush = flush
-        self.definitions = definitions
-        self.waiting = waiting
-        self.deleted = deleted
-        self.unkept = unkept
-
-    def prepare_some(self) -> bool:
-        """Before `write`, on the broker's thread: a slice of what has to be prepared for it; False when all is."""
-        return self.flush is not None and self.flush.encode_some()
-
-    def write(self) -> None:
-        """Definitions before messages, so that a confirmed message never lies in a queue that was forgotten."""
-        if self.definitions is not None:
-            self.definitions.sync()
-            self.definitions = None
-        if self.flush is not None:
-            self.flush.write()
 
 
 class SessionEntry(Protocol):

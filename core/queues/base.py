@@ -397,6 +397,9 @@ class Queue(ABC):
         """
         return None
 
+    def turned_away(self, count: int) -> None:
+        """So many messages that `reserve` had no place for would have come now."""
+
     def release(self, count: int, size_bytes: int) -> None:
         """So many messages with so many bytes of bodies that had a place reserved come now, or don't come."""
 

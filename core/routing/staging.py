@@ -80,6 +80,7 @@ class Staged:
     """
 
     __slots__ = (
+        "_away",
         "_duplicates",
         "_held",
         "_messages",
@@ -106,6 +107,7 @@ class Staged:
         self._messages: list[Message] = []
         self._published = 0
         self._rows: dict[tuple[int, int], _Row] = {}
+        self._away: dict[Queue, int] = {}
         self._duplicates: StagedDuplicates | None = None
         self._held: dict[Exchange, list[Message]] = {}
         self._observed: list[tuple[Exchange, Message]] = []
@@ -169,6 +171,8 @@ class Staged:
             row.queue.append_all(row.messages, row.size_bytes, row.number)
             if row.expires:
                 row.queue.expects_expiry()
+        for queue, count in self._away.items():
+            queue.turned_away(count)
         if self._duplicates is not None:
             self._duplicates.remember(now_ms)
         for holder, held in self._held.items():
@@ -266,9 +270,11 @@ class Staged:
             admission = queue.reserve(message) if queue.guarded else Admission.TAKE
             if admission is None:
                 return None
-            if admission is Admission.REFUSE:
-                outcome = Admission.REFUSE
-            elif admission is Admission.TAKE:
+            if admission is not Admission.TAKE:
+                self._away[queue] = self._away.get(queue, 0) + 1
+                if admission is Admission.REFUSE:
+                    outcome = Admission.REFUSE
+            else:
                 admitted.append(queue)
                 if queue.guarded:
                     row = self._row(queue, message)

@@ -16,7 +16,7 @@ import trio
 from warren.core.errors import StorageError
 
 if TYPE_CHECKING:
-    from warren.core.broker import Commit
+    from warren.core.storage.commit import Commit
     from warren.core.storage.engine import Flush
     from warren.gateway.network.hub import Hub
 

@@ -17,7 +17,7 @@ from tests.support.simulated_websocket import WebSocketClient, frame
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.mqtt.codec.packets import ConnAck, Connect, SubAck, Subscribe, Subscription, UnsubAck
 from warren.adapters.mqtt.codec.versions import V5
-from warren.core.broker import Commit
+from warren.core.storage.commit import Commit
 from warren.core.storage.definitions.memory import MemoryDefinitionStore
 from warren.core.storage.engine import LongFlush
 

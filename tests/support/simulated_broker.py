@@ -21,12 +21,13 @@ from warren.adapters.mqtt.sessions.place import world_of
 from warren.adapters.mqtt.sessions.settings import QueueLimits
 from warren.adapters.mqtt.sessions.world import MqttWorld
 from warren.core.access.users import Users
-from warren.core.broker import Broker, Commit
+from warren.core.broker import Broker
 from warren.core.queues.backlog import USUAL_PAGING, Paging
 from warren.core.queues.base import Queue
 from warren.core.queues.classic.queue import ClassicQueue
 from warren.core.routing.vhost import VirtualHost
 from warren.core.settings import BACKLOG_BYTES_MAX
+from warren.core.storage.commit import Commit
 from warren.core.storage.definitions.memory import MemoryDefinitionStore
 from warren.core.storage.definitions.store import DefinitionStore
 from warren.core.storage.disk.engine import DiskEngine

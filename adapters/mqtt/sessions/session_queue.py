@@ -93,8 +93,7 @@ class MqttQueue(ClassicQueue):
             if self.feed is not None:
                 self.feed.hand_over(topic_of_message(self.world.names, message))
             return super().admit(message)
-        self.world.dropped += 1
-        self.vhost.broker.limit_hits.count("mqtt_max_queued_messages")
+        self.turned_away(1)
         return Admission.REFUSE if message.properties.persistent else Admission.DROP
 
     def outlook(self, message: Message) -> Outlook:
@@ -114,8 +113,15 @@ class MqttQueue(ClassicQueue):
         return who if self.consumers else f"{who}, who is away"
 
     def reserve(self, message: Message) -> Admission | None:
-        """How full it is, and what retained messages come before one, isn't known beforehand."""
-        return None if self.is_full or self.feed is not None else super().reserve(message)
+        """While it is full, it takes none; what retained messages come before one isn't known beforehand."""
+        if self.is_full:
+            return Admission.REFUSE if message.properties.persistent else Admission.DROP
+        return super().reserve(message) if self.feed is None else None
+
+    def turned_away(self, count: int) -> None:
+        if self.is_full:
+            self.world.dropped += count
+            self.vhost.broker.limit_hits.count("mqtt_max_queued_messages", count)
 
     def drain(self) -> None:
         before_bytes = self.ready_bytes

@@ -12,7 +12,9 @@ from tests.support import core_clients
 from tests.support.core_clients import take
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import SimulatedClient, publish_frames
+from tests.support.simulated_mqtt import MqttClient
 from warren.adapters.amqp091.codec import methods
+from warren.adapters.mqtt.sessions.settings import QueueLimits
 from warren.core.exchanges.delaying.exchange import DelayedMessageExchange
 from warren.core.exchanges.recent_history import LENGTH_DEFAULT
 from warren.core.queues.base import Queue
@@ -133,6 +135,30 @@ def test_a_history_has_the_latest_of_them(broker: SimulatedBroker, work: Work) -
     late = core_clients.queue(broker, "late", durable=True)
     core_clients.bind(broker, "late", "h")
     assert take(late) == IN_ORDER[-LENGTH_DEFAULT:]
+
+
+@pytest.mark.parametrize("is_persistent", [False, True])
+def test_a_session_of_mqtt_that_is_full(work: Work, *, is_persistent: bool) -> None:
+    broker = SimulatedBroker(mqtt_limits=QueueLimits(messages=10))
+    away = MqttClient(broker)
+    away.connect("away", clean_start=False, session_expiry_interval=1000)
+    away.subscribe("t", qos=1)
+    away.lose()
+    for _ in range(10):
+        core_clients.publish(broker, "amq.topic", b"first", core_clients.persistent(), "t")
+        broker.settle()
+    queue = core_clients.bound_queue(broker, "q", "amq.topic", "t")
+    client = transactional(broker)
+    publishing(client, core_clients.persistent() if is_persistent else core_clients.with_headers(), "amq.topic", "t")
+    client.send(1, methods.TxCommit())
+    most, seen = work.turns(broker, lambda: queue.ready_count)
+    assert set(seen) == {0, MANY}
+    assert most <= STAGED_PER_SLICE
+    assert names(client) == ["channel.close" if is_persistent else "tx.commit-ok"]
+    assert broker.mqtt.dropped == MANY
+    assert broker.broker.limit_hits.of("mqtt_max_queued_messages") == MANY
+    assert broker.queue("mqtt-subscription-away").ready_count == 10
+    broker.close()
 
 
 def publishing_with_ids(client: SimulatedClient, ids: int) -> None:

@@ -86,7 +86,7 @@ def publishing(
     """Many publishes, not committed."""
     raw = properties.raw
     for number in range(MANY):
-        client.send_bytes(publish_frames("q", b"%d" % number, exchange=exchange, properties=raw))
+        client.send_bytes(publish_frames(key, b"%d" % number, exchange=exchange, properties=raw))
         if number % 100 == 0:
             client.broker.settle()
     client.broker.settle()

@@ -1,0 +1,57 @@
+"""One group commit: what of the definitions and the message log goes to disk together, and who waits for it.
+
+The broker makes it on its thread and finishes it there; what waits for the disk is `Commit.write`, in any thread.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from warren.core.storage.definitions.store import DefinitionStore
+    from warren.core.storage.engine import LongFlush
+
+
+class Committed(Protocol):
+    """Something that waits for a flush: a confirm channel, a transaction."""
+
+    def mark(self) -> int:
+        """What a flush that begins now covers, as a number to be given back."""
+
+    def flushed(self, mark: int) -> None:
+        """The flush that began at `mark` is on disk."""
+
+
+class Commit:
+    """One group commit on its way to disk; `write` may run in any thread, the rest is the broker's.
+
+    definitions: None where nothing of them is to be synced, or it is already.
+    """
+
+    __slots__ = ("definitions", "deleted", "flush", "unkept", "waiting")
+
+    def __init__(
+        self,
+        flush: LongFlush | None,
+        definitions: DefinitionStore | None,
+        waiting: list[tuple[Committed, int]],
+        deleted: list[int],
+        unkept: int,
+    ) -> None:
+        self.flush = flush
+        self.definitions = definitions
+        self.waiting = waiting
+        self.deleted = deleted
+        self.unkept = unkept
+
+    def prepare_some(self) -> bool:
+        """Before `write`, on the broker's thread: a slice of what has to be prepared for it; False when all is."""
+        return self.flush is not None and self.flush.encode_some()
+
+    def write(self) -> None:
+        """Definitions before messages, so that a confirmed message never lies in a queue that was forgotten."""
+        if self.definitions is not None:
+            self.definitions.sync()
+            self.definitions = None
+        if self.flush is not None:
+            self.flush.write()
