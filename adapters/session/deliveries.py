@@ -161,8 +161,10 @@ class Deliveries:
         """Settle those of these deliveries that are unsettled."""
         if self._settling.may(self._work_of(tags, verdict)):
             self.settle(self._taken(tags), verdict)
-        else:
+        elif verdict in RETURNING:
             self._settling.begin(self._return(self._parts_among(tags), verdict))
+        else:
+            self._settling.begin(self._settle_among(tags, verdict))
 
     def put_all_back(self, taken: list[dict[int, Delivery]], then: Callable[[], None]) -> None:
         """What was taken is unacknowledged again, in its old place.  then: called when it is."""
@@ -289,6 +291,13 @@ class Deliveries:
     def _settle_later(self, taken: Mapping[int, Delivery], verdict: Verdict) -> Iterator[None]:
         self.settle(taken, verdict)
         yield from ()
+
+    def _settle_among(self, tags: list[int], verdict: Verdict) -> Iterator[None]:
+        """Acknowledge or discard these."""
+        most = SETTLED_PER_SLICE if verdict == "ack" else DISCARDED_AT_ONCE
+        for at in range(0, len(tags), most):
+            self.settle(self._taken(tags[at : at + most]), verdict)
+            yield
 
     def _settle_parts(self, last: int, verdict: Verdict) -> Iterator[None]:
         """Acknowledge or discard all up to `last`."""
