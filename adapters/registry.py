@@ -12,6 +12,7 @@ from typing import Final
 
 OWN: Final[Mapping[str, str]] = {
     "amqp": "warren.adapters.amqp091.adapter:ADAPTER",
+    "amqp10": "warren.adapters.amqp10.adapter:ADAPTER",
     "stomp": "warren.adapters.stomp.adapter:ADAPTER",
     "mqtt": "warren.adapters.mqtt.adapter:ADAPTER",
     "ws": "warren.adapters.websocket.adapter:ADAPTER",

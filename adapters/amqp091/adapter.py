@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from warren.adapters.amqp091.other_versions import OtherVersions
 from warren.adapters.amqp091.settings import Amqp091Settings
 from warren.adapters.first_bytes import hint_for
 from warren.adapters.interface import Adapter, Beginning, Endpoint
@@ -25,7 +26,10 @@ def configure(options: Options) -> Accept:
     from warren.adapters.amqp091.connection import Connection
 
     settings = options.section(
-        Amqp091Settings, own_version=options.text("warren_version"), hint=hint_for(NAME, options.installed)
+        Amqp091Settings,
+        own_version=options.text("warren_version"),
+        hint=hint_for(NAME, options.installed),
+        other_versions=OtherVersions(options, NAME),
     )
 
     def accept(broker: Broker, transport: Transport) -> tuple[Session, Outbox]:

@@ -80,6 +80,7 @@ if TYPE_CHECKING:
 
     from warren.adapters.amqp091.channel import Channel
     from warren.adapters.amqp091.settings import Amqp091Settings
+    from warren.adapters.interface import AcceptCarrier
     from warren.adapters.session.deliveries import Deliveries
     from warren.adapters.session.tap import FrameWords, Tap
     from warren.core.access.accounts import LoginRefused
@@ -370,6 +371,16 @@ class Connection:
         """The channel's number is free again."""
         self.channels.closed(channel)
         channel_ended(self, channel.number)
+
+    def hand_over(self, accept: AcceptCarrier, data: bytes) -> None:
+        """What came is the header of another version of AMQP: what speaks that takes this one's place."""
+        self._deadline.cancel()
+        self._closed = True
+        self._state = "closed"
+        self.broker.sessions.pop(self, None)
+        session, outbox = accept(self.broker, self.carrier)
+        self.carrier.start(session, outbox)
+        session.receive(data)
 
     def refuse_protocol(self, start: bytes) -> None:
         """What came is no protocol header that is served: say which one is, and close."""

@@ -9,8 +9,9 @@ Which header is served:
     AMQP 1 1 8 0   0-8, translated by methods_legacy.py
     AMQP 1 1 9 1   py-amqplib, which speaks 0-8 all the same
 
-Anything else gets `AMQP 0 0 9 1` and a closed socket, which is what a client needs to explain itself.  Clients of the
-older headers get server-properties of long strings and nothing else.
+Other versions are other protocols' (other_versions.py).  Anything else gets `AMQP 0 0 9 1` and a closed socket, which
+is what a client needs to explain itself.  Clients of the older headers get server-properties of long strings and
+nothing else.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from warren.adapters.amqp091.codec.constants import (
 )
 from warren.adapters.amqp091.frames import unexpected_method
 from warren.adapters.amqp091.sasl import Challenge, Outcome, standard_mechanisms
+from warren.adapters.interface import Beginning
 from warren.adapters.session.admission import LoginRefused, Source, enter, let_in, log_in, refused
 from warren.core.errors import AccessRefused, ChannelError, NotAllowed
 
@@ -91,7 +93,13 @@ class Handshake:
             self._header_seen = True
             self._start(start)
             return len(PROTOCOL_HEADER)
-        if not any(header.startswith(start) for header in SERVED):
+        judged, accept = Beginning.OTHER, None
+        if connection.settings.other_versions is not None:
+            judged, accept = connection.settings.other_versions.find(start)
+        if accept is not None:
+            connection.hand_over(accept, data)
+            return len(data)
+        if judged is not Beginning.MORE and not any(header.startswith(start) for header in SERVED):
             connection.refuse_protocol(start)
             return len(data)
         return 0

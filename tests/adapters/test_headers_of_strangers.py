@@ -14,6 +14,8 @@ import pytest
 from tests.support import core_clients
 from tests.support.core_clients import advance, bind, exchange, headers_of, queue, take_messages
 from tests.support.direct_clients import session_of
+from tests.support.simulated_amqp10 import Amqp10Client, annotations_of, body_of
+from tests.support.simulated_amqp10 import messages as amqp10_messages
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient, only
 from tests.support.simulated_stomp import StompClient
@@ -44,6 +46,10 @@ TAKEN_OFF: Final[dict[str, Encodable]] = {
     "x-mqtt-packet-id": 1,
     "x-mqtt-source": "elsewhere",
     "x-mqtt-released": True,
+    "x-amqp10-bare": b"\xff",
+    "x-amqp10-body": b"\xff",
+    "x-amqp10-footer": b"\xff",
+    "x-amqp10-annotations": b"\xff",
 }
 """What is the broker's word alone, as somebody might forge it."""
 
@@ -305,6 +311,17 @@ def test_translations_for_mqtt_mean_what_they_say(broker: SimulatedBroker) -> No
     for odd in ("no.#", "no.*", "no.+", "", "\0", Typed("I", 5), None, b"\xff"):
         by_amqp(broker, "t", {"x-correlation-id": odd, "x-reply-to-topic": odd}, "amq.topic")
         assert len(subscriber.messages()) == 1
+
+
+@row("x-amqp10-bare", "x-amqp10-body", "x-amqp10-footer", "x-amqp10-annotations", "x-message-id")
+def test_bytes_for_the_wire_of_amqp_1_0_cant_be_smuggled_in(broker: SimulatedBroker) -> None:
+    queue(broker, "q")
+    by_amqp(broker, "q", {**TAKEN_OFF, "x-message-id": Typed("l", 5)})
+    client = Amqp10Client(broker).open().begin()
+    client.attach_receiver("/queues/q")
+    (message,) = amqp10_messages(client.credit(1))
+    assert (body_of(message), message.id) == (b"m", 5)
+    assert set(annotations_of(message)) == {"x-exchange", "x-routing-key"}
 
 
 @row("x-received-from")

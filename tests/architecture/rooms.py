@@ -61,6 +61,8 @@ ROOMS: Final = (
     "adapters.amqp091.codec",
     "adapters.amqp091.client",
     "adapters.amqp091",
+    "adapters.amqp10.codec",
+    "adapters.amqp10",
     "adapters.stomp.codec",
     "adapters.stomp.client",
     "adapters.stomp",
@@ -105,6 +107,7 @@ ROOMS: Final = (
 
 SEPARATE: Final = (
     "adapters.amqp091",
+    "adapters.amqp10",
     "adapters.stomp",
     "adapters.mqtt",
     "adapters.http",

@@ -22,8 +22,9 @@ NO_HEADERS: Final = {
     *("x-stream-max-segment-size-bytes", "x-stream-offset"),
     *("x-consistent-hash", "x-delayed-message", "x-local-random", "x-modulus-hash", "x-random", "x-recent-history"),
     *("x-federation-upstream", "x-jms-topic", "x-forwarded-for"),
+    *("x-basic-type", "x-cc", "x-exchange", "x-opt-deaths", "x-routing-key"),
 }
-"""Arguments and exchange types, and HTTP's own, that the source names in the same form."""
+"""Arguments and exchange types, HTTP's own and annotations of AMQP 1.0 that the source names in the same form."""
 
 HEADER: Final = re.compile(r"x-[a-z0-9]+(-[a-z0-9]+)*")
 

@@ -28,6 +28,8 @@ from tests.support.certificates import TestAuthority
 from tests.support.warren_process import warren_process
 from warren.adapters.amqp091.connection import Connection
 from warren.adapters.amqp091.settings import Amqp091Settings
+from warren.adapters.amqp10.connection import Connection as Amqp10Connection
+from warren.adapters.amqp10.settings import Amqp10Settings
 from warren.adapters.mqtt.connection import MqttConnection
 from warren.adapters.mqtt.sessions.place import world_of
 from warren.adapters.mqtt.sessions.settings import QueueLimits, SessionSettings
@@ -63,7 +65,7 @@ from warren.plugins import registry
 
 TIME_LIMIT_S = 30.0
 
-LISTEN = tuple(f"{name}=127.0.0.1:0" for name in ("amqp", "stomp", "mqtt", "ws", "amqps", "auto"))
+LISTEN = tuple(f"{name}=127.0.0.1:0" for name in ("amqp", "amqp10", "stomp", "mqtt", "ws", "amqps", "auto"))
 
 SAME = object()
 """The field is what is written."""
@@ -170,6 +172,16 @@ OTHER: Mapping[str, tuple[object, object]] = {
     "max_message_bytes": ("1MB", 1_000_000),
     "product": ("Rabbit", SAME),
     "product_version": ("3.12.0", SAME),
+    # Amqp10Settings
+    "amqp10_idle_timeout_s": (7.5, 7500),
+    "amqp10_frame_max": ("64KiB", 65_536),
+    "amqp10_sessions_max": (5, SAME),
+    "amqp10_links_max": (6, SAME),
+    "amqp10_link_credit": (17, SAME),
+    "amqp10_default_vhost": ("burrows", SAME),
+    "amqp10_addresses_v1": (False, SAME),
+    "amqp10_anonymous_user": ("nobody", SAME),
+    "amqp10_product_version": ("4.0.5", SAME),
     # StompSettings
     "stomp_friendly": (True, SAME),
     "stomp_default_user": ("walker", SAME),
@@ -336,12 +348,15 @@ async def sessions(run: BrokerRun, clients: AsyncExitStack) -> dict[str, Session
     return found
 
 
-@looks_at(Amqp091Settings, StompSettings, MqttSettings, WebSocketSettings, TlsSettings, NetworkSettings)
+@looks_at(Amqp091Settings, Amqp10Settings, StompSettings, MqttSettings, WebSocketSettings, TlsSettings, NetworkSettings)
 async def test_what_connections_are_made_with(directory: Path) -> None:
     async with running(_load(directory / "warren.toml")) as (_, run), AsyncExitStack() as clients:
         made = await sessions(run, clients)
         assert set(made) == {each.partition("=")[0] for each in LISTEN}, "listen"
         amqp, stomp, mqtt, http, tls = (made[name] for name in ("amqp", "stomp", "mqtt", "ws", "amqps"))
+        amqp10 = made["amqp10"]
+        assert isinstance(amqp10, Amqp10Connection)
+        check(directory, Amqp10Settings, amqp10.settings)
         assert isinstance(amqp, Connection)
         check(directory, Amqp091Settings, amqp.settings)
         assert isinstance(stomp, StompSession)

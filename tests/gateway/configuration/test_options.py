@@ -28,8 +28,8 @@ ADAPTERS = [
     ([], set()),
     (["http"], {"http"}),
     (["mqtt", "mqtt"], {"mqtt"}),
-    (["auto"], {"amqp", "stomp", "mqtt", "ws"}),
-    (["ws", "auto", "stomp"], {"amqp", "stomp", "mqtt", "ws"}),
+    (["auto"], {"amqp", "amqp10", "stomp", "mqtt", "ws"}),
+    (["ws", "auto", "stomp"], {"amqp", "amqp10", "stomp", "mqtt", "ws"}),
 ]
 
 
@@ -44,7 +44,12 @@ def test_the_adapters_that_listeners_need(names: list[str], wanted: set[str]) ->
 
 
 def test_what_protocols_list() -> None:
-    assert [kind.name for kind in listings_of_protocols()] == ["stomp_connections", "mqtt_connections", "mqtt_sessions"]
+    assert [kind.name for kind in listings_of_protocols()] == [
+        "amqp10_connections",
+        "stomp_connections",
+        "mqtt_connections",
+        "mqtt_sessions",
+    ]
 
 
 @pytest.mark.parametrize("names", [[], ["amqp"], ["auto"]])

@@ -1,0 +1,340 @@
+"""A session (part 2, 2.5): its windows, its links, and the numbers of deliveries.
+
+Both directions count deliveries by themselves.  What we send is numbered by the delivery tags of
+adapters.session.deliveries, which only grow; a delivery-id is the lower 32 bits of one less.  What we receive has the
+ids that the peer gives; that a message is safe is told for runs of ids together, at the end of a batch or when a flush
+is on disk.
+
+Transfers count against the session's window, frame by frame.  We open ours anew when half of it is used; when the
+peer's is used up, consumers wait in `parked`, and the rest of a message that is larger than the window in `pending`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from warren.adapters.amqp10.attaching import attach_link
+from warren.adapters.amqp10.codec import quick
+from warren.adapters.amqp10.codec.composites import encode_composite
+from warren.adapters.amqp10.codec.errors import (
+    ERRANT_LINK,
+    HANDLE_IN_USE,
+    NOT_ALLOWED,
+    STOLEN,
+    UNATTACHED_HANDLE,
+    WINDOW_VIOLATION,
+    Level,
+    PeerMistake,
+)
+from warren.adapters.amqp10.codec.performatives import (
+    HANDLES_MOST,
+    Attach,
+    Begin,
+    Detach,
+    Disposition,
+    End,
+    Flow,
+    Transfer,
+)
+from warren.adapters.amqp10.codec.termini import Released
+from warren.adapters.amqp10.conditions import told
+from warren.adapters.amqp10.incoming_link import IncomingLink
+from warren.adapters.amqp10.outcomes import settle_range
+from warren.adapters.amqp10.safe import Safe
+from warren.adapters.session.deliveries import Deliveries
+from warren.core.counters import SessionCounts
+from warren.core.limit_hits import limited
+
+if TYPE_CHECKING:
+    from warren.adapters.amqp10.connection import Connection
+    from warren.adapters.amqp10.link import Link
+    from warren.core.clients.outbox import Resumable
+    from warren.core.queues.consumer import Consumer
+
+INCOMING_WINDOW: Final = 400
+"""Frames that a peer may send before it hears from us, as in RabbitMQ (spec H.1)."""
+
+OUTGOING_WINDOW: Final = 0x7FFF_FFFF
+"""We keep nothing for sending it again, so our own window is no limit (2.5.6)."""
+
+IDS: Final = 0xFFFF_FFFF
+"""Numbers wrap at 32 bits (2.8.8)."""
+
+
+class AmqpSession:
+    """One session; made by beginning.py.
+
+    links: by handle.  window: frames that the peer still takes.  pending: frames that wait for that.
+    """
+
+    def __init__(self, connection: Connection, channel: int, body: Begin) -> None:
+        self.connection = connection
+        self.channel = channel
+        self.client = connection.logged_in
+        self.links: dict[int, Link] = {}
+        self.handle_max = min(connection.settings.links_max - 1, body.handle_max)
+        self.deliveries = Deliveries(self._delivery_timed_out, connection.settling)
+        self.counts = SessionCounts(self.client.vhost, self.deliveries.unacknowledged)
+        self.safe = Safe(self)
+        self.window = body.incoming_window
+        self.pending: deque[tuple[bytes, bytes]] = deque()
+        self.parked: dict[Resumable, None] = {}
+        self.detaching: set[int] = set()
+        self.ended = False
+        self._next_incoming_id = body.next_outgoing_id
+        self._incoming_window = INCOMING_WINDOW
+        self._next_outgoing_id = 0
+
+    def answer(self) -> Begin:
+        """Our begin."""
+        made = Begin()
+        made.remote_channel = self.channel
+        made.next_outgoing_id = self._next_outgoing_id
+        made.incoming_window = INCOMING_WINDOW
+        made.outgoing_window = OUTGOING_WINDOW
+        made.handle_max = min(self.connection.settings.links_max - 1, HANDLES_MOST)
+        return made
+
+    def begin(self) -> None:
+        """It counts as a channel."""
+        self.counts = self.client.counts.begin(self.counts)
+
+    @property
+    def name(self) -> str:
+        """The connection's name and the channel, as listings show it."""
+        return f"{self.connection.name} ({self.channel})"
+
+    # Frames
+
+    def performative(self, body: object, payload: bytes) -> None:
+        """A performative of the session or one of its links, but for the two that come most."""
+        connection = self.connection
+        if isinstance(body, Attach):
+            connection.attempt(self, None, partial(self._attach, body))
+        elif isinstance(body, Flow):
+            connection.attempt(self, None, partial(self._flow, body))
+        elif isinstance(body, Detach):
+            connection.attempt(self, None, partial(self._peer_detaches, body))
+        elif isinstance(body, End):
+            self.close(End())
+        elif isinstance(body, Transfer):
+            self.transfer(body, payload)
+        elif isinstance(body, Disposition):
+            self.disposition(body)
+        else:
+            raise PeerMistake(NOT_ALLOWED, f"a {type(body).__name__} is no performative of a session", clause="2.7")
+
+    def transfer(self, transfer: Transfer, payload: bytes) -> None:
+        """A frame of a message."""
+        self._next_incoming_id = (self._next_incoming_id + 1) & IDS
+        self._incoming_window -= 1
+        link = self.links.get(transfer.handle)
+        if self._incoming_window < 0:
+            mistake = PeerMistake(WINDOW_VIOLATION, "a transfer beyond the incoming window", Level.SESSION)
+            self.connection.fail(mistake, self, None)
+        elif link is None:
+            if transfer.handle not in self.detaching:
+                self._no_link(transfer.handle)
+        elif isinstance(link, IncomingLink):
+            self.touch()
+            link.transfer(transfer, payload)
+        else:
+            mistake = PeerMistake(ERRANT_LINK, "a transfer to the end of a link that sends", Level.SESSION)
+            self.connection.fail(mistake, self, None)
+
+    def _no_link(self, handle: int) -> None:
+        mistake = PeerMistake(UNATTACHED_HANDLE, f"no link is attached with the handle {handle}", Level.SESSION)
+        self.connection.fail(mistake, self, None)
+
+    def disposition(self, body: Disposition) -> None:
+        """The peer settles deliveries, or says what becomes of them."""
+        if not body.role:
+            # A sender settles what we, as the receiver, settled or will settle by ourselves.
+            return
+        self.touch()
+        self.connection.attempt(self, None, partial(settle_range, self, body))
+
+    def _attach(self, body: Attach) -> None:
+        if body.handle > self.handle_max:
+            raise limited(
+                PeerMistake(
+                    NOT_ALLOWED,
+                    f"the handle {body.handle}; the highest is {self.handle_max}",
+                    Level.CONNECTION,
+                    clause="2.7.2",
+                ),
+                "amqp10_links_max",
+            )
+        if body.handle in self.links:
+            raise PeerMistake(
+                HANDLE_IN_USE,
+                f"the handle {body.handle} is that of the link '{self.links[body.handle].name[:40]}'",
+                Level.SESSION,
+                clause="2.8.17",
+            )
+        for session in list(self.connection.sessions.values()):
+            for link in list(session.links.values()):
+                if link.name == body.name and link.is_sender == body.role:
+                    mistake = PeerMistake(STOLEN, "the link was attached again", Level.LINK, clause="2.6.1")
+                    self.connection.fail(mistake, session, link)
+        self.touch()
+        attach_link(self, body)
+
+    def _flow(self, body: Flow) -> None:
+        if body.next_incoming_id is None:
+            self.window = body.incoming_window
+        else:
+            sent_since = (self._next_outgoing_id - body.next_incoming_id) & IDS
+            if sent_since > IDS // 2:
+                raise PeerMistake(
+                    WINDOW_VIOLATION, "next-incoming-id is ahead of what was sent", Level.SESSION, clause="2.5.6"
+                )
+            self.window = max(body.incoming_window - sent_since, 0)
+        self._send_pending()
+        if body.handle is not None:
+            link = self.links.get(body.handle)
+            if link is None and body.handle in self.detaching:
+                return
+            if link is None:
+                raise PeerMistake(
+                    UNATTACHED_HANDLE, f"no link is attached with the handle {body.handle}", Level.SESSION
+                )
+            link.flow(body)
+        elif body.echo:
+            self.send_flow(Flow())
+
+    def send_flow(self, made: Flow) -> None:
+        """Send a flow with the state of the session, and that of a link if it has one."""
+        self._incoming_window = INCOMING_WINDOW
+        made.next_incoming_id = self._next_incoming_id
+        made.incoming_window = self._incoming_window
+        made.next_outgoing_id = self._next_outgoing_id
+        made.outgoing_window = OUTGOING_WINDOW
+        self.connection.send(self.channel, made)
+
+    def touch(self) -> None:
+        """Something is to be said at the end of the batch."""
+        self.connection.touched[self] = None
+
+    def flush_batch(self) -> None:
+        """All that was read is handled: say what belongs together."""
+        if self.ended:
+            return
+        self.safe.flush_batch()
+        for link in list(self.links.values()):
+            link.flush_batch()
+        if self._incoming_window <= INCOMING_WINDOW // 2:
+            self.send_flow(Flow())
+
+    def alarms_changed(self) -> None:
+        """Publishing is blocked, or isn't any more."""
+        for link in list(self.links.values()):
+            link.alarms_changed()
+
+    # Sending messages
+
+    def sent(self, frames: int) -> None:
+        """So many frames of messages went out."""
+        self._next_outgoing_id = (self._next_outgoing_id + frames) & IDS
+        self.window -= frames
+
+    def send_parts(self, parts: list[tuple[bytes, bytes]]) -> None:
+        """Send the frames of a message, as far as the window goes; the rest when it is open."""
+        self.pending += parts
+        self._send_pending()
+
+    def _send_pending(self) -> None:
+        pending, outbox = self.pending, self.connection.outbox
+        count = 0
+        while pending and count < self.window:
+            head, part = pending.popleft()
+            outbox.write(head)
+            outbox.write(part)
+            count += 1
+        self.sent(count)
+        if self.window > 0 and not pending and self.parked:
+            parked, self.parked = self.parked, {}
+            for consumer in parked:
+                consumer.resume()
+
+    def delivery_id(self, tag: int) -> int:
+        """The id of a delivery of ours."""
+        return (tag - 1) & IDS
+
+    def tag_of(self, delivery_id: int) -> int:
+        """The delivery tag that an id stands for: the latest that has it."""
+        last = self.deliveries.delivery_tag
+        return last - ((last - 1 - delivery_id) & IDS)
+
+    def settled(self, first: int, last: int, state: object) -> None:
+        """Tell the peer that deliveries of ours are settled."""
+        self.connection.outbox.write(
+            quick.disposition(self.channel, receiver=False, first=first, last=last, state=encode_composite(state))
+        )
+
+    def _delivery_timed_out(self, consumer: Consumer, timeout_ms: int) -> None:
+        """A delivery was kept too long: what the link has returns, and the link stays (spec H.1)."""
+        expired = [tag for tag, delivery in self.deliveries.unacked.items() if delivery[2] is consumer]
+        self.deliveries.time_out(consumer)
+        for tag in expired:
+            number = self.delivery_id(tag)
+            self.settled(number, number, Released())
+
+    # Ends
+
+    def detach(self, link: Link, mistake: PeerMistake) -> None:
+        """End a link with an error."""
+        if self.links.pop(link.handle, None) is None:
+            return
+        link.end()
+        self.connection.send(self.channel, Detach(link.handle, closed=True, error=told(mistake)))
+        self.touch()
+        self.detaching.add(link.handle)
+
+    def _peer_detaches(self, body: Detach) -> None:
+        link = self.links.pop(body.handle, None)
+        if link is None:
+            if body.handle in self.detaching:
+                self.detaching.discard(body.handle)
+                return
+            raise PeerMistake(
+                UNATTACHED_HANDLE, f"no link is attached with the handle {body.handle}", Level.SESSION, clause="2.8.17"
+            )
+        link.end()
+        self.flush_batch()
+        self.connection.send(self.channel, Detach(body.handle, closed=body.closed))
+
+    def fail(self, mistake: PeerMistake) -> None:
+        """End the session with an error."""
+        self.connection.ending.add(self.channel)
+        self.close(End(told(mistake)))
+
+    def close(self, last: End) -> None:
+        """End the session."""
+        self.connection.sessions.pop(self.channel, None)
+        self.safe.flush_batch()
+        self.end()
+        self.client.close_channel()
+        self.connection.settling.then(partial(self._say_goodbye, last))
+
+    def _say_goodbye(self, last: End) -> None:
+        if not self.connection.closed:
+            self.connection.send(self.channel, last)
+
+    def end(self) -> None:
+        """Links go, what isn't settled returns to its queues, open transactions are void."""
+        if self.ended:
+            return
+        self.ended = True
+        for link in list(self.links.values()):
+            link.end()
+        self.links.clear()
+        self.pending.clear()
+        self.parked.clear()
+        taken = self.connection.transactions.session_ends(self)
+        self.deliveries.give_back(taken)
+        self.safe.end()
+        self.connection.touched.pop(self, None)
+        self.connection.settling.then(partial(self.client.counts.end, self.counts))

@@ -1,0 +1,206 @@
+"""attach: what a link is for, by its role and its addresses (part 2, 2.6.3; part 3, 3.5; spec H.1).
+
+A link that is refused is answered all the same, without the terminus that there isn't, and detached with the reason
+right after that (2.6.3).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from warren.adapters.amqp10.addresses import Named, queue_address, source_named, target_named
+from warren.adapters.amqp10.codec.errors import INVALID_FIELD, NOT_FOUND, NOT_IMPLEMENTED, Level, PeerMistake
+from warren.adapters.amqp10.codec.performatives import (
+    SECOND,
+    SENDER,
+    SETTLED,
+    UNSETTLED,
+    Attach,
+    Detach,
+)
+from warren.adapters.amqp10.codec.termini import Coordinator, Released, Source, Target
+from warren.adapters.amqp10.conditions import mistake_of, told
+from warren.adapters.amqp10.management import MANAGEMENT, ManagementLinks
+from warren.adapters.amqp10.outgoing_link import OutgoingLink
+from warren.adapters.amqp10.publishing_link import PublishingLink
+from warren.adapters.amqp10.transactions import CoordinatorLink
+from warren.core.clients.limits import check_consumer
+from warren.core.declaring.bindings import bind
+from warren.core.declaring.queues import accessible_queue, declare_queue
+from warren.core.errors import BrokerError, NotFound
+from warren.core.messages.field_table import EMPTY_TABLE_RAW
+from warren.core.routing.publish import check_publish
+
+if TYPE_CHECKING:
+    from warren.adapters.amqp10.amqp_session import AmqpSession
+    from warren.adapters.amqp10.link import Link
+    from warren.core.messages.field_table import FieldValue
+    from warren.core.queues.base import Queue
+
+OUTCOMES: Final = ["amqp:accepted:list", "amqp:rejected:list", "amqp:released:list", "amqp:modified:list"]
+
+PRIORITY: Final = "rabbitmq:priority"
+"""The property of an attach that says a consumer's priority."""
+
+
+def attach_link(session: AmqpSession, body: Attach) -> None:
+    """Answer an attach; one that is refused is detached."""
+    session.detaching.discard(body.handle)
+    answer = Attach()
+    answer.name = body.name
+    answer.handle = body.handle
+    answer.role = not body.role
+    answer.snd_settle_mode = body.snd_settle_mode
+    answer.rcv_settle_mode = body.rcv_settle_mode
+    try:
+        link = _receiving(session, body, answer) if body.role == SENDER else _sending(session, body, answer)
+    except (PeerMistake, BrokerError) as error:
+        mistake = mistake_of(error, Level.LINK) if isinstance(error, BrokerError) else error
+        _refuse(session, body, mistake)
+        return
+    session.links[body.handle] = link
+    session.connection.broker.unkept.hold(session.connection.outbox)
+    session.connection.send(session.channel, answer)
+
+
+def _refuse(session: AmqpSession, body: Attach, mistake: PeerMistake) -> None:
+    session.connection.broker.limit_hits.count_error(mistake)
+    answer = Attach()
+    answer.name = body.name
+    answer.handle = body.handle
+    answer.role = not body.role
+    if answer.role == SENDER:
+        answer.initial_delivery_count = 0
+        answer.target = body.target
+    else:
+        answer.source = body.source
+    session.connection.send(session.channel, answer)
+    session.connection.send(session.channel, Detach(body.handle, closed=True, error=told(mistake)))
+    session.detaching.add(body.handle)
+
+
+# The peer sends
+
+
+def _receiving(session: AmqpSession, body: Attach, answer: Attach) -> Link:
+    if body.initial_delivery_count is None:
+        raise PeerMistake(INVALID_FIELD, "a sender says its initial-delivery-count", Level.LINK, clause="2.7.3")
+    answer.source = body.source if isinstance(body.source, Source) else Source()
+    answer.max_message_size = session.connection.settings.message_bytes_max
+    if isinstance(body.target, Coordinator):
+        answer.target = body.target
+        return CoordinatorLink(session, body)
+    target = body.target
+    if not isinstance(target, Target):
+        raise PeerMistake(INVALID_FIELD, "a sender's attach has a target, or a coordinator", Level.LINK, clause="3.5.4")
+    made = Target()
+    answer.target = made
+    made.capabilities = target.capabilities
+    if target.dynamic:
+        queue = _temporary_queue(session)
+        made.dynamic = True
+        made.address = queue_address(queue.name)
+        return PublishingLink(session, body, Named(queue=queue.name))
+    address = target.address
+    if address == MANAGEMENT:
+        made.address = address
+        answer.properties = body.properties
+        return _management(session).receiving(session, body)
+    made.address = address
+    if address is None:
+        return PublishingLink(session, body, None)
+    named = target_named(_text(address), v1=session.connection.settings.addresses_v1)
+    if named.queue is not None:
+        check_publish(session.client, "", named.queue)
+        if named.declares:
+            _declared(session, named.queue)
+        elif named.queue not in session.client.vhost.queues:
+            raise NotFound(f"no queue '{named.queue}' in vhost '{session.client.vhost.name}'")
+    elif named.exchange:
+        check_publish(session.client, named.exchange, named.key or "")
+    return PublishingLink(session, body, named)
+
+
+# The peer receives
+
+
+def _sending(session: AmqpSession, body: Attach, answer: Attach) -> Link:
+    source = body.source
+    if not isinstance(source, Source):
+        raise PeerMistake(INVALID_FIELD, "a receiver's attach has a source", Level.LINK, clause="3.5.3")
+    answer.initial_delivery_count = 0
+    answer.target = body.target if isinstance(body.target, Target) else Target()
+    settled = body.snd_settle_mode == SETTLED
+    answer.snd_settle_mode = SETTLED if settled else UNSETTLED
+    made = Source()
+    answer.source = made
+    made.capabilities = source.capabilities
+    made.distribution_mode = "move"
+    if source.address == MANAGEMENT:
+        made.address = source.address
+        answer.properties = body.properties
+        return _management(session).sending(session, body)
+    if body.rcv_settle_mode not in (None, 0, SECOND):
+        raise PeerMistake(INVALID_FIELD, "there is no such rcv-settle-mode", Level.LINK, clause="2.8.3")
+    if source.distribution_mode == "copy":
+        raise PeerMistake(NOT_IMPLEMENTED, "queues are consumed from; there is no distribution mode copy", Level.LINK)
+    made.outcomes = OUTCOMES
+    made.default_outcome = Released()
+    check_consumer(session.connection.broker, sum(1 for link in session.links.values() if link.is_sender))
+    queue = _source_queue(session, source, made)
+    link = OutgoingLink(session, body, queue, settled=settled, arguments=_arguments(body))
+    queue.add_consumer(link.consumer)
+    if not settled:
+        session.connection.broker.ack_timeouts.added(link.consumer)
+    return link
+
+
+def _source_queue(session: AmqpSession, source: Source, made: Source) -> Queue:
+    client = session.client
+    if source.dynamic:
+        queue = _temporary_queue(session)
+        made.dynamic = True
+        made.address = queue_address(queue.name)
+        return accessible_queue(client, queue.name, "read")
+    if source.address is None:
+        raise PeerMistake(NOT_FOUND, "a source without an address", Level.LINK)
+    named = source_named(_text(source.address), v1=session.connection.settings.addresses_v1)
+    made.address = source.address
+    if named.binds:
+        client.check("exchange", named.exchange, "read")
+        queue = _temporary_queue(session)
+        bind(client, "queue", queue.name, named.exchange, named.key or "", {}, EMPTY_TABLE_RAW)
+        return accessible_queue(client, queue.name, "read")
+    name = named.queue or ""
+    if named.declares and name not in client.vhost.queues:
+        _declared(session, name)
+    return accessible_queue(client, name, "read")
+
+
+def _temporary_queue(session: AmqpSession) -> Queue:
+    """A queue of the connection's own, which goes with it (3.5.3, dynamic)."""
+    return declare_queue(session.client, "", exclusive=True, auto_delete=True)
+
+
+def _declared(session: AmqpSession, name: str) -> None:
+    """The queue of an older address, which is made if it isn't there."""
+    if name not in session.client.vhost.queues:
+        declare_queue(session.client, name, durable=True)
+
+
+def _arguments(body: Attach) -> dict[str, FieldValue]:
+    priority = (body.properties or {}).get(PRIORITY)
+    return {"x-priority": int(priority)} if isinstance(priority, int) and not isinstance(priority, bool) else {}
+
+
+def _text(address: Any) -> str:
+    if not isinstance(address, str):
+        raise PeerMistake(INVALID_FIELD, "an address is a string", Level.LINK, clause="3.5.3")
+    return address
+
+
+def _management(session: AmqpSession) -> ManagementLinks:
+    connection = session.connection
+    if connection.management is None:
+        connection.management = ManagementLinks(connection)
+    return connection.management

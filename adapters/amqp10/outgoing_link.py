@@ -1,0 +1,268 @@
+"""A link that we send by: a consumer whose credit the peer gives (part 2, 2.6.7).
+
+A delivery is a frame of a few chunks: the transfer's head, what stands in front of the body (made once for messages
+that are alike), and the body as it came.  What is larger than the peer's frames goes in several; what its window has no
+room for waits with the session.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from warren.adapters.amqp10.codec import quick
+from warren.adapters.amqp10.codec.encoding import uint
+from warren.adapters.amqp10.codec.errors import RESOURCE_DELETED, UNAUTHORIZED_ACCESS, Level, PeerMistake
+from warren.adapters.amqp10.codec.performatives import Flow
+from warren.adapters.amqp10.link import Link
+from warren.adapters.amqp10.writing import body_head, parts_of
+from warren.core.declaring.queues import end_consumer
+from warren.core.queues.consumer import Consumer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from warren.adapters.amqp10.amqp_session import AmqpSession
+    from warren.adapters.amqp10.codec.performatives import Attach
+    from warren.core.errors import AccessRefused
+    from warren.core.messages.address import Address
+    from warren.core.messages.field_table import FieldValue
+    from warren.core.messages.message import Message
+    from warren.core.messages.properties import Properties
+    from warren.core.queues.base import Queue
+
+_IDS: Final = 0xFFFF_FFFF
+
+HEAD_BYTES: Final = 64
+"""What a frame has in front of its payload, at most."""
+
+
+class OutgoingLink(Link):
+    """The link; what it takes from the queue comes by its consumer."""
+
+    is_sender = True
+
+    def __init__(
+        self,
+        session: AmqpSession,
+        attach: Attach,
+        queue: Queue,
+        *,
+        settled: bool,
+        arguments: Mapping[str, FieldValue],
+    ) -> None:
+        super().__init__(session, attach)
+        self.consumer = LinkConsumer(self, queue, settled=settled, arguments=arguments)
+
+    def flow(self, flow: Flow) -> None:
+        """The peer gives credit, takes it away, or wants to have what there is (drain)."""
+        consumer = self.consumer
+        if flow.link_credit is not None:
+            count = flow.delivery_count or 0
+            given = (count + flow.link_credit - consumer.delivery_count) & _IDS
+            consumer.credit = given if given <= _IDS // 2 else 0
+        consumer.echo = consumer.echo or flow.echo
+        consumer.draining = flow.drain
+        consumer.resume()
+        if consumer.active:
+            consumer.queue.catch_up()
+        if flow.drain:
+            consumer.finish_drain()
+        if consumer.echo:
+            self.tell(drain=False)
+
+    def tell(self, *, drain: bool) -> None:
+        """Our state of the link."""
+        consumer = self.consumer
+        consumer.echo = False
+        made = Flow()
+        made.handle = self.handle
+        made.delivery_count = consumer.delivery_count
+        made.link_credit = consumer.credit
+        made.available = min(consumer.queue.ready_count, _IDS)
+        made.drain = drain
+        self.session.send_flow(made)
+
+    def end(self) -> None:
+        """The consumer ends, and what it has and nobody settled returns to the queue (spec I)."""
+        consumer = self.consumer
+        end_consumer(consumer)
+        self.session.parked.pop(consumer, None)
+        if self.session.ended:
+            return
+        deliveries = self.session.deliveries
+        tags = [tag for tag, delivery in deliveries.unacked.items() if delivery[2] is consumer]
+        if tags:
+            deliveries.settle_these(tags, "requeue")
+
+
+class LinkConsumer(Consumer):
+    """credit: how many more the peer takes.  delivery_count: as the link counts them.  draining: what is left of the
+    credit is to be used up."""
+
+    __slots__ = (
+        "_address",
+        "_body_size",
+        "_deliveries",
+        "_front",
+        "_handle",
+        "_outbox",
+        "_properties",
+        "_tail",
+        "credit",
+        "delivery_count",
+        "draining",
+        "echo",
+        "link",
+    )
+
+    def __init__(self, link: OutgoingLink, queue: Queue, *, settled: bool, arguments: Mapping[str, FieldValue]) -> None:
+        session = link.session
+        super().__init__(
+            queue,
+            session.client,
+            link.name,
+            no_ack=settled,
+            exclusive=False,
+            prefetch=0,
+            arguments=arguments,
+            counts=session.counts,
+        )
+        self.link = link
+        self.credit = 0
+        self.delivery_count = 0
+        self.draining = False
+        self.echo = False
+        self._deliveries = session.deliveries
+        self._outbox = session.connection.outbox
+        self._handle = uint(link.handle)
+        self._address: Address | None = None
+        self._properties: Properties | None = None
+        self._body_size = -1
+        self._front = b""
+        self._tail = b""
+
+    def can_take(self) -> bool:
+        """True when there is credit, and room in the session's window and the connection's outbox."""
+        session = self.link.session
+        return self.credit > 0 and session.window > 0 and not session.pending and self._outbox.room > 0
+
+    @property
+    def spare_credit(self) -> int:
+        return self.credit if self.can_take() else 0
+
+    def deliver(self, message: Message, redelivered: bool) -> bool:
+        """Send one message; True when another could follow."""
+        session = self.link.session
+        deliveries = self._deliveries
+        deliveries.delivery_tag = tag = deliveries.delivery_tag + 1
+        if redelivered:
+            front, tail = parts_of(self.queue, message, redelivered=True)
+            front += body_head(message)
+            self._properties = None
+        else:
+            if (
+                message.properties is not self._properties
+                or message.address is not self._address
+                or message.body_size != self._body_size
+            ):
+                self._front, self._tail = parts_of(self.queue, message, redelivered=False)
+                self._front += body_head(message)
+                self._properties = message.properties
+                self._address = message.address
+                self._body_size = message.body_size
+            front, tail = self._front, self._tail
+        content = message.content
+        if len(content) != message.body_size:
+            content = message.body
+        size = len(front) + len(content) + len(tail)
+        delivery_id = (tag - 1) & _IDS
+        outbox = self._outbox
+        frame_max = session.connection.agreed.frame_bytes_max
+        if size + HEAD_BYTES <= frame_max:
+            head = quick.transfer_head(
+                session.channel, self._handle, delivery_id, settled=self.no_ack, payload_bytes=size
+            )
+            outbox.chunks += (head, front, content, tail) if tail else (head, front, content)
+            if not outbox.touched:
+                outbox.touch()
+            outbox.room -= len(head) + size
+            session.sent(1)
+        else:
+            session.send_parts(self._parts(delivery_id, front + content + tail, frame_max - HEAD_BYTES))
+        if not self.no_ack:
+            deliveries.unacked[tag] = (self.queue, message, self)
+        self.credit -= 1
+        self.delivery_count = (self.delivery_count + 1) & _IDS
+        if outbox.room <= 0:
+            outbox.parked[self] = None
+            return False
+        if session.window <= 0 or session.pending:
+            session.parked[self] = None
+            return False
+        return self.credit > 0
+
+    def _parts(self, delivery_id: int, payload: bytes, part_bytes: int) -> list[tuple[bytes, bytes]]:
+        """The frames of a message that needs several."""
+        parts = []
+        for at in range(0, len(payload), part_bytes):
+            part = payload[at : at + part_bytes]
+            head = quick.part_head(
+                self.link.session.channel,
+                self._handle,
+                None if at else delivery_id,
+                settled=self.no_ack,
+                more=at + part_bytes < len(payload),
+                payload_bytes=len(part),
+            )
+            parts.append((head, part))
+        return parts
+
+    def resume(self) -> None:
+        """Available again if there is credit; else it waits where room is missing."""
+        if not self.active:
+            return
+        session = self.link.session
+        if self.parked and self.credit > 0:
+            if self._outbox.room <= 0:
+                self._outbox.parked[self] = None
+            elif session.window <= 0 or session.pending:
+                session.parked[self] = None
+            else:
+                self.queue.resume(self)
+        if self.draining:
+            # What there is now goes out with this turn; then one sees what is left of the credit.
+            session.client.vhost.broker.chores.add(self._drained_later)
+
+    def _drained_later(self) -> bool:
+        if self.active and self.draining and not self.link.session.ended:
+            self.queue.catch_up()
+            self.finish_drain()
+        return False
+
+    def finish_drain(self) -> None:
+        """Give back what is left of the credit, unless there is something to send that only lacks room."""
+        if self.credit > 0 and self.queue.ready_count and not self.can_take():
+            return
+        self.delivery_count = (self.delivery_count + self.credit) & _IDS
+        self.credit = 0
+        self.draining = False
+        self.link.tell(drain=True)
+
+    def cancelled(self) -> None:
+        """The queue is gone: the link is detached."""
+        self._detach(PeerMistake(RESOURCE_DELETED, f"queue '{self.queue.name}' was deleted", Level.LINK))
+
+    def withdrawn(self, error: AccessRefused) -> None:
+        self._detach(PeerMistake(UNAUTHORIZED_ACCESS, error.text, Level.LINK))
+
+    def _detach(self, mistake: PeerMistake) -> None:
+        session = self.link.session
+        if not session.ended:
+            session.connection.fail(mistake, session, self.link)
+
+    def session_name(self) -> str:
+        return self.link.session.name
+
+    @property
+    def channel_number(self) -> int:
+        return self.link.session.channel

@@ -1,0 +1,171 @@
+"""A link that messages are published by (spec H.1): to one queue or exchange, or by each message's own `to`.
+
+What becomes of a message is told by its outcome: accepted when all its queues have it, and it is on disk where it is to
+be; rejected when one refuses it; released when it leads nowhere.  A message that is wrong in itself ends the link.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from warren.adapters.amqp10.addresses import Named, target_named
+from warren.adapters.amqp10.codec.composites import encode_composite
+from warren.adapters.amqp10.codec.errors import (
+    INVALID_FIELD,
+    RESOURCE_LIMIT_EXCEEDED,
+    UNAUTHORIZED_ACCESS,
+    Level,
+    PeerMistake,
+)
+from warren.adapters.amqp10.codec.performatives import Error
+from warren.adapters.amqp10.codec.termini import Accepted, Rejected, Released, TransactionalState
+from warren.adapters.amqp10.codec.values import Symbol
+from warren.adapters.amqp10.conditions import described, mistake_of
+from warren.adapters.amqp10.incoming_link import IncomingLink
+from warren.adapters.amqp10.reading import Incoming, read_message
+from warren.core.declaring.names import check_routing_key
+from warren.core.errors import AccessRefused, BrokerError, NotFound, PreconditionFailed
+from warren.core.routing.publish import check_publish, make_message, read_special, slow_down
+from warren.core.routing.vhost import Outcome
+
+if TYPE_CHECKING:
+    from warren.adapters.amqp10.amqp_session import AmqpSession
+    from warren.adapters.amqp10.codec.performatives import Attach
+    from warren.adapters.amqp10.codec.values import ValueMap
+    from warren.core.messages.message import Message
+    from warren.core.routing.receipt import Receipt
+    from warren.core.routing.route import Route
+
+CHECKED_MAX: Final = 1024
+"""Remembered addresses that may be published to; a link with ever new ones starts over."""
+
+RELEASED: Final = encode_composite(Released())
+
+
+class PublishingLink(IncomingLink):
+    """named: None where each message says by its `to` where it goes."""
+
+    def __init__(self, session: AmqpSession, attach: Attach, named: Named | None) -> None:
+        super().__init__(session, attach, session.connection.settings.link_credit)
+        self._named = named
+        self._checked: set[tuple[str, str]] = set()
+        self._checked_at = -1
+
+    def message(self, data: bytes, delivery_id: int, state: Any) -> None:
+        self.unconfirmed += 1
+        connection = self.session.connection
+        connection.attempt(self.session, self, partial(self._publish, data, delivery_id, state))
+
+    def _publish(self, data: bytes, delivery_id: int, state: Any) -> None:
+        incoming = read_message(data)
+        session = self.session
+        client = session.client
+        try:
+            exchange, key = self._routing(incoming)
+            self._check(exchange, key)
+        except (PeerMistake, NotFound, AccessRefused) as error:
+            if self._named is not None:
+                raise
+            # Where a message goes is its own mistake, not the link's (spec H.1).
+            mistake = mistake_of(error, Level.LINK) if isinstance(error, BrokerError) else error
+            self._reject(delivery_id, mistake.condition, mistake.text)
+            return
+        properties = incoming.properties
+        extra_keys: list[str] = []
+        if properties.special:
+            try:
+                properties, extra_keys = read_special(client, exchange, properties)
+            except PreconditionFailed as error:
+                if properties.user_id not in (None, client.user.name):
+                    raise PeerMistake(UNAUTHORIZED_ACCESS, error.text, Level.LINK) from None
+                raise
+        if incoming.kept:
+            properties = properties.with_header_entries(incoming.kept)
+        message, route = make_message(client, exchange, key, properties, incoming.body, extra_keys)
+        if isinstance(state, TransactionalState):
+            transaction = session.connection.transaction(state.txn_id)
+            transaction.publish(self, message, route, delivery_id)
+            return
+        receipt = route.receipt
+        self.answer(self.give(message, route, receipt), route, receipt, delivery_id, b"")
+
+    def give(self, message: Message, route: Route, receipt: Receipt | None) -> Outcome:
+        """Give a message to its queues now."""
+        session = self.session
+        session.counts.published(route)
+        outcome = session.client.vhost.publish(route, message, session.client, session.channel, receipt)
+        slow_down(session.client, route)
+        return outcome
+
+    def answer(
+        self, outcome: Outcome, route: Route, receipt: Receipt | None, delivery_id: int, transaction: bytes
+    ) -> None:
+        """Tell the sender what became of a message, now or when it is known.
+
+        transaction: that it belongs to; what is told says so.
+        """
+        if outcome is Outcome.REFUSED:
+            self._refused(route, delivery_id)
+        elif receipt is not None and receipt.pending:
+            receipt.then(partial(self._answered, receipt, route, delivery_id))
+        elif not route.routed:
+            self.session.safe.accept(self, delivery_id, _in(transaction, Released(), RELEASED))
+        else:
+            self._accepted(outcome is Outcome.STORED, delivery_id, transaction)
+
+    def _accepted(self, stored: bool, delivery_id: int, transaction: bytes = b"") -> None:
+        safe = self.session.safe
+        accept = safe.accept_after_flush if stored else safe.accept
+        if transaction:
+            accept(self, delivery_id, _in(transaction, Accepted(), b""))
+        else:
+            accept(self, delivery_id)
+
+    def _answered(self, receipt: Receipt, route: Route, delivery_id: int, taken: bool) -> None:
+        if self.session.ended:
+            return
+        if taken:
+            self._accepted(receipt.stored, delivery_id)
+        else:
+            self._refused(route, delivery_id)
+        self.session.connection.flush_batch()
+
+    def _refused(self, route: Route, delivery_id: int) -> None:
+        queue = next((queue.name for queue in route.queues if queue.guarded), "")
+        self._reject(delivery_id, RESOURCE_LIMIT_EXCEEDED, route.refusal, queue)
+
+    def _reject(self, delivery_id: int, condition: str, text: str, queue: str = "") -> None:
+        info: ValueMap = {Symbol("queue"): queue, Symbol("reason"): Symbol("maxlen")}
+        error = Error(condition, described(text), info if queue else None)
+        self.session.safe.accept(self, delivery_id, encode_composite(Rejected(error)))
+
+    def _routing(self, incoming: Incoming) -> tuple[str, str]:
+        named = self._named
+        if named is None:
+            if incoming.to is None:
+                raise PeerMistake(
+                    INVALID_FIELD, "a message without `to` on a link without a target address", Level.LINK
+                )
+            named = target_named(incoming.to, v1=self.session.connection.settings.addresses_v1)
+        exchange, key = named.routing
+        return exchange, (incoming.subject or "") if key is None else key
+
+    def _check(self, exchange: str, key: str) -> None:
+        """Permissions and existence, once per address, for as long as core.routing.known_routes says."""
+        client = self.session.client
+        now = client.vhost.version
+        if now != self._checked_at or len(self._checked) >= CHECKED_MAX:
+            self._checked.clear()
+            self._checked_at = now
+        if (exchange, key) not in self._checked:
+            check_routing_key(key)
+            check_publish(client, exchange, key)
+            if not exchange and self._named is None and key not in client.vhost.queues:
+                raise NotFound(f"no queue '{key}' in vhost '{client.vhost.name}'")
+            self._checked.add((exchange, key))
+
+
+def _in(transaction: bytes, outcome: object, plain: bytes) -> bytes:
+    """An outcome, as one of a transaction if it belongs to one."""
+    return encode_composite(TransactionalState(transaction, outcome)) if transaction else plain
