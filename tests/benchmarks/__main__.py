@@ -10,25 +10,36 @@ import json
 import platform
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from tests.benchmarks.client import LoadError
 from tests.benchmarks.machine import machine_facts
+from tests.benchmarks.profiled.measure import profile
+from tests.benchmarks.profiled.tables import tables
 from tests.benchmarks.report import Run, markdown
-from tests.benchmarks.scenarios import DEFAULT_SCENARIOS, SCENARIOS, Scenario
-from tests.benchmarks.servers import Peer, other_checkout, peers
+from tests.benchmarks.scenarios import DEFAULT_SCENARIOS, LOADS, SCENARIOS, Scenario
+from tests.benchmarks.servers import OTHER, Peer, other_checkout, peers
 from tests.benchmarks.table import table
 from tests.benchmarks.targets import SCENARIO_NAMES, peers_of
 from tests.support.child import ChildError
+from tests.support.warren_process import REPOSITORY
+
+
+PROFILE_TIMES = 3
+"""A profile takes so many times a scenario's messages: samples come with the kernel's tick, some hundred a second."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line asks for.  Returns the exit code."""
     options = _parser().parse_args(arguments)
     others = [] if options.against is None else [other_checkout(options.against.resolve())]
-    names = options.scenario or (SCENARIO_NAMES if options.table else DEFAULT_SCENARIOS)
+    if options.profile:
+        usual = LOADS
+    else:
+        usual = SCENARIO_NAMES if options.table else DEFAULT_SCENARIOS
+    names = options.scenario or usual
     chosen: dict[str, Sequence[Peer]]
     if options.table:
         peers_wanted = list(dict.fromkeys(["warren", *(peer for name in names for peer in peers_of(name))]))
@@ -43,6 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print("none of the brokers asked for is installed", file=sys.stderr)
             return 1
         chosen = dict.fromkeys(names, compared)
+    if options.profile:
+        checkouts = {"warren": REPOSITORY, **({OTHER: options.against.resolve()} if options.against else {})}
+        return _profile(names, checkouts, options.messages, options.directory)
     everybody = {peer.name: peer for each in chosen.values() for peer in each}
     facts = {
         **machine_facts(options.directory or Path(tempfile.gettempdir())),
@@ -62,6 +76,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if any(run.failure is not None for run in runs) else 0
 
 
+def _profile(names: Sequence[str], checkouts: Mapping[str, Path], messages: int | None, parent: Path | None) -> int:
+    failed = 0
+    for name in names:
+        scenario = SCENARIOS[name]
+        try:
+            found = {
+                warren: profile(scenario, checkout, messages or scenario.messages * PROFILE_TIMES, parent)
+                for warren, checkout in checkouts.items()
+            }
+        except (ChildError, LoadError) as error:
+            print(f"{name}: {error}", file=sys.stderr, flush=True)
+            failed = 1
+            continue
+        print(tables(f"{name}: {scenario.about}", found), flush=True)
+    return failed
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument(
@@ -74,6 +105,11 @@ def _parser() -> argparse.ArgumentParser:
         "--table",
         action="store_true",
         help="one table of what is aimed at and reached, against the peers of each scenario and --against",
+    )
+    parser.add_argument(
+        "--profile",
+        action="store_true",
+        help="instead: where the CPU time of a message goes, here and with --against, of scenarios that are one load",
     )
     parser.add_argument("--runs", type=int, default=5, help="runs per scenario and broker (5)")
     parser.add_argument("--messages", type=int, help="messages per run instead of the scenario's own number")

@@ -46,7 +46,7 @@ class Scenario:
     """A load.  `measure(server, messages)` runs it once.
 
     messages: how many are published unless told otherwise; few seconds' worth for either broker.
-    protocol: what the server's port is to speak.
+    protocol: what the server's port is to speak.  is_load: whether it is one load, around which it tells the server.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Scenario:
     messages: int
     measure: Callable[[Server, int], Figures]
     protocol: str = "amqp"
+    is_load: bool = False
 
 
 def _job_scenario(
@@ -69,7 +70,9 @@ def _job_scenario(
         prepare(server)
         addressed = replace(job, port=server.port, broker_pid=server.pid, messages=messages)
         run_in_child(replace(addressed, messages=max(messages // WARM_UP_SHARE, 1, job.clients, job.pairs)))
+        server.begin()
         outcome = run_in_child(replace(addressed, keep=False))
+        server.end()
         return {
             "messages/s": outcome.deliveries / outcome.load_s,
             "broker CPU µs/message": outcome.broker_cpu_s / outcome.deliveries * 1e6,
@@ -79,7 +82,7 @@ def _job_scenario(
             GENERATOR_BUSY: outcome.generator_cpu_s / outcome.load_s,
         }
 
-    return Scenario(name, about, messages, measure, protocol or job.protocol)
+    return Scenario(name, about, messages, measure, protocol or job.protocol, is_load=True)
 
 
 def _bind_topics(server: Server) -> None:
@@ -282,3 +285,6 @@ LARGE_SCENARIOS = ("backlog", "recovery")
 
 DEFAULT_SCENARIOS = tuple(name for name in SCENARIOS if name not in LARGE_SCENARIOS)
 """What is run unless named."""
+
+LOADS = tuple(scenario.name for scenario in SCENARIOS.values() if scenario.is_load)
+"""Those that consist of one load, which can be profiled."""

@@ -7,7 +7,7 @@ import platform
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -55,6 +55,7 @@ class Server:
     where its API is; else 0.  upstream, set_shovel: for the protocol
     `shovel`, where messages are brought to (for RabbitMQ the broker itself), and declaring a shovel by its value.
     start_again: for the protocol `recovery`, kill -9 and another start with the same data.
+    begin, end: called around a load that is measured, by scenarios that consist of one.
     """
 
     port: int
@@ -65,6 +66,8 @@ class Server:
     set_shovel: Callable[[str], object] | None = None
     http_port: int = 0
     start_again: Callable[[], Server] | None = None
+    begin: Callable[[], None] = lambda: None
+    end: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +82,15 @@ class Peer:
 
 @contextmanager
 def _warren(parent: Path | None, protocol: str) -> Iterator[Server]:
-    with _warren_of(REPOSITORY, parent, protocol) as server:
+    with warren_of(REPOSITORY, parent, protocol) as server:
         yield server
 
 
 @contextmanager
-def _warren_of(checkout: Path, parent: Path | None, protocol: str, *, in_memory: bool = False) -> Iterator[Server]:
-    """Warren of a checkout, as a protocol wants it."""
+def warren_of(
+    checkout: Path, parent: Path | None, protocol: str, *, in_memory: bool = False, launcher: Sequence[str] = ()
+) -> Iterator[Server]:
+    """Warren of a checkout, as a protocol wants it.  launcher: of most protocols, see `start_warren`."""
     if protocol == "shovel":
         with _warren_with_upstream(parent, checkout) as server:
             yield server
@@ -94,10 +99,16 @@ def _warren_of(checkout: Path, parent: Path | None, protocol: str, *, in_memory:
         with _warren_to_kill(parent, checkout) as server:
             yield server
         return
-    listen = _listen(protocol)
     with (
         _options(protocol) as options,
-        warren_process(in_memory=in_memory, parent=parent, listen=listen, options=options, checkout=checkout) as broker,
+        warren_process(
+            in_memory=in_memory,
+            parent=parent,
+            listen=_listen(protocol),
+            options=options,
+            checkout=checkout,
+            launcher=launcher,
+        ) as broker,
     ):
         yield _server(broker, protocol)
 
@@ -139,13 +150,13 @@ def other_checkout(directory: Path) -> Peer:
         OTHER,
         f"CPython {platform.python_version()}, {directory.name}",
         True,
-        lambda parent, protocol: _warren_of(directory, parent, protocol),
+        lambda parent, protocol: warren_of(directory, parent, protocol),
     )
 
 
 @contextmanager
 def _warren_in_memory(parent: Path | None, protocol: str) -> Iterator[Server]:
-    with _warren_of(REPOSITORY, parent, protocol, in_memory=True) as server:
+    with warren_of(REPOSITORY, parent, protocol, in_memory=True) as server:
         yield server
 
 

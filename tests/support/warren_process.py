@@ -66,6 +66,7 @@ def start_warren(
     environment: Mapping[str, str] | None = None,
     python: str = sys.executable,
     checkout: Path = REPOSITORY,
+    launcher: Sequence[str] = (),
 ) -> WarrenProcess:
     """Start a broker and wait until it accepts connections.  The caller ends it with `stop` or `kill`.
 
@@ -76,12 +77,13 @@ def start_warren(
     environment: variables added to this process's own.
     python: the interpreter to run it with.
     checkout: the working tree it comes from, which may be an older one.
+    launcher: a Python program, with arguments, that runs the broker: `-m warren serve ...` is added.
     Raises child.ChildError, with the end of the log, when it doesn't get ready.
     """
     ready_file = directory / "ready.json"
     ready_file.unlink(missing_ok=True)
     log = directory / "warren.log"
-    command = [python, "-m", program_of(checkout), "serve", "--ready-file", str(ready_file)]
+    command = [python, *launcher, "-m", program_of(checkout), "serve", "--ready-file", str(ready_file)]
     command += ["--in-memory"] if data_directory is None else ["--data-dir", str(data_directory)]
     for each in listen:
         command += ["--listen", each]
@@ -107,13 +109,19 @@ def warren_process(
     options: Sequence[str] = (),
     parent: Path | None = None,
     checkout: Path = REPOSITORY,
+    launcher: Sequence[str] = (),
 ) -> Iterator[WarrenProcess]:
     """A broker with a temporary directory of its own (below `parent`), stopped and removed at the end."""
     with tempfile.TemporaryDirectory(prefix="warren-", dir=parent) as name:
         directory = Path(name)
         data_directory = None if in_memory else directory / "data"
         broker = start_warren(
-            directory, data_directory=data_directory, listen=listen, options=options, checkout=checkout
+            directory,
+            data_directory=data_directory,
+            listen=listen,
+            options=options,
+            checkout=checkout,
+            launcher=launcher,
         )
         try:
             yield broker
