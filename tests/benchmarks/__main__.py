@@ -15,10 +15,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tests.benchmarks.client import LoadError
+from tests.benchmarks.curves.points import CURVES
+from tests.benchmarks.curves.run import SIZE_MAX, run_curves
 from tests.benchmarks.machine import machine_facts
+from tests.benchmarks.page import put
 from tests.benchmarks.profiled.measure import profile
 from tests.benchmarks.profiled.tables import tables
-from tests.benchmarks.report import Run, markdown
+from tests.benchmarks.report import Run, heading, markdown
 from tests.benchmarks.scenarios import DEFAULT_SCENARIOS, LOADS, SCENARIOS, Scenario
 from tests.benchmarks.servers import OTHER, Peer, other_checkout, peers
 from tests.benchmarks.table import table
@@ -26,6 +29,7 @@ from tests.benchmarks.targets import SCENARIO_NAMES, peers_of
 from tests.support.child import ChildError
 from tests.support.warren_process import REPOSITORY
 
+DEFAULT_PEERS = ("warren", "rabbitmq")
 
 PROFILE_TIMES = 3
 """A profile takes so many times a scenario's messages: samples come with the kernel's tick, some hundred a second."""
@@ -34,32 +38,51 @@ PROFILE_TIMES = 3
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line asks for.  Returns the exit code."""
     options = _parser().parse_args(arguments)
-    others = [] if options.against is None else [other_checkout(options.against.resolve())]
+    facts = machine_facts(options.directory or Path(tempfile.gettempdir()))
+    if options.curves:
+        return _curves(options, facts)
     if options.profile:
-        usual = LOADS
-    else:
-        usual = SCENARIO_NAMES if options.table else DEFAULT_SCENARIOS
-    names = options.scenario or usual
-    chosen: dict[str, Sequence[Peer]]
-    if options.table:
-        peers_wanted = list(dict.fromkeys(["warren", *(peer for name in names for peer in peers_of(name))]))
-        known = {peer.name: peer for peer in _available(peers_wanted)}
-        chosen = {
-            name: [known["warren"], *others, *(known[each] for each in peers_of(name) if each in known)]
-            for name in names
-        }
-    else:
-        compared = [*_available(options.peers if options.against is None else ["warren"]), *others]
-        if not compared:
-            print("none of the brokers asked for is installed", file=sys.stderr)
-            return 1
-        chosen = dict.fromkeys(names, compared)
-    if options.profile:
-        checkouts = {"warren": REPOSITORY, **({OTHER: options.against.resolve()} if options.against else {})}
-        return _profile(names, checkouts, options.messages, options.directory)
+        return _profile(options, facts)
+    return _compare(options, facts)
+
+
+def _curves(options: argparse.Namespace, facts: Mapping[str, str]) -> int:
+    brokers = [*_available(options.peers or ["warren"]), *_others(options)]
+    text, failed = run_curves(options.curve or (), brokers, options.messages, options.size_max, options.directory)
+    _say(f"{heading(facts)}\n\n{text}", "curves", options.page)
+    return failed
+
+
+def _profile(options: argparse.Namespace, facts: Mapping[str, str]) -> int:
+    checkouts = {"warren": REPOSITORY, **({OTHER: options.against.resolve()} if options.against else {})}
+    text, failed = [heading(facts), ""], 0
+    for name in options.scenario or LOADS:
+        scenario = SCENARIOS[name]
+        messages = options.messages or scenario.messages * PROFILE_TIMES
+        try:
+            found = {
+                warren: profile(scenario, checkout, messages, options.directory)
+                for warren, checkout in checkouts.items()
+            }
+        except (ChildError, LoadError) as error:
+            print(f"{name}: {error}", file=sys.stderr, flush=True)
+            failed = 1
+            continue
+        text.append(tables(f"{name}: {scenario.about}", found))
+        print(f"{name}: profiled", file=sys.stderr, flush=True)
+    _say("\n".join(text), "profile", options.page)
+    return failed
+
+
+def _compare(options: argparse.Namespace, facts: Mapping[str, str]) -> int:
+    """Scenarios with brokers in turn, to tables or to the one table."""
+    chosen = _table_brokers(options) if options.table else _brokers(options)
+    if not chosen:
+        print("none of the brokers asked for is installed", file=sys.stderr)
+        return 1
     everybody = {peer.name: peer for each in chosen.values() for peer in each}
     facts = {
-        **machine_facts(options.directory or Path(tempfile.gettempdir())),
+        **facts,
         **{peer.name: peer.version for peer in everybody.values()},
         "generator": f"CPython {platform.python_version()}",
     }
@@ -67,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, brokers in chosen.items():
         runs += _alternate(SCENARIOS[name], brokers, options.runs, options.messages, options.directory)
     if options.table:
-        print(table(runs, facts))
+        _say(table(runs, facts), "table", options.page)
     else:
         print(markdown(runs, list(everybody), {each.name: each.about for each in SCENARIOS.values()}, facts))
     if options.json is not None:
@@ -76,21 +99,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if any(run.failure is not None for run in runs) else 0
 
 
-def _profile(names: Sequence[str], checkouts: Mapping[str, Path], messages: int | None, parent: Path | None) -> int:
-    failed = 0
-    for name in names:
-        scenario = SCENARIOS[name]
-        try:
-            found = {
-                warren: profile(scenario, checkout, messages or scenario.messages * PROFILE_TIMES, parent)
-                for warren, checkout in checkouts.items()
-            }
-        except (ChildError, LoadError) as error:
-            print(f"{name}: {error}", file=sys.stderr, flush=True)
-            failed = 1
-            continue
-        print(tables(f"{name}: {scenario.about}", found), flush=True)
-    return failed
+def _others(options: argparse.Namespace) -> list[Peer]:
+    return [] if options.against is None else [other_checkout(options.against.resolve())]
+
+
+def _brokers(options: argparse.Namespace) -> dict[str, list[Peer]]:
+    """Scenario to who runs it: the same for all."""
+    names = ["warren"] if options.against is not None else options.peers or DEFAULT_PEERS
+    brokers = [*_available(names), *_others(options)]
+    return dict.fromkeys(options.scenario or DEFAULT_SCENARIOS, brokers) if brokers else {}
+
+
+def _table_brokers(options: argparse.Namespace) -> dict[str, list[Peer]]:
+    """The same for the table: this Warren, the other one, and whom the scenario's rows are compared with."""
+    names = options.scenario or SCENARIO_NAMES
+    wanted = list(dict.fromkeys(["warren", *(peer for name in names for peer in peers_of(name))]))
+    known = {peer.name: peer for peer in _available(wanted)}
+    others = _others(options)
+    return {
+        name: [known["warren"], *others, *(known[each] for each in peers_of(name) if each in known)] for name in names
+    }
+
+
+def _say(text: str, section: str, in_page: bool) -> None:
+    print(text)
+    if in_page:
+        put(section, text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -111,13 +145,27 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="instead: where the CPU time of a message goes, here and with --against, of scenarios that are one load",
     )
+    parser.add_argument(
+        "--curves",
+        action="store_true",
+        help="instead: what a message costs and how long it takes as something grows, drawn into docs/curves",
+    )
+    parser.add_argument("--curve", action="append", choices=list(CURVES), help="which of them; repeatable (all)")
+    parser.add_argument(
+        "--size-max",
+        type=int,
+        default=SIZE_MAX,
+        help=f"leave out points of curves beyond this ({SIZE_MAX:,}; the last is 10,000,000 messages waiting)",
+    )
+    parser.add_argument(
+        "--page", action="store_true", help="write table, profile or curves into docs/performance.md, too"
+    )
     parser.add_argument("--runs", type=int, default=5, help="runs per scenario and broker (5)")
     parser.add_argument("--messages", type=int, help="messages per run instead of the scenario's own number")
     parser.add_argument(
         "--peers",
         type=lambda text: text.split(","),
-        default=["warren", "rabbitmq"],
-        help=f"brokers, separated by commas, of: {', '.join(peers())} (warren,rabbitmq)",
+        help=f"brokers, separated by commas, of: {', '.join(peers())} (warren,rabbitmq; of curves warren)",
     )
     parser.add_argument(
         "--against",

@@ -45,8 +45,13 @@ class Consumer:
         messages: int,
         acks: Acks,
         prefetch: int,
+        acknowledged_max: int | None = None,
     ) -> None:
-        """prefetch: unacknowledged deliveries at most that the consumer subscribes with; 0: no limit."""
+        """prefetch: unacknowledged deliveries at most that the consumer subscribes with; 0: no limit.
+
+        acknowledged_max: of acks for each delivery, only so many are sent, so that the broker sends no more than that
+        and the prefetch.
+        """
         self.socket = connection
         self.messages = messages
         self.delivered = 0
@@ -58,6 +63,7 @@ class Consumer:
         self._kept = 0
         self._prefix = frames.data[: frames.free[0] or frames.tag_at]
         self._acks = acks
+        self._acknowledged_max = messages if acknowledged_max is None else acknowledged_max
         self._ack_frames = memoryview(_acks_for_each(messages) if acks == "each" else b"")
         self._acks_sent = 0
         self._acks_due = 0
@@ -130,7 +136,7 @@ class Consumer:
 
     def _add_acks(self) -> None:
         if self._acks == "each":
-            self._acks_due = self.delivered * wire.ACK_FRAME.size
+            self._acks_due = min(self.delivered, self._acknowledged_max) * wire.ACK_FRAME.size
         elif self._acks == "multiple":
             self._ack_frames = memoryview(bytes(self._ack_frames[self._acks_sent :]) + wire.ack(self.delivered, True))
             self._acks_sent, self._acks_due = 0, len(self._ack_frames)

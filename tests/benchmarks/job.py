@@ -25,13 +25,15 @@ class Job:
     exchange, keys: where to publish instead, with keys of one length that take turns; whoever asks for an exchange has
     declared the queue and its bindings.  Keys of the exchange "" are queues, which are filled in turn.
     purge: empty what was filled afterwards.  keep: leave the queue with its bindings.
+    deep: the queue holds more than is consumed, from number 0 on; with a prefetch, and an ack each.
     rate: if not 0, publish so many messages per second, and take the time until each arrives.
     lone: publish with each confirm awaited before the next message, and take the time of each.
     consumers_on_queue: of the one queue, on one channel, which get the messages in turn.
     tls: speak AMQP over TLS.
     protocol: "amqp", or "stomp": one publisher and one subscriber with ack:auto, 16-byte bodies; or "mqtt": QoS 1 if
     there is a confirm_window, which is then what may be unanswered per connection, else QoS 0; `clients`, if not 0, are
-    publishers with one subscriber to all of them, and `topics` how many of them the publisher uses in turn.
+    publishers with one subscriber to all of them; `topics` is how many the publisher uses in turn, which are subscribed
+    to one by one; `retain` has each message retained.
     messages_per_frame: with "mqtt" and QoS 0, over WebSocket, with so many messages in each frame; 0 without WebSocket.
     stall_timeout_s: fail when nothing moves for so long.
     timeout_s: fail when the load isn't done after so long.
@@ -53,12 +55,14 @@ class Job:
     keys: Sequence[str] = ()
     purge: bool = False
     keep: bool = False
+    deep: bool = False
     rate: float = 0.0
     lone: bool = False
     consumers_on_queue: int = 1
     tls: bool = False
     protocol: str = "amqp"
     topics: int = 1
+    retain: bool = False
     messages_per_frame: int = 0
     stall_timeout_s: float = 20.0
     timeout_s: float = 180.0

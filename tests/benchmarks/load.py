@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from tests.benchmarks import wire
 from tests.benchmarks.client import Client, LoadError
@@ -26,7 +26,7 @@ from tests.benchmarks.echo import Echo
 from tests.benchmarks.job import QUEUE, Job, Meter, Outcome
 from tests.benchmarks.lone import publish_one_by_one
 from tests.benchmarks.loop import End, run_ends
-from tests.benchmarks.mqtt import MqttClient, MqttConsumer, MqttPublisher, topics
+from tests.benchmarks.mqtt import MqttClient, MqttConsumer, MqttPublisher, numbered, topics
 from tests.benchmarks.paced import PacedLoad
 from tests.benchmarks.percentiles import percentiles
 from tests.benchmarks.publisher import Publisher
@@ -38,6 +38,8 @@ FANOUT_EXCHANGE = "benchmark-fanout"
 EXIT_ALLOWANCE_S = 120.0
 """What the child may take beyond the job's own limit: connecting, declaring, and closing."""
 
+PACED_TOPIC = b"benchmark-paced"
+
 ECHO_NAP_S = 0.001
 """With 500 clients it would limit the rate at 500,000 messages/s."""
 
@@ -47,7 +49,7 @@ def run(job: Job) -> Outcome:
     if job.protocol == "stomp":
         return _run_stomp(job)
     if job.protocol == "mqtt":
-        return _run_mqtt(job)
+        return _run_mqtt_paced(job) if job.rate else _run_mqtt(job)
     if job.lone:
         return _run_lone(job)
     if job.rate:
@@ -94,7 +96,8 @@ def _run_streams(job: Job) -> Outcome:
     for _ in range(job.consumers):
         consuming = Client(job.port, tls=job.tls)
         frames = wire.delivery(exchange, key, job.body_size, job.persistent, tagged=job.consumers_on_queue > 1)
-        ends.append(Consumer(consuming.socket, frames, job.messages, job.acks, job.prefetch))
+        acknowledged_max = job.messages - job.prefetch if job.deep else None
+        ends.append(Consumer(consuming.socket, frames, job.messages, job.acks, job.prefetch, acknowledged_max))
         clients.append(consuming)
     with ExitStack() as stack:
         stack.callback(control.socket.close)
@@ -109,7 +112,8 @@ def _run_streams(job: Job) -> Outcome:
             # Nothing has come back that would say what the broker has done; that the channel is closed does.
             load_s = time.perf_counter() - began_at
         outcome = meter.outcome(job.messages * max(1, job.consumers), load_s)
-        _expect_left(control, queues, 0 if job.consumers else job.messages, job.persistent)
+        if not job.deep:
+            _expect_left(control, queues, 0 if job.consumers else job.messages, job.persistent)
         if job.purge:
             for queue in queues:
                 control.purge_queue(queue)
@@ -202,9 +206,10 @@ def _run_paced(job: Job) -> Outcome:
             stack.callback(client.socket.close)
         queue = QUEUE if exchange else key
         control.declare_queue(queue, durable=job.persistent)
-        consuming.consume(queue, automatic_acks=True, prefetch=0)
+        _subscribe(replace(job, consumers=1), [consuming], [queue])
+        tagged = job.consumers_on_queue > 1
         publication = wire.publication(exchange, key, job.body_size, job.persistent)
-        delivery = wire.delivery(exchange, key, job.body_size, job.persistent)
+        delivery = wire.delivery(exchange, key, job.body_size, job.persistent, tagged=tagged)
         consumer = Consumer(consuming.socket, delivery, job.messages, "automatic", 0)
         meter = Meter(job.broker_pid)
         load = PacedLoad(publishing.socket, consumer, publication, job.messages, job.rate)
@@ -275,11 +280,21 @@ def _run_mqtt(job: Job) -> Outcome:
             stack.callback(client.socket.close)
         names = topics(job.topics)
         for client in consuming:
-            client.subscribe(qos, b"benchmark/#" if len(names) > 1 else names[0])
+            for name in names:
+                client.subscribe(qos, name)
         meter = Meter(job.broker_pid)
         share = job.messages // len(publishing)
         ends: list[End] = [
-            MqttPublisher(client.socket, share, qos, job.confirm_window, number * share, job.messages_per_frame, names)
+            MqttPublisher(
+                client.socket,
+                share,
+                qos,
+                job.confirm_window,
+                number * share,
+                job.messages_per_frame,
+                names,
+                retain=job.retain,
+            )
             for number, client in enumerate(publishing)
         ]
         total = share * len(publishing)
@@ -287,10 +302,32 @@ def _run_mqtt(job: Job) -> Outcome:
             MqttConsumer(client.socket, total, qos, ordered=not job.clients, websocket=websocket, names=names)
             for client in consuming
         ]
+        began_at = time.perf_counter()
         load_s = run_ends(ends, job.stall_timeout_s, job.timeout_s, ECHO_NAP_S if job.clients else 0)
+        if not consuming:
+            # Nothing comes back but an answer to a ping, by which all was handled.
+            for client in publishing:
+                client.close()
+            return meter.outcome(total, time.perf_counter() - began_at)
         outcome = meter.outcome(total * len(consuming), load_s)
         for client in [*publishing, *consuming]:
             client.close()
+        return outcome
+
+
+def _run_mqtt_paced(job: Job) -> Outcome:
+    with ExitStack() as stack:
+        publishing, consuming = MqttClient(job.port, "publisher"), MqttClient(job.port, "consumer")
+        for client in (publishing, consuming):
+            stack.callback(client.socket.close)
+        consuming.subscribe(0, PACED_TOPIC)
+        meter = Meter(job.broker_pid)
+        consumer = MqttConsumer(consuming.socket, job.messages, 0, names=[PACED_TOPIC])
+        load = PacedLoad(publishing.socket, consumer, numbered(PACED_TOPIC), job.messages, job.rate)
+        load_s, times = load.run(job.stall_timeout_s)
+        outcome = meter.outcome(job.messages, load_s, times)
+        publishing.close()
+        consuming.close()
         return outcome
 
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from tests.benchmarks.client import CALL_TIMEOUT_S, LoadError
 from tests.benchmarks.numbers import RECORDS_MAX, numbers_match, write_numbers
 from tests.benchmarks.websocket import Unframed, frames, upgrade
-from tests.benchmarks.wire import NUMBER
+from tests.benchmarks.wire import NUMBER, NumberedFrames
 from tests.support.child import LOOPBACK
 
 TOPIC = b"benchmark"
@@ -47,9 +47,16 @@ def topics(count: int) -> Sequence[bytes]:
     return [topic(number) for number in range(count)] if count > 1 else [TOPIC]
 
 
-def _publish(name: bytes, qos: int) -> bytes:
+def publication(name: bytes, qos: int = 0, *, retain: bool = False) -> bytes:
+    """A PUBLISH with the number 0, and the packet identifier 1 where it has one."""
     rest = struct.pack(">H", len(name)) + name + (b"\0\1" if qos else b"") + BODY
-    return bytes((0x30 | qos << 1, len(rest))) + rest
+    return bytes((0x30 | qos << 1 | retain, len(rest))) + rest
+
+
+def numbered(name: bytes) -> NumberedFrames:
+    """The same of QoS 0, as frames whose numbers can be written."""
+    data = publication(name)
+    return NumberedFrames(data, len(data) - len(BODY), -1, (data,))
 
 
 def _write_ids(buffer: bytearray, at: int, record_size: int, count: int, first: int) -> None:
@@ -122,6 +129,8 @@ class MqttPublisher:
         first: int = 0,
         per_frame: int = 0,
         names: Sequence[bytes] = (TOPIC,),
+        *,
+        retain: bool = False,
     ) -> None:
         self.socket = connection
         self._messages = messages
@@ -129,7 +138,7 @@ class MqttPublisher:
         self._window = window if qos else BLOCK_MESSAGES
         self._first = first
         self._per_frame = per_frame
-        self._records = [_publish(name, qos) for name in names]
+        self._records = [publication(name, qos, retain=retain) for name in names]
         self._size = len(self._records[0])
         self._encoded = 0
         self._answered = 0
@@ -210,25 +219,25 @@ class MqttConsumer:
         self._ordered = ordered
         self._unframed = Unframed() if websocket else None
         self._seen: set[int] = set()
-        self._records = [_publish(name, qos) for name in names]
+        self._records = [publication(name, qos) for name in names]
         self._size = len(self._records[0])
-        self._delivered = 0
+        self.delivered = 0
         self._rest = b""
         self._unsent = b""
         self._wake_at_bytes = 1
 
     def __str__(self) -> str:
-        return f"consumer got {self._delivered} of {self._messages}"
+        return f"consumer got {self.delivered} of {self._messages}"
 
     @property
     def progress(self) -> int:
         """A number that grows whenever anything happens."""
-        return self._delivered
+        return self.delivered
 
     @property
     def done(self) -> bool:
         """Whether everything was delivered and acknowledged."""
-        return self._delivered == self._messages and not self._unsent
+        return self.delivered == self._messages and not self._unsent
 
     def pump(self) -> bool:
         """Acknowledge; wake up for a chunk where nobody waits for that."""
@@ -238,7 +247,7 @@ class MqttConsumer:
             except BlockingIOError:
                 pass
         if not self._qos:
-            missing = (self._messages - self._delivered) * self._size - len(self._rest)
+            missing = (self._messages - self.delivered) * self._size - len(self._rest)
             wake_at_bytes = max(1, min(CHUNK_BYTES, missing))
             if wake_at_bytes != self._wake_at_bytes:
                 self._wake_at_bytes = wake_at_bytes
@@ -249,7 +258,7 @@ class MqttConsumer:
         """Take messages.  Anything else than the next ones is a LoadError."""
         received = self.socket.recv(READ_BYTES)
         if not received:
-            raise LoadError(f"the server closed the consumer's socket after {self._delivered} deliveries")
+            raise LoadError(f"the server closed the consumer's socket after {self.delivered} deliveries")
         if self._unframed is not None:
             received = self._unframed.feed(received)
         data = self._rest + received
@@ -263,7 +272,7 @@ class MqttConsumer:
                 identifier_at = size - len(BODY) - 4 + at
                 acks[at::4] = data[identifier_at : count * size : size]
             self._unsent += acks
-        self._delivered += count
+        self.delivered += count
 
     def _check(self, data: bytearray, count: int) -> None:
         if not count:
@@ -272,15 +281,15 @@ class MqttConsumer:
         number_at = size - len(BODY)
         if not self._ordered:
             self._seen.update([NUMBER.unpack_from(data, at + number_at)[0] for at in range(0, count * size, size)])
-            if len(self._seen) != self._delivered + count:
-                raise LoadError(f"after {self._delivered} deliveries: a message came twice")
+            if len(self._seen) != self.delivered + count:
+                raise LoadError(f"after {self.delivered} deliveries: a message came twice")
             return
-        last = self._records[(self._delivered + count - 1) % len(self._records)]
+        last = self._records[(self.delivered + count - 1) % len(self._records)]
         last_at = (count - 1) * size
         end = number_at - 2 if self._qos else number_at
         if (
-            not numbers_match(data, number_at, size, count, self._delivered)
+            not numbers_match(data, number_at, size, count, self.delivered)
             or data[last_at : last_at + end] != last[:end]
             or data[last_at + number_at + 8 : last_at + size] != last[number_at + 8 :]
         ):
-            raise LoadError(f"after {self._delivered} deliveries: not the next messages in {bytes(data[:200])!r}")
+            raise LoadError(f"after {self.delivered} deliveries: not the next messages in {bytes(data[:200])!r}")

@@ -10,10 +10,10 @@ from __future__ import annotations
 import select
 import socket
 import time
+from typing import Protocol
 
 from tests.benchmarks import wire
 from tests.benchmarks.client import LoadError
-from tests.benchmarks.consumer import Consumer
 from tests.benchmarks.numbers import write_numbers
 from tests.benchmarks.percentiles import percentiles
 
@@ -23,11 +23,25 @@ BLOCK_MESSAGES_MAX = 1024
 LATE_SHARE = "p99 ms"
 
 
+class Deliveries(Protocol):
+    """The consuming end, which is only read from."""
+
+    socket: socket.socket
+    delivered: int
+
+    @property
+    def done(self) -> bool:
+        """Whether everything was delivered."""
+
+    def read(self) -> None:
+        """Take what the readable socket has."""
+
+
 class PacedLoad:
     """One publisher and one consumer; `run` returns how long it took and the figures."""
 
     def __init__(
-        self, publisher: socket.socket, consumer: Consumer, frames: wire.NumberedFrames, messages: int, rate: float
+        self, publisher: socket.socket, consumer: Deliveries, frames: wire.NumberedFrames, messages: int, rate: float
     ) -> None:
         self._publisher = publisher
         self._consumer = consumer

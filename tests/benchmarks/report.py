@@ -22,12 +22,17 @@ class Run:
 
 def markdown(runs: Sequence[Run], peers: Sequence[str], abouts: Mapping[str, str], facts: Mapping[str, str]) -> str:
     """The report.  abouts: scenario name to its description; facts: machine and versions, for the head."""
-    lines = [f"- {name}: {value}" for name, value in facts.items()]
+    lines = [heading(facts)]
     lines.append("- each figure: median (least to most) of the runs, which alternate between the brokers")
     for scenario in dict.fromkeys(run.scenario for run in runs):
         lines += ["", f"**{scenario}**: {abouts[scenario]}", ""]
         lines += _table([run for run in runs if run.scenario == scenario], peers)
     return "\n".join(lines)
+
+
+def heading(facts: Mapping[str, str]) -> str:
+    """What a report begins with: the machine, and what ran."""
+    return "".join(f"- {name}: {value}\n" for name, value in facts.items()).rstrip("\n")
 
 
 def _table(runs: Sequence[Run], peers: Sequence[str]) -> list[str]:

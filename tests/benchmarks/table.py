@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 
-from tests.benchmarks.report import Run, number, row
+from tests.benchmarks.report import Run, heading, number, row
 from tests.benchmarks.scenarios import GENERATOR_BUSY
 from tests.benchmarks.servers import OTHER
 from tests.benchmarks.targets import CPU, RATE, ROWS, Row
@@ -20,8 +20,8 @@ COLUMNS = ("", "Warren", "before", "ratio", "CPU ratio", "target", "peer", "rati
 
 def table(runs: Sequence[Run], facts: Mapping[str, str]) -> str:
     """The Markdown of it."""
-    lines = [f"- {name}: {value}" for name, value in facts.items()]
-    lines += [
+    lines = [
+        heading(facts),
         "- medians; a ratio is Warren's figure divided by the other's, the CPU ratio that of CPU time per message",
         "- ✓ reached, ✗ not reached; * the generator took more than nine tenths of a core",
         "",
