@@ -8,6 +8,11 @@ from pathlib import Path
 from socket import gethostname
 
 
+def node_name() -> str:
+    """What the one node is called where RabbitMQ names nodes: `warren@HOST`."""
+    return f"warren@{gethostname()}"
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What there is to know of the broker.
@@ -15,7 +20,7 @@ class Facts:
     listening: addresses by the listener's name.  data_directory: None when everything is in memory; a plugin may keep
     files of its own there, in a folder `plugins/NAME`.  started_at_ms: in milliseconds since 1970.  certificates: until
     when each is valid, in milliseconds since 1970, by its file.  configuration: gives the value of every key as JSON
-    has it, with secrets hidden.
+    has it, with secrets hidden.  suspended: whether clients' connections are refused for maintenance.
     """
 
     version: str
@@ -25,11 +30,12 @@ class Facts:
     started_at_ms: int
     certificates: Mapping[str, int] = field(default_factory=dict)
     configuration: Callable[[], Mapping[str, object]] = dict
+    suspended: bool = False
 
     @property
     def node_name(self) -> str:
-        """As RabbitMQ names nodes: `warren@HOST`."""
-        return f"warren@{gethostname()}"
+        """As RabbitMQ names nodes."""
+        return node_name()
 
 
 @dataclass(frozen=True, slots=True)

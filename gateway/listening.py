@@ -16,6 +16,17 @@ PROTOCOLS: Final = {
 }
 """RabbitMQ's names of what listeners speak; with `/ssl` behind them over TLS."""
 
+PURPOSES: Final = {
+    "amqp": "AMQP 0-9-1 and AMQP 1.0",
+    "stomp": "STOMP",
+    "mqtt": "MQTT",
+    "http/web": "WebSocket: MQTT and STOMP",
+    "http": "HTTP API",
+    "http/prometheus": "metrics for Prometheus",
+    "auto": "every protocol",
+}
+"""What those are for."""
+
 OTHER_NAMES: Final = {
     "amqp091": "amqp",
     "amqp0-9-1": "amqp",
@@ -35,6 +46,12 @@ class Listening(NamedTuple):
     host: str
     port: int
     tls: bool
+
+    @property
+    def purpose(self) -> str:
+        """What it is for, in a few words."""
+        found = PURPOSES.get(self.protocol.removesuffix("/ssl"), self.protocol)
+        return f"{found} over TLS" if self.tls else found
 
 
 def listeners(listening: Mapping[str, Sequence[tuple[str, int]]]) -> Iterator[Listening]:

@@ -74,6 +74,7 @@ from warren.gateway.control.target import Answer, Control, RefusedError, Request
 from warren.gateway.control.word import VHOST, Option, Remote, Word, word
 from warren.gateway.facts import Facts, Resources
 from warren.gateway.listening import Listening, listeners, missing_protocols
+from warren.gateway.memory_breakdown import MEMORY_PARTS, memory_breakdown
 from warren.gateway.network.answered import answered, when_known
 from warren.gateway.turns import in_turns
 
@@ -104,6 +105,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EMPTY",
+    "MEMORY_PARTS",
     "VHOST",
     "AmqpPeer",
     "Answer",
@@ -172,6 +174,7 @@ __all__ = [
     "keys_of",
     "listeners",
     "listing",
+    "memory_breakdown",
     "missing_protocols",
     "names",
     "number",

@@ -37,8 +37,11 @@ from warren.gateway.process.stop_signals import HANGUPS, STOP_SIGNALS, terminal_
 from warren.gateway.version import WARREN_VERSION
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from warren.gateway.client.clients import Clients
     from warren.gateway.control.word import Word
+    from warren.gateway.network.accepting import Accepting
     from warren.gateway.plugins.host import PluginHost
     from warren.gateway.process.limits import ResourceLimits
 
@@ -88,7 +91,19 @@ class Server:
     @property
     def listening(self) -> Mapping[str, Sequence[tuple[str, int]]]:
         """The addresses that connections are accepted on, by protocol."""
-        return self._run.listening if self._run is not None else {}
+        return self._run.accepting.listening if self._run is not None else {}
+
+    @property
+    def accepting(self) -> Accepting:
+        """The listening sockets; StorageError between stop_app and start_app."""
+        if self._run is None:
+            raise StorageError("the broker is stopped; start it with start_app")
+        return self._run.accepting
+
+    @property
+    def certificates(self) -> Mapping[str, datetime]:
+        """Until when each certificate is valid, by its file."""
+        return self._run.certificates if self._run is not None else {}
 
     @property
     def limits(self) -> ResourceLimits:
@@ -119,10 +134,10 @@ class Server:
         self._run_ended = trio.Event()
         await self._nursery.start(self._run_to_end, run)
         self._run = run
-        self._listeners = run.listeners
+        self._listeners = run.accepting.listeners
         if self._directory is not None:
-            self._directory.record(run.listening)
-        for name, found in run.listening.items():
+            self._directory.record(run.accepting.listening)
+        for name, found in run.accepting.listening.items():
             for address in found:
                 _log.info("listening for %s", _what_on(name, format_address(*address)))
 

@@ -87,6 +87,10 @@ class PolicyTable(Component):
         found = self._policies.get((kind, vhost), {}).values()
         return sorted(found, key=lambda policy: (policy.priority, policy.name))
 
+    def matching(self, kind: PolicyKind, vhost: str, target: Queue | Exchange) -> list[Policy]:
+        """Those that match a queue or exchange; the first one is in effect."""
+        return [policy for policy in self._in_order(kind, vhost) if policy.matches(target)]
+
     def forget_vhost(self, vhost: str) -> None:
         """A virtual host is being deleted; its rows go with all its others."""
         for kind in KINDS:

@@ -28,9 +28,18 @@ from warren.gateway.process.data_directory import is_in_use
 _POLL_S: Final = 0.02
 """How often `stop` looks whether the broker has ended: often enough not to be noticed."""
 
+ENDS: Final = ("stop", "shutdown")
+"""The words after which the process is waited for."""
+
 TAIL: Final = "tail"
 TOP: Final = "top"
 """The words that go on until whoever typed them has seen enough."""
+
+VERSION: Final = "version"
+"""The word that needs no broker."""
+
+WAITS: Final = ("await_startup", "wait")
+"""Those for which there needn't be one yet."""
 
 _HELP_TIMEOUT_S: Final = 2.0
 """How long a list of words waits for those of plugins: nobody has asked for them in particular."""
@@ -80,14 +89,22 @@ def _carry_out(syntax: Syntax, parsed: Parsed) -> None:
     if syntax.name == TAIL:
         from warren.gateway.command_line import tail
 
-        tail.run(_where(parsed), arguments, options, as_json=formatter == "json")
+        tail.run(where_of(parsed), arguments, options, as_json=formatter == "json")
+        return
+    if syntax.name == VERSION:
+        from warren.adapters.session.keys import PRODUCT_VERSION
+
+        print(PRODUCT_VERSION.default)
+        return
+    if syntax.name in WAITS:
+        _wait_for_start(parsed, arguments, options)
         return
     if syntax.name == TOP and formatter not in MACHINE_READABLE:
         from warren.gateway.command_line import top
 
-        top.run(_where(parsed), options)
+        top.run(where_of(parsed), options)
         return
-    where = _where(parsed)
+    where = where_of(parsed)
     file = (arguments.pop() if arguments else STANDARD_STREAM) if syntax.reads_file or syntax.writes_file else None
     if syntax.secret is not None and len(arguments) == syntax.secret:
         arguments.append(_ask_password())
@@ -104,7 +121,7 @@ def _carry_out(syntax: Syntax, parsed: Parsed) -> None:
         return
     headers = not parsed.options.get("no_table_headers")
     print_answer(answer, formatter, sys.stdout, headers=headers, silent=silent)
-    if syntax.name == "stop" and isinstance(where, Path):
+    if syntax.name in ENDS and isinstance(where, Path) and not options.get("no_wait"):
         _wait_for_end(where, timeout_s)
 
 
@@ -119,7 +136,7 @@ def _help_on_all(others: Sequence[Syntax]) -> str:
 def _words_of_plugins(parsed: Parsed, timeout_s: float | None) -> list[Syntax]:
     """Those of the broker's plugins, if one runs and says so.  ConfigError if nobody can say where it would."""
     try:
-        answer = ask(_where(parsed), list_plugin_words.name, timeout_s=timeout_s)
+        answer = ask(where_of(parsed), list_plugin_words.name, timeout_s=timeout_s)
         return [Syntax.from_description(each) for each in cast("list[dict[str, object]]", answer["value"])]
     except (CommandFailedError, KeyError, TypeError):
         return []
@@ -142,7 +159,8 @@ def _announcement(syntax: Syntax, arguments: Sequence[str], options: Mapping[str
     )
 
 
-def _where(parsed: Parsed) -> Where:
+def where_of(parsed: Parsed) -> Where:
+    """Where the broker is asked, as the options say.  Raises CommandFailedError, ConfigError."""
     url = parsed.options.get("url")
     return _directory(parsed) if url is None else _api(str(url))
 
@@ -180,6 +198,17 @@ def _ask_password() -> str:
 
         return getpass.getpass("Password: ")
     return sys.stdin.readline().rstrip("\r\n")
+
+
+def _wait_for_start(parsed: Parsed, arguments: Sequence[str], options: Mapping[str, object]) -> None:
+    from warren.gateway.command_line.waiting import TIMEOUT_DEFAULT_S, wait
+
+    pid = options.get("pid")
+    if pid is not None and not (str(pid).isascii() and str(pid).isdigit()):
+        raise CommandFailedError(f"--pid must be a number, not '{pid}'", codes.USAGE)
+    timeout_s = parsed.timeout_s if "timeout" in parsed.options else TIMEOUT_DEFAULT_S
+    file = Path(arguments[0]) if arguments else None
+    wait(where_of(parsed), timeout_s, pid_file=file, pid=None if pid is None else int(str(pid)))
 
 
 def _wait_for_end(directory: Path, timeout_s: float | None) -> None:

@@ -1,4 +1,4 @@
-"""The command line: `warren serve`, `ctl ...`, `tls dev`, `version`, and every word of ctl directly.
+"""The command line: `warren serve`, `ctl ...`, `plugins ...`, `tls dev`, `version`, and every word of ctl directly.
 
 Start-up time is part of the product (the first connection within half a second), so this file imports little,
 and each command imports what it needs.  An error is one line on standard error, and an exit code of
@@ -35,7 +35,7 @@ tls = typer.Typer(
 )
 app.add_typer(tls)
 
-OWN_COMMANDS = ("serve", "ctl", "tls", "install-shims", "version", "--help", "--version")
+OWN_COMMANDS = ("serve", "ctl", "plugins", "tls", "install-shims", "version", "--help", "--version")
 """First arguments that don't stand for a word of ctl."""
 
 
@@ -99,6 +99,16 @@ def ctl(words: Annotated[list[str] | None, typer.Argument(metavar="COMMAND [ARGU
     from warren.gateway.command_line import ctl as cli_ctl
 
     raise typer.Exit(cli_ctl.run(words or ()))
+
+
+@app.command(
+    context_settings={"help_option_names": [], "ignore_unknown_options": True, "allow_interspersed_args": False}
+)
+def plugins(words: Annotated[list[str] | None, typer.Argument(metavar="COMMAND [ARGUMENTS]...")] = None) -> None:
+    """List plugins, and say how to enable them (warren plugins --help)."""
+    from warren.gateway.command_line import plugins as cli_plugins
+
+    raise typer.Exit(cli_plugins.run(words or ()))
 
 
 @tls.callback()

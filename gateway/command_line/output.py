@@ -63,7 +63,7 @@ def _print_tabs(columns: Sequence[str], rows: Sequence[Row], out: TextIO, header
 def _print_csv(columns: Sequence[str], rows: Sequence[Row], out: TextIO, headers: bool) -> None:
     import csv
 
-    writer = csv.writer(out, lineterminator="\n")
+    writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
     if headers:
         writer.writerow(columns)
     for row in rows:

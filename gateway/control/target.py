@@ -15,10 +15,13 @@ from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.word import Remote
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from warren.core.broker import Broker
     from warren.gateway.configuration.config import Config
     from warren.gateway.control.word import Word
     from warren.gateway.control.words.tail import Followed
+    from warren.gateway.network.accepting import Accepting
     from warren.gateway.process.limits import ResourceLimits
 
 Answer = dict[str, object]
@@ -51,6 +54,14 @@ class ControlledServer(Protocol):
     @property
     def listening(self) -> Mapping[str, Sequence[tuple[str, int]]]:
         """The addresses that connections are accepted on, by the listener's name."""
+
+    @property
+    def accepting(self) -> Accepting:
+        """The listening sockets.  Only while `running`."""
+
+    @property
+    def certificates(self) -> Mapping[str, datetime]:
+        """Until when each certificate is valid, by its file."""
 
     async def stop_app(self) -> None:
         """Close listeners and connections."""
@@ -104,6 +115,13 @@ class Control:
     def broker(self) -> Broker:
         """The running broker."""
         return self.server.broker
+
+    @property
+    def product_version(self) -> str:
+        """The version of RabbitMQ that clients are told, and scripts compare with."""
+        from warren.adapters.session.keys import PRODUCT_VERSION
+
+        return str(self.config.value(PRODUCT_VERSION))
 
 
 @dataclass(frozen=True, slots=True)

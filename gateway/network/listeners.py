@@ -113,7 +113,8 @@ class ListeningSocket:
         self._accept = accept
         self._links_max = max(descriptors_max - DESCRIPTORS_RESERVED, 1)
         self.listener = listener
-        self._socket = _bind(listener, ipv6_only=both_families or listener.host not in ("::", ""))
+        self._ipv6_only = both_families or listener.host not in ("::", "")
+        self._socket = _bind(listener, ipv6_only=self._ipv6_only)
         host, port = self._socket.getsockname()[:2]
         self.address: tuple[str, int] = (str(host), int(port))
         self._accepting = False
@@ -125,6 +126,12 @@ class ListeningSocket:
         if not self._accepting:
             self._accepting = True
             self._hub.watch(self._socket, 0, selectors.EVENT_READ, self._ready)
+
+    def bind_again(self) -> None:
+        """Take the address again after `close`, and accept.  Raises AddressUnusableError."""
+        if self._socket.fileno() < 0:
+            self._socket = _bind(replace(self.listener, port=self.address[1]), ipv6_only=self._ipv6_only)
+            self.open()
 
     def close(self) -> None:
         """Give the address back."""

@@ -38,8 +38,13 @@ def configure_logging(level: str, stream: TextIO | None = None) -> logging.Logge
     handler.setFormatter(LineFormatter())
     logger.addHandler(handler)
     logger.propagate = False
-    logger.setLevel(_NONE if level == "none" else level.upper())
+    set_level(level)
     return logger
+
+
+def set_level(level: str) -> None:
+    """Log from this level on."""
+    logging.getLogger(LOGGER_NAME).setLevel(_NONE if level == "none" else level.upper())
 
 
 class LineFormatter(logging.Formatter):

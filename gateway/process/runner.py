@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
@@ -36,10 +35,10 @@ from warren.gateway.authentication.settings.chain import AuthenticationSettings
 from warren.gateway.configuration.config import Config, ConfigError
 from warren.gateway.configuration.options import components_of, listings_of_protocols, options_of
 from warren.gateway.configuration.plugins import PluginSettings
-from warren.gateway.network.addresses import Listener, hosts_of
+from warren.gateway.network.accepting import Accepting
+from warren.gateway.network.addresses import Listener
 from warren.gateway.network.clock import Clock
 from warren.gateway.network.hub import Hub
-from warren.gateway.network.listeners import ListeningSocket, listening_sockets
 from warren.gateway.network.pipeline import Pipelines
 from warren.gateway.network.settings import NetworkSettings
 from warren.gateway.process.commit import commit_once, run_commits
@@ -50,6 +49,7 @@ from warren.gateway.process.settings import FirstStartSettings, ProcessSettings,
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from warren.gateway.authentication.asking import AskedBackEnd
     from warren.gateway.client.clients import Clients
@@ -83,8 +83,7 @@ class Closable(Protocol):
 
 
 class BrokerRun:
-    """A running broker: `broker`, `hub`, and where it listens: `listeners`, with the ports that they got, and
-    `listening` (name -> [(host, port)]).  `plugins` is None without any.
+    """A running broker: `broker`, `hub`, and in `accepting` where it listens.  `plugins` is None without any.
 
     descriptors_max: how many files this process may have open.  carry_out: words of `warren ctl`, for plugins.
     goodbye_s: how long clients may take to answer that they are being closed.
@@ -97,9 +96,8 @@ class BrokerRun:
         self._carry_out = carry_out
         self._descriptors_max = descriptors_max
         self.goodbye_s = GOODBYE_S
-        self.listeners = list(listeners)
-        self.listening: dict[str, list[tuple[str, int]]] = {}
-        self._sockets: list[ListeningSocket] = []
+        self._listeners = list(listeners)
+        self.accepting: Accepting
         self.limits = ResourceLimits(config.section(ResourceSettings))
         self._stop_wanted = trio.Event()
         self._reason = "shutdown"
@@ -119,6 +117,11 @@ class BrokerRun:
             self._clients = Clients(self.hub)
         return self._clients
 
+    @property
+    def certificates(self) -> Mapping[str, datetime]:
+        """Until when each is valid, by its file."""
+        return self._pipelines.certificates
+
     def reload_certificates(self, why: str) -> bool:
         """Load the files of TLS again, for connections to come; False where no listener uses it."""
         self.hub.note_time()
@@ -135,7 +138,7 @@ class BrokerRun:
         Raises StorageError when the data or an address can't be used, or the disk fails.
         """
         clock = Clock()
-        self._pipelines = pipelines = Pipelines(self.config, self.listeners, clock())
+        self._pipelines = pipelines = Pipelines(self.config, self._listeners, clock())
         with self._plugin_host() as plugins:
             await self._run_with(plugins, clock, pipelines, task_status)
 
@@ -159,7 +162,7 @@ class BrokerRun:
                 refused_login_delay_ms=settings.refused_login_delay_ms,
                 refused_logins_max=settings.refused_logins_max,
                 track_auth_attempt_source=settings.track_auth_attempt_source,
-                components=components_of(self.config, [listener.protocol for listener in self.listeners]),
+                components=components_of(self.config, [listener.protocol for listener in self._listeners]),
             )
             for kind in listings_of_protocols():
                 self.broker.listings.register(kind)
@@ -193,8 +196,9 @@ class BrokerRun:
             if plugins is not None:
                 plugins.prepare()
             self.hub = Hub(self.broker, clock, unread_timeout_ms=self.config.section(NetworkSettings).unread_timeout_ms)
+            self.accepting = Accepting(self.hub)
             try:
-                self._listen(pipelines)
+                self.accepting.bind(self._listeners, pipelines.accept, self._descriptors_max)
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(run_commits, self.hub, self._where)
                     nursery.start_soon(self.hub.run_timers)
@@ -203,8 +207,7 @@ class BrokerRun:
                     nursery.start_soon(self.hub.run)
                     for back_end in asked:
                         await nursery.start(back_end.run, self.hub)
-                    for sock in self._sockets:
-                        sock.open()
+                    self.accepting.open()
                     task_status.started()
                     if plugins is not None:
                         plugins.start()
@@ -226,8 +229,7 @@ class BrokerRun:
                 self._close_clients("the broker has stopped")
                 if plugins is not None:
                     await plugins.stop()
-                for sock in self._sockets:
-                    sock.close()
+                self.accepting.close()
                 for link in list(self.hub.links):
                     link.drop()
                 self.hub.close()
@@ -262,10 +264,11 @@ class BrokerRun:
             WARREN_VERSION,
             self.config.section(Amqp091Settings).cluster_name,
             directory,
-            self.listening,
+            self.accepting.listening,
             self.broker.started_at_ms,
-            {file: int(until.timestamp() * 1000) for file, until in self._pipelines.certificates.items()},
+            {file: int(until.timestamp() * 1000) for file, until in self.certificates.items()},
             partial(describe, self.config),
+            self.accepting.suspended,
         )
 
     def _resources(self) -> Resources:
@@ -309,28 +312,9 @@ class BrokerRun:
 
         return load_chain(self.broker.users, options_of(self.config), {} if plugins is None else plugins.back_ends())
 
-    def _listen(self, pipelines: Pipelines) -> None:
-        of_second_family: list[ListeningSocket] = []
-        for index, listener in enumerate(self.listeners):
-            found = listening_sockets(self.hub, listener, pipelines.accept(listener), self._descriptors_max)
-            self._sockets += found
-            of_second_family += found[1:]
-            host, port = found[0].address
-            # A restart of the app has the same port, and both families if it was both.
-            both = len(hosts_of(listener.host)) > 1
-            self.listeners[index] = replace(listener, host=listener.host if both else host, port=port)
-            self.listening.setdefault(listener.name, []).append(found[0].address)
-        for sock in of_second_family:
-            self.listening[sock.listener.name].append(sock.address)
-        self.hub.on_released = self._released
-
     def _close_clients(self, reason: str) -> None:
         if self._clients is not None:
             self._clients.close(reason)
-
-    def _released(self) -> None:
-        for sock in self._sockets:
-            sock.room_again()
 
     async def _say_goodbye(self) -> None:
         """Stop accepting, tell the clients (320), and wait a little for their answers.
@@ -340,8 +324,7 @@ class BrokerRun:
         """
         from warren.adapters.stage import stage_without_session
 
-        for sock in self._sockets:
-            sock.close()
+        self.accepting.close()
         reason = f"broker forced connection closure with reason '{self._reason}'"
         self._close_clients(reason)
         waiting: set[Link] = set()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
+from warren.core.administration import operations
 from warren.core.errors import BrokerError
 
 if TYPE_CHECKING:
@@ -18,9 +19,8 @@ if TYPE_CHECKING:
 
     from warren.gateway.plugin import Context
 
-CLUSTER_NAME: Final = "cluster_name"
 CLUSTER_ID: Final = "internal_cluster_id"
-"""Global parameters that RabbitMQ keeps it in; nobody exports the second one."""
+"""The global parameter that RabbitMQ keeps it in; nobody exports it."""
 
 PRODUCT: Final = "Warren"
 
@@ -44,10 +44,9 @@ class Node:
     def identity(self, endpoint: str) -> dict[str, str]:
         """The labels of `rabbitmq_identity_info`, which dashboards join everything with."""
         facts = self.context.facts
-        given = self.broker.parameters.get_global(CLUSTER_NAME)
         return {
             "rabbitmq_node": facts.node_name,
-            "rabbitmq_cluster": given if isinstance(given, str) and given else facts.cluster_name,
+            "rabbitmq_cluster": operations.overview.cluster_name(self.broker) or facts.cluster_name,
             "rabbitmq_cluster_permanent_id": self._identity,
             "rabbitmq_endpoint": endpoint,
         }

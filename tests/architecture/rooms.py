@@ -77,6 +77,7 @@ ROOMS: Final = (
     "gateway.turns",
     "gateway.facts",
     "gateway.listening",
+    "gateway.memory_breakdown",
     "gateway.protocols",
     "gateway.network.addresses",
     "gateway.network.settings",

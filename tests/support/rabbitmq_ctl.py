@@ -59,10 +59,17 @@ class RabbitmqCtl:
 
     def call(self, *arguments: str) -> str:
         """What `rabbitmqctl ARGUMENTS` prints.  Raises ChildError with its output when it fails."""
+        code, text = self.run(*arguments)
+        if code:
+            raise ChildError(f"rabbitmqctl {' '.join(arguments)}: {text}")
+        return text
+
+    def run(self, *arguments: str, program: str = "rabbitmqctl") -> tuple[int, str]:
+        """The exit code, and what is printed.  program: whose words they are, such as rabbitmq-diagnostics."""
         process = self._process = self._process or self._started()
         assert process.stdin is not None
         assert process.stdout is not None
-        words = ["--node", self._environment["RABBITMQ_NODENAME"], *arguments]
+        words = ["--node", self._environment["RABBITMQ_NODENAME"], "--script-name", program, *arguments]
         terms = (f"<<{','.join(map(str, word.encode()))}>>" for word in words)
         process.stdin.write(f"[{','.join(terms)}].\n".encode())
         process.stdin.flush()
@@ -72,11 +79,9 @@ class RabbitmqCtl:
                 printed.append(line)
         if not line:
             self.close()
+            raise ChildError(f"{program} {' '.join(arguments)} ended without a word: {b''.join(printed).decode()}")
         # The line break before the last line is ours.
-        text = b"".join(printed).decode().removesuffix("\n")
-        if line.strip() != DONE + b"0":
-            raise ChildError(f"rabbitmqctl {' '.join(arguments)}: {text}")
-        return text
+        return int(line.removeprefix(DONE)), b"".join(printed).decode().removesuffix("\n")
 
     def close(self) -> None:
         """End it."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 from warren.core.administration.operations import (
     activity,
     bindings,
+    certificates,
     connections,
     definitions,
     delayed,
@@ -32,6 +33,7 @@ from warren.core.administration.operations import (
 __all__ = [
     "activity",
     "bindings",
+    "certificates",
     "connections",
     "definitions",
     "delayed",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from warren.core.administration.listing.kind import vhosts_among
 from warren.core.administration.steps import SLICE_CELLS, Steps
@@ -22,6 +22,21 @@ class Totals(NamedTuple):
     queue_count: int
     messages_ready: int
     messages_unacknowledged: int
+
+
+CLUSTER_NAME: Final = "cluster_name"
+"""The global parameter that RabbitMQ keeps it in."""
+
+
+def cluster_name(broker: Broker) -> str | None:
+    """What the broker was called by an operator; None where the configuration alone says it."""
+    given = broker.parameters.get_global(CLUSTER_NAME)
+    return given if isinstance(given, str) and given else None
+
+
+def set_cluster_name(broker: Broker, name: str) -> None:
+    """Call it otherwise."""
+    broker.parameters.set_global(CLUSTER_NAME, name)
 
 
 def count(broker: Broker, what: str, vhosts: Vhosts = None) -> int:

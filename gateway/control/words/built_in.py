@@ -13,13 +13,19 @@ from warren.gateway.control.word import Syntax, Word, words_of
 from warren.gateway.control.words import (
     application,
     browse,
+    cluster,
     connections,
     definitions,
     delayed,
     diagnostics,
+    encryption,
     explain,
+    formalities,
+    inspecting,
     limits,
     listings,
+    log,
+    maintenance,
     mosquitto,
     mqtt,
     parameters,
@@ -28,6 +34,7 @@ from warren.gateway.control.words import (
     policies,
     quarantine,
     queues,
+    report,
     resources,
     status,
     tail,
@@ -35,6 +42,7 @@ from warren.gateway.control.words import (
     users,
     vhosts,
 )
+from warren.gateway.control.words.not_here import NOT_HERE
 
 WORDS: Mapping[str, Word] = {
     each.name: each
@@ -52,16 +60,23 @@ WORDS: Mapping[str, Word] = {
         quarantine,
         connections,
         status,
+        report,
         diagnostics,
+        inspecting,
+        encryption,
         top,
         resources,
+        log,
         application,
+        maintenance,
+        cluster,
         policies,
         parameters,
         limits,
         definitions,
         mosquitto,
         plugins,
+        formalities,
     )
     for each in words_of(module)
 }
@@ -77,6 +92,9 @@ def find_word(name: str, others: Iterable[Known] = ()) -> Word | Known:
     by_name = {each.name: each for each in others}
     if name in by_name:
         return by_name[name]
+    why = NOT_HERE.get(name)
+    if why is not None:
+        raise ValueError(f"{name} does nothing here: {why}")
     import difflib
 
     near = difflib.get_close_matches(name.replace("-", "_").lower(), [*WORDS, *by_name], n=3, cutoff=0.6)

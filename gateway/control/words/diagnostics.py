@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from warren.gateway.control import exit_codes as codes
-from warren.gateway.control.target import Answer, Control, RefusedError, Request, done, table, value
+from warren.gateway.control.target import Answer, Control, RefusedError, Request, done, value
 from warren.gateway.control.word import Remote, word
 
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -28,7 +28,19 @@ def check_running(control: Control, request: Request) -> Answer:
 def is_running(control: Control, request: Request) -> Answer:
     """As rabbitmq-diagnostics does."""
     running = control.server.running
-    return value(running, "The broker is running" if running else "The broker application is stopped")
+    text = "The broker is fully booted and running" if running else "The broker application is stopped"
+    return value({"result": running, "message": text}, text)
+
+
+@word("", "alarms that are raised", remote=Remote.MANAGEMENT)
+def alarms(control: Control, request: Request) -> Answer:
+    """As rabbitmq-diagnostics does."""
+    from warren.gateway.facts import node_name
+
+    node, raised = node_name(), control.broker.alarms.raised()
+    found = [{"node": node, "resource": each} for each in raised]
+    text = "\n".join(raised) or f"Node {node} reported no alarms, local or clusterwide"
+    return value({"alarms": found, "node": node, "result": "ok"}, text)
 
 
 @word("", "succeed if no alarm is raised", remote=Remote.MANAGEMENT)
@@ -43,24 +55,29 @@ def check_local_alarms(control: Control, request: Request) -> Answer:
     return _no_alarms(control)
 
 
-@word("", "the version of the broker", while_stopped=True, remote=Remote.MANAGEMENT)
+@word("", "the version of RabbitMQ that clients are told", while_stopped=True, remote=Remote.MANAGEMENT)
 def server_version(control: Control, request: Request) -> Answer:
-    """As rabbitmq-diagnostics does."""
-    from warren.gateway.version import WARREN_VERSION
-
-    return value(WARREN_VERSION, WARREN_VERSION)
+    """As rabbitmq-diagnostics does, since scripts compare it; `status` has Warren's own."""
+    return value({"result": "ok", "value": control.product_version}, control.product_version)
 
 
 @word("", "where the broker listens, and for what", remote=Remote.MONITORING)
 def listeners(control: Control, request: Request) -> Answer:
     """As rabbitmq-diagnostics does."""
+    from warren.gateway.facts import node_name
     from warren.gateway.listening import listeners
 
-    rows = [
-        {"interface": each.host, "port": each.port, "protocol": each.protocol, "tls": each.tls}
+    node = node_name()
+    found = [
+        {"node": node, "interface": each.host, "port": each.port, "protocol": each.protocol, "purpose": each.purpose}
         for each in listeners(control.server.listening)
     ]
-    return table(("interface", "port", "protocol", "tls"), rows)
+    lines = [
+        f"Interface: {each['interface']}, port: {each['port']}, protocol: {each['protocol']}, "
+        f"purpose: {each['purpose']}"
+        for each in found
+    ]
+    return value({"listeners": found, "node": node, "result": "ok"}, "\n".join(lines))
 
 
 @word("PORT", "succeed if something listens on this port", remote=Remote.MANAGEMENT)
@@ -102,18 +119,19 @@ async def check_port_connectivity(control: Control, request: Request) -> Answer:
 
     from warren.gateway.listening import listeners
 
-    shut = []
+    shut, there = [], []
     for each in listeners(control.server.listening):
         host = ANY_HOST.get(each.host, each.host)
         try:
             with trio.fail_after(CONNECT_TIMEOUT_S):
                 stream = await trio.open_tcp_stream(host, each.port)
             await stream.aclose()
+            there.append({"interface": each.host, "port": each.port, "protocol": each.protocol})
         except (OSError, trio.TooSlowError) as error:
             shut.append(f"{each.protocol} on {host}:{each.port} ({error or 'it takes too long'})")
     if shut:
         raise RefusedError(f"can't be reached: {', '.join(shut)}", codes.SOFTWARE)
-    return done("All ports can be reached")
+    return value({"result": "ok", "listeners": there}, "All ports can be reached")
 
 
 @word("", "succeed if all virtual hosts are served, and nothing of them was found damaged", remote=Remote.MANAGEMENT)

@@ -53,6 +53,22 @@ def set_permissions(control: Control, request: Request) -> Answer:
 
 
 @word(
+    "USER CONFIGURE WRITE READ",
+    "let a user into every virtual host that there is",
+    'Setting permissions for user "{0}" in all virtual hosts ...',
+)
+def set_permissions_globally(control: Control, request: Request) -> Answer:
+    """As rabbitmqctl does; virtual hosts to come aren't among them."""
+    from warren.core.administration import operations
+
+    user, configure, write, read = request.arguments
+    operations.users.existing(control.broker, user)
+    for vhost in [name for name, each in control.broker.vhosts.items() if not each.deleting]:
+        operations.permissions.set_permissions(control.broker, user, vhost, configure, write, read)
+    return done()
+
+
+@word(
     "USER",
     "shut a user out of a virtual host",
     'Clearing permissions for user "{0}" in vhost "{vhost}" ...',

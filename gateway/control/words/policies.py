@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from warren.gateway.control import exit_codes as codes
-from warren.gateway.control.json_text import parse_json
+from warren.gateway.control.json_text import json_text, parse_json
 from warren.gateway.control.listing import listing
-from warren.gateway.control.target import Answer, Control, RefusedError, Request, done
+from warren.gateway.control.target import Answer, Control, RefusedError, Request, done, table
 from warren.gateway.control.word import VHOST, Option, Remote, word
 
 if TYPE_CHECKING:
     from warren.core.policies.policy import PolicyKind
+
+OBJECT_TYPE: Final = Option("object_type", "queue|exchange", "queue")
 
 POLICY_OPTIONS: Final = (VHOST, Option("priority", "NUMBER", "0"), Option("apply_to", "KIND"))
 
@@ -85,6 +87,30 @@ def clear_operator_policy(control: Control, request: Request) -> Answer:
 async def list_operator_policies(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
     return await listing(control, "operator_policies", vhost=request.vhost, as_text=("definition",))
+
+
+@word(
+    "NAME",
+    "the policies that match a queue, or --object-type exchange; the first one is in effect",
+    "Listing policies that match {object_type} '{0}' in vhost '{vhost}' ...",
+    options=(VHOST, OBJECT_TYPE),
+    remote=Remote.MANAGEMENT,
+)
+def list_policies_that_match(control: Control, request: Request) -> Answer:
+    """As rabbitmq-diagnostics does."""
+    from warren.core.administration import operations
+
+    kind = str(request.options.get(OBJECT_TYPE.name) or OBJECT_TYPE.default)
+    if kind not in ("queue", "exchange"):
+        raise RefusedError(f"--object-type is queue or exchange, not '{kind}'", codes.DATA)
+    found = operations.policies.matching(
+        control.broker, operations.policies.POLICY, request.vhost, request.arguments[0], is_queue=kind == "queue"
+    )
+    rows = [
+        {"vhost": request.vhost, "name": each.name, **each.value(), "definition": json_text(each.definition)}
+        for each in found
+    ]
+    return table(("vhost", "name", "pattern", "apply-to", "definition", "priority"), rows)
 
 
 def _set(control: Control, request: Request, kind: PolicyKind) -> Answer:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 from warren.gateway.control.target import Answer, Control, Request, done, value
-from warren.gateway.control.word import Remote, word
+from warren.gateway.control.word import Option, Remote, word
 from warren.gateway.version import WARREN_VERSION
 
 if TYPE_CHECKING:
@@ -35,22 +35,41 @@ async def _facts(control: Control) -> dict[str, object]:
     """Named as rabbitmqctl's `status --formatter json` names them, where it has the like."""
     import platform
 
+    from warren.gateway.configuration.plugins import PluginSettings
+    from warren.gateway.memory_breakdown import memory_breakdown
     from warren.gateway.process.memory import resident_bytes
+    from warren.gateway.process.resources import descriptor_limit, free_bytes, open_descriptors
     from warren.gateway.process.settings import ProcessSettings
+    from warren.gateway.turns import in_turns
 
     server, config = control.server, control.config
     process = config.section(ProcessSettings)
+    used_bytes = resident_bytes()
+    parts = await in_turns(memory_breakdown(server.broker, used_bytes)) if server.running else {}
+    directory = None if process.in_memory else process.data_directory
     return {
         "warren_version": WARREN_VERSION,
+        "product_name": "Warren",
+        "product_version": WARREN_VERSION,
+        "rabbitmq_version": control.product_version,
         "python_version": platform.python_version(),
         "pid": os.getpid(),
         "data_directory": str(process.data_directory),
         "in_memory": process.in_memory,
         "config_files": [str(config.file)] if config.file else [],
         "running": server.running,
+        "is_under_maintenance": server.running and server.accepting.suspended,
+        "active_plugins": list(config.section(PluginSettings).plugins),
         "uptime": int(time.monotonic() - control.started_at_s),
         "listeners": _listeners(server.listening),
-        "memory_bytes": resident_bytes(),
+        "memory_bytes": used_bytes,
+        "memory": {
+            **parts,
+            "strategy": "rss",
+            "total": {"erlang": used_bytes, "rss": used_bytes, "allocated": used_bytes},
+        },
+        "file_descriptors": {"total_used": open_descriptors(), "total_limit": descriptor_limit()},
+        "disk_free": None if directory is None else free_bytes(directory),
         **(_limits(server.limits) if server.running else {}),
         "alarms": server.broker.alarms.raised() if server.running else [],
         "damage": server.broker.damage() if server.running else [],
@@ -95,6 +114,7 @@ def _status_text(value: Mapping[str, object]) -> str:
     kept = "in memory only" if value["in_memory"] else value["data_directory"]
     lines = {
         "Warren version": value["warren_version"],
+        "RabbitMQ version": value["rabbitmq_version"],
         "Python version": value["python_version"],
         "Process": value["pid"],
         "Data": kept,
@@ -130,6 +150,29 @@ def _shown(entry: object) -> str:
     if isinstance(entry, bool):
         return str(entry).lower()
     return "" if entry is None else str(entry)
+
+
+@word("", "the version of RabbitMQ whose words these are; `warren version` is Warren's", while_stopped=True)
+def version(control: Control, request: Request) -> Answer:
+    """As rabbitmqctl does, which needs no broker for it; nor does the client."""
+    return value(control.product_version, control.product_version)
+
+
+@word("", "wait until the broker serves clients, 300 seconds unless --timeout says otherwise", remote=Remote.MANAGEMENT)
+def await_startup(control: Control, request: Request) -> Answer:
+    """As rabbitmqctl does: the client asks until it is so."""
+    return done()
+
+
+@word(
+    "[PID_FILE]",
+    "the same, of the process whose id is in a file, or is given as --pid: it fails when that has ended",
+    options=(Option("pid", "PID"),),
+    remote=Remote.MANAGEMENT,
+)
+def wait(control: Control, request: Request) -> Answer:
+    """As rabbitmqctl does."""
+    return done()
 
 
 @word("", "succeed if the broker answers", while_stopped=True, remote=Remote.MANAGEMENT)

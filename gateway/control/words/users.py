@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from warren.gateway.control import exit_codes as codes
-from warren.gateway.control.target import Answer, Control, RefusedError, Request, done
+from warren.gateway.control.target import Answer, Control, RefusedError, Request, done, value
 from warren.gateway.control.word import Option, word
 
 FORCE: Final = Option("force")
@@ -91,13 +91,33 @@ def set_user_tags(control: Control, request: Request) -> Answer:
     return done()
 
 
+@word("[PASSWORD]", "the hash of a password, as definitions and the API take it", secret=0)
+def hash_password(control: Control, request: Request) -> Answer:
+    """As rabbitmqctl does."""
+    import os
+
+    from warren.core.access import passwords
+
+    found = passwords.hash_password(request.arguments[0], os.urandom(passwords.SALT_BYTES))
+    return value({"result": "ok", "value": found}, found)
+
+
+@word("", "the same about everybody, by RabbitMQ's name", "Forgetting what authentication back-ends have answered ...")
+def clear_auth_backend_cache(control: Control, request: Request) -> Answer:
+    """As rabbitmqctl does with the plugin rabbitmq_auth_backend_cache."""
+    from warren.core.administration import operations
+
+    operations.users.ask_anew(control.broker)
+    return done()
+
+
 @word(
     "[USER]",
     "ask other authentication back-ends anew, about everybody or a user",
     "Forgetting what authentication back-ends have answered ...",
 )
 def clear_auth_cache(control: Control, request: Request) -> Answer:
-    """As rabbitmqctl does; what goes on by rights that are no more ends."""
+    """Warren's own; what goes on by rights that are no more ends."""
     from warren.core.administration import operations
 
     operations.users.ask_anew(control.broker, *request.arguments)

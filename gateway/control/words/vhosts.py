@@ -63,6 +63,35 @@ def update_vhost_metadata(control: Control, request: Request) -> Answer:
     return done()
 
 
+@word("VHOST [TAG]...", "replace a virtual host's tags", 'Setting tags for virtual host "{0}" ...')
+def set_vhost_tags(control: Control, request: Request) -> Answer:
+    """As rabbitmqctl does."""
+    from warren.core.administration import operations
+
+    name, *given = request.arguments
+    tags = [part.strip() for tag in given for part in tag.split(",") if part.strip()]
+    operations.vhosts.update(control.broker, name, tags=tags)
+    return done()
+
+
+@word("VHOST", "refuse to delete a virtual host", 'Protecting vhost "{0}" from deletion ...')
+def enable_vhost_deletion_protection(control: Control, request: Request) -> Answer:
+    """As rabbitmqctl does."""
+    from warren.core.administration import operations
+
+    operations.vhosts.set_protection(control.broker, request.arguments[0], True)
+    return done()
+
+
+@word("VHOST", "let it be deleted again", 'Lifting the protection of vhost "{0}" from deletion ...')
+def disable_vhost_deletion_protection(control: Control, request: Request) -> Answer:
+    """As rabbitmqctl does."""
+    from warren.core.administration import operations
+
+    operations.vhosts.set_protection(control.broker, request.arguments[0], False)
+    return done()
+
+
 @word(
     "",
     "copy all publishes and deliveries of a virtual host to amq.rabbitmq.trace",

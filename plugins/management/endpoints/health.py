@@ -6,16 +6,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
+from warren.core.administration import operations
 from warren.gateway.plugin import missing_protocols
 from warren.plugins.management import objects
 from warren.plugins.management.endpoint import Call, Status, endpoint
 from warren.plugins.management.errors import bad_request
 
 CHECKS: Final = "/health/checks"
-
-DAYS: Final = {"day": 1, "week": 7, "month": 30, "year": 365}
-DAY_MS: Final = 86_400_000
-WITHIN_DIGITS_MAX: Final = 4
 
 PORT_MOST: Final = 65_535
 
@@ -84,15 +81,14 @@ async def check_protocols(call: Call) -> object:
     answer=objects.Health,
 )
 async def check_certificates(call: Call) -> object:
-    within, unit = call.path["within"], call.path["unit"]
-    days = DAYS.get(unit.rstrip("s"))
-    if days is None or not (within.isascii() and within.isdigit() and len(within) <= WITHIN_DIGITS_MAX):
-        raise bad_request("it has to be a number, and days, weeks, months or years, such as 1/months")
-    until_ms = call.node.sampler.now_ms + int(within) * days * DAY_MS
+    try:
+        days = operations.certificates.days_of(call.path["within"], call.path["unit"])
+    except ValueError as error:
+        raise bad_request(f"it has to be {error}") from None
+    valid_until_ms = call.context.facts.certificates
     expired = [
         {"certificate": file, "not_after": datetime.fromtimestamp(at_ms / 1000, UTC).isoformat()}
-        for file, at_ms in call.context.facts.certificates.items()
-        if at_ms <= until_ms
+        for file, at_ms in operations.certificates.expiring(valid_until_ms, days, call.node.sampler.now_ms).items()
     ]
     return _ok() if not expired else _failed("Certificates expiring", {"expired": expired})
 

@@ -11,7 +11,7 @@ import trio
 from warren.core.administration.listing.selecting import Query, select
 from warren.core.errors import NotFound
 from warren.core.exchanges.registry import type_names
-from warren.gateway.plugin import in_turns
+from warren.gateway.plugin import in_turns, memory_breakdown
 from warren.plugins.management import node_objects
 from warren.plugins.management.access import Needs
 from warren.plugins.management.endpoint import Call, Listed, endpoint
@@ -110,11 +110,9 @@ def check_node(call: Call) -> None:
 async def _memory(call: Call) -> dict[str, Any]:
     """RabbitMQ's parts of it, as far as they are known here."""
     used = call.context.resources().memory_used
-    queues = await in_turns(select(call.broker, Query("queues", None, ("memory",))))
-    queued = sum(row["memory"] for row in queues.rows if isinstance(row["memory"], int))
+    parts = await in_turns(memory_breakdown(call.broker, used))
     return {
-        "queue_procs": queued,
-        "other": max(used - queued, 0),
+        **parts,
         "strategy": STRATEGY,
         "total": {"erlang": used, "rss": used, "allocated": used},
     }
@@ -129,7 +127,7 @@ async def _node(call: Call) -> dict[str, object]:
         "name": node.name,
         "type": "disc",
         "running": True,
-        "being_drained": False,
+        "being_drained": call.context.facts.suspended,
         "partitions": [],
         "cluster_links": [],
         "uptime": node.uptime_ms,

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from warren.core.broker import Broker
     from warren.plugins.management.series import Figures
 
-CLUSTER_NAME: Final = "cluster_name"
-"""The global parameter that RabbitMQ keeps it in."""
-
 RETENTION_S: Final = {
     "global": [age_ms // 1000 for _, age_ms in OF_EVERYTHING],
     "basic": [age_ms // 1000 for _, age_ms in OF_OBJECTS],
@@ -34,8 +31,7 @@ RETENTION_S: Final = {
 
 
 def _cluster_name(call: Call) -> str:
-    given = call.broker.parameters.get_global(CLUSTER_NAME)
-    return given if isinstance(given, str) and given else call.context.facts.cluster_name
+    return operations.overview.cluster_name(call.broker) or call.context.facts.cluster_name
 
 
 def _listeners(call: Call) -> list[dict[str, object]]:
@@ -102,4 +98,4 @@ async def get_cluster_name(call: Call) -> object:
 @endpoint("PUT", "/cluster-name", "Call it otherwise.", needs=Needs.ADMINISTRATOR, body=NameBody)
 async def put_cluster_name(call: Call) -> None:
     body: NameBody = call.body
-    operations.parameters.set_global(call.broker, CLUSTER_NAME, body.name)
+    operations.overview.set_cluster_name(call.broker, body.name)

@@ -180,7 +180,7 @@ async def test_words_of_plugins_are_asked_of_the_broker(
     assert (await warren("greet"))[2].startswith("Error: not enough arguments; usage: warren ctl greet NAME [PASSWORD]")
     assert (await warren("greet", "ann", "--shy"))[2].startswith("Error: no such option: --shy")
     assert (await warren("list_queues", "--loud"))[2].startswith("Error: no such option: --loud")
-    assert (await warren("gret"))[2] == "Error: unknown command 'gret'; did you mean greet or reset?\n"
+    assert (await warren("gret"))[2] == "Error: unknown command 'gret'; did you mean greet or reset or report?\n"
     _, out, _ = await warren("ctl", "--help")
     assert "\nCommands of plugins:\n  greet " in out
     _, out, _ = await warren("help", "greet")

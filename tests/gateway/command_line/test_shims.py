@@ -27,6 +27,14 @@ def test_programs_that_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         check=False,
     )
     assert (done.returncode, "no Warren broker is running" in done.stderr) == (69, True)
+    done = subprocess.run(
+        [directory / "rabbitmq-plugins", "is_enabled", "--offline", "rabbitmq_mqtt"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "Plugin rabbitmq_mqtt is enabled\n")
     assert run(["install-shims", str(directory)]) == 0, "made anew"
 
 

@@ -338,7 +338,7 @@ async def running(config: Config) -> AsyncIterator[tuple[Server, BrokerRun]]:
 async def sessions(run: BrokerRun, clients: AsyncExitStack) -> dict[str, Session]:
     """What a connection to each listener makes, by the listener's name; nothing is sent until `clients` end."""
     found: dict[str, Session] = {}
-    for name, addresses in run.listening.items():
+    for name, addresses in run.accepting.listening.items():
         before = set(run.hub.links)
         await clients.enter_async_context(await trio.open_tcp_stream(*addresses[0]))
         while not (new := run.hub.links - before):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, cast
@@ -30,6 +31,7 @@ from warren.gateway.control.commands import run_command
 from warren.gateway.control.server import serve_control
 from warren.gateway.control.target import Answer, Control
 from warren.gateway.control.word import Word
+from warren.gateway.network.accepting import Accepting
 from warren.gateway.process.limits import ResourceLimits
 from warren.gateway.process.settings import ResourceSettings
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from warren.core.clients.transport import Transport
+    from warren.gateway.network.hub import Hub
 
 
 class TargetRow(ConnectionRow):
@@ -129,6 +132,8 @@ class TargetServer:
         self.listening: dict[str, list[tuple[str, int]]] = {"amqp": [("127.0.0.1", 5672), ("::1", 5672)]}
         self.limits: ResourceLimits = TargetLimits(ResourceSettings())
         self.running = True
+        self.accepting = Accepting(cast("Hub", None))
+        self.certificates: dict[str, datetime] = {}
         self.changes = 0
         self.plugin_words: list[Word] = []
         self.stopped = trio.Event()

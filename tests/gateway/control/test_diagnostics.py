@@ -7,10 +7,11 @@ import socket
 import pytest
 
 from tests.gateway.control.test_browse import Browsing
+from warren.adapters.session.keys import PRODUCT_VERSION
 from warren.gateway import open_broker
 from warren.gateway.control.commands import run_command
 from warren.gateway.control.target import Answer, Control
-from warren.gateway.version import WARREN_VERSION
+from warren.gateway.facts import node_name
 
 
 async def ask(server: Browsing, word: str, *arguments: str) -> Answer:
@@ -25,8 +26,12 @@ async def server() -> Browsing:
 async def test_a_broker_that_runs(server: Browsing) -> None:
     for word in ("check_running", "check_alarms", "check_local_alarms"):
         assert (await ask(server, word))["ok"] is True
-    assert (await ask(server, "is_running"))["value"] is True
-    assert (await ask(server, "server_version"))["value"] == WARREN_VERSION
+    assert (await ask(server, "is_running"))["value"] == {
+        "result": True,
+        "message": "The broker is fully booted and running",
+    }
+    assert (await ask(server, "is_booting"))["value"]["result"] is False  # type: ignore[index]
+    assert (await ask(server, "server_version"))["value"] == {"result": "ok", "value": PRODUCT_VERSION.default}
 
 
 async def test_an_alarm(server: Browsing) -> None:
@@ -40,7 +45,7 @@ async def test_an_alarm(server: Browsing) -> None:
 async def test_a_stopped_application(server: Browsing) -> None:
     await server.server.stop_app()
     assert (await ask(server, "check_running"))["exit_code"] == 69
-    assert (await ask(server, "is_running"))["value"] is False
+    assert (await ask(server, "is_running"))["value"]["result"] is False  # type: ignore[index]
     assert (await ask(server, "check_alarms"))["exit_code"] == 69
     assert (await ask(server, "server_version"))["ok"] is True
 
@@ -53,11 +58,18 @@ async def test_listeners_of_a_broker() -> None:
             return await run_command(control, {"command": word, "arguments": list(arguments), "options": {}})
 
         ((_, amqp),), ((_, mqtt),) = broker.listening["amqp"], broker.listening["mqtt"]
-        rows = (await said("listeners"))["rows"]
-        assert rows == [
-            {"interface": "127.0.0.1", "port": amqp, "protocol": "amqp", "tls": False},
-            {"interface": "127.0.0.1", "port": mqtt, "protocol": "mqtt", "tls": False},
-        ]
+        found = await said("listeners")
+        node = node_name()
+        assert found["value"] == {
+            "listeners": [
+                {"node": node, "interface": "127.0.0.1", "port": port, "protocol": protocol, "purpose": purpose}
+                for port, protocol, purpose in ((amqp, "amqp", "AMQP 0-9-1 and AMQP 1.0"), (mqtt, "mqtt", "MQTT"))
+            ],
+            "node": node,
+            "result": "ok",
+        }
+        line = f"Interface: 127.0.0.1, port: {amqp}, protocol: amqp, purpose: AMQP 0-9-1 and AMQP 1.0"
+        assert str(found["text"]).splitlines()[0] == line
         for word, argument in (
             ("check_port_listener", str(amqp)),
             ("check_protocol_listener", "amqp"),

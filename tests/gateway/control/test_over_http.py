@@ -24,7 +24,11 @@ from warren.gateway.control.protocol import REQUEST_BYTES_MAX, ROWS_AT_ONCE
 from warren.gateway.control.word import VHOST, Remote
 from warren.gateway.control.words.built_in import WORDS
 
-LOOKS = ("list_", "check_", "is_", "status", "ping", "top", "listeners", "server_version")
+LOOKS = (
+    *("list_", "check_", "is_", "await_", "status", "ping", "top", "listeners", "server_version", "wait", "alarms"),
+    *("certificates", "cipher_suites", "tls_versions", "log_location", "memory_breakdown", "node_health_check"),
+    "quorum_status",
+)
 """What words begin with that somebody without the tag administrator may ask for."""
 
 
@@ -126,7 +130,7 @@ async def test_somebody_elses_virtual_host(api: Api) -> None:
     assert (await ask(api, request, "monitoring"))["rows"] == []
 
 
-@pytest.mark.parametrize("name", ["stop", "stop_app", "start_app", "reset"])
+@pytest.mark.parametrize("name", ["stop", "shutdown", "stop_app", "start_app", "reset", "force_reset"])
 async def test_what_would_end_the_api_is_for_the_machine(api: Api, name: str) -> None:
     answer = await ask(api, {"command": name})
     assert (answer["ok"], answer["exit_code"]) == (False, 69)
@@ -183,6 +187,8 @@ def test_only_what_looks_may_be_others() -> None:
         "stop_app",
         "start_app",
         "reset",
+        "force_reset",
+        "shutdown",
     }
     of_vhosts = {name for name in others if WORDS[name].takes(VHOST.name)}
     assert all(WORDS[name].remote is Remote.MANAGEMENT for name in of_vhosts)

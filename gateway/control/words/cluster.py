@@ -1,0 +1,196 @@
+"""Words on a cluster, as far as one node has an answer: it is all there is, and nobody's majority rests on it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from warren.gateway.control import exit_codes as codes
+from warren.gateway.control.target import Answer, Control, RefusedError, Request, done, table, value
+from warren.gateway.control.word import VHOST, Option, Remote, word
+
+ALONE: Final = "this is the only node, so that nobody's majority rests on it"
+
+PATTERN: Final = Option("pattern", "PATTERN")
+ACROSS_ALL: Final = Option("across_all_vhosts")
+QUEUE_PATTERN: Final = Option("queue_pattern", "PATTERN")
+VHOST_PATTERN: Final = Option("vhost_pattern", "PATTERN")
+
+OF_QUORUM: Final = "quorum"
+
+QUEUES_PER_SLICE: Final = 10_000
+"""Counted in one go: a millisecond or two."""
+
+
+@word("", "the cluster: its name, and the one node", "Cluster status of the broker on {directory} ...")
+def cluster_status(control: Control, request: Request) -> Answer:
+    """As rabbitmqctl does, by the same names."""
+    from warren.core.administration import operations
+    from warren.gateway.facts import node_name
+    from warren.gateway.listening import listeners
+    from warren.gateway.version import WARREN_VERSION
+
+    node, broker = node_name(), control.broker
+    name = operations.overview.cluster_name(broker) or _configured_name(control)
+    there = [
+        {"node": node, "interface": each.host, "port": each.port, "protocol": each.protocol, "purpose": each.purpose}
+        for each in listeners(control.server.listening)
+    ]
+    maintenance = "under maintenance" if control.server.accepting.suspended else "not under maintenance"
+    found = {
+        "cluster_name": name,
+        "disk_nodes": [node],
+        "ram_nodes": [],
+        "running_nodes": [node],
+        "partitions": {},
+        "versions": {node: {"warren_version": WARREN_VERSION, "rabbitmq_version": control.product_version}},
+        "alarms": [{"node": node, "resource": each} for each in broker.alarms.raised()],
+        "listeners": {node: there},
+        "maintenance_status": {node: maintenance},
+        "feature_flags": [],
+    }
+    lines = [
+        f"Cluster name: {name}",
+        f"Running nodes: {node} ({maintenance})",
+        f"Versions: Warren {WARREN_VERSION}",
+        f"Alarms: {', '.join(broker.alarms.raised()) or 'none'}",
+        "Listeners:",
+        *(f"  {each['interface']}, port {each['port']}, {each['protocol']} ({each['purpose']})" for each in there),
+    ]
+    return value(found, "\n".join(lines))
+
+
+@word("NAME", "give the cluster another name", "Setting cluster name to {0} ...")
+def set_cluster_name(control: Control, request: Request) -> Answer:
+    """As rabbitmqctl does."""
+    from warren.core.administration import operations
+
+    operations.overview.set_cluster_name(control.broker, request.arguments[0])
+    return done()
+
+
+@word("COUNT", "succeed if so many nodes are there: one is", "Waiting for {0} nodes ...", remote=Remote.MANAGEMENT)
+def await_online_nodes(control: Control, request: Request) -> Answer:
+    """As rabbitmqctl does, but for others it needn't wait."""
+    (text,) = request.arguments
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise RefusedError(f"'{text}' is no number of nodes", codes.DATA)
+    if int(text) > 1:
+        raise RefusedError(f"there is one node, and there will be no {text}", codes.TEMPORARY_FAILURE)
+    return done()
+
+
+@word("", "succeed if no queue's majority would be lost with this node", remote=Remote.MANAGEMENT)
+def check_if_node_is_quorum_critical(control: Control, request: Request) -> Answer:
+    """As rabbitmq-queues does of a single node."""
+    return _alone()
+
+
+@word("", "the same of mirrors, which there are none of", remote=Remote.MANAGEMENT)
+def check_if_node_is_mirror_sync_critical(control: Control, request: Request) -> Answer:
+    """As rabbitmq-queues does of a single node."""
+    return _alone()
+
+
+@word("", "succeed if queues have more than a majority: of one node, always", remote=Remote.MANAGEMENT)
+def await_online_quorum_plus_one(control: Control, request: Request) -> Answer:
+    """As rabbitmq-upgrade does of a single node."""
+    return _alone()
+
+
+@word(
+    "",
+    "succeed if every quorum queue has a leader; --pattern and --across-all-vhosts say of which",
+    options=(VHOST, PATTERN, ACROSS_ALL),
+    remote=Remote.MANAGEMENT,
+)
+def check_for_quorum_queues_without_an_elected_leader(control: Control, request: Request) -> Answer:
+    """As rabbitmq-diagnostics does: a queue that is there is led by this node."""
+    from warren.core.administration import operations
+
+    if not request.options.get(ACROSS_ALL.name):
+        operations.vhosts.existing(control.broker, request.vhost)
+    return value({"result": "ok"}, "Every quorum queue has a leader")
+
+
+@word("", "succeed if definitions are loaded", remote=Remote.MANAGEMENT)
+def check_if_metadata_store_is_initialized(control: Control, request: Request) -> Answer:
+    """As rabbitmq-diagnostics does: a broker that answers has loaded them."""
+    return value({"result": "ok"}, "Definitions are loaded")
+
+
+@word("", "the same", remote=Remote.MANAGEMENT)
+def check_if_metadata_store_is_initialized_with_data(control: Control, request: Request) -> Answer:
+    """As rabbitmq-diagnostics does."""
+    return value({"result": "ok"}, "Definitions are loaded")
+
+
+@word(
+    "QUEUE",
+    "the members of a quorum queue: this node",
+    "Status of quorum queue {0} ...",
+    options=(VHOST,),
+    remote=Remote.MANAGEMENT,
+)
+def quorum_status(control: Control, request: Request) -> Answer:
+    """As rabbitmq-queues does.  There is no log of Raft, so its numbers are missing."""
+    from warren.gateway.facts import node_name
+
+    _quorum_queue(control, request)
+    row = {"Node Name": node_name(), "Raft State": "leader", "Membership": "voter"}
+    return table(tuple(row), [row])
+
+
+@word(
+    "TYPE",
+    "spread the leaders of queues over all nodes: there is one, so nothing is to be done",
+    "Re-balancing leaders of {0} queues ...",
+    options=(QUEUE_PATTERN, VHOST_PATTERN),
+)
+async def rebalance(control: Control, request: Request) -> Answer:
+    """As rabbitmq-queues does: how many there are on each node."""
+    import trio
+
+    from warren.gateway.facts import node_name
+
+    (kind,) = request.arguments
+    if kind not in ("all", "classic", "quorum", "stream"):
+        raise RefusedError(f"'{kind}' is no type of queues: all, classic, quorum or stream", codes.DATA)
+    count = 0
+    for vhost in list(control.broker.vhosts.values()):
+        queues = list(vhost.queues.values())
+        for first in range(0, len(queues), QUEUES_PER_SLICE):
+            count += sum(queue.type_name == OF_QUORUM for queue in queues[first : first + QUEUES_PER_SLICE])
+            await trio.lowlevel.checkpoint()
+    row = {"Node name": node_name(), "Number of quorum queues": count, "Number of replicated classic queues": 0}
+    return table(tuple(row), [row])
+
+
+@word(
+    "QUEUE",
+    "nothing: a quorum queue keeps no more in memory than it has to",
+    "Reclaiming memory of quorum queue {0} ...",
+    options=(VHOST,),
+)
+def reclaim_quorum_memory(control: Control, request: Request) -> Answer:
+    """As rabbitmq-queues: it has to be a quorum queue."""
+    _quorum_queue(control, request)
+    return done()
+
+
+def _quorum_queue(control: Control, request: Request) -> None:
+    from warren.core.administration import operations
+
+    name = request.arguments[0]
+    queue = operations.queues.existing(control.broker, request.vhost, name)
+    if queue.type_name != OF_QUORUM:
+        raise RefusedError(f"queue '{name}' is a {queue.type_name} queue, not a quorum queue", codes.SOFTWARE)
+
+
+def _configured_name(control: Control) -> str:
+    from warren.adapters.amqp091.settings import Amqp091Settings
+
+    return control.config.section(Amqp091Settings).cluster_name
+
+
+def _alone() -> Answer:
+    return value({"result": "ok", "message": ALONE}, ALONE)

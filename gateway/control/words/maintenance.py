@@ -1,0 +1,58 @@
+"""Words that keep clients out for a while: for maintenance, and before a stop."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from warren.gateway.control.target import Answer, Control, RefusedError, Request, done
+from warren.gateway.control.word import word
+
+DRAIN_REASON: Final = "CONNECTION_FORCED - the broker is put into maintenance mode"
+
+
+@word(
+    "",
+    "refuse clients' connections until resume_listeners; those that are there stay, and so do http and metrics",
+    "Suspending listeners of the broker on {directory} ...",
+)
+def suspend_listeners(control: Control, request: Request) -> Answer:
+    """As rabbitmqctl does."""
+    control.server.accepting.suspend()
+    return done()
+
+
+@word("", "accept them again", "Resuming listeners of the broker on {directory} ...")
+def resume_listeners(control: Control, request: Request) -> Answer:
+    """As rabbitmqctl does."""
+    _resume(control)
+    return done()
+
+
+@word(
+    "",
+    "refuse clients' connections and close those that are there, until revive",
+    "Putting the broker on {directory} into maintenance mode ...",
+)
+def drain(control: Control, request: Request) -> Answer:
+    """As rabbitmq-upgrade does."""
+    from warren.core.administration import operations
+
+    control.server.accepting.suspend()
+    closed = operations.connections.close_all(control.broker, DRAIN_REASON)
+    return done(f"Closed {closed} connections")
+
+
+@word("", "serve clients again", "Ending maintenance mode of the broker on {directory} ...")
+def revive(control: Control, request: Request) -> Answer:
+    """As rabbitmq-upgrade does."""
+    _resume(control)
+    return done()
+
+
+def _resume(control: Control) -> None:
+    from warren.core.errors import StorageError
+
+    try:
+        control.server.accepting.resume()
+    except StorageError as error:
+        raise RefusedError(f"not all listeners could be opened again: {error}") from None

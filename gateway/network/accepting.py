@@ -1,0 +1,79 @@
+"""All listening sockets of a run: opened together, suspended and resumed for maintenance, closed together.
+
+Suspending closes the sockets, so that whoever connects is refused at once, as by RabbitMQ, and a load balancer goes
+elsewhere; the addresses are bound again when the listeners are resumed.  What serves operators goes on meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from warren.gateway.network.addresses import Listener, hosts_of
+from warren.gateway.network.listeners import ListeningSocket, listening_sockets
+
+if TYPE_CHECKING:
+    from warren.adapters.interface import AcceptCarrier
+    from warren.gateway.network.hub import Hub
+
+FOR_OPERATORS: Final = ("http", "metrics")
+"""Protocols whose listeners stay open: who looks after the broker needs them most then."""
+
+
+class Accepting:
+    """listeners: with the ports that they got.  listening: addresses by name.  suspended: clients are refused."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._sockets: list[ListeningSocket] = []
+        self.listeners: list[Listener] = []
+        self.listening: dict[str, list[tuple[str, int]]] = {}
+        self.suspended = False
+
+    def bind(
+        self, listeners: Iterable[Listener], accept: Callable[[Listener], AcceptCarrier], descriptors_max: int
+    ) -> None:
+        """Take the addresses.  Raises AddressUnusableError."""
+        of_second_family: list[ListeningSocket] = []
+        for listener in listeners:
+            found = listening_sockets(self._hub, listener, accept(listener), descriptors_max)
+            self._sockets += found
+            of_second_family += found[1:]
+            host, port = found[0].address
+            # A restart of the app has the same port, and both families if it was both.
+            both = len(hosts_of(listener.host)) > 1
+            self.listeners.append(replace(listener, host=listener.host if both else host, port=port))
+            self.listening.setdefault(listener.name, []).append(found[0].address)
+        for sock in of_second_family:
+            self.listening[sock.listener.name].append(sock.address)
+        self._hub.on_released = self._released
+
+    def open(self) -> None:
+        """Accept connections."""
+        for sock in self._sockets:
+            sock.open()
+
+    def suspend(self) -> None:
+        """Refuse clients' connections; those that are there stay."""
+        self.suspended = True
+        for sock in self._of_clients():
+            sock.close()
+
+    def resume(self) -> None:
+        """Accept them again.  Raises AddressUnusableError for an address that somebody else has taken meanwhile."""
+        for sock in self._of_clients():
+            sock.bind_again()
+        self.suspended = False
+
+    def close(self) -> None:
+        """Give all addresses back."""
+        for sock in self._sockets:
+            sock.close()
+
+    def _of_clients(self) -> list[ListeningSocket]:
+        return [sock for sock in self._sockets if sock.listener.protocol not in FOR_OPERATORS]
+
+    def _released(self) -> None:
+        for sock in self._sockets:
+            sock.room_again()
