@@ -16,11 +16,14 @@ from warren.adapters.mqtt.sessions.operations import retained as retained
 from warren.adapters.mqtt.sessions.operations import sessions as sessions
 from warren.adapters.mqtt.sessions.operations import topic_names as topic_names
 from warren.adapters.session import tap as tap
+from warren.core.access import passwords as passwords
 from warren.core.administration import operations as operations
 from warren.core.administration import tails as tails
 from warren.core.administration.listing.kinds import UnknownColumn
 from warren.core.errors import BrokerError, NoSuchParameter, NoSuchUser, NotFound, StorageError
+from warren.gateway import facts as facts
 from warren.gateway import listening as listening
+from warren.gateway import memory_breakdown as memory_breakdown
 from warren.gateway import turns as turns
 from warren.gateway.configuration import load as load
 from warren.gateway.control import exit_codes as codes
@@ -30,7 +33,9 @@ from warren.gateway.control.words.built_in import find_word
 from warren.gateway.mosquitto import document as document
 from warren.gateway.mosquitto import errors as errors
 from warren.gateway.network import answered as answered
+from warren.gateway.process import log as log
 from warren.gateway.process import resources as resources
+from warren.gateway.tls import ciphers as ciphers
 
 _log = logging.getLogger("warren.control")
 

@@ -67,6 +67,12 @@ async def list_mqtt_connections(control: Control, request: Request) -> Answer:
     return await listing(control, "mqtt_connections", request.arguments)
 
 
+@word("[COLUMN]...", "AMQP 1.0 connections", "Listing AMQP 1.0 connections ...", remote=Remote.MONITORING)
+async def list_amqp10_connections(control: Control, request: Request) -> Answer:
+    """As rabbitmqctl does: the columns of list_connections, and some more (adapters.amqp10.listing)."""
+    return await listing(control, "amqp10_connections", request.arguments)
+
+
 @word("[COLUMN]...", "STOMP connections", "Listing STOMP connections ...", remote=Remote.MONITORING)
 async def list_stomp_connections(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does: the columns of list_connections, and some more (adapters.stomp.listing)."""

@@ -23,9 +23,7 @@ _TLS_OF_PEERS: Final = (
     "certificates of clients are checked against tls_ca_file; there is no store that they are put into"
 )
 _MIRRORS: Final = "there are no mirrors of queues; take ha-mode and the like out of the policies by set_policy"
-_ATTEMPTS: Final = (
-    "attempts to log in are told by the metrics rabbitmq_auth_attempts and the log, without their sources"
-)
+_SOURCES: Final = "the configuration says whether attempts to log in are counted by source: track_auth_attempt_source"
 
 NOT_HERE: Final[Mapping[str, str]] = {
     **dict.fromkeys(
@@ -108,15 +106,7 @@ NOT_HERE: Final[Mapping[str, str]] = {
         ),
         _MIRRORS,
     ),
-    **dict.fromkeys(
-        (
-            "disable_auth_attempt_source_tracking",
-            "enable_auth_attempt_source_tracking",
-            "list_node_auth_attempt_stats",
-            "reset_node_auth_attempt_metrics",
-        ),
-        _ATTEMPTS,
-    ),
+    **dict.fromkeys(("disable_auth_attempt_source_tracking", "enable_auth_attempt_source_tracking"), _SOURCES),
     **dict.fromkeys(
         ("add_signing_key", "add_uaa_key"), "keys of tokens are named by the configuration; see docs/authentication.md"
     ),
@@ -128,7 +118,6 @@ NOT_HERE: Final[Mapping[str, str]] = {
     "autocomplete": "warren ctl --help lists all words",
     "consistent_hash_exchange_ring_state": "warren explain EXCHANGE KEY says which queue a key leads to, and why",
     "deactivate_free_disk_space_monitoring": "free disk space is always watched; set_disk_free_limit 0 lifts the limit",
-    "list_amqp10_connections": "AMQP 1.0 isn't spoken yet",
     "list_network_interfaces": "the system tells them: ip address",
     "list_web_mqtt_connections": "list_mqtt_connections lists those over WebSocket, too",
     "post_upgrade": "a new version needs nothing to be done after its start",

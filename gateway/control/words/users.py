@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from warren.gateway.control import exit_codes as codes
-from warren.gateway.control.target import Answer, Control, RefusedError, Request, done, value
-from warren.gateway.control.word import Option, word
+from warren.gateway.control.target import Answer, Control, RefusedError, Request, Row, done, table, value
+from warren.gateway.control.word import Option, Remote, word
+
+if TYPE_CHECKING:
+    from warren.core.clients.login_attempts import Tried
+
+BY_SOURCE: Final = Option("by_source")
+
+ATTEMPTS: Final = ("auth_attempts", "auth_attempts_failed", "auth_attempts_succeeded")
 
 FORCE: Final = Option("force")
 """Although nobody would be an administrator any more."""
@@ -100,6 +107,37 @@ def hash_password(control: Control, request: Request) -> Answer:
 
     found = passwords.hash_password(request.arguments[0], os.urandom(passwords.SALT_BYTES))
     return value({"result": "ok", "value": found}, found)
+
+
+@word(
+    "",
+    "how often logins were tried, by protocol; --by-source: by name and address, while that is counted",
+    "Listing authentication attempts ...",
+    options=(BY_SOURCE,),
+    remote=Remote.MONITORING,
+)
+def list_node_auth_attempt_stats(control: Control, request: Request) -> Answer:
+    """As rabbitmqctl does."""
+    attempts = control.broker.login_attempts
+    if request.options.get(BY_SOURCE.name):
+        rows = [
+            {"remote_address": source.peer_host, "username": source.user, "protocol": source.protocol, **_tried(tried)}
+            for source, tried in list(attempts.by_source.items())
+        ]
+        return table(("remote_address", "username", "protocol", *ATTEMPTS), rows)
+    found = sorted(attempts.since_forgotten().items())
+    return table(("protocol", *ATTEMPTS), [{"protocol": protocol, **_tried(tried)} for protocol, tried in found])
+
+
+@word("", "count logins from now on; metrics go on", "Resetting counts of authentication attempts ...")
+def reset_node_auth_attempt_metrics(control: Control, request: Request) -> Answer:
+    """As rabbitmq-diagnostics does."""
+    control.broker.login_attempts.forget()
+    return done()
+
+
+def _tried(tried: Tried) -> Row:
+    return dict(zip(ATTEMPTS, (tried.all, tried.failed, tried.succeeded), strict=True))
 
 
 @word("", "the same about everybody, by RabbitMQ's name", "Forgetting what authentication back-ends have answered ...")

@@ -14,6 +14,7 @@ import pytest
 
 from tests.gateway.control.control_target import Asker
 from warren.core.administration import operations
+from warren.core.clients.login_attempts import Source
 from warren.core.errors import PreconditionFailed
 from warren.gateway import memory_breakdown
 from warren.gateway.process.log import LOGGER_NAME
@@ -63,6 +64,23 @@ async def test_policies_that_match(asker: Asker) -> None:
     assert (await asker.refused("list_policies_that_match", "none"))[0] == 65
     assert (await asker.refused("list_policies_that_match", "none", object_type="exchange"))[0] == 65
     assert (await asker.refused("list_policies_that_match", "q", object_type="user"))[0] == 65
+
+
+async def test_attempts_to_log_in(asker: Asker) -> None:
+    attempts = asker.server.broker.login_attempts
+    before = await asker.rows("list_node_auth_attempt_stats")
+    assert before == []
+    source = Source(protocol="amqp091", peer_host="10.0.0.7", user="alice")
+    attempts.count(source, succeeded=False)
+    assert await asker.rows("list_node_auth_attempt_stats", by_source=True) == [], "only where it is counted"
+    attempts.tracks_sources = True
+    attempts.count(source, succeeded=True)
+    assert await asker.rows("list_node_auth_attempt_stats") == [["amqp091", 2, 1, 1]]
+    assert await asker.rows("list_node_auth_attempt_stats", by_source=True) == [
+        ["10.0.0.7", "alice", "amqp091", 1, 0, 1]
+    ]
+    await asker.do("reset_node_auth_attempt_metrics")
+    assert await asker.rows("list_node_auth_attempt_stats") == []
 
 
 async def test_certificates(asker: Asker) -> None:
