@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from typing import TYPE_CHECKING, Final
@@ -90,7 +91,8 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, ssl.SSLError):
         return error.reason or str(error)
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+        # Trio writes the address before it, as Python does; who reads it knows the address.
+        return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
     causes = getattr(error.__cause__, "exceptions", None)
     if causes:
         return "; ".join(dict.fromkeys(_reason(each) for each in causes))

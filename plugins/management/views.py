@@ -205,12 +205,13 @@ async def listed(call: Call, view: View, *conditions: Condition) -> Listed:
         view.kind,
         call.vhosts,
         tuple(dict.fromkeys(column for each in shown.values() for column in each.columns)),
-        [*conditions, *_named(call.query)],
+        _named(call.query),
         _sort(call, view, look),
         call.flag("sort_reverse"),
         0 if page is None else (page - 1) * size,
         None if page is None else size,
         ROW,
+        conditions,
     )
     found = await in_turns(select(call.broker, query))
     rows = found.rows

@@ -75,10 +75,10 @@ class Query:
     """What is asked of a listing.
 
     what: the kind, such as `queues`.  vhosts: only what is in these; None for all.  columns: to be shown, in this
-    order; None for all that each object has.  conditions: all of them have to hold.  sort: the column to sort by, or
-    what computes of a row what to sort by; None for the order in which things are kept.  offset, count: the page, in
-    rows of the result; None for no end.  row_as: the name under which the row itself is among its cells, for who knows
-    more to compute of it.
+    order; None for all that each object has.  within: what is asked about at all.  conditions: all of them have to
+    hold.  sort: the column to sort by, or what computes of a row what to sort by; None for the order in which things
+    are kept.  offset, count: the page, in rows of the result; None for no end.  row_as: the name under which the row
+    itself is among its cells, for who knows more to compute of it.
     """
 
     what: str
@@ -90,11 +90,12 @@ class Query:
     offset: int = 0
     count: int | None = None
     row_as: str | None = None
+    within: Sequence[Condition] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """What a query found.  total_count: rows of the listing.  filtered_count: those of them that fit the conditions."""
+    """What a query found.  total_count: rows that are asked about.  filtered_count: those that fit the conditions."""
 
     rows: list[Cells]
     total_count: int
@@ -108,7 +109,7 @@ def select(broker: Broker, query: Query, *, slice_cells: int = SLICE_CELLS) -> S
     """
     if query.offset < 0 or (query.count is not None and query.count < 0):
         raise ValueError("a page has no negative numbers")
-    named = [*(query.columns or ()), *(each.column for each in query.conditions)]
+    named = [*(query.columns or ()), *(each.column for each in (*query.within, *query.conditions))]
     if isinstance(query.sort, str):
         named.append(query.sort)
     broker.listings.check_columns(query.what, named)
@@ -157,8 +158,9 @@ def _select(broker: Broker, query: Query, slice_cells: int) -> Generator[None, N
     last = None if query.count is None else query.offset + query.count
     found = _Found(listings, query, last)
     cells = 0
-    looked_at = _names([each.column for each in query.conditions], query.sort if isinstance(query.sort, str) else None)
-    cells_per_row = 1 + sum(each.cells for each in query.conditions) + (query.sort is not None)
+    conditions = (*query.within, *query.conditions)
+    looked_at = _names([each.column for each in conditions], query.sort if isinstance(query.sort, str) else None)
+    cells_per_row = 1 + sum(each.cells for each in conditions) + (query.sort is not None)
     for row in listings.kind(query.what).rows(broker, query.vhosts):
         if row.slow_names and not row.slow_names.isdisjoint(looked_at):
             yield from row.prepare()
@@ -199,6 +201,7 @@ class _Found:
     """The rows that fit, as far as the page may need them."""
 
     def __init__(self, listings: Listings, query: Query, last: int | None) -> None:
+        self._within = [(listings.compute(query.what, each.column), each.holds) for each in query.within]
         self._conditions = [(listings.compute(query.what, each.column), each.holds) for each in query.conditions]
         sort = query.sort
         self._sort: Compute | None = listings.compute(query.what, sort) if isinstance(sort, str) else sort
@@ -220,6 +223,9 @@ class _Found:
         """Look at a row, which may have gone since the walk came to its neighbourhood."""
         if not row.exists:
             return
+        for compute, holds in self._within:
+            if not holds(compute(row)):
+                return
         self.total_count += 1
         for compute, holds in self._conditions:
             if not holds(compute(row)):

@@ -59,10 +59,10 @@ export class Room {
 
   /** What the room is about isn't there, or not any more. */
   gone(reason) {
-    const back = link(...this.about.at.filter((part) => !part.startsWith(':')));
+    const back = link(...(this.about.back ?? this.about.at.filter((part) => !part.startsWith(':'))));
     const text = element('p', { role: 'status' }, `${reason}.`.replace(/\.\.$/, '.'));
     this.leave();
-    this.place.replaceChildren(this.heading(this.title), element('div', { class: 'box empty-room' }, text, linkTo(back, 'Back to the list', { class: 'button' })));
+    this.place.replaceChildren(this.heading(this.title), element('div', { class: 'box empty-room' }, text, linkTo(back, this.about.back ? 'Back' : 'Back to the list', { class: 'button' })));
   }
 
   /** Ends the polling. */

@@ -1,11 +1,12 @@
 /**
  * All rooms: where each is, what it is called, which tag it takes, and the module that opens it, which is loaded when
  * somebody enters. at: the parts of the address, with names as `:name`. group: where it stands in the navigation; a
- * room without one is reached from within another. operation: what the API must have for it, else the room says so.
+ * room without one is reached from within another; back: which, where its address doesn't say. operation: what the API must have for it, else the room says so.
  */
 
 export const ROOMS = [
   { at: [], title: 'Overview', group: 'Broker', load: () => import('./rooms/overview.js') },
+  { at: ['nodes', ':node'], title: 'Node', tag: 'monitoring', back: [], load: () => import('./rooms/node.js') },
   { at: ['connections'], title: 'Connections', group: 'Broker', load: () => import('./rooms/connections.js') },
   { at: ['connections', ':name'], title: 'Connection', load: () => import('./rooms/connection.js') },
   { at: ['channels'], title: 'Channels', group: 'Broker', load: () => import('./rooms/channels.js') },

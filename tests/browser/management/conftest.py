@@ -21,7 +21,9 @@ OPTIONS = ("--set", "plugins=management,shovel,federation")
 @pytest.fixture(scope="session")
 def managed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarrenProcess]:
     """The broker of all tests of the page; what one of them makes has names of its own."""
-    running = start_warren(tmp_path_factory.mktemp("managed"), data_directory=None, listen=LISTEN, options=OPTIONS)
+    directory = tmp_path_factory.mktemp("managed")
+    data = directory / "data"
+    running = start_warren(directory, data_directory=data, listen=LISTEN, options=OPTIONS)
     try:
         yield running
     finally:

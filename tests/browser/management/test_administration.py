@@ -212,6 +212,11 @@ def test_a_shovel_from_beginning_to_end(page: Page, api: Api, name: str) -> None
     row = f"[...document.querySelectorAll('#panel-status tbody tr')].find(e => e.innerText.includes('{name}'))"
     page.wait_for(f"/running[^]*\\t3\\t/.test({row}?.innerText)")
     assert api.get(f"/queues/%2F/{name}-to")["messages"] == 3
+    click(page, in_row(name, "Restart", "#panel-status"))
+    page.wait_for_text("#toasts", f"Restarted: shovel {name}.")
+    api.publish("", f"{name}-from", "x")
+    page.wait_for(f"/running[^]*\\t[14]\\t/.test({row}?.innerText)")
+    assert api.get(f"/queues/%2F/{name}-to")["messages"] == 4
     click(page, in_row(name, "Delete", "#panel-status"))
     confirm(page, "Delete")
     page.wait_for(f"!({row})")
@@ -232,7 +237,9 @@ def test_an_upstream_and_its_link(page: Page, api: Api, name: str) -> None:
     api.put(f"/policies/%2F/{name}", policy)
     choose(page, "#refresh", "2000")
     press(page, "Links")
-    page.wait_for_text("#panel-status", "be reached")
+    page.wait_for_text("#panel-status", "be reached: Connection refused")
+    click(page, in_row(name, "Restart", "#panel-status"))
+    page.wait_for_text("#toasts", f"Restarted: the link to {name}.")
     press(page, "Upstreams")
     click(page, in_row(name, "Change", "#panel-upstreams"))
     fill(page, "hops", "2")
@@ -245,6 +252,36 @@ def test_an_upstream_and_its_link(page: Page, api: Api, name: str) -> None:
     click(page, in_row(name, "Delete", "#panel-upstreams"))
     confirm(page, "Delete")
     page.wait_for_text("#panel-upstreams", "There are no upstreams.")
+
+
+def test_an_upstream_set_from_beginning_to_end(page: Page, api: Api, name: str) -> None:
+    for upstream in ("north", "south"):
+        api.put(f"/parameters/federation-upstream/%2F/{upstream}", {"value": {"uri": "amqp://127.0.0.1:1"}})
+    address = f"/parameters/federation-upstream-set/%2F/{name}"
+    enter(page, "federation", query="?tab=sets")
+    press(page, "Add an upstream set")
+    fill(page, "name", name)
+    fill(page, "set", 'north\n{"upstream": "south"')
+    click(page, "document.querySelector('dialog .form-buttons [type=submit]')")
+    page.wait_for_text("dialog .form-error", "This line is no JSON")
+    fill(page, "set", 'north\n{"upstream": "south", "exchange": "other"}')
+    submit(page)
+    row = wait_for_row(page, name, "#panel-sets")
+    assert "south exchange other" in row
+    assert page.text("#panel-sets .count") == "1"
+    assert api.get(address)["value"] == [{"upstream": "north"}, {"upstream": "south", "exchange": "other"}]
+    click(page, in_row(name, "Change", "#panel-sets"))
+    given = page.evaluate("document.querySelector('dialog [name=set]').value")
+    assert given == 'north\n{"upstream":"south","exchange":"other"}'
+    fill(page, "set", "south")
+    submit(page)
+    page.wait_for(f"!{json.dumps('north')}.includes(document.querySelector('#panel-sets tbody li').innerText)")
+    assert api.get(address)["value"] == [{"upstream": "south"}]
+    click(page, in_row(name, "Delete", "#panel-sets"))
+    confirm(page, "Delete")
+    page.wait_for_text("#panel-sets", "There are no upstream sets.")
+    for upstream in ("north", "south"):
+        api.ask("DELETE", f"/parameters/federation-upstream/%2F/{upstream}")
 
 
 def test_plugins(page: Page) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
+from pika.adapters.blocking_connection import BlockingChannel
 
 from tests.browser.management.operating import (
     Api,
@@ -44,6 +45,24 @@ def test_browsing_takes_nothing(page: Page, api: Api, name: str) -> None:
     page.wait_for("document.querySelectorAll('.message').length === 20")
     assert '"number": 0' in page.text(".message")
     assert api.get(f"/queues/%2F/{name}")["messages"] == 25
+
+
+def test_what_consumers_hold_is_browsed(page: Page, api: Api, amqp: BlockingChannel, name: str) -> None:
+    api.put(f"/queues/%2F/{name}", {"durable": True})
+    for number in range(3):
+        api.publish("", name, f"body {number}")
+    amqp.basic_qos(prefetch_count=2)
+    amqp.basic_consume(name, lambda *_: None, consumer_tag=f"tag-{name}")
+    enter(page, "queues", "/", name, query="?tab=messages")
+    choose(page, "#panel-messages [name=state]", "unacknowledged")
+    press(page, "Browse")
+    page.wait_for("document.querySelectorAll('.message').length === 2")
+    shown = page.text("#panel-messages .messages")
+    assert [part for part in ("body 0", "body 1", f"tag-{name}", "Held by") if part not in shown] == []
+    choose(page, "#panel-messages [name=state]", "ready")
+    press(page, "Browse")
+    page.wait_for_text("#panel-messages .messages", "body 2")
+    assert api.get(f"/queues/%2F/{name}")["messages"] == 3
 
 
 def test_moving(page: Page, api: Api, name: str) -> None:

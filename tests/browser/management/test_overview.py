@@ -6,8 +6,11 @@ import re
 
 from pika.adapters.blocking_connection import BlockingChannel
 
-from tests.browser.management.operating import Api, choose, enter, fill, press, submit
+from tests.browser.management.operating import Api, choose, enter, fill, follow, press, submit
 from tests.browser.page import Page
+from tests.browser.test_layout import CONTRASTS
+from tests.support.ctl import ctl
+from tests.support.warren_process import WarrenProcess
 
 
 def test_figures_move(page: Page, api: Api, amqp: BlockingChannel, name: str) -> None:
@@ -65,6 +68,39 @@ def test_a_broker_that_is_away_is_said_to_be(page: Page, api: Api) -> None:
     page.wait_for_text("#trouble", "be reached. Trying again.")
     page.call("Network.emulateNetworkConditions", offline=False, latency=0, downloadThroughput=-1, uploadThroughput=-1)
     page.wait_for("document.querySelector('#trouble').innerText === ''")
+
+
+def test_an_alarm_is_said_in_every_room(page: Page, managed: WarrenProcess) -> None:
+    choose(page, "#refresh", "2000")
+    enter(page, "queues")
+    ctl(managed.data_directory, "set_vm_memory_high_watermark", "absolute", "1MiB")
+    try:
+        page.wait_for_text("#alarms[role=alert]", "Memory alarm: ")
+        page.wait_for_text("#alarms", "Publishers are blocked.")
+        enter(page)
+        page.wait_for_text("#main [aria-label=Node]", "alarm")
+        page.prefer(prefers_reduced_motion="reduce")
+        assert page.evaluate(CONTRASTS) == []
+    finally:
+        ctl(managed.data_directory, "set_vm_memory_high_watermark", "0.9")
+    page.wait_for("document.querySelector('#alarms').innerText === ''")
+    page.wait_for_text("#main [aria-label=Node]", "running")
+
+
+def test_the_node_has_a_room(page: Page, api: Api) -> None:
+    page.expect("404")
+    (node,) = api.get("/nodes")
+    page.wait_for_text("#main [aria-label=Node]", node["name"])
+    follow(page, node["name"])
+    page.wait_for_text("#main [aria-label=Node]", "publishers wait from")
+    page.wait_for_text("#main [aria-label=Memory].box:nth-child(2)", "Everything else")
+    assert "management" in page.text("#main [aria-label='What it can do']")
+    page.click("#main summary")
+    assert "product_version" in page.text("#main details")
+    enter(page, "nodes", "other@nowhere")
+    page.wait_for_text("#main", "there is no node 'other@nowhere'")
+    page.click("#main a.button")
+    page.wait_for_text("#main h1", "Overview")
 
 
 def test_the_cluster_is_renamed(page: Page, api: Api) -> None:

@@ -52,6 +52,16 @@ async def test_pages() -> None:
             "page_size": 2,
             "total_count": 5,
         }
+        await api.put("/policies/%2F/p", {"pattern": "^a", "definition": {"max-length": 7}})
+        await api.put("/vhosts/other", {})
+        for path, total in (
+            ("/policies/%2F", 1),
+            ("/policies/other", 0),
+            ("/parameters/policy", 0),
+            ("/parameters", 0),
+        ):
+            found = await api.get(f"{path}?page=1")
+            assert (found["total_count"], found["filtered_count"], len(found["items"])) == (total, total, total), path
         assert await names(api, "page=1&name=^[ab]$&use_regex=true&pagination=false") == ["a", "b"]
         assert await names(api, "page=1&name=B") == ["b"], "part of a name, in whatever case"
         assert await names(api, "name=c") == ["c"]

@@ -3,6 +3,10 @@
 /** How far back is asked for, and how finely: what a chart shows. */
 export const SPAN = { lengths_age: 600, lengths_incr: 5, msg_rates_age: 600, msg_rates_incr: 5 };
 
+/** The same of a connection's octets, and of a node. */
+export const DATA_SPAN = { data_rates_age: 600, data_rates_incr: 5 };
+export const NODE_SPAN = { node_stats_age: 600, node_stats_incr: 5 };
+
 /** [{ at, values }] of lengths: { name in the chart: name in the API }; null where the API has no samples. */
 export function lengthSamples(figures, names) {
   return together(figures, names, (samples) => samples.map(({ timestamp, sample }) => [timestamp, sample]));

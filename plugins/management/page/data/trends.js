@@ -27,7 +27,7 @@ export class Trends {
 }
 
 /** One sample alone draws nothing, so the own look counts until there are more. */
-function put(history, samples, now, values) {
+export function put(history, samples, now, values) {
   if (samples && samples.length > 1) {
     history.replace(samples, values);
   } else {

@@ -1,7 +1,12 @@
 /** One connection: who it is, what it does, its last frames decoded; closing it with a reason. */
 
+import { Growth } from '../data/growth.js';
+import { historyOf } from '../data/history.js';
 import { link, path } from '../data/paths.js';
+import { DATA_SPAN, rateSamples } from '../data/samples.js';
+import { put } from '../data/trends.js';
 import { durationText, momentText, sizeText } from '../data/units.js';
+import { Chart } from '../views/chart.js';
 import { badge, button, card, element, linkTo } from '../views/dom.js';
 import { Facts, argumentList } from '../views/facts.js';
 import { openForm } from '../views/form.js';
@@ -9,10 +14,20 @@ import { FrameList, WATCH_S } from '../views/frames.js';
 import { stateMark } from '../views/marks.js';
 import { plainTable } from '../views/plain_table.js';
 
+const OCTETS = [
+  ['recv_oct', 'From the client'],
+  ['send_oct', 'To the client'],
+];
+
+const OCTET_NAMES = { recv_oct: 'recv_oct', send_oct: 'send_oct' };
+
 export async function open(room) {
   const { name } = room.names;
   const address = path`/connections/${name}`;
   const first = await room.api.get(address, {}, { signal: room.signal });
+  const octets = new Chart({ title: 'Bytes per second', series: OCTETS, unit: (rate) => `${sizeText(rate)}/s` });
+  const growth = new Growth();
+  const history = historyOf(`connection/${name}`);
   const facts = new Facts();
   const peer = new Facts();
   const channels = element('div');
@@ -25,11 +40,14 @@ export async function open(room) {
       actions: [button('Close it', { class: 'danger-quiet' }, () => close(room, address, name))],
     }),
     element('div', { class: 'columns' }, card('Connection', {}, facts.place), card('The client says', {}, peer.place)),
+    element('section', { class: 'box', 'aria-label': 'Bytes per second' }, octets.place),
     card('Channels', {}, channels),
     card('Last frames', { note: 'newest last' }, hasFrames ? frames.place : element('p', { class: 'muted' }, 'This broker’s API doesn’t offer the frames of a connection.')),
   );
   room.poll(async (signal) => {
-    const connection = await room.api.get(address, {}, { signal });
+    const connection = await room.api.get(address, DATA_SPAN, { signal });
+    put(history, rateSamples(connection, OCTET_NAMES), Date.now(), growth.rates(connection, Object.keys(OCTET_NAMES), Date.now()));
+    octets.draw(history);
     facts.show(factsOf(connection));
     peer.show(peerOf(connection));
     if (connection.protocol.includes('0-9')) {

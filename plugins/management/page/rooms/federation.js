@@ -3,6 +3,7 @@
 import { path } from '../data/paths.js';
 import { countText } from '../data/units.js';
 import { element } from '../views/dom.js';
+import { valueText } from '../views/facts.js';
 import { stateMark } from '../views/marks.js';
 import { parameterTable } from '../views/parameters.js';
 import { restartButton } from '../views/restart.js';
@@ -30,7 +31,8 @@ export function open(room) {
       plural: 'Upstream sets',
       empty: 'There are no upstream sets.',
       about: 'Several upstreams by one name.',
-      fields: (value) => [{ name: 'set', label: 'Upstreams as JSON', kind: 'area', required: true, value: JSON.stringify(Array.isArray(value) ? value : [{ upstream: '' }], null, 2) }],
+      draw: drawSet,
+      fields: (value) => [{ name: 'set', label: 'Upstreams, one in each line', kind: 'area', required: true, value: linesOf(value), hint: 'A name; or JSON, which may change something of it: {"upstream": "centre", "exchange": "other"}' }],
       valueOf: ({ set }) => parsedSet(set),
     });
     parts.push(['upstreams', 'Upstreams', element('div', {}, upstreams.place), () => room.poll((signal) => upstreams.update(signal))]);
@@ -86,10 +88,28 @@ function upstreamValue({ uri, exchange, queue, hops, ack, more }) {
   return { ...more, uri: found.length > 1 ? found : found[0], ...(exchange ? { exchange } : {}), ...(queue ? { queue } : {}), ...(hops === null ? {} : { 'max-hops': hops }), 'ack-mode': ack };
 }
 
+/** The entries of a set as lines that can be typed. */
+function linesOf(value) {
+  const entries = Array.isArray(value) ? value : [];
+  return entries.map((entry) => (Object.keys(entry).length === 1 && entry.upstream ? entry.upstream : JSON.stringify(entry))).join('\n');
+}
+
 function parsedSet(text) {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new Error(`The upstreams must be JSON, such as [{"upstream": "centre"}]: ${error.message}`);
-  }
+  const lines = text.split('\n').map((line) => line.trim()).filter(Boolean);
+  return lines.map((line) => {
+    if (!line.startsWith('{')) {
+      return { upstream: line };
+    }
+    try {
+      return JSON.parse(line);
+    } catch (error) {
+      throw new Error(`This line is no JSON: ${line} (${error.message})`);
+    }
+  });
+}
+
+function drawSet(value) {
+  const entries = Array.isArray(value) ? value : [];
+  const items = entries.map(({ upstream, ...others }) => element('li', {}, element('b', {}, upstream ?? '?'), ...Object.entries(others).map(([name, each]) => element('span', { class: 'muted' }, ` ${name} ${valueText(each)}`))));
+  return element('ul', { class: 'plain' }, ...items);
 }

@@ -146,6 +146,7 @@ class NodeCard {
     }
     this.#descriptors.draw(node.fd_used / node.fd_total, `${countText(node.fd_used)} of ${countText(node.fd_total)}`, false);
     this.#facts.show([
+      ['Name', linkTo(link('nodes', node.name), node.name)],
       ['Up for', durationText(node.uptime)],
       ['Process', node.os_pid],
       ['Processors', String(node.processors)],

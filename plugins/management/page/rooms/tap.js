@@ -134,6 +134,6 @@ function descriptions({ query, vhosts, vhostOrFirst }) {
     { name: 'pattern', label: 'Routing keys', value: query.get('key') ?? '', placeholder: '#', hint: 'Words with dots between; * is any word, # any number of them.' },
     { name: 'topics', label: 'Topic filter', required: true, placeholder: 'sensors/+/temperature' },
     { name: 'body', label: 'Body has', hint: 'Only messages whose bodies contain this.' },
-    { name: 'conditions', label: 'and', kind: 'table', addText: 'Add a condition', known: KNOWN_CONDITIONS },
+    { name: 'conditions', label: 'Headers and properties', kind: 'table', addText: 'Add a condition', known: KNOWN_CONDITIONS },
   ];
 }

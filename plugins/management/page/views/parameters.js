@@ -9,9 +9,9 @@ import { ListTable } from './table.js';
 
 /**
  * component: in the API. noun: what one of them is called. fields(value): of the form, without virtual host and name.
- * valueOf(values, before): what is set. hide: keys of the value that aren't shown, since they hold passwords.
+ * valueOf(values, before): what is set. draw(value): how a list shows it, without passwords.
  */
-export function parameterTable(room, { component, noun, plural, empty, about, fields, valueOf }) {
+export function parameterTable(room, { component, noun, plural, empty, about, fields, valueOf, draw = argumentList }) {
   const edit = (parameter) =>
     openForm({
       title: parameter ? `Change ${noun} ${parameter.name}` : `Add ${article(noun)} ${noun}`,
@@ -44,7 +44,7 @@ export function parameterTable(room, { component, noun, plural, empty, about, fi
     columns: [
       { key: 'name', title: 'Name', sort: 'name', draw: ({ name }) => element('b', {}, name) },
       { key: 'vhost', title: 'Virtual host', sort: 'vhost' },
-      { key: 'value', title: 'Value', draw: ({ value }) => argumentList(withoutPasswords(value)) },
+      { key: 'value', title: 'Value', draw: ({ value }) => draw(withoutPasswords(value)) },
       {
         key: 'actions',
         title: '',

@@ -126,6 +126,15 @@ def test_sorting_computes_its_column_of_all_and_the_others_of_the_page() -> None
     assert Thing.computed == {"size": 1000, "number": 10}
 
 
+def test_what_isnt_asked_about_isnt_counted() -> None:
+    things = Things(999)
+    within, conditions = [equals("colour", "red")], [contains("number", "99")]
+    found = things.steps(Query("things", columns=("number",), within=within, conditions=conditions)).finish()
+    assert [row["number"] for row in found.rows] == [99, 399, 699, 990, 993, 996]
+    assert (found.total_count, found.filtered_count) == (333, 6)
+    assert Thing.computed["number"] == 333 + 6, "only of what is asked about"
+
+
 def test_filtering_computes_its_column_of_all() -> None:
     things = Things(999)
     query = Query("things", columns=("size",), conditions=[equals("colour", "red")], sort="number", count=3)
