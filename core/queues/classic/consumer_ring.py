@@ -158,14 +158,15 @@ class ConsumerRing:
         if consumer.parked:
             return False
         consumer.parked = True
+        if self.available and self.available[0] is consumer:
+            self.available.popleft()
+            return False
         return self._leave_available(consumer, at_once=at_once)
 
     def _leave_available(self, consumer: Consumer, *, at_once: bool) -> bool:
         """Whether it is left to `tidy`, since one among many isn't found quickly."""
         available = self.available
-        if available and available[0] is consumer:
-            available.popleft()
-        elif not at_once and len(available) > FEW:
+        if not at_once and len(available) > FEW:
             self.gone.add(consumer)
             return True
         elif consumer in available:
