@@ -5,6 +5,8 @@ What it is asked is in `requests`; `answer` says what to answer, and may be exch
 
 from __future__ import annotations
 
+import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -71,9 +73,15 @@ class AuthServer:
 
 
 @contextmanager
-def auth_server(answer: Answer = allow_all) -> Iterator[AuthServer]:
-    """One for the length of a block."""
+def auth_server(answer: Answer = allow_all, context: ssl.SSLContext | None = None) -> Iterator[AuthServer]:
+    """One for the length of a block.  context: to serve HTTPS with, by the name `localhost`."""
     made: list[AuthServer] = []
+
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, request: object, client_address: object) -> None:
+            """A handshake that fails is what tests of it are about."""
+            if not isinstance(sys.exc_info()[1], OSError):
+                raise AssertionError("the server has failed") from sys.exc_info()[1]
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -101,9 +109,14 @@ def auth_server(answer: Answer = allow_all) -> Iterator[AuthServer]:
         def log_message(self, format: str, *args: object) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    made.append(AuthServer(f"http://127.0.0.1:{server.server_port}", answer))
+    url = f"http://127.0.0.1:{server.server_port}"
+    if context is not None:
+        # The handshake is each connection's own thread's, so that one that fails or never comes hinders nobody.
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        url = f"https://localhost:{server.server_port}"
+    made.append(AuthServer(url, answer))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
