@@ -304,7 +304,8 @@ class Plugin(ABC):
 class ByteStream(Protocol):
     """A connection of a listener that a plugin serves; as a `trio.abc.Stream`, and of that only what is listed here.
 
-    peer_host, peer_port, host, port: the two ends.  is_tls: whether it comes by TLS.
+    peer_host, peer_port, host, port: the two ends.  is_tls: whether it comes by TLS.  shares_port: it comes by a port
+    that has other uses, such as one for WebSocket: answer one request, and close.
     """
 
     peer_host: str
@@ -312,6 +313,7 @@ class ByteStream(Protocol):
     host: str
     port: int
     is_tls: bool
+    shares_port: bool
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Bytes from the peer, empty at their end; trio.BrokenResourceError for one that isn't in good order."""

@@ -41,6 +41,11 @@ class StreamDesk(Component):
         self._take: Take | None = None
         self._waiting: dict[StreamSession, Deadline] = {}
 
+    @property
+    def is_served(self) -> bool:
+        """Whether somebody serves connections now."""
+        return self._take is not None
+
     def serve(self, take: Take) -> None:
         """Have connections served from now on, those first that wait.  Raises ValueError where somebody does that."""
         if self._take is not None:

@@ -27,11 +27,13 @@ CLOSED_BY_PEER: Final = "the peer closed the socket"
 class StreamSession:
     """See the head of this file; implements core.clients.transport.Session.
 
+    shares_port: the port has other uses, too, so that the connection is for one request alone.
     ended: why there is nothing more, None as long as there may be.  on_change: is told when it's worth looking again.
     """
 
-    def __init__(self, broker: Broker, transport: Transport) -> None:
+    def __init__(self, broker: Broker, transport: Transport, *, shares_port: bool = False) -> None:
         self.broker = broker
+        self.shares_port = shares_port
         self.transport = transport
         self.outbox = Outbox(broker.touched, transport)
         self.ended: str | None = None

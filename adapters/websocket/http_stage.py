@@ -6,7 +6,8 @@ h11 parses requests and frames answers.  One request is answered at a time, in o
 with it, is looked at when the peer has taken most of the answers before.  GET and HEAD serve files that lie in memory;
 a body, which nobody has a reason to send, is thrown away up to a limit.
 
-An accepted upgrade ends this stage: a WebSocketStage takes its place on the connection.
+An accepted upgrade ends this stage: a WebSocketStage takes its place on the connection.  So does a request of the
+management API, where that is served (management.py).
 
 A request has `request_timeout_ms` from its first byte to its last (408), so has the first one on a connection from the
 beginning; a connection without a request is kept for `KEPT_MS`.
@@ -25,6 +26,7 @@ from warren.adapters.session.ration import Ration
 from warren.adapters.session.read_gate import UNREAD_REPLIES
 from warren.adapters.stage import Stage
 from warren.adapters.websocket.forwarded import HEADER, client_host
+from warren.adapters.websocket.management import hand_over, is_for_management, is_served
 from warren.adapters.websocket.page_files import PageFile, read_page
 from warren.adapters.websocket.responses import Response, date, page_file, sentence
 from warren.adapters.websocket.stage import WebSocketStage
@@ -81,6 +83,7 @@ class HttpStage(Stage):
         self._http = h11.Connection(h11.SERVER, HEAD_BYTES_MAX)
         self._request: h11.Request | None = None
         self._body_bytes = 0
+        self._head = b""
         self._ration = Ration(broker, self.read_gate, self)
         self._waiting_for_peer = False
         self._idle = False
@@ -98,9 +101,25 @@ class HttpStage(Stage):
             self.outbox.write(TLS_REFUSED)
             self._close()
             return
-        self._http.receive_data(data)
+        if self._is_for_management(data):
+            return
+        self._http.receive_data(self._head + data)
+        self._head = b""
         if not self._ration.waits:
             self._serve()
+
+    def _is_for_management(self, data: bytes) -> bool:
+        """Whether a request begins that isn't this stage's, or may not be: then nothing is to be done here (yet)."""
+        between_requests = self._http.their_state is h11.IDLE and not self._http.trailing_data[0]
+        if not (between_requests and is_served(self.broker)):
+            return False
+        decided = is_for_management(self._head + data)
+        if decided is None:
+            self._head += data
+        elif decided:
+            self._stop_waiting()
+            hand_over(self, self._head + data)
+        return decided is not False
 
     def go_on(self) -> None:
         """It is this connection's turn again: go on with requests that waited for that."""
@@ -338,7 +357,7 @@ class HttpStage(Stage):
             self.broker.limit_hits.count("idle HTTP connections")
             _log.info("connection %s: no further request for %d s; closing it", self.name, KEPT_MS // 1000)
             self._close()
-        elif not (self._request or self._http.trailing_data[0]):
+        elif not (self._request or self._head or self._http.trailing_data[0]):
             self.broker.limit_hits.count("handshake_timeout_s")
             _log.info("connection %s: no request; closing it", self.name)
             self._close()

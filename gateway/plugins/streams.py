@@ -68,6 +68,7 @@ class SessionStream(trio.abc.Stream):
         self.peer_host, self.peer_port = transport.peer_host, transport.peer_port
         self.host, self.port = transport.host, transport.port
         self.is_tls = transport.tls is not None
+        self.shares_port = session.shares_port
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         await trio.lowlevel.checkpoint()

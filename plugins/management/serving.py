@@ -45,6 +45,9 @@ class HttpServer:
         config.h11_max_incomplete_size = HEAD_BYTES_MAX
         config.include_server_header = False
         config.errorlog = context.log
+        self._only_one = Config()
+        vars(self._only_one).update(vars(config))
+        self._only_one.keep_alive_max_requests = 1
         self._worker = WorkerContext(None)
 
     def counters(self) -> Mapping[str, float]:
@@ -53,7 +56,8 @@ class HttpServer:
 
     async def serve(self, stream: ByteStream) -> None:
         """One connection to its end."""
-        await _Connection(self._application, self._config, self._worker, stream, self._timeout_s).run()
+        config = self._only_one if stream.shares_port else self._config
+        await _Connection(self._application, config, self._worker, stream, self._timeout_s).run()
 
 
 class _Http1(H11Protocol):

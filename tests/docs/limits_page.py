@@ -959,6 +959,7 @@ QUIET: Final = (
             "adapters.stomp.frame_words.SHOWN_CHARACTERS_MAX",
             "core.clients.troubles.KEPT_MAX",
             "core.clients.login_attempts.SOURCES_MAX",
+            "adapters.websocket.management.METHOD_BYTES_MAX",
             "core.clients.login_attempts.USER_CHARACTERS_MAX",
             "core.queues.weight.WALKED_MAX",
             "core.clients.troubles.TEXT_CHARACTERS_MAX",
