@@ -1,7 +1,6 @@
 """One run of a broker: from opening its stores to closing them in good order.
 
-`start_app` and `stop_app` begin and end a run within one process; the embedding API and `warren serve` are one run
-each.  A run is a nursery with the hub, the commit loop, the timers and the resource watch in it.
+A run is a nursery with hub, commit loop, timers and resource watch; `stop_app` and `start_app` end and begin one.
 """
 
 from __future__ import annotations
