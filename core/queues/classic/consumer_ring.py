@@ -169,7 +169,7 @@ class ConsumerRing:
         if not at_once and len(available) > FEW:
             self.gone.add(consumer)
             return True
-        elif consumer in available:
+        if consumer in available:
             available.remove(consumer)
         return False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -63,10 +63,10 @@ class Api:
 
 
 @asynccontextmanager
-async def open_api(**options: object) -> AsyncIterator[Api]:
+async def open_api(*, listen: Sequence[str] = ("http=127.0.0.1:0",), **options: object) -> AsyncIterator[Api]:
     """A broker that keeps nothing, with these keys of the configuration, whose refusals don't wait."""
     config = Config(in_memory=True, plugins=("management",)).replace(**{"refused_login_delay_s": 0.0, **options})
-    async with open_broker(listen=("http=127.0.0.1:0",), config=config) as embedded:
+    async with open_broker(listen=listen, config=config) as embedded:
         ((_, port),) = embedded.listening["http"]
         base = f"http://127.0.0.1:{port}"
         async with httpx.AsyncClient(base_url=base, timeout=30.0, trust_env=False) as client:

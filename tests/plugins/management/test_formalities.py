@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.plugins.management.api import open_api, refusal
+from tests.plugins.management.api import Api, open_api, refusal
 from tests.support.certificates import TestAuthority, config_with
 from warren.gateway import open_broker
 from warren.plugins.management.errors import ApiError
@@ -124,3 +124,41 @@ async def test_certificates_that_expire_soon(tmp_path: Path) -> None:
             assert found.json()["expired"][0]["certificate"].endswith("server.pem")
             for asked in ("x/days", "1/fortnights", "-1/days", "99999/days"):
                 assert (await client.get(f"{base}/{asked}")).status_code == 400
+
+
+async def test_a_federation_link_can_be_looked_at_and_restarted() -> None:
+    """The broker is its own upstream, in another virtual host; a restarted link comes by another connection."""
+    plugins = ("management", "federation")
+    async with open_api(plugins=plugins, listen=("http=127.0.0.1:0", "amqp=127.0.0.1:0")) as api:
+        host, port = api.embedded.address("amqp")
+        await api.put("/vhosts/up", {})
+        await api.put("/exchanges/%2F/x", {"type": "direct", "durable": True})
+        upstream = {"uri": f"amqp://guest:guest@{host}:{port}/up", "reconnect-delay": 1}
+        await api.put("/parameters/federation-upstream/%2F/u", {"value": upstream})
+        policy = {"pattern": "^x$", "definition": {"federation-upstream": "u"}, "apply-to": "exchanges"}
+        await api.put("/policies/%2F/p", policy)
+        first = await link_connection(api)
+        (link,) = await api.get("/federation-links/%2F")
+        assert (link["exchange"], link["upstream"], link["status"]) == ("x", "u", "running")
+        node = (await api.get("/overview"))["node"]
+        restart = f"/federation-links/vhost/%2F/{link['id']}/{node}/restart"
+        assert (await api.ask("DELETE", restart)).status_code == 204
+        second = await link_connection(api, after=first)
+        assert second != first
+        (again,) = await api.get("/federation-links/%2F")
+        assert again["id"] == link["id"]
+        for path in (
+            f"/federation-links/vhost/%2F/none/{node}/restart",
+            f"/federation-links/vhost/%2F/{link['id']}/other/restart",
+            f"/federation-links/vhost/up/{link['id']}/{node}/restart",
+        ):
+            refusal(await api.ask("DELETE", path), 404, "Object Not Found")
+
+
+async def link_connection(api: Api, *, after: str = "") -> str:
+    """The name of the link's connection to its upstream, once the link runs by another than `after`."""
+    while True:
+        links = await api.get("/federation-links/%2F")
+        names = [each["name"] for each in await api.get("/vhosts/up/connections") if each["name"] != after]
+        if names and [each["status"] for each in links] == ["running"]:
+            return str(names[0])
