@@ -70,6 +70,14 @@ def rooms(shop: Shop) -> Mapping[str, tuple[Sequence[str], str, Action]]:
     """Each picture's room: the parts of its address, what stands behind them, and what is done there."""
     connection = shop.connection
 
+    def tap(page: Page) -> None:
+        """Messages come, and one is opened."""
+        page.wait_for_text("#main", "Watching exchange shop.")
+        shop.trade_a_second()
+        page.wait_for("document.querySelectorAll('.tapped li').length > 3")
+        page.evaluate("document.querySelector('.tapped summary').click()")
+        page.wait_for("document.querySelector('.tapped .message')")
+
     def frames(page: Page) -> None:
         """Some frames have passed."""
         page.wait_for_text("#main", "None has passed")
@@ -78,6 +86,7 @@ def rooms(shop: Shop) -> Mapping[str, tuple[Sequence[str], str, Action]]:
 
     return {
         "overview": ((), "", nothing),
+        "node": (("nodes", shop.api.get("/overview")["node"]), "", nothing),
         "connections": (("connections",), "", nothing),
         "connection": (("connections", connection), "", frames),
         "channels": (("channels",), "", nothing),
@@ -88,6 +97,7 @@ def rooms(shop: Shop) -> Mapping[str, tuple[Sequence[str], str, Action]]:
         "queue": (("queues", "/", "orders"), "", nothing),
         "queue_messages": (("queues", "/", "invoices"), "?tab=messages", browse),
         "explain": (("explain",), "", explain),
+        "tap": (("tap",), "?vhost=%2F&exchange=shop", tap),
         "live": (("live",), "", live),
         "delayed": (("delayed",), "", nothing),
         "mqtt_sessions": (("mqtt", "sessions"), "", nothing),
