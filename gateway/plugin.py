@@ -102,6 +102,7 @@ if TYPE_CHECKING:
     from warren.gateway.peers.http import HttpPeer
     from warren.gateway.peers.mqtt import MqttPeer, connect_mqtt
     from warren.gateway.peers.stomp import StompPeer, connect_stomp
+    from warren.gateway.plugins.serving import ServingPlugin, need_packages, refused_connection
 
 __all__ = [
     "EMPTY",
@@ -157,6 +158,7 @@ __all__ = [
     "Request",
     "Resources",
     "Row",
+    "ServingPlugin",
     "StompPeer",
     "Subscription",
     "Unroutable",
@@ -177,8 +179,10 @@ __all__ = [
     "memory_breakdown",
     "missing_protocols",
     "names",
+    "need_packages",
     "number",
     "one_of",
+    "refused_connection",
     "settings_from",
     "size",
     "table",
@@ -209,10 +213,13 @@ _LATE: Final[Mapping[str, str]] = {
     "connect_mqtt": "peers.mqtt",
     "StompPeer": "peers.stomp",
     "connect_stomp": "peers.stomp",
+    "ServingPlugin": "plugins.serving",
+    "need_packages": "plugins.serving",
+    "refused_connection": "plugins.serving",
     **dict.fromkeys(_OF_BACK_ENDS, "authentication.back_end"),
 }
-"""What reaches other brokers, or knows users beside the broker, and the module of warren.gateway that it is in.  It is
-most of what this module would import, and few plugins want it."""
+"""What reaches other brokers, knows users beside the broker, or is a base of plugins, and the module of warren.gateway
+that it is in.  It is most of what this module would import, and few plugins want it."""
 
 
 def __getattr__(name: str) -> object:
