@@ -62,12 +62,12 @@ list_vhost_limits -p v
 list_user_limits --user alice
 list_parameters -p v
 list_queues -p v
-list_queues -p v name messages durable auto_delete arguments policy operator_policy consumers type
+list_queues -p v name messages durable auto_delete arguments policy consumers type
 list_exchanges -p v
 list_exchanges -p v name type durable auto_delete internal
 list_bindings -p v
 list_bindings -p v source_name destination_kind routing_key arguments
-list_consumers -p v
+list_consumers -p v queue_name consumer_tag ack_required prefetch_count active activity_status arguments
 list_connections
 list_channels
 list_feature_flags nothing_of_them
@@ -255,7 +255,12 @@ def ordered(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _cell(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) and value.startswith("{") else value
+    """Arguments are an object in Warren's JSON, and names, types and values in RabbitMQ's."""
+    if isinstance(value, str) and value.startswith("{"):
+        return json.loads(value)
+    if isinstance(value, list) and all(isinstance(each, list) for each in value):
+        return {name: each for name, _, each in value}
+    return value
 
 
 async def test_tables(tmp_path: Path, theirs: tuple[RabbitMQ, Run]) -> None:
