@@ -243,7 +243,8 @@ def of_json(run: Run, program: str, *words: str) -> Any:
     return json.loads(text)
 
 
-IGNORED_COLUMNS = {"pid", "peer_port", "channel_pid"}
+IGNORED_COLUMNS = {"pid", "peer_port", "peer_host", "channel_pid"}
+"""Ids and ports of each broker's own; an address, which is a list of numbers in the JSON of RabbitMQ 3.10."""
 
 
 def ordered(rows: list[dict[str, Any]]) -> list[str]:
