@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 PROTOCOLS: Final = {
     "amqp": "amqp",
+    "amqp10": "amqp10",
     "stomp": "stomp",
     "mqtt": "mqtt",
     "ws": "http/web",
@@ -18,6 +19,7 @@ PROTOCOLS: Final = {
 
 PURPOSES: Final = {
     "amqp": "AMQP 0-9-1 and AMQP 1.0",
+    "amqp10": "AMQP 1.0",
     "stomp": "STOMP",
     "mqtt": "MQTT",
     "http/web": "WebSocket: MQTT and STOMP",
@@ -30,6 +32,8 @@ PURPOSES: Final = {
 OTHER_NAMES: Final = {
     "amqp091": "amqp",
     "amqp0-9-1": "amqp",
+    "amqp10": "amqp",
+    "amqp1.0": "amqp",
     "amqps": "amqp/ssl",
     "amqp091/ssl": "amqp/ssl",
     "mqtts": "mqtt/ssl",

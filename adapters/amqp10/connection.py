@@ -31,6 +31,7 @@ from warren.adapters.amqp10.agreed import Agreed
 from warren.adapters.amqp10.beginning import begin_session
 from warren.adapters.amqp10.codec import performatives
 from warren.adapters.amqp10.codec.composites import decode_composite
+from warren.adapters.amqp10.codec.constants import FRAME_BYTES_LEAST
 from warren.adapters.amqp10.codec.errors import (
     CONNECTION_FORCED,
     FRAMING_ERROR,
@@ -44,7 +45,6 @@ from warren.adapters.amqp10.codec.errors import (
 from warren.adapters.amqp10.codec.framing import (
     AMQP_FRAME,
     EMPTY_FRAME,
-    FRAME_BYTES_LEAST,
     HEADER_BYTES,
     SASL_FRAME,
     frame,

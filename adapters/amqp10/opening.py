@@ -5,8 +5,8 @@ from __future__ import annotations
 import platform
 from typing import TYPE_CHECKING, Final
 
+from warren.adapters.amqp10.codec.constants import FRAME_BYTES_LEAST
 from warren.adapters.amqp10.codec.errors import INVALID_FIELD, NOT_ALLOWED, NOT_FOUND, UNAUTHORIZED_ACCESS, PeerMistake
-from warren.adapters.amqp10.codec.framing import FRAME_BYTES_LEAST
 from warren.adapters.amqp10.codec.performatives import Open
 from warren.adapters.amqp10.codec.values import Symbol
 from warren.adapters.session.admission import UnknownVirtualHost, VirtualHostRefused, enter

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from warren.adapters.amqp10.codec.framing import FRAME_BYTES_LEAST
+from warren.adapters.amqp10.codec.constants import FRAME_BYTES_LEAST
 from warren.adapters.first_bytes import no_hint
 from warren.adapters.session.keys import (
     HANDSHAKE_TIMEOUT_S,

@@ -35,7 +35,7 @@ LINES_MAX = 130
 
 
 def test_own_protocols_come_first() -> None:
-    assert list(PROTOCOLS)[:2] == ["amqp", "stomp"]
+    assert list(PROTOCOLS)[:3] == ["amqp", "amqp10", "stomp"]
     assert "amqp" in PROTOCOLS
     assert "gopher" not in PROTOCOLS
     assert len(PROTOCOLS) == len(list(PROTOCOLS))
@@ -47,7 +47,7 @@ def test_own_adapters_load_and_take_the_configuration(name: str) -> None:
 
 
 def test_a_protocol_that_nobody_installed() -> None:
-    with pytest.raises(StorageError, match="no adapter for the protocol 'gopher' is installed; there are amqp, stomp"):
+    with pytest.raises(StorageError, match="no adapter for the protocol 'gopher' is installed; there are amqp, amqp10"):
         accept_by_protocol(Config(in_memory=True), ["gopher"])
 
 
@@ -76,7 +76,14 @@ DECLARATIONS = (
     "warren.adapters.amqp091.adapter",
     "warren.adapters.amqp091.codec",
     "warren.adapters.amqp091.codec.constants",
+    "warren.adapters.amqp091.other_versions",
     "warren.adapters.amqp091.settings",
+    "warren.adapters.amqp10",
+    "warren.adapters.amqp10.adapter",
+    "warren.adapters.amqp10.codec",
+    "warren.adapters.amqp10.codec.constants",
+    "warren.adapters.amqp10.kept",
+    "warren.adapters.amqp10.settings",
     "warren.adapters.mqtt",
     "warren.adapters.mqtt.adapter",
     "warren.adapters.mqtt.sessions",
@@ -256,7 +263,7 @@ def test_its_keys_are_unknown_without_it(tmp_path: Path) -> None:
 
 def test_a_broken_package_is_no_trouble_until_it_is_named(installed: Path, caplog: pytest.LogCaptureFixture) -> None:
     (installed / "packages" / "line_protocol.py").write_text("import nothing_like_that\n")
-    assert list(adapters_for(["auto"])) == ["amqp", "stomp", "mqtt", "ws"]
+    assert list(adapters_for(["auto"])) == ["amqp", "amqp10", "stomp", "mqtt", "ws"]
     assert "the adapter for the protocol 'line' (line_protocol:ADAPTER) can't be loaded" in caplog.text
     with pytest.raises(StorageError, match="can't be loaded"):
         adapters_for(["line"])

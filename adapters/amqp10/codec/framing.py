@@ -27,9 +27,6 @@ SASL_FRAME: Final = 1
 DATA_OFFSET: Final = 2
 """Of our frames, in words: they have no extended header."""
 
-FRAME_BYTES_LEAST: Final = 512
-"""What everybody has to take (2.8.19), and the largest frame until open, and of SASL (5.3.1)."""
-
 EMPTY_FRAME: Final = b"\0\0\0\x08\x02\0\0\0"
 
 _pack_head = Struct(">IBBH").pack
