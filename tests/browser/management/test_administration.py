@@ -97,6 +97,12 @@ def test_a_virtual_host_from_beginning_to_end(page: Page, api: Api, name: str) -
     choose(page, "dialog [name=type]", "quorum")
     submit(page)
     assert "for a test" in wait_for_row(page, name)
+    enter(page, "vhosts", "/")
+    press(page, "Change")
+    fill(page, "description", "the first")
+    submit(page)
+    page.wait_for_text("#main .facts", "the first")
+    assert api.get("/vhosts/%2F")["default_queue_type"] is None, "what isn't set stays so"
     assert api.get(f"/vhosts/{name}")["default_queue_type"] == "quorum"
     choose(page, "#vhost", name)
     enter(page, "exchanges")
