@@ -62,7 +62,7 @@ list_vhost_limits -p v
 list_user_limits --user alice
 list_parameters -p v
 list_queues -p v
-list_queues -p v name messages durable auto_delete arguments policy consumers type
+list_queues -p v name messages durable auto_delete arguments policy type
 list_exchanges -p v
 list_exchanges -p v name type durable auto_delete internal
 list_bindings -p v
