@@ -25,6 +25,13 @@ _TLS_OF_PEERS: Final = (
 _MIRRORS: Final = "there are no mirrors of queues; take ha-mode and the like out of the policies by set_policy"
 _SOURCES: Final = "the configuration says whether attempts to log in are counted by source: track_auth_attempt_source"
 
+_SHOVEL: Final = (
+    "it comes with the plugin shovel, and no broker with it was found; warren plugins enable shovel says how"
+)
+_FEDERATION: Final = (
+    "it comes with the plugin federation, and no broker with it was found; warren plugins enable federation says how"
+)
+
 NOT_HERE: Final[Mapping[str, str]] = {
     **dict.fromkeys(
         (
@@ -89,6 +96,8 @@ NOT_HERE: Final[Mapping[str, str]] = {
         ),
         _ERLANG,
     ),
+    **dict.fromkeys(("delete_shovel", "restart_shovel", "shovel_status"), _SHOVEL),
+    **dict.fromkeys(("federation_status", "restart_federation_link"), _FEDERATION),
     **dict.fromkeys(("eval", "eval_file", "exec", "remote_shell"), _CODE),
     **dict.fromkeys(("log_tail", "log_tail_stream", "rotate_logs"), _LOG),
     **dict.fromkeys(("decode", "decrypt_conf_value", "encode", "encrypt_conf_value"), _ENCRYPTED),
@@ -118,6 +127,7 @@ NOT_HERE: Final[Mapping[str, str]] = {
     "autocomplete": "warren ctl --help lists all words",
     "consistent_hash_exchange_ring_state": "warren explain EXCHANGE KEY says which queue a key leads to, and why",
     "deactivate_free_disk_space_monitoring": "free disk space is always watched; set_disk_free_limit 0 lifts the limit",
+    "message_size_stats": "sizes of messages aren't counted; list_queues has messages and message_bytes",
     "list_network_interfaces": "the system tells them: ip address",
     "list_web_mqtt_connections": "list_mqtt_connections lists those over WebSocket, too",
     "post_upgrade": "a new version needs nothing to be done after its start",
