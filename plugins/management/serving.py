@@ -68,15 +68,21 @@ class _Http1(H11Protocol):
 class _Tasks(TaskGroup):
     """Hypercorn's, but for bodies that an application leaves unread: what comes of one is thrown away.
 
-    Otherwise it would fill the channel to the application, and nothing of the connection were read any more.
+    Otherwise it would fill the channel to the application, and nothing of the connection were read any more.  And an
+    application that is cancelled says nothing at its end: half of its answer may be out, and Hypercorn would begin
+    another one.
     """
 
     async def spawn_app(self, app: Any, config: Config, scope: Any, send: Any) -> Any:
         to_application, received = trio.open_memory_channel[Any](config.max_app_queue_size)
 
+        async def say(event: Any) -> None:
+            if event is not None or trio.current_effective_deadline() != -inf:
+                await send(event)
+
         async def run() -> None:
             with received:
-                await _handle(app, config, scope, received.receive, send, trio.to_thread.run_sync, trio.from_thread.run)
+                await _handle(app, config, scope, received.receive, say, trio.to_thread.run_sync, trio.from_thread.run)
 
         async def put(event: Any) -> None:
             try:
