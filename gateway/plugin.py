@@ -53,7 +53,6 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
-from warren.adapters.direct.delivery import Delivery
 from warren.adapters.direct.errors import ClientClosed, ConsumerEnded, DirectError, PublishBlocked, Refused, Unroutable
 from warren.adapters.interface import Options
 from warren.core.administration.listing.column import Column, Row
@@ -66,9 +65,6 @@ from warren.core.messages.properties import EMPTY, Properties, encode_properties
 from warren.core.policy_setting import Setting as PolicyKey
 from warren.core.queues.browse import MessageFilter
 from warren.core.watchers import Watcher
-from warren.gateway.client.client import BrokerClient, QueueState
-from warren.gateway.client.confirmation import PendingConfirmation
-from warren.gateway.client.subscription import Subscription
 from warren.gateway.control.listing import listing
 from warren.gateway.control.target import Answer, Control, RefusedError, Request, done, table
 from warren.gateway.control.word import VHOST, Option, Remote, Word, word
@@ -81,6 +77,7 @@ from warren.gateway.turns import in_turns
 if TYPE_CHECKING:
     import trio
 
+    from warren.adapters.direct.delivery import Delivery
     from warren.core.access.accounts import User
     from warren.core.broker import Broker
     from warren.core.exchanges.base import Exchange
@@ -98,6 +95,9 @@ if TYPE_CHECKING:
         MayUseTopic,
         Question,
     )
+    from warren.gateway.client.client import BrokerClient, QueueState
+    from warren.gateway.client.confirmation import PendingConfirmation
+    from warren.gateway.client.subscription import Subscription
     from warren.gateway.peers.amqp import AmqpPeer, connect_amqp
     from warren.gateway.peers.http import HttpPeer
     from warren.gateway.peers.mqtt import MqttPeer, connect_mqtt
@@ -206,27 +206,32 @@ _OF_BACK_ENDS: Final = (
 )
 
 _LATE: Final[Mapping[str, str]] = {
-    "AmqpPeer": "peers.amqp",
-    "connect_amqp": "peers.amqp",
-    "HttpPeer": "peers.http",
-    "MqttPeer": "peers.mqtt",
-    "connect_mqtt": "peers.mqtt",
-    "StompPeer": "peers.stomp",
-    "connect_stomp": "peers.stomp",
-    "ServingPlugin": "plugins.serving",
-    "need_packages": "plugins.serving",
-    "refused_connection": "plugins.serving",
-    **dict.fromkeys(_OF_BACK_ENDS, "authentication.back_end"),
+    "AmqpPeer": "gateway.peers.amqp",
+    "connect_amqp": "gateway.peers.amqp",
+    "HttpPeer": "gateway.peers.http",
+    "MqttPeer": "gateway.peers.mqtt",
+    "connect_mqtt": "gateway.peers.mqtt",
+    "StompPeer": "gateway.peers.stomp",
+    "connect_stomp": "gateway.peers.stomp",
+    "ServingPlugin": "gateway.plugins.serving",
+    "need_packages": "gateway.plugins.serving",
+    "refused_connection": "gateway.plugins.serving",
+    "BrokerClient": "gateway.client.client",
+    "QueueState": "gateway.client.client",
+    "PendingConfirmation": "gateway.client.confirmation",
+    "Subscription": "gateway.client.subscription",
+    "Delivery": "adapters.direct.delivery",
+    **dict.fromkeys(_OF_BACK_ENDS, "gateway.authentication.back_end"),
 }
-"""What reaches other brokers, knows users beside the broker, or is a base of plugins, and the module of warren.gateway
-that it is in.  It is most of what this module would import, and few plugins want it."""
+"""What reaches other brokers, is a client of this one, knows users beside it, or is a base of plugins, and the module
+of warren that it is in.  It is most of what this module would import, and few plugins want it."""
 
 
 def __getattr__(name: str) -> object:
     """What is imported by whoever wants it (PEP 562)."""
     if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"warren.gateway.{_LATE[name]}"), name)
+    return getattr(import_module(f"warren.{_LATE[name]}"), name)
 
 
 CheckParameter = Callable[[str, str, "JSON"], None]

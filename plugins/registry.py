@@ -1,7 +1,7 @@
 """Warren's own plugins: the name of each, and where its class is, as `module:class`.
 
-The form is that of the entry points by which other packages offer theirs; nothing is imported before the configuration
-enables it.
+The form is that of the entry points by which other packages offer theirs; nothing of a plugin is imported before it is
+enabled.
 """
 
 from __future__ import annotations
@@ -16,6 +16,12 @@ BUILT_IN: Final[Mapping[str, str]] = {
     "metrics": "warren.plugins.metrics.plugin:MetricsPlugin",
 }
 """Features that could live in a package of their own; they know the plugin interface alone."""
+
+ON_BY_DEFAULT: Final[Mapping[str, tuple[str, ...]]] = {
+    "management": ("hypercorn", "starlette", "msgspec"),
+    "metrics": ("prometheus_client",),
+}
+"""Those that nobody has to enable, and what each imports of other packages.  Each serves listeners."""
 
 LISTENERS: Final[Mapping[str, tuple[tuple[str, int, int], ...]]] = {
     "management": (("http", 15672, 15671),),

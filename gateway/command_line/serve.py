@@ -21,6 +21,10 @@ def run(config: Config) -> None:
         log.info("configuration read from %s", config.file)
     for remark in config.remarks:
         log.log(remark.weight, "%s", remark)
+    for name, package in config.left_out.items():
+        log.info(
+            "the plugin %s is off: it needs the package %s, which is missing (pip install %s)", name, package, package
+        )
 
     import trio
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from warren.core.configuration.key import settings_from
 from warren.gateway.configuration.catalogue import KEYS, known_key, plugin_keys
 from warren.gateway.configuration.given import Weight
-from warren.gateway.configuration.plugins import own_listeners
+from warren.gateway.configuration.plugins import enabled_plugins, left_out, own_listeners, owners_of, without_off
 from warren.gateway.network.addresses import LOCALHOST, Listener
 from warren.gateway.network.settings import DEFAULT_LISTENERS, DEFAULT_TLS_LISTENERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from warren.core.configuration.key import Key
     from warren.gateway.configuration.given import Remark
@@ -37,19 +37,23 @@ class Config:
 
     Each argument is a key or a second name of one, with a value of the key's type, and an attribute afterwards; what
     isn't given has its default.  TypeError for what is no key.  file: the configuration file that was read.  remarks:
-    what of it could not be applied, for the log.
+    what of it could not be applied, for the log.  left_out: plugins that would be on by default and lack a package, by
+    name, and the package.
 
     `section` gives the settings that some part of the broker declares; the parts use nothing else.
     """
 
-    __slots__ = ("_given", "_plugins", "_values", "file", "remarks")
+    __slots__ = ("_given", "_named_plugins", "_values", "file", "left_out", "remarks")
 
     def __init__(self, *, file: Path | None = None, remarks: tuple[Remark, ...] = (), **given: object) -> None:
         self.file = file
         self.remarks = remarks
-        self._plugins = cast("tuple[str, ...]", given.get("plugins", ()))
+        self._named_plugins = cast("tuple[str, ...]", given.get("plugins", ()))
         self._given: Mapping[str, object] = {self._name_of(name): value for name, value in given.items()}
         self._values: Mapping[str, object] = {**{name: key.default for name, key in KEYS.items()}, **self._given}
+        protocols = _named_protocols(self._values)
+        self.left_out = left_out(self._named_plugins, protocols)
+        self._values = {**self._values, "plugins": enabled_plugins(self._named_plugins, protocols)}
         self._values = {**self._values, **_computed(self._values)}
 
     @property
@@ -63,12 +67,18 @@ class Config:
 
         Raises PluginUnusableError.
         """
-        of_plugins = {name: key.default for name, key in plugin_keys(self._plugins).items()}
-        return {**self._values, **of_plugins, **self._given} if of_plugins else self._values
+        of_plugins = {
+            name: key.default for name, key in plugin_keys(cast("tuple[str, ...]", self._values["plugins"])).items()
+        }
+        given = {name: value for name, value in self._given.items() if name in of_plugins}
+        return {**self._values, **of_plugins, **given}
 
     def key(self, name: str) -> Key[Any] | None:
         """The key of this name or second name; None when there is none.  Raises PluginUnusableError."""
-        return known_key(name) or plugin_keys(self._plugins).get(name)
+        found = known_key(name)
+        if found is None:
+            found = plugin_keys([*without_off(self._named_plugins), *owners_of(name)]).get(name)
+        return found
 
     def is_secret(self, name: str) -> bool:
         """Whether the value of this key is never shown."""
@@ -128,6 +138,13 @@ def default_data_directory() -> Path:
     return Path(os.path.expanduser("~")) / ".local" / "share" / "warren"
 
 
+def _named_protocols(values: Mapping[str, object]) -> Collection[str] | None:
+    """What listeners are for, where the configuration names any."""
+    if values["listen"] is DEFAULT_LISTENERS:
+        return None
+    return {listener.protocol for listener in cast("tuple[Listener, ...]", values["listen"])}
+
+
 def _computed(values: Mapping[str, object]) -> dict[str, object]:
     """The defaults that depend on the machine or on other keys."""
     found: dict[str, object] = {}
@@ -145,6 +162,6 @@ def _default_listeners(values: Mapping[str, object]) -> tuple[Listener, ...]:
     has_certificate = values["tls_certificate_file"] is not None
     found = DEFAULT_LISTENERS + (DEFAULT_TLS_LISTENERS if has_certificate else ())
     for protocol, port, tls_port in own_listeners(cast("tuple[str, ...]", values["plugins"])):
-        found += (Listener(protocol, LOCALHOST, port),)
-        found += (Listener(protocol, LOCALHOST, tls_port, tls=True),) if has_certificate else ()
+        found += (Listener(protocol, LOCALHOST, port, optional=True),)
+        found += (Listener(protocol, LOCALHOST, tls_port, tls=True, optional=True),) if has_certificate else ()
     return found

@@ -31,7 +31,7 @@ from warren.gateway.configuration import sources
 from warren.gateway.configuration.catalogue import KEYS, known_key, plugin_keys
 from warren.gateway.configuration.config import Config, ConfigError
 from warren.gateway.configuration.given import Given
-from warren.gateway.configuration.plugins import PluginUnusableError
+from warren.gateway.configuration.plugins import PluginUnusableError, owners_of, without_off
 from warren.gateway.process.settings import ProcessSettings
 
 HIDDEN: Final = "********"
@@ -91,8 +91,9 @@ def _checked(settings: Iterable[Given]) -> dict[str, Any]:
             others.append(given)
         else:
             values[key.name] = _parsed(given, key)
-    if others or values.get("plugins"):
-        values.update(_of_plugins(values.get("plugins", ()), others))
+    named = without_off(values.get("plugins", ()))
+    if others or named:
+        values.update(_of_plugins([*named, *(name for given in others for name in owners_of(given.key))], others))
     return values
 
 

@@ -1,9 +1,9 @@
 """What a rabbitmq.conf says of plugins, once it is known which of them are enabled.
 
 RabbitMQ's file of enabled plugins is not this file, and neither is it here: `plugins` comes from the environment or the
-command line.  So what is about a plugin is given with its name, and counts only while it is enabled.  Its listeners are
-added to those of the file.  A plugin of which the file names none has its own default address then, as it has where
-`listen` names nothing: RabbitMQ's would be there, too, on its port.
+command line.  So what is about a plugin is given with its name, and counts only while it is enabled, by default or by
+name.  Its listeners are added to those of the file.  A plugin of which the file names none has its own default address
+then, as it has where `listen` names nothing: RabbitMQ's would be there, too, on its port.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from warren.gateway.configuration.given import Given, Remark
-from warren.gateway.configuration.plugins import own_listeners, plugin_names
+from warren.gateway.configuration.plugins import enabled_plugins, own_listeners, plugin_names
 from warren.gateway.network.addresses import LOCALHOST
 from warren.gateway.network.settings import DEFAULT_LISTENERS, DEFAULT_TLS_LISTENERS
 
@@ -49,7 +49,7 @@ def _enabled(outer: Iterable[Given]) -> tuple[str, ...]:
                 found = plugin_names(each.value)
             except ValueError:
                 found = ()  # which is told when it is parsed
-    return found
+    return enabled_plugins(found, None)
 
 
 def _entries(given: Given) -> list[str]:
@@ -71,7 +71,7 @@ def _added(
         found += named
         if not named:
             for protocol, port, tls_port in own_listeners([plugin]):
-                found.append(f"{protocol}={LOCALHOST}:{port}")
+                found.append(f"{protocol}={LOCALHOST}:{port}?optional=true")
                 if has_certificate:
-                    found.append(f"{protocol}s={LOCALHOST}:{tls_port}")
+                    found.append(f"{protocol}s={LOCALHOST}:{tls_port}?optional=true")
     return [each for each in found if each not in addresses]

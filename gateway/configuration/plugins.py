@@ -2,12 +2,16 @@
 
 Which there are is known without importing any of them: Warren's own from a table that stands with them (no plugin is
 named here), others from the entry points of their packages, which are only looked for when a name isn't in the table.
+
+Those that are on by default serve listeners, and are enabled by there being one.  While `listen` names nothing there is
+one for each of them on its default port; where it does, those are enabled whose listeners it names.  So a broker that
+listens for AMQP alone has none of them, and doesn't look at them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
@@ -22,6 +26,9 @@ OWN_TABLE: Final = "warren.plugins.registry"
 """Where Warren's own are listed: the module's BUILT_IN."""
 
 _NO_PLUGINS: Final[tuple[str, ...]] = ()
+
+OFF: Final = "-"
+"""In front of a name: not this one, though it is on by default."""
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 """What keys, folders and paths can begin with."""
@@ -51,14 +58,19 @@ PLUGINS: Final = Plugins()
 
 
 def plugin_names(value: object) -> tuple[str, ...]:
-    """The parser of the key `plugins`: a list of names, or one string with commas; each counts once."""
+    """The parser of the key `plugins`: a list of names, or one string with commas; each counts once.
+
+    A name may have a `-` in front.
+    """
     entries = value.split(",") if isinstance(value, str) else value
     if not isinstance(entries, list | tuple) or not all(isinstance(entry, str) for entry in entries):
         raise ValueError('a list of names of plugins, such as ["shovel"]')
     found = tuple(dict.fromkeys(entry.strip() for entry in entries if entry.strip()))
     for name in found:
-        if name not in PLUGINS:
-            raise ValueError(f"names of plugins; {_unknown(name)}")
+        if name.removeprefix(OFF) not in PLUGINS:
+            raise ValueError(f"names of plugins; {_unknown(name.removeprefix(OFF))}")
+        if OFF + name in found:
+            raise ValueError(f"names of plugins, not both {name} and {OFF}{name}")
     return found
 
 
@@ -71,10 +83,69 @@ class PluginSettings:
             "plugins",
             plugin_names,
             _NO_PLUGINS,
-            "Plugins that are enabled, by name, in the order of their start. A plugin that is enabled "
-            "brings keys of its own, whose names begin with its. The keys of others aren't known.",
+            "Plugins that are enabled beside those that are on by default, by name, in the order of their start. "
+            "`management` and `metrics` are on by default: each where there is a listener that it serves, and there "
+            "is one while `listen` names nothing. `-management` is without it. A plugin that is enabled "
+            "brings keys of its own, whose names begin with its. The keys of others aren't known, but for those that "
+            "are on by default.",
+            computed=True,
         )
     )
+
+
+def enabled_plugins(named: Iterable[str], protocols: Collection[str] | None) -> tuple[str, ...]:
+    """The plugins that there are in a run: those that are on by default first, and what the key `plugins` names.
+
+    protocols: of the listeners that `listen` names; None where it names nothing.
+    """
+    named = tuple(named)
+    wanted = dict.fromkeys([*_on_by_default(protocols), *without_off(named)])
+    return tuple(name for name in wanted if OFF + name not in named)
+
+
+def without_off(named: Iterable[str]) -> list[str]:
+    """What the key `plugins` names to be on."""
+    return [name for name in named if not name.startswith(OFF)]
+
+
+def left_out(named: Iterable[str], protocols: Collection[str] | None) -> Mapping[str, str]:
+    """Plugins that would be on by default and aren't since a package is missing: the names of both.
+
+    Arguments as of `enabled_plugins`.  Where a listener or the key names one, its absence refuses the start instead.
+    """
+    if protocols is not None:
+        return {}
+    said = {name.removeprefix(OFF) for name in named}
+    missing = {name: _missing_package(packages) for name, packages in by_default().items() if name not in said}
+    return {name: package for name, package in missing.items() if package is not None}
+
+
+def by_default() -> Mapping[str, tuple[str, ...]]:
+    """The plugins that nobody has to enable, and the packages that each imports."""
+    from importlib import import_module
+
+    table = import_module(OWN_TABLE)
+    return {name: packages for name, packages in table.ON_BY_DEFAULT.items() if name in table.BUILT_IN}
+
+
+def owners_of(key: str) -> list[str]:
+    """Those of them whose key this would be, by its name."""
+    return [name for name in by_default() if key.startswith(f"{name}_")]
+
+
+def _on_by_default(protocols: Collection[str] | None) -> Iterator[str]:
+    for name, packages in by_default().items():
+        if protocols is None:
+            if _missing_package(packages) is None:
+                yield name
+        elif any(protocol in protocols for protocol, _, _ in own_listeners([name])):
+            yield name
+
+
+def _missing_package(packages: Iterable[str]) -> str | None:
+    from importlib.util import find_spec
+
+    return next((package for package in packages if find_spec(package) is None), None)
 
 
 def own_listeners(plugins: Iterable[str]) -> Iterator[tuple[str, int, int]]:

@@ -38,6 +38,9 @@ class Accepting:
         of_second_family: list[ListeningSocket] = []
         for listener in listeners:
             found = listening_sockets(self._hub, listener, accept(listener), descriptors_max)
+            if not found:
+                self.listeners.append(listener)  # which a restart of the app tries again
+                continue
             self._sockets += found
             of_second_family += found[1:]
             host, port = found[0].address

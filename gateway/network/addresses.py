@@ -17,12 +17,16 @@ EVERY_ADDRESS: Final = "*"
 """Every address of both families."""
 
 
+OPTIONS: Final = ("proxy_protocol", "optional")
+"""What may stand behind the `?` of a listener, each true or false; fields of Listener."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listener:
     """One address that connections of one protocol are accepted on; port 0 lets the system choose.
 
     tls: the protocol is spoken over TLS.  proxy_protocol: a PROXY header, which says who the peer really is, has to
-    come first.
+    come first.  optional: the broker starts without it where the address can't be had.
     """
 
     protocol: str
@@ -30,6 +34,7 @@ class Listener:
     port: int
     tls: bool = False
     proxy_protocol: bool = False
+    optional: bool = False
 
     @property
     def name(self) -> str:
@@ -37,8 +42,8 @@ class Listener:
         return self.protocol + TLS_SUFFIX if self.tls else self.protocol
 
     def __str__(self) -> str:
-        options = "?proxy_protocol=true" if self.proxy_protocol else ""
-        return f"{self.name}={format_address(self.host, self.port)}{options}"
+        options = "&".join(f"{option}=true" for option in OPTIONS if getattr(self, option))
+        return f"{self.name}={format_address(self.host, self.port)}{'?' if options else ''}{options}"
 
 
 _HOSTS: Final = {LOCALHOST: ("127.0.0.1", "::1"), EVERY_ADDRESS: ("0.0.0.0", "::")}
@@ -94,15 +99,17 @@ def _listener(entry: str, protocols: Collection[str]) -> Listener:
             f"PROTOCOL=HOST:PORT with one of these protocols: {', '.join(protocols)}; with an s for TLS, such as "
             f"{next(iter(protocols))}s; or {AUTO} for all of them on one port"
         )
-    return Listener(protocol, *parse_address(address), tls, _proxy_protocol(options))
+    host, port = parse_address(address)
+    return Listener(protocol, host, port, tls, **_options(options))
 
 
-def _proxy_protocol(options: str) -> bool:
-    """The options of a listener; there is one."""
-    given = False
-    for option in options.split("&") if options else ():
+def _options(written: str) -> dict[str, bool]:
+    """The options of a listener."""
+    given: dict[str, bool] = {}
+    for option in written.split("&") if written else ():
         key, _, value = option.partition("=")
-        if key.strip().lower() != "proxy_protocol":
-            raise ValueError("PROTOCOL=HOST:PORT?OPTION=VALUE with the option proxy_protocol=true")
-        given = boolean(value)
+        key = key.strip().lower()
+        if key not in OPTIONS:
+            raise ValueError("PROTOCOL=HOST:PORT?OPTION=VALUE with the options proxy_protocol=true and optional=true")
+        given[key] = boolean(value)
     return given

@@ -63,8 +63,19 @@ def listening_sockets(
 ) -> list[ListeningSocket]:
     """The sockets of a listener: one, or for `localhost` and `*` one of each family that the machine has.
 
-    Both have the same port.  Raises StorageError, which ends the start, when an address can't be had.
+    Both have the same port.  When an address can't be had there are none of an optional listener; else raises
+    StorageError, which ends the start.
     """
+    try:
+        return _all_or_none(hub, listener, accept, descriptors_max)
+    except AddressUnusableError as error:
+        if not listener.optional:
+            raise
+        _log.warning("%s; going on without it", error.what)
+        return []
+
+
+def _all_or_none(hub: Hub, listener: Listener, accept: AcceptCarrier, descriptors_max: int) -> list[ListeningSocket]:
     hosts = hosts_of(listener.host)
     if len(hosts) == 1:
         return [ListeningSocket(hub, listener, accept, descriptors_max)]
@@ -93,10 +104,11 @@ def listening_sockets(
 
 
 class AddressUnusableError(StorageError):
-    """An address can't be listened on; number: what the system says (errno)."""
+    """An address can't be listened on.  what: which one and why.  number: what the system says (errno)."""
 
-    def __init__(self, text: str, number: int) -> None:
-        super().__init__(text)
+    def __init__(self, what: str, advice: str, number: int) -> None:
+        super().__init__(f"{what}; {advice}")
+        self.what = what
         self.number = number
 
 
@@ -211,8 +223,8 @@ def _bind(listener: Listener, *, ipv6_only: bool) -> socket.socket:
     except OSError as error:
         raise AddressUnusableError(
             f"can't listen on {listener.name}={format_address(listener.host, listener.port)}: "
-            f"{error.strerror or error}; is another broker running there? "
-            f"Choose another address with --listen {listener.name}=HOST:PORT",
+            f"{error.strerror or error}",
+            f"is another broker running there? Choose another address with --listen {listener.name}=HOST:PORT",
             error.errno or 0,
         ) from None
     return sock

@@ -77,10 +77,11 @@ class NetworkSettings:
             "`metrics` serve; each with an `s` over TLS (`amqps`, `amqp10s`, `stomps`, `mqtts`, `wss`, `https`, "
             "`metricss`); and "
             "`auto`, which takes all of them but these two on one port, over TLS or not. `?proxy_protocol=true` after "
-            "the port is for listeners behind a proxy. With a `tls_certificate_file`, and without this key, the same "
+            "the port is for listeners behind a proxy; with `?optional=true` the broker starts without the listener "
+            "where its address can't be had. With a `tls_certificate_file`, and without this key, the same "
             "is there over TLS as well, on the "
-            "ports 5671, 61614, 8883, 15673 and 15676. Without this key, the plugin `management`, where it is "
-            "enabled, is on localhost:15672, and over TLS on 15671; the plugin `metrics` on 15692 and 15691. See "
+            "ports 5671, 61614, 8883, 15673 and 15676. Without this key, the plugin `management` is on "
+            "localhost:15672, and over TLS on 15671, the plugin `metrics` on 15692 and 15691; these are optional. See "
             "[tls.md](tls.md).",
             also=("listeners",),
         )

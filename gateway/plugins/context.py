@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from warren.gateway.plugin import App, BrokerClient, ByteStream, Facts, ParameterChange, Resources, Watcher
-
 if TYPE_CHECKING:
     import trio
 
@@ -16,6 +14,7 @@ if TYPE_CHECKING:
     from warren.core.access.accounts import User
     from warren.core.broker import Broker
     from warren.gateway.control.target import Permitted
+    from warren.gateway.plugin import App, BrokerClient, ByteStream, Facts, ParameterChange, Resources, Watcher
     from warren.gateway.plugins.mounts import MountTable
     from warren.gateway.plugins.parameters import PluginComponent
     from warren.gateway.plugins.surroundings import Surroundings

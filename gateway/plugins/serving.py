@@ -81,11 +81,11 @@ class ServingPlugin(Plugin):
         return self._server
 
 
-def need_packages(extra: str, *modules: str) -> None:
+def need_packages(*modules: str) -> None:
     """ImportError, with what to do, unless all of these can be imported, which isn't done here."""
     for module in modules:
         if importlib.util.find_spec(module) is None:
-            raise ImportError(f"it needs the package {module}: pip install 'warren-mq[{extra}]'")
+            raise ImportError(f"it needs the package {module}: pip install {module}")
 
 
 def refused_connection(content_type: str, body: bytes) -> bytes:

@@ -14,12 +14,9 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 
 import msgspec
 import trio
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 
 from warren.core.errors import BrokerError, StorageError
 from warren.gateway.plugin import when_known
@@ -41,7 +38,7 @@ from warren.plugins.management.node import Node
 from warren.plugins.management.page_files import ManagementPage
 
 if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from warren.gateway.plugin import Context
     from warren.plugins.management.settings import ManagementSettings
@@ -74,19 +71,10 @@ class Application:
             Route(PREFIX + path, _Resource(self, context, settings, node, by_path[path]))
             for path in sorted(by_path, key=_order)
         ]
-        middleware = []
+        # The class Starlette would bring what shows errors and turns them into answers, which nobody here has seen.
+        self._routes: ASGIApp = Router(routes, redirect_slashes=False, default=_no_such_path)
         if settings.cors_allow_origins:
-            cors = Middleware(
-                CORSMiddleware,
-                allow_origins=settings.cors_allow_origins,
-                allow_methods=["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"],
-                allow_headers=["authorization", "content-type", "x-reason", "if-none-match"],
-                expose_headers=["etag", "location"],
-                max_age=settings.cors_max_age_s,
-            )
-            middleware.append(cors)
-        self._starlette = Starlette(routes=routes, middleware=middleware, exception_handlers={404: _no_such_path})
-        self._starlette.router.redirect_slashes = False
+            self._routes = _with_cors(self._routes, settings)
         self._page = ManagementPage(node.login.origins)
 
     def counters(self) -> Mapping[str, float]:
@@ -102,15 +90,31 @@ class Application:
                 await self._page(scope, receive, send)
                 return
             scope = {**scope, "path": raw.rstrip("/") or "/"}
-        await self._starlette(scope, receive, send)
+        await self._routes(scope, receive, send)
 
     def failed(self) -> None:
         """A request has run into a fault of the broker's."""
         self._errors += 1
 
 
-async def _no_such_path(request: Request, error: Exception) -> Response:
-    return refusal(not_found(f"there is nothing at {request.url.path}"))
+def _with_cors(application: ASGIApp, settings: ManagementSettings) -> ASGIApp:
+    from starlette.middleware.cors import CORSMiddleware
+
+    return CORSMiddleware(
+        application,
+        allow_origins=settings.cors_allow_origins,
+        allow_methods=["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"],
+        allow_headers=["authorization", "content-type", "x-reason", "if-none-match"],
+        expose_headers=["etag", "location"],
+        max_age=settings.cors_max_age_s,
+    )
+
+
+async def _no_such_path(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1000})
+        return
+    await refusal(not_found(f"there is nothing at {scope['path']}"))(scope, receive, send)
 
 
 def _order(path: str) -> list[tuple[bool, str]]:

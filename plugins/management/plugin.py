@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     from warren.plugins.management.serving import HttpServer
 
-need_packages("management", "hypercorn", "starlette", "msgspec")
+PACKAGES: Final = ("hypercorn", "starlette", "msgspec")
+"""What is imported with the first connection."""
+
+need_packages(*PACKAGES)
 
 BUSY_BODY: Final = b'{"error":"service_unavailable","reason":"too many connections (management_connections_max)"}'
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import platform
 import secrets
-from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import prometheus_client
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from warren.core.administration import operations
@@ -36,6 +37,7 @@ class Node:
         PlatformCollector(registry=self._process)
         GCCollector(registry=self._process)
         self._identity = self._permanent_id()
+        self._library_version = library_version()
 
     def process_metrics(self) -> Iterable[Metric]:
         """`process_…` and `python_…`, as every program of prometheus_client has them."""
@@ -55,7 +57,7 @@ class Node:
         """The labels of `rabbitmq_build_info`."""
         return {
             "rabbitmq_version": self.context.options.text("product_version"),
-            "prometheus_client_version": version("prometheus-client"),
+            "prometheus_client_version": self._library_version,
             "python_version": platform.python_version(),
             "product_name": PRODUCT,
             "product_version": self.context.facts.version,
@@ -74,3 +76,13 @@ class Node:
         else:
             self.context.changed()
         return made
+
+
+def library_version() -> str:
+    """Which prometheus_client this is, by the name of the folder that its installation keeps beside it.
+
+    importlib.metadata would say the same, and take more memory than all that this plugin has of its own.
+    """
+    beside = Path(prometheus_client.__file__).parent.parent
+    found = sorted(beside.glob("prometheus_client-*.dist-info"))
+    return found[-1].stem.partition("-")[2] if found else "unknown"

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
     from warren.plugins.metrics.serving import MetricsServer
 
-need_packages("metrics", "prometheus_client")
+PACKAGES: Final = ("prometheus_client",)
+"""What is imported with the first connection."""
+
+need_packages(*PACKAGES)
 
 BUSY_TEXT: Final = b"There are too many connections (metrics_connections_max); try again later.\n"
 

@@ -1,5 +1,6 @@
-"""The management API's cost: what a client that polls every five seconds takes from a broker under full load, what a
-list of 10,000 queues takes and holds up, and what the API takes of memory before and after somebody uses it.
+"""What management and metrics cost: what a client that polls every five seconds takes from a broker under full load,
+what a list of 10,000 queues takes and holds up, what both take of memory once somebody uses them, and what they do when
+nobody does any more.
 
 Rates are compared in pairs on one broker: a load alone, the same load beside a client that polls, and so on.  How long
 deliveries stand still is seen by one message that goes round and round; without anybody listing, that says what the
@@ -25,7 +26,7 @@ from tests.benchmarks.job import Job
 from tests.benchmarks.load import run_in_child
 from tests.benchmarks.servers import Server
 from tests.support.child import LOOPBACK
-from tests.support.process_usage import usage_of_tree
+from tests.support.process_usage import cpu_s_of, usage_of_tree
 
 POLL_EVERY_S = 5.0
 PAIRS = 3
@@ -35,6 +36,9 @@ PROBE_QUEUE = "benchmark-probe"
 PROBE_BODY_BYTES = 16
 PROBES_ALONE = 2_000
 REQUEST_TIMEOUT_S = 60.0
+IDLE_S = 60.0
+SETTLING_S = 6.0
+"""After a request: longer than the API's last sample takes to come, and connections to be forgotten."""
 HEADERS = {"Authorization": "Basic " + base64.b64encode(b"guest:guest").decode()}
 
 
@@ -43,15 +47,20 @@ def measure_management(server: Server, messages: int) -> Figures:
     unused = usage_of_tree(server.pid).resident_bytes
     _get(server.http_port, "/api/overview")
     used = usage_of_tree(server.pid).resident_bytes
+    _scrape(server, "/metrics")
+    scraped = usage_of_tree(server.pid).resident_bytes
     job = Job(server.port, server.pid, messages)
     run_in_child(replace(job, messages=max(messages // 10, 1)))
     ratios, alone, polled = [], [], []
     for _ in range(PAIRS):
         alone.append(_rate(job))
-        with _polling(server.http_port):
+        with _polling(server):
             polled.append(_rate(job))
         ratios.append(polled[-1] / alone[-1])
-    quiet_ms, listing_ms, list_s, size = _listing(server, QUEUES if messages >= QUEUES else messages)
+    with _queues(server, QUEUES if messages >= QUEUES else messages):
+        quiet_ms = _longest_ms(server.port, lambda rounds: rounds >= PROBES_ALONE)
+        listing_ms, list_s, size = _beside(server, lambda: _get(server.http_port, "/api/queues"))
+        scraping_ms, scrape_s, scrape_size = _beside(server, lambda: _scrape(server, "/metrics/per-object"))
     return {
         "messages/s": statistics.median(alone),
         "messages/s, polled": statistics.median(polled),
@@ -60,8 +69,23 @@ def measure_management(server: Server, messages: int) -> Figures:
         "list MiB": size / MEBIBYTE,
         "longest delivery ms": quiet_ms,
         "longest delivery ms, listing": listing_ms,
+        "per-object scrape s": scrape_s,
+        "per-object scrape MiB": scrape_size / MEBIBYTE,
+        "longest delivery ms, scraping": scraping_ms,
         "MiB of the first request": (used - unused) / MEBIBYTE,
+        "MiB of the first scrape": (scraped - used) / MEBIBYTE,
     }
+
+
+def measure_idle(server: Server, messages: int) -> Figures:
+    """What a broker does that nobody uses: CPU time of a minute, after one request and one scrape where it has both."""
+    if server.http_port:
+        _get(server.http_port, "/api/overview")
+    _scrape(server, "/metrics")
+    time.sleep(SETTLING_S)
+    before_s = cpu_s_of(server.pid)
+    time.sleep(IDLE_S)
+    return {"CPU ms of a minute": (cpu_s_of(server.pid) - before_s) * 1000 * 60 / IDLE_S}
 
 
 def _rate(job: Job) -> float:
@@ -70,13 +94,14 @@ def _rate(job: Job) -> float:
 
 
 @contextmanager
-def _polling(port: int) -> Iterator[None]:
-    """Somebody asks for the queues every five seconds, the first time at once."""
+def _polling(server: Server) -> Iterator[None]:
+    """Somebody asks for the queues and for metrics every five seconds, the first time at once."""
     over = threading.Event()
 
     def poll() -> None:
         while True:
-            _get(port, "/api/queues")
+            _get(server.http_port, "/api/queues")
+            _scrape(server, "/metrics")
             if over.wait(POLL_EVERY_S):
                 return
 
@@ -89,27 +114,31 @@ def _polling(port: int) -> Iterator[None]:
         thread.join()
 
 
-def _listing(server: Server, queues: int) -> tuple[float, float, float, int]:
-    """The longest round of a message alone and beside lists, in ms; the median time of a list; its size in bytes."""
+@contextmanager
+def _queues(server: Server, queues: int) -> Iterator[None]:
     client = Client(server.port)
     for number in range(queues):
         client.declare_queue(f"benchmark-{number}")
-    quiet_ms = _longest_ms(server.port, lambda rounds: rounds >= PROBES_ALONE)
+    yield
+    client.close()
+
+
+def _beside(server: Server, ask: Callable[[], int]) -> tuple[float, float, int]:
+    """The longest round of a message beside requests, in ms; the median time of one; its answer's size in bytes."""
     taken: list[float] = []
     sizes: list[int] = []
 
     def look() -> None:
         for _ in range(LISTS):
             began_at = time.perf_counter()
-            sizes.append(_get(server.http_port, "/api/queues"))
+            sizes.append(ask())
             taken.append(time.perf_counter() - began_at)
 
     thread = threading.Thread(target=look)
     thread.start()
-    listing_ms = _longest_ms(server.port, lambda rounds: rounds > 0 and not thread.is_alive())
+    longest_ms = _longest_ms(server.port, lambda rounds: rounds > 0 and not thread.is_alive())
     thread.join()
-    client.close()
-    return quiet_ms, listing_ms, statistics.median(taken), sizes[0]
+    return longest_ms, statistics.median(taken), sizes[0]
 
 
 def _longest_ms(port: int, is_over: Callable[[int], bool]) -> float:
@@ -131,6 +160,11 @@ def _longest_ms(port: int, is_over: Callable[[int], bool]) -> float:
     client.delete_queue(PROBE_QUEUE)
     client.close()
     return longest_s * 1000
+
+
+def _scrape(server: Server, path: str) -> int:
+    """Ask for metrics, of a broker that has them."""
+    return _get(server.metrics_port, path) if server.metrics_port else 0
 
 
 def _get(port: int, path: str) -> int:

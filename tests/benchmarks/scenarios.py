@@ -14,12 +14,12 @@ from tests.benchmarks.figures import MEBIBYTE, Figures
 from tests.benchmarks.idle import measure_idle_connections
 from tests.benchmarks.job import Job
 from tests.benchmarks.load import run_in_child
-from tests.benchmarks.management import measure_management
+from tests.benchmarks.management import measure_idle, measure_management
 from tests.benchmarks.mqtt import BLOCK_MESSAGES
 from tests.benchmarks.servers import Server
 from tests.benchmarks.shovel import measure_shovel
 from tests.benchmarks.topology import bind_topics, topic_keys
-from tests.support.process_usage import usage_of_tree
+from tests.support.process_usage import cpu_s_of, usage_of_tree
 
 GENERATOR_BUSY = "generator busy"
 """The generator's CPU time as a part of the load's: near 1 it was the generator that was measured."""
@@ -92,6 +92,7 @@ def _bind_topics(server: Server) -> None:
 def _measure_start(server: Server, messages: int) -> Figures:
     return {
         "seconds to first connection": server.start_s,
+        "CPU seconds to first connection": cpu_s_of(server.pid),
         "resident MiB": settled_resident_bytes(server) / MEBIBYTE,
         "peak MiB": usage_of_tree(server.pid).peak_bytes / MEBIBYTE,
     }
@@ -254,10 +255,12 @@ _ALL = (
         measure_shovel,
         "shovel",
     ),
-    Scenario("startup-management", "the same with the management API on", 0, _measure_start, "management"),
+    Scenario("startup-management", "the same with management and metrics on", 0, _measure_start, "management"),
+    Scenario("idle", "CPU time of a minute in which nobody asks for anything", 0, measure_idle),
+    Scenario("idle-management", "the same with management and metrics on, used once", 0, measure_idle, "management"),
     Scenario(
         "management",
-        "transient, alone and polled for /api/queues every 5 s; then a list of 10,000 queues, and what stands still",
+        "transient, alone and polled every 5 s; then lists and metrics of 10,000 queues, and what stands still",
         1_000_000,
         measure_management,
         "management",
@@ -280,8 +283,8 @@ _ALL = (
 SCENARIOS: Mapping[str, Scenario] = {scenario.name: scenario for scenario in _ALL}
 """All scenarios by name, in the order of the report."""
 
-LARGE_SCENARIOS = ("backlog", "recovery")
-"""They take minutes and gigabytes of disk, so they are run when asked for."""
+LARGE_SCENARIOS = ("backlog", "recovery", "idle", "idle-management")
+"""They take minutes, or gigabytes of disk, so they are run when asked for."""
 
 DEFAULT_SCENARIOS = tuple(name for name in SCENARIOS if name not in LARGE_SCENARIOS)
 """What is run unless named."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import platform
 import shutil
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -36,7 +38,7 @@ WARREN_LISTENERS: Mapping[str, tuple[str, ...]] = {
     "recovery": (),
     "shovel": (),
     "web_mqtt": ("mqtt", "ws"),
-    "management": ("http",),
+    "management": ("http", "metrics"),
 }
 """What Warren listens for beside AMQP; for a protocol that isn't here, for that."""
 
@@ -52,7 +54,7 @@ class Server:
 
     start_s: from starting the process to its first answer to an AMQP protocol header.  mqtt_port: for the protocol
     `web_mqtt`, where the same broker speaks MQTT without WebSocket; else 0.  http_port: for the protocol `management`,
-    where its API is; else 0.  upstream, set_shovel: for the protocol
+    where its API is, and metrics_port, where its metrics are; else 0.  upstream, set_shovel: for the protocol
     `shovel`, where messages are brought to (for RabbitMQ the broker itself), and declaring a shovel by its value.
     start_again: for the protocol `recovery`, kill -9 and another start with the same data.
     begin, end: called around a load that is measured, by scenarios that consist of one.
@@ -68,6 +70,7 @@ class Server:
     start_again: Callable[[], Server] | None = None
     begin: Callable[[], None] = lambda: None
     end: Callable[[], None] = lambda: None
+    metrics_port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ def warren_of(
     checkout: Path, parent: Path | None, protocol: str, *, in_memory: bool = False, launcher: Sequence[str] = ()
 ) -> Iterator[Server]:
     """Warren of a checkout, as a protocol wants it.  launcher: of most protocols, see `start_warren`."""
+    _compile(checkout)
     if protocol == "shovel":
         with _warren_with_upstream(parent, checkout) as server:
             yield server
@@ -111,6 +115,13 @@ def warren_of(
         ) as broker,
     ):
         yield _server(broker, protocol)
+
+
+@cache
+def _compile(checkout: Path) -> None:
+    """Write bytecode, as pip does when it installs, so that a start isn't a compilation."""
+    for folder in (checkout / "src" / "warren").glob("*/"):
+        compileall.compile_dir(folder, quiet=2)
 
 
 @contextmanager
@@ -258,7 +269,8 @@ def _listen(protocol: str) -> list[str]:
 def _options(protocol: str) -> Iterator[tuple[str, ...]]:
     """What Warren is started with; files that this names are there meanwhile."""
     if protocol != "amqps":
-        yield ("--set", "plugins=management") if protocol == "management" else ()
+        # An older checkout has them off unless they are named.
+        yield ("--set", "plugins=management,metrics") if protocol == "management" else ()
         return
     with _certificate() as (_, files):
         yield "--set", f"tls_certificate_file={files.certificate}", "--set", f"tls_key_file={files.key}"
@@ -269,7 +281,13 @@ def _server(broker: WarrenProcess, protocol: str) -> Server:
     if protocol == "web_mqtt":
         return Server(addresses["ws"][1], broker.process.pid, broker.start_s, addresses["mqtt"][1])
     if protocol == "management":
-        return Server(broker.amqp_port, broker.process.pid, broker.start_s, http_port=addresses["http"][1])
+        return Server(
+            broker.amqp_port,
+            broker.process.pid,
+            broker.start_s,
+            http_port=addresses["http"][1],
+            metrics_port=addresses["metrics"][1],
+        )
     return Server(addresses[protocol][1], broker.process.pid, broker.start_s)
 
 

@@ -36,7 +36,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "warren.toml").write_text(blocks(PAGE, "toml")[0])
     config = load_config(environment={}, directory=tmp_path)
-    assert config.plugins == ("counting",)
+    assert config.plugins == ("management", "metrics", "counting")
 
 
 @pytest.mark.usefixtures("installed")

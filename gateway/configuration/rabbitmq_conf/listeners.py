@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 
 from warren.gateway.configuration.given import Weight
 from warren.gateway.configuration.rabbitmq_conf.reading import Reading
-from warren.gateway.network.addresses import EVERY_ADDRESS, LOCALHOST, Listener
+from warren.gateway.network.addresses import EVERY_ADDRESS, LOCALHOST, Listener, listeners
 from warren.gateway.network.settings import (
     DEFAULT_LISTENERS,
     DEFAULT_TLS_LISTENERS,
@@ -33,6 +33,7 @@ from warren.gateway.network.settings import (
     WEB_STOMP_PORT,
     WEB_STOMP_TLS_PORT,
 )
+from warren.gateway.protocols import PROTOCOLS
 
 _NAMED: Final = (("", "amqp"), ("stomp.", "stomp"), ("mqtt.", "mqtt"))
 """(what stands in front of `listeners`, protocol)."""
@@ -59,6 +60,9 @@ _LOCAL_ONLY: Final = (
 )
 
 
+_parse: Final = listeners(PROTOCOLS)
+
+
 class _Found(NamedTuple):
     """A listener that is named.  keys: as they are written.  name: of the protocol, with an `s` for TLS."""
 
@@ -66,6 +70,11 @@ class _Found(NamedTuple):
     name: str
     address: str
     option: str
+
+    @property
+    def listener(self) -> str:
+        """As `listen` has it."""
+        return f"{self.name}={self.address}{self.option}"
 
 
 def read_listeners(reading: Reading) -> None:
@@ -84,10 +93,21 @@ def read_listeners(reading: Reading) -> None:
     if not wanted and none:
         reading.refuse("no listener is left that Warren could open; name one, such as listeners.tcp.default = 5672")
     if wanted:
+        for each in wanted:
+            _check(reading, each)
         written = list(dict.fromkeys(key for each in wanted for key in each.keys))
         written = written or [f"{front}{_PROXY_PROTOCOL}" for front, option in options.items() if option]
-        listen = [f"{each.name}={each.address}{each.option}" for each in wanted]
+        listen = [each.listener for each in wanted]
         reading.give(", ".join(written) or "listeners", "listen", listen)
+
+
+def _check(reading: Reading, found: _Found) -> None:
+    """Refuse one that is no listener by its own key, as `listen` is given all of them at once."""
+    try:
+        _parse(found.listener)
+    except ValueError as error:
+        if found.keys:
+            reading.refuse(f"{', '.join(found.keys)} = {found.listener!r}: must be {error}")
 
 
 def _defaults(reading: Reading) -> tuple[Listener, ...]:

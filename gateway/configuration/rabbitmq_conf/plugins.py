@@ -6,8 +6,8 @@
     management.cors.allow_origins.N, management.cors.max_age, management.http.max_body_size
     prometheus.return_per_object_metrics
 
-It counts while the plugin is enabled, which such a file can't say (of_plugins.py).  TLS is that of all listeners, so
-the files that are named for these count where ssl_options names none.
+It counts while the plugin is enabled, as it is by default, which such a file can't say (of_plugins.py).  TLS is that of
+all listeners, so the files that are named for these count where ssl_options names none.
 """
 
 from __future__ import annotations
@@ -75,8 +75,7 @@ def read_plugins(reading: Reading) -> None:
         if found:
             reading.remark(
                 Weight.WARNING,
-                f"{found}: ignored: the plugin `{plugin}` isn't enabled; name it in `plugins`, such as by "
-                f"--set plugins={plugin}",
+                f"{found}: ignored: `plugins` takes `{plugin}` away",
                 unless_plugin=plugin,
             )
 

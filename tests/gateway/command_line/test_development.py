@@ -151,6 +151,8 @@ async def test_what_it_prints_works(tmp_path: Path, caplog: pytest.LogCaptureFix
         "mqtts=localhost:8883",
         "wss=localhost:15673",
         "wss=localhost:15676",
+        "https=localhost:15671?optional=true",
+        "metricss=localhost:15691?optional=true",
     ]
     found = re.search(r"ssl\.create_default_context\(cafile=\"(.*)\"\)", out)
     assert found is not None

@@ -155,7 +155,7 @@ def test_in_memory_touches_no_default_directory(tmp_path: Path) -> None:
 def test_configuration_reaches_the_broker(tmp_path: Path) -> None:
     config = tmp_path / "rabbitmq.conf"
     config.write_text(
-        "default_user = admin\ndefault_pass = swordfish\nprometheus.tcp.port = 15692\n"
+        "default_user = admin\ndefault_pass = swordfish\nprometheus.path = /figures\n"
         "auth_ldap.servers.1 = ldap.example\ncollect_statistics = fine\n"
     )
     options = ["--config", str(config), "--set", "heartbeat_s=7"]
@@ -170,6 +170,6 @@ def test_configuration_reaches_the_broker(tmp_path: Path) -> None:
     log = running.log.read_text()
     assert f"configuration read from {config}" in log
     assert f"[error] SECURITY: {config}: auth_ldap.servers.1: ignored: no LDAP directory is asked" in log
-    assert f"[warning] {config}: prometheus.tcp.port: ignored: the plugin `metrics` has keys of its own" in log
+    assert f"[warning] {config}: prometheus.path: ignored: metrics are at /metrics" in log
     assert f"[info] {config}: collect_statistics: ignored: counts are kept as things happen" in log
     assert "swordfish" not in log

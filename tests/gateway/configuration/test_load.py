@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from warren.core.configuration.values import Watermark
-from warren.gateway.configuration.catalogue import KEYS
+from warren.gateway.configuration.catalogue import KEYS, plugin_keys
 from warren.gateway.configuration.config import Config, ConfigError, default_data_directory
 from warren.gateway.configuration.load import describe, load_config
 from warren.gateway.configuration.sources import assignments, command_line_settings
@@ -256,4 +256,5 @@ def test_described_without_secrets(tmp_path: Path) -> None:
     assert shown["listen"] == [str(listener) for listener in load(tmp_path).listeners]
     assert shown["memory_high_watermark"] == str(2**30)
     assert shown["config_file"] == str(tmp_path / "warren.toml")
-    assert list(shown) == [*KEYS, "config_file"]
+    of_plugins = plugin_keys(["management", "metrics"])
+    assert list(shown) == [*KEYS, *of_plugins, "config_file"]

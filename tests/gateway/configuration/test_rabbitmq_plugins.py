@@ -14,11 +14,14 @@ from warren.plugins.metrics.settings import MetricsSettings
 
 BOTH = "management,metrics"
 
+WITHOUT = {BOTH: "", "management": "-metrics", "metrics": "-management", "": "-management, -metrics"}
+"""The key `plugins` for these, which are on unless it says otherwise."""
+
 
 def load(directory: Path, text: str, plugins: str = BOTH, **environment: str) -> Config:
     path = directory / "rabbitmq.conf"
     path.write_text(text)
-    variables = {**({"WARREN_PLUGINS": plugins} if plugins else {}), **environment}
+    variables = {"WARREN_PLUGINS": WITHOUT[plugins], **environment}
     return load_config(config_file=path, environment=variables, directory=directory)
 
 
@@ -37,7 +40,7 @@ LISTENERS = [
     ("management.listener.port = 12345", ["http=*:12345"]),
     ("management.listener.port = 12345\nmanagement.listener.ssl = true", ["https=*:12345"]),
     ("management.listener.ip = 10.0.0.1\nmanagement.listener.ssl = false", ["http=10.0.0.1:15672"]),
-    ("", ["http=localhost:15672"]),
+    ("", ["http=localhost:15672?optional=true"]),
 ]
 
 
@@ -51,7 +54,7 @@ def test_where_the_management_api_listens(tmp_path: Path, text: str, wanted: lis
 def test_beside_the_listeners_that_are_there_anyway(tmp_path: Path) -> None:
     config = load(tmp_path, "prometheus.tcp.port = 9419\nprometheus.tcp.ip = 0.0.0.0\n")
     others = [str(each) for each in DEFAULT_LISTENERS]
-    assert listeners(config) == [*others, "http=localhost:15672", "metrics=0.0.0.0:9419"]
+    assert listeners(config) == [*others, "http=localhost:15672?optional=true", "metrics=0.0.0.0:9419"]
 
 
 def test_the_command_line_names_all_of_them(tmp_path: Path) -> None:
@@ -61,7 +64,10 @@ def test_the_command_line_names_all_of_them(tmp_path: Path) -> None:
 
 def test_with_a_certificate_there_are_two(tmp_path: Path) -> None:
     config = load(tmp_path, f"{AMQP}ssl_options.certfile = server.pem\nssl_options.keyfile = server.key", "metrics")
-    assert listeners(config)[-2:] == ["metrics=localhost:15692", "metricss=localhost:15691"]
+    assert listeners(config)[-2:] == [
+        "metrics=localhost:15692?optional=true",
+        "metricss=localhost:15691?optional=true",
+    ]
 
 
 def test_tls_of_their_own_counts_where_there_is_no_other(tmp_path: Path) -> None:
@@ -105,10 +111,10 @@ def test_of_a_plugin_that_isnt_enabled_it_is_said(tmp_path: Path) -> None:
     config = load(tmp_path, text, "")
     assert listeners(config) == ["amqp=127.0.0.1:5000"]
     first, second = sorted(map(str, config.remarks))
-    assert "management.tcp.port, management.cors.max_age: ignored: the plugin `management` isn't enabled" in first
-    assert "prometheus.tcp.port: ignored: the plugin `metrics` isn't enabled" in second
+    assert "management.tcp.port, management.cors.max_age: ignored: `plugins` takes `management` away" in first
+    assert "prometheus.tcp.port: ignored: `plugins` takes `metrics` away" in second
     (remark,) = load(tmp_path, text, "management").remarks
-    assert "--set plugins=metrics" in str(remark)
+    assert "`plugins` takes `metrics` away" in str(remark)
 
 
 @pytest.mark.parametrize(

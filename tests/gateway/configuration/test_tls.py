@@ -12,6 +12,16 @@ from warren.gateway.configuration.load import load_config
 from warren.gateway.network.addresses import Listener
 from warren.gateway.network.settings import DEFAULT_LISTENERS
 
+ADMINISTRATION = ("http=localhost:15672?optional=true", "metrics=localhost:15692?optional=true")
+"""Where the plugins listen that are on by default, whatever the other protocols do."""
+
+ADMINISTRATION_OVER_TLS_TOO = (
+    "http=localhost:15672?optional=true",
+    "https=localhost:15671?optional=true",
+    "metrics=localhost:15692?optional=true",
+    "metricss=localhost:15691?optional=true",
+)
+
 
 def load(tmp_path: Path, toml: str = "", **environment: str) -> Config:
     (tmp_path / "warren.toml").write_text(toml)
@@ -32,6 +42,11 @@ def load(tmp_path: Path, toml: str = "", **environment: str) -> Config:
         ("amqp=0.0.0.0:1?proxy_protocol=true", Listener("amqp", "0.0.0.0", 1, proxy_protocol=True)),
         ("mqtts=[::]:1?proxy_protocol=yes", Listener("mqtt", "::", 1, tls=True, proxy_protocol=True)),
         ("amqp=0.0.0.0:1?proxy_protocol=false", Listener("amqp", "0.0.0.0", 1)),
+        ("http=[::1]:1?optional=true", Listener("http", "::1", 1, optional=True)),
+        (
+            "amqps=[::1]:1?optional=yes&proxy_protocol=on",
+            Listener("amqp", "::1", 1, tls=True, proxy_protocol=True, optional=True),
+        ),
     ],
 )
 def test_listeners(tmp_path: Path, written: str, listener: Listener) -> None:
@@ -51,6 +66,7 @@ def test_listeners(tmp_path: Path, written: str, listener: Listener) -> None:
         "amqp=127.0.0.1:1?proxy_protocol=perhaps",
         "amqp=127.0.0.1:1?proxy=true",
         "amqp=127.0.0.1:1?proxy_protocol=true&",
+        "amqp=127.0.0.1:1?optional=perhaps",
         "amqp?proxy_protocol=true=127.0.0.1:1",
         "auto=127.0.0.1:1,auto=127.0.0.1:1?proxy_protocol=true",
     ],
@@ -61,7 +77,8 @@ def test_listeners_that_are_none(tmp_path: Path, written: str) -> None:
 
 
 def test_with_a_certificate_the_default_listeners_are_there_over_tls_too(tmp_path: Path) -> None:
-    assert load(tmp_path).listeners == DEFAULT_LISTENERS
+    assert load(tmp_path).listeners[: len(DEFAULT_LISTENERS)] == DEFAULT_LISTENERS
+    assert [str(listener) for listener in load(tmp_path).listeners[len(DEFAULT_LISTENERS) :]] == [*ADMINISTRATION]
     config = load(tmp_path, WARREN_TLS_CERTIFICATE_FILE="server.pem")
     assert [str(listener) for listener in config.listeners] == [
         "amqp=localhost:5672",
@@ -74,6 +91,7 @@ def test_with_a_certificate_the_default_listeners_are_there_over_tls_too(tmp_pat
         "mqtts=localhost:8883",
         "wss=localhost:15673",
         "wss=localhost:15676",
+        *ADMINISTRATION_OVER_TLS_TOO,
     ]
 
 
@@ -187,6 +205,7 @@ def test_rabbitmq_s_keys_of_tls(tmp_path: Path) -> None:
         "stomp=*:61613",
         "stomps=127.0.0.1:61614",
         "mqtts=*:8883",
+        *ADMINISTRATION_OVER_TLS_TOO,
     ]
     assert config.tls_certificate_file == tmp_path / "server.pem"
     assert config.tls_key_file == tmp_path / "server.key"
@@ -273,7 +292,8 @@ def test_rabbitmq_s_keys_of_tls(tmp_path: Path) -> None:
 )
 def test_rabbitmq_s_listeners(tmp_path: Path, text: str, listeners: list[str]) -> None:
     config = read(tmp_path, text)
-    assert [str(listener) for listener in config.listeners] == listeners
+    administration = ADMINISTRATION_OVER_TLS_TOO if config.tls_certificate_file else ADMINISTRATION
+    assert [str(listener) for listener in config.listeners] == [*listeners, *administration]
     assert [text for text in config.warnings if "listens on localhost only" not in text] == []
 
 

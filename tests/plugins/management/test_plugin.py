@@ -16,6 +16,7 @@ from warren.gateway.configuration.config import Config
 from warren.gateway.configuration.load import load_config
 from warren.gateway.configuration.sources import assignments
 from warren.gateway.network.addresses import Listener
+from warren.plugins import registry
 from warren.plugins.management import plugin as plugin_module
 from warren.plugins.management.endpoints import ENDPOINTS
 from warren.plugins.management.openapi import document
@@ -27,20 +28,19 @@ pytestmark = pytest.mark.limits(seconds=2 * TIME_LIMIT_S)
 
 
 def test_it_listens_where_rabbitmq_does_while_nothing_is_named() -> None:
-    assert not [each for each in Config(in_memory=True).listeners if each.protocol == "http"]
-    enabled = Config(in_memory=True, plugins=("management",))
-    assert enabled.listeners[-1] == Listener("http", "localhost", 15672)
-    assert enabled.listeners[:-1] == Config(in_memory=True).listeners
+    enabled = Config(in_memory=True, plugins=("-metrics",))
+    assert enabled.listeners[-1] == Listener("http", "localhost", 15672, optional=True)
+    assert enabled.listeners[:-1] == Config(in_memory=True, plugins=("-metrics", "-management")).listeners
     named = (Listener("amqp", "localhost", 0),)
     assert Config(in_memory=True, plugins=("management",), listeners=named).listeners == named
 
 
 def test_and_over_tls_with_a_certificate(tmp_path: Path) -> None:
-    settings = assignments(["plugins=management", f"tls_certificate_file={tmp_path}/c", f"tls_key_file={tmp_path}/k"])
+    settings = assignments(["plugins=-metrics", f"tls_certificate_file={tmp_path}/c", f"tls_key_file={tmp_path}/k"])
     found = load_config(settings, environment={}, directory=tmp_path).listeners
     assert found[-2:] == (
-        Listener("http", "localhost", 15672),
-        Listener("http", "localhost", 15671, tls=True),
+        Listener("http", "localhost", 15672, optional=True),
+        Listener("http", "localhost", 15671, tls=True, optional=True),
     )
 
 
@@ -77,8 +77,12 @@ def test_what_it_needs_is_imported_with_the_first_connection() -> None:
 
 def test_without_its_packages_the_start_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r"it needs the package hypercorn: pip install 'warren-mq\[management\]'"):
+    with pytest.raises(ImportError, match="it needs the package hypercorn: pip install hypercorn"):
         importlib.reload(plugin_module)
+
+
+def test_the_table_of_plugins_knows_its_packages() -> None:
+    assert registry.ON_BY_DEFAULT["management"] == plugin_module.PACKAGES
 
 
 def test_keys() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 import pytest
 
 from tests.plugins.metrics.scrape import open_metrics
@@ -35,7 +37,8 @@ async def test_an_empty_broker_has_noughts_and_says_who_it_is() -> None:
         assert identity["rabbitmq_cluster"] == "north"
         assert identity["rabbitmq_node"].startswith("warren@")
         assert identity["rabbitmq_endpoint"] == "aggregated"
-        assert page.value("rabbitmq_build_info", product_name="Warren") == 1
+        library = version("prometheus-client")
+        assert page.value("rabbitmq_build_info", product_name="Warren", prometheus_client_version=library) == 1
         assert page.value("rabbitmq_process_open_fds") > 0
         assert page.value("process_cpu_seconds_total") > 0
         assert page.value("python_info", implementation="CPython") == 1
