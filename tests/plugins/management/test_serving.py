@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -284,7 +285,7 @@ async def test_a_request_that_is_cancelled_says_nothing_at_its_end(cancelled: bo
     async def send(event: object) -> None:
         said.append(event)
 
-    async def application(scope: object, receive: object, send: Callable[[object], Awaitable[None]]) -> None:
+    async def application(scope: Any, receive: object, send: Callable[[Any], Awaitable[None]]) -> None:
         await send({"type": "begun"})
         if cancelled:
             stop.cancel()
@@ -292,5 +293,6 @@ async def test_a_request_that_is_cancelled_says_nothing_at_its_end(cancelled: bo
 
     with trio.CancelScope() as stop:
         async with _Tasks() as tasks:
-            await tasks.spawn_app(ASGIWrapper(application), Config(), {"type": "http"}, send)
+            scope: Any = {"type": "http"}
+            await tasks.spawn_app(ASGIWrapper(application), Config(), scope, send)
     assert said == [{"type": "begun"}, *([] if cancelled else [None])]
