@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from warren.adapters.amqp10 import kept
 from warren.adapters.amqp10.addresses import Named, target_named
 from warren.adapters.amqp10.codec.composites import encode_composite
 from warren.adapters.amqp10.codec.errors import (
@@ -19,11 +20,12 @@ from warren.adapters.amqp10.codec.errors import (
     PeerMistake,
 )
 from warren.adapters.amqp10.codec.performatives import Error
+from warren.adapters.amqp10.codec.sections import DATA_LONG, DATA_SHORT
 from warren.adapters.amqp10.codec.termini import Accepted, Rejected, Released, TransactionalState
 from warren.adapters.amqp10.codec.values import Symbol
 from warren.adapters.amqp10.conditions import described, mistake_of
 from warren.adapters.amqp10.incoming_link import IncomingLink
-from warren.adapters.amqp10.reading import Incoming, read_message
+from warren.adapters.amqp10.reading import Incoming, data_head, read_message
 from warren.core.declaring.names import check_routing_key
 from warren.core.errors import AccessRefused, BrokerError, NotFound, PreconditionFailed
 from warren.core.routing.publish import check_publish, make_message, read_special, slow_down
@@ -34,13 +36,33 @@ if TYPE_CHECKING:
     from warren.adapters.amqp10.codec.performatives import Attach
     from warren.adapters.amqp10.codec.values import ValueMap
     from warren.core.messages.message import Message
+    from warren.core.messages.properties import Properties
     from warren.core.routing.receipt import Receipt
     from warren.core.routing.route import Route
 
 CHECKED_MAX: Final = 1024
 """Remembered addresses that may be published to; a link with ever new ones starts over."""
 
+KNOWN_HEAD_BYTES_MAX: Final = 512
+"""Of what stands in front of a body; longer ones differ from message to message, mostly."""
+
+SHORT_BYTES_MAX: Final = 255
+"""Of a data section whose size has one byte."""
+
 RELEASED: Final = encode_composite(Released())
+
+
+class _Known:
+    """What came of a message, by all that stood in front of its body; as long as `version` is the virtual host's."""
+
+    __slots__ = ("exchange", "head", "key", "properties", "version")
+
+    def __init__(self, head: bytes, exchange: str, key: str, properties: Properties, version: int) -> None:
+        self.head = head
+        self.exchange = exchange
+        self.key = key
+        self.properties = properties
+        self.version = version
 
 
 class PublishingLink(IncomingLink):
@@ -51,6 +73,7 @@ class PublishingLink(IncomingLink):
         self._named = named
         self._checked: set[tuple[str, str]] = set()
         self._checked_at = -1
+        self._known: _Known | None = None
 
     def message(self, data: bytes, delivery_id: int, state: Any) -> None:
         self.unconfirmed += 1
@@ -58,6 +81,8 @@ class PublishingLink(IncomingLink):
         connection.attempt(self.session, self, partial(self._publish, data, delivery_id, state))
 
     def _publish(self, data: bytes, delivery_id: int, state: Any) -> None:
+        if state is None and self._known is not None and self._publish_known(self._known, data, delivery_id):
+            return
         incoming = read_message(data)
         session = self.session
         client = session.client
@@ -87,8 +112,42 @@ class PublishingLink(IncomingLink):
             transaction = session.connection.transaction(state.txn_id)
             transaction.publish(self, message, route, delivery_id)
             return
+        self._remember(data, incoming, exchange, key, properties, extra_keys)
         receipt = route.receipt
         self.answer(self.give(message, route, receipt), route, receipt, delivery_id, b"")
+
+    def _publish_known(self, known: _Known, data: bytes, delivery_id: int) -> bool:
+        """Publish a message that is as the last one up to its body; False for any other."""
+        client = self.session.client
+        at = len(known.head)
+        if known.version != client.vhost.version or not data.startswith(known.head):
+            return False
+        begin = data[at : at + 4]
+        if begin == DATA_SHORT and len(data) > at + 4:
+            content_at, size = at + 5, data[at + 4]
+        elif begin == DATA_LONG:
+            content_at, size = at + 8, int.from_bytes(data[at + 4 : at + 8], "big")
+            if size <= SHORT_BYTES_MAX:
+                return False
+        else:
+            return False
+        if content_at + size != len(data):
+            return False
+        message, route = make_message(client, known.exchange, known.key, known.properties, data[content_at:])
+        receipt = route.receipt
+        self.answer(self.give(message, route, receipt), route, receipt, delivery_id, b"")
+        return True
+
+    def _remember(
+        self, data: bytes, incoming: Incoming, exchange: str, key: str, properties: Properties, extra_keys: list[str]
+    ) -> None:
+        """What the next message may be like, if its body is one data section in the usual form."""
+        self._known = None
+        if extra_keys or kept.BODY in incoming.kept or kept.FOOTER in incoming.kept:
+            return
+        head = data[: len(data) - len(incoming.body) - len(data_head(len(incoming.body)))]
+        if len(head) <= KNOWN_HEAD_BYTES_MAX:
+            self._known = _Known(head, exchange, key, properties, self.session.client.vhost.version)
 
     def give(self, message: Message, route: Route, receipt: Receipt | None) -> Outcome:
         """Give a message to its queues now."""

@@ -931,6 +931,7 @@ QUIET: Final = (
             "adapters.amqp091.known_properties.PROPERTY_LIST_BYTES_MAX",
             "adapters.direct.session.CHECKED_MAX",
             "adapters.amqp10.publishing_link.CHECKED_MAX",
+            "adapters.amqp10.publishing_link.KNOWN_HEAD_BYTES_MAX",
             "adapters.mqtt.consumer.ADDRESSES_MAX",
             "adapters.mqtt.inflow.KNOWN_TOPICS_MAX",
             "adapters.mqtt.settings.KNOWN_TOPIC_BYTES_MAX",
@@ -1126,6 +1127,7 @@ FORMAT_NAMES: Final = frozenset(
 FORMAT_CONSTANTS: Final = frozenset(
     {
         "adapters.amqp10.amqp_session.IDS",
+        "adapters.amqp10.publishing_link.SHORT_BYTES_MAX",
         "adapters.amqp10.outcomes._IDS",
         "adapters.amqp10.outgoing_link._IDS",
         "adapters.amqp10.outgoing_link.HEAD_BYTES",

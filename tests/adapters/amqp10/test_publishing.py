@@ -9,6 +9,7 @@ import pytest
 from tests.adapters.amqp10.conftest import Connect
 from tests.support.simulated_amqp10 import Amqp10Client, body_of, data, messages, of, only
 from tests.support.simulated_broker import SimulatedBroker
+from warren.adapters.amqp091.codec import methods
 from warren.adapters.amqp10.codec.composites import encode_composite
 from warren.adapters.amqp10.codec.framing import frame_of
 from warren.adapters.amqp10.codec.performatives import Attach, Close, Detach, Disposition, End, Flow, Transfer
@@ -287,3 +288,35 @@ def test_nothing_of_a_message_is_lost_on_its_way_through(client: Amqp10Client) -
     client.attach_receiver("/queues/q")
     (message,) = messages(client.credit(1))
     assert body_of(message) == b"one"
+
+
+@pytest.mark.parametrize("head", [b"", b"\x00\x53\x70\xc0\x02\x01\x41", b"\x00\x53\x73\xc0\x04\x01\xa1\x01i"])
+def test_messages_that_are_alike_are_each_what_they_are(
+    client: Amqp10Client, simulated: SimulatedBroker, head: bytes
+) -> None:
+    client.attach_sender("/queues/q")
+    sizes = [0, 1, 16, 16, 255, 256, 300, 16]
+    for size in sizes:
+        content = bytes(size)
+        short = b"\x00\x53\x75\xa0" + bytes((size,)) + content if size <= 255 else data(content)
+        assert isinstance(only(Disposition, client.publish(head + short)).state, Accepted)
+    client.publish(head + data(b"long form"))
+    client.publish(head + b"\x00\x53\x77\x41")
+    client.publish(head + b"\x00\x53\x75\xa0\x01x\x00\x53\x78\xc1\x01\x00")
+    client.attach_receiver("/queues/q", snd_settle_mode=1)
+    got = messages(client.credit(20))
+    assert [len(body_of(each)) for each in got[: len(sizes)]] == sizes
+    assert [body_of(each) for each in got[len(sizes) :]] == [b"long form", True, b"x"]
+    assert {each.id for each in got} == {"i" if b"\x73" in head else None}
+    assert only(Detach, client.publish(head + b"\x00\x53\x75\xa0\x05x")).error.condition == "amqp:decode-error"
+
+
+def test_what_is_remembered_ends_with_what_it_rests_on(client: Amqp10Client, simulated: SimulatedBroker) -> None:
+    client.attach_sender("/exchanges/amq.fanout")
+    for _ in range(2):
+        assert isinstance(only(Disposition, client.publish(data(b"x" * 300))).state, Released)
+    made = simulated.connect()
+    made.send(1, methods.QueueBind(0, "q", "amq.fanout", "", False))
+    made.settle()
+    assert isinstance(only(Disposition, client.publish(data(b"x" * 300))).state, Accepted)
+    made.close()
