@@ -34,6 +34,9 @@ class Chores:
         """How many works are under way."""
         return len(self._waiting)
 
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
     def add(self, do_slice: Slice, *, to_the_end: bool = False) -> None:
         """Have `do_slice` called once per turn or less often, from this turn on, until it says False.
 

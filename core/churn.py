@@ -5,6 +5,18 @@ Each count is one addition where something is made or ends, and none for a messa
 
 from __future__ import annotations
 
+from typing import Final
+
+_NAMES: Final = (
+    "channel_closed",
+    "channel_created",
+    "connection_closed",
+    "connection_created",
+    "queue_created",
+    "queue_declared",
+    "queue_deleted",
+)
+
 
 class ChurnCounts:
     """How much has come and gone since the broker's start: RabbitMQ's `churn_rates` (spec F.3).
@@ -12,15 +24,7 @@ class ChurnCounts:
     connections count from their login on.  queue_declared: declarations, also of queues that were there.
     """
 
-    __slots__ = (
-        "channel_closed",
-        "channel_created",
-        "connection_closed",
-        "connection_created",
-        "queue_created",
-        "queue_declared",
-        "queue_deleted",
-    )
+    __slots__ = _NAMES
 
     def __init__(self) -> None:
         self.connection_created = 0
@@ -33,4 +37,4 @@ class ChurnCounts:
 
     def snapshot(self) -> dict[str, int]:
         """All counts by name."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {name: getattr(self, name) for name in _NAMES}

@@ -78,6 +78,9 @@ class Deadlines:
         """How many calls are pending."""
         return len(self._heap) - self._cancelled
 
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
     def schedule(self, at_ms: int, call: Callable[[int], None]) -> Deadline:
         """Have `call(now_ms)` made by the first `run` at or after `at_ms`, which may lie in the past."""
         deadline = Deadline(self, at_ms, call)

@@ -75,6 +75,9 @@ class Rates:
         """How many objects are sampled."""
         return len(self._watched)
 
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
     def of(
         self, what: object, read: Callable[[], Counts], now_ms: int, in_slices: InSlices | None = None
     ) -> Mapping[str, float]:

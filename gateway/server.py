@@ -34,7 +34,7 @@ from warren.gateway.process.resources import descriptor_limit, raise_descriptor_
 from warren.gateway.process.runner import DEFINITIONS_NAME, MESSAGES_NAME, BrokerRun
 from warren.gateway.process.settings import ProcessSettings
 from warren.gateway.process.stop_signals import HANGUPS, STOP_SIGNALS, terminal_is_gone
-from warren.gateway.version import WARREN_VERSION
+from warren.gateway.version import described
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -230,7 +230,7 @@ async def serve(config: Config, asked: Sequence[int] = ()) -> None:
     with trio.open_signal_receiver(*STOP_SIGNALS, *HANGUPS) as signals:
         async with open_server(config) as server, trio.open_nursery() as nursery:
             where = "in memory only" if process.in_memory else f"data in {process.data_directory}"
-            _log.info("Warren %s is ready: %s, control with `warren ctl`, Ctrl-C stops it", WARREN_VERSION, where)
+            _log.info("%s is ready: %s, control with `warren ctl`, Ctrl-C stops it", described(), where)
             if process.ready_file is not None:
                 write_ready_file(process.ready_file, server.listening)
             if process.data_directory is not None:

@@ -1,6 +1,19 @@
-"""Warren's own version, for `warren version`, the start-up line and the server properties."""
+"""Warren's own version and form, for `warren version`, `warren status` and the start-up line."""
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 WARREN_VERSION = "0.1.0"
 """The same as in pyproject.toml (a test compares them); a constant, as reading the metadata takes time."""
+
+
+def form() -> str:
+    """How the modules that messages pass run in this process: `compiled` (by mypyc, see setup.py) or `interpreted`."""
+    found = find_spec("warren.core.broker")
+    return "interpreted" if found is None or str(found.origin).endswith(".py") else "compiled"
+
+
+def described() -> str:
+    """For a line in a log: `Warren 0.1.0 (compiled)`."""
+    return f"Warren {WARREN_VERSION} ({form()})"

@@ -21,10 +21,24 @@ pytest.register_assert_rewrite("tests.conformance.scenario", "tests.support.amqp
 from tests.support import limits  # noqa: E402  # rewriting comes first
 from tests.support.brokers import BROKER_NAMES, Broker, run_broker  # noqa: E402
 from tests.support.rabbitmq import rabbitmq_available  # noqa: E402
+from warren.gateway.version import form  # noqa: E402
 
 
 def pytest_configure(config: pytest.Config) -> None:
     limits.register(config)
+    config.addinivalue_line(
+        "markers",
+        "interpreted(why): looks inside as compiled modules don't allow, so it runs where they are interpreted",
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if form() == "interpreted":
+        return
+    for item in items:
+        marker = item.get_closest_marker("interpreted")
+        if marker is not None:
+            item.add_marker(pytest.mark.skip(reason=f"modules are compiled, and this {marker.args[0]}"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,8 +61,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """What a test printed or logged goes from one process to another, where names that aren't UTF-8 can't."""
     report = yield
-    report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
+    report.sections = [(name, _shown(text)) for name, text in report.sections]
+    if report.failed and (text := _shown(report.longreprtext)) != report.longreprtext:
+        report.longrepr = text
     return report
+
+
+def _shown(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()
 
 
 @pytest.fixture(scope="session")

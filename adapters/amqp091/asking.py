@@ -129,8 +129,8 @@ def _answered(channel: Channel, method: methods.Method, go_on: Callable[[], None
             go_on()
         except BrokerError as error:
             connection.frame_failed(error, channel.number, (method.CLASS_ID, method.METHOD_ID))
-    except Exception as error:
-        connection.break_off(error)
+    except Exception as fault:
+        connection.break_off(fault)
     connection.handle_due(frames)
 
 

@@ -68,8 +68,8 @@ def _in_turns(
             while publishes:
                 del publishes[-FORGOTTEN_PER_SLICE:]
                 yield None
-    except Exception as error:
-        channel.connection.break_off(error)
+    except Exception as fault:
+        channel.connection.break_off(fault)
 
 
 def _is_open(channel: Channel) -> bool:

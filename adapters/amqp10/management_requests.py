@@ -66,8 +66,8 @@ def answer_request(session: AmqpSession, request: Request, answer: Answer) -> No
     """Do what is asked for, and answer; what is wrong is an answer, too.  Unanswered: see core.access.answers."""
     try:
         _route(session.client, request, answer)
-    except _BadRequest as error:
-        answer(BAD_REQUEST, str(error))
+    except _BadRequest as malformed:
+        answer(BAD_REQUEST, str(malformed))
     except BrokerError as error:
         answer(_status(error), error.text)
 

@@ -54,8 +54,8 @@ def open_connection(connection: Connection, body: Open) -> None:
     }
     try:
         client = enter(connection.broker, connection.transport, user, name, PROTOCOL, properties, has_channels=True)
-    except UnknownVirtualHost as error:
-        raise PeerMistake(NOT_FOUND, error.text) from None
+    except UnknownVirtualHost as unknown:
+        raise PeerMistake(NOT_FOUND, unknown.text) from None
     except VirtualHostRefused as error:
         raise PeerMistake(UNAUTHORIZED_ACCESS, error.text) from None
     agreed = connection.agreed

@@ -101,9 +101,9 @@ class PublishingLink(IncomingLink):
         if properties.special:
             try:
                 properties, extra_keys = read_special(client, exchange, properties)
-            except PreconditionFailed as error:
+            except PreconditionFailed as unmet:
                 if properties.user_id not in (None, client.user.name):
-                    raise PeerMistake(UNAUTHORIZED_ACCESS, error.text, Level.LINK) from None
+                    raise PeerMistake(UNAUTHORIZED_ACCESS, unmet.text, Level.LINK) from None
                 raise
         if incoming.kept:
             properties = properties.with_header_entries(incoming.kept)

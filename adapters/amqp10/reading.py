@@ -132,8 +132,8 @@ def read_message(data: bytes) -> Incoming:
         fields["headers"] = headers
     try:
         made.properties = encode_properties(**cast("PropertyChanges", fields))
-    except ValueError as error:
-        raise Undecodable(str(error), clause="3.2", level=Level.LINK) from None
+    except ValueError as unfit:
+        raise Undecodable(str(unfit), clause="3.2", level=Level.LINK) from None
     return made
 
 

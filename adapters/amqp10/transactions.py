@@ -192,6 +192,9 @@ class Transactions:
         """How many are open."""
         return len(self._open)
 
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
     def declare(self, controller: CoordinatorLink) -> Transaction:
         """A new one."""
         if len(self._open) >= TRANSACTIONS_MAX:

@@ -46,7 +46,7 @@ class Answered(NamedTuple):
     """
 
     user: str | None
-    properties: Properties
+    properties: "Properties"
 
 
 class Exchange:

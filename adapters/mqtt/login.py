@@ -40,19 +40,19 @@ class Admitted(NamedTuple):
     properties: of the authentication, for CONNACK.  exchange: what a later AUTH goes on with, None without a method.
     """
 
-    connect: Connect
-    client: Client
+    connect: "Connect"
+    client: "Client"
     will: WillMessage | None
-    properties: Properties
-    exchange: Exchange | None
+    properties: "Properties"
+    exchange: "Exchange | None"
 
 
 class _Begun(NamedTuple):
     """An authentication that isn't through."""
 
-    connect: Connect
-    agreed: Agreed
-    exchange: Exchange
+    connect: "Connect"
+    agreed: "Agreed"
+    exchange: "Exchange"
 
 
 class Login:
@@ -149,8 +149,8 @@ def will_of(world: MqttWorld, client: Client, client_id: str, packet: Connect) -
         properties = properties_of(world.names, will.properties, will.qos, retain=will.retain)
     except BrokerError as error:
         raise Refusal(reason_of(error), f"the will can't be published: {error.text}") from None
-    except ValueError as error:
-        raise Refusal(reason_codes.IMPLEMENTATION_SPECIFIC_ERROR, f"the will can't be published: {error}") from None
+    except ValueError as unfit:
+        raise Refusal(reason_codes.IMPLEMENTATION_SPECIFIC_ERROR, f"the will can't be published: {unfit}") from None
     return WillMessage(
         will.topic,
         will.payload,

@@ -93,9 +93,9 @@ def publish(
         world.broker.limit_hits.count_error(error)
         _refuse(inflow, qos, packet_id, reason_of(error), error.text, ends=refusal_ends)
         return
-    except ValueError as error:
+    except ValueError as unfit:
         code = reason_codes.IMPLEMENTATION_SPECIFIC_ERROR
-        _refuse(inflow, qos, packet_id, code, str(error), ends=refusal_ends)
+        _refuse(inflow, qos, packet_id, code, str(unfit), ends=refusal_ends)
         return
     if len(raw_properties) > HEADER_BYTES_MAX:
         world.broker.limit_hits.warn(

@@ -162,11 +162,11 @@ class _Subscribing:
             self.unauthorized = self.unauthorized or isinstance(error, AccessRefused)
             code = _failure(agreed.level, asked, reason_of(error), hide_refusals=self._hide_refusals)
             self.granted.append(code)
-        except PacketError as error:
-            if error.reason_code != reason_codes.TOPIC_FILTER_INVALID or agreed.level != versions.V5:
+        except PacketError as malformed:
+            if malformed.reason_code != reason_codes.TOPIC_FILTER_INVALID or agreed.level != versions.V5:
                 raise
             self.granted.append(reason_codes.TOPIC_FILTER_INVALID)
-            self.refusals.texts.append(error.text)
+            self.refusals.texts.append(malformed.text)
         else:
             self.granted.append(subscription.qos)
             if subscription.is_own and (not asked.retain_handling or (asked.retain_handling == 1 and is_new)):

@@ -72,6 +72,9 @@ class Subscriptions:
         """How many queues are consumed from."""
         return len(self._consumers or ())
 
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
     def begin(self) -> None:
         """The client is there: what waits in the session's queues may come."""
         subscriptions = self.session.subscriptions.values()

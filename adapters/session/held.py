@@ -40,6 +40,9 @@ class Held(Generic[Item]):
         """How many there are."""
         return len(self._items)
 
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
     def add(self, item: Item) -> None:
         """Keep one more, behind the others."""
         self._items.append(item)

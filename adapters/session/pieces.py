@@ -22,6 +22,9 @@ class Pieces:
         """How many bytes are kept."""
         return len(self._kept)
 
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
     def peek(self, count: int) -> bytes:
         """The first so many bytes of what is kept, which stay."""
         return bytes(self._kept[:count])

@@ -102,7 +102,7 @@ class Look(NamedTuple):
     seconds_left: int
     passed: int
     frames: list[Seen]
-    troubles: list[Trouble]
+    troubles: "list[Trouble]"
 
 
 class _Direction:

@@ -28,6 +28,9 @@ class OpenTransactions:
         """How many there are."""
         return len(self._by_name)
 
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
     @property
     def action_count(self) -> int:
         """What is to be done in all of them."""

@@ -33,7 +33,7 @@ class Publish:
 
     exchange: str
     routing_key: str
-    properties: Properties
+    properties: "Properties"
     extra_keys: list[str]
     body: bytes
     receipt: str | None

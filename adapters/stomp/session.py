@@ -220,8 +220,8 @@ class StompSession:
                 handle(self, frame)
         except StompError as error:
             self._refuse(error, frame)
-        except BrokerError as error:
-            self._refuse(of_broker(error), frame)
+        except BrokerError as refusal:
+            self._refuse(of_broker(refusal), frame)
         except Unanswered as unanswered:
             self.ask_rights(unanswered, partial(handle, self, frame), frame)
         if not self._closed:
@@ -246,8 +246,8 @@ class StompSession:
             again()
         except StompError as error:
             self._refuse(error, frame)
-        except BrokerError as error:
-            self._refuse(of_broker(error), frame)
+        except BrokerError as refusal:
+            self._refuse(of_broker(refusal), frame)
 
     def _release_held(self) -> None:
         """Handle what was held back, in order; from a SEND on that an alarm blocks, it waits on."""

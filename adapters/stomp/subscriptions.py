@@ -25,6 +25,9 @@ class Subscriptions:
         """How many there are."""
         return len(self._by_key)
 
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
     def __contains__(self, key: str) -> bool:
         """Whether there is one of this key."""
         return key in self._by_key

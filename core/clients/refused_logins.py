@@ -48,6 +48,9 @@ class RefusedLogins:
         """How many wait for their answer."""
         return len(self._waiting)
 
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
     def add(self, session: object, answer: Callable[[], None], now_ms: int) -> None:
         """Call `answer`, which tells the peer of `session` and closes, when the delay is over."""
         if not self.delay_ms:

@@ -42,6 +42,9 @@ class Unkept:
         """How many wait."""
         return len(self._held) + len(self._calls)
 
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
     @property
     def is_anything(self) -> bool:
         """True while something is declared that a power failure would take away."""

@@ -22,7 +22,7 @@ Longer than 400 lines because what every type may say is one interface, of which
 from __future__ import annotations
 
 import logging
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
@@ -50,7 +50,7 @@ ALTERNATE_EXCHANGE = "alternate-exchange"
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class Exchange(ABC):
+class Exchange:
     """The common part of every exchange: its name and declaration, and its bindings as a source.
 
     type_name: what clients call the type in exchange.declare.

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from warren.core.compiled import mypyc_attr
 from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.base import Exchange
 from warren.core.exchanges.binding import Binding, Destination, DestinationKind
@@ -39,6 +40,7 @@ MISSING: Final = ""
 """What is hashed of a message without the header or property in question."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class ConsistentHashExchange(Exchange):
     """`_slots` is the row; `_counting` the binding that counts, by target."""
 

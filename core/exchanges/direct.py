@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
+from warren.core.compiled import mypyc_attr
 from warren.core.exchanges.base import Exchange, distinct_targets
 from warren.core.exchanges.binding import Binding, BindingKey, Destination
 from warren.core.exchanges.reasons import keys_differ
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldValue
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class DirectExchange(Exchange):
     """Bindings by routing key; the targets of a key are put together once, at its first use after a change.
 

@@ -83,6 +83,9 @@ class HashSlots(Generic[Target]):
         """The length of the row, holes included."""
         return self._length
 
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
     def enter(self, target: Target, weight: int, wanted: Runs = ()) -> Runs:
         """Give a new target its slots, which are given back.
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
+from warren.core.compiled import mypyc_attr
 from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.base import Exchange
 from warren.core.exchanges.binding import Binding, Destination, canonical_value
@@ -31,6 +32,7 @@ MATCH_MODES = ("all", "any", "all-with-x", "any-with-x")
 NO_HEADERS: Mapping[str, FieldValue] = {}
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class HeadersExchange(Exchange):
     """An index of what all bindings ask for."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from warren.core.compiled import mypyc_attr
 from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.binding import Destination
 from warren.core.exchanges.random_exchange import RandomExchange
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 QUEUE_TYPE: Final = "classic"
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class LocalRandomExchange(RandomExchange):
     """Says no to more bindings than x-random does."""
 

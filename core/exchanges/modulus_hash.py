@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
+from warren.core.compiled import mypyc_attr
 from warren.core.exchanges.base import Exchange, distinct_targets
 from warren.core.exchanges.binding import Binding, Destination
 from warren.core.exchanges.registry import register
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldValue
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class ModulusHashExchange(Exchange):
     """The targets in order, put together once, at the first use after a change."""
 

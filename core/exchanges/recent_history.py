@@ -15,6 +15,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from warren.core.compiled import mypyc_attr
 from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.binding import Binding
 from warren.core.exchanges.fanout import FanoutExchange
@@ -40,6 +41,7 @@ LENGTH_MAX: Final = 1_000_000
 """More than anybody wants to have delivered in one go, and to keep in memory."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class RecentHistoryExchange(FanoutExchange):
     """`_history` holds the latest messages, oldest first."""
 

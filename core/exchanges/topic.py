@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, ClassVar
 
+from warren.core.compiled import mypyc_attr
 from warren.core.exchanges.base import Exchange, distinct_targets
 from warren.core.exchanges.binding import Binding, Destination
 from warren.core.exchanges.reasons import patterns_differ
@@ -33,6 +34,7 @@ def split_words(key: str) -> tuple[str, ...]:
     return tuple(key.split(".")) if key else ()
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class TopicExchange(Exchange):
     """A trie whose values are the bindings, so that equal patterns with different arguments count apart.
 

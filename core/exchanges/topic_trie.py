@@ -221,6 +221,9 @@ class TopicTrie(Generic[Value]):
         """How many (pattern, value) pairs are in the trie."""
         return self._count
 
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
     @property
     def node_count(self) -> int:
         """How many nodes the trie is made of besides its root; counted by walking them."""

@@ -41,6 +41,9 @@ class DeduplicationWindow:
     def __len__(self) -> int:
         return len(self._seen_at_ms)
 
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
     def seen(self, value: str, now_ms: int) -> bool:
         """True when `value` is in the window; else it is from now on.  Constant time on average.
 

@@ -22,7 +22,7 @@ Longer than 400 lines because it is one contract, with what it promises beside e
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -81,7 +81,7 @@ class Stored:
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class Queue(ABC):
+class Queue:
     """The common part of every queue: its name and declaration, and its consumers.
 
     store_id: the queue's number in the storage engine, 0 for a queue whose messages are not stored.

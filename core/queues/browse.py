@@ -56,7 +56,7 @@ class Browsed:
     position: int
     redelivered: bool
     failures: int
-    message: Message
+    message: "Message"
 
 
 def browse(

@@ -33,7 +33,7 @@ class Buffer:
     length_max: int | None = None
     bytes_max: int | None = None
     overflow: str | None = None
-    withheld: Withheld | None = None
+    withheld: "Withheld | None" = None
 
 
 def use_buffer(vhost: VirtualHost, queue_name: str, buffer: Buffer) -> None:

@@ -7,7 +7,7 @@ calls `resume`.  So a queue never looks at consumers that can't take anything.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
@@ -28,7 +28,7 @@ UNLIMITED_CREDIT = 1 << 60
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class Consumer(ABC):
+class Consumer:
     """One subscription to one queue; an adapter's subclass knows how a delivery looks on its wire.
 
     priority: from the argument x-priority; higher ones are served first while they have credit.

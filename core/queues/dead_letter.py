@@ -18,6 +18,7 @@ letter strategy is at-least-once; the log says so (one line a minute of each que
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -28,8 +29,6 @@ from warren.core.messages.message import Message
 from warren.core.queues.deaths import COUNT_MAX, DELIVERY_LIMIT, Death, cycling_queues, deaths_in, own_count, take
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
     from warren.core.queues.base import Queue
     from warren.core.queues.classic.rules import QueueRules
     from warren.core.routing.route import Route
@@ -60,7 +59,7 @@ class Letter:
     queue, reason: where it died, and why.  keys: further routing keys.  barred: names of queues that it mustn't go to.
     """
 
-    queue: Queue
+    queue: "Queue"
     reason: str
     message: Message
     keys: Sequence[str]

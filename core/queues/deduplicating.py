@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from warren.core.compiled import mypyc_attr
 from warren.core.queues.priority import PriorityQueue
 from warren.core.queues.quorum import QuorumQueue
 from warren.core.queues.registry import register_variant
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 ARGUMENT: Final = "x-message-deduplication"
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class DeduplicatingQueue(PriorityQueue):
     """See the head of this file."""
 
@@ -33,6 +35,7 @@ class DeduplicatingQueue(PriorityQueue):
         super().settle(message)
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class DeduplicatingQuorumQueue(QuorumQueue):
     """See the head of this file."""
 

@@ -28,6 +28,9 @@ class Demand:
         """How many watch."""
         return len(self._watches)
 
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
     def add(self, watch: Callable[[bool], None]) -> None:
         """One more; told at once if more is wanted already."""
         self._watches.append(watch)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from warren.core.compiled import mypyc_attr
 from warren.core.queues.classic.queue import ClassicQueue
 from warren.core.queues.registry import register_variant
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from warren.core.messages.message import Message
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class PriorityQueue(ClassicQueue):
     """See the head of this file."""
 

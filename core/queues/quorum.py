@@ -24,6 +24,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from warren.core.compiled import mypyc_attr
 from warren.core.errors import NotImplementedByBroker, PreconditionFailed
 from warren.core.queues.answer import Answer, ignore
 from warren.core.queues.classic.queue import ClassicQueue
@@ -58,6 +59,7 @@ RETRIES_AT_ONCE: Final = 32
 """RabbitMQ's prefetch for these; those that fail again go to the end of the row."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class QuorumQueue(ClassicQueue):
     """See the head of this file."""
 
@@ -249,9 +251,7 @@ class QuorumQueue(ClassicQueue):
         else:
             self._untaken.append((message, reason))
             self._untaken_bytes += message.body_size
-            if self._retry is None:
-                deadlines = self.vhost.broker.deadlines
-                self._retry = deadlines.schedule(self.vhost.broker.now_ms + RETRY_MS, self._try_again)
+            self._plan_retry(self.vhost.broker.now_ms)
 
     def _try_again(self, now_ms: int) -> None:
         self._retry = None
@@ -259,7 +259,11 @@ class QuorumQueue(ClassicQueue):
             message, reason = self._untaken.popleft()
             self._untaken_bytes -= message.body_size
             self.bury(message, reason)
-        if self._untaken and self._retry is None:
+        if self._untaken:
+            self._plan_retry(now_ms)
+
+    def _plan_retry(self, now_ms: int) -> None:
+        if self._retry is None:
             self._retry = self.vhost.broker.deadlines.schedule(now_ms + RETRY_MS, self._try_again)
 
 

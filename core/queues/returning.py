@@ -8,7 +8,7 @@ under way.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +20,7 @@ RETURNED_PER_SLICE: Final = 2000
 """Messages that come back in one turn, about a microsecond each."""
 
 
-class LongReturn(ABC):
+class LongReturn:
     """To one queue; made by `Queue.begin_return`."""
 
     @abstractmethod

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, ClassVar, NoReturn
 
+from warren.core.compiled import mypyc_attr
 from warren.core.errors import NotFound
 from warren.core.queues.answer import Answer, Polled, ignore
 from warren.core.queues.base import Admission, Columns, Queue, Stored
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("warren.queue")
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Unavailable(Queue):
     """See the head of this file; made by recovery alone."""
 

@@ -43,6 +43,9 @@ class Withheld:
         """How many messages somebody waits for."""
         return self._waiting
 
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
     def keep(self, sequence: int, receipt: Receipt) -> None:
         """A message comes in."""
         receipt.expect()

@@ -30,7 +30,7 @@ class Visit(NamedTuple):
 
     exchange: Exchange
     routing_key: str
-    targets: tuple[Destination, ...]
+    targets: "tuple[Destination, ...]"
 
 
 class Walk:

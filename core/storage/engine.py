@@ -25,7 +25,7 @@ Within one flush all appends go before all settles, so that a torn write can dou
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeAlias
@@ -59,7 +59,7 @@ class LongGroup:
     __slots__ = ()
 
 
-class StorageEngine(ABC):
+class StorageEngine:
     """Keeps the entries of durable queues; see the head of this file for the life of an entry."""
 
     durable: bool

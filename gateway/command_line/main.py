@@ -154,9 +154,9 @@ def version() -> None:
     """Print the version."""
     import platform
 
-    from warren.gateway.version import WARREN_VERSION
+    from warren.gateway.version import WARREN_VERSION, form
 
-    print(f"Warren {WARREN_VERSION} (Python {platform.python_version()})")
+    print(f"Warren {WARREN_VERSION} (Python {platform.python_version()}, {form()})")
 
 
 def main() -> None:

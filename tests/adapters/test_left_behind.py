@@ -271,6 +271,7 @@ class Failing(Component):
         raise ValueError("on purpose, too")
 
 
+@pytest.mark.interpreted("replaces a method, which the compiled form doesn't let")
 def test_what_fails_keeps_nothing_else(
     broker: SimulatedBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -332,6 +333,7 @@ def test_who_is_deleted_twice_meanwhile_is_seen_to_twice(broker: SimulatedBroker
     assert users.leaving == []
 
 
+@pytest.mark.interpreted("gives in stand-ins, which the compiled form refuses")
 def test_a_virtual_host_that_fails_keeps_no_other(
     broker: SimulatedBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -328,6 +328,7 @@ def test_who_is_away_is_looked_at_when_it_comes_back(broker: SimulatedBroker) ->
 MANY = 5 * rights.SUBSCRIPTIONS_PER_SLICE + 7
 
 
+@pytest.mark.interpreted("counts calls that the compiled form makes directly")
 def test_very_many_subscriptions_are_looked_at_in_slices(
     broker: SimulatedBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -192,6 +192,7 @@ def counted(kind: str, monkeypatch: pytest.MonkeyPatch, taken: Counter[str], *, 
     monkeypatch.setattr(KINDS[kind], "deliver_alike", deliver_alike)
 
 
+@pytest.mark.interpreted("counts calls that the compiled form makes directly")
 @pytest.mark.parametrize("durable", [False, True], ids=["memory", "disk"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_with_and_without(kind: str, durable: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,6 +210,7 @@ def test_the_same_with_and_without(kind: str, durable: bool, tmp_path: Path, mon
     assert taken[kind] > 5 * SEEDS, "else nothing was compared"
 
 
+@pytest.mark.interpreted("counts calls that the compiled form makes directly")
 @pytest.mark.parametrize("kind", ["amqp", "mqtt", "stomp"])
 def test_a_stride_ends_where_the_outbox_is_full(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The client doesn't read; what is published comes in its own protocol, or one that it is a stride for."""

@@ -135,6 +135,7 @@ def test_virtual_hosts_come_and_go() -> None:
     assert list(simulated.broker.vhosts) == ["/"]
 
 
+@pytest.mark.interpreted("refers weakly to what has no such references in the compiled form")
 def test_nothing_is_kept_of_connections_queues_and_messages_that_ended(disk: SimulatedBroker) -> None:
     client = disk.connect(channels=3)
     client.declare("q", durable=True)

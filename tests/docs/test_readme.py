@@ -103,7 +103,7 @@ def test_there_is_one_command_to_run_and_one_to_test() -> None:
     one_liners = [line for line in commands(README) if line.startswith("python3 -m venv")]
     assert [line.rpartition(" && ")[2] for line in one_liners] == [
         ".venv/bin/warren serve",
-        ".venv/bin/python -m pytest -rfEs",
+        ".venv/bin/python -m pytest -rfEs -n auto --dist loadfile",
     ]
 
 

@@ -28,7 +28,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = directory / "source"
     source.mkdir()
     # A copy, because setuptools builds beside its source; links stay links.
-    names = ["pyproject.toml", "README.md", "src", *FOLDERS]
+    names = ["pyproject.toml", "setup.py", "compiled-modules.toml", "README.md", "src", *FOLDERS]
     subprocess.run(["cp", "-a", *(str(REPOSITORY / name) for name in names), str(source)], check=True, timeout=60)
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
     subprocess.run([*command, "-w", str(directory), str(source)], check=True, timeout=TIME_LIMIT_S)

@@ -93,7 +93,9 @@ def _read_value(section: Reader, rule: PropertyRule) -> Any:
     number = _read_number(section, kind)
     if not rule.minimum <= number <= rule.maximum:
         raise _out_of_bounds(rule, number)
-    return bool(number) if kind is _FLAG else number
+    if kind is _FLAG:
+        return number == 1
+    return number
 
 
 def _read_number(section: Reader, kind: Kind) -> int:

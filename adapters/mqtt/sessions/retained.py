@@ -166,6 +166,9 @@ class RetainedMessages:
     def __len__(self) -> int:
         return self._count
 
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
     @property
     def body_bytes(self) -> int:
         """Of all bodies together."""

@@ -25,6 +25,7 @@ from warren.adapters.mqtt.sessions.headers import RETAINED_FOR
 from warren.adapters.mqtt.sessions.place import world_of
 from warren.adapters.mqtt.sessions.publishing import topic_of_message
 from warren.adapters.mqtt.sessions.sharing import POLICY_KEY, make_chooser
+from warren.core.compiled import mypyc_attr
 from warren.core.queues.base import Admission
 from warren.core.queues.classic.contents import trim, trim_head
 from warren.core.queues.classic.queue import ClassicQueue
@@ -43,6 +44,7 @@ RETURNED_MAX: Final = 65_535
 """What comes back to a queue gets before messages of QoS 0: at most what one client has under way (MQTT 5 2.2.1)."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class MqttQueue(ClassicQueue):
     """See the head of this file.  is_full: no message is taken.  strategy: a group's; empty for a session's own.
     world: the MQTT side of its broker.  feed: what still brings retained messages; None for nothing.  has_session: it

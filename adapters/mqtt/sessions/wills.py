@@ -63,6 +63,9 @@ class Wills:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
     def put(self, client_id: str, will: WillMessage, at_ms: int) -> None:
         """Publish `will` at `at_ms`, unless the client comes back before; replaces an earlier one of the client."""
         self.cancel(client_id)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from warren.core.compiled import mypyc_attr
 from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.base import Exchange
 from warren.core.exchanges.binding import Binding, Destination
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 DELAYED_TYPE: Final = "x-delayed-type"
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class DelayedMessageExchange(Exchange):
     """`inner`, an exchange that nobody else knows, has the same bindings and says where messages go."""
 

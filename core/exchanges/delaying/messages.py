@@ -1,7 +1,5 @@
 """The messages that an exchange holds until they are due.
 
-Theory of operation
--------------------
 A message is *resident* when its content is in memory: `_resident` holds it by its key (due time, order of publishing),
 `_heap` tells the earliest key.  Messages that are stored (persistent, on a durable exchange, with an engine on disk)
 leave memory as soon as the flush that wrote them is finished: what remains is a *ticket* of 48 bytes in `_tickets`.
@@ -121,6 +119,9 @@ class DelayedMessages:
     def __len__(self) -> int:
         """How many messages are pending."""
         return len(self._resident) + len(self._tickets) + len(self._unread_positions) - self._read_count
+
+    def __bool__(self) -> bool:
+        return len(self) > 0
 
     @property
     def resident_count(self) -> int:

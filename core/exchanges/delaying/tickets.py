@@ -87,6 +87,9 @@ class SortedTickets:
     def __len__(self) -> int:
         return self._count
 
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
     def __iter__(self) -> Iterator[int]:
         """All tickets, the earliest first; nothing may be added or taken meanwhile."""
         for negated in merge(*(reversed(run) for run in self._runs), reverse=True):

@@ -29,6 +29,9 @@ class Presence:
     def __len__(self) -> int:
         return len(self._by_sequence)
 
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
     def holds(self, value: str) -> bool:
         """True when a message with this value is in the queue."""
         return value in self._values

@@ -18,8 +18,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
+from types import TracebackType
 
 from warren.core.messages.message import Message
 from warren.core.storage.disk.compaction import CompactionJob, DeletionJob
@@ -149,22 +150,19 @@ class DiskEngine(StorageEngine):
             self._batch.groups.append((self._group_start, self._batch.mark()))
             self._group_start = None
 
-    @contextmanager
-    def collecting(self, group: LongGroup) -> Iterator[None]:
+    def collecting(self, group: LongGroup) -> AbstractContextManager[None]:
         """Collect for the group instead of the next flush.
 
         A settlement that is only collected takes no reference: the message is to be written all the same.
         """
         if not isinstance(group, _Collected):
             raise TypeError("collecting takes what long_group returned")
-        batch, self._batch = self._batch, group.batch
-        before = len(group.batch.settled_messages)
-        try:
-            yield
-        finally:
-            self._batch = batch
-            for message in group.batch.settled_messages[before:]:
-                message.references += 1
+        return _Collecting(self, group.batch)
+
+    def exchange_batch(self, batch: Batch) -> Batch:
+        """Collect in this one from now on; where it was done until now."""
+        before, self._batch = self._batch, batch
+        return before
 
     def long_group(self) -> LongGroup:
         """See StorageEngine.long_group."""
@@ -357,3 +355,26 @@ class DiskEngine(StorageEngine):
         else:
             segment.note_dead(job.settled)
             self._ledger.touch(segment)
+
+
+class _Collecting:
+    """What DiskEngine.collecting returns."""
+
+    __slots__ = ("_batch", "_before", "_engine", "_settled_before")
+
+    def __init__(self, engine: DiskEngine, batch: Batch) -> None:
+        self._engine = engine
+        self._batch = batch
+        self._before = batch
+        self._settled_before = 0
+
+    def __enter__(self) -> None:
+        self._before = self._engine.exchange_batch(self._batch)
+        self._settled_before = len(self._batch.settled_messages)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._engine.exchange_batch(self._before)
+        for message in self._batch.settled_messages[self._settled_before :]:
+            message.references += 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from warren.gateway.control.target import Answer, Control, Request, done, value
 from warren.gateway.control.word import Option, Remote, word
-from warren.gateway.version import WARREN_VERSION
+from warren.gateway.version import WARREN_VERSION, form
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker
@@ -52,6 +52,7 @@ async def _facts(control: Control) -> dict[str, object]:
         "product_name": "Warren",
         "product_version": WARREN_VERSION,
         "rabbitmq_version": control.product_version,
+        "form": form(),
         "python_version": platform.python_version(),
         "pid": os.getpid(),
         "data_directory": str(process.data_directory),
@@ -113,7 +114,7 @@ def _status_text(value: Mapping[str, object]) -> str:
     memory_bytes = int(str(value["memory_bytes"]))
     kept = "in memory only" if value["in_memory"] else value["data_directory"]
     lines = {
-        "Warren version": value["warren_version"],
+        "Warren version": f"{value['warren_version']} ({value['form']})",
         "RabbitMQ version": value["rabbitmq_version"],
         "Python version": value["python_version"],
         "Process": value["pid"],

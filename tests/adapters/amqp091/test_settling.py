@@ -170,6 +170,7 @@ def test_a_message_is_published_when_it_is_committed(broker: SimulatedBroker, tr
     assert broker.queue("brief").ready_count == 0
 
 
+@pytest.mark.interpreted("replaces a method, which the compiled form doesn't let")
 def test_a_commit_is_one_group_of_the_store(broker: SimulatedBroker, transactional: SimulatedClient) -> None:
     transactional.declare("q")
     transactional.publish("q", b"1")

@@ -17,6 +17,8 @@ from warren.adapters.mqtt.outflow import Outflow
 from warren.adapters.mqtt.plan import Plan
 from warren.adapters.mqtt.sessions.subscription import MqttSubscription
 
+pytestmark = pytest.mark.interpreted("gives in stand-ins, which the compiled form refuses")
+
 WINDOW = 5
 NO = reason_codes.FAILURE
 """The lowest that refuses; what is below it takes the message."""

@@ -17,6 +17,8 @@ from warren.core.counters import ExchangeCounts, SessionCounts
 from warren.core.messages.address import Address
 from warren.core.routing.route import Route
 
+pytestmark = pytest.mark.interpreted("gives in stand-ins, which the compiled form refuses")
+
 
 def made(bare: Bare, known_topic_bytes_max: int = 256) -> tuple[Inflow, Any]:
     """An inflow, and the virtual host that its client is in."""

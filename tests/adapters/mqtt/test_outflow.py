@@ -17,6 +17,8 @@ from warren.core.messages.checks import HIDDEN_DEATHS
 from warren.core.messages.properties import encode_properties
 from warren.core.queues.deaths import REJECTED
 
+pytestmark = pytest.mark.interpreted("gives in stand-ins, which the compiled form refuses")
+
 
 class Waiting:
     """A consumer that wants to go on.  takes: how much of the window it uses up then."""

@@ -232,6 +232,7 @@ def two_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "LOOKED_AT_PER_SLICE", 2)
 
 
+@pytest.mark.interpreted("counts calls that the compiled form makes directly")
 def test_very_many_connections_are_asked_over_turns(
     client: Connected, simulated: SimulatedBroker, monkeypatch: pytest.MonkeyPatch, two_at_a_time: None
 ) -> None:
@@ -259,6 +260,7 @@ def test_very_many_connections_are_asked_over_turns(
     assert max(Counter(asked).values()) <= 4
 
 
+@pytest.mark.interpreted("counts calls that the compiled form makes directly")
 def test_no_counter_goes_back_when_a_connection_ends_meanwhile(
     client: Connected, simulated: SimulatedBroker, two_at_a_time: None
 ) -> None:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from warren.core.queues.consumer import Consumer
 
 
+pytestmark = pytest.mark.interpreted("gives in stand-ins, which the compiled form refuses")
+
+
 class Taker:
     """A consumer as far as turns know one; and its queue, which has something ready or not.
 

@@ -99,6 +99,7 @@ def test_it_sees_the_same_however_bytes_are_cut(simulated: SimulatedBroker, seed
     assert all("queue.declare queue='q'" in each.text for each in received)
 
 
+@pytest.mark.interpreted("makes a constant smaller, which the compiled form holds by value")
 def test_too_much_at_once_is_passed_over(simulated: SimulatedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(taps, "CUT_AT_ONCE", 10)
     monkeypatch.setattr(taps, "UNCUT_BYTES_MAX", 100)

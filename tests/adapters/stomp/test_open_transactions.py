@@ -141,6 +141,7 @@ def test_a_queue_that_could_be_late_and_is_not(broker: SimulatedBroker) -> None:
     assert commit(StompClient(broker).connect(), {"destination": "/amq/queue/late"}) == ["RECEIPT"]
 
 
+@pytest.mark.interpreted("replaces a method, which the compiled form doesn't let")
 def test_it_is_one_group_of_the_store(broker: SimulatedBroker) -> None:
     client = StompClient(broker).connect()
     store, calls, queue = broker.broker.store, [], broker.queue("a")

@@ -139,6 +139,7 @@ class CountedTag(int):
         return int(self) > other
 
 
+@pytest.mark.interpreted("counts comparisons of tags of its own, which the compiled form takes for numbers")
 def test_a_commit_looks_at_no_delivery_for_each_acknowledgement(
     connect: Connect, simulated: SimulatedBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

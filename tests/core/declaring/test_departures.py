@@ -69,6 +69,7 @@ def binding_rows(simulated: SimulatedBroker) -> int:
     return sum(row[0] == "binding" for row in simulated.broker.definitions.load())
 
 
+@pytest.mark.interpreted("counts calls that the compiled form makes directly")
 @pytest.mark.parametrize("type_name", TYPES)
 def test_it_leads_nowhere_at_once_and_the_bindings_leave_bit_by_bit(
     type_name: str, monkeypatch: pytest.MonkeyPatch
@@ -154,6 +155,7 @@ def test_a_queue_may_go_again_and_again_meanwhile() -> None:
     assert binding_rows(simulated) == 0
 
 
+@pytest.mark.interpreted("counts calls that the compiled form makes directly")
 @pytest.mark.parametrize("type_name", TYPES)
 def test_an_exchange_that_is_deleted_lets_go_of_its_bindings_bit_by_bit(
     type_name: str, monkeypatch: pytest.MonkeyPatch
@@ -203,6 +205,7 @@ def many_sources(simulated: SimulatedBroker, count: int, *, auto_delete: bool = 
 SOURCES = AT_ONCE_MAX + 2 * SOURCES_AT_ONCE
 
 
+@pytest.mark.interpreted("counts calls that the compiled form makes directly")
 def test_a_queue_that_very_many_exchanges_lead_to(monkeypatch: pytest.MonkeyPatch) -> None:
     simulated = SimulatedBroker()
     gone = many_sources(simulated, SOURCES)

@@ -75,6 +75,7 @@ def removed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return counted
 
 
+@pytest.mark.interpreted("counts calls that the compiled form makes directly")
 def test_a_queue_with_many_bindings_goes_at_once_and_leaves_the_index_bit_by_bit(removed: Counter[str]) -> None:
     simulated = SimulatedBroker()
     gone = bound(simulated, "gone", MANY)
@@ -152,6 +153,7 @@ def test_several_may_leave_at_once() -> None:
     assert len(exchange.bindings) == 0
 
 
+@pytest.mark.interpreted("counts calls that the compiled form makes directly")
 def test_few_bindings_go_at_once(removed: Counter[str]) -> None:
     simulated = SimulatedBroker()
     queue = bound(simulated, "q", ROWS_ONE_BY_ONE_MAX)

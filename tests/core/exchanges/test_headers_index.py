@@ -53,12 +53,14 @@ def test_what_all_share_is_not_what_they_are_found_by(looks: Counter[str]) -> No
     assert looks["bindings"] <= 3, "the first was under the type, as nobody was there"
 
 
+@pytest.mark.interpreted("counts calls that the compiled form makes directly")
 def test_one_that_shares_nothing_is_not_looked_at(looks: Counter[str]) -> None:
     exchange = bound(*({"a": number, "b": None} for number in range(MANY)))
     assert names(exchange.targets("", {"c": 1})) == []
     assert not looks
 
 
+@pytest.mark.interpreted("counts calls that the compiled form makes directly")
 def test_any_of_several_to_one_queue_is_one(looks: Counter[str]) -> None:
     asked: list[Mapping[str, FieldValue]] = [
         {"x-match": "any", "type": "report", "number": number} for number in range(MANY)

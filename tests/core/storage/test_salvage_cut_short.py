@@ -62,6 +62,7 @@ def test_it_ended_before_it_looked_at_the_messages(damaged: Path) -> None:
     lives_on(damaged)
 
 
+@pytest.mark.interpreted("replaces a method, which the compiled form doesn't let")
 def test_it_ended_in_the_middle_of_recovery(damaged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     definitions = SqliteDefinitionStore(damaged)
 

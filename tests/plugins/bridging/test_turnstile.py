@@ -100,6 +100,7 @@ async def test_slow_handshakes_are_bounded_while_they_may_come_to_something(auto
     assert links.most <= AT_ONCE
 
 
+@pytest.mark.limits(seconds=600)
 async def test_who_comes_back_together_passes_again(autojump_clock: MockClock) -> None:
     there = trio.Event()
 

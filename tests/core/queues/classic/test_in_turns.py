@@ -198,6 +198,7 @@ def test_a_queue_with_other_rules_isn_t_behind_by_the_old_ones(memory: Simulated
     assert not queue.guarded
 
 
+@pytest.mark.interpreted("replaces a method, which the compiled form doesn't let")
 def test_damaged_records_count_as_gone_when_the_length_is_kept(disk: SimulatedBroker) -> None:
     """What a page turns out to have lost isn't dropped once more from what is left."""
     queue = declare(disk, "q")

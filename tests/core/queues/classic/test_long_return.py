@@ -264,6 +264,7 @@ def test_a_stop_puts_everything_in_its_place(disk: SimulatedBroker) -> None:
     assert [message.body for message in found] == bodies(range(MANY))
 
 
+@pytest.mark.interpreted("gives in stand-ins, which the compiled form refuses")
 def test_parts_that_follow_each_other_are_one_row_without_being_compared() -> None:
     class Numbered:
         def __init__(self, sequence: int) -> None:

@@ -44,6 +44,7 @@ def recovered(engine: DiskEngine, tmp_path: Path) -> dict[int, list[bytes]]:
 BODIES = [b"%d" % number for number in range(10)]
 
 
+@pytest.mark.interpreted("makes a constant smaller, which the compiled form holds by value")
 def test_many_messages_and_settlements(engine: DiskEngine, tmp_path: Path) -> None:
     old = store(engine, BODIES)
     for message in old[:8]:
@@ -62,6 +63,7 @@ def test_many_messages_and_settlements(engine: DiskEngine, tmp_path: Path) -> No
     assert recovered(engine, tmp_path) == {1: BODIES[8:], 2: BODIES}
 
 
+@pytest.mark.interpreted("makes a constant smaller, which the compiled form holds by value")
 def test_writing_encodes_what_is_left(engine: DiskEngine, tmp_path: Path) -> None:
     for body in BODIES:
         engine.append(make_message(body), (1,))

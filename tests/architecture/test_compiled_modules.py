@@ -1,0 +1,100 @@
+"""compiled-modules.toml holds each module that messages pass once: to be compiled, or with a reason why not."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+
+LISTED: Final = tomllib.loads((ROOT / "compiled-modules.toml").read_text("utf-8"))
+
+COMPILED: Final = {f"{room}/{name}" for room, names in LISTED["compiled"].items() for name in names}
+
+INTERPRETED: Final = {f"{room}/{name}" for room, reasons in LISTED["interpreted"].items() for name in reasons}
+
+
+def classes() -> list[tuple[str, ast.ClassDef]]:
+    """All classes of compiled modules, with the module."""
+    return [
+        (module, node)
+        for module in sorted(COMPILED)
+        for node in ast.parse((ROOT / f"{module}.py").read_text("utf-8")).body
+        if isinstance(node, ast.ClassDef)
+    ]
+
+
+def is_open(class_: ast.ClassDef) -> bool:
+    """Whether interpreted code may derive from it."""
+    return any("allow_interpreted_subclasses=True" in ast.unparse(each) for each in class_.decorator_list)
+
+
+def methods(class_: ast.ClassDef) -> set[str]:
+    return {each.name for each in class_.body if isinstance(each, ast.FunctionDef)}
+
+
+def bases_of(class_: ast.ClassDef) -> set[str]:
+    return {ast.unparse(base).partition("[")[0] for base in class_.bases}
+
+
+def test_each_is_there_once() -> None:
+    rooms = list(LISTED["compiled"])
+    there = {f"{room}/{path.stem}" for room in rooms for path in (ROOT / room).glob("*.py")}
+    there = {module for module in there if not module.endswith("/__init__")}
+    assert there
+    assert there == COMPILED | INTERPRETED
+    assert set() == COMPILED & INTERPRETED
+
+
+def test_reasons_are_given() -> None:
+    reasons = [reason for room in LISTED["interpreted"].values() for reason in room.values()]
+    assert reasons
+    assert [reason for reason in reasons if len(reason.split()) < 4] == []
+
+
+def test_who_derives_from_an_open_class_is_open_or_has_a_constructor() -> None:
+    """The compiler would run the inherited constructor twice."""
+    found = [(module, class_, bases_of(class_)) for module, class_ in classes()]
+    below = {class_.name for _, class_, _ in found if is_open(class_)}
+    assert below
+    while more := {class_.name for _, class_, bases in found if bases & below} - below:
+        below |= more
+    wrong = [
+        f"{module}: {class_.name}"
+        for module, class_, bases in found
+        if bases & below and not is_open(class_) and "__init__" not in methods(class_)
+    ]
+    assert wrong == []
+
+
+def test_what_has_a_length_says_whether_it_is_empty() -> None:
+    """The compiler takes an object that may be None for true whenever it is there, unless its class says otherwise."""
+    wrong = [
+        f"{module}: {class_.name}"
+        for module, class_ in classes()
+        if "__len__" in methods(class_) and "__bool__" not in methods(class_)
+    ]
+    assert wrong == []
+
+
+def test_no_class_is_an_abc() -> None:
+    """The compiler gives subclasses of an ABC one memory of isinstance in common, so that it is wrong."""
+    wrong = [f"{module}: {class_.name}" for module, class_ in classes() if "ABC" in bases_of(class_)]
+    assert wrong == []
+
+
+def test_two_kinds_of_errors_have_two_names() -> None:
+    """The compiler takes a name for the type of what it held first in a function."""
+    wrong = []
+    for module in sorted(COMPILED):
+        for function in ast.walk(ast.parse((ROOT / f"{module}.py").read_text("utf-8"))):
+            if not isinstance(function, ast.FunctionDef):
+                continue
+            kinds: dict[str, set[str]] = {}
+            for handler in ast.walk(function):
+                if isinstance(handler, ast.ExceptHandler) and handler.name and handler.type:
+                    kinds.setdefault(handler.name, set()).add(ast.unparse(handler.type))
+            wrong += [f"{module}.{function.name}: {name}" for name, types in kinds.items() if len(types) > 1]
+    assert wrong == []
