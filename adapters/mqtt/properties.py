@@ -22,7 +22,7 @@ from warren.adapters.mqtt.sessions.publishing import QUEUE_PREFIX, plain_propert
 from warren.adapters.session.field_text import text_of
 from warren.core.messages.address import fits_key
 from warren.core.messages.checks import DELIVERY_COUNTS
-from warren.core.messages.internal_headers import internal_headers
+from warren.core.messages.internal_headers import is_internal
 from warren.core.messages.properties import PropertyChanges, encode_properties
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ _FORWARDED: Final = (
 """What goes on to subscribers as it came; aliases, expiry and subscription identifiers are made for each."""
 
 
-_NOT_TRANSLATED: Final = (*internal_headers(), *DELIVERY_COUNTS, TOPIC)
-"""Headers that are no user properties."""
+_NOT_TRANSLATED: Final = (*DELIVERY_COUNTS, TOPIC)
+"""Headers that are no user properties, beside those that are internal."""
 
 HEADER_BYTES_MAX: Final = 48 * 1024
 """Of names and values that become headers.  What is beyond stays for MQTT 5 clients alone: AMQP clients can't take
@@ -118,7 +118,7 @@ def _headers_of(names: TopicNames, mqtt: MqttProperties) -> dict[str, Encodable]
             room -= size
     for name, value in mqtt.get("user_properties", []):
         name_bytes = len(name.encode())
-        if name in _NOT_TRANSLATED or name_bytes > SHORT_BYTES_MAX:
+        if name in _NOT_TRANSLATED or is_internal(name) or name_bytes > SHORT_BYTES_MAX:
             continue
         room -= name_bytes + len(value.encode())
         if room < 0:
@@ -156,7 +156,7 @@ def translated(names: TopicNames, properties: Properties) -> MqttProperties:
         mqtt["correlation_data"] = correlation_id.encode("utf-8", "surrogateescape")
     user_properties: list[tuple[str, str]] = []
     for name, value in headers.items():
-        if name in _NOT_TRANSLATED:
+        if name in _NOT_TRANSLATED or is_internal(name):
             continue
         if name == CORRELATION_HEADER and correlation_id is None:
             data = value if isinstance(value, bytes) else text_of(value).encode("utf-8", "surrogateescape")

@@ -42,6 +42,11 @@ def internal_headers() -> list[str]:
     return list(_internal)
 
 
+def is_internal(name: str) -> bool:
+    """Whether it is one of them."""
+    return name in _internal
+
+
 def without_internal(properties: Properties) -> Properties:
     """The properties as consumers see them, unless they are of the protocol that the headers are for."""
     if not properties.has_headers:

@@ -49,6 +49,9 @@ REPEAT_S: Final = 5.0
 CANCELLATIONS: Final = 2
 """So often Trio is asked to cancel everything; the second time shields are lifted."""
 
+ROOM_MIB: Final = 32
+"""What there is for the watchdog's thread and for clearing up, once a phase has taken all of its memory."""
+
 END_S: Final = 60.0
 """A phase that can't be ended so long after its limit takes the process with it."""
 
@@ -175,6 +178,8 @@ class Watch:
             if self.exceeded is None:
                 return
             signal.setitimer(signal.ITIMER_REAL, REPEAT_S, REPEAT_S)
+            # That is a thread, for whose stack there has to be room.
+            self._process_limits.make_room()
             faulthandler.dump_traceback_later(END_S, exit=True, file=self._stacks_fd)
         try:
             token = trio.lowlevel.current_trio_token()
@@ -230,6 +235,12 @@ class _ProcessLimits:
             if hard == resource.RLIM_INFINITY or wanted <= hard:
                 self._before[which] = soft
                 resource.setrlimit(which, (wanted, hard))
+
+    def make_room(self) -> None:
+        """Let the process have a little more memory than it may."""
+        if resource.RLIMIT_DATA in self._before:
+            _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+            resource.setrlimit(resource.RLIMIT_DATA, (_status_bytes("self", "VmData") + ROOM_MIB * MEBIBYTE, hard))
 
     def restore(self) -> None:
         for which, soft in self._before.items():

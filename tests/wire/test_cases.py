@@ -9,6 +9,7 @@ A case has these keys:
     send      the bytes, in the notation of notation.py
     answer    what the broker does, or a list of what it may do:
                 "header"                       `AMQP` 0 0 9 1 and the end of the socket
+                "header 1.0"                   `AMQP` 3 1 0 0: AMQP 1.0 behind SASL, which is asked for there
                 "end"                          the end of the socket, nothing else
                 "connection.close CODE TEXT"   with a text that contains TEXT; then the end
                 "channel.close CODE TEXT"      the connection and its other channels go on
@@ -147,6 +148,8 @@ def listen_for_header(client: WireClient) -> str:
         return "end"
     if start != b"A":
         return client.read_frame().name
+    if client.peek(len(wire.PROTOCOL_HEADER)) == b"AMQP\x03\x01\x00\x00":
+        return "header 1.0"
     assert client.read_to_end() == wire.PROTOCOL_HEADER
     return "header"
 

@@ -23,7 +23,7 @@ from warren.gateway.control.target import Answer, Control, Request, done
 from warren.gateway.control.word import Option, word
 from warren.gateway.control.words.built_in import WORDS
 from warren.gateway.process.data_directory import DataDirectory
-from warren.gateway.version import WARREN_VERSION
+from warren.gateway.version import WARREN_VERSION, form
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ async def test_names_cannot_reach_the_terminal(server: TargetServer, warren: War
 async def test_status_for_people(server: TargetServer, warren: Warren) -> None:
     code, out, _ = await warren("status", "-q")
     assert code == 0
-    assert f"Warren version: {WARREN_VERSION}" in out.splitlines()
+    assert f"Warren version: {WARREN_VERSION} ({form()})" in out.splitlines()
     assert "Uptime: 0 d 0 h 0 min 0 s" in out
 
 

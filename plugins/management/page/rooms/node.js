@@ -67,7 +67,13 @@ function factsOf(node) {
   ];
 }
 
-const PARTS = { queue_procs: 'Queues', other: 'Everything else' };
+const PARTS = {
+  queue_procs: 'Classic queues',
+  quorum_queue_procs: 'Quorum queues',
+  plugins: 'Other queues',
+  retained_messages: 'Retained messages',
+  other_system: 'Everything else',
+};
 
 function memoryFacts(memory) {
   const parts = Object.entries(memory).filter(([name, size]) => !NO_PARTS.includes(name) && typeof size === 'number');
