@@ -106,7 +106,7 @@ EATING = {
         async def test_it():
             eaten = []
             async def eat():
-                while True: eaten.append(bytearray(100_000))
+                while True: eaten.append(bytearray(1_000_000))  # what doesn't fit leaves Trio room to say so
             async with trio.open_nursery() as nursery: nursery.start_soon(eat)
         """,
     ),
