@@ -72,7 +72,7 @@ from warren.gateway.facts import Facts, Resources
 from warren.gateway.listening import Listening, listeners, missing_protocols
 from warren.gateway.memory_breakdown import MEMORY_PARTS, memory_breakdown
 from warren.gateway.network.answered import answered, when_known
-from warren.gateway.turns import in_turns
+from warren.gateway.turns import give_way, in_turns
 
 if TYPE_CHECKING:
     import trio
@@ -102,7 +102,7 @@ if TYPE_CHECKING:
     from warren.gateway.peers.http import HttpPeer
     from warren.gateway.peers.mqtt import MqttPeer, connect_mqtt
     from warren.gateway.peers.stomp import StompPeer, connect_stomp
-    from warren.gateway.plugins.serving import ServingPlugin, need_packages, refused_connection
+    from warren.gateway.plugins.serving import ServingPlugin, cut_off_slowest, need_packages, refused_connection
 
 __all__ = [
     "EMPTY",
@@ -170,8 +170,10 @@ __all__ = [
     "connect_amqp",
     "connect_mqtt",
     "connect_stomp",
+    "cut_off_slowest",
     "done",
     "encode_properties",
+    "give_way",
     "in_turns",
     "keys_of",
     "listeners",
@@ -214,6 +216,7 @@ _LATE: Final[Mapping[str, str]] = {
     "StompPeer": "gateway.peers.stomp",
     "connect_stomp": "gateway.peers.stomp",
     "ServingPlugin": "gateway.plugins.serving",
+    "cut_off_slowest": "gateway.plugins.serving",
     "need_packages": "gateway.plugins.serving",
     "refused_connection": "gateway.plugins.serving",
     "BrokerClient": "gateway.client.client",
@@ -327,6 +330,10 @@ class ByteStream(Protocol):
     is_tls: bool
     shares_port: bool
 
+    @property
+    def behind_s(self) -> float:
+        """How many seconds longer the peer has taken for what it was sent than one of 64 KiB/s would have."""
+
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Bytes from the peer, empty at their end; trio.BrokenResourceError for one that isn't in good order."""
 
@@ -335,6 +342,9 @@ class ByteStream(Protocol):
 
     async def aclose(self) -> None:
         """Close in good order: what was sent still arrives."""
+
+    def abort(self) -> None:
+        """Cut the peer off: whoever sends to it or reads from it gets trio.BrokenResourceError."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,18 @@ nobody asks doesn't spend.  It is imported in a thread, so that messages go on m
 from __future__ import annotations
 
 import importlib.util
+import logging
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
-from typing import ClassVar, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import ClassVar, Final, Protocol
 
 import trio
 
 from warren.gateway.plugin import ByteStream, Context, Plugin
+
+PATIENCE_S: Final = 30.0
+"""How far behind a peer has to be to be cut off for somebody else: Prometheus gives up after ten seconds, and people
+who look at a page do, too."""
 
 
 class StreamServer(Protocol):
@@ -38,7 +43,7 @@ class ServingPlugin(Plugin):
     busy: ClassVar[bytes]
 
     def __init__(self) -> None:
-        self._connections = 0
+        self._streams: dict[ByteStream, None] = {}
         self._served = 0
         self._server: StreamServer | None = None
         self._importing = trio.Lock()
@@ -52,24 +57,27 @@ class ServingPlugin(Plugin):
         """Import what serves, in a thread, and give what makes it."""
 
     def counters(self) -> Mapping[str, float]:
-        found = {"connections": self._connections, "connections_served": self._served}
+        found = {"connections": len(self._streams), "connections_served": self._served}
         return {**found, **(self._server.counters() if self._server is not None else {})}
 
     async def start(self, context: Context) -> None:
         connections_max = self.connections_max(context)
 
         async def connection(stream: ByteStream) -> None:
-            if self._connections >= connections_max:
+            if len(self._streams) >= connections_max:
                 context.broker.limit_hits.count(self.limit)
-                await stream.send_all(self.busy)
-                return
-            self._connections += 1
+                slowest = cut_off_slowest(self._streams, context.log, self.limit)
+                if slowest is None:
+                    await stream.send_all(self.busy)
+                    return
+                del self._streams[slowest]
+            self._streams[stream] = None
             self._served += 1
             try:
                 server = await self._loaded(context)
                 await server.serve(stream)
             finally:
-                self._connections -= 1
+                self._streams.pop(stream, None)
 
         await context.serve(self.listener, connection)
 
@@ -79,6 +87,25 @@ class ServingPlugin(Plugin):
                 make = await trio.to_thread.run_sync(self.load)
                 self._server = make(context)
         return self._server
+
+
+def cut_off_slowest(streams: Iterable[ByteStream], log: logging.Logger, limit: str) -> ByteStream | None:
+    """Cut off the peer that is furthest behind with reading, for somebody else; None where nobody is far behind.
+
+    limit: why somebody has to go, for the log.
+    """
+    slowest = max(streams, key=lambda each: each.behind_s, default=None)
+    if slowest is None or slowest.behind_s < PATIENCE_S:
+        return None
+    log.warning(
+        "connection %s:%d: the peer is %d s behind with reading its answer, and others wait; cutting it off (%s)",
+        slowest.peer_host,
+        slowest.peer_port,
+        slowest.behind_s,
+        limit,
+    )
+    slowest.abort()
+    return slowest
 
 
 def need_packages(*modules: str) -> None:
@@ -94,6 +121,7 @@ def refused_connection(content_type: str, body: bytes) -> bytes:
         "HTTP/1.1 503 Service Unavailable\r\n"
         f"Content-Type: {content_type}\r\n"
         f"Content-Length: {len(body)}\r\n"
+        f"Retry-After: {PATIENCE_S:.0f}\r\n"
         "Connection: close\r\n\r\n"
     )
     return head.encode("ascii") + body

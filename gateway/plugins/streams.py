@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 PIECE_BYTES: Final = 64 * 1024
 """Given to the connection at a time; the next one follows when the socket has taken it."""
+
+PACE_BYTES: Final = 64 * 1024
+"""What a peer takes in a second, or it gets behind: a tenth of what a telephone has where it has little."""
 
 
 async def serve(
@@ -63,12 +67,18 @@ class SessionStream(trio.abc.Stream):
         self._changed = changed
         self._parking = trio.lowlevel.ParkingLot()
         self._closed = False
+        self._behind_s = 0.0
+        self._waits_since_s = inf
         session.on_change = self._wake
         transport = session.transport
         self.peer_host, self.peer_port = transport.peer_host, transport.peer_port
         self.host, self.port = transport.host, transport.port
         self.is_tls = transport.tls is not None
         self.shares_port = session.shares_port
+
+    @property
+    def behind_s(self) -> float:
+        return self._behind_s + max(0.0, trio.current_time() - self._waits_since_s)
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         await trio.lowlevel.checkpoint()
@@ -86,23 +96,33 @@ class SessionStream(trio.abc.Stream):
         view = memoryview(data)
         for start in range(0, len(view), PIECE_BYTES):
             await self.wait_send_all_might_not_block()
-            self._session.write(bytes(view[start : start + PIECE_BYTES]))
+            piece = bytes(view[start : start + PIECE_BYTES])
+            self._session.write(piece)
+            self._behind_s = max(0.0, self._behind_s - len(piece) / PACE_BYTES)
             self._changed()
         await self.wait_send_all_might_not_block()
 
     async def wait_send_all_might_not_block(self) -> None:
         await trio.lowlevel.checkpoint()
-        while True:
-            self._check_open()
-            if self._session.ended is not None:
-                raise trio.BrokenResourceError(self._session.ended)
-            if self._session.has_room:
-                return
-            await self._parking.park()
+        self._waits_since_s = trio.current_time()
+        try:
+            while True:
+                self._check_open()
+                if self._session.ended is not None:
+                    raise trio.BrokenResourceError(self._session.ended)
+                if self._session.has_room:
+                    return
+                await self._parking.park()
+        finally:
+            self._behind_s, self._waits_since_s = self.behind_s, inf
 
     async def aclose(self) -> None:
         self.close()
         await trio.lowlevel.checkpoint()
+
+    def abort(self) -> None:
+        self._session.abort()
+        self._changed()
 
     def close(self) -> None:
         """What `aclose` does, without a checkpoint."""

@@ -1,12 +1,12 @@
 """Answers as HTTP has them: JSON, written in slices, with a tag by which a client knows one that it has already.
 
 A list may be long: its objects are made and written some at a time, with a turn for everybody else in between, and only
-the bytes are kept.  So is the tag, of all that is written.
+the bytes are kept, within bounds (answer_room.py).  So is the tag, of all that is written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, is_dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
@@ -15,11 +15,13 @@ import msgspec
 import trio
 from starlette.responses import Response
 
-from warren.plugins.management.endpoint import Created, Listed, Status, Streamed
+from warren.gateway.plugin import give_way
+from warren.plugins.management.endpoint import Created, Listed, Status, Streamed, Written
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+    from warren.plugins.management.answer_room import Place
     from warren.plugins.management.errors import ApiError
 
 JSON_TYPE: Final = "application/json"
@@ -42,10 +44,11 @@ HEADERS: Final = {"cache-control": "no-cache", "vary": "origin, authorization", 
 _encoder: Final = msgspec.json.Encoder(enc_hook=str)
 
 
-async def answer_of(result: object, path: str, known_tag: str | None) -> Response:
+async def answer_of(result: object, path: str, known_tag: str | None, place: Place) -> Response:
     """What a handler returned, as a response.
 
     path: the request's.  known_tag: of an answer that the client has already (If-None-Match, RFC 9110, 13.1.2).
+    place: what holds a long one; raises ApiError where there is no room for it.
     """
     if result is None:
         return Response(status_code=204, headers=HEADERS)
@@ -56,16 +59,18 @@ async def answer_of(result: object, path: str, known_tag: str | None) -> Respons
         return _AsItComes(result)
     if isinstance(result, Status):
         return _whole([encode(result.value)], result.status)
-    pieces = [encode(result)] if not isinstance(result, Listed) else await _listed(result)
+    pieces = await _pieces(chunks_of(result), place)
+    place.hold(0)
+    place.made()
     tag = await _tag(pieces)
     if known_tag is not None and tag in (each.strip().removeprefix("W/") for each in known_tag.split(",")):
         return Response(status_code=304, headers={**HEADERS, "etag": tag})
-    return _whole(pieces, 200, {"etag": tag})
+    return _whole(pieces, 200, {"etag": tag}, place)
 
 
 def refusal(error: ApiError) -> Response:
     """Why there is none."""
-    headers = {"www-authenticate": CHALLENGE} if error.status == 401 else {}
+    headers = {**error.headers, **({"www-authenticate": CHALLENGE} if error.status == 401 else {})}
     return _whole([encode({"error": error.error, "reason": error.reason})], error.status, headers)
 
 
@@ -91,27 +96,57 @@ def _writable(value: object) -> object:
     return value
 
 
-async def _listed(listed: Listed) -> list[bytes]:
-    before, after = b"[", b"]"
-    if listed.page is not None:
-        around = encode(dict(listed.page))
-        before, after = around[:-1] + b',"items":[', b"]}"
-    pieces: list[bytes] = []
-    chunks = [before]
-    size = 0
+def chunks_of(result: object) -> Iterator[bytes]:
+    """A result as JSON, chunk by chunk: an object, or an item of a long list, at a time."""
+    if isinstance(result, Listed):
+        before, after = b"[", b"]"
+        if result.page is not None:
+            around = encode(dict(result.page))
+            before, after = around[:-1] + b',"items":[', b"]}"
+        yield before
+        yield from _items(result.items)
+        yield after
+    elif isinstance(result, Written):
+        yield from result.pieces
+    elif isinstance(result, Mapping) and any(isinstance(each, list) for each in result.values()):
+        separator = b"{"
+        for name, value in result.items():
+            yield separator + encode(str(name)) + b":"
+            if isinstance(value, list):
+                yield b"["
+                yield from _items(value)
+                yield b"]"
+            else:
+                yield encode(value)
+            separator = b","
+        yield b"}"
+    else:
+        yield encode(result)
+
+
+def _items(items: Iterable[object]) -> Iterator[bytes]:
     separator = b""
-    for number, item in enumerate(listed.items):
-        chunk = encode(item)
-        chunks += (separator, chunk)
+    for item in items:
+        yield separator + encode(item)
         separator = b","
+
+
+async def _pieces(made: Iterator[bytes], place: Place) -> list[bytes]:
+    """All of it, in pieces of some size; what is long is held."""
+    pieces: list[bytes] = []
+    chunks: list[bytes] = []
+    size = 0
+    for number, chunk in enumerate(made, 1):
+        chunks.append(chunk)
         size += len(chunk)
         if size >= PIECE_BYTES:
             pieces.append(b"".join(chunks))
+            place.hold(len(pieces[-1]))
             chunks, size = [], 0
-        if number % SLICE_ITEMS == SLICE_ITEMS - 1:
-            await trio.lowlevel.checkpoint()
-    chunks.append(after)
-    pieces.append(b"".join(chunks))
+        if number % SLICE_ITEMS == 0:
+            await give_way()
+    if chunks or not pieces:
+        pieces.append(b"".join(chunks))
     return pieces
 
 
@@ -120,29 +155,35 @@ async def _tag(pieces: list[bytes]) -> str:
     for number, piece in enumerate(pieces):
         digest.update(piece)
         if number % SLICE_ITEMS == SLICE_ITEMS - 1:
-            await trio.lowlevel.checkpoint()
+            await give_way()
     return f'"{digest.hexdigest()}"'
 
 
-def _whole(pieces: list[bytes], status: int, headers: Mapping[str, str] | None = None) -> Response:
+def _whole(
+    pieces: list[bytes], status: int, headers: Mapping[str, str] | None = None, place: Place | None = None
+) -> Response:
     size = str(sum(map(len, pieces)))
     every = {**HEADERS, **(headers or {}), "content-length": size}
     if len(pieces) == 1:
         return Response(pieces[0], status, every, JSON_TYPE)
-    return _InPieces(pieces, status, every)
+    return _InPieces(pieces, status, every, place)
 
 
 class _InPieces(Response):
     """A long answer: a piece is let go when the connection has taken it."""
 
-    def __init__(self, pieces: list[bytes], status: int, headers: Mapping[str, str]) -> None:
+    def __init__(self, pieces: list[bytes], status: int, headers: Mapping[str, str], place: Place | None) -> None:
         super().__init__(None, status, headers, JSON_TYPE)
         self._pieces = pieces[::-1]
+        self._place = place
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         while self._pieces:
-            await send({"type": "http.response.body", "body": self._pieces.pop(), "more_body": bool(self._pieces)})
+            piece = self._pieces.pop()
+            await send({"type": "http.response.body", "body": piece, "more_body": bool(self._pieces)})
+            if self._place is not None:
+                self._place.let_go(len(piece))
 
 
 class _AsItComes(Response):

@@ -19,8 +19,9 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 
 from warren.core.errors import BrokerError, StorageError
-from warren.gateway.plugin import when_known
+from warren.gateway.plugin import cut_off_slowest, when_known
 from warren.plugins.management.access import NOBODY, Needs, check_origin, check_tags, check_vhost, log_in
+from warren.plugins.management.answer_room import LIMIT, AnswerRoom
 from warren.plugins.management.answers import HEADERS, answer_of, refusal
 from warren.plugins.management.endpoint import Call, Endpoint
 from warren.plugins.management.endpoints import ENDPOINTS
@@ -41,11 +42,15 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from warren.gateway.plugin import Context
+    from warren.plugins.management.answer_room import Place
     from warren.plugins.management.settings import ManagementSettings
 
 _log = logging.getLogger("warren.plugin.management")
 
 PREFIX: Final = "/api"
+
+STREAM: Final = "warren.stream"
+"""The connection that a request came by, in ASGI's scope."""
 
 QUERY_FIELDS_MAX: Final = 100
 """Parameters behind a `?`; nobody has ten."""
@@ -67,8 +72,14 @@ class Application:
             by_path.setdefault(each.path, {})[each.method] = each
         node = Node(context)
         context.nursery.start_soon(node.sampler.run)
+        room = AnswerRoom(
+            settings.answers_bytes_max,
+            settings.request_timeout_s,
+            lambda streams: cut_off_slowest(streams, context.log, LIMIT),
+            lambda: context.broker.limit_hits.count(LIMIT),
+        )
         routes = [
-            Route(PREFIX + path, _Resource(self, context, settings, node, by_path[path]))
+            Route(PREFIX + path, _Resource(self, context, settings, node, room, by_path[path]))
             for path in sorted(by_path, key=_order)
         ]
         # The class Starlette would bring what shows errors and turns them into answers, which nobody here has seen.
@@ -131,35 +142,41 @@ class _Resource:
         context: Context,
         settings: ManagementSettings,
         node: Node,
+        room: AnswerRoom,
         by_method: Mapping[str, Endpoint],
     ) -> None:
         self._application = application
         self._context = context
         self._settings = settings
         self._node = node
+        self._room = room
         self._by_method = by_method
         self._allow = ", ".join(dict.fromkeys([*by_method, *(["HEAD"] if "GET" in by_method else []), "OPTIONS"]))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            response = await self._answer(Request(scope, receive))
-        except ClientDisconnect:
-            return
-        await response(scope, receive, send)
+        with self._room.place(scope.get(STREAM)) as place:
+            try:
+                response = await self._answer(Request(scope, receive), place)
+            except ClientDisconnect:
+                return
+            finally:
+                place.made()
+            await response(scope, receive, send)
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: Request, place: Place) -> Response:
         """The catch-all of a request."""
         try:
             if request.method == "OPTIONS":
                 return Response(headers={"allow": self._allow})
-            call, path = await self._call(request)
+            call, path = await self._call(request, place)
             endpoint = self._endpoint(request.method)
             result = await when_known(partial(endpoint.handler, call))
             if request.method not in READS:
                 await self._context.kept()
             if result is None and endpoint.later:
                 return Response(status_code=202, headers=HEADERS)
-            return await answer_of(result, path, request.headers.get("if-none-match"))
+            known_tag = request.headers.get("if-none-match") if request.method in READS else None
+            return await answer_of(result, path, known_tag, place)
         except ApiError as error:
             response = refusal(error)
             if error.status == 405:
@@ -183,7 +200,7 @@ class _Resource:
             raise ApiError(405, METHOD_NOT_ALLOWED, f"{method} isn't possible here; {self._allow} are")
         return found
 
-    async def _call(self, request: Request) -> tuple[Call, str]:
+    async def _call(self, request: Request, place: Place) -> tuple[Call, str]:
         """The request, checked; and its path."""
         endpoint = self._endpoint(request.method)
         context = self._context
@@ -202,7 +219,8 @@ class _Resource:
         body = None
         if endpoint.body is not None:
             body = _parsed(await self._read(request, large=endpoint.large), endpoint.body)
-        return Call(context, self._node, user, path, query, request.headers, body, peer_host), request.scope["path"]
+        call = Call(context, self._node, user, path, query, request.headers, body, peer_host, place)
+        return call, request.scope["path"]
 
     async def _read(self, request: Request, *, large: bool) -> bytes:
         """The body, which has to come in time, and be no larger than one may be."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from warren.core.access.accounts import User
     from warren.core.broker import Broker
     from warren.gateway.plugin import Context
+    from warren.plugins.management.answer_room import Place
     from warren.plugins.management.node import Node
 
 DEFAULT_EXCHANGE_IN_PATHS: Final = "amq.default"
@@ -64,6 +65,13 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """An answer that is JSON already, in pieces that are written while they are taken."""
+
+    pieces: Iterable[bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class Streamed:
     """What comes piece by piece.  close: called when it has ended, however that came about."""
 
@@ -78,6 +86,7 @@ class Call:
 
     path: the parts in braces.  query: what stands behind the `?`.  body: of the endpoint's type.  headers: by names in
     small letters.  peer_host: where it comes from.
+    place: what holds a long answer, and says when one may be made.
     """
 
     context: Context
@@ -88,6 +97,7 @@ class Call:
     headers: Mapping[str, str]
     body: Any
     peer_host: str
+    place: Place
 
     @property
     def broker(self) -> Broker:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from warren.core.administration.operations.vhosts import VirtualHostProtected
@@ -26,10 +27,11 @@ INTERNAL: Final = "internal_server_error"
 
 
 class ApiError(Exception):
-    """What a request is answered with instead of what it wants."""
+    """What a request is answered with instead of what it wants.  headers: that the answer has besides."""
 
-    def __init__(self, status: int, error: str, reason: str) -> None:
+    def __init__(self, status: int, error: str, reason: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(reason)
+        self.headers = headers or {}
         self.status = status
         self.error = error
         self.reason = reason

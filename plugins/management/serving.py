@@ -20,9 +20,11 @@ from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.task_group import TaskGroup, _handle
 from hypercorn.trio.worker_context import WorkerContext
 
-from warren.plugins.management.application import Application
+from warren.plugins.management.application import STREAM, Application
 
 if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
     from warren.gateway.plugin import ByteStream, Context
     from warren.plugins.management.settings import ManagementSettings
 
@@ -118,7 +120,7 @@ class _Connection:
         stream = self._stream
         async with _Tasks() as tasks:
             self._protocol = _Http1(
-                cast("Any", ASGIWrapper(cast("Any", self._application))),
+                cast("Any", ASGIWrapper(cast("Any", self._answer))),
                 self._config,
                 cast("Any", self._worker),
                 tasks,
@@ -132,6 +134,9 @@ class _Connection:
             await self._read()
             await self._protocol.handle(Closed())
         await stream.aclose()
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._application({**scope, STREAM: self._stream}, receive, send)
 
     async def _read(self) -> None:
         """Until the peer has gone, or has been idle for too long."""

@@ -11,6 +11,9 @@ from warren.gateway.plugin import Key, configured, number, size, whole_number
 CONNECTIONS_MAX: Final = 200
 """A browser opens six, a dashboard some; each may hold an answer of some megabytes."""
 
+ANSWERS_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Three lists of twenty thousand queues with everything that is known of them."""
+
 BODY_BYTES_MAX: Final = 20 * 1024 * 1024
 """What RabbitMQ takes of definitions: some fifty thousand queues with bindings (spec F.1)."""
 
@@ -44,6 +47,15 @@ class ManagementSettings:
             whole_number(1, 100_000, "connections"),
             CONNECTIONS_MAX,
             "Connections to the management API that are served at a time; a further one is answered with 503.",
+        )
+    )
+    answers_bytes_max: int = configured(
+        Key(
+            "management_answers_bytes_max",
+            size(1024 * 1024, 2**40),
+            ANSWERS_BYTES_MAX,
+            "What long answers may hold together while they wait for their readers; the slowest reader is cut off for "
+            "another one, or a further request is answered with 503. One answer alone may be longer.",
         )
     )
     body_bytes_max: int = configured(

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import h11
 import trio
 
+from warren.gateway.plugin import give_way
 from warren.plugins.metrics.encoding import encoding_for
 from warren.plugins.metrics.node import Node
 from warren.plugins.metrics.pages import PAGES, PageError, page
@@ -126,7 +127,7 @@ async def _send_pieces(http: h11.Connection, stream: ByteStream, pieces: Iterato
     for piece in pieces:
         if piece:
             await stream.send_all(http.send(h11.Data(piece)) or b"")
-        await trio.lowlevel.checkpoint()
+        await give_way()
 
 
 async def _send_text(

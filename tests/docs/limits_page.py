@@ -238,6 +238,14 @@ ACTING: Final = (
         "the log",
         "",
     ),
+    Acting(
+        "seconds that a reader of an answer over HTTP is behind 64 KiB/s, when another one needs its place",
+        ("gateway.plugins.serving.PATIENCE_S",),
+        "the slowest reader is cut off; where nobody is that slow, the new request is answered with 503",
+        "none: the plugins' keys say how many connections and bytes there may be (docs/management.md, docs/metrics.md)",
+        "the log; HTTP: 503 with Retry-After",
+        "",
+    ),
     # What is too large
     Acting(
         "bytes of a message",

@@ -15,7 +15,7 @@ TEXT = (ROOT / "docs" / "management.md").read_text()
 
 def test_every_key() -> None:
     found = re.findall(r"^\| `(management_\w+)` \| ([^|]*) \|", TEXT, re.MULTILINE)
-    shown = {20 * 2**20: "20 MiB", (): "none", "": "none", 30.0: "30"}
+    shown = {20 * 2**20: "20 MiB", 64 * 2**20: "64 MiB", (): "none", "": "none", 30.0: "30"}
     keys = ManagementPlugin.keys
     assert found == [(key.name, shown.get(key.default, str(key.default))) for key in keys]
 

@@ -69,6 +69,7 @@ async def browse_messages(call: Call) -> object:
     state = call.query.get("state", READY)
     where = (call.broker, call.vhost, call.path["queue"])
     user = call.user
+    await call.place.turn()
     if state == UNACKNOWLEDGED:
         found = await in_turns(operations.queues.unacknowledged(*where, count=count, user=user))
         items = [

@@ -6,14 +6,11 @@ for permissions, so all that change something are for administrators, who could 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
-
-import trio
 
 from warren.gateway.plugin import Remote
 from warren.plugins.management.access import Needs, check_tags, check_vhost
-from warren.plugins.management.endpoint import Call, Streamed, endpoint
+from warren.plugins.management.endpoint import Call, Written, endpoint
 
 NEEDS: Final = {
     Remote.ADMINISTRATOR: Needs.ADMINISTRATOR,
@@ -31,17 +28,15 @@ NEEDS: Final = {
     answer=dict[str, Any],
     large=True,
 )
-async def post_control(call: Call) -> Streamed:
+async def post_control(call: Call) -> Written:
     async def permitted(who: Remote, vhost: str) -> None:
         check_tags(call.user, NEEDS[who])
+        if who is Remote.ADMINISTRATOR:
+            call.place.promised = True  # it may change something
+        else:
+            await call.place.turn()
         if who is Remote.MANAGEMENT and vhost:
             await check_vhost(call.broker, call.user, vhost, reads=True)
 
     pieces = await call.context.carry_out(call.body, permitted)
-    return Streamed(_in_turns(pieces), "application/json", lambda: None)
-
-
-async def _in_turns(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    for piece in pieces:
-        yield piece
-        await trio.lowlevel.checkpoint()
+    return Written(pieces)

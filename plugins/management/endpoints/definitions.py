@@ -19,6 +19,7 @@ async def _export(call: Call, vhost: str | None) -> object:
         product_version=call.node.warren_version,
         rabbitmq_version=call.node.rabbitmq_version,
     )
+    await call.place.turn()
     return await in_turns(steps)
 
 

@@ -82,6 +82,8 @@ async def get_messages(call: Call) -> Listed:
     if body.truncate is not None and body.truncate < 0:
         raise bad_request("truncate must not be negative")
     queue = queue_operations.existing(call.broker, call.vhost, call.path["queue"])
+    await call.place.turn()
+    call.place.promised = True
     async with call.context.connect(call.user, call.vhost, name=CLIENT_NAME) as client:
         found = []
         deliveries = await _poll(client, queue.name, body.count)

@@ -154,6 +154,7 @@ async def get_mqtt_subscriptions(call: Call) -> Listed:
 async def get_retained_messages(call: Call) -> object:
     offset, count = offset_and_count(call, COUNT_MAX, retained.KEPT_MAX)
     truncate = number(call, "truncate")
+    await call.place.turn()
     steps = retained.find(
         call.broker,
         call.vhost,

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from typing import Final
 
-from warren.core.administration import operations
+from warren.core.administration import operations, vhost_limits
 from warren.core.administration.listing.parameters import GlobalParameterRow, ParameterRow
 from warren.core.administration.listing.selecting import equals
+from warren.core.administration.operations.policies import OPERATOR_POLICY
 from warren.core.administration.parameters import Parameter, list_parameters
 from warren.core.errors import NoSuchParameter
 from warren.plugins.management import objects
-from warren.plugins.management.access import ADMINISTRATOR_TAG, Needs
+from warren.plugins.management.access import ADMINISTRATOR_TAG, Needs, check_tags
 from warren.plugins.management.bodies import ValueBody
 from warren.plugins.management.endpoint import Call, Created, Listed, endpoint
 from warren.plugins.management.views import View, fields, listed, one
 
 PARAMETERS: Final = View("parameters", fields("vhost", "component", "name", "value"))
 GLOBALS: Final = View("global_parameters", fields("name", "value"))
+
+ADMINISTRATORS_COMPONENTS: Final = (OPERATOR_POLICY, vhost_limits.COMPONENT)
+"""What has endpoints of its own, for administrators alone, is no policymaker's by its parameters' name either."""
 
 ONE: Final = "/parameters/{component}/{vhost}/{parameter}"
 GLOBAL: Final = "/global-parameters/{parameter}"
@@ -64,6 +68,7 @@ async def put_parameter(call: Call) -> Created | None:
     body: ValueBody = call.body
     made = _found(call) is None
     component, name = call.path["component"], call.path["parameter"]
+    _check_component(call)
     if ADMINISTRATOR_TAG not in call.user.tags:
         operations.parameters.check_reach(call.broker, call.user, call.vhost, component, name, body.value)
     operations.parameters.set_parameter(call.broker, call.vhost, component, name, body.value)
@@ -72,6 +77,7 @@ async def put_parameter(call: Call) -> Created | None:
 
 @endpoint("DELETE", ONE, "Remove a runtime parameter.", needs=Needs.POLICYMAKER)
 async def delete_parameter(call: Call) -> None:
+    _check_component(call)
     operations.parameters.clear_parameter(call.broker, call.vhost, call.path["component"], call.path["parameter"])
 
 
@@ -108,6 +114,12 @@ async def put_global_parameter(call: Call) -> Created | None:
 @endpoint("DELETE", GLOBAL, "Remove one of them.", needs=Needs.ADMINISTRATOR)
 async def delete_global_parameter(call: Call) -> None:
     operations.parameters.clear_global(call.broker, call.path["parameter"])
+
+
+def _check_component(call: Call) -> None:
+    """Raise ApiError unless the user may change parameters of this component."""
+    if call.path["component"] in ADMINISTRATORS_COMPONENTS:
+        check_tags(call.user, Needs.ADMINISTRATOR)
 
 
 def _found(call: Call) -> Parameter | None:

@@ -220,3 +220,25 @@ async def test_a_shovel_reaches_no_further_than_who_sets_it() -> None:
         reason = refusal(await declare("amqp://"), 401, "not_authorised")
         assert "has to name the user, as in amqp://ann@/VHOST" in reason
         assert (await declare("amqp://ann@/%2F")).status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("component", "name", "value"),
+    [
+        ("operator_policy", "p", {"pattern": "^q", "definition": {"max-length": 1}}),
+        ("vhost-limits", "limits", {"max-queues": 1}),
+    ],
+)
+async def test_what_administrators_alone_set_is_no_parameter_of_a_policymaker(
+    component: str, name: str, value: object
+) -> None:
+    """Operator policies and limits have endpoints of their own; by the name of a parameter they take the same tag."""
+    async with open_api() as api:
+        ann, root = api.user("ann", "policymaker"), api.user("root", "administrator")
+        path = f"/parameters/{component}/%2F/{name}"
+        for method, body in (("PUT", {"value": value}), ("DELETE", None)):
+            reason = refusal(await api.ask(method, path, body, auth=ann), 401, "not_authorised")
+            assert "administrator" in reason
+        assert (await api.ask("PUT", path, {"value": value}, auth=root)).status_code == 201
+        refusal(await api.ask("DELETE", path, auth=ann), 401, "not_authorised")
+        assert (await api.ask("DELETE", path, auth=root)).status_code == 204

@@ -11,11 +11,17 @@ import trio
 
 from tests.plugins.management.api import open_api
 from warren.core.administration import operations
+from warren.plugins.management.answer_room import AnswerRoom
 from warren.plugins.management.answers import PIECE_BYTES, SLICE_ITEMS, answer_of
 from warren.plugins.management.endpoint import Listed
 from warren.plugins.management.sampler import OBJECTS_MAX
 
 QUEUES = OBJECTS_MAX + 1
+
+
+def roomy() -> AnswerRoom:
+    """Room for everything."""
+    return AnswerRoom(2**30, 1.0, lambda streams: None, lambda: None)
 
 
 async def test_between_two_turns_only_so_many_objects_are_made() -> None:
@@ -34,7 +40,8 @@ async def test_between_two_turns_only_so_many_objects_are_made() -> None:
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(others)
-        response = await answer_of(Listed(items()), "/", None)
+        with roomy().place(None) as place:
+            response = await answer_of(Listed(items()), "/", None, place)
         nursery.cancel_scope.cancel()
     steps = [after - before for before, after in pairwise(turns)]
     assert len(made) == 1000
@@ -46,7 +53,8 @@ async def test_between_two_turns_only_so_many_objects_are_made() -> None:
 async def test_a_list_is_whole_however_long(count: int) -> None:
     page = {"page": 1, "total_count": count}
     for listed in (Listed([{"n": n} for n in range(count)]), Listed([{"n": n} for n in range(count)], page)):
-        response = await answer_of(listed, "/", None)
+        with roomy().place(None) as place:
+            response = await answer_of(listed, "/", None, place)
         sent: list[bytes] = []
 
         async def send(message: Mapping[str, object], sent: list[bytes] = sent) -> None:

@@ -90,6 +90,7 @@ def test_keys() -> None:
         [
             "plugins=management",
             "management.connections_max=3",
+            "management_answers_bytes_max=2MiB",
             "management_body_bytes_max=1MiB",
             "management_request_timeout_s=2.5",
             "management_cors_allow_origins=https://a.example,https://b.example",
@@ -100,7 +101,7 @@ def test_keys() -> None:
 
     found = options_of(load_config(settings, environment={})).section(ManagementSettings)
     origins = ("https://a.example", "https://b.example")
-    assert found == ManagementSettings(3, 2**20, 2.5, origins, 5)
+    assert found == ManagementSettings(3, 2**21, 2**20, 2.5, origins, 5)
 
 
 # The OpenAPI document
