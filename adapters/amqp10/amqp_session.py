@@ -40,8 +40,10 @@ from warren.adapters.amqp10.codec.performatives import (
 )
 from warren.adapters.amqp10.codec.termini import Released
 from warren.adapters.amqp10.conditions import told
+from warren.adapters.amqp10.expiry import LINK_DETACH, SESSION_END
 from warren.adapters.amqp10.incoming_link import IncomingLink
 from warren.adapters.amqp10.outcomes import settle_range
+from warren.adapters.amqp10.resuming import closed, session_ends, suspend_links
 from warren.adapters.amqp10.safe import Safe
 from warren.adapters.session.deliveries import Deliveries
 from warren.core.counters import SessionCounts
@@ -151,7 +153,12 @@ class AmqpSession:
     def disposition(self, body: Disposition) -> None:
         """The peer settles deliveries, or says what becomes of them."""
         if not body.role:
-            # A sender settles what we, as the receiver, settled or will settle by ourselves.
+            # A sender settles what we, as the receiver, settled or will settle by ourselves, or wait for it to settle.
+            if body.settled:
+                count = (((body.first if body.last is None else body.last) - body.first) & IDS) + 1
+                for link in self.links.values():
+                    if isinstance(link, IncomingLink) and link.taken:
+                        link.sender_settles(body.first, count)
             return
         self.touch()
         self.connection.attempt(self, None, partial(settle_range, self, body))
@@ -177,10 +184,15 @@ class AmqpSession:
         for session in list(self.connection.sessions.values()):
             for link in list(session.links.values()):
                 if link.name == body.name and link.is_sender == body.role:
-                    mistake = PeerMistake(STOLEN, "the link was attached again", Level.LINK, clause="2.6.1")
-                    self.connection.fail(mistake, session, link)
+                    session.steal(link)
         self.touch()
         attach_link(self, body)
+
+    def steal(self, link: Link) -> None:
+        """The link is attached somewhere else: what is unsettled on it goes there."""
+        suspend_links(self, [link], LINK_DETACH)
+        mistake = PeerMistake(STOLEN, "the link was attached again", Level.LINK, clause="2.6.1")
+        self.connection.fail(mistake, self, link)
 
     def _flow(self, body: Flow) -> None:
         if body.next_incoming_id is None:
@@ -288,6 +300,7 @@ class AmqpSession:
         """End a link with an error."""
         if self.links.pop(link.handle, None) is None:
             return
+        closed(self, link)
         link.end()
         self.connection.send(self.channel, Detach(link.handle, closed=True, error=told(mistake)))
         self.touch()
@@ -302,6 +315,10 @@ class AmqpSession:
             raise PeerMistake(
                 UNATTACHED_HANDLE, f"no link is attached with the handle {body.handle}", Level.SESSION, clause="2.8.17"
             )
+        if body.closed:
+            closed(self, link)
+        else:
+            suspend_links(self, [link], LINK_DETACH)
         link.end()
         self.flush_batch()
         self.connection.send(self.channel, Detach(body.handle, closed=body.closed))
@@ -327,6 +344,7 @@ class AmqpSession:
         """Links go, what isn't settled returns to its queues, open transactions are void."""
         if self.ended:
             return
+        suspend_links(self, self.links.values(), SESSION_END)
         self.ended = True
         for link in list(self.links.values()):
             link.end()
@@ -337,4 +355,5 @@ class AmqpSession:
         self.deliveries.give_back(taken)
         self.safe.end()
         self.connection.touched.pop(self, None)
+        session_ends(self)
         self.connection.settling.then(partial(self.client.counts.end, self.counts))

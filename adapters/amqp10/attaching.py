@@ -20,9 +20,11 @@ from warren.adapters.amqp10.codec.performatives import (
 )
 from warren.adapters.amqp10.codec.termini import Coordinator, Released, Source, Target
 from warren.adapters.amqp10.conditions import mistake_of, told
+from warren.adapters.amqp10.expiry import expiry_of
 from warren.adapters.amqp10.management import MANAGEMENT, ManagementLinks
 from warren.adapters.amqp10.outgoing_link import OutgoingLink
 from warren.adapters.amqp10.publishing_link import PublishingLink
+from warren.adapters.amqp10.resuming import conclude, resume_link
 from warren.adapters.amqp10.transactions import CoordinatorLink
 from warren.core.clients.limits import check_consumer
 from warren.core.declaring.bindings import bind
@@ -52,15 +54,20 @@ def attach_link(session: AmqpSession, body: Attach) -> None:
     answer.role = not body.role
     answer.snd_settle_mode = body.snd_settle_mode
     answer.rcv_settle_mode = body.rcv_settle_mode
+    link: Link | None = None
     try:
         link = _receiving(session, body, answer) if body.role == SENDER else _sending(session, body, answer)
+        concluded = resume_link(session, link, body, answer)
     except (PeerMistake, BrokerError) as error:
         mistake = mistake_of(error, Level.LINK) if isinstance(error, BrokerError) else error
+        if link is not None:
+            link.end()
         _refuse(session, body, mistake)
         return
     session.links[body.handle] = link
     session.connection.broker.unkept.hold(session.connection.outbox)
     session.connection.send(session.channel, answer)
+    conclude(link, concluded)
 
 
 def _refuse(session: AmqpSession, body: Attach, mistake: PeerMistake) -> None:
@@ -100,7 +107,7 @@ def _receiving(session: AmqpSession, body: Attach, answer: Attach) -> Link:
         queue = _temporary_queue(session)
         made.dynamic = True
         made.address = queue_address(queue.name)
-        return PublishingLink(session, body, Named(queue=queue.name))
+        return _lasting(PublishingLink(session, body, Named(queue=queue.name)), target, made)
     address = target.address
     if address == MANAGEMENT:
         made.address = address
@@ -108,7 +115,7 @@ def _receiving(session: AmqpSession, body: Attach, answer: Attach) -> Link:
         return _management(session).receiving(session, body)
     made.address = address
     if address is None:
-        return PublishingLink(session, body, None)
+        return _lasting(PublishingLink(session, body, None), target, made)
     named = target_named(_text(address), v1=session.connection.settings.addresses_v1)
     if named.queue is not None:
         check_publish(session.client, "", named.queue)
@@ -118,7 +125,12 @@ def _receiving(session: AmqpSession, body: Attach, answer: Attach) -> Link:
             raise NotFound(f"no queue '{named.queue}' in vhost '{session.client.vhost.name}'")
     elif named.exchange:
         check_publish(session.client, named.exchange, named.key or "")
-    return PublishingLink(session, body, named)
+    return _lasting(PublishingLink(session, body, named), target, made)
+
+
+def _lasting(link: PublishingLink, target: Target, made: Target) -> PublishingLink:
+    link.expiry = expiry_of(target, made)
+    return link
 
 
 # The peer receives
@@ -148,7 +160,9 @@ def _sending(session: AmqpSession, body: Attach, answer: Attach) -> Link:
     made.default_outcome = Released()
     check_consumer(session.connection.broker, sum(1 for link in session.links.values() if link.is_sender))
     queue = _source_queue(session, source, made)
+    expiry = expiry_of(source, made, lasts=not settled)
     link = OutgoingLink(session, body, queue, settled=settled, arguments=_arguments(body))
+    link.expiry = expiry
     queue.add_consumer(link.consumer)
     if not settled:
         session.connection.broker.ack_timeouts.added(link.consumer)

@@ -55,6 +55,7 @@ from warren.adapters.amqp10.codec.quick import DISPOSITION, TRANSFER, read_dispo
 from warren.adapters.amqp10.conditions import mistake_of, told
 from warren.adapters.amqp10.listing import Amqp10ConnectionRow, Amqp10SessionRow
 from warren.adapters.amqp10.opening import open_connection
+from warren.adapters.amqp10.resuming import connection_ends
 from warren.adapters.amqp10.sasl_exchange import ATTEMPTS_LABEL, SaslExchange
 from warren.adapters.amqp10.transactions import Transaction, Transactions
 from warren.adapters.session.admission import LoginRefused, Source, refuse
@@ -495,6 +496,7 @@ class Connection:
             session.end()
         self.sessions.clear()
         self.touched.clear()
+        connection_ends(self)
         if self.client is not None:
             end_client(self.client, self.settling.begin)
             self.client = None

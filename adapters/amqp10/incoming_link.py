@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from warren.adapters.amqp10.codec import quick
 from warren.adapters.amqp10.codec.errors import (
     INVALID_FIELD,
     MESSAGE_SIZE_EXCEEDED,
@@ -17,21 +18,41 @@ from warren.adapters.amqp10.codec.errors import (
     Level,
     PeerMistake,
 )
-from warren.adapters.amqp10.codec.performatives import SETTLED, Flow
+from warren.adapters.amqp10.codec.performatives import SECOND, SETTLED, Flow
+from warren.adapters.amqp10.codec.termini import TransactionalState
 from warren.adapters.amqp10.link import Link
 from warren.core.limit_hits import limited
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from warren.adapters.amqp10.amqp_session import AmqpSession
     from warren.adapters.amqp10.codec.performatives import Attach, Transfer
 
 _IDS: Final = 0xFFFF_FFFF
 
 
+class Taken:
+    """A delivery that the sender hasn't settled.  state: what became of it, encoded; empty while that isn't known.
+
+    link: that it belongs to; None while that is suspended, or the sender hasn't resumed it.
+    """
+
+    __slots__ = ("delivery_id", "link", "state", "tag")
+
+    def __init__(self, tag: bytes, link: IncomingLink, delivery_id: int) -> None:
+        self.tag = tag
+        self.link: IncomingLink | None = link
+        self.delivery_id = delivery_id
+        self.state = b""
+
+
 class IncomingLink(Link):
     """See the head of this file; subclasses say what becomes of a message (`message`).
 
-    credit: messages that the peer may still send.  unconfirmed: those that came and aren't safe.
+    credit: messages that the peer may still send.  unconfirmed: those that came and aren't safe.  taken: what came and
+    isn't settled, by delivery tags, where that is to be known (`remembers`): of links that may be resumed, and of those
+    whose receiver settles second.
     """
 
     def __init__(self, session: AmqpSession, attach: Attach, credit_max: int) -> None:
@@ -46,6 +67,16 @@ class IncomingLink(Link):
         self._delivery_id = -1
         self._settled = False
         self._state: Any = None
+        self._tag = b""
+        self._is_resumed = False
+        self._settles_second = attach.rcv_settle_mode == SECOND
+        self.taken: dict[bytes, Taken] = {}
+        self._by_id: dict[int, Taken] = {}
+
+    @property
+    def remembers(self) -> bool:
+        """Whether each delivery is known until it is settled."""
+        return self._settles_second or self.expiry.outlives_link
 
     def message(self, data: bytes, delivery_id: int, state: Any) -> None:
         """A whole message has come.  delivery_id: -1 if it came settled.  state: what the transfer said of it."""
@@ -67,7 +98,14 @@ class IncomingLink(Link):
         if whole is not None:
             delivery_id = -1 if self._settled else self._delivery_id
             state = self._state
+            tag, is_resumed = self._tag, self._is_resumed
+            new_id = self._delivery_id
             self._reset()
+            if is_resumed:
+                self._resume(tag, new_id, settled=delivery_id < 0)
+                return
+            if delivery_id >= 0 and self.remembers and not isinstance(state, TransactionalState):
+                self.taken[tag] = self._by_id[delivery_id] = Taken(tag, self, delivery_id)
             self.message(whole, delivery_id, state)
 
     def _take(self, transfer: Transfer, payload: bytes) -> bytes | None:
@@ -112,7 +150,13 @@ class IncomingLink(Link):
             raise PeerMistake(
                 INVALID_FIELD, "the first transfer of a delivery without a delivery-id", Level.LINK, clause="2.7.5"
             )
-        if self.credit <= 0:
+        if self.remembers and transfer.delivery_tag is None:
+            raise PeerMistake(
+                INVALID_FIELD, "the first transfer of a delivery without a delivery-tag", Level.LINK, clause="2.7.5"
+            )
+        self._is_resumed = transfer.resume
+        self._tag = transfer.delivery_tag or b""
+        if self.credit <= 0 and not transfer.resume:
             raise limited(
                 PeerMistake(TRANSFER_LIMIT_EXCEEDED, "a transfer without credit", Level.LINK, clause="2.6.7"),
                 "amqp10_link_credit",
@@ -121,7 +165,7 @@ class IncomingLink(Link):
             raise PeerMistake(
                 NOT_IMPLEMENTED, f"the message format {transfer.message_format}; there is 0", Level.LINK, clause="2.7.5"
             )
-        self.credit -= 1
+        self.credit = max(self.credit - 1, 0)
         self._delivery_count = (self._delivery_count + 1) & _IDS
         self._delivery_id = transfer.delivery_id
         self._settled = self._presettled
@@ -132,6 +176,79 @@ class IncomingLink(Link):
         self._delivery_id = -1
         self._settled = False
         self._state = None
+        self._tag = b""
+        self._is_resumed = False
+
+    # What isn't settled
+
+    def decided(self, delivery_id: int, state: bytes) -> bool:
+        """What became of a delivery is known; False for one that isn't remembered.  state: encoded."""
+        taken = self._by_id.get(delivery_id)
+        if taken is None:
+            return False
+        taken.state = state
+        if taken.link is not None:
+            taken.link.tell_state(taken)
+        else:
+            del self._by_id[delivery_id]
+        return True
+
+    def tell_state(self, taken: Taken) -> None:
+        """Tell the sender what became of a delivery, and settle that unless it does so first."""
+        session = self.session
+        settled = not self._settles_second
+        if settled:
+            self._forget(taken)
+        session.counts.confirmed(1)
+        session.connection.outbox.write(
+            quick.disposition(
+                session.channel,
+                receiver=True,
+                first=taken.delivery_id,
+                last=taken.delivery_id,
+                state=taken.state,
+                settled=settled,
+            )
+        )
+        session.touch()
+
+    def sender_settles(self, first: int, count: int) -> None:
+        """The sender has settled so many deliveries from this one on."""
+        for taken in [each for each in self._by_id.values() if (each.delivery_id - first) & _IDS < count]:
+            self._forget(taken)
+            self.session.touch()
+
+    def _forget(self, taken: Taken) -> None:
+        self.taken.pop(taken.tag, None)
+        if self._by_id.pop(taken.delivery_id, None) is not None:
+            self.unconfirmed -= 1
+
+    def let_go(self) -> dict[bytes, Taken]:
+        """The link is suspended: what isn't settled is kept elsewhere, and what becomes of it is noted there."""
+        for taken in self.taken.values():
+            taken.link = None
+        kept, self.taken = self.taken, {}
+        return kept
+
+    def take_up(self, kept: dict[bytes, Taken], theirs: Container[bytes], complete: bool) -> dict[bytes, Taken]:
+        """The link is resumed: what the sender doesn't know any more is forgotten; gives the rest."""
+        self.taken = {tag: taken for tag, taken in kept.items() if tag in theirs or not complete}
+        return self.taken
+
+    def _resume(self, tag: bytes, delivery_id: int, *, settled: bool) -> None:
+        """The sender has resumed a delivery; one that isn't known here is ignored (2.7.5)."""
+        taken = self.taken.get(tag)
+        if taken is None:
+            return
+        if settled:
+            self._forget(taken)
+            return
+        taken.link = self
+        taken.delivery_id = delivery_id
+        self._by_id[delivery_id] = taken
+        self.unconfirmed += 1
+        if taken.state:
+            self.tell_state(taken)
 
     def flow(self, flow: Flow) -> None:
         """The sender's state; one who asks is told ours."""

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from warren.adapters.amqp10.expiry import Expiry
 
 if TYPE_CHECKING:
     from warren.adapters.amqp10.amqp_session import AmqpSession
     from warren.adapters.amqp10.codec.performatives import Attach, Flow
 
+NOT_KEPT: Final = Expiry()
+"""Of most links: nothing is kept of them."""
+
 
 class Link:
-    """One end of a link, ours.  handle: both ends use the same number.  is_sender: messages go from us to the peer."""
+    """One end of a link, ours.
+
+    handle: both ends use the same number.  is_sender: messages go from us to the peer.  expiry: how long what is
+    unsettled is kept when it is detached.  attached: how often it was attached, as far as it was kept in between.
+    """
 
     is_sender = False
 
@@ -18,6 +27,8 @@ class Link:
         self.session = session
         self.name = attach.name
         self.handle = attach.handle
+        self.expiry = NOT_KEPT
+        self.attached = 1
 
     def flow(self, flow: Flow) -> None:
         """The peer tells its state of the link."""

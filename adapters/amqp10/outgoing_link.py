@@ -7,6 +7,7 @@ room for waits with the session.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.amqp10.codec import quick
@@ -14,6 +15,7 @@ from warren.adapters.amqp10.codec.encoding import uint
 from warren.adapters.amqp10.codec.errors import RESOURCE_DELETED, UNAUTHORIZED_ACCESS, Level, PeerMistake
 from warren.adapters.amqp10.codec.performatives import Flow
 from warren.adapters.amqp10.link import Link
+from warren.adapters.amqp10.resent import Resumed, give_up_resumed, send_resumed
 from warren.adapters.amqp10.writing import body_head, parts_of
 from warren.core.declaring.queues import end_consumer
 from warren.core.queues.consumer import Consumer
@@ -37,7 +39,12 @@ HEAD_BYTES: Final = 64
 
 
 class OutgoingLink(Link):
-    """The link; what it takes from the queue comes by its consumer."""
+    """The link; what it takes from the queue comes by its consumer.
+
+    resumed: deliveries of an earlier attachment that are to be sent again first.  tags: delivery tags on the wire, by
+    our numbers, of those that were.  is_sure: False while the peer hasn't said of everything whether it has it; then
+    `unsure` is what it didn't speak of, and nothing new is sent.
+    """
 
     is_sender = True
 
@@ -51,6 +58,10 @@ class OutgoingLink(Link):
         arguments: Mapping[str, FieldValue],
     ) -> None:
         super().__init__(session, attach)
+        self.resumed: deque[Resumed] = deque()
+        self.tags: dict[int, bytes] = {}
+        self.is_sure = True
+        self.unsure: dict[bytes, tuple[Queue, Message]] = {}
         self.consumer = LinkConsumer(self, queue, settled=settled, arguments=arguments)
 
     def flow(self, flow: Flow) -> None:
@@ -62,6 +73,8 @@ class OutgoingLink(Link):
             consumer.credit = given if given <= _IDS // 2 else 0
         consumer.echo = consumer.echo or flow.echo
         consumer.draining = flow.drain
+        if self.resumed:
+            send_resumed(self)
         consumer.resume()
         if consumer.active:
             consumer.queue.catch_up()
@@ -82,11 +95,28 @@ class OutgoingLink(Link):
         made.drain = drain
         self.session.send_flow(made)
 
+    @property
+    def tag_prefix(self) -> bytes:
+        """What delivery tags have before the number, so that those of earlier attachments are no others'."""
+        return b"" if self.attached == 1 else b"%d/" % self.attached
+
+    def tag_on_wire(self, tag: int) -> bytes:
+        """The delivery tag that the peer knows a delivery by."""
+        return self.tags.get(tag) or self.tag_prefix + self.session.delivery_id(tag).to_bytes(4, "big")
+
+    def stop(self) -> None:
+        """It is given nothing any more; its queue stays, also one that goes with its last consumer."""
+        consumer = self.consumer
+        if consumer.active:
+            consumer.queue.remove_consumer(consumer)
+        self.session.parked.pop(consumer, None)
+
     def end(self) -> None:
         """The consumer ends, and what it has and nobody settled returns to the queue (spec I)."""
         consumer = self.consumer
         end_consumer(consumer)
         self.session.parked.pop(consumer, None)
+        give_up_resumed(self)
         if self.session.ended:
             return
         deliveries = self.session.deliveries
@@ -143,6 +173,10 @@ class LinkConsumer(Consumer):
 
     def can_take(self) -> bool:
         """True when there is credit, and room in the session's window and the connection's outbox."""
+        return self.has_room() and not self.link.resumed and self.link.is_sure
+
+    def has_room(self) -> bool:
+        """Likewise, for what is to be sent again before anything new."""
         session = self.link.session
         return self.credit > 0 and session.window > 0 and not session.pending and self._outbox.room > 0
 
@@ -178,7 +212,7 @@ class LinkConsumer(Consumer):
         delivery_id = (tag - 1) & _IDS
         outbox = self._outbox
         frame_max = session.connection.agreed.frame_bytes_max
-        if size + HEAD_BYTES <= frame_max:
+        if size + HEAD_BYTES <= frame_max and self.link.attached == 1:
             head = quick.transfer_head(
                 session.channel, self._handle, delivery_id, settled=self.no_ack, payload_bytes=size
             )
@@ -213,6 +247,7 @@ class LinkConsumer(Consumer):
                 settled=self.no_ack,
                 more=at + part_bytes < len(payload),
                 payload_bytes=len(part),
+                tag_prefix=self.link.tag_prefix,
             )
             parts.append((head, part))
         return parts
@@ -222,7 +257,9 @@ class LinkConsumer(Consumer):
         if not self.active:
             return
         session = self.link.session
-        if self.parked and self.credit > 0:
+        if self.link.resumed and not send_resumed(self.link):
+            return
+        if self.parked and self.credit > 0 and self.link.is_sure:
             if self._outbox.room <= 0:
                 self._outbox.parked[self] = None
             elif session.window <= 0 or session.pending:
@@ -241,7 +278,7 @@ class LinkConsumer(Consumer):
 
     def finish_drain(self) -> None:
         """Give back what is left of the credit, unless there is something to send that only lacks room."""
-        if self.credit > 0 and self.queue.ready_count and not self.can_take():
+        if self.credit > 0 and (self.queue.ready_count or self.link.resumed) and not self.can_take():
             return
         self.delivery_count = (self.delivery_count + self.credit) & _IDS
         self.credit = 0

@@ -182,7 +182,7 @@ class PublishingLink(IncomingLink):
             accept(self, delivery_id)
 
     def _answered(self, receipt: Receipt, route: Route, delivery_id: int, taken: bool) -> None:
-        if self.session.ended:
+        if self.session.ended and not self.remembers:
             return
         if taken:
             self._accepted(receipt.stored, delivery_id)

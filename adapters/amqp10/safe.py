@@ -35,6 +35,10 @@ class Safe:
 
     def accept(self, link: IncomingLink, delivery_id: int, state: bytes = quick.ACCEPTED_BYTES) -> None:
         """A message is safe.  delivery_id: -1 for one that came settled.  state: encoded."""
+        if link.remembers and link.decided(delivery_id, state):
+            return
+        if self._session.ended:
+            return
         link.unconfirmed -= 1
         self._session.touch()
         if delivery_id < 0:
@@ -71,10 +75,11 @@ class Safe:
         )
 
     def end(self) -> None:
-        """The session is gone: nobody is there to be told."""
-        self._stored.clear()
+        """The session is gone: nobody is there to be told, but links may be resumed that want to know."""
         self._accepted.clear()
-        self._session.connection.broker.awaiting_flush.pop(self, None)
+        if not any(link.remembers for link, _, _ in self._stored):
+            self._stored.clear()
+            self._session.connection.broker.awaiting_flush.pop(self, None)
 
     # warren.core.broker.Committed
 

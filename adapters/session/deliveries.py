@@ -87,6 +87,19 @@ class Deliveries:
             self.unacked[self.delivery_tag] = (queue, message, None)
         return self.delivery_tag
 
+    def hand_over(self, tags: Iterable[int]) -> dict[int, Delivery]:
+        """Deliveries that somebody else keeps from now on, unsettled as they are."""
+        taken = self._taken(tags)
+        self._otherwise += len(taken)
+        return taken
+
+    def adopt(self, queue: Queue, message: Message, consumer: Consumer) -> int:
+        """A delivery that somebody has kept is this session's now; its delivery tag."""
+        self.delivery_tag += 1
+        self._otherwise -= 1
+        self.unacked[self.delivery_tag] = (queue, message, consumer)
+        return self.delivery_tag
+
     def acknowledge(self, tag: int) -> bool:
         """The usual acknowledgement, of one delivery; False when there is none such, which is left as it was."""
         delivery = self.unacked.pop(tag, None)

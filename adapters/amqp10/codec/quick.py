@@ -175,13 +175,21 @@ def transfer_head(channel: int, handle: bytes, delivery_id: int, *, settled: boo
 
 
 def part_head(
-    channel: int, handle: bytes, delivery_id: int | None, *, settled: bool, more: bool, payload_bytes: int
+    channel: int,
+    handle: bytes,
+    delivery_id: int | None,
+    *,
+    settled: bool,
+    more: bool,
+    payload_bytes: int,
+    tag_prefix: bytes = b"",
 ) -> bytes:
-    """The frame of a part of a message; delivery_id: with the first part alone."""
+    """The frame of a part of a message; delivery_id: with the first part alone.  tag_prefix: stands before the id in
+    the tag."""
     if delivery_id is None:
         begin = handle + b"\x40\x40\x40"
     else:
-        begin = handle + uint(delivery_id) + binary(_u32.pack(delivery_id)) + b"\x43"
+        begin = handle + uint(delivery_id) + binary(tag_prefix + _u32.pack(delivery_id)) + b"\x43"
     fields = begin + (b"\x41" if settled else b"\x42") + (b"\x41" if more else b"\x42")
     size = 8 + 6 + len(fields)
     return b"%b\x00\x53\x14\xc0%c\x06%b" % (
@@ -191,9 +199,15 @@ def part_head(
     )
 
 
-def disposition(channel: int, *, receiver: bool, first: int, last: int, state: bytes) -> bytes:
-    """A frame that settles the deliveries from `first` to `last`.  state: encoded."""
-    fields = b"%b%b%b\x41%b" % (b"\x41" if receiver else b"\x42", uint(first), uint(last), state)
+def disposition(channel: int, *, receiver: bool, first: int, last: int, state: bytes, settled: bool = True) -> bytes:
+    """A frame that settles the deliveries from `first` to `last`, or only says their state.  state: encoded."""
+    fields = b"%b%b%b%b%b" % (
+        b"\x41" if receiver else b"\x42",
+        uint(first),
+        uint(last),
+        b"\x41" if settled else b"\x42",
+        state,
+    )
     if len(fields) < 255:
         body = b"\x00\x53\x15\xc0%c\x05%b" % (len(fields) + 1, fields)
     else:

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 class Source:
-    """3.5.3."""
+    """3.5.3.  expiry_policy: None where it says nothing, which is the same as session-end."""
 
     def __init__(self) -> None:
         self.address: Any = None
         self.durable = 0
-        self.expiry_policy = "session-end"
+        self.expiry_policy: str | None = None
         self.timeout = 0
         self.dynamic = False
         self.dynamic_node_properties: ValueMap | None = None
@@ -29,12 +29,12 @@ class Source:
 
 
 class Target:
-    """3.5.4."""
+    """3.5.4.  expiry_policy: as in Source."""
 
     def __init__(self) -> None:
         self.address: Any = None
         self.durable = 0
-        self.expiry_policy = "session-end"
+        self.expiry_policy: str | None = None
         self.timeout = 0
         self.dynamic = False
         self.dynamic_node_properties: ValueMap | None = None
