@@ -37,6 +37,11 @@ class Facts:
         """As RabbitMQ names nodes."""
         return node_name()
 
+    @property
+    def host_name(self) -> str:
+        """The machine's own."""
+        return gethostname()
+
 
 @dataclass(frozen=True, slots=True)
 class Resources:

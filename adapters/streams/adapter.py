@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.interface import Adapter
+from warren.adapters.streams.settings import StreamSettings
 
 if TYPE_CHECKING:
     from warren.adapters.interface import AcceptCarrier, Options
@@ -37,7 +38,7 @@ def stream_adapter(name: str, title: str) -> Adapter:
 
         return StreamDesk(broker, name)
 
-    return Adapter(configure, component=component, title=title)
+    return Adapter(configure, settings=(StreamSettings,), component=component, title=title)
 
 
 HTTP: Final = stream_adapter("http", "HTTP")

@@ -18,6 +18,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 
+from warren.adapters.streams.host_names import MISDIRECTED, reason, stranger
+from warren.adapters.streams.settings import StreamSettings
 from warren.core.errors import BrokerError, StorageError
 from warren.gateway.plugin import cut_off_slowest, when_known
 from warren.plugins.management.access import NOBODY, Needs, check_origin, check_tags, check_vhost, log_in
@@ -67,6 +69,7 @@ class Application:
     def __init__(self, context: Context, settings: ManagementSettings) -> None:
         self._requests = 0
         self._errors = 0
+        self._host_names = context.options.section(StreamSettings).host_names | {context.facts.host_name}
         by_path: dict[str, dict[str, Endpoint]] = {}
         for each in ENDPOINTS:
             by_path.setdefault(each.path, {})[each.method] = each
@@ -96,12 +99,21 @@ class Application:
         """ASGI 3."""
         self._requests += 1
         if scope["type"] == "http":
+            name = self._stranger(scope)
+            if name is not None:
+                await refusal(ApiError(MISDIRECTED, "misdirected_request", reason(name)))(scope, receive, send)
+                return
             raw = scope["raw_path"].decode("ascii", "replace")
             if raw != PREFIX and not raw.startswith(f"{PREFIX}/"):
                 await self._page(scope, receive, send)
                 return
             scope = {**scope, "path": raw.rstrip("/") or "/"}
         await self._routes(scope, receive, send)
+
+    def _stranger(self, scope: Scope) -> str | None:
+        host = dict(scope["headers"]).get(b"host")
+        text = None if host is None else host.decode("latin-1")
+        return stranger(text, scope["server"][0], self._host_names, is_tls=scope["scheme"] == "https")
 
     def failed(self) -> None:
         """A request has run into a fault of the broker's."""

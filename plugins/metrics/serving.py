@@ -14,6 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 import h11
 import trio
 
+from warren.adapters.streams.host_names import MISDIRECTED, reason, stranger
+from warren.adapters.streams.settings import StreamSettings
 from warren.gateway.plugin import give_way
 from warren.plugins.metrics.encoding import encoding_for
 from warren.plugins.metrics.node import Node
@@ -48,6 +50,7 @@ class MetricsServer:
     def __init__(self, context: Context, settings: MetricsSettings) -> None:
         self._node = Node(context)
         self._settings = settings
+        self._host_names = context.options.section(StreamSettings).host_names | {context.facts.host_name}
         self._scrapes = 0
 
     def counters(self) -> Mapping[str, float]:
@@ -83,6 +86,13 @@ class MetricsServer:
         if request.method not in METHODS:
             allowed = ", ".join(each.decode() for each in METHODS)
             await say(405, "There is nothing here to be changed: use GET.\n", ("Allow", allowed))
+            return
+        host = dict(request.headers).get(b"host")
+        name = stranger(
+            None if host is None else host.decode("latin-1"), stream.host, self._host_names, is_tls=stream.is_tls
+        )
+        if name is not None:
+            await say(MISDIRECTED, f"There is nothing for you here: {reason(name)}.\n")
             return
         target = urlsplit(request.target.decode("ascii", "replace"))
         try:

@@ -36,6 +36,7 @@ from warren.adapters.mqtt.sessions.settings import QueueLimits, SessionSettings
 from warren.adapters.mqtt.settings import MqttSettings
 from warren.adapters.stomp.session import StompSession
 from warren.adapters.stomp.settings import StompSettings
+from warren.adapters.streams.settings import StreamSettings
 from warren.adapters.websocket.http_stage import HttpStage
 from warren.adapters.websocket.settings import WebSocketSettings
 from warren.core.clients.limits import BrokerLimits
@@ -44,6 +45,7 @@ from warren.core.configuration.key import keys_of
 from warren.core.configuration.values import CertificateFiles, Watermark
 from warren.core.settings import BrokerSettings
 from warren.core.storage.memory import MemoryEngine
+from warren.gateway import open_broker
 from warren.gateway.authentication.settings.chain import AuthenticationSettings, StepNames
 from warren.gateway.authentication.settings.http import HttpBackEndSettings
 from warren.gateway.authentication.settings.oauth2 import OAuth2Settings
@@ -231,6 +233,8 @@ OTHER: Mapping[str, tuple[object, object]] = {
     "websocket_allow_origins": (["https://a.example"], frozenset({"https://a.example"})),
     "websocket_use_http_auth": (True, SAME),
     "websocket_trusted_proxies": (["10.0.0.0/8"], (ip_network("10.0.0.0/8"),)),
+    # StreamSettings
+    "http_host_names": (["broker.example"], frozenset({"broker.example"})),
 }
 
 PATHS = (
@@ -411,6 +415,19 @@ async def test_who_is_asked_at_logins(directory: Path) -> None:
         assert (kept.ttl_ms, kept.size_max, kept.cache_refusals) == (20_500, 1007, True)
         check(directory, HttpBackEndSettings, cast("Any", http)._back_end._settings)
         check(directory, OAuth2Settings, cast("Any", oauth2)._back_end._settings)
+
+
+@looks_at(StreamSettings)
+async def test_by_which_names_it_is_asked_over_http(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = _load(directory / "warren.toml").http_host_names
+    monkeypatch.undo()  # Warren's own plugins are there again
+    config = Config(in_memory=True, plugins=("metrics",))
+    async with open_broker(listen=["metrics=127.0.0.1:0"], config=config.replace(http_host_names=names)) as broker:
+        for name, status in (("broker.example", b"200"), ("other.example", b"421")):
+            stream = await trio.open_tcp_stream(*broker.address("metrics"))
+            await stream.send_all(f"HEAD / HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
+            assert (await stream.receive_some(1000)).split()[1] == status
+            await stream.aclose()
 
 
 @looks_at(FirstStartSettings, ResourceSettings, ProcessSettings)

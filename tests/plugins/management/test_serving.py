@@ -25,7 +25,7 @@ LOGIN = base64.b64encode(b"guest:guest").decode()
 
 
 def request(line: str = "GET /api/whoami", *headers: str, body: str = "") -> bytes:
-    lines = [f"{line} HTTP/1.1", "host: x", f"authorization: Basic {LOGIN}", *headers, "", body]
+    lines = [f"{line} HTTP/1.1", "host: localhost", f"authorization: Basic {LOGIN}", *headers, "", body]
     return "\r\n".join(lines).encode()
 
 
@@ -113,9 +113,9 @@ async def test_http_1_0_and_close() -> None:
     [
         b"nonsense\r\n\r\n",
         b"GET /api/whoami HTTP/1.1\r\nbad header\r\n\r\n",
-        b"GET /api/whoami HTTP/1.1\r\nhost: x\r\nx: " + b"y" * 20_000,
+        b"GET /api/whoami HTTP/1.1\r\nhost: localhost\r\nx: " + b"y" * 20_000,
         b"GET " + b"/x" * 10_000,
-        b"GET /api/whoami HTTP/1.1\r\nhost: x\r\ncontent-length: many\r\n\r\n",
+        b"GET /api/whoami HTTP/1.1\r\nhost: localhost\r\ncontent-length: many\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         b"AMQP\0\0\x09\x01\r\n\r\n",
     ],

@@ -43,7 +43,7 @@ def client_of(broker: EmbeddedBroker, port: str, *, context: ssl.SSLContext | No
 
 
 def request(path: str, method: str = "GET", *lines: str, body: str = "") -> bytes:
-    head = [f"{method} {path} HTTP/1.1", "Host: broker", GUEST, *lines]
+    head = [f"{method} {path} HTTP/1.1", "Host: localhost", GUEST, *lines]
     if body:
         head.append(f"Content-Length: {len(body)}")
     return "\r\n".join([*head, "", body]).encode()

@@ -133,7 +133,7 @@ async def exchange(port: int, data: bytes) -> bytes:
     [
         (b"hello\r\n\r\n", b"400"),
         (b"GET / HTTP/1.1\r\n\r\n", b"400"),  # without Host
-        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * (HEAD_BYTES_MAX + 1), b"431"),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * (HEAD_BYTES_MAX + 1), b"431"),
     ],
 )
 async def test_what_is_no_request_is_told_so_and_closed(data: bytes, status: bytes) -> None:
@@ -145,8 +145,8 @@ async def test_what_is_no_request_is_told_so_and_closed(data: bytes, status: byt
 
 async def test_a_body_is_thrown_away_and_requests_that_come_together_are_answered_in_order() -> None:
     async with open_metrics() as metrics:
-        body = b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nabcde"
-        last = b"GET /none HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        body = b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nabcde"
+        last = b"GET /none HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         answer = await exchange(metrics.port, body + last)
         assert answer.index(b" 200 ") < answer.index(b" 404 ")
 
@@ -162,7 +162,7 @@ async def test_an_idle_connection_is_closed(autojump_clock: trio.testing.MockClo
 async def test_one_connection_too_many_is_told_so() -> None:
     async with open_metrics(metrics_connections_max=1) as metrics:
         assert (await metrics.http.get("/metrics")).status_code == 200
-        answer = await exchange(metrics.port, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = await exchange(metrics.port, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 503")
         assert b"metrics_connections_max" in answer
         assert metrics.broker.limit_hits.of("metrics_connections_max") == 1
