@@ -55,8 +55,9 @@ if TYPE_CHECKING:
     from warren.core.clients.outbox import Resumable
     from warren.core.queues.consumer import Consumer
 
-INCOMING_WINDOW: Final = 400
-"""Frames that a peer may send before it hears from us, as in RabbitMQ (spec H.1)."""
+INCOMING_WINDOW: Final = 2048
+"""Frames that a peer may send before it hears from us; more than a link has credit for, so that it is the credit that
+is told of, and seldom the window alone."""
 
 OUTGOING_WINDOW: Final = 0x7FFF_FFFF
 """We keep nothing for sending it again, so our own window is no limit (2.5.6)."""
@@ -69,6 +70,7 @@ class AmqpSession:
     """One session; made by beginning.py.
 
     links: by handle.  window: frames that the peer still takes.  pending: frames that wait for that.
+    incoming_window: frames that the peer may still send.
     """
 
     def __init__(self, connection: Connection, channel: int, body: Begin) -> None:
@@ -85,8 +87,8 @@ class AmqpSession:
         self.parked: dict[Resumable, None] = {}
         self.detaching: set[int] = set()
         self.ended = False
-        self._next_incoming_id = body.next_outgoing_id
-        self._incoming_window = INCOMING_WINDOW
+        self.next_incoming_id = body.next_outgoing_id
+        self.incoming_window = INCOMING_WINDOW
         self._next_outgoing_id = 0
 
     def answer(self) -> Begin:
@@ -128,12 +130,16 @@ class AmqpSession:
         else:
             raise PeerMistake(NOT_ALLOWED, f"a {type(body).__name__} is no performative of a session", clause="2.7")
 
+    def incoming(self, frames: int) -> None:
+        """So many frames of messages have come."""
+        self.next_incoming_id = (self.next_incoming_id + frames) & IDS
+        self.incoming_window -= frames
+
     def transfer(self, transfer: Transfer, payload: bytes) -> None:
         """A frame of a message."""
-        self._next_incoming_id = (self._next_incoming_id + 1) & IDS
-        self._incoming_window -= 1
+        self.incoming(1)
         link = self.links.get(transfer.handle)
-        if self._incoming_window < 0:
+        if self.incoming_window < 0:
             mistake = PeerMistake(WINDOW_VIOLATION, "a transfer beyond the incoming window", Level.SESSION)
             self.connection.fail(mistake, self, None)
         elif link is None:
@@ -219,9 +225,9 @@ class AmqpSession:
 
     def send_flow(self, made: Flow) -> None:
         """Send a flow with the state of the session, and that of a link if it has one."""
-        self._incoming_window = INCOMING_WINDOW
-        made.next_incoming_id = self._next_incoming_id
-        made.incoming_window = self._incoming_window
+        self.incoming_window = INCOMING_WINDOW
+        made.next_incoming_id = self.next_incoming_id
+        made.incoming_window = self.incoming_window
         made.next_outgoing_id = self._next_outgoing_id
         made.outgoing_window = OUTGOING_WINDOW
         self.connection.send(self.channel, made)
@@ -237,7 +243,7 @@ class AmqpSession:
         self.safe.flush_batch()
         for link in list(self.links.values()):
             link.flush_batch()
-        if self._incoming_window <= INCOMING_WINDOW // 2:
+        if self.incoming_window <= INCOMING_WINDOW // 2:
             self.send_flow(Flow())
 
     def alarms_changed(self) -> None:

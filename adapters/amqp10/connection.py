@@ -42,17 +42,11 @@ from warren.adapters.amqp10.codec.errors import (
     PeerMistake,
     Undecodable,
 )
-from warren.adapters.amqp10.codec.framing import (
-    AMQP_FRAME,
-    EMPTY_FRAME,
-    HEADER_BYTES,
-    SASL_FRAME,
-    frame,
-    head_of,
-)
+from warren.adapters.amqp10.codec.framing import AMQP_FRAME, EMPTY_FRAME, HEADER_BYTES, SASL_FRAME, frame
 from warren.adapters.amqp10.codec.performatives import Close, Open
 from warren.adapters.amqp10.codec.quick import DISPOSITION, TRANSFER, read_disposition, read_transfer
 from warren.adapters.amqp10.conditions import mistake_of, told
+from warren.adapters.amqp10.frame_loop import parse
 from warren.adapters.amqp10.listing import Amqp10ConnectionRow, Amqp10SessionRow
 from warren.adapters.amqp10.opening import open_connection
 from warren.adapters.amqp10.resuming import connection_ends
@@ -168,7 +162,7 @@ class Connection:
             data = joined
         position = 0
         try:
-            position = self._parse(data)
+            position = parse(self, data)
         except Exception as error:
             self._break(error)
         if self.closed:
@@ -215,25 +209,6 @@ class Connection:
 
     # Frames
 
-    def _parse(self, data: bytes) -> int:
-        """Handle the frames in what was read; how many bytes are done with."""
-        at = 0
-        while self.takes_frames:
-            if self.sasl is not None and self.sasl.awaits_header:
-                if len(data) - at < HEADER_BYTES and self.sasl.may_be_header(data[at:]):
-                    break
-                self.sasl.header(data[at : at + HEADER_BYTES])
-                at += HEADER_BYTES
-                continue
-            if len(data) - at < HEADER_BYTES:
-                break
-            size, body_at, kind, channel = head_of(data, at, self._frame_bytes_max)
-            if at + size > len(data):
-                break
-            self._frame(kind, channel, data, body_at, at + size)
-            at += size
-        return at
-
     def _missing(self, data: bytes, at: int) -> int:
         """How many bytes are missing of the frame that begins there, at least."""
         there = len(data) - at
@@ -242,10 +217,12 @@ class Connection:
         return max(int.from_bytes(data[at : at + 4], "big") - there, 0)
 
     @property
-    def _frame_bytes_max(self) -> int:
+    def frame_bytes_max(self) -> int:
+        """Of a frame that may come."""
         return FRAME_BYTES_LEAST if self.sasl is not None else self.settings.frame_bytes_max
 
-    def _frame(self, kind: int, channel: int, data: bytes, at: int, end: int) -> None:
+    def frame(self, kind: int, channel: int, data: bytes, at: int, end: int) -> None:
+        """One that frame_loop.py doesn't take by itself; its body begins at `at`."""
         if self.sasl is not None:
             self.ration.left -= 1
             if kind != SASL_FRAME:
@@ -259,14 +236,14 @@ class Connection:
             return
         code = data[at + 2] if data[at : at + 2] == b"\x00\x53" and at + 2 < end else 0
         if code == TRANSFER:
-            self._count_quick()
+            self.count_quick(1)
             transfer, payload_at = read_transfer(data, at, end)
             session = self._session_of(channel)
             if session is not None:
                 session.transfer(transfer, data[payload_at:end])
             return
         if code == DISPOSITION:
-            self._count_quick()
+            self.count_quick(1)
             disposition = read_disposition(data, at, end)
             session = self._session_of(channel)
             if session is not None:
@@ -278,11 +255,13 @@ class Connection:
             raise Undecodable(f"{end - stop} bytes behind a performative", clause="2.3.2")
         self._performative(channel, body, data[stop:end])
 
-    def _count_quick(self) -> None:
-        self._quick += 1
-        if self._quick >= QUICK_PER_COMMAND:
-            self._quick = 0
-            self.ration.left -= 1
+    def count_quick(self, count: int) -> None:
+        """So many messages or acknowledgements of the usual kind were handled."""
+        quick = self._quick + count
+        if quick >= QUICK_PER_COMMAND:
+            self.ration.left -= quick // QUICK_PER_COMMAND
+            quick %= QUICK_PER_COMMAND
+        self._quick = quick
 
     def _performative(self, channel: int, body: object, payload: bytes) -> None:
         if isinstance(body, Open):

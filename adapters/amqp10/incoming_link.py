@@ -53,6 +53,7 @@ class IncomingLink(Link):
     credit: messages that the peer may still send.  unconfirmed: those that came and aren't safe.  taken: what came and
     isn't settled, by delivery tags, where that is to be known (`remembers`): of links that may be resumed, and of those
     whose receiver settles second.
+    presettled: all of them come settled.
     """
 
     def __init__(self, session: AmqpSession, attach: Attach, credit_max: int) -> None:
@@ -61,7 +62,7 @@ class IncomingLink(Link):
         self.unconfirmed = 0
         self._credit_max = credit_max
         self._delivery_count = attach.initial_delivery_count or 0
-        self._presettled = attach.snd_settle_mode == SETTLED
+        self.presettled = attach.snd_settle_mode == SETTLED
         self._parts: list[bytes] = []
         self._bytes = 0
         self._delivery_id = -1
@@ -81,6 +82,17 @@ class IncomingLink(Link):
     def message(self, data: bytes, delivery_id: int, state: Any) -> None:
         """A whole message has come.  delivery_id: -1 if it came settled.  state: what the transfer said of it."""
         raise NotImplementedError
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a message has come in part."""
+        return self._delivery_id >= 0
+
+    def came(self, count: int) -> None:
+        """So many whole messages have come, and were handled."""
+        self.credit -= count
+        self.unconfirmed += count
+        self._delivery_count = (self._delivery_count + count) & _IDS
 
     @property
     def waits(self) -> bool:
@@ -168,7 +180,7 @@ class IncomingLink(Link):
         self.credit = max(self.credit - 1, 0)
         self._delivery_count = (self._delivery_count + 1) & _IDS
         self._delivery_id = transfer.delivery_id
-        self._settled = self._presettled
+        self._settled = self.presettled
 
     def _reset(self) -> None:
         self._parts = []

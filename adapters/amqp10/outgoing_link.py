@@ -15,6 +15,7 @@ from warren.adapters.amqp10.codec.encoding import uint
 from warren.adapters.amqp10.codec.errors import RESOURCE_DELETED, UNAUTHORIZED_ACCESS, Level, PeerMistake
 from warren.adapters.amqp10.codec.performatives import Flow
 from warren.adapters.amqp10.link import Link
+from warren.adapters.amqp10.reading import AMQP_TYPE
 from warren.adapters.amqp10.resent import Resumed, give_up_resumed, send_resumed
 from warren.adapters.amqp10.writing import body_head, parts_of
 from warren.core.declaring.queues import end_consumer
@@ -127,15 +128,22 @@ class OutgoingLink(Link):
 
 class LinkConsumer(Consumer):
     """credit: how many more the peer takes.  delivery_count: as the link counts them.  draining: what is left of the
-    credit is to be used up."""
+    credit is to be used up.
+
+    What is kept of the last message serves those that are like it: `_prefix`, the frame up to the delivery's id, and
+    `_front`, from behind its tag up to the body's content; `_around` bytes have both, with the id and the tag between
+    them.
+    """
 
     __slots__ = (
         "_address",
+        "_around",
         "_body_size",
         "_deliveries",
         "_front",
         "_handle",
         "_outbox",
+        "_prefix",
         "_properties",
         "_tail",
         "credit",
@@ -168,8 +176,8 @@ class LinkConsumer(Consumer):
         self._address: Address | None = None
         self._properties: Properties | None = None
         self._body_size = -1
-        self._front = b""
-        self._tail = b""
+        self._prefix = self._front = self._tail = b""
+        self._around = 0
 
     def can_take(self) -> bool:
         """True when there is credit, and room in the session's window and the connection's outbox."""
@@ -189,40 +197,36 @@ class LinkConsumer(Consumer):
         session = self.link.session
         deliveries = self._deliveries
         deliveries.delivery_tag = tag = deliveries.delivery_tag + 1
-        if redelivered:
-            front, tail = parts_of(self.queue, message, redelivered=True)
-            front += body_head(message)
-            self._properties = None
-        else:
-            if (
-                message.properties is not self._properties
-                or message.address is not self._address
-                or message.body_size != self._body_size
-            ):
-                self._front, self._tail = parts_of(self.queue, message, redelivered=False)
-                self._front += body_head(message)
-                self._properties = message.properties
-                self._address = message.address
-                self._body_size = message.body_size
-            front, tail = self._front, self._tail
+        delivery_id = (tag - 1) & _IDS
+        if (
+            redelivered
+            or message.properties is not self._properties
+            or message.address is not self._address
+            or message.body_size != self._body_size
+        ):
+            self._use(message, redelivered=redelivered)
         content = message.content
         if len(content) != message.body_size:
             content = message.body
-        size = len(front) + len(content) + len(tail)
-        delivery_id = (tag - 1) & _IDS
         outbox = self._outbox
-        frame_max = session.connection.agreed.frame_bytes_max
-        if size + HEAD_BYTES <= frame_max and self.link.attached == 1:
-            head = quick.transfer_head(
-                session.channel, self._handle, delivery_id, settled=self.no_ack, payload_bytes=size
+        if self._prefix:
+            chunks = outbox.chunks
+            chunks += (
+                self._prefix,
+                quick.pack_id_and_tag(delivery_id, quick.TAG_OF_4, delivery_id),
+                self._front,
+                content,
             )
-            outbox.chunks += (head, front, content, tail) if tail else (head, front, content)
+            if self._tail:
+                chunks.append(self._tail)
             if not outbox.touched:
                 outbox.touch()
-            outbox.room -= len(head) + size
+            outbox.room -= self._around + len(content)
             session.sent(1)
         else:
-            session.send_parts(self._parts(delivery_id, front + content + tail, frame_max - HEAD_BYTES))
+            frame_max = session.connection.agreed.frame_bytes_max
+            payload = self._front + content + self._tail
+            session.send_parts(self._parts(delivery_id, payload, frame_max - HEAD_BYTES))
         if not self.no_ack:
             deliveries.unacked[tag] = (self.queue, message, self)
         self.credit -= 1
@@ -234,6 +238,66 @@ class LinkConsumer(Consumer):
             session.parked[self] = None
             return False
         return self.credit > 0
+
+    def deliver_alike(self, ready: deque[Message | int]) -> int:
+        session = self.link.session
+        deliveries, outbox, queue = self._deliveries, self._outbox, self.queue
+        address, properties, body_size = self._address, self._properties, self._body_size
+        prefix, front, around = self._prefix, self._front, self._around + self._body_size
+        if not prefix or self._tail or properties is None:
+            return 0
+        pack, tag_form = quick.pack_id_and_tag, quick.TAG_OF_4
+        chunks = outbox.chunks
+        tag = deliveries.delivery_tag
+        unacked = None if self.no_ack else deliveries.unacked
+        most = min(self.credit - 1, session.window - 1, (outbox.room - 1) // around)
+        count = 0
+        while ready and count < most:
+            message = ready[0]
+            if (
+                isinstance(message, int)
+                or message.properties is not properties
+                or message.address is not address
+                or message.body_size != body_size
+            ):
+                break
+            ready.popleft()
+            content = message.content
+            if len(content) != body_size:
+                content = message.body
+            delivery_id = tag & _IDS
+            tag += 1
+            chunks += (prefix, pack(delivery_id, tag_form, delivery_id), front, content)
+            if unacked is not None:
+                unacked[tag] = (queue, message, self)
+            count += 1
+        deliveries.delivery_tag = tag
+        outbox.room -= count * around
+        session.sent(count)
+        self.credit -= count
+        self.delivery_count = (self.delivery_count + count) & _IDS
+        return count * body_size
+
+    def _use(self, message: Message, *, redelivered: bool) -> None:
+        """Keep what goes around the content of this message and those that are like it."""
+        front, self._tail = parts_of(self.queue, message, redelivered=redelivered)
+        front += body_head(message)
+        size = len(front) + message.body_size + len(self._tail)
+        session = self.link.session
+        if size + HEAD_BYTES <= session.connection.agreed.frame_bytes_max and self.link.attached == 1:
+            self._prefix, begin = quick.transfer_around(
+                session.channel, self._handle, settled=self.no_ack, payload_bytes=size
+            )
+            self._front = begin + front
+            self._around = len(self._prefix) + quick.ID_AND_TAG_BYTES + len(self._front) + len(self._tail)
+        else:
+            self._prefix = b""
+            self._front = front
+        # One that came back says how often, and whether a body is what its type says has to be looked at each time.
+        alike = not redelivered and message.properties.type != AMQP_TYPE
+        self._properties = message.properties if alike else None
+        self._address = message.address
+        self._body_size = message.body_size
 
     def _parts(self, delivery_id: int, payload: bytes, part_bytes: int) -> list[tuple[bytes, bytes]]:
         """The frames of a message that needs several."""

@@ -20,7 +20,6 @@ from warren.adapters.amqp10.codec.errors import (
     PeerMistake,
 )
 from warren.adapters.amqp10.codec.performatives import Error
-from warren.adapters.amqp10.codec.sections import DATA_LONG, DATA_SHORT
 from warren.adapters.amqp10.codec.termini import Accepted, Rejected, Released, TransactionalState
 from warren.adapters.amqp10.codec.values import Symbol
 from warren.adapters.amqp10.conditions import described, mistake_of
@@ -28,6 +27,7 @@ from warren.adapters.amqp10.incoming_link import IncomingLink
 from warren.adapters.amqp10.reading import Incoming, data_head, read_message
 from warren.core.declaring.names import check_routing_key
 from warren.core.errors import AccessRefused, BrokerError, NotFound, PreconditionFailed
+from warren.core.routing.known_routes import KnownRoute, may_be_remembered
 from warren.core.routing.publish import check_publish, make_message, read_special, slow_down
 from warren.core.routing.vhost import Outcome
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from warren.adapters.amqp10.amqp_session import AmqpSession
     from warren.adapters.amqp10.codec.performatives import Attach
     from warren.adapters.amqp10.codec.values import ValueMap
+    from warren.core.counters import SessionCounts
     from warren.core.messages.message import Message
     from warren.core.messages.properties import Properties
     from warren.core.routing.receipt import Receipt
@@ -46,34 +47,39 @@ CHECKED_MAX: Final = 1024
 KNOWN_HEAD_BYTES_MAX: Final = 512
 """Of what stands in front of a body; longer ones differ from message to message, mostly."""
 
-SHORT_BYTES_MAX: Final = 255
-"""Of a data section whose size has one byte."""
-
 RELEASED: Final = encode_composite(Released())
 
 
-class _Known:
-    """What came of a message, by all that stood in front of its body; as long as `version` is the virtual host's."""
+class KnownMessage(KnownRoute):
+    """What came of a message, by all that stood in front of its body; as long as `version` is the virtual host's.
 
-    __slots__ = ("exchange", "head", "key", "properties", "version")
+    address: where it went.
+    """
 
-    def __init__(self, head: bytes, exchange: str, key: str, properties: Properties, version: int) -> None:
+    __slots__ = ("address", "head", "properties", "version")
+
+    def __init__(self, head: bytes, properties: Properties, route: Route, counts: SessionCounts, version: int) -> None:
+        super().__init__(route, counts)
         self.head = head
-        self.exchange = exchange
-        self.key = key
         self.properties = properties
+        self.address = route.address
         self.version = version
 
 
 class PublishingLink(IncomingLink):
-    """named: None where each message says by its `to` where it goes."""
+    """named: None where each message says by its `to` where it goes.
+
+    known: what the next message may be like, which is then published by frame_loop.py; None where each has to be looked
+    at.  forms: what values of a transfer say of whether it comes settled, for that.
+    """
 
     def __init__(self, session: AmqpSession, attach: Attach, named: Named | None) -> None:
         super().__init__(session, attach, session.connection.settings.link_credit)
         self._named = named
         self._checked: set[tuple[str, str]] = set()
         self._checked_at = -1
-        self._known: _Known | None = None
+        self.known: KnownMessage | None = None
+        self.forms: dict[bytes, bool] = {}
 
     def message(self, data: bytes, delivery_id: int, state: Any) -> None:
         self.unconfirmed += 1
@@ -81,8 +87,6 @@ class PublishingLink(IncomingLink):
         connection.attempt(self.session, self, partial(self._publish, data, delivery_id, state))
 
     def _publish(self, data: bytes, delivery_id: int, state: Any) -> None:
-        if state is None and self._known is not None and self._publish_known(self._known, data, delivery_id):
-            return
         incoming = read_message(data)
         session = self.session
         client = session.client
@@ -112,42 +116,21 @@ class PublishingLink(IncomingLink):
             transaction = session.connection.transaction(state.txn_id)
             transaction.publish(self, message, route, delivery_id)
             return
-        self._remember(data, incoming, exchange, key, properties, extra_keys)
+        self._remember(data, incoming, properties, route)
         receipt = route.receipt
         self.answer(self.give(message, route, receipt), route, receipt, delivery_id, b"")
 
-    def _publish_known(self, known: _Known, data: bytes, delivery_id: int) -> bool:
-        """Publish a message that is as the last one up to its body; False for any other."""
-        client = self.session.client
-        at = len(known.head)
-        if known.version != client.vhost.version or not data.startswith(known.head):
-            return False
-        begin = data[at : at + 4]
-        if begin == DATA_SHORT and len(data) > at + 4:
-            content_at, size = at + 5, data[at + 4]
-        elif begin == DATA_LONG:
-            content_at, size = at + 8, int.from_bytes(data[at + 4 : at + 8], "big")
-            if size <= SHORT_BYTES_MAX:
-                return False
-        else:
-            return False
-        if content_at + size != len(data):
-            return False
-        message, route = make_message(client, known.exchange, known.key, known.properties, data[content_at:])
-        receipt = route.receipt
-        self.answer(self.give(message, route, receipt), route, receipt, delivery_id, b"")
-        return True
-
-    def _remember(
-        self, data: bytes, incoming: Incoming, exchange: str, key: str, properties: Properties, extra_keys: list[str]
-    ) -> None:
+    def _remember(self, data: bytes, incoming: Incoming, properties: Properties, route: Route) -> None:
         """What the next message may be like, if its body is one data section in the usual form."""
-        self._known = None
-        if extra_keys or kept.BODY in incoming.kept or kept.FOOTER in incoming.kept:
+        self.known = None
+        client = self.session.client
+        if kept.BODY in incoming.kept or kept.FOOTER in incoming.kept:
+            return
+        if not (route.routed and may_be_remembered(client.vhost, route)):
             return
         head = data[: len(data) - len(incoming.body) - len(data_head(len(incoming.body)))]
         if len(head) <= KNOWN_HEAD_BYTES_MAX:
-            self._known = _Known(head, exchange, key, properties, self.session.client.vhost.version)
+            self.known = KnownMessage(head, properties, route, self.session.counts, client.vhost.version)
 
     def give(self, message: Message, route: Route, receipt: Receipt | None) -> Outcome:
         """Give a message to its queues now."""

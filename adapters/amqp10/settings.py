@@ -38,8 +38,9 @@ _CREDIT_MOST: Final = 65_535
 PRODUCT_VERSION: Final = "4.2.0"
 """The RabbitMQ that it behaves like: an absent `durable` is false since then."""
 
-LINK_CREDIT: Final = 170
-"""As RabbitMQ gives it (spec H.1)."""
+LINK_CREDIT: Final = 1000
+"""Six times what RabbitMQ gives (spec H.1): a publisher is told of new credit by halves, and a message may be on its
+way to the disk for as long as a thousand others take."""
 
 
 @dataclass(frozen=True, slots=True)

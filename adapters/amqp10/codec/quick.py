@@ -26,6 +26,12 @@ _ACCEPTED_LONG: Final = b"\x00\x53\x24\xc0\x01\x00"
 _u32 = Struct(">I")
 _head = Struct(">IBBH")
 
+pack_id_and_tag = Struct(">IHI").pack
+"""A delivery-id behind its code, and a tag of four bytes behind its code and size."""
+
+TAG_OF_4: Final = 0xA004
+ID_AND_TAG_BYTES: Final = 10
+
 _PLACES: Final = 11
 
 
@@ -162,16 +168,20 @@ def _uint(data: bytes, at: int) -> tuple[int, int]:
     raise _UnusualError
 
 
-def transfer_head(channel: int, handle: bytes, delivery_id: int, *, settled: bool, payload_bytes: int) -> bytes:
-    """The frame of a whole message up to its payload.  handle: as `encoding.uint` writes it; the tag is the id."""
-    tag = _u32.pack(delivery_id)
-    fields = b"%b%b\xa0\x04%b\x43%b" % (handle, uint(delivery_id), tag, b"\x41" if settled else b"\x42")
-    size = 8 + 6 + len(fields)
-    return b"%b\x00\x53\x14\xc0%c\x05%b" % (
+def transfer_around(channel: int, handle: bytes, *, settled: bool, payload_bytes: int) -> tuple[bytes, bytes]:
+    """The frame of a whole message up to its delivery-id, and from behind its tag up to its payload.
+
+    What stands in between is `pack_id_and_tag(id, TAG_OF_4, id)`: the id in four bytes, whatever it is, so that all
+    frames of a size are alike, and the tag, which is the id.  handle: as `encoding.uint` writes it.
+    """
+    list_bytes = 1 + len(handle) + 1 + ID_AND_TAG_BYTES + 2
+    size = 8 + 5 + list_bytes
+    begin = b"%b\x00\x53\x14\xc0%c\x05%b\x70" % (
         _head.pack(size + payload_bytes, 2, 0, channel),
-        len(fields) + 1,
-        fields,
+        list_bytes,
+        handle,
     )
+    return begin, b"\x43\x41" if settled else b"\x43\x42"
 
 
 def part_head(

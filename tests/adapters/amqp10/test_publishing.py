@@ -32,7 +32,7 @@ def test_a_sender_is_given_credit_and_told_that_its_message_is_safe(
     attach, flow = client.attach_sender("/queues/q")
     assert (attach.body.role, attach.body.target.address) == (True, "/queues/q")
     assert attach.body.max_message_size == 16 * 2**20
-    assert (flow.body.link_credit, flow.body.delivery_count, flow.body.handle) == (170, 0, 0)
+    assert (flow.body.link_credit, flow.body.delivery_count, flow.body.handle) == (1000, 0, 0)
     told = only(Disposition, client.publish(data(b"one")))
     assert (told.role, told.first, told.settled, type(told.state)) == (True, 0, True, Accepted)
     assert simulated.queue("q").ready_count == 1
@@ -98,7 +98,7 @@ def test_an_alarm_is_no_new_credit_until_it_is_over(client: Amqp10Client, simula
     only(Attach, client.attach_sender("/queues/q"))
     assert client.connection.connection_row().state == "blocked"
     alarms.set("memory", False)
-    assert only(Flow, client.take()).link_credit == 170
+    assert only(Flow, client.take()).link_credit == 1000
 
 
 def test_a_message_in_several_frames_is_one(client: Amqp10Client, simulated: SimulatedBroker) -> None:
@@ -236,7 +236,7 @@ def test_somebody_elses_name_is_refused(client: Amqp10Client) -> None:
 
 def test_a_transfer_beyond_the_window_ends_the_session(client: Amqp10Client) -> None:
     client.attach_sender("/queues/q")
-    client.connection.sessions[0]._incoming_window = 0
+    client.connection.sessions[0].incoming_window = 0
     end = only(End, client.publish(data(b"x")))
     assert end.error.condition == "amqp:session:window-violation"
     assert client.publish(data(b"on its way")) == []

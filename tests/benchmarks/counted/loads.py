@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.benchmarks import wire
+from tests.benchmarks import wire, wire10
+from tests.support.simulated_amqp10 import Amqp10Client
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import SimulatedClient
 from tests.support.simulated_mqtt import MqttClient
@@ -168,6 +169,60 @@ def amqp_queueing(directory: Path) -> Load:
     return Load(broker, lambda number: [(publisher.transport, data)], [publisher.transport], 0)
 
 
+# AMQP 1.0
+
+
+def _amqp10_ends(broker: SimulatedBroker, *, settled: bool) -> tuple[Amqp10Client, Amqp10Client]:
+    """A client that receives, which has credit for all that will ever come, and one that sends."""
+    broker.connect().declare(QUEUE)
+    mode = 1 if settled else 0
+    receiver = Amqp10Client(broker).open().begin(window=wire10.WINDOW)
+    receiver.attach_receiver(f"/queues/{QUEUE}", snd_settle_mode=mode)
+    receiver.credit(wire10.WINDOW, incoming_window=wire10.WINDOW)
+    sender = Amqp10Client(broker).open().begin()
+    sender.attach_sender(f"/queues/{QUEUE}", snd_settle_mode=mode)
+    return receiver, sender
+
+
+def _transfers(block: int, *, settled: bool) -> bytes:
+    first = wire10.WIDE + block * BLOCK_MESSAGES
+    return b"".join(
+        [wire10.transfer(0, first + at, wire10.data(BODY), settled=settled) for at in range(BLOCK_MESSAGES)]
+    )
+
+
+def amqp10_settled(directory: Path) -> Load:
+    """One sender, one receiver, deliveries settled by who sends them."""
+    broker = SimulatedBroker(directory)
+    receiver, sender = _amqp10_ends(broker, settled=True)
+    return Load(
+        broker,
+        lambda number: [(sender.transport, _transfers(number, settled=True))],
+        [receiver.transport, sender.transport],
+        1,
+    )
+
+
+def amqp10_unsettled(directory: Path) -> Load:
+    """The same, settled by who receives them, with a disposition for each delivery."""
+    broker = SimulatedBroker(directory)
+    receiver, sender = _amqp10_ends(broker, settled=False)
+
+    def dispositions(number: int) -> bytes:
+        first = number * BLOCK_MESSAGES
+        return b"".join([wire10.disposition(each) for each in range(first, first + BLOCK_MESSAGES)])
+
+    return Load(
+        broker,
+        lambda number: [
+            (sender.transport, _transfers(number, settled=False)),
+            (receiver.transport, dispositions(number)),
+        ],
+        [receiver.transport, sender.transport],
+        1,
+    )
+
+
 # MQTT, STOMP, WebSocket
 
 
@@ -236,6 +291,8 @@ LOADS: Mapping[str, Callable[[Path], Load]] = {
     "amqp-fanout": amqp_fanout,
     "amqp-topics": amqp_topics,
     "amqp-queueing": amqp_queueing,
+    "amqp10-settled": amqp10_settled,
+    "amqp10-unsettled": amqp10_unsettled,
     "mqtt-qos0": mqtt_qos0,
     "mqtt-qos1": mqtt_qos1,
     "stomp": stomp,

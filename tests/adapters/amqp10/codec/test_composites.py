@@ -111,7 +111,8 @@ def test_a_disposition_is_written_and_read_by_hand_as_by_its_declaration(
 def test_heads_of_transfers_say_what_their_declaration_says(
     handle: int, delivery_id: int, settled: bool, more: bool
 ) -> None:
-    whole = quick.transfer_head(1, uint(handle), delivery_id, settled=settled, payload_bytes=5)
+    begin, end_of_list = quick.transfer_around(1, uint(handle), settled=settled, payload_bytes=5)
+    whole = begin + quick.pack_id_and_tag(delivery_id, quick.TAG_OF_4, delivery_id) + end_of_list
     part = quick.part_head(1, uint(handle), delivery_id, settled=settled, more=more, payload_bytes=5)
     later = quick.part_head(1, uint(handle), None, settled=settled, more=more, payload_bytes=5)
     for data, is_more, is_first in ((whole, False, True), (part, more, True), (later, more, False)):
