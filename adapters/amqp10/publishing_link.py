@@ -25,6 +25,7 @@ from warren.adapters.amqp10.codec.values import Symbol
 from warren.adapters.amqp10.conditions import described, mistake_of
 from warren.adapters.amqp10.incoming_link import IncomingLink
 from warren.adapters.amqp10.reading import Incoming, data_head, read_message
+from warren.core.declaring.deferring import defer
 from warren.core.declaring.names import check_routing_key
 from warren.core.errors import AccessRefused, BrokerError, NotFound, PreconditionFailed
 from warren.core.routing.known_routes import KnownRoute, may_be_remembered
@@ -112,9 +113,13 @@ class PublishingLink(IncomingLink):
         if incoming.kept:
             properties = properties.with_header_entries(incoming.kept)
         message, route = make_message(client, exchange, key, properties, incoming.body, extra_keys)
+        at_ms = incoming.due_at_ms(client.vhost.broker.now_ms)
         if isinstance(state, TransactionalState):
             transaction = session.connection.transaction(state.txn_id)
-            transaction.publish(self, message, route, delivery_id)
+            transaction.publish(self, message, route, delivery_id, at_ms)
+            return
+        if at_ms is not None:
+            self._accepted(self.defer(message, route, at_ms) is Outcome.STORED, delivery_id)
             return
         self._remember(data, incoming, properties, route)
         receipt = route.receipt
@@ -124,6 +129,8 @@ class PublishingLink(IncomingLink):
         """What the next message may be like, if its body is one data section in the usual form."""
         self.known = None
         client = self.session.client
+        if self.remembers or incoming.delivery_time is not None or incoming.delivery_delay is not None:
+            return
         if kept.BODY in incoming.kept or kept.FOOTER in incoming.kept:
             return
         if not (route.routed and may_be_remembered(client.vhost, route)):
@@ -139,6 +146,13 @@ class PublishingLink(IncomingLink):
         outcome = session.client.vhost.publish(route, message, session.client, session.channel, receipt)
         slow_down(session.client, route)
         return outcome
+
+    def defer(self, message: Message, route: Route, at_ms: int) -> Outcome:
+        """Have a message published at `at_ms`, by the bindings that are in force then."""
+        session = self.session
+        session.counts.published(route)
+        stored = defer(session.client.vhost, message, at_ms, route.extra_keys)
+        return Outcome.STORED if stored else Outcome.TAKEN
 
     def answer(
         self, outcome: Outcome, route: Route, receipt: Receipt | None, delivery_id: int, transaction: bytes

@@ -15,7 +15,7 @@ from warren.adapters.amqp10 import kept
 from warren.adapters.amqp10.addresses import TOPIC_EXCHANGE, encoded
 from warren.adapters.amqp10.codec.composites import decode_composite
 from warren.adapters.amqp10.codec.decoding import decode
-from warren.adapters.amqp10.codec.errors import Level, Undecodable
+from warren.adapters.amqp10.codec.errors import INVALID_FIELD, Level, PeerMistake, Undecodable
 from warren.adapters.amqp10.codec.sections import (
     APPLICATION_PROPERTIES,
     DATA,
@@ -68,6 +68,10 @@ TOPICS: Final = f"/exchanges/{TOPIC_EXCHANGE}/"
 BASIC_TYPE: Final = "x-basic-type"
 COPIES: Final = "x-cc"
 
+DELIVERY_TIME: Final = "x-opt-delivery-time"
+DELIVERY_DELAY: Final = "x-opt-delivery-delay"
+"""Annotations by which a publisher, or a receiver that gives a message back, says when it is to be delivered."""
+
 DEATHS: Final = "x-opt-deaths"
 _BROKERS_OWN: Final = frozenset({"x-exchange", "x-routing-key", DEATHS, "x-death"})
 """Annotations that say what the broker has done with a message: its word alone."""
@@ -89,10 +93,10 @@ class Incoming:
     """A message that came.
 
     properties: as consumers of any protocol may see them.  kept: headers of kept.py.  to, subject: of the message.
-    copies: further routing keys.
+    delivery_time, delivery_delay: when it is to be delivered, in milliseconds since 1970 or from now on.
     """
 
-    __slots__ = ("body", "kept", "properties", "subject", "to")
+    __slots__ = ("body", "delivery_delay", "delivery_time", "kept", "properties", "subject", "to")
 
     def __init__(self) -> None:
         self.properties: Properties = encode_properties()
@@ -100,6 +104,15 @@ class Incoming:
         self.body = b""
         self.to: str | None = None
         self.subject: str | None = None
+        self.delivery_time: int | None = None
+        self.delivery_delay: int | None = None
+
+    def due_at_ms(self, now_ms: int) -> int | None:
+        """When it is to be delivered; None for at once."""
+        at_ms = self.delivery_time
+        if at_ms is None and self.delivery_delay is not None:
+            at_ms = now_ms + self.delivery_delay
+        return at_ms if at_ms is not None and at_ms > now_ms else None
 
 
 def read_message(data: bytes) -> Incoming:
@@ -115,6 +128,9 @@ def read_message(data: bytes) -> Incoming:
         error.level = Level.LINK
         raise
     made = Incoming()
+    if annotations:
+        made.delivery_time = delivery_ms(annotations, DELIVERY_TIME)
+        made.delivery_delay = delivery_ms(annotations, DELIVERY_DELAY)
     is_data = _take_body(made, data, sections)
     _keep(made, data, by_code)
     fields = _fields_of(header)
@@ -135,6 +151,16 @@ def read_message(data: bytes) -> Incoming:
     except ValueError as unfit:
         raise Undecodable(str(unfit), clause="3.2", level=Level.LINK) from None
     return made
+
+
+def delivery_ms(annotations: dict[Value, Value], name: str) -> int | None:
+    """A time or a delay among annotations; PeerMistake for what is no number of milliseconds."""
+    value = annotations.get(name)
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int(value)
+    raise PeerMistake(INVALID_FIELD, f"the annotation {name} is a number of milliseconds", Level.LINK, clause="3.2.3")
 
 
 def _take_body(made: Incoming, data: bytes, sections: list[Section]) -> bool:

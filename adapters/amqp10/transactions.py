@@ -82,17 +82,22 @@ class Transaction:
         self.id = id
         self.controller = controller
         self.doomed = ""
-        self._publishes: list[tuple[PublishingLink, Message, Route]] = []
+        self._publishes: list[tuple[PublishingLink, Message, Route, int | None]] = []
         self._settlements: list[_Settlement] = []
         self._actions = 0
 
-    def publish(self, link: PublishingLink, message: Message, route: Route, delivery_id: int) -> None:
-        """A message belongs to it; its sender is told so at once, and what became of it by the discharge."""
+    def publish(
+        self, link: PublishingLink, message: Message, route: Route, delivery_id: int, at_ms: int | None
+    ) -> None:
+        """A message belongs to it; its sender is told so at once, and what became of it by the discharge.
+
+        at_ms: when it is to be delivered; None for at once.
+        """
         outcome: object = Accepted()
-        if not route.routed:
+        if not route.routed and at_ms is None:
             outcome = Released()
         elif self._count(1):
-            self._publishes.append((link, message, route))
+            self._publishes.append((link, message, route, at_ms))
         else:
             outcome = Rejected(Error(RESOURCE_LIMIT_EXCEEDED, self.doomed))
         link.session.safe.accept(link, delivery_id, encode_composite(TransactionalState(self.id, outcome)))
@@ -116,7 +121,7 @@ class Transaction:
 
     def check_rights(self) -> None:
         """Each publish was checked when it came; once more, since rights may have been withdrawn."""
-        for link, _, route in self._publishes:
+        for link, _, route, _ in self._publishes:
             client = link.session.client
             client.check("exchange", route.address.exchange, "write")
             check_topic_keys(client, route.address.exchange, [route.address.routing_key, *route.extra_keys])
@@ -129,8 +134,8 @@ class Transaction:
         refused = 0
         store.begin_group()
         try:
-            for link, message, route in publishes:
-                refused += self._give(link, message, route) is Outcome.REFUSED
+            for link, message, route, at_ms in publishes:
+                refused += self._give(link, message, route, at_ms) is Outcome.REFUSED
             for settlement in settlements:
                 settlement.session.deliveries.settle(settlement.taken, settlement.verdict)
         finally:
@@ -139,10 +144,12 @@ class Transaction:
             self._tell_settled(settlement)
         return store.pending and store.durable, refused
 
-    def _give(self, link: PublishingLink, message: Message, route: Route) -> Outcome:
+    def _give(self, link: PublishingLink, message: Message, route: Route, at_ms: int | None) -> Outcome:
         vhost = link.session.client.vhost
         message.sequence = vhost.broker.next_sequence()
         message.published_at_ms = vhost.broker.now_ms
+        if at_ms is not None:
+            return link.defer(message, route, at_ms)
         address, properties = route.address, message.properties
         try:
             now = vhost.route(address.exchange, address.routing_key, properties.headers, route.extra_keys, properties)

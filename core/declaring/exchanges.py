@@ -81,6 +81,8 @@ def declare_exchange(
         arguments=arguments,
         arguments_raw=arguments_raw,
     )
+    if existing is None and exchange.made_by_broker:
+        raise PreconditionFailed(f"exchanges of type '{type_name}' are the broker's own; declare another type")
     if existing is not None:
         _check_equivalent(f"exchange '{name}' in vhost '{vhost.name}'", existing, exchange)
         return existing

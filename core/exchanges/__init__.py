@@ -11,10 +11,12 @@ from warren.core.exchanges import (
     recent_history,
     topic,
 )
+from warren.core.exchanges.delaying import deferring
 from warren.core.exchanges.delaying import exchange as delayed
 
 __all__ = [
     "consistent_hash",
+    "deferring",
     "delayed",
     "direct",
     "fanout",

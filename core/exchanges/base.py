@@ -105,6 +105,9 @@ class Exchange:
     keeps_messages: ClassVar[bool] = False
     """True for a type that holds messages back (`holds`, `hold`): a durable exchange of it gets a `store_id`."""
 
+    made_by_broker: ClassVar[bool] = False
+    """A type of which the broker makes exchanges when it needs one, and nobody else."""
+
     def __init__(
         self,
         name: str,

@@ -40,8 +40,8 @@ def unregister(exchange_class: type[Exchange]) -> None:
 
 
 def type_names() -> list[str]:
-    """The names of all types, sorted."""
-    return sorted(_types)
+    """The names of all types that can be declared, sorted."""
+    return sorted(name for name, each in _types.items() if not each.made_by_broker)
 
 
 def exchange_type(type_name: str) -> type[Exchange]:

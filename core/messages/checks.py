@@ -22,6 +22,10 @@ HIDDEN_DEATHS: Final = "x-hidden-deaths"
 """The header that says how many of the deaths in x-death the broker made since the message was published, which is
 what it goes by itself (core.queues.deaths); of those that came with the message it only goes on counting."""
 
+HIDDEN_QUEUE: Final = "x-hidden-queue"
+"""The header that names the queue which a message goes back to when the time is over that its consumer has put it off
+for (core.exchanges.delaying.deferring)."""
+
 HIDDEN_PREFIX: Final = "x-hidden-"
 """How the internal headers of core begin."""
 

@@ -36,6 +36,7 @@ Test = Callable[..., None]
 TAKEN_OFF: Final[dict[str, Encodable]] = {
     "x-hidden-deaths": 9,
     "x-hidden-copies": ["elsewhere"],
+    "x-hidden-queue": "elsewhere",
     "x-delivery-count": 5,
     "x-acquired-count": 5,
     "x-mqtt-publish-qos": 2,
@@ -270,6 +271,16 @@ def test_a_delay_is_the_publishers(broker: SimulatedBroker) -> None:
     assert waiting.ready_count == 0
     advance(broker, 100)
     assert headers_of(one(waiting))["x-delay"] == -100
+
+
+@row("x-hidden-queue")
+def test_nobody_sends_a_deferred_message_past_the_bindings(broker: SimulatedBroker) -> None:
+    core_clients.delayed(broker)
+    waiting, elsewhere = queue(broker, "q"), queue(broker, "elsewhere")
+    bind(broker, "q", "x", "k")
+    by_amqp(broker, "k", {"x-hidden-queue": "elsewhere", "x-delay": 100}, "x")
+    advance(broker, 100)
+    assert (waiting.ready_count, elsewhere.ready_count) == (1, 0)
 
 
 @row("x-deduplication-header")

@@ -1052,6 +1052,7 @@ QUIET: Final = (
             "gateway.plugins.pauses.FIRST_S",
             "gateway.plugins.pauses.LONGEST_S",
             "gateway.plugins.pauses.RECOVERED_AFTER_S",
+            "core.exchanges.delaying.deferring.FULL_RETRY_MS",
             "gateway.process.commit.FULL_RETRY_S",
             "gateway.process.resources.CHECK_INTERVAL_S",
             "gateway.process.resources.MEMORY_PER_READ_BYTE",

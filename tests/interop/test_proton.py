@@ -138,3 +138,16 @@ def test_transactions_are_all_or_nothing(address: tuple[str, int]) -> None:
     handler = Transacting(f"amqp://{host}:{port}")
     Container(handler).run()
     assert handler.got == ["2"]
+
+
+def test_a_deferred_message_comes_when_its_time_has_come(connection: BlockingConnection) -> None:
+    receiver = connection.create_receiver("/queue/interop-proton-deferred", credit=2)
+    sender = connection.create_sender("/queues/interop-proton-deferred")
+    later = {symbol("x-opt-delivery-delay"): ulong(500)}
+    sender.send(Message(body="later", annotations=later, durable=True))
+    sender.send(Message(body="now"))
+    got = []
+    for _ in range(2):
+        got.append(receiver.receive(TIME_LIMIT_S).body)
+        receiver.accept()
+    assert got == ["now", "later"]
