@@ -24,6 +24,7 @@ from warren.adapters.amqp10.expiry import expiry_of
 from warren.adapters.amqp10.management import MANAGEMENT, ManagementLinks
 from warren.adapters.amqp10.outgoing_link import OutgoingLink
 from warren.adapters.amqp10.publishing_link import PublishingLink
+from warren.adapters.amqp10.replies import is_for_replies, reply_link
 from warren.adapters.amqp10.resuming import conclude, resume_link
 from warren.adapters.amqp10.transactions import CoordinatorLink
 from warren.core.clients.limits import check_consumer
@@ -121,11 +122,17 @@ def _receiving(session: AmqpSession, body: Attach, answer: Attach) -> Link:
         check_publish(session.client, "", named.queue)
         if named.declares:
             _declared(session, named.queue)
-        elif named.queue not in session.client.vhost.queues:
+        elif not _is_there(session, named.queue):
             raise NotFound(f"no queue '{named.queue}' in vhost '{session.client.vhost.name}'")
     elif named.exchange:
         check_publish(session.client, named.exchange, named.key or "")
     return _lasting(PublishingLink(session, body, named), target, made)
+
+
+def _is_there(session: AmqpSession, name: str) -> bool:
+    """Whether there is a queue of this name, or a requester with this address."""
+    vhost = session.client.vhost
+    return name in vhost.queues or name in vhost.reply_queues
 
 
 def _lasting(link: PublishingLink, target: Target, made: Target) -> PublishingLink:
@@ -159,6 +166,8 @@ def _sending(session: AmqpSession, body: Attach, answer: Attach) -> Link:
     made.outcomes = OUTCOMES
     made.default_outcome = Released()
     check_consumer(session.connection.broker, sum(1 for link in session.links.values() if link.is_sender))
+    if is_for_replies(source):
+        return reply_link(session, body, source, made)
     queue = _source_queue(session, source, made)
     expiry = expiry_of(source, made, lasts=not settled)
     link = OutgoingLink(session, body, queue, settled=settled, arguments=_arguments(body))

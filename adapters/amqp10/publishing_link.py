@@ -30,7 +30,7 @@ from warren.core.declaring.names import check_routing_key
 from warren.core.errors import AccessRefused, BrokerError, NotFound, PreconditionFailed
 from warren.core.routing.known_routes import KnownRoute, may_be_remembered
 from warren.core.routing.publish import check_publish, make_message, read_special, slow_down
-from warren.core.routing.vhost import Outcome
+from warren.core.routing.vhost import REPLY_PREFIX, Outcome
 
 if TYPE_CHECKING:
     from warren.adapters.amqp10.amqp_session import AmqpSession
@@ -165,7 +165,8 @@ class PublishingLink(IncomingLink):
             self._refused(route, delivery_id)
         elif receipt is not None and receipt.pending:
             receipt.then(partial(self._answered, receipt, route, delivery_id))
-        elif not route.routed:
+        elif not route.routed or (not route.queues and route.address.routing_key.startswith(REPLY_PREFIX)):
+            # A requester that is gone is nobody, too.
             self.session.safe.accept(self, delivery_id, _in(transaction, Released(), RELEASED))
         else:
             self._accepted(outcome is Outcome.STORED, delivery_id, transaction)
@@ -217,7 +218,8 @@ class PublishingLink(IncomingLink):
         if (exchange, key) not in self._checked:
             check_routing_key(key)
             check_publish(client, exchange, key)
-            if not exchange and self._named is None and key not in client.vhost.queues:
+            is_reply = key.startswith(REPLY_PREFIX)
+            if not exchange and self._named is None and key not in client.vhost.queues and not is_reply:
                 raise NotFound(f"no queue '{key}' in vhost '{client.vhost.name}'")
             self._checked.add((exchange, key))
 

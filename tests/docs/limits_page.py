@@ -718,6 +718,14 @@ ACTING: Final = (
         "",
     ),
     Acting(
+        "answers for an AMQP 1.0 requester that wait for credit",
+        ("adapters.amqp10.replies.WAITING_MAX",),
+        "the oldest are dropped",
+        "none: answers are worth as much as the requester that waits for them",
+        "nobody, as with any queue that drops from its head",
+        "",
+    ),
+    Acting(
         "bytes of an AMQP 1.0 frame",
         ("adapters.amqp10.settings.FRAME_BYTES_MAX",),
         "the connection is closed; larger messages come in several frames",

@@ -10,6 +10,8 @@ from rabbitmq_amqp_python_client import (
     AddressHelper,
     AMQPMessagingHandler,
     ClassicQueueSpecification,
+    ConsumerOptions,
+    ConsumerSettleStrategy,
     Converter,
     Environment,
     ExchangeSpecification,
@@ -30,7 +32,7 @@ class DoneError(Exception):
 
 
 class Taking(AMQPMessagingHandler):
-    """Takes so many messages, and does with each what `outcomes` says."""
+    """Takes so many messages, and does with each what `outcomes` says; nothing with one that comes settled."""
 
     def __init__(self, outcomes: list[str]) -> None:
         super().__init__()
@@ -39,7 +41,9 @@ class Taking(AMQPMessagingHandler):
 
     def on_amqp_message(self, event: Any) -> None:
         self.got.append(bytes(event.message.body).decode())
-        getattr(self.delivery_context, self.outcomes[len(self.got) - 1])(event)
+        outcome = self.outcomes[len(self.got) - 1]
+        if outcome:
+            getattr(self.delivery_context, outcome)(event)
         if len(self.got) == len(self.outcomes):
             raise DoneError
 
@@ -105,3 +109,20 @@ def test_from_an_exchange_to_a_queue_and_to_a_consumer(connection: Any) -> None:
     assert management.purge_queue("interop-rabbitmq") == 0
     management.delete_queue("interop-rabbitmq")
     management.delete_exchange("interop-rabbitmq")
+
+
+def test_an_answer_comes_by_direct_reply_to(connection: Any, address: tuple[str, int]) -> None:
+    handler = Taking([""])
+    options = ConsumerOptions(settle_strategy=ConsumerSettleStrategy.DirectReplyTo)
+    requester = connection.consumer(message_handler=handler, consumer_options=options)
+    assert requester.address.startswith("/queues/amq.rabbitmq.reply-to.")
+    answering = Environment(uri=url(address))
+    responder = answering.connection()
+    responder.dial()
+    publisher = responder.publisher(requester.address)
+    told = publisher.publish(Message(body=Converter.string_to_bytes("answer")))
+    assert told.remote_state == OutcomeState.ACCEPTED
+    with pytest.raises(DoneError):
+        requester.run()
+    assert handler.got == ["answer"]
+    answering.close()
