@@ -68,6 +68,7 @@ def attach_link(session: AmqpSession, body: Attach) -> None:
     session.links[body.handle] = link
     session.connection.broker.unkept.hold(session.connection.outbox)
     session.connection.send(session.channel, answer)
+    link.answered()
     conclude(link, concluded)
 
 

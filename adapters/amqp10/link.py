@@ -33,6 +33,9 @@ class Link:
     def flow(self, flow: Flow) -> None:
         """The peer tells its state of the link."""
 
+    def answered(self) -> None:
+        """Its attach is answered."""
+
     def flush_batch(self) -> None:
         """All that was read is handled."""
 

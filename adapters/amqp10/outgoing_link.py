@@ -14,6 +14,7 @@ from warren.adapters.amqp10.codec import quick
 from warren.adapters.amqp10.codec.encoding import uint
 from warren.adapters.amqp10.codec.errors import RESOURCE_DELETED, UNAUTHORIZED_ACCESS, Level, PeerMistake
 from warren.adapters.amqp10.codec.performatives import Flow
+from warren.adapters.amqp10.codec.values import Symbol
 from warren.adapters.amqp10.link import Link
 from warren.adapters.amqp10.reading import AMQP_TYPE
 from warren.adapters.amqp10.resent import Resumed, give_up_resumed, send_resumed
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
 _IDS: Final = 0xFFFF_FFFF
 
+ACTIVE: Final = Symbol("rabbitmq:active")
+"""The property of a flow that says whether a consumer is the single active one of its queue."""
+
 HEAD_BYTES: Final = 64
 """What a frame has in front of its payload, at most."""
 
@@ -44,7 +48,7 @@ class OutgoingLink(Link):
 
     resumed: deliveries of an earlier attachment that are to be sent again first.  tags: delivery tags on the wire, by
     our numbers, of those that were.  is_sure: False while the peer hasn't said of everything whether it has it; then
-    `unsure` is what it didn't speak of, and nothing new is sent.
+    `unsure` is what it didn't speak of, and nothing new is sent.  is_answered: its attach is.
     """
 
     is_sender = True
@@ -62,6 +66,7 @@ class OutgoingLink(Link):
         self.resumed: deque[Resumed] = deque()
         self.tags: dict[int, bytes] = {}
         self.is_sure = True
+        self.is_answered = False
         self.unsure: dict[bytes, tuple[Queue, Message]] = {}
         self.consumer = LinkConsumer(self, queue, settled=settled, arguments=arguments)
 
@@ -94,7 +99,15 @@ class OutgoingLink(Link):
         made.link_credit = consumer.credit
         made.available = min(consumer.queue.ready_count, _IDS)
         made.drain = drain
+        if consumer.queue.has_single_active:
+            made.properties = {ACTIVE: consumer.queue.is_active(consumer)}
         self.session.send_flow(made)
+
+    def answered(self) -> None:
+        """The attach is answered: where one consumer at a time is active, it is told whether it is that."""
+        self.is_answered = True
+        if self.consumer.queue.has_single_active:
+            self.tell(drain=False)
 
     @property
     def tag_prefix(self) -> bytes:
@@ -348,6 +361,11 @@ class LinkConsumer(Consumer):
         self.credit = 0
         self.draining = False
         self.link.tell(drain=True)
+
+    def activity_changed(self) -> None:
+        """See Consumer.activity_changed."""
+        if self.link.is_answered and self.active:
+            self.link.tell(drain=False)
 
     def cancelled(self) -> None:
         """The queue is gone: the link is detached."""

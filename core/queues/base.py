@@ -262,6 +262,11 @@ class Queue:
         """False for a consumer that waits behind a single active one."""
         return True
 
+    @property
+    def has_single_active(self) -> bool:
+        """Whether one consumer alone is active, and others wait behind it."""
+        return False
+
     def check_owner(self, client: Client | None) -> None:
         """Refuse, with ResourceLocked (405), a client that an exclusive queue doesn't belong to."""
         if self.owner is not None and self.owner is not client:

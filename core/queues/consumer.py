@@ -125,6 +125,9 @@ class Consumer:
         """The number of its channel, 0 where the protocol has none."""
         return 0
 
+    def activity_changed(self) -> None:
+        """It is the single active consumer of its queue from now on, or isn't any more (`Queue.is_active`)."""
+
     def acknowledged(self) -> None:
         """One of its deliveries was settled: whoever counts credit has more of it."""
 

@@ -173,6 +173,8 @@ class QuorumQueue(ClassicQueue):
             return
         self._successor = None
         self.ring.single = consumer
+        if active is not None:
+            active.activity_changed()
         self.activate(consumer)
 
     def resume(self, consumer: Consumer) -> None:

@@ -483,6 +483,12 @@ class ClassicQueue(Queue):
         """Let a consumer have messages as soon as it can take them."""
         consumer.parked = True
         consumer.resume()
+        if self.ring.single is consumer:
+            consumer.activity_changed()
+
+    @property
+    def has_single_active(self) -> bool:
+        return self.ring.single is not None
 
     def remove_consumer(self, consumer: Consumer) -> None:
         consumer.active = False

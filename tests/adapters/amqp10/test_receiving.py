@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 
 from tests.adapters.amqp10.conftest import Connect
-from tests.support.simulated_amqp10 import Amqp10Client, annotations_of, body_of, data, messages, of, only
+from tests.support.simulated_amqp10 import Amqp10Client, Frame, annotations_of, body_of, data, messages, of, only
 from tests.support.simulated_broker import SimulatedBroker
 from warren.adapters.amqp10.codec.performatives import SETTLED, Attach, Detach, Disposition, End, Flow, Transfer
 from warren.adapters.amqp10.codec.termini import Accepted, Modified, Rejected, Released, Source
+from warren.adapters.amqp10.codec.values import Described, Symbol
 from warren.adapters.amqp10.settings import Amqp10Settings
 from warren.core.declaring.queues import declare_queue, delete_queue
+from warren.core.messages.field_table import FieldValue
 
 
 def fill(client: Amqp10Client, count: int, queue: str = "q") -> None:
@@ -310,6 +312,62 @@ def test_priorities_of_consumers_are_properties_of_links(client: Amqp10Client) -
     client.credit(1, handle=1)
     (queue,) = (each for each in client.simulated.vhost.queues.values() if each.name == "q")
     assert sorted(consumer.priority for consumer in queue.consumers) == [-1, 5]
+
+
+def actives(frames: list[Frame]) -> list[object]:
+    """What flows say of whether a link is the active one."""
+    return [(each.properties or {}).get("rabbitmq:active") for each in of(Flow, frames)]
+
+
+@pytest.mark.parametrize("kind", ["classic", "quorum"])
+def test_a_link_is_told_whether_it_is_the_active_one(client: Amqp10Client, connect: Connect, kind: str) -> None:
+    arguments: dict[str, FieldValue] = {"x-single-active-consumer": True, "x-queue-type": kind}
+    declare_queue(client.connection.logged_in, "one", durable=True, arguments=arguments)
+    fill(client, 2, "one")
+    other = connect()
+    assert actives(client.attach_receiver("/queues/one")) == [True]
+    assert actives(other.attach_receiver("/queues/one")) == [False]
+    assert messages(other.credit(5)) == []
+    assert len(messages(client.credit(1))) == 1
+    client.detach(1)
+    got = other.take()
+    assert actives(got)[0] is True
+    assert len(messages(got)) == 2
+    assert actives(other.credit(5, delivery_count=2, echo=True)) == [True]
+
+
+def test_a_link_of_higher_priority_becomes_the_active_one(client: Amqp10Client, connect: Connect) -> None:
+    arguments: dict[str, FieldValue] = {"x-single-active-consumer": True, "x-queue-type": "quorum"}
+    declare_queue(client.connection.logged_in, "one", durable=True, arguments=arguments)
+    assert actives(client.attach_receiver("/queues/one")) == [True]
+    other = connect()
+    assert actives(other.attach_receiver("/queues/one", properties={"rabbitmq:priority": 5})) == [True]
+    assert actives(client.take()) == [False]
+
+
+def test_links_of_other_queues_are_told_nothing(client: Amqp10Client) -> None:
+    assert of(Flow, client.attach_receiver("/queues/q")) == []
+    assert actives(client.credit(1, echo=True)) == [None]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "rabbitmq:stream-offset-spec",
+        "rabbitmq:stream-filter",
+        "amqp:properties-filter",
+        "amqp:application-properties-filter",
+        "amqp:sql-filter",
+        "apache.org:selector-filter:string",
+        "apache.org:no-local-filter:list",
+    ],
+)
+def test_filters_of_streams_are_refused_by_queues(client: Amqp10Client, name: str) -> None:
+    source = Source()
+    source.address = "/queues/q"
+    source.filter = {Symbol(name): Described(Symbol(name), "x")}
+    assert only(Attach, client.attach_receiver(None, source=source)).source.filter is None
+    assert len(messages(client.credit(10))) == 10
 
 
 def test_unknown_filters_are_missing_in_the_answer(client: Amqp10Client) -> None:

@@ -92,7 +92,7 @@ def test_a_requester_of_amqp_0_9_1_is_answered(client: Amqp10Client, simulated: 
     requester.settle()
     client.attach_receiver("/queues/requests")
     (message,) = messages(client.credit(1))
-    assert message.reply_to.startswith(PREFIX)
+    assert str(message.reply_to).startswith(PREFIX)
     client.attach_sender(message.reply_to, handle=5)
     client.publish(data(b"answer"), handle=5)
     requester.settle()
@@ -137,7 +137,8 @@ def test_what_ends_the_session_ends_the_address(client: Amqp10Client, simulated:
 
 @pytest.mark.parametrize(("name", "value"), [("snd_settle_mode", 0), ("expiry_policy", "never"), ("durable", 1)])
 def test_answers_are_settled_and_volatile(client: Amqp10Client, name: str, value: Any) -> None:
-    source, fields = volatile(), dict(SETTLES)
+    source = volatile()
+    fields: dict[str, Any] = dict(SETTLES)
     if name in fields:
         fields[name] = value
     else:
