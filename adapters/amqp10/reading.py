@@ -76,7 +76,7 @@ DEATHS: Final = "x-opt-deaths"
 _BROKERS_OWN: Final = frozenset({"x-exchange", "x-routing-key", DEATHS, "x-death"})
 """Annotations that say what the broker has done with a message: its word alone."""
 
-_TAGS: Final[dict[type[int], str]] = {
+_TAGS: Final[dict[type, str]] = {
     UByte: "B",
     UShort: "u",
     UInt: "i",
@@ -237,6 +237,7 @@ def _add(headers: dict[str, Encodable], key: str, value: Value) -> None:
 
 def field_of(value: Value) -> Encodable:
     """A value as one of AMQP 0-9-1's; what there is nothing for within others becomes nothing."""
+    kind: type = type(value)  # asked first: of what it knows for an int, the compiler makes a plain one
     if value is None or isinstance(value, bool | Float):
         return Typed("f", value) if isinstance(value, Float) else value
     if isinstance(value, Milliseconds):
@@ -244,7 +245,7 @@ def field_of(value: Value) -> Encodable:
     if isinstance(value, ULong):
         return Typed("l", int(value)) if value <= _LONG_MOST else str(int(value))
     if isinstance(value, int):
-        return Typed(_TAGS.get(type(value), "l"), int(value))
+        return Typed(_TAGS.get(kind, "l"), int(value))
     if isinstance(value, str):
         return str(value)
     if isinstance(value, UUID):

@@ -14,12 +14,13 @@ from warren.adapters.amqp10 import kept
 from warren.adapters.amqp10.addresses import encoded
 from warren.adapters.amqp10.codec.composites import encode_composite
 from warren.adapters.amqp10.codec.decoding import decode
-from warren.adapters.amqp10.codec.encoding import described, encode, map_of
+from warren.adapters.amqp10.codec.encoding import EMPTY_LIST, described, encode, map_of
 from warren.adapters.amqp10.codec.errors import Undecodable
 from warren.adapters.amqp10.codec.sections import (
     APPLICATION_PROPERTIES,
     DATA,
     MESSAGE_ANNOTATIONS,
+    PROPERTIES,
     VALUE,
     MessageHeader,
     MessageProperties,
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     from warren.core.messages.message import Message
     from warren.core.messages.properties import Properties
     from warren.core.queues.base import Queue
+
+_NO_PROPERTIES: Final = described(PROPERTIES, EMPTY_LIST)
 
 _DEATH_HEADERS: Final = {
     "x-death": DEATHS,
@@ -159,8 +162,9 @@ def _bare(properties: Properties) -> bytes:
     made.content_encoding = properties.content_encoding
     made.creation_time = None if properties.timestamp is None else Milliseconds(_ms(properties.timestamp))
     made.group_id = properties.app_id
-    is_any = any(value is not None for value in vars(made).values())
-    bare = encode_composite(made) if is_any else b""
+    bare = encode_composite(made)
+    if bare == _NO_PROPERTIES:
+        bare = b""
     internal = internal_headers()
     entries = [
         each

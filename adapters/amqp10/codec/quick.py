@@ -20,7 +20,7 @@ FLOW: Final = 0x13
 TRANSFER: Final = 0x14
 DISPOSITION: Final = 0x15
 
-ACCEPTED_BYTES: Final = b"\x00\x53\x24\x45"
+ACCEPTED_BYTES: Final[bytes] = b"\x00\x53\x24\x45"
 _ACCEPTED_LONG: Final = b"\x00\x53\x24\xc0\x01\x00"
 
 _u32 = Struct(">I")

@@ -388,6 +388,7 @@ def test_a_map_that_does_not_fit_is_cut_and_the_rest_goes_back(
     assert simulated.queue("q").ready_count == 110 - kept
 
 
+@pytest.mark.interpreted("makes a constant smaller, which the compiled form holds by value")
 def test_no_more_is_kept_than_the_limits_say(
     client: Amqp10Client, simulated: SimulatedBroker, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,8 +55,9 @@ def objects(draw: st.DrawFn) -> Any:
 
 def shown(made: Any) -> Any:
     """What can be compared of an object, all the way down."""
-    if hasattr(made, "__dict__"):
-        return type(made), {name: shown(value) for name, value in vars(made).items()}
+    for composite in COMPOSITES.values():
+        if type(made) is composite.make:
+            return type(made), {place.name: shown(getattr(made, place.name)) for place in composite.places}
     return made
 
 

@@ -49,7 +49,7 @@ def test_what_proton_writes_has_the_sections_that_it_should(
     body: Any, properties: dict[str, int], annotations: dict[proton.symbol, str], inferred: bool
 ) -> None:
     message = proton.Message(body=body, properties=properties, annotations=annotations, inferred=inferred, id="i")
-    data = message.encode()
+    data = bytes(message.encode())
     found = sections_of(data)
     assert found[0].at == 0
     assert [a.end for a in found[:-1]] == [b.at for b in found[1:]]
