@@ -3,7 +3,8 @@
 accepted                      acknowledged
 rejected                      dead-lettered, or dropped
 released                      back to its queue, as no failed delivery
-modified                      back to its queue; as a failed delivery if it says delivery-failed
+modified                      back to its queue; as a failed delivery if it says delivery-failed; what it writes on the
+                              message (its annotations) stays there
 modified, undeliverable-here  dead-lettered, or dropped
 none, settled                 acknowledged: the receiver doesn't care
 transactional                 what its outcome says, when the transaction is discharged
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from warren.adapters.amqp10.amending import settle_modified
 from warren.adapters.amqp10.codec.errors import INVALID_FIELD, Level, PeerMistake
 from warren.adapters.amqp10.codec.termini import (
     Accepted,
@@ -58,11 +60,13 @@ def settle_range(session: AmqpSession, body: Disposition) -> None:
     tags = _tags(session, session.tag_of(body.first), count)
     if isinstance(state, TransactionalState):
         transaction = session.connection.transaction(state.txn_id)
-        transaction.settle(session, tags, verdict_of(state.outcome), by_receiver=body.settled)
+        transaction.settle(session, tags, verdict_of(state.outcome), state.outcome, by_receiver=body.settled)
         return
     verdict = verdict_of(state)
     if tags:
-        if len(tags) == 1 and verdict == "ack":
+        if isinstance(state, Modified) and state.message_annotations:
+            settle_modified(session, tags, state, verdict)
+        elif len(tags) == 1 and verdict == "ack":
             session.deliveries.acknowledge(tags[0])
         else:
             session.deliveries.settle_these(tags, verdict)

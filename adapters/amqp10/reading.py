@@ -213,6 +213,16 @@ def _fields_of(header: MessageHeader) -> dict[str, object]:
 
 
 def _headers_of(annotations: dict[Value, Value], applications: dict[Value, Value]) -> dict[str, Encodable]:
+    headers = headers_of_annotations(annotations)
+    internal = internal_headers()
+    for key, value in applications.items():
+        if isinstance(key, str) and key not in internal and key not in ("CC", "BCC"):
+            _add(headers, key, value)
+    return headers
+
+
+def headers_of_annotations(annotations: dict[Value, Value]) -> dict[str, Encodable]:
+    """The headers that annotations are in AMQP 0-9-1."""
     headers: dict[str, Encodable] = {}
     internal = internal_headers()
     for key, value in annotations.items():
@@ -222,9 +232,6 @@ def _headers_of(annotations: dict[Value, Value], applications: dict[Value, Value
             if isinstance(value, list):
                 headers["CC"] = [each for each in value if isinstance(each, str)]
         else:
-            _add(headers, key, value)
-    for key, value in applications.items():
-        if isinstance(key, str) and key not in internal and key not in ("CC", "BCC"):
             _add(headers, key, value)
     return headers
 

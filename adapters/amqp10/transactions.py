@@ -13,6 +13,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from warren.adapters.amqp10.amending import amended_message, annotations_of
 from warren.adapters.amqp10.codec.composites import decode_composite, encode_composite
 from warren.adapters.amqp10.codec.errors import (
     ILLEGAL_STATE,
@@ -62,16 +63,17 @@ COORDINATOR_CREDIT: Final = 16
 
 
 class _Settlement:
-    """Deliveries of a session that are to be settled.  by_receiver: it has settled them already."""
+    """Deliveries of a session that are to be settled.  by_receiver: it has settled them already.  outcome: how."""
 
-    __slots__ = ("by_receiver", "session", "taken", "verdict")
+    __slots__ = ("by_receiver", "outcome", "session", "taken", "verdict")
 
     def __init__(
-        self, session: AmqpSession, taken: dict[int, Delivery], verdict: Verdict, *, by_receiver: bool
+        self, session: AmqpSession, taken: dict[int, Delivery], verdict: Verdict, outcome: Any, *, by_receiver: bool
     ) -> None:
         self.session = session
         self.taken = taken
         self.verdict = verdict
+        self.outcome = outcome
         self.by_receiver = by_receiver
 
 
@@ -102,8 +104,10 @@ class Transaction:
             outcome = Rejected(Error(RESOURCE_LIMIT_EXCEEDED, self.doomed))
         link.session.safe.accept(link, delivery_id, encode_composite(TransactionalState(self.id, outcome)))
 
-    def settle(self, session: AmqpSession, tags: list[int], verdict: Verdict, *, by_receiver: bool) -> None:
-        """Deliveries are to be settled with it."""
+    def settle(
+        self, session: AmqpSession, tags: list[int], verdict: Verdict, outcome: Any, *, by_receiver: bool
+    ) -> None:
+        """Deliveries are to be settled with it, by this outcome."""
         if not self._count(len(tags)):
             raise limited(
                 PeerMistake(RESOURCE_LIMIT_EXCEEDED, self.doomed, Level.SESSION), "actions of amqp10 transactions"
@@ -111,7 +115,7 @@ class Transaction:
         taken: dict[int, Delivery] = {}
         for tag in tags:
             taken.update(session.deliveries.take(tag, multiple=False))
-        self._settlements.append(_Settlement(session, taken, verdict, by_receiver=by_receiver))
+        self._settlements.append(_Settlement(session, taken, verdict, outcome, by_receiver=by_receiver))
 
     def _count(self, actions: int) -> bool:
         self._actions += actions
@@ -137,7 +141,7 @@ class Transaction:
             for link, message, route, at_ms in publishes:
                 refused += self._give(link, message, route, at_ms) is Outcome.REFUSED
             for settlement in settlements:
-                settlement.session.deliveries.settle(settlement.taken, settlement.verdict)
+                settlement.session.deliveries.settle(_written_on(settlement), settlement.verdict)
         finally:
             store.end_group()
         for settlement in settlements:
@@ -184,6 +188,17 @@ class Transaction:
         self._settlements = [each for each in self._settlements if each.session is not session]
         self._publishes = [each for each in self._publishes if each[0].session is not session]
         return gone
+
+
+def _written_on(settlement: _Settlement) -> dict[int, Delivery]:
+    """The deliveries, with what the outcome writes on their messages."""
+    annotations = annotations_of(settlement.outcome)
+    if not annotations:
+        return settlement.taken
+    return {
+        tag: (queue, amended_message(queue, message, annotations), consumer)
+        for tag, (queue, message, consumer) in settlement.taken.items()
+    }
 
 
 class Transactions:

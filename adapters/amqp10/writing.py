@@ -118,7 +118,7 @@ def _annotations(queue: Queue, message: Message, *, redelivered: bool) -> bytes:
         if isinstance(found, dict):
             entries = {encode(key): encode(value) for key, value in found.items()}
     elif kept.BARE not in headers:
-        entries = _of_headers(headers)
+        entries = annotations_of_headers(headers)
     if properties.type is not None and properties.type != AMQP_TYPE and kept.BARE not in headers:
         entries[encode(Symbol(BASIC_TYPE))] = encode(properties.type)
     address = message.address
@@ -137,7 +137,7 @@ def _annotations(queue: Queue, message: Message, *, redelivered: bool) -> bytes:
     return described(MESSAGE_ANNOTATIONS, map_of([each for pair in entries.items() for each in pair]))
 
 
-def _of_headers(headers: FieldTable) -> dict[bytes, bytes]:
+def annotations_of_headers(headers: FieldTable) -> dict[bytes, bytes]:
     """Headers that begin with `x-`, as annotations."""
     internal = internal_headers()
     entries: dict[bytes, bytes] = {}

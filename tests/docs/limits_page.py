@@ -814,6 +814,7 @@ QUIET: Final = (
         (
             "core.administration.operations.delayed.READ_AT_ONCE",
             "core.rechecks.USERS_PER_SLICE",
+            "adapters.amqp10.amending.AMENDED_PER_SLICE",
             "adapters.amqp10.suspended.RELEASED_PER_SLICE",
             "core.queues.weight.WEIGHED_PER_SLICE",
             "core.administration.operations.queues.BROWSED_AT_ONCE",
