@@ -131,6 +131,21 @@ class Stage:
         """As counted below, with what the stages add."""
         return self.below.sent_bytes
 
+    @property
+    def received_packets(self) -> int:
+        """As counted below."""
+        return self.below.received_packets
+
+    @property
+    def sent_packets(self) -> int:
+        """As counted below."""
+        return self.below.sent_packets
+
+    @property
+    def unsent_bytes(self) -> int:
+        """As it waits below."""
+        return self.below.unsent_bytes
+
     def start(self, session: Session, outbox: Outbox) -> None:
         """Give `session` what is understood from now on, and send what `outbox` holds."""
         self.session = session

@@ -45,6 +45,7 @@ from warren.core.declaring.queues import remove_queue
 from warren.core.ended import Ended
 from warren.core.errors import PreconditionFailed, UnknownVirtualHost, VirtualHostRefused
 from warren.core.limit_hits import LimitHits
+from warren.core.message_sizes import SizesByProtocol
 from warren.core.policies.table import PolicyTable
 from warren.core.queues.ack_timeout import AckHolder, AckTimeoutWatch
 from warren.core.queues.answer import Answer, ignore
@@ -159,6 +160,7 @@ class Broker:
         self.channel_count = 0
         self.churn = ChurnCounts()
         self.ended = Ended()
+        self.message_sizes = SizesByProtocol()
         self.login_attempts = LoginAttempts(tracks_sources=track_auth_attempt_source)
         self._usage: dict[str, Usage] = {}
         self.parameters.register(VHOST_LIMITS, VhostLimits(self.vhosts))

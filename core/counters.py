@@ -39,6 +39,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
+from warren.core.message_sizes import MessageSizes
+
 if TYPE_CHECKING:
     from warren.core.queues.base import Queue
     from warren.core.routing.route import Route
@@ -245,7 +247,8 @@ def vhost_counts_in_slices(vhost: VirtualHost) -> Generator[None, None, Counts]:
 class SessionCounts:
     """What one channel did, or a connection of a protocol without channels.
 
-    vhost: where it counts, too.  outstanding: how many messages it was given to settle and hasn't settled; None where
+    vhost: where it counts, too.  sizes: of what all clients of the protocol publish.  outstanding: how many messages it
+    was given to settle and hasn't settled; None where
     nobody knows, so that acknowledgements aren't counted.  returned: that it settled otherwise than by acknowledging.
     """
 
@@ -262,11 +265,18 @@ class SessionCounts:
         "redeliver",
         "return_unroutable",
         "returned",
+        "sizes",
         "vhost",
     )
 
-    def __init__(self, vhost: VirtualHost, outstanding: Callable[[], int] | None = None) -> None:
+    def __init__(
+        self,
+        vhost: VirtualHost,
+        outstanding: Callable[[], int] | None = None,
+        sizes: MessageSizes | None = None,
+    ) -> None:
         self.vhost = vhost
+        self.sizes = MessageSizes() if sizes is None else sizes
         self.outstanding = outstanding
         self.publish = 0
         self.confirm = 0
@@ -280,9 +290,10 @@ class SessionCounts:
         self.redeliver = 0
         self.returned = 0
 
-    def published(self, route: Route, *, returned: bool = False) -> None:
+    def published(self, route: Route, size_bytes: int, *, returned: bool = False) -> None:
         """A message was published, and went this way.  returned: nothing took it, and the client got it back."""
         of_vhost = self.vhost.counts
+        self.sizes.add(size_bytes)
         self.publish += 1
         of_vhost.publish += 1
         if returned:
@@ -348,13 +359,13 @@ def not_given(queue: QueueCounts, session: SessionCounts, size_bytes: int, *, no
 class ConnectionCounts:
     """The sums of a connection's channels, closed ones too.
 
-    own: what was counted for the connection itself, where the protocol has no channels.
+    sizes: see SessionCounts.  own: what was counted for the connection itself, where the protocol has no channels.
     """
 
     __slots__ = ("_closed", "_open", "own")
 
-    def __init__(self, vhost: VirtualHost) -> None:
-        self.own = SessionCounts(vhost)
+    def __init__(self, vhost: VirtualHost, sizes: MessageSizes | None = None) -> None:
+        self.own = SessionCounts(vhost, None, sizes)
         self._open: dict[SessionCounts, None] | None = None
         self._closed: Counts | None = None
 
@@ -362,6 +373,7 @@ class ConnectionCounts:
         """A channel is open, and counts; gives its counts."""
         if self._open is None:
             self._open = {}
+        counts.sizes = self.own.sizes
         self._open[counts] = None
         return counts
 

@@ -93,6 +93,10 @@ def parse(connection: Connection, data: bytes, position: int) -> int:
     # Publishes in a row that go the same way are counted together: so many as sequence numbers were given since.
     row: KnownPublish | None = None
     row_from = 0
+    # So are those of one size, whatever their way.
+    counted: KnownPublish | None = None
+    sizes: dict[int, int] = {}
+    size_from = broker.sequence
     last_properties: Properties | None = None
     last_size = 0
     try:
@@ -143,8 +147,13 @@ def parse(connection: Connection, data: bytes, position: int) -> int:
                             if publish is not row:
                                 if row is not None:
                                     row.published(broker.sequence - row_from)
+                                else:
+                                    size_from = broker.sequence
                                 row = publish
                                 row_from = broker.sequence
+                            if body_size != last_size:
+                                sizes[last_size] = sizes.get(last_size, 0) + broker.sequence - size_from
+                                size_from = broker.sequence
                             alike = b""
                             if properties is last_properties and body_size == last_size and body_size:
                                 alike = data[position:body]
@@ -216,7 +225,8 @@ def parse(connection: Connection, data: bytes, position: int) -> int:
             _check_end(data, kind, position, stop)
             if row is not None:
                 row.published(broker.sequence - row_from)
-                row = None
+                counted, row = row, None
+                sizes[last_size] = sizes.get(last_size, 0) + broker.sequence - size_from
             connection.frame(kind, number, data, position, stop)
             position = stop + 1
             if not connection.takes_frames:
@@ -227,6 +237,10 @@ def parse(connection: Connection, data: bytes, position: int) -> int:
     finally:
         if row is not None:
             row.published(broker.sequence - row_from)
+            counted = row
+            sizes[last_size] = sizes.get(last_size, 0) + broker.sequence - size_from
+        if counted is not None:
+            counted.counts.sizes.add_all(sizes)
     return _parse_short(connection, data, position) if FRAME_LEAST <= end - position < METHOD_FRAME_LEAST else position
 
 

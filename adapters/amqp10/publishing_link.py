@@ -142,7 +142,7 @@ class PublishingLink(IncomingLink):
     def give(self, message: Message, route: Route, receipt: Receipt | None) -> Outcome:
         """Give a message to its queues now."""
         session = self.session
-        session.counts.published(route)
+        session.counts.published(route, message.body_size)
         outcome = session.client.vhost.publish(route, message, session.client, session.channel, receipt)
         slow_down(session.client, route)
         return outcome

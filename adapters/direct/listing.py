@@ -35,6 +35,9 @@ class NoTransport:
     tls: TlsState | None = None
     received_bytes = 0
     sent_bytes = 0
+    received_packets = 0
+    sent_packets = 0
+    unsent_bytes = 0
 
     def send(self) -> None: ...
 

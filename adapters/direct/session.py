@@ -156,7 +156,7 @@ class DirectSession:
         self._check(exchange, routing_key)
         outcome, route, receipt = publish_with_receipt(self.client, exchange, routing_key, properties, body)
         self.changed()
-        self.counts.published(route, returned=mandatory and confirmation is not None and not route.routed)
+        self.counts.published(route, len(body), returned=mandatory and confirmation is not None and not route.routed)
         if confirmation is None:
             return
         if mandatory and not route.routed:

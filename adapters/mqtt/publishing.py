@@ -157,7 +157,7 @@ def _deliver(
     if grouped:
         broker.store.begin_group()
     try:
-        counts.published(route)
+        counts.published(route, len(payload))
         outcome = vhost.publish(route, message, None, 0, receipt)
         slow_down(inflow.client, route)
         if outcome is Outcome.REFUSED and not _may_drop(inflow.agreed.level, route):

@@ -114,6 +114,11 @@ def _parse_slice(connection: MqttConnection, running: Running, data: bytes, posi
     # PUBLISHes in a row that go the same way are counted together: so many as sequence numbers were given since.
     row: KnownRoute | None = None
     row_from = last_step = 0
+    # So are those of one size, whatever their way.
+    counted: KnownRoute | None = None
+    sizes: dict[int, int] = {}
+    last_size = 0
+    size_from = broker.sequence
     try:
         while position < end and not connection.closed and not unread.suspended:
             first = data[position]
@@ -140,8 +145,14 @@ def _parse_slice(connection: MqttConnection, running: Running, data: bytes, posi
                             if known is not row:
                                 if row is not None:
                                     in_rows += row.published(broker.sequence - row_from)
+                                else:
+                                    size_from = broker.sequence
                                 row = known
                                 row_from = broker.sequence
+                            if step - body_at != last_size:
+                                sizes[last_size] = sizes.get(last_size, 0) + broker.sequence - size_from
+                                last_size = step - body_at
+                                size_from = broker.sequence
                             while True:
                                 broker.sequence = sequence = broker.sequence + 1
                                 message = Message(
@@ -167,8 +178,14 @@ def _parse_slice(connection: MqttConnection, running: Running, data: bytes, posi
                             if known is not row:
                                 if row is not None:
                                     in_rows += row.published(broker.sequence - row_from)
+                                else:
+                                    size_from = broker.sequence
                                 row = known
                                 row_from = broker.sequence
+                            if stop - body != last_size:
+                                sizes[last_size] = sizes.get(last_size, 0) + broker.sequence - size_from
+                                last_size = stop - body
+                                size_from = broker.sequence
                             broker.sequence = sequence = broker.sequence + 1
                             message = Message(
                                 sequence, known.address, PERSISTENT, data[body:stop], 0, stop - body, 0, broker.now_ms
@@ -188,14 +205,16 @@ def _parse_slice(connection: MqttConnection, running: Running, data: bytes, posi
                 if packet_id:
                     if row is not None:
                         in_rows += row.published(broker.sequence - row_from)
-                        row = None
+                        counted, row = row, None
+                        sizes[last_size] = sizes.get(last_size, 0) + broker.sequence - size_from
                     acknowledged(outflow, packet_id, 0)
                     acknowledgements += 1
                     position += 4
                     continue
             if row is not None:
                 in_rows += row.published(broker.sequence - row_from)
-                row = None
+                counted, row = row, None
+                sizes[last_size] = sizes.get(last_size, 0) + broker.sequence - size_from
             next_position = _next(connection, running, data, position, end)
             if next_position < 0:
                 break
@@ -211,6 +230,10 @@ def _parse_slice(connection: MqttConnection, running: Running, data: bytes, posi
     finally:
         if row is not None:
             in_rows += row.published(broker.sequence - row_from)
+            counted = row
+            sizes[last_size] = sizes.get(last_size, 0) + broker.sequence - size_from
+        if counted is not None:
+            counted.counts.sizes.add_all(sizes)
         if answered:
             running.client.counts.own.confirmed(answered)
     connection.ration.left -= others + (in_rows + answered + acknowledgements) // QUICK_PER_COMMAND

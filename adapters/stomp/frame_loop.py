@@ -41,6 +41,11 @@ def parse(session: StompSession, data: bytes) -> int:
     # SENDs in a row that go the same way are counted together: so many as sequence numbers were given since.
     row: KnownSend | None = None
     row_from = 0
+    # So are those of one size, whatever their way.
+    counted: KnownSend | None = None
+    sizes: dict[int, int] = {}
+    last_size = 0
+    size_from = broker.sequence
     receipt = b""
     try:
         while position < end and session.takes_frames:
@@ -84,8 +89,14 @@ def parse(session: StompSession, data: bytes) -> int:
                     if send is not row:
                         if row is not None:
                             row.published(broker.sequence - row_from)
+                        else:
+                            size_from = broker.sequence
                         row = send
                         row_from = broker.sequence
+                    if size != last_size:
+                        sizes[last_size] = sizes.get(last_size, 0) + broker.sequence - size_from
+                        last_size = size
+                        size_from = broker.sequence
                     broker.sequence = sequence = broker.sequence + 1
                     message = Message(
                         sequence,
@@ -119,10 +130,15 @@ def parse(session: StompSession, data: bytes) -> int:
                 session.known.comes_late()
             if row is not None:
                 row.published(broker.sequence - row_from)
-                row = None
+                counted, row = row, None
+                sizes[last_size] = sizes.get(last_size, 0) + broker.sequence - size_from
             session.frame(frame)
             known = session.known.now()
     finally:
         if row is not None:
             row.published(broker.sequence - row_from)
+            counted = row
+            sizes[last_size] = sizes.get(last_size, 0) + broker.sequence - size_from
+        if counted is not None:
+            counted.counts.sizes.add_all(sizes)
     return position

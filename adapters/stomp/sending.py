@@ -92,7 +92,7 @@ def send(session: StompSession, frame: Frame) -> None:
     publish = prepare(session, frame)
     message, route = message_of(session.logged_in, publish)
     counts = session.logged_in.counts.own
-    counts.published(route)
+    counts.published(route, message.body_size)
     answer = route.receipt
     outcome = session.logged_in.vhost.publish(route, message, session.logged_in, 0, answer)
     slow_down(session.logged_in, route)

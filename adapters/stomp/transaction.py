@@ -193,7 +193,7 @@ class _Done:
         client = self.client
         message, route = message_of(client, action)
         answer = route.receipt
-        client.counts.own.published(route)
+        client.counts.own.published(route, message.body_size)
         outcome = client.vhost.publish(route, message, client, 0, answer)
         slow_down(client, route)
         self.stored = self.stored or outcome is not Outcome.TAKEN

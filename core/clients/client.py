@@ -68,7 +68,7 @@ class Client:
         self.protocol = protocol
         self.properties = properties
         self.exclusive_queues: dict[str, Queue] = {}
-        self.counts = ConnectionCounts(vhost)
+        self.counts = ConnectionCounts(vhost, vhost.broker.message_sizes.of(protocol))
         self.ration: WorkRation | None = None
         self.usage = vhost.broker.usage_of(user.name)
         self._channels = 0

@@ -54,6 +54,18 @@ class Transport(Protocol):
     def sent_bytes(self) -> int:
         """To the peer, so far."""
 
+    @property
+    def received_packets(self) -> int:
+        """How often something was read from the socket."""
+
+    @property
+    def sent_packets(self) -> int:
+        """How often it took something."""
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What waits for the socket."""
+
     def send(self) -> None:
         """Take the outbox's chunks and give them to the socket, without blocking."""
 

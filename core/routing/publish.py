@@ -125,7 +125,7 @@ def publish(
     itself what it publishes (core/counters.py), as it may give back what nothing took.
     """
     outcome, route, _ = publish_with_receipt(client, exchange_name, routing_key, properties, body)
-    client.counts.own.published(route)
+    client.counts.own.published(route, len(body))
     return outcome, route
 
 

@@ -87,6 +87,7 @@ class Staged:
         "_observed",
         "_published",
         "_rows",
+        "_sizes",
         "_traced",
         "_version",
         "_vhost",
@@ -106,6 +107,7 @@ class Staged:
         self._version = vhost.version
         self._messages: list[Message] = []
         self._published = 0
+        self._sizes: dict[int, int] = {}
         self._rows: dict[tuple[int, int], _Row] = {}
         self._away: dict[Queue, int] = {}
         self._duplicates: StagedDuplicates | None = None
@@ -137,6 +139,7 @@ class Staged:
         if not route.routed:
             self.unroutable.append(self._published)
         self._published += 1
+        self._sizes[message.body_size] = self._sizes.get(message.body_size, 0) + 1
         if self._vhost.tracing:
             self._traced.append((message, route))
         return True
@@ -185,6 +188,7 @@ class Staged:
             of_exchange = self._vhost.exchange_counts(name)
             of_exchange.publish_in += way.messages
             of_exchange.publish_out += way.appended
+        counts.sizes.add_all(self._sizes)
         for each in (counts, self._vhost.counts):
             each.publish += self._published
             each.return_unroutable += returned_count

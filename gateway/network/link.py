@@ -75,7 +75,9 @@ class Link:
         "peer_port",
         "port",
         "received_bytes",
+        "received_packets",
         "sent_bytes",
+        "sent_packets",
         "session",
         "tls",
     )
@@ -95,6 +97,8 @@ class Link:
         self.tls: TlsState | None = None
         self.received_bytes = 0
         self.sent_bytes = 0
+        self.received_packets = 0
+        self.sent_packets = 0
         self._sending: memoryview | None = None
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
@@ -161,6 +165,7 @@ class Link:
                 self.abort()
             return
         self.received_bytes += count
+        self.received_packets += 1
         self.hub.input_left_bytes -= count
         if self.hub.input_left_bytes < 0:
             self.hub.ask_for_input()
@@ -181,6 +186,7 @@ class Link:
                 self._lost(error.strerror or str(error))
                 return
             self.sent_bytes += count
+            self.sent_packets += 1
             if count < len(self._sending):
                 self._sending = self._sending[count:]
                 break
@@ -213,6 +219,7 @@ class Link:
                 self._lost(error.strerror or str(error))
                 return
             self.sent_bytes += count
+            self.sent_packets += 1
             if count < len(data):
                 self._sending = memoryview(data)[count:]
                 self._unread.begin()
@@ -300,7 +307,7 @@ class Link:
         if self._session_ended:
             return
         self._session_ended = True
-        self.hub.broker.ended.transport_gone(self.received_bytes, self.sent_bytes)
+        self.hub.broker.ended.transport_gone(self)
         try:
             self.session.connection_lost(reason)
         except Exception:

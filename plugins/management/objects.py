@@ -180,6 +180,9 @@ class Connection(Object):
     client_properties: Table | Missing = UNSET
     recv_oct: int | Missing = UNSET
     send_oct: int | Missing = UNSET
+    recv_cnt: int | Missing = UNSET
+    send_cnt: int | Missing = UNSET
+    send_pend: int | Missing = UNSET
     recv_oct_details: Rate | Missing = UNSET
     send_oct_details: Rate | Missing = UNSET
     connected_at: int | Missing = UNSET

@@ -184,8 +184,12 @@ GROUPS: Final = (
         "connections",
         CONNECTION,
         (
+            Measure("connection_incoming_packets_total", "Reads from the socket.", "recv_cnt"),
+            Measure("connection_outgoing_packets_total", "Writes to it.", "send_cnt"),
             Measure("connection_channels", "Channels of a connection.", "channels"),
-            Measure("connection_pending_packets", "Packets that wait to be sent.", "send_pend"),
+            Measure(
+                "connection_pending_packets", "Bytes that wait for the socket, as RabbitMQ counts them.", "send_pend"
+            ),
         ),
     ),
     Group(

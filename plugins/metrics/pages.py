@@ -11,9 +11,11 @@ from warren.plugins.metrics.memory import memory_families
 from warren.plugins.metrics.totals import (
     client_families,
     identity,
+    link_families,
     node_families,
     own_families,
     queue_families,
+    size_families,
     summed_families,
 )
 from warren.plugins.metrics.walking import families
@@ -81,9 +83,11 @@ def _aggregated(node: Node) -> Iterator[Family | None]:
     yield from identity(node, "aggregated")
     yield from node_families(node, PREFIX)
     yield from login_families(node.broker, PREFIX)
+    yield from size_families(node, PREFIX)
     yield from client_families(node, PREFIX, per_object=False)
     yield from queue_families(node, PREFIX, per_object=False)
     yield from summed_families(node, PREFIX)
+    yield from link_families(node, PREFIX)
     yield from own_families(node)
 
 
@@ -91,12 +95,14 @@ def _per_object(node: Node) -> Iterator[Family | None]:
     yield from identity(node, "per-object")
     yield from node_families(node, PREFIX)
     yield from login_families(node.broker, PREFIX)
+    yield from size_families(node, PREFIX)
     yield from source_families(node.broker, PREFIX)
     yield from client_families(node, PREFIX, per_object=True)
     yield from queue_families(node, PREFIX, per_object=True)
     shown = [group for group in GROUPS if group.name != "queue_consumer_count"]
     for group in shown:
         yield from families(node.broker, group, PREFIX)
+    yield from link_families(node, PREFIX)
     yield from own_families(node)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from warren.adapters.mqtt.sessions.place import world_of
 from warren.core.administration import operations
 from warren.core.counters import DEAD_LETTER, DEAD_LETTER_LOST, Counts, add
+from warren.core.message_sizes import BOUNDS_BYTES
 from warren.plugins.metrics.encoding import TOTAL, Family, Series
 from warren.plugins.metrics.groups import GROUPS
 from warren.plugins.metrics.walking import ROWS_PER_SLICE, rows, sums
@@ -78,6 +79,23 @@ WITHOUT_SUM: Final = frozenset(
 )
 """Points in time and shares of it: their sum would mean nothing."""
 
+LE_LABELS: Final = (*(str(float(bound)) for bound in BOUNDS_BYTES), "+Inf")
+"""Bounds of buckets as both formats write them (OpenMetrics wants a point in each number)."""
+
+LINKS: Final = (
+    ("shovels", "shovel_dynamic", "state", "Shovels, by their state."),
+    ("federation_links", "federation_links", "status", "Federation links, by their state."),
+)
+"""Listings of other plugins: which, RabbitMQ's name of the family, the column of the state, and the help."""
+
+OCTETS: Final = {
+    "incoming_bytes": "Bytes received.",
+    "outgoing_bytes": "Bytes sent.",
+    "incoming_packets": "Reads from sockets.",
+    "outgoing_packets": "Writes to sockets.",
+}
+"""Of connections, with those that are gone."""
+
 ALARMS: Final = {
     "memory": "alarms_memory_used_watermark",
     "disk": "alarms_free_disk_space_watermark",
@@ -127,6 +145,8 @@ def _disk(node: Node, prefix: str) -> Iterator[Family]:
     if "writes" not in found:
         return
     for name, about, value in (
+        ("io_read_ops_total", "Reads from the message log.", found["reads"]),
+        ("io_read_bytes_total", "Bytes read from it.", found["read_bytes"]),
         ("io_write_ops_total", "Writes to the message log.", found["writes"]),
         ("io_write_bytes_total", "Bytes written to it.", found["written_bytes"]),
         ("io_sync_ops_total", "Syncs of the message log.", found["writes"]),
@@ -156,6 +176,7 @@ def summed_families(node: Node, prefix: str) -> Iterator[Family | None]:
         known = broker.listings.kind(group.listing).row.columns
         for measure in group.measures:
             has_sum = measure.name in found or measure.column in known
+            has_sum = has_sum and measure.kind != "counter"  # that has them with those that are gone
             if has_sum and measure.name not in WITHOUT_SUM and measure.name not in seen:
                 seen.add(measure.name)
                 yield one(prefix + measure.name, measure.kind, measure.about, found.get(measure.name, 0))
@@ -169,7 +190,8 @@ def client_families(node: Node, prefix: str, *, per_object: bool) -> Iterator[Fa
     broker = node.broker
     by_protocol: dict[str, Counts] = {}
     publishers: dict[str, int] = {}
-    received, sent = broker.ended.received_bytes, broker.ended.sent_bytes
+    ended = broker.ended
+    octets = [ended.received_bytes, ended.sent_bytes, ended.received_packets, ended.sent_packets]
     for protocol, counts in broker.ended.counts.items():
         add(by_protocol.setdefault(label_of(protocol), {}), counts)
     for row in rows(broker, "connections"):
@@ -177,8 +199,11 @@ def client_families(node: Node, prefix: str, *, per_object: bool) -> Iterator[Fa
             yield None
             continue
         connection: ConnectionRow = row  # type: ignore[assignment]
-        received += connection.transport.received_bytes
-        sent += connection.transport.sent_bytes
+        transport = connection.transport
+        octets[0] += transport.received_bytes
+        octets[1] += transport.sent_bytes
+        octets[2] += transport.received_packets
+        octets[3] += transport.sent_packets
         if connection.client is not None:
             label = label_of(connection.client.protocol)
             counts = connection.client.counts.snapshot()
@@ -197,8 +222,8 @@ def client_families(node: Node, prefix: str, *, per_object: bool) -> Iterator[Fa
         unroutable = counts.get("drop_unroutable", 0) + counts.get("return_unroutable", 0)
         counts[ROUTED] = counts.get("publish", 0) - unroutable
     if not per_object:
-        yield one(f"{prefix}connection_incoming_bytes_total", "counter", "Bytes received.", received)
-        yield one(f"{prefix}connection_outgoing_bytes_total", "counter", "Bytes sent.", sent)
+        for (name, about), value in zip(OCTETS.items(), octets, strict=True):
+            yield one(f"{prefix}connection_{name}_total", "counter", about, value)
         total: Counts = {}
         for counts in by_protocol.values():
             add(total, counts)
@@ -214,6 +239,36 @@ def client_families(node: Node, prefix: str, *, per_object: bool) -> Iterator[Fa
     ):
         series = [Series({"protocol": each}, found.get(each, 0)) for each in protocols]
         yield Family(prefix + GLOBAL_PREFIX + name, "gauge", about, series)
+
+
+def size_families(node: Node, prefix: str) -> Iterator[Family]:
+    """How large messages are, by protocol: buckets that each hold those before it, as Prometheus has them."""
+    series: list[Series] = []
+    for protocol, sizes in sorted(node.broker.message_sizes):
+        label = {"protocol": label_of(protocol)}
+        below = 0
+        for bound, count in zip(LE_LABELS, sizes.buckets, strict=True):
+            below += count
+            series.append(Series({**label, "le": bound}, below, "_bucket"))
+        series += (Series(label, below, "_count"), Series(label, sizes.total_bytes, "_sum"))
+    yield Family(f"{prefix}message_size_bytes", "histogram", "Sizes of messages that clients published.", series)
+
+
+def link_families(node: Node, prefix: str) -> Iterator[Family | None]:
+    """How many shovels and federation links are in which state, while those plugins run."""
+    listings = node.broker.listings
+    for listing, name, column, about in LINKS:
+        if listing not in listings.names():
+            continue
+        found: dict[str, int] = {}
+        for row in rows(node.broker, listing):
+            if row is None:
+                yield None
+            else:
+                state = str(row.value(column))
+                found[state] = found.get(state, 0) + 1
+        series = [Series({"status": state}, count) for state, count in sorted(found.items())]
+        yield Family(prefix + name, "gauge", about, series)
 
 
 def own_families(node: Node) -> Iterator[Family]:

@@ -22,6 +22,7 @@ ROOMS: Final = (
     "core.messages",
     "core.deadlines",
     "core.chores",
+    "core.message_sizes",
     "core.counters",
     "core.churn",
     "core.ended",

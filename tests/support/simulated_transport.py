@@ -34,6 +34,8 @@ class SimulatedTransport:
         self.is_websocket = False
         self.tls: TlsState | None = None
         self.received_bytes = 0
+        self.received_packets = 0
+        self.sent_packets = 0
         self.sent_bytes = 0
         self.socket_room: int | None = None
         self.paused = False

@@ -78,7 +78,7 @@ def deliver(channel: Channel, message: Message, route: Route, mandatory: bool, r
     returned = mandatory and not route.routed
     if returned:
         give_back(channel, message)
-    channel.counts.published(route, returned=returned)
+    channel.counts.published(route, message.body_size, returned=returned)
     outcome = channel.client.vhost.publish(route, message, channel.client, channel.number, receipt)
     slow_down(channel.client, route)
     confirms = channel.confirms

@@ -127,6 +127,21 @@ class ConnectionRow(Row):
         return self.transport.sent_bytes
 
     @Column
+    def recv_cnt(self) -> int:
+        """How often something was read from the socket; each may have many frames."""
+        return self.transport.received_packets
+
+    @Column
+    def send_cnt(self) -> int:
+        """How often something was written to it."""
+        return self.transport.sent_packets
+
+    @Column
+    def send_pend(self) -> int:
+        """Bytes that wait for the socket."""
+        return self.transport.unsent_bytes
+
+    @Column
     def state(self) -> str:
         """running, blocked (by an alarm), closing..."""
         return ""
@@ -224,5 +239,5 @@ CONNECTIONS = Kind(
     _rows,
     _count,
     shown=("user", "peer_host", "peer_port", "state"),
-    unknown=("ssl_key_exchange", "ssl_hash", "container_id", "recv_cnt", "send_cnt", "send_pend"),
+    unknown=("ssl_key_exchange", "ssl_hash", "container_id"),
 )

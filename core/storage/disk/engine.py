@@ -291,7 +291,7 @@ class DiskEngine(StorageEngine):
 
         segments; bytes_on_disk (without space allocated ahead); entries: unsettled ones in the log;
         pending_bytes: bodies waiting for a flush; torn_bytes: dropped from the end of the log at start; the others: how
-        often and how much was written and synced since then, in bytes.
+        often and how much was read, written and synced since then, in bytes.
         """
         writer = self._writer
         return {
@@ -300,6 +300,8 @@ class DiskEngine(StorageEngine):
             "entries": sum(segment.live_count for segment in self._ledger.segments),
             "pending_bytes": sum(message.body_size for message in self._batch.messages),
             "torn_bytes": self._torn_bytes,
+            "reads": self._reader.reads,
+            "read_bytes": self._reader.read_bytes,
             "writes": writer.writes,
             "written_bytes": writer.written_bytes,
         }

@@ -53,7 +53,10 @@ OPEN_FILES_MAX = 8
 
 
 class MessageReader:
-    """Reads messages of the segments in `ledger`; damage goes to `quarantine.reports`."""
+    """Reads messages of the segments in `ledger`; damage goes to `quarantine.reports`.
+
+    reads, read_bytes: of stretches, how often and how much so far; what of a long record lies behind one isn't counted.
+    """
 
     def __init__(self, directory: Path, ledger: Ledger, quarantine: Quarantine) -> None:
         self._directory = directory
@@ -61,6 +64,8 @@ class MessageReader:
         self._quarantine = quarantine
         self._descriptors: dict[int, int] = {}
         self._held: set[int] = set()
+        self.reads = 0
+        self.read_bytes = 0
 
     def read(self, positions: Sequence[int]) -> list[Message | None]:
         """The messages at `positions`, in that order; None for one that is damaged or not there."""
@@ -135,6 +140,8 @@ class MessageReader:
         """Read one stretch and decode the messages in it."""
         first = offsets[0]
         buffer = os.pread(descriptor, offsets[-1] - first + _SLACK_SIZE, first)
+        self.reads += 1
+        self.read_bytes += len(buffer)
         for position, offset in zip(wanted, offsets, strict=True):
             try:
                 found[position] = self._decode(descriptor, segment.key, buffer, offset - first, position, offset)

@@ -50,7 +50,7 @@ CONNECTIONS: Final = View(
         **fields("peer_cert_subject", "peer_cert_issuer", "peer_cert_validity"),
         **fields("host", "port", "peer_host", "peer_port"),
         "client_properties": table("client_properties"),
-        **fields("recv_oct", "send_oct"),
+        **fields("recv_oct", "send_oct", "recv_cnt", "send_cnt", "send_pend"),
         **details(DATA_RATES, "recv_oct", "send_oct"),
         "connected_at": same("connected_at"),
     },
