@@ -240,6 +240,7 @@ def _transfers(
     session.incoming(taken)
     link.came(taken)
     known.published(taken)
+    known.counts.sizes.add(body_size, taken)
     connection.count_quick(taken)
     first = -1 if settled else delivery_id
     if store_ids:

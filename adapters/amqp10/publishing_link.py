@@ -150,7 +150,7 @@ class PublishingLink(IncomingLink):
     def defer(self, message: Message, route: Route, at_ms: int) -> Outcome:
         """Have a message published at `at_ms`, by the bindings that are in force then."""
         session = self.session
-        session.counts.published(route)
+        session.counts.published(route, message.body_size)
         stored = defer(session.client.vhost, message, at_ms, route.extra_keys)
         return Outcome.STORED if stored else Outcome.TAKEN
 
