@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from warren.adapters.amqp10.management import ManagementLinks
     from warren.adapters.amqp10.settings import Amqp10Settings
     from warren.adapters.session.deliveries import Deliveries
+    from warren.adapters.session.tap import FrameWords, Tap
     from warren.core.access.accounts import User
     from warren.core.broker import Broker
     from warren.core.clients.client import Client
@@ -103,6 +104,7 @@ class Connection:
         self.sessions: dict[int, AmqpSession] = {}
         self.transactions = Transactions()
         self.management: ManagementLinks | None = None
+        self.tap: Tap | None = None
         self.ending: set[int] = set()
         self.touched: dict[AmqpSession, None] = {}
         self.read_gate = ReadGate(transport)
@@ -495,6 +497,12 @@ class Connection:
     def carrier(self) -> Carrier:
         """What its bytes come by, for a tap."""
         return cast("Carrier", self.transport)
+
+    def frame_words(self) -> FrameWords:
+        """How a tap reads its frames."""
+        from warren.adapters.amqp10.frame_words import Amqp10FrameWords
+
+        return Amqp10FrameWords()
 
     @property
     def untaken(self) -> Pieces:

@@ -988,6 +988,7 @@ QUIET: Final = (
             "core.administration.tails.ROW_MESSAGES_MAX",
             "core.administration.tails.ROW_BYTES_MAX",
             "adapters.amqp091.frame_words.SHOWN_CHARACTERS_MAX",
+            "adapters.amqp10.frame_words.SHOWN_CHARACTERS_MAX",
             "adapters.mqtt.frame_words.SHOWN_CHARACTERS_MAX",
             "adapters.session.tap.FRAMES_MAX",
             "adapters.session.tap.HEAD_BYTES",

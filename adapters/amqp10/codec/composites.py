@@ -135,6 +135,12 @@ def encode_composite(made: object) -> bytes:
     return _by_class[type(made)].encode(made)
 
 
+def declared_as(made: object) -> tuple[str, tuple[Place, ...]]:
+    """The name and the fields of the composite type that an object is of; nothing for any other object."""
+    composite = _by_class.get(type(made))
+    return (composite.name, composite.places) if composite is not None else ("", ())
+
+
 def _checked(owner: str, place: Place, value: Value) -> object:
     kind = place.kind
     if kind == "*":
