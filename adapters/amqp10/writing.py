@@ -7,7 +7,8 @@ become of the message since.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from warren.adapters.amqp10 import kept
@@ -26,7 +27,20 @@ from warren.adapters.amqp10.codec.sections import (
     MessageProperties,
     sections_of,
 )
-from warren.adapters.amqp10.codec.values import Array, Milliseconds, Symbol, ULong, Value
+from warren.adapters.amqp10.codec.values import (
+    Array,
+    Byte,
+    Float,
+    Int,
+    Milliseconds,
+    Short,
+    Symbol,
+    UByte,
+    UInt,
+    ULong,
+    UShort,
+    Value,
+)
 from warren.adapters.amqp10.reading import (
     AMQP_TYPE,
     BASIC_TYPE,
@@ -39,12 +53,13 @@ from warren.adapters.amqp10.reading import (
     data_head,
 )
 from warren.core.messages.checks import DELIVERY_COUNTS
+from warren.core.messages.field_table import Typed
 from warren.core.messages.internal_headers import internal_headers
 from warren.core.messages.shown import shown_properties
 from warren.core.messages.timestamp import Timestamp
 
 if TYPE_CHECKING:
-    from warren.core.messages.field_table import FieldTable, FieldValue
+    from warren.core.messages.field_table import Encodable, FieldValue
     from warren.core.messages.message import Message
     from warren.core.messages.properties import Properties
     from warren.core.queues.base import Queue
@@ -64,6 +79,17 @@ _DEATH_HEADERS: Final = {
 
 _TRANSLATED: Final = frozenset({*_DEATH_HEADERS, "x-message-id", "x-correlation-id", REPLY_TOPIC_HEADER})
 """Headers that aren't annotations of the same name."""
+
+_NUMBERS: Final[dict[str, Callable[[Any], Value]]] = {
+    "B": UByte,
+    "u": UShort,
+    "i": UInt,
+    "b": Byte,
+    "s": Short,
+    "I": Int,
+    "f": Float,
+}
+"""Classes of numbers by 0-9-1's letters for them; any other is a long or a double."""
 
 _UINT_MOST: Final = 0xFFFF_FFFF
 
@@ -118,7 +144,7 @@ def _annotations(queue: Queue, message: Message, *, redelivered: bool) -> bytes:
         if isinstance(found, dict):
             entries = {encode(key): encode(value) for key, value in found.items()}
     elif kept.BARE not in headers:
-        entries = annotations_of_headers(headers)
+        entries = annotations_of_headers(properties)
     if properties.type is not None and properties.type != AMQP_TYPE and kept.BARE not in headers:
         entries[encode(Symbol(BASIC_TYPE))] = encode(properties.type)
     address = message.address
@@ -137,11 +163,11 @@ def _annotations(queue: Queue, message: Message, *, redelivered: bool) -> bytes:
     return described(MESSAGE_ANNOTATIONS, map_of([each for pair in entries.items() for each in pair]))
 
 
-def annotations_of_headers(headers: FieldTable) -> dict[bytes, bytes]:
+def annotations_of_headers(properties: Properties) -> dict[bytes, bytes]:
     """Headers that begin with `x-`, as annotations."""
     internal = internal_headers()
     entries: dict[bytes, bytes] = {}
-    for name, value in headers.items():
+    for name, value in properties.typed_headers().items():
         if name == "CC" and isinstance(value, list):
             entries[encode(Symbol(COPIES))] = encode(value_of(value))
         elif name.startswith("x-") and name.isascii() and name not in internal and name not in _TRANSLATED:
@@ -168,14 +194,14 @@ def _bare(properties: Properties) -> bytes:
     internal = internal_headers()
     entries = [
         each
-        for name, value in headers.items()
+        for name, value in properties.typed_headers().items()
         if not name.startswith("x-") and name not in internal and name != "CC" and _is_simple(value)
         for each in (encode(name), encode(value_of(value)))
     ]
     return bare + described(APPLICATION_PROPERTIES, map_of(entries)) if entries else bare
 
 
-def _is_simple(value: FieldValue) -> bool:
+def _is_simple(value: Encodable) -> bool:
     """False for what an application property can't be (3.2.5)."""
     return not isinstance(value, dict | list)
 
@@ -222,11 +248,14 @@ def _deaths(value: FieldValue) -> Value:
     return Array(deaths, 0xD1)
 
 
-def value_of(value: FieldValue) -> Value:
-    """A value of AMQP 0-9-1 as one of 1.0."""
+def value_of(value: Encodable) -> Value:
+    """A value of AMQP 0-9-1 as one of 1.0, a number as one of the same width where that is known."""
+    if isinstance(value, Typed):
+        kind = _NUMBERS.get(value.tag)
+        return value.value if kind is None else kind(value.value)
     if isinstance(value, Timestamp):
         return Milliseconds(_ms(value))
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {name: value_of(each) for name, each in value.items()}
     if isinstance(value, list):
         return [value_of(each) for each in value]

@@ -133,6 +133,29 @@ def raw_entries(data: bytes, offset: int) -> dict[str, bytes]:
     return entries
 
 
+def typed_table(data: bytes, offset: int) -> dict[str, Encodable]:
+    """The table at `offset` with each number as `Typed`, so that its type isn't forgotten."""
+    return {key: _typed(value, 0) for key, value in raw_entries(data, offset).items()}
+
+
+def _typed(data: bytes, at: int) -> Encodable:
+    """The value whose tag stands at `at`; it was decoded once, and is valid."""
+    tag = data[at]
+    if tag in _NUMBERS:
+        return Typed(chr(tag), _NUMBERS[tag].unpack_from(data, at + 1)[0])
+    if tag == _TABLE:
+        return typed_table(data, at + 1)
+    value, end = _decode_value(data, at, len(data), 1, "")
+    if tag != _ARRAY:
+        return value
+    items: list[Encodable] = []
+    at += 5
+    while at < end:
+        items.append(_typed(data, at))
+        _, at = _decode_value(data, at, end, 1, "")
+    return items
+
+
 def field_types(data: bytes, offset: int) -> dict[str, str]:
     """The name of each entry's type, as RabbitMQ calls it, of the table at `offset`."""
     return {key: type_name(chr(value[0])) for key, value in raw_entries(data, offset).items()}

@@ -26,6 +26,7 @@ from warren.core.messages.field_table import (
     encode_value,
     join_entries,
     raw_entries,
+    typed_table,
 )
 
 
@@ -233,6 +234,10 @@ class Properties:
             else:
                 values[flag] = _encode(name, kind, value)
         return _join(values)
+
+    def typed_headers(self) -> dict[str, Encodable]:
+        """The headers with each number as `Typed`; none where there are no headers."""
+        return typed_table(_split(self.raw)[_HEADERS], 0) if self.has_headers else {}
 
     def with_header_entries(self, set: Mapping[str, Encodable], remove: Collection[str] = ()) -> Properties:
         """A copy with header entries removed, then set; the others stay byte-identical and in order.

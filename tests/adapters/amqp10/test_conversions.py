@@ -6,6 +6,7 @@ What is published by AMQP 1.0 and consumed by it is byte for byte what it was, a
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,13 @@ from tests.support.simulated_amqp10 import Amqp10Client, annotations_of, body_of
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_mqtt import MqttClient
 from tests.support.simulated_stomp import StompClient
+from warren.adapters.amqp10.codec.decoding import decode
+from warren.adapters.amqp10.codec.encoding import encode
 from warren.adapters.amqp10.codec.performatives import Transfer
-from warren.adapters.amqp10.codec.sections import PROPERTIES, sections_of
+from warren.adapters.amqp10.codec.sections import APPLICATION_PROPERTIES, MESSAGE_ANNOTATIONS, PROPERTIES, sections_of
+from warren.adapters.amqp10.codec.values import Byte, Float, Int, Short, Symbol, UByte, UInt, UShort, Value
 from warren.adapters.mqtt.codec import versions
-from warren.core.messages.field_table import Typed
+from warren.core.messages.field_table import Encodable, Typed, encode_value, raw_entries
 from warren.core.messages.properties import Properties, encode_properties
 from warren.core.messages.timestamp import Timestamp
 
@@ -213,6 +217,44 @@ def test_from_amqp_091(broker: SimulatedBroker, fields: dict[str, Any], wanted: 
             assert {k: bytes(v) if isinstance(v, memoryview) else v for k, v in found.items()} == value
         else:
             assert found == value, name
+
+
+NUMBERS: list[tuple[str, int | float, Callable[[Any], Value]]] = [
+    ("B", 200, UByte),
+    ("u", 60_000, UShort),
+    ("i", 4_000_000_000, UInt),
+    ("b", -5, Byte),
+    ("s", -5000, Short),
+    ("I", -5_000_000, Int),
+    ("l", -(2**40), int),
+    ("f", 0.5, Float),
+    ("d", 0.1, float),
+]
+
+
+@pytest.mark.parametrize(("tag", "number", "kind"), NUMBERS, ids=[row[0] for row in NUMBERS])
+def test_numbers_keep_their_width_both_ways(
+    broker: SimulatedBroker, tag: str, number: float, kind: Callable[[Any], Value]
+) -> None:
+    nested: Encodable = {"n": [Typed(tag, number), {"m": Typed(tag, number)}]}
+    publish_091(broker, headers={"a": Typed(tag, number), "x-a": nested})
+    whole = raw(broker)
+    by_code = {section.code: section for section in sections_of(whole)}
+    value = kind(number)
+    section = by_code[APPLICATION_PROPERTIES]
+    assert whole[section.value_at : section.end] == encode({"a": value})
+    section = by_code[MESSAGE_ANNOTATIONS]
+    found, _ = decode(whole, section.value_at)
+    assert isinstance(found, dict)
+    assert encode(found[Symbol("x-a")]) == encode({"n": [value, {"m": value}]})
+    publish(broker, whole)
+    client = broker.connect()
+    event = client.get("q", no_ack=True)
+    assert event is not None
+    client.close()
+    entries = raw_entries(Properties.parse(event.properties).with_changes().raw, 2)
+    assert entries["a"] == encode_value(Typed(tag, number), "a")
+    assert entries["x-a"] == encode_value(nested, "x-a")
 
 
 def test_every_message_says_where_it_was_published(broker: SimulatedBroker) -> None:
