@@ -99,6 +99,7 @@ if TYPE_CHECKING:
     from warren.gateway.client.confirmation import PendingConfirmation
     from warren.gateway.client.subscription import Subscription
     from warren.gateway.peers.amqp import AmqpPeer, connect_amqp
+    from warren.gateway.peers.amqp10 import Amqp10Peer, connect_amqp10
     from warren.gateway.peers.http import HttpPeer
     from warren.gateway.peers.mqtt import MqttPeer, connect_mqtt
     from warren.gateway.peers.stomp import StompPeer, connect_stomp
@@ -108,6 +109,7 @@ __all__ = [
     "EMPTY",
     "MEMORY_PARTS",
     "VHOST",
+    "Amqp10Peer",
     "AmqpPeer",
     "Answer",
     "App",
@@ -168,6 +170,7 @@ __all__ = [
     "boolean",
     "configured",
     "connect_amqp",
+    "connect_amqp10",
     "connect_mqtt",
     "connect_stomp",
     "cut_off_slowest",
@@ -208,6 +211,8 @@ _OF_BACK_ENDS: Final = (
 )
 
 _LATE: Final[Mapping[str, str]] = {
+    "Amqp10Peer": "gateway.peers.amqp10",
+    "connect_amqp10": "gateway.peers.amqp10",
     "AmqpPeer": "gateway.peers.amqp",
     "connect_amqp": "gateway.peers.amqp",
     "HttpPeer": "gateway.peers.http",

@@ -115,19 +115,24 @@ def body_head(message: Message) -> bytes:
         body = (properties.headers or {}).get(kept.BODY)
         if isinstance(body, bytes):
             return body
-    if properties.type == AMQP_TYPE and _is_body(message.body):
+    if properties.type == AMQP_TYPE and is_body(message.body):
         return b""
     return data_head(message.body_size)
 
 
-def _header(queue: Queue, message: Message, *, redelivered: bool) -> bytes:
-    properties = message.properties
+def header_of(properties: Properties) -> MessageHeader:
+    """The header that says what these properties do."""
     made = MessageHeader()
     made.durable = properties.persistent
     made.priority = properties.priority
     expiration = properties.expiration
     if expiration is not None and expiration.isascii() and expiration.isdigit() and int(expiration) <= _UINT_MOST:
         made.ttl = int(expiration)
+    return made
+
+
+def _header(queue: Queue, message: Message, *, redelivered: bool) -> bytes:
+    made = header_of(message.properties)
     made.first_acquirer = not redelivered
     if redelivered:
         made.delivery_count = queue.failures(message)
@@ -177,6 +182,19 @@ def annotations_of_headers(properties: Properties) -> dict[bytes, bytes]:
 
 def _bare(properties: Properties) -> bytes:
     """Properties and application properties of a message of another protocol."""
+    bare = encoded_properties(message_properties(properties))
+    entries = application_properties(properties)
+    return bare + described(APPLICATION_PROPERTIES, map_of(entries)) if entries else bare
+
+
+def encoded_properties(made: MessageProperties) -> bytes:
+    """The section, if there is anything in it."""
+    encoded = encode_composite(made)
+    return b"" if encoded == _NO_PROPERTIES else encoded
+
+
+def message_properties(properties: Properties) -> MessageProperties:
+    """The properties section of a message of another protocol."""
     headers = properties.headers or {}
     made = MessageProperties()
     made.message_id = _id_of(properties.message_id, headers.get("x-message-id"))
@@ -188,17 +206,19 @@ def _bare(properties: Properties) -> bytes:
     made.content_encoding = properties.content_encoding
     made.creation_time = None if properties.timestamp is None else Milliseconds(_ms(properties.timestamp))
     made.group_id = properties.app_id
-    bare = encode_composite(made)
-    if bare == _NO_PROPERTIES:
-        bare = b""
+    return made
+
+
+def application_properties(properties: Properties) -> list[bytes]:
+    """Its application properties: keys and values by turns, encoded."""
+    headers = properties.headers or {}
     internal = internal_headers()
-    entries = [
+    return [
         each
         for name, value in properties.typed_headers().items()
         if not name.startswith("x-") and name not in internal and name != "CC" and _is_simple(value)
         for each in (encode(name), encode(value_of(value)))
     ]
-    return bare + described(APPLICATION_PROPERTIES, map_of(entries)) if entries else bare
 
 
 def _is_simple(value: Encodable) -> bool:
@@ -269,7 +289,7 @@ def _ms(seconds: int) -> int:
     return min(seconds * 1000, 2**63 - 1)
 
 
-def _is_body(data: bytes) -> bool:
+def is_body(data: bytes) -> bool:
     """Whether these bytes are the body of a message of AMQP 1.0, as a publisher says by the type."""
     try:
         return bool(data) and all(DATA <= section.code <= VALUE for section in sections_of(data))

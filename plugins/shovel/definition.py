@@ -20,6 +20,14 @@ from warren.plugins.bridging import values
 from warren.plugins.bridging.ack_modes import ACK_MODES, NO_ACK, ON_CONFIRM
 from warren.plugins.bridging.values import Arguments, Readers
 from warren.plugins.shovel import values as own_values
+from warren.plugins.shovel.amqp10_definition import (
+    AMQP10_DESTINATION,
+    AMQP10_SOURCE,
+    Amqp10DestinationDefinition,
+    Amqp10SourceDefinition,
+    amqp10_destination,
+    amqp10_source,
+)
 from warren.plugins.shovel.buffer_definition import BUFFER_KEYS, BufferDefinition, read_buffer
 from warren.plugins.shovel.declarations import Declarations, declarations
 from warren.plugins.shovel.filter import Filter, read_filter
@@ -71,12 +79,13 @@ DURATION_MOST_S: Final = 10 * 365 * 86_400
 QUEUE_LENGTH: Final = "queue-length"
 
 AMQP: Final = "amqp091"
+AMQP10: Final = "amqp10"
 LOCAL: Final = "local"
 MQTT: Final = "mqtt"
 STOMP: Final = "stomp"
 HTTP: Final = "http"
 KAFKA: Final = "kafka"
-PROTOCOLS: Final = (AMQP, LOCAL, MQTT, STOMP, HTTP, KAFKA)
+PROTOCOLS: Final = (AMQP, AMQP10, LOCAL, MQTT, STOMP, HTTP, KAFKA)
 """`local` is this broker itself, as an AMQP URI without a host is."""
 
 
@@ -118,10 +127,16 @@ class DestinationDefinition:
 
 
 AnySource: TypeAlias = (
-    SourceDefinition | MqttSourceDefinition | StompSourceDefinition | HttpSourceDefinition | KafkaSourceDefinition
+    SourceDefinition
+    | Amqp10SourceDefinition
+    | MqttSourceDefinition
+    | StompSourceDefinition
+    | HttpSourceDefinition
+    | KafkaSourceDefinition
 )
 AnyDestination: TypeAlias = (
     DestinationDefinition
+    | Amqp10DestinationDefinition
     | MqttDestinationDefinition
     | StompDestinationDefinition
     | HttpDestinationDefinition
@@ -239,7 +254,7 @@ def _check_rejecting(given: Mapping[str, Any], source: AnySource) -> None:
         key = "'dead-letter-after' can't be given"
     else:
         return
-    if not isinstance(source, SourceDefinition | StompSourceDefinition):
+    if not isinstance(source, SourceDefinition | Amqp10SourceDefinition | StompSourceDefinition):
         raise PreconditionFailed(f"{key}: {given['src-protocol'].upper()} has no word for a message that can't be used")
     mode = given.get("ack-mode", ON_CONFIRM)
     if mode == NO_ACK or ("dead-letter-after" in given and mode != ON_CONFIRM):
@@ -291,18 +306,20 @@ def _amqp_uris(given: Mapping[str, Any], end: str) -> tuple[AmqpUri, ...]:
 
 
 _SOURCES: Final[Mapping[str, Callable[[Mapping[str, Any]], AnySource]]] = {
+    AMQP10: amqp10_source,
     MQTT: mqtt_source,
     STOMP: stomp_source,
     HTTP: http_source,
     KAFKA: kafka_source,
 }
 _DESTINATIONS: Final[Mapping[str, Callable[[Mapping[str, Any]], AnyDestination]]] = {
+    AMQP10: amqp10_destination,
     MQTT: mqtt_destination,
     STOMP: stomp_destination,
     HTTP: http_destination,
     KAFKA: kafka_destination,
 }
-"""What makes an end of the keys of its protocol; AMQP's for the others."""
+"""What makes an end of the keys of its protocol; AMQP 0-9-1's for the others."""
 
 # The keys
 
@@ -354,6 +371,7 @@ _AMQP_DESTINATION: Final[Readers] = {
 
 SOURCE_KEYS: Final[Mapping[str, Readers]] = {
     AMQP: _AMQP_SOURCE,
+    AMQP10: AMQP10_SOURCE,
     LOCAL: _AMQP_SOURCE,
     MQTT: MQTT_SOURCE,
     STOMP: STOMP_SOURCE,
@@ -362,6 +380,7 @@ SOURCE_KEYS: Final[Mapping[str, Readers]] = {
 }
 DESTINATION_KEYS: Final[Mapping[str, Readers]] = {
     AMQP: _AMQP_DESTINATION,
+    AMQP10: AMQP10_DESTINATION,
     LOCAL: _AMQP_DESTINATION,
     MQTT: MQTT_DESTINATION,
     STOMP: STOMP_DESTINATION,

@@ -6,11 +6,12 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from warren.adapters.amqp091.client.uri import AmqpUri
-from warren.gateway.plugin import AmqpPeer, StompPeer, connect_amqp, connect_stomp
+from warren.gateway.plugin import Amqp10Peer, AmqpPeer, StompPeer, connect_amqp, connect_amqp10, connect_stomp
 from warren.plugins.bridging.attempts import pick
 from warren.plugins.bridging.remembered import Remembered
 from warren.plugins.bridging.turnstile import Turnstile
-from warren.plugins.shovel import amqp_ends, http_source, kafka_ends, stomp_ends
+from warren.plugins.shovel import amqp10_ends, amqp_ends, http_source, kafka_ends, stomp_ends
+from warren.plugins.shovel.amqp10_definition import Amqp10DestinationDefinition, Amqp10SourceDefinition
 from warren.plugins.shovel.http_definition import HttpDestinationDefinition, HttpSourceDefinition
 from warren.plugins.shovel.http_destination import HttpDestination
 from warren.plugins.shovel.http_source import HttpMemory
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     import trio
 
+    from warren.adapters.amqp10.client.uri import Amqp10Uri
     from warren.adapters.http.client.uri import HttpUri
     from warren.adapters.mqtt.client.uri import MqttUri
     from warren.adapters.stomp.client.uri import StompUri
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from warren.plugins.shovel.left_behind import Kept
     from warren.plugins.shovel.left_file import LeftFile
 
-    AnyUri: TypeAlias = AmqpUri | MqttUri | StompUri | HttpUri | KafkaUri
+    AnyUri: TypeAlias = AmqpUri | Amqp10Uri | MqttUri | StompUri | HttpUri | KafkaUri
 
 PRODUCT: Final = "Warren"
 
@@ -120,6 +122,10 @@ class FarEnds:
             stomp_uri = self.source_uri = pick(definition.uris)
             stomp_peer = await self._stomp_peer(peers, held, stomp_uri)
             return await stomp_ends.open_source(stomp_peer, definition, mode, prefetch, self._own_id("source"))
+        if isinstance(definition, Amqp10SourceDefinition):
+            amqp10_uri = self.source_uri = pick(definition.uris)
+            amqp10_peer = await self._amqp10_peer(peers, held, amqp10_uri)
+            return await amqp10_ends.open_source(amqp10_peer, definition, mode, prefetch, self._own_id("source"))
         if isinstance(definition, HttpSourceDefinition):
             http_uri = self.source_uri = pick(definition.uris)
             memory = self._http_memories.setdefault(http_uri, HttpMemory())
@@ -142,6 +148,11 @@ class FarEnds:
             stomp_uri = self.destination_uri = pick(definition.uris)
             stomp_peer = await self._stomp_peer(peers, held, stomp_uri)
             return stomp_ends.StompDestination(stomp_peer, definition, mode, self._caution)
+        if isinstance(definition, Amqp10DestinationDefinition):
+            amqp10_uri = self.destination_uri = pick(definition.uris)
+            amqp10_peer = await self._amqp10_peer(peers, held, amqp10_uri)
+            name = self._own_id("destination")
+            return await amqp10_ends.open_destination(amqp10_peer, definition, self._definition.changes, mode, name)
         if isinstance(definition, HttpDestinationDefinition):
             http_uri = self.destination_uri = pick(definition.uris)
             destination = HttpDestination(definition, http_uri, mode)
@@ -161,6 +172,14 @@ class FarEnds:
 
     async def _amqp_peer(self, peers: trio.Nursery, held: AsyncExitStack, uri: AmqpUri) -> AmqpPeer:
         peer = await connect_amqp(
+            peers, uri, product=PRODUCT, version=self._context.facts.version, name=f"Shovel {self._name}"
+        )
+        held.push_async_callback(peer.aclose)
+        self._places.met(uri, peer.connection.cluster_name)
+        return peer
+
+    async def _amqp10_peer(self, peers: trio.Nursery, held: AsyncExitStack, uri: Amqp10Uri) -> Amqp10Peer:
+        peer = await connect_amqp10(
             peers, uri, product=PRODUCT, version=self._context.facts.version, name=f"Shovel {self._name}"
         )
         held.push_async_callback(peer.aclose)

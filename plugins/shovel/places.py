@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.amqp091.client.uri import AmqpUri, parse_uri
+from warren.adapters.amqp10.client.uri import Amqp10Uri
 from warren.core.errors import PreconditionFailed
 from warren.core.messages.field_table import encode_value
 
@@ -45,10 +46,10 @@ class Places:
         self._cluster = cluster
         self._met: dict[PeerUri, str] = {}
 
-    def met(self, uri: AmqpUri, cluster: str) -> None:
+    def met(self, uri: AmqpUri | Amqp10Uri, cluster: str) -> None:
         """Who answered there; empty for somebody without a name."""
         if cluster:
-            self._met[uri] = place_in(cluster, uri.vhost)
+            self._met[uri] = place_in(cluster, "/" if uri.vhost is None else uri.vhost)
 
     def of(self, uri: PeerUri) -> str:
         """The broker, as all shovels call it."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from warren.core.messages.field_table import Typed
+from warren.plugins.shovel.amqp10_definition import Amqp10DestinationDefinition, Amqp10SourceDefinition
 from warren.plugins.shovel.definition import DestinationDefinition, SourceDefinition
 from warren.plugins.shovel.places import SHOVELLED, SOURCE_BROKER, way_of
 from warren.plugins.shovel.stomp_definition import StompDestinationDefinition, StompSourceDefinition
@@ -106,6 +107,10 @@ def _way(definition: ShovelDefinition, name: str, vhost: str, kind: str, cluster
             "dest-exchange": destination.exchange,
             "dest-exchange-key": destination.exchange_key,
         }
+    if isinstance(source, Amqp10SourceDefinition):
+        found["src-address"] = source.address
+    if isinstance(destination, Amqp10DestinationDefinition):
+        found["dest-address"] = destination.address
     if isinstance(source, StompSourceDefinition):
         found["src-destination"] = " ".join(source.destinations)
     if isinstance(destination, StompDestinationDefinition):

@@ -83,6 +83,11 @@ class ShovelRow(Row):
         return self._of_source("exchange_key")
 
     @Column
+    def src_address(self) -> str:
+        """The address there, over AMQP 1.0."""
+        return self._of_source("address")
+
+    @Column
     def src_topics(self) -> str:
         """The topic filters there, over MQTT."""
         source = self.worker.definition.source
@@ -113,6 +118,11 @@ class ShovelRow(Row):
     def dest_exchange_key(self) -> str:
         """The routing key there; empty for each message's own."""
         return self._of_destination("exchange_key")
+
+    @Column
+    def dest_address(self) -> str:
+        """The address there, over AMQP 1.0."""
+        return self._of_destination("address")
 
     @Column
     def dest_topic(self) -> str:
@@ -159,7 +169,7 @@ class ShovelRow(Row):
 
     @Column
     def lag_messages(self) -> int | None:
-        """Messages that wait at the source or are under way; none where it can't tell, as over MQTT or STOMP."""
+        """Messages that wait at the source or are under way; none where it can't tell, as over MQTT."""
         return self.worker.lag.messages
 
     @Column

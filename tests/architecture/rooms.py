@@ -63,6 +63,7 @@ ROOMS: Final = (
     "adapters.amqp091.client",
     "adapters.amqp091",
     "adapters.amqp10.codec",
+    "adapters.amqp10.client",
     "adapters.amqp10",
     "adapters.stomp.codec",
     "adapters.stomp.client",

@@ -10,6 +10,7 @@ import pytest
 
 from tests.docs.pages import ROOT
 from warren.adapters.amqp091.client.uri import AMQP_PARAMETERS, IGNORED_PARAMETERS
+from warren.adapters.amqp10.client import uri as amqp10_uri
 from warren.adapters.mqtt.client.uri import MQTT_PARAMETERS
 from warren.adapters.peers.uri import COMMON_PARAMETERS, TLS_PARAMETERS
 from warren.adapters.stomp.client.uri import STOMP_PARAMETERS
@@ -56,6 +57,15 @@ def test_every_member_of_a_filter_and_every_comparison() -> None:
     assert set(COMPARISONS) <= set(re.findall(r"`([^`]+)`", told))
 
 
+def test_every_key_of_amqp10() -> None:
+    named = first_cells("AMQP 1.0")
+    assert named - set(amqp10_uri.AMQP10_PARAMETERS) == {*SOURCE_KEYS["amqp10"], *DESTINATION_KEYS["amqp10"]}
+    assert set(amqp10_uri.AMQP10_PARAMETERS) <= named
+    (ignored,) = re.findall(r"other parameters \(([^)]*)\)", section("AMQP 1.0"))
+    assert set(re.findall(r"`([^`]+)`", ignored)) == amqp10_uri.IGNORED_PARAMETERS
+    assert all(f"`{name}`" in section("AMQP 1.0") for name in amqp10_uri.SASL if name != "anon")
+
+
 def test_every_key_of_mqtt() -> None:
     named = first_cells("MQTT")
     assert named - set(MQTT_PARAMETERS) == {*SOURCE_KEYS["mqtt"], *DESTINATION_KEYS["mqtt"]}
@@ -93,7 +103,7 @@ EXAMPLES = re.findall(r"warren ctl set_parameter shovel \S+ \\\n\s+'(\{.*?\})'",
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_every_example_can_be_used(example: str) -> None:
-    assert len(EXAMPLES) == 10
+    assert len(EXAMPLES) == 11
     read_definition(json.loads(example))
 
 

@@ -15,11 +15,13 @@ from warren.gateway import open_broker
 from warren.gateway.embedding import EmbeddedBroker
 from warren.gateway.plugin import BrokerClient
 
-SCHEMES = ["amqps", "mqtts", "stomps", "stomp+ssl"]
+SCHEMES = ["amqps", "amqp10s", "mqtts", "stomps", "stomp+ssl"]
 
 
 def to(scheme: str, where: str) -> dict[str, Any]:
     """The keys of a destination whose messages come to the queue `in`.  where: host, port and parameters."""
+    if scheme == "amqp10s":
+        return {"dest_uri": f"amqps://{where}", "dest_protocol": "amqp10", "dest_address": "/queues/in"}
     uri = {"dest_uri": f"{scheme}://{where}"}
     if scheme == "amqps":
         return {**uri, "dest_queue": "in"}
@@ -30,6 +32,8 @@ def to(scheme: str, where: str) -> dict[str, Any]:
 
 def of(scheme: str, where: str) -> dict[str, Any]:
     """The keys of a source that has what is published to `amq.topic` with the key `in`."""
+    if scheme == "amqp10s":
+        return {"src_uri": f"amqps://{where}", "src_protocol": "amqp10", "src_address": "/topic/in"}
     uri = {"src_uri": f"{scheme}://{where}"}
     if scheme == "amqps":
         return {**uri, "src_exchange": "amq.topic", "src_exchange_key": "in"}
@@ -43,7 +47,7 @@ async def upstream(
     authority: TestAuthority, server: Files, **changes: object
 ) -> AsyncIterator[tuple[EmbeddedBroker, BrokerClient]]:
     """A broker that listens with TLS, and whose queue `in` has what is published to `amq.topic` with that key."""
-    listen = tuple(f"{scheme}=127.0.0.1:0" for scheme in ("amqps", "mqtts", "stomps"))
+    listen = tuple(f"{scheme}=127.0.0.1:0" for scheme in ("amqps", "amqp10s", "mqtts", "stomps"))
     async with (
         open_broker(config=config_with(authority, server, **changes), listen=listen) as broker,
         broker.connect() as far,
@@ -55,7 +59,8 @@ async def upstream(
 
 def where(broker: EmbeddedBroker, scheme: str, parameters: str) -> str:
     host, port = broker.address("stomps" if scheme == "stomp+ssl" else scheme)
-    return f"{host}:{port}?{parameters}"
+    user = "guest:guest@" if scheme == "amqp10s" and "sasl=" not in parameters else ""
+    return f"{user}{host}:{port}?{parameters}"
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -121,7 +126,7 @@ async def test_who_shows_a_certificate_is_who_it_names(tmp_path: Path, scheme: s
         assert (await ask(peer, "set_permissions", "edge", ".*", ".*", ".*"))["ok"]
         await fill(here, "out", [b"1"])
         own = f"certfile={client.certificate}&keyfile={client.key}"
-        external = "&auth_mechanism=external" if scheme == "amqps" else ""
+        external = {"amqps": "&auth_mechanism=external", "amqp10s": "&sasl=external"}.get(scheme, "")
         there = where(peer, scheme, f"cacertfile={authority.ca}&{own}{external}")
         await set_shovel(broker, src_uri="amqp://", src_queue="out", **to(scheme, there))
         await until_state(broker, "running")

@@ -1,0 +1,1 @@
+"""The client's half of AMQP 1.0, for what reaches other brokers."""
