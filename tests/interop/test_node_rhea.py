@@ -46,3 +46,13 @@ def test_properties_and_annotations_arrive(result: dict[str, Any]) -> None:
 
 def test_a_missing_queue_detaches_the_link(result: dict[str, Any]) -> None:
     assert result["missing"] == "amqp:not-found"
+
+
+def test_a_link_is_resumed_after_its_connection_is_lost(address: tuple[str, int]) -> None:
+    node = shutil.which("node") or ""
+    need(bool(node), "Node.js")
+    found = run_for_json([node, str(PROGRAM.with_name("rhea_resume.js")), url(address), "interop-rhea-resumed"])
+    assert found["policy"] == "never"
+    assert found["unsettled"] == 2
+    assert sorted(found["bodies"]) == ["one", "two"]
+    assert found["resumed"] == [True, True]

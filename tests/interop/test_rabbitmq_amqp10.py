@@ -48,6 +48,18 @@ class Taking(AMQPMessagingHandler):
             raise DoneError
 
 
+class Annotating(Taking):
+    """Gives the first message back with an annotation, and keeps the annotations of the second."""
+
+    def on_amqp_message(self, event: Any) -> None:
+        if self.got:
+            self.annotations = dict(event.message.annotations)
+            super().on_amqp_message(event)
+            return
+        self.got.append(bytes(event.message.body).decode())
+        self.delivery_context.requeue_with_annotations(event, {"x-opt-tried": "once"})
+
+
 @pytest.fixture(scope="module")
 def address() -> Iterator[tuple[str, int]]:
     """Of a Warren of its own: the RabbitMQ that other tests compare with speaks no AMQP 1.0."""
@@ -126,3 +138,18 @@ def test_an_answer_comes_by_direct_reply_to(connection: Any, address: tuple[str,
         requester.run()
     assert handler.got == ["answer"]
     answering.close()
+
+
+def test_what_a_consumer_writes_on_a_message_stays_there(connection: Any) -> None:
+    management = connection.management()
+    management.declare_queue(ClassicQueueSpecification(name="interop-rabbitmq-written"))
+    publisher = connection.publisher(AddressHelper.queue_address("interop-rabbitmq-written"))
+    publisher.publish(Message(body=Converter.string_to_bytes("m")))
+    handler = Annotating(["", "accept"])
+    consumer = connection.consumer(AddressHelper.queue_address("interop-rabbitmq-written"), message_handler=handler)
+    with pytest.raises(DoneError):
+        consumer.run()
+    consumer.close()
+    assert handler.got == ["m", "m"]
+    assert handler.annotations["x-opt-tried"] == "once"
+    management.delete_queue("interop-rabbitmq-written")
