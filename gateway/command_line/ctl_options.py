@@ -53,7 +53,7 @@ Options, before or after the command:
   -q, --quiet              print only the result
   -s, --silent             print only the result, without column headers
   --no-table-headers       print tables without column headers
-  --formatter FORMATTER    table, pretty_table, json or csv
+  --formatter FORMATTER    table, pretty_table, json, csv or erlang
   -t, --timeout SECONDS    give up after this time (default: 60; 0: never)
   --help                   this text; after a command: its usage"""
 

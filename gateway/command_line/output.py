@@ -11,10 +11,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TextIO, cast
 
-FORMATTERS = ("table", "pretty_table", "json", "csv")
-"""rabbitmqctl's, except that of Erlang terms.  Without one: pretty_table on a terminal, table otherwise."""
+FORMATTERS = ("table", "pretty_table", "json", "csv", "erlang")
+"""rabbitmqctl's.  Without one: pretty_table on a terminal, table otherwise."""
 
-MACHINE_READABLE = ("json", "csv")
+MACHINE_READABLE = ("json", "csv", "erlang")
 """Nothing but the result is printed with these."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -35,6 +35,10 @@ def print_answer(
     elif formatter == "json":
         done = {"result": "ok", "message": answer.get("text", "")}
         print(_json(answer.get("value", done)), file=out)
+    elif formatter == "erlang" and "value" in answer:
+        from warren.gateway.command_line.erlang_terms import term
+
+        print(term(answer["value"]), file=out)
     elif answer.get("text") and ("value" in answer or not silent):
         print(answer["text"], file=out)
 
@@ -44,6 +48,10 @@ def _print_table(
 ) -> None:
     if formatter == "json":
         print(_json(rows), file=out)
+    elif formatter == "erlang":
+        from warren.gateway.command_line.erlang_terms import rows_of
+
+        print(rows_of(columns, rows), file=out)
     elif formatter == "csv":
         _print_csv(columns, rows, out, headers)
     elif formatter == "pretty_table" or (formatter is None and out.isatty()):

@@ -16,6 +16,7 @@ from warren.adapters.mqtt.sessions.operations import retained as retained
 from warren.adapters.mqtt.sessions.operations import sessions as sessions
 from warren.adapters.mqtt.sessions.operations import topic_names as topic_names
 from warren.adapters.session import tap as tap
+from warren.core import message_sizes as message_sizes
 from warren.core.access import passwords as passwords
 from warren.core.administration import operations as operations
 from warren.core.administration import tails as tails

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from warren.gateway.control.json_text import json_text
 from warren.gateway.control.target import Answer, Control
+
+if TYPE_CHECKING:
+    from warren.core.administration.listing.selecting import Condition
 
 
 async def listing(
@@ -16,12 +20,13 @@ async def listing(
     vhost: str | None = None,
     user: str | None = None,
     as_text: Sequence[str] = (),
+    conditions: Sequence[Condition] = (),
 ) -> Answer:
     """The rows of a listing (`core.administration.listing`), as a table.
 
     columns: as they were typed, several in one word or each in its own; those that rabbitmqctl shows without any.
-    vhost: only what is in this one.  user: only rows of this one.  as_text: columns shown as JSON.  Raises NotFound for
-    an unknown virtual host or user, UnknownColumn.
+    vhost: only what is in this one.  user: only rows of this one.  as_text: columns shown as JSON.  conditions: what
+    rows have to be like.  Raises NotFound for an unknown virtual host or user, UnknownColumn.
     """
     from warren.core.administration import operations
     from warren.core.administration.listing.selecting import Query, equals, select
@@ -38,7 +43,7 @@ async def listing(
         what,
         None if vhost is None else (vhost,),
         shown,
-        [] if user is None else [equals("user", user)],
+        [*conditions, *([] if user is None else [equals("user", user)])],
     )
     rows = (await in_turns(select(broker, query))).rows
     for row in rows if as_text else ():

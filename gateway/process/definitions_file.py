@@ -7,12 +7,12 @@ leave out what hasn't changed (`definitions_skip_if_unchanged`): then what was a
 from __future__ import annotations
 
 import logging
-from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from warren.core.administration.definitions_json.importing import import_definitions, log_import
 from warren.core.administration.definitions_json.reading import DEFINITIONS_BYTES_MAX
+from warren.core.administration.operations.definitions import HASH_PARAMETER, hash_of
 from warren.core.errors import BrokerError
 from warren.gateway.configuration.config import ConfigError
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger("warren.definitions")
 
 
-HASH_PARAMETER: Final = "internal_imported_definitions_hash"
-
-
 def load_definitions(broker: Broker, path: Path, *, skip_if_unchanged: bool = False) -> None:
     """Import the file, or each `*.json` of the directory in the order of their names.
 
@@ -32,7 +29,7 @@ def load_definitions(broker: Broker, path: Path, *, skip_if_unchanged: bool = Fa
     files before it have been.
     """
     files = _files(path)
-    imported_before, found = broker.parameters.get_global(HASH_PARAMETER), _hash(files)
+    imported_before, found = broker.parameters.get_global(HASH_PARAMETER), hash_of(map(_read, files))
     if skip_if_unchanged and found == imported_before:
         _log.info("%s has not changed since it was imported; not imported again", path)
         return
@@ -60,14 +57,6 @@ def _files(path: Path) -> list[Path]:
     if not found:
         raise ConfigError(f"load_definitions: there is no *.json file in the directory {path}")
     return found
-
-
-def _hash(files: list[Path]) -> str:
-    """Of all the files, by what they hold and not what they are called."""
-    found = sha256()
-    for file in files:
-        found.update(sha256(_read(file)).digest())
-    return found.hexdigest()
 
 
 def _read(file: Path) -> bytes:

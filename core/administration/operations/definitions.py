@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
 
 from warren.core.administration.definitions_json import exporting, importing
 from warren.core.administration.definitions_json.importing import Imported, report
@@ -13,7 +15,33 @@ if TYPE_CHECKING:
     from warren.core.broker import Broker
     from warren.core.storage.definitions.store import JSON
 
-__all__ = ["Imported", "export", "import_document", "report"]
+__all__ = ["Imported", "export", "import_document", "is_imported", "remember", "report"]
+
+HASH_PARAMETER: Final = "internal_imported_definitions_hash"
+"""A global parameter, which is never exported: what was imported last, by a start or by `import_definitions`."""
+
+
+def is_imported(broker: Broker, document: bytes | str, vhost: str | None) -> bool:
+    """Whether this document is what was imported last that is remembered."""
+    return broker.parameters.get_global(HASH_PARAMETER) == _hash(document, vhost)
+
+
+def remember(broker: Broker, document: bytes | str, vhost: str | None) -> None:
+    """It has been imported."""
+    broker.parameters.set_global(HASH_PARAMETER, _hash(document, vhost))
+
+
+def hash_of(documents: Iterable[bytes]) -> str:
+    """Of several, by what they hold and not what they are called."""
+    found = sha256()
+    for each in documents:
+        found.update(sha256(each).digest())
+    return found.hexdigest()
+
+
+def _hash(document: bytes | str, vhost: str | None) -> str:
+    content = document.encode() if isinstance(document, str) else document
+    return hash_of([content]) if vhost is None else hash_of([content, vhost.encode()])
 
 
 def export(

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from warren.gateway.control import exit_codes as codes
-from warren.gateway.control.target import Answer, Control, RefusedError, Request, value
+from warren.gateway.control.target import Answer, Control, RefusedError, Request, done, value
 from warren.gateway.control.word import VHOST, Option, word
 from warren.gateway.version import WARREN_VERSION
 
 PRODUCT: Final = "Warren"
 
 FORMAT: Final = Option("format", "json")
+
+SKIP: Final = Option("skip_if_unchanged")
 
 
 @word(
@@ -43,7 +45,7 @@ async def export_definitions(control: Control, request: Request) -> Answer:
     "[FILE]",
     "read such a file, also RabbitMQ's: all of it or nothing; without FILE, or -, from standard input",
     "Importing definitions in JSON ...",
-    options=(VHOST, FORMAT),
+    options=(VHOST, FORMAT, SKIP),
     reads_file=True,
 )
 def import_definitions(control: Control, request: Request) -> Answer:
@@ -54,7 +56,10 @@ def import_definitions(control: Control, request: Request) -> Answer:
     if request.content is None:
         raise RefusedError("the definitions are missing from the request", codes.USAGE)
     vhost = request.vhost if request.options.get("vhost") else None
+    if request.options.get(SKIP.name) and operations.definitions.is_imported(control.broker, request.content, vhost):
+        return done("These definitions are what was imported last; they are left as they are")
     imported = operations.definitions.import_document(control.broker, request.content, vhost, source="the command line")
+    operations.definitions.remember(control.broker, request.content, vhost)
     return value(imported._asdict(), "\n".join(operations.definitions.report(imported)))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from warren.gateway.control import exit_codes as codes
-from warren.gateway.control.target import Answer, Control, RefusedError, Request, done, value
+from warren.gateway.control.target import Answer, Control, RefusedError, Request, done, table, value
 from warren.gateway.control.word import Remote, word
 
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -141,6 +141,22 @@ def check_virtual_hosts(control: Control, request: Request) -> Answer:
     if damage:
         raise RefusedError("; ".join(damage), codes.SOFTWARE)
     return done("All virtual hosts are running")
+
+
+@word("", "how large the messages are that clients have published", remote=Remote.MONITORING)
+def message_size_stats(control: Control, request: Request) -> Answer:
+    """As rabbitmq-diagnostics does: how many are in each range of sizes, of all protocols."""
+    from warren.core.message_sizes import BOUNDS_BYTES
+
+    counts = [sum(column) for column in zip(*(each.buckets for _, each in control.broker.message_sizes), strict=True)]
+    total = sum(counts)
+    rows = []
+    least = 0
+    for bound, count in zip((*BOUNDS_BYTES, None), counts or [0] * (len(BOUNDS_BYTES) + 1), strict=True):
+        size = f"{least}-{bound}" if bound is not None else f"{least} or more"
+        rows.append({"bytes": size, "messages": count, "percent": round(100 * count / total, 2) if total else 0.0})
+        least = (bound or 0) + 1
+    return table(("bytes", "messages", "percent"), rows)
 
 
 def _of(there: Sequence[object]) -> str:

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from warren.gateway.control.listing import listing
 from warren.gateway.control.target import Answer, Control, Request
-from warren.gateway.control.word import VHOST, Remote, word
+from warren.gateway.control.word import VHOST, Option, Remote, word
+
+UNAVAILABLE: Final = "unavailable"
+"""The state of a queue whose type nobody serves."""
 
 
 @word(
     "[COLUMN]...",
     "queues of a virtual host",
     "Listing queues for vhost {vhost} ...",
-    options=(VHOST,),
+    options=(VHOST, Option("online"), Option("offline"), Option("local")),
     remote=Remote.MANAGEMENT,
 )
 async def list_queues(control: Control, request: Request) -> Answer:
-    """As rabbitmqctl does; the columns are those of core.administration.listing.queues."""
-    return await listing(control, "queues", request.arguments, vhost=request.vhost)
+    """As rabbitmqctl does; the columns are those of core.administration.listing.queues.
+
+    Offline are queues that can't be served now, since what serves their type isn't there.  All are local.
+    """
+    from warren.core.administration.listing.selecting import Condition
+
+    conditions = []
+    if bool(request.options.get("online")) != bool(request.options.get("offline")):
+        wanted = bool(request.options.get("offline"))
+        conditions.append(Condition("state", lambda state: (state == UNAVAILABLE) is wanted))
+    return await listing(control, "queues", request.arguments, vhost=request.vhost, conditions=conditions)
 
 
 @word(

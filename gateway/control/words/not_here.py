@@ -127,7 +127,6 @@ NOT_HERE: Final[Mapping[str, str]] = {
     "autocomplete": "warren ctl --help lists all words",
     "consistent_hash_exchange_ring_state": "warren explain EXCHANGE KEY says which queue a key leads to, and why",
     "deactivate_free_disk_space_monitoring": "free disk space is always watched; set_disk_free_limit 0 lifts the limit",
-    "message_size_stats": "sizes of messages aren't counted; list_queues has messages and message_bytes",
     "list_network_interfaces": "the system tells them: ip address",
     "list_web_mqtt_connections": "list_mqtt_connections lists those over WebSocket, too",
     "post_upgrade": "a new version needs nothing to be done after its start",

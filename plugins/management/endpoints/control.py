@@ -35,6 +35,7 @@ async def post_control(call: Call) -> Written:
             call.place.promised = True  # it may change something
         else:
             await call.place.turn()
+            call.place.made()  # it may be a word that waits for something, and mustn't keep others from their turns
         if who is Remote.MANAGEMENT and vhost:
             await check_vhost(call.broker, call.user, vhost, reads=True)
 

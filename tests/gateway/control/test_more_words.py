@@ -16,6 +16,7 @@ from tests.gateway.control.control_target import Asker
 from warren.core.administration import operations
 from warren.core.clients.login_attempts import Source
 from warren.core.errors import PreconditionFailed
+from warren.core.queues.unavailable import Unavailable
 from warren.gateway import memory_breakdown
 from warren.gateway.process.log import LOGGER_NAME
 
@@ -23,6 +24,10 @@ from warren.gateway.process.log import LOGGER_NAME
 @pytest.fixture
 async def asker() -> Asker:
     return Asker()
+
+
+async def rows_of(asker: Asker, word: str, *arguments: str, **options: object) -> Any:
+    return (await asker.ask(word, *arguments, **options))["rows"]
 
 
 async def value(asker: Asker, word: str, *arguments: str, **options: object) -> Any:
@@ -215,3 +220,49 @@ async def test_wiping_by_force_is_as_careful(asker: Asker, tmp_path: Path) -> No
 async def test_a_shutdown_is_a_stop(asker: Asker) -> None:
     await asker.do("shutdown", no_wait=True)
     assert asker.control.stop_requested is True
+
+
+async def test_sizes_of_messages(asker: Asker) -> None:
+    assert [row["messages"] for row in await rows_of(asker, "message_size_stats")] == [0] * 9
+    sizes = asker.server.broker.message_sizes
+    for protocol, size in (("AMQP 0-9-1", 100), ("MQTT 5-0", 5), ("STOMP 1.2", 101), ("STOMP 1.2", 10**9)):
+        sizes.of(protocol).add(size)
+    rows = await rows_of(asker, "message_size_stats")
+    assert rows[0] == {"bytes": "0-100", "messages": 2, "percent": 50.0}
+    assert rows[1] == {"bytes": "101-1000", "messages": 1, "percent": 25.0}
+    assert rows[8] == {"bytes": "100000001 or more", "messages": 1, "percent": 25.0}
+    assert sum(row["messages"] for row in rows) == 4
+
+
+async def test_queues_by_whether_they_are_served(asker: Asker) -> None:
+    broker = asker.server.broker
+    for name in ("here", "gone"):
+        operations.queues.declare(broker, "/", name)
+    vhost = broker.vhosts["/"]
+    vhost.queues["gone"] = Unavailable(vhost, "gone", arguments={"x-queue-type": "missing"})
+
+    async def names(**options: bool) -> list[object]:
+        return [row["name"] for row in await rows_of(asker, "list_queues", "name", **options)]
+
+    assert await names(online=True) == ["here"]
+    assert await names(offline=True) == ["gone"]
+    for options in ({}, {"local": True}, {"online": True, "offline": True}):
+        assert sorted(map(str, await names(**options))) == ["gone", "here"]
+
+
+async def test_definitions_that_were_imported_last_are_left_out(asker: Asker) -> None:
+    broker = asker.server.broker
+    document = b'{"queues": [{"name": "q", "vhost": "/", "durable": true, "auto_delete": false, "arguments": {}}]}'
+
+    async def imported(content: bytes, **options: object) -> Any:
+        return await asker.ask("import_definitions", content=content, skip_if_unchanged=True, **options)
+
+    assert "value" in await imported(document)
+    operations.queues.delete(broker, "/", "q")
+    assert "left as they are" in (await imported(document))["text"]
+    assert "q" not in broker.vhosts["/"].queues
+    assert "value" in await imported(document + b" "), "another document"
+    assert "q" in broker.vhosts["/"].queues
+    operations.queues.delete(broker, "/", "q")
+    assert "value" in await asker.ask("import_definitions", content=document + b" "), "it wasn't asked to look"
+    assert "q" in broker.vhosts["/"].queues

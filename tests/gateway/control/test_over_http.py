@@ -27,7 +27,7 @@ from warren.gateway.control.words.built_in import WORDS
 LOOKS = (
     *("list_", "check_", "is_", "await_", "status", "ping", "top", "listeners", "server_version", "wait", "alarms"),
     *("certificates", "cipher_suites", "tls_versions", "log_location", "memory_breakdown", "node_health_check"),
-    "quorum_status",
+    *("quorum_status", "message_size_stats"),
 )
 """What words begin with that somebody without the tag administrator may ask for."""
 

@@ -14,11 +14,12 @@ from tests.support.simulated_broker import SimulatedBroker
 from tests.support.warren_process import REPOSITORY
 from warren import gateway
 from warren.core.administration.definitions_json.exporting import export_definitions
+from warren.core.administration.operations.definitions import HASH_PARAMETER
 from warren.core.declaring.queues import remove_queue
 from warren.gateway.configuration.config import Config, ConfigError
 from warren.gateway.configuration.load import load_config
 from warren.gateway.control import exit_codes as codes
-from warren.gateway.process.definitions_file import HASH_PARAMETER, load_definitions
+from warren.gateway.process.definitions_file import load_definitions
 
 EXPORTED = REPOSITORY / "tests" / "core" / "administration" / "definitions_json" / "data" / "rabbitmq-3.10.8.json"
 
