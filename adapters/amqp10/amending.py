@@ -106,7 +106,7 @@ def amended(properties: Properties, annotations: ValueMap) -> Properties:
         if isinstance(found, dict):
             entries = {encode(key): encode(value) for key, value in found.items()}
     elif kept.BARE not in headers:
-        entries = annotations_of_headers(properties)
+        entries = annotations_of_headers(properties.typed_headers())
     entries.update({encode(key): encode(value) for key, value in written.items()})
     whole = map_of([each for pair in entries.items() for each in pair])
     if len(whole) > SECTION_BYTES_MAX:

@@ -149,7 +149,7 @@ def _annotations(queue: Queue, message: Message, *, redelivered: bool) -> bytes:
         if isinstance(found, dict):
             entries = {encode(key): encode(value) for key, value in found.items()}
     elif kept.BARE not in headers:
-        entries = annotations_of_headers(properties)
+        entries = annotations_of_headers(properties.typed_headers())
     if properties.type is not None and properties.type != AMQP_TYPE and kept.BARE not in headers:
         entries[encode(Symbol(BASIC_TYPE))] = encode(properties.type)
     address = message.address
@@ -168,11 +168,11 @@ def _annotations(queue: Queue, message: Message, *, redelivered: bool) -> bytes:
     return described(MESSAGE_ANNOTATIONS, map_of([each for pair in entries.items() for each in pair]))
 
 
-def annotations_of_headers(properties: Properties) -> dict[bytes, bytes]:
-    """Headers that begin with `x-`, as annotations."""
+def annotations_of_headers(headers: Mapping[str, Encodable]) -> dict[bytes, bytes]:
+    """Headers that begin with `x-`, as annotations.  headers: typed, so that numbers keep their width."""
     internal = internal_headers()
     entries: dict[bytes, bytes] = {}
-    for name, value in properties.typed_headers().items():
+    for name, value in headers.items():
         if name == "CC" and isinstance(value, list):
             entries[encode(Symbol(COPIES))] = encode(value_of(value))
         elif name.startswith("x-") and name.isascii() and name not in internal and name not in _TRANSLATED:
@@ -211,7 +211,6 @@ def message_properties(properties: Properties) -> MessageProperties:
 
 def application_properties(properties: Properties) -> list[bytes]:
     """Its application properties: keys and values by turns, encoded."""
-    headers = properties.headers or {}
     internal = internal_headers()
     return [
         each

@@ -122,12 +122,13 @@ class Payloads:
         """theirs: of a message that has some; those alone are changed that say what the shovel does."""
         headers = properties.headers or {}
         if theirs is None:
-            entries = annotations_of_headers(headers)
+            entries = annotations_of_headers(properties.typed_headers())
             if properties.type is not None and properties.type != AMQP_TYPE:
                 entries[encode(Symbol(BASIC_TYPE))] = encode(properties.type)
         else:
             entries = {encode(key): encode(value) for key, value in theirs.items()}
-            entries |= annotations_of_headers({name: value for name, value in headers.items() if name in self._own})
+            ours = {name: value for name, value in properties.typed_headers().items() if name in self._own}
+            entries |= annotations_of_headers(ours)
         way = headers.get(SHOVELLED)
         latest = way[0] if isinstance(way, list) and way else None
         if isinstance(latest, dict):
