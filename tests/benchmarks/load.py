@@ -20,6 +20,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, replace
 
 from tests.benchmarks import wire
+from tests.benchmarks.amqp10 import Amqp10Client, Amqp10Consumer, Amqp10Publisher
 from tests.benchmarks.client import Client, LoadError
 from tests.benchmarks.consumer import Consumer
 from tests.benchmarks.echo import Echo
@@ -46,6 +47,8 @@ ECHO_NAP_S = 0.001
 
 def run(job: Job) -> Outcome:
     """Run a job in this process.  Raises LoadError when the broker does anything else than it should."""
+    if job.protocol == "amqp10":
+        return _run_amqp10(job)
     if job.protocol == "stomp":
         return _run_stomp(job)
     if job.protocol == "mqtt":
@@ -249,6 +252,25 @@ def _run_echoes(job: Job) -> Outcome:
         _delete(control, queues)
         control.close()
     return outcome
+
+
+def _run_amqp10(job: Job) -> Outcome:
+    settled = not job.confirm_window
+    publishing, consuming = Amqp10Client(job.port), Amqp10Client(job.port)
+    with ExitStack() as stack:
+        stack.callback(publishing.socket.close)
+        stack.callback(consuming.socket.close)
+        consuming.attach(receiver=True, settled=settled)
+        publishing.attach(receiver=False, settled=settled)
+        meter = Meter(job.broker_pid)
+        ends: list[End] = [
+            Amqp10Publisher(publishing, job.messages, job.confirm_window),
+            Amqp10Consumer(consuming, job.messages, settled=settled),
+        ]
+        load_s = run_ends(ends, job.stall_timeout_s, job.timeout_s)
+        publishing.close()
+        consuming.close()
+        return meter.outcome(job.messages, load_s)
 
 
 def _run_stomp(job: Job) -> Outcome:

@@ -200,6 +200,18 @@ _ALL = (
         "500 connections, each with a queue and one transient message under way",
     ),
     _job_scenario(
+        "amqp10",
+        400_000,
+        replace(UNADDRESSED, protocol="amqp10"),
+        "AMQP 1.0: 16 bytes, settled by who sends them, 1 sender, 1 receiver",
+    ),
+    _job_scenario(
+        "amqp10-unsettled",
+        300_000,
+        replace(UNADDRESSED, protocol="amqp10", confirm_window=1000),
+        "AMQP 1.0: as amqp10, unsettled, 1,000 under way, each delivery settled by a disposition of its own",
+    ),
+    _job_scenario(
         "stomp",
         200_000,
         replace(UNADDRESSED, protocol="stomp"),

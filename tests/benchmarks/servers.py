@@ -25,6 +25,7 @@ RABBITMQ_PLUGINS: Mapping[str, tuple[str, ...]] = {
     "amqp": (),
     "amqps": (),
     "recovery": (),
+    "amqp10": ("rabbitmq_amqp1_0",),
     "stomp": ("rabbitmq_stomp",),
     "mqtt": ("rabbitmq_mqtt",),
     "web_mqtt": ("rabbitmq_mqtt", "rabbitmq_web_mqtt"),
@@ -193,7 +194,8 @@ def _rabbitmq(parent: Path | None, protocol: str) -> Iterator[Server]:
             yield Server(node.amqp_port, node.process.pid, node.start_s, http_port=node.ports["management"])
             return
         mqtt_port = node.ports["mqtt"] if protocol == "web_mqtt" else 0
-        yield Server(node.ports[protocol], node.process.pid, node.start_s, mqtt_port)
+        port = node.amqp_port if protocol == "amqp10" else node.ports[protocol]
+        yield Server(port, node.process.pid, node.start_s, mqtt_port)
 
 
 def _rabbitmq_to_kill(node: RabbitMQ, stack: ExitStack) -> Server:

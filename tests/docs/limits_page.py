@@ -661,7 +661,7 @@ ACTING: Final = (
         "",
     ),
     Acting(
-        "what a STOMP broker may send to a link: a body, a frame, an ERROR's text",
+        "what a broker may send to a link over STOMP or AMQP 1.0: a body, a frame, an error's text",
         (
             "adapters.amqp10.client.connection.ERROR_CHARACTERS_MAX",
             "adapters.amqp10.client.connection.FRAME_BYTES_MAX",
@@ -672,7 +672,7 @@ ACTING: Final = (
             "adapters.stomp.client.connection.OWN_HEADERS_MAX",
         ),
         "the connection is given up; of a text, the beginning is told",
-        "none: the protocol's own limits (stomp.md)",
+        "none: the protocols' own limits (stomp.md, amqp10.md)",
         "the log; `shovel_status`",
         "",
     ),

@@ -50,6 +50,21 @@ STOMP_DOWN: dict[str, object] = {
     "dest-uri": "amqp://",
     "dest-queue": "in",
 }
+AMQP10_UP: dict[str, object] = {
+    "src-uri": "amqp://",
+    "src-queue": "out",
+    "dest-protocol": "amqp10",
+    "dest-uri": "amqp://guest:guest@{link}?heartbeat=1&connection_timeout=2000",
+    "dest-address": "/queues/in",
+}
+AMQP10_DOWN: dict[str, object] = {
+    "src-protocol": "amqp10",
+    "src-uri": "amqp://guest:guest@{link}?heartbeat=1&connection_timeout=2000",
+    "src-address": "/queues/out",
+    "src-prefetch-count": 50,
+    "dest-uri": "amqp://",
+    "dest-queue": "in",
+}
 MQTT_UP: dict[str, object] = {
     "src-uri": "amqp://",
     "src-queue": "out",
@@ -128,6 +143,8 @@ async def arrived(peers: trio.Nursery, address: tuple[str, int], wanted: set[int
     ("definition", "protocol", "down"),
     [
         (AMQP_UP, "amqp", False),
+        (AMQP10_UP, "amqp", False),
+        (AMQP10_DOWN, "amqp", True),
         (STOMP_UP, "stomp", False),
         (STOMP_DOWN, "stomp", True),
         (MQTT_UP, "mqtt", False),
@@ -135,7 +152,7 @@ async def arrived(peers: trio.Nursery, address: tuple[str, int], wanted: set[int
         (MQTT_DOWN, "mqtt", True),
         ({**MQTT_DOWN, "src-qos": 2}, "mqtt", True),
     ],
-    ids=["amqp", "stomp", "from stomp", "mqtt 1", "mqtt 2", "from mqtt 1", "from mqtt 2"],
+    ids=["amqp", "amqp10", "from amqp10", "stomp", "from stomp", "mqtt 1", "mqtt 2", "from mqtt 1", "from mqtt 2"],
 )
 @pytest.mark.parametrize("seed", [4711])
 async def test_every_confirmed_message_arrives(
