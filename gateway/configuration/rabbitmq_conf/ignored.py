@@ -139,19 +139,17 @@ IGNORED: Final = (
         Weight.SECURITY,
         "who administers by HTTP logs in with name and password, and may do what the user's tags say",
         _keys(
-            "disable_basic_auth restrictions.* enable_uaa uaa_client_id uaa_client_secret uaa_location "
+            "restrictions.* enable_uaa uaa_client_id uaa_client_secret uaa_location "
             "credential_encryption_secret login_session_timeout",
             under="management.",
         ),
     ),
     Ignored(
         Weight.SECURITY,
-        "people log in to the page at an issuer of tokens as management_oauth_* and management_basic_auth say: "
-        "docs/management.md",
+        "the page is a public client of one issuer, and people begin to log in on the page itself: docs/management.md",
         _keys(
-            "oauth_authorization_endpoint_params.* oauth_client_id oauth_client_secret oauth_disable_basic_auth "
-            "oauth_enabled oauth_initiated_logon_type oauth_metadata_url oauth_provider_url oauth_resource_servers.* "
-            "oauth_response_type oauth_scopes oauth_token_endpoint_params.*",
+            "oauth_authorization_endpoint_params.* oauth_client_secret oauth_initiated_logon_type "
+            "oauth_resource_servers.* oauth_response_type oauth_token_endpoint_params.*",
             under="management.",
         ),
     ),

@@ -4,6 +4,8 @@
     management.listener.port, .ip, .ssl                       the same, as older versions write it
     prometheus.tcp.port, .ip    prometheus.ssl.port, .ip      listeners metrics and metricss
     management.cors.allow_origins.N, management.cors.max_age, management.http.max_body_size
+    management.oauth_enabled, .oauth_client_id, .oauth_provider_url, .oauth_metadata_url, .oauth_scopes
+    management.oauth_disable_basic_auth, management.disable_basic_auth
     prometheus.return_per_object_metrics
 
 It counts while the plugin is enabled, as it is by default, which such a file can't say (of_plugins.py).  TLS is that of
@@ -39,6 +41,13 @@ _KEYS: Final = (
 
 _ORIGINS: Final = "management.cors.allow_origins"
 
+_OAUTH: Final = "management.oauth_"
+
+_OAUTH_KEYS: Final = ("client_id", "provider_url", "metadata_url", "scopes")
+"""Called alike in both."""
+
+_BASIC_OFF: Final = (f"{_OAUTH}disable_basic_auth", "management.disable_basic_auth")
+
 _TLS_FILES: Final = (
     ("certfile", "tls_certificate_file"),
     ("keyfile", "tls_key_file"),
@@ -52,6 +61,9 @@ NAMES: Final = (
     *(f"{_OLD}.{key}" for key in ("port", "ip", "ssl")),
     *(name for name, _, _ in _KEYS),
     f"{_ORIGINS}.1",
+    f"{_OAUTH}enabled",
+    *(f"{_OAUTH}{key}" for key in _OAUTH_KEYS),
+    *_BASIC_OFF,
 )
 """What is read here, for suggestions."""
 
@@ -71,6 +83,7 @@ def read_plugins(reading: Reading) -> None:
                 reading.give(written, key, value, plugin)
         if front == "management":
             _read_origins(reading, plugin)
+            _read_oauth(reading, plugin)
         found = ", ".join(given.written for given in reading.settings[before:])
         if found:
             reading.remark(
@@ -134,3 +147,33 @@ def _read_origins(reading: Reading, plugin: str) -> None:
     if found:
         names = sorted((each for each, _ in found), key=words_of)
         reading.give(", ".join(names), "management_cors_allow_origins", [value for _, value in found], plugin)
+
+
+def _read_oauth(reading: Reading, plugin: str) -> None:
+    """Logging in to the page at an issuer of tokens.
+
+    Names and passwords are taken no more where that is possible, unless the file says so, as in RabbitMQ.
+    """
+    enabled = _flag(reading, f"{_OAUTH}enabled")
+    for key in _OAUTH_KEYS:
+        written = f"{_OAUTH}{key}"
+        value = reading.take(written)
+        if value is None:
+            continue
+        if enabled:
+            reading.give(written, f"management_oauth_{key}", value, plugin)
+        else:
+            reading.remark(Weight.WARNING, f"{written}: ignored: {_OAUTH}enabled isn't true")
+    said = {written: _flag(reading, written) for written in _BASIC_OFF}
+    for written, off in said.items():
+        if off is not None:
+            reading.give(written, "management_basic_auth", not off, plugin)
+    if enabled and not any(off is not None for off in said.values()):
+        reading.give(f"{_OAUTH}enabled", "management_basic_auth", False, plugin)
+
+
+def _flag(reading: Reading, written: str) -> bool | None:
+    value = reading.take(written)
+    if value not in ("true", "false", None):
+        reading.refuse(f"{written} = {value!r}: must be true or false")
+    return None if value is None else value == "true"

@@ -9,6 +9,7 @@ import pytest
 from warren.gateway.configuration.config import Config, ConfigError
 from warren.gateway.configuration.load import load_config
 from warren.gateway.network.settings import DEFAULT_LISTENERS
+from warren.plugins.management.oauth_settings import OAuthSettings
 from warren.plugins.management.settings import ManagementSettings
 from warren.plugins.metrics.settings import MetricsSettings
 
@@ -139,3 +140,36 @@ def test_what_is_ignored_is_said_as_loudly_as_it_matters(tmp_path: Path) -> None
     assert said[0].startswith("SECURITY: ")
     assert "prometheus.authentication.enabled" in said[0]
     assert len(said) == 3
+
+
+OAUTH = """
+management.oauth_enabled = true
+management.oauth_client_id = page
+management.oauth_provider_url = https://issuer.example
+management.oauth_metadata_url = https://issuer.example/described
+management.oauth_scopes = openid burrow
+"""
+
+
+def test_logging_in_at_an_issuer(tmp_path: Path) -> None:
+    """With it, names and passwords are taken only where the file says so, as in RabbitMQ."""
+    found = load(tmp_path, AMQP + OAUTH).section(OAuthSettings)
+    assert found == OAuthSettings(
+        "page", "https://issuer.example", "https://issuer.example/described", "openid burrow", False
+    )
+    for key in ("oauth_disable_basic_auth", "disable_basic_auth"):
+        assert load(tmp_path, f"{AMQP}{OAUTH}management.{key} = false").section(OAuthSettings).basic
+        assert not load(tmp_path, f"{AMQP}management.{key} = true").section(OAuthSettings).basic
+    plain = load(tmp_path, AMQP).section(OAuthSettings)
+    assert (plain.client_id, plain.basic) == ("", True)
+
+
+def test_an_issuer_that_is_not_enabled(tmp_path: Path) -> None:
+    config = load(tmp_path, AMQP + OAUTH.replace("true", "false"))
+    assert config.section(OAuthSettings) == OAuthSettings()
+    assert [str(each) for each in config.remarks if "management.oauth_client_id: ignored" in str(each)]
+
+
+def test_an_issuer_that_is_neither(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"management\.oauth_enabled = 'yes': must be true or false"):
+        load(tmp_path, f"{AMQP}management.oauth_enabled = yes")

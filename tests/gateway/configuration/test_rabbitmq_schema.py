@@ -21,6 +21,7 @@ SCHEMA = Path(__file__).parent / "rabbitmq_schema.txt"
 NOTHING_TO_DO = {
     "management.cors.allow_origins",
     "management.listener.ssl",
+    "management.oauth_enabled",
     "definitions.hashing.algorithm",
     "exchange_types.local_random.enabled",
     "log.console",
