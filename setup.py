@@ -1,11 +1,13 @@
 """Builds Warren: pyproject.toml says what it is, this file compiles its hot modules where that can be done.
 
 The modules that a message passes are compiled by mypyc, from the same files that Python runs; `compiled-modules.toml`
-lists them.  What isn't compiled runs as it is, somewhat slower and with the same results.
+lists them.  Where they can't be compiled, all runs as it is, somewhat slower and with the same results; why is said in
+one line, here and by `warren version`.
 
-    WARREN_COMPILE=1    compile, and fail if that can't be done: --no-build-isolation, with mypy installed
-    WARREN_COMPILE=0    don't, and remove what an earlier build left in the tree
-    (not set)           don't, for now: not all tests have been seen to pass with compiled modules yet
+    WARREN_COMPILE=1     compile, and fail if that can't be done: --no-build-isolation, with mypy installed
+    WARREN_COMPILE=auto  compile where there is a C compiler with Python's headers, and go on without where there isn't
+    WARREN_COMPILE=0     don't, and remove what an earlier build left in the tree: for quick turns while sources change
+    (not set)            don't, for now: not all tests have been seen to pass with compiled modules yet
 """
 
 from __future__ import annotations
@@ -14,17 +16,31 @@ import os
 import shutil
 import sys
 import sysconfig
+import time
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from setuptools import Extension, setup
+from setuptools import Distribution, Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
+from setuptools.errors import CCompilerError, ExecError, PlatformError
 
 ROOT = Path(__file__).resolve().parent
 SOURCES = Path("src/warren")
 LIST = "compiled-modules.toml"
 GENERATED = Path("build/mypyc")
+SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
+NOTE = "interpreted.txt"
+"""The reason why nothing is compiled, in the package: pip shows nothing of what a build says (src/warren/forms.py)."""
+
+DEFAULT = "0"
+"""Of WARREN_COMPILE."""
+
+started = time.time()
+reason = ""
+wanted = os.environ.get("WARREN_COMPILE") or DEFAULT
 
 
 class CannotCompile(Exception):
@@ -42,24 +58,66 @@ def extensions() -> list[Extension]:
     """What mypyc makes of them.  Raises CannotCompile."""
     compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
     if sys.implementation.name != "cpython":
-        raise CannotCompile(f"{sys.implementation.name} is no CPython")
+        raise CannotCompile(f"{sys.implementation.name} was no CPython")
     if os.name != "nt" and shutil.which(compiler) is None:
-        raise CannotCompile(f"there is no C compiler (looked for {compiler})")
+        raise CannotCompile(f"there was no C compiler (looked for {compiler})")
     if not (Path(sysconfig.get_path("include")) / "Python.h").exists():
-        raise CannotCompile("Python's C headers are not installed (Debian: python3-dev)")
+        raise CannotCompile("Python's C headers were missing (Debian: python3-dev)")
     try:
         from mypyc.build import mypycify
     except ImportError:
-        raise CannotCompile("mypyc is not installed (pip install mypy)") from None
+        raise CannotCompile("mypyc was missing (pip install mypy)") from None
     arguments = ["--config-file", str(ROOT / "pyproject.toml"), "--follow-imports=silent", *listed()]
-    built: list[Extension] = mypycify(
-        arguments, multi_file=True, opt_level="2", debug_level="0", target_dir=str(GENERATED), group_name="warren"
-    )
+    try:
+        built: list[Extension] = mypycify(
+            arguments, multi_file=True, opt_level="2", debug_level="0", target_dir=str(GENERATED), group_name="warren"
+        )
+    except (SystemExit, Exception) as problem:
+        raise CannotCompile(f"mypyc stopped: {problem}") from None
     return built
+
+
+def go_on_without(why: str, distribution: Distribution | None = None) -> None:
+    """Build without compiled modules, unless they were asked for."""
+    global reason
+    reason = why
+    if wanted == "1":
+        sys.exit(f"WARREN_COMPILE=1: {why}")
+    print(f"Warren's modules are not compiled, and run somewhat slower: {why}", file=sys.stderr)
+    if distribution is not None:
+        distribution.ext_modules = []
+    remove_compiled()
+
+
+class BuildPython(build_py):
+    """Leaves a note in the package if it isn't compiled."""
+
+    def run(self) -> None:
+        super().run()
+        leave_note(SOURCES if self.editable_mode else Path(self.build_lib, "warren"))
+
+
+def leave_note(package: Path) -> None:
+    """Say in the package why it isn't compiled; nothing if it is, or needn't be."""
+    note = package / NOTE
+    if reason and package.is_dir():
+        note.write_text(f"{reason} when it was installed\n", encoding="utf-8")
+    else:
+        note.unlink(missing_ok=True)
 
 
 class ParallelBuild(build_ext):
     """Compiles C files side by side: there is one for each module, and one more by which Python finds it."""
+
+    def run(self) -> None:
+        if self.inplace:
+            remove_compiled()  # what isn't on the list any more would be found, and fail
+        try:
+            super().run()
+        except (CCompilerError, ExecError, PlatformError) as problem:
+            self.extensions = []
+            go_on_without(str(problem).partition("\n")[0], self.distribution)
+            leave_note(SOURCES if self.inplace else Path(self.build_lib, "warren"))
 
     def build_extensions(self) -> None:
         compile_some = self.compiler.compile
@@ -76,24 +134,52 @@ class ParallelBuild(build_ext):
             self.compiler.compile = compile_some
             list(pool.map(self.build_extension, [each for each in self.extensions if each not in large]))
 
+    def copy_extensions_to_source(self) -> None:
+        """A source that changes during the build is newer than what was made of it: see src/warren/forms.py."""
+        super().copy_extensions_to_source()
+        for file in (ROOT / "src").glob(f"*{SUFFIX}"):
+            os.utime(file, (started, started))
+
+
+class Wheel(bdist_wheel):
+    """Builds first, since only then it is known whether the wheel is for one platform or for all."""
+
+    def run(self) -> None:
+        self.run_command("build")
+        self.skip_build = True
+        self.root_is_pure = not self.distribution.has_ext_modules()
+        self.plat_name_supplied = self.plat_name_supplied and not self.root_is_pure
+        super().run()
+
 
 def remove_compiled() -> None:
     """What an earlier build for this Python left in the tree would be imported instead of the sources."""
-    suffix = sysconfig.get_config_var("EXT_SUFFIX")
     for folder in [ROOT / "src", *(ROOT / name for name in ("core", "adapters", "gateway", "plugins"))]:
-        for file in folder.rglob(f"*{suffix}"):
+        for file in folder.rglob(f"*{SUFFIX}"):
             file.unlink()
 
 
 def compiled() -> list[Extension]:
-    """The extensions to build: none where that is not wanted."""
-    if os.environ.get("WARREN_COMPILE", "0") == "0":
+    """The extensions to build: none where they are not wanted, or can't be built."""
+    if not building():
+        return []
+    if wanted == "0":
         remove_compiled()
         return []
     try:
         return extensions()
     except CannotCompile as problem:
-        sys.exit(f"WARREN_COMPILE=1: {problem}")
+        go_on_without(str(problem))
+        return []
 
 
-setup(ext_modules=compiled(), cmdclass={"build_ext": ParallelBuild})
+def building() -> bool:
+    """False for what only asks about the package or packs its sources, where compiling would be minutes for nothing."""
+    return not {"egg_info", "dist_info", "sdist", "--version"}.intersection(sys.argv[1:2])
+
+
+if __name__ == "__main__":
+    setup(
+        ext_modules=compiled(),
+        cmdclass={"build_ext": ParallelBuild, "build_py": BuildPython, "bdist_wheel": Wheel},
+    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from warren.forms import why_interpreted
+
 WARREN_VERSION = "0.1.0"
 """The same as in pyproject.toml (a test compares them); a constant, as reading the metadata takes time."""
 
@@ -14,6 +16,11 @@ def form() -> str:
     return "interpreted" if found is None or str(found.origin).endswith(".py") else "compiled"
 
 
+def form_and_reason() -> str:
+    """The form, and why it isn't the compiled one, where that is known."""
+    return f"{form()}: {why}" if (why := why_interpreted()) else form()
+
+
 def described() -> str:
     """For a line in a log: `Warren 0.1.0 (compiled)`."""
-    return f"Warren {WARREN_VERSION} ({form()})"
+    return f"Warren {WARREN_VERSION} ({form_and_reason()})"

@@ -18,10 +18,12 @@ settings.load_profile("warren")
 
 pytest.register_assert_rewrite("tests.conformance.scenario", "tests.support.amqp_wire")
 
-from tests.support import limits  # noqa: E402  # rewriting comes first
+from tests.form import runs_once  # noqa: E402  # rewriting comes first
+from tests.support import limits  # noqa: E402
 from tests.support.brokers import BROKER_NAMES, Broker, run_broker  # noqa: E402
 from tests.support.rabbitmq import rabbitmq_available  # noqa: E402
-from warren.gateway.version import form  # noqa: E402
+from warren.forms import why_interpreted  # noqa: E402
+from warren.gateway.version import form, form_and_reason  # noqa: E402
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -32,7 +34,22 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_sessionstart(session: pytest.Session) -> None:
+    expected = session.config.getoption("--form")
+    if expected and expected != form():
+        raise pytest.UsageError(f"--form {expected}, but Warren's modules are {form_and_reason()}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if why_interpreted():
+        terminalreporter.write_line(f"Warren's modules are {form_and_reason()}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--other-form"):
+        left_out = [item for item in items if runs_once(item.path)]
+        items[:] = [item for item in items if not runs_once(item.path)]
+        config.hook.pytest_deselected(items=left_out)
     if form() == "interpreted":
         return
     for item in items:
@@ -47,6 +64,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=[*BROKER_NAMES, "both"],
         default="both" if rabbitmq_available() else "warren",
         help="what the scenario tests talk to",
+    )
+    parser.addoption(
+        "--form", choices=["compiled", "interpreted"], help="fail unless Warren's modules are in this form (setup.py)"
+    )
+    parser.addoption(
+        "--other-form",
+        action="store_true",
+        help="leave out what need not run in both forms (tests/form.py)",
     )
 
 

@@ -154,9 +154,9 @@ def version() -> None:
     """Print the version."""
     import platform
 
-    from warren.gateway.version import WARREN_VERSION, form
+    from warren.gateway.version import WARREN_VERSION, form_and_reason
 
-    print(f"Warren {WARREN_VERSION} (Python {platform.python_version()}, {form()})")
+    print(f"Warren {WARREN_VERSION} (Python {platform.python_version()}, {form_and_reason()})")
 
 
 def main() -> None:

@@ -32,6 +32,9 @@ RABBITMQ_VARIABLES = {
 }
 """Those of RabbitMQ's Docker image that Warren obeys; WARREN_ variables win over them."""
 
+PROGRAM_VARIABLES = ("WARREN_FORM", "WARREN_COMPILE")
+"""Say how Warren's modules are imported (warren.forms) and built (setup.py)."""
+
 _SERVICE_LINK = re.compile(r"WARREN_(SERVICE_(HOST|PORT)(_.*)?|PORT(_\d+_(TCP|UDP).*)?|NAME|ENV_.*)")
 """What Kubernetes and Docker links put into the environment of the neighbours of a service called warren."""
 
@@ -128,7 +131,9 @@ def environment_settings(environment: Mapping[str, str], directory: Path) -> lis
         if variable in environment
     ]
     for variable in sorted(environment):
-        if not variable.startswith(PREFIX) or variable in FILE_VARIABLES or _SERVICE_LINK.fullmatch(variable):
+        if not variable.startswith(PREFIX) or variable in FILE_VARIABLES or variable in PROGRAM_VARIABLES:
+            continue
+        if _SERVICE_LINK.fullmatch(variable):
             continue
         key = key_of(variable[len(PREFIX) :].lower())
         found.append(Given(source, variable, key, environment[variable], directory))

@@ -3,3 +3,11 @@
 The four folders at the top of the repository (core, adapters, gateway, plugins) are subpackages of this one; here they
 are links, so that nothing but `warren` is put into an environment.
 """
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from warren import forms
+
+forms.choose(Path(__file__).parent)

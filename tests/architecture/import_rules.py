@@ -27,6 +27,9 @@ LAYERS = ("core", "adapters", "gateway", "plugins")
 PLUGIN_INTERFACE = "gateway.plugin"
 """The one module of gateway that a plugin may import from."""
 
+FORMS = "forms"
+"""What decides, before anything else is imported, whether compiled modules are; gateway says what has come of it."""
+
 WAITING_MODULES = frozenset(
     {
         "_thread", "anyio", "asyncio", "concurrent", "hypercorn", "multiprocessing", "queue", "sched",
@@ -102,6 +105,8 @@ def broken_by_import(layer: str, path: str, name: str, *, for_types: bool) -> It
     other = rest.partition(".")[0]
     if layer == "plugins":
         yield from broken_by_plugin_import(path, rest)
+    elif layer == "gateway" and other == FORMS:
+        return
     elif other not in LAYERS or LAYERS.index(other) > LAYERS.index(layer):
         yield f"{layer} may not import {other or PACKAGE}"
     elif not for_types:

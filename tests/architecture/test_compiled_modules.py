@@ -7,6 +7,8 @@ import tomllib
 from pathlib import Path
 from typing import Final
 
+from tests import form
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 LISTED: Final = tomllib.loads((ROOT / "compiled-modules.toml").read_text("utf-8"))
@@ -97,4 +99,27 @@ def test_two_kinds_of_errors_have_two_names() -> None:
                 if isinstance(handler, ast.ExceptHandler) and handler.name and handler.type:
                     kinds.setdefault(handler.name, set()).add(ast.unparse(handler.type))
             wrong += [f"{module}.{function.name}: {name}" for name, types in kinds.items() if len(types) > 1]
+    assert wrong == []
+
+
+def test_what_tests_run_once_is_there_and_has_a_reason() -> None:
+    assert [folder for folder in form.ONCE if not (form.TESTS / folder).is_dir()] == []
+    assert [file for file in form.EVEN_SO if not (form.TESTS / file).is_file()] == []
+    reasons = [*form.ONCE.values(), *form.EVEN_SO.values()]
+    assert [reason for reason in reasons if len(reason.split()) < 4] == []
+
+
+def test_what_tests_run_once_imports_nothing_that_is_compiled() -> None:
+    compiled = {f"warren.{module.replace('/', '.')}" for module in COMPILED}
+    wrong = []
+    for file in sorted(file for folder in form.ONCE for file in (form.TESTS / folder).rglob("*.py")):
+        name = file.relative_to(form.TESTS).as_posix()
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            imported: list[str] = []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                imported = [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
+            elif isinstance(node, ast.Import):
+                imported = [each.name for each in node.names]
+            if name not in form.EVEN_SO:
+                wrong += [f"{name}: {each}" for each in imported if each in compiled]
     assert wrong == []

@@ -6,12 +6,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 
+from tests.installation.wheels import build, copy_sources, is_for_one_platform
 from tests.support.warren_process import REPOSITORY
+from warren import forms
 
 TIME_LIMIT_S = 240.0
 
@@ -24,16 +27,7 @@ FOLDERS = ("core", "adapters", "gateway", "plugins")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel that pip builds of this tree, without an index."""
     pytest.importorskip("wheel", reason="pip can't build packages here without an index")
-    directory = tmp_path_factory.mktemp("wheel")
-    source = directory / "source"
-    source.mkdir()
-    # A copy, because setuptools builds beside its source; links stay links.
-    names = ["pyproject.toml", "setup.py", "compiled-modules.toml", "README.md", "src", *FOLDERS]
-    subprocess.run(["cp", "-a", *(str(REPOSITORY / name) for name in names), str(source)], check=True, timeout=60)
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
-    subprocess.run([*command, "-w", str(directory), str(source)], check=True, timeout=TIME_LIMIT_S)
-    (built,) = directory.glob("*.whl")
-    return built
+    return build(tmp_path_factory.mktemp("wheel"), WARREN_COMPILE="0")
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +43,7 @@ def test_nothing_but_warren(wheel: Path) -> None:
     with ZipFile(wheel) as archive:
         tops = {name.partition("/")[0] for name in archive.namelist()}
     assert {name for name in tops if not name.endswith(".dist-info")} == {"warren"}
+    assert not is_for_one_platform(wheel)
 
 
 def test_everything_of_the_four_folders_is_in_it(wheel: Path) -> None:
@@ -93,3 +88,43 @@ def test_the_command(installed: Path, tmp_path: Path) -> None:
         cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=True,
     )  # fmt: skip
     assert done.stdout.strip()
+
+
+def test_without_a_compiler_the_wheel_says_why_it_is_interpreted(tmp_path: Path) -> None:
+    pytest.importorskip("wheel", reason="pip can't build packages here without an index")
+    wheel = build(tmp_path, WARREN_COMPILE="auto", CC="no-such-compiler")
+    assert not is_for_one_platform(wheel)
+    with ZipFile(wheel) as archive:
+        note = archive.read(f"warren/{forms.NOTE}").decode()
+    assert note == "there was no C compiler (looked for no-such-compiler) when it was installed\n"
+
+
+def test_asked_for_without_a_compiler_it_fails(tmp_path: Path) -> None:
+    pytest.importorskip("wheel", reason="pip can't build packages here without an index")
+    with pytest.raises(subprocess.CalledProcessError):
+        build(tmp_path, WARREN_COMPILE="1", CC="no-such-compiler")
+
+
+def test_a_wheel_without_a_compiled_form_has_no_note(wheel: Path) -> None:
+    with ZipFile(wheel) as archive:
+        assert f"warren/{forms.NOTE}" not in archive.namelist()
+
+
+def test_the_package_of_sources_has_what_builds_it(tmp_path: Path) -> None:
+    copy_sources(tmp_path)
+    command = [sys.executable, "setup.py", "-q", "sdist", "--dist-dir", "packed"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=TIME_LIMIT_S)
+    (packed,) = (tmp_path / "packed").iterdir()
+    with tarfile.open(packed) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"setup.py", "compiled-modules.toml", "pyproject.toml"} <= held
+    assert "src/warren/core/broker.py" in held
+
+
+def test_an_installed_warren_is_tried_as_a_wheel_is(installed: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, Path(__file__).with_name("try_installed.py"), "--form", "interpreted"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False,
+    )  # fmt: skip
+    assert done.stdout.endswith("a message went through it\n"), done.stderr

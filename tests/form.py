@@ -1,0 +1,33 @@
+"""What of the tests needs to run in one form of Warren alone: compiled (setup.py) or interpreted.
+
+All tests run in one form; in the other, `pytest --other-form` leaves out what can't tell the two apart.  What that is
+is decided here and nowhere else: by folder, each with its reason.  None of it may import a module that is compiled, but
+for files in `EVEN_SO` (a test sees to it).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+TESTS: Final = Path(__file__).parent
+
+ONCE: Final = {
+    "architecture": "reads the sources, and runs none of them",
+    "browser": "tests the pages, which are JavaScript; what the broker answers them is tested where it is made",
+    "docs": "holds pages against the sources",
+    "examples": "tests programs of clients, and packages beside Warren",
+    "installation": "builds and installs what it tests, whichever form runs the test",
+    "mutants": "tests the tool that makes mistakes in sources, and how it finds them",
+}
+"""Folders of tests that run in one form alone, and why that is enough."""
+
+EVEN_SO: Final = {
+    "docs/test_headers_page.py": "takes the names of headers from where they are defined",
+}
+
+
+def runs_once(test: Path) -> bool:
+    """Whether a file of tests belongs to what runs in one form alone."""
+    inside = test.relative_to(TESTS)
+    return inside.parts[0] in ONCE
