@@ -7,9 +7,11 @@ import pytest
 from tests.browser.management.operating import Api, choose, enter, press
 from tests.browser.page import SHIFT, Page
 from tests.browser.test_layout import CONTRASTS
+from warren.gateway.facts import node_name
 
 ROOMS = (
     (),
+    ("nodes", node_name()),
     ("connections",),
     ("channels",),
     ("exchanges",),
