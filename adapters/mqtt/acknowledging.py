@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 from warren.adapters.mqtt.codec import reason_codes, versions
 from warren.adapters.mqtt.codec.errors import ProtocolViolation
 from warren.adapters.mqtt.codec.packets import PubComp, PubRec, PubRel
-from warren.adapters.mqtt.codec.short_answers import PUBCOMP, PUBREL, short_answer
+from warren.adapters.mqtt.codec.short_answers import (
+    ANSWER_BYTES,
+    PUBACK,
+    PUBCOMP,
+    PUBREL,
+    peek_short_answer,
+    short_answer,
+)
 from warren.adapters.mqtt.sessions.rejecting import reject
 
 if TYPE_CHECKING:
@@ -36,6 +43,22 @@ def acknowledged(outflow: Outflow, packet_id: int, reason_code: int) -> None:
         return
     session.acknowledge(packet_id)
     outflow.window_opened()
+
+
+def acknowledged_row(outflow: Outflow, data: bytes, position: int, end: int) -> int:
+    """PUBACKs of four bytes, one behind the other from `position` on: how many; 0 for what is cut, or longer, or wrong.
+
+    Raises as `acknowledged`.
+    """
+    count = 0
+    while position < end and data[position] == PUBACK:
+        packet_id = peek_short_answer(data, position, end)
+        if not packet_id:
+            break
+        acknowledged(outflow, packet_id, 0)
+        count += 1
+        position += ANSWER_BYTES
+    return count
 
 
 def received(outflow: Outflow, packet: PubRec) -> None:

@@ -1,7 +1,8 @@
 """What a CONNECT and its CONNACK settle for as long as the connection lasts (MQTT 5 3.1, 3.2).
 
 Most of it is the client's word, cut to what the operator allows (settings.py); CONNACK tells the client where the two
-differ.  Made once, from the CONNECT; before it, and for a CONNECT that can't be read, `NOTHING_AGREED` stands in.
+differ.  Made from the CONNECT; before it, and for a CONNECT that can't be read, `NOTHING_AGREED` stands in.  Clients
+that agree on the same share it, as there are few kinds of clients and many of each.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 class Agreed:
     """The terms of one connection.
 
-    level: the protocol level, UNKNOWN before CONNECT.  client_id: the client's own, or one that was made up for it.
+    level: the protocol level, UNKNOWN before CONNECT.
     is_bridge: see codec.packets.Connect.  keep_alive_ms: something comes from the client at least so often, 0 for no
     such promise.  session_expiry_s: how long its session outlives the connection, unless DISCONNECT says otherwise.
     in_flight_max: messages of QoS 1 and 2 that may be under way to the client.  receive_maximum: the same from it, with
@@ -34,7 +35,6 @@ class Agreed:
     """
 
     level: int = versions.UNKNOWN
-    client_id: str = ""
     is_bridge: bool = False
     keep_alive_ms: int = 0
     session_expiry_s: int = 0
@@ -48,13 +48,32 @@ class Agreed:
 
 NOTHING_AGREED: Final = Agreed()
 
+SHARED_MAX: Final = 1024
+"""Kinds of terms that are kept to be shared; with more of them it begins anew."""
+
+_shared: Final[dict[Agreed, Agreed]] = {}
+
+
+def client_id_of(connect: Connect) -> str:
+    """The client's own identifier, or one that is made up for it."""
+    return connect.client_id or f"auto-{unguessable()}"
+
 
 def agree(connect: Connect, settings: MqttSettings) -> Agreed:
     """What follows from a CONNECT."""
+    agreed = _agreed(connect, settings)
+    shared = _shared.get(agreed)
+    if shared is None:
+        if len(_shared) >= SHARED_MAX:
+            _shared.clear()
+        shared = _shared[agreed] = agreed
+    return shared
+
+
+def _agreed(connect: Connect, settings: MqttSettings) -> Agreed:
     properties = connect.properties
     return Agreed(
         level=connect.level,
-        client_id=connect.client_id or f"auto-{unguessable()}",
         is_bridge=connect.is_bridge,
         keep_alive_ms=_keep_alive_s(connect, settings) * 1000,
         session_expiry_s=_session_expiry_s(connect, settings),
@@ -72,7 +91,7 @@ def effective_expiry_s(settings: MqttSettings, asked_s: int) -> int:
     return min(asked_s, settings.session_expiry_max_s, EXPIRY_NEVER)
 
 
-def connack_properties(agreed: Agreed, connect: Connect, settings: MqttSettings) -> Properties:
+def connack_properties(agreed: Agreed, client_id: str, connect: Connect, settings: MqttSettings) -> Properties:
     """What CONNACK has to tell the client, since it isn't what the client asked for or takes for granted (3.2.2.3)."""
     if agreed.level != versions.V5:
         return {}
@@ -85,11 +104,11 @@ def connack_properties(agreed: Agreed, connect: Connect, settings: MqttSettings)
     if agreed.session_expiry_s != connect.properties.get("session_expiry_interval", 0):
         answer["session_expiry_interval"] = agreed.session_expiry_s
     if not connect.client_id:
-        answer["assigned_client_identifier"] = agreed.client_id
+        answer["assigned_client_identifier"] = client_id
     if agreed.keep_alive_ms != connect.keep_alive_s * 1000:
         answer["server_keep_alive"] = agreed.keep_alive_ms // 1000
     if connect.properties.get("request_response_information"):
-        answer["response_information"] = f"response/{_without_wildcards(agreed.client_id)}"
+        answer["response_information"] = f"response/{_without_wildcards(client_id)}"
     return answer
 
 

@@ -45,12 +45,23 @@ REASON_CHARACTERS_MAX: Final = 1000
 
 
 class Answers:
-    """To one client.  agreed: NOTHING_AGREED until its CONNECT.  world: counts them.
+    """To one client.  agreed: NOTHING_AGREED until its CONNECT.  client_id: its own, or one that was made up for it.
+
+    world: counts them.
 
     refusals_max: so often in a minute it may ask for what it may not do; 0 for any number.
     """
 
-    __slots__ = ("_refusals", "_refusals_from_ms", "after_flush", "agreed", "outbox", "refusals_max", "world")
+    __slots__ = (
+        "_after_flush",
+        "_refusals",
+        "_refusals_from_ms",
+        "agreed",
+        "client_id",
+        "outbox",
+        "refusals_max",
+        "world",
+    )
 
     def __init__(self, world: MqttWorld, outbox: Outbox, refusals_max: int = 0) -> None:
         self.refusals_max = refusals_max
@@ -58,12 +69,26 @@ class Answers:
         self._refusals_from_ms = 0
         self.world = world
         self.outbox = outbox
-        self.after_flush = AfterFlush(world.broker, outbox)
+        self._after_flush: AfterFlush | None = None
         self.agreed = NOTHING_AGREED
+        self.client_id = ""
 
-    def agree(self, agreed: Agreed) -> None:
+    def agree(self, agreed: Agreed, client_id: str) -> None:
         """The CONNECT has come: from now on the client can be told something."""
         self.agreed = agreed
+        self.client_id = client_id
+
+    @property
+    def after_flush(self) -> AfterFlush:
+        """What waits for the disk; made when something does, or may."""
+        if self._after_flush is None:
+            self._after_flush = AfterFlush(self.world.broker, self.outbox)
+        return self._after_flush
+
+    @property
+    def waiting_count(self) -> int:
+        """How many answers wait for the disk."""
+        return 0 if self._after_flush is None else self._after_flush.count
 
     def refused(self) -> None:
         """The client was told that it may not do something; Refusal (0x87) when that is too often in a minute."""
@@ -158,4 +183,5 @@ class Answers:
 
     def end(self) -> None:
         """The connection ends: nothing waits for the disk any more."""
-        self.after_flush.clear()
+        if self._after_flush is not None:
+            self._after_flush.clear()

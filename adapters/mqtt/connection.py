@@ -25,7 +25,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
 
-from warren.adapters.mqtt.agreed import agree, connack_properties
+from warren.adapters.mqtt.agreed import agree, client_id_of, connack_properties
 from warren.adapters.mqtt.answers import Answers
 from warren.adapters.mqtt.codec import reason_codes, versions
 from warren.adapters.mqtt.codec.decode import missing_bytes
@@ -77,14 +77,16 @@ class MqttConnection:
     """A session in the sense of core.clients.transport.Session; made by the listener for each accepted socket.
 
     answers: what the client is told, in the terms of what was agreed on.  login, running: see the head of this file.
-    unread: while the peer doesn't read its replies, no packets are taken.  work: nor while there is a long one to do.
     closed: nothing is taken any more.
     """
 
     __slots__ = (
+        "_done",
         "_gate",
         "_received_at_ms",
         "_tail",
+        "_unread",
+        "_work",
         "answers",
         "broker",
         "closed",
@@ -96,8 +98,6 @@ class MqttConnection:
         "settings",
         "tap",
         "transport",
-        "unread",
-        "work",
     )
 
     def __init__(self, broker: Broker, transport: Transport, settings: MqttSettings) -> None:
@@ -114,9 +114,10 @@ class MqttConnection:
         self._received_at_ms = broker.now_ms
         self._gate = ReadGate(transport)
         self.ration = Ration(broker, self._gate, self)
-        self.unread = UnreadReplies(broker, self.outbox, self._gate, settings.unread_timeout_ms)
-        self._tail = Pieces()
-        self.work = LongWork(broker, self._gate, go_on=self._go_on_reading, failed=self._failed)
+        self._unread: UnreadReplies | None = None
+        self._tail: Pieces | None = None
+        self._work: LongWork | None = None
+        self._done = 0
         self.tap: Tap | None = None
         broker.sessions[self] = None
         world.sockets_made += 1
@@ -138,6 +139,30 @@ class MqttConnection:
         """Who is logged in; None before and afterwards."""
         return self.running.client if self.running is not None else None
 
+    @property
+    def work(self) -> LongWork:
+        """Work that is too long for one turn; made when there is some."""
+        if self._work is None:
+            self._work = LongWork(self.broker, self._gate, go_on=self._go_on_reading, failed=self._failed)
+        return self._work
+
+    def did(self, count: int, most: int) -> None:
+        """So many things were done that are cheap by themselves; after `most` of them, go on in the next turn."""
+        self._done += count
+        if self._done >= most:
+            done, self._done = self._done, 0
+            self.work.did(done, most)
+
+    @property
+    def is_working(self) -> bool:
+        """True while there is long work, during which no packets are taken."""
+        return self._work is not None and self._work.busy
+
+    @property
+    def is_unread(self) -> bool:
+        """True while the peer doesn't read its replies, during which no packets are taken either."""
+        return self._unread is not None and self._unread.suspended
+
     # Session interface
 
     def receive(self, data: bytes) -> None:
@@ -145,11 +170,12 @@ class MqttConnection:
         self._received_at_ms = self.broker.now_ms
         if self.closed:
             return
-        if self.unread.suspended or self.work.busy or self.ration.waits:
-            self._tail.add(data)
+        if self.ration.waits or self.is_unread or self.is_working:
+            self.untaken.add(data)
             return
-        if self._tail:
-            joined = self._tail.join(data)
+        tail = self._tail
+        if tail is not None and tail:
+            joined = tail.join(data)
             if joined is None:
                 return
             data = joined
@@ -158,17 +184,21 @@ class MqttConnection:
             position = parse(self, data)
             if position < len(data):
                 ignored = len(data) - position
-                waits = self.unread.suspended or self.work.busy or self.ration.left <= 0
-                self._tail.keep(data[position:], 0 if waits else missing_bytes(data, position))
+                waits = self.is_unread or self.is_working or self.ration.left <= 0
+                self.untaken.keep(data[position:], 0 if waits else missing_bytes(data, position))
         except Exception as error:
             self._failed(error, data)
         if self.closed:
-            self._tail.clear()
+            self.untaken.clear()
             log_ignored(self.name, ignored, "bytes", "its end")
             return
-        if self.ration.left <= 0 and self._tail:
+        tail = self._tail
+        if tail is not None and self.ration.left <= 0 and tail:
             self.ration.wait()
-        self.unread.look()
+        if self.outbox.overfull:
+            if self._unread is None:
+                self._unread = UnreadReplies(self.broker, self.outbox, self._gate, self.settings.unread_timeout_ms)
+            self._unread.look()
 
     def _failed(self, error: Exception, data: bytes = b"") -> None:
         """What was read, or what a slice of long work has done, ends the connection."""
@@ -189,20 +219,21 @@ class MqttConnection:
 
     def go_on(self) -> None:
         """It is this connection's turn again: go on with packets that waited for that."""
-        if not (self.unread.suspended or self.work.busy or self.closed):
+        if not (self.is_unread or self.is_working or self.closed):
             self.receive(b"")
 
     def drained(self) -> None:
         """The peer has read what it was sent: go on with packets that waited for that."""
-        if not self.unread.suspended or self.closed:
+        unread = self._unread
+        if unread is None or not unread.suspended or self.closed:
             return
-        self.unread.read()
+        unread.read()
         self.receive(b"")
 
     def connection_lost(self, reason: str) -> None:
         """The socket is gone; the session waits for its client, or ends."""
         if not self.closed:
-            _log.info("connection %s (client '%s') lost: %s", self.name, self.answers.agreed.client_id, reason)
+            _log.info("connection %s (client '%s') lost: %s", self.name, self.answers.client_id, reason)
         self.broker.refused_logins.forget(self)
         self._end(publish_will=True)
         self.broker.sessions.pop(self, None)
@@ -225,16 +256,17 @@ class MqttConnection:
         """CONNECT: log in, or begin to; Refusal says why not."""
         if self.login is not None:
             agreed = agree(packet, self.settings)
-            self.answers.agree(agreed)
-            self.when_answered(lambda: self._log_in(packet, agreed))
+            client_id = client_id_of(packet)
+            self.answers.agree(agreed, client_id)
+            self.when_answered(lambda: self._log_in(packet, agreed, client_id))
 
     def authenticate(self, packet: Auth) -> None:
         """AUTH before the login is through."""
         self.when_answered(lambda: self._authenticate(packet))
 
-    def _log_in(self, packet: Connect, agreed: Agreed) -> None:
+    def _log_in(self, packet: Connect, agreed: Agreed, client_id: str) -> None:
         if self.login is not None:
-            self._go_on(self.login.connect(packet, agreed))
+            self._go_on(self.login.connect(packet, agreed, client_id))
 
     def _authenticate(self, packet: Auth) -> None:
         if self.login is not None:
@@ -256,7 +288,9 @@ class MqttConnection:
     def _enter(self, admitted: Admitted) -> None:
         """The client is who it says: give it its session and CONNACK."""
         connect, agreed, world = admitted.connect, self.answers.agreed, self.answers.world
-        properties: Properties = {**admitted.properties, **connack_properties(agreed, connect, self.settings)}
+        client_id = self.answers.client_id
+        told = connack_properties(agreed, client_id, connect, self.settings)
+        properties: Properties = {**admitted.properties, **told}
         if self.answers.encoded(ConnAck(0, False, properties)) is None:
             admitted.client.close()
             raise Refusal(
@@ -266,18 +300,18 @@ class MqttConnection:
         sessions = world.of(admitted.client.vhost)
         session, is_present = sessions.attach(
             self,
-            agreed.client_id,
+            client_id,
             user=admitted.client.user,
             clean_start=connect.clean_start,
             expiry_s=agreed.session_expiry_s,
         )
         admitted.client.ration = self.ration
-        running = Running(admitted, session, self.answers, self.settings, self._gate, self.disconnect)
+        running = Running(admitted, session, self.answers, self.settings, self._gate, self)
         self.running = running
-        admitted.client.when_expired(self._credentials_expired)
+        if admitted.client.user.rights is not None:
+            admitted.client.when_expired(self._credentials_expired)
         self._end_login()
         let_in(self.broker, self.transport, ATTEMPTS_LABEL, admitted.client.user.name)
-        self.broker.alarms.listen(self._alarms_changed)
         self.answers.send(ConnAck(0, is_present, properties))
         running.begin(self._keep_alive(agreed.keep_alive_ms))
 
@@ -315,7 +349,7 @@ class MqttConnection:
 
     def rights_withdrawn(self, what: str) -> None:
         """What the client has isn't its user's right any more; when it comes back, it is without."""
-        _log.warning("connection %s (client '%s'): %s", self.name, self.answers.agreed.client_id, what)
+        _log.warning("connection %s (client '%s'): %s", self.name, self.answers.client_id, what)
         self.disconnect(reason_codes.NOT_AUTHORIZED, what)
 
     def disconnect(self, reason_code: int, text: str) -> None:
@@ -335,12 +369,12 @@ class MqttConnection:
     def _credentials_expired(self) -> None:
         self.disconnect(reason_codes.MAXIMUM_CONNECT_TIME, "the credentials of the connection have expired")
 
-    def _alarms_changed(self) -> None:
+    def alarms_changed(self) -> None:
         """Publishing is blocked now, or isn't any more: go on then with what was held back, in order."""
         if self.running is not None and not self.closed:
-            held = self.running.held.take()
+            held = self.running.take_held()
             if held:
-                self._tail.put_before(held)
+                self.untaken.put_before(held)
                 self.receive(b"")
 
     def _last_heard_ms(self) -> int:
@@ -348,12 +382,12 @@ class MqttConnection:
 
     def _keeps_waiting(self) -> bool:
         """True while the broker itself takes nothing from the client, so that its silence says nothing."""
-        return self.unread.suspended or self.work.busy or self.ration.waits or self.held_back
+        return self.is_unread or self.is_working or self.ration.waits or self.held_back
 
     def _fell_silent(self) -> None:
         self.broker.limit_hits.count("missed heart-beats")
         self.broker.troubles.note(self.broker.now_ms, self.name, "nothing came for too long: keep-alive timeout")
-        _log.info("connection %s (client '%s'): keep-alive timeout", self.name, self.answers.agreed.client_id)
+        _log.info("connection %s (client '%s'): keep-alive timeout", self.name, self.answers.client_id)
         self._say_goodbye(reason_codes.KEEP_ALIVE_TIMEOUT, "nothing came for one and a half keep-alive intervals")
         self.transport.reset()
 
@@ -366,7 +400,7 @@ class MqttConnection:
 
     def _refuse(self, reason_code: int, text: str) -> None:
         """What the client asks for isn't given, or is wrong: say so in CONNACK or DISCONNECT, and close."""
-        _log.warning("connection %s (client '%s'): %s", self.name, self.answers.agreed.client_id, text)
+        _log.warning("connection %s (client '%s'): %s", self.name, self.answers.client_id, text)
         self.broker.troubles.note(self.broker.now_ms, self.name, f"refused (0x{reason_code:02x}): {text}")
         if self.login is None:
             self.disconnect(reason_code, text)
@@ -392,7 +426,7 @@ class MqttConnection:
         if self.login is not None:
             agreed = self.answers.agreed
             level = agreed.level or error.level
-            self.answers.agree(replace(agreed, level=level))
+            self.answers.agree(replace(agreed, level=level), self.answers.client_id)
             silent = level != versions.V5 and error.reason_code != reason_codes.UNSUPPORTED_PROTOCOL_VERSION
             if silent or level == versions.UNKNOWN:
                 _log.warning("connection %s: %s", self.name, error)
@@ -403,12 +437,14 @@ class MqttConnection:
     def _end(self, *, publish_will: bool) -> None:
         """Everything that dies with the socket; a second call does nothing."""
         self.closed = True
-        self.unread.stop()
-        self.work.stop()
+        if self._unread is not None:
+            self._unread.stop()
+        if self._work is not None:
+            self._work.stop()
         self._end_login()
         running, self.running = self.running, None
         if running is not None:
-            self.broker.alarms.unlisten(self._alarms_changed)
+            self.broker.alarms.unlisten(self.alarms_changed)
             running.end(self, publish_will=publish_will)
 
     def _close(self) -> None:
@@ -422,7 +458,7 @@ class MqttConnection:
     @property
     def held_back(self) -> bool:
         """True while an alarm holds this connection's publishes."""
-        return self.running is not None and self.running.held.active
+        return self.running is not None and self.running.is_held_back
 
     def connection_row(self) -> MqttConnectionRow:
         """Its row in list_connections."""
@@ -434,7 +470,7 @@ class MqttConnection:
 
     def traffic(self) -> Counted:
         """What it has counted so far, see adapters.mqtt.sessions.holder.Holder."""
-        sent_count = self.running.outflow.sent_count if self.running is not None else 0
+        sent_count = self.running.sent_count if self.running is not None else 0
         return Counted(sent_count, self.transport.received_bytes, self.transport.sent_bytes)
 
     @property
@@ -445,6 +481,8 @@ class MqttConnection:
     @property
     def untaken(self) -> Pieces:
         """What has come and isn't handled yet."""
+        if self._tail is None:
+            self._tail = Pieces()
         return self._tail
 
     def frame_words(self) -> FrameWords:

@@ -14,8 +14,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from warren.adapters.mqtt.codec import versions
+from warren.adapters.mqtt.codec.publish import NO_PROPERTIES, QOS_SHIFT, publish_head
 from warren.adapters.mqtt.plan import FRAMED_FOR_LEVEL, is_own, planned, planned_for
-from warren.adapters.mqtt.sessions.publishing import may_be_cut, topic_of_message
+from warren.adapters.mqtt.sessions.publishing import PERSISTENT, may_be_cut, topic_of_message
 from warren.core.counters import not_given
 from warren.core.queues.consumer import Consumer
 
@@ -37,6 +38,9 @@ ADDRESSES_MAX: Final = 1024
 
 SKIPPED_AT_ONCE: Final = 1000
 """Messages in a row that no subscription wants any more: a million may wait of one that was taken away."""
+
+AT_LEAST_ONCE: Final = 1 << QOS_SHIFT
+"""The flags of a PUBLISH of QoS 1, neither a duplicate nor retained."""
 
 NEVER_FRAMED: Final = -1
 """No message has this `framed_for`: every packet is made for this client."""
@@ -60,6 +64,9 @@ class MqttConsumer(Consumer):
         "_plan",
         "_plans",
         "_skipped",
+        "_start",
+        "_start_body_size",
+        "_start_plan",
         "subscription",
     )
 
@@ -88,10 +95,19 @@ class MqttConsumer(Consumer):
         self._address: Address | None = None
         self._plan: Plan | None = None
         self._skipped = 0
+        # All of a PUBLISH of QoS 1 before its packet identifier, for a plan and bodies of one size.
+        self._start = b""
+        self._start_plan: Plan | None = None
+        self._start_body_size = -1
         self._plans: dict[Address, Plan] | None = None
         self._long_plans: dict[str, Plan] | None = None
         if outflow.gives_aliases or (subscription is not None and subscription.queue_name):
             self._framed_for = NEVER_FRAMED
+
+    @property
+    def client_id(self) -> str:
+        """The client's identifier, by which shared subscriptions know their members (sessions/sharing.py)."""
+        return self._outflow.session.client_id
 
     def subscriptions_changed(self) -> None:
         """What addresses meant isn't valid any more."""
@@ -144,28 +160,74 @@ class MqttConsumer(Consumer):
         return True
 
     def deliver_alike(self, ready: deque[Message | int]) -> int:
-        """Of QoS 0 alone, and of that what goes on as the packet that came in."""
+        """Of QoS 0, what goes on as the packet that came in; of QoS 1, what has nothing but topic and body."""
         plan, address, outbox, outflow = self._plan, self._address, self._outbox, self._outflow
-        if plan is None or address is None or plan.qos < 0 or len(plan.identifiers) > 1 or not self.no_ack:
+        if plan is None or address is None or plan.qos < 0 or len(plan.identifiers) > 1:
             return 0
+        if not self.no_ack:
+            return self._deliver_with_ids(ready, plan, address)
         framed_for, packet_max = self._framed_for, outflow.packet_bytes_max
         chunks, room = outbox.chunks, outbox.room
         count = sent_bytes = 0
         while ready:
-            message = ready[0]
+            message = ready.popleft()
             # What is framed has come with QoS 0.
             if isinstance(message, int) or message.address is not address or message.framed_for != framed_for:
+                ready.appendleft(message)
                 break
             packet = message.content
             left = room - len(packet)
             if left <= 0 or len(packet) > packet_max:
+                ready.appendleft(message)
                 break
             room = left
-            ready.popleft()
             chunks.append(packet)
             count += 1
             sent_bytes += message.body_size
         outbox.room = room
+        outflow.sent_count += count
+        return sent_bytes
+
+    @property
+    def keeps_persistence(self) -> bool:
+        return True
+
+    def _deliver_with_ids(self, ready: deque[Message | int], plan: Plan, address: Address) -> int:
+        """Messages of QoS 1, whose packets differ in identifier and body alone; see `deliver_alike`."""
+        outbox, outflow, queue, source = self._outbox, self._outflow, self.queue, self.tag
+        if plan.qos <= 0 or outflow.packet_bytes_max != versions.PACKET_BYTES_MAX or outflow.gives_aliases:
+            return 0
+        session, is_v5 = outflow.session, outflow.level == versions.V5
+        chunks, room, window = outbox.chunks, outbox.room, outflow.window
+        count = sent_bytes = 0
+        while ready and window > 1:
+            message = ready.popleft()
+            if isinstance(message, int) or message.address is not address or message.properties is not PERSISTENT:
+                ready.appendleft(message)
+                break
+            size = message.body_size
+            if plan is not self._start_plan or size != self._start_body_size:
+                self._start = publish_head(AT_LEAST_ONCE, plan.topic, 0, NO_PROPERTIES if is_v5 else b"", size)
+                self._start = self._start[: -2 - is_v5]
+                self._start_plan = plan
+                self._start_body_size = size
+            left = room - len(self._start) - size - 2 - is_v5
+            if left <= 0:
+                ready.appendleft(message)
+                break
+            room = left
+            window -= 1
+            packet_id = session.send(message, queue, 1, source).packet_id
+            chunks.append(self._start)
+            chunks.append(bytes((packet_id >> 8, packet_id & 0xFF)))
+            if is_v5:
+                chunks.append(NO_PROPERTIES)
+            content = message.content
+            chunks.append(content if len(content) == size else message.body)
+            count += 1
+            sent_bytes += size
+        outbox.room = room
+        outflow.window = window
         outflow.sent_count += count
         return sent_bytes
 

@@ -2,7 +2,8 @@
 
     topic aliases       that the client has given to topics, so as not to send them again (MQTT 5 3.3.2.3.4)
     known topics        that it has published to before, and where their messages go: the loop of reading.py finds a
-                        topic's bytes here, which saves checking and routing it again
+                        topic's bytes here, which saves checking and routing it again; retained messages have a
+                        list of their own, since they take the way of publishing.py
     receive maximum     of messages of QoS 1 and 2 that aren't answered to the end (MQTT-3.3.4-7)
 
 What is done with a message is told in publishing.py.
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from warren.adapters.mqtt.answers import Answers
     from warren.adapters.mqtt.sessions.session import MqttSession
     from warren.core.clients.client import Client
+    from warren.core.counters import SessionCounts
+    from warren.core.messages.properties import Properties
     from warren.core.routing.route import Route
 
 KNOWN_TOPICS_MAX: Final = 1024
@@ -34,10 +37,31 @@ KNOWN_TOPICS_MAX: Final = 1024
 NOTHING_KNOWN: Final[Mapping[bytes, KnownRoute]] = {}
 
 
+class KnownRetained(KnownRoute):
+    """What retained messages to a topic led to.  topic, properties: as they are made of each of them."""
+
+    __slots__ = ("properties", "route", "topic")
+
+    def __init__(self, route: Route, counts: SessionCounts, topic: str, properties: Properties) -> None:
+        super().__init__(route, counts)
+        self.route = route
+        self.topic = topic
+        self.properties = properties
+
+
 class Inflow:
     """Of one client.  known_topic_bytes_max: longer topics aren't remembered; below 0, none are."""
 
-    __slots__ = ("_aliases", "_known", "_known_topic_bytes_max", "agreed", "answers", "client", "session")
+    __slots__ = (
+        "_aliases",
+        "_known",
+        "_known_retained",
+        "_known_topic_bytes_max",
+        "agreed",
+        "answers",
+        "client",
+        "session",
+    )
 
     def __init__(
         self,
@@ -53,6 +77,7 @@ class Inflow:
         self._known_topic_bytes_max = known_topic_bytes_max
         self._aliases: dict[int, str] | None = None
         self._known: KnownRoutes[KnownRoute] | None = None
+        self._known_retained: KnownRoutes[KnownRetained] | None = None
 
     def topic(self, raw: bytes, alias: int) -> str:
         """The topic's name, by its alias if it comes without.
@@ -78,16 +103,35 @@ class Inflow:
 
     def remember(self, raw_topic: bytes, route: Route) -> None:
         """Keep what a topic led to, if every message to it may be handled alike."""
-        vhost = self.client.vhost
-        if (
-            len(raw_topic) > self._known_topic_bytes_max
-            or may_be_cut(route.address.routing_key)
-            or not may_be_remembered(vhost, route)
-        ):
-            return
-        if self._known is None:
-            self._known = KnownRoutes(vhost, KNOWN_TOPICS_MAX)
-        self._known.remember(raw_topic, KnownRoute(route, self.client.counts.own))
+        if self._may_be_remembered(raw_topic, route):
+            if self._known is None:
+                self._known = KnownRoutes(self.client.vhost, KNOWN_TOPICS_MAX)
+            self._known.remember(raw_topic, KnownRoute(route, self.client.counts.own))
+
+    def known_retained(self, flags: int, raw_topic: bytes) -> KnownRetained | None:
+        """What an earlier retained message with these flags, to this topic and without properties, led to.
+
+        Nothing for a client that wants none of its own messages: where those go depends on more.
+        """
+        known = self._known_retained
+        if known is None or self.session.no_local_count:
+            return None
+        return known.now().get(_retained_key(flags, raw_topic))
+
+    def remember_retained(self, flags: int, raw_topic: bytes, route: Route, topic: str, properties: Properties) -> None:
+        """Keep what one led to, if all others may be handled alike."""
+        if self._may_be_remembered(raw_topic, route):
+            if self._known_retained is None:
+                self._known_retained = KnownRoutes(self.client.vhost, KNOWN_TOPICS_MAX)
+            known = KnownRetained(route, self.client.counts.own, topic, properties)
+            self._known_retained.remember(_retained_key(flags, raw_topic), known)
+
+    def _may_be_remembered(self, raw_topic: bytes, route: Route) -> bool:
+        return (
+            len(raw_topic) <= self._known_topic_bytes_max
+            and not may_be_cut(route.address.routing_key)
+            and may_be_remembered(self.client.vhost, route)
+        )
 
     def check_receive_maximum(self) -> None:
         """One more message of QoS 1 or 2 comes: Refusal 0x93 when it is too many at once (MQTT-3.3.4-7).
@@ -107,7 +151,7 @@ class Inflow:
 
     def end(self) -> None:
         """The connection ends: nothing is known any more."""
-        self._known = self._aliases = None
+        self._known = self._known_retained = self._aliases = None
 
     def _aliased(self, raw: bytes, alias: int) -> str:
         most = self.agreed.client_alias_max
@@ -130,6 +174,10 @@ class Inflow:
             aliases = self._aliases = {}
         aliases[alias] = topic
         return topic
+
+
+def _retained_key(flags: int, raw_topic: bytes) -> bytes:
+    return bytes((flags,)) + raw_topic
 
 
 def _is_last(answer: bytes) -> bool:

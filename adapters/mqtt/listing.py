@@ -31,7 +31,7 @@ class MqttConnectionRow(OneChannelConnectionRow):
     @Column
     def client_id(self) -> str:
         """The client identifier."""
-        return self._connection.answers.agreed.client_id
+        return self._connection.answers.client_id
 
     @Column
     def clean_sess(self) -> bool:
@@ -41,7 +41,7 @@ class MqttConnectionRow(OneChannelConnectionRow):
     @Column
     def user_provided_name(self) -> str:
         """The client identifier."""
-        return self._connection.answers.agreed.client_id
+        return self._connection.answers.client_id
 
     @Column
     def timeout(self) -> int:
@@ -56,7 +56,7 @@ class MqttConnectionRow(OneChannelConnectionRow):
     @Column
     def client_properties(self) -> Mapping[str, object]:
         """The client identifier again, where RabbitMQ has it."""
-        return {"client_id": self._connection.answers.agreed.client_id}
+        return {"client_id": self._connection.answers.client_id}
 
 
 class MqttChannelRow(OneChannelRow):
@@ -71,7 +71,7 @@ class MqttChannelRow(OneChannelRow):
     @Column
     def consumer_count(self) -> int:
         """How many queues it consumes from."""
-        return len(self._running.subscriptions)
+        return self._running.queue_count
 
     @Column
     def messages_unacknowledged(self) -> int:
@@ -81,12 +81,12 @@ class MqttChannelRow(OneChannelRow):
     @Column
     def messages_unconfirmed(self) -> int:
         """Publishes whose acknowledgement waits for the disk."""
-        return self._running.answers.after_flush.count
+        return self._running.answers.waiting_count
 
     @Column
     def prefetch_count(self) -> int:
         """The client's receive maximum, or the broker's limit."""
-        return self._running.outflow.window_max
+        return self._running.answers.agreed.in_flight_max
 
 
 MQTT_CONNECTIONS: Final = one_channel_connections(

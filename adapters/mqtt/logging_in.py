@@ -30,13 +30,15 @@ from warren.core.clients.transport import connection_name
 from warren.core.errors import NotAllowed
 
 if TYPE_CHECKING:
-    from warren.adapters.mqtt.agreed import Agreed
+    from collections.abc import Mapping
+
     from warren.adapters.mqtt.codec.packets import Connect
     from warren.adapters.mqtt.settings import MqttSettings
     from warren.core.access.accounts import User
     from warren.core.broker import Broker
     from warren.core.clients.client import Client
     from warren.core.clients.transport import Transport
+    from warren.core.messages.field_table import FieldValue
 
 _log = logging.getLogger("warren.mqtt")
 
@@ -49,6 +51,10 @@ ATTEMPTS_LABEL: Final = "mqtt"
 
 PROTOCOLS: Final = {versions.V3_1: "MQTT 3-1", versions.V3_1_1: "MQTT 3-1-1", versions.V5: "MQTT 5-0"}
 """The protocol levels as listings name them."""
+
+
+NO_PROPERTIES: Final[Mapping[str, FieldValue]] = {}
+"""What an MQTT client says of itself is in the terms of its connection, and listed from there."""
 
 
 class Entrance:
@@ -92,13 +98,12 @@ def log_in_proved(entrance: Entrance, name: str, mechanism: str) -> tuple[User, 
     return _admit(entrance, user_name, mechanism, missing, proved_here=True), vhost_name
 
 
-def enter(entrance: Entrance, user: User, vhost_name: str, agreed: Agreed) -> Client:
+def enter(entrance: Entrance, user: User, vhost_name: str, level: int) -> Client:
     """The client that a user is in a virtual host, from where it comes; Refusal says why not."""
-    properties = {"client_id": agreed.client_id}
-    protocol = PROTOCOLS[agreed.level]
+    protocol = PROTOCOLS[level]
     try:
         return admission.enter(
-            entrance.broker, entrance.transport, user, vhost_name, protocol, properties, has_channels=False
+            entrance.broker, entrance.transport, user, vhost_name, protocol, NO_PROPERTIES, has_channels=False
         )
     except UnknownVirtualHost:
         raise Refusal(

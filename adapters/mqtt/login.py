@@ -52,6 +52,7 @@ class _Begun(NamedTuple):
 
     connect: "Connect"
     agreed: "Agreed"
+    client_id: str
     exchange: "Exchange"
 
 
@@ -72,8 +73,11 @@ class Login:
         broker = entrance.broker
         self._deadline = broker.deadlines.schedule(broker.now_ms + entrance.settings.login_timeout_ms, expired)
 
-    def connect(self, packet: Connect, agreed: Agreed) -> Admitted | Auth:
-        """CONNECT: the client, or what it is to be asked next; Refusal says why not."""
+    def connect(self, packet: Connect, agreed: Agreed, client_id: str) -> Admitted | Auth:
+        """CONNECT: the client, or what it is to be asked next; Refusal says why not.
+
+        client_id: the packet's, or the one that was made up for it.
+        """
         broker, transport = self._entrance.broker, self._entrance.transport
         by_http = transport.credentials[0] if transport.credentials is not None else None
         self.claimed = by_http or packet.username or transport.certificate_name or ""
@@ -86,9 +90,9 @@ class Login:
         method = packet.properties.get("authentication_method")
         if method is None:
             user, vhost_name = log_in(self._entrance, packet)
-            return Admitted(packet, *self._enter(packet, agreed, user, vhost_name), {}, None)
+            return Admitted(packet, *self._enter(packet, agreed, client_id, user, vhost_name), {}, None)
         exchange, answered = authentication.begin(packet, method, broker.users)
-        self._begun = _Begun(packet, agreed, exchange)
+        self._begun = _Begun(packet, agreed, client_id, exchange)
         return self._answered(self._begun, answered)
 
     def authenticate(self, packet: Auth) -> Admitted | Auth:
@@ -111,22 +115,24 @@ class Login:
     def _answered(self, begun: _Begun, answered: Answered) -> Admitted | Auth:
         if answered.user is None:
             return Auth(reason_codes.CONTINUE_AUTHENTICATION, answered.properties)
-        packet, agreed, exchange = begun
+        packet, agreed, client_id, exchange = begun
         user, vhost_name = log_in_proved(self._entrance, answered.user, exchange.name)
-        client, will = self._enter(packet, agreed, user, vhost_name)
+        client, will = self._enter(packet, agreed, client_id, user, vhost_name)
         return Admitted(packet, client, will, answered.properties, exchange)
 
-    def _enter(self, packet: Connect, agreed: Agreed, user: User, vhost_name: str) -> tuple[Client, WillMessage | None]:
-        client = enter(self._entrance, user, vhost_name, agreed)
+    def _enter(
+        self, packet: Connect, agreed: Agreed, client_id: str, user: User, vhost_name: str
+    ) -> tuple[Client, WillMessage | None]:
+        client = enter(self._entrance, user, vhost_name, agreed.level)
         try:
             sessions = self._world.of(client.vhost)
             sessions.permits.check_exchange()
-            check_owner(sessions, client, agreed.client_id)
+            check_owner(sessions, client, client_id)
             if not packet.clean_start:
-                check_returning(sessions, client, agreed.client_id)
-            if agreed.session_expiry_s and agreed.client_id not in sessions.sessions:
+                check_returning(sessions, client, client_id)
+            if agreed.session_expiry_s and client_id not in sessions.sessions:
                 client.vhost.broker.definitions.check_room()
-            return client, will_of(self._world, client, agreed.client_id, packet)
+            return client, will_of(self._world, client, client_id, packet)
         except BaseException as error:
             client.close()
             if isinstance(error, NotFound):

@@ -60,6 +60,7 @@ class Outflow:
     __slots__ = (
         "_alias_max",
         "_aliases_given",
+        "_earlier",
         "_resending",
         "_turns",
         "answers",
@@ -91,8 +92,13 @@ class Outflow:
         self.ended = False
         self._alias_max = agreed.alias_max if agreed.level == versions.V5 else 0
         self._aliases_given = 0
+        self._earlier = len(session.outgoing)
         self._turns: SharedTurns[Consumer] | None = None
         self._resending: deque[Outgoing] | None = None
+
+    def outstanding(self) -> int:
+        """Messages that it was given on this connection, and hasn't acknowledged (core.counters.SessionCounts)."""
+        return len(self.session.outgoing) - self._earlier
 
     # The window
 

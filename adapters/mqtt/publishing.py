@@ -70,7 +70,9 @@ def publish(
         check_topic_name(response_topic, level)
     qos = (flags & QOS_MASK) >> QOS_SHIFT
     retain = bool(flags & RETAIN)
-    topic = inflow.topic(raw_topic, mqtt.get("topic_alias", 0))
+    is_bare = len(raw_properties) <= NO_PROPERTIES_BYTES_MAX and len(raw_topic) > 0
+    known = inflow.known_retained(flags, raw_topic) if retain and is_bare else None
+    topic = inflow.topic(raw_topic, mqtt.get("topic_alias", 0)) if known is None else known.topic
     if qos == 2 and packet_id in session.inbound:
         unanswered = session.unanswered.get(packet_id) if session.unanswered else None
         if unanswered is not None:
@@ -84,9 +86,13 @@ def publish(
             answers.answer_publish(qos, packet_id, reason_codes.PACKET_IDENTIFIER_IN_USE, stored=False, text=in_use)
             return
         inflow.check_receive_maximum()
+    if known is not None:
+        if not _deliver(inflow, known.route, topic, known.properties, payload, qos, packet_id, retain=retain):
+            _refuse(inflow, qos, packet_id, reason_codes.QUOTA_EXCEEDED, known.route.refusal, ends=refusal_ends)
+        return
     world = answers.world
     try:
-        exchange, key = check_publish(world, inflow.client, inflow.agreed.client_id, topic)
+        exchange, key = check_publish(world, inflow.client, answers.client_id, topic)
         properties = with_topic(properties_of(world.names, mqtt, qos, retain=retain), topic, key)
         route = inflow.client.vhost.route(exchange, key, properties.headers, (), properties)
     except BrokerError as error:
@@ -100,10 +106,10 @@ def publish(
     if len(raw_properties) > HEADER_BYTES_MAX:
         world.broker.limit_hits.warn(
             "bytes of user properties",
-            inflow.agreed.client_id,
+            answers.client_id,
             _log,
             "client '%s' publishes user properties of %d bytes: AMQP and STOMP clients get the first %d of them",
-            inflow.agreed.client_id,
+            answers.client_id,
             len(raw_properties),
             HEADER_BYTES_MAX,
         )
@@ -112,7 +118,11 @@ def publish(
         route, properties = apart_from_own(route, session, topic, properties)
     if not _deliver(inflow, route, topic, properties, payload, qos, packet_id, retain=retain):
         _refuse(inflow, qos, packet_id, reason_codes.QUOTA_EXCEEDED, route.refusal, ends=refusal_ends)
-    if len(raw_properties) <= NO_PROPERTIES_BYTES_MAX and not retain and raw_topic and properties is usual:
+    if not is_bare or properties is not usual:
+        return
+    if retain:
+        inflow.remember_retained(flags, raw_topic, route, topic, properties)
+    else:
         inflow.remember(raw_topic, route)
 
 
@@ -170,7 +180,7 @@ def _deliver(
     code = reason_codes.SUCCESS if route.routed else reason_codes.NO_MATCHING_SUBSCRIBERS
     stored = outcome is Outcome.STORED or grouped
     if retain:
-        if session.registry.retained.put(topic, message, inflow.agreed.client_id):
+        if session.registry.retained.put(topic, message, answers.client_id):
             stored = stored or broker.definitions.durable
         else:
             code = reason_codes.QUOTA_EXCEEDED

@@ -2,8 +2,9 @@
 
 `parse` first sees to the login, packet by packet, and then is one loop over the packets of a read.  The loop knows by
 heart a PUBLISH of QoS 0 or 1, without properties or flags, to a topic that this client published to before (inflow.py),
-and a PUBACK of four bytes.  After two of QoS 0 to one topic and of one length, what begins with the same bytes up to
-its payload is published without another look at them.  Everything else goes through the codec and `_packet`, which is
+and PUBACKs of four bytes.  After two messages to one topic and of one length, what begins with the same bytes up to
+its payload (QoS 1, in MQTT 3: up to its packet identifier) is published without another look at them, and the answers
+to a row are one piece.  Everything else goes through the codec and `_packet`, which is
 also where every error comes from.
 
     PUBLISH   30 or 32, length, topic length (2), topic, [32: packet identifier (2)], [MQTT 5: property length], payload
@@ -20,7 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt import subscribing
-from warren.adapters.mqtt.acknowledging import acknowledged, completed, received, released
+from warren.adapters.mqtt.acknowledging import acknowledged, acknowledged_row, completed, received, released
 from warren.adapters.mqtt.codec import reason_codes, versions
 from warren.adapters.mqtt.codec.decode import decode, find_body
 from warren.adapters.mqtt.codec.encode import PINGRESP
@@ -39,9 +40,8 @@ from warren.adapters.mqtt.codec.packets import (
 from warren.adapters.mqtt.codec.publish import peek_publish
 from warren.adapters.mqtt.codec.reader import Reader
 from warren.adapters.mqtt.codec.sender import check_from_client
-from warren.adapters.mqtt.codec.short_answers import PUBACK, peek_short_answer, short_answer
+from warren.adapters.mqtt.codec.short_answers import PUBACK_START
 from warren.adapters.mqtt.holding_back import packet_end
-from warren.adapters.mqtt.inflow import NOTHING_KNOWN
 from warren.adapters.mqtt.plan import FRAMED_FOR_LEVEL
 from warren.adapters.mqtt.publishing import publish
 from warren.adapters.mqtt.sessions.publishing import PERSISTENT
@@ -52,8 +52,6 @@ from warren.core.messages.message import Message
 from warren.core.messages.properties import EMPTY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from warren.adapters.mqtt.connection import MqttConnection
     from warren.adapters.mqtt.running import Running
     from warren.core.routing.known_routes import KnownRoute
@@ -85,7 +83,7 @@ def parse(connection: MqttConnection, data: bytes) -> int:
         (running := connection.running) is not None
         and position < end
         and ration.left > 0
-        and not (connection.unread.suspended or connection.work.busy)
+        and not (connection.is_unread or connection.is_working)
     ):
         before = position
         position = _parse_slice(connection, running, data, position, stop)
@@ -105,11 +103,8 @@ def _parse_slice(connection: MqttConnection, running: Running, data: bytes, posi
     is_v5 = level == versions.V5
     start = position
     in_rows = answered = acknowledgements = others = other_bytes = 0
-    outflow, inflow = running.outflow, running.inflow
-    inbound = running.session.inbound
-    after_flush = running.answers.after_flush
-    known_topics = _known_topics(running)
-    unread, work = connection.unread, connection.work
+    session = running.session
+    known_topics = running.known_topics()
     others_max = connection.ration.left
     # PUBLISHes in a row that go the same way are counted together: so many as sequence numbers were given since.
     row: KnownRoute | None = None
@@ -119,8 +114,11 @@ def _parse_slice(connection: MqttConnection, running: Running, data: bytes, posi
     sizes: dict[int, int] = {}
     last_size = 0
     size_from = broker.sequence
+    # The packet identifiers of messages of QoS 1 that are to be answered, and whether the answers wait for the disk.
+    taken: list[bytes] = []
+    taken_stored = False
     try:
-        while position < end and not connection.closed and not unread.suspended:
+        while position < end and not connection.closed and not connection.is_unread:
             first = data[position]
             if (first == 0x30 or first == 0x32) and end - position > 4 and known_topics:
                 length = data[position + 1]
@@ -172,9 +170,16 @@ def _parse_slice(connection: MqttConnection, running: Running, data: bytes, posi
                                     break
                             continue
                         packet_id = data[topic_end] << 8 | data[topic_end + 1]
-                        if packet_id and (not is_v5 or (known.routed and packet_id not in inbound)):
+                        if packet_id and (not is_v5 or (known.routed and packet_id not in session.inbound)):
                             if is_v5:
-                                inflow.check_receive_maximum()
+                                # What waits is counted message by message.
+                                running.inflow.check_receive_maximum()
+                            step = stop - position
+                            body_at = body - position
+                            id_at = topic_end
+                            is_next = known is row and step == last_step and not is_v5
+                            alike = data[position:topic_end] if is_next else b""
+                            last_step = step
                             if known is not row:
                                 if row is not None:
                                     in_rows += row.published(broker.sequence - row_from)
@@ -182,39 +187,61 @@ def _parse_slice(connection: MqttConnection, running: Running, data: bytes, posi
                                     size_from = broker.sequence
                                 row = known
                                 row_from = broker.sequence
-                            if stop - body != last_size:
+                            size = step - body_at
+                            if size != last_size:
                                 sizes[last_size] = sizes.get(last_size, 0) + broker.sequence - size_from
-                                last_size = stop - body
+                                last_size = size
                                 size_from = broker.sequence
-                            broker.sequence = sequence = broker.sequence + 1
-                            message = Message(
-                                sequence, known.address, PERSISTENT, data[body:stop], 0, stop - body, 0, broker.now_ms
-                            )
-                            for queue in known.queues:
-                                queue.append(message)
-                            if known.store_ids:
-                                broker.store.append(message, known.store_ids)
-                                after_flush.send(short_answer(PUBACK, packet_id), stored=True)
-                            else:
-                                after_flush.send(short_answer(PUBACK, packet_id), stored=False)
-                            position = stop
-                            answered += 1
+                            stored = len(known.store_ids) > 0
+                            if taken and stored is not taken_stored:
+                                _answer(running, taken, stored=taken_stored)
+                                taken = []
+                            taken_stored = stored
+                            while True:
+                                broker.sequence = sequence = broker.sequence + 1
+                                message = Message(
+                                    sequence,
+                                    known.address,
+                                    PERSISTENT,
+                                    data[position + body_at : position + step],
+                                    0,
+                                    size,
+                                    0,
+                                    broker.now_ms,
+                                )
+                                for queue in known.queues:
+                                    queue.append(message)
+                                if stored:
+                                    broker.store.append(message, known.store_ids)
+                                taken.append(data[id_at : id_at + 2])
+                                answered += 1
+                                position += step
+                                id_at += step
+                                if not alike or end - position < step or not data.startswith(alike, position):
+                                    break
+                                if not data[id_at] and not data[id_at + 1]:
+                                    break
+                            if is_v5:
+                                _answer(running, taken, stored=stored)
+                                taken = []
                             continue
-            elif first == PUBACK:
-                packet_id = peek_short_answer(data, position, end)
-                if packet_id:
-                    if row is not None:
-                        in_rows += row.published(broker.sequence - row_from)
-                        counted, row = row, None
-                        sizes[last_size] = sizes.get(last_size, 0) + broker.sequence - size_from
-                    acknowledged(outflow, packet_id, 0)
-                    acknowledgements += 1
-                    position += 4
+            elif first == 0x40:
+                if row is not None:
+                    in_rows += row.published(broker.sequence - row_from)
+                    counted, row = row, None
+                    sizes[last_size] = sizes.get(last_size, 0) + broker.sequence - size_from
+                count = acknowledged_row(running.outflow, data, position, end)
+                if count:
+                    acknowledgements += count
+                    position += 4 * count
                     continue
             if row is not None:
                 in_rows += row.published(broker.sequence - row_from)
                 counted, row = row, None
                 sizes[last_size] = sizes.get(last_size, 0) + broker.sequence - size_from
+            if taken:
+                _answer(running, taken, stored=taken_stored)
+                taken = []
             next_position = _next(connection, running, data, position, end)
             if next_position < 0:
                 break
@@ -222,9 +249,9 @@ def _parse_slice(connection: MqttConnection, running: Running, data: bytes, posi
             if first >> 4 != versions.PUBLISH:
                 other_bytes += next_position - position
             position = next_position
-            if work.busy:
+            if connection.is_working:
                 break
-            known_topics = _known_topics(running)
+            known_topics = running.known_topics()
             if others >= others_max or connection.ration.left <= 0:
                 break
     finally:
@@ -234,6 +261,8 @@ def _parse_slice(connection: MqttConnection, running: Running, data: bytes, posi
             sizes[last_size] = sizes.get(last_size, 0) + broker.sequence - size_from
         if counted is not None:
             counted.counts.sizes.add_all(sizes)
+        if taken:
+            _answer(running, taken, stored=taken_stored)
         if answered:
             running.client.counts.own.confirmed(answered)
     connection.ration.left -= others + (in_rows + answered + acknowledgements) // QUICK_PER_COMMAND
@@ -250,7 +279,7 @@ def _log_in(connection: MqttConnection, data: bytes) -> int:
     position = count = 0
     ration = connection.ration
     while position < len(data) and connection.running is None and not connection.closed and ration.left > 0:
-        if connection.work.busy:
+        if connection.is_working:
             break
         ration.left -= 1
         level = connection.answers.agreed.level
@@ -277,9 +306,10 @@ def _log_in(connection: MqttConnection, data: bytes) -> int:
     return position
 
 
-def _known_topics(running: Running) -> Mapping[bytes, KnownRoute]:
-    """The remembered topics; none while publishing has to wait."""
-    return NOTHING_KNOWN if running.held.active else running.inflow.known_now()
+def _answer(running: Running, packet_ids: list[bytes], *, stored: bool) -> None:
+    """PUBACK for each of these."""
+    answers = PUBACK_START + PUBACK_START.join(packet_ids)
+    running.answers.after_flush.send(answers, stored=stored, count=len(packet_ids))
 
 
 def _next(connection: MqttConnection, running: Running, data: bytes, position: int, end: int) -> int:
@@ -287,10 +317,10 @@ def _next(connection: MqttConnection, running: Running, data: bytes, position: i
     kind = data[position] >> 4
     level = connection.answers.agreed.level
     settings = connection.settings
-    if running.held.wants(kind):
+    if running.must_wait(kind):
         stop = packet_end(data, position, end, level, settings.packet_bytes_max)
         if stop > 0:
-            running.held.add(data[position:stop])
+            running.hold_back(data[position:stop], connection.alarms_changed)
         return stop
     if kind == versions.PUBLISH:
         peeked = peek_publish(data, position, end, level, settings.packet_bytes_max)
@@ -343,7 +373,7 @@ def _subscribe_or_not(connection: MqttConnection, running: Running, data: bytes,
             if unanswered is not None:
                 connection.work.go_on_when_answered(unanswered, slices)
                 return stop
-        connection.work.did(1 + (stop - body) // SUBSCRIPTION_BYTES, subscribing.FILTERS_PER_SLICE)
+        connection.did(1 + (stop - body) // SUBSCRIPTION_BYTES, subscribing.FILTERS_PER_SLICE)
     else:
         connection.work.begin(slices)
     return stop

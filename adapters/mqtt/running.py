@@ -8,27 +8,28 @@
     session         what outlives the connection (adapters.mqtt.sessions)
 
 The owners know of each other what they are given when they are made; none knows the connection.  They end together.
+Most clients are quiet, and many never publish, or never subscribe: what they don't use isn't made.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from warren.adapters.mqtt import authentication
 from warren.adapters.mqtt.ack_holder import MqttAckHolder
 from warren.adapters.mqtt.agreed import effective_expiry_s
-from warren.adapters.mqtt.codec import reason_codes
+from warren.adapters.mqtt.codec import reason_codes, versions
 from warren.adapters.mqtt.codec.errors import ProtocolViolation
 from warren.adapters.mqtt.codec.packets import Auth
 from warren.adapters.mqtt.errors import Refusal
 from warren.adapters.mqtt.holding_back import HeldPackets
-from warren.adapters.mqtt.inflow import Inflow
+from warren.adapters.mqtt.inflow import NOTHING_KNOWN, Inflow
 from warren.adapters.mqtt.outflow import Outflow
 from warren.adapters.mqtt.subscriptions import Subscriptions
 from warren.core.declaring.queues import end_client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from warren.adapters.mqtt.answers import Answers
     from warren.adapters.mqtt.codec.packets import Disconnect
@@ -38,25 +39,35 @@ if TYPE_CHECKING:
     from warren.adapters.mqtt.settings import MqttSettings
     from warren.adapters.session.liveness import KeepAlive
     from warren.adapters.session.read_gate import ReadGate
+    from warren.core.routing.known_routes import KnownRoute
+
+
+class Ending(Protocol):
+    """The connection, to what may have to end it."""
+
+    def disconnect(self, reason_code: int, text: str) -> None:
+        """End the connection, saying why."""
 
 
 class Running:
-    """One client that is logged in.  disconnect: ends the connection, with a reason code and a text."""
+    """One client that is logged in."""
 
     __slots__ = (
         "_ack_holder",
-        "_disconnect",
+        "_ending",
         "_exchange",
+        "_gate",
+        "_held",
+        "_inflow",
         "_keep_alive",
+        "_known_topic_bytes_max",
+        "_outflow",
+        "_subscriptions",
         "_will",
         "_will_delay_s",
         "answers",
         "client",
-        "held",
-        "inflow",
-        "outflow",
         "session",
-        "subscriptions",
     )
 
     def __init__(
@@ -66,18 +77,18 @@ class Running:
         answers: Answers,
         settings: MqttSettings,
         gate: ReadGate,
-        disconnect: Callable[[int, str], None],
+        ending: Ending,
     ) -> None:
-        self.client = client = admitted.client
+        self.client = admitted.client
         self.session = session
         self.answers = answers
-        self.inflow = Inflow(client, session, answers, settings.known_topic_bytes_max)
-        self.outflow = Outflow(session, answers, client.counts.own)
-        earlier = len(session.outgoing)
-        client.counts.own.outstanding = lambda: len(session.outgoing) - earlier
-        self.subscriptions = Subscriptions(client, session, self.outflow, disconnect)
-        self.held = HeldPackets(client.vhost.broker.alarms, gate)
-        self._disconnect = disconnect
+        self._known_topic_bytes_max = settings.known_topic_bytes_max
+        self._inflow: Inflow | None = None
+        self._outflow: Outflow | None = None
+        self._subscriptions: Subscriptions | None = None
+        self._held: HeldPackets | None = None
+        self._gate = gate
+        self._ending = ending
         self._exchange = admitted.exchange
         self._will = admitted.will
         will = admitted.connect.will
@@ -88,8 +99,71 @@ class Running:
     def begin(self, keep_alive: KeepAlive | None) -> None:
         """CONNACK is sent: send again what an earlier connection left, then what waits in the queues."""
         self._keep_alive = keep_alive
-        self.outflow.resend()
-        self.subscriptions.begin()
+        if self.session.outgoing:
+            self.outflow.resend()
+        if self.session.subscriptions:
+            self.subscriptions.begin()
+
+    @property
+    def inflow(self) -> Inflow:
+        """Messages from the client; made when the first comes."""
+        if self._inflow is None:
+            self._inflow = Inflow(self.client, self.session, self.answers, self._known_topic_bytes_max)
+        return self._inflow
+
+    @property
+    def outflow(self) -> Outflow:
+        """Messages to the client; made when there may be some."""
+        if self._outflow is None:
+            self._outflow = Outflow(self.session, self.answers, self.client.counts.own)
+            self.client.counts.own.outstanding = self._outflow.outstanding
+        return self._outflow
+
+    @property
+    def subscriptions(self) -> Subscriptions:
+        """The consumers that bring them; made with the first subscription."""
+        if self._subscriptions is None:
+            self._subscriptions = Subscriptions(self.client, self.session, self.outflow, self._ending.disconnect)
+        return self._subscriptions
+
+    @property
+    def sent_count(self) -> int:
+        """PUBLISH packets to the client, so far."""
+        return 0 if self._outflow is None else self._outflow.sent_count
+
+    @property
+    def queue_count(self) -> int:
+        """Queues that it consumes from."""
+        return 0 if self._subscriptions is None else len(self._subscriptions)
+
+    # Under an alarm
+
+    def known_topics(self) -> Mapping[bytes, KnownRoute]:
+        """Topics whose messages may be published without another look; none while publishing has to wait."""
+        inflow = self._inflow
+        return NOTHING_KNOWN if inflow is None or self.is_held_back else inflow.known_now()
+
+    @property
+    def is_held_back(self) -> bool:
+        """True while an alarm holds the client's publishes."""
+        return self._held is not None and self._held.active
+
+    def must_wait(self, kind: int) -> bool:
+        """True when a packet of this type has to wait (holding_back.py)."""
+        if self._held is not None:
+            return self._held.wants(kind)
+        return kind == versions.PUBLISH and self.client.vhost.broker.alarms.blocked is not None
+
+    def hold_back(self, packet: bytes, alarms_changed: Callable[[], None]) -> None:
+        """Keep a packet until the alarm is over, which `alarms_changed` is called about until the connection ends."""
+        if self._held is None:
+            self._held = HeldPackets(self.client.vhost.broker.alarms, self._gate)
+            self.client.vhost.broker.alarms.listen(alarms_changed)
+        self._held.add(packet)
+
+    def take_held(self) -> bytes:
+        """All that was held back and may be handled now."""
+        return b"" if self._held is None else self._held.take()
 
     def authenticate(self, packet: Auth) -> None:
         """AUTH: the client proves again who it is, as the same user (MQTT 5 4.12.1)."""
@@ -122,18 +196,22 @@ class Running:
         if not self.session.outgoing:
             self._ack_holder = None
         elif self._ack_holder is None:
-            self._ack_holder = MqttAckHolder(self.subscriptions, self._disconnect)
+            self._ack_holder = MqttAckHolder(self.subscriptions, self._ending.disconnect)
         return self._ack_holder
 
     def end(self, holder: Holder, *, publish_will: bool) -> None:
         """Everything that dies with the socket.  holder: as which the connection had the session."""
         if self._keep_alive is not None:
             self._keep_alive.stop()
-        self.held.end()
+        if self._held is not None:
+            self._held.end()
         self.answers.end()
-        self.subscriptions.end()
-        self.outflow.end()
-        self.inflow.end()
+        if self._subscriptions is not None:
+            self._subscriptions.end()
+        if self._outflow is not None:
+            self._outflow.end()
+        if self._inflow is not None:
+            self._inflow.end()
         if self.session.holder is holder:
             self.session.detach()
         if publish_will:

@@ -229,7 +229,7 @@ def _take_new(
         return {}
     taken = list(new.values())
     try:
-        session.registry.permits.check_all(subscriptions.client, agreed.client_id, taken)
+        session.registry.permits.check_all(subscriptions.client, session.client_id, taken)
         session.subscribe_all(subscriptions.client, taken)
     except BrokerError:
         return {}
@@ -248,7 +248,7 @@ def _take(
     """Subscribe by one filter; whether it is new.  Nothing has changed where that raises."""
     subscription = _subscription(agreed, asked, identifier)
     session = subscriptions.session
-    session.registry.permits.check(subscriptions.client, agreed.client_id, subscription)
+    session.registry.permits.check(subscriptions.client, session.client_id, subscription)
     if subscription.queue_name:
         # The queue is there already, so it is asked first: it may have a consumer that wants to be its only one.
         session.registry.vhost.queue(subscription.queue_name)
@@ -268,7 +268,8 @@ def _check(agreed: Agreed, subscriptions: Subscriptions, wanted: Subscription, i
     """Have all answered that `_take` asks; what is refused is for that to say."""
     try:
         subscription = _subscription(agreed, wanted, identifier)
-        subscriptions.session.registry.permits.check(subscriptions.client, agreed.client_id, subscription)
+        session = subscriptions.session
+        session.registry.permits.check(subscriptions.client, session.client_id, subscription)
     except (BrokerError, PacketError):
         pass
 

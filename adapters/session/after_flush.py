@@ -35,29 +35,33 @@ class _Late:
 class AfterFlush:
     """The waiting answers of one session, or what makes them."""
 
-    __slots__ = ("_asked", "_broker", "_on_disk", "_outbox", "_waiting")
+    __slots__ = ("_asked", "_broker", "_on_disk", "_outbox", "_released", "_waiting")
 
     def __init__(self, broker: Broker, outbox: Outbox) -> None:
         self._broker = broker
         self._outbox = outbox
         self._asked = 0
         self._on_disk = 0
+        self._released = 0
         self._waiting: deque[tuple[int, bytes | Callable[[], None] | _Late]] | None = None
 
     @property
     def count(self) -> int:
         """How many wait."""
-        return len(self._waiting) if self._waiting else 0
+        return self._asked - self._released if self._waiting else 0
 
     def count_of(self, is_counted: Callable[[bytes], bool]) -> int:
         """How many of those that are bytes, or will be, are such ones; looked at one by one."""
         answers = (what.taken if isinstance(what, _Late) else what for _, what in self._waiting or ())
         return sum(1 for answer in answers if isinstance(answer, bytes) and is_counted(answer))
 
-    def send(self, answer: bytes, *, stored: bool) -> None:
-        """Send an answer: at once, or after the next flush if what it answers is `stored`, or others wait before it."""
+    def send(self, answer: bytes, *, stored: bool, count: int = 1) -> None:
+        """Send an answer: at once, or after the next flush if what it answers is `stored`, or others wait before it.
+
+        count: so many answers are in it.
+        """
         if stored or self._waiting:
-            self._wait(answer)
+            self._wait(answer, count)
         else:
             self._outbox.write(answer)
 
@@ -78,10 +82,12 @@ class AfterFlush:
         self._waiting = None
         self._broker.awaiting_flush.pop(self, None)
 
-    def _wait(self, what: bytes | Callable[[], None] | _Late) -> None:
+    def _wait(self, what: bytes | Callable[[], None] | _Late, count: int = 1) -> None:
         if self._waiting is None:
             self._waiting = deque()
-        self._asked += 1
+        if not self._waiting:
+            self._released = self._asked
+        self._asked += count
         self._waiting.append((self._asked, what))
         self._broker.awaiting_flush[self] = None
 
@@ -103,14 +109,18 @@ class AfterFlush:
         while waiting and waiting[0][0] <= mark:
             entry = waiting.popleft()
             what = entry[1]
+            before, self._released = self._released, entry[0]
             if isinstance(what, bytes):
                 self._outbox.write(what)
             elif not isinstance(what, _Late):
                 what()
             elif what.receipt.pending:
                 waiting.appendleft(entry)
+                self._released = before
                 return
             else:
                 answer = what.refused() if what.receipt.refused else what.taken
                 if answer:
                     self._outbox.write(answer)
+        if not waiting and self._waiting is waiting:
+            self._waiting = None  # an empty one is 600 bytes, and most connections are quiet

@@ -158,38 +158,50 @@ class Subscription(Consumer):
         address, properties, body_size = self._address, self._properties, self._body_size
         prefix, ack_prefix, suffix, end = self._prefix, self._ack_prefix, self._suffix, self._end
         chunks, room, credit = outbox.chunks, outbox.room, self.credit
+        before = prefix
+        between = end + prefix
         each_bytes = len(prefix) + len(suffix) + body_size + TAG_AND_END_BYTES
         tag = deliveries.delivery_tag
         unacked = None if self.no_ack else deliveries.unacked
         sent_bytes = 0
         while ready and credit > 1 and room > each_bytes:
-            message = ready[0]
+            message = ready.popleft()
             if (
                 isinstance(message, int)
                 or message.address is not address
                 or message.properties is not properties
                 or message.body_size != body_size
             ):
+                ready.appendleft(message)
                 break
-            ready.popleft()
             tag += 1
             room -= each_bytes
             content = message.content
             if len(content) != body_size:
                 content = message.body
-            number = b"%d" % tag
+            number = str(tag).encode()
+            chunks.append(before)
+            before = between
+            chunks.append(number)
             if ack_prefix:
-                chunks += (prefix, number, ack_prefix, number, suffix, content, end)
-            else:
-                chunks += (prefix, number, suffix, content, end)
+                chunks.append(ack_prefix)
+                chunks.append(number)
+            chunks.append(suffix)
+            chunks.append(content)
             if unacked is not None:
                 unacked[tag] = (queue, message, self)
                 credit -= 1
             sent_bytes += body_size
+        if before is between:
+            chunks.append(end)
         deliveries.delivery_tag = tag
         outbox.room = room
         self.credit = credit
         return sent_bytes
+
+    @property
+    def keeps_persistence(self) -> bool:
+        return True
 
     def acknowledged(self) -> None:
         """One of its deliveries was settled: it has more credit."""

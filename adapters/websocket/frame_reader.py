@@ -21,7 +21,7 @@ from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 
 from warren.adapters.session.pieces import Pieces
 from warren.adapters.websocket import close_codes
-from warren.adapters.websocket.frames import BINARY, TEXT, common_frames, is_utf8, parse_head
+from warren.adapters.websocket.frames import BINARY, TEXT, alike_frames, common_frames, is_utf8, parse_head
 
 if TYPE_CHECKING:
     from wsproto.events import Event
@@ -119,6 +119,12 @@ class FrameReader:
 
     def _take_common(self, data: bytes, position: int) -> int:
         is_text = data[position] == TEXT
+        alike, count, stop = alike_frames(data, position, self._receiver.message_bytes_max)
+        if count and (not is_text or alike.isascii()):
+            self._common_frames += count
+            self.unfinished = self._common_frames >= TURN_COMMON_FRAMES_MAX
+            self._receiver.payload(alike, is_text)
+            return stop
         payloads, position = common_frames(data, position, self._receiver.message_bytes_max)
         self._common_frames += len(payloads)
         self.unfinished = self._common_frames >= TURN_COMMON_FRAMES_MAX

@@ -89,6 +89,45 @@ def common_frames(data: bytes, position: int, bytes_max: int) -> tuple[list[byte
     return payloads, position
 
 
+ALIKE_MIN: Final = 32
+ALIKE_BYTES_MAX: Final = 64
+"""So many frames of one length are worth being unmasked together, if they aren't longer: that is 0.2 µs each, and
+0.3 µs for each byte of one; longer ones gain little by it."""
+
+
+def alike_frames(data: bytes, position: int, bytes_max: int) -> tuple[bytes, int, int]:
+    """(their payloads, how many they are, where they end) of common frames of one length, one behind the other.
+
+    None where they are few; `common_frames` takes those.  Programs send messages of the same kind, so most frames of a
+    read have one length, and their bytes lie at equal distances, each with a key of its own.  So first all first bytes
+    of payloads are put in their places, then all second ones, likewise what each is masked with, and the two are XORed
+    as two numbers.
+    """
+    length = data[position + 1] - _MASKED if len(data) > position + 1 else 0
+    if not 0 < length <= min(bytes_max, ALIKE_BYTES_MAX):
+        return b"", 0, position
+    step = length + 6
+    most = min(len(data) - position, RUN_BYTES) // step
+    if most < ALIKE_MIN or most < length:
+        return b"", 0, position
+    stop = position + most * step
+    # What is left when those that begin as the first does are taken off.
+    others = data[position:stop:step].lstrip(data[position : position + 1])
+    of_other_length = data[position + 1 : stop : step].lstrip(data[position + 1 : position + 2])
+    count = most - max(len(others), len(of_other_length))
+    if count < ALIKE_MIN or count < length:
+        return b"", 0, position
+    stop = position + count * step
+    size = count * length
+    masked, mask = bytearray(size), bytearray(size)
+    keys = [data[position + 2 + at : stop : step] for at in range(4)]
+    for at in range(length):
+        masked[at::length] = data[position + 6 + at : stop : step]
+        mask[at::length] = keys[at & 3]
+    plain = int.from_bytes(masked, "little") ^ int.from_bytes(mask, "little")
+    return plain.to_bytes(size, "little"), count, stop
+
+
 def parse_head(data: bytes, position: int) -> tuple[int, int] | None:
     """(bytes of the head, bytes of the payload) as a frame at `position` states them; None while that is cut."""
     available = len(data) - position

@@ -99,6 +99,11 @@ class Consumer:
         """
         return 0
 
+    @property
+    def keeps_persistence(self) -> bool:
+        """True when what `deliver_alike` sends behind a transient message is transient, too."""
+        return False
+
     @abstractmethod
     def can_take(self) -> bool:
         """True when the consumer has credit and its outbox has room."""

@@ -16,14 +16,13 @@ intervals instead: correct, slower.
 
 from __future__ import annotations
 
-import selectors
-import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 import trio
 
 from warren.gateway.network.link import READ_BYTES_MAX, Link
+from warren.gateway.network.sockets import Sockets
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker
@@ -34,9 +33,6 @@ POLL_INTERVAL_S: Final = 0.002
 
 UNWATCHED_BYTES: Final = 1 << 62
 """What may be read where nobody watches it."""
-
-Ready = Callable[[int], None]
-"""What the hub calls with the selector's event mask."""
 
 
 class InputWatch(Protocol):
@@ -53,7 +49,7 @@ class InputWatch(Protocol):
 
 
 class Hub:
-    """Owns the sockets and drives the broker in turns.  buffer: what all links read into.  links: the open ones.
+    """Owns the sockets and drives the broker in turns.  buffer: what all links read into.
 
     input_left_bytes: what may be read before `input_watch` is asked.
     unread_timeout_ms: how long a peer may read nothing while something waits for it, 0 for ever (unread.py).
@@ -64,11 +60,10 @@ class Hub:
         self.broker = broker
         self.clock = clock
         self.buffer = memoryview(bytearray(READ_BYTES_MAX))
-        self.links: set[Link] = set()
         self.on_released: Callable[[], None] = _nothing
         self.input_left_bytes = UNWATCHED_BYTES
         self.input_watch: InputWatch | None = None
-        self._selector = selectors.DefaultSelector()
+        self.sockets = Sockets()
         self._commit_parking = trio.lowlevel.ParkingLot()
         self._timer_parking = trio.lowlevel.ParkingLot()
         self._timer_at_ms: int | None = None
@@ -79,24 +74,15 @@ class Hub:
 
     # Sockets
 
-    def add(self, link: Link) -> None:
-        """Take a started link into the hub."""
-        self.links.add(link)
+    @property
+    def links(self) -> set[Link]:
+        """The open ones."""
+        return set(self.sockets.links())
 
     def released(self, link: Link) -> None:
         """A link has closed its socket."""
-        self.links.discard(link)
         self._release_parking.unpark_all()
         self.on_released()
-
-    def watch(self, sock: socket.socket, before: int, wanted: int, ready: Ready) -> None:
-        """Change what the selector looks for on a socket: event masks before and from now on, 0 for nothing."""
-        if not wanted:
-            self._selector.unregister(sock)
-        elif not before:
-            self._selector.register(sock, wanted, ready)
-        else:
-            self._selector.modify(sock, wanted, ready)
 
     def ask_for_input(self) -> None:
         """As much was read as may be without asking; called before the last of it is worked on."""
@@ -109,12 +95,12 @@ class Hub:
 
     async def run(self) -> None:
         """Drive the broker until cancelled."""
-        descriptor = getattr(self._selector, "fileno", None)
+        descriptor = self.sockets.descriptor()
         while True:
             if self._more_to_do:
                 await trio.lowlevel.checkpoint()
             elif descriptor is not None:
-                await trio.lowlevel.wait_readable(descriptor())
+                await trio.lowlevel.wait_readable(descriptor)
             else:
                 await trio.sleep(POLL_INTERVAL_S)
             self.turn()
@@ -122,8 +108,7 @@ class Hub:
     def turn(self) -> None:
         """One turn: read, dispatch, send."""
         self.broker.now_ms = max(self.broker.now_ms, self.clock())
-        for key, events in self._selector.select(0):
-            key.data(events)
+        self.sockets.poll()
         self._settle()
 
     def settle(self) -> None:
@@ -201,7 +186,7 @@ class Hub:
 
     def close(self) -> None:
         """Release the selector; all links are closed."""
-        self._selector.close()
+        self.sockets.close()
 
 
 def _nothing() -> None:

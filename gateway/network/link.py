@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import selectors
 import socket
 import struct
+import sys
 import termios
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
@@ -33,6 +33,10 @@ _log = logging.getLogger("warren.connection")
 
 READ_BYTES_MAX: Final = 256 * 1024
 """What one socket may bring into one turn: enough to make a turn's fixed costs small, little enough to be fair."""
+
+EVENT_READ: Final = 1
+EVENT_WRITE: Final = 2
+"""What a socket is looked at for; the numbers are those of `selectors`."""
 
 LINGER_MS: Final = 3000
 """How long a peer may take to close after we did."""
@@ -53,6 +57,7 @@ class Link:
     __slots__ = (
         "_closed",
         "_closing",
+        "_descriptor",
         "_discarded_bytes",
         "_interest",
         "_linger",
@@ -88,9 +93,13 @@ class Link:
     def __init__(self, hub: Hub, sock: socket.socket) -> None:
         self.hub = hub
         self._socket = sock
+        self._descriptor = sock.fileno()
         sock.setblocking(False)
-        self.peer_host, self.peer_port = _address(sock.getpeername)
         self.host, self.port = _address(sock.getsockname)
+        self.host = sys.intern(self.host)
+        self.peer_host, self.peer_port = _address(sock.getpeername)
+        if self.peer_host == self.host:
+            self.peer_host = self.host
         self.certificate_name: str | None = None
         self.credentials: Credentials | None = None
         self.is_websocket = False
@@ -100,7 +109,7 @@ class Link:
         self.received_packets = 0
         self.sent_packets = 0
         self._sending: memoryview | None = None
-        self._waiting: list[bytes] = []
+        self._waiting: list[bytes] | None = None
         self._waiting_bytes = 0
         self._interest = 0
         self._paused = False
@@ -111,7 +120,7 @@ class Link:
         self._session_ended = False
         self._discarded_bytes = 0
         self._linger: Deadline | None = None
-        self._unread = UnreadWatch(self)
+        self._unread: UnreadWatch | None = None
 
     @property
     def moved_bytes(self) -> int:
@@ -122,6 +131,8 @@ class Link:
         """Begin: `session` gets what is read, what is in `outbox` is sent."""
         self.session = session
         self.outbox = outbox
+        if not self._closed:
+            self.hub.sockets.place(self._descriptor, self)
         self._watch()
 
     @property
@@ -142,9 +153,9 @@ class Link:
 
     def ready(self, events: int) -> None:
         """The selector says that the socket can be read or written."""
-        if events & selectors.EVENT_WRITE:
+        if events & EVENT_WRITE:
             self._flush()
-        if events & selectors.EVENT_READ and not self._closed:
+        if events & EVENT_READ and not self._closed:
             self._read()
 
     def _read(self) -> None:
@@ -193,7 +204,7 @@ class Link:
             self._sending = None
             if self._waiting:
                 self._sending = memoryview(b"".join(self._waiting))
-                self._waiting = []
+                self._waiting = None
                 self._waiting_bytes = 0
         self._after_sending()
 
@@ -205,6 +216,8 @@ class Link:
         if self._closed or self._shut:
             return
         if self._sending is not None:
+            if self._waiting is None:
+                self._waiting = []
             self._waiting.extend(chunks)
             self._waiting_bytes += sum(map(len, chunks))
             self._after_sending()
@@ -222,6 +235,8 @@ class Link:
             self.sent_packets += 1
             if count < len(data):
                 self._sending = memoryview(data)[count:]
+                if self._unread is None:
+                    self._unread = UnreadWatch(self)
                 self._unread.begin()
         self._after_sending()
 
@@ -317,7 +332,8 @@ class Link:
         if self._closed:
             return
         self._closed = True
-        self._unread.stop()
+        if self._unread is not None:
+            self._unread.stop()
         if self._linger is not None:
             self._linger.cancel()
         self._watch()
@@ -330,9 +346,10 @@ class Link:
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             except OSError:
                 pass
+        self.hub.sockets.forget(self._descriptor)
         self._socket.close()
         self._sending = None
-        self._waiting = []
+        self._waiting = None
         self._waiting_bytes = 0
         self.hub.released(self)
 
@@ -341,12 +358,12 @@ class Link:
         wanted = 0
         if not self._closed:
             if not self._paused or self._closing:
-                wanted = selectors.EVENT_READ
+                wanted = EVENT_READ
             if self._sending is not None:
-                wanted |= selectors.EVENT_WRITE
+                wanted |= EVENT_WRITE
         if wanted == self._interest:
             return
-        self.hub.watch(self._socket, self._interest, wanted, self.ready)
+        self.hub.sockets.watch(self._descriptor, self._interest, wanted)
         self._interest = wanted
 
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import errno
 import logging
-import selectors
 import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from warren.core.errors import StorageError
 from warren.gateway.network.addresses import format_address, hosts_of
-from warren.gateway.network.link import Link
+from warren.gateway.network.link import EVENT_READ, Link
 
 if TYPE_CHECKING:
     from warren.adapters.interface import AcceptCarrier
@@ -137,7 +136,8 @@ class ListeningSocket:
         """Start accepting."""
         if not self._accepting:
             self._accepting = True
-            self._hub.watch(self._socket, 0, selectors.EVENT_READ, self._ready)
+            self._hub.sockets.place(self._socket.fileno(), self)
+            self._hub.sockets.watch(self._socket.fileno(), 0, EVENT_READ)
 
     def bind_again(self) -> None:
         """Take the address again after `close`, and accept.  Raises AddressUnusableError."""
@@ -152,17 +152,19 @@ class ListeningSocket:
 
     def room_again(self) -> None:
         """A connection has gone: go on accepting if that was what it took."""
-        if not self._accepting and self._socket.fileno() >= 0 and len(self._hub.links) < self._links_max:
+        if not self._accepting and self._socket.fileno() >= 0 and self._hub.sockets.link_count < self._links_max:
             self.open()
 
     def _stop_accepting(self) -> None:
         if self._accepting:
             self._accepting = False
-            self._hub.watch(self._socket, selectors.EVENT_READ, 0, self._ready)
+            self._hub.sockets.watch(self._socket.fileno(), EVENT_READ, 0)
+            self._hub.sockets.forget(self._socket.fileno())
 
-    def _ready(self, events: int) -> None:
+    def ready(self, events: int) -> None:
+        """Somebody connects."""
         for _ in range(ACCEPTS_MAX):
-            if len(self._hub.links) >= self._links_max:
+            if self._hub.sockets.link_count >= self._links_max:
                 self._exhausted("as many connections as there are file descriptors for")
                 return
             try:
@@ -187,7 +189,6 @@ class ListeningSocket:
         link = Link(self._hub, sock)
         session, outbox = self._accept(self._hub.broker, link)
         link.start(session, outbox)
-        self._hub.add(link)
 
     def _exhausted(self, why: str) -> None:
         now_ms = self._hub.broker.now_ms

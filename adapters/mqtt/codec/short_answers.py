@@ -19,6 +19,10 @@ ANSWER_BYTES: Final = 4
 """First byte, remaining length, and two of packet identifier."""
 
 
+PUBACK_START: Final = b"\x40\x02"
+"""A PUBACK up to its packet identifier."""
+
+
 def peek_short_answer(data: bytes, position: int, end: int) -> int:
     """The packet identifier if a four-byte answer is all there at `position`, whose first byte is one of the above.
 

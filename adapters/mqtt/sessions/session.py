@@ -56,6 +56,12 @@ PACKET_ID_MAX: Final = 65_535
 EXPIRY_NEVER: Final = 0xFFFF_FFFF
 """The expiry of a session that doesn't expire, in seconds (MQTT 5 3.1.2.11.2)."""
 
+NO_SUBSCRIPTIONS: Final[dict[str, MqttSubscription]] = {}
+NOTHING_OUTGOING: Final[dict[int, Outgoing]] = {}
+NOTHING_INBOUND: Final[dict[int, Message | None]] = {}
+"""What all sessions share that have none; nothing is ever put into them.  Most connections are quiet, and a dict for
+each of the three is 64 bytes."""
+
 
 class MqttSession:
     """See the head of this file; made by the registry.
@@ -118,11 +124,11 @@ class MqttSession:
         self.has_entries_to_settle = False
         self.detached_at_ms: int | None = None
         self.queue: Queue | None = None
-        self.subscriptions: dict[str, MqttSubscription] = {}
+        self.subscriptions = NO_SUBSCRIPTIONS
         self.feed: RetainedFeed | None = None
         self.no_local_count = 0
-        self.outgoing: dict[int, Outgoing] = {}
-        self.inbound: dict[int, Message | None] = {}
+        self.outgoing = NOTHING_OUTGOING
+        self.inbound = NOTHING_INBOUND
         self.unanswered: dict[int, Receipt] | None = None
         self.trie: TopicTrie[MqttSubscription] | None = None
         self._rows: SubscriptionRows | None = None
@@ -153,7 +159,7 @@ class MqttSession:
             self.registry.join(subscription)
         elif subscription.queue_name:
             self.registry.vhost.queue(subscription.queue_name)
-        self.subscriptions[subscription.filter] = subscription
+        self._own_subscriptions()[subscription.filter] = subscription
         self._deep_levels += deep_levels
         self.no_local_count += subscription.no_local - (before is not None and before.no_local)
         self.registry.subscription_changed(subscription, before)
@@ -167,7 +173,7 @@ class MqttSession:
         if self.queue is None:
             self.queue = registry.make_queue(self, client)
         registry.bind(self.queue, subscriptions)
-        known = self.subscriptions
+        known = self._own_subscriptions()
         wide: list[MqttSubscription] = []
         for subscription in subscriptions:
             filter = subscription.filter
@@ -237,6 +243,11 @@ class MqttSession:
             return [each for each in found if self.registry.permits.may_read(self, each)]
         return found
 
+    def _own_subscriptions(self) -> dict[str, MqttSubscription]:
+        if self.subscriptions is NO_SUBSCRIPTIONS:
+            self.subscriptions = {}
+        return self.subscriptions
+
     def _match_also(self, subscription: MqttSubscription, before: MqttSubscription | None) -> None:
         """Have a filter with wildcards found; the others are found by name."""
         if not subscription.has_wildcards:
@@ -261,6 +272,8 @@ class MqttSession:
         """A message of QoS 1 or 2 is about to be sent; in state WAITING it has to wait for the next flush."""
         outgoing = Outgoing(self.next_packet_id(), message, queue, qos, source)
         outgoing.number = self.sent_number = self.sent_number + 1
+        if self.outgoing is NOTHING_OUTGOING:
+            self.outgoing = {}
         self.outgoing[outgoing.packet_id] = outgoing
         if qos == 2 and self.stores:
             self._move_to_outbound(outgoing, message, queue)
@@ -334,7 +347,7 @@ class MqttSession:
         if self.stores:
             record = make_record(self.registry.broker, {PACKET_ID: packet_id})
             self.registry.broker.store.append(record, (self._inbound(),))
-        self.inbound[packet_id] = record
+        self._own_inbound()[packet_id] = record
 
     def forget_inbound(self, packet_id: int) -> bool:
         """PUBREL; False for an unknown one.  PUBCOMP waits for a flush if `stores`."""
@@ -344,6 +357,11 @@ class MqttSession:
         if record is not None:
             self.registry.broker.store.settle(self.inbound_id, record)
         return True
+
+    def _own_inbound(self) -> dict[int, Message | None]:
+        if self.inbound is NOTHING_INBOUND:
+            self.inbound = {}
+        return self.inbound
 
     def _inbound(self) -> int:
         if not self.inbound_id:
@@ -481,8 +499,9 @@ class MqttSession:
         self._restore_subscriptions(subscriptions)
 
     def _restore_subscriptions(self, subscriptions: Iterable[MqttSubscription]) -> None:
+        known = self._own_subscriptions()
         for subscription in subscriptions:
-            self.subscriptions[subscription.filter] = subscription
+            known[subscription.filter] = subscription
             self.no_local_count += subscription.no_local
             self._deep_levels += deep_levels(subscription.topic_filter)
             if subscription.is_own:
@@ -492,9 +511,11 @@ class MqttSession:
         """Take a record read back from the store; one with a packet identifier that was seen replaces it."""
         packet_id = packet_id_of(record)
         if number == self.inbound_id:
-            self.inbound[packet_id] = record
+            self._own_inbound()[packet_id] = record
             return
         older = self.outgoing.pop(packet_id, None)
         if older is not None:
             self.settle_record(older)
+        if self.outgoing is NOTHING_OUTGOING:
+            self.outgoing = {}
         self.outgoing[packet_id] = outgoing_of(record)

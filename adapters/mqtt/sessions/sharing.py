@@ -81,8 +81,7 @@ def make_chooser(strategy: str, names: TopicNames) -> Chooser | None:
 
 def _weight(consumer: Consumer, topic: str) -> bytes:
     """Random, but always the same for a client and a topic."""
-    client = consumer.client
-    member = str(client.properties.get("client_id", client.name))
+    member: str = getattr(consumer, "client_id", consumer.client.name)  # other protocols' clients have none
     return blake2b(f"{member}\0{topic}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from warren.core.messages.message import Message
     from warren.core.queues.classic.queue import ClassicQueue
     from warren.core.queues.consumer import Consumer
 
@@ -69,7 +70,7 @@ def drain(queue: ClassicQueue) -> bool:
                     following = len(ready)
                     delivered_bytes += consumer.deliver_alike(ready)
                     unacked += following - len(ready)
-                elif not store_id:
+                elif not store_id or _is_nothing_stored(queue, message, consumer):
                     delivered_bytes += consumer.deliver_alike(ready)
             if not more or len(available) > 1:
                 plain = until_now + queue.grown - len(ready) - unacked
@@ -105,3 +106,10 @@ def drain(queue: ClassicQueue) -> bool:
                 if plain != plain_noted:
                     counts.deliver_no_ack += plain - plain_noted
     return not (ready and available)
+
+
+def _is_nothing_stored(queue: ClassicQueue, message: Message, consumer: Consumer) -> bool:
+    """Of a queue that is stored: True when neither this message nor what goes like it has anything to be settled."""
+    return (
+        not (message.properties.persistent or queue.stores_transient or queue.remembers) and consumer.keeps_persistence
+    )

@@ -134,7 +134,7 @@ class Bare:
         self.outbox = Outbox([], self.transport)
         self.answers = Answers(self.world, self.outbox)
         self.level = level
-        self.answers.agree(Agreed(level=level, client_id="c", **{"in_flight_max": 10, **agreed}))
+        self.answers.agree(Agreed(level=level, **{"in_flight_max": 10, **agreed}), "c")
 
     def next_sequence(self) -> int:
         """As of a broker."""

@@ -6,7 +6,15 @@ from typing import Any, cast
 
 import pytest
 
-from warren.adapters.mqtt.agreed import NOTHING_AGREED, Agreed, agree, connack_properties, effective_expiry_s
+from warren.adapters.mqtt import agreed as agreed_module
+from warren.adapters.mqtt.agreed import (
+    NOTHING_AGREED,
+    Agreed,
+    agree,
+    client_id_of,
+    connack_properties,
+    effective_expiry_s,
+)
 from warren.adapters.mqtt.codec import versions
 from warren.adapters.mqtt.codec.packets import Connect
 from warren.adapters.mqtt.codec.properties import Properties
@@ -25,7 +33,7 @@ def connect(level: int = versions.V5, **more: Any) -> Connect:
 def agreed_and_told(settings: MqttSettings = DEFAULTS, level: int = versions.V5, **more: Any) -> tuple[Agreed, Any]:
     packet = connect(level, **more)
     agreed = agree(packet, settings)
-    return agreed, connack_properties(agreed, packet, settings)
+    return agreed, connack_properties(agreed, client_id_of(packet), packet, settings)
 
 
 def test_it_cannot_be_changed() -> None:
@@ -79,11 +87,25 @@ def test_limits_are_the_lower_of_the_two_sides() -> None:
 
 
 def test_a_client_without_an_identifier_is_given_one_of_its_own() -> None:
-    agreed, told = agreed_and_told(client_id="")
-    assert agreed.client_id.startswith("auto-")
-    assert told["assigned_client_identifier"] == agreed.client_id
-    assert agree(connect(client_id=""), DEFAULTS).client_id != agreed.client_id
+    assigned = agreed_and_told(client_id="")[1]["assigned_client_identifier"]
+    assert assigned.startswith("auto-")
+    assert client_id_of(connect(client_id="")) != assigned
+    assert client_id_of(connect(client_id="mine")) == "mine"
     assert "assigned_client_identifier" not in agreed_and_told(client_id="mine")[1]
+
+
+def test_clients_that_agree_on_the_same_share_it() -> None:
+    first = agree(connect(client_id="a", keep_alive_s=10), DEFAULTS)
+    assert agree(connect(client_id="b", keep_alive_s=10), DEFAULTS) is first
+    assert agree(connect(client_id="b", keep_alive_s=11), DEFAULTS) is not first
+
+
+@pytest.mark.interpreted("has a constant of the module changed")
+def test_terms_that_are_all_different_are_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agreed_module, "SHARED_MAX", 3)
+    kinds = [agree(connect(keep_alive_s=number), DEFAULTS) for number in range(1, 10)]
+    assert [each.keep_alive_ms for each in kinds] == [1000 * number for number in range(1, 10)]
+    assert len(agreed_module._shared) <= 3
 
 
 def test_response_information_is_a_topic_and_no_filter() -> None:

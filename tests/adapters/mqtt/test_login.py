@@ -7,7 +7,7 @@ import pytest
 from tests.adapters.mqtt.scram_peer import METHOD, final, first
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_transport import SimulatedTransport
-from warren.adapters.mqtt.agreed import agree
+from warren.adapters.mqtt.agreed import agree, client_id_of
 from warren.adapters.mqtt.codec import reason_codes, versions
 from warren.adapters.mqtt.codec.errors import ProtocolViolation
 from warren.adapters.mqtt.codec.packets import Auth, Connect, Will
@@ -31,7 +31,7 @@ class Door:
 
     def connect(self, packet: Connect) -> Admitted | Auth:
         """A CONNECT comes."""
-        return self.login.connect(packet, agree(packet, self.settings))
+        return self.login.connect(packet, agree(packet, self.settings), client_id_of(packet))
 
     def admitted(self, packet: Connect) -> Admitted:
         """The same, where that is all there is to it."""
@@ -53,7 +53,6 @@ def test_a_client_is_admitted_and_counted(simulated: SimulatedBroker) -> None:
     admitted = door.admitted(packet)
     client = admitted.client
     assert (client.user.name, client.vhost.name, client.protocol) == ("guest", "/", "MQTT 5-0")
-    assert client.properties == {"client_id": "c"}
     assert admitted.will is not None
     assert (admitted.will.topic, admitted.will.body, admitted.will.properties.persistent) == ("gone", b"x", True)
     assert (admitted.connect, admitted.exchange, admitted.properties) == (packet, None, {})

@@ -69,8 +69,9 @@ class Place:
         )
         message = WillMessage(will.topic, will.payload, EMPTY, retain=False) if will is not None else None
         admitted = Admitted(Connect("c", will=will), client, message, {}, cast("Any", exchange))
+        ending = SimpleNamespace(disconnect=lambda code, text: None)
         self.running = Running(
-            admitted, session, self.bare.answers, SETTINGS, ReadGate(self.bare.transport), lambda code, text: None
+            admitted, session, self.bare.answers, SETTINGS, ReadGate(self.bare.transport), cast("Any", ending)
         )
         self.holder = cast("Any", object())
         session.holder = self.holder
@@ -89,7 +90,7 @@ class TestEnd:
         queue = BareQueue()
         place.bare.queues[""] = queue
         own = MqttSubscription("a", "a", qos=1)
-        place.session.subscriptions["a"] = own
+        place.session.subscriptions = {"a": own}
         cast("Any", place.session.registry).subscription_changed = lambda now, before: None
         place.running.begin(None)
         assert len(queue.consumers) == 1

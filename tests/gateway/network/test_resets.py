@@ -87,7 +87,6 @@ async def connected_to(hub: Hub, stages: int) -> AsyncIterator[Connected]:
             carrier = stage
         session = RecordingSession(hub.broker, carrier)
         carrier.start(session, session.outbox)
-        hub.add(link)
         yield Connected(hub, peer, link, session)
 
 
