@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ class Run:
 
     def subscriber(self, number: int, level: int, qos: int, *, stored: bool) -> MqttClient:
         made = MqttClient(self.simulated, level)
-        expiry = {"session_expiry_interval": 100} if stored and level == versions.V5 else {}
+        expiry: dict[str, Any] = {"session_expiry_interval": 100} if stored and level == versions.V5 else {}
         made.connect(f"subscriber-{number}", clean_start=not stored or level == versions.V5, **expiry)
         made.subscribe("a", "b", qos=qos)
         return made

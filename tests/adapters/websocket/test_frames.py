@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import zlib
 from collections.abc import Sequence
 
@@ -15,7 +16,7 @@ from wsproto.extensions import PerMessageDeflate
 from tests.support.simulated_websocket import frame
 from warren.adapters.websocket.deflate import Inflater, deflate
 from warren.adapters.websocket.frame_reader import FrameReader
-from warren.adapters.websocket.frames import head
+from warren.adapters.websocket.frames import ALIKE_BYTES_MAX, ALIKE_MIN, alike_frames, common_frames, head
 
 BYTES_MAX = 200_000
 
@@ -228,3 +229,55 @@ def test_a_ping_between_compressed_fragments(step: int) -> None:
     said = heard_by_us([data[at : at + step] for at in range(0, len(data), step)], compressed=True)
     assert b"".join(data for kind, data in said if kind == "binary") == b"hello " * 1000
     assert [data for kind, data in said if kind == "ping"] == [b"p"]
+
+
+def masked(payload: bytes, key: bytes) -> bytes:
+    """A binary message, by a key of its own."""
+    head = bytes((0x82, 0x80 | len(payload)))
+    return head + key + bytes(byte ^ key[at % 4] for at, byte in enumerate(payload))
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 27, 28, ALIKE_BYTES_MAX])
+@pytest.mark.parametrize("behind", [b"", b"\x82", b"\x82\x9f1234", b"\x81\x811234x", b"\x82\x811234x" * 3])
+def test_frames_of_one_length_are_unmasked_together_as_one_by_one(length: int, behind: bytes) -> None:
+    chance = random.Random(length)
+    count = max(ALIKE_MIN, length) + 3
+    run = b"".join([masked(chance.randbytes(length), chance.randbytes(4)) for _ in range(count)])
+    data = b"before" + run + behind
+    expected, _ = common_frames(data, 6, BYTES_MAX)
+    joined, found, stop = alike_frames(data, 6, BYTES_MAX)
+    assert (found, stop) >= (count, 6 + len(run))
+    assert joined == b"".join(expected[:found])
+    assert stop == 6 + found * (length + 6)
+
+
+def test_few_frames_or_long_ones_or_larger_than_they_may_be_are_not_for_this() -> None:
+    for count, length, most in (
+        (ALIKE_MIN - 1, 8, BYTES_MAX),
+        (ALIKE_BYTES_MAX - 1, ALIKE_BYTES_MAX, BYTES_MAX),
+        (500, ALIKE_BYTES_MAX + 1, BYTES_MAX),
+        (500, 9, 8),
+        (500, 0, BYTES_MAX),
+    ):
+        assert alike_frames(frame(0x82, b"x" * length) * count, 0, most) == (b"", 0, 0)
+    assert alike_frames(b"\x82", 0, BYTES_MAX) == (b"", 0, 0)
+
+
+@pytest.mark.parametrize("odd", [frame(0x82, b"shorter"), frame(0x81, b"as long.."), frame(0x02, b"as long..")])
+@pytest.mark.parametrize("place", [0, ALIKE_MIN - 1, ALIKE_MIN, ALIKE_MIN + 5])
+def test_it_stops_at_the_first_that_is_not_alike(odd: bytes, place: int) -> None:
+    alike = frame(0x82, b"123456789")
+    data = alike * place + odd + alike * 100
+    joined, found, stop = alike_frames(data, 0, BYTES_MAX)
+    if place >= ALIKE_MIN:
+        assert (joined, found, stop) == (b"123456789" * place, place, place * len(alike))
+    else:
+        assert (joined, found, stop) == (b"", 0, 0)
+
+
+def test_text_that_is_not_ascii_is_looked_at_message_by_message() -> None:
+    """What is cut between two messages is no UTF-8, though their payloads behind each other are."""
+    cut = [frame(0x81, b"x\xc3"), frame(0x81, b"\xbcx")] * 100
+    whole = [frame(0x81, "xü".encode())] * 200
+    assert heard_by_us([b"".join(cut)], False) == [WRONG_MESSAGE]
+    assert heard_by_us([b"".join(whole)], False) == [("text", "xü".encode() * 200)]

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
 
+import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
@@ -48,6 +49,7 @@ class Endless:
         self._hub.broker.dirty_queues.append(cast("Queue", self))
 
 
+@pytest.mark.interpreted("gives in a stand-in for a queue, which the compiled form refuses")
 async def test_what_one_settling_leaves_is_done_in_further_ones() -> None:
     async with running_hub() as hub:
         queue = Endless(hub, 10 * ROUNDS_MAX)
@@ -73,6 +75,7 @@ async def test_requests_for_a_turn_are_settled_together() -> None:
         assert sorted(calls) == ["a", "b"]
 
 
+@pytest.mark.interpreted("replaces a method of the broker")
 async def test_a_turn_by_somebody_else_fulfils_a_request() -> None:
     async with running_hub() as hub:
         settled: list[bool] = []
