@@ -11,7 +11,7 @@ import socket
 
 from tests.benchmarks import wire10
 from tests.benchmarks.client import CALL_TIMEOUT_S, LoadError
-from tests.benchmarks.numbers import RECORDS_MAX, numbers_match, write_numbers
+from tests.benchmarks.numbers import numbers_match, write_numbers
 from tests.benchmarks.wire import NUMBER
 from tests.benchmarks.wire10 import WIDE
 from tests.support.child import LOOPBACK
@@ -189,11 +189,11 @@ class Amqp10Publisher:
 
     def pump(self) -> bool:
         """Send what may be sent now, a block at most.  Returns whether to call again when writable."""
-        limit = min(self._messages, self._credit_until, self._window_until, self._encoded + BLOCK_MESSAGES)
+        limit = min(self._messages, self._credit_until, self._window_until)
         if self._window:
             limit = min(limit, self._answered + self._window)
         if not self._unsent and self._encoded < limit:
-            count = min(limit - self._encoded, RECORDS_MAX)
+            count = min(limit - self._encoded, BLOCK_MESSAGES)
             block = bytearray(self._record * count)
             # The numbers are of 64 bits, ids and tags of 32: they take the places of bytes that are set right after.
             self._write_ids(block, count)
@@ -204,7 +204,7 @@ class Amqp10Publisher:
             self._unsent = self._unsent[self.socket.send(self._unsent) :]
         except BlockingIOError:
             pass
-        return bool(self._unsent)
+        return bool(self._unsent) or self._encoded < limit
 
     def read(self) -> None:
         """Flows and dispositions; anything else is a LoadError."""
