@@ -17,8 +17,8 @@ from tests.benchmarks.wire10 import WIDE
 from tests.support.child import LOOPBACK
 
 QUEUE = "benchmark-amqp10"
-ADDRESS = f"/queue/{QUEUE}"
-"""An address of version 1, which RabbitMQ 3 and 4 and Warren know."""
+ADDRESS = f"/amq/queue/{QUEUE}"
+"""A queue that is there, by an address of version 1, which RabbitMQ 3 and 4 and Warren know."""
 
 BODY = NUMBER.pack(0) + b"x" * 8
 
@@ -101,7 +101,7 @@ class Amqp10Client:
         self._until(wire10.BEGIN)
 
     def attach(self, *, receiver: bool, settled: bool) -> None:
-        """A link with the queue, which is made if it isn't there."""
+        """A link with the queue."""
         source = wire10.described(0x28, wire10.string(ADDRESS)) if receiver else wire10.described(0x28)
         target = wire10.described(0x29) if receiver else wire10.described(0x29, wire10.string(ADDRESS))
         fields = [

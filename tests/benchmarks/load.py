@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 
+from tests.benchmarks import amqp10 as amqp10_ends
 from tests.benchmarks import wire
 from tests.benchmarks.amqp10 import Amqp10Client, Amqp10Consumer, Amqp10Publisher
 from tests.benchmarks.client import Client, LoadError
@@ -256,10 +257,13 @@ def _run_echoes(job: Job) -> Outcome:
 
 def _run_amqp10(job: Job) -> Outcome:
     settled = not job.confirm_window
+    control = Client(job.port)
+    control.declare_queue(amqp10_ends.QUEUE)
     publishing, consuming = Amqp10Client(job.port), Amqp10Client(job.port)
     with ExitStack() as stack:
         stack.callback(publishing.socket.close)
         stack.callback(consuming.socket.close)
+        stack.callback(control.socket.close)
         consuming.attach(receiver=True, settled=settled)
         publishing.attach(receiver=False, settled=settled)
         meter = Meter(job.broker_pid)
@@ -268,9 +272,12 @@ def _run_amqp10(job: Job) -> Outcome:
             Amqp10Consumer(consuming, job.messages, settled=settled),
         ]
         load_s = run_ends(ends, job.stall_timeout_s, job.timeout_s)
+        outcome = meter.outcome(job.messages, load_s)
         publishing.close()
         consuming.close()
-        return meter.outcome(job.messages, load_s)
+        _expect_left(control, [amqp10_ends.QUEUE], 0, durable=False)
+        _delete(control, [amqp10_ends.QUEUE])
+        return outcome
 
 
 def _run_stomp(job: Job) -> Outcome:

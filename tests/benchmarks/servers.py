@@ -36,6 +36,7 @@ RABBITMQ_PLUGINS: Mapping[str, tuple[str, ...]] = {
 
 WARREN_LISTENERS: Mapping[str, tuple[str, ...]] = {
     "amqp": (),
+    "amqp10": (),
     "recovery": (),
     "shovel": (),
     "web_mqtt": ("mqtt", "ws"),
@@ -290,6 +291,8 @@ def _server(broker: WarrenProcess, protocol: str) -> Server:
             http_port=addresses["http"][1],
             metrics_port=addresses["metrics"][1],
         )
+    if protocol == "amqp10":
+        protocol = "amqp"
     return Server(addresses[protocol][1], broker.process.pid, broker.start_s)
 
 

@@ -18,14 +18,13 @@ from tests.support.warren_process import WarrenProcess, warren_process
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[WarrenProcess]:
-    with warren_process(in_memory=True, listen=("amqp10=127.0.0.1:0",)) as process:
+    with warren_process(in_memory=True) as process:
         yield process
 
 
 @pytest.mark.parametrize("window", [0, 1000])
 def test_a_load_runs_to_its_end(broker: WarrenProcess, window: int) -> None:
-    port = broker.addresses["amqp10"][1]
-    job = Job(port, broker.process.pid, 5_000, protocol="amqp10", confirm_window=window)
+    job = Job(broker.amqp_port, broker.process.pid, 5_000, protocol="amqp10", confirm_window=window)
     assert run(job).deliveries == 5_000
 
 
