@@ -14,7 +14,7 @@ from warren.adapters.amqp10.codec.decoding import decode
 from warren.adapters.amqp10.codec.framing import frame_of
 from warren.adapters.amqp10.codec.performatives import Attach, Close, Detach, Disposition, Flow, Open
 from warren.adapters.amqp10.codec.sections import MESSAGE_ANNOTATIONS, sections_of
-from warren.adapters.amqp10.codec.termini import Accepted, Source, Target
+from warren.adapters.amqp10.codec.termini import Accepted, Released, Source, Target
 from warren.adapters.amqp10.settings import Amqp10Settings
 from warren.core.declaring.queues import declare_queue
 from warren.core.messages.properties import encode_properties
@@ -151,3 +151,25 @@ def test_a_drain_of_no_credit_is_answered_behind_what_is_on_its_way(connect: Con
     assert len(messages(got)) == 1
     (flow,) = of(Flow, client.credit(0, delivery_count=1, drain=True))
     assert (flow.drain, flow.link_credit, flow.delivery_count) == (True, 0, 1)
+
+
+def test_a_release_counts_as_an_acquisition_and_a_lost_connection_as_a_failure(
+    connect: Connect, simulated: SimulatedBroker
+) -> None:
+    simulated.broker.counts_returns = False
+    client = connect()
+    declare_queue(client.connection.logged_in, "q", durable=True, arguments={"x-queue-type": "quorum"})
+    client.attach_sender("/queues/q")
+    client.publish(data(b"x"))
+    client.attach_receiver("/queues/q")
+    client.credit(1)
+    client.settle(0, state=Released())
+    (message,) = messages(client.credit(1, delivery_count=1))
+    shown = annotations_of(message)
+    assert (message.delivery_count, shown.get("x-delivery-count"), shown["x-acquired-count"]) == (0, None, 1)
+    client.transport.lose()
+    other = connect()
+    other.attach_receiver("/queues/q")
+    (message,) = messages(other.credit(1))
+    shown = annotations_of(message)
+    assert (message.delivery_count, shown["x-delivery-count"], shown["x-acquired-count"]) == (1, 1, 2)
