@@ -55,6 +55,7 @@ from warren.core.queues.classic.burials import WORK_PER_TURN
 from warren.core.rates import Rates
 from warren.core.rationed_log import RationedLog
 from warren.core.rechecks import Rechecks
+from warren.core.routing.known_routes import SpareRoutes
 from warren.core.routing.vhost import VirtualHost
 from warren.core.routing.vhost_metadata import DELETING, check_metadata
 from warren.core.settings import BACKLOG_BYTES_MAX, RETURNS, TIMEOUT_DEFAULT_MS
@@ -168,6 +169,7 @@ class Broker:
         self.chores = Chores(self._callback_failed)
         self.burials = Ration(WORK_PER_TURN)
         self.settlements = Ration(WORK_PER_TURN)
+        self.spare_routes = SpareRoutes()
         self._is_late = False
         self.rates = Rates(self.deadlines, self.chores)
         self.rationed_log = RationedLog()

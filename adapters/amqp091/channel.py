@@ -22,6 +22,7 @@ from warren.adapters.amqp091.codec.constants import (
 )
 from warren.adapters.amqp091.codec.content import IncomingContent
 from warren.adapters.amqp091.codec.texts import short_text
+from warren.adapters.amqp091.consecutive_acks import ConsecutiveAcks
 from warren.adapters.amqp091.consumer import AmqpConsumer, cancel_notice
 from warren.adapters.amqp091.handlers.publish import check_method, publish
 from warren.adapters.amqp091.shared_credit import SharedCredit
@@ -52,6 +53,7 @@ class Channel:
 
     __slots__ = (
         "_last_queue",
+        "acks",
         "client",
         "closing",
         "confirms",
@@ -81,6 +83,7 @@ class Channel:
         self.content: IncomingContent[methods.BasicPublish] | None = None
         self.consumers: dict[str, AmqpConsumer] = {}
         self.deliveries: Deliveries = Deliveries(self._delivery_timed_out, connection.settling)
+        self.acks = ConsecutiveAcks()
         self.counts: SessionCounts = self.client.counts.begin(SessionCounts(self.client.vhost, self._unacknowledged))
         self.shared_credit: SharedCredit = SharedCredit(self.consumers)
         self.prefetch = connection.settings.prefetch_default

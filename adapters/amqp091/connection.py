@@ -44,10 +44,10 @@ from warren.adapters.amqp091.codec.texts import short_text
 from warren.adapters.amqp091.due_frames import DueFrames
 from warren.adapters.amqp091.frame_loop import check_size, missing_bytes, parse
 from warren.adapters.amqp091.frames import frame_while_closing, handle_frame
-from warren.adapters.amqp091.handlers.publish import KNOWN_PUBLISHES_MAX, KnownPublish
 from warren.adapters.amqp091.handshake import ATTEMPTS_LABEL, Handshake
 from warren.adapters.amqp091.held_frames import HeldFrame, HeldFrames
 from warren.adapters.amqp091.known_properties import KnownProperties
+from warren.adapters.amqp091.known_publishes import KnownPublish, KnownPublishes
 from warren.adapters.amqp091.listing import AmqpChannelRow, AmqpConnectionRow
 from warren.adapters.amqp091.unfinished import Unfinished
 from warren.adapters.session.admission import Source, refuse
@@ -73,10 +73,9 @@ from warren.core.errors import (
     NotAllowed,
     Scope,
 )
-from warren.core.routing.known_routes import KnownRoutes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from warren.adapters.amqp091.channel import Channel
     from warren.adapters.amqp091.settings import Amqp091Settings
@@ -96,7 +95,8 @@ NO_IDS: Final = (0, 0)
 CLOSE_OK_WAIT_MS: Final = 30_000
 """How long a client may take to answer connection.close, at most (spec A.3.11)."""
 
-_NOTHING_KNOWN: Final[Mapping[bytes, KnownPublish]] = {}
+NOTHING_KNOWN: Final[dict[bytes, KnownPublish]] = {}
+"""What is known while frames must be taken one by one; nobody puts anything there."""
 
 
 class Connection:
@@ -107,7 +107,7 @@ class Connection:
     ignored_publishes: those that came after connection.close.
     """
 
-    known: KnownRoutes[KnownPublish]
+    known: KnownPublishes
 
     def __init__(self, broker: Broker, transport: Transport, settings: Amqp091Settings) -> None:
         self.broker = broker
@@ -241,10 +241,10 @@ class Connection:
         """The largest part of a body that fits into one frame to the client, in bytes."""
         return self.agreed.frame_max - FRAME_OVERHEAD_BYTES
 
-    def known_now(self) -> Mapping[bytes, KnownPublish]:
+    def known_now(self) -> dict[bytes, KnownPublish]:
         """The remembered publishes, unless frames must be taken one by one: within a content, or behind held ones."""
         if self.client is None or self.unfinished.count or self.held.active or self.asking.active or self.due.active:
-            return _NOTHING_KNOWN
+            return NOTHING_KNOWN
         return self.known.now()
 
     def frame(self, kind: int, number: int, data: bytes, start: int, stop: int) -> None:
@@ -352,7 +352,7 @@ class Connection:
         self.client = client
         client.ration = self.ration
         client.when_expired(self._credentials_expired)
-        self.known = KnownRoutes(client.vhost, KNOWN_PUBLISHES_MAX)
+        self.known = KnownPublishes(client.vhost)
         self._state = "running"
         self.handshake = None
         self._deadline.cancel()
@@ -474,6 +474,7 @@ class Connection:
         if self.client is not None:
             end_client(self.client, self.settling.begin)
             self.client = None
+            self.known.forget()
 
     # What happens by itself
 

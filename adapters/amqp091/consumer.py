@@ -1,8 +1,9 @@
 """A consumer on an AMQP 0-9-1 channel: how a delivery is put on the wire.
 
-A delivery is four chunks: a prefix (frame envelope, basic.deliver's ids, consumer tag) and a suffix (redelivered flag,
-exchange, routing key) made once per address, the delivery tag between them, and the content, which is the publisher's
-own frames when they fit this channel.
+A delivery is two chunks: the method frame, and the content, which is the publisher's own frames when they fit this
+channel.  The method frame is packed in one step, from a beginning (frame envelope, basic.deliver's ids, consumer tag)
+that depends on nothing but the size of the frame, the delivery tag, and the address as it is written on the wire.  So
+it makes no difference how many addresses there are.
 """
 
 from __future__ import annotations
@@ -12,10 +13,9 @@ from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.amqp091.codec import methods
-from warren.adapters.amqp091.codec.constants import FRAME_METHOD
+from warren.adapters.amqp091.codec.constants import FRAME_END, FRAME_METHOD
 from warren.adapters.amqp091.codec.framing import FRAMED_FOR_CHANNEL, content_frames
 from warren.adapters.amqp091.fitting import does_not_fit, properties_bytes_max
-from warren.core.messages.address import Address
 from warren.core.messages.shown import shown_properties
 from warren.core.queues.consumer import UNLIMITED_CREDIT, Consumer
 
@@ -27,34 +27,30 @@ if TYPE_CHECKING:
     from warren.core.messages.message import Message
     from warren.core.queues.base import Queue
 
-_pack_tag = Struct(">Q").pack
-_pack_envelope = Struct(">BHI").pack
+_pack_envelope: Final = Struct(">BHI").pack
 
 DELIVER_IDS: Final = b"\0\x3c\0\x3c"
 DELIVER_FIXED_BYTES: Final = 13
 """Ids, delivery tag and the octet of flags: what basic.deliver has beside its three strings."""
 
-DELIVERY_TAG_BYTES: Final = 8
-
-ADDRESSES_MAX: Final = 1024
-"""Addresses whose prefix and suffix are kept, per consumer."""
+NOT_REDELIVERED: Final = 0
+REDELIVERED: Final = 1
 
 
 class AmqpConsumer(Consumer):
     """Writes what a queue gives it as basic.deliver; `credit` counts down from the prefetch limit."""
 
     __slots__ = (
-        "_address",
-        "_around",
+        "_beginning",
         "_body_frame_max",
         "_deliveries",
+        "_encoded_size",
+        "_forms",
         "_framed_for",
+        "_method_bytes",
         "_outbox",
-        "_parts",
-        "_prefix",
+        "_pack",
         "_shared",
-        "_suffix",
-        "_suffix_redelivered",
         "channel",
         "credit",
     )
@@ -87,10 +83,12 @@ class AmqpConsumer(Consumer):
         self._outbox = channel.connection.outbox
         self._framed_for = FRAMED_FOR_CHANNEL + channel.number
         self._body_frame_max = channel.connection.body_frame_max
-        self._address: Address | None = None
-        self._prefix = self._suffix = self._suffix_redelivered = b""
-        self._around = 0
-        self._parts: dict[Address, tuple[bytes, bytes, bytes]] = {}
+        # By the size of an address: how its method frame is packed, and what it begins with; and those of the latest.
+        self._forms: dict[int, tuple[Struct, bytes]] = {}
+        self._encoded_size = -1
+        self._beginning = b""
+        self._method_bytes = 0
+        self._pack = _pack_envelope
 
     def can_take(self) -> bool:
         """True when the consumer has credit, its channel has, and its connection's outbox has room."""
@@ -107,8 +105,9 @@ class AmqpConsumer(Consumer):
         """Send one message; True when another could follow."""
         deliveries = self._deliveries
         deliveries.delivery_tag = tag = deliveries.delivery_tag + 1
-        if message.address is not self._address:
-            self._use(message.address)
+        encoded = message.address.encoded
+        if len(encoded) != self._encoded_size:
+            self._use(len(encoded))
         if (
             message.framed_for == self._framed_for
             and message.body_size <= self._body_frame_max
@@ -125,15 +124,11 @@ class AmqpConsumer(Consumer):
                 return False
             content = content_frames(self.channel.number, properties.raw, message.body, self._body_frame_max)
         outbox = self._outbox
-        outbox.chunks += (
-            self._prefix,
-            _pack_tag(tag),
-            self._suffix_redelivered if redelivered else self._suffix,
-            content,
-        )
+        flag = REDELIVERED if redelivered else NOT_REDELIVERED
+        outbox.chunks += (self._pack(self._beginning, tag, flag, encoded, FRAME_END), content)
         if not outbox.touched:
             outbox.touch()
-        outbox.room = room = outbox.room - len(content) - self._around
+        outbox.room = room = outbox.room - len(content) - self._method_bytes
         if self.no_ack:
             if room > 0:
                 return True
@@ -152,36 +147,47 @@ class AmqpConsumer(Consumer):
         if self._shared.limit:
             return 0
         deliveries, outbox, queue = self._deliveries, self._outbox, self.queue
-        address, framed_for, body_max = self._address, self._framed_for, self._body_frame_max
-        prefix, suffix, around = self._prefix, self._suffix, self._around
-        chunks, room, credit = outbox.chunks, outbox.room, self.credit
-        tag = deliveries.delivery_tag
+        framed_for, body_max = self._framed_for, self._body_frame_max
+        encoded_size, beginning, pack = self._encoded_size, self._beginning, self._pack
+        method_bytes = self._method_bytes
+        chunks, room = outbox.chunks, outbox.room
+        first = tag = deliveries.delivery_tag
+        last = tag + self.credit - 1
         unacked = None if self.no_ack else deliveries.unacked
         sent_bytes = 0
-        while ready and credit > 1:
-            message = ready[0]
-            if (
-                isinstance(message, int)
-                or message.address is not address
-                or message.framed_for != framed_for
-                or message.body_size > body_max
-            ):
+        for message in ready:
+            if isinstance(message, int) or message.framed_for != framed_for or tag >= last:
                 break
+            size = message.body_size
+            if size > body_max:
+                break
+            encoded = message.address.encoded
+            if len(encoded) != encoded_size:
+                self._use(len(encoded))
+                encoded_size, beginning, pack = self._encoded_size, self._beginning, self._pack
+                method_bytes = self._method_bytes
             content = message.content
-            left = room - len(content) - around
+            left = room - len(content) - method_bytes
             if left <= 0:
                 break
             room = left
-            ready.popleft()
             tag += 1
-            chunks += (prefix, _pack_tag(tag), suffix, content)
+            chunks.append(pack(beginning, tag, NOT_REDELIVERED, encoded, FRAME_END))
+            chunks.append(content)
             if unacked is not None:
                 unacked[tag] = (queue, message, self)
-                credit -= 1
-            sent_bytes += message.body_size
+            sent_bytes += size
+        count = tag - first
+        if count == len(ready):
+            ready.clear()
+        else:
+            take = ready.popleft
+            for _ in range(count):
+                take()
         deliveries.delivery_tag = tag
         outbox.room = room
-        self.credit = credit
+        if unacked is not None:
+            self.credit -= count
         return sent_bytes
 
     def acknowledged(self) -> None:
@@ -192,6 +198,14 @@ class AmqpConsumer(Consumer):
                 self._shared.wait(self)
         elif self.parked:
             self.resume()
+
+    def all_acknowledged(self, count: int) -> None:
+        if self._shared.limit:
+            super().all_acknowledged(count)
+        else:
+            self.credit += count
+            if self.parked:
+                self.resume()
 
     def resume(self) -> None:
         """Available again if there is credit; else it waits where the credit is missing."""
@@ -214,22 +228,20 @@ class AmqpConsumer(Consumer):
     def channel_number(self) -> int:
         return self.channel.number
 
-    def _use(self, address: Address) -> None:
-        parts = self._parts.get(address)
-        if parts is None:
+    def _use(self, encoded_size: int) -> None:
+        """Pack method frames for addresses of this size from now on."""
+        form = self._forms.get(encoded_size)
+        if form is None:
             tag = self.tag.encode("utf-8", "surrogateescape")
-            size = DELIVER_FIXED_BYTES + 1 + len(tag) + len(address.encoded)
-            parts = (
-                b"%b%b%c%b" % (_pack_envelope(FRAME_METHOD, self.channel.number, size), DELIVER_IDS, len(tag), tag),
-                b"\0%b\xce" % address.encoded,
-                b"\1%b\xce" % address.encoded,
-            )
-            if len(self._parts) >= ADDRESSES_MAX:
-                self._parts.clear()
-            self._parts[address] = parts
-        self._address = address
-        self._prefix, self._suffix, self._suffix_redelivered = parts
-        self._around = len(self._prefix) + len(self._suffix) + DELIVERY_TAG_BYTES
+            size = DELIVER_FIXED_BYTES + 1 + len(tag) + encoded_size
+            envelope = _pack_envelope(FRAME_METHOD, self.channel.number, size)
+            beginning = b"%b%b%c%b" % (envelope, DELIVER_IDS, len(tag), tag)
+            form = Struct(f">{len(beginning)}sQB{encoded_size}sB"), beginning
+            self._forms[encoded_size] = form
+        packing, self._beginning = form
+        self._pack = packing.pack
+        self._method_bytes = packing.size
+        self._encoded_size = encoded_size
 
 
 def cancel_notice(tag: str) -> methods.BasicCancel:

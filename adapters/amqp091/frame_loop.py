@@ -21,9 +21,9 @@ and an acknowledgement: type=1, channel, size=13 | 60, 80, delivery tag u64 at +
 A message keeps the bytes from `header` to its end as they came: they are what consumers on channels that take frames as
 large are sent.
 
-Most traffic comes in rows.  After two publishes of the same way, properties and size, one whose bytes up to the body
-are the same again is published without another look at what they say; and acknowledgements are taken as long as the
-bytes before the delivery tag are alike.
+Most traffic comes in rows.  A publish whose bytes up to the body are those of one before (known_publishes.py) isn't
+looked at any further, and those that follow it and are the same again are given to their queues together.
+Acknowledgements of one delivery after the other are taken many at a time, too (consecutive_acks.py).
 """
 
 from __future__ import annotations
@@ -43,20 +43,25 @@ from warren.adapters.amqp091.codec.constants import (
     FRAME_PREFIX_BYTES,
 )
 from warren.adapters.amqp091.codec.framing import FRAMED_FOR_CHANNEL
+from warren.adapters.amqp091.consecutive_acks import ACK_FRAME_BYTES, ACK_PAYLOAD_BYTES, ACK_TAG_AT
+from warren.adapters.amqp091.counting import Counting
 from warren.adapters.amqp091.fitting import FRAMED_HEADER_BYTES_MAX
 from warren.adapters.amqp091.frame_errors import frame_error
+from warren.adapters.amqp091.known_publishes import KnownRow
 from warren.core.limit_hits import limited
 from warren.core.messages.message import Message
 
 if TYPE_CHECKING:
+    from warren.adapters.amqp091.channel import Channel
     from warren.adapters.amqp091.connection import Connection
-    from warren.adapters.amqp091.handlers.publish import KnownPublish
+    from warren.adapters.amqp091.known_publishes import KnownPublish
+    from warren.core.broker import Broker
     from warren.core.messages.properties import Properties
 
-_unpack_method_frame = Struct(">BHIHH").unpack_from
-_unpack_content_header = Struct(">BHIHHQ").unpack_from
-_unpack_ack = Struct(">11sQBB").unpack_from
-_unpack_envelope = Struct(">BHI").unpack_from
+_unpack_method_frame: Final = Struct(">BHIHH").unpack_from
+_unpack_content_header: Final = Struct(">BHIHHQ").unpack_from
+_unpack_ack: Final = Struct(">11sQBB").unpack_from
+_unpack_envelope: Final = Struct(">BHI").unpack_from
 
 METHOD_FRAME_LEAST: Final = 12
 """Envelope, class id, method id and end octet: what the loop needs to see of a method frame."""
@@ -67,16 +72,17 @@ ENVELOPE_BYTES: Final = 7
 FRAME_LEAST: Final = 8
 """Envelope and end octet: a frame without a payload."""
 
-ACK_PAYLOAD_BYTES: Final = 13
-"""basic.ack: ids, delivery tag, the octet of the multiple bit."""
+SIZE_AT: Final = 5
+"""The lower half of the size in an envelope, which is all of it for a method that is remembered."""
 
-ACK_TAG_AT: Final = 11
-"""Where the delivery tag begins in a basic.ack frame: behind envelope and ids."""
-
-ACK_FRAME_BYTES: Final = ACK_PAYLOAD_BYTES + FRAME_OVERHEAD_BYTES
+METHOD_ID_AT: Final = 10
+"""The lower octet of the method id."""
 
 HEADER_PROPERTIES_AT: Final = 19
 """Where the property list begins in a content header frame, envelope included."""
+
+
+NO_ROWS: Final[dict[bytes, KnownRow]] = {}
 
 
 def parse(connection: Connection, data: bytes, position: int) -> int:
@@ -90,23 +96,38 @@ def parse(connection: Connection, data: bytes, position: int) -> int:
     payload_max = min(agreed.frame_max, message_max)
     header_max = min(payload_max, FRAMED_HEADER_BYTES_MAX)
     known = connection.known_now()
-    # Publishes in a row that go the same way are counted together: so many as sequence numbers were given since.
-    row: KnownPublish | None = None
-    row_from = 0
-    # So are those of one size, whatever their way.
-    counted: KnownPublish | None = None
-    sizes: dict[int, int] = {}
-    size_from = broker.sequence
+    rows, content_bytes = _rows(connection, known)
+    counting = Counting(broker)
     last_properties: Properties | None = None
     last_size = 0
+    kind: int
+    number: int
+    size: int
+    class_id: int
+    method_id: int
+    header_kind: int
+    header_number: int
+    header_size: int
+    header_class: int
+    weight: int
+    body_size: int
     try:
         while end - position >= METHOD_FRAME_LEAST:
+            if rows and data[position + METHOD_ID_AT] == BASIC_PUBLISH:
+                # The two octets before these are 0 in all that is known: a size of four, and a method of two.
+                header = position + FRAME_LEAST + (data[position + SIZE_AT] << 8 | data[position + SIZE_AT + 1])
+                row = rows.get(data[position : header + content_bytes])
+                if row is not None and end - position >= row.size and data[position + row.size - 1] == FRAME_END:
+                    if row.publish is not counting.publish or row.body_size != counting.size:
+                        counting.change(row.publish, row.body_size)
+                    position = _publish(broker, row, data, position, end)
+                    continue
             kind, number, size, class_id, method_id = _unpack_method_frame(data, position)
             stop = position + 7 + size
             if method_id == BASIC_PUBLISH and class_id == CLASS_BASIC and stop < end:
-                publish = known.get(data[position:stop])
+                known_publish = known.get(data[position:stop])
                 header = stop + 1
-                if publish is not None and end - header > HEADER_PROPERTIES_AT:
+                if known_publish is not None and end - header > HEADER_PROPERTIES_AT:
                     (
                         header_kind,
                         header_number,
@@ -126,7 +147,8 @@ def parse(connection: Connection, data: bytes, position: int) -> int:
                             and body_size <= payload_max
                         )
                     else:
-                        body = body_stop = header_stop
+                        body_stop = header_stop
+                        body = header_stop + 1
                         whole = header_stop < end
                     if (
                         whole
@@ -144,56 +166,23 @@ def parse(connection: Connection, data: bytes, position: int) -> int:
                                 data[header + HEADER_PROPERTIES_AT : header_stop]
                             )
                         if not properties.special:
-                            if publish is not row:
-                                if row is not None:
-                                    row.published(broker.sequence - row_from)
-                                else:
-                                    size_from = broker.sequence
-                                row = publish
-                                row_from = broker.sequence
-                            if body_size != last_size:
-                                sizes[last_size] = sizes.get(last_size, 0) + broker.sequence - size_from
-                                size_from = broker.sequence
-                            alike = b""
-                            if properties is last_properties and body_size == last_size and body_size:
-                                alike = data[position:body]
+                            if known_publish is not counting.publish or body_size != counting.size:
+                                counting.change(known_publish, body_size)
+                            if properties is last_properties and body_size == last_size:
+                                beginning = data[position:body]
+                                row = KnownRow(
+                                    known_publish, properties, beginning, header - position, body_size, number
+                                )
+                                connection.known.add_row(row)
+                                rows, content_bytes = _rows(connection, known)
+                                position = _publish(broker, row, data, position, end)
+                                continue
                             last_properties = properties
                             last_size = body_size
-                            step = body_stop + 1 - position
-                            header_at = header - position
-                            body_at = body - header
+                            content = data[header : body_stop + 1]
                             framed_for = FRAMED_FOR_CHANNEL + number
-                            confirms = publish.confirms
-                            store_ids = publish.store_ids if properties.persistent else ()
-                            while True:
-                                broker.sequence = sequence = broker.sequence + 1
-                                message = Message(
-                                    sequence,
-                                    publish.address,
-                                    properties,
-                                    data[position + header_at : position + step],
-                                    body_at,
-                                    body_size,
-                                    framed_for,
-                                    broker.now_ms,
-                                )
-                                position += step
-                                for queue in publish.queues:
-                                    queue.append(message)
-                                if store_ids:
-                                    broker.store.append(message, store_ids)
-                                    if confirms is not None:
-                                        confirms.published += 1
-                                        confirms.last_stored = confirms.published
-                                elif confirms is not None:
-                                    confirms.published += 1
-                                if (
-                                    not alike
-                                    or end - position < step
-                                    or not data.startswith(alike, position)
-                                    or data[position + step - 1] != FRAME_END
-                                ):
-                                    break
+                            _publish_one(broker, known_publish, properties, content, body - header, framed_for)
+                            position = body_stop + 1
                             continue
             elif (
                 method_id == BASIC_ACK
@@ -209,24 +198,15 @@ def parse(connection: Connection, data: bytes, position: int) -> int:
                     and channel.content is None
                     and not channel.closing
                 ):
-                    acknowledge = channel.deliveries.acknowledge
                     first = position
-                    ids = data[position : position + ACK_TAG_AT]
-                    while end - position >= ACK_FRAME_BYTES:
-                        before_tag, tag, multiple, mark = _unpack_ack(data, position)
-                        if before_tag != ids or multiple or mark != FRAME_END or not acknowledge(tag):
-                            break
-                        position += ACK_FRAME_BYTES
+                    position = _acknowledge(channel, data, position)
                     if position != first:
                         continue
             if stop >= end:
                 check_size(connection, kind, size)
                 break
             _check_end(data, kind, position, stop)
-            if row is not None:
-                row.published(broker.sequence - row_from)
-                counted, row = row, None
-                sizes[last_size] = sizes.get(last_size, 0) + broker.sequence - size_from
+            counting.pause()
             connection.frame(kind, number, data, position, stop)
             position = stop + 1
             if not connection.takes_frames:
@@ -234,14 +214,94 @@ def parse(connection: Connection, data: bytes, position: int) -> int:
             payload_max = min(agreed.frame_max, message_max)
             header_max = min(payload_max, FRAMED_HEADER_BYTES_MAX)
             known = connection.known_now()
+            rows, content_bytes = _rows(connection, known)
     finally:
-        if row is not None:
-            row.published(broker.sequence - row_from)
-            counted = row
-            sizes[last_size] = sizes.get(last_size, 0) + broker.sequence - size_from
-        if counted is not None:
-            counted.counts.sizes.add_all(sizes)
+        counting.end()
     return _parse_short(connection, data, position) if FRAME_LEAST <= end - position < METHOD_FRAME_LEAST else position
+
+
+def _rows(connection: Connection, known: dict[bytes, KnownPublish]) -> tuple[dict[bytes, KnownRow], int]:
+    """The rows that may be used now, and how much of a publish there is between its method frame and its body."""
+    if not known:
+        return NO_ROWS, 0
+    return connection.known.rows, connection.known.content_bytes
+
+
+def _publish_one(
+    broker: Broker, publish: KnownPublish, properties: Properties, content: bytes, body_at: int, framed_for: int
+) -> None:
+    """Publish a message that isn't of a row.  content: its header and body frames."""
+    broker.sequence = sequence = broker.sequence + 1
+    body_size = max(len(content) - body_at - 1, 0)
+    message = Message(sequence, publish.address, properties, content, body_at, body_size, framed_for, broker.now_ms)
+    for queue in publish.queues:
+        queue.append(message)
+    confirms = publish.confirms
+    if confirms is not None:
+        confirms.published += 1
+    if properties.persistent and publish.store_ids:
+        broker.store.append(message, publish.store_ids)
+        if confirms is not None:
+            confirms.last_stored = confirms.published
+
+
+def _publish(broker: Broker, row: KnownRow, data: bytes, position: int, end: int) -> int:
+    """Publish the message at `position`, which is whole, and those of its row behind it; the position after them."""
+    publish, properties, beginning = row.publish, row.properties, row.beginning
+    step, header_at, body_at, body_size = row.size, row.header_at, row.body_at, row.body_size
+    framed_for, address, now_ms = row.framed_for, publish.address, broker.now_ms
+    beginning_bytes = len(beginning)
+    last = end - step
+    sequence = broker.sequence
+    messages: list[Message] = []
+    while True:
+        sequence += 1
+        content = data[position + header_at : position + step]
+        message = Message(sequence, address, properties, content, body_at, body_size, framed_for, now_ms)
+        messages.append(message)
+        position += step
+        if (
+            position > last
+            or data[position : position + beginning_bytes] != beginning
+            or data[position + step - 1] != FRAME_END
+        ):
+            break
+    broker.sequence = sequence
+    count = len(messages)
+    if count == 1:
+        for queue in publish.queues:
+            queue.append(message)
+    else:
+        for queue in publish.queues:
+            queue.append_all(messages, count * body_size, queue.row_of(message))
+    confirms = publish.confirms
+    if confirms is not None:
+        confirms.published += count
+    if row.store_ids:
+        broker.store.append_all(messages, row.store_ids)
+        if confirms is not None:
+            confirms.last_stored = confirms.published
+    return position
+
+
+def _acknowledge(channel: Channel, data: bytes, position: int) -> int:
+    """Take acknowledgements of the channel, each of one delivery that is there; the position behind them."""
+    deliveries, acks = channel.deliveries, channel.acks
+    ids = data[position : position + ACK_TAG_AT]
+    before_tag: bytes
+    tag: int
+    multiple: int
+    mark: int
+    while len(data) - position >= ACK_FRAME_BYTES:
+        before_tag, tag, multiple, mark = _unpack_ack(data, position)
+        if before_tag != ids or multiple or mark != FRAME_END:
+            break
+        count = acks.count(ids, tag, data, position)
+        taken = deliveries.acknowledge_run(tag, count)
+        position += taken * ACK_FRAME_BYTES
+        if taken < count:
+            break
+    return position
 
 
 def _parse_short(connection: Connection, data: bytes, position: int) -> int:

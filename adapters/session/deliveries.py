@@ -111,6 +111,30 @@ class Deliveries:
             consumer.acknowledged()
         return True
 
+    def acknowledge_run(self, first: int, count: int) -> int:
+        """The same for so many tags in a row from `first` on; how many there were before one that isn't there."""
+        pop = self.unacked.pop
+        messages: list[Message] = []
+        queue: Queue | None = None
+        consumer: Consumer | None = None
+        tag = first
+        try:
+            while tag < first + count:
+                delivery = pop(tag, None)
+                if delivery is None:
+                    break
+                tag += 1
+                if delivery[0] is not queue or delivery[2] is not consumer:
+                    if queue is not None:
+                        _acknowledged(queue, messages, consumer)
+                    queue, _, consumer = delivery
+                    messages = []
+                messages.append(delivery[1])
+        finally:
+            if queue is not None:
+                _acknowledged(queue, messages, consumer)
+        return tag - first
+
     # As a client asks for it, however many there are
 
     def settle_up_to(self, tag: int, verdict: Verdict, *, multiple: bool) -> None:
@@ -441,6 +465,12 @@ class Deliveries:
     def _is_of(self, tag: int, consumer: Consumer) -> bool:
         delivery = self.unacked.get(tag)
         return delivery is not None and delivery[2] is consumer
+
+
+def _acknowledged(queue: Queue, messages: list[Message], consumer: Consumer | None) -> None:
+    queue.acknowledge_all(messages)
+    if consumer is not None:
+        consumer.all_acknowledged(len(messages))
 
 
 def _parts_of_items(items: Iterator[tuple[int, Delivery]], most: int) -> Iterator[dict[int, Delivery]]:

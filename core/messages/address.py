@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from warren.core.compiled import mypyc_attr
+
 KEY_BYTES_MAX: Final = 255
 """A routing key is a shortstr (AMQP 0-9-1 4.2.5.3)."""
 
@@ -24,6 +26,7 @@ def short_key(key: str) -> str:
     return key.encode("utf-8", "surrogateescape")[:KEY_BYTES_MAX].decode("utf-8", "ignore")
 
 
+@mypyc_attr(acyclic=True)
 class Address:
     """The exchange and routing key that a message was published with.
 

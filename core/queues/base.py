@@ -472,6 +472,11 @@ class Queue:
     def acknowledge(self, message: Message) -> None:
         """A delivered message was processed: it is done with here."""
 
+    def acknowledge_all(self, messages: list[Message]) -> None:
+        """The same of many; a type that says otherwise what `acknowledge` does says it here, too."""
+        for message in messages:
+            self.acknowledge(message)
+
     @abstractmethod
     def discard(self, message: Message) -> None:
         """A delivered message was rejected without requeueing."""

@@ -136,6 +136,11 @@ class Consumer:
     def acknowledged(self) -> None:
         """One of its deliveries was settled: whoever counts credit has more of it."""
 
+    def all_acknowledged(self, count: int) -> None:
+        """So many of its deliveries were settled at once."""
+        for _ in range(count):
+            self.acknowledged()
+
     def resume(self) -> None:
         """Credit or room came back: if the queue had parked this consumer, it is available again."""
         if self.parked and self.active and self.can_take():

@@ -29,6 +29,10 @@ class DeduplicatingQueue(PriorityQueue):
         self.unacked_count -= 1
         self.settle(message)
 
+    def acknowledge_all(self, messages: list[Message]) -> None:
+        for message in messages:
+            self.acknowledge(message)
+
     def settle(self, message: Message) -> None:
         if self.present:
             self.present.leave(message.sequence)

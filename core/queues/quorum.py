@@ -186,6 +186,11 @@ class QuorumQueue(ClassicQueue):
         if self._successor is not None:
             self._succeed(self._successor)
 
+    def acknowledge_all(self, messages: list[Message]) -> None:
+        super().acknowledge_all(messages)
+        if self._successor is not None:
+            self._succeed(self._successor)
+
     def discard(self, message: Message) -> None:
         super().discard(message)
         if self._successor is not None:

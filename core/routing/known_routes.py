@@ -14,12 +14,17 @@ What may be remembered at all is decided here too, in `may_be_remembered`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
     from warren.core.counters import SessionCounts
     from warren.core.routing.route import Route
     from warren.core.routing.vhost import VirtualHost
+
+SPARE_ROUTES_MAX: Final = 256 * 1024
+"""What sessions may remember beyond their own, all together: some hundred bytes each."""
+
+LENT_AT_ONCE: Final = 1024
 
 
 class KnownRoute:
@@ -55,23 +60,62 @@ class KnownRoute:
             vhost_counts.drop_unroutable += count
         return count
 
+    def counts_as(self, other: KnownRoute) -> bool:
+        """True when what goes this way is counted where the other's is, and in the same manner."""
+        return (
+            self._exchange_counts is other._exchange_counts
+            and self.counts is other.counts
+            and len(self.queues) == len(other.queues)
+            and self.routed == other.routed
+        )
+
 
 Known = TypeVar("Known", bound=KnownRoute)
+
+
+class SpareRoutes:
+    """What all sessions together may remember beyond what each may by itself.
+
+    left: so many are left of them.
+    """
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = SPARE_ROUTES_MAX
+
+    def lend(self) -> int:
+        """Some more for a session, which gives them back when it forgets; 0 when there are none."""
+        if self.left < LENT_AT_ONCE:
+            return 0
+        self.left -= LENT_AT_ONCE
+        return LENT_AT_ONCE
 
 
 class KnownRoutes(Generic[Known]):
     """What one session remembers of one virtual host; made when it has entered it.
 
-    entries_max: who varies its addresses endlessly starts over at so many.
+    entries_max: so many may be remembered.  spare: where more are to be had; None for none.
+
+    Who uses more than that in turn finds none of those that have just been forgotten, so that what is known is kept at
+    first; it starts over when as many others have come.
     """
 
-    __slots__ = ("_entries", "_entries_max", "_version", "_vhost")
+    __slots__ = ("_borrowed", "_entries", "_own_max", "_passed_over", "_spare", "_version", "_vhost")
 
-    def __init__(self, vhost: VirtualHost, entries_max: int) -> None:
+    def __init__(self, vhost: VirtualHost, entries_max: int, spare: SpareRoutes | None = None) -> None:
         self._vhost = vhost
-        self._entries_max = entries_max
+        self._own_max = entries_max
+        self._spare = spare
+        self._borrowed = 0
+        self._passed_over = 0
         self._entries: dict[bytes, Known] = {}
         self._version = vhost.version
+
+    @property
+    def entries_max(self) -> int:
+        """So many may be remembered at present."""
+        return self._own_max + self._borrowed
 
     def now(self) -> dict[bytes, Known]:
         """The remembered routes, all of which hold until something else than a publish is done."""
@@ -82,14 +126,24 @@ class KnownRoutes(Generic[Known]):
     def remember(self, key: bytes, known: Known) -> None:
         """Keep what `may_be_remembered` says may be."""
         entries = self.now()
-        if len(entries) >= self._entries_max:
-            entries.clear()
+        if len(entries) >= self.entries_max:
+            if self._spare is not None:
+                self._borrowed += self._spare.lend()
+            if len(entries) >= self.entries_max:
+                self._passed_over += 1
+                if self._passed_over <= self.entries_max:
+                    return
+                self.forget()
         entries[key] = known
 
     def forget(self) -> None:
         """Start over: something in the session itself has changed that its routes rest on."""
         self._version = self._vhost.version
         self._entries.clear()
+        self._passed_over = 0
+        if self._spare is not None:
+            self._spare.left += self._borrowed
+            self._borrowed = 0
 
 
 def may_be_remembered(vhost: VirtualHost, route: Route) -> bool:

@@ -69,6 +69,11 @@ class StorageEngine:
     def append(self, message: Message, queue_ids: tuple[int, ...]) -> None:
         """Take `message` for these queues (at least one); sets message.references. Constant time, no I/O."""
 
+    def append_all(self, messages: list[Message], queue_ids: tuple[int, ...]) -> None:
+        """Take many messages for the same queues. No I/O."""
+        for message in messages:
+            self.append(message, queue_ids)
+
     @abstractmethod
     def settle(self, queue_id: int, message: Message) -> None:
         """The entry of `message` in this queue is done with. Constant time, no I/O."""

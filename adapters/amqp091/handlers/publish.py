@@ -1,7 +1,7 @@
 """basic.publish off the fast path: the checks, the special properties, the answer to what can't be routed.
 
 The first publish with a given method frame comes through here; when nothing about it varies from message to message,
-a `KnownPublish` is left behind for the fast path in connection.py.
+a `KnownPublish` is left behind for the fast path in frame_loop.py.
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING, Final
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.amqp091.codec.constants import NO_ROUTE
 from warren.adapters.amqp091.codec.framing import content_frames
+from warren.adapters.amqp091.known_publishes import KnownPublish
 from warren.core.errors import NotImplementedByBroker, PreconditionFailed
 from warren.core.messages.internal_headers import without_internal
-from warren.core.routing.known_routes import KnownRoute, may_be_remembered
+from warren.core.routing.known_routes import may_be_remembered
 from warren.core.routing.publish import check_publish, make_message, read_special, slow_down
 from warren.core.routing.vhost import Outcome
 
 if TYPE_CHECKING:
     from warren.adapters.amqp091.channel import Channel
     from warren.adapters.amqp091.codec.content import IncomingContent
-    from warren.core.clients.confirms import Confirms
-    from warren.core.counters import SessionCounts
     from warren.core.messages.message import Message
     from warren.core.messages.properties import Properties
     from warren.core.routing.receipt import Receipt
@@ -29,19 +28,6 @@ if TYPE_CHECKING:
 
 REPLY_QUEUE: Final = "amq.rabbitmq.reply-to"
 """reply_to of a request whose answers are to come to the requester's reply consumer."""
-
-KNOWN_PUBLISHES_MAX: Final = 4096
-"""Remembered publishes per connection; one that varies its routing keys endlessly starts over."""
-
-
-class KnownPublish(KnownRoute):
-    """What a basic.publish method frame led to.  confirms: of its channel, if that is in confirm mode."""
-
-    __slots__ = ("confirms",)
-
-    def __init__(self, route: Route, counts: SessionCounts, confirms: Confirms | None) -> None:
-        super().__init__(route, counts)
-        self.confirms = confirms
 
 
 def check_method(channel: Channel, method: methods.BasicPublish) -> None:

@@ -346,6 +346,12 @@ class ClassicQueue(Queue):
         if self.store_id or self.remembers:
             self.settle(message)
 
+    def acknowledge_all(self, messages: list[Message]) -> None:
+        self.unacked_count -= len(messages)
+        if self.store_id or self.remembers:
+            for message in messages:
+                self.settle(message)
+
     def discard(self, message: Message) -> None:
         self.unacked_count -= 1
         self.counts.rejected += 1

@@ -101,6 +101,15 @@ class DiskEngine(StorageEngine):
         batch.messages.append(message)
         batch.queue_ids.append(queue_ids)
 
+    def append_all(self, messages: list[Message], queue_ids: tuple[int, ...]) -> None:
+        """Collect the messages for the next flush."""
+        count = len(queue_ids)
+        for message in messages:
+            message.references = count
+        batch = self._batch
+        batch.messages += messages
+        batch.queue_ids += [queue_ids] * len(messages)
+
     def settle(self, queue_id: int, message: Message) -> None:
         """Collect the settlement for the next flush."""
         message.references -= 1

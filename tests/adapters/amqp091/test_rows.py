@@ -21,7 +21,8 @@ from warren.core.messages.properties import encode_properties
 
 HEADERS = encode_properties(headers={"a": 1}, delivery_mode=2).raw
 COPIED = encode_properties(headers={"CC": ["b"]}).raw
-DELIVERED = 8
+DELIVERED = 140
+"""More than two blocks of acknowledgements (consecutive_acks.py)."""
 
 KEYS = st.sampled_from(["a", "a", "a", "b"])
 BODIES = st.sampled_from([b"12345678", b"87654321", b"\0" * 8, b"", b"\xce" * 9])
@@ -39,12 +40,17 @@ PUBLISHES = st.builds(
 ACKS = st.lists(
     st.builds(
         lambda tag, multiple, channel: methods.encode_frame(channel, methods.BasicAck(tag, multiple=multiple)),
-        st.integers(1, DELIVERED + 1),
+        st.one_of(st.integers(1, 9), st.integers(1, DELIVERED + 1)),
         st.sampled_from([False, False, False, False, True]),
         st.sampled_from([2, 2, 2, 1]),
     ),
     min_size=1,
     max_size=6,
+)
+ACKS_IN_ORDER = st.builds(
+    lambda first, count: [methods.encode_frame(2, methods.BasicAck(tag)) for tag in range(first, first + count)],
+    st.sampled_from([1, 1, 1, 5, 60, 64]),
+    st.integers(2, DELIVERED),
 )
 
 Outcome = tuple[list[Event], list[list[tuple[bytes, bytes]]], int]
@@ -56,8 +62,7 @@ def prepared(broker: SimulatedBroker) -> None:
     client = broker.connect()
     for name in ("a", "b", "p"):
         client.declare(name, durable=True)
-    for number in range(DELIVERED):
-        client.publish("p", b"%d" % number)
+    client.send_bytes(b"".join([publish_frames("p", b"%d" % number) for number in range(DELIVERED)]))
     client.settle()
 
 
@@ -103,7 +108,7 @@ def by_channel(events: list[Event]) -> dict[int, list[Event | int]]:
 
 
 @given(
-    st.lists(st.one_of(PUBLISHES, PUBLISHES, ACKS), min_size=1, max_size=8),
+    st.lists(st.one_of(PUBLISHES, PUBLISHES, ACKS, ACKS_IN_ORDER), min_size=1, max_size=8),
     st.booleans(),
     st.one_of(st.none(), st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255))),
 )
@@ -166,3 +171,45 @@ def test_one_of_a_row_may_acknowledge_more(number: int) -> None:
     row = list(ROWS["acknowledgements"])
     row[number] = methods.encode_frame(2, methods.BasicAck(DELIVERED, multiple=True))
     assert outcome([b"".join(row[: number + 1])], durable=True) == ([], [[], []], 0)
+
+
+@pytest.mark.parametrize("first", [1, 2, 60, 63, 64, 65])
+def test_acknowledgements_in_a_row_end_where_it_ends(first: int) -> None:
+    """Whatever comes behind them, they settle what they say, and no more."""
+    tags = range(first, first + 70)
+    row = [methods.encode_frame(2, methods.BasicAck(tag)) for tag in tags]
+    unknown = methods.encode_frame(2, methods.BasicAck(first + 1))
+    assert outcome([b"".join(row)], durable=True) == ([], [[], []], DELIVERED - 70)
+    events, _, unacked = outcome([b"".join([*row, unknown])], durable=True)
+    (close,) = [event.method for event in events if isinstance(event.method, methods.ChannelClose)]
+    assert "unknown delivery tag" in close.reply_text
+    assert unacked == 0
+
+
+def test_keys_that_take_turns_are_rows_each() -> None:
+    """The memory of whole beginnings, with keys of unequal length, empty bodies and a change in between."""
+    broker = SimulatedBroker()
+    client = broker.connect()
+    names = ["a", "bb", "ccc"]
+    for name in names:
+        client.declare(name)
+    for round_ in range(5):
+        for body in (b"", b"12345678", b"123456789"):
+            client.send_bytes(b"".join([publish_frames(name, body) for name in names * 2]))
+        if round_ == 2:
+            assert len(client.connection.known.rows) == 9
+            client.declare("another")
+            client.send_bytes(publish_frames("a", b""))
+            assert not client.connection.known.rows
+    for name in names:
+        bodies = [message.body for message in broker.queue(name).browse(0, 100)]
+        expected = [body for _ in range(3) for body in (b"", b"", *[b"12345678"] * 2, *[b"123456789"] * 2)]
+        expected += [b""] * (name == "a")
+        expected += [body for _ in range(2) for body in (b"", b"", *[b"12345678"] * 2, *[b"123456789"] * 2)]
+        assert bodies == expected
+    counts = client.connection.client.vhost.counts if client.connection.client else None
+    assert counts is not None
+    assert counts.publish == 91
+    broker.settle()
+    broker.check()
+    broker.close()

@@ -8,8 +8,17 @@ from pathlib import Path
 import pytest
 
 from tests.support.simulated_broker import SimulatedBroker
+from tests.support.simulated_client import publish_frames
+from warren.adapters.amqp091.known_publishes import KNOWN_PUBLISHES_MAX
 from warren.core.counters import SessionCounts
-from warren.core.routing.known_routes import KnownRoute, KnownRoutes, may_be_remembered
+from warren.core.routing.known_routes import (
+    LENT_AT_ONCE,
+    SPARE_ROUTES_MAX,
+    KnownRoute,
+    KnownRoutes,
+    SpareRoutes,
+    may_be_remembered,
+)
 
 
 @pytest.fixture
@@ -38,8 +47,42 @@ def test_it_is_bounded(simulated: SimulatedBroker) -> None:
     for key in (b"a", b"b", b"c"):
         memory.remember(key, route)
     assert list(memory.now()) == [b"a", b"b", b"c"]
-    memory.remember(b"d", route)
-    assert list(memory.now()) == [b"d"]
+    for key in (b"d", b"e", b"f"):
+        memory.remember(key, route)
+        assert list(memory.now()) == [b"a", b"b", b"c"]
+    memory.remember(b"g", route)
+    assert list(memory.now()) == [b"g"]
+
+
+def test_more_is_lent_while_there_is_some_to_spare(simulated: SimulatedBroker) -> None:
+    spare = SpareRoutes()
+    spare.left = 2 * LENT_AT_ONCE
+    memories: list[KnownRoutes[KnownRoute]] = [KnownRoutes(simulated.vhost, 3, spare) for _ in range(2)]
+    route = known_route(simulated)
+    for memory in memories:
+        for number in range(LENT_AT_ONCE + 4):
+            memory.remember(b"%d" % number, route)
+    # The first has borrowed twice, and nothing was left for the second.
+    assert len(memories[0].now()) == LENT_AT_ONCE + 4
+    assert memories[1].entries_max == 3
+    assert spare.left == 0
+    memories[0].forget()
+    assert spare.left == 2 * LENT_AT_ONCE
+    assert memories[0].entries_max == 3
+    for number in range(5):
+        memories[1].remember(b"more %d" % number, route)
+    assert memories[1].entries_max == 3 + LENT_AT_ONCE
+
+
+def test_a_connection_gives_back_what_it_was_lent(simulated: SimulatedBroker) -> None:
+    client = simulated.connect()
+    for number in range(KNOWN_PUBLISHES_MAX + 2):
+        client.send_bytes(publish_frames(f"nowhere {number}", b"x"))
+        client.settle()
+    assert len(client.connection.known.now()) == KNOWN_PUBLISHES_MAX + 2
+    assert simulated.broker.spare_routes.left == SPARE_ROUTES_MAX - LENT_AT_ONCE
+    client.close()
+    assert simulated.broker.spare_routes.left == SPARE_ROUTES_MAX
 
 
 def test_what_is_remembered_after_a_change_is_kept(simulated: SimulatedBroker) -> None:
