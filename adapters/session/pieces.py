@@ -55,7 +55,7 @@ class Pieces:
         if len(data) >= self._missing:
             self._kept = b""
             if isinstance(kept, bytes):
-                return kept + data
+                return kept + data if kept else data  # compiled code would copy it
             kept += data
             return bytes(kept)
         self.add(data)

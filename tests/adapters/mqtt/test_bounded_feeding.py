@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,6 +68,7 @@ def test_what_is_left_of_a_ration() -> None:
     assert ration.left(2) == 0
 
 
+@pytest.mark.interpreted("replaces a method, which the compiled form doesn't let")
 def test_the_values_of_a_turn_are_computed_once(simulated: SimulatedBroker) -> None:
     computed: list[SystemTopics] = []
     topics = simulated.mqtt.of(simulated.vhost).system_topics

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.adapters.session.test_shared_turns import Table, Taker
 from warren.adapters.session.shared_turns import FREE_MAX, LOOKED_AT_MAX
+
+pytestmark = pytest.mark.interpreted("gives in stand-ins, which the compiled form refuses")
 
 
 def many(count: int, left: int = 0, *, ready: int = 0) -> Table:
