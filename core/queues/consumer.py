@@ -79,7 +79,7 @@ class Consumer:
         priority = arguments.get("x-priority", 0)
         self.priority = priority if isinstance(priority, int) else 0
         self.order = 0
-        self.parked = False
+        self.parked: bool = False
         self.active = True
 
     @abstractmethod

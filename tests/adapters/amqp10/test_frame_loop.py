@@ -106,6 +106,9 @@ def test_rows_are_published_however_they_are_cut(made: list[tuple[bytes, bool]],
     assert told(answers) == [number for number, (_, settled) in zip(numbers, made, strict=True) if not settled]
     counts = simulated.vhost.counts
     assert (counts.publish, simulated.vhost.exchange_counts("").publish_in) == (len(made), len(made))
+    sizes = [each.body_size for each in simulated.queue("q").browse(0, 10_000)]
+    counted = simulated.broker.message_sizes.of("AMQP 1-0")
+    assert (sum(counted.buckets), counted.total_bytes) == (len(sizes), sum(sizes))
     link = client.connection.sessions[0].links[0]
     assert link.credit + len(made) >= 1000  # type: ignore[attr-defined]
     assert link.unconfirmed == 0  # type: ignore[attr-defined]
