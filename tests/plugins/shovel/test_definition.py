@@ -277,7 +277,7 @@ def test_what_is_missing_of_stomp_is_said(missing: str) -> None:
         ({"src-delete-after": 5, "ack-mode": "no-ack"}, "'ack-mode' can't be 'no-ack'"),
         ({"src-delete-after": "queue-length", "ack-mode": "no-ack"}, "'ack-mode' can't be 'no-ack'"),
         ({"ack-mode": "sometimes"}, "'ack-mode' must be one of on-confirm, on-publish, no-ack"),
-        ({"src-protocol": "amqp10"}, "'src-protocol' must be one of amqp091, local, mqtt, stomp"),
+        ({"src-protocol": "amqp11"}, "'src-protocol' must be one of amqp091, amqp10, local, mqtt, stomp"),
         ({"dest-protocol": "local"}, "'dest-protocol' is 'local', but 'dest-uri' has a host"),
         ({"reconnect-delay": -1}, "'reconnect-delay' must be a number of seconds from 0 to 86400"),
         ({"reconnect-delay": "5"}, "'reconnect-delay' must be a number of seconds"),
