@@ -110,12 +110,14 @@ class TestKnownTopics:
         inflow.remember(b"", route())
         assert not inflow.known_now()
 
-    def test_who_varies_them_endlessly_starts_over(self) -> None:
+    def test_who_varies_them_endlessly_keeps_the_first_and_starts_over_when_as_many_others_have_come(self) -> None:
         inflow, _ = made(Bare())
         way = route()
-        for number in range(KNOWN_TOPICS_MAX + 1):
+        for number in range(2 * KNOWN_TOPICS_MAX):
             inflow.remember(b"%d" % number, way)
-        assert set(inflow.known_now()) == {b"%d" % KNOWN_TOPICS_MAX}
+        assert set(inflow.known_now()) == {b"%d" % number for number in range(KNOWN_TOPICS_MAX)}
+        inflow.remember(b"last", way)
+        assert set(inflow.known_now()) == {b"last"}
 
 
 class TestReceiveMaximum:
