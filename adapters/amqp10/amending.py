@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from warren.adapters.amqp10.amqp_session import AmqpSession
     from warren.adapters.amqp10.codec.termini import Modified
     from warren.adapters.amqp10.codec.values import Value, ValueMap
+    from warren.adapters.amqp10.ranges import TagRange
     from warren.adapters.session.deliveries import Verdict
     from warren.core.messages.message import Message
     from warren.core.messages.properties import Properties
@@ -42,18 +43,19 @@ def annotations_of(state: Any) -> ValueMap:
     return found if isinstance(found, dict) else {}
 
 
-def settle_modified(session: AmqpSession, tags: list[int], state: Modified, verdict: Verdict) -> None:
+def settle_modified(session: AmqpSession, found: TagRange, state: Modified, verdict: Verdict) -> None:
     """Settle these deliveries, with what the outcome writes on their messages."""
-    if len(tags) <= AMENDED_PER_SLICE:
-        _settle(session, tags, state, verdict)
+    if found.work <= AMENDED_PER_SLICE:
+        _settle(session, found.tags(), state, verdict)
     else:
-        session.connection.settling.begin(_in_slices(session, tags, state, verdict))
+        session.connection.settling.begin(_in_slices(session, found, state, verdict))
 
 
-def _in_slices(session: AmqpSession, tags: list[int], state: Modified, verdict: Verdict) -> Iterator[None]:
-    for at in range(0, len(tags), AMENDED_PER_SLICE):
-        _settle(session, tags[at : at + AMENDED_PER_SLICE], state, verdict)
-        yield
+def _in_slices(session: AmqpSession, found: TagRange, state: Modified, verdict: Verdict) -> Iterator[None]:
+    for tags in found.lists():
+        for at in range(0, len(tags), AMENDED_PER_SLICE):
+            _settle(session, tags[at : at + AMENDED_PER_SLICE], state, verdict)
+            yield
 
 
 def _settle(session: AmqpSession, tags: list[int], state: Modified, verdict: Verdict) -> None:

@@ -6,12 +6,11 @@ ids that the peer gives; that a message is safe is told for runs of ids together
 is on disk.
 
 Transfers count against the session's window, frame by frame.  We open ours anew when half of it is used; when the
-peer's is used up, consumers wait in `parked`, and the rest of a message that is larger than the window in `pending`.
+peer's is used up, consumers wait in `parked`, and the rest of a message that is larger than the window in `unsent`.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +19,6 @@ from warren.adapters.amqp10.codec import quick
 from warren.adapters.amqp10.codec.composites import encode_composite
 from warren.adapters.amqp10.codec.errors import (
     ERRANT_LINK,
-    HANDLE_IN_USE,
     NOT_ALLOWED,
     STOLEN,
     UNATTACHED_HANDLE,
@@ -43,15 +41,19 @@ from warren.adapters.amqp10.conditions import told
 from warren.adapters.amqp10.expiry import LINK_DETACH, SESSION_END
 from warren.adapters.amqp10.incoming_link import IncomingLink
 from warren.adapters.amqp10.outcomes import settle_range
+from warren.adapters.amqp10.outgoing_link import OutgoingLink
+from warren.adapters.amqp10.ranges import runs
 from warren.adapters.amqp10.resuming import closed, session_ends, suspend_links
 from warren.adapters.amqp10.safe import Safe
+from warren.adapters.amqp10.unsent import Unsent
 from warren.adapters.session.deliveries import Deliveries
 from warren.core.counters import SessionCounts
-from warren.core.limit_hits import limited
+from warren.core.declaring.queues import end_consumers
 
 if TYPE_CHECKING:
     from warren.adapters.amqp10.connection import Connection
     from warren.adapters.amqp10.link import Link
+    from warren.adapters.amqp10.outgoing_link import LinkConsumer
     from warren.core.clients.outbox import Resumable
     from warren.core.queues.consumer import Consumer
 
@@ -69,7 +71,9 @@ IDS: Final = 0xFFFF_FFFF
 class AmqpSession:
     """One session; made by beginning.py.
 
-    links: by handle.  window: frames that the peer still takes.  pending: frames that wait for that.
+    links: by handle.  touched: those that may have something to say when all that was read is handled.  draining:
+    consumers whose peer wants to have what there is.  window: frames that the peer still takes.  unsent: messages of
+    several frames that wait for that.  parked: who waits for it, too.
     incoming_window: frames that the peer may still send.
     """
 
@@ -83,9 +87,11 @@ class AmqpSession:
         self.counts = SessionCounts(self.client.vhost, self.deliveries.unacknowledged)
         self.safe = Safe(self)
         self.window = body.incoming_window
-        self.pending: deque[tuple[bytes, bytes]] = deque()
+        self.unsent = Unsent(self)
         self.parked: dict[Resumable, None] = {}
         self.detaching: set[int] = set()
+        self.touched: dict[Link, None] = {}
+        self.draining: dict[LinkConsumer, None] = {}
         self.ended = False
         self.next_incoming_id = body.next_outgoing_id
         self.incoming_window = INCOMING_WINDOW
@@ -116,7 +122,7 @@ class AmqpSession:
         """A performative of the session or one of its links, but for the two that come most."""
         connection = self.connection
         if isinstance(body, Attach):
-            connection.attempt(self, None, partial(self._attach, body))
+            connection.attempt(self, None, partial(attach_link, self, body))
         elif isinstance(body, Flow):
             connection.attempt(self, None, partial(self._flow, body))
         elif isinstance(body, Detach):
@@ -146,7 +152,7 @@ class AmqpSession:
             if transfer.handle not in self.detaching:
                 self._no_link(transfer.handle)
         elif isinstance(link, IncomingLink):
-            self.touch()
+            self.touch_link(link)
             link.transfer(transfer, payload)
         else:
             mistake = PeerMistake(ERRANT_LINK, "a transfer to the end of a link that sends", Level.SESSION)
@@ -169,31 +175,6 @@ class AmqpSession:
         self.touch()
         self.connection.attempt(self, None, partial(settle_range, self, body))
 
-    def _attach(self, body: Attach) -> None:
-        if body.handle > self.handle_max:
-            raise limited(
-                PeerMistake(
-                    NOT_ALLOWED,
-                    f"the handle {body.handle}; the highest is {self.handle_max}",
-                    Level.CONNECTION,
-                    clause="2.7.2",
-                ),
-                "amqp10_links_max",
-            )
-        if body.handle in self.links:
-            raise PeerMistake(
-                HANDLE_IN_USE,
-                f"the handle {body.handle} is that of the link '{self.links[body.handle].name[:40]}'",
-                Level.SESSION,
-                clause="2.8.17",
-            )
-        for session in list(self.connection.sessions.values()):
-            for link in list(session.links.values()):
-                if link.name == body.name and link.is_sender == body.role:
-                    session.steal(link)
-        self.touch()
-        attach_link(self, body)
-
     def steal(self, link: Link) -> None:
         """The link is attached somewhere else: what is unsettled on it goes there."""
         suspend_links(self, [link], LINK_DETACH)
@@ -210,7 +191,7 @@ class AmqpSession:
                     WINDOW_VIOLATION, "next-incoming-id is ahead of what was sent", Level.SESSION, clause="2.5.6"
                 )
             self.window = max(body.incoming_window - sent_since, 0)
-        self._send_pending()
+        self.unsent.send()
         if body.handle is not None:
             link = self.links.get(body.handle)
             if link is None and body.handle in self.detaching:
@@ -236,19 +217,27 @@ class AmqpSession:
         """Something is to be said at the end of the batch."""
         self.connection.touched[self] = None
 
+    def touch_link(self, link: Link) -> None:
+        """A link may have something to say then."""
+        self.touched[link] = None
+        self.connection.touched[self] = None
+
     def flush_batch(self) -> None:
         """All that was read is handled: say what belongs together."""
         if self.ended:
             return
         self.safe.flush_batch()
-        for link in list(self.links.values()):
-            link.flush_batch()
+        if self.touched:
+            touched, self.touched = self.touched, {}
+            for link in touched:
+                if self.links.get(link.handle) is link:
+                    link.flush_batch()
         if self.incoming_window <= INCOMING_WINDOW // 2:
             self.send_flow(Flow())
 
     def alarms_changed(self) -> None:
         """Publishing is blocked, or isn't any more."""
-        for link in list(self.links.values()):
+        for link in self.links.values():
             link.alarms_changed()
 
     # Sending messages
@@ -258,24 +247,29 @@ class AmqpSession:
         self._next_outgoing_id = (self._next_outgoing_id + frames) & IDS
         self.window -= frames
 
-    def send_parts(self, parts: list[tuple[bytes, bytes]]) -> None:
-        """Send the frames of a message, as far as the window goes; the rest when it is open."""
-        self.pending += parts
-        self._send_pending()
+    @property
+    def has_room(self) -> bool:
+        """Whether the next message can be sent, as far as the session is concerned."""
+        return self.window > 0 and not self.unsent
 
-    def _send_pending(self) -> None:
-        pending, outbox = self.pending, self.connection.outbox
-        count = 0
-        while pending and count < self.window:
-            head, part = pending.popleft()
-            outbox.write(head)
-            outbox.write(part)
-            count += 1
-        self.sent(count)
-        if self.window > 0 and not pending and self.parked:
+    def resume_parked(self) -> None:
+        """Who waits for room goes on, if there is some."""
+        if self.parked and self.has_room:
             parked, self.parked = self.parked, {}
             for consumer in parked:
                 consumer.resume()
+
+    def drain_later(self, consumer: LinkConsumer) -> None:
+        """Look at it in a later turn; all of the session's together, however often they are asked for."""
+        if not self.draining:
+            self.connection.broker.chores.add(self._drained_later)
+        self.draining[consumer] = None
+
+    def _drained_later(self) -> bool:
+        draining, self.draining = self.draining, {}
+        for consumer in draining if not self.ended else ():
+            consumer.drained_later()
+        return False
 
     def delivery_id(self, tag: int) -> int:
         """The id of a delivery of ours."""
@@ -294,26 +288,42 @@ class AmqpSession:
 
     def _delivery_timed_out(self, consumer: Consumer, timeout_ms: int) -> None:
         """A delivery was kept too long: what the link has returns, and the link stays (spec H.1)."""
-        expired = [tag for tag, delivery in self.deliveries.unacked.items() if delivery[2] is consumer]
-        self.deliveries.time_out(consumer)
-        for tag in expired:
-            number = self.delivery_id(tag)
-            self.settled(number, number, Released())
+        self.deliveries.time_out(consumer, self._tell_released)
+
+    def _tell_released(self, tags: list[int]) -> None:
+        if self.ended:
+            return
+        for first, last in runs(tags):
+            self.settled(self.delivery_id(first), self.delivery_id(last), Released())
 
     # Ends
 
     def detach(self, link: Link, mistake: PeerMistake) -> None:
         """End a link with an error."""
-        if self.links.pop(link.handle, None) is None:
+        if self._removed(link.handle) is None:
             return
         closed(self, link)
         link.end()
-        self.connection.send(self.channel, Detach(link.handle, closed=True, error=told(mistake)))
         self.touch()
         self.detaching.add(link.handle)
+        self._say(Detach(link.handle, closed=True, error=told(mistake)))
+
+    def add(self, link: Link) -> None:
+        """A link is attached."""
+        self.links[link.handle] = link
+        self.connection.links[link.name, link.is_sender] = link
+        self.touch_link(link)
+
+    def _removed(self, handle: int) -> Link | None:
+        """The link of this handle, which isn't attached any more."""
+        link = self.links.pop(handle, None)
+        if link is not None:
+            del self.connection.links[link.name, link.is_sender]
+            self.touched.pop(link, None)
+        return link
 
     def _peer_detaches(self, body: Detach) -> None:
-        link = self.links.pop(body.handle, None)
+        link = self._removed(body.handle)
         if link is None:
             if body.handle in self.detaching:
                 self.detaching.discard(body.handle)
@@ -326,8 +336,8 @@ class AmqpSession:
         else:
             suspend_links(self, [link], LINK_DETACH)
         link.end()
-        self.flush_batch()
-        self.connection.send(self.channel, Detach(body.handle, closed=body.closed))
+        self.safe.flush_batch()
+        self._say(Detach(body.handle, closed=body.closed))
 
     def fail(self, mistake: PeerMistake) -> None:
         """End the session with an error."""
@@ -340,11 +350,19 @@ class AmqpSession:
         self.safe.flush_batch()
         self.end()
         self.client.close_channel()
-        self.connection.settling.then(partial(self._say_goodbye, last))
+        self._say(last)
 
-    def _say_goodbye(self, last: End) -> None:
+    def _say(self, last: object) -> None:
+        """Tell the peer that a link or the session has ended, when what it had is back in its queues."""
+        self.connection.settling.then(partial(self._say_now, last))
+
+    def _say_now(self, last: object) -> None:
         if not self.connection.closed:
             self.connection.send(self.channel, last)
+
+    def consumers(self) -> list[Consumer]:
+        """Those of its links."""
+        return [link.consumer for link in self.links.values() if isinstance(link, OutgoingLink)]
 
     def end(self) -> None:
         """Links go, what isn't settled returns to its queues, open transactions are void."""
@@ -352,11 +370,14 @@ class AmqpSession:
             return
         suspend_links(self, self.links.values(), SESSION_END)
         self.ended = True
-        for link in list(self.links.values()):
-            link.end()
-        self.links.clear()
-        self.pending.clear()
+        end_consumers(self.consumers(), self.connection.settling.begin)
+        for handle in list(self.links):
+            link = self._removed(handle)
+            if link is not None:
+                link.end()
+        self.unsent.clear()
         self.parked.clear()
+        self.touched.clear()
         taken = self.connection.transactions.session_ends(self)
         self.deliveries.give_back(taken)
         self.safe.end()

@@ -6,10 +6,19 @@ right after that (2.6.3).
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from warren.adapters.amqp10.addresses import Named, queue_address, source_named, target_named
-from warren.adapters.amqp10.codec.errors import INVALID_FIELD, NOT_FOUND, NOT_IMPLEMENTED, Level, PeerMistake
+from warren.adapters.amqp10.codec.errors import (
+    HANDLE_IN_USE,
+    INVALID_FIELD,
+    NOT_ALLOWED,
+    NOT_FOUND,
+    NOT_IMPLEMENTED,
+    Level,
+    PeerMistake,
+)
 from warren.adapters.amqp10.codec.performatives import (
     SECOND,
     SENDER,
@@ -31,6 +40,7 @@ from warren.core.clients.limits import check_consumer
 from warren.core.declaring.bindings import bind
 from warren.core.declaring.queues import accessible_queue, declare_queue
 from warren.core.errors import BrokerError, NotFound
+from warren.core.limit_hits import limited
 from warren.core.messages.field_table import EMPTY_TABLE_RAW
 from warren.core.routing.publish import check_publish
 
@@ -42,12 +52,50 @@ if TYPE_CHECKING:
 
 OUTCOMES: Final = ["amqp:accepted:list", "amqp:rejected:list", "amqp:released:list", "amqp:modified:list"]
 
+ATTACH_COMMANDS: Final = 4
+"""What attaching and detaching a link takes, in commands of a turn's ration: some 50 µs (adapters.session.ration)."""
+
 PRIORITY: Final = "rabbitmq:priority"
 """The property of an attach that says a consumer's priority."""
 
 
 def attach_link(session: AmqpSession, body: Attach) -> None:
-    """Answer an attach; one that is refused is detached."""
+    """Answer an attach; one that is refused is detached.  PeerMistake for a handle that it can't have."""
+    if body.handle > session.handle_max:
+        raise limited(
+            PeerMistake(
+                NOT_ALLOWED,
+                f"the handle {body.handle}; the highest is {session.handle_max}",
+                Level.CONNECTION,
+                clause="2.7.2",
+            ),
+            "amqp10_links_max",
+        )
+    if body.handle in session.links:
+        raise PeerMistake(
+            HANDLE_IN_USE,
+            f"the handle {body.handle} is that of the link '{session.links[body.handle].name[:40]}'",
+            Level.SESSION,
+            clause="2.8.17",
+        )
+    link = session.connection.links.get((body.name, body.role))
+    if link is not None:
+        link.session.steal(link)
+    session.connection.ration.left -= ATTACH_COMMANDS
+    if session.connection.settling.busy:
+        # The other one is detached when what it had is back in its queue.
+        attach = partial(_attach_now, session, body)
+        session.connection.settling.then(partial(session.connection.attempt, session, None, attach))
+    else:
+        _attach(session, body)
+
+
+def _attach_now(session: AmqpSession, body: Attach) -> None:
+    if not session.ended:
+        _attach(session, body)
+
+
+def _attach(session: AmqpSession, body: Attach) -> None:
     session.detaching.discard(body.handle)
     answer = Attach()
     answer.name = body.name
@@ -65,7 +113,7 @@ def attach_link(session: AmqpSession, body: Attach) -> None:
             link.end()
         _refuse(session, body, mistake)
         return
-    session.links[body.handle] = link
+    session.add(link)
     session.connection.broker.unkept.hold(session.connection.outbox)
     session.connection.send(session.channel, answer)
     link.answered()

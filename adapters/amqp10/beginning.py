@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from warren.adapters.amqp10.amqp_session import AmqpSession
 from warren.adapters.amqp10.codec.errors import FRAMING_ERROR, NOT_ALLOWED, Level, PeerMistake
@@ -14,6 +14,10 @@ from warren.core.limit_hits import limited
 if TYPE_CHECKING:
     from warren.adapters.amqp10.codec.performatives import Begin
     from warren.adapters.amqp10.connection import Connection
+
+
+BEGIN_COMMANDS: Final = 5
+"""What a session takes, from its beginning to its end, in commands of a turn's ration (adapters.session.ration)."""
 
 
 def begin_session(connection: Connection, channel: int, body: Begin) -> None:
@@ -31,6 +35,7 @@ def begin_session(connection: Connection, channel: int, body: Begin) -> None:
         raise PeerMistake(NOT_ALLOWED, f"channel {channel} has a session already", clause="2.5.1")
     if body.remote_channel is not None:
         raise PeerMistake(NOT_ALLOWED, "a begin that answers one that was never sent", clause="2.5.1")
+    connection.ration.left -= BEGIN_COMMANDS
     session = AmqpSession(connection, channel, body)
     connection.send(channel, session.answer())
     try:

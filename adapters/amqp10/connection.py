@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from warren.adapters.amqp10.agreed import Agreed
 from warren.adapters.amqp10.beginning import begin_session
@@ -45,6 +45,7 @@ from warren.adapters.amqp10.codec.errors import (
 from warren.adapters.amqp10.codec.framing import AMQP_FRAME, EMPTY_FRAME, HEADER_BYTES, SASL_FRAME, frame
 from warren.adapters.amqp10.codec.performatives import Close, Open
 from warren.adapters.amqp10.codec.quick import DISPOSITION, TRANSFER, read_disposition, read_transfer
+from warren.adapters.amqp10.codec.termini import Accepted
 from warren.adapters.amqp10.conditions import mistake_of, told
 from warren.adapters.amqp10.frame_loop import parse
 from warren.adapters.amqp10.listing import Amqp10ConnectionRow, Amqp10SessionRow
@@ -63,7 +64,7 @@ from warren.adapters.session.unread import UnreadReplies
 from warren.core.access.answers import Unanswered
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.transport import connection_name
-from warren.core.declaring.queues import end_client
+from warren.core.declaring.queues import CONSUMERS_AT_ONCE, end_client, end_consumers
 from warren.core.errors import BrokerError, InternalError
 
 if TYPE_CHECKING:
@@ -83,10 +84,15 @@ if TYPE_CHECKING:
 _log = logging.getLogger("warren.amqp10")
 
 
+BYTES_PER_COMMAND: Final = 64
+"""Of a frame whose values are decoded one by one: full of the smallest values, it takes as long as a command."""
+
+
 class Connection:
     """A session in the sense of core.clients.transport.Session; made by the listener for each accepted socket.
 
-    client: None before open and after the end.  sessions: by channel; both ends use the same numbers.
+    client: None before open and after the end.  sessions: by channel; both ends use the same numbers.  links: of all
+    sessions, by name and whether we send.
     """
 
     def __init__(self, broker: Broker, transport: Transport, settings: Amqp10Settings) -> None:
@@ -102,6 +108,7 @@ class Connection:
         self.sasl: SaslExchange | None = SaslExchange(self)
         self.agreed_user: User | None = None
         self.sessions: dict[int, AmqpSession] = {}
+        self.links: dict[tuple[str, bool], Link] = {}
         self.transactions = Transactions()
         self.management: ManagementLinks | None = None
         self.tap: Tap | None = None
@@ -240,6 +247,8 @@ class Connection:
         if code == TRANSFER:
             self.count_quick(1)
             transfer, payload_at = read_transfer(data, at, end)
+            if transfer.state is not None:
+                self.ration.left -= 1 + (payload_at - at) // BYTES_PER_COMMAND
             session = self._session_of(channel)
             if session is not None:
                 session.transfer(transfer, data[payload_at:end])
@@ -247,11 +256,13 @@ class Connection:
         if code == DISPOSITION:
             self.count_quick(1)
             disposition = read_disposition(data, at, end)
+            if disposition.last is not None or not isinstance(disposition.state, Accepted):
+                self.ration.left -= 1 + (end - at) // BYTES_PER_COMMAND
             session = self._session_of(channel)
             if session is not None:
                 session.disposition(disposition)
             return
-        self.ration.left -= 1
+        self.ration.left -= 1 + (end - at) // BYTES_PER_COMMAND
         body, stop = decode_composite(data, at, end)
         if stop != end and not isinstance(body, performatives.Transfer):
             raise Undecodable(f"{end - stop} bytes behind a performative", clause="2.3.2")
@@ -473,6 +484,9 @@ class Connection:
         if self._silence is not None:
             self._silence.stop()
         self.broker.alarms.unlisten(self._alarms_changed)
+        consumers = [consumer for session in self.sessions.values() for consumer in session.consumers()]
+        if len(consumers) > CONSUMERS_AT_ONCE:
+            end_consumers(consumers, self.settling.begin)
         for session in list(self.sessions.values()):
             session.end()
         self.sessions.clear()

@@ -21,6 +21,7 @@ from warren.adapters.amqp10.codec.errors import (
 from warren.adapters.amqp10.codec.performatives import SECOND, SETTLED, Flow
 from warren.adapters.amqp10.codec.termini import TransactionalState
 from warren.adapters.amqp10.link import Link
+from warren.adapters.amqp10.ranges import LOOKED_AT_PER_COMMAND
 from warren.core.limit_hits import limited
 
 if TYPE_CHECKING:
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
 
     from warren.adapters.amqp10.amqp_session import AmqpSession
     from warren.adapters.amqp10.codec.performatives import Attach, Transfer
+
+BYTES_PER_COMMAND: Final = 32
+"""Of what stands in front of a message's body and is taken apart value by value; so many take as long as a command of
+a turn's ration (adapters.session.ration)."""
+
+PARTS_MAX: Final = 64
+"""Parts of a message that are kept one by one; a small one takes more memory by itself than within others."""
 
 _IDS: Final = 0xFFFF_FFFF
 
@@ -64,6 +72,7 @@ class IncomingLink(Link):
         self._delivery_count = attach.initial_delivery_count or 0
         self.presettled = attach.snd_settle_mode == SETTLED
         self._parts: list[bytes] = []
+        self._joined: bytearray | None = None
         self._bytes = 0
         self._delivery_id = -1
         self._settled = False
@@ -150,12 +159,25 @@ class IncomingLink(Link):
                 "max_message_bytes",
             )
         if transfer.more:
-            self._parts.append(payload)
+            self._keep(payload)
             return None
+        if self._joined is not None:
+            self._joined += payload
+            return bytes(self._joined)
         if not self._parts:
             return payload
         self._parts.append(payload)
         return b"".join(self._parts)
+
+    def _keep(self, part: bytes) -> None:
+        if self._joined is not None:
+            self._joined += part
+        elif len(self._parts) < PARTS_MAX:
+            self._parts.append(part)
+        else:
+            self._joined = bytearray(b"".join(self._parts))
+            self._joined += part
+            self._parts.clear()
 
     def _first(self, transfer: Transfer) -> None:
         if transfer.delivery_id is None:
@@ -184,6 +206,7 @@ class IncomingLink(Link):
 
     def _reset(self) -> None:
         self._parts = []
+        self._joined = None
         self._bytes = 0
         self._delivery_id = -1
         self._settled = False
@@ -226,9 +249,15 @@ class IncomingLink(Link):
 
     def sender_settles(self, first: int, count: int) -> None:
         """The sender has settled so many deliveries from this one on."""
-        for taken in [each for each in self._by_id.values() if (each.delivery_id - first) & _IDS < count]:
-            self._forget(taken)
-            self.session.touch()
+        by_id = self._by_id
+        if count <= len(by_id):
+            ids = [number for number in ((first + offset) & _IDS for offset in range(count)) if number in by_id]
+        else:
+            ids = [number for number in by_id if (number - first) & _IDS < count]
+        self.session.connection.ration.left -= min(count, len(by_id)) // LOOKED_AT_PER_COMMAND
+        for number in ids:
+            self._forget(by_id[number])
+            self.session.touch_link(self)
 
     def _forget(self, taken: Taken) -> None:
         self.taken.pop(taken.tag, None)
@@ -272,7 +301,7 @@ class IncomingLink(Link):
                 self.credit -= skipped
         if flow.echo:
             self._tell()
-        self.session.touch()
+        self.session.touch_link(self)
 
     def flush_batch(self) -> None:
         """Give new credit when half of it is used."""
@@ -281,7 +310,7 @@ class IncomingLink(Link):
             self._tell()
 
     def alarms_changed(self) -> None:
-        self.session.touch()
+        self.session.touch_link(self)
 
     def _tell(self) -> None:
         made = Flow()

@@ -11,10 +11,9 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from warren.adapters.amqp10.codec import quick
 from warren.adapters.amqp10.codec.composites import decode_composite, encode_composite
 from warren.adapters.amqp10.codec.decoding import decode
-from warren.adapters.amqp10.codec.encoding import described, encode, uint
+from warren.adapters.amqp10.codec.encoding import described, encode, list_of
 from warren.adapters.amqp10.codec.errors import INVALID_FIELD, Level, PeerMistake, Undecodable
 from warren.adapters.amqp10.codec.performatives import Flow
 from warren.adapters.amqp10.codec.sections import (
@@ -24,8 +23,9 @@ from warren.adapters.amqp10.codec.sections import (
     MessageProperties,
     sections_of,
 )
-from warren.adapters.amqp10.incoming_link import IncomingLink
+from warren.adapters.amqp10.incoming_link import BYTES_PER_COMMAND, IncomingLink
 from warren.adapters.amqp10.link import Link
+from warren.adapters.amqp10.unsent import parts_of_message
 
 if TYPE_CHECKING:
     from warren.adapters.amqp10.amqp_session import AmqpSession
@@ -41,6 +41,9 @@ CREDIT: Final = 8
 ANSWERS_MAX: Final = 1000
 """Answers that wait for credit: who asks and doesn't listen isn't asked to wait for ever."""
 
+REQUEST_COMMANDS: Final = 5
+"""What a request and its answer take, in commands of a turn's ration: some 100 µs (adapters.session.ration)."""
+
 _IDS: Final = 0xFFFF_FFFF
 
 
@@ -54,6 +57,15 @@ class Request:
         self.method = method
         self.path = path
         self.body = body
+
+
+class Encoded:
+    """A list as the body of an answer, whose values are encoded already."""
+
+    __slots__ = ("values",)
+
+    def __init__(self) -> None:
+        self.values: list[bytes] = []
 
 
 class ManagementLinks:
@@ -111,6 +123,8 @@ class ManagementReceiver(IncomingLink):
             raise PeerMistake(INVALID_FIELD, "a request on a link without the other one of its pair", Level.LINK)
         if sender.is_full:
             raise PeerMistake(INVALID_FIELD, f"{ANSWERS_MAX} answers wait for credit", Level.LINK)
+        connection = self.session.connection
+        connection.ration.left -= REQUEST_COMMANDS + len(data) // BYTES_PER_COMMAND
         request = _request_of(data)
         answer_request(self.session, request, partial(sender.answer, request))
         self.session.safe.accept(self, delivery_id)
@@ -133,9 +147,9 @@ class ManagementSender(Link):
         """True when so many answers wait that nothing more may be asked."""
         return len(self._answers) >= ANSWERS_MAX
 
-    def answer(self, request: Request, status: int, body: Value) -> None:
+    def answer(self, request: Request, status: int, body: Value | Encoded) -> None:
         """Answer a request."""
-        if self.session.ended:
+        if self.session.links.get(self.handle) is not self:
             return
         properties = MessageProperties()
         properties.to = "$me"
@@ -144,7 +158,7 @@ class ManagementSender(Link):
         self._answers.append(
             encode_composite(properties)
             + described(APPLICATION_PROPERTIES, encode({"http:response": "1.1"}))
-            + described(VALUE, encode(body))
+            + described(VALUE, list_of(body.values) if isinstance(body, Encoded) else encode(body))
         )
         connection = self.session.connection
         connection.broker.unkept.hold(connection.outbox)
@@ -165,31 +179,26 @@ class ManagementSender(Link):
 
     def _send(self) -> None:
         session = self.session
-        frame_max = session.connection.agreed.frame_bytes_max - 64
         while self._answers and self._credit > 0:
-            payload = self._answers.popleft()
+            if not session.has_room:
+                session.parked[self] = None
+                return
             self._credit -= 1
             self._delivery_count = (self._delivery_count + 1) & _IDS
             deliveries = session.deliveries
             deliveries.delivery_tag += 1
             delivery_id = session.delivery_id(deliveries.delivery_tag)
-            parts = []
-            for at in range(0, len(payload), frame_max):
-                part = payload[at : at + frame_max]
-                more = at + frame_max < len(payload)
-                head = quick.part_head(
-                    session.channel,
-                    uint(self.handle),
-                    None if at else delivery_id,
-                    settled=True,
-                    more=more,
-                    payload_bytes=len(part),
-                )
-                parts.append((head, part))
-            session.send_parts(parts)
+            session.unsent.add(
+                parts_of_message(session, self.handle, delivery_id, self._answers.popleft(), settled=True)
+            )
+
+    def resume(self) -> None:
+        """The session has room again (core.clients.outbox.Resumable)."""
+        self._send()
 
     def end(self) -> None:
         self._answers.clear()
+        self.session.parked.pop(self, None)
         self._links.gone(self)
 
 

@@ -11,12 +11,13 @@ Names are percent-encoded.  Answers are as RabbitMQ's: 200, 201, 204; 400, 403, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, unquote
 
 from warren.adapters.amqp10.addresses import encoded
+from warren.adapters.amqp10.codec.encoding import encode
 from warren.adapters.amqp10.codec.values import Array, ULong, Value
+from warren.adapters.amqp10.management import Encoded
 from warren.adapters.amqp10.reading import field_of
 from warren.adapters.amqp10.writing import value_of
 from warren.core.clients.limits import NODE
@@ -31,7 +32,8 @@ from warren.core.errors import (
 from warren.core.messages.field_table import decode_table, encode_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import TypeAlias
 
     from warren.adapters.amqp10.amqp_session import AmqpSession
     from warren.adapters.amqp10.management import Request
@@ -41,8 +43,8 @@ if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldTable
     from warren.core.queues.base import Queue
 
-Answer = Callable[[int, Value], None]
-"""Status and body."""
+    Answer: TypeAlias = Callable[[int, Value | Encoded], None]
+    """Takes status and body."""
 
 OK: Final = 200
 CREATED: Final = 201
@@ -58,6 +60,13 @@ BINDINGS_MAX: Final = 10_000
 """Of an exchange that are looked through for one request."""
 
 
+BINDINGS_PER_SLICE: Final = 200
+"""Of those that are found, so many are shown in one turn, some 20 µs each."""
+
+BINDING_WORK: Final = 10
+"""What showing one takes, if an acknowledgement is 1."""
+
+
 class _BadRequest(Exception):
     """What is asked for can't be understood."""
 
@@ -65,7 +74,7 @@ class _BadRequest(Exception):
 def answer_request(session: AmqpSession, request: Request, answer: Answer) -> None:
     """Do what is asked for, and answer; what is wrong is an answer, too.  Unanswered: see core.access.answers."""
     try:
-        _route(session.client, request, answer)
+        _route(session, request, answer)
     except _BadRequest as malformed:
         answer(BAD_REQUEST, str(malformed))
     except BrokerError as error:
@@ -82,7 +91,8 @@ def _status(error: BrokerError) -> int:
     return BAD_REQUEST
 
 
-def _route(client: Client, request: Request, answer: Answer) -> None:
+def _route(session: AmqpSession, request: Request, answer: Answer) -> None:
+    client = session.client
     path, _, query = request.path.partition("?")
     parts = path.split("/")[1:]
     names = [unquote(part) for part in parts]
@@ -97,7 +107,7 @@ def _route(client: Client, request: Request, answer: Answer) -> None:
         case ["bindings"] if method == "POST":
             _bind(client, _map(request.body), answer)
         case ["bindings"] if method == "GET":
-            _list_bindings(client, query, answer)
+            _list_bindings(session, query, answer)
         case ["bindings", segment] if method == "DELETE":
             _unbind(client, segment, answer)
         case ["auth", "tokens"] if method == "PUT":
@@ -218,23 +228,42 @@ def _destination(queue: Value, exchange: Value) -> tuple[DestinationKind, str]:
     raise _BadRequest("a binding has either a destination queue or a destination exchange")
 
 
-def _list_bindings(client: Client, query: str, answer: Answer) -> None:
+def _list_bindings(session: AmqpSession, query: str, answer: Answer) -> None:
     asked = {name: values[0] for name, values in parse_qs(query, keep_blank_values=True).items()}
     kind, name = _destination(asked.get("dstq"), asked.get("dste"))
     if "src" not in asked:
         raise _BadRequest("bindings are asked for by source and destination, `src` and `dstq` or `dste`")
-    found = _between(client, asked["src"], kind, name)
-    answer(OK, [_shown_binding(each) for each in found if "key" not in asked or each.routing_key == asked["key"]])
+    found = _between(session.client, asked["src"], kind, name, asked.get("key"))
+    settling = session.connection.settling
+    if settling.may(BINDING_WORK * len(found)):
+        answer(OK, [_shown_binding(each) for each in found])
+    else:
+        settling.begin(_show_in_slices(found, answer))
 
 
-def _between(client: Client, source: str, kind: DestinationKind, name: str) -> list[Binding]:
+def _show_in_slices(found: list[Binding], answer: Answer) -> Iterator[None]:
+    shown = Encoded()
+    for at in range(0, len(found), BINDINGS_PER_SLICE):
+        shown.values += [encode(_shown_binding(each)) for each in found[at : at + BINDINGS_PER_SLICE]]
+        yield
+    answer(OK, shown)
+
+
+def _between(client: Client, source: str, kind: DestinationKind, name: str, key: str | None = None) -> list[Binding]:
+    """The bindings from an exchange to a destination, with this key if one is given."""
     exchange: Exchange | None = client.vhost.exchanges.get(source)
     if exchange is None:
         return []
     exchanges.check_exchange(client, source)
     if len(exchange.bindings) > BINDINGS_MAX:
         raise _BadRequest(f"the exchange has {len(exchange.bindings)} bindings, more than can be looked through here")
-    return [each for each in exchange.bindings if each.target.kind == kind and each.target.name == name]
+    if client.ration is not None and len(exchange.bindings) > BINDINGS_PER_SLICE:
+        client.ration.use_up()
+    return [
+        each
+        for each in exchange.bindings
+        if each.target.kind == kind and each.target.name == name and (key is None or each.routing_key == key)
+    ]
 
 
 def _shown_binding(binding: Binding) -> Value:
@@ -266,7 +295,7 @@ def _unbind(client: Client, segment: str, answer: Answer) -> None:
     fields = dict(part.partition("=")[::2] for part in segment.split(";"))
     named = {name: unquote(value) for name, value in fields.items()}
     kind, name = _destination(named.get("dstq"), named.get("dste"))
-    for binding in _between(client, named.get("src", ""), kind, name):
+    for binding in _between(client, named.get("src", ""), kind, name, named.get("key", "")):
         if _segment(binding) == segment:
             emptied = bindings.unbind(client, kind, name, binding.source, binding.routing_key, binding.arguments)
             exchanges.remove_emptied(client.vhost, emptied)

@@ -12,6 +12,7 @@ transactional                 what its outcome says, when the transaction is dis
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from warren.adapters.amqp10.amending import settle_modified
@@ -24,8 +25,11 @@ from warren.adapters.amqp10.codec.termini import (
     Released,
     TransactionalState,
 )
+from warren.adapters.amqp10.ranges import LOOKED_AT_PER_COMMAND, TagRange
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from warren.adapters.amqp10.amqp_session import AmqpSession
     from warren.adapters.amqp10.codec.performatives import Disposition
     from warren.adapters.session.deliveries import Verdict
@@ -57,27 +61,56 @@ def settle_range(session: AmqpSession, body: Disposition) -> None:
     count = ((last - body.first) & _IDS) + 1
     if count > _IDS // 2:
         raise PeerMistake(INVALID_FIELD, "a disposition whose last delivery is before its first", Level.SESSION)
-    tags = _tags(session, session.tag_of(body.first), count)
+    if count == 1 and body.settled and (state is None or isinstance(state, Accepted)):
+        session.deliveries.acknowledge(session.tag_of(body.first))
+        return
+    found = _range_of(session, body.first, count)
+    session.connection.ration.left -= found.work // LOOKED_AT_PER_COMMAND
     if isinstance(state, TransactionalState):
         transaction = session.connection.transaction(state.txn_id)
-        transaction.settle(session, tags, verdict_of(state.outcome), state.outcome, by_receiver=body.settled)
+        settle = partial(
+            transaction.settle,
+            session,
+            verdict=verdict_of(state.outcome),
+            outcome=state.outcome,
+            by_receiver=body.settled,
+        )
+        if found.is_long:
+            session.connection.settling.begin(_settle_in_transaction(session, found, settle))
+        else:
+            settle(found.tags())
         return
     verdict = verdict_of(state)
-    if tags:
-        if isinstance(state, Modified) and state.message_annotations:
-            settle_modified(session, tags, state, verdict)
-        elif len(tags) == 1 and verdict == "ack":
-            session.deliveries.acknowledge(tags[0])
-        else:
-            session.deliveries.settle_these(tags, verdict)
-    if not body.settled and tags:
+    if isinstance(state, Modified) and state.message_annotations:
+        settle_modified(session, found, state, verdict)
+    elif found.is_long:
+        session.deliveries.settle_lists(found.lists(), verdict)
+    else:
+        tags = found.tags()
+        if not tags:
+            return
+        session.deliveries.settle_these(tags, verdict)
+    if not body.settled:
         # The receiver settles second: it waits for us to have done so (2.6.12).
-        session.settled(body.first, last, state)
+        session.connection.settling.then(partial(_tell_settled, session, body.first, last, state))
 
 
-def _tags(session: AmqpSession, first: int, count: int) -> list[int]:
-    """Of the unsettled deliveries, those from `first` on."""
-    unacked = session.deliveries.unacked
-    if count <= len(unacked):
-        return [tag for tag in range(first, first + count) if tag in unacked]
-    return [tag for tag in unacked if first <= tag < first + count]
+def _range_of(session: AmqpSession, first_id: int, count: int) -> TagRange:
+    first = session.tag_of(first_id)
+    return TagRange(session.deliveries, first, first + count - 1)
+
+
+def _tell_settled(session: AmqpSession, first_id: int, last_id: int, state: object) -> None:
+    if not session.ended:
+        session.settled(first_id, last_id, state)
+
+
+def _settle_in_transaction(
+    session: AmqpSession, found: TagRange, settle: Callable[[list[int]], None]
+) -> Iterator[None]:
+    """A slice after the other, until the session ends, as by a transaction that has become too large."""
+    for tags in found.lists():
+        if session.ended:
+            return
+        session.connection.attempt(session, None, partial(settle, tags))
+        yield

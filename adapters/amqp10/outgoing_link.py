@@ -18,6 +18,7 @@ from warren.adapters.amqp10.codec.values import Symbol
 from warren.adapters.amqp10.link import Link
 from warren.adapters.amqp10.reading import AMQP_TYPE
 from warren.adapters.amqp10.resent import Resumed, give_up_resumed, send_resumed
+from warren.adapters.amqp10.unsent import HEAD_BYTES, parts_of_message
 from warren.adapters.amqp10.writing import body_head, parts_of
 from warren.core.declaring.queues import end_consumer
 from warren.core.queues.consumer import Consumer
@@ -38,9 +39,6 @@ _IDS: Final = 0xFFFF_FFFF
 
 ACTIVE: Final = Symbol("rabbitmq:active")
 """The property of a flow that says whether a consumer is the single active one of its queue."""
-
-HEAD_BYTES: Final = 64
-"""What a frame has in front of its payload, at most."""
 
 
 class OutgoingLink(Link):
@@ -128,15 +126,15 @@ class OutgoingLink(Link):
     def end(self) -> None:
         """The consumer ends, and what it has and nobody settled returns to the queue (spec I)."""
         consumer = self.consumer
+        if self.session.ended:
+            # It was ended with all the session's.
+            give_up_resumed(self)
+            return
         end_consumer(consumer)
         self.session.parked.pop(consumer, None)
+        self.session.draining.pop(consumer, None)
         give_up_resumed(self)
-        if self.session.ended:
-            return
-        deliveries = self.session.deliveries
-        tags = [tag for tag, delivery in deliveries.unacked.items() if delivery[2] is consumer]
-        if tags:
-            deliveries.settle_these(tags, "requeue")
+        self.session.deliveries.return_of(consumer, "requeue")
 
 
 class LinkConsumer(Consumer):
@@ -199,7 +197,7 @@ class LinkConsumer(Consumer):
     def has_room(self) -> bool:
         """Likewise, for what is to be sent again before anything new."""
         session = self.link.session
-        return self.credit > 0 and session.window > 0 and not session.pending and self._outbox.room > 0
+        return self.credit > 0 and session.has_room and self._outbox.room > 0
 
     @property
     def spare_credit(self) -> int:
@@ -237,9 +235,13 @@ class LinkConsumer(Consumer):
             outbox.room -= self._around + len(content)
             session.sent(1)
         else:
-            frame_max = session.connection.agreed.frame_bytes_max
             payload = self._front + content + self._tail
-            session.send_parts(self._parts(delivery_id, payload, frame_max - HEAD_BYTES))
+            link = self.link
+            session.unsent.add(
+                parts_of_message(
+                    session, link.handle, delivery_id, payload, settled=self.no_ack, tag_prefix=link.tag_prefix
+                )
+            )
         if not self.no_ack:
             deliveries.unacked[tag] = (self.queue, message, self)
         self.credit -= 1
@@ -247,7 +249,7 @@ class LinkConsumer(Consumer):
         if outbox.room <= 0:
             outbox.parked[self] = None
             return False
-        if session.window <= 0 or session.pending:
+        if not session.has_room:
             session.parked[self] = None
             return False
         return self.credit > 0
@@ -312,23 +314,6 @@ class LinkConsumer(Consumer):
         self._address = message.address
         self._body_size = message.body_size
 
-    def _parts(self, delivery_id: int, payload: bytes, part_bytes: int) -> list[tuple[bytes, bytes]]:
-        """The frames of a message that needs several."""
-        parts = []
-        for at in range(0, len(payload), part_bytes):
-            part = payload[at : at + part_bytes]
-            head = quick.part_head(
-                self.link.session.channel,
-                self._handle,
-                None if at else delivery_id,
-                settled=self.no_ack,
-                more=at + part_bytes < len(payload),
-                payload_bytes=len(part),
-                tag_prefix=self.link.tag_prefix,
-            )
-            parts.append((head, part))
-        return parts
-
     def resume(self) -> None:
         """Available again if there is credit; else it waits where room is missing."""
         if not self.active:
@@ -339,19 +324,18 @@ class LinkConsumer(Consumer):
         if self.parked and self.credit > 0 and self.link.is_sure:
             if self._outbox.room <= 0:
                 self._outbox.parked[self] = None
-            elif session.window <= 0 or session.pending:
+            elif not session.has_room:
                 session.parked[self] = None
             else:
                 self.queue.resume(self)
         if self.draining:
-            # What there is now goes out with this turn; then one sees what is left of the credit.
-            session.client.vhost.broker.chores.add(self._drained_later)
+            session.drain_later(self)
 
-    def _drained_later(self) -> bool:
-        if self.active and self.draining and not self.link.session.ended:
+    def drained_later(self) -> None:
+        """What there was has gone out with that turn; now one sees what is left of the credit."""
+        if self.active and self.draining:
             self.queue.catch_up()
             self.finish_drain()
-        return False
 
     def finish_drain(self) -> None:
         """Give back what is left of the credit, unless there is something to send that only lacks room."""

@@ -23,7 +23,7 @@ from warren.adapters.amqp10.codec.performatives import Error
 from warren.adapters.amqp10.codec.termini import Accepted, Rejected, Released, TransactionalState
 from warren.adapters.amqp10.codec.values import Symbol
 from warren.adapters.amqp10.conditions import described, mistake_of
-from warren.adapters.amqp10.incoming_link import IncomingLink
+from warren.adapters.amqp10.incoming_link import BYTES_PER_COMMAND, IncomingLink
 from warren.adapters.amqp10.reading import Incoming, data_head, read_message
 from warren.core.declaring.deferring import defer
 from warren.core.declaring.names import check_routing_key
@@ -88,8 +88,9 @@ class PublishingLink(IncomingLink):
         connection.attempt(self.session, self, partial(self._publish, data, delivery_id, state))
 
     def _publish(self, data: bytes, delivery_id: int, state: Any) -> None:
-        incoming = read_message(data)
         session = self.session
+        incoming = read_message(data)
+        session.connection.ration.left -= 1 + (len(data) - len(incoming.body)) // BYTES_PER_COMMAND
         client = session.client
         try:
             exchange, key = self._routing(incoming)

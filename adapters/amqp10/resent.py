@@ -19,7 +19,10 @@ from warren.adapters.amqp10.codec.termini import Received
 from warren.adapters.amqp10.writing import body_head, parts_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from warren.adapters.amqp10.outgoing_link import OutgoingLink
+    from warren.adapters.amqp10.unsent import Part
     from warren.core.messages.message import Message
     from warren.core.queues.base import Queue
 
@@ -56,7 +59,7 @@ def send_resumed(link: OutgoingLink) -> bool:
             continue
         tag = session.deliveries.adopt(resumed.queue, resumed.message, consumer)
         link.tags[tag] = resumed.tag
-        session.send_parts(_frames(link, resumed.tag, session.delivery_id(tag), payload))
+        session.unsent.add(_frames(link, resumed.tag, session.delivery_id(tag), payload))
     if link.resumed and consumer.credit > 0:
         if outbox.room <= 0:
             outbox.parked[consumer] = None
@@ -98,7 +101,7 @@ def _abort(link: OutgoingLink, resumed: Resumed) -> None:
     tag = session.deliveries.polled(resumed.queue, resumed.message, no_ack=True)
     made = _transfer(link, resumed.tag, session.delivery_id(tag))
     made.aborted = True
-    session.send_parts([(frame_of(session.channel, encode_composite(made)), b"")])
+    session.unsent.add(iter([(frame_of(session.channel, encode_composite(made)), b"")]))
     resumed.queue.requeue([resumed.message], failed=True)
 
 
@@ -109,24 +112,22 @@ def settle_resumed(link: OutgoingLink, tag: bytes, state: object) -> None:
     made = _transfer(link, tag, session.delivery_id(session.deliveries.delivery_tag))
     made.settled = True
     made.state = state
-    session.send_parts([(frame_of(session.channel, encode_composite(made)), b"")])
+    session.unsent.add(iter([(frame_of(session.channel, encode_composite(made)), b"")]))
 
 
-def _frames(link: OutgoingLink, tag: bytes, delivery_id: int, payload: bytes) -> list[tuple[bytes, bytes]]:
+def _frames(link: OutgoingLink, tag: bytes, delivery_id: int, payload: bytes) -> Iterator[Part]:
     session = link.session
     part_bytes = session.connection.agreed.frame_bytes_max - _HEAD_BYTES
     made = _transfer(link, tag, delivery_id)
     made.more = len(payload) > part_bytes
-    first = payload[:part_bytes]
-    parts = [(frame_of(session.channel, encode_composite(made) + first), b"")]
+    yield frame_of(session.channel, encode_composite(made) + payload[:part_bytes]), b""
     for at in range(part_bytes, len(payload), part_bytes):
         part = payload[at : at + part_bytes]
         more = at + part_bytes < len(payload)
         head = quick.part_head(
             session.channel, uint(link.handle), None, settled=False, more=more, payload_bytes=len(part)
         )
-        parts.append((head, part))
-    return parts
+        yield head, part
 
 
 def _transfer(link: OutgoingLink, tag: bytes, delivery_id: int) -> Transfer:

@@ -97,7 +97,7 @@ class Safe:
         if self._session.ended:
             return
         link.unconfirmed -= count
-        self._session.touch()
+        self._session.touch_link(link)
         if first < 0:
             return
         self._session.counts.confirmed(count)

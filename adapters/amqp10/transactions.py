@@ -11,9 +11,10 @@ A transaction whose controlling link, or a session with part of its work, has en
 from __future__ import annotations
 
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from warren.adapters.amqp10.amending import amended_message, annotations_of
+from warren.adapters.amqp10.amending import AMENDED_PER_SLICE, amended_message, annotations_of
 from warren.adapters.amqp10.codec.composites import decode_composite, encode_composite
 from warren.adapters.amqp10.codec.errors import (
     ILLEGAL_STATE,
@@ -36,57 +37,93 @@ from warren.adapters.amqp10.codec.termini import (
     Released,
     TransactionalState,
 )
+from warren.adapters.amqp10.committing import commit
 from warren.adapters.amqp10.conditions import described
 from warren.adapters.amqp10.incoming_link import IncomingLink
-from warren.core.errors import AccessRefused, NotFound
+from warren.adapters.session.deliveries import work_of
+from warren.core.errors import AccessRefused
 from warren.core.limit_hits import limited
 from warren.core.routing.publish import check_topic_keys
-from warren.core.routing.route import Route
-from warren.core.routing.vhost import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from warren.adapters.amqp10.amqp_session import AmqpSession
     from warren.adapters.amqp10.codec.performatives import Attach
     from warren.adapters.amqp10.publishing_link import PublishingLink
     from warren.adapters.session.deliveries import Verdict
     from warren.core.messages.message import Message
     from warren.core.queues.unacked import Delivery
+    from warren.core.routing.route import Route
+
 
 TRANSACTIONS_MAX: Final = 64
 """Open ones of a connection; clients have one for a session, mostly."""
 
 ACTIONS_MAX: Final = 1024
-"""Publishes and settlements of one: as in STOMP, what can be done in one turn."""
+"""Publishes and settlements of one, as in STOMP."""
+
+PUBLISH_WORK: Final = 5
+"""A publish is so much work, if an acknowledgement is 1."""
+
+AMEND_WORK: Final = 50
+"""Writing something on a message likewise."""
 
 COORDINATOR_CREDIT: Final = 16
 """Declares and discharges that may be on their way; clients wait for each."""
 
 
-class _Settlement:
-    """Deliveries of a session that are to be settled.  by_receiver: it has settled them already.  outcome: how."""
+class Taken:
+    """Deliveries that are to be settled.  by_receiver: it has settled them already.  outcome: how."""
 
-    __slots__ = ("by_receiver", "outcome", "session", "taken", "verdict")
+    __slots__ = ("by_receiver", "deliveries", "outcome", "verdict")
 
-    def __init__(
-        self, session: AmqpSession, taken: dict[int, Delivery], verdict: Verdict, outcome: Any, *, by_receiver: bool
-    ) -> None:
-        self.session = session
-        self.taken = taken
+    def __init__(self, deliveries: dict[int, Delivery], verdict: Verdict, outcome: Any, *, by_receiver: bool) -> None:
+        self.deliveries = deliveries
         self.verdict = verdict
         self.outcome = outcome
         self.by_receiver = by_receiver
 
+    @property
+    def amended(self) -> int:
+        """On how many messages the outcome writes something."""
+        return len(self.deliveries) if annotations_of(self.outcome) else 0
+
+    def written(self) -> Iterator[dict[int, Delivery]]:
+        """The deliveries, with what the outcome writes on their messages, so many at a time as a turn has time for."""
+        annotations = annotations_of(self.outcome)
+        items = iter(self.deliveries.items())
+        while some := list(islice(items, AMENDED_PER_SLICE)):
+            yield {
+                tag: (queue, amended_message(queue, message, annotations), consumer)
+                for tag, (queue, message, consumer) in some
+            }
+
 
 class Transaction:
-    """One that is open.  doomed: why it can only be given up; empty while it can be committed."""
+    """One that is open.  doomed: why it can only be given up; empty while it can be committed.
+
+    settlements: by session.
+    """
 
     def __init__(self, id: bytes, controller: CoordinatorLink) -> None:
         self.id = id
         self.controller = controller
         self.doomed = ""
-        self._publishes: list[tuple[PublishingLink, Message, Route, int | None]] = []
-        self._settlements: list[_Settlement] = []
+        self.publishes: list[tuple[PublishingLink, Message, Route, int | None]] = []
+        self.settlements: dict[AmqpSession, list[Taken]] = {}
+        self._publishers: set[AmqpSession] = set()
         self._actions = 0
+
+    @property
+    def work(self) -> int:
+        """How much a commit has to do, if an acknowledgement is 1 (core.chores)."""
+        publishing = sum(PUBLISH_WORK + len(route.queues) for _, _, route, _ in self.publishes)
+        return publishing + sum(
+            work_of(each.deliveries, each.verdict) + each.amended * AMEND_WORK
+            for taken in self.settlements.values()
+            for each in taken
+        )
 
     def publish(
         self, link: PublishingLink, message: Message, route: Route, delivery_id: int, at_ms: int | None
@@ -99,7 +136,8 @@ class Transaction:
         if not route.routed and at_ms is None:
             outcome = Released()
         elif self._count(1):
-            self._publishes.append((link, message, route, at_ms))
+            self.publishes.append((link, message, route, at_ms))
+            self._publishers.add(link.session)
         else:
             outcome = Rejected(Error(RESOURCE_LIMIT_EXCEEDED, self.doomed))
         link.session.safe.accept(link, delivery_id, encode_composite(TransactionalState(self.id, outcome)))
@@ -115,90 +153,46 @@ class Transaction:
         taken: dict[int, Delivery] = {}
         for tag in tags:
             taken.update(session.deliveries.take(tag, multiple=False))
-        self._settlements.append(_Settlement(session, taken, verdict, outcome, by_receiver=by_receiver))
+        self.settlements.setdefault(session, []).append(Taken(taken, verdict, outcome, by_receiver=by_receiver))
 
     def _count(self, actions: int) -> bool:
         self._actions += actions
-        if self._actions > ACTIONS_MAX:
+        if self._actions > ACTIONS_MAX and not self.doomed:
             self.doomed = f"a transaction of more than {ACTIONS_MAX} publishes and settlements"
         return not self.doomed
 
     def check_rights(self) -> None:
         """Each publish was checked when it came; once more, since rights may have been withdrawn."""
-        for link, _, route, _ in self._publishes:
+        for link, _, route, _ in self.publishes:
             client = link.session.client
             client.check("exchange", route.address.exchange, "write")
             check_topic_keys(client, route.address.exchange, [route.address.routing_key, *route.extra_keys])
 
-    def commit(self) -> tuple[bool, int]:
-        """Do the work; whether it waits for the disk, and how many publishes full queues have refused."""
-        store = self.controller.session.client.vhost.broker.store
-        publishes, self._publishes = self._publishes, []
-        settlements, self._settlements = self._settlements, []
-        refused = 0
-        store.begin_group()
-        try:
-            for link, message, route, at_ms in publishes:
-                refused += self._give(link, message, route, at_ms) is Outcome.REFUSED
-            for settlement in settlements:
-                settlement.session.deliveries.settle(_written_on(settlement), settlement.verdict)
-        finally:
-            store.end_group()
-        for settlement in settlements:
-            self._tell_settled(settlement)
-        return store.pending and store.durable, refused
-
-    def _give(self, link: PublishingLink, message: Message, route: Route, at_ms: int | None) -> Outcome:
-        vhost = link.session.client.vhost
-        message.sequence = vhost.broker.next_sequence()
-        message.published_at_ms = vhost.broker.now_ms
-        if at_ms is not None:
-            return link.defer(message, route, at_ms)
-        address, properties = route.address, message.properties
-        try:
-            now = vhost.route(address.exchange, address.routing_key, properties.headers, route.extra_keys, properties)
-        except NotFound:
-            now = Route(address, (), routed=False, cacheable=False)
-        return link.give(message, now, now.receipt)
-
-    def _tell_settled(self, settlement: _Settlement) -> None:
-        session = settlement.session
-        if settlement.by_receiver or session.ended:
-            return
-        for tag in settlement.taken:
-            number = session.delivery_id(tag)
-            session.settled(number, number, TransactionalState(self.id, Accepted()))
-
     def give_up(self) -> None:
         """Without its work being done: what was to be settled is unsettled again, or back in its queue."""
-        self._publishes = []
-        settlements, self._settlements = self._settlements, []
-        for settlement in settlements:
-            deliveries = settlement.session.deliveries
-            deliveries.put_back([settlement.taken])
-            if settlement.by_receiver:
-                deliveries.settle_these(list(settlement.taken), "return")
+        self.publishes = []
+        settlements, self.settlements = self.settlements, {}
+        for session, taken in settlements.items():
+            deliveries = session.deliveries
+            kept = [each.deliveries for each in taken if not each.by_receiver]
+            gone = [each.deliveries for each in taken if each.by_receiver]
+            if kept:
+                deliveries.put_all_back(kept, _nothing)
+            if gone:
+                deliveries.settle_taken(gone, "return")
 
     def session_ends(self, session: AmqpSession) -> list[dict[int, Delivery]]:
-        """Part of its work goes with a session: the deliveries that it was to settle."""
-        gone = [settlement.taken for settlement in self._settlements if settlement.session is session]
-        published = [each for each in self._publishes if each[0].session is session]
-        if gone or published:
+        """Part of its work goes with a session: the deliveries that it was to settle.  The rest is void."""
+        gone = self.settlements.pop(session, [])
+        if gone or session in self._publishers:
             self.doomed = "a session with part of its work has ended"
-        self._settlements = [each for each in self._settlements if each.session is not session]
-        self._publishes = [each for each in self._publishes if each[0].session is not session]
-        return gone
+            self.publishes = []
+            self._publishers.clear()
+        return [each.deliveries for each in gone]
 
 
-def _written_on(settlement: _Settlement) -> dict[int, Delivery]:
-    """The deliveries, with what the outcome writes on their messages."""
-    annotations = annotations_of(settlement.outcome)
-    if not annotations:
-        return settlement.taken
-    return {
-        tag: (queue, amended_message(queue, message, annotations), consumer)
-        for tag, (queue, message, consumer) in settlement.taken.items()
-    }
+def _nothing() -> None:
+    return
 
 
 class Transactions:
@@ -296,15 +290,20 @@ class CoordinatorLink(IncomingLink):
         if transaction.doomed:
             transaction.give_up()
             self._answer(delivery_id, Rejected(Error(TRANSACTION_ROLLBACK, described(transaction.doomed))))
+        else:
+            commit(transaction, partial(self._committed, delivery_id))
+
+    def _committed(self, delivery_id: int, refused: int, is_stored: bool) -> None:
+        session = self.session
+        if session.ended:
             return
-        waits, refused = transaction.commit()
         if refused:
             text = f"partial completion; full queues refused {refused} of the publishes; the rest is done"
             self._answer(delivery_id, Rejected(Error(RESOURCE_LIMIT_EXCEEDED, text)))
-        elif waits:
-            self.session.safe.accept_after_flush(self, delivery_id)
+        elif is_stored:
+            session.safe.accept_after_flush(self, delivery_id)
         else:
-            self.session.safe.accept(self, delivery_id)
+            session.safe.accept(self, delivery_id)
 
     def _answer(self, delivery_id: int, state: object) -> None:
         self.session.safe.accept(self, delivery_id, encode_composite(state))

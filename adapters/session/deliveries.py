@@ -58,6 +58,10 @@ def _nothing() -> None:
     return
 
 
+def _no_tags(tags: list[int]) -> None:
+    return
+
+
 class Deliveries:
     """Of one session, or of one of its channels.
 
@@ -187,21 +191,47 @@ class Deliveries:
         self.put_back(taken)
         self.settle(self._taken(list(self.unacked)), "requeue", gives_credit=False)
 
-    def time_out(self, consumer: Consumer) -> None:
-        """What `consumer` has returns to its queue; the client may still settle it, which means nothing any more."""
+    def time_out(self, consumer: Consumer, expired: Callable[[list[int]], None] = _no_tags) -> None:
+        """What `consumer` has returns to its queue; the client may still settle it, which means nothing any more.
+
+        expired: called with the tags, in order, maybe in parts.
+        """
         if not self._settling.may(len(self.unacked)):
-            self._settling.begin(self._return(self._parts_of(consumer), "untouched"))
+            self._settling.begin(self._return(self._expire_parts(consumer, expired), "untouched"))
             return
-        self.settle(self.expire(consumer), "untouched")
+        taken = self.expire(consumer)
+        expired(list(taken))
+        self.settle(taken, "untouched")
 
     def settle_these(self, tags: list[int], verdict: Verdict) -> None:
         """Settle those of these deliveries that are unsettled."""
         if self._settling.may(self._work_of(tags, verdict)):
             self.settle(self._taken(tags), verdict)
-        elif verdict in RETURNING:
-            self._settling.begin(self._return(self._parts_among(tags), verdict))
         else:
-            self._settling.begin(self._settle_among(tags, verdict))
+            self.settle_lists(_lists_of(tags), verdict)
+
+    def settle_lists(self, lists: Iterator[list[int]], verdict: Verdict) -> None:
+        """The same in slices, for a list of up to `SETTLED_PER_SLICE` tags each; one is asked for when it is due."""
+        if verdict in RETURNING:
+            self._settling.begin(self._return(map(self._taken, lists), verdict))
+        else:
+            self._settling.begin(self._settle_lists(lists, verdict))
+
+    def return_of(self, consumer: Consumer, verdict: Verdict) -> None:
+        """What `consumer` has returns to its queue."""
+        if self._settling.may(len(self.unacked)):
+            tags = [tag for tag, delivery in self.unacked.items() if delivery[2] is consumer]
+            self.settle(self._taken(tags), verdict)
+        else:
+            self._settling.begin(self._return(map(self._taken, self._tags_of(consumer)), verdict))
+
+    def settle_taken(self, taken: list[dict[int, Delivery]], verdict: Verdict) -> None:
+        """Settle what was taken before."""
+        if self._settling.may(sum(work_of(each, verdict) for each in taken)):
+            for deliveries in taken:
+                self.settle(deliveries, verdict)
+        else:
+            self._settling.begin(self.settle_late([(deliveries, verdict) for deliveries in taken]))
 
     def put_all_back(self, taken: list[dict[int, Delivery]], then: Callable[[], None]) -> None:
         """What was taken is unacknowledged again, in its old place.  then: called when it is."""
@@ -329,25 +359,34 @@ class Deliveries:
         self.settle(taken, verdict)
         yield from ()
 
-    def _settle_among(self, tags: list[int], verdict: Verdict) -> Iterator[None]:
+    def _settle_lists(self, lists: Iterator[list[int]], verdict: Verdict) -> Iterator[None]:
         """Acknowledge or discard these."""
-        most = SETTLED_PER_SLICE if verdict == "ack" else DISCARDED_AT_ONCE
-        for at in range(0, len(tags), most):
-            self.settle(self._taken(tags[at : at + most]), verdict)
-            yield
+        for tags in lists:
+            at = 0
+            while at < len(tags):
+                some = self._some_of(tags, at, verdict)
+                self.settle(self._taken(some), verdict)
+                at += len(some)
+                yield
+            if not tags:
+                yield
 
     def _settle_parts(self, last: int, verdict: Verdict) -> Iterator[None]:
         """Acknowledge or discard all up to `last`."""
         while tags := self._first(last, SETTLED_PER_SLICE):
-            if verdict == "discard":
-                work = 0
-                for count, tag in enumerate(tags, 1):
-                    work += self.unacked[tag][0].discard_work
-                    if work >= SETTLED_PER_SLICE:
-                        tags = tags[:count]
-                        break
-            self.settle(self._taken(tags), verdict)
+            self.settle(self._taken(self._some_of(tags, 0, verdict)), verdict)
             yield
+
+    def _some_of(self, tags: list[int], at: int, verdict: Verdict) -> list[int]:
+        """Those from `at` on that can be settled in one slice, as far as they are unsettled."""
+        if verdict == "discard":
+            work = 0
+            for count, tag in enumerate(islice(tags, at, at + SETTLED_PER_SLICE), 1):
+                delivery = self.unacked.get(tag)
+                work += delivery[0].discard_work if delivery is not None else 0
+                if work >= SETTLED_PER_SLICE:
+                    return tags[at : at + count]
+        return tags[at : at + SETTLED_PER_SLICE]
 
     def _return(
         self,
@@ -451,16 +490,16 @@ class Deliveries:
                 some = {}
         yield some
 
-    def _parts_among(self, tags: list[int]) -> Iterator[dict[int, Delivery]]:
-        for at in range(0, len(tags), SETTLED_PER_SLICE):
-            yield self._taken(tags[at : at + SETTLED_PER_SLICE])
+    def _expire_parts(self, consumer: Consumer, expired: Callable[[list[int]], None]) -> Iterator[dict[int, Delivery]]:
+        for tags in self._tags_of(consumer):
+            self._expired.update(tags)
+            expired(tags)
+            yield self._taken(tags)
 
-    def _parts_of(self, consumer: Consumer) -> Iterator[dict[int, Delivery]]:
-        tags = list(self.unacked)
-        for at in range(0, len(tags), SETTLED_PER_SLICE):
-            some = [tag for tag in tags[at : at + SETTLED_PER_SLICE] if self._is_of(tag, consumer)]
-            self._expired.update(some)
-            yield self._taken(some)
+    def _tags_of(self, consumer: Consumer) -> Iterator[list[int]]:
+        """Those of a consumer, so many of all at a time as a turn may give back."""
+        for tags in _lists_of(list(self.unacked)):
+            yield [tag for tag in tags if self._is_of(tag, consumer)]
 
     def _is_of(self, tag: int, consumer: Consumer) -> bool:
         delivery = self.unacked.get(tag)
@@ -471,6 +510,11 @@ def _acknowledged(queue: Queue, messages: list[Message], consumer: Consumer | No
     queue.acknowledge_all(messages)
     if consumer is not None:
         consumer.all_acknowledged(len(messages))
+
+
+def _lists_of(tags: list[int]) -> Iterator[list[int]]:
+    for at in range(0, len(tags), SETTLED_PER_SLICE):
+        yield tags[at : at + SETTLED_PER_SLICE]
 
 
 def _parts_of_items(items: Iterator[tuple[int, Delivery]], most: int) -> Iterator[dict[int, Delivery]]:

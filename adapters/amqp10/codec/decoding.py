@@ -36,9 +36,11 @@ from warren.core.limit_hits import limited
 NESTING_MAX: Final = 32
 """Values within each other; the protocol's own need five, and Python takes hundreds."""
 
-VALUES_MAX: Final = 65_536
-"""Values within one that is decoded as a whole: a frame of 128 KiB full of the smallest has that many and a few.  The
-bodies of messages aren't decoded."""
+VALUES_MAX: Final = 20_000
+"""Values within one that is decoded as a whole, which are some milliseconds.  The bodies of messages aren't decoded."""
+
+EMPTY_VALUES_MAX: Final = 100
+"""Values of an array that have no bytes, nulls for example: a count of four bytes would make any number of them."""
 
 DESCRIBED: Final = 0x00
 CODE_NULL: Final = 0x40
@@ -229,6 +231,8 @@ class Reader:
         code = self.data[at]
         at += 1
         self._count(count)
+        if code in _EMPTY and count > EMPTY_VALUES_MAX:
+            raise limited(Undecodable(f"an array of {count} values without bytes", clause="1.2.4"), "values in amqp10")
         values: list[Value] = []
         for _ in range(count):
             value, at = self.of_code(code, at, end, depth + 1)

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from tests.support.amqp10_turns import MANY, WIDE, queue_of
 from tests.support.simulated_amqp10 import Amqp10Client
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.tracebacks import errors
 from warren.adapters.amqp10.settings import Amqp10Settings
+from warren.core.queues.classic.queue import ClassicQueue
 
 Connect = Callable[..., Amqp10Client]
 
@@ -58,3 +60,15 @@ def connect(accept: Connect) -> Connect:
         return accept(settings).open(**fields).begin(window=window)
 
     return connect
+
+
+@pytest.fixture
+def consuming(connect: Connect, simulated: SimulatedBroker) -> tuple[ClassicQueue, Amqp10Client]:
+    """A client that has all messages of the queue, unsettled, by the link with the handle 1."""
+    queue = queue_of(simulated, MANY)
+    client = connect(window=WIDE)
+    client.attach_receiver("/queues/q")
+    client.credit(MANY, incoming_window=WIDE)
+    while queue.unacked_count < MANY:
+        client.take()
+    return queue, client
