@@ -105,7 +105,8 @@ class Inflow:
         """Keep what a topic led to, if every message to it may be handled alike."""
         if self._may_be_remembered(raw_topic, route):
             if self._known is None:
-                self._known = KnownRoutes(self.client.vhost, KNOWN_TOPICS_MAX)
+                vhost = self.client.vhost
+                self._known = KnownRoutes(vhost, KNOWN_TOPICS_MAX, vhost.broker.spare_routes)
             self._known.remember(raw_topic, KnownRoute(route, self.client.counts.own))
 
     def known_retained(self, flags: int, raw_topic: bytes) -> KnownRetained | None:
@@ -122,7 +123,8 @@ class Inflow:
         """Keep what one led to, if all others may be handled alike."""
         if self._may_be_remembered(raw_topic, route):
             if self._known_retained is None:
-                self._known_retained = KnownRoutes(self.client.vhost, KNOWN_TOPICS_MAX)
+                vhost = self.client.vhost
+                self._known_retained = KnownRoutes(vhost, KNOWN_TOPICS_MAX, vhost.broker.spare_routes)
             known = KnownRetained(route, self.client.counts.own, topic, properties)
             self._known_retained.remember(_retained_key(flags, raw_topic), known)
 
@@ -151,6 +153,10 @@ class Inflow:
 
     def end(self) -> None:
         """The connection ends: nothing is known any more."""
+        if self._known is not None:
+            self._known.forget()
+        if self._known_retained is not None:
+            self._known_retained.forget()
         self._known = self._known_retained = self._aliases = None
 
     def _aliased(self, raw: bytes, alias: int) -> str:

@@ -15,6 +15,7 @@ from warren.adapters.mqtt.errors import Refusal
 from warren.adapters.mqtt.inflow import KNOWN_TOPICS_MAX, Inflow
 from warren.core.counters import ExchangeCounts, SessionCounts
 from warren.core.messages.address import Address
+from warren.core.routing.known_routes import LENT_AT_ONCE, SpareRoutes
 from warren.core.routing.route import Route
 
 pytestmark = pytest.mark.interpreted("gives in stand-ins, which the compiled form refuses")
@@ -22,7 +23,9 @@ pytestmark = pytest.mark.interpreted("gives in stand-ins, which the compiled for
 
 def made(bare: Bare, known_topic_bytes_max: int = 256) -> tuple[Inflow, Any]:
     """An inflow, and the virtual host that its client is in."""
-    broker = SimpleNamespace(store=bare.store, alarms=SimpleNamespace(blocked=None))
+    spare = SpareRoutes()
+    spare.left = 0
+    broker = SimpleNamespace(store=bare.store, alarms=SimpleNamespace(blocked=None), spare_routes=spare)
     vhost: Any = SimpleNamespace(version=0, tracing=False, broker=broker, exchange_counts=lambda name: ExchangeCounts())
     counts = SimpleNamespace(own=SessionCounts(vhost))
     client = cast("Any", SimpleNamespace(vhost=vhost, counts=counts))
@@ -118,6 +121,16 @@ class TestKnownTopics:
         assert set(inflow.known_now()) == {b"%d" % number for number in range(KNOWN_TOPICS_MAX)}
         inflow.remember(b"last", way)
         assert set(inflow.known_now()) == {b"last"}
+
+    def test_more_are_remembered_while_the_broker_has_room_for_them_and_given_back_at_the_end(self) -> None:
+        inflow, vhost = made(Bare())
+        vhost.broker.spare_routes.left = LENT_AT_ONCE
+        for number in range(KNOWN_TOPICS_MAX + LENT_AT_ONCE):
+            inflow.remember(b"%d" % number, route())
+        assert len(inflow.known_now()) == KNOWN_TOPICS_MAX + LENT_AT_ONCE
+        assert vhost.broker.spare_routes.left == 0
+        inflow.end()
+        assert vhost.broker.spare_routes.left == LENT_AT_ONCE
 
 
 class TestReceiveMaximum:
