@@ -32,6 +32,7 @@ from warren.core.messages.message import Message
 if TYPE_CHECKING:
     from warren.adapters.amqp10.amqp_session import AmqpSession
     from warren.adapters.amqp10.connection import Connection
+    from warren.adapters.session.deliveries import Deliveries
 
 _unpack_begin = Struct(">IHHIBB").unpack_from
 _unpack_u32 = Struct(">I").unpack_from
@@ -299,15 +300,13 @@ def _dispositions(connection: Connection, session: AmqpSession, data: bytes, at:
     if tail not in _ACCEPTED or count != (5 if tail[-1] == 0 or tail[-1] == 0x45 else _BATCHABLE_TAIL_BYTES):
         return 0
     deliveries = session.deliveries
-    acknowledge = deliveries.acknowledge
     newest = deliveries.delivery_tag
     if first != last:
         number = ((last - first) & IDS) + 1
         if number > RANGE_MAX:
             return 0
         tag = newest - ((newest - 1 - first) & IDS)
-        for each in range(tag, tag + number):
-            acknowledge(each)
+        _acknowledge(deliveries, tag, number)
         connection.count_quick(number)
         return stop
     row = data[at:first_at] if is_wide and code == NULL else b""
@@ -316,8 +315,9 @@ def _dispositions(connection: Connection, session: AmqpSession, data: bytes, at:
     behind_offset = first_offset + ID_BYTES
     end = len(data)
     taken = 0
+    tag = newest - ((newest - 1 - first) & IDS)
+    begun = 0
     while True:
-        acknowledge(newest - ((newest - 1 - first) & IDS))
         taken += 1
         at += size
         if (
@@ -328,5 +328,18 @@ def _dispositions(connection: Connection, session: AmqpSession, data: bytes, at:
         ):
             break
         first = _unpack_u32(data, at + first_offset)[0]
+        if newest - ((newest - 1 - first) & IDS) != tag + taken - begun:
+            _acknowledge(deliveries, tag, taken - begun)
+            tag = newest - ((newest - 1 - first) & IDS)
+            begun = taken
+    _acknowledge(deliveries, tag, taken - begun)
     connection.count_quick(taken)
     return at
+
+
+def _acknowledge(deliveries: Deliveries, tag: int, count: int) -> None:
+    """So many deliveries from this one on are accepted, as far as they are there."""
+    done = 0
+    while done < count:
+        # What it ends with isn't there.
+        done += deliveries.acknowledge_run(tag + done, count - done) + 1
