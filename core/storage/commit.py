@@ -5,11 +5,15 @@ The broker makes it on its thread and finishes it there; what waits for the disk
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from warren.core.storage.definitions.store import DefinitionStore
     from warren.core.storage.engine import LongFlush
+
+
+SIZE_OF_DEFINITIONS: Final = 1 << 30
+"""SQLite syncs more than one file, and what it writes isn't known."""
 
 
 class Committed(Protocol):
@@ -43,6 +47,18 @@ class Commit:
         self.waiting = waiting
         self.deleted = deleted
         self.unkept = unkept
+
+    @property
+    def is_empty(self) -> bool:
+        """True where there is nothing to write."""
+        return self.flush is None and self.definitions is None
+
+    @property
+    def size_bytes(self) -> int:
+        """How much is written, once all is prepared; definitions count as much as a commit may be."""
+        if self.definitions is not None:
+            return SIZE_OF_DEFINITIONS
+        return self.flush.size_bytes if self.flush is not None else 0
 
     def prepare_some(self) -> bool:
         """Before `write`, on the broker's thread: a slice of what has to be prepared for it; False when all is."""

@@ -44,7 +44,12 @@ class Flush(Protocol):
 
 
 class LongFlush(Flush, Protocol):
-    """A flush that may be too much to be encoded in one turn."""
+    """A flush that may be too much to be encoded in one turn.
+
+    size_bytes: how much is written, once all is encoded.
+    """
+
+    size_bytes: int
 
     def encode_some(self) -> bool:
         """On the broker's thread, before `write`: encode a slice of it; False when nothing is left to encode.

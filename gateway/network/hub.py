@@ -2,9 +2,13 @@
 
 A selector (epoll, kqueue) holds all sockets; the task itself waits for the selector's own descriptor, which costs a
 third of what a task per connection does.  A turn reads once from each ready socket, lets the broker dispatch, sends
-once to each connection that has something, and wakes the commit loop if something waits for the disk.  What one socket
+once to each connection that has something, and begins a commit if something waits for the disk.  What one socket
 and one turn may do is bounded, and every turn ends in a checkpoint, so neither a connection nor the hub starves
 anybody.
+
+A small commit that a turn has begun is mostly on disk before the scheduler has come round.  Where the disk is known to
+be quick, the turn looks at the sockets once more for at most `NEAR_S`, so that the confirm goes out without another
+round of the scheduler; any socket that gets ready ends that, so nobody waits for the disk.
 
 `settle` is the second half of a turn alone: whoever else calls into the broker (timers, commits, the control
 socket) calls it afterwards.  Who does so often, as clients within this process do, calls `request_turn` instead: what
@@ -31,6 +35,9 @@ if TYPE_CHECKING:
 POLL_INTERVAL_S: Final = 0.002
 """Between two looks at the sockets where the selector can't be waited on."""
 
+NEAR_S: Final = 0.001
+"""How long a turn waits for a commit that should be there at once, and for sockets; Trio's other tasks wait, too."""
+
 UNWATCHED_BYTES: Final = 1 << 62
 """What may be read where nobody watches it."""
 
@@ -52,6 +59,8 @@ class Hub:
     """Owns the sockets and drives the broker in turns.  buffer: what all links read into.
 
     input_left_bytes: what may be read before `input_watch` is asked.
+    begin_commit: begins a commit at the end of a turn, when something waits for the disk, and says True when it is
+    finished already; None while one is under way.  is_commit_near: it should be on disk within `NEAR_S`.
     unread_timeout_ms: how long a peer may read nothing while something waits for it, 0 for ever (unread.py).
     """
 
@@ -64,7 +73,8 @@ class Hub:
         self.input_left_bytes = UNWATCHED_BYTES
         self.input_watch: InputWatch | None = None
         self.sockets = Sockets()
-        self._commit_parking = trio.lowlevel.ParkingLot()
+        self.begin_commit: Callable[[], bool] | None = None
+        self.is_commit_near = False
         self._timer_parking = trio.lowlevel.ParkingLot()
         self._timer_at_ms: int | None = None
         self._more_to_do = False
@@ -110,6 +120,15 @@ class Hub:
         self.broker.now_ms = max(self.broker.now_ms, self.clock())
         self.sockets.poll()
         self._settle()
+        if self.is_commit_near and not (self._more_to_do or self._turn_requested):
+            self._await_commit()
+
+    def _await_commit(self) -> None:
+        """What gets ready soon is a part of this turn: the commit that is near, most likely."""
+        self.is_commit_near = False
+        if self.sockets.poll(NEAR_S):
+            self.note_time()
+            self._settle()
 
     def settle(self) -> None:
         """End the broker's turn, then see whether the disk or a timer is due."""
@@ -140,21 +159,14 @@ class Hub:
         self._turn_requested = False
         broker = self.broker
         self._more_to_do = broker.end_turn()
-        if self._commit_parking and broker.commit_wanted:
-            self._commit_parking.unpark_all()
+        if self.begin_commit is not None and broker.commit_wanted and self.begin_commit():
+            self._more_to_do = broker.end_turn() or broker.commit_wanted or self._more_to_do
         next_at_ms = broker.deadlines.next_at_ms
         if next_at_ms is not None and (self._timer_at_ms is None or next_at_ms < self._timer_at_ms):
             self._timer_at_ms = next_at_ms
             self._timer_parking.unpark_all()
 
     # Who waits for turns
-
-    async def commit_wanted(self) -> None:
-        """Return when something waits for the disk."""
-        if not self.broker.commit_wanted:
-            await self._commit_parking.park()
-        else:
-            await trio.lowlevel.checkpoint()
 
     async def kept(self) -> None:
         """Return when all that is declared until now is there after a power failure."""

@@ -224,6 +224,7 @@ class DiskEngine(StorageEngine):
             encoder.chunks.insert(0, encode_segment_start(segment.base, 0, segment.key))
         segment.end = flush.end = encoder.position
         segment.size = segment.end - segment.base
+        flush.size_bytes = segment.size - flush.offset
 
     def finish_flush(self, flush: Flush) -> None:
         """Book the settlements of the flush."""

@@ -85,10 +85,11 @@ class LogWriter:
 class LogFlush:
     """Everything one flush writes: `chunks` at `offset` of `segment`; `settled` is booked when it is done.
 
-    slices: what is left of the encoding.  end: of the log, behind it; 0 where nothing is to be written.
+    slices: what is left of the encoding.  end: of the log, behind it; 0 where nothing is to be written.  size_bytes: of
+    `chunks`, once that is done.
     """
 
-    __slots__ = ("_writer", "chunks", "end", "offset", "segment", "settled", "slices")
+    __slots__ = ("_writer", "chunks", "end", "offset", "segment", "settled", "size_bytes", "slices")
 
     def __init__(
         self,
@@ -100,6 +101,7 @@ class LogFlush:
         self.segment = segment
         self.end = 0
         self.offset = 0
+        self.size_bytes = 0
         self.settled = settled
         self.slices: Iterator[None] = iter(())
         self.chunks = chunks
