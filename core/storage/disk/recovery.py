@@ -26,6 +26,7 @@ from warren.core.storage.disk.errors import DamagedRecordError
 from warren.core.storage.disk.flush import segment_name
 from warren.core.storage.disk.keys import NO_KEY, LogKey, drawn_key, key_in_segment, read_key, write_key
 from warren.core.storage.disk.ledger import Ledger
+from warren.core.storage.disk.message_run import Entries
 from warren.core.storage.disk.quarantine import Quarantine
 from warren.core.storage.disk.records import (
     FORMAT_VERSION,
@@ -33,7 +34,7 @@ from warren.core.storage.disk.records import (
     decode_segment_header,
 )
 from warren.core.storage.disk.segment import Segment
-from warren.core.storage.disk.segment_scan import Entries, SegmentScan
+from warren.core.storage.disk.segment_scan import SegmentScan
 
 _log = logging.getLogger("warren.store")
 

@@ -46,6 +46,13 @@ For DAMAGE start and end are file offsets.
 """
 
 
+Taker = Callable[[bytes, memoryview, int, int], int]
+"""Given a buffer, a view of it, where in it a record may begin, and the position that it has then.
+
+Returns where what it took ends: records that are valid, whole and in the buffer.
+"""
+
+
 def no_pause() -> None:
     """The pause of a scan that nothing else waits for."""
 
@@ -56,6 +63,7 @@ class Scanner:
     descriptor: the open file; base: the segment's first position; size: file size in bytes.
     sparse_end: end of the range of positions of a sparse segment, 0 for a dense one.
     pause: called between chunks, so that a scan in a worker thread can leave the processor to others.
+    taker: of a dense segment, is given what lies behind each record that was yielded, and may take some of it by itself.
     """
 
     def __init__(
@@ -67,6 +75,7 @@ class Scanner:
         key: int,
         chunk_size: int = CHUNK_SIZE,
         pause: Callable[[], None] = no_pause,
+        taker: Taker | None = None,
     ) -> None:
         keyed = key_of_start(os.pread(descriptor, KEYED_START_SIZE, 0), base) is not None
         self.start = self.end = KEYED_START_SIZE if keyed else SEGMENT_HEADER_SIZE
@@ -78,6 +87,7 @@ class Scanner:
         self._sparse_end = sparse_end
         self._chunk_size = chunk_size
         self._pause = pause
+        self._taker = taker if not sparse_end else None
         self._buffer = b""
         self._view = memoryview(b"")
         self._buffer_at = 0
@@ -104,6 +114,10 @@ class Scanner:
             offset += RECORD_HEAD_SIZE + step[4] - step[3]
             self.end = offset
             yield step
+            if self._taker is not None:
+                at = offset - self._buffer_at
+                offset += self._taker(self._buffer, self._view, at, self._base + offset) - at
+                self.end = offset
 
     def _record_at(self, offset: int, previous: int) -> Step | None:
         """The record at this file offset if a valid one begins there."""

@@ -11,12 +11,12 @@ from __future__ import annotations
 import os
 from array import array
 from pathlib import Path
-from typing import TypeAlias
 
 from warren.core.storage.disk.delivery_counts import Noted
 from warren.core.storage.disk.errors import DamagedRecordError
 from warren.core.storage.disk.flush import segment_name
 from warren.core.storage.disk.keys import NO_KEY, LogKey
+from warren.core.storage.disk.message_run import Entries, take_run
 from warren.core.storage.disk.records import (
     FAILED,
     GROUP,
@@ -37,9 +37,6 @@ from warren.core.storage.disk.records import (
 )
 from warren.core.storage.disk.scanner import DAMAGE, Scanner
 from warren.core.storage.disk.segment import LARGE_RECORD_SIZE, Segment
-
-Entries: TypeAlias = "tuple[array[int], array[int]]"
-"""Positions and body sizes, in step."""
 
 
 class SegmentScan:
@@ -74,19 +71,18 @@ class SegmentScan:
         try:
             self.file_size = os.fstat(descriptor).st_size
             sparse_end = self._read_header(descriptor)
-            scanner = Scanner(descriptor, self.segment.base, self.file_size, sparse_end, self.segment.key)
-            buffer_at = scanner.start
+            base, key = self.segment.base, self.segment.key
+            scanner = Scanner(descriptor, base, self.file_size, sparse_end, key, taker=self._take_run)
             for kind, position, buffer, start, end in scanner.steps():
                 if kind == DAMAGE:
                     self.damaged.append((start, end))
                     self._is_doubtful = is_last
-                    buffer_at = end
                     continue
                 if kind & STARTS_FLUSH:
                     self._end_doubt()
                 self.record_count += 1
-                self._take(kind & KIND_MASK, position, buffer, start, end, buffer_at)
-                buffer_at = scanner.end
+                offset = scanner.end - RECORD_HEAD_SIZE - (end - start)
+                self._take(kind & KIND_MASK, position, buffer, start, end, offset)
         finally:
             os.close(descriptor)
         if not is_last:
@@ -109,6 +105,16 @@ class SegmentScan:
         if base != self.segment.base:
             raise DamagedRecordError(f"its header says that it is {segment_name(base)}")
         self.header_is_valid = True
+        return end
+
+    def _take_run(self, buffer: bytes, view: memoryview, at: int, position: int) -> int:
+        """Book the ordinary messages that follow; where they end.  In doubt each record is looked at by itself."""
+        if self._is_doubtful:
+            return at
+        count, end = take_run(buffer, view, at, position, self.segment.key, self.entries)
+        if count:
+            self.record_count += count
+            self.segment.add_small(count, end - at)
         return end
 
     def _take(self, kind: int, position: int, buffer: bytes, start: int, end: int, offset: int) -> None:
