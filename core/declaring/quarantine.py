@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from warren.core.declaring.lost_bindings import LostBindings, Row
-from warren.core.queues.backlog import make_ticket
 from warren.core.queues.base import Queue, Stored
 
 if TYPE_CHECKING:
@@ -33,25 +32,23 @@ _log = logging.getLogger("warren.quarantine")
 class SetAside:
     """Entries of one number.  owner: whose they were, None when that is lost.  positions, sizes: as in Stored.
 
-    tickets: what a queue's backlog has of them, made when they are set aside, so that who declares the queue again
-    takes them over without a look at each.  body_bytes: of all bodies together.
+    body_bytes: of all bodies together, added up when they are set aside, so that who declares the queue again needs no
+    look at each.
     """
 
     number: int
     owner: Owner | None
     positions: Sequence[int]
     sizes: Sequence[int]
-    tickets: list[int] = field(init=False)
     body_bytes: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.tickets = list(map(make_ticket, self.positions, self.sizes, self.positions))
         self.body_bytes = sum(self.sizes)
 
     def drop_first(self, count: int) -> None:
         """So many are settled."""
         self.body_bytes -= sum(self.sizes[:count])
-        self.positions, self.sizes, self.tickets = self.positions[count:], self.sizes[count:], self.tickets[count:]
+        self.positions, self.sizes = self.positions[count:], self.sizes[count:]
 
     @property
     def description(self) -> str:
@@ -113,7 +110,7 @@ class Quarantine:
         if found is not None:
             failures = queue.vhost.broker.store.failures(queue.store_id)
             last = found.positions[-1]
-            queue.restore(Stored(found.positions, found.sizes, last, failures, found.tickets, found.body_bytes))
+            queue.restore(Stored(found.positions, found.sizes, last, failures, found.body_bytes))
             _log.warning("%s gets back %d message(s) that were set aside", queue.description, len(found.positions))
         self.bindings.end_made(queue.vhost, "queue", queue.name)
 

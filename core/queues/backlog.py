@@ -1,18 +1,23 @@
 """A row of ready messages, of which only the head has to be in memory.
 
 `entries` is a deque in the order of `Message.sequence`.  Its elements are messages or, for the part that left memory,
-*tickets*: one int that packs the sequence, the body size and the log position of a stored message (44 bytes each
-instead of a message with its body).  `load` reads the records behind a run of tickets in one go, ahead of the
-consumers; `page_out` does the reverse at the tail, for messages that are safely on disk.  `merge` puts returned
-messages back in their places.
+*tickets*: one int that packs the sequence, the body size and the log position of a stored message.  `load` reads the
+records behind a run of tickets in one go, ahead of the consumers; `page_out` does the reverse at the tail, for messages
+that are safely on disk.  `merge` puts returned messages back in their places.
+
+Of many tickets only each thousandth is in the deque: those that follow it are *packed* behind it (packed_tickets.py),
+12 or 20 bytes each, and unpacked when it is taken.  So a deep backlog is small, and no garbage collection walks through
+it.
 
 The deque itself is public and stays the same object, since the queue's hot path works on it directly; whoever takes
-an int from its head calls `load` with it.
+an int from its head calls `load` with it, or takes it by `pop_first`, and who looks at its tail calls `last`.  How many
+there are is `count`.
 """
 
 from __future__ import annotations
 
 import logging
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,17 +26,24 @@ from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import StoreUnavailable
 from warren.core.messages.message import UNSTORED, Message
+from warren.core.queues.packed_tickets import (
+    PACKED_TICKETS,
+    PACKED_TICKETS_MIN,
+    Pack,
+    each_taken,
+    each_unpacked,
+    make_ticket,
+    pack,
+    ticket_position,
+    ticket_sequence,
+    ticket_size,
+    unpack,
+)
 
 if TYPE_CHECKING:
     from warren.core.storage.engine import StorageEngine
 
 _log = logging.getLogger("warren.queue")
-
-_POSITION_BITS: Final = 64
-_SIZE_BITS: Final = 32
-_POSITION_MASK: Final = (1 << _POSITION_BITS) - 1
-_SIZE_MASK: Final = (1 << _SIZE_BITS) - 1
-_SEQUENCE_SHIFT: Final = _POSITION_BITS + _SIZE_BITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +70,19 @@ MESSAGE_OVERHEAD_BYTES: Final = 400
 Entry = Message | int
 
 
-def make_ticket(sequence: int, body_size: int, position: int) -> int:
-    """Pack what a queue must know of a message that is not in memory."""
-    return sequence << _SEQUENCE_SHIFT | body_size << _POSITION_BITS | position
-
-
 def sequence_of(entry: Entry) -> int:
     """The sequence of a message or ticket."""
-    return entry >> _SEQUENCE_SHIFT if isinstance(entry, int) else entry.sequence
+    return ticket_sequence(entry) if isinstance(entry, int) else entry.sequence
 
 
 def position_of(entry: Entry) -> int:
     """The log position of a message or ticket, UNSTORED if it has none."""
-    return entry & _POSITION_MASK if isinstance(entry, int) else entry.position
+    return ticket_position(entry) if isinstance(entry, int) else entry.position
 
 
 def size_of(entry: Entry) -> int:
     """The body size of a message or ticket, in bytes."""
-    return (entry >> _POSITION_BITS) & _SIZE_MASK if isinstance(entry, int) else entry.body_size
+    return ticket_size(entry) if isinstance(entry, int) else entry.body_size
 
 
 class Backlog:
@@ -84,18 +91,20 @@ class Backlog:
     description: the queue, for the log.  store_id: its number in `store`, 0 when it isn't stored.
     lost: told the sequence and the body size of a message whose record turned out damaged.
     stores_transient: as the queue's.
-    paged_count, paged_bytes: how much of `entries` is tickets.
+    paged_count, paged_bytes: how much of it is tickets.  packed_count: so many of them aren't in `entries`.
     """
 
     __slots__ = (
         "_description",
         "_lost",
         "_mark",
+        "_packs",
         "_paging",
         "_store",
         "_store_id",
         "_stores_transient",
         "entries",
+        "packed_count",
         "paged_bytes",
         "paged_count",
     )
@@ -119,12 +128,19 @@ class Backlog:
         self.entries: deque[Entry] = deque()
         self.paged_count = 0
         self.paged_bytes = 0
+        self.packed_count = 0
+        self._packs: dict[int, Pack] = {}
         self._mark = 0
+
+    @property
+    def count(self) -> int:
+        """Messages in memory or not."""
+        return len(self.entries) + self.packed_count
 
     @property
     def resident_count(self) -> int:
         """Messages in memory."""
-        return len(self.entries) - self.paged_count
+        return len(self.entries) + self.packed_count - self.paged_count
 
     def head(self) -> Message | None:
         """The first message, in memory from now on; None when there is none."""
@@ -143,11 +159,49 @@ class Backlog:
         self.paged_count += 1
         self.paged_bytes += size_of(ticket)
 
-    def add_tickets(self, tickets: Sequence[int], body_bytes: int) -> None:
-        """The same of many, with bodies of so many bytes together, without a look at each."""
-        self.entries.extend(tickets)
-        self.paged_count += len(tickets)
+    def add_stored(self, positions: Sequence[int], sizes: Sequence[int], body_bytes: int) -> None:
+        """The same of many that come back from the log, with positions that serve as sequences."""
+        for at in range(0, len(positions), PACKED_TICKETS + 1):
+            stop = at + PACKED_TICKETS + 1
+            ticket = make_ticket(positions[at], sizes[at], positions[at])
+            self._put_pack(ticket, (array("Q", positions[at + 1 : stop]), array("I", sizes[at + 1 : stop]), None))
+        self.paged_count += len(positions)
         self.paged_bytes += body_bytes
+
+    def _put_pack(self, ticket: int, packed: Pack) -> None:
+        """Append a ticket with those that follow it."""
+        self.entries.append(ticket)
+        if packed[0]:
+            self._packs[ticket] = packed
+            self.packed_count += len(packed[0])
+
+    def _take_pack(self, ticket: int) -> list[int]:
+        """The tickets that are packed behind this one, which are in `entries` from now on."""
+        packed = self._packs.pop(ticket, None)
+        if packed is None:
+            return []
+        self.packed_count -= len(packed[0])
+        return unpack(packed)
+
+    def pop_first(self) -> Entry:
+        """Take the first entry, of which there must be one."""
+        entry = self.entries.popleft()
+        if self._packs and isinstance(entry, int):
+            self.entries.extendleft(reversed(self._take_pack(entry)))
+        return entry
+
+    def last(self) -> Entry:
+        """The last entry, of which there must be one."""
+        entry = self.entries[-1]
+        if self._packs and isinstance(entry, int):
+            self.entries.extend(self._take_pack(entry))
+        return self.entries[-1]
+
+    def all(self, start: int = 0) -> Iterator[Entry]:
+        """All entries from index `start` on; nothing may happen to the backlog meanwhile."""
+        if not self._packs:
+            return islice(self.entries, start, None)
+        return each_unpacked(self.entries, self._packs, start)
 
     def load(self, first: int) -> None:
         """Put the messages behind the run of tickets that starts with `first` (already taken) back at the head.
@@ -156,6 +210,8 @@ class Backlog:
         leaving everything as it was, when nothing can be read now.
         """
         entries = self.entries
+        if self._packs:
+            entries.extendleft(reversed(self._take_pack(first)))
         tickets = [first]
         total = size_of(first)
         while entries and len(tickets) < self._paging.page_messages:
@@ -166,7 +222,7 @@ class Backlog:
             if total > self._paging.page_bytes:
                 break
             tickets.append(head)
-            entries.popleft()
+            self.pop_first()
         try:
             messages = self._store.read([position_of(ticket) for ticket in tickets])
         except StoreUnavailable:
@@ -212,8 +268,28 @@ class Backlog:
             else:
                 tail.append(entry)
         tail.reverse()
-        entries.extend(tail)
+        self._extend(tail)
         self._mark = self.resident_count
+
+    def _extend(self, entries: list[Entry]) -> None:
+        """Append all of them, with rows of tickets packed."""
+        row: list[int] = []
+        for entry in entries:
+            if isinstance(entry, int):
+                row.append(entry)
+                if len(row) <= PACKED_TICKETS:
+                    continue
+            self._extend_row(row)
+            if not isinstance(entry, int):
+                self.entries.append(entry)
+            row = []
+        self._extend_row(row)
+
+    def _extend_row(self, row: list[int]) -> None:
+        if len(row) > PACKED_TICKETS_MIN:
+            self._put_pack(row[0], pack(row[1:]))
+        else:
+            self.entries.extend(row)
 
     def _head_count(self) -> int:
         """How many entries make up the head that stays resident."""
@@ -241,7 +317,7 @@ class Backlog:
             if len(older) == older_max:
                 entries.extendleft(reversed(older))
                 return False
-            older.append(entries.popleft())
+            older.append(self.pop_first())
         merged: list[Entry] = [*returning, *older]
         if older:
             merged.sort(key=sequence_of)
@@ -265,19 +341,20 @@ class Backlog:
         entries = self.entries
         first = messages[0].sequence
         newer: list[Entry] = []
-        while entries and sequence_of(entries[-1]) > first:
+        while entries and sequence_of(self.last()) > first:
             newer.append(entries.pop())
         merged: list[Entry] = [*messages, *newer]
         if newer:
             merged.sort(key=sequence_of)
         entries.extend(merged)
 
-    def clear(self) -> list[Entry]:
-        """Take everything out."""
+    def clear(self) -> Iterator[Entry]:
+        """Take everything out; it leaves memory as the iterator goes on."""
         taken = list(self.entries)
+        packs, self._packs = self._packs, {}
         self.entries.clear()
-        self.paged_count = self.paged_bytes = self._mark = 0
-        return taken
+        self.paged_count = self.paged_bytes = self.packed_count = self._mark = 0
+        return each_taken(taken, packs)
 
     def browse(self, start: int, count: int) -> Iterator[Message]:
         """Up to `count` messages from index `start` on, read a page at a time without changing anything.
@@ -286,7 +363,7 @@ class Backlog:
         """
         page: list[Entry] = []
         size = 0
-        for entry in islice(self.entries, start, start + count):
+        for entry in islice(self.all(start), count):
             if page and (len(page) >= self._paging.page_messages or size + size_of(entry) > self._paging.page_bytes):
                 yield from self._read_page(page)
                 page = []

@@ -68,15 +68,14 @@ class Stored:
 
     positions: of its entries in the log, in the order of publishing; they serve as the sequences of the messages.
     sizes: of their bodies, in bytes.  redelivered_until: messages up to this sequence may have been delivered before.
-    failures: failed deliveries by sequence, where the store counted any.  tickets, body_bytes: what follows from
-    positions and sizes, where somebody has worked it out before (core.queues.backlog); no tickets else.
+    failures: failed deliveries by sequence, where the store counted any.  body_bytes: the sum of the sizes, where
+    somebody has added them up before; 0 else.
     """
 
     positions: Sequence[int]
     sizes: Sequence[int]
     redelivered_until: int
     failures: Mapping[int, int]
-    tickets: Sequence[int] = ()
     body_bytes: int = 0
 
 

@@ -113,10 +113,10 @@ def drop_excess(queue: ClassicQueue) -> bool:
     count = queue.ready_count
     for backlog in order:
         while backlog.entries and exceeds(rules, count, queue.ready_bytes):
-            length = len(backlog.entries)
+            before = backlog.count
             message = backlog.head()
             # Reading the head may have shown that records are damaged: those messages are gone already.
-            count -= length - len(backlog.entries)
+            count -= before - backlog.count
             if message is None:
                 break
             if not exceeds(rules, count, queue.ready_bytes):

@@ -7,7 +7,6 @@ from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
-from warren.core.chores import emptied
 from warren.core.queues.backlog import Backlog, Entry, position_of, sequence_of
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ SETTLED_AT_ONCE: Final = 2000
 def browse(backlogs: Sequence[Backlog], start: int, count: int) -> Iterator[Message]:
     """Up to `count` messages from index `start` on, in the order of delivery, without changing anything."""
     for backlog in backlogs:
-        length = len(backlog.entries)
+        length = backlog.count
         if start >= length:
             start -= length
             continue
@@ -72,7 +71,7 @@ def purge(queue: ClassicQueue) -> int:
     in between brings some back to a queue that is still there, but no stop in good order does.
     """
     count = queue.ready_count
-    taken = chain(*(emptied(backlog.clear()) for backlog in queue.backlogs), queue.returned.drop())
+    taken = chain(*(backlog.clear() for backlog in queue.backlogs), queue.returned.drop())
     queue.counts.remove(count, queue.ready_bytes)
     queue.ready_bytes = 0
     if count <= SETTLED_AT_ONCE:
@@ -136,11 +135,11 @@ def trim(queue: ClassicQueue, until: int, keeps: Callable[[Message], bool], fits
 
 def trim_head(queue: ClassicQueue, count: int, keeps: Callable[[Message], bool]) -> int:
     """Drop what doesn't stay of the first `count` messages of a queue without priorities; how many were dropped."""
-    entries = queue.entries
+    entries, backlog = queue.entries, queue.backlogs[0]
     head: list[Entry] = []
     dropped = 0
-    for _ in range(min(count, len(entries))):
-        entry = entries.popleft()
+    for _ in range(min(count, backlog.count)):
+        entry = backlog.pop_first()
         if isinstance(entry, int) or keeps(entry):
             head.append(entry)
         else:

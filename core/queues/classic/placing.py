@@ -82,7 +82,7 @@ class Placing:
             last, older = self._row[-1].sequence, self._older
             before = len(older)
             while entries and len(older) - before < MOVED_PER_SLICE and sequence_of(entries[0]) < last:
-                older.append(entries.popleft())
+                older.append(backlog.pop_first())
             self._queue.returned.aside += len(older) - before
             yield
 

@@ -175,7 +175,8 @@ class ClassicQueue(Queue):
     @property
     def ready_count(self) -> int:
         returned = self.returned
-        return sum(len(backlog.entries) for backlog in self.backlogs) + len(returned.waiting) + returned.aside
+        ready = [len(backlog.entries) + backlog.packed_count for backlog in self.backlogs]
+        return sum(ready) + len(returned.waiting) + returned.aside
 
     @property
     def paged_count(self) -> int:

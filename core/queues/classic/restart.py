@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from bisect import bisect_left
 from functools import partial
+from itertools import compress
 from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import StoreUnavailable
@@ -16,13 +17,13 @@ from warren.core.messages.message import Message
 from warren.core.queues.backlog import (
     Backlog,
     Entry,
-    make_ticket,
     position_of,
     sequence_of,
     size_of,
 )
 from warren.core.queues.classic import ruling
 from warren.core.queues.deaths import DELIVERY_LIMIT
+from warren.core.queues.packed_tickets import make_ticket
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,20 +43,17 @@ def restore(queue: ClassicQueue, stored: Stored) -> None:
     failures = stored.failures
     queue.returned.failures.update(failures)
     queue.remembers = queue.remembers or bool(failures)
-    tickets, body_bytes = stored.tickets, stored.body_bytes
-    if not tickets:
-        tickets, body_bytes = (
-            list(map(make_ticket, stored.positions, stored.sizes, stored.positions)),
-            sum(stored.sizes),
-        )
-    spent = _spent(tickets, failures, queue.rules.delivery_limit)
+    positions, sizes = stored.positions, stored.sizes
+    body_bytes = stored.body_bytes or sum(sizes)
+    spent = _spent(positions, sizes, failures, queue.rules.delivery_limit)
     if spent:
-        gone = set(spent)
-        tickets = [ticket for ticket in tickets if ticket not in gone]
+        gone = set(map(position_of, spent))
+        is_left = [position not in gone for position in positions]
+        positions, sizes = list(compress(positions, is_left)), list(compress(sizes, is_left))
         body_bytes -= sum(map(size_of, spent))
-    queue.backlogs[0].add_tickets(tickets, body_bytes)
+    queue.backlogs[0].add_stored(positions, sizes, body_bytes)
     queue.ready_bytes += body_bytes
-    queue.counts.restore(len(queue.backlogs[0].entries), queue.ready_bytes)
+    queue.counts.restore(queue.backlogs[0].count, queue.ready_bytes)
     if spent:
         queue.vhost.broker.at_end_of_batch(partial(_bury_spent, queue, spent))
     if len(queue.backlogs) > 1:
@@ -69,16 +67,16 @@ def restore(queue: ClassicQueue, stored: Stored) -> None:
     queue.mark_dirty()
 
 
-def _spent(tickets: Sequence[int], failures: Mapping[int, int], limit: int | None) -> list[int]:
-    """Those that have failed too often."""
+def _spent(positions: Sequence[int], sizes: Sequence[int], failures: Mapping[int, int], limit: int | None) -> list[int]:
+    """The tickets of those that have failed too often."""
     if limit is None or limit < 0:
         return []
     found = []
     for position, count in failures.items():
         if count > limit:
-            index = bisect_left(tickets, position, key=position_of)
-            if index < len(tickets) and position_of(tickets[index]) == position:
-                found.append(tickets[index])
+            index = bisect_left(positions, position)
+            if index < len(positions) and positions[index] == position:
+                found.append(make_ticket(position, sizes[index], position))
     found.sort()
     return found
 
@@ -114,7 +112,7 @@ def delivered_position(queue: ClassicQueue) -> int:
         return 0
     last = 0
     for backlog in queue.backlogs:
-        for entry in backlog.entries:
+        for entry in backlog.all():
             sequence = sequence_of(entry)
             if sequence <= returns.redelivered_until or sequence in returns.counts:
                 last = max(last, _position_here(queue, entry))
@@ -139,7 +137,7 @@ def _bury_spent(queue: ClassicQueue, tickets: list[int]) -> None:
             queue.bury(message, DELIVERY_LIMIT)
     except StoreUnavailable as error:
         _log.error("%s waits for its messages: %s", queue.description, error.text)
-    left = [entry for entry in buried.entries if isinstance(entry, int)]
+    left = [entry for entry in buried.all() if isinstance(entry, int)]
     queue.ready_bytes -= sum(map(size_of, left))
     if queue.closed:
         queue.vhost.broker.store.settle_positions(queue.store_id, [position_of(ticket) for ticket in left])

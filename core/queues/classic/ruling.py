@@ -62,7 +62,7 @@ def withhold(queue: ClassicQueue) -> None:
 
 def mark_last(queue: ClassicQueue) -> None:
     """Tell what withholds answers which message is the last, though nobody waits for its (core.queues.withheld)."""
-    last = max((sequence_of(backlog.entries[-1]) for backlog in queue.backlogs if backlog.entries), default=None)
+    last = max((sequence_of(backlog.last()) for backlog in queue.backlogs if backlog.entries), default=None)
     if queue.withheld is not None and last is not None:
         queue.withheld.mark_last(last)
 

@@ -63,7 +63,7 @@ class Scanner:
     descriptor: the open file; base: the segment's first position; size: file size in bytes.
     sparse_end: end of the range of positions of a sparse segment, 0 for a dense one.
     pause: called between chunks, so that a scan in a worker thread can leave the processor to others.
-    taker: of a dense segment, is given what lies behind each record that was yielded, and may take some of it by itself.
+    taker: of a dense segment; is given what lies behind each record that was yielded, and may take some of it.
     """
 
     def __init__(

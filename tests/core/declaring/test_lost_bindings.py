@@ -189,4 +189,4 @@ def test_what_is_settled_of_it_counts_no_more() -> None:
     found = SetAside(7, None, range(10), [10] * 10)
     found.drop_first(4)
     assert (list(found.positions), len(found.sizes), found.body_bytes) == ([4, 5, 6, 7, 8, 9], 6, 60)
-    assert len(found.tickets) == 6
+    assert len(found.sizes) == 6

@@ -52,7 +52,7 @@ def test_they_are_where_their_sequences_say(seed: int) -> None:
         found = Backlog("a queue", MemoryEngine(), 0, lambda *_: None)
         found.entries.extend(real_messages(*[each for each in every if each not in new]))
         found.merge_within(real_messages(*new))
-        assert [sequence_of(each) for each in found.entries] == every
+        assert [sequence_of(each) for each in found.all()] == every
 
 
 @pytest.mark.interpreted("gives in stand-ins, which the compiled form refuses")

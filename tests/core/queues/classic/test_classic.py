@@ -264,7 +264,7 @@ def test_counters_stay_exact(memory: SimulatedBroker, seed: int) -> None:
         elif doing == 7 and step % 10 == 0:
             queue.drop_ready()
         memory.settle()
-        entries = [entry for backlog in queue.backlogs for entry in backlog.entries]
+        entries = [entry for backlog in queue.backlogs for entry in backlog.all()]
         sizes = [entry.body_size for entry in entries if not isinstance(entry, int)]
         assert queue.ready_bytes == sum(sizes)
         assert queue.unacked_count == sum(len(consumer.taken) for consumer in consumers)

@@ -31,7 +31,7 @@ def fill(broker: SimulatedBroker, queue: ClassicQueue, start: int = 0, stop: int
 
 
 def check_bytes(queue: ClassicQueue) -> None:
-    entries = [entry for backlog in queue.backlogs for entry in backlog.entries]
+    entries = [entry for backlog in queue.backlogs for entry in backlog.all()]
     resident = [entry for entry in entries if not isinstance(entry, int)]
     assert queue.paged_count == len(entries) - len(resident)
     paged_bytes = sum(backlog.paged_bytes for backlog in queue.backlogs)
