@@ -3,12 +3,40 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
+from pathlib import Path
 
 from warren.gateway.configuration.config import Config
+from warren.gateway.configuration.load import load_config
+from warren.gateway.configuration.sources import assignments, command_line_settings
 from warren.gateway.process.errors import sole_error
 from warren.gateway.process.log import configure_logging
 from warren.gateway.process.settings import ProcessSettings
 from warren.gateway.process.stop_signals import note_stop_signals
+
+
+def run_with(
+    *,
+    data_dir: str | None = None,
+    in_memory: bool = False,
+    listen: Sequence[str] | None = None,
+    config: str | None = None,
+    ready_file: str | None = None,
+    log_level: str | None = None,
+    settings: Sequence[str] | None = None,
+) -> None:
+    """Run a broker as the options of the command line say.  Raises what `run` does, and ConfigError."""
+    given = command_line_settings(
+        [
+            ("--data-dir", "data_directory", data_dir),
+            ("--in-memory", "in_memory", in_memory),
+            ("--listen", "listen", listen),
+            ("--ready-file", "ready_file", ready_file),
+            ("--log-level", "log_level", log_level),
+        ]
+    )
+    command_line = [*assignments(settings or ()), *given]
+    run(load_config(command_line, config_file=Path(config) if config is not None else None))
 
 
 def run(config: Config) -> None:

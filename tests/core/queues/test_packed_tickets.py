@@ -14,8 +14,8 @@ import pytest
 from warren.core.messages.address import Address
 from warren.core.messages.message import Message
 from warren.core.messages.properties import encode_properties
-from warren.core.queues.backlog import Backlog, Entry, make_ticket, position_of, sequence_of, size_of
-from warren.core.queues.packed_tickets import PACKED_TICKETS, pack, unpack
+from warren.core.queues.backlog import Backlog, Entry, position_of, sequence_of, size_of
+from warren.core.queues.packed_tickets import PACKED_TICKETS, make_ticket, pack, unpack
 from warren.core.storage.memory import MemoryEngine
 
 ADDRESS = Address("", "q")
