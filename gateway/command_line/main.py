@@ -51,7 +51,10 @@ def _dispatch(arguments: list[str]) -> int:
         arguments.insert(0, "ctl")
     try:
         options = read_options(arguments[1:]) if arguments[0] == "serve" else None
-        result = _serve(options) if options is not None else _run_command(arguments)
+        if options is not None:
+            _serve(options)
+            return codes.OK
+        result = _run_command(arguments)
     except SystemExit:
         # How typer ends, in this mode, when whoever read the output has gone: no failure of the command.
         return codes.OK
