@@ -1126,6 +1126,7 @@ QUIET: Final = (
             "core.exchanges.delaying.messages.STALE_MIN",
             "core.exchanges.delaying.tickets.RUN_TICKETS_MAX",
             "core.messages.deduplication.FINGERPRINT_CHARACTERS_MAX",
+            "core.queues.packed_tickets.PACKED_TICKETS_MIN",
             "core.settings.BACKLOG_BYTES_MAX",
             "core.storage.definitions.checksums.PUT_RIGHT_BYTES_MAX",
             "core.storage.definitions.sound_rows.PUT_RIGHT_MAX",

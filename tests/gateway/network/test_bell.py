@@ -16,6 +16,11 @@ from warren.gateway.network.hub import Hub
 PATIENCE_S = 30.0
 
 
+def ring_thrice(bell: Bell) -> None:
+    for _ in range(3):
+        bell.ring()
+
+
 @pytest.mark.parametrize("has_eventfd", [True, False])
 async def test_a_ring_wakes_the_hub_once_for_all_until_then(
     monkeypatch: pytest.MonkeyPatch, *, has_eventfd: bool
@@ -30,7 +35,7 @@ async def test_a_ring_wakes_the_hub_once_for_all_until_then(
         hub.turn()
         assert rung == []
         for round_number in range(2):
-            thread = threading.Thread(target=lambda: [bell.ring() for _ in range(3)])
+            thread = threading.Thread(target=ring_thrice, args=(bell,))
             thread.start()
             thread.join()
             with trio.fail_after(PATIENCE_S):
