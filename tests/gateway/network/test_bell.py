@@ -39,7 +39,7 @@ async def test_a_ring_wakes_the_hub_once_for_all_until_then(
             thread.start()
             thread.join()
             with trio.fail_after(PATIENCE_S):
-                await trio.lowlevel.wait_readable(hub._selector.fileno())
+                await trio.lowlevel.wait_readable(hub.sockets.descriptor() or 0)
             hub.turn()
             hub.turn()
             assert len(rung) == round_number + 1
