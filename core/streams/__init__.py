@@ -1,0 +1,1 @@
+"""Streams: logs that many read at their own pace, again and again."""

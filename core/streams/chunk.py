@@ -1,0 +1,166 @@
+"""A chunk: the messages that were stored together, in the layout that readers are sent.
+
+The layout is that of RabbitMQ's stream protocol (spec H.2), so that what is stored goes over the wire as it is:
+
+    u8   magic and version, 0x50        u64  offset of the first record
+    u8   kind of chunk                  u32  CRC-32 of the data
+    u16  number of entries              u32  bytes of data
+    u32  number of records              u32  bytes of trailer, always 0 here
+    i64  time, milliseconds since 1970  u8   bytes of filter
+    u64  epoch                          u24  reserved
+
+Behind the head stand the filter, which readers aren't sent (bloom.py), and the data: entries one behind the other.  An
+entry is one record (a u32 of its size, the highest bit 0, and the record), or a batch that a publisher packed:
+
+    u8   1 in the highest bit, then 3 bits that say how it is compressed
+    u16  number of records
+    u32  bytes when it is unpacked
+    u32  bytes as it is
+
+A record is a message in the encoding of AMQP 1.0; this file doesn't look into it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from enum import IntEnum
+from struct import Struct
+from typing import Final, NamedTuple
+from zlib import crc32
+
+from warren.core.storage.disk.errors import DamagedRecordError
+
+MAGIC: Final = 0x50
+
+_HEAD: Final = Struct(">BBHIqQQIIIB3x")
+HEAD_SIZE: Final = 48
+
+_SIZE: Final = Struct(">I")
+_BATCH: Final = Struct(">BHII")
+BATCH_BIT: Final = 0x80
+COMPRESSION_SHIFT: Final = 4
+COMPRESSION_MASK: Final = 0x7
+
+ENTRIES_MAX: Final = 0xFFFF
+"""The head has 16 bits for their number."""
+
+RECORD_BYTES_MAX: Final = 0x7FFF_FFFF
+"""31 bits are left for the size of a record."""
+
+
+class Kind(IntEnum):
+    """What a chunk holds: users' messages, or what the broker notes of publishers and readers."""
+
+    USER = 0
+    TRACKING = 1
+    TRACKING_SNAPSHOT = 2
+
+
+class Head(NamedTuple):
+    """What the head of a chunk says; times in milliseconds since 1970, sizes in bytes."""
+
+    kind: int
+    entries: int
+    records: int
+    time_ms: int
+    epoch: int
+    first_offset: int
+    checksum: int
+    data_size: int
+    filter_size: int
+
+    @property
+    def end_offset(self) -> int:
+        """The offset behind the last record."""
+        return self.first_offset + self.records
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole chunk as it is stored."""
+        return HEAD_SIZE + self.filter_size + self.data_size
+
+
+class Batch(NamedTuple):
+    """An entry that holds several records, as the publisher packed them.
+
+    compression: 0 none, 1 gzip, 2 snappy, 3 LZ4, 4 zstd.  unpacked_size: in bytes, as the publisher says.
+    """
+
+    compression: int
+    records: int
+    unpacked_size: int
+    data: bytes
+
+
+def record_entry(record: bytes) -> bytes:
+    """The entry of one record."""
+    return _SIZE.pack(len(record)) + record
+
+
+def batch_entry(batch: Batch) -> bytes:
+    """The entry of a batch."""
+    head = BATCH_BIT | batch.compression << COMPRESSION_SHIFT
+    return _BATCH.pack(head, batch.records, batch.unpacked_size, len(batch.data)) + batch.data
+
+
+def encode_chunk(
+    kind: int,
+    entries: Sequence[bytes],
+    records: int,
+    *,
+    time_ms: int,
+    first_offset: int,
+    epoch: int = 1,
+    filter_: bytes = b"",
+) -> bytes:
+    """A chunk of these entries, at most ENTRIES_MAX of them, with so many records in all."""
+    data = b"".join(entries)
+    head = _HEAD.pack(
+        MAGIC, kind, len(entries), records, time_ms, epoch, first_offset, crc32(data), len(data), 0, len(filter_)
+    )
+    return head + filter_ + data
+
+
+def decode_head(data: bytes, at: int = 0) -> Head:
+    """What the head at this place says.  Raises DamagedRecordError for what is no head."""
+    if len(data) - at < HEAD_SIZE:
+        raise DamagedRecordError("the head of a chunk is cut off")
+    magic, kind, entries, records, time_ms, epoch, first, checksum, size, trailer, filter_size = _HEAD.unpack_from(
+        data, at
+    )
+    if magic != MAGIC:
+        raise DamagedRecordError(f"a chunk begins with {MAGIC:#x}, not {magic:#x}")
+    if trailer:
+        raise DamagedRecordError("a chunk has a trailer, which Warren's never have")
+    return Head(kind, entries, records, time_ms, epoch, first, checksum, size, filter_size)
+
+
+def entries_of(head: Head, data: bytes) -> Iterator[tuple[int, bytes | Batch]]:
+    """The entries of a chunk, each with the offset of its first record.
+
+    data: that of the chunk, without head and filter.  Raises DamagedRecordError where they aren't what the head says.
+    """
+    at = 0
+    offset = head.first_offset
+    for _ in range(head.entries):
+        if at + _SIZE.size > len(data):
+            raise DamagedRecordError("an entry of a chunk is cut off")
+        if data[at] & BATCH_BIT:
+            if at + _BATCH.size > len(data):
+                raise DamagedRecordError("a batch in a chunk is cut off")
+            first, records, unpacked_size, size = _BATCH.unpack_from(data, at)
+            at += _BATCH.size
+            compression = first >> COMPRESSION_SHIFT & COMPRESSION_MASK
+            entry: bytes | Batch = Batch(compression, records, unpacked_size, data[at : at + size])
+        else:
+            (size,) = _SIZE.unpack_from(data, at)
+            at += _SIZE.size
+            records = 1
+            entry = data[at : at + size]
+        if at + size > len(data):
+            raise DamagedRecordError("an entry of a chunk is cut off")
+        yield offset, entry
+        at += size
+        offset += records
+    if at != len(data) or offset != head.end_offset:
+        raise DamagedRecordError("a chunk holds other entries than its head says")

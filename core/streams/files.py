@@ -1,0 +1,265 @@
+"""The files of one stream: on disk, or in memory for a broker that keeps nothing.
+
+Reading happens on the broker's thread, writing in a worker; what is written is never read before the write is booked,
+and what is removed is never read again, so neither needs a lock.  Descriptors are held for reading alone, and only so
+many of them for all streams together.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from abc import abstractmethod
+from collections import OrderedDict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from warren.core.storage.disk.files import (
+    DIRECTORY_MODE,
+    FILE_MODE,
+    allocate,
+    sync_data,
+    sync_directory,
+    write_at,
+)
+
+OPEN_FILES_MAX: Final = 128
+"""Descriptors for reading: enough for as many readers that are each somewhere else, and few beside those of clients."""
+
+ALLOCATION_STEP: Final = 4 << 20
+"""Space reserved ahead of the writes, as of the message log."""
+
+
+class Files:
+    """What a stream asks of its files, by name; all methods raise OSError."""
+
+    @abstractmethod
+    def names(self) -> Iterable[str]:
+        """All files that are there."""
+
+    @abstractmethod
+    def size(self, name: str) -> int:
+        """Bytes of a file."""
+
+    @abstractmethod
+    def read(self, name: str, size: int, at: int) -> bytes:
+        """So many bytes from this place on, or what there is."""
+
+    @abstractmethod
+    def write(self, name: str, data: bytes, at: int, *, sync: bool) -> None:
+        """Write into a file, which is made where it isn't there.  sync: it is on the device when this returns."""
+
+    @abstractmethod
+    def truncate(self, name: str, size: int) -> None:
+        """Cut a file to so many bytes, safe from a power failure when this returns."""
+
+    @abstractmethod
+    def sync_names(self) -> None:
+        """Names that are new, and names that are gone, are so on the device when this returns."""
+
+    @abstractmethod
+    def remove(self, name: str) -> None:
+        """Remove a file; nothing if it isn't there."""
+
+    @abstractmethod
+    def remove_all(self) -> None:
+        """Remove every file, and what they were in."""
+
+    @abstractmethod
+    def forget(self, name: str) -> None:
+        """A file is not read any more."""
+
+
+class OpenFiles:
+    """Descriptors for reading, of all streams; who was read longest ago is closed first."""
+
+    def __init__(self, count_max: int = OPEN_FILES_MAX) -> None:
+        self._count_max = count_max
+        self._descriptors: OrderedDict[Path, int] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._descriptors)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def descriptor(self, path: Path) -> int:
+        """An open descriptor of the file; it may be closed by the next call.  Raises OSError."""
+        descriptor = self._descriptors.get(path)
+        if descriptor is not None:
+            self._descriptors.move_to_end(path)
+            return descriptor
+        while len(self._descriptors) >= self._count_max:
+            os.close(self._descriptors.popitem(last=False)[1])
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._descriptors[path] = descriptor
+        return descriptor
+
+    def close(self, path: Path) -> None:
+        """The file is not read any more."""
+        descriptor = self._descriptors.pop(path, None)
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def close_all(self) -> None:
+        """No file is."""
+        while self._descriptors:
+            os.close(self._descriptors.popitem()[1])
+
+
+class DiskFiles(Files):
+    """The files of a directory, which is made when the first is."""
+
+    def __init__(self, directory: Path, open_files: OpenFiles, allocation_step: int = ALLOCATION_STEP) -> None:
+        self.directory = directory
+        self._open_files = open_files
+        self._allocation_step = allocation_step
+        self._allocated: dict[str, int] = {}
+
+    def names(self) -> Iterable[str]:
+        """All files that are there; none where the directory isn't."""
+        try:
+            return [entry.name for entry in os.scandir(self.directory) if entry.is_file()]
+        except FileNotFoundError:
+            return []
+
+    def size(self, name: str) -> int:
+        """Bytes of a file, the space that is reserved included."""
+        return (self.directory / name).stat().st_size
+
+    def read(self, name: str, size: int, at: int) -> bytes:
+        """Read with an open descriptor."""
+        return os.pread(self._open_files.descriptor(self.directory / name), size, at)
+
+    def write(self, name: str, data: bytes, at: int, *, sync: bool) -> None:
+        """Open, write, sync and close: a stream that is quiet holds nothing open."""
+        path = self.directory / name
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        except FileNotFoundError:
+            self._make_directory()
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        try:
+            if sync:
+                self._reserve(name, descriptor, at + len(data))
+            write_at(descriptor, data, at)
+            if sync:
+                _sync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def truncate(self, name: str, size: int) -> None:
+        """Cut and sync."""
+        self._allocated.pop(name, None)
+        descriptor = os.open(self.directory / name, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.ftruncate(descriptor, size)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def sync_names(self) -> None:
+        """Sync the directory."""
+        try:
+            sync_directory(self.directory)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise _unsynced(error) from error
+
+    def remove(self, name: str) -> None:
+        """Unlink it."""
+        self._allocated.pop(name, None)
+        (self.directory / name).unlink(missing_ok=True)
+
+    def remove_all(self) -> None:
+        """Unlink every file, then the directory."""
+        for name in self.names():
+            self.remove(name)
+        try:
+            self.directory.rmdir()
+        except FileNotFoundError:
+            return
+        sync_directory(self.directory.parent)
+
+    def forget(self, name: str) -> None:
+        """Close its descriptor."""
+        self._open_files.close(self.directory / name)
+
+    def _make_directory(self) -> None:
+        self.directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        sync_directory(self.directory.parent)
+
+    def _reserve(self, name: str, descriptor: int, end: int) -> None:
+        """Allocate in steps; where that fails the write itself will say why."""
+        if not self._allocation_step:
+            return
+        allocated = self._allocated.get(name)
+        if allocated is None:
+            allocated = os.fstat(descriptor).st_size
+        if end > allocated and allocate(descriptor, allocated, size := max(self._allocation_step, end - allocated)):
+            allocated += size
+        self._allocated[name] = allocated
+
+
+class MemoryFiles(Files):
+    """Files that live as long as the process."""
+
+    def __init__(self) -> None:
+        self._contents: dict[str, bytearray] = {}
+
+    def names(self) -> Iterable[str]:
+        """All files."""
+        return list(self._contents)
+
+    def size(self, name: str) -> int:
+        """Bytes of a file."""
+        return len(self._content(name))
+
+    def read(self, name: str, size: int, at: int) -> bytes:
+        """A copy."""
+        return bytes(memoryview(self._content(name))[at : at + size])
+
+    def write(self, name: str, data: bytes, at: int, *, sync: bool) -> None:
+        """Into memory."""
+        content = self._contents.setdefault(name, bytearray())
+        if at > len(content):
+            content.extend(bytes(at - len(content)))
+        content[at : at + len(data)] = data
+
+    def truncate(self, name: str, size: int) -> None:
+        """Cut it."""
+        del self._content(name)[size:]
+
+    def sync_names(self) -> None:
+        """Nothing: there is no device."""
+
+    def remove(self, name: str) -> None:
+        """Forget it."""
+        self._contents.pop(name, None)
+
+    def remove_all(self) -> None:
+        """Forget all of them."""
+        self._contents.clear()
+
+    def forget(self, name: str) -> None:
+        """Nothing: nothing is open."""
+
+    def _content(self, name: str) -> bytearray:
+        try:
+            return self._contents[name]
+        except KeyError:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name) from None
+
+
+def _sync(descriptor: int) -> None:
+    try:
+        sync_data(descriptor)
+    except OSError as error:
+        raise _unsynced(error) from error
+
+
+def _unsynced(error: OSError) -> OSError:
+    """Whatever it says: what was written before may be lost by it, so it must not look as if that could be repeated."""
+    return OSError(errno.EIO, f"it can't be synced: {error.strerror or error}")

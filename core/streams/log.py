@@ -1,0 +1,232 @@
+"""The log of one stream: messages come to its end, readers go through it at their own pace.
+
+    append        into memory; a message has its offset at once, and isn't read by anybody yet
+    begin_flush   what was appended becomes chunks, with their places in segments
+    write         in a worker thread (flush.py); nothing is confirmed before it has returned
+    finish_flush  now readers may have it, and publishers their confirms
+
+Readers are cursors (cursor.py), which hold a place and nothing else.  Only whole segments go, the oldest first
+(retention.py), and never the one that is written to.
+
+After a crash the last segment is read through, as its end may be torn; of the others the index says what is in them, if
+it agrees with the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from warren.core.streams.bloom import SIZE_DEFAULT, FilterBuilder
+from warren.core.streams.chunk import ENTRIES_MAX, Kind, encode_chunk
+from warren.core.streams.files import Files
+from warren.core.streams.flush import SegmentWrite, StreamFlush, Written
+from warren.core.streams.opening import open_segments
+from warren.core.streams.retention import KEEP_ALL, Retention, expired, next_expiry_ms
+from warren.core.streams.segment_file import (
+    PREFIX_SIZE,
+    ROW,
+    START_SIZE,
+    drawn_key,
+    encode_start,
+    framed,
+    segment_name,
+)
+from warren.core.streams.segments import Segment, Segments
+
+SEGMENT_BYTES_DEFAULT: Final = 500_000_000
+"""RabbitMQ's: files large enough that there are few of them, and that retention by whole files is still fine."""
+
+CHUNK_BYTES_MAX: Final = 1 << 20
+"""From this size on a chunk is closed: it is what one credit of a reader costs, and held in memory as a whole."""
+
+CHUNK_ENTRIES_MAX: Final = 4096
+"""The same by number, so that whoever wants one message isn't sent very many; at most ENTRIES_MAX."""
+
+assert CHUNK_ENTRIES_MAX <= ENTRIES_MAX
+
+
+class Sealed(NamedTuple):
+    """A chunk that has no place yet."""
+
+    data: bytes
+    filter_size: int
+    first_offset: int
+    end_offset: int
+    time_ms: int
+
+
+class StreamLog:
+    """One stream's messages.  It opens what is there; raises OSError where that can't be read.
+
+    segment_bytes_max: from this size on a segment is closed.  filter_size: bytes of a chunk's filter.
+    reports: what was found damaged, and what was done about it, oldest first.
+    """
+
+    def __init__(
+        self,
+        files: Files,
+        *,
+        segment_bytes_max: int = SEGMENT_BYTES_DEFAULT,
+        filter_size: int = SIZE_DEFAULT,
+        retention: Retention = KEEP_ALL,
+    ) -> None:
+        self.files = files
+        self.segment_bytes_max = segment_bytes_max
+        self.retention = retention
+        self.reports: list[str] = []
+        self.segments: Segments = open_segments(files, self.reports)
+        self.next_offset = self.end_offset
+        self._last_ms = max((each.last_ms for each in self.segments), default=0)
+        self._filter = FilterBuilder(filter_size)
+        self._entries: list[bytes] = []
+        self._records = 0
+        self._bytes = 0
+        self._sealed: list[Sealed] = []
+        self._is_flushing = False
+        self._gone: list[int] = []
+
+    # Writing
+
+    def append(self, entry: bytes, records: int, now_ms: int, filter_value: bytes | None = None) -> int:
+        """Take an entry (chunk.py) with so many records; returns the offset of the first.  No I/O."""
+        offset = self.next_offset
+        self.next_offset = offset + records
+        self._entries.append(entry)
+        self._records += records
+        self._bytes += len(entry)
+        self._filter.add(filter_value)
+        if self._bytes >= CHUNK_BYTES_MAX or len(self._entries) >= CHUNK_ENTRIES_MAX:
+            self._seal(now_ms)
+        return offset
+
+    def append_all(self, entries: Sequence[bytes], now_ms: int) -> int:
+        """Take entries of one record each, without values for filters; returns the offset of the first.  No I/O."""
+        offset = self.next_offset
+        at = 0
+        while at < len(entries):
+            some = entries[at : at + CHUNK_ENTRIES_MAX - len(self._entries)]
+            self._entries.extend(some)
+            self._records += len(some)
+            self._bytes += sum(map(len, some))
+            self._filter.add(None)
+            at += len(some)
+            self.next_offset += len(some)
+            if self._bytes >= CHUNK_BYTES_MAX or len(self._entries) >= CHUNK_ENTRIES_MAX:
+                self._seal(now_ms)
+        return offset
+
+    @property
+    def pending(self) -> bool:
+        """True when there is anything to flush."""
+        return bool(self._entries or self._sealed or self._gone)
+
+    def begin_flush(self, now_ms: int) -> StreamFlush | None:
+        """Hand over what was appended (None: nothing to write)."""
+        assert not self._is_flushing
+        if self._entries:
+            self._seal(now_ms)
+        if not self._sealed and not self._gone:
+            return None
+        writes, written = self._place()
+        gone, self._gone = self._gone, []
+        self._is_flushing = True
+        return StreamFlush(self.files, writes, written, gone)
+
+    def finish_flush(self, flush: StreamFlush, now_ms: int) -> None:
+        """Book a flush whose `write` returned: readers may have what it wrote, and what is too old may go."""
+        self._is_flushing = False
+        count_before = len(self.segments)
+        for each in flush.written:
+            if each.segment is not self.segments.last:
+                self.segments.add(each.segment)
+            each.segment.add(each.size, each.end_offset, each.time_ms)
+        if len(self.segments) > count_before:
+            self.retain(now_ms)
+
+    def retain(self, now_ms: int) -> int | None:
+        """Let segments go that are too many or too old; their files go with the next flush.
+
+        Returns when the next one will be too old, in milliseconds since 1970; None where that doesn't come by itself.
+        """
+        kept = self.segments.kept
+        for segment in self.segments.remove_oldest(expired(self.retention, kept, now_ms)):
+            self._gone.append(segment.base)
+            self.files.forget(segment_name(segment.base))
+        return next_expiry_ms(self.retention, self.segments.kept)
+
+    # Reading
+
+    @property
+    def first_offset(self) -> int:
+        """The offset of the oldest message that is kept."""
+        return self.segments.first.base
+
+    @property
+    def end_offset(self) -> int:
+        """The offset behind the last message that may be read."""
+        return self.segments.last.end_offset
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return self.segments.size
+
+    def close(self) -> None:
+        """Give back the space that was reserved.  Everything must have been flushed.  Raises OSError."""
+        last = self.segments.last
+        if last.size:
+            self.files.truncate(segment_name(last.base), last.size)
+        for segment in self.segments:
+            self.files.forget(segment_name(segment.base))
+
+    def delete(self) -> None:
+        """Remove everything.  Raises OSError; what is left can be removed by another call."""
+        for segment in self.segments:
+            self.files.forget(segment_name(segment.base))
+        self.files.remove_all()
+
+    # Chunks and their places
+
+    def _seal(self, now_ms: int) -> None:
+        """What was collected is a chunk now; times of chunks never run backwards, so that they can be looked for."""
+        self._last_ms = max(self._last_ms, now_ms)
+        filter_ = self._filter.take()
+        first = self.next_offset - self._records
+        chunk = encode_chunk(
+            Kind.USER, self._entries, self._records, time_ms=self._last_ms, first_offset=first, filter_=filter_
+        )
+        self._sealed.append(Sealed(chunk, len(filter_), first, self.next_offset, self._last_ms))
+        self._entries = []
+        self._records = 0
+        self._bytes = 0
+
+    def _place(self) -> tuple[list[SegmentWrite], list[Written]]:
+        """Where the sealed chunks go: behind the last, and into new segments where one is full."""
+        sealed, self._sealed = self._sealed, []
+        segment = self.segments.last
+        size, rows = segment.size, segment.rows
+        writes: list[SegmentWrite] = []
+        written: list[Written] = []
+        data: list[bytes] = []
+        row_data: list[bytes] = []
+        at, row_number = size, rows
+        for chunk in sealed:
+            if size >= self.segment_bytes_max:
+                if data:
+                    writes.append(SegmentWrite(segment.base, at, data, row_number, row_data, is_last=True))
+                segment = Segment(chunk.first_offset, drawn_key())
+                size = rows = at = row_number = 0
+                data, row_data = [], []
+            if not size:
+                data.append(encode_start(segment.base, segment.key))
+                size = START_SIZE
+            row_data.append(ROW.pack(chunk.first_offset, chunk.time_ms, size))
+            data.append(framed(chunk.data, chunk.filter_size, segment.key))
+            written.append(Written(segment, PREFIX_SIZE + len(chunk.data), chunk.end_offset, chunk.time_ms))
+            size += PREFIX_SIZE + len(chunk.data)
+            rows += 1
+        if data:
+            is_last = size >= self.segment_bytes_max
+            writes.append(SegmentWrite(segment.base, at, data, row_number, row_data, is_last=is_last))
+        return writes, written

@@ -1,0 +1,180 @@
+"""A segment of a stream as a file, and its index beside it.
+
+A segment begins with a start that names its first offset and a key; behind it stand its chunks, each behind a prefix of
+eight bytes: a marker, and the checksum of the chunk's head and filter, which the chunk's own layout leaves unprotected.
+That checksum begins with the key, which is drawn by lot and told to nobody, so that no message can look like a chunk to
+a scan that has lost its way.
+
+The index has a row of 24 bytes for each chunk: its first offset, its time, and where it is.  It is never synced, as it
+can be made again from the segment, and is believed only where the chunk that it points to says the same.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from struct import Struct
+from typing import Final, NamedTuple, TypeAlias
+from zlib import crc32
+
+from warren.core.storage.disk.errors import DamagedRecordError
+from warren.core.streams.chunk import HEAD_SIZE, Head, decode_head
+
+_START: Final = Struct(">8sQI")
+_START_MAGIC: Final = b"WSTREAM1"
+START_SIZE: Final = _START.size + 4
+
+_PREFIX: Final = Struct(">4sI")
+MARKER: Final = b"\xf5CHK"
+"""The first byte is none of UTF-8's, so text rarely makes a scan look closer."""
+PREFIX_SIZE: Final = _PREFIX.size
+
+LEAD_SIZE: Final = PREFIX_SIZE + HEAD_SIZE
+LEAD_MAX: Final = LEAD_SIZE + 255
+"""Prefix, head and the largest filter."""
+
+ROW: Final = Struct(">QqQ")
+ROW_SIZE: Final = ROW.size
+
+
+ReadAt: TypeAlias = Callable[[int, int], bytes]
+"""Read a file: so many bytes, or what there is, from this place on.  Raises OSError."""
+
+
+class Row(NamedTuple):
+    """A row of an index: where the chunk is that begins with this offset, and its time."""
+
+    first_offset: int
+    time_ms: int
+    position: int
+
+
+class Lead(NamedTuple):
+    """What stands in front of a chunk's data, checked."""
+
+    head: Head
+    filter_: bytes
+
+    @property
+    def data_at(self) -> int:
+        """Bytes from the beginning of the prefix to the data."""
+        return LEAD_SIZE + len(self.filter_)
+
+    @property
+    def size(self) -> int:
+        """Bytes that the chunk takes in the file, with its prefix."""
+        return PREFIX_SIZE + self.head.size
+
+
+def segment_name(base: int) -> str:
+    """The file name of the segment whose first offset this is."""
+    return f"{base:020d}.segment"
+
+
+def index_name(base: int) -> str:
+    """That of its index."""
+    return f"{base:020d}.index"
+
+
+def base_of(name: str) -> int | None:
+    """The first offset of a segment by its file name; None for a file that is none."""
+    stem, _, suffix = name.partition(".")
+    return int(stem) if suffix == "segment" and stem.isdecimal() else None
+
+
+def drawn_key() -> int:
+    """A key for a new segment."""
+    return secrets.randbits(32)
+
+
+def encode_start(base: int, key: int) -> bytes:
+    """The start of a segment."""
+    start = _START.pack(_START_MAGIC, base, key)
+    return start + crc32(start).to_bytes(4, "big")
+
+
+def key_of_start(data: bytes, base: int) -> int:
+    """The key that the start of a segment names.  Raises DamagedRecordError for anything else."""
+    if len(data) < START_SIZE or crc32(data[: _START.size]) != int.from_bytes(data[_START.size : START_SIZE], "big"):
+        raise DamagedRecordError("its start is damaged")
+    magic, named, key = _START.unpack_from(data)
+    if magic != _START_MAGIC or named != base:
+        raise DamagedRecordError(f"its start is that of another segment ({named})")
+    return int(key)
+
+
+def framed(chunk: bytes, filter_size: int, key: int) -> bytes:
+    """A chunk as it stands in a segment with this key."""
+    return _PREFIX.pack(MARKER, crc32(chunk[: HEAD_SIZE + filter_size], key)) + chunk
+
+
+def decode_lead(data: bytes, at: int, key: int) -> Lead:
+    """What stands in front of the data of the chunk whose prefix begins here.
+
+    data has LEAD_MAX bytes from there on, or all that there are.  Raises DamagedRecordError where no chunk begins.
+    """
+    if at + PREFIX_SIZE > len(data):
+        raise DamagedRecordError("the prefix of a chunk is cut off")
+    marker, checksum = _PREFIX.unpack_from(data, at)
+    if marker != MARKER:
+        raise DamagedRecordError("no chunk begins there")
+    head_at = at + PREFIX_SIZE
+    head = decode_head(data, head_at)
+    data_at = head_at + HEAD_SIZE + head.filter_size
+    if data_at > len(data):
+        raise DamagedRecordError("the filter of a chunk is cut off")
+    if crc32(data[head_at:data_at], key) != checksum:
+        raise DamagedRecordError("the head of a chunk is damaged")
+    return Lead(head, data[head_at + HEAD_SIZE : data_at])
+
+
+def check_data(head: Head, data: bytes) -> None:
+    """Raise DamagedRecordError where the data of a chunk aren't what was stored."""
+    if len(data) < head.data_size:
+        raise DamagedRecordError("the data of a chunk are cut off")
+    if crc32(data) != head.checksum:
+        raise DamagedRecordError("the data of a chunk are damaged")
+
+
+class Index:
+    """Looking into an index that has so many rows."""
+
+    __slots__ = ("_read", "_rows")
+
+    def __init__(self, read: ReadAt, rows: int) -> None:
+        self._read = read
+        self._rows = rows
+
+    def row(self, number: int) -> Row:
+        """A row by its number, from 0.  Raises DamagedRecordError for one that isn't there."""
+        data = self._read(ROW_SIZE, number * ROW_SIZE)
+        if len(data) < ROW_SIZE:
+            raise DamagedRecordError(f"the index has no row {number}")
+        return Row(*ROW.unpack(data))
+
+    def holding(self, offset: int) -> Row | None:
+        """The chunk that holds an offset, or the last before it; None where the first begins behind it."""
+        number = self._count(lambda row: row.first_offset <= offset)
+        return self.row(number - 1) if number else None
+
+    def since(self, time_ms: int) -> Row | None:
+        """The first chunk that was stored then or later."""
+        return self._at(self._count(lambda row: row.time_ms < time_ms))
+
+    def behind(self, position: int) -> Row | None:
+        """The first chunk that begins behind this place of the file."""
+        return self._at(self._count(lambda row: row.position <= position))
+
+    def _at(self, number: int) -> Row | None:
+        return self.row(number) if number < self._rows else None
+
+    def _count(self, is_before: Callable[[Row], bool]) -> int:
+        """How many rows this is true of; those come first."""
+        low, high = 0, self._rows
+        while low < high:
+            middle = (low + high) // 2
+            if is_before(self.row(middle)):
+                low = middle + 1
+            else:
+                high = middle
+        return low

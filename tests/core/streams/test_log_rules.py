@@ -1,0 +1,169 @@
+"""A model of a stream's log, and rules by which both are driven: append, flush, retain, crash, read from anywhere."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from tests.core.streams.support import files_in, flush, log_on, no_damage, rest
+from warren.core.streams import cursor
+from warren.core.streams.chunk import entries_of, record_entry
+from warren.core.streams.cursor import Cursor
+from warren.core.streams.retention import Retention
+from warren.core.streams.segment_file import index_name, segment_name
+
+SEGMENT_BYTES = 400
+
+
+class StreamRules(RuleBasedStateMachine):
+    """`stored` is what must be read: record and time by offset; `pending` what a crash may take."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = Path(tempfile.mkdtemp())
+        self.now_ms = 1000
+        self.stored: dict[int, tuple[bytes, int]] = {}
+        self.pending: dict[int, tuple[bytes, int]] = {}
+        self.readers: list[tuple[Cursor, int]] = []
+        self.open()
+
+    def open(self) -> None:
+        self.log = log_on(files_in(self.directory / "stream"), segment_bytes_max=SEGMENT_BYTES)
+        self.readers = []
+
+    def teardown(self) -> None:
+        self.log.delete()
+        assert not (self.directory / "stream").exists()
+        shutil.rmtree(self.directory)
+
+    @rule(records=st.lists(st.binary(max_size=40), min_size=1, max_size=5), together=st.booleans())
+    def append(self, records: list[bytes], together: bool) -> None:
+        entries = [record_entry(record) for record in records]
+        if together:
+            first = self.log.append_all(entries, self.now_ms)
+            offsets = list(range(first, first + len(entries)))
+        else:
+            offsets = [self.log.append(entry, 1, self.now_ms) for entry in entries]
+        self.pending.update({offset: (record, self.now_ms) for offset, record in zip(offsets, records, strict=True)})
+
+    @rule()
+    def flush(self) -> None:
+        assert self.log.pending or not self.pending
+        flush(self.log, self.now_ms)
+        self.stored.update({offset: (record, self.now_ms) for offset, (record, _) in self.pending.items()})
+        self.pending.clear()
+        assert not self.log.pending
+
+    @rule(ms=st.integers(1, 100))
+    def wait(self, ms: int) -> None:
+        self.now_ms += ms
+
+    @rule(bytes_max=st.integers(0, 2000))
+    def retain(self, bytes_max: int) -> None:
+        self.log.retention = Retention(bytes_max=bytes_max)
+        self.log.retain(self.now_ms)
+        self.log.retention = Retention()
+        segments = list(self.log.segments)
+        assert len(segments) == 1 or sum(each.size for each in segments) <= bytes_max
+        first = self.log.first_offset
+        self.stored = {offset: value for offset, value in self.stored.items() if offset >= first}
+
+    @rule()
+    def stop_and_start(self) -> None:
+        self.flush()
+        self.log.close()
+        self.open()
+        assert self.log.reports == []
+
+    @rule(kept=st.floats(0, 1), index_lost=st.booleans())
+    def crash_while_writing(self, kept: float, index_lost: bool) -> None:
+        """What was under way is there in part; nothing of it was confirmed, so only its beginning may be."""
+        before = self.log.segments.last
+        size = before.size
+        begun = self.log.begin_flush(self.now_ms)
+        if begun is not None:
+            begun.write()
+            path = self.directory / "stream" / segment_name(before.base)
+            if path.exists():
+                written = path.stat().st_size
+                cut = size + int((written - size) * kept)
+                with path.open("r+b") as file:
+                    file.truncate(cut)
+                for other in self.directory.glob("stream/*.segment"):
+                    if int(other.stem) > before.base:
+                        other.unlink()
+            if index_lost:
+                (self.directory / "stream" / index_name(before.base)).unlink(missing_ok=True)
+        self.open()
+        assert self.log.reports == []
+        end = max(self.stored, default=self.log.first_offset - 1) + 1
+        assert self.log.end_offset >= end
+        survived = {offset: value for offset, value in self.pending.items() if offset < self.log.end_offset}
+        found = dict(rest(cursor.at_first(self.log, no_damage)))
+        assert all(found[offset] == record for offset, (record, _) in survived.items())
+        self.stored.update({offset: (record, self.now_ms) for offset, (record, _) in survived.items()})
+        self.pending.clear()
+
+    @rule()
+    def read_from_first(self) -> None:
+        expected = [(offset, record) for offset, (record, _) in sorted(self.stored.items())]
+        assert list(rest(cursor.at_first(self.log, no_damage))) == expected
+
+    @rule(offset=st.integers(0, 60))
+    def read_from_offset(self, offset: int) -> None:
+        found = list(rest(cursor.at_offset(self.log, offset, no_damage)))
+        expected = [(each, record) for each, (record, _) in sorted(self.stored.items()) if each >= offset]
+        assert [(each, record) for each, record in found if each >= offset] == expected
+        if found and self.log.first_offset <= offset < self.log.end_offset:
+            chunk = cursor.at_offset(self.log, offset, no_damage).read()
+            assert chunk is not None
+            assert chunk.head.first_offset <= offset < chunk.head.end_offset
+
+    @rule(ago=st.integers(0, 200))
+    def read_from_time(self, ago: int) -> None:
+        since = self.now_ms - ago
+        found = [each for each, _ in rest(cursor.at_time(self.log, since, no_damage))]
+        assert found == [each for each, (_, time_ms) in sorted(self.stored.items()) if time_ms >= since]
+
+    @rule()
+    def read_last_chunk(self) -> None:
+        chunk = cursor.at_last(self.log, no_damage).read()
+        if not self.stored:
+            assert chunk is None
+        else:
+            assert chunk is not None
+            assert chunk.head.end_offset == max(self.stored) + 1
+
+    @rule()
+    def follow(self) -> None:
+        self.readers.append((cursor.at_next(self.log, no_damage), self.log.end_offset))
+
+    @rule(data=st.data())
+    def read_on(self, data: st.DataObject) -> None:
+        if not self.readers:
+            return
+        number = data.draw(st.integers(0, len(self.readers) - 1))
+        reader, offset = self.readers[number]
+        chunk = reader.read()
+        if chunk is None:
+            assert reader.is_at_end
+            assert max(offset, self.log.first_offset) == self.log.end_offset
+            return
+        assert chunk.head.first_offset == max(offset, self.log.first_offset)
+        for each, record in entries_of(chunk.head, chunk.data):
+            assert record == self.stored[each][0]
+        self.readers[number] = reader, chunk.head.end_offset
+
+    @invariant()
+    def bounds(self) -> None:
+        assert self.log.first_offset <= self.log.end_offset <= self.log.next_offset
+        assert self.log.next_offset == self.log.end_offset + len(self.pending)
+
+
+TestStreamRules = StreamRules.TestCase
+TestStreamRules.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
