@@ -1,4 +1,4 @@
-"""One group commit: what of the definitions and the message log goes to disk together, and who waits for it.
+"""One group commit: what of definitions, streams and the message log goes to disk together, and who waits for it.
 
 The broker makes it on its thread and finishes it there; what waits for the disk is `Commit.write`, in any thread.
 """
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from warren.core.storage.definitions.store import DefinitionStore
     from warren.core.storage.engine import LongFlush
+    from warren.core.streams.streams import StreamsFlush
 
 
 SIZE_OF_DEFINITIONS: Final = 1 << 30
@@ -32,17 +33,19 @@ class Commit:
     definitions: None where nothing of them is to be synced, or it is already.
     """
 
-    __slots__ = ("definitions", "deleted", "flush", "unkept", "waiting")
+    __slots__ = ("definitions", "deleted", "flush", "streams", "unkept", "waiting")
 
     def __init__(
         self,
         flush: LongFlush | None,
+        streams: StreamsFlush | None,
         definitions: DefinitionStore | None,
         waiting: list[tuple[Committed, int]],
         deleted: list[int],
         unkept: int,
     ) -> None:
         self.flush = flush
+        self.streams = streams
         self.definitions = definitions
         self.waiting = waiting
         self.deleted = deleted
@@ -51,12 +54,12 @@ class Commit:
     @property
     def is_empty(self) -> bool:
         """True where there is nothing to write."""
-        return self.flush is None and self.definitions is None
+        return self.flush is None and self.streams is None and self.definitions is None
 
     @property
     def size_bytes(self) -> int:
-        """How much is written, once all is prepared; definitions count as much as a commit may be."""
-        if self.definitions is not None:
+        """How much is written, once all is prepared; definitions and streams count as much as a commit may be."""
+        if self.definitions is not None or self.streams is not None:
             return SIZE_OF_DEFINITIONS
         return self.flush.size_bytes if self.flush is not None else 0
 
@@ -69,5 +72,7 @@ class Commit:
         if self.definitions is not None:
             self.definitions.sync()
             self.definitions = None
+        if self.streams is not None:
+            self.streams.write()
         if self.flush is not None:
             self.flush.write()

@@ -31,6 +31,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol, TypeAlias
 
 from warren.core.messages.message import Message
+from warren.core.storage.files import StreamPlaces
 
 Owner: TypeAlias = tuple[str, str, str]
 """Whose a number is: kind ("queue", "exchange", what a component calls it), virtual host, name."""
@@ -66,6 +67,9 @@ class LongGroup:
 
 class StorageEngine:
     """Keeps the entries of durable queues; see the head of this file for the life of an entry."""
+
+    streams: StreamPlaces
+    """Where streams keep their messages."""
 
     durable: bool
     """True when a flushed entry survives the process; False lets the broker confirm at once."""

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from warren.core.messages.message import Message
 from warren.core.storage.engine import Flush, LongFlush, LongGroup, Owner, StorageEngine
+from warren.core.storage.files import MemoryPlaces
 
 
 class MemoryEngine(StorageEngine):
@@ -18,6 +19,7 @@ class MemoryEngine(StorageEngine):
 
     def __init__(self) -> None:
         self.durable = False
+        self.streams = MemoryPlaces()
         self._entry_count = 0
 
     def append(self, message: Message, queue_ids: tuple[int, ...]) -> None:

@@ -204,6 +204,7 @@ def note_clean_stop(broker: Broker) -> None:
             position = queue.delivered_position()
             if position:
                 broker.definitions.put(DELIVERED, vhost.name, queue.name, {"position": position})
+    broker.streams.close()
     broker.definitions.delete(MARKER, "", RUNNING)
     broker.definitions.commit()
 
@@ -368,9 +369,11 @@ def _restore_messages(
             broker.quarantine.hold(SetAside(queue_id, broker.store.owner(queue_id), positions, sizes))
         else:
             broker.store.settle_positions(queue_id, positions)
+    streams = broker.store.streams.numbers()
+    broker.streams.restored(deleted, queues)
     for number in deleted:
         broker.numbers.deleted(number)
-    broker.definitions.skip_ids(COUNTER, max([last_number, *queues, *exchanges, *deleted]))
+    broker.definitions.skip_ids(COUNTER, max([last_number, *queues, *exchanges, *deleted, *streams]))
     _keep_owners(broker)
     # What happens at the start happens in the order of declaring, so that one history has one outcome.
     entries.sort(key=lambda entry: entry[0].store_id)

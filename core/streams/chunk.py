@@ -37,15 +37,12 @@ HEAD_SIZE: Final = 48
 
 _SIZE: Final = Struct(">I")
 _BATCH: Final = Struct(">BHII")
-BATCH_BIT: Final = 0x80
+PACKED_BIT: Final = 0x80
 COMPRESSION_SHIFT: Final = 4
 COMPRESSION_MASK: Final = 0x7
 
 ENTRIES_MAX: Final = 0xFFFF
 """The head has 16 bits for their number."""
-
-RECORD_BYTES_MAX: Final = 0x7FFF_FFFF
-"""31 bits are left for the size of a record."""
 
 
 class Kind(IntEnum):
@@ -99,7 +96,7 @@ def record_entry(record: bytes) -> bytes:
 
 def batch_entry(batch: Batch) -> bytes:
     """The entry of a batch."""
-    head = BATCH_BIT | batch.compression << COMPRESSION_SHIFT
+    head = PACKED_BIT | batch.compression << COMPRESSION_SHIFT
     return _BATCH.pack(head, batch.records, batch.unpacked_size, len(batch.data)) + batch.data
 
 
@@ -145,7 +142,7 @@ def entries_of(head: Head, data: bytes) -> Iterator[tuple[int, bytes | Batch]]:
     for _ in range(head.entries):
         if at + _SIZE.size > len(data):
             raise DamagedRecordError("an entry of a chunk is cut off")
-        if data[at] & BATCH_BIT:
+        if data[at] & PACKED_BIT:
             if at + _BATCH.size > len(data):
                 raise DamagedRecordError("a batch in a chunk is cut off")
             first, records, unpacked_size, size = _BATCH.unpack_from(data, at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from warren.core.streams.files import Files
+from warren.core.storage.files import Files
 from warren.core.streams.segment_file import ROW_SIZE, index_name, segment_name
 from warren.core.streams.segments import Segment
 

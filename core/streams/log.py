@@ -17,9 +17,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from warren.core.storage.files import Files
 from warren.core.streams.bloom import SIZE_DEFAULT, FilterBuilder
 from warren.core.streams.chunk import ENTRIES_MAX, Kind, encode_chunk
-from warren.core.streams.files import Files
 from warren.core.streams.flush import SegmentWrite, StreamFlush, Written
 from warren.core.streams.opening import open_segments
 from warren.core.streams.retention import KEEP_ALL, Retention, expired, next_expiry_ms
@@ -30,6 +30,7 @@ from warren.core.streams.segment_file import (
     drawn_key,
     encode_start,
     framed,
+    index_name,
     segment_name,
 )
 from warren.core.streams.segments import Segment, Segments
@@ -133,16 +134,18 @@ class StreamLog:
         self._is_flushing = True
         return StreamFlush(self.files, writes, written, gone)
 
-    def finish_flush(self, flush: StreamFlush, now_ms: int) -> None:
-        """Book a flush whose `write` returned: readers may have what it wrote, and what is too old may go."""
+    def finish_flush(self, flush: StreamFlush) -> bool:
+        """Book a flush whose `write` returned: readers may have what it wrote.
+
+        True when it began a segment, so that an older one may have to go (`retain`).
+        """
         self._is_flushing = False
         count_before = len(self.segments)
         for each in flush.written:
             if each.segment is not self.segments.last:
                 self.segments.add(each.segment)
             each.segment.add(each.size, each.end_offset, each.time_ms)
-        if len(self.segments) > count_before:
-            self.retain(now_ms)
+        return len(self.segments) > count_before
 
     def retain(self, now_ms: int) -> int | None:
         """Let segments go that are too many or too old; their files go with the next flush.
@@ -153,6 +156,7 @@ class StreamLog:
         for segment in self.segments.remove_oldest(expired(self.retention, kept, now_ms)):
             self._gone.append(segment.base)
             self.files.forget(segment_name(segment.base))
+            self.files.forget(index_name(segment.base))
         return next_expiry_ms(self.retention, self.segments.kept)
 
     # Reading
@@ -177,13 +181,17 @@ class StreamLog:
         last = self.segments.last
         if last.size:
             self.files.truncate(segment_name(last.base), last.size)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Nobody reads it any more."""
         for segment in self.segments:
             self.files.forget(segment_name(segment.base))
+            self.files.forget(index_name(segment.base))
 
     def delete(self) -> None:
         """Remove everything.  Raises OSError; what is left can be removed by another call."""
-        for segment in self.segments:
-            self.files.forget(segment_name(segment.base))
+        self.let_go()
         self.files.remove_all()
 
     # Chunks and their places

@@ -12,7 +12,7 @@ import logging
 from typing import Final
 
 from warren.core.storage.disk.errors import DamagedRecordError
-from warren.core.streams.files import Files
+from warren.core.storage.files import Files
 from warren.core.streams.scanning import Damaged, Found, scan
 from warren.core.streams.segment_file import (
     LEAD_MAX,

@@ -34,6 +34,7 @@ ROOMS: Final = (
     "core.storage",
     "core.storage.definitions",
     "core.storage.disk",
+    "core.streams",
     "core.access",
     "core.queues",
     "core.exchanges",

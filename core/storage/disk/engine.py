@@ -12,6 +12,8 @@ only one with the broker's thread and the worker threads in view:
 
 A flush's settlements are booked when it is finished, not when it begins: a segment must not be deleted
 because of a settlement that a crash could still undo.
+
+Longer than 400 lines because it is the one place that has all threads in view.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ from warren.core.storage.disk.records import encode_segment_start
 from warren.core.storage.disk.recovery import Recovery
 from warren.core.storage.disk.scanner import no_pause
 from warren.core.storage.disk.segment import Segment
+from warren.core.storage.disk.stream_files import StreamDirectories
 from warren.core.storage.engine import Flush, LongFlush, LongGroup, Owner, StorageEngine
 
 
@@ -77,13 +80,15 @@ class DiskEngine(StorageEngine):
     ) -> None:
         self.durable = True
         self._directory = prepare_directory(directory)
+        allocation_step = min(allocation_step, segment_bytes_max)
+        self.streams = StreamDirectories(directory, allocation_step)
         self._segment_bytes_max = segment_bytes_max
         self._pause = pause
         self._batch = Batch()
         self._group_start: Mark | None = None
         self._ledger = Ledger()
         self._quarantine = Quarantine(self._directory)
-        self._writer = LogWriter(self._directory, min(allocation_step, segment_bytes_max))
+        self._writer = LogWriter(self._directory, allocation_step)
         self._reader = MessageReader(self._directory, self._ledger, self._quarantine)
         self._owners = Owners(self._directory)
         self._counts = DeliveryCounts()
@@ -321,6 +326,7 @@ class DiskEngine(StorageEngine):
         self._writer.close()
         self._reader.close()
         self._owners.close()
+        self.streams.close()
 
     def _begin_compaction(self) -> CompactionJob | None:
         """A job for a segment that is worth it."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from warren.core.storage.disk.stream_files import DiskFiles, OpenFiles
+from warren.core.storage.files import Files
 from warren.core.streams.chunk import Batch, entries_of, record_entry
 from warren.core.streams.cursor import Cursor
-from warren.core.streams.files import DiskFiles, Files, OpenFiles
 from warren.core.streams.log import StreamLog
 from warren.core.streams.retention import KEEP_ALL, Retention
 
@@ -26,7 +27,7 @@ def flush(log: StreamLog, now_ms: int = 0) -> None:
     flush = log.begin_flush(now_ms)
     if flush is not None:
         flush.write()
-        log.finish_flush(flush, now_ms)
+        log.finish_flush(flush)
 
 
 def store(log: StreamLog, records: Sequence[bytes], now_ms: int = 0, value: bytes | None = None) -> int:

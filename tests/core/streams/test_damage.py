@@ -177,6 +177,6 @@ def test_nothing_is_read_of_a_write_that_is_not_booked(log: StreamLog) -> None:
     assert begun is not None
     begun.write()
     assert read_all(log, []) == without()
-    log.finish_flush(begun, 0)
+    log.finish_flush(begun)
     assert read_all(log, []) == [*without(), COUNT]
     flush(log)

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.core.streams.support import log_on, no_damage, rest, store
+from warren.core.storage.disk.stream_files import DiskFiles, OpenFiles
+from warren.core.storage.files import Files, MemoryFiles
 from warren.core.streams import cursor
-from warren.core.streams.files import DiskFiles, Files, MemoryFiles, OpenFiles
 
 
 @pytest.fixture(params=["disk", "memory"])

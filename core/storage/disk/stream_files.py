@@ -1,15 +1,9 @@
-"""The files of one stream: on disk, or in memory for a broker that keeps nothing.
-
-Reading happens on the broker's thread, writing in a worker; what is written is never read before the write is booked,
-and what is removed is never read again, so neither needs a lock.  Descriptors are held for reading alone, and only so
-many of them for all streams together.
-"""
+"""The files of streams on disk, a directory for each: descriptors are held for reading alone, and only so many."""
 
 from __future__ import annotations
 
 import errno
 import os
-from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,52 +17,16 @@ from warren.core.storage.disk.files import (
     sync_directory,
     write_at,
 )
+from warren.core.storage.files import Files, StreamPlaces
+
+NAME: Final = "streams"
+"""Of their directory, beside that of the message log."""
 
 OPEN_FILES_MAX: Final = 128
 """Descriptors for reading: enough for as many readers that are each somewhere else, and few beside those of clients."""
 
 ALLOCATION_STEP: Final = 4 << 20
 """Space reserved ahead of the writes, as of the message log."""
-
-
-class Files:
-    """What a stream asks of its files, by name; all methods raise OSError."""
-
-    @abstractmethod
-    def names(self) -> Iterable[str]:
-        """All files that are there."""
-
-    @abstractmethod
-    def size(self, name: str) -> int:
-        """Bytes of a file."""
-
-    @abstractmethod
-    def read(self, name: str, size: int, at: int) -> bytes:
-        """So many bytes from this place on, or what there is."""
-
-    @abstractmethod
-    def write(self, name: str, data: bytes, at: int, *, sync: bool) -> None:
-        """Write into a file, which is made where it isn't there.  sync: it is on the device when this returns."""
-
-    @abstractmethod
-    def truncate(self, name: str, size: int) -> None:
-        """Cut a file to so many bytes, safe from a power failure when this returns."""
-
-    @abstractmethod
-    def sync_names(self) -> None:
-        """Names that are new, and names that are gone, are so on the device when this returns."""
-
-    @abstractmethod
-    def remove(self, name: str) -> None:
-        """Remove a file; nothing if it isn't there."""
-
-    @abstractmethod
-    def remove_all(self) -> None:
-        """Remove every file, and what they were in."""
-
-    @abstractmethod
-    def forget(self, name: str) -> None:
-        """A file is not read any more."""
 
 
 class OpenFiles:
@@ -203,54 +161,28 @@ class DiskFiles(Files):
         self._allocated[name] = allocated
 
 
-class MemoryFiles(Files):
-    """Files that live as long as the process."""
+class StreamDirectories(StreamPlaces):
+    """The streams of a data directory, each in a directory of its own that is called by its number."""
 
-    def __init__(self) -> None:
-        self._contents: dict[str, bytearray] = {}
+    def __init__(self, directory: Path, allocation_step: int) -> None:
+        self._directory = directory / NAME
+        self._allocation_step = allocation_step
+        self._open_files = OpenFiles()
 
-    def names(self) -> Iterable[str]:
-        """All files."""
-        return list(self._contents)
+    def files(self, number: int) -> DiskFiles:
+        """Those of one stream."""
+        return DiskFiles(self._directory / str(number), self._open_files, self._allocation_step)
 
-    def size(self, name: str) -> int:
-        """Bytes of a file."""
-        return len(self._content(name))
-
-    def read(self, name: str, size: int, at: int) -> bytes:
-        """A copy."""
-        return bytes(memoryview(self._content(name))[at : at + size])
-
-    def write(self, name: str, data: bytes, at: int, *, sync: bool) -> None:
-        """Into memory."""
-        content = self._contents.setdefault(name, bytearray())
-        if at > len(content):
-            content.extend(bytes(at - len(content)))
-        content[at : at + len(data)] = data
-
-    def truncate(self, name: str, size: int) -> None:
-        """Cut it."""
-        del self._content(name)[size:]
-
-    def sync_names(self) -> None:
-        """Nothing: there is no device."""
-
-    def remove(self, name: str) -> None:
-        """Forget it."""
-        self._contents.pop(name, None)
-
-    def remove_all(self) -> None:
-        """Forget all of them."""
-        self._contents.clear()
-
-    def forget(self, name: str) -> None:
-        """Nothing: nothing is open."""
-
-    def _content(self, name: str) -> bytearray:
+    def numbers(self) -> list[int]:
+        """The streams that are there."""
         try:
-            return self._contents[name]
-        except KeyError:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name) from None
+            return sorted(int(entry.name) for entry in os.scandir(self._directory) if entry.name.isdecimal())
+        except FileNotFoundError:
+            return []
+
+    def close(self) -> None:
+        """Close all files."""
+        self._open_files.close_all()
 
 
 def _sync(descriptor: int) -> None:

@@ -1,0 +1,56 @@
+"""How a message is written into a stream, and what it is when it is read: as in AMQP 1.0, says the protocol of streams.
+
+Core knows no protocol, so who can do it makes itself known by `use_form`; it is loaded when the first stream is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from warren.core.messages.message import Message
+    from warren.core.messages.properties import Properties
+    from warren.core.queues.base import Queue
+
+
+class Record(NamedTuple):
+    """A message as it is read.
+
+    exchange, routing_key: where it was published to; None for one that a client of streams wrote, and that says nothing
+    of it.
+    """
+
+    exchange: str | None
+    routing_key: str | None
+    properties: Properties
+    body: bytes
+
+
+class Form(Protocol):
+    """Messages as records, and the other way round."""
+
+    def encode(self, queue: Queue, message: Message) -> bytes:
+        """A message that is published to this stream, as a record."""
+
+    def decode(self, record: bytes) -> Record:
+        """The message of a record; one that nobody can read has the record itself as its body."""
+
+
+_loaders: list[Callable[[], Form]] = []
+_forms: list[Form] = []
+
+
+def use_form(load: Callable[[], Form]) -> None:
+    """Have streams written in this form."""
+    _loaders[:] = [load]
+    _forms.clear()
+
+
+def form() -> Form:
+    """The form of streams.  Raises RuntimeError where nobody has made one known."""
+    if not _forms:
+        if not _loaders:
+            raise RuntimeError("nobody has said how messages are written into streams (core.streams.form.use_form)")
+        _forms.append(_loaders[0]())
+    return _forms[0]
