@@ -20,3 +20,6 @@ OWN: Final[Mapping[str, str]] = {
     "metrics": "warren.adapters.streams.adapter:METRICS",
 }
 """Warren's own protocols, the default one first."""
+
+STREAM_FORM: Final = "warren.adapters.amqp10.records:RecordForm"
+"""How messages are written into streams (core.streams.form), whatever protocols are spoken; loaded with the first."""

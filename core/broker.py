@@ -63,6 +63,7 @@ from warren.core.storage import recovery
 from warren.core.storage.commit import Commit, Committed
 from warren.core.storage.definitions.store import DefinitionStore
 from warren.core.storage.engine import StorageEngine
+from warren.core.streams.streams import Streams
 from warren.core.watchers import Watchers
 from warren.core.withdrawals import Withdrawals
 
@@ -195,6 +196,7 @@ class Broker:
         self.crowded_queues: set[Queue] = set()
         self.quarantine = Quarantine(recovery.restore_binding)
         self.numbers = Numbers(definitions, store, self.quarantine)
+        self.streams = Streams(store)
         self.sessions: dict[SessionEntry, None] = {}
         self.listings = Listings()
         self.ack_timeouts = AckTimeoutWatch(self, consumer_timeout_ms)
@@ -427,7 +429,12 @@ class Broker:
     @property
     def commit_wanted(self) -> bool:
         """True when something waits to be flushed or confirmed."""
-        return bool(self.awaiting_flush or self.unkept) or self.store.pending or self.definitions.unsynced
+        return bool(self.awaiting_flush or self.unkept) or self.messages_pending or self.definitions.unsynced
+
+    @property
+    def messages_pending(self) -> bool:
+        """True when messages, or what became of some, wait to be flushed."""
+        return self.store.pending or self.streams.pending
 
     def begin_commit(self) -> Commit:
         """Take everything that waits for the disk."""
@@ -437,7 +444,12 @@ class Broker:
         self.awaiting_flush.clear()
         definitions = self.definitions if self.definitions.unsynced else None
         return Commit(
-            self.store.begin_flush(), definitions, waiting, self.numbers.begin_commit(), self.unkept.begin_commit()
+            self.store.begin_flush(),
+            self.streams.begin_flush(self.now_ms),
+            definitions,
+            waiting,
+            self.numbers.begin_commit(),
+            self.unkept.begin_commit(),
         )
 
     def keep_definitions(self, commit: Commit) -> None:
@@ -457,6 +469,8 @@ class Broker:
         """Book a commit that was written: confirms go out, and what is on disk may leave memory."""
         if commit.flush is not None:
             self.store.finish_flush(commit.flush)
+        if commit.streams is not None:
+            self.streams.finish_flush(commit.streams)
         self.numbers.finish_commit(commit.deleted)
         self.unkept.finish_commit(commit.unkept)
         for committed, mark in commit.waiting:

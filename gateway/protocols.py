@@ -13,8 +13,9 @@ from importlib import import_module
 from typing import Final
 
 from warren.adapters.interface import ENTRY_POINT_GROUP, Adapter
-from warren.adapters.registry import OWN
+from warren.adapters.registry import OWN, STREAM_FORM
 from warren.core.errors import StorageError
+from warren.core.streams.form import Form, use_form
 
 _log = logging.getLogger("warren.protocols")
 
@@ -87,3 +88,13 @@ def _found() -> dict[str, str]:
     from importlib.metadata import entry_points
 
     return {entry.name: f"{entry.module}:{entry.attr}" for entry in entry_points(group=ENTRY_POINT_GROUP)}
+
+
+def _stream_form() -> Form:
+    """The form of streams; imported when a message goes into one."""
+    module, _, attribute = STREAM_FORM.partition(":")
+    form: Form = getattr(import_module(module), attribute)()
+    return form
+
+
+use_form(_stream_form)

@@ -104,7 +104,7 @@ def _commit(
             for letter in letters:
                 letter.publish()
     store.add_group(staged.group, settled)
-    is_stored = store.pending and store.durable
+    is_stored = vhost.broker.messages_pending and store.durable
     for letter in staged.refused_letters:
         letter.not_taken()
     for count, message in enumerate(unroutable, 1):

@@ -110,7 +110,8 @@ class Transaction:
         for unanswered in self.check_rights(channel.client, self.publishes):
             if unanswered is not None:
                 raise unanswered
-        store = channel.client.vhost.broker.store
+        broker = channel.client.vhost.broker
+        store = broker.store
         publishes, self.publishes = self.publishes, []
         settlements, self.settlements = self.settlements, []
         store.begin_group()
@@ -120,7 +121,7 @@ class Transaction:
                 channel.deliveries.settle(deliveries, verdict)
         finally:
             store.end_group()
-        return self.requested(channel, outcomes, is_stored=store.pending and store.durable)
+        return self.requested(channel, outcomes, is_stored=broker.messages_pending and store.durable)
 
     def publish_all(self, channel: Channel, publishes: list[Uncommitted]) -> Outcomes:
         """Publish these now, one by one; what became of it is for `requested`."""

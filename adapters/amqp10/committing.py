@@ -42,7 +42,8 @@ def commit(transaction: Transaction, then: Committed) -> None:
 
 
 def _commit_now(transaction: Transaction) -> tuple[int, bool]:
-    store = transaction.controller.session.connection.broker.store
+    broker = transaction.controller.session.connection.broker
+    store = broker.store
     refused = 0
     store.begin_group()
     try:
@@ -55,7 +56,7 @@ def _commit_now(transaction: Transaction) -> tuple[int, bool]:
     finally:
         store.end_group()
     _tell_settled(transaction, _told(transaction))
-    return refused, store.pending and store.durable
+    return refused, broker.messages_pending and store.durable
 
 
 def _publish(link: PublishingLink, message: Message, route: Route, at_ms: int | None) -> Outcome:
@@ -124,7 +125,7 @@ def _commit_in_turns(transaction: Transaction, then: Committed) -> Iterator[None
         for one in deferred:
             _publish(*one)
     store.add_group(staged.group, group)
-    is_stored = store.pending and store.durable
+    is_stored = vhost.broker.messages_pending and store.durable
     for letter in staged.refused_letters:
         letter.not_taken()
     yield from staged.trace(client, session.channel)

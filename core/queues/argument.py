@@ -53,6 +53,10 @@ class ArgumentReader:
             raise limited(self.refusal(name, f"{{{too_large},{value}}}; it is larger than {maximum}"), VALUES_LIMIT)
         return int(value)
 
+    def value(self, name: str) -> FieldValue:
+        """Whatever it is; None when it isn't there."""
+        return self._arguments.get(name)
+
     def text(self, name: str, *, refuse: Callable[[str], NoReturn] | None = None) -> str | None:
         """A string; None when it isn't there.  refuse: says so of any other type, `refuse_type` by default."""
         value = self._arguments.get(name)

@@ -120,6 +120,10 @@ class Queue:
     stores_transient: ClassVar[bool] = False
     """True for a type that keeps every message on disk, whatever its delivery mode."""
 
+    keeps_messages: ClassVar[bool] = False
+    """True for a type that keeps its messages by itself instead of in the message log; confirms wait for the next
+    flush all the same."""
+
     shares_prefetch: ClassVar[bool] = True
     """False for a type that can't be consumed from under a prefetch shared by the channel (540)."""
 

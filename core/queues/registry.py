@@ -22,18 +22,6 @@ TYPE_ARGUMENT: Final = "x-queue-type"
 DEFAULT_TYPE: Final = "classic"
 """What a declaration means that names no type, where neither its virtual host nor the broker says otherwise."""
 
-RABBITMQ_TYPES: Final = frozenset({"classic", "quorum", "stream"})
-"""What RabbitMQ has, and definitions may name, whether or not it is registered here."""
-
-RESERVED_ARGUMENTS: Final = frozenset(
-    {"x-max-age", "x-stream-max-segment-size-bytes", "x-stream-filter-size-bytes", "x-initial-cluster-size"}
-)
-"""What RabbitMQ's streams know: refused by any type that doesn't list it, as RabbitMQ does, also while no type here
-does.  Silence would let a program believe in a retention that it doesn't get."""
-
-RESERVED_CONSUMER_ARGUMENTS: Final = frozenset({"x-stream-offset", "x-stream-filter", "x-stream-match-unfiltered"})
-"""The same of consumers, for an offset or a filter."""
-
 _types: dict[str, type[Queue]] = {}
 _internal: set[str] = set()
 _variants: dict[str, list[tuple[str, type[Queue]]]] = {}
@@ -121,7 +109,7 @@ def check_arguments(description: str, queue_type: type[Queue], arguments: Mappin
     """Refuse, with PreconditionFailed (406), arguments of a declaration that only other types of queue know."""
     known = {each.name for each in queue_type.known_arguments}
     others = {each.name for other in _types.values() for each in other.known_arguments}
-    _refuse_foreign(description, queue_type, (others | RESERVED_ARGUMENTS) - known, arguments)
+    _refuse_foreign(description, queue_type, others - known, arguments)
 
 
 def check_consumer_arguments(queue: Queue, arguments: Mapping[str, FieldValue]) -> None:
@@ -131,7 +119,7 @@ def check_consumer_arguments(queue: Queue, arguments: Mapping[str, FieldValue]) 
     queue_type = type(queue)
     known = {each.name for each in queue_type.consumer_arguments}
     others = {each.name for other in _types.values() for each in other.consumer_arguments}
-    _refuse_foreign(queue.description, queue_type, (others | RESERVED_CONSUMER_ARGUMENTS) - known, arguments)
+    _refuse_foreign(queue.description, queue_type, others - known, arguments)
     read_arguments(queue.description, queue_type.consumer_arguments, arguments)
 
 

@@ -27,6 +27,7 @@ class Route:
     extra_keys: further routing keys of the message (CC and BCC).
     behind: the exchange that held the message until now; the way begins behind it.
     transient_ids: the storage numbers of those queues that store transient messages too.
+    kept: True when a queue among them keeps its messages by itself, and needs a flush for that.
     """
 
     __slots__ = (
@@ -37,6 +38,7 @@ class Route:
         "extra_keys",
         "guarded",
         "holders",
+        "kept",
         "observers",
         "queues",
         "routed",
@@ -66,8 +68,10 @@ class Route:
         self.behind = behind
         self.guarded = any(queue.guarded for queue in queues)
         self.answers_late = any(queue.answers_late for queue in queues)
-        self.store_ids = tuple(queue.store_id for queue in queues if queue.store_id)
-        self.transient_ids = tuple(queue.store_id for queue in queues if queue.store_id and queue.stores_transient)
+        self.kept = any(queue.keeps_messages for queue in queues)
+        logged = [queue for queue in queues if queue.store_id and not queue.keeps_messages]
+        self.store_ids = tuple(queue.store_id for queue in logged)
+        self.transient_ids = tuple(queue.store_id for queue in logged if queue.stores_transient)
 
     @property
     def plain(self) -> bool:
@@ -77,6 +81,7 @@ class Route:
             and not self.guarded
             and not self.answers_late
             and not self.transient_ids
+            and not self.kept
             and not self.observers
         )
 

@@ -242,7 +242,11 @@ class Staged:
             if admitted is None:
                 return None
             queues, admission = admitted
-            stored = [queue for queue in queues if queue.store_id and (persistent or queue.stores_transient)]
+            stored = [
+                queue
+                for queue in queues
+                if queue.store_id and not queue.keeps_messages and (persistent or queue.stores_transient)
+            ]
             store_ids = tuple(queue.store_id for queue in stored)
         self._messages.append(message)
         way = self._ways.get(route.address.exchange)

@@ -363,7 +363,7 @@ class VirtualHost:
     def _append(self, route: Route, message: Message, barred: Collection[str], receipt: Receipt | None) -> Outcome:
         """Append `message` to the queues of `route`, except those named in `barred`, and to the store."""
         outcome = Outcome.TAKEN
-        waits_for_flush = False
+        waits_for_flush = route.kept and self.broker.store.durable
         if route.answers_late:
             receipt = receipt or Receipt()
         queues: Iterable[Queue] = route.queues
@@ -386,10 +386,11 @@ class VirtualHost:
                     waits_for_flush = waits_for_flush or bool(stored)
             queues = taken
             queue_count = len(taken)
+            logged = [queue for queue in taken if queue.store_id and not queue.keeps_messages]
             if message.properties.persistent:
-                store_ids = tuple(queue.store_id for queue in taken if queue.store_id)
+                store_ids = tuple(queue.store_id for queue in logged)
             else:
-                store_ids = tuple(queue.store_id for queue in taken if queue.store_id and queue.stores_transient)
+                store_ids = tuple(queue.store_id for queue in logged if queue.stores_transient)
         else:
             store_ids = route.store_ids if message.properties.persistent else route.transient_ids
         if store_ids:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import pytest
 
+from tests.adapters.amqp091.streams.talk import Talk, offset_of
 from tests.support import core_clients
 from tests.support.core_clients import advance, bind, exchange, headers_of, queue, take_messages
 from tests.support.direct_clients import session_of
@@ -21,9 +22,15 @@ from tests.support.simulated_mqtt import MqttClient, only
 from tests.support.simulated_stomp import StompClient
 from tests.support.tracebacks import tracebacks
 from warren.adapters.amqp091.codec import methods
+from warren.adapters.amqp10.codec.encoding import described, encode, map_of
+from warren.adapters.amqp10.codec.sections import MESSAGE_ANNOTATIONS
+from warren.adapters.amqp10.codec.values import Symbol
+from warren.adapters.amqp10.reading import data_head
+from warren.adapters.amqp10.records import RecordForm
 from warren.adapters.mqtt.codec import versions
 from warren.adapters.mqtt.codec.packets import Publish, PubRec, PubRel, Subscription
 from warren.core.messages.field_table import Encodable, Typed
+from warren.core.messages.internal_headers import without_internal
 from warren.core.messages.message import Message
 from warren.core.messages.properties import Properties, encode_properties
 from warren.core.queues.base import Queue
@@ -341,3 +348,30 @@ def test_federations_header_is_an_ordinary_one(broker: SimulatedBroker) -> None:
     received: list[Encodable] = [{"uri": "amqp://elsewhere", "exchange": "e"}]
     by_amqp(broker, "q", {"x-received-from": received})
     assert headers_of(one(waiting)) == {"x-received-from": received}
+
+
+@row("x-stream-offset", "x-stream-filter-value")
+@pytest.mark.parametrize("value", ["text", 7, None, {"table": True}])
+def test_a_stream_says_where_a_message_is_whatever_its_publisher_said(
+    broker: SimulatedBroker, value: Encodable
+) -> None:
+    talk = Talk(broker)
+    talk.declare()
+    talk.publish(b"m", headers={"x-stream-offset": value, "x-stream-filter-value": value})
+    talk.consume(x_stream_offset="first")
+    talk.began()
+    (event,) = talk.deliveries()
+    assert offset_of(event) == 0
+    assert (Properties.parse(event.properties).headers or {})["x-stream-filter-value"] == value
+
+
+@row("x-opt-warren-properties")
+@pytest.mark.parametrize(
+    "raw", [b"", b"\xff", b"\xff\xff\xff\xff", encode_properties(headers={"x-hidden-deaths": 9}).raw]
+)
+def test_properties_that_a_record_says_are_checked(raw: bytes) -> None:
+    annotations = map_of([encode(Symbol("x-opt-warren-properties")), encode(raw)])
+    found = RecordForm().decode(described(MESSAGE_ANNOTATIONS, annotations) + data_head(1) + b"m")
+    assert found.body == b"m"
+    assert not without_internal(found.properties).headers
+    assert "x-hidden-deaths" not in (found.properties.headers or {})

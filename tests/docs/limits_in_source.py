@@ -20,7 +20,14 @@ CALLED_LIKE_A_LIMIT: Final = re.compile(
     r"MAX|MOST|LIMIT|LEAST|_MIN$|TIMEOUT|AT_ONCE|_PER_|BATCH|RESERVED|BACKLOG|_MS$|_S$|WAIT|AHEAD|KEPT|ROUNDS|RETRIES"
 )
 
-FORMATS: Final = ("/codec/", "core/storage/", "core/messages/properties.py", "core/patterns/", "/tls/certificate.py")
+FORMATS: Final = (
+    "/codec/",
+    "core/storage/",
+    "core/streams/chunk.py",
+    "core/messages/properties.py",
+    "core/patterns/",
+    "/tls/certificate.py",
+)
 """Where most numbers are a format's: what is compared with them isn't looked at, only what is called like a limit."""
 
 COUNTING: Final = frozenset({"count", "warn", "limited", "_counted", "_limit_reached"})

@@ -16,6 +16,7 @@ from tests.support.simulated_client import SimulatedClient
 from tests.support.simulated_transport import SimulatedTransport
 from warren.adapters.amqp091.connection import Connection
 from warren.adapters.amqp091.settings import Amqp091Settings
+from warren.adapters.amqp10.records import RecordForm
 from warren.adapters.mqtt.sessions.names import TopicNames
 from warren.adapters.mqtt.sessions.place import world_of
 from warren.adapters.mqtt.sessions.settings import QueueLimits
@@ -34,6 +35,7 @@ from warren.core.storage.disk.engine import DiskEngine
 from warren.core.storage.engine import StorageEngine
 from warren.core.storage.memory import MemoryEngine
 from warren.core.storage.recovery import finish_chores, note_clean_stop, recover
+from warren.core.streams.form import use_form
 
 START_MS = 1_700_000_000_000
 TURNS_MAX = 10_000
@@ -41,6 +43,9 @@ TURNS_MAX = 10_000
 
 SEGMENT_BYTES_MAX = 64 * 1024
 """Small, so that a few hundred messages go through several segments."""
+
+
+use_form(RecordForm)
 
 
 class SimulatedBroker:

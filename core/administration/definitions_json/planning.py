@@ -42,7 +42,7 @@ from warren.core.limit_hits import limited
 from warren.core.messages.field_table import encode_table
 from warren.core.policies.policy import OPERATOR_POLICY, POLICY, Policy, make_policy, policy_from_value
 from warren.core.policies.settings import mirroring_warning
-from warren.core.queues.registry import RABBITMQ_TYPES, is_queue_type, queue_class
+from warren.core.queues.registry import queue_class
 from warren.core.routing.vhost import DEFAULT_EXCHANGE, VirtualHost
 from warren.core.routing.vhost_metadata import (
     CLASSIC,
@@ -135,11 +135,6 @@ class Planner:
         for key in (DESCRIPTION, TAGS, DEFAULT_QUEUE_TYPE):
             if key in item:
                 metadata[key] = item.get(key)
-        if _is_absent(metadata.get(DEFAULT_QUEUE_TYPE)):
-            self._warn(
-                f"{item.where}: there are no queues of type '{metadata.pop(DEFAULT_QUEUE_TYPE)}' here yet; queues that "
-                f"name no type become {self._broker.default_queue_type or CLASSIC} ones"
-            )
         known = {key: value for key, value in metadata.items() if key in (DESCRIPTION, TAGS, DEFAULT_QUEUE_TYPE)}
         checked = check_metadata(known)
         tracing = item.flag("tracing", False) if "tracing" in item else None
@@ -241,10 +236,6 @@ class Planner:
         declared_type = item.text("type", "")
         if declared_type not in ("", CLASSIC) and QUEUE_TYPE_ARGUMENT not in arguments:
             arguments[QUEUE_TYPE_ARGUMENT] = declared_type
-        queue_type = arguments.get(QUEUE_TYPE_ARGUMENT)
-        if _is_absent(queue_type):
-            self._warn(f"{item.where}: there are no queues of type {queue_type!r} here yet; left out with its bindings")
-            return
         raw = encode_table(arguments)
         if not declared_type:
             found, raw = with_default_type(
@@ -367,11 +358,6 @@ def scratch_broker(broker: Broker) -> Broker:
     store = MemoryDefinitionStore()
     kind = broker.default_queue_type
     return type(broker)(MemoryEngine(), store, Users(store), now_ms=broker.now_ms, default_queue_type=kind)
-
-
-def _is_absent(queue_type: object) -> bool:
-    """Whether RabbitMQ has such queues, and nothing here has."""
-    return isinstance(queue_type, str) and queue_type in RABBITMQ_TYPES and not is_queue_type(queue_type)
 
 
 @contextmanager

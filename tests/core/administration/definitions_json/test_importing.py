@@ -22,7 +22,6 @@ from warren.core.broker import Broker
 from warren.core.declaring.queues import create_queue
 from warren.core.errors import AccessRefused
 from warren.core.messages.field_table import FieldValue, encode_table
-from warren.core.queues.registry import is_queue_type
 from warren.core.storage.definitions.memory import MemoryDefinitionStore
 
 
@@ -262,31 +261,27 @@ def test_patterns_of_pcre_are_imported_as_they_are_written(broker: Broker) -> No
 
 
 @pytest.mark.parametrize("queue", [{"type": "stream"}, {"arguments": {"x-queue-type": "stream", "x-max-age": "1D"}}])
-def test_a_stream_is_left_out_with_a_warning_and_the_rest_imported(broker: Broker, queue: Document) -> None:
-    assert not is_queue_type("stream"), "there are streams now: they are imported, and this test goes"
+def test_a_stream_is_imported_with_its_bindings(broker: Broker, queue: Document) -> None:
     changed = small()
     changed["queues"].append({"vhost": "v", "name": "s", **queue})
     changed["bindings"].append({"vhost": "v", "source": "x", "destination": "s", "arguments": {"x-match": "any"}})
     imported = import_definitions(broker, json.dumps(changed))
-    assert imported.warnings == [
-        "queues[1] 's' in vhost 'v': there are no queues of type 'stream' here yet; left out with its bindings",
-        "bindings[1] 'x' in vhost 'v': there is no queue 's', neither here nor in the definitions; left out",
-    ]
-    assert list(broker.vhosts["v"].queues) == ["q"]
-    assert imported.counts["bindings"] == 1
+    assert imported.warnings == []
+    assert broker.vhosts["v"].queues["s"].type_name == "stream"
+    assert imported.counts["bindings"] == 2
 
 
 @pytest.mark.parametrize(
     "described", [{"default_queue_type": "stream"}, {"metadata": {"default_queue_type": "stream"}}]
 )
-def test_a_default_type_that_is_a_stream_is_left_out(broker: Broker, described: Document) -> None:
+def test_a_default_type_that_is_a_stream_is_imported(broker: Broker, described: Document) -> None:
     changed = small()
+    changed["queues"] = []
     changed["vhosts"][0] |= described
+    changed["bindings"] = []
     imported = import_definitions(broker, json.dumps(changed))
-    assert imported.warnings == [
-        "vhosts[0] 'v': there are no queues of type 'stream' here yet; queues that name no type become classic ones"
-    ]
-    assert "default_queue_type" not in broker.vhosts["v"].metadata
+    assert imported.warnings == []
+    assert broker.vhosts["v"].metadata["default_queue_type"] == "stream"
 
 
 @pytest.mark.parametrize("type_name", ["x-jms-topic", "x-federation-upstream"])

@@ -18,7 +18,12 @@ from warren.core.queues.classic.rules import (
     rules_from_arguments,
 )
 from warren.core.queues.quorum import QuorumQueue
-from warren.core.queues.registry import RESERVED_ARGUMENTS, check_arguments, check_consumer_arguments
+from warren.core.queues.registry import check_arguments, check_consumer_arguments
+from warren.core.queues.stream.arguments import STREAM_ARGUMENTS
+
+OF_STREAMS = [
+    each.name for each in STREAM_ARGUMENTS if each.name not in ("x-max-length-bytes", "x-queue-leader-locator")
+]
 
 TEN_YEARS_MS = 315_360_000_000
 
@@ -110,8 +115,8 @@ def test_deduplication_without_bounds_is_about_what_is_there() -> None:
 
 
 OTHERS = [
-    *((ClassicQueue, name) for name in (*(each.name for each in QUORUM_ARGUMENTS), *RESERVED_ARGUMENTS)),
-    *((QuorumQueue, name) for name in (*(each.name for each in CLASSIC_ARGUMENTS), *RESERVED_ARGUMENTS)),
+    *((ClassicQueue, name) for name in (*(each.name for each in QUORUM_ARGUMENTS), *OF_STREAMS)),
+    *((QuorumQueue, name) for name in (*(each.name for each in CLASSIC_ARGUMENTS), *OF_STREAMS)),
 ]
 
 

@@ -1,0 +1,148 @@
+"""Messages as the records of streams, which are messages of AMQP 1.0 (core.streams.form).
+
+The table of docs/conversions.md says how, and where the message was published to stands in the annotations x-exchange
+and x-routing-key, as in RabbitMQ.  What AMQP 0-9-1 knows and AMQP 1.0 doesn't (tables in headers, say) would be lost by
+that, so a message of which something would be carries its properties as they are, in an annotation of Warren's own.
+
+Messages of a stream are much alike.  What stands in front of the body of the last one that was written, or read, is
+remembered, so that one which is the same up to its body is not looked into.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from warren.adapters.amqp10 import kept
+from warren.adapters.amqp10.codec.decoding import decode
+from warren.adapters.amqp10.codec.encoding import described, encode, map_of
+from warren.adapters.amqp10.codec.errors import Undecodable
+from warren.adapters.amqp10.codec.sections import DATA_LONG, DATA_SHORT, MESSAGE_ANNOTATIONS, sections_of
+from warren.adapters.amqp10.codec.values import Symbol
+from warren.adapters.amqp10.reading import data_head, read_message
+from warren.adapters.amqp10.writing import body_head, parts_of
+from warren.core.errors import MalformedField
+from warren.core.messages.internal_headers import without_internal
+from warren.core.messages.properties import Properties, encode_properties
+from warren.core.streams.form import Record
+
+if TYPE_CHECKING:
+    from warren.adapters.amqp10.codec.values import Value
+    from warren.core.messages.message import Message
+    from warren.core.queues.base import Queue
+
+PROPERTIES: Final = "x-opt-warren-properties"
+"""The properties of AMQP 0-9-1 as they are."""
+
+_NO_PROPERTIES: Final = encode_properties()
+
+
+class RecordForm:
+    """See the head of this file."""
+
+    def __init__(self) -> None:
+        self._written_as: tuple[bytes, bytes] | None = None
+        self._written = b""
+        self._read_as = b""
+        self._read: Record | None = None
+
+    def encode(self, queue: Queue, message: Message) -> bytes:
+        """A message that is published to this stream, as a record."""
+        properties = message.properties
+        known = (message.address.encoded, properties.raw)
+        if known == self._written_as:
+            return self._written + data_head(message.body_size) + message.body
+        front, footer = parts_of(queue, message, redelivered=False)
+        head = body_head(message)
+        is_usual = not footer and head == data_head(message.body_size)
+        if kept.BARE not in (properties.headers or {}):
+            front = _with_what_is_lost(front, properties, head + message.body)
+            if is_usual:
+                self._written_as, self._written = known, front
+        return front + head + message.body + footer
+
+    def decode(self, record: bytes) -> Record:
+        """The message of a record; one that nobody can read has the record itself as its body."""
+        content_at = self._content_of_known(record)
+        if content_at and self._read is not None:
+            known = self._read
+            return Record(known.exchange, known.routing_key, known.properties, record[content_at:])
+        try:
+            return self._decode(record)
+        except (Undecodable, ValueError):
+            return Record(None, None, _NO_PROPERTIES, record)
+
+    def _content_of_known(self, record: bytes) -> int:
+        """Where the body's content begins in a record that is as the last one up to there; 0 for any other."""
+        at = len(self._read_as)
+        if not at or not record.startswith(self._read_as):
+            return 0
+        begin = record[at : at + 4]
+        if begin == DATA_SHORT and len(record) > at + 4:
+            content_at, size = at + 5, record[at + 4]
+        elif begin == DATA_LONG:
+            content_at, size = at + 8, int.from_bytes(record[at + 4 : at + 8], "big")
+        else:
+            return 0
+        return content_at if content_at + size == len(record) else 0
+
+    def _decode(self, record: bytes) -> Record:
+        annotations = _annotations_of(record)
+        incoming = read_message(record)
+        properties = _exact(annotations)
+        if properties is None:
+            properties = incoming.properties.with_header_entries(incoming.kept, (PROPERTIES,))
+        made = Record(
+            _text(annotations.get(Symbol("x-exchange"))),
+            _text(annotations.get(Symbol("x-routing-key"))),
+            properties,
+            incoming.body,
+        )
+        self._read = None
+        self._read_as = b""
+        if kept.BODY not in incoming.kept and kept.FOOTER not in incoming.kept:
+            head = data_head(len(incoming.body))
+            self._read_as = record[: len(record) - len(incoming.body) - len(head)]
+            self._read = made
+        return made
+
+
+def _with_what_is_lost(front: bytes, properties: Properties, body: bytes) -> bytes:
+    """What stands in front of the body, with the properties beside it where reading it would give others."""
+    visible = without_internal(properties)
+    try:
+        if read_message(front + body).properties.raw == visible.raw:
+            return front
+    except Undecodable:
+        pass
+    parts = []
+    for section in sections_of(front):
+        if section.code == MESSAGE_ANNOTATIONS:
+            entries = [each for pair in _annotations_of(front).items() for each in pair]
+            entries += [Symbol(PROPERTIES), visible.raw]
+            parts.append(described(MESSAGE_ANNOTATIONS, map_of([encode(each) for each in entries])))
+        else:
+            parts.append(front[section.at : section.end])
+    return b"".join(parts)
+
+
+def _annotations_of(record: bytes) -> dict[Value, Value]:
+    for section in sections_of(record):
+        if section.code == MESSAGE_ANNOTATIONS:
+            value, _ = decode(record, section.value_at, section.end)
+            return value if isinstance(value, dict) else {}
+    return {}
+
+
+def _exact(annotations: dict[Value, Value]) -> Properties | None:
+    """The properties that a message carries as they are; None where it has none, or what it has are none."""
+    raw = annotations.get(Symbol(PROPERTIES))
+    if not isinstance(raw, bytes):
+        return None
+    try:
+        return without_internal(Properties.parse(raw))
+    except MalformedField:
+        return None
+
+
+def _text(value: Value) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,305 @@
+"""The queue type `stream`: a log that consumers read at their own pace, without taking anything from it (spec H.2).
+
+Publishing appends to the log (core/streams/log.py); what is appended may be read when it is on disk, and is confirmed
+then, too.  Each consumer has a `Reader` that goes through the log from where `x-stream-offset` says; every delivery
+says by the header of that name where it was.  Acknowledging, rejecting and requeueing give credit back and nothing
+else, so prefetch is what holds a consumer back, and must be there.
+
+A consumer is either parked (no credit, or no room), at the end (it has read all there is; a flush wakes it), or among
+`_going`, which take turns in `drain`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from warren.core.compiled import mypyc_attr
+from warren.core.errors import NotImplementedByBroker, PreconditionFailed
+from warren.core.queues.answer import Answer, Polled, ignore
+from warren.core.queues.argument import read_arguments
+from warren.core.queues.base import Columns, Queue, Stored
+from warren.core.queues.registry import register
+from warren.core.queues.stream.arguments import (
+    FILTER_VALUE,
+    READER_ARGUMENTS,
+    STREAM_ARGUMENTS,
+    At,
+    Wanted,
+    age_ms,
+    wanted,
+)
+from warren.core.queues.stream.reader import Reader
+from warren.core.queues.weight import Weight
+from warren.core.streams.bloom import SIZE_DEFAULT
+from warren.core.streams.chunk import record_entry
+from warren.core.streams.form import form
+from warren.core.streams.log import SEGMENT_BYTES_DEFAULT
+from warren.core.streams.retention import Retention
+
+if TYPE_CHECKING:
+    from warren.core.clients.client import Client
+    from warren.core.deadlines import Deadline
+    from warren.core.messages.message import Message
+    from warren.core.queues.consumer import Consumer
+    from warren.core.storage.definitions.store import JSON
+
+_log = logging.getLogger("warren.queue")
+
+DELIVERIES_PER_DRAIN: Final = 500
+"""Messages that one drain gives out: reading one takes some 10 µs."""
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class StreamQueue(Queue):
+    """See the head of this file.
+
+    log: its messages.
+    """
+
+    __slots__ = ("_at_end", "_going", "_parked", "_retention_due", "log")
+
+    type_name: ClassVar[str] = "stream"
+    keeps_messages: ClassVar[bool] = True
+    stores_transient: ClassVar[bool] = True
+    shares_prefetch: ClassVar[bool] = False
+
+    known_arguments = STREAM_ARGUMENTS
+    consumer_arguments = READER_ARGUMENTS
+
+    columns: ClassVar[Columns] = {
+        "first_offset": lambda queue: queue.log.first_offset,
+        "committed_offset": lambda queue: queue.log.end_offset - 1,
+        "segments": lambda queue: len(queue.log.segments),
+        "bytes_on_disk": lambda queue: queue.log.size,
+    }
+
+    def prepare(self) -> None:
+        values = read_arguments(self.description, STREAM_ARGUMENTS, self.arguments)
+        self._going: deque[tuple[Consumer, Reader]] = deque()
+        self._at_end: list[tuple[Consumer, Reader]] = []
+        self._parked: dict[Consumer, Reader] = {}
+        self._retention_due: Deadline | None = None
+        filter_size = _number(values["x-stream-filter-size-bytes"])
+        self.log = self.vhost.broker.streams.open(
+            self.store_id, self._flushed, SIZE_DEFAULT if filter_size is None else filter_size
+        )
+        self._keep_bounds({})
+
+    # Declaring
+
+    @classmethod
+    def check_declaration(
+        cls, description: str, *, durable: bool, exclusive: bool, auto_delete: bool, server_named: bool
+    ) -> None:
+        """Refuse what a stream can't be (406)."""
+        if server_named:
+            raise PreconditionFailed("Cannot declare a server-named queue for type rabbit_stream_queue; give it a name")
+        for name, wrong in (
+            ("auto-delete", auto_delete),
+            ("exclusive-owner", exclusive),
+            ("non-durable", not durable),
+        ):
+            if wrong:
+                raise PreconditionFailed(f"invalid property '{name}' for {description}; a stream can't have it")
+
+    def check_delete(self, *, if_unused: bool, if_empty: bool) -> None:
+        """Streams are deleted whatever is in them, as in RabbitMQ."""
+
+    def apply_policy(
+        self, effective: Mapping[str, JSON], policy_name: str | None, operator_policy_name: str | None
+    ) -> None:
+        """What a policy says of retention comes before what the declaration says (spec H.2)."""
+        super().apply_policy(effective, policy_name, operator_policy_name)
+        self._keep_bounds(effective)
+
+    def _keep_bounds(self, policy: Mapping[str, JSON]) -> None:
+        values = read_arguments(self.description, STREAM_ARGUMENTS, self.arguments)
+        age = policy.get("max-age")
+        self.log.retention = Retention(
+            _number(policy.get("max-length-bytes", values["x-max-length-bytes"])),
+            age_ms(age) if isinstance(age, str) else _number(values["x-max-age"]),
+        )
+        segment = policy.get("stream-max-segment-size-bytes", values["x-stream-max-segment-size-bytes"])
+        self.log.segment_bytes_max = _number(segment) or SEGMENT_BYTES_DEFAULT
+        self._retain(self.vhost.broker.now_ms)
+
+    def _retain(self, now_ms: int) -> None:
+        """Let go of what is too old or too much, and come back when the next will be."""
+        if self._retention_due is not None:
+            self._retention_due.cancel()
+        due = self.log.retain(now_ms)
+        self._retention_due = None if due is None else self.vhost.broker.deadlines.schedule(due, self._retain)
+        if self.log.pending:
+            self.vhost.broker.streams.changed(self.log)
+
+    # Publishing
+
+    @property
+    def ready_count(self) -> int:
+        """All that is kept, whoever has read it."""
+        return self.log.end_offset - self.log.first_offset
+
+    def append(self, message: Message) -> None:
+        broker = self.vhost.broker
+        value: bytes | None = None
+        properties = message.properties
+        if properties.has_headers:
+            asked = (properties.headers or {}).get(FILTER_VALUE)
+            if isinstance(asked, str):
+                value = asked.encode("utf-8", "surrogateescape")
+        self.log.append(record_entry(form().encode(self, message)), 1, broker.now_ms, value)
+        broker.streams.changed(self.log)
+
+    def _flushed(self, is_longer: bool) -> None:
+        """Readers may have more than they had; is_longer: a segment was begun."""
+        if is_longer:
+            self._retain(self.vhost.broker.now_ms)
+        if self._at_end:
+            self._going.extend(self._at_end)
+            self._at_end.clear()
+            self.mark_dirty()
+
+    # Consuming
+
+    def add_consumer(self, consumer: Consumer) -> None:
+        if not consumer.prefetch:
+            raise PreconditionFailed(
+                f"consumer prefetch count is not set for stream {self.description}: a reader needs one, as "
+                "acknowledgements are its credit"
+            )
+        if consumer.no_ack:
+            raise NotImplementedByBroker(f"automatic acknowledgement not supported by stream {self.description}")
+        asked = wanted(self.description, consumer.arguments)
+        consumer.exclusive = False
+        reader = Reader(self, asked, self.vhost.broker.now_ms)
+        self.consumers.append(consumer)
+        if consumer.can_take():
+            self._going.append((consumer, reader))
+            self.mark_dirty()
+        else:
+            consumer.parked = True
+            self._parked[consumer] = reader
+
+    def remove_consumer(self, consumer: Consumer) -> None:
+        consumer.active = False
+        self.consumers.remove(consumer)
+        self._take(consumer)
+
+    def park(self, consumer: Consumer) -> None:
+        reader = self._take(consumer)
+        if reader is not None:
+            self._parked[consumer] = reader
+
+    def resume(self, consumer: Consumer) -> None:
+        reader = self._parked.pop(consumer, None)
+        if reader is not None:
+            consumer.parked = False
+            self._going.append((consumer, reader))
+            self.mark_dirty()
+
+    def _take(self, consumer: Consumer) -> Reader | None:
+        """Its reader, taken from wherever it is."""
+        reader = self._parked.pop(consumer, None)
+        for row in (self._going, self._at_end):
+            for pair in row:
+                if pair[0] is consumer:
+                    row.remove(pair)
+                    return pair[1]
+        return reader
+
+    def drain(self) -> None:
+        """Give readers their turns until all are at the end or without credit, or there are too many for a turn."""
+        self.dirty = False
+        going = self._going
+        given = 0
+        while going and given < DELIVERIES_PER_DRAIN:
+            consumer, reader = going[0]
+            message = reader.next()
+            if message is None:
+                going.popleft()
+                if reader.is_behind:
+                    going.append((consumer, reader))
+                    break
+                self._at_end.append((consumer, reader))
+                continue
+            given += 1
+            self.unacked_count += 1
+            self.counts.deliver += 1
+            self.counts.delivered_bytes += message.body_size
+            consumer.counts.deliver += 1
+            if consumer.deliver(message, False):
+                going.rotate(-1)
+            elif going and going[0][0] is consumer:
+                going.popleft()
+                consumer.parked = True
+                self._parked[consumer] = reader
+        if given > 1:
+            self.vhost.broker.deliveries_left -= given
+        if going:
+            self.vhost.broker.drain_later(self)
+
+    def get(
+        self, answer: Answer[Polled], *, no_ack: bool, client: Client | None = None, channel_number: int = 0
+    ) -> None:
+        raise NotImplementedByBroker(f"basic.get not supported by stream queues {self.description}; consume from it")
+
+    def purge(self, answer: Answer[int]) -> None:
+        raise NotImplementedByBroker(
+            f"queue.purge not supported by stream queues {self.description}; x-max-age and x-max-length-bytes bound it"
+        )
+
+    def browse(self, start: int, count: int) -> Iterator[Message]:
+        reader = Reader(self, Wanted(At(self.log.first_offset + start)), self.vhost.broker.now_ms)
+        for _ in range(count):
+            message = reader.next()
+            if message is None and not reader.is_behind:
+                return
+            if message is not None:
+                yield message
+
+    # Settling: credit, and nothing else
+
+    def acknowledge(self, message: Message) -> None:
+        self.unacked_count -= 1
+
+    def discard(self, message: Message) -> None:
+        self.unacked_count -= 1
+        self.counts.rejected += 1
+
+    def requeue(self, messages: Iterable[Message], *, failed: bool = True) -> None:
+        count = sum(1 for _ in messages)
+        self.unacked_count -= count
+        self.counts.rejected += count
+
+    # Starting, stopping
+
+    def restore(self, stored: Stored) -> None:
+        """What is in the message log under its number isn't a stream's: an older version may have left it there."""
+        _log.error("%s: %d messages of the message log aren't the stream's", self.description, len(stored.positions))
+
+    def persistent_on_disk(self) -> Weight:
+        return Weight(self.ready_count, self.log.size)
+
+    def close(self, answer: Answer[int] = ignore) -> None:
+        count = self.ready_count
+        if self._retention_due is not None:
+            self._retention_due.cancel()
+        self._going.clear()
+        self._at_end.clear()
+        self._parked.clear()
+        self.vhost.broker.streams.delete(self.log)
+        answer(count)
+
+    def damaged(self, sentence: str) -> None:
+        """Something of it can't be read."""
+        _log.error("%s: %s", self.description, sentence)
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+register(StreamQueue)
