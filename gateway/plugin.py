@@ -429,9 +429,10 @@ class Context(Protocol):
         begin with `/` or is taken.
         """
 
-    async def serve(self, listener: str, handler: Callable[[ByteStream], Awaitable[None]]) -> None:
+    async def serve(self, listener: str, handler: Callable[[ByteStream], Awaitable[None]], path: str = "") -> None:
         """Serve the connections of the listeners of this name, such as `http`, each in a task of its own, for ever.
 
+        path: of requests to listeners `http`, such as `/api`, that are to come here from ports for WebSocket, too.
         An error of the handler is logged and ends that connection alone; when it returns, the connection is closed.
         Raises ValueError for a name whose connections aren't for plugins, or where another plugin serves them.
         """

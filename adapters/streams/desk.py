@@ -31,26 +31,28 @@ WAIT_MS: Final = 10_000
 
 
 class StreamDesk(Component):
-    """Of one broker and the listeners of one name."""
+    """Of one broker and the listeners of one name.
 
-    __slots__ = ("_broker", "_take", "_waiting", "name")
+    path: where what is served is on ports that others share, while it is; nowhere if it is empty.
+    """
+
+    __slots__ = ("_broker", "_take", "_waiting", "name", "path")
 
     def __init__(self, broker: Broker, name: str) -> None:
         self.name = name
+        self.path = b""
         self._broker = broker
         self._take: Take | None = None
         self._waiting: dict[StreamSession, Deadline] = {}
 
-    @property
-    def is_served(self) -> bool:
-        """Whether somebody serves connections now."""
-        return self._take is not None
+    def serve(self, take: Take, path: str = "") -> None:
+        """Have connections served from now on, those first that wait.  path: see the class.
 
-    def serve(self, take: Take) -> None:
-        """Have connections served from now on, those first that wait.  Raises ValueError where somebody does that."""
+        Raises ValueError where somebody does that."""
         if self._take is not None:
             raise ValueError(f"connections of the listener '{self.name}' are served already")
         self._take = take
+        self.path = path.encode("ascii")
         waiting, self._waiting = self._waiting, {}
         for session, deadline in waiting.items():
             deadline.cancel()
@@ -61,6 +63,7 @@ class StreamDesk(Component):
         """Undo `serve`; nothing happens if it is somebody else who serves."""
         if self._take == take:
             self._take = None
+            self.path = b""
 
     def offer(self, session: StreamSession) -> None:
         """A connection was accepted."""

@@ -26,7 +26,7 @@ from warren.adapters.session.ration import Ration
 from warren.adapters.session.read_gate import UNREAD_REPLIES
 from warren.adapters.stage import Stage
 from warren.adapters.websocket.forwarded import HEADER, client_host
-from warren.adapters.websocket.management import hand_over, is_for_management, is_served
+from warren.adapters.websocket.management import hand_over, is_for_management, served_path
 from warren.adapters.websocket.page_files import PageFile, read_page
 from warren.adapters.websocket.responses import Response, date, page_file, sentence
 from warren.adapters.websocket.stage import WebSocketStage
@@ -111,9 +111,10 @@ class HttpStage(Stage):
     def _is_for_management(self, data: bytes) -> bool:
         """Whether a request begins that isn't this stage's, or may not be: then nothing is to be done here (yet)."""
         between_requests = self._http.their_state is h11.IDLE and not self._http.trailing_data[0]
-        if not (between_requests and is_served(self.broker)):
+        path = served_path(self.broker) if between_requests else b""
+        if not path:
             return False
-        decided = is_for_management(self._head + data)
+        decided = is_for_management(self._head + data, path)
         if decided is None:
             self._head += data
         elif decided:

@@ -73,10 +73,10 @@ class RunContext:
         mount = self.mounts.add(path, app, self._plugin, self.log)
         self._withdrawals[lambda: self.mounts.remove(mount)] = None
 
-    async def serve(self, listener: str, handler: Callable[[ByteStream], Awaitable[None]]) -> None:
+    async def serve(self, listener: str, handler: Callable[[ByteStream], Awaitable[None]], path: str = "") -> None:
         from warren.gateway.plugins.streams import serve
 
-        await serve(self.broker, listener, handler, self._surroundings.changed, self.log)
+        await serve(self.broker, listener, handler, self._surroundings.changed, self.log, path)
 
     def resources(self) -> Resources:
         return self._surroundings.resources()

@@ -52,6 +52,10 @@ class ServingPlugin(Plugin):
     def connections_max(self, context: Context) -> int:
         """The value of that key."""
 
+    def path(self, context: Context) -> str:
+        """Where what it serves is on ports that others share, such as `/api`; empty: it isn't there."""
+        return ""
+
     @abstractmethod
     def load(self) -> Callable[[Context], StreamServer]:
         """Import what serves, in a thread, and give what makes it."""
@@ -79,7 +83,7 @@ class ServingPlugin(Plugin):
             finally:
                 self._streams.pop(stream, None)
 
-        await context.serve(self.listener, connection)
+        await context.serve(self.listener, connection, self.path(context))
 
     async def _loaded(self, context: Context) -> StreamServer:
         async with self._importing:

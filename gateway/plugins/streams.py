@@ -29,6 +29,7 @@ async def serve(
     handler: Callable[[ByteStream], Awaitable[None]],
     changed: Callable[[], None],
     log: logging.Logger,
+    path: str = "",
 ) -> None:
     """See gateway.plugin.Context.serve.  changed: asks for a turn."""
     try:
@@ -40,7 +41,7 @@ async def serve(
         def take(session: StreamSession) -> None:
             nursery.start_soon(_handle, SessionStream(session, changed), handler, log)
 
-        desk.serve(take)
+        desk.serve(take, path)
         try:
             await trio.sleep_forever()
         finally:

@@ -1,7 +1,8 @@
 """Requests to handlers and back: paths, logins, bodies, and what becomes of errors.
 
 A path is taken apart as it came, before anything is decoded, since names may hold slashes (as `%2F`).  What a request
-may cost before its user is known is small: its body isn't read.  What isn't below /api is the page's (page_files.py).
+may cost before its user is known is small: its body isn't read.  Before all paths an operator may have put a prefix;
+what is below that and not below /api there, is the page's (page_files.py).
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from warren.plugins.management.errors import (
 )
 from warren.plugins.management.node import Node
 from warren.plugins.management.page_files import ManagementPage
+from warren.plugins.management.plugin import API
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -48,8 +50,6 @@ if TYPE_CHECKING:
     from warren.plugins.management.settings import ManagementSettings
 
 _log = logging.getLogger("warren.plugin.management")
-
-PREFIX: Final = "/api"
 
 STREAM: Final = "warren.stream"
 """The connection that a request came by, in ASGI's scope."""
@@ -69,6 +69,7 @@ class Application:
     def __init__(self, context: Context, settings: ManagementSettings) -> None:
         self._requests = 0
         self._errors = 0
+        self._prefix = settings.path_prefix
         self._host_names = context.options.section(StreamSettings).host_names | {context.facts.host_name}
         by_path: dict[str, dict[str, Endpoint]] = {}
         for each in ENDPOINTS:
@@ -82,14 +83,14 @@ class Application:
             lambda: context.broker.limit_hits.count(LIMIT),
         )
         routes = [
-            Route(PREFIX + path, _Resource(self, context, settings, node, room, by_path[path]))
+            Route(API + path, _Resource(self, context, settings, node, room, by_path[path]))
             for path in sorted(by_path, key=_order)
         ]
         # The class Starlette would bring what shows errors and turns them into answers, which nobody here has seen.
         self._routes: ASGIApp = Router(routes, redirect_slashes=False, default=_no_such_path)
         if settings.cors_allow_origins:
             self._routes = _with_cors(self._routes, settings)
-        self._page = ManagementPage(node.login.origins)
+        self._page = ManagementPage(node.login.origins, settings.path_prefix)
 
     def counters(self) -> Mapping[str, float]:
         """Requests, and those of them that failed by a fault of the broker's."""
@@ -104,10 +105,12 @@ class Application:
                 await refusal(ApiError(MISDIRECTED, "misdirected_request", reason(name)))(scope, receive, send)
                 return
             raw = scope["raw_path"].decode("ascii", "replace")
-            if raw != PREFIX and not raw.startswith(f"{PREFIX}/"):
-                await self._page(scope, receive, send)
+            prefix = self._prefix
+            if not _is_below(raw, prefix + API):
+                is_api = prefix and _is_below(raw, API) and not _is_below(raw, prefix)
+                await (_no_such_path if is_api else self._page)(scope, receive, send)
                 return
-            scope = {**scope, "path": raw.rstrip("/") or "/"}
+            scope = {**scope, "path": raw.rstrip("/"), "root_path": prefix}
         await self._routes(scope, receive, send)
 
     def _stranger(self, scope: Scope) -> str | None:
@@ -118,6 +121,11 @@ class Application:
     def failed(self) -> None:
         """A request has run into a fault of the broker's."""
         self._errors += 1
+
+
+def _is_below(path: str, other: str) -> bool:
+    """Whether it is that other one, or below it."""
+    return path == other or path.startswith(f"{other}/")
 
 
 def _with_cors(application: ASGIApp, settings: ManagementSettings) -> ASGIApp:

@@ -12,10 +12,9 @@ import msgspec
 from warren.plugins.management import objects
 from warren.plugins.management.bodies import Table
 from warren.plugins.management.endpoint import Endpoint
+from warren.plugins.management.plugin import API
 
 VERSION: Final = "3.1.0"
-
-PREFIX: Final = "/api"
 
 LIST_PARAMETERS: Final[Mapping[str, tuple[str, str]]] = {
     "columns": ("string", "fields that are shown, with commas between; `message_stats.publish` is one within another"),
@@ -35,8 +34,8 @@ _JSON: Final = "application/json"
 _PART: Final = re.compile(r"\{(\w+)\}")
 
 
-def document(endpoints: Iterable[Endpoint], version: str) -> dict[str, Any]:
-    """The whole of it.  version: Warren's."""
+def document(endpoints: Iterable[Endpoint], version: str, prefix: str = "") -> dict[str, Any]:
+    """The whole of it.  version: Warren's.  prefix: of all paths, as `management_path_prefix` says."""
     endpoints = list(endpoints)
     types = {objects.Error: None}
     for each in endpoints:
@@ -46,10 +45,11 @@ def document(endpoints: Iterable[Endpoint], version: str) -> dict[str, Any]:
     references = dict(zip(map(id, found), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for each in endpoints:
-        paths.setdefault(PREFIX + each.path, {})[each.method.lower()] = _operation(each, references)
+        paths.setdefault(API + each.path, {})[each.method.lower()] = _operation(each, references)
     return {
         "openapi": VERSION,
         "info": {"title": "Warren's management API", "version": version},
+        "servers": [{"url": prefix or "/"}],
         "security": [{"basic": []}],
         "paths": paths,
         "components": {

@@ -35,15 +35,20 @@ OWN: Final = "'self'"
 
 LIVE_POLICY: Final = responses.CONTENT_SECURITY_POLICY.replace("frame-ancestors 'none'", "frame-ancestors 'self'")
 
-NOTHING: Final = "There is nothing at this path. The page is at /, the API below /api.\n"
+NOTHING: Final = "There is nothing at this path. The page is at {prefix}/, the API below {prefix}/api.\n"
 
 READS: Final = ("GET", "HEAD")
 
 
 class ManagementPage:
-    """An ASGI application that serves both pages.  origins: others that the page may ask something."""
+    """An ASGI application that serves both pages.
 
-    def __init__(self, origins: Sequence[str] = ()) -> None:
+    origins: others that the page may ask something.  prefix: of all paths, as `management_path_prefix` says; there is
+    nothing at those without it.
+    """
+
+    def __init__(self, origins: Sequence[str] = (), prefix: str = "") -> None:
+        self._prefix = prefix
         self._policy = CONTENT_SECURITY_POLICY.format(" ".join([OWN, *origins]))
         self._files: Mapping[str, PageFile] = {}
         self._reading = trio.Lock()
@@ -54,16 +59,21 @@ class ManagementPage:
         await response(scope, receive, send)
 
     async def _answer(self, scope: Scope) -> Response:
-        path = scope["raw_path"].decode("ascii", "replace")
+        prefix = self._prefix
+        raw = scope["raw_path"].decode("ascii", "replace")
         if scope["method"] not in READS:
-            return _words(405, "GET and HEAD are possible here; the API is below /api.\n", {"allow": "GET, HEAD"})
+            text = f"GET and HEAD are possible here; the API is below {prefix}/api.\n"
+            return _words(405, text, {"allow": "GET, HEAD"})
+        if raw == prefix or raw == prefix + LIVE:
+            return _words(308, "The page has a slash at its end.\n", {"location": f"{raw}/"})
+        path = raw[len(prefix) :] if raw.startswith(f"{prefix}/") else None
+        if path is None:
+            return _words(404, NOTHING.format(prefix=prefix))
         async with self._reading:
             self._files = self._files or await trio.to_thread.run_sync(_read)
-        if path == LIVE:
-            return _words(308, "The page has a slash at its end.\n", {"location": f"{LIVE}/"})
         file = self._files.get(path)
         if file is None:
-            return _words(404, NOTHING)
+            return _words(404, NOTHING.format(prefix=prefix))
         known = dict(scope["headers"]).get(b"if-none-match", b"").decode("latin-1")
         found = responses.page_file(file, known)
         policy = LIVE_POLICY if path.startswith(LIVE) else self._policy

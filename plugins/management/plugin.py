@@ -18,6 +18,9 @@ PACKAGES: Final = ("hypercorn", "starlette", "msgspec")
 
 need_packages(*PACKAGES)
 
+API: Final = "/api"
+"""Where the API is, below the prefix that an operator may put before it."""
+
 BUSY_BODY: Final = b'{"error":"service_unavailable","reason":"too many connections (management_connections_max)"}'
 
 
@@ -33,6 +36,9 @@ class ManagementPlugin(ServingPlugin):
 
     def connections_max(self, context: Context) -> int:
         return context.options.section(ManagementSettings).connections_max
+
+    def path(self, context: Context) -> str:
+        return context.options.section(ManagementSettings).path_prefix + API
 
     def load(self) -> Callable[[Context], HttpServer]:
         from warren.plugins.management.serving import HttpServer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +26,10 @@ CORS_MAX_AGE_S: Final = 1800
 
 ORIGINS_SYNTAX: Final = 'origins, such as ["https://console.example"], or "*" for any'
 
+PREFIX_SYNTAX: Final = "a path such as /mq or /brokers/mq, of letters, digits, `-`, `.`, `_` and `~`"
+
+_PREFIX: Final = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
+"""What nobody writes in two ways, and no browser takes for a way up."""
 
 NO_ORIGINS: Final[tuple[str, ...]] = ()
 
@@ -35,6 +40,18 @@ def origins(value: object) -> tuple[str, ...]:
     if any(each != "*" and "://" not in each for each in found):
         raise ValueError(ORIGINS_SYNTAX)
     return found
+
+
+def path_prefix(value: object) -> str:
+    """The parser of `management_path_prefix`: `/mq` for `mq`, `/mq` and `/mq/`, as RabbitMQ takes it."""
+    if not isinstance(value, str):
+        raise ValueError(PREFIX_SYNTAX)
+    path = value.removesuffix("/")
+    if path and not path.startswith("/"):
+        path = f"/{path}"
+    if path and not _PREFIX.fullmatch(path):
+        raise ValueError(PREFIX_SYNTAX)
+    return path
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +90,15 @@ class ManagementSettings:
             number(0.1, 3600, "seconds"),
             REQUEST_TIMEOUT_S,
             "Seconds that a request may take to come as a whole, and that a connection may be idle; then it is closed.",
+        )
+    )
+    path_prefix: str = configured(
+        Key(
+            "management_path_prefix",
+            path_prefix,
+            "",
+            "Path below which the page and the API are, such as `/mq` for `/mq/` and `/mq/api`, for a proxy that sends "
+            "some paths here and others elsewhere; there is nothing beside it then. Also on ports for WebSocket.",
         )
     )
     cors_allow_origins: tuple[str, ...] = configured(

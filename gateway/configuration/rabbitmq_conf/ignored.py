@@ -155,11 +155,6 @@ IGNORED: Final = (
     ),
     Ignored(
         Weight.WARNING,
-        "the management API and its page are at the root of their port",
-        _keys("path_prefix", under="management."),
-    ),
-    Ignored(
-        Weight.WARNING,
         "all listeners have the same TLS: ssl_options.*",
         (
             *_keys("ssl.* ssl listener.ssl_opts.* listener.ssl_opts", under="management."),

@@ -3,6 +3,7 @@
     management.tcp.port, .ip    management.ssl.port, .ip      listeners http and https
     management.listener.port, .ip, .ssl                       the same, as older versions write it
     prometheus.tcp.port, .ip    prometheus.ssl.port, .ip      listeners metrics and metricss
+    management.path_prefix
     management.cors.allow_origins.N, management.cors.max_age, management.http.max_body_size
     management.oauth_enabled, .oauth_client_id, .oauth_provider_url, .oauth_metadata_url, .oauth_scopes
     management.oauth_disable_basic_auth, management.disable_basic_auth
@@ -34,6 +35,7 @@ _KINDS: Final = (("tcp", ""), ("ssl", "s"))
 _OLD: Final = "management.listener"
 
 _KEYS: Final = (
+    ("management.path_prefix", "management", "management_path_prefix"),
     ("management.cors.max_age", "management", "management_cors_max_age_s"),
     ("management.http.max_body_size", "management", "management_body_bytes_max"),
     ("prometheus.return_per_object_metrics", "metrics", "metrics_return_per_object_metrics"),

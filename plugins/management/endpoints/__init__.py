@@ -36,6 +36,7 @@ from warren.plugins.management.endpoints import (
     vhosts,
 )
 from warren.plugins.management.openapi import document
+from warren.plugins.management.settings import ManagementSettings
 
 OF_SUBJECTS: Final[tuple[Endpoint, ...]] = tuple(
     each
@@ -76,7 +77,8 @@ OF_SUBJECTS: Final[tuple[Endpoint, ...]] = tuple(
 
 @endpoint("GET", "/openapi.json", "This API as an OpenAPI document.", answer=dict[str, Any])
 async def get_openapi(call: Call) -> object:
-    return document(ENDPOINTS, call.node.warren_version)
+    prefix = call.context.options.section(ManagementSettings).path_prefix
+    return document(ENDPOINTS, call.node.warren_version, prefix)
 
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (*OF_SUBJECTS, get_openapi)

@@ -36,7 +36,7 @@ product.name = Rabbit
 
 collect_statistics_interval = 10000
 prometheus.tcp.port = 15692
-management.path_prefix = /mq
+runtime_parameters.limits.federation-upstream = 5
 """
 
 
@@ -69,7 +69,7 @@ def test_every_key_that_applies(tmp_path: Path) -> None:
 def test_keys_without_a_counterpart_are_listed(tmp_path: Path) -> None:
     config = read(tmp_path, EVERYTHING)
     assert [text.partition(": ")[2] for text in config.warnings] == [
-        "management.path_prefix: ignored: the management API and its page are at the root of their port",
+        "runtime_parameters.limits.federation-upstream: ignored: runtime parameters are limited by nothing but memory",
     ]
     assert [str(remark).partition(": ")[2] for remark in config.remarks if remark.weight is Weight.NOTE] == [
         "collect_statistics_interval: ignored: counts are kept as things happen",

@@ -86,6 +86,7 @@ def test_keys(tmp_path: Path) -> None:
     text = """
         management.cors.allow_origins.1 = https://a.example
         management.cors.allow_origins.2 = https://b.example
+        management.path_prefix = mq
         management.cors.max_age = 60
         management.http.max_body_size = 2097152
         prometheus.return_per_object_metrics = true
@@ -93,6 +94,7 @@ def test_keys(tmp_path: Path) -> None:
     config = load(tmp_path, AMQP + text)
     management = config.section(ManagementSettings)
     assert management.cors_allow_origins == ("https://a.example", "https://b.example")
+    assert management.path_prefix == "/mq"
     assert (management.cors_max_age_s, management.body_bytes_max) == (60, 2_097_152)
     assert config.section(MetricsSettings).per_object
     assert config.remarks == ()
@@ -125,6 +127,7 @@ def test_of_a_plugin_that_isnt_enabled_it_is_said(tmp_path: Path) -> None:
         "management.tcp.port = many",
         "management.cors.allow_origins = https://a.example",
         "management.cors.max_age = -1",
+        "management.path_prefix = /mq/../api",
         "management.http.max_body_size = small",
         "prometheus.return_per_object_metrics = perhaps",
     ],
@@ -135,7 +138,7 @@ def test_a_value_that_cant_be_ends_the_start(tmp_path: Path, text: str) -> None:
 
 
 def test_what_is_ignored_is_said_as_loudly_as_it_matters(tmp_path: Path) -> None:
-    text = "prometheus.authentication.enabled = true\nmanagement.path_prefix = /x\nmanagement.tcp.idle_timeout = 1\n"
+    text = "prometheus.authentication.enabled = true\nmanagement.ssl.versions.1 = x\nmanagement.tcp.idle_timeout = 1\n"
     said = [str(each) for each in load(tmp_path, AMQP + text).remarks]
     assert said[0].startswith("SECURITY: ")
     assert "prometheus.authentication.enabled" in said[0]

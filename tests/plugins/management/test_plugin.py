@@ -93,6 +93,7 @@ def test_keys() -> None:
             "management_answers_bytes_max=2MiB",
             "management_body_bytes_max=1MiB",
             "management_request_timeout_s=2.5",
+            "management_path_prefix=mq",
             "management_cors_allow_origins=https://a.example,https://b.example",
             "management_cors_max_age_s=5",
         ]
@@ -101,7 +102,7 @@ def test_keys() -> None:
 
     found = options_of(load_config(settings, environment={})).section(ManagementSettings)
     origins = ("https://a.example", "https://b.example")
-    assert found == ManagementSettings(3, 2**21, 2**20, 2.5, origins, 5)
+    assert found == ManagementSettings(3, 2**21, 2**20, 2.5, "/mq", origins, 5)
 
 
 # The OpenAPI document
@@ -111,6 +112,7 @@ async def test_the_document_is_served() -> None:
     async with open_api() as api:
         found = await api.get("/openapi.json")
         assert found == json.loads(json.dumps(document(ENDPOINTS, found["info"]["version"])))
+        assert found["servers"] == [{"url": "/"}]
         assert found["openapi"] == "3.1.0"
 
 

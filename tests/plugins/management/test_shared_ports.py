@@ -135,4 +135,15 @@ DECISIONS = [
 
 @pytest.mark.parametrize(("data", "wanted"), DECISIONS)
 def test_what_a_request_is_known_by(data: bytes, wanted: bool | None) -> None:
-    assert is_for_management(data) is wanted
+    assert is_for_management(data, b"/api") is wanted
+
+
+@pytest.mark.parametrize("port", PORTS)
+async def test_below_a_prefix(port: str) -> None:
+    config = Config(in_memory=True).replace(management_path_prefix="/ws/mq")
+    async with serving(config=config) as broker, client_of(broker, port) as http:
+        assert (await http.get("/ws/mq/api/whoami")).json()["name"] == "guest"
+        assert (await http.get("/api/whoami")).status_code == 404
+        assert (await http.get("/ws/mq/")).status_code == 404, "the page there is the WebSocket listeners'"
+        assert "Warren" in (await http.get("/")).text
+        assert (await http.get("/ws")).status_code == 426, "what is for WebSocket stays there"
