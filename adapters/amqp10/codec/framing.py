@@ -12,6 +12,7 @@ from struct import Struct
 from typing import Final
 
 from warren.adapters.amqp10.codec.composites import encode_composite
+from warren.adapters.amqp10.codec.encoding import EMPTY_LIST
 from warren.adapters.amqp10.codec.errors import FRAMING_ERROR, PeerMistake
 from warren.core.limit_hits import limited
 
@@ -26,6 +27,11 @@ SASL_FRAME: Final = 1
 
 DATA_OFFSET: Final = 2
 """Of our frames, in words: they have no extended header."""
+
+DESCRIPTOR_BYTES: Final = 3
+"""Of performatives, whose codes are small."""
+
+COUNTED_EMPTY_LIST: Final = b"\xc0\x01\x00"
 
 EMPTY_FRAME: Final = b"\0\0\0\x08\x02\0\0\0"
 
@@ -54,6 +60,9 @@ def head_of(data: bytes, at: int, frame_bytes_max: int) -> tuple[int, int, int, 
 def frame(channel: int, body: object, kind: int = AMQP_FRAME) -> bytes:
     """A frame with this performative and no payload."""
     encoded = encode_composite(body)
+    if encoded[-1:] == EMPTY_LIST and len(encoded) == DESCRIPTOR_BYTES + 1:
+        # The decoder of Azure's clients looks for the count of every performative's fields.
+        encoded = encoded[:DESCRIPTOR_BYTES] + COUNTED_EMPTY_LIST
     return _pack_head(HEADER_BYTES + len(encoded), DATA_OFFSET, kind, channel) + encoded
 
 
