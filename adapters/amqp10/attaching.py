@@ -35,6 +35,7 @@ from warren.adapters.amqp10.outgoing_link import OutgoingLink
 from warren.adapters.amqp10.publishing_link import PublishingLink
 from warren.adapters.amqp10.replies import is_for_replies, reply_link
 from warren.adapters.amqp10.resuming import conclude, resume_link
+from warren.adapters.amqp10.stream_filters import stream_arguments
 from warren.adapters.amqp10.transactions import CoordinatorLink
 from warren.core.clients.limits import check_consumer
 from warren.core.declaring.bindings import bind
@@ -42,6 +43,7 @@ from warren.core.declaring.queues import accessible_queue, declare_queue
 from warren.core.errors import BrokerError, NotFound
 from warren.core.limit_hits import limited
 from warren.core.messages.field_table import EMPTY_TABLE_RAW
+from warren.core.queues.stream.arguments import STREAM
 from warren.core.routing.publish import check_publish
 
 if TYPE_CHECKING:
@@ -210,16 +212,20 @@ def _sending(session: AmqpSession, body: Attach, answer: Attach) -> Link:
         return _management(session).sending(session, body)
     if body.rcv_settle_mode not in (None, 0, SECOND):
         raise PeerMistake(INVALID_FIELD, "there is no such rcv-settle-mode", Level.LINK, clause="2.8.3")
-    if source.distribution_mode == "copy":
-        raise PeerMistake(NOT_IMPLEMENTED, "queues are consumed from; there is no distribution mode copy", Level.LINK)
     made.outcomes = OUTCOMES
     made.default_outcome = Released()
     check_consumer(session.connection.broker, sum(1 for link in session.links.values() if link.is_sender))
     if is_for_replies(source):
         return reply_link(session, body, source, made)
     queue = _source_queue(session, source, made)
+    arguments = _arguments(body)
+    if queue.type_name == STREAM:
+        made.distribution_mode = "copy"
+        arguments |= stream_arguments(source, made)
+    elif source.distribution_mode == "copy":
+        raise PeerMistake(NOT_IMPLEMENTED, "queues are consumed from; there is no distribution mode copy", Level.LINK)
     expiry = expiry_of(source, made, lasts=not settled)
-    link = OutgoingLink(session, body, queue, settled=settled, arguments=_arguments(body))
+    link = OutgoingLink(session, body, queue, settled=settled, arguments=arguments)
     link.expiry = expiry
     queue.add_consumer(link.consumer)
     if not settled:

@@ -146,6 +146,8 @@ class LinkConsumer(Consumer):
     them.
     """
 
+    grants_credit = True
+
     __slots__ = (
         "_address",
         "_around",

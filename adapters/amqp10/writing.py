@@ -57,6 +57,7 @@ from warren.core.messages.field_table import Typed
 from warren.core.messages.internal_headers import internal_headers
 from warren.core.messages.shown import shown_properties
 from warren.core.messages.timestamp import Timestamp
+from warren.core.queues.stream.arguments import OFFSET
 
 if TYPE_CHECKING:
     from warren.core.messages.field_table import Encodable, FieldValue
@@ -155,6 +156,8 @@ def _annotations(queue: Queue, message: Message, *, redelivered: bool) -> bytes:
     address = message.address
     entries[encode(Symbol("x-exchange"))] = encode(address.exchange)
     entries[encode(Symbol("x-routing-key"))] = encode(address.routing_key)
+    if OFFSET in headers:
+        entries[encode(Symbol(OFFSET))] = encode(value_of(headers[OFFSET]))
     for name, annotation in _DEATH_HEADERS.items():
         if name in headers:
             value = headers[name]

@@ -41,6 +41,9 @@ class Consumer:
     is_components: ClassVar[bool] = False
     """A component of the broker looks after its rights (core.component), as they aren't those of its queue alone."""
 
+    grants_credit: ClassVar[bool] = False
+    """Its protocol has a credit that the peer grants, so that neither prefetch nor acknowledgements need be."""
+
     __slots__ = (
         "active",
         "arguments",

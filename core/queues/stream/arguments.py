@@ -33,6 +33,9 @@ _UNIT_MS: Final = {
 }
 """RabbitMQ's years and months have so many days."""
 
+STREAM: Final = "stream"
+"""The name of the type."""
+
 OFFSET: Final = "x-stream-offset"
 FILTER: Final = "x-stream-filter"
 UNFILTERED: Final = "x-stream-match-unfiltered"

@@ -25,6 +25,7 @@ from warren.core.queues.registry import register
 from warren.core.queues.stream.arguments import (
     FILTER_VALUE,
     READER_ARGUMENTS,
+    STREAM,
     STREAM_ARGUMENTS,
     At,
     Wanted,
@@ -61,7 +62,7 @@ class StreamQueue(Queue):
 
     __slots__ = ("_at_end", "_going", "_parked", "_retention_due", "log")
 
-    type_name: ClassVar[str] = "stream"
+    type_name: ClassVar[str] = STREAM
     keeps_messages: ClassVar[bool] = True
     stores_transient: ClassVar[bool] = True
     shares_prefetch: ClassVar[bool] = False
@@ -165,13 +166,8 @@ class StreamQueue(Queue):
     # Consuming
 
     def add_consumer(self, consumer: Consumer) -> None:
-        if not consumer.prefetch:
-            raise PreconditionFailed(
-                f"consumer prefetch count is not set for stream {self.description}: a reader needs one, as "
-                "acknowledgements are its credit"
-            )
-        if consumer.no_ack:
-            raise NotImplementedByBroker(f"automatic acknowledgement not supported by stream {self.description}")
+        if not consumer.grants_credit:
+            self._check_credit(consumer)
         asked = wanted(self.description, consumer.arguments)
         consumer.exclusive = False
         reader = Reader(self, asked, self.vhost.broker.now_ms)
@@ -182,6 +178,16 @@ class StreamQueue(Queue):
         else:
             consumer.parked = True
             self._parked[consumer] = reader
+
+    def _check_credit(self, consumer: Consumer) -> None:
+        """Acknowledgements are a reader's credit, where its protocol has none of its own."""
+        if not consumer.prefetch:
+            raise PreconditionFailed(
+                f"consumer prefetch count is not set for stream {self.description}: a reader needs one, as "
+                "acknowledgements are its credit"
+            )
+        if consumer.no_ack:
+            raise NotImplementedByBroker(f"automatic acknowledgement not supported by stream {self.description}")
 
     def remove_consumer(self, consumer: Consumer) -> None:
         consumer.active = False
@@ -226,10 +232,7 @@ class StreamQueue(Queue):
                 self._at_end.append((consumer, reader))
                 continue
             given += 1
-            self.unacked_count += 1
-            self.counts.deliver += 1
-            self.counts.delivered_bytes += message.body_size
-            consumer.counts.deliver += 1
+            self._count(consumer, message)
             if consumer.deliver(message, False):
                 going.rotate(-1)
             elif going and going[0][0] is consumer:
@@ -240,6 +243,16 @@ class StreamQueue(Queue):
             self.vhost.broker.deliveries_left -= given
         if going:
             self.vhost.broker.drain_later(self)
+
+    def _count(self, consumer: Consumer, message: Message) -> None:
+        self.counts.delivered_bytes += message.body_size
+        if consumer.no_ack:
+            self.counts.deliver_no_ack += 1
+            consumer.counts.deliver_no_ack += 1
+        else:
+            self.unacked_count += 1
+            self.counts.deliver += 1
+            consumer.counts.deliver += 1
 
     def get(
         self, answer: Answer[Polled], *, no_ack: bool, client: Client | None = None, channel_number: int = 0
