@@ -17,8 +17,10 @@ from warren.adapters.mqtt.errors import Refusal, reason_of
 from warren.adapters.mqtt.logging_in import enter, log_in, log_in_proved
 from warren.adapters.mqtt.properties import properties_of
 from warren.adapters.mqtt.publishing import check_publish
-from warren.adapters.mqtt.sessions.rights import check_owner, check_returning
+from warren.adapters.mqtt.sessions.returning import ReturningCheck
+from warren.adapters.mqtt.sessions.rights import check_owner, goes_on
 from warren.adapters.mqtt.sessions.wills import WillMessage
+from warren.core.access.rights import BackEndFailed
 from warren.core.errors import AccessRefused, BrokerError, LowOnDisk, NotFound
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from warren.adapters.mqtt.codec.packets import Connect
     from warren.adapters.mqtt.codec.properties import Properties
     from warren.adapters.mqtt.logging_in import Entrance
+    from warren.adapters.mqtt.sessions.registry import MqttSessions
     from warren.adapters.mqtt.sessions.world import MqttWorld
     from warren.core.access.accounts import User
     from warren.core.clients.client import Client
@@ -62,13 +65,14 @@ class Login:
     expired: called when the client takes too long (`login_timeout_ms`).  claimed: the user that it says it is.
     """
 
-    __slots__ = ("_begun", "_deadline", "_entrance", "_proved", "_world", "claimed")
+    __slots__ = ("_begun", "_deadline", "_entrance", "_proved", "_returning", "_world", "claimed")
 
     def __init__(self, entrance: Entrance, world: MqttWorld, expired: Callable[[int], None]) -> None:
         self._entrance = entrance
         self._world = world
         self._begun: _Begun | None = None
         self._proved: Answered | None = None
+        self._returning: ReturningCheck | None = None
         self.claimed = ""
         broker = entrance.broker
         self._deadline = broker.deadlines.schedule(broker.now_ms + entrance.settings.login_timeout_ms, expired)
@@ -111,6 +115,8 @@ class Login:
     def end(self) -> None:
         """The client is logged in, or gone, or refused."""
         self._deadline.cancel()
+        if self._returning is not None:
+            self._returning.stop()
 
     def _answered(self, begun: _Begun, answered: Answered) -> Admitted | Auth:
         if answered.user is None:
@@ -128,20 +134,38 @@ class Login:
             sessions = self._world.of(client.vhost)
             sessions.permits.check_exchange()
             check_owner(sessions, client, client_id)
-            if not packet.clean_start:
-                check_returning(sessions, client, client_id)
             if agreed.session_expiry_s and client_id not in sessions.sessions:
                 client.vhost.broker.definitions.check_room()
-            return client, will_of(self._world, client, client_id, packet)
+            will = will_of(self._world, client, client_id, packet)
+            if client.user.rights is not None and not packet.clean_start:
+                self._check_returning(sessions, client.user, client_id)
+            return client, will
         except BaseException as error:
             client.close()
             if isinstance(error, NotFound):
                 raise Refusal(reason_codes.SERVER_UNAVAILABLE, error.text) from None
             if isinstance(error, LowOnDisk):
                 raise Refusal(reason_codes.QUOTA_EXCEEDED, error.text) from None
+            if isinstance(error, BackEndFailed):
+                raise Refusal(reason_codes.SERVER_UNAVAILABLE, error.text) from None
             if isinstance(error, AccessRefused):
                 raise Refusal(reason_codes.NOT_AUTHORIZED, error.text) from None
             raise
+
+    def _check_returning(self, sessions: MqttSessions, user: User, client_id: str) -> None:
+        """Have the session that goes on looked at; Unanswered until that is through, after which this is done again."""
+        session = sessions.sessions.get(client_id)
+        if session is None or not goes_on(session, user.name):
+            return
+        check = self._returning
+        if check is None or not check.is_for(session, user):
+            if check is not None:
+                check.stop()
+            # Who it is has been shown: how long this takes is for the number of subscriptions and the back-end to say.
+            self._deadline.cancel()
+            check = self._returning = ReturningCheck(sessions, session, user)
+            check.begin()
+        check.finish()
 
 
 def will_of(world: MqttWorld, client: Client, client_id: str, packet: Connect) -> WillMessage | None:

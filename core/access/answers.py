@@ -57,6 +57,17 @@ class Asked:
         if not self.pins:
             self._answers.look_at(self)
 
+    def tell(self) -> None:
+        """The answer is there: call whoever waits for it."""
+        waiting, self.waiting = self.waiting, []
+        self.pins += 1
+        for call in waiting:
+            try:
+                call()
+            except Exception:
+                _log.exception("internal error in what waited for an authentication back-end")
+        self.release()
+
 
 class Unanswered(Exception):
     """What was wanted depends on an answer that isn't there yet: do it again when it is.
@@ -152,14 +163,7 @@ class Answers:
         asked.expires_at_ms = self.now_ms() + self.ttl_ms if is_kept else 0
         if isinstance(answer, Identity) and answer.expires_at_ms is not None:
             asked.expires_at_ms = min(asked.expires_at_ms, answer.expires_at_ms)
-        waiting, asked.waiting = asked.waiting, []
-        asked.pins += 1
-        for call in waiting:
-            try:
-                call()
-            except Exception:
-                _log.exception("internal error in what waited for an authentication back-end")
-        asked.release()
+        asked.tell()
 
     def keep(self, asked: Asked) -> None:
         """It is wanted once more, unless the same was asked again since."""
@@ -187,6 +191,20 @@ class Answers:
     def clear(self) -> None:
         """Ask for everything anew."""
         self._kept.clear()
+
+
+class Underway(Asked):
+    """Work in turns that asks back-ends much, and is waited for as if it were one question; nobody keeps it."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(Answers(), ("", Login("", None)))
+
+    def done(self) -> None:
+        """Whoever waits may go on."""
+        self.answer = True
+        self.tell()
 
 
 def _first(kept: dict[tuple[str, Question], Asked], count: int) -> list[tuple[str, Question]]:

@@ -174,21 +174,13 @@ def _disconnect_unless_allowed(registry: MqttSessions, session: MqttSession, sub
     return True
 
 
-def check_returning(registry: MqttSessions, client: Client, client_id: str) -> None:
-    """Have all that is asked of other back-ends when a session goes on be answered; raises Unanswered until then."""
-    session = registry.sessions.get(client_id)
-    if session is None or client.user.rights is None or not goes_on(session, client.user.name):
-        return
-    unanswered: Unanswered | None = None
-    for subscription in list(session.subscriptions.values()):
-        try:
-            registry.permits.check_reading(session, subscription, client.user)
-        except Unanswered as error:
-            unanswered = unanswered or error
-        except AccessRefused:
-            pass
-    if unanswered is not None:
-        raise unanswered
+def _look_again(registry: MqttSessions, session: MqttSession) -> Iterator[None]:
+    """The same for one session, in slices."""
+    for number, subscription in enumerate(emptied(list(session.subscriptions.values())), 1):
+        if session.holder is None or _disconnect_unless_allowed(registry, session, subscription):
+            return
+        if number % SUBSCRIPTIONS_PER_SLICE == 0:
+            yield
 
 
 def drop_withdrawn(registry: MqttSessions, session: MqttSession) -> None:
@@ -198,13 +190,12 @@ def drop_withdrawn(registry: MqttSessions, session: MqttSession) -> None:
     the others in the turns that follow; until then, they are asked about with each topic (`MqttSession.matching`).
     Those that have messages come by others' queues are looked at first.
     """
-    actor = session.actor
-    if isinstance(actor, User) and actor.rights is not None:
-        # What another back-end says is known just now (`check_returning`), and may not be later.
-        for subscription in list(session.subscriptions.values()):
-            _drop_unless_allowed(registry, session, subscription)
-        return
     if session.rights_version == registry.broker.users.version or session.is_looked_at:
+        return
+    if _is_known_elsewhere(session):
+        # It was looked at before it was let in (returning.py), and rights have changed since.
+        again = _look_again(registry, session)
+        registry.broker.chores.add(lambda: next(again, _ENDED) is None)
         return
     slices = _drop_slices(registry, session)
 
@@ -233,10 +224,15 @@ def _drop_slices(registry: MqttSessions, session: MqttSession) -> Iterator[None]
             if work >= SUBSCRIPTIONS_PER_SLICE:
                 work = 0
                 yield
-            if session.ended:
+            if session.ended or _is_known_elsewhere(session):
                 return
         # Rights that have changed meanwhile are looked at from the first subscription on.
         session.rights_version = version
+
+
+def _is_known_elsewhere(session: MqttSession) -> bool:
+    """Whether its user is one whom another back-end knows."""
+    return isinstance(session.actor, User) and session.actor.rights is not None
 
 
 def _drop_unless_allowed(registry: MqttSessions, session: MqttSession, subscription: MqttSubscription) -> None:
