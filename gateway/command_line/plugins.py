@@ -251,11 +251,17 @@ def _named(parsed: Parsed, rest: Sequence[str], found: _Plugins) -> Sequence[str
 
 
 def _change(found: _Plugins, wanted: Sequence[str]) -> int:
-    """Nothing, where it is so already; else CommandFailedError says what to do."""
+    """Nothing, where it is so already; else CommandFailedError says what to do.
+
+    What is on by default and isn't wanted has to be named, with a `-`.
+    """
+    from warren.gateway.configuration.plugins import OFF, by_default
+
     wanted = list(dict.fromkeys(wanted))
     if set(wanted) == set(found.enabled):
         print("Plugin configuration unchanged.")
         return codes.OK
+    wanted += [OFF + name for name in by_default() if name not in wanted]
     names = ", ".join(f'"{name}"' for name in wanted)
     raise CommandFailedError(
         f"plugins are enabled by the configuration: write `plugins = [{names}]` into warren.toml, or start the broker "

@@ -91,11 +91,11 @@ async def test_what_is_so_already(directory: Path, words: tuple[str, ...]) -> No
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
-        (("enable", "rabbitmq_management"), '["shovel", "management"]'),
-        (("enable", "rabbitmq_management", "rabbitmq_web_dispatch"), '["shovel", "management"]'),
-        (("disable", "shovel"), "[]"),
-        (("disable", "--all"), "[]"),
-        (("set", "rabbitmq_prometheus"), '["metrics"]'),
+        (("enable", "rabbitmq_management"), '["shovel", "management", "-metrics"]'),
+        (("enable", "rabbitmq_management", "rabbitmq_web_dispatch"), '["shovel", "management", "-metrics"]'),
+        (("disable", "shovel"), '["-management", "-metrics"]'),
+        (("disable", "--all"), '["-management", "-metrics"]'),
+        (("set", "rabbitmq_prometheus"), '["metrics", "-management"]'),
     ],
 )
 async def test_what_a_configuration_has_to_say(directory: Path, words: tuple[str, ...], wanted: str) -> None:
