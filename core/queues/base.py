@@ -299,6 +299,11 @@ class Queue:
         """Messages waiting for a consumer."""
 
     @property
+    def kept_count(self) -> int:
+        """All messages that it has."""
+        return self.ready_count + self.unacked_count + self.untaken_count
+
+    @property
     def message_counts(self) -> Counts:
         """What happened to its messages, by name."""
         return self.counts.snapshot(self.ready_count, self.ready_bytes, self.unacked_count)

@@ -83,6 +83,10 @@ class Queue(Object):
     exclusive_consumer_tag: str | Missing | None = UNSET
     single_active_consumer_tag: str | Missing | None = UNSET
     owner_pid_details: Owner | Missing = UNSET
+    first_offset: int | Missing = UNSET
+    committed_offset: int | Missing = UNSET
+    segments: int | Missing = UNSET
+    bytes_on_disk: int | Missing = UNSET
     message_stats: Stats | Missing = UNSET
 
 

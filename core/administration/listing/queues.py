@@ -104,9 +104,9 @@ class QueueRow(Row):
 
     @Column
     def messages(self) -> int:
-        """Ready and unacknowledged messages, and those on their way to a dead letter exchange."""
-        queue = self.queue
-        return queue.ready_count + queue.unacked_count + queue.untaken_count
+        """Ready and unacknowledged messages, and those on their way to a dead letter exchange; a stream's
+        once, whoever reads them."""
+        return self.queue.kept_count
 
     @Column
     def messages_ready(self) -> int:

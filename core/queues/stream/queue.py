@@ -42,6 +42,7 @@ from warren.core.streams.retention import Retention
 
 if TYPE_CHECKING:
     from warren.core.clients.client import Client
+    from warren.core.counters import Counts
     from warren.core.deadlines import Deadline
     from warren.core.messages.message import Message
     from warren.core.queues.consumer import Consumer
@@ -60,7 +61,7 @@ class StreamQueue(Queue):
     log: its messages.
     """
 
-    __slots__ = ("_at_end", "_going", "_parked", "_retention_due", "log")
+    __slots__ = ("_at_end", "_going", "_parked", "_published", "_published_bytes", "_retention_due", "log")
 
     type_name: ClassVar[str] = STREAM
     keeps_messages: ClassVar[bool] = True
@@ -75,6 +76,10 @@ class StreamQueue(Queue):
         "committed_offset": lambda queue: queue.log.end_offset - 1,
         "segments": lambda queue: len(queue.log.segments),
         "bytes_on_disk": lambda queue: queue.log.size,
+        # Bodies alone aren't added up.
+        "message_bytes": lambda queue: None,
+        "message_bytes_ram": lambda queue: None,
+        "message_bytes_persistent": lambda queue: None,
     }
 
     def prepare(self) -> None:
@@ -82,6 +87,8 @@ class StreamQueue(Queue):
         self._going: deque[tuple[Consumer, Reader]] = deque()
         self._at_end: list[tuple[Consumer, Reader]] = []
         self._parked: dict[Consumer, Reader] = {}
+        self._published = 0
+        self._published_bytes = 0
         self._retention_due: Deadline | None = None
         filter_size = _number(values["x-stream-filter-size-bytes"])
         self.log = self.vhost.broker.streams.open(
@@ -143,6 +150,19 @@ class StreamQueue(Queue):
         """All that is kept, whoever has read it."""
         return self.log.end_offset - self.log.first_offset
 
+    @property
+    def kept_count(self) -> int:
+        """What is with readers is kept like the rest."""
+        return self.ready_count
+
+    @property
+    def message_counts(self) -> Counts:
+        """What was published is counted: it follows from nothing, as no delivery takes a message away."""
+        counts = self.counts.snapshot(0, 0, self.unacked_count)
+        counts["publish"] = self._published
+        counts["publish_bytes"] = self._published_bytes
+        return counts
+
     def append(self, message: Message) -> None:
         broker = self.vhost.broker
         value: bytes | None = None
@@ -153,6 +173,8 @@ class StreamQueue(Queue):
                 value = asked.encode("utf-8", "surrogateescape")
         self.log.append(record_entry(form().encode(self, message)), 1, broker.now_ms, value)
         broker.streams.changed(self.log)
+        self._published += 1
+        self._published_bytes += message.body_size
 
     def _flushed(self, is_longer: bool) -> None:
         """Readers may have more than they had; is_longer: a segment was begun."""

@@ -48,6 +48,14 @@ def _figures(row: QueueRow) -> Figures:
     return {**row.message_stats, **dict(zip(LENGTH_NAMES, lengths, strict=True))}
 
 
+STREAM_NAMES: Final = ("first_offset", "committed_offset", "segments", "bytes_on_disk")
+"""What streams alone have."""
+
+
+def _column(name: str, cells: Cells, look: Look) -> object:
+    return cells[name]
+
+
 QUEUES: Final = View(
     "queues",
     {
@@ -64,6 +72,7 @@ QUEUES: Final = View(
         "idle_since": IDLE,
         **fields("exclusive_consumer_tag", "single_active_consumer_tag"),
         "owner_pid_details": Field(("owner_pid",), _owner, omitted=True),
+        **{name: Field((name,), partial(_column, name), omitted=True) for name in STREAM_NAMES},
         "message_stats": STATS,
     },
     Sampled(lambda row: row.queue, _figures),

@@ -97,6 +97,29 @@ def test_publishing_and_getting(page: Page, api: Api, name: str) -> None:
     assert api.get(f"/queues/%2F/{name}")["messages"] == 0
 
 
+def test_a_stream_is_browsed_and_offers_no_taking(page: Page, api: Api, name: str) -> None:
+    enter(page, "queues")
+    press(page, "Add a queue")
+    fill(page, "name", name)
+    choose(page, "dialog [name=type]", "stream")
+    press(page, "x-max-age", "dialog")
+    page.type("7D")
+    click(page, "document.querySelector('dialog [type=submit]')")
+    page.wait_for("!document.querySelector('dialog')")
+    assert api.get(f"/queues/%2F/{name}")["arguments"] == {"x-queue-type": "stream", "x-max-age": "7D"}
+    api.publish("", name, "something happened")
+    enter(page, "queues", "/", name)
+    page.wait_for_text("#panel-overview", "Last offset")
+    actions = "[...document.querySelectorAll('#main .heading-actions > *')].map(each => each.innerText)"
+    assert page.evaluate(actions) == ["Delete"]
+    press(page, "Messages")
+    page.click("#browse")
+    page.wait_for_text("#panel-messages .messages", "something happened")
+    assert "basic.get and queue.purge are refused" in page.text("#panel-messages")
+    assert page.evaluate("document.querySelector('#panel-messages [name=ackmode]')") is None
+    assert page.evaluate("document.querySelector('#panel-messages [name=state]')") is None
+
+
 def test_bindings_are_added_and_removed(page: Page, api: Api, name: str) -> None:
     api.put(f"/queues/%2F/{name}")
     enter(page, "queues", "/", name, query="?tab=bindings")

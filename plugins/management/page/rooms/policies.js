@@ -12,7 +12,7 @@ const KINDS = {
   policies: {
     title: 'Policies',
     empty: 'There are no policies.',
-    applies: [['all', 'queues and exchanges'], ['queues', 'queues'], ['classic_queues', 'classic queues'], ['quorum_queues', 'quorum queues'], ['exchanges', 'exchanges']],
+    applies: [['all', 'queues and exchanges'], ['queues', 'queues'], ['classic_queues', 'classic queues'], ['quorum_queues', 'quorum queues'], ['streams', 'streams'], ['exchanges', 'exchanges']],
     known: [
       ['message-ttl', 'number', '60000', 'Messages expire after so many milliseconds'],
       ['expires', 'number', '1800000', 'A queue goes when it is unused for so many milliseconds'],
@@ -22,6 +22,8 @@ const KINDS = {
       ['dead-letter-exchange', 'text', 'amq.direct', 'Where dead messages go'],
       ['dead-letter-routing-key', 'text', '', 'With which key'],
       ['delivery-limit', 'number', '20', 'How often a message is delivered before it is dead'],
+      ['max-age', 'text', '7D', 'How long a stream keeps its messages'],
+      ['stream-max-segment-size-bytes', 'number', '500000000', 'How long the files of a stream are'],
       ['alternate-exchange', 'text', '', 'Where messages go that reach no queue'],
       ['federation-upstream-set', 'text', 'all', 'What it is federated with'],
     ],
@@ -29,7 +31,7 @@ const KINDS = {
   'operator-policies': {
     title: 'Operator policies',
     empty: 'There are no operator policies.',
-    applies: [['queues', 'queues'], ['classic_queues', 'classic queues'], ['quorum_queues', 'quorum queues']],
+    applies: [['queues', 'queues'], ['classic_queues', 'classic queues'], ['quorum_queues', 'quorum queues'], ['streams', 'streams']],
     known: [
       ['message-ttl', 'number', '60000', 'The smaller of this and the policy’s counts'],
       ['expires', 'number', '1800000', 'The smaller of this and the policy’s counts'],

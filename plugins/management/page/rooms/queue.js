@@ -36,6 +36,7 @@ export async function open(room) {
   const { vhost, name } = room.names;
   const address = path`/queues/${vhost}/${name}`;
   const first = await room.api.get(address, {}, { signal: room.signal });
+  const takes = first.type !== 'stream';
   const overview = new QueueOverview(`queue/${vhost}/${name}`);
   const bindings = new BindingList(room, { label: 'Bindings', end: 'source', nothing: 'Nothing is bound to it; it is reached by its name alone.' });
   const consumers = new ConsumerList({ of: 'channel', nothing: 'Nobody consumes.' });
@@ -45,9 +46,9 @@ export async function open(room) {
       over: linkTo(link('queues'), `Queues in ${vhost}`),
       marks: [stateMark(first.type), featureMarks(first)],
       actions: [
-        linkTo(link('tap') + queryText({ vhost, queue: name }), 'Watch', { class: 'button', title: 'Messages as they come' }),
-        ...(room.offers.has('POST', '/queues/{vhost}/{queue}/move') ? [button('Move messages', {}, () => openMove(room, vhost, name))] : []),
-        button('Purge', { class: 'danger-quiet' }, () => purge(room, address, name)),
+        takes && linkTo(link('tap') + queryText({ vhost, queue: name }), 'Watch', { class: 'button', title: 'Messages as they come' }),
+        takes && room.offers.has('POST', '/queues/{vhost}/{queue}/move') && button('Move messages', {}, () => openMove(room, vhost, name)),
+        takes && button('Purge', { class: 'danger-quiet' }, () => purge(room, address, name)),
         deleteButton(room, {
           what: `queue ${name}`,
           about: 'Its messages are lost.',
@@ -58,13 +59,13 @@ export async function open(room) {
             { name: 'if-unused', label: 'Only if nobody consumes', kind: 'check' },
           ],
         }),
-      ],
+      ].filter(Boolean),
     }),
     tabs(
       `Queue ${name}`,
       [
         ['overview', 'Overview', overview.place],
-        ['messages', 'Messages', queueMessages(room, vhost, name)],
+        ['messages', 'Messages', queueMessages(room, vhost, name, first.type)],
         ['publish', 'Publish', element('div', {}, card('Publish to this queue', { note: 'by the default exchange' }, publishForm(room, { vhost, exchange: '', routingKey: name, asksForKey: false, done: () => room.refresh() })))],
         ['bindings', 'Bindings', bindingsPanel],
         ['consumers', 'Consumers', element('div', {}, card('Consumers', {}, consumers.place))],
@@ -107,6 +108,9 @@ class QueueOverview {
       ['Single active', queue.single_active_consumer_tag],
       ['Exclusive consumer', queue.exclusive_consumer_tag],
       ['Ready bytes', typeof queue.message_bytes_ready === 'number' ? sizeText(queue.message_bytes_ready) : null],
+      ['First offset', typeof queue.first_offset === 'number' ? countText(queue.first_offset) : null],
+      ['Last offset', typeof queue.committed_offset === 'number' && queue.messages > 0 ? countText(queue.committed_offset) : null],
+      ['On disk', typeof queue.bytes_on_disk === 'number' ? `${sizeText(queue.bytes_on_disk)}, ${queue.segments} ${queue.segments === 1 ? 'file' : 'files'}` : null],
       ['Memory', typeof queue.memory === 'number' ? sizeText(queue.memory) : null],
       ['Owner', queue.owner_pid_details?.name ? linkTo(link('connections', queue.owner_pid_details.name), queue.owner_pid_details.name) : null],
     ]);

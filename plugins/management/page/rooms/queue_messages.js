@@ -18,10 +18,13 @@ const MODES = [
   ['reject_requeue_false', 'drop or dead-letter them (reject)'],
 ];
 
-export function queueMessages(room, vhost, name) {
-  const parts = [card('Get messages', {}, getForm(room, vhost, name))];
+const STREAMS = 'Nobody takes messages out of a stream, so basic.get and queue.purge are refused (540 NOT_IMPLEMENTED). Browse it here, or consume it from any offset.';
+
+export function queueMessages(room, vhost, name, type) {
+  const streams = type === 'stream';
+  const parts = [card('Get messages', {}, streams ? element('p', { class: 'hint' }, STREAMS) : getForm(room, vhost, name))];
   if (room.offers.has('GET', '/queues/{vhost}/{queue}/messages')) {
-    parts.unshift(new Browser(room, vhost, name).place);
+    parts.unshift(new Browser(room, vhost, name, { streams }).place);
   }
   return element('div', {}, ...parts);
 }
@@ -37,12 +40,13 @@ class Browser {
   #on = button('Later', { class: 'small' }, () => this.#look(this.#offsets, this.#next));
   #error = element('p', { class: 'form-error', role: 'alert' });
 
-  constructor(room, vhost, name) {
+  /** streams: there, all messages that are kept are ready, whoever has read them. */
+  constructor(room, vhost, name, { streams }) {
     Object.assign(this, { room, address: path`/queues/${vhost}/${name}/messages` });
     this.#back.disabled = true;
     this.#on.disabled = true;
     const look = button('Browse', { class: 'primary', id: 'browse' }, () => this.#look([], 0));
-    const bar = element('div', { class: 'line wrap ends' }, this.#state.place, look, this.#back, this.#on);
+    const bar = element('div', { class: 'line wrap ends' }, ...(streams ? [] : [this.#state.place]), look, this.#back, this.#on);
     this.place = card('Browse', { note: 'nothing is taken out' }, bar, this.#error, this.#list);
   }
 

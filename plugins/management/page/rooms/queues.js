@@ -18,6 +18,8 @@ const ARGUMENTS = [
   ['x-delivery-limit', 'number', '20', 'How often a message is delivered before it is dead'],
   ['x-max-priority', 'number', '10', 'Messages of higher priority come first'],
   ['x-single-active-consumer', 'boolean', 'true', 'One consumer at a time'],
+  ['x-max-age', 'text', '7D', 'Of a stream: messages are kept so long (Y, M, D, h, m, s)'],
+  ['x-stream-max-segment-size-bytes', 'number', '500000000', 'Of a stream: its files are so long'],
 ];
 
 const rate = (name) => ({ message_stats: stats }) => rateText(stats?.[`${name}_details`]?.rate ?? 0);
@@ -60,7 +62,7 @@ function add(room) {
     fields: [
       { name: 'vhost', label: 'Virtual host', kind: 'select', options: room.vhosts, value: room.vhostOrFirst },
       { name: 'name', label: 'Name', required: true },
-      { name: 'type', label: 'Type', kind: 'select', options: [['', 'default of the virtual host'], 'classic', 'quorum'] },
+      { name: 'type', label: 'Type', kind: 'select', options: [['', 'default of the virtual host'], 'classic', 'quorum', 'stream'] },
       { name: 'durable', label: 'Durable', kind: 'check', value: true, hint: 'It survives a restart.' },
       { name: 'autoDelete', label: 'Auto-delete', kind: 'check', hint: 'It goes when its last consumer has gone.' },
       { name: 'arguments', label: 'Arguments', kind: 'table', known: ARGUMENTS },

@@ -37,7 +37,7 @@ export function vhostFields(vhost) {
   return [
     { name: 'description', label: 'Description', value: vhost?.description ?? '' },
     { name: 'tags', label: 'Tags', value: (vhost?.tags ?? []).join(', '), hint: 'With commas between.' },
-    { name: 'type', label: 'Default queue type', kind: 'select', options: [...(vhost?.default_queue_type ? [] : [['', 'not set: classic']]), 'classic', 'quorum'], value: vhost?.default_queue_type ?? '' },
+    { name: 'type', label: 'Default queue type', kind: 'select', options: [...(vhost?.default_queue_type ? [] : [['', 'not set: classic']]), 'classic', 'quorum', 'stream'], value: vhost?.default_queue_type ?? '' },
     { name: 'tracing', label: 'Firehose', kind: 'check', value: vhost?.tracing, hint: 'A copy of every message goes to amq.rabbitmq.trace.' },
     { name: 'isProtected', label: 'Protected from deletion', kind: 'check', value: vhost?.protected_from_deletion, hint: 'Nobody can delete it until this is lifted.' },
   ];

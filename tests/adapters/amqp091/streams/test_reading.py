@@ -7,6 +7,7 @@ import pytest
 from tests.adapters.amqp091.streams.talk import Talk, offset_of, properties_of
 from tests.support.simulated_broker import SimulatedBroker
 from warren.adapters.amqp091.codec import methods
+from warren.core.administration.listing.selecting import Query, select
 from warren.core.messages.field_table import Encodable, Timestamp
 from warren.core.messages.properties import encode_properties
 
@@ -25,6 +26,21 @@ def test_it_is_read_again_and_again(ten: Talk) -> None:
     for _ in range(3):
         assert ten.read("first") == BODIES
     assert ten.queue.ready_count == 10
+
+
+def test_what_is_read_isnt_published_again(ten: Talk) -> None:
+    for _ in range(3):
+        ten.read("first")
+    counts = ten.queue.message_counts
+    assert (counts["publish"], counts["publish_bytes"], counts["deliver"]) == (10, 10, 30)
+    query = Query("queues", columns=("messages", "message_bytes", "message_bytes_ram", "message_bytes_persistent"))
+    (row,) = select(ten.broker.broker, query).finish().rows
+    assert row == {
+        "messages": 10,
+        "message_bytes": None,
+        "message_bytes_ram": None,
+        "message_bytes_persistent": None,
+    }
 
 
 def test_every_delivery_says_its_offset(ten: Talk) -> None:
