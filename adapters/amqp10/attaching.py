@@ -37,9 +37,10 @@ from warren.adapters.amqp10.replies import is_for_replies, reply_link
 from warren.adapters.amqp10.resuming import conclude, resume_link
 from warren.adapters.amqp10.stream_filters import stream_arguments
 from warren.adapters.amqp10.transactions import CoordinatorLink
+from warren.core.access.answers import Unanswered
 from warren.core.clients.limits import check_consumer
 from warren.core.declaring.bindings import bind
-from warren.core.declaring.queues import accessible_queue, declare_queue
+from warren.core.declaring.queues import accessible_queue, declare_queue, remove_queue
 from warren.core.errors import BrokerError, NotFound
 from warren.core.limit_hits import limited
 from warren.core.messages.field_table import EMPTY_TABLE_RAW
@@ -106,20 +107,36 @@ def _attach(session: AmqpSession, body: Attach) -> None:
     answer.snd_settle_mode = body.snd_settle_mode
     answer.rcv_settle_mode = body.rcv_settle_mode
     link: Link | None = None
+    made: list[Queue] = []
     try:
-        link = _receiving(session, body, answer) if body.role == SENDER else _sending(session, body, answer)
+        if body.role == SENDER:
+            link = _receiving(session, body, answer, made)
+        else:
+            link = _sending(session, body, answer, made)
         concluded = resume_link(session, link, body, answer)
     except (PeerMistake, BrokerError) as error:
         mistake = mistake_of(error, Level.LINK) if isinstance(error, BrokerError) else error
         if link is not None:
             link.end()
+        _undo(made)
         _refuse(session, body, mistake)
         return
+    except Unanswered as unanswered:
+        # The attach is done again, with the same names.
+        unanswered.names += [queue.name for queue in made]
+        _undo(made)
+        raise
     session.add(link)
     session.connection.broker.unkept.hold(session.connection.outbox)
     session.connection.send(session.channel, answer)
     link.answered()
     conclude(link, concluded)
+
+
+def _undo(made: list[Queue]) -> None:
+    """A link hasn't come about: neither has the queue that was made for it."""
+    for queue in made:
+        remove_queue(queue.vhost, queue)
 
 
 def _refuse(session: AmqpSession, body: Attach, mistake: PeerMistake) -> None:
@@ -141,7 +158,7 @@ def _refuse(session: AmqpSession, body: Attach, mistake: PeerMistake) -> None:
 # The peer sends
 
 
-def _receiving(session: AmqpSession, body: Attach, answer: Attach) -> Link:
+def _receiving(session: AmqpSession, body: Attach, answer: Attach, made_queues: list[Queue]) -> Link:
     if body.initial_delivery_count is None:
         raise PeerMistake(INVALID_FIELD, "a sender says its initial-delivery-count", Level.LINK, clause="2.7.3")
     answer.source = body.source if isinstance(body.source, Source) else Source()
@@ -156,7 +173,8 @@ def _receiving(session: AmqpSession, body: Attach, answer: Attach) -> Link:
     answer.target = made
     made.capabilities = target.capabilities
     if target.dynamic:
-        queue = _temporary_queue(session)
+        check_publish(session.client, "", "")
+        queue = _temporary_queue(session, made_queues)
         made.dynamic = True
         made.address = queue_address(queue.name)
         return _lasting(PublishingLink(session, body, Named(queue=queue.name)), target, made)
@@ -172,11 +190,11 @@ def _receiving(session: AmqpSession, body: Attach, answer: Attach) -> Link:
     if named.queue is not None:
         check_publish(session.client, "", named.queue)
         if named.declares:
-            _declared(session, named.queue)
+            _declared(session, named.queue, made_queues)
         elif not _is_there(session, named.queue):
             raise NotFound(f"no queue '{named.queue}' in vhost '{session.client.vhost.name}'")
     elif named.exchange:
-        check_publish(session.client, named.exchange, named.key or "")
+        check_publish(session.client, named.exchange, named.key)
     return _lasting(PublishingLink(session, body, named), target, made)
 
 
@@ -194,7 +212,7 @@ def _lasting(link: PublishingLink, target: Target, made: Target) -> PublishingLi
 # The peer receives
 
 
-def _sending(session: AmqpSession, body: Attach, answer: Attach) -> Link:
+def _sending(session: AmqpSession, body: Attach, answer: Attach, made_queues: list[Queue]) -> Link:
     source = body.source
     if not isinstance(source, Source):
         raise PeerMistake(INVALID_FIELD, "a receiver's attach has a source", Level.LINK, clause="3.5.3")
@@ -217,7 +235,7 @@ def _sending(session: AmqpSession, body: Attach, answer: Attach) -> Link:
     check_consumer(session.connection.broker, sum(1 for link in session.links.values() if link.is_sender))
     if is_for_replies(source):
         return reply_link(session, body, source, made)
-    queue = _source_queue(session, source, made)
+    queue = _source_queue(session, source, made, made_queues)
     arguments = _arguments(body)
     if queue.type_name == STREAM:
         made.distribution_mode = "copy"
@@ -233,10 +251,10 @@ def _sending(session: AmqpSession, body: Attach, answer: Attach) -> Link:
     return link
 
 
-def _source_queue(session: AmqpSession, source: Source, made: Source) -> Queue:
+def _source_queue(session: AmqpSession, source: Source, made: Source, made_queues: list[Queue]) -> Queue:
     client = session.client
     if source.dynamic:
-        queue = _temporary_queue(session)
+        queue = _temporary_queue(session, made_queues)
         made.dynamic = True
         made.address = queue_address(queue.name)
         return accessible_queue(client, queue.name, "read")
@@ -246,24 +264,26 @@ def _source_queue(session: AmqpSession, source: Source, made: Source) -> Queue:
     made.address = source.address
     if named.binds:
         client.check("exchange", named.exchange, "read")
-        queue = _temporary_queue(session)
+        queue = _temporary_queue(session, made_queues)
         bind(client, "queue", queue.name, named.exchange, named.key or "", {}, EMPTY_TABLE_RAW)
         return accessible_queue(client, queue.name, "read")
     name = named.queue or ""
     if named.declares and name not in client.vhost.queues:
-        _declared(session, name)
+        _declared(session, name, made_queues)
     return accessible_queue(client, name, "read")
 
 
-def _temporary_queue(session: AmqpSession) -> Queue:
-    """A queue of the connection's own, which goes with it (3.5.3, dynamic)."""
-    return declare_queue(session.client, "", exclusive=True, auto_delete=True)
+def _temporary_queue(session: AmqpSession, made_queues: list[Queue]) -> Queue:
+    """A queue of the connection's own, which goes with it (3.5.3, dynamic).  made_queues: gets it."""
+    queue = declare_queue(session.client, "", exclusive=True, auto_delete=True)
+    made_queues.append(queue)
+    return queue
 
 
-def _declared(session: AmqpSession, name: str) -> None:
-    """The queue of an older address, which is made if it isn't there."""
+def _declared(session: AmqpSession, name: str, made_queues: list[Queue]) -> None:
+    """The queue of an older address, which is made if it isn't there.  made_queues: gets a new one."""
     if name not in session.client.vhost.queues:
-        declare_queue(session.client, name, durable=True)
+        made_queues.append(declare_queue(session.client, name, durable=True))
 
 
 def _arguments(body: Attach) -> dict[str, FieldValue]:

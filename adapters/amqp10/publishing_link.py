@@ -107,6 +107,11 @@ class PublishingLink(IncomingLink):
         if properties.special:
             try:
                 properties, extra_keys = read_special(client, exchange, properties)
+            except AccessRefused as denied:
+                if self._named is not None:
+                    raise
+                self._reject(delivery_id, UNAUTHORIZED_ACCESS, denied.text)
+                return
             except PreconditionFailed as unmet:
                 if properties.user_id not in (None, client.user.name):
                     raise PeerMistake(UNAUTHORIZED_ACCESS, unmet.text, Level.LINK) from None

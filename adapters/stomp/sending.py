@@ -50,9 +50,9 @@ def prepare(session: StompSession, frame: Frame) -> Publish:
     destination = parse_destination(name, session.settings.topic_exchange, "SEND")
     properties = properties_of(headers)
     client = session.logged_in
+    check_publish(client, destination.exchange, destination.key)
     if destination.kind is Kind.QUEUE:
         declare_once(session, destination, headers)
-    check_publish(client, destination.exchange, destination.key)
     if properties.reply_to is not None and properties.reply_to.startswith(TEMPORARY_PREFIX):
         properties = properties.with_changes(reply_to=session.replies.queue_name(properties.reply_to))
     user = client.user

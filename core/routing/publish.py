@@ -41,8 +41,8 @@ class Publisher(Identified, Protocol):
         """Where."""
 
 
-def check_publish(client: Publisher, exchange_name: str, routing_key: str) -> None:
-    """Refuse what can be refused without looking at a message.
+def check_publish(client: Publisher, exchange_name: str, routing_key: str | None) -> None:
+    """Refuse what can be refused without looking at a message.  routing_key: None where each message says its own.
 
     Raises AccessRefused (403) without write permission or for an internal exchange, NotFound (404) without exchange.
     """
@@ -56,7 +56,8 @@ def check_publish(client: Publisher, exchange_name: str, routing_key: str) -> No
             f"cannot publish to internal exchange '{exchange_name}' in vhost '{vhost.name}'; "
             "publish to an exchange that is bound to it"
         )
-    check_topic_keys(client, exchange_name, [routing_key])
+    if routing_key is not None:
+        check_topic_keys(client, exchange_name, [routing_key])
 
 
 def check_topic_keys(client: Publisher, exchange_name: str, routing_keys: Iterable[str]) -> None:

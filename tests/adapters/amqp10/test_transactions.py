@@ -146,6 +146,18 @@ def test_a_crash_leaves_all_or_nothing(tmp_path: Path) -> None:
     durable.close()
 
 
+def test_rights_are_asked_for_again_when_it_is_committed(client: Amqp10Client, simulated: SimulatedBroker) -> None:
+    txn = begin(client)
+    client.publish(data(b"x"), state=TransactionalState(txn))
+    simulated.broker.users.set_permissions("guest", "/", "", "^$", ".*")
+    state = end(client, txn)
+    assert isinstance(state, Rejected)
+    assert state.error is not None
+    assert state.error.condition == "amqp:transaction:rollback"
+    assert "refused for user 'guest'" in (state.error.description or "")
+    assert (simulated.queue("q").ready_count, simulated.queue("q").unacked_count) == (0, 0)
+
+
 def test_what_leads_nowhere_is_told_at_once(client: Amqp10Client) -> None:
     client.attach_sender("/exchanges/amq.direct/none", handle=4)
     txn = begin(client)
