@@ -84,6 +84,8 @@ class OutgoingLink(Link):
             consumer.queue.catch_up()
         if flow.drain:
             consumer.finish_drain()
+        if not consumer.credit:
+            consumer.withdraw()
         if consumer.echo:
             self.tell(drain=False)
 
@@ -143,7 +145,7 @@ class LinkConsumer(Consumer):
 
     What is kept of the last message serves those that are like it: `_prefix`, the frame up to the delivery's id, and
     `_front`, from behind its tag up to the body's content; `_around` bytes have both, with the id and the tag between
-    them.
+    them.  `_begin_bytes`: what `_front` has before the message itself.
     """
 
     grants_credit = True
@@ -151,6 +153,7 @@ class LinkConsumer(Consumer):
     __slots__ = (
         "_address",
         "_around",
+        "_begin_bytes",
         "_body_size",
         "_deliveries",
         "_front",
@@ -191,6 +194,7 @@ class LinkConsumer(Consumer):
         self._body_size = -1
         self._prefix = self._front = self._tail = b""
         self._around = 0
+        self._begin_bytes = 0
 
     def can_take(self) -> bool:
         """True when there is credit, and room in the session's window and the connection's outbox."""
@@ -222,7 +226,7 @@ class LinkConsumer(Consumer):
         if len(content) != message.body_size:
             content = message.body
         outbox = self._outbox
-        if self._prefix:
+        if self._prefix and session.window > 0 and not session.unsent:
             chunks = outbox.chunks
             chunks += (
                 self._prefix,
@@ -237,7 +241,8 @@ class LinkConsumer(Consumer):
             outbox.room -= self._around + len(content)
             session.sent(1)
         else:
-            payload = self._front + content + self._tail
+            # Another of the session may have used up its window meanwhile: what can't go now waits in its place.
+            payload = self._front[self._begin_bytes :] + content + self._tail
             link = self.link
             session.unsent.add(
                 parts_of_message(
@@ -310,6 +315,8 @@ class LinkConsumer(Consumer):
         else:
             self._prefix = b""
             self._front = front
+            begin = b""
+        self._begin_bytes = len(begin)
         # One that came back says how often, and whether a body is what its type says has to be looked at each time.
         alike = not redelivered and message.properties.type != AMQP_TYPE
         self._properties = message.properties if alike else None
@@ -346,7 +353,13 @@ class LinkConsumer(Consumer):
         self.delivery_count = (self.delivery_count + self.credit) & _IDS
         self.credit = 0
         self.draining = False
+        self.withdraw()
         self.link.tell(drain=True)
+
+    def withdraw(self) -> None:
+        """The peer has taken its credit away: the queue looks at it again when there is some."""
+        if self.active:
+            self.queue.park(self)
 
     def activity_changed(self) -> None:
         """See Consumer.activity_changed."""

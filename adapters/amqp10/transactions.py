@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
     from warren.adapters.amqp10.amqp_session import AmqpSession
     from warren.adapters.amqp10.codec.performatives import Attach
+    from warren.adapters.amqp10.codec.values import Symbol
     from warren.adapters.amqp10.publishing_link import PublishingLink
     from warren.adapters.session.deliveries import Verdict
     from warren.core.messages.message import Message
@@ -139,7 +140,7 @@ class Transaction:
             self.publishes.append((link, message, route, at_ms))
             self._publishers.add(link.session)
         else:
-            outcome = Rejected(Error(RESOURCE_LIMIT_EXCEEDED, self.doomed))
+            outcome = Rejected(Error(self._condition, self.doomed))
         link.session.safe.accept(link, delivery_id, encode_composite(TransactionalState(self.id, outcome)))
 
     def settle(
@@ -147,17 +148,25 @@ class Transaction:
     ) -> None:
         """Deliveries are to be settled with it, by this outcome."""
         if not self._count(len(tags)):
-            raise limited(
-                PeerMistake(RESOURCE_LIMIT_EXCEEDED, self.doomed, Level.SESSION), "actions of amqp10 transactions"
-            )
+            mistake = PeerMistake(self._condition, self.doomed, Level.SESSION)
+            raise limited(mistake, "actions of amqp10 transactions") if self._is_full else mistake
         taken: dict[int, Delivery] = {}
         for tag in tags:
             taken.update(session.deliveries.take(tag, multiple=False))
         self.settlements.setdefault(session, []).append(Taken(taken, verdict, outcome, by_receiver=by_receiver))
 
+    @property
+    def _is_full(self) -> bool:
+        return self._actions > ACTIONS_MAX
+
+    @property
+    def _condition(self) -> Symbol:
+        """Why nothing can be done with it any more."""
+        return RESOURCE_LIMIT_EXCEEDED if self._is_full else TRANSACTION_ROLLBACK
+
     def _count(self, actions: int) -> bool:
         self._actions += actions
-        if self._actions > ACTIONS_MAX and not self.doomed:
+        if self._is_full and not self.doomed:
             self.doomed = f"a transaction of more than {ACTIONS_MAX} publishes and settlements"
         return not self.doomed
 

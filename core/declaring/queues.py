@@ -253,12 +253,9 @@ def remove_queue(vhost: VirtualHost, queue: Queue, answer: Answer[int] = ignore)
         vhost.broker.numbers.deleted_for_now(queue.store_id, queue)
     remove_bindings_of(vhost, queue, remove_emptied)
     consumers = list(queue.consumers)
-    if len(consumers) <= CONSUMERS_AT_ONCE:
-        _tell_gone(queue, consumers)
-        queue.close(answer)
-    else:
-        # It gives them nothing any more, and is answered for when the last of them knows.
-        queue.close(partial(_tell_gone_in_turns, queue, consumers, answer))
+    # It gives them nothing any more, nor counts what they give back; it is answered for when the last of them knows.
+    tell = _tell_gone_at_once if len(consumers) <= CONSUMERS_AT_ONCE else _tell_gone_in_turns
+    queue.close(partial(tell, queue, consumers, answer))
     vhost.counts.queue_gone(queue)
 
 
@@ -267,6 +264,11 @@ def _tell_gone(queue: Queue, consumers: Iterable[Consumer]) -> None:
         if consumer.active:
             queue.remove_consumer(consumer)
             consumer.cancelled()
+
+
+def _tell_gone_at_once(queue: Queue, consumers: list[Consumer], answer: Answer[int], count: int) -> None:
+    _tell_gone(queue, consumers)
+    answer(count)
 
 
 def _tell_gone_in_turns(queue: Queue, consumers: list[Consumer], answer: Answer[int], count: int) -> None:

@@ -1,5 +1,7 @@
 """Drives a simulated broker and the model with the same random doings, and compares them after every step.
 
+Clients of AMQP 0-9-1 are driven here, those of AMQP 1.0 by amqp10_driver.py, on the same queues.
+
 One step is one command on one channel, after which the broker comes to rest and everything that arrived anywhere is
 looked at: the answer, then deliveries, whose order among connections is found by asking the model whose turn it can
 have been.  At rest, nobody may wait who could be served, and all counters have to agree.
@@ -17,6 +19,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.simulation.amqp10_driver import Amqp10Doings
+from tests.simulation.amqp10_peer import Arrived
 from tests.simulation.model import Model, ModelConsumer, Snapshot
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import NO_PROPERTIES, PERSISTENT, Event, SimulatedClient
@@ -50,6 +54,16 @@ class Simulation:
         self._unflushed: dict[int, set[int]] = {}
         self._snapshot: Snapshot = {}
         self._returns: list[tuple[int, int, bytes]] = []
+        self.amqp10 = Amqp10Doings(
+            self.chance,
+            self.simulated,
+            self.model,
+            self._do,
+            CONNECTIONS,
+            is_stored=self._stored,
+            keys=KEYS,
+            queues=QUEUES,
+        )
         self._connect()
         self.doings: list[tuple[int, Callable[[], None]]] = [
             (30, self._publish),
@@ -74,6 +88,7 @@ class Simulation:
             (2, self._toggle_commits),
             (1, self._stop if restarts else self._purge),
             (1, self._crash if restarts else self._purge),
+            *self.amqp10.doings,
         ]
 
     def _connect(self) -> None:
@@ -81,6 +96,7 @@ class Simulation:
         for number in range(CONNECTIONS):
             self.clients.append(self.simulated.connect(channels=CHANNELS))
             self._set_up(number)
+        self.amqp10.connect()
 
     def _set_up(self, connection: int) -> None:
         client = self.clients[connection]
@@ -112,15 +128,21 @@ class Simulation:
         self.simulated.settle()
         if self.simulated.commits_by_itself:
             self._confirms_may_come()
-        pending: list[list[Event]] = []
+        pending: list[list[Arrived]] = []
         for index, client in enumerate(self.clients):
             client.collect()
             events, client.events = client.events, []
             pending.append(
-                [event for event in events if not self._is_confirm(index, event) and not self._is_return(index, event)]
+                [
+                    self._arrived(index, event)
+                    for event in events
+                    if not self._is_confirm(index, event) and not self._is_return(index, event)
+                ]
             )
+        pending += self.amqp10.arrived()
         assert not self._returns, f"{self._returns} should have come back"
         got = self._match(pending)
+        self.amqp10.check_rest()
         if self.simulated.commits_by_itself:
             self._snapshot = self.model.snapshot()
         self._check_turns(got)
@@ -128,34 +150,41 @@ class Simulation:
         self._check_counts()
         self.simulated.check()
 
-    def _match(self, pending: list[list[Event]]) -> Counter[tuple[int, int, str]]:
+    def _match(self, pending: list[list[Arrived]]) -> Counter[tuple[int, int, str]]:
         """Bring the deliveries of all connections into an order that the model agrees with."""
         got: Counter[tuple[int, int, str]] = Counter()
         while any(pending):
-            for index, events in enumerate(pending):
-                if events and (key := self._possible(index, events[0])) is not None:
-                    event = events.pop(0)
-                    assert isinstance(event.method, methods.BasicDeliver)
-                    self.model.delivered(key, event.method.delivery_tag, event.method.redelivered, event.body)
-                    got[key] += 1
+            for events in pending:
+                if events and self._is_possible(events[0]):
+                    arrived = events.pop(0)
+                    self.model.delivered(arrived.key, arrived.number, arrived.redelivered, arrived.body, arrived.note)
+                    got[arrived.key] += 1
                     break
             else:
                 raise AssertionError(f"nobody's turn fits: {pending}")
         return got
 
-    def _possible(self, index: int, event: Event) -> tuple[int, int, str] | None:
-        assert isinstance(event.method, methods.BasicDeliver), event
-        key = (index, event.channel, event.method.consumer_tag)
-        assert key in self.model.consumers, f"a delivery to {key}, which is no consumer"
-        ready = self.model.queues[self.model.consumers[key].queue].ready
-        return key if ready and ready[0].body == event.body else None
+    def _arrived(self, index: int, event: Event) -> Arrived:
+        method = event.method
+        assert isinstance(method, methods.BasicDeliver), event
+        key = (index, event.channel, method.consumer_tag)
+        return Arrived(key, method.delivery_tag, method.redelivered, event.body)
+
+    def _is_possible(self, arrived: Arrived) -> bool:
+        assert arrived.key in self.model.consumers, f"a delivery to {arrived.key}, which is no consumer"
+        ready = self.model.queues[self.model.consumers[arrived.key].queue].ready
+        return bool(ready) and ready[0].body == arrived.body
 
     def _check_turns(self, got: Counter[tuple[int, int, str]]) -> None:
         """Consumers that have all the credit in the world get the same within one step."""
         for name in self.model.queues:
             keys = [key for key, consumer in self.model.consumers.items() if consumer.queue == name]
             free = [
-                key for key in keys if not self.model.consumers[key].prefetch and not self.model.global_limits[key[:2]]
+                key
+                for key in keys
+                if not self.model.consumers[key].prefetch
+                and self.model.consumers[key].link_credit is None
+                and not self.model.global_limits[key[:2]]
             ]
             if len(free) == len(keys) and keys:
                 counts = [got[key] for key in keys]
@@ -168,13 +197,7 @@ class Simulation:
             row = rows[name]
             assert row["messages_ready"] == len(queue.ready), name
             assert row["message_bytes_ready"] == sum(len(entry.body) for entry in queue.ready), name
-            held = sum(
-                1
-                for channel in self.model.held.values()
-                for each in channel.values()
-                if each.queue == name and each.generation == self.model.generations[name]
-            )
-            assert row["messages_unacknowledged"] == held, name
+            assert row["messages_unacknowledged"] == len(self.model.held_of(name)), name
             consumers = sum(1 for consumer in self.model.consumers.values() if consumer.queue == name)
             assert row["consumers"] == consumers, name
 
@@ -203,6 +226,7 @@ class Simulation:
     def _confirms_may_come(self) -> None:
         for numbers in self._unflushed.values():
             numbers.clear()
+        self.amqp10.flushed()
 
     def _toggle_commits(self) -> None:
         simulated = self.simulated
@@ -230,7 +254,7 @@ class Simulation:
         return self.chance.choice(sorted(self.model.queues)) if self.model.queues else None
 
     def _channel_holding(self) -> tuple[int, int] | None:
-        holding = [channel for channel, held in self.model.held.items() if held]
+        holding = [channel for channel, held in self.model.held.items() if held and channel[0] < CONNECTIONS]
         return self.chance.choice(holding) if holding else None
 
     def _call(self, channel: tuple[int, int], method: methods.Method, answer: type[methods.Method]) -> methods.Method:
@@ -263,8 +287,12 @@ class Simulation:
         queue = self.model.queues.get(name)
         answer = self._call(channel, methods.QueueDelete(queue=name), methods.QueueDeleteOk)
         assert isinstance(answer, methods.QueueDeleteOk)
-        assert answer.message_count == (len(queue.ready) if queue else 0)
-        for connection, number, tag in self.model.delete(name):
+        assert answer.message_count == (len(queue.ready) if queue else 0), answer
+        gone = self.model.delete(name)
+        self.amqp10.queue_is_gone([key for key in gone if key[0] in self.amqp10.numbers])
+        for connection, number, tag in gone:
+            if connection in self.amqp10.numbers:
+                continue
             notice = Event(number, methods.BasicCancel(tag, nowait=True))
             self.clients[connection].collect()
             self.clients[connection].events.remove(notice)
@@ -318,7 +346,7 @@ class Simulation:
             properties = PERSISTENT if persistent else NO_PROPERTIES
             self._do(f"{connection}.{channel} publish {body[:8]!r} to {exchange}/{key} {persistent=} {mandatory=}")
             client.publish(key, body, exchange=exchange, properties=properties, mandatory=mandatory, channel=channel)
-            names = [name for name in self._targets(exchange, key) if self.model.queues[name].durable]
+            names = [name for name in self.model.targets(exchange, key) if self.model.queues[name].durable]
             entries = self.model.publish(exchange, key, body, persistent=persistent)
             if channel == CONFIRMING:
                 self._published[connection] += 1
@@ -326,11 +354,6 @@ class Simulation:
                     self._unflushed[connection].add(self._published[connection])
             if mandatory and not entries:
                 self._returns.append((connection, channel, body))
-
-    def _targets(self, exchange: str, key: str) -> list[str]:
-        if exchange:
-            return [name for bound, name in self.model.bindings if bound == key]
-        return [key] if key in self.model.queues else []
 
     def _consume(self) -> None:
         name = self._queue()
@@ -350,9 +373,10 @@ class Simulation:
         self.model.consumers[(*channel, tag)] = ModelConsumer(name, channel, prefetch, no_ack)
 
     def _cancel(self) -> None:
-        if not self.model.consumers:
+        keys = sorted(key for key in self.model.consumers if key[0] < CONNECTIONS)
+        if not keys:
             return
-        key = self.chance.choice(sorted(self.model.consumers))
+        key = self.chance.choice(keys)
         self._do(f"cancel {key}")
         self._call(key[:2], methods.BasicCancel(key[2]), methods.BasicCancelOk)
         self.model.cancel(key)

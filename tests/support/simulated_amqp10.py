@@ -7,6 +7,7 @@ share nothing with it are in tests/interop.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import proton
@@ -30,6 +31,9 @@ from warren.adapters.amqp10.codec.performatives import (
 from warren.adapters.amqp10.codec.termini import Accepted, Source, Target
 from warren.adapters.amqp10.connection import Connection
 from warren.adapters.amqp10.settings import Amqp10Settings
+from warren.adapters.amqp10.transactions import CoordinatorLink
+from warren.core.messages.message import Message
+from warren.core.queues.base import Queue
 
 
 class Frame:
@@ -81,6 +85,22 @@ class Amqp10Client:
     def closed(self) -> bool:
         """Whether the broker has closed the connection, or is about to."""
         return self.transport.closing or self.transport.closed
+
+    def unacknowledged(self) -> Iterator[tuple[Queue, Message]]:
+        """What this client has and hasn't settled, by the broker's books; also what a transaction is to settle."""
+        for session in self.connection.sessions.values():
+            for delivery in session.deliveries.unacked.values():
+                yield delivery[:2]
+            for link in session.links.values():
+                if isinstance(link, CoordinatorLink):
+                    yield from self._enlisted(link)
+
+    def _enlisted(self, controller: CoordinatorLink) -> Iterator[tuple[Queue, Message]]:
+        for transaction in self.connection.transactions.of(controller):
+            for settlements in transaction.settlements.values():
+                for each in settlements:
+                    for delivery in each.deliveries.values():
+                        yield delivery[:2]
 
     def send_bytes(self, data: bytes, cut: str = "whole") -> list[Frame]:
         """Send bytes, whole, "byte by byte", or cut as the seed in `cut` says; what is answered."""

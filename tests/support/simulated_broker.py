@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.support.simulated_client import SimulatedClient
 from tests.support.simulated_transport import SimulatedTransport
@@ -37,6 +38,9 @@ from warren.core.storage.memory import MemoryEngine
 from warren.core.storage.recovery import finish_chores, note_clean_stop, recover
 from warren.core.streams.form import use_form
 
+if TYPE_CHECKING:
+    from tests.support.simulated_amqp10 import Amqp10Client
+
 START_MS = 1_700_000_000_000
 TURNS_MAX = 10_000
 """So often `settle` ends the broker's turn before it says that the broker never comes to rest."""
@@ -49,7 +53,10 @@ use_form(RecordForm)
 
 
 class SimulatedBroker:
-    """See the head of this file.  `directory`: None for a MemoryEngine.  `mqtt_names`: what the next start reads."""
+    """See the head of this file.  `directory`: None for a MemoryEngine.  `mqtt_names`: what the next start reads.
+
+    peers: clients of AMQP 1.0 that `check` and `restart` are to know of.
+    """
 
     broker: Broker
 
@@ -66,6 +73,7 @@ class SimulatedBroker:
         self.settings = settings or Amqp091Settings()
         self.commits_by_itself = True
         self.clients: list[SimulatedClient] = []
+        self.peers: list[Amqp10Client] = []
         self._directory = directory
         self._backlog_bytes_max = backlog_bytes_max
         self._paging = paging
@@ -188,8 +196,8 @@ class SimulatedBroker:
         for session in list(self.broker.sessions):
             session.force_close("broker forced connection closure with reason 'shutdown'")
         self.settle()
-        for client in self.clients:
-            client.transport.lose()
+        for transport in self._transports():
+            transport.lose()
         self.settle()
         finish_chores(self.broker)
         if self.broker.commit_wanted:
@@ -210,9 +218,13 @@ class SimulatedBroker:
         """Release files."""
         self.broker.store.close()
 
+    def _transports(self) -> list[SimulatedTransport]:
+        return [client.transport for client in self.clients] + [peer.transport for peer in self.peers]
+
     def _end(self) -> None:
         self._commits.clear()
         self.clients.clear()
+        self.peers.clear()
         self.broker.store.close()
 
     # What must hold whenever the broker is at rest
@@ -223,9 +235,9 @@ class SimulatedBroker:
             for queue in vhost.queues.values():
                 self._check_queue(queue)
         assert not self.broker.dirty_queues
-        assert set(self.broker.sessions) == {
-            client.connection for client in self.clients if not client.transport.closed
-        }
+        there: list[object] = [transport.session for transport in self._transports() if not transport.closed]
+        assert len(self.broker.sessions) == len(there)
+        assert all(session in there for session in self.broker.sessions)
 
     def _check_queue(self, queue: Queue) -> None:
         unacked = [
@@ -243,6 +255,7 @@ class SimulatedBroker:
             for message in [delivery[1]]
             if delivery[0] is queue
         ]
+        unacked += [message for peer in self.peers for of, message in peer.unacknowledged() if of is queue]
         assert queue.unacked_count == len(unacked), (queue.name, queue.unacked_count, len(unacked))
         if isinstance(queue, ClassicQueue):
             check_counts(queue)

@@ -219,6 +219,7 @@ class StreamQueue(Queue):
     def park(self, consumer: Consumer) -> None:
         reader = self._take(consumer)
         if reader is not None:
+            consumer.parked = True
             self._parked[consumer] = reader
 
     def resume(self, consumer: Consumer) -> None:

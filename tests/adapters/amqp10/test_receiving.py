@@ -12,6 +12,7 @@ from warren.adapters.amqp10.codec.termini import Accepted, Modified, Rejected, R
 from warren.adapters.amqp10.codec.values import Described, Symbol
 from warren.adapters.amqp10.settings import Amqp10Settings
 from warren.core.declaring.queues import declare_queue, delete_queue
+from warren.core.errors import BrokerError
 from warren.core.messages.field_table import FieldValue
 
 
@@ -62,14 +63,6 @@ def test_settling_gives_no_credit(client: Amqp10Client) -> None:
     assert client.settle(0, 1) == []
     got = client.credit(2, delivery_count=2)
     assert [body_of(each) for each in messages(got)] == [b"2", b"3"]
-
-
-def test_credit_may_be_taken_away(client: Amqp10Client) -> None:
-    client.attach_receiver("/queue/other")
-    client.credit(5)
-    client.credit(0)
-    fill(client, 2, "other")
-    assert messages(client.take()) == []
 
 
 def test_drain_uses_up_what_is_left(client: Amqp10Client) -> None:
@@ -243,6 +236,18 @@ def test_a_deleted_queue_detaches_its_links(client: Amqp10Client) -> None:
     delete_queue(client.connection.logged_in, "q")
     detach = only(Detach, client.take())
     assert (detach.closed, detach.error.condition) == (True, "amqp:resource-deleted")
+
+
+@pytest.mark.parametrize("links", [1, 3, 200])
+def test_what_links_have_of_a_queue_that_is_deleted_is_not_counted_with_it(client: Amqp10Client, links: int) -> None:
+    for handle in range(links):
+        client.attach_receiver("/queues/q", handle=handle)
+    client.credit(4, handle=0)
+    counts: list[int | BrokerError] = []
+    delete_queue(client.connection.logged_in, "q", answer=counts.append)
+    client.simulated.settle()
+    assert counts == [6]
+    assert not client.connection.sessions[0].deliveries.unacked
 
 
 def test_one_name_in_both_directions_is_two_links(client: Amqp10Client) -> None:

@@ -235,3 +235,30 @@ def test_what_they_hold_is_bounded(client: Amqp10Client, simulated: SimulatedBro
 def test_anything_else_ends_the_link(client: Amqp10Client, payload: bytes) -> None:
     detach = only(Detach, client.publish(payload, handle=CONTROL))
     assert detach.error.condition in ("amqp:invalid-field", "amqp:decode-error")
+
+
+def test_one_that_is_void_since_a_session_has_ended_says_so(client: Amqp10Client, simulated: SimulatedBroker) -> None:
+    client.begin(channel=1)
+    client.attach_sender("/queues/q", channel=1, name="there")
+    txn = begin(client)
+    client.publish(data(b"one"), channel=1, state=TransactionalState(txn))
+    client.end(channel=1)
+    told = only(Disposition, client.publish(data(b"two"), state=TransactionalState(txn)))
+    assert told.state.outcome.error.condition == "amqp:transaction:rollback"
+    state = end(client, txn)
+    assert isinstance(state, Rejected)
+    assert state.error is not None
+    assert state.error.condition == "amqp:transaction:rollback"
+    assert simulated.queue("q").ready_count == 0
+
+
+def test_settling_in_one_that_is_void_ends_the_session(client: Amqp10Client) -> None:
+    client.publish(data(b"one"))
+    client.credit(1)
+    client.begin(channel=1)
+    client.attach_sender("/queues/q", channel=1, name="there")
+    txn = begin(client)
+    client.publish(data(b"two"), channel=1, state=TransactionalState(txn))
+    client.end(channel=1)
+    ended = only(End, client.settle(0, 0, TransactionalState(txn, Accepted())))
+    assert ended.error.condition == "amqp:transaction:rollback"
