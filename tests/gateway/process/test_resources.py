@@ -40,6 +40,21 @@ class WatchedHub:
         self.settled += 1
 
 
+class DamagedBroker:
+    """What the watch of damage knows of a broker: what was found damaged, what is set aside, and the alarms."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.alarms = broker.alarms
+        self.quarantine = broker.quarantine
+        self.found = ["message log: a record at the start"]
+
+    def found_damage(self) -> list[str]:
+        return list(self.found)
+
+    def watch(self) -> DamageWatch:
+        return DamageWatch(cast("Broker", self))
+
+
 class Machine:
     """A watch on a machine of made-up numbers.  in_use: None where the allocator doesn't tell."""
 
@@ -208,35 +223,32 @@ def test_transient_messages_do_not_fill_the_disk(machine: Machine) -> None:
 
 
 @pytest.fixture
-def found(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the message log has found damaged."""
-    found = ["a record at the start"]
-    monkeypatch.setattr(machine.broker.store, "damage", lambda: list(found))
-    return found
+def damaged(machine: Machine) -> DamagedBroker:
+    return DamagedBroker(machine.broker)
 
 
 def test_damage_found_while_something_is_set_aside_is_logged_once(
-    machine: Machine, found: list[str], caplog: pytest.LogCaptureFixture
+    damaged: DamagedBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    quarantine = machine.broker.quarantine
+    quarantine = damaged.quarantine
     for number in (7, 8):
         quarantine.hold(SetAside(number, ("queue", "/", str(number)), [1], [1]))
-    watch = DamageWatch(machine.broker)
+    watch = damaged.watch()
     watch.look()
-    found.append("another record")
+    damaged.found.append("message log: another record")
     watch.look()
     quarantine.entries.pop(7)
     watch.look()
-    found.append("a third one")
+    damaged.found.append("message log: a third one")
     watch.look()
     assert [record.message for record in caplog.records] == ["message log: another record", "message log: a third one"]
 
 
-def test_the_alarm_of_damage_stays_while_there_is_any(machine: Machine, found: list[str]) -> None:
-    watch = DamageWatch(machine.broker)
+def test_the_alarm_of_damage_stays_while_there_is_any(machine: Machine, damaged: DamagedBroker) -> None:
+    watch = damaged.watch()
     watch.look()
     assert machine.alarms == ["damage"]
-    found.clear()
+    damaged.found.clear()
     watch.look()
     assert machine.alarms == []
     machine.broker.quarantine.hold(SetAside(7, None, [1], [1]))
