@@ -38,6 +38,7 @@ from warren.core.clients.refused_logins import DELAY_DEFAULT_MS, WAITING_MAX_DEF
 from warren.core.clients.troubles import Troubles
 from warren.core.clients.unkept import Unkept
 from warren.core.component import Component, ComponentFactory
+from warren.core.counters import DeadLetters
 from warren.core.deadlines import Deadlines
 from warren.core.declaring.numbers import Numbers
 from warren.core.declaring.quarantine import Quarantine
@@ -162,6 +163,7 @@ class Broker:
         self.channel_count = 0
         self.churn = ChurnCounts()
         self.ended = Ended()
+        self.dead_letters = DeadLetters()
         self.message_sizes = SizesByProtocol()
         self.login_attempts = LoginAttempts(tracks_sources=track_auth_attempt_source)
         self._usage: dict[str, Usage] = {}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt.sessions.place import world_of
 from warren.core.administration import operations
-from warren.core.counters import DEAD_LETTER, DEAD_LETTER_LOST, Counts, add
+from warren.core.counters import DEAD_LETTER_LOST, Counts, add
 from warren.core.message_sizes import BOUNDS_BYTES
 from warren.plugins.metrics.encoding import TOTAL, Family, Series
 from warren.plugins.metrics.groups import GROUPS
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from warren.core.administration.listing.channels import ChannelRow
     from warren.core.administration.listing.connections import ConnectionRow
+    from warren.core.broker import Broker
     from warren.plugins.metrics.encoding import Kind
     from warren.plugins.metrics.node import Node
 
@@ -67,12 +68,25 @@ CHANNEL_SUMS: Final = tuple(
 )
 """Families whose sums are taken from what the broker has counted, also of what is gone."""
 
+CONFIRMED: Final = "confirmed"
+
 DEAD_LETTERED: Final = {
     "expired": "Messages dead-lettered since their time was over.",
     "rejected": "Messages dead-lettered since a consumer rejected them.",
     "maxlen": "Messages dead-lettered since their queue was full.",
     "delivery_limit": "Messages dead-lettered since they had been given out too often.",
+    CONFIRMED: "Messages dead-lettered by the strategy at-least-once: all of their queues have taken them.",
 }
+"""Families of dead letters by reason, and one of those that can't be lost."""
+
+STRATEGY_LABELS: Final = {False: "at_most_once", True: "at_least_once"}
+"""RabbitMQ's, by whether a dead letter is sure to arrive."""
+
+STRATEGIES: Final = (("classic", False), ("quorum", False), ("quorum", True))
+"""Types of queues, and whether they can be sure: what there are series of from the start."""
+
+MQTT_QUEUE: Final = "mqtt"
+"""The type of MQTT sessions' queues."""
 
 WITHOUT_SUM: Final = frozenset(
     {"queue_head_message_timestamp", "queue_consumer_capacity", "queue_consumer_utilisation"}
@@ -321,15 +335,35 @@ def queue_families(node: Node, prefix: str, *, per_object: bool) -> Iterator[Fam
                 yield None
     for measure in () if per_object else QUEUE_SUMS.measures:
         yield one(prefix + measure.name, measure.kind, measure.about, counted.get(measure.key, 0))
-    for reason, about in DEAD_LETTERED.items():
-        name = f"{prefix}{GLOBAL_PREFIX}messages_dead_lettered_{reason}{TOTAL}"
-        yield one(name, "counter", about, counted.get(DEAD_LETTER + reason, 0))
+    yield from _dead_letters(node.broker, prefix + GLOBAL_PREFIX)
     lost = [
         Series({"cause": key.removeprefix(DEAD_LETTER_LOST)}, value)
         for key, value in sorted(counted.items())
         if key.startswith(DEAD_LETTER_LOST)
     ]
     yield Family(f"warren_dead_letters_lost{TOTAL}", "counter", "Dead letters that nothing took.", lost)
+
+
+def _dead_letters(broker: Broker, prefix: str) -> Iterator[Family]:
+    """By the type of the queues that they come from, and the dead letter strategy that these had."""
+    found: dict[tuple[str, bool], Counts] = {}
+    for queue_type, at_least_once in STRATEGIES:
+        found[queue_label_of(queue_type), at_least_once] = {}
+    for (queue_type, at_least_once, reason), count in broker.dead_letters.snapshot().items():
+        counts = {reason: count, CONFIRMED: count} if at_least_once else {reason: count}
+        add(found.setdefault((queue_label_of(queue_type), at_least_once), {}), counts)
+    for reason, about in DEAD_LETTERED.items():
+        series = [
+            Series({"queue_type": label, "dead_letter_strategy": STRATEGY_LABELS[is_sure]}, counts.get(reason, 0))
+            for (label, is_sure), counts in sorted(found.items())
+            if is_sure or reason != CONFIRMED
+        ]
+        yield Family(f"{prefix}messages_dead_lettered_{reason}{TOTAL}", "counter", about, series)
+
+
+def queue_label_of(queue_type: str) -> str:
+    """RabbitMQ's label of a queue's type.  The queues of MQTT sessions are classic ones there, and counted as such."""
+    return f"rabbit_{'classic' if queue_type == MQTT_QUEUE else queue_type}_queue"
 
 
 def label_of(protocol: str) -> str:

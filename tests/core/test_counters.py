@@ -20,6 +20,7 @@ from warren.core.counters import (
     vhost_counts_in_slices,
 )
 from warren.core.declaring.queues import remove_queue
+from warren.core.messages.field_table import FieldTable
 from warren.core.messages.message import Message
 from warren.core.messages.properties import EMPTY
 from warren.core.routing.publish import publish
@@ -131,6 +132,34 @@ def test_dead_letters_by_reason(broker: SimulatedBroker) -> None:
     broker.settle()
     assert counted(refusing.message_counts) == {"publish": 1, "dead_letter_maxlen": 1}
     assert letters.message_counts["publish"] == 8
+    assert broker.broker.dead_letters.snapshot() == {
+        ("classic", False, "rejected"): 1,
+        ("classic", False, "expired"): 2,
+        ("classic", False, "maxlen"): 4,
+        ("classic", False, "delivery_limit"): 1,
+    }
+
+
+def test_dead_letters_that_are_sure_count_when_they_are_taken(broker: SimulatedBroker) -> None:
+    """By at-least-once; those of a queue that is gone stay counted."""
+    arguments: FieldTable = {
+        "x-queue-type": "quorum",
+        "x-message-ttl": 10,
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": "dead",
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }
+    broker.connect().declare("expiring", durable=True, arguments=arguments)
+    send(broker, "expiring", 2)
+    broker.settle()
+    broker.advance(11)
+    assert broker.broker.dead_letters.snapshot() == {}
+    declare(broker, "dead")
+    broker.advance(600_000)
+    assert broker.broker.dead_letters.snapshot() == {("quorum", True, "expired"): 2}
+    remove_queue(broker.vhost, broker.queue("expiring"))
+    assert broker.broker.dead_letters.snapshot() == {("quorum", True, "expired"): 2}
 
 
 def test_without_a_dead_letter_exchange_there_are_no_dead_letters(broker: SimulatedBroker) -> None:

@@ -28,13 +28,13 @@ MISSING = {
     "reads and writes are the log's, not a queue's": ("queue_disk_",),
     "a message without a timestamp has none": ("queue_head_message_timestamp",),
     "shares of time have no sum": ("rabbitmq_queue_consumer_utilisation",),
-    "of dead letters to quorum queues alone": ("messages_dead_lettered_confirmed_total",),
 }
 """Parts of names of RabbitMQ's that aren't here, by the reason."""
 
 OTHER_LABELS = {
     "rabbitmq_build_info": "versions of what it is made of",
     "rabbitmq_identity_info": "newer versions say which page it is",
+    "rabbitmq_global_messages_dead_lettered_": "what has nowhere to go, strategy `disabled`, is not counted",
     "rabbitmq_global_": "by protocol alone, not by queue type, too",
     "rabbitmq_channel_": "of a channel as a whole, not of its exchanges and queues; with the virtual host",
     "rabbitmq_connection_": "by the connection's name and virtual host; there the label is called channel",

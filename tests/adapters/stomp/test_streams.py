@@ -43,7 +43,9 @@ def test_it_is_read_from_an_offset_and_acknowledging_asks_for_more(
 def test_values_are_filtered_by(client: StompClient) -> None:
     client.send("SEND", b"red", destination="/queue/s", x_stream_filter_value="red")
     client.send("SEND", b"blue", destination="/queue/s", x_stream_filter_value="blue")
-    assert bodies(client.send("SUBSCRIBE", id="1", x_stream_offset="first", x_stream_filter="red", **READER)) == [b"red"]
+    assert bodies(client.send("SUBSCRIBE", id="1", x_stream_offset="first", x_stream_filter="red", **READER)) == [
+        b"red"
+    ]
 
 
 @pytest.mark.parametrize(

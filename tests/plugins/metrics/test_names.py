@@ -35,7 +35,7 @@ _GLOBAL = (
     *("messages_delivered_get_auto_ack_total", "messages_redelivered_total", "messages_acknowledged_total"),
     *("messages_get_empty_total", "publishers", "consumers", "messages_dead_lettered_maxlen_total"),
     *("messages_dead_lettered_expired_total", "messages_dead_lettered_rejected_total"),
-    "messages_dead_lettered_delivery_limit_total",
+    *("messages_dead_lettered_delivery_limit_total", "messages_dead_lettered_confirmed_total"),
 )
 MUST_HAVE = {
     *("build_info", "identity_info", "connections", "channels", "queues", "consumers"),

@@ -80,6 +80,35 @@ async def test_messages_are_counted() -> None:
         assert page.value("rabbitmq_global_publishers", protocol="direct091") == 1
 
 
+async def test_dead_letters_are_by_queue_type_and_strategy() -> None:
+    async with open_metrics() as metrics, metrics.embedded.connect() as client:
+        dead = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"}
+        await client.declare_queue("dead")
+        await client.declare_queue("full", arguments={"x-max-length": 1, **dead})
+        quorum = {"x-queue-type": "quorum", "x-overflow": "reject-publish", "x-dead-letter-strategy": "at-least-once"}
+        await client.declare_queue("sure", durable=True, arguments={**quorum, **dead})
+        for _ in range(3):
+            await client.publish("", "full", b"x")
+        await client.publish("", "sure", b"x")
+        message = await client.get("sure")
+        assert message is not None
+        message.nack(requeue=False)
+        await metrics.page()
+        page = await metrics.page()
+
+        def found(reason: str) -> dict[tuple[str, str], float]:
+            name = f"rabbitmq_global_messages_dead_lettered_{reason}_total"
+            series = page.labels(name)
+            return {(each["queue_type"], each["dead_letter_strategy"]): page.value(name, **each) for each in series}
+
+        classic, lossy = ("rabbit_classic_queue", "at_most_once"), ("rabbit_quorum_queue", "at_most_once")
+        sure = ("rabbit_quorum_queue", "at_least_once")
+        assert found("maxlen") == {classic: 2, lossy: 0, sure: 0}
+        assert found("rejected") == {classic: 0, lossy: 0, sure: 1}
+        assert found("expired") == {classic: 0, lossy: 0, sure: 0}
+        assert found("confirmed") == {sure: 1}
+
+
 async def test_counters_stay_when_what_they_counted_goes() -> None:
     async with open_metrics() as metrics:
         async with metrics.embedded.connect() as client:
