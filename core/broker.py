@@ -38,12 +38,11 @@ from warren.core.clients.refused_logins import DELAY_DEFAULT_MS, WAITING_MAX_DEF
 from warren.core.clients.troubles import Troubles
 from warren.core.clients.unkept import Unkept
 from warren.core.component import Component, ComponentFactory
-from warren.core.counters import DeadLetters
 from warren.core.deadlines import Deadlines
 from warren.core.declaring.numbers import Numbers
 from warren.core.declaring.quarantine import Quarantine
 from warren.core.declaring.queues import remove_queue
-from warren.core.ended import Ended
+from warren.core.ended import DeadLetters, Ended
 from warren.core.errors import PreconditionFailed, UnknownVirtualHost, VirtualHostRefused
 from warren.core.limit_hits import LimitHits
 from warren.core.message_sizes import SizesByProtocol

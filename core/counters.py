@@ -171,27 +171,6 @@ class QueueCounts:
         }
 
 
-class DeadLetters:
-    """Of a broker: dead letters that were made since it started, also by queues that are gone.
-
-    Each is counted one by one, as its queue counts it, by the queue's type, how sure it is to arrive, and why it died.
-    """
-
-    __slots__ = ("_counts",)
-
-    def __init__(self) -> None:
-        self._counts: dict[tuple[str, bool, str], int] = {}
-
-    def count(self, queue_type: str, at_least_once: bool, reason: str) -> None:
-        """A message was given to the dead letter exchange.  at_least_once: it stays in its queue until it is taken."""
-        key = (queue_type, at_least_once, reason)
-        self._counts[key] = self._counts.get(key, 0) + 1
-
-    def snapshot(self) -> dict[tuple[str, bool, str], int]:
-        """All counts by type, whether it is at least once, and reason."""
-        return dict(self._counts)
-
-
 class ExchangeCounts:
     """What was published to an exchange, and how many queues took it."""
 

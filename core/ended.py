@@ -1,6 +1,7 @@
 """What connections and virtual hosts have counted that are no more: sums over all that there was never go back.
 
-Each adds what it has when it ends, so that nothing is counted twice and none of it costs a message anything.
+Each adds what it has when it ends, so that nothing is counted twice and none of it costs a message anything.  Dead
+letters are few enough to be counted as they come.
 """
 
 from __future__ import annotations
@@ -49,3 +50,24 @@ class Ended:
         self.sent_bytes += transport.sent_bytes
         self.received_packets += transport.received_packets
         self.sent_packets += transport.sent_packets
+
+
+class DeadLetters:
+    """Of a broker: dead letters that were made since it started, also by queues that are gone.
+
+    Each is counted one by one, as its queue counts it, by the queue's type, how sure it is to arrive, and why it died.
+    """
+
+    __slots__ = ("_counts",)
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, bool, str], int] = {}
+
+    def count(self, queue_type: str, at_least_once: bool, reason: str) -> None:
+        """A message was given to the dead letter exchange.  at_least_once: it stays in its queue until it is taken."""
+        key = (queue_type, at_least_once, reason)
+        self._counts[key] = self._counts.get(key, 0) + 1
+
+    def snapshot(self) -> dict[tuple[str, bool, str], int]:
+        """All counts by type, whether it is at least once, and reason."""
+        return dict(self._counts)

@@ -66,7 +66,7 @@ class BareQueue:
         self.consumers: list[object] = []
         self.watched: list[object] = []
         self.later: list[Callable[[], None]] = []
-        self.auto_delete = self.guarded = self.answers_late = False
+        self.auto_delete = self.guarded = self.answers_late = self.keeps_messages = False
         self.store_id = 0
         self.ready_count = 1
         self.counts = QueueCounts()

@@ -225,10 +225,8 @@ async def test_the_management_api_asks_the_same(server: AuthServer) -> None:
         async def get(path: str, authorization: str) -> bytes:
             host, port = broker.address("http")
             async with await trio.open_tcp_stream(host, port) as stream:
-                request = (
-                    f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: {authorization}\r\n\r\n"
-                )
-                await stream.send_all(request.encode())
+                head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                await stream.send_all(f"{head}Authorization: {authorization}\r\n\r\n".encode())
                 received = b""
                 with trio.fail_after(10):
                     async for data in stream:

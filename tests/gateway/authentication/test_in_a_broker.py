@@ -109,8 +109,8 @@ async def test_a_token_in_the_management_api(issuer: str) -> None:
         async def status(authorization: str) -> int:
             host, port = broker.address("http")
             async with await trio.open_tcp_stream(host, port) as stream:
-                head = f"GET /api/vhosts HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: {authorization}"
-                await stream.send_all(f"{head}\r\n\r\n".encode())
+                head = "GET /api/vhosts HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                await stream.send_all(f"{head}Authorization: {authorization}\r\n\r\n".encode())
                 with trio.fail_after(10):
                     return int((await stream.receive_some(1000)).split()[1])
 
