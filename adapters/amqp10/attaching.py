@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from warren.adapters.amqp10.addresses import Named, queue_address, source_named, target_named
 from warren.adapters.amqp10.codec.errors import (
+    FRAMING_ERROR,
     HANDLE_IN_USE,
     INVALID_FIELD,
-    NOT_ALLOWED,
     NOT_FOUND,
     NOT_IMPLEMENTED,
     Level,
     PeerMistake,
 )
 from warren.adapters.amqp10.codec.performatives import (
+    MIXED,
     SECOND,
     SENDER,
     SETTLED,
@@ -67,7 +68,7 @@ def attach_link(session: AmqpSession, body: Attach) -> None:
     if body.handle > session.handle_max:
         raise limited(
             PeerMistake(
-                NOT_ALLOWED,
+                FRAMING_ERROR,
                 f"the handle {body.handle}; the highest is {session.handle_max}",
                 Level.CONNECTION,
                 clause="2.7.2",
@@ -109,6 +110,7 @@ def _attach(session: AmqpSession, body: Attach) -> None:
     link: Link | None = None
     made: list[Queue] = []
     try:
+        _check_modes(body)
         if body.role == SENDER:
             link = _receiving(session, body, answer, made)
         else:
@@ -137,6 +139,17 @@ def _undo(made: list[Queue]) -> None:
     """A link hasn't come about: neither has the queue that was made for it."""
     for queue in made:
         remove_queue(queue.vhost, queue)
+
+
+def _check_modes(body: Attach) -> None:
+    if (body.snd_settle_mode or 0) > MIXED:
+        raise PeerMistake(
+            INVALID_FIELD, f"there is no snd-settle-mode {body.snd_settle_mode}", Level.LINK, clause="2.8.2"
+        )
+    if (body.rcv_settle_mode or 0) > SECOND:
+        raise PeerMistake(
+            INVALID_FIELD, f"there is no rcv-settle-mode {body.rcv_settle_mode}", Level.LINK, clause="2.8.3"
+        )
 
 
 def _refuse(session: AmqpSession, body: Attach, mistake: PeerMistake) -> None:
@@ -228,8 +241,6 @@ def _sending(session: AmqpSession, body: Attach, answer: Attach, made_queues: li
         made.address = source.address
         answer.properties = body.properties
         return _management(session).sending(session, body)
-    if body.rcv_settle_mode not in (None, 0, SECOND):
-        raise PeerMistake(INVALID_FIELD, "there is no such rcv-settle-mode", Level.LINK, clause="2.8.3")
     made.outcomes = OUTCOMES
     made.default_outcome = Released()
     check_consumer(session.connection.broker, sum(1 for link in session.links.values() if link.is_sender))

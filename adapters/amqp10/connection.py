@@ -280,6 +280,8 @@ class Connection:
         if isinstance(body, Open):
             if self.state != "opening":
                 raise PeerMistake(NOT_ALLOWED, "open on a connection that is open", clause="2.4.1")
+            if channel:
+                raise PeerMistake(NOT_ALLOWED, f"open on the channel {channel}; its channel is 0", clause="2.4.1")
             self.attempt(None, None, partial(open_connection, self, body))
         elif self.state != "running":
             raise PeerMistake(NOT_ALLOWED, "the first performative has to be open", clause="2.4.1")

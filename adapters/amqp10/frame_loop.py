@@ -25,6 +25,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
+from warren.adapters.amqp10.codec.constants import TAG_BYTES_MAX
 from warren.adapters.amqp10.codec.framing import HEADER_BYTES, head_of
 from warren.adapters.amqp10.publishing_link import PublishingLink
 from warren.core.messages.message import Message
@@ -170,7 +171,7 @@ def _transfers(
         place += 1
     else:
         return 0
-    if data[place] != TAG:
+    if data[place] != TAG or data[place + 1] > TAG_BYTES_MAX:
         return 0
     is_wide = code == UINT_4
     tag_form = TAG << 8 | data[place + 1]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from warren.adapters.amqp10.codec import quick
+from warren.adapters.amqp10.codec.constants import TAG_BYTES_MAX
 from warren.adapters.amqp10.codec.errors import (
     INVALID_FIELD,
     MESSAGE_SIZE_EXCEEDED,
@@ -132,12 +133,14 @@ class IncomingLink(Link):
     def _take(self, transfer: Transfer, payload: bytes) -> bytes | None:
         if self._delivery_id < 0:
             self._first(transfer)
-        elif transfer.delivery_id is not None and transfer.delivery_id != self._delivery_id:
+        else:
+            self._later(transfer)
+        if transfer.rcv_settle_mode and not self._settles_second:
             raise PeerMistake(
                 INVALID_FIELD,
-                f"the delivery {transfer.delivery_id} begins before {self._delivery_id} has ended",
+                f"a transfer with the rcv-settle-mode {transfer.rcv_settle_mode} on a link that has first",
                 Level.LINK,
-                clause="2.6.14",
+                clause="2.7.5",
             )
         if transfer.settled:
             self._settled = True
@@ -184,12 +187,19 @@ class IncomingLink(Link):
             raise PeerMistake(
                 INVALID_FIELD, "the first transfer of a delivery without a delivery-id", Level.LINK, clause="2.7.5"
             )
-        if self.remembers and transfer.delivery_tag is None:
+        if transfer.delivery_tag is None:
             raise PeerMistake(
                 INVALID_FIELD, "the first transfer of a delivery without a delivery-tag", Level.LINK, clause="2.7.5"
             )
+        if len(transfer.delivery_tag) > TAG_BYTES_MAX:
+            raise PeerMistake(
+                INVALID_FIELD,
+                f"a delivery-tag of {len(transfer.delivery_tag)} bytes; there are at most {TAG_BYTES_MAX}",
+                Level.LINK,
+                clause="2.8.7",
+            )
         self._is_resumed = transfer.resume
-        self._tag = transfer.delivery_tag or b""
+        self._tag = transfer.delivery_tag
         if self.credit <= 0 and not transfer.resume:
             raise limited(
                 PeerMistake(TRANSFER_LIMIT_EXCEEDED, "a transfer without credit", Level.LINK, clause="2.6.7"),
@@ -203,6 +213,24 @@ class IncomingLink(Link):
         self._delivery_count = (self._delivery_count + 1) & _IDS
         self._delivery_id = transfer.delivery_id
         self._settled = self.presettled
+
+    def _later(self, transfer: Transfer) -> None:
+        """What stands in a delivery's first transfer may be repeated, but not changed (2.7.5)."""
+        if transfer.delivery_id not in (None, self._delivery_id):
+            raise PeerMistake(
+                INVALID_FIELD,
+                f"the delivery {transfer.delivery_id} begins before {self._delivery_id} has ended",
+                Level.LINK,
+                clause="2.6.14",
+            )
+        if transfer.delivery_tag not in (None, self._tag):
+            raise PeerMistake(
+                INVALID_FIELD, "another delivery-tag than the delivery began with", Level.LINK, clause="2.7.5"
+            )
+        if transfer.message_format:
+            raise PeerMistake(
+                INVALID_FIELD, "another message-format than the delivery began with", Level.LINK, clause="2.7.5"
+            )
 
     def _reset(self) -> None:
         self._parts = []

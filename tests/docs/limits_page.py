@@ -1213,6 +1213,7 @@ FORMAT_NAMES: Final = frozenset(
 
 FORMAT_CONSTANTS: Final = frozenset(
     {
+        "adapters.amqp10.codec.constants.TAG_BYTES_MAX",
         "adapters.amqp10.amqp_session.IDS",
         "adapters.amqp10.safe._IDS",
         "adapters.amqp10.frame_loop.BEGIN_BYTES",

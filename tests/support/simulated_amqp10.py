@@ -211,6 +211,8 @@ class Amqp10Client:
         body.settled = settled
         for field, value in fields.items():
             setattr(body, field, value)
+        if body.delivery_id is None and "delivery_tag" not in fields:
+            body.delivery_tag = None
         self.next_delivery_id += 1
         return self.send(body, payload, channel)
 

@@ -272,7 +272,7 @@ def test_handles_are_used_once_and_bounded(connect: Connect) -> None:
     client.end()
     client.begin(1)
     (close,) = client.attach_sender("/queue/q", handle=256, channel=1)
-    assert close.body.error.condition == "amqp:not-allowed"
+    assert close.body.error.condition == "amqp:connection:framing-error"
 
 
 def test_a_detach_of_a_handle_that_never_was_ends_the_session(client: Amqp10Client) -> None:
