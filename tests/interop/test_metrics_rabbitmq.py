@@ -24,7 +24,6 @@ MISSING = {
     "how long writes and syncs take is not measured": ("rabbitmq_io_write_time_", "rabbitmq_io_sync_time_"),
     "quorum queues are on one node": ("rabbitmq_raft_",),
     "sockets are descriptors": ("_tcp_sockets",),
-    "packets are not counted, bytes are": ("_packets",),
     "reads and writes are the log's, not a queue's": ("queue_disk_",),
     "a message without a timestamp has none": ("queue_head_message_timestamp",),
     "shares of time have no sum": ("rabbitmq_queue_consumer_utilisation",),
