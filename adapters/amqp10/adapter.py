@@ -62,10 +62,11 @@ def begins(data: bytes) -> Beginning:
 
 
 def listings() -> Sequence[Kind]:
-    """list_amqp10_connections; see adapters.interface.Adapter."""
-    from warren.adapters.amqp10.listing import AMQP10_CONNECTIONS
+    """Of connections, sessions and links; see adapters.interface.Adapter."""
+    from warren.adapters.amqp10.link_listing import AMQP10_LINKS
+    from warren.adapters.amqp10.listing import AMQP10_CONNECTIONS, AMQP10_SESSIONS
 
-    return (AMQP10_CONNECTIONS,)
+    return (AMQP10_CONNECTIONS, AMQP10_SESSIONS, AMQP10_LINKS)
 
 
 ADAPTER: Final = Adapter(configure, settings=(Amqp10Settings,), first_bytes=begins, listings=listings, title="AMQP 1.0")

@@ -95,13 +95,14 @@ class AmqpSession:
         self.ended = False
         self.next_incoming_id = body.next_outgoing_id
         self.incoming_window = INCOMING_WINDOW
-        self._next_outgoing_id = 0
+        self.next_outgoing_id = 0
+        self.remote_outgoing_window = body.outgoing_window
 
     def answer(self) -> Begin:
         """Our begin."""
         made = Begin()
         made.remote_channel = self.channel
-        made.next_outgoing_id = self._next_outgoing_id
+        made.next_outgoing_id = self.next_outgoing_id
         made.incoming_window = INCOMING_WINDOW
         made.outgoing_window = OUTGOING_WINDOW
         made.handle_max = min(self.connection.settings.links_max - 1, HANDLES_MOST)
@@ -185,7 +186,7 @@ class AmqpSession:
         if body.next_incoming_id is None:
             self.window = body.incoming_window
         else:
-            sent_since = (self._next_outgoing_id - body.next_incoming_id) & IDS
+            sent_since = (self.next_outgoing_id - body.next_incoming_id) & IDS
             if sent_since > IDS // 2:
                 raise PeerMistake(
                     WINDOW_VIOLATION, "next-incoming-id is ahead of what was sent", Level.SESSION, clause="2.5.6"
@@ -209,7 +210,7 @@ class AmqpSession:
         self.incoming_window = INCOMING_WINDOW
         made.next_incoming_id = self.next_incoming_id
         made.incoming_window = self.incoming_window
-        made.next_outgoing_id = self._next_outgoing_id
+        made.next_outgoing_id = self.next_outgoing_id
         made.outgoing_window = OUTGOING_WINDOW
         self.connection.send(self.channel, made)
 
@@ -244,7 +245,7 @@ class AmqpSession:
 
     def sent(self, frames: int) -> None:
         """So many frames of messages went out."""
-        self._next_outgoing_id = (self._next_outgoing_id + frames) & IDS
+        self.next_outgoing_id = (self.next_outgoing_id + frames) & IDS
         self.window -= frames
 
     @property

@@ -128,6 +128,8 @@ def _attach(session: AmqpSession, body: Attach) -> None:
         unanswered.names += [queue.name for queue in made]
         _undo(made)
         raise
+    terminus = answer.source if link.is_sender else answer.target
+    link.address = terminus.address if isinstance(terminus, Source | Target) else None
     session.add(link)
     session.connection.broker.unkept.hold(session.connection.outbox)
     session.connection.send(session.channel, answer)

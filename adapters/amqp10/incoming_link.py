@@ -70,7 +70,7 @@ class IncomingLink(Link):
         self.credit = 0
         self.unconfirmed = 0
         self._credit_max = credit_max
-        self._delivery_count = attach.initial_delivery_count or 0
+        self.delivery_count = attach.initial_delivery_count or 0
         self.presettled = attach.snd_settle_mode == SETTLED
         self._parts: list[bytes] = []
         self._joined: bytearray | None = None
@@ -102,7 +102,7 @@ class IncomingLink(Link):
         """So many whole messages have come, and were handled."""
         self.credit -= count
         self.unconfirmed += count
-        self._delivery_count = (self._delivery_count + count) & _IDS
+        self.delivery_count = (self.delivery_count + count) & _IDS
 
     @property
     def waits(self) -> bool:
@@ -210,7 +210,7 @@ class IncomingLink(Link):
                 NOT_IMPLEMENTED, f"the message format {transfer.message_format}; there is 0", Level.LINK, clause="2.7.5"
             )
         self.credit = max(self.credit - 1, 0)
-        self._delivery_count = (self._delivery_count + 1) & _IDS
+        self.delivery_count = (self.delivery_count + 1) & _IDS
         self._delivery_id = transfer.delivery_id
         self._settled = self.presettled
 
@@ -323,9 +323,9 @@ class IncomingLink(Link):
         """The sender's state; one who asks is told ours."""
         if flow.delivery_count is not None and self._delivery_id < 0:
             # A sender that gives up credit counts it as used (2.6.7).
-            skipped = (flow.delivery_count - self._delivery_count) & _IDS
+            skipped = (flow.delivery_count - self.delivery_count) & _IDS
             if 0 < skipped <= self.credit:
-                self._delivery_count = flow.delivery_count
+                self.delivery_count = flow.delivery_count
                 self.credit -= skipped
         if flow.echo:
             self._tell()
@@ -343,7 +343,7 @@ class IncomingLink(Link):
     def _tell(self) -> None:
         made = Flow()
         made.handle = self.handle
-        made.delivery_count = self._delivery_count
+        made.delivery_count = self.delivery_count
         made.link_credit = self.credit
         self.session.send_flow(made)
 

@@ -18,7 +18,8 @@ class Link:
     """One end of a link, ours.
 
     handle: both ends use the same number.  is_sender: messages go from us to the peer.  expiry: how long what is
-    unsettled is kept when it is detached.  attached: how often it was attached, as far as it was kept in between.
+    unsettled is kept when it is detached.  address: of its terminus here, as the peer was told.  attached: how often it
+    was attached, as far as it was kept in between.
     """
 
     is_sender = False
@@ -28,6 +29,7 @@ class Link:
         self.name = attach.name
         self.handle = attach.handle
         self.expiry = NOT_KEPT
+        self.address: str | None = None
         self.attached = 1
 
     def flow(self, flow: Flow) -> None:

@@ -114,6 +114,14 @@ class SuspendedLinks(Component):
     def __bool__(self) -> bool:
         return len(self) > 0
 
+    def get(self, key: LinkKey) -> Suspended | None:
+        """The one of this key."""
+        return self._links.get(key)
+
+    def items(self) -> list[tuple[LinkKey, Suspended]]:
+        """All there are now."""
+        return list(self._links.items())
+
     def add(self, key: LinkKey, link: Suspended, event: str, hold_ms: int) -> None:
         """Keep a link that was ended by `event` (expiry.py).  hold_ms: how long its messages may be kept; 0: ever."""
         of_vhost = [each for each in self._links if each[0] == key[0]]

@@ -87,6 +87,18 @@ async def list_amqp10_connections(control: Control, request: Request) -> Answer:
     return await listing(control, "amqp10_connections", request.arguments)
 
 
+@word("[COLUMN]...", "AMQP 1.0 sessions", "Listing AMQP 1.0 sessions ...", remote=Remote.MONITORING)
+async def list_amqp10_sessions(control: Control, request: Request) -> Answer:
+    """The columns of list_channels, and the windows (adapters.amqp10.listing)."""
+    return await listing(control, "amqp10_sessions", request.arguments)
+
+
+@word("[COLUMN]...", "AMQP 1.0 links, suspended ones too", "Listing AMQP 1.0 links ...", remote=Remote.MONITORING)
+async def list_amqp10_links(control: Control, request: Request) -> Answer:
+    """Links that are attached, and those that an expiry policy keeps (adapters.amqp10.link_listing)."""
+    return await listing(control, "amqp10_links", request.arguments)
+
+
 @word("[COLUMN]...", "STOMP connections", "Listing STOMP connections ...", remote=Remote.MONITORING)
 async def list_stomp_connections(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does: the columns of list_connections, and some more (adapters.stomp.listing)."""

@@ -87,6 +87,15 @@ CONSUMERS: Final = View(
     },
 )
 
+AMQP10_SESSIONS: Final = View(
+    "amqp10_sessions",
+    {
+        **fields("channel_number", "handle_max", "next_incoming_id", "incoming_window", "next_outgoing_id"),
+        **fields("remote_incoming_window", "remote_outgoing_window", "outgoing_unsettled_deliveries"),
+        **fields("incoming_links", "outgoing_links"),
+    },
+)
+
 
 def _sort_of(protocol: str) -> str:
     return "direct" if protocol.startswith("Direct") else "network"
@@ -137,6 +146,18 @@ async def delete_connection(call: Call) -> None:
 async def get_channels_of_connection(call: Call) -> Listed:
     await _only(call, CONNECTIONS, "connection")
     return await listed(call, CHANNELS, *_own(call), equals("connection", call.path["connection"]))
+
+
+@endpoint(
+    "GET",
+    "/connections/{connection}/sessions",
+    "AMQP 1.0 sessions of a connection, with their links.",
+    answer=objects.Amqp10Session,
+    lists=True,
+)
+async def get_sessions_of_connection(call: Call) -> Listed:
+    await _only(call, CONNECTIONS, "connection")
+    return await listed(call, AMQP10_SESSIONS, *_own(call), equals("connection", call.path["connection"]))
 
 
 @endpoint("GET", "/channels", "Channels.", answer=objects.Channel, lists=True)

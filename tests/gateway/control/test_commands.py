@@ -39,7 +39,8 @@ async def test_listings_of_everything(warren: Asker) -> None:
     assert ["amq.topic", "topic"] in await warren.rows("list_exchanges")
     warren.server.fill_queue("tasks", 0)
     assert await warren.rows("list_bindings") == [["", "exchange", "tasks", "queue", "tasks", {}]]
-    for word in ("list_channels", "list_consumers", "list_mqtt_connections", "list_stomp_connections"):
+    by_protocol = ("list_mqtt_connections", "list_stomp_connections", "list_amqp10_connections")
+    for word in ("list_channels", "list_consumers", *by_protocol, "list_amqp10_sessions", "list_amqp10_links"):
         assert await warren.rows(word) == []
 
 
