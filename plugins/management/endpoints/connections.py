@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, cast
 from warren.core.administration import operations
 from warren.core.administration.listing.selecting import Condition, equals
 from warren.core.errors import NotFound
-from warren.plugins.management import objects
+from warren.plugins.management import amqp10_objects, objects
 from warren.plugins.management.access import Needs, check_tags, sees_everything
 from warren.plugins.management.endpoint import Call, Listed, endpoint
 from warren.plugins.management.errors import bad_request
@@ -152,7 +152,7 @@ async def get_channels_of_connection(call: Call) -> Listed:
     "GET",
     "/connections/{connection}/sessions",
     "AMQP 1.0 sessions of a connection, with their links.",
-    answer=objects.Amqp10Session,
+    answer=amqp10_objects.Amqp10Session,
     lists=True,
 )
 async def get_sessions_of_connection(call: Call) -> Listed:

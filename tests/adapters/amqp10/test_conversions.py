@@ -1,6 +1,8 @@
 """A message published in one protocol and consumed in another, row by row of docs/conversions.md.
 
 What is published by AMQP 1.0 and consumed by it is byte for byte what it was, also from disk.
+
+Longer than 400 lines because it is the rows of one page.
 """
 
 from __future__ import annotations
@@ -122,6 +124,13 @@ TO_091: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("application uuid", {"properties": {"a": UUID}}, {"headers": {"a": f"urn:uuid:{UUID}"}}),
     ("application binary", {"properties": {"a": b"\xff"}}, {"headers": {"a": b"\xff"}}),
     ("application decimal", {"properties": {"a": proton.decimal64(5), "b": 1}}, {"headers": {"b": 1}}),
+    (
+        "application symbol",
+        {"properties": {"a": proton.symbol("s"), "b": proton.char("c")}},
+        {"headers": {"a": "s", "b": "c"}},
+    ),
+    ("application described", {"properties": {"a": proton.Described(1, "x"), "b": 1}}, {"headers": {"b": 1}}),
+    ("annotation map", {"annotations": {"x-m": {"k": ["v"]}}}, {"headers": {"x-m": {"k": ["v"]}}}),
     ("application CC", {"properties": {"CC": "elsewhere", "BCC": "too"}}, {}),
 ]
 
@@ -389,11 +398,24 @@ def test_between_stomp_and_amqp_1_0(broker: SimulatedBroker) -> None:
     message = consume(broker)
     assert (body_of(message), message.durable, message.content_type) == (b"s", True, "text/plain")
     assert message.properties == {"own": "1"}
-    publish(broker, proton.Message(body=b"back", inferred=True, properties={"own": 2}, id="i", correlation_id="c"))
+    publish(
+        broker,
+        proton.Message(
+            body=b"back",
+            inferred=True,
+            properties={"own": 2},
+            id="i",
+            correlation_id="c",
+            content_type="text/plain",
+            reply_to="/queues/r",
+        ),
+    )
     (got,) = stomp.send("SUBSCRIBE", destination="/amq/queue/q", id="0", ack="auto")
     assert got.body == b"back"
-    assert {name: got[name] for name in ("own", "amqp-message-id", "correlation-id")} == {
+    assert {name: got[name] for name in ("own", "amqp-message-id", "correlation-id", "content-type", "reply-to")} == {
         "own": "2",
         "amqp-message-id": "i",
         "correlation-id": "c",
+        "content-type": "text/plain",
+        "reply-to": "/queue/r",
     }
