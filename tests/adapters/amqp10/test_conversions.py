@@ -417,5 +417,5 @@ def test_between_stomp_and_amqp_1_0(broker: SimulatedBroker) -> None:
         "amqp-message-id": "i",
         "correlation-id": "c",
         "content-type": "text/plain",
-        "reply-to": "/queue/r",
+        "reply-to": "/reply-queue/r",
     }
