@@ -29,5 +29,7 @@ def test_nothing_confirmed_is_lost_when_the_broker_is_killed(
         print(f"\ncrash test, seed {seed}: {run.counts}")
     assert run.counts.kills == rounds
     assert run.counts.confirmed > rounds * 100
+    assert run.counts.amqp10_published > rounds * 10
+    assert run.counts.amqp10_accepted > rounds
     assert run.counts.flushed_acknowledgements > rounds * 10
     shutil.rmtree(tmp_path)

@@ -6,6 +6,7 @@ sends as much as its window allows; `handle` takes one event.  All randomness co
 The topology: `crash.all` is a fanout exchange in front of `work.0` to `work.2`, which have consumers; `work.3` has
 none.  Publishers feed all of these and `move.in`, from which movers take messages, and in one transaction
 acknowledge them and publish as many to `move.left` and `move.right`.  Fences (see `Consumer`) go to `fence`.
+Clients of AMQP 1.0 (crash_amqp10.py) publish to the exchange and to `move.in`, and share `work.0` with its consumer.
 The declarer makes `extra.*` exchanges and queues and deletes the oldest again.
 """
 
@@ -27,6 +28,9 @@ FANOUT = "crash.all"
 FANNED = WORK[:3]
 MOVE_IN, MOVE_LEFT, MOVE_RIGHT = "move.in", "move.left", "move.right"
 FENCE = "fence"
+TARGETS = ((f"/exchanges/{FANOUT}/any", FANNED), (f"/queues/{MOVE_IN}", (MOVE_IN,)))
+"""Where publishers of AMQP 1.0 publish to, and the queues behind that (crash_amqp10.py)."""
+
 QUEUES = (*WORK, MOVE_IN, MOVE_LEFT, MOVE_RIGHT, FENCE)
 
 WINDOW = 300

@@ -25,6 +25,7 @@ from pathlib import Path
 from tests.support import child, crash_roles
 from tests.support import crash_link as link
 from tests.support.amqp_wire import Address
+from tests.support.crash_amqp10 import Amqp10Consumer, Amqp10Link, Amqp10Publisher
 from tests.support.crash_definitions import Definitions, binding, exchange, queue
 from tests.support.crash_history import History
 from tests.support.crash_link import CrashLink
@@ -60,11 +61,14 @@ class Counts:
     flushed_acknowledgements: int = 0
     found: int = 0
     definitions: int = 0
+    amqp10_published: int = 0
+    amqp10_accepted: int = 0
 
     def __str__(self) -> str:
         return (
             f"{self.kills} kills under load, {self.killed_starts} during a start, {self.clean_stops} clean stops; "
             f"{self.confirmed} confirms, {self.flushed_acknowledgements} acknowledgements known to be flushed; "
+            f"over AMQP 1.0 {self.amqp10_published} accepted by the broker, {self.amqp10_accepted} by a consumer; "
             f"{self.found} messages and {self.definitions} definitions found after restarts"
         )
 
@@ -198,11 +202,19 @@ class CrashRun:
                     role.handle(event)
                 role.link.close()
             process.wait(STOP_GRACE_S)
+            self._count(roles)
         except child.ChildError as error:
             raise CrashError(f"round {self._round}, --crash-seed {self._seed}: {error}") from error
         finally:
             for role in roles:
                 role.link.close()
+
+    def _count(self, roles: list[Role]) -> None:
+        for role in roles:
+            if isinstance(role, Amqp10Publisher):
+                self.counts.amqp10_published += role.accepted
+            elif isinstance(role, Amqp10Consumer):
+                self.counts.amqp10_accepted += role.accepted
 
     def _kill(self, process: child.Child) -> None:
         os.kill(process.pid, signal.SIGKILL)
@@ -247,6 +259,11 @@ class CrashRun:
         roles: list[Role] = [Publisher(connect(f"publisher{n}"), *common) for n in range(PUBLISHERS)]
         roles += [Consumer(connect(f"consumer-{name}"), *common, name) for name in crash_roles.FANNED]
         roles += [Mover(connect(f"mover{n}"), *common) for n in range(MOVERS)]
+        for index, (target, names) in enumerate(crash_roles.TARGETS):
+            peer = Amqp10Link(address, f"amqp10-publisher{index}@{self._round}")
+            roles.append(Amqp10Publisher(peer, *common, target, names))
+        consumer = Amqp10Link(address, f"amqp10-consumer@{self._round}")
+        roles.append(Amqp10Consumer(consumer, *common, crash_roles.FANNED[0]))
         roles.append(Declarer(connect("declarer"), *common, self._definitions, queues))
         return roles
 
