@@ -81,3 +81,14 @@ def test_the_default_exchange_has_a_room(page: Page, api: Api, name: str) -> Non
     assert page.text("#main h1") == "Default exchange"
     actions = "[...document.querySelectorAll('#main .heading-actions > *')].map(each => each.innerText)"
     assert page.evaluate(actions) == ["Where would it go?"]
+
+
+def test_on_a_phone_the_drawing_shows_where_messages_go(page: Page, api: Api, name: str) -> None:
+    api.put(f"/exchanges/%2F/{name}", {"type": "topic"})
+    api.put(f"/queues/%2F/{name}")
+    api.ask("POST", f"/bindings/%2F/e/{name}/q/{name}", {"routing_key": "order.#"})
+    page.resize(390, 844, phone=True)
+    enter(page, "exchanges", "/", name)
+    page.wait_for("document.querySelectorAll('.graph .graph-node').length === 2")
+    nodes = "[...document.querySelectorAll('.graph .graph-node')]"
+    assert page.evaluate(f"{nodes}.filter(each => each.getBoundingClientRect().right > innerWidth).length") == 0

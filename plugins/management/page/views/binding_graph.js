@@ -11,10 +11,13 @@ import { element, shape } from './dom.js';
 const SHOWN_MAX = 14;
 const KEYS_MAX = 3;
 const ROW = 52;
-const BOX_WIDTH = 164;
 const BOX_HEIGHT = 34;
-const GAP = 190;
-const LETTERS_MAX = 20;
+
+/** Of a drawing: how wide boxes and what is between them are, and how much of a name is shown.  On a phone two columns fit. */
+const WIDE = { box: 164, gap: 190, letters: 20 };
+const NARROW = { box: 118, gap: 96, letters: 12 };
+
+const isNarrow = matchMedia('(max-width: 600px)');
 
 export class BindingGraph {
   place = element('div', { class: 'table-scroll' });
@@ -26,7 +29,7 @@ export class BindingGraph {
 
   /** out: bindings from the exchange; into: to it. */
   draw(out, into) {
-    const signature = JSON.stringify([out, into]);
+    const signature = JSON.stringify([isNarrow.matches, out, into]);
     if (signature === this.#shown) {
       return;
     }
@@ -38,24 +41,26 @@ export class BindingGraph {
   }
 
   #picture(sources, destinations, vhost) {
+    const size = isNarrow.matches ? NARROW : WIDE;
+    const { box, gap } = size;
     const left = sources.slice(0, SHOWN_MAX);
     const right = destinations.slice(0, SHOWN_MAX);
     const height = ROW * Math.max(1, left.length, right.length) + 8;
-    const columns = [left.length ? BOX_WIDTH + GAP : 0, BOX_WIDTH, right.length ? GAP + BOX_WIDTH : 0];
+    const columns = [left.length ? box + gap : 0, box, right.length ? gap + box : 0];
     const width = columns.reduce((sum, each) => sum + each, 4);
     const middle = { x: 2 + columns[0], y: height / 2 };
-    const parts = [node(this.name || '(default)', 'exchange self', middle, null)];
+    const parts = [node(size, this.name || '(default)', 'exchange self', middle, null)];
     const edges = [];
     left.forEach((each, index) => {
       const at = { x: 2, y: rowY(index, left.length, height) };
-      parts.push(node(label(each), each.type, at, link('exchanges', vhost, exchangeName(each.name))));
-      edges.push(edge({ x: at.x + BOX_WIDTH, y: at.y }, middle, each.keys, false));
+      parts.push(node(size, label(each), each.type, at, link('exchanges', vhost, exchangeName(each.name))));
+      edges.push(edge(size, { x: at.x + box, y: at.y }, middle, each.keys, false));
     });
     right.forEach((each, index) => {
-      const at = { x: middle.x + BOX_WIDTH + GAP, y: rowY(index, right.length, height) };
+      const at = { x: middle.x + box + gap, y: rowY(index, right.length, height) };
       const target = each.type === 'queue' ? link('queues', vhost, each.name) : link('exchanges', vhost, exchangeName(each.name));
-      parts.push(node(label(each), each.type, at, target));
-      edges.push(edge({ x: middle.x + BOX_WIDTH, y: middle.y }, at, each.keys, true));
+      parts.push(node(size, label(each), each.type, at, target));
+      edges.push(edge(size, { x: middle.x + box, y: middle.y }, at, each.keys, true));
     });
     const said = `${this.name || 'The default exchange'} feeds ${destinations.map(label).join(', ') || 'nothing'}; it is fed by ${sources.map(label).join(', ') || 'clients alone'}.`;
     return shape('svg', { class: 'graph', viewBox: `0 0 ${width} ${height}`, width, height, role: 'group', 'aria-label': said }, arrow(), ...edges, ...parts);
@@ -92,17 +97,17 @@ function rowY(index, count, height) {
   return height / 2 + (index - (count - 1) / 2) * ROW;
 }
 
-function node(text, kinds, { x, y }, href) {
-  const box = shape('rect', { class: 'graph-box', x, y: y - BOX_HEIGHT / 2, width: BOX_WIDTH, height: BOX_HEIGHT, rx: kinds.includes('exchange') ? BOX_HEIGHT / 2 : 6 });
-  const words = shape('text', { x: x + BOX_WIDTH / 2, y: y + 4.5, 'text-anchor': 'middle' }, shortened(text));
+function node({ box: width, letters }, text, kinds, { x, y }, href) {
+  const box = shape('rect', { class: 'graph-box', x, y: y - BOX_HEIGHT / 2, width, height: BOX_HEIGHT, rx: kinds.includes('exchange') ? BOX_HEIGHT / 2 : 6 });
+  const words = shape('text', { x: x + width / 2, y: y + 4.5, 'text-anchor': 'middle' }, shortened(text, letters));
   const inner = [shape('title', {}, text), box, words];
   const made = shape('g', { class: `graph-node ${kinds}` }, ...(href ? [shape('a', { href, 'aria-label': text }, ...inner)] : inner));
   return made;
 }
 
 /** The keys stand over the line's end at what isn't the exchange, where lines are apart. outward: that is its right end. */
-function edge(from, to, keys, outward) {
-  const bend = GAP / 2;
+function edge({ gap, letters }, from, to, keys, outward) {
+  const bend = gap / 2;
   const end = to.x - 7;
   const line = shape('path', { class: 'graph-edge', d: `M${from.x},${from.y} C${from.x + bend},${from.y} ${end - bend},${to.y} ${end},${to.y}`, 'marker-end': 'url(#graph-arrow)' });
   const named = keys.filter((key) => key !== '');
@@ -110,7 +115,7 @@ function edge(from, to, keys, outward) {
     return line;
   }
   const shown = named.slice(0, KEYS_MAX).join(', ') + (named.length > KEYS_MAX ? `, ${named.length - KEYS_MAX} more` : '');
-  const text = shortened(shown);
+  const text = shortened(shown, letters);
   const width = text.length * 7.3 + 8;
   const x = outward ? end - width / 2 - 6 : from.x + width / 2 + 4;
   const y = (outward ? to.y : from.y) - 11;
@@ -129,6 +134,6 @@ function arrow() {
   return shape('defs', {}, shape('marker', { id: 'graph-arrow', viewBox: '0 0 8 8', refX: 6, refY: 4, markerWidth: 7, markerHeight: 7, orient: 'auto' }, head));
 }
 
-function shortened(text) {
-  return text.length > LETTERS_MAX ? `${text.slice(0, LETTERS_MAX - 1)}…` : text;
+function shortened(text, most) {
+  return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }
