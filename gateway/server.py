@@ -22,6 +22,7 @@ import trio
 
 from warren.core.broker import Broker
 from warren.core.errors import StorageError
+from warren.core.storage.disk.stream_files import NAME as STREAMS_NAME
 from warren.gateway.configuration.config import Config
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.server import serve_control
@@ -279,9 +280,9 @@ def _what_on(listener_name: str, address: str) -> str:
 def _wipe(directory: Path) -> None:
     """Remove what a broker keeps, leaving lock and control socket alone."""
     try:
-        messages = directory / MESSAGES_NAME
-        if messages.exists():
-            shutil.rmtree(messages)
+        for name in (MESSAGES_NAME, STREAMS_NAME):
+            if (directory / name).exists():
+                shutil.rmtree(directory / name)
         for suffix in ("", "-wal", "-shm", "-journal"):
             (directory / f"{DEFINITIONS_NAME}{suffix}").unlink(missing_ok=True)
     except OSError as error:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pika
 import pytest
 
 from tests.support import ctl as command_line
@@ -133,6 +134,20 @@ def test_stop_reset_start(warren: WarrenProcess) -> None:
     ctl(warren, "start_app")
     assert answers_on(warren.amqp_port)
     assert ctl(warren, "list_users", "-s") == "guest\t[administrator]\n"
+
+
+def test_a_reset_takes_streams_with_it(warren: WarrenProcess) -> None:
+    assert warren.data_directory is not None
+    with pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", warren.amqp_port)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.queue_declare("s", durable=True, arguments={"x-queue-type": "stream"})
+        channel.basic_publish("", "s", b"message")
+    streams = warren.data_directory / "streams"
+    assert list(streams.iterdir())
+    ctl(warren, "stop_app")
+    ctl(warren, "reset")
+    assert not streams.exists()
 
 
 def test_reset_while_running_is_refused(warren: WarrenProcess) -> None:
