@@ -210,6 +210,7 @@ class _Commits:
         hub, thread = self._hub, self._thread
         hub.begin_commit = None
         hub.is_commit_near = False
+        is_finished = self._under_way is not None or self._handed is not None
         if thread is not None:
             with trio.CancelScope(shield=True):
                 if self._under_way is not None:
@@ -223,7 +224,8 @@ class _Commits:
             await _complete(hub, where, self._handed, self._failure)
         elif self._failure is not None:
             raise self._failure
-        hub.settle()
+        if is_finished:
+            hub.settle()
 
 
 async def _wait_for_room(hub: Hub, where: str, error: OSError) -> None:

@@ -96,6 +96,7 @@ DECLARATIONS = (
     "warren.adapters.stomp.settings",
     "warren.adapters.streams",
     "warren.adapters.streams.adapter",
+    "warren.adapters.streams.settings",
     "warren.adapters.websocket",
     "warren.adapters.websocket.adapter",
     "warren.adapters.websocket.forwarded",

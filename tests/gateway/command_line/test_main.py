@@ -238,7 +238,7 @@ MISTAKES = [
     (["list_quues"], 64, "unknown command 'list_quues'; did you mean list_queues"),
     (["frobnicate"], 64, "unknown command 'frobnicate'; warren ctl --help lists them all"),
     (["list_queues", "--frobnicate"], 64, "--frobnicate"),
-    (["list_queues", "--formatter", "erlang"], 64, "the formatters are table, pretty_table, json, csv"),
+    (["list_queues", "--formatter", "xml"], 64, "the formatters are table, pretty_table, json, csv, erlang"),
     (["ping", "-t", "soon"], 64, "--timeout"),
     (["ping", "x"], 64, "too many arguments; usage: warren ctl ping"),
     (["delete_queue"], 64, "not enough arguments; usage: warren ctl delete_queue QUEUE [--if-empty]"),
@@ -272,7 +272,8 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(f"  {word} " in listed for word in WORDS)
     for arguments in (["list_queues", "--help"], ["help", "list_queues"], ["ctl", "--help", "list_queues"]):
         assert cli.run(arguments) == 0
-        assert capsys.readouterr().out.startswith("usage: warren ctl list_queues [COLUMN]... [--vhost]\n")
+        usage = "usage: warren ctl list_queues [COLUMN]... [--local] [--offline] [--online] [--vhost]\n"
+        assert capsys.readouterr().out.startswith(usage)
     assert cli.run(["ctl"]) == 64
     assert "usage" in capsys.readouterr().out
     for arguments in (["version"], ["--version"]):

@@ -46,6 +46,8 @@ def test_the_adapters_that_listeners_need(names: list[str], wanted: set[str]) ->
 def test_what_protocols_list() -> None:
     assert [kind.name for kind in listings_of_protocols()] == [
         "amqp10_connections",
+        "amqp10_sessions",
+        "amqp10_links",
         "stomp_connections",
         "mqtt_connections",
         "mqtt_sessions",
