@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
 OUTCOMES: Final = ["amqp:accepted:list", "amqp:rejected:list", "amqp:released:list", "amqp:modified:list"]
 
-ATTACH_COMMANDS: Final = 4
+ATTACH_COMMANDS: Final = 6
 """What attaching and detaching a link takes, in commands of a turn's ration: some 50 µs (adapters.session.ration)."""
 
 PRIORITY: Final = "rabbitmq:priority"
