@@ -34,12 +34,10 @@ from warren.core.policy_setting import (
     words,
 )
 from warren.core.queues.classic.rules import RULE_ARGUMENTS
+from warren.core.queues.stream.arguments import SEGMENT_BYTES_MAX
 
 if TYPE_CHECKING:
     from warren.core.storage.definitions.store import JSON
-
-SEGMENT_BYTES_MAX: Final = 3_000_000_000
-"""RabbitMQ's limit for stream segments."""
 
 ONE_OF_THESE: Final = ("federation-upstream-set", "federation-upstream", "federation-upstream-pattern")
 """A policy holds one of these at most (spec E.2)."""

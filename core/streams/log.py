@@ -189,11 +189,6 @@ class StreamLog:
             self.files.forget(segment_name(segment.base))
             self.files.forget(index_name(segment.base))
 
-    def delete(self) -> None:
-        """Remove everything.  Raises OSError; what is left can be removed by another call."""
-        self.let_go()
-        self.files.remove_all()
-
     # Chunks and their places
 
     def _seal(self, now_ms: int) -> None:

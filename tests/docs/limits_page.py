@@ -508,7 +508,6 @@ ACTING: Final = (
             "core.exchanges.consistent_hash.WEIGHT_MAX",
             "core.queues.classic.rules.PRIORITY_MAX",
             "core.policies.policy.PRIORITY_MAX",
-            "core.policies.settings.SEGMENT_BYTES_MAX",
             "core.queues.stream.arguments.SEGMENT_BYTES_MAX",
             "core.clients.limits.LIMIT_MAX",
             "core.declaring.queues.NAME_PREFIX_BYTES_MAX",

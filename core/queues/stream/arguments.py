@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from warren.core.messages.field_names import field_type_name
 from warren.core.messages.field_table import Timestamp
+from warren.core.policy_setting import age_ms
 from warren.core.queues.argument import CONSUMER_ARGUMENTS, Argument, ArgumentReader, choice, number
 from warren.core.queues.classic.rules import LEADER_LOCATORS
 from warren.core.streams.bloom import SIZES
@@ -21,18 +21,6 @@ if TYPE_CHECKING:
 SEGMENT_BYTES_MAX: Final = 3_000_000_000
 """RabbitMQ's limit."""
 
-_AGE: Final = re.compile(r"([0-9]{1,18})([YMDhms])")
-
-_UNIT_MS: Final = {
-    "Y": 365 * 86_400_000,
-    "M": 30 * 86_400_000,
-    "D": 86_400_000,
-    "h": 3_600_000,
-    "m": 60_000,
-    "s": 1000,
-}
-"""RabbitMQ's years and months have so many days."""
-
 STREAM: Final = "stream"
 """The name of the type."""
 
@@ -42,14 +30,6 @@ UNFILTERED: Final = "x-stream-match-unfiltered"
 
 FILTER_VALUE: Final = "x-stream-filter-value"
 """The header by which a message says the value that readers may filter by."""
-
-
-def age_ms(text: str) -> int | None:
-    """An age such as 7D in milliseconds; None for what is none."""
-    found = _AGE.fullmatch(text)
-    if found is None or not int(found[1]):
-        return None
-    return int(found[1]) * _UNIT_MS[found[2]]
 
 
 def _max_age(reader: ArgumentReader, name: str) -> int | None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from warren.core.compiled import mypyc_attr
 from warren.core.errors import NotImplementedByBroker, PreconditionFailed
+from warren.core.policy_setting import age_ms
 from warren.core.queues.answer import Answer, Polled, ignore
 from warren.core.queues.argument import read_arguments
 from warren.core.queues.base import Columns, Queue, Stored
@@ -29,7 +30,6 @@ from warren.core.queues.stream.arguments import (
     STREAM_ARGUMENTS,
     At,
     Wanted,
-    age_ms,
     wanted,
 )
 from warren.core.queues.stream.reader import Reader

@@ -87,6 +87,7 @@ REFUSED: list[tuple[str, JSON]] = [
     ("target-group-size", 0),
     ("member-placement-tag", ""),
     ("max-age", "7"),
+    ("max-age", "0D"),
     ("max-age", 7),
     ("stream-max-segment-size-bytes", 3_000_000_001),
     ("stream-filter-size-bytes", 256),

@@ -57,7 +57,8 @@ def test_a_log_works_on_both(files: Files) -> None:
     assert [record for _, record in rest(cursor.at_first(log, no_damage))] == records
     log.close()
     assert [record for _, record in rest(cursor.at_first(log_on(files), no_damage))] == records
-    log.delete()
+    log.let_go()
+    files.remove_all()
     assert list(files.names()) == []
 
 

@@ -37,7 +37,8 @@ class StreamRules(RuleBasedStateMachine):
         self.readers = []
 
     def teardown(self) -> None:
-        self.log.delete()
+        self.log.let_go()
+        self.log.files.remove_all()
         assert not (self.directory / "stream").exists()
         shutil.rmtree(self.directory)
 
