@@ -49,6 +49,22 @@ def test_messages_arrive_as_they_were(connection: BlockingConnection) -> None:
         assert message.properties == {"n": number, "none": None}
 
 
+@pytest.mark.parametrize(
+    ("source", "target", "subject"),
+    [
+        ("/topic/interop.older.*", "/topic/interop.older.key", None),
+        ("/exchange/amq.direct/interop-older", "/exchange/amq.direct/interop-older", None),
+        ("/queue/interop-older", "/queue", "interop-older"),
+        ("interop-older-bare", "interop-older-bare", None),
+    ],
+)
+def test_the_older_addresses(connection: BlockingConnection, source: str, target: str, subject: str | None) -> None:
+    receiver = connection.create_receiver(source, credit=1)
+    connection.create_sender(target).send(Message(body="there", subject=subject))
+    assert receiver.receive(TIME_LIMIT_S).body == "there"
+    receiver.accept()
+
+
 def test_outcomes_of_a_receiver(connection: BlockingConnection) -> None:
     receiver = connection.create_receiver("/queue/interop-proton-outcomes", credit=1)
     sender = connection.create_sender("/queues/interop-proton-outcomes")
