@@ -10,10 +10,16 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # The same examples on every run, and no limit of time that a loaded machine could miss.
-settings.register_profile("warren", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile(
+    "warren",
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("warren")
 
 pytest.register_assert_rewrite("tests.conformance.scenario", "tests.support.amqp_wire")

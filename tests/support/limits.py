@@ -296,9 +296,13 @@ def _status_bytes(pid: str, name: str) -> int:
 def _family(pid: int) -> Iterator[int]:
     """A process and all its descendants."""
     yield pid
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return  # ended meanwhile
+    for task in tasks:
         try:
-            children = task.read_text().split()
+            children = Path(f"/proc/{pid}/task/{task}/children").read_text().split()
         except OSError:
             continue
         for child in children:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import limits
 from tests.support.warren_process import PYTHON_PATH, REPOSITORY
 
 CONFTEST = """
@@ -213,3 +214,10 @@ def test_what_cannot_be_ended_ends_the_run_with_its_stacks(tmp_path: Path) -> No
     assert done.returncode == 1
     assert "Timeout (0:00:00.5" in done.stderr, done.stderr
     assert "in test_it" in done.stderr
+
+
+def test_a_child_that_ends_while_memory_is_counted_counts_nothing() -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    assert list(limits._family(child.pid)) == [child.pid]
+    assert limits._status_bytes(str(child.pid), "RssAnon") == 0

@@ -11,18 +11,28 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from tests.support.tls_broker import hub_of
+from tests.support.simulated_broker import SimulatedBroker
 from warren.core.broker import ROUNDS_MAX
 from warren.core.queues.base import Queue
-from warren.gateway import open_broker
 from warren.gateway.network.clock import Clock
 from warren.gateway.network.hub import Hub
 
 
 @asynccontextmanager
 async def running_hub() -> AsyncIterator[Hub]:
-    async with open_broker(listen=()) as broker:
-        yield hub_of(broker)
+    """A hub and nothing else, so that every turn is one that the test asked for."""
+    simulated = SimulatedBroker()
+    hub = Hub(simulated.broker, Clock())
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(hub.run)
+            nursery.start_soon(hub.run_requested_turns)
+            await wait_all_tasks_blocked()
+            yield hub
+            nursery.cancel_scope.cancel()
+    finally:
+        hub.close()
+        simulated.close()
 
 
 class Endless:
