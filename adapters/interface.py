@@ -106,46 +106,47 @@ class Options:
 
     `section` is for the settings that an adapter declares.  The other methods give the value of any key by its name,
     which has to be of that kind; KeyError when there is no such key.  `warren_version` is Warren's own.
+    values: of all keys, by name.
     """
 
-    __slots__ = ("_values", "installed")
+    __slots__ = ("installed", "values")
 
     def __init__(self, values: Mapping[str, object], installed: Installed) -> None:
-        self._values = values
+        self.values = values
         self.installed = installed
 
     def section(self, section: type[S], **own: object) -> S:
         """Settings with the values that are in effect; `own`: fields that no key sets."""
-        return settings_from(section, self._values, **own)
+        return settings_from(section, self.values, **own)
 
     def text(self, key: str) -> str:
         """A string."""
-        value = self._values[key]
+        value = self.values[key]
         if not isinstance(value, str):
             raise TypeError(f"{key} is no text")
         return value
 
     def integer(self, key: str) -> int:
         """A whole number."""
-        value = self._values[key]
+        value = self.values[key]
         if not isinstance(value, int):
             raise TypeError(f"{key} is no whole number")
         return value
 
     def number(self, key: str) -> float:
         """A number."""
-        value = self._values[key]
+        value = self.values[key]
         if not isinstance(value, int | float):
             raise TypeError(f"{key} is no number")
         return value
 
     def flag(self, key: str) -> bool:
         """True or false."""
-        return self._values[key] is True
+        return self.values[key] is True
 
     def names(self, key: str) -> frozenset[str]:
         """A set of names."""
-        value = self._values[key]
+        value = self.values[key]
         if not isinstance(value, frozenset):
             raise TypeError(f"{key} is no set of names")
         return value

@@ -9,10 +9,11 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import shlex
 import shutil
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
 from pathlib import Path
@@ -33,6 +34,7 @@ from warren.gateway.process.data_directory import DataDirectory
 from warren.gateway.process.ready_file import remove_ready_file, write_ready_file
 from warren.gateway.process.resources import descriptor_limit, raise_descriptor_limit
 from warren.gateway.process.runner import DEFINITIONS_NAME, MESSAGES_NAME, BrokerRun
+from warren.gateway.process.service_manager import ServiceManager
 from warren.gateway.process.settings import ProcessSettings
 from warren.gateway.process.stop_signals import HANGUPS, STOP_SIGNALS, terminal_is_gone
 from warren.gateway.version import described
@@ -54,10 +56,20 @@ of them should not be walked at every turn."""
 
 
 class Server:
-    """The process's one broker and its control; made by `open_server`."""
+    """The process's one broker and its control; made by `open_server`.
 
-    def __init__(self, config: Config, nursery: trio.Nursery, directory: DataDirectory | None) -> None:
+    read_config: reads the configuration again; None where it comes from a program.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        nursery: trio.Nursery,
+        directory: DataDirectory | None,
+        read_config: Callable[[], Config] | None = None,
+    ) -> None:
         self.config = config
+        self._read_config = read_config
         self._nursery = nursery
         self._directory = directory
         self._process = config.section(ProcessSettings)
@@ -160,10 +172,13 @@ class Server:
         """Let the process end in good order."""
         self._stop_wanted.set()
 
-    def hung_up(self) -> None:
-        """SIGHUP: load certificates again; between stop_app and start_app there is nothing to do."""
-        if self._run is None or not self._run.reload_certificates("on SIGHUP"):
-            _log.info("there is nothing to load again: no listener uses TLS, and the log goes to standard error")
+    async def reload(self) -> None:
+        """SIGHUP: read again what files say, and let it count as far as it can (gateway.process.reloading)."""
+        from warren.gateway.process.reloading import reload
+
+        self.config = await reload(self._run, self.config, self._read_config)
+        self.control.config = self.config
+        self.changed()
 
     def changed(self) -> None:
         """Something was changed from outside a client's batch."""
@@ -199,7 +214,7 @@ class Server:
 
 
 @asynccontextmanager
-async def open_server(config: Config) -> AsyncIterator[Server]:
+async def open_server(config: Config, read_config: Callable[[], Config] | None = None) -> AsyncIterator[Server]:
     """Hold the data directory and run a broker in it, to the end of the block, which stops it in good order."""
     async with AsyncExitStack() as stack:
         directory = None
@@ -207,7 +222,7 @@ async def open_server(config: Config) -> AsyncIterator[Server]:
         if path is not None:
             directory = stack.enter_context(DataDirectory(path))
         nursery = await stack.enter_async_context(trio.open_nursery())
-        server = Server(config, nursery, directory)
+        server = Server(config, nursery, directory, read_config)
         try:
             await server.start_app()
             if directory is not None:
@@ -219,34 +234,38 @@ async def open_server(config: Config) -> AsyncIterator[Server]:
             nursery.cancel_scope.cancel()
 
 
-async def serve(config: Config, asked: Sequence[int] = ()) -> None:
+async def serve(config: Config, asked: Sequence[int] = (), read_config: Callable[[], Config] | None = None) -> None:
     """Run a broker until SIGTERM, Ctrl-C, the command `stop`, or the end of the terminal that it was started in.
 
-    asked: signals that have come already, or will yet.
+    asked: signals that have come already, or will yet.  read_config: reads the configuration again, for SIGHUP.
     """
     raise_descriptor_limit()
+    manager = ServiceManager.of_process()
     process = config.section(ProcessSettings)
     if process.ready_file is not None:
         remove_ready_file(process.ready_file)
     with trio.open_signal_receiver(*STOP_SIGNALS, *HANGUPS) as signals:
-        async with open_server(config) as server, trio.open_nursery() as nursery:
-            where = "in memory only" if process.in_memory else f"data in {process.data_directory}"
-            _log.info("%s is ready: %s, control with `warren ctl`, Ctrl-C stops it", described(), where)
+        async with open_server(config, read_config) as server, trio.open_nursery() as nursery:
+            _log.info("%s is ready: %s; Ctrl-C stops it", described(), _where_and_how(process))
             if process.ready_file is not None:
                 write_ready_file(process.ready_file, server.listening)
+            # No start has to wait for what `warren ctl` and SIGHUP need; a later import than this might find the next
+            # version's files on the disk, and `warren ctl stop` has to work then.
+            import_module("warren.gateway.process.reloading")
             if process.data_directory is not None:
-                # No start has to wait for what `warren ctl` needs; a later one than this might find the next version's
-                # files on the disk, and `warren ctl stop` has to work then.
                 import_module("warren.gateway.control.commands")
             gc.collect()
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)
             gc.enable()
-            nursery.start_soon(_stop_on_signal, server, signals)
+            nursery.start_soon(_stop_on_signal, server, signals, manager)
+            manager.ready(described())
+            nursery.start_soon(manager.watch)
             if asked:
                 _log.info("got %s while starting", signal.Signals(asked[0]).name)
                 server.request_stop()
             await server.wait_for_stop()
+            manager.stopping()
             _log.info("stopping: closing connections and flushing what is pending")
             nursery.cancel_scope.cancel()
     if process.ready_file is not None:
@@ -259,13 +278,23 @@ async def serve(config: Config, asked: Sequence[int] = ()) -> None:
         os._exit(codes.SOFTWARE)
 
 
-async def _stop_on_signal(server: Server, signals: AsyncIterator[int]) -> None:
+async def _stop_on_signal(server: Server, signals: AsyncIterator[int], manager: ServiceManager) -> None:
     async for number in signals:
         _log.info("got %s", signal.Signals(number).name)
         if number in HANGUPS and not terminal_is_gone():
-            server.hung_up()
+            manager.reloading()
+            await server.reload()
+            manager.ready(described())
         else:
             server.request_stop()
+
+
+def _where_and_how(process: ProcessSettings) -> str:
+    """Where the data is, and what to type for `warren ctl` to find this broker, for the log."""
+    where = "in memory only" if process.in_memory else f"data in {process.data_directory}"
+    if process.data_directory is None:
+        return f"{where}, so there is no control socket for `warren ctl` (--data-dir DIR beside --in-memory makes one)"
+    return f"{where}, control with `warren ctl --data-dir {shlex.quote(str(process.data_directory))}`"
 
 
 def _what_on(listener_name: str, address: str) -> str:

@@ -208,6 +208,7 @@ class Handshake:
                 "AMQP 0-9-1",
                 self.agreed.client_properties,
                 has_channels=True,
+                client_id=self.agreed.provided_name,
             )
         except NotAllowed as error:
             error.advice = f"user '{self._user.name}' logged in"

@@ -53,7 +53,16 @@ def open_connection(connection: Connection, body: Open) -> None:
         if isinstance(key, str) and isinstance(value, str | int | bool)
     }
     try:
-        client = enter(connection.broker, connection.transport, user, name, PROTOCOL, properties, has_channels=True)
+        client = enter(
+            connection.broker,
+            connection.transport,
+            user,
+            name,
+            PROTOCOL,
+            properties,
+            has_channels=True,
+            client_id=body.container_id,
+        )
     except UnknownVirtualHost as unknown:
         raise PeerMistake(NOT_FOUND, unknown.text) from None
     except VirtualHostRefused as error:

@@ -112,7 +112,7 @@ class SaslExchange:
         try:
             step = scram.answer(response)
         except ScramRefused as error:
-            self._refused(LoginRefused("", str(error)))
+            self._refused(LoginRefused("", str(error)), error.name)
             return
         if step.user is None:
             self._send(sasl.SaslChallenge(step.data))

@@ -98,12 +98,19 @@ def log_in_proved(entrance: Entrance, name: str, mechanism: str) -> tuple[User, 
     return _admit(entrance, user_name, mechanism, missing, proved_here=True), vhost_name
 
 
-def enter(entrance: Entrance, user: User, vhost_name: str, level: int) -> Client:
+def enter(entrance: Entrance, user: User, vhost_name: str, level: int, client_id: str) -> Client:
     """The client that a user is in a virtual host, from where it comes; Refusal says why not."""
     protocol = PROTOCOLS[level]
     try:
         return admission.enter(
-            entrance.broker, entrance.transport, user, vhost_name, protocol, NO_PROPERTIES, has_channels=False
+            entrance.broker,
+            entrance.transport,
+            user,
+            vhost_name,
+            protocol,
+            NO_PROPERTIES,
+            has_channels=False,
+            client_id=client_id,
         )
     except UnknownVirtualHost:
         raise Refusal(

@@ -129,7 +129,7 @@ class Login:
     def _enter(
         self, packet: Connect, agreed: Agreed, client_id: str, user: User, vhost_name: str
     ) -> tuple[Client, WillMessage | None]:
-        client = enter(self._entrance, user, vhost_name, agreed.level)
+        client = enter(self._entrance, user, vhost_name, agreed.level, client_id)
         try:
             sessions = self._world.of(client.vhost)
             sessions.permits.check_exchange()

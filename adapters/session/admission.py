@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from warren.core.access.accounts import LoginRefused, LoopbackOnly
 from warren.core.access.rights import BackEndFailed
 from warren.core.clients.client import Client
+from warren.core.clients.connection_log import log_logged_in
 from warren.core.clients.login_attempts import Source
 from warren.core.clients.transport import connection_name, is_loopback
 from warren.core.errors import NotAllowed, UnknownVirtualHost, VirtualHostRefused
@@ -84,11 +85,13 @@ def enter(
     properties: Mapping[str, FieldValue],
     *,
     has_channels: bool,
+    client_id: str = "",
 ) -> Client:
     """The client that `user` is from now on, in the virtual host of this name.
 
     protocol: its name and version, as listings show it.  properties: what the client says of itself.  has_channels:
     the protocol has channels, which are counted when they are opened; where it has none, the connection counts as one.
+    client_id: what the client calls itself, for the log.
     Raises UnknownVirtualHost, VirtualHostRefused, or NotAllowed for a limit that is reached; and Unanswered.
     VirtualHostRefused, too, for a user who was deleted, or got another password, since logging in.
     """
@@ -111,6 +114,7 @@ def enter(
         except NotAllowed:
             client.close()
             raise
+    log_logged_in(client, transport, client_id)
     return client
 
 

@@ -34,10 +34,12 @@ _final = re.compile(r"(c=([^,]+),r=([^,]+)),p=([^,]+)")
 
 
 class ScramRefused(Exception):
-    """What the client says proves nothing, or is none of SCRAM's."""
+    """What the client says proves nothing, or is none of SCRAM's.  name: whom it said it is; empty before that."""
 
-    def __init__(self) -> None:
-        super().__init__("the authentication failed; check user name and password")
+    def __init__(self, name: str) -> None:
+        of_whom = f" of user '{name}'" if name else ""
+        super().__init__(f"the authentication{of_whom} failed; check user name and password")
+        self.name = name
 
 
 class Step:
@@ -73,13 +75,13 @@ class ScramSha256:
         try:
             text = data.decode()
         except UnicodeDecodeError:
-            raise ScramRefused from None
+            raise ScramRefused(self._name) from None
         return self._prove(text) if self._verifier is not None else self._begin(text)
 
     def _begin(self, text: str) -> Step:
         found = _first.fullmatch(text)
         if found is None:
-            raise ScramRefused
+            raise ScramRefused(self._name)
         self._header, self._start = found[1], found[2]
         self._name = found[3].replace("=2C", ",").replace("=3D", "=")
         self._nonce = found[4] + unguessable()
@@ -95,18 +97,18 @@ class ScramSha256:
         found = _final.fullmatch(text)
         verifier = self._verifier
         if found is None or verifier is None or found[3] != self._nonce:
-            raise ScramRefused
+            raise ScramRefused(self._name)
         try:
             header = base64.b64decode(found[2], validate=True)
             proof = base64.b64decode(found[4], validate=True)
         except binascii.Error:
-            raise ScramRefused from None
+            raise ScramRefused(self._name) from None
         message = f"{self._start},{self._challenge},{found[1]}".encode()
         signature = hmac.digest(verifier.stored_key, message, "sha256")
         client_key = bytes(a ^ b for a, b in zip(proof, signature, strict=False))
         proved = hmac.compare_digest(hashlib.sha256(client_key).digest(), verifier.stored_key)
         if not proved or header != self._header.encode():
-            raise ScramRefused
+            raise ScramRefused(self._name)
         self._verifier = None
         answer = base64.b64encode(hmac.digest(verifier.server_key, message, "sha256"))
         return Step(b"v=" + answer, self._name)

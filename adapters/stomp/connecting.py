@@ -65,7 +65,16 @@ def log_in(session: StompSession, headers: Mapping[str, str], version: str) -> t
     user, mechanism = _user(session, headers)
     name = _vhost_name(session, headers.get("host", session.settings.default_vhost))
     try:
-        client = enter(session.broker, session.transport, user, name, f"STOMP {version}", {}, has_channels=False)
+        client = enter(
+            session.broker,
+            session.transport,
+            user,
+            name,
+            f"STOMP {version}",
+            {},
+            has_channels=False,
+            client_id=headers.get("client-id", ""),
+        )
     except (UnknownVirtualHost, VirtualHostRefused):
         raise LoginError(
             user.name,

@@ -133,6 +133,10 @@ class Users(Component):
         self._changed()
         return True
 
+    def set_loopback_users(self, names: frozenset[str]) -> None:
+        """From now on these may log in from this machine alone; who is there stays."""
+        self._accounts.loopback_users = names
+
     @property
     def loopback_users(self) -> frozenset[str]:
         """Names that may only log in from this machine."""

@@ -52,6 +52,10 @@ def serve(
         str | None,
         typer.Option("--log-level", metavar="LEVEL", help="debug, info, warning, error, critical, none."),
     ] = None,
+    log_format: Annotated[
+        str | None,
+        typer.Option("--log-format", metavar="FORMAT", help="text for people, or json for programs, an object a line."),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Any key of the configuration; repeatable."),
@@ -67,6 +71,7 @@ def serve(
         config=config,
         ready_file=ready_file,
         log_level=log_level,
+        log_format=log_format,
         settings=settings,
     )
 

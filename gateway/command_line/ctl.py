@@ -16,6 +16,7 @@ from typing import Final, cast
 
 from warren.gateway.command_line.ctl_options import USAGE, Parsed, parse
 from warren.gateway.command_line.files import STANDARD_STREAM, read_file, read_files, write_file
+from warren.gateway.command_line.names import COMMANDS
 from warren.gateway.command_line.output import FORMATTERS, MACHINE_READABLE, print_answer
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.api_client import Api, Where, ask
@@ -62,7 +63,7 @@ def run(arguments: Sequence[str]) -> int:
         # What came first may have been the value of a plugin's option.
         words = [word for word in parse(arguments, [*WORDS.values(), *others], lenient=True).words if word != "help"]
     try:
-        syntax = find_word(words[0], others)
+        syntax = find_word(words[0], others, COMMANDS)
     except ValueError as error:
         raise CommandFailedError(str(error), codes.USAGE) from None
     if wants_help:

@@ -11,10 +11,11 @@ import os
 import sys
 from collections.abc import Sequence
 
+from warren.gateway.command_line.names import COMMANDS
 from warren.gateway.command_line.serve_options import ServeOptions, read_options
 from warren.gateway.control import exit_codes as codes
 
-OWN_COMMANDS = ("serve", "ctl", "plugins", "tls", "install-shims", "version", "--help", "--version")
+OWN_COMMANDS = (*COMMANDS, "--help", "--version")
 """First arguments that don't stand for a word of ctl."""
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from warren.gateway.configuration.config import Config
 from warren.gateway.configuration.load import load_config
 from warren.gateway.configuration.sources import assignments, command_line_settings
 from warren.gateway.process.errors import sole_error
-from warren.gateway.process.log import configure_logging
+from warren.gateway.process.log import configure_logging, spare_what_no_line_has
 from warren.gateway.process.settings import ProcessSettings
 from warren.gateway.process.stop_signals import note_stop_signals
 
@@ -23,6 +24,7 @@ def run_with(
     config: str | None = None,
     ready_file: str | None = None,
     log_level: str | None = None,
+    log_format: str | None = None,
     settings: Sequence[str] | None = None,
 ) -> None:
     """Run a broker as the options of the command line say.  Raises what `run` does, and ConfigError."""
@@ -33,18 +35,26 @@ def run_with(
             ("--listen", "listen", listen),
             ("--ready-file", "ready_file", ready_file),
             ("--log-level", "log_level", log_level),
+            ("--log-format", "log_format", log_format),
         ]
     )
     command_line = [*assignments(settings or ()), *given]
-    run(load_config(command_line, config_file=Path(config) if config is not None else None))
+    directory = Path.cwd()
+    read = partial(load_config, command_line, config_file=Path(config) if config is not None else None)
+    run(read(), partial(read, directory=directory))
 
 
-def run(config: Config) -> None:
-    """Run a broker until it is told to stop.  Raises StorageError or OSError when it can't start or go on."""
+def run(config: Config, read_config: Callable[[], Config] | None = None) -> None:
+    """Run a broker until it is told to stop.  Raises StorageError or OSError when it can't start or go on.
+
+    read_config: reads the configuration again, for SIGHUP.
+    """
     asked = note_stop_signals()
     # Nothing that starting allocates is garbage; the collector comes on when the broker is ready.
     gc.disable()
-    log = configure_logging(config.section(ProcessSettings).log_level).getChild("start")
+    process = config.section(ProcessSettings)
+    spare_what_no_line_has()
+    log = configure_logging(process.log_level, log_format=process.log_format).getChild("start")
     if config.file is not None:
         log.info("configuration read from %s", config.file)
     for remark in config.remarks:
@@ -59,6 +69,6 @@ def run(config: Config) -> None:
     from warren.gateway.server import serve
 
     try:
-        trio.run(serve, config, asked)
+        trio.run(serve, config, asked, read_config)
     except BaseExceptionGroup as group:
         raise sole_error(group) from None

@@ -18,6 +18,7 @@ class ServeOptions(TypedDict, total=False):
     config: str
     ready_file: str
     log_level: str
+    log_format: str
     settings: list[str]
 
 
@@ -52,6 +53,8 @@ def _take(found: ServeOptions, name: str, value: str) -> bool:
             found["ready_file"] = value
         case "--log-level":
             found["log_level"] = value
+        case "--log-format":
+            found["log_format"] = value
         case "--set":
             found.setdefault("settings", []).append(value)
         case _:

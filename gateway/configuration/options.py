@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from warren.adapters.interface import Options
 from warren.gateway.protocols import AUTO, PROTOCOLS
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from warren.core.broker import Broker
     from warren.core.component import Component, ComponentFactory
     from warren.gateway.configuration.config import Config
+
+S = TypeVar("S")
 
 
 def options_of(config: Config) -> Options:
@@ -38,12 +40,29 @@ def adapters_for(names: Iterable[str]) -> dict[str, Adapter]:
     return adapters
 
 
-def accept_by_protocol(config: Config, names: Iterable[str]) -> dict[str, AcceptCarrier]:
+class NotingOptions(Options):
+    """Options that note in `asked` whose settings somebody took."""
+
+    __slots__ = ("_asked",)
+
+    def __init__(self, options: Options, asked: list[type[object]]) -> None:
+        super().__init__(options.values, options.installed)
+        self._asked = asked
+
+    def section(self, section: type[S], **own: object) -> S:
+        """As in Options."""
+        self._asked.append(section)
+        return super().section(section, **own)
+
+
+def accept_by_protocol(
+    config: Config, names: Iterable[str], asked: list[type[object]] | None = None
+) -> dict[str, AcceptCarrier]:
     """For the protocols that listeners of these names speak, what makes the session of an accepted connection.
 
-    Raises StorageError as `adapters_for` does.
+    asked: gets the classes of settings that are in that.  Raises StorageError as `adapters_for` does.
     """
-    options = options_of(config)
+    options = NotingOptions(options_of(config), [] if asked is None else asked)
     return {name: adapter.configure(options) for name, adapter in adapters_for(names).items()}
 
 

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from warren.gateway.network.addresses import Listener, hosts_of
+from warren.gateway.network.addresses import FOR_OPERATORS, Listener, hosts_of
 from warren.gateway.network.listeners import ListeningSocket, listening_sockets
 
 if TYPE_CHECKING:
     from warren.adapters.interface import AcceptCarrier
     from warren.gateway.network.hub import Hub
-
-FOR_OPERATORS: Final = ("http", "metrics")
-"""Protocols whose listeners stay open: who looks after the broker needs them most then."""
 
 
 class Accepting:
@@ -52,6 +49,11 @@ class Accepting:
             self.listening[sock.listener.name].append(sock.address)
         self._hub.on_released = self._released
 
+    def use(self, accept: Callable[[Listener], AcceptCarrier]) -> None:
+        """From now on connections are taken as this says, by listener; those that are there stay as they are."""
+        for sock in self._sockets:
+            sock.use(accept(sock.listener))
+
     def open(self) -> None:
         """Accept connections."""
         for sock in self._sockets:
@@ -75,6 +77,7 @@ class Accepting:
             sock.close()
 
     def _of_clients(self) -> list[ListeningSocket]:
+        """Not those that serve operators: who looks after the broker needs them most then."""
         return [sock for sock in self._sockets if sock.listener.protocol not in FOR_OPERATORS]
 
     def _released(self) -> None:

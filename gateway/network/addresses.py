@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ OPTIONS: Final = ("proxy_protocol", "optional")
 """What may stand behind the `?` of a listener, each true or false; fields of Listener."""
 
 
+FOR_OPERATORS: Final = ("http", "metrics")
+"""Protocols that serve those who look after the broker, and their programs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listener:
     """One address that connections of one protocol are accepted on; port 0 lets the system choose.
@@ -35,6 +40,11 @@ class Listener:
     tls: bool = False
     proxy_protocol: bool = False
     optional: bool = False
+
+    @property
+    def log_level(self) -> int:
+        """At which level the log says that connections come and go; what serves operators is polled by programs."""
+        return logging.DEBUG if self.protocol in FOR_OPERATORS else logging.INFO
 
     @property
     def name(self) -> str:

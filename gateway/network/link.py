@@ -20,6 +20,7 @@ import termios
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from warren.core.clients.connection_log import log_ended
 from warren.core.clients.transport import connection_name
 from warren.gateway.network.unread import UnreadWatch
 
@@ -52,7 +53,10 @@ LINGER_BYTES_MAX: Final = 16 * 1024 * 1024
 
 
 class Link:
-    """A socket and what waits to be sent on it; implements core.clients.transport.Carrier."""
+    """A socket and what waits to be sent on it; implements core.clients.transport.Carrier.
+
+    log_level: of the log line that says that it ended.
+    """
 
     __slots__ = (
         "_closed",
@@ -75,6 +79,7 @@ class Link:
         "host",
         "hub",
         "is_websocket",
+        "log_level",
         "outbox",
         "peer_host",
         "peer_port",
@@ -103,6 +108,7 @@ class Link:
         self.certificate_name: str | None = None
         self.credentials: Credentials | None = None
         self.is_websocket = False
+        self.log_level: int = logging.INFO
         self.tls: TlsState | None = None
         self.received_bytes = 0
         self.sent_bytes = 0
@@ -327,6 +333,7 @@ class Link:
             self.session.connection_lost(reason)
         except Exception:
             _log.exception("%s:%s: internal error while closing", self.peer_host, self.peer_port)
+        log_ended(self, reason, self.log_level)
 
     def _release(self) -> None:
         if self._closed:

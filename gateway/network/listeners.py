@@ -12,6 +12,7 @@ import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
+from warren.core.clients.connection_log import log_accepted
 from warren.core.errors import StorageError
 from warren.gateway.network.addresses import format_address, hosts_of
 from warren.gateway.network.link import EVENT_READ, Link
@@ -132,6 +133,10 @@ class ListeningSocket:
         self._told_at_ms: int | None = None
         self._retry: Deadline | None = None
 
+    def use(self, accept: AcceptCarrier) -> None:
+        """From now on this makes the sessions of new connections."""
+        self._accept = accept
+
     def open(self) -> None:
         """Start accepting."""
         if not self._accepting:
@@ -187,6 +192,8 @@ class ListeningSocket:
     def _take(self, sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         link = Link(self._hub, sock)
+        link.log_level = self.listener.log_level
+        log_accepted(link, self.listener.name, link.log_level)
         session, outbox = self._accept(self._hub.broker, link)
         link.start(session, outbox)
 

@@ -40,18 +40,22 @@ Encrypt = Callable[["AcceptCarrier"], "AcceptCarrier"]
 class Pipelines:
     """Makes what each listener calls for.
 
-    now_ms: the time, for looking at certificates.  Raises ConfigError when TLS is wanted and can't be had, StorageError
-    for a protocol that can't be loaded; both end the start.
+    now_ms: the time, for looking at certificates.  settings: the classes of settings that are in what is made.
+
+    Raises ConfigError when TLS is wanted and can't be had, StorageError for a protocol that can't be loaded; both end
+    the start.
     """
 
     def __init__(self, config: Config, listeners: Iterable[Listener], now_ms: int) -> None:
         listeners = list(listeners)
         self._timeout_ms = config.section(NetworkSettings).first_bytes_timeout_ms
         names = [listener.protocol for listener in listeners]
-        self._accepts = accept_by_protocol(config, names)
+        asked: list[type[object]] = []
+        self._accepts = accept_by_protocol(config, names, asked)
         self._adapters = adapters_for(names)
         self._contexts = _certificates(config.section(TlsSettings), listeners, now_ms)
         self._encrypt = _encryption(self._contexts, self._adapters) if self._contexts is not None else None
+        self.settings = [*asked, TlsSettings]
 
     def reload_certificates(self, now_ms: int, why: str) -> bool:
         """Load the files of TLS again; False where no listener uses it.  why: for the log, as `on SIGHUP`."""

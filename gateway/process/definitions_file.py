@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 _log = logging.getLogger("warren.definitions")
 
 
-def load_definitions(broker: Broker, path: Path, *, skip_if_unchanged: bool = False) -> None:
+def load_definitions(broker: Broker, path: Path, *, skip_if_unchanged: bool = False, commits: bool = True) -> None:
     """Import the file, or each `*.json` of the directory in the order of their names.
 
-    skip_if_unchanged: not if that is what was imported last.  ConfigError says which file can't be read or imported;
+    skip_if_unchanged: not if that is what was imported last.  commits: they are kept when this returns; else they are
+    with the next commit of a broker that runs.  ConfigError says which file can't be read or imported;
     files before it have been.
     """
     files = _files(path)
@@ -42,7 +43,8 @@ def load_definitions(broker: Broker, path: Path, *, skip_if_unchanged: bool = Fa
             raise ConfigError(f"load_definitions: {file}: {error.text}") from error
         log_import(imported, str(file))
     broker.parameters.set_global(HASH_PARAMETER, found)
-    broker.definitions.commit()
+    if commits:
+        broker.definitions.commit()
     if not broker.users:
         _log.warning(
             "%s holds no users, and none is made beside it: nobody can log in until one is added (warren ctl add_user)",

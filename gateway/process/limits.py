@@ -40,6 +40,12 @@ class ResourceLimits:
         """The watermark on this machine."""
         return self.memory_high_watermark.bytes_of(total_memory_bytes())
 
+    def change(self, memory: Watermark, disk_free_bytes: int) -> None:
+        """Take what the configuration says now; it is in effect once whoever checks has looked."""
+        self.memory_high_watermark = memory
+        self.disk_free_limit_bytes = disk_free_bytes
+        self._changed.set()
+
     async def set(self, *, memory: Watermark | None = None, disk_free_bytes: int | None = None) -> None:
         """Change what is given, and wait until it is in effect."""
         if memory is not None:

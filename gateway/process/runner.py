@@ -126,6 +126,21 @@ class BrokerRun:
         self.hub.note_time()
         return self._pipelines.reload_certificates(self.broker.now_ms, why)
 
+    @property
+    def settings_of_connections(self) -> Sequence[type[object]]:
+        """The classes of settings that connections are made with."""
+        return self._pipelines.settings
+
+    def reconfigure(self, config: Config) -> None:
+        """Make connections to come with the settings of this configuration.
+
+        Raises ConfigError or StorageError when it can't be used, and then nothing has changed.
+        """
+        self.hub.note_time()
+        pipelines = Pipelines(config, self._listeners, self.broker.now_ms)
+        self.accepting.use(pipelines.accept)
+        self._pipelines = pipelines
+
     def request_stop(self, reason: str = "shutdown") -> None:
         """End the run in good order; `run` returns when that is done."""
         self._reason = reason

@@ -23,6 +23,9 @@ from warren.core.configuration.values import (
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical", "none")
 """As RabbitMQ names them, from all to nothing."""
 
+LOG_FORMATS: Final = ("text", "json")
+"""Lines for people, or an object a line for programs."""
+
 MEMORY_HIGH_WATERMARK: Final = Watermark(relative=0.6)
 """RabbitMQ's default since 4.0; what is left is for the page cache and the other programs."""
 
@@ -40,6 +43,10 @@ _LEVELS_BETWEEN: Final = {"notice": "info", "alert": "critical", "emergency": "c
 def _log_level(value: str) -> str:
     value = value.lstrip("=<!")
     return _LEVELS_BETWEEN.get(value, value)
+
+
+def _log_format(value: str) -> str:
+    return "text" if value == "plaintext" else value
 
 
 def _pattern(value: object) -> str:
@@ -106,6 +113,18 @@ class ProcessSettings:
             "or `none`. Also `--log-level`. The log goes to standard error.",
             rabbitmq=("log.level", "log.console.level", "log.default.level", "log.file.level"),
             from_rabbitmq=_log_level,
+        )
+    )
+    log_format: str = configured(
+        Key(
+            "log_format",
+            one_of(LOG_FORMATS),
+            "text",
+            "How a line of the log is written: `text` for people, or `json`, one object a line, for programs that "
+            "collect logs: `time` in UTC, `level`, `logger`, `message`, and by name what the line is about, such as "
+            "`connection` and `user`. Also `--log-format`.",
+            rabbitmq=("log.console.formatter", "log.file.formatter"),
+            from_rabbitmq=_log_format,
         )
     )
 

@@ -80,7 +80,7 @@ async def log_in_as(context: Context, name: str, password: str, peer_host: str) 
         user = await when_known(try_it)
     except LoginRefused as error:
         attempts.count(Source(ATTEMPTS_LABEL, peer_host, name), succeeded=False)
-        _log.warning("HTTP access denied: %s", error.reason)
+        _log.warning("HTTP access from %s denied: %s", peer_host, error.reason)
         await _wait(context)
         raise not_authorised("Login failed") from None
     attempts.count(Source(ATTEMPTS_LABEL, peer_host, user.name), succeeded=True)

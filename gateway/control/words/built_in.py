@@ -6,7 +6,7 @@ carry over.  A module of words that isn't named here isn't found.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 
 from warren.gateway.control.word import Syntax, Word, words_of
@@ -85,8 +85,11 @@ WORDS: Mapping[str, Word] = {
 Known = TypeVar("Known", bound=Syntax)
 
 
-def find_word(name: str, others: Iterable[Known] = ()) -> Word | Known:
-    """The word of this name, built in or among `others`; ValueError suggests near ones."""
+def find_word(name: str, others: Iterable[Known] = (), commands: Collection[str] = ()) -> Word | Known:
+    """The word of this name, built in or among `others`; ValueError suggests near ones.
+
+    commands: what may be meant instead where the word was the first thing that was typed.
+    """
     if name in WORDS:
         return WORDS[name]
     by_name = {each.name: each for each in others}
@@ -97,6 +100,8 @@ def find_word(name: str, others: Iterable[Known] = ()) -> Word | Known:
         raise ValueError(f"{name} does nothing here: {why}")
     import difflib
 
-    near = difflib.get_close_matches(name.replace("-", "_").lower(), [*WORDS, *by_name], n=3, cutoff=0.6)
+    known = {each.replace("-", "_"): each for each in (*commands, *WORDS, *by_name)}
+    found = difflib.get_close_matches(name.replace("-", "_").lower(), known, n=3, cutoff=0.6)
+    near = [f"warren {known[each]}" if known[each] in commands else known[each] for each in found]
     advice = f"did you mean {' or '.join(near)}?" if near else "warren ctl --help lists them all"
     raise ValueError(f"unknown command '{name}'; {advice}")

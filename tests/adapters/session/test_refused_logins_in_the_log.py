@@ -6,10 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.simulated_amqp10 import Amqp10Client
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import handshake_bytes
 from tests.support.simulated_mqtt import MqttClient
 from tests.support.simulated_stomp import StompClient, frame
+from warren.adapters.amqp10.codec import sasl
+from warren.adapters.amqp10.codec.framing import SASL_FRAME, SASL_HEADER
+from warren.adapters.amqp10.codec.framing import frame as frame_of_sasl
 from warren.adapters.mqtt.codec import versions
 from warren.adapters.mqtt.codec.encode import encode
 from warren.adapters.mqtt.codec.packets import Connect
@@ -74,3 +78,27 @@ def test_the_line_says_who_and_why(
     assert any(reason in lines[0] for reason in reasons), lines[0]
     assert "logfile" not in caplog.text
     assert login[1] not in lines[0] or login[1] == login[0], "no password in the log"
+
+
+def test_a_proof_of_scram_that_fails_says_whose_it_was(
+    broker: SimulatedBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = Amqp10Client(broker)
+    client.send_bytes(SASL_HEADER)
+    for body in (init("SCRAM-SHA-256", b"n,,n=guest,r=abc"), response(b"c=biws,r=wrong,p=AAAA")):
+        client.send_bytes(frame_of_sasl(0, body, SASL_FRAME))
+    (line,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "SCRAM-SHA-256 login refused: the authentication of user 'guest' failed" in line
+
+
+def init(mechanism: str, initial: bytes) -> sasl.SaslInit:
+    found = sasl.SaslInit()
+    found.mechanism = mechanism
+    found.initial_response = initial
+    return found
+
+
+def response(data: bytes) -> sasl.SaslResponse:
+    found = sasl.SaslResponse()
+    found.response = data
+    return found

@@ -188,3 +188,41 @@ def test_configuration_reaches_the_broker(tmp_path: Path) -> None:
     assert f"[warning] {config}: prometheus.path: ignored: metrics are at /metrics" in log
     assert f"[info] {config}: collect_statistics: ignored: counts are kept as things happen" in log
     assert "swordfish" not in log
+
+
+def test_the_ready_line_says_what_to_type(tmp_path: Path) -> None:
+    directory = tmp_path / "my data"
+    kept = start_warren(tmp_path, data_directory=directory)
+    kept.stop()
+    assert f"control with `warren ctl --data-dir '{directory}'`; Ctrl-C stops it" in kept.log.read_text()
+
+
+def test_and_that_there_is_nothing_to_type_where_nothing_is_kept(tmp_path: Path) -> None:
+    forgetful = start_warren(tmp_path, data_directory=None)
+    forgetful.stop()
+    assert "so there is no control socket for `warren ctl` (--data-dir DIR beside" in forgetful.log.read_text()
+    both = tmp_path / "both"
+    both.mkdir()
+    with_socket = start_warren(both, data_directory=None, options=["--data-dir", str(both / "data")])
+    try:
+        line = next(line for line in with_socket.log.read_text().splitlines() if "is ready" in line)
+        assert f"in memory only, control with `warren ctl --data-dir {both / 'data'}`" in line
+        assert "guest" in command_line.ctl(both / "data", "-q", "list_users")
+    finally:
+        with_socket.stop()
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("sevre", "warren serve"),
+        ("plugin", "warren plugins"),
+        ("install_shims", "warren install-shims"),
+        ("lis_queues", "list_queues"),
+        ("Version2", "warren version"),
+    ],
+)
+def test_a_word_mistyped_offers_commands_and_words_alike(typed: str, meant: str) -> None:
+    code, _, error = run(typed)
+    assert code == 64
+    assert error.startswith(f"Error: unknown command '{typed}'; did you mean {meant}"), error

@@ -78,6 +78,7 @@ OTHER: Mapping[str, tuple[object, object]] = {
     "in_memory": (False, SAME),
     "ready_file": ("ready.json", SAME),
     "log_level": ("debug", SAME),
+    "log_format": ("json", SAME),
     # NetworkSettings
     "listen": (list(LISTEN), SAME),
     "handshake_timeout_s": (7.5, 7500),
@@ -465,6 +466,8 @@ def test_what_a_process_does(directory: Path) -> None:
     """The ready file is what `warren_process` waits for."""
     with warren_process(in_memory=True, listen=["amqp=127.0.0.1:0"], options=["--set", "log_level=none"]) as silent:
         assert silent.log.read_text() == ""
+    with warren_process(in_memory=True, listen=["amqp=127.0.0.1:0"], options=["--log-format", "json"]) as for_programs:
+        assert all(line.startswith('{"time":') for line in for_programs.log.read_text().splitlines())
     log = configure_logging(cast("str", OTHER["log_level"][0]))
     try:
         assert log.level == logging.DEBUG

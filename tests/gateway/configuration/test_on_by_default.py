@@ -152,7 +152,8 @@ def test_the_log_says_what_is_left_out(
     lack: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     lack("prometheus_client")
-    monkeypatch.setattr(serve, "configure_logging", lambda level: logging.getLogger("warren"))
+    monkeypatch.setattr(serve, "configure_logging", lambda level, *, log_format: logging.getLogger("warren"))
+    monkeypatch.setattr(serve, "spare_what_no_line_has", lambda: None)
     monkeypatch.setattr(serve, "note_stop_signals", list)
     monkeypatch.setattr(trio, "run", lambda *arguments: None)
     monkeypatch.setattr(gc, "disable", lambda: None)

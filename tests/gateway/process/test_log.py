@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import re
 from collections.abc import Iterator
 
 import pytest
 
-from warren.gateway.process.log import MESSAGE_CHARACTERS_MAX, configure_logging
+from warren.gateway.process.log import MESSAGE_CHARACTERS_MAX, LineFormatter, configure_logging
 
 
 @pytest.fixture
@@ -73,3 +74,36 @@ def test_a_closed_stream_is_no_disturbance(stream: io.StringIO) -> None:
     log = configure_logging("info", stream)
     stream.close()
     log.info("into nothing")
+
+
+def test_json_is_one_object_a_line(stream: io.StringIO) -> None:
+    log = configure_logging("info", stream, "json").getChild("connection")
+    log.info("user '%(user)s' from %(port)d", {"user": 'eve\n{"a": 1}\udc80', "port": 5, "tls": None, "ok": True})
+    log.warning("plain %s", "words")
+    first, second = map(json.loads, stream.getvalue().splitlines())
+    assert first["message"] == "user 'eve\\n{\"a\": 1}\\udc80' from 5"
+    assert (first["user"], first["port"], first["tls"], first["ok"]) == ('eve\\n{"a": 1}\\udc80', 5, None, True)
+    assert (first["level"], first["logger"]) == ("info", "warren.connection")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", first["time"])
+    assert list(second) == ["time", "level", "logger", "message"]
+    assert second["message"] == "plain words"
+
+
+def test_json_has_a_traceback_once(stream: io.StringIO) -> None:
+    log = configure_logging("info", stream, "json")
+    for _ in range(2):
+        try:
+            raise RuntimeError("bug")
+        except RuntimeError:
+            log.exception("internal error")
+    first, second = map(json.loads, stream.getvalue().splitlines())
+    assert first["traceback"].startswith("Traceback (most recent call last):\n")
+    assert second["traceback"] == "(the same traceback as before, 2 times so far)"
+
+
+def test_the_second_of_a_line_is_its_own(stream: io.StringIO) -> None:
+    formatter = LineFormatter()
+    record = logging.makeLogRecord({"msg": "one", "levelname": "INFO", "created": 86_400.25, "msecs": 250.0})
+    later = logging.makeLogRecord({"msg": "two", "levelname": "INFO", "created": 86_401.5, "msecs": 500.0})
+    shown = [formatter.format(each)[17:23] for each in (record, record, later)]
+    assert shown == ["00.250", "00.250", "01.500"]

@@ -1,0 +1,8 @@
+"""The names of the commands of `warren`; any other first argument is a word of `warren ctl`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+COMMANDS: Final = ("serve", "ctl", "plugins", "tls", "install-shims", "version")
+"""In the order of the help."""
