@@ -15,6 +15,7 @@ OWN: Final[Mapping[str, str]] = {
     "amqp10": "warren.adapters.amqp10.adapter:ADAPTER",
     "stomp": "warren.adapters.stomp.adapter:ADAPTER",
     "mqtt": "warren.adapters.mqtt.adapter:ADAPTER",
+    "stream": "warren.adapters.stream.adapter:ADAPTER",
     "ws": "warren.adapters.websocket.adapter:ADAPTER",
     "http": "warren.adapters.streams.adapter:HTTP",
     "metrics": "warren.adapters.streams.adapter:METRICS",

@@ -10,6 +10,7 @@ PROTOCOLS: Final = {
     "amqp10": "amqp10",
     "stomp": "stomp",
     "mqtt": "mqtt",
+    "stream": "stream",
     "ws": "http/web",
     "http": "http",
     "metrics": "http/prometheus",
@@ -22,6 +23,7 @@ PURPOSES: Final = {
     "amqp10": "AMQP 1.0",
     "stomp": "STOMP",
     "mqtt": "MQTT",
+    "stream": "RabbitMQ's stream protocol",
     "http/web": "WebSocket: MQTT and STOMP",
     "http": "HTTP API",
     "http/prometheus": "metrics for Prometheus",
@@ -38,6 +40,7 @@ OTHER_NAMES: Final = {
     "amqp091/ssl": "amqp/ssl",
     "mqtts": "mqtt/ssl",
     "stomps": "stomp/ssl",
+    "streams": "stream/ssl",
     "https": "http/ssl",
 }
 """What else people call them."""

@@ -20,6 +20,10 @@ MQTT_PORT: Final = 1883
 """Registered with IANA for MQTT."""
 
 
+STREAM_PORT: Final = 5552
+STREAM_TLS_PORT: Final = 5551
+"""RabbitMQ's, which clients take for granted."""
+
 WEB_STOMP_PORT: Final = 15674
 WEB_MQTT_PORT: Final = 15675
 """Where RabbitMQ's plugins have STOMP and MQTT over WebSocket; here both are on either."""
@@ -41,6 +45,7 @@ DEFAULT_LISTENERS: Final[tuple[Listener, ...]] = (
     Listener("amqp", LOCALHOST, PORT),
     Listener("stomp", LOCALHOST, STOMP_PORT),
     Listener("mqtt", LOCALHOST, MQTT_PORT),
+    Listener("stream", LOCALHOST, STREAM_PORT),
     Listener("ws", LOCALHOST, WEB_STOMP_PORT),
     Listener("ws", LOCALHOST, WEB_MQTT_PORT),
 )
@@ -49,6 +54,7 @@ DEFAULT_TLS_LISTENERS: Final[tuple[Listener, ...]] = (
     Listener("amqp", LOCALHOST, TLS_PORT, tls=True),
     Listener("stomp", LOCALHOST, STOMP_TLS_PORT, tls=True),
     Listener("mqtt", LOCALHOST, MQTT_TLS_PORT, tls=True),
+    Listener("stream", LOCALHOST, STREAM_TLS_PORT, tls=True),
     Listener("ws", LOCALHOST, WEB_STOMP_TLS_PORT, tls=True),
     Listener("ws", LOCALHOST, WEB_MQTT_TLS_PORT, tls=True),
 )
@@ -72,15 +78,16 @@ class NetworkSettings:
             "Port 0 is any free port, IPv6 addresses stand in brackets, `localhost` is both 127.0.0.1 and "
             "::1, `*` every address of both families, and only what is named "
             "listens: the last source that names any address names all of them. The protocols are "
-            "`amqp` (0-9-1 and 1.0), `amqp10` (1.0 alone), `stomp`, `mqtt` and `ws` (WebSocket); `http` and `metrics`, "
+            "`amqp` (0-9-1 and 1.0), `amqp10` (1.0 alone), `stomp`, `mqtt`, `stream` (RabbitMQ's "
+            "stream protocol) and `ws` (WebSocket); `http` and `metrics`, "
             "which the plugins `management` and "
-            "`metrics` serve; each with an `s` over TLS (`amqps`, `amqp10s`, `stomps`, `mqtts`, `wss`, `https`, "
-            "`metricss`); and "
+            "`metrics` serve; each with an `s` over TLS (`amqps`, `amqp10s`, `stomps`, `mqtts`, `streams`, `wss`, "
+            "`https`, `metricss`); and "
             "`auto`, which takes all of them but these two on one port, over TLS or not. `?proxy_protocol=true` after "
             "the port is for listeners behind a proxy; with `?optional=true` the broker starts without the listener "
             "where its address can't be had. With a `tls_certificate_file`, and without this key, the same "
             "is there over TLS as well, on the "
-            "ports 5671, 61614, 8883, 15673 and 15676. Without this key, the plugin `management` is on "
+            "ports 5671, 61614, 8883, 5551, 15673 and 15676. Without this key, the plugin `management` is on "
             "localhost:15672, and over TLS on 15671, the plugin `metrics` on 15692 and 15691; these are optional. See "
             "[tls.md](tls.md).",
             also=("listeners",),

@@ -73,6 +73,8 @@ ROOMS: Final = (
     "adapters.mqtt.client",
     "adapters.mqtt.sessions",
     "adapters.mqtt",
+    "adapters.stream.codec",
+    "adapters.stream",
     "adapters.websocket",
     "adapters.direct",
     # Everything that waits.
@@ -114,6 +116,7 @@ SEPARATE: Final = (
     "adapters.amqp10",
     "adapters.stomp",
     "adapters.mqtt",
+    "adapters.stream",
     "adapters.http",
     "adapters.websocket",
     "adapters.direct",

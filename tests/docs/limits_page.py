@@ -754,6 +754,14 @@ ACTING: Final = (
         "frames of amqp10",
     ),
     Acting(
+        "bytes of a frame of the stream protocol",
+        ("adapters.stream.settings.FRAME_BYTES_MAX", "adapters.stream.settings.FIRST_FRAME_BYTES_MAX"),
+        "the connection is closed",
+        "`stream_frame_max`; until a virtual host is open `stream_initial_frame_max`",
+        f"the code FRAME_TOO_LARGE; {CONNECTION_LOG}",
+        "stream_frame_max",
+    ),
+    Acting(
         "values within one in AMQP 1.0",
         ("adapters.amqp10.codec.decoding.VALUES_MAX", "adapters.amqp10.codec.decoding.EMPTY_VALUES_MAX"),
         "the link, or the connection, ends",
@@ -1033,6 +1041,7 @@ QUIET: Final = (
             "adapters.session.tap.FRAMES_MAX",
             "adapters.session.tap.HEAD_BYTES",
             "adapters.stomp.frame_words.SHOWN_CHARACTERS_MAX",
+            "adapters.stream.frame_words.SHOWN_CHARACTERS_MAX",
             "core.clients.troubles.KEPT_MAX",
             "core.clients.login_attempts.SOURCES_MAX",
             "adapters.websocket.management.METHOD_BYTES_MAX",
@@ -1087,6 +1096,7 @@ QUIET: Final = (
             "gateway.peers.streams.KEEPALIVE_IDLE_S",
             "gateway.peers.peer.SHORTEST_WAIT_S",
             "adapters.amqp091.codec.constants.HEARTBEAT_DEFAULT_S",
+            "adapters.stream.settings.HEARTBEAT_S",
             "adapters.session.liveness.SILENT_LOOKS_MAX",
             "adapters.mqtt.sessions.traffic.TICK_MS",
             "adapters.mqtt.subscriptions.TRIED_AGAIN_MS",
@@ -1203,6 +1213,7 @@ FORMAT_MODULES: Final = frozenset(
         "core.storage.definitions.page_file",
         "core.storage.definitions.wal_file",
         "core.storage.disk.records",
+        "adapters.stream.codec.messages",
     }
 )
 

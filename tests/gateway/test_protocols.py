@@ -94,6 +94,9 @@ DECLARATIONS = (
     "warren.adapters.stomp.codec",
     "warren.adapters.stomp.codec.limits",
     "warren.adapters.stomp.settings",
+    "warren.adapters.stream",
+    "warren.adapters.stream.adapter",
+    "warren.adapters.stream.settings",
     "warren.adapters.streams",
     "warren.adapters.streams.adapter",
     "warren.adapters.streams.settings",
@@ -269,7 +272,7 @@ def test_its_keys_are_unknown_without_it(tmp_path: Path) -> None:
 
 def test_a_broken_package_is_no_trouble_until_it_is_named(installed: Path, caplog: pytest.LogCaptureFixture) -> None:
     (installed / "packages" / "line_protocol.py").write_text("import nothing_like_that\n")
-    assert list(adapters_for(["auto"])) == ["amqp", "amqp10", "stomp", "mqtt", "ws"]
+    assert list(adapters_for(["auto"])) == ["amqp", "amqp10", "stomp", "mqtt", "stream", "ws"]
     assert "the adapter for the protocol 'line' (line_protocol:ADAPTER) can't be loaded" in caplog.text
     with pytest.raises(StorageError, match="can't be loaded"):
         adapters_for(["line"])

@@ -205,14 +205,18 @@ IGNORED: Final = (
     Ignored(Weight.NOTE, "shovels are set up by their parameters alone", _keys("shovel.*")),
     Ignored(
         Weight.WARNING,
-        "RabbitMQ's stream protocol isn't spoken",
+        "no limits of streams: a group of partitions has as many as it is made with, and a client's credit is its own",
         _keys(
-            "listeners.* ssl_cert_login initial_credits credits_required_for_unblocking frame_max initial_frame_max "
-            "heartbeat advertised_host advertised_tls_host advertised_port advertised_tls_port "
-            "max_super_stream_partitions max_uncompressed_sub_entry_batch_size replication.* data_dir read_ahead "
-            "read_ahead_limit",
+            "initial_credits credits_required_for_unblocking max_super_stream_partitions "
+            "max_uncompressed_sub_entry_batch_size",
             under="stream.",
         ),
+    ),
+    Ignored(
+        Weight.WARNING,
+        "streams are stored on this machine alone; their clients log in with any certificate that is verified, and are "
+        "told of one host",
+        _keys("ssl_cert_login advertised_tls_host replication.* data_dir read_ahead read_ahead_limit", under="stream."),
     ),
     Ignored(
         Weight.WARNING,

@@ -3,6 +3,7 @@
     listeners.tcp.NAME        listeners.ssl.NAME         = PORT | HOST:PORT     proxy_protocol
     stomp.listeners.tcp.NAME  stomp.listeners.ssl.NAME                          stomp.proxy_protocol
     mqtt.listeners.tcp.NAME   mqtt.listeners.ssl.NAME                           mqtt.proxy_protocol
+    stream.listeners.tcp.NAME stream.listeners.ssl.NAME
     web_stomp.tcp.port, .ip   web_stomp.ssl.port, .ip                           web_stomp.proxy_protocol
     web_mqtt.tcp.port, .ip    web_mqtt.ssl.port, .ip                            web_mqtt.proxy_protocol
 
@@ -35,7 +36,7 @@ from warren.gateway.network.settings import (
 )
 from warren.gateway.protocols import PROTOCOLS
 
-_NAMED: Final = (("", "amqp"), ("stomp.", "stomp"), ("mqtt.", "mqtt"))
+_NAMED: Final = (("", "amqp"), ("stomp.", "stomp"), ("mqtt.", "mqtt"), ("stream.", "stream"))
 """(what stands in front of `listeners`, protocol)."""
 
 _SINGLE: Final = ("web_stomp", "web_mqtt")
@@ -79,7 +80,9 @@ class _Found(NamedTuple):
 
 def read_listeners(reading: Reading) -> None:
     """Give `listen`, if the file says anything about it."""
-    options = {front: _option(reading, front) for front in ("", "stomp.", "mqtt.", "web_stomp.", "web_mqtt.")}
+    options = {
+        front: _option(reading, front) for front in ("", "stomp.", "mqtt.", "stream.", "web_stomp.", "web_mqtt.")
+    }
     none: set[str] = set()
     found = [*_named(reading, options, none), *_of_web(reading, options, none)]
     wanted = [each for each in found if each.name not in none]

@@ -105,6 +105,12 @@ async def list_stomp_connections(control: Control, request: Request) -> Answer:
     return await listing(control, "stomp_connections", request.arguments)
 
 
+@word("[COLUMN]...", "stream connections", "Listing stream connections ...", remote=Remote.MONITORING)
+async def list_stream_connections(control: Control, request: Request) -> Answer:
+    """As rabbitmqctl does: the columns of list_connections, and some more (adapters.stream.listing)."""
+    return await listing(control, "stream_connections", request.arguments)
+
+
 @word("[COLUMN]...", "channels", "Listing channels ...", remote=Remote.MONITORING)
 async def list_channels(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does; the columns are those of core.administration.listing.channels."""

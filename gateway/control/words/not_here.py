@@ -68,7 +68,6 @@ NOT_HERE: Final[Mapping[str, str]] = {
             "coordinator_status",
             "delete_replica",
             "delete_super_stream",
-            "list_stream_connections",
             "list_stream_consumer_groups",
             "list_stream_consumers",
             "list_stream_group_consumers",

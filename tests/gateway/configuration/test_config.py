@@ -39,7 +39,7 @@ def test_attributes_with_an_underscore_are_no_keys() -> None:
 
 
 def test_auto_needs_every_protocol_that_is_known_by_its_first_bytes() -> None:
-    assert list(adapters_for(["ws", "auto", "ws"])) == ["ws", "amqp", "amqp10", "stomp", "mqtt"]
+    assert list(adapters_for(["ws", "auto", "ws"])) == ["ws", "amqp", "amqp10", "stomp", "mqtt", "stream"]
     assert list(adapters_for(["mqtt", "stomp"])) == ["mqtt", "stomp"]
 
 

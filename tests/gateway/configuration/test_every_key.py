@@ -36,6 +36,8 @@ from warren.adapters.mqtt.sessions.settings import QueueLimits, SessionSettings
 from warren.adapters.mqtt.settings import MqttSettings
 from warren.adapters.stomp.session import StompSession
 from warren.adapters.stomp.settings import StompSettings
+from warren.adapters.stream.session import StreamSession
+from warren.adapters.stream.settings import StreamProtocolSettings
 from warren.adapters.streams.settings import StreamSettings
 from warren.adapters.websocket.http_stage import HttpStage
 from warren.adapters.websocket.settings import WebSocketSettings
@@ -67,7 +69,7 @@ from warren.plugins import registry
 
 TIME_LIMIT_S = 30.0
 
-LISTEN = tuple(f"{name}=127.0.0.1:0" for name in ("amqp", "amqp10", "stomp", "mqtt", "ws", "amqps", "auto"))
+LISTEN = tuple(f"{name}=127.0.0.1:0" for name in ("amqp", "amqp10", "stomp", "mqtt", "stream", "ws", "amqps", "auto"))
 
 SAME = object()
 """The field is what is written."""
@@ -185,6 +187,13 @@ OTHER: Mapping[str, tuple[object, object]] = {
     "amqp10_addresses_v1": (False, SAME),
     "amqp10_anonymous_user": ("nobody", SAME),
     "amqp10_product_version": ("4.0.5", SAME),
+    # StreamProtocolSettings
+    "stream_frame_max": ("2MiB", 2**21),
+    "stream_initial_frame_max": ("64KiB", 65_536),
+    "stream_heartbeat_offered_s": (45, SAME),
+    "stream_advertised_host": ("streams.example", SAME),
+    "stream_advertised_port": (5553, SAME),
+    "stream_advertised_tls_port": (5554, SAME),
     # StompSettings
     "stomp_friendly": (True, SAME),
     "stomp_default_user": ("walker", SAME),
@@ -353,7 +362,16 @@ async def sessions(run: BrokerRun, clients: AsyncExitStack) -> dict[str, Session
     return found
 
 
-@looks_at(Amqp091Settings, Amqp10Settings, StompSettings, MqttSettings, WebSocketSettings, TlsSettings, NetworkSettings)
+@looks_at(
+    Amqp091Settings,
+    Amqp10Settings,
+    StompSettings,
+    MqttSettings,
+    StreamProtocolSettings,
+    WebSocketSettings,
+    TlsSettings,
+    NetworkSettings,
+)
 async def test_what_connections_are_made_with(directory: Path) -> None:
     async with running(_load(directory / "warren.toml")) as (_, run), AsyncExitStack() as clients:
         made = await sessions(run, clients)
@@ -362,6 +380,9 @@ async def test_what_connections_are_made_with(directory: Path) -> None:
         amqp10 = made["amqp10"]
         assert isinstance(amqp10, Amqp10Connection)
         check(directory, Amqp10Settings, amqp10.settings)
+        stream = made["stream"]
+        assert isinstance(stream, StreamSession)
+        check(directory, StreamProtocolSettings, stream.settings)
         assert isinstance(amqp, Connection)
         check(directory, Amqp091Settings, amqp.settings)
         assert isinstance(stomp, StompSession)

@@ -28,8 +28,8 @@ ADAPTERS = [
     ([], set()),
     (["http"], {"http"}),
     (["mqtt", "mqtt"], {"mqtt"}),
-    (["auto"], {"amqp", "amqp10", "stomp", "mqtt", "ws"}),
-    (["ws", "auto", "stomp"], {"amqp", "amqp10", "stomp", "mqtt", "ws"}),
+    (["auto"], {"amqp", "amqp10", "stomp", "mqtt", "stream", "ws"}),
+    (["ws", "auto", "stomp"], {"amqp", "amqp10", "stomp", "mqtt", "stream", "ws"}),
 ]
 
 
@@ -51,6 +51,7 @@ def test_what_protocols_list() -> None:
         "stomp_connections",
         "mqtt_connections",
         "mqtt_sessions",
+        "stream_connections",
     ]
 
 

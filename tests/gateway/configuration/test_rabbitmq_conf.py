@@ -218,7 +218,7 @@ NOT_THERE = [
     ("web_mqtt.allow_origins = x", "must be none; an origin is web_mqtt.allow_origins.1"),
     (
         "listeners.tcp.1 = local:/run/x.sock:0\nlisteners.tcp = none\nstomp.listeners.tcp = none\n"
-        "mqtt.listeners.tcp = none\nweb_mqtt.tcp.listener = none",
+        "mqtt.listeners.tcp = none\nstream.listeners.tcp = none\nweb_mqtt.tcp.listener = none",
         "no listener is left that Warren could open",
     ),
 ]

@@ -172,20 +172,21 @@ def test_what_is_made_of_tls_s_keys(
     assert [str(each) for each in remarks if "ssl_options" in each.text] == [each.format(path=path) for each in said]
 
 
+STREAM = "stream=localhost:5552"
 WEB = ("ws=localhost:15674", "ws=localhost:15675")
 LISTENERS = [
     ("proxy_protocol = false", None, []),
     (
         "stomp.proxy_protocol = true",
         "stomp.proxy_protocol",
-        ["amqp=localhost:5672", "stomp=localhost:61613?proxy_protocol=true", "mqtt=localhost:1883", *WEB],
+        ["amqp=localhost:5672", "stomp=localhost:61613?proxy_protocol=true", "mqtt=localhost:1883", STREAM, *WEB],
     ),
     (
         "web_mqtt.proxy_protocol = true\nproxy_protocol = optional\nweb_stomp.proxy_protocol = false",
         "proxy_protocol, web_mqtt.proxy_protocol",
         [
             "amqp=localhost:5672?proxy_protocol=optional",
-            *("stomp=localhost:61613", "mqtt=localhost:1883", "ws=localhost:15674"),
+            *("stomp=localhost:61613", "mqtt=localhost:1883", STREAM, "ws=localhost:15674"),
             "ws=localhost:15675?proxy_protocol=true",
         ],
     ),
@@ -193,8 +194,8 @@ LISTENERS = [
         "mqtt.listeners.tcp = none\nweb_mqtt.tcp.listener = none\nssl_options.certfile = c\nstomp.listeners.ssl = none",
         "listeners",
         [
-            *("amqp=localhost:5672", "stomp=localhost:61613", "amqps=localhost:5671", "mqtts=localhost:8883"),
-            *("wss=localhost:15673", "wss=localhost:15676"),
+            *("amqp=localhost:5672", "stomp=localhost:61613", STREAM, "amqps=localhost:5671"),
+            *("mqtts=localhost:8883", "streams=localhost:5551", "wss=localhost:15673", "wss=localhost:15676"),
         ],
     ),
     (
@@ -225,7 +226,7 @@ def test_where_it_listens_then(tmp_path: Path, text: str, written: str | None, l
 
 
 def test_nowhere_is_refused(tmp_path: Path) -> None:
-    fronts = ("", "stomp.", "mqtt.")
+    fronts = ("", "stomp.", "mqtt.", "stream.")
     none = [f"{front}listeners.tcp = none" for front in fronts] + ["web_stomp.tcp.listener = none"]
     with pytest.raises(ConfigError) as raised:
         read_rabbitmq_conf("\n".join(none), tmp_path / "rabbitmq.conf", {})

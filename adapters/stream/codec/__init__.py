@@ -1,0 +1,1 @@
+"""The stream protocol's frames and commands, without a session."""
