@@ -32,14 +32,16 @@ def until_answered(do: Callable[[], None], names: Iterable[str] = ()) -> Slices:
     names: that were generated for it already.
     """
     while True:
+        asked: Unanswered | None = None
         try:
             with generated_again(names):
                 do()
         except Unanswered as unanswered:
-            names = unanswered.names
-            yield unanswered
-        else:
+            asked = unanswered
+        if asked is None:
             return
+        names = asked.names
+        yield asked
 
 
 class LongWork:

@@ -23,7 +23,7 @@ class Record(NamedTuple):
 
     exchange: str | None
     routing_key: str | None
-    properties: Properties
+    properties: "Properties"
     body: bytes
 
 

@@ -87,6 +87,26 @@ def test_no_class_is_an_abc() -> None:
     assert wrong == []
 
 
+def test_fields_are_annotated_with_what_is_there_when_the_program_runs() -> None:
+    """The compiler evaluates annotations of named tuples and dataclasses; a name that isn't there ends the process."""
+    assert [name for module, class_ in classes() if makes_fields(class_) for name in unknown(module, class_)] == []
+
+
+def makes_fields(class_: ast.ClassDef) -> bool:
+    return "NamedTuple" in bases_of(class_) or any("dataclass" in ast.unparse(each) for each in class_.decorator_list)
+
+
+def unknown(module: str, class_: ast.ClassDef) -> list[str]:
+    """What fields are annotated with, without quotes, that is imported for type checkers alone."""
+    tree = ast.parse((ROOT / f"{module}.py").read_text("utf-8"))
+    checking = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    imports = [each for node in checking for each in ast.walk(node) if isinstance(each, ast.Import | ast.ImportFrom)]
+    absent = {alias.asname or alias.name for each in imports for alias in each.names}
+    fields = [node.annotation for node in class_.body if isinstance(node, ast.AnnAssign)]
+    names = {each.id for field in fields for each in ast.walk(field) if isinstance(each, ast.Name)}
+    return [f"{module}: {class_.name}: {name}" for name in sorted(names & absent)]
+
+
 def test_two_kinds_of_errors_have_two_names() -> None:
     """The compiler takes a name for the type of what it held first in a function."""
     wrong = []
@@ -102,10 +122,23 @@ def test_two_kinds_of_errors_have_two_names() -> None:
     assert wrong == []
 
 
+def test_nothing_is_yielded_while_an_error_is_handled() -> None:
+    """A compiled generator leaves that error behind as the one that is handled; each later one would lead to it."""
+    wrong = []
+    for module in sorted(COMPILED):
+        for node in ast.walk(ast.parse((ROOT / f"{module}.py").read_text("utf-8"))):
+            handled: list[ast.AST] = [node] if isinstance(node, ast.ExceptHandler) else []
+            if isinstance(node, ast.Try):
+                handled += node.finalbody
+            inside = [each for part in handled for each in ast.walk(part)]
+            wrong += [f"{module}:{each.lineno}" for each in inside if isinstance(each, ast.Yield | ast.YieldFrom)]
+    assert wrong == []
+
+
 def test_what_tests_run_once_is_there_and_has_a_reason() -> None:
-    assert [folder for folder in form.ONCE if not (form.TESTS / folder).is_dir()] == []
+    assert [folder for folder in (*form.ONCE, *form.REAL_PEERS) if not (form.TESTS / folder).is_dir()] == []
     assert [file for file in form.EVEN_SO if not (form.TESTS / file).is_file()] == []
-    reasons = [*form.ONCE.values(), *form.EVEN_SO.values()]
+    reasons = [*form.ONCE.values(), *form.REAL_PEERS.values(), *form.EVEN_SO.values()]
     assert [reason for reason in reasons if len(reason.split()) < 4] == []
 
 
