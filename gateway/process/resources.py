@@ -16,7 +16,7 @@ import trio
 
 from warren.core.alarms import DAMAGE
 from warren.core.errors import StorageError
-from warren.gateway.process import memory
+from warren.gateway import memory
 from warren.gateway.process.settings import ProcessSettings
 
 if TYPE_CHECKING:

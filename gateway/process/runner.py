@@ -286,8 +286,8 @@ class BrokerRun:
         )
 
     def _resources(self) -> Resources:
+        from warren.gateway import memory
         from warren.gateway.plugin import Resources
-        from warren.gateway.process import memory
         from warren.gateway.process.resources import free_bytes, open_descriptors
 
         process = self.config.section(ProcessSettings)

@@ -81,6 +81,7 @@ ROOMS: Final = (
     "gateway.version",
     "gateway.turns",
     "gateway.facts",
+    "gateway.memory",
     "gateway.listening",
     "gateway.memory_breakdown",
     "gateway.protocols",

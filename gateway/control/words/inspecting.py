@@ -27,8 +27,8 @@ ADDRESS_FAMILY: Final = Option("address_family", "IPv4|IPv6", "IPv4")
 )
 async def memory_breakdown(control: Control, request: Request) -> Answer:
     """As rabbitmq-diagnostics does: bytes and percent of each part, the largest first."""
+    from warren.gateway.memory import resident_bytes
     from warren.gateway.memory_breakdown import memory_breakdown
-    from warren.gateway.process.memory import resident_bytes
     from warren.gateway.turns import in_turns
 
     given = str(request.options.get(UNIT.name) or UNIT.default).lower()

@@ -36,8 +36,8 @@ async def _facts(control: Control) -> dict[str, object]:
     import platform
 
     from warren.gateway.configuration.plugins import PluginSettings
+    from warren.gateway.memory import resident_bytes
     from warren.gateway.memory_breakdown import memory_breakdown
-    from warren.gateway.process.memory import resident_bytes
     from warren.gateway.process.resources import descriptor_limit, free_bytes, open_descriptors
     from warren.gateway.process.settings import ProcessSettings
     from warren.gateway.turns import in_turns

@@ -21,7 +21,7 @@ SORT = Option("sort", "in|out|ready|name")
 async def top(control: Control, request: Request) -> Answer:
     """Warren's own.  This is one look; the client makes rates of two."""
     from warren.core.administration import operations
-    from warren.gateway.process.memory import resident_bytes
+    from warren.gateway.memory import resident_bytes
     from warren.gateway.turns import in_turns
 
     found = await in_turns(operations.activity.look(control.broker))

@@ -37,7 +37,7 @@ async def value(asker: Asker, word: str, *arguments: str, **options: object) -> 
 
 
 async def test_the_parts_of_the_memory_add_up(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("warren.gateway.process.memory.resident_bytes", lambda: 1_000_000)
+    monkeypatch.setattr("warren.gateway.memory.resident_bytes", lambda: 1_000_000)
     monkeypatch.setattr(memory_breakdown, "QUEUES_PER_SLICE", 1)
     asker.server.fill_queue("q", 3)
     broker = asker.server.broker

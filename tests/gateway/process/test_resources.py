@@ -11,8 +11,8 @@ from tests.support.simulated_broker import SimulatedBroker
 from warren.core.broker import Broker
 from warren.core.configuration.values import Watermark
 from warren.core.declaring.quarantine import SetAside
+from warren.gateway import memory
 from warren.gateway.network.hub import Hub
-from warren.gateway.process import memory
 from warren.gateway.process.limits import ResourceLimits
 from warren.gateway.process.resources import (
     MEMORY_PER_READ_BYTE,
