@@ -18,7 +18,7 @@ BUILT_IN: Final[Mapping[str, str]] = {
 """Features that could live in a package of their own; they know the plugin interface alone."""
 
 ON_BY_DEFAULT: Final[Mapping[str, tuple[str, ...]]] = {
-    "management": ("hypercorn", "starlette", "msgspec"),
+    "management": ("h11", "starlette", "msgspec"),
     "metrics": ("prometheus_client",),
 }
 """Those that nobody has to enable, and what each imports of other packages.  Each serves listeners."""

@@ -14,11 +14,16 @@ from typing import ClassVar, Final, Protocol
 
 import trio
 
+from warren.gateway import memory
 from warren.gateway.plugin import ByteStream, Context, Plugin
 
 PATIENCE_S: Final = 30.0
 """How far behind a peer has to be to be cut off for somebody else: Prometheus gives up after ten seconds, and people
 who look at a page do, too."""
+
+TRIMMED_BYTES_MAX: Final = 128 * 1024 * 1024
+"""A process that is larger gives back no more when something was imported: malloc_trim holds up whoever wants memory
+meanwhile, some milliseconds for so much."""
 
 
 class StreamServer(Protocol):
@@ -88,9 +93,16 @@ class ServingPlugin(Plugin):
     async def _loaded(self, context: Context) -> StreamServer:
         async with self._importing:
             if self._server is None:
-                make = await trio.to_thread.run_sync(self.load)
+                make = await trio.to_thread.run_sync(self._load_in_little)
                 self._server = make(context)
         return self._server
+
+    def _load_in_little(self) -> Callable[[Context], StreamServer]:
+        """As `load`, without what compiling and importing have left free."""
+        make = self.load()
+        if memory.resident_bytes() <= TRIMMED_BYTES_MAX:
+            memory.give_back()
+        return make
 
 
 def cut_off_slowest(streams: Iterable[ByteStream], log: logging.Logger, limit: str) -> ByteStream | None:

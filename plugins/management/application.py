@@ -99,19 +99,17 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI 3."""
         self._requests += 1
-        if scope["type"] == "http":
-            name = self._stranger(scope)
-            if name is not None:
-                await refusal(ApiError(MISDIRECTED, "misdirected_request", reason(name)))(scope, receive, send)
-                return
-            raw = scope["raw_path"].decode("ascii", "replace")
-            prefix = self._prefix
-            if not _is_below(raw, prefix + API):
-                is_api = prefix and _is_below(raw, API) and not _is_below(raw, prefix)
-                await (_no_such_path if is_api else self._page)(scope, receive, send)
-                return
-            scope = {**scope, "path": raw.rstrip("/"), "root_path": prefix}
-        await self._routes(scope, receive, send)
+        name = self._stranger(scope)
+        if name is not None:
+            await refusal(ApiError(MISDIRECTED, "misdirected_request", reason(name)))(scope, receive, send)
+            return
+        raw = scope["raw_path"].decode("ascii", "replace")
+        prefix = self._prefix
+        if not _is_below(raw, prefix + API):
+            is_api = prefix and _is_below(raw, API) and not _is_below(raw, prefix)
+            await (_no_such_path if is_api else self._page)(scope, receive, send)
+            return
+        await self._routes({**scope, "path": raw.rstrip("/"), "root_path": prefix}, receive, send)
 
     def _stranger(self, scope: Scope) -> str | None:
         host = dict(scope["headers"]).get(b"host")
@@ -142,9 +140,6 @@ def _with_cors(application: ASGIApp, settings: ManagementSettings) -> ASGIApp:
 
 
 async def _no_such_path(scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1000})
-        return
     await refusal(not_found(f"there is nothing at {scope['path']}"))(scope, receive, send)
 
 

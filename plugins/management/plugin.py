@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from warren.plugins.management.serving import HttpServer
 
-PACKAGES: Final = ("hypercorn", "starlette", "msgspec")
+PACKAGES: Final = ("h11", "starlette", "msgspec")
 """What is imported with the first connection."""
 
 need_packages(*PACKAGES)

@@ -32,7 +32,7 @@ FORMS = "forms"
 
 WAITING_MODULES = frozenset(
     {
-        "_thread", "anyio", "asyncio", "concurrent", "hypercorn", "multiprocessing", "queue", "sched",
+        "_thread", "anyio", "asyncio", "concurrent", "multiprocessing", "queue", "sched",
         "select", "selectors", "signal", "socket", "socketserver", "sniffio", "ssl", "subprocess",
         "threading", "time", "trio",
     }

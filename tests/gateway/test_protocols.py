@@ -140,7 +140,6 @@ def test_a_start_imports_nothing_for_tls_websockets_and_commands_that_are_not_us
             "cryptography",
             "wsproto",
             "h11",
-            "hypercorn",
             "starlette",
             "msgspec",
             "warren.plugins.shovel",

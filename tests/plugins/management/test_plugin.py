@@ -50,7 +50,7 @@ import httpx, trio
 from warren.gateway import open_broker
 from warren.gateway.configuration.config import Config
 
-HEAVY = ("hypercorn", "starlette", "msgspec", "warren.plugins.management.application")
+HEAVY = ("starlette", "msgspec", "warren.plugins.management.application")
 
 OF_OTHERS = ("warren.gateway.peers", "warren.adapters.amqp091.client", "warren.adapters.mqtt.client", "multipart")
 
@@ -77,7 +77,7 @@ def test_what_it_needs_is_imported_with_the_first_connection() -> None:
 
 def test_without_its_packages_the_start_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ImportError, match="it needs the package hypercorn: pip install hypercorn"):
+    with pytest.raises(ImportError, match="it needs the package h11: pip install h11"):
         importlib.reload(plugin_module)
 
 
