@@ -52,6 +52,7 @@ from warren.core.queues.answer import Answer, ignore
 from warren.core.queues.backlog import USUAL_PAGING, Paging
 from warren.core.queues.base import Queue
 from warren.core.queues.classic.burials import WORK_PER_TURN
+from warren.core.queues.stride import LatestStride
 from warren.core.rates import Rates
 from warren.core.rationed_log import RationedLog
 from warren.core.rechecks import Rechecks
@@ -187,6 +188,7 @@ class Broker:
             self.deadlines, refused_login_delay_ms, refused_logins_max, on_full=self._refused_logins_full
         )
         self.dirty_queues: list[Queue] = []
+        self.latest_stride = LatestStride()
         self.deliveries_left = DELIVERIES_PER_TURN
         self._not_begun: list[Queue] = []
         self._cut_queues: list[Queue] = []
@@ -382,6 +384,7 @@ class Broker:
             self.dirty_queues = [*self._not_begun, *self._cut_queues, *self.dirty_queues]
             self._not_begun, self._cut_queues = [], []
         has_more = self._deliver_and_send()
+        self.latest_stride.forget()
         self.deliveries_left = DELIVERIES_PER_TURN
         return has_more or bool(chores or self._not_begun or self._cut_queues)
 

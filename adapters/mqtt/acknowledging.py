@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def acknowledged(outflow: Outflow, packet_id: int, reason_code: int) -> None:
     """PUBACK; ProtocolViolation for a message of QoS 2."""
     session = outflow.session
-    outgoing = session.outgoing.get(packet_id)
+    outgoing = session.find_outgoing(packet_id)
     if outgoing is None:
         return
     if outgoing.qos != 1:
@@ -51,7 +51,14 @@ def acknowledged_row(outflow: Outflow, data: bytes, position: int, end: int) -> 
     Raises as `acknowledged`.
     """
     count = 0
+    session = outflow.session
     while position < end and data[position] == PUBACK:
+        taken = session.acknowledge_row(data, position, end)
+        if taken:
+            outflow.window_opened(taken)
+            count += taken
+            position += taken * ANSWER_BYTES
+            continue
         packet_id = peek_short_answer(data, position, end)
         if not packet_id:
             break

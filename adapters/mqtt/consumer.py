@@ -11,6 +11,7 @@ Credit is the client's `window`, the messages of QoS 1 and 2 that it still takes
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from warren.adapters.mqtt.codec import versions
@@ -41,6 +42,18 @@ SKIPPED_AT_ONCE: Final = 1000
 
 AT_LEAST_ONCE: Final = 1 << QOS_SHIFT
 """The flags of a PUBLISH of QoS 1, neither a duplicate nor retained."""
+
+HEAD_BYTES_MAX: Final = 10
+"""What a PUBLISH of QoS 1 without properties has beside topic and payload, at most (3.3.1, 3.3.2)."""
+
+JOINED_BYTES_MAX: Final = 1024
+"""Payloads of one size are joined to packets at once up to this one; copying longer ones costs more than it saves."""
+
+ANY_ID: Final = b"\0\0"
+"""Where a packet identifier is put in afterwards."""
+
+LOWER_OCTETS: Final = bytes(range(256))
+"""Of packet identifiers one behind the other."""
 
 NEVER_FRAMED: Final = -1
 """No message has this `framed_for`: every packet is made for this client."""
@@ -125,7 +138,19 @@ class MqttConsumer(Consumer):
         outflow = self._outflow
         if plan.qos > 0 and message.properties.persistent:
             self.no_ack = False
-            outflow.send_new(message, self.queue, self.tag, plan, redelivered)
+            if (
+                message.properties is PERSISTENT
+                and not redelivered
+                and len(plan.identifiers) < 2
+                and outflow.sends_strides
+                and outflow.session.stride_room() > 0
+            ):
+                if not outbox.touched:
+                    outbox.touch()
+                outflow.window -= 1
+                self._send_stride([message], plan)
+            else:
+                outflow.send_new(message, self.queue, self.tag, plan, redelivered)
         elif plan.qos < 0:
             self.no_ack = True
             not_given(self.queue.counts, self.counts, message.body_size, no_ack=True)
@@ -194,42 +219,81 @@ class MqttConsumer(Consumer):
 
     def _deliver_with_ids(self, ready: deque[Message | int], plan: Plan, address: Address) -> int:
         """Messages of QoS 1, whose packets differ in identifier and body alone; see `deliver_alike`."""
-        outbox, outflow, queue, source = self._outbox, self._outflow, self.queue, self.tag
-        if plan.qos <= 0 or outflow.packet_bytes_max != versions.PACKET_BYTES_MAX or outflow.gives_aliases:
+        outbox, outflow = self._outbox, self._outflow
+        if plan.qos <= 0 or not outflow.sends_strides:
             return 0
-        session, is_v5 = outflow.session, outflow.level == versions.V5
-        chunks, room, window = outbox.chunks, outbox.room, outflow.window
-        count = sent_bytes = 0
-        while ready and window > 1:
-            message = ready.popleft()
-            if isinstance(message, int) or message.address is not address or message.properties is not PERSISTENT:
-                ready.appendleft(message)
+        session = outflow.session
+        head_bytes = len(plan.topic) + HEAD_BYTES_MAX
+        sent_bytes = 0
+        while ready and outflow.window > 1:
+            most = min(session.stride_room(), outflow.window - 1)
+            room = outbox.room
+            messages: list[Message] = []
+            for message in islice(ready, most):
+                if isinstance(message, int) or message.address is not address or message.properties is not PERSISTENT:
+                    break
+                room -= message.body_size + head_bytes
+                if room <= 0:
+                    break
+                messages.append(message)
+            count = len(messages)
+            if not count:
                 break
-            size = message.body_size
-            if plan is not self._start_plan or size != self._start_body_size:
-                self._start = publish_head(AT_LEAST_ONCE, plan.topic, 0, NO_PROPERTIES if is_v5 else b"", size)
-                self._start = self._start[: -2 - is_v5]
-                self._start_plan = plan
-                self._start_body_size = size
-            left = room - len(self._start) - size - 2 - is_v5
-            if left <= 0:
-                ready.appendleft(message)
+            if count == len(ready):
+                ready.clear()
+            else:
+                take = ready.popleft
+                for _ in range(count):
+                    take()
+            outflow.window -= count
+            sent_bytes += self._send_stride(messages, plan)
+            if count < most:
                 break
-            room = left
-            window -= 1
-            packet_id = session.send(message, queue, 1, source).packet_id
-            chunks.append(self._start)
-            chunks.append(bytes((packet_id >> 8, packet_id & 0xFF)))
-            if is_v5:
-                chunks.append(NO_PROPERTIES)
-            content = message.content
-            chunks.append(content if len(content) == size else message.body)
-            count += 1
-            sent_bytes += size
-        outbox.room = room
-        outflow.window = window
-        outflow.sent_count += count
         return sent_bytes
+
+    def _send_stride(self, messages: list[Message], plan: Plan) -> int:
+        """Send plain messages of QoS 1 under identifiers one behind the other; the bytes of their bodies."""
+        outbox, outflow = self._outbox, self._outflow
+        first_id = outflow.session.send_stride(messages, self.queue, self.tag)
+        outflow.sent_count += len(messages)
+        contents = [
+            message.content if len(message.content) == message.body_size else message.body for message in messages
+        ]
+        size = len(contents[0])
+        properties = NO_PROPERTIES if outflow.level == versions.V5 else b""
+        if len(contents) > 1 and size <= JOINED_BYTES_MAX and len(set(map(len, contents))) == 1:
+            start = self._start_of(plan, size)
+            between = start + ANY_ID + properties
+            packets = bytearray(between)
+            packets += between.join(contents)
+            id_at, step = len(start), len(between) + size
+            packets[id_at::step] = bytes((first_id >> 8,)) * len(contents)
+            packets[id_at + 1 :: step] = LOWER_OCTETS[first_id & 0xFF : (first_id & 0xFF) + len(contents)]
+            outbox.chunks.append(bytes(packets))
+            outbox.room -= len(packets)
+            return size * len(contents)
+        chunks = outbox.chunks
+        packet_id = first_id
+        sent_bytes = head_bytes = 0
+        for content in contents:
+            head = self._start_of(plan, len(content)) + packet_id.to_bytes(2, "big") + properties
+            chunks.append(head)
+            chunks.append(content)
+            packet_id += 1
+            head_bytes += len(head)
+            sent_bytes += len(content)
+        outbox.room -= head_bytes + sent_bytes
+        return sent_bytes
+
+    def _start_of(self, plan: Plan, size: int) -> bytes:
+        """All of a PUBLISH of QoS 1 before its packet identifier."""
+        if plan is not self._start_plan or size != self._start_body_size:
+            is_v5 = self._outflow.level == versions.V5
+            head = publish_head(AT_LEAST_ONCE, plan.topic, 0, NO_PROPERTIES if is_v5 else b"", size)
+            self._start = head[: -2 - is_v5]
+            self._start_plan = plan
+            self._start_body_size = size
+        return self._start
 
     def resume(self) -> None:
         """Available again if there is credit; else it waits where the credit is missing."""

@@ -76,7 +76,7 @@ class MqttChannelRow(OneChannelRow):
     @Column
     def messages_unacknowledged(self) -> int:
         """Messages that were delivered and aren't settled."""
-        return len(self._running.session.outgoing)
+        return self._running.session.outgoing_count
 
     @Column
     def messages_unconfirmed(self) -> int:

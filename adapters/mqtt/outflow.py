@@ -92,20 +92,24 @@ class Outflow:
         self.ended = False
         self._alias_max = agreed.alias_max if agreed.level == versions.V5 else 0
         self._aliases_given = 0
-        self._earlier = len(session.outgoing)
+        self._earlier = session.outgoing_count
         self._turns: SharedTurns[Consumer] | None = None
         self._resending: deque[Outgoing] | None = None
 
+    @property
+    def sends_strides(self) -> bool:
+        """True when it takes packets of any length, and no topic is to travel as an alias."""
+        return self.packet_bytes_max == versions.PACKET_BYTES_MAX and not self._alias_max
+
     def outstanding(self) -> int:
         """Messages that it was given on this connection, and hasn't acknowledged (core.counters.SessionCounts)."""
-        return len(self.session.outgoing) - self._earlier
+        return self.session.outgoing_count - self._earlier
 
     # The window
 
-    def window_opened(self) -> None:
-        """The client is done with one message: it takes one more."""
-        if self.window < self.window_max:
-            self.window += 1
+    def window_opened(self, count: int = 1) -> None:
+        """The client is done with so many messages: it takes as many more."""
+        self.window = min(self.window + count, self.window_max)
         if self._resending:
             self._resend()
         turns = self._turns

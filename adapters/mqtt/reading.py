@@ -40,16 +40,20 @@ from warren.adapters.mqtt.codec.packets import (
 from warren.adapters.mqtt.codec.publish import peek_publish
 from warren.adapters.mqtt.codec.reader import Reader
 from warren.adapters.mqtt.codec.sender import check_from_client
-from warren.adapters.mqtt.codec.short_answers import PUBACK_START
+from warren.adapters.mqtt.codec.short_answers import ANSWER_BYTES
 from warren.adapters.mqtt.holding_back import packet_end
 from warren.adapters.mqtt.plan import FRAMED_FOR_LEVEL
+from warren.adapters.mqtt.publish_rows import (
+    answers_of_row,
+    length_of_row,
+    publish_row_at_least_once,
+    publish_row_at_most_once,
+    without_properties,
+)
 from warren.adapters.mqtt.publishing import publish
-from warren.adapters.mqtt.sessions.publishing import PERSISTENT
 from warren.adapters.mqtt.settings import PACKET_BYTES_MAX_BEFORE_LOGIN
 from warren.adapters.session.ration import QUICK_PER_COMMAND
 from warren.core.access.answers import Unanswered
-from warren.core.messages.message import Message
-from warren.core.messages.properties import EMPTY
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.connection import MqttConnection
@@ -114,7 +118,7 @@ def _parse_slice(connection: MqttConnection, running: Running, data: bytes, posi
     sizes: dict[int, int] = {}
     last_size = 0
     size_from = broker.sequence
-    # The packet identifiers of messages of QoS 1 that are to be answered, and whether the answers wait for the disk.
+    # The answers to messages of QoS 1, and whether they wait for the disk.
     taken: list[bytes] = []
     taken_stored = False
     try:
@@ -151,23 +155,9 @@ def _parse_slice(connection: MqttConnection, running: Running, data: bytes, posi
                                 sizes[last_size] = sizes.get(last_size, 0) + broker.sequence - size_from
                                 last_size = step - body_at
                                 size_from = broker.sequence
-                            while True:
-                                broker.sequence = sequence = broker.sequence + 1
-                                message = Message(
-                                    sequence,
-                                    known.address,
-                                    EMPTY,
-                                    data[position : position + step],
-                                    body_at,
-                                    step - body_at,
-                                    plain_framed,
-                                    broker.now_ms,
-                                )
-                                for queue in known.queues:
-                                    queue.append(message)
-                                position += step
-                                if not alike or end - position < step or not data.startswith(alike, position):
-                                    break
+                            count = length_of_row(data, position, end, step, alike)
+                            publish_row_at_most_once(broker, known, data, position, count, step, body_at, plain_framed)
+                            position += count * step
                             continue
                         packet_id = data[topic_end] << 8 | data[topic_end + 1]
                         if packet_id and (not is_v5 or (known.routed and packet_id not in session.inbound)):
@@ -175,9 +165,10 @@ def _parse_slice(connection: MqttConnection, running: Running, data: bytes, posi
                                 # What waits is counted message by message.
                                 running.inflow.check_receive_maximum()
                             step = stop - position
-                            body_at = body - position
-                            id_at = topic_end
-                            is_next = known is row and step == last_step and not is_v5
+                            is_next = known is row and step == last_step
+                            if is_v5 and is_next:
+                                # What waits for the disk counts against the receive maximum, one by one.
+                                is_next = not (known.store_ids or session.inbound or running.answers.waiting_count)
                             alike = data[position:topic_end] if is_next else b""
                             last_step = step
                             if known is not row:
@@ -187,7 +178,7 @@ def _parse_slice(connection: MqttConnection, running: Running, data: bytes, posi
                                     size_from = broker.sequence
                                 row = known
                                 row_from = broker.sequence
-                            size = step - body_at
+                            size = stop - body
                             if size != last_size:
                                 sizes[last_size] = sizes.get(last_size, 0) + broker.sequence - size_from
                                 last_size = size
@@ -197,30 +188,15 @@ def _parse_slice(connection: MqttConnection, running: Running, data: bytes, posi
                                 _answer(running, taken, stored=taken_stored)
                                 taken = []
                             taken_stored = stored
-                            while True:
-                                broker.sequence = sequence = broker.sequence + 1
-                                message = Message(
-                                    sequence,
-                                    known.address,
-                                    PERSISTENT,
-                                    data[position + body_at : position + step],
-                                    0,
-                                    size,
-                                    0,
-                                    broker.now_ms,
-                                )
-                                for queue in known.queues:
-                                    queue.append(message)
-                                if stored:
-                                    broker.store.append(message, known.store_ids)
-                                taken.append(data[id_at : id_at + 2])
-                                answered += 1
-                                position += step
-                                id_at += step
-                                if not alike or end - position < step or not data.startswith(alike, position):
-                                    break
-                                if not data[id_at] and not data[id_at + 1]:
-                                    break
+                            count = length_of_row(data, position, end, step, alike)
+                            if is_v5 and count > 1:
+                                count = without_properties(data, body - 1, count, step)
+                            answers = answers_of_row(data, topic_end, count, step)
+                            count = len(answers) // ANSWER_BYTES
+                            publish_row_at_least_once(broker, known, data, position, count, step, size)
+                            taken.append(answers)
+                            answered += count
+                            position += count * step
                             if is_v5:
                                 _answer(running, taken, stored=stored)
                                 taken = []
@@ -306,10 +282,10 @@ def _log_in(connection: MqttConnection, data: bytes) -> int:
     return position
 
 
-def _answer(running: Running, packet_ids: list[bytes], *, stored: bool) -> None:
-    """PUBACK for each of these."""
-    answers = PUBACK_START + PUBACK_START.join(packet_ids)
-    running.answers.after_flush.send(answers, stored=stored, count=len(packet_ids))
+def _answer(running: Running, taken: list[bytes], *, stored: bool) -> None:
+    """Send these PUBACKs."""
+    answers = taken[0] if len(taken) == 1 else b"".join(taken)
+    running.answers.after_flush.send(answers, stored=stored, count=len(answers) // ANSWER_BYTES)
 
 
 def _next(connection: MqttConnection, running: Running, data: bytes, position: int, end: int) -> int:

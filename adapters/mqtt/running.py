@@ -99,7 +99,7 @@ class Running:
     def begin(self, keep_alive: KeepAlive | None) -> None:
         """CONNACK is sent: send again what an earlier connection left, then what waits in the queues."""
         self._keep_alive = keep_alive
-        if self.session.outgoing:
+        if self.session.outgoing_count:
             self.outflow.resend()
         if self.session.subscriptions:
             self.subscriptions.begin()
@@ -193,7 +193,7 @@ class Running:
     @property
     def ack_holder(self) -> MqttAckHolder | None:
         """For the watch of the acknowledgement timeout, while there is something to acknowledge."""
-        if not self.session.outgoing:
+        if not self.session.outgoing_count:
             self._ack_holder = None
         elif self._ack_holder is None:
             self._ack_holder = MqttAckHolder(self.subscriptions, self._ending.disconnect)

@@ -66,8 +66,8 @@ def return_own(session: MqttSession) -> None:
 
 def settle_all(session: MqttSession) -> Iterator[None]:
     """The session is over: neither queues nor the store have anything to keep for it."""
-    outgoing, inbound = session.outgoing, session.inbound
-    session.outgoing, session.inbound = {}, {}
+    outgoing, inbound = session.take_outgoing(), session.inbound
+    session.inbound = {}
     session.has_entries_to_settle = True
     count = 0
     while outgoing or inbound:

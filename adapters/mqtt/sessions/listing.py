@@ -101,7 +101,7 @@ class MqttSessionRow(Row):
     @Column
     def messages_unacknowledged(self) -> int:
         """Messages of QoS 1 and 2 that its client hasn't acknowledged."""
-        return len(self.session.outgoing)
+        return self.session.outgoing_count
 
     @Column
     def messages_unreleased(self) -> int:

@@ -79,9 +79,8 @@ def is_left_behind(session: MqttSession) -> bool:
 
 def is_empty(session: MqttSession) -> bool:
     """Whether nothing would be lost with a session."""
-    return not (
-        session.subscriptions or session.outgoing or session.inbound or session.registry.wills.has(session.client_id)
-    )
+    is_under_way = session.outgoing_count or session.inbound
+    return not (session.subscriptions or is_under_way or session.registry.wills.has(session.client_id))
 
 
 def may_publish_will(registry: MqttSessions, client_id: str, will: WillMessage) -> bool:

@@ -6,8 +6,9 @@ A session is *attached* while its client is connected; its holder is the adapter
 connection (`stored`) has a durable queue and a row in the definitions; any other ends when it is detached.
 
 Outgoing messages of QoS 1 and 2 are in `outgoing` by packet identifier, in the order of sending, until the client is
-done with them; they stay there, unacknowledged in their queue, while the client is away, and are sent again when it
-comes back.  After a restart those of QoS 1 are in their queue again.
+done with them (most of QoS 1 only when somebody looks: strides.py); they stay there, unacknowledged in their queue,
+while the client is away, and are sent again when it comes back.  After a restart those of QoS 1 are in their queue
+again.
 
 QoS 2 is exactly once, also across a crash, because its packet identifiers are on disk wherever forgetting one would
 double or lose a message.  A stored session has two numbers in the message store for that, next to its queue's:
@@ -35,6 +36,7 @@ from warren.adapters.mqtt.sessions.feeding import RetainedFeed
 from warren.adapters.mqtt.sessions.headers import PACKET_ID, RELEASED
 from warren.adapters.mqtt.sessions.outgoing import RELEASED_BY_CLIENT, WAITING, Outgoing
 from warren.adapters.mqtt.sessions.records import make_record, outbound_copy, outgoing_of, packet_id_of
+from warren.adapters.mqtt.sessions.strides import PACKET_ID_MAX, Strides
 from warren.adapters.mqtt.sessions.subscription import LEVELS_FREE, MqttSubscription, deep_levels
 from warren.adapters.mqtt.sessions.subscription_rows import SubscriptionRows
 from warren.core.errors import PreconditionFailed
@@ -50,8 +52,6 @@ if TYPE_CHECKING:
     from warren.core.deadlines import Deadline
     from warren.core.queues.base import Queue
     from warren.core.routing.receipt import Receipt
-
-PACKET_ID_MAX: Final = 65_535
 
 EXPIRY_NEVER: Final = 0xFFFF_FFFF
 """The expiry of a session that doesn't expire, in seconds (MQTT 5 3.1.2.11.2)."""
@@ -80,8 +80,10 @@ class MqttSession:
         "_deep_levels",
         "_expiry",
         "_outbound_id",
+        "_outgoing",
         "_packet_id",
         "_rows",
+        "_strides",
         "actor",
         "client_id",
         "detached_at_ms",
@@ -94,7 +96,6 @@ class MqttSession:
         "inbound_id",
         "is_looked_at",
         "no_local_count",
-        "outgoing",
         "queue",
         "registry",
         "rights_version",
@@ -127,7 +128,8 @@ class MqttSession:
         self.subscriptions = NO_SUBSCRIPTIONS
         self.feed: RetainedFeed | None = None
         self.no_local_count = 0
-        self.outgoing = NOTHING_OUTGOING
+        self._outgoing = NOTHING_OUTGOING
+        self._strides: Strides | None = None
         self.inbound = NOTHING_INBOUND
         self.unanswered: dict[int, Receipt] | None = None
         self.trie: TopicTrie[MqttSubscription] | None = None
@@ -260,24 +262,78 @@ class MqttSession:
 
     # Messages to the client
 
+    @property
+    def outgoing(self) -> dict[int, Outgoing]:
+        """What is under way, by packet identifier, in the order of sending."""
+        strides = self._strides
+        if strides is not None and strides.count:
+            strides.unfold(self._own_outgoing())
+        return self._outgoing
+
+    @property
+    def outgoing_count(self) -> int:
+        """How many are under way."""
+        return len(self._outgoing) + (self._strides.count if self._strides is not None else 0)
+
+    def find_outgoing(self, packet_id: int) -> Outgoing | None:
+        """What is under way by this packet identifier."""
+        return self._outgoing.get(packet_id) or self.outgoing.get(packet_id)
+
+    def take_outgoing(self) -> dict[int, Outgoing]:
+        """All that is under way, which is the caller's from now on."""
+        outgoing = self.outgoing
+        self._outgoing = {}
+        return outgoing
+
     def next_packet_id(self) -> int:
         """A packet identifier that isn't in use."""
+        outgoing = self.outgoing
         packet_id = self._packet_id % PACKET_ID_MAX + 1
-        while packet_id in self.outgoing:
+        while packet_id in outgoing:
             packet_id = packet_id % PACKET_ID_MAX + 1
         self._packet_id = packet_id
         return packet_id
+
+    def stride_room(self) -> int:
+        """How many messages of QoS 1 may be sent as a stride now, under identifiers one behind the other."""
+        packet_id = self._packet_id % PACKET_ID_MAX + 1
+        strides = self._strides
+        if strides is None:
+            strides = self._strides = Strides()
+        room = strides.room(packet_id)
+        if self._outgoing and not self._outgoing.keys().isdisjoint(range(packet_id, packet_id + room)):
+            return 0
+        return room
+
+    def send_stride(self, messages: list[Message], queue: Queue, source: str) -> int:
+        """So many as there is room for are about to be sent; the packet identifier of the first."""
+        packet_id = self._packet_id % PACKET_ID_MAX + 1
+        strides = self._strides
+        if strides is None:
+            strides = self._strides = Strides()
+        strides.add(packet_id, self.sent_number + 1, messages, queue, source)
+        self._packet_id = packet_id + len(messages) - 1
+        self.sent_number += len(messages)
+        return packet_id
+
+    def acknowledge_row(self, data: bytes, position: int, end: int) -> int:
+        """PUBACKs in the order of sending, from `position` on: how many are taken, 0 for others (strides.py)."""
+        strides = self._strides
+        return 0 if strides is None else strides.acknowledged(data, position, end)
 
     def send(self, message: Message, queue: Queue, qos: int, source: str) -> Outgoing:
         """A message of QoS 1 or 2 is about to be sent; in state WAITING it has to wait for the next flush."""
         outgoing = Outgoing(self.next_packet_id(), message, queue, qos, source)
         outgoing.number = self.sent_number = self.sent_number + 1
-        if self.outgoing is NOTHING_OUTGOING:
-            self.outgoing = {}
-        self.outgoing[outgoing.packet_id] = outgoing
+        self._own_outgoing()[outgoing.packet_id] = outgoing
         if qos == 2 and self.stores:
             self._move_to_outbound(outgoing, message, queue)
         return outgoing
+
+    def _own_outgoing(self) -> dict[int, Outgoing]:
+        if self._outgoing is NOTHING_OUTGOING:
+            self._outgoing = {}
+        return self._outgoing
 
     def count(self, outgoing: Outgoing) -> None:
         """It is sent again now."""
@@ -301,7 +357,7 @@ class MqttSession:
 
     def acknowledge(self, packet_id: int) -> Outgoing | None:
         """PUBACK, or PUBREC with a failure: the client is done with the message; None when there is none such."""
-        outgoing = self.outgoing.pop(packet_id, None)
+        outgoing = self._outgoing.pop(packet_id, None) or self.outgoing.pop(packet_id, None)
         if outgoing is not None:
             outgoing.settle()
             self.settle_record(outgoing)
@@ -448,7 +504,7 @@ class MqttSession:
         if self.feed is not None:
             self.feed.end()
         leaving.return_shared(self)
-        leaving.in_turns(self, leaving.settle_all(self), len(self.outgoing) + len(self.inbound))
+        leaving.in_turns(self, leaving.settle_all(self), self.outgoing_count + len(self.inbound))
         if self._rows is not None:
             self._rows.end()
         self.registry.forget(self)
@@ -516,6 +572,4 @@ class MqttSession:
         older = self.outgoing.pop(packet_id, None)
         if older is not None:
             self.settle_record(older)
-        if self.outgoing is NOTHING_OUTGOING:
-            self.outgoing = {}
-        self.outgoing[packet_id] = outgoing_of(record)
+        self._own_outgoing()[packet_id] = outgoing_of(record)

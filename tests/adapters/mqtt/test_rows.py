@@ -12,6 +12,8 @@ from tests.support.simulated_mqtt import MqttClient
 from warren.adapters.mqtt.codec import versions
 from warren.adapters.mqtt.codec.encode import encode
 from warren.adapters.mqtt.codec.packets import Packet, PingReq, PingResp, PubAck, Publish
+from warren.adapters.mqtt.codec.properties import Properties
+from warren.adapters.mqtt.sessions.strides import Strides
 from warren.adapters.mqtt.settings import KNOWN_TOPIC_BYTES_MAX, MqttSettings
 
 LEVELS = (versions.V3_1_1, versions.V5)
@@ -126,6 +128,75 @@ def test_no_more_is_under_way_than_the_client_takes(level: int, window: int) -> 
         simulated.settle()
     assert got == sent
     assert not subscriber.session.outgoing
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_of_version_5_to_clients_of_a_session_each(seed: int) -> None:
+    """Where nothing waits for the disk; properties end a row, and so does a message of QoS 2 under way."""
+    chance = random.Random(seed)
+    packets: list[Packet] = []
+    for number in range(1, 200):
+        properties: Properties = {"content_type": "x"} if chance.random() < 0.05 else {}
+        qos = 2 if chance.random() < 0.02 else 1
+        packets.append(Publish("a", b"%03d" % number, qos, number, properties=properties))
+    said = []
+    for known_topic_bytes_max in (KNOWN_TOPIC_BYTES_MAX, -1):
+        simulated = SimulatedBroker()
+        publisher = MqttClient(simulated, versions.V5, MqttSettings(known_topic_bytes_max=known_topic_bytes_max))
+        publisher.connect("publisher")
+        subscriber = MqttClient(simulated, versions.V3_1_1)
+        subscriber.connect("subscriber")
+        subscriber.subscribe("a", qos=1)
+        publisher.publish("a", b"first", 1)
+        answers = publisher.send_bytes(b"".join([encode(each, versions.V5) for each in packets]))
+        simulated.settle()
+        said.append((answers, publisher.packets(), subscriber.take()))
+    assert said[0] == said[1]
+    assert len(said[0][2]) == 200
+
+
+@pytest.mark.interpreted("takes a method's place")
+@pytest.mark.parametrize("seed", range(4))
+def test_strides_are_as_one_by_one(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a subscriber that acknowledges in some order, late, not at all, and that goes and comes again."""
+
+    def run() -> list[object]:
+        chance = random.Random(seed)
+        simulated = SimulatedBroker()
+        publisher = MqttClient(simulated, versions.V3_1_1)
+        publisher.connect("publisher")
+        said: list[object] = []
+        subscriber = MqttClient(simulated, versions.V3_1_1, MqttSettings(in_flight_max=20))
+        subscriber.connect("subscriber", clean_start=False)
+        subscriber.subscribe("a", "b", qos=2)
+        held: list[int] = []
+        for number in range(60):
+            qos, topic = chance.choice((1, 1, 1, 0, 2)), chance.choice("aab")
+            for index in range(chance.choice((1, 3, 10))):
+                body = b"%d.%d" % (number, index) + b"x" * chance.choice((0, 0, 0, 2000))
+                publisher.publish_fully(topic, body, qos)
+            simulated.settle()
+            got = subscriber.messages()
+            said.append(got)
+            held += [each.packet_id for each in got if each.qos == 1]
+            if chance.random() < 0.3:
+                chance.shuffle(held)
+            done = chance.randrange(len(held) + 1)
+            subscriber.send(*(PubAck(each) for each in held[:done]))
+            del held[:done]
+            said.append(subscriber.session.outgoing_count)
+            if chance.random() < 0.05:
+                subscriber.lose()
+                subscriber = MqttClient(simulated, versions.V3_1_1, MqttSettings(in_flight_max=20))
+                subscriber.connect("subscriber", clean_start=False)
+                said.append(subscriber.after_connack)
+                held = [each.packet_id for each in subscriber.after_connack if isinstance(each, Publish)]
+        said.append(list(subscriber.session.outgoing))
+        return said
+
+    as_it_is = run()
+    monkeypatch.setattr(Strides, "room", lambda self, packet_id: 0)
+    assert run() == as_it_is
 
 
 def test_acknowledgements_in_a_row_stop_at_one_that_is_wrong() -> None:
