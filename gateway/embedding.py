@@ -12,11 +12,14 @@ signals, no log configuration, no garbage collector settings.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import trio
 
 from warren.gateway.configuration.config import Config
 from warren.gateway.network.addresses import format_address
@@ -73,6 +76,19 @@ class EmbeddedBroker:
 _parse_listeners = listeners_of(PROTOCOLS)
 
 
+def _check_loop() -> None:
+    """RuntimeError, with what to do, where there is no Trio to run in."""
+    if trio.lowlevel.in_trio_run():
+        return
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None or asyncio._get_running_loop() is None:
+        raise RuntimeError("open_broker runs within a Trio program: write an `async def` and give it to trio.run")
+    raise RuntimeError(
+        "open_broker runs on Trio, and this is asyncio. Beside an asyncio program a broker is a process of its own: "
+        "`warren serve`, or in tests the fixture warren_url (docs/testing.md)"
+    )
+
+
 @asynccontextmanager
 async def open_broker(
     data_directory: str | PathLike[str] | None = None,
@@ -85,8 +101,10 @@ async def open_broker(
     data_directory: where it keeps its data; None keeps everything in memory.  listen: addresses such as
     `amqp=127.0.0.1:0` (port 0: any free one), `amqps=...` for TLS, `auto=...` for everything; none for a program that
     uses `connect` alone.  config: everything else, certificates among it; its directory and listeners are replaced.
-    Raises StorageError when the directory or an address can't be used, ConfigError for certificates that can't.
+    Raises StorageError when the directory or an address can't be used, ConfigError for certificates that can't,
+    RuntimeError outside of Trio.
     """
+    _check_loop()
     base = config if config is not None else Config(in_memory=True)
     chosen = base.replace(
         data_directory=Path(data_directory) if data_directory is not None else None,

@@ -1,8 +1,9 @@
 """The firehose: copies of every publish and delivery of a virtual host, for debugging (spec A.7).
 
 While a virtual host is traced, each publish is copied to its exchange `amq.rabbitmq.trace` with the routing key
-`publish.EXCHANGE`, each delivery with `deliver.QUEUE`.  The headers say what it was and whose; the body is the
-original's.  Messages of that exchange aren't traced themselves, nor are those that the broker publishes (dead letters).
+`publish.EXCHANGE`, each delivery with `deliver.QUEUE`, if anybody listens: a queue, or who watches the exchange.  The
+headers say what it was and whose; the body is the original's.  Messages of that exchange aren't traced themselves, nor
+are those that the broker publishes (dead letters).
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def _trace(
     if address.exchange == TRACE_EXCHANGE:
         return
     route = vhost.route(TRACE_EXCHANGE, key)
-    if not route.queues:
+    if not route.queues and not route.observers:
         return
     headers: dict[str, Encodable] = {
         "exchange_name": address.exchange,

@@ -1,7 +1,7 @@
 """Warren, a multi-protocol message broker: everything is imported from here.
 
-The four folders at the top of the repository (core, adapters, gateway, plugins) are subpackages of this one; here they
-are links, so that nothing but `warren` is put into an environment.
+The folders at the top of the repository (core, adapters, gateway, plugins, testing) are subpackages of this one; here
+they are links, so that nothing but `warren` is put into an environment.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """The rules on who may import what, as a function from a source text to the list of what breaks them.
 
     core  <-  adapters  <-  gateway        plugins: core, adapters, gateway.plugin, plugins.bridging, never each other
+                              ^
+                           testing
 
 Everything is imported as `warren.…`; the folders' bare names are somebody else's.  Within a layer there are rooms
 (rooms.py), which import in one direction.
@@ -22,7 +24,7 @@ from tests.architecture.rooms import may_import, room_of
 
 PACKAGE = "warren"
 
-LAYERS = ("core", "adapters", "gateway", "plugins")
+LAYERS = ("core", "adapters", "gateway", "plugins", "testing")
 
 PLUGIN_INTERFACE = "gateway.plugin"
 """The one module of gateway that a plugin may import from."""
@@ -130,6 +132,8 @@ def broken_by_plugin_import(path: str, name: str) -> Iterator[str]:
     if is_within(name, "gateway") and not is_within(name, PLUGIN_INTERFACE):
         yield f"plugins may import only {PLUGIN_INTERFACE} from gateway, not {name}"
     own = ".".join(PurePosixPath(path).with_suffix("").parts[:2])
+    if is_within(name, "testing"):
+        yield f"plugins may not import {name}"
     if is_within(name, "plugins") and not is_within(name, own) and not is_within(name, PLUGINS_SHARED):
         yield f"plugins may not import each other: {name}"
 

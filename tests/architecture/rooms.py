@@ -109,6 +109,8 @@ ROOMS: Final = (
     "gateway.server",
     "gateway.embedding",
     "gateway.command_line",
+    # Tests of other programs.
+    "testing",
 )
 
 
@@ -135,7 +137,7 @@ def room_of(module: str) -> str:
     for count in range(len(parts), 1, -1):
         if (name := ".".join(parts[:count])) in ROOMS:
             return name
-    return module if module in ("core", "adapters", "gateway") else ""
+    return module if module in ("core", "adapters", "gateway") else "testing" if parts[0] == "testing" else ""
 
 
 def may_import(here: str, there: str) -> bool:

@@ -56,6 +56,8 @@ REFUSED = [
     ("adapters/amqp091/a.py", "from warren.plugins import shovel", "adapters may not import plugins"),
     ("gateway/__init__.py", "import warren.plugins", "gateway may not import plugins"),
     ("gateway/__init__.py", "from warren.plugins.shovel import worker", "gateway may not import plugins"),
+    ("gateway/__init__.py", "from warren.testing import chores", "gateway may not import testing"),
+    ("plugins/shovel/a.py", "from warren.testing import chores", "plugins may not import testing.chores"),
     ("plugins/shovel/a.py", "from warren.gateway import hub", "not gateway.hub"),
     ("plugins/shovel/a.py", "import warren.gateway", "not gateway"),
     ("plugins/shovel/a.py", "from warren.gateway.plugins_loaded import b", "not gateway.plugins_loaded.b"),

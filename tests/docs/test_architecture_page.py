@@ -9,7 +9,7 @@ from tests.docs.pages import ROOT
 
 PAGE = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
 
-FOLDERS = ("core", "adapters", "gateway", "plugins", "tests", "docs", "examples", "src")
+FOLDERS = ("core", "adapters", "gateway", "plugins", "testing", "tests", "docs", "examples", "src")
 
 NAMES_MIN = 40
 """Fewer would mean that the patterns have stopped finding them."""
@@ -22,7 +22,7 @@ def named_paths() -> set[str]:
 
 def named_modules() -> set[str]:
     """Everything in backticks that looks like a module, with or without a name in it."""
-    return set(re.findall(r"`(?:warren\.)?((?:core|adapters|gateway|plugins)\.[\w.]+)`", PAGE))
+    return set(re.findall(r"`(?:warren\.)?((?:core|adapters|gateway|plugins|testing)\.[\w.]+)`", PAGE))
 
 
 def is_there(module: str) -> bool:

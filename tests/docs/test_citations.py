@@ -12,7 +12,7 @@ from tests.docs.pages import ROOT
 
 SPEC = ROOT / "docs" / "spec"
 
-FOLDERS = ("core", "adapters", "gateway", "plugins", "tests", "examples")
+FOLDERS = ("core", "adapters", "gateway", "plugins", "testing", "tests", "examples")
 
 REFERENCE = r"[A-Z](?:\.\d+)*"
 

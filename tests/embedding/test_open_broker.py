@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from pathlib import Path
 
@@ -194,3 +195,15 @@ async def test_an_alarm_blocks_publishers_until_it_is_cleared() -> None:
 
         assert await in_thread(meet_an_alarm) == ["blocked", "unblocked"]
         assert await on_channel(broker, take) == b"held back"
+
+
+async def in_asyncio() -> None:
+    async with open_broker():
+        pass
+
+
+def test_outside_of_trio_it_says_what_to_do() -> None:
+    with pytest.raises(RuntimeError, match=r"open_broker runs on Trio, and this is asyncio\. .*warren_url"):
+        asyncio.run(in_asyncio())
+    with pytest.raises(RuntimeError, match=r"write an `async def` and give it to trio\.run"):
+        in_asyncio().send(None)

@@ -20,7 +20,7 @@ TIME_LIMIT_S = 240.0
 
 pytestmark = pytest.mark.limits(seconds=3 * TIME_LIMIT_S)
 
-FOLDERS = ("core", "adapters", "gateway", "plugins")
+FOLDERS = ("core", "adapters", "gateway", "plugins", "testing")
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_nothing_but_warren(wheel: Path) -> None:
     assert not is_for_one_platform(wheel)
 
 
-def test_everything_of_the_four_folders_is_in_it(wheel: Path) -> None:
+def test_everything_of_the_folders_is_in_it(wheel: Path) -> None:
     with ZipFile(wheel) as archive:
         held = set(archive.namelist())
     sources = [
@@ -59,6 +59,16 @@ def test_everything_of_the_four_folders_is_in_it(wheel: Path) -> None:
         files = [path for path in (REPOSITORY / page).rglob("*") if path.is_file()]
         assert files
         assert [path for path in files if f"warren/{path.relative_to(REPOSITORY).as_posix()}" not in held] == []
+
+
+def test_pytest_finds_the_plugin(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text("def test_it(warren_broker):\n    assert warren_broker.queues() == []\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", ".", "-q"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False,
+    )  # fmt: skip
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_a_project_with_folders_of_the_same_names(installed: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 NAMES = (
     "pyproject.toml", "setup.py", "compiled-modules.toml", "MANIFEST.in", "README.md", "LICENSE",
-    "src", "core", "adapters", "gateway", "plugins",
+    "src", "core", "adapters", "gateway", "plugins", "testing",
 )  # fmt: skip
 """What a wheel is built of."""
 

@@ -1,6 +1,7 @@
 """A queue that somebody looks at: each message that it takes is shown (core.administration.tails).
 
-Being asked about each message is what bounds are for, so the bounds of a queue are exchanged while somebody looks.
+Being asked about each message is what bounds are for, so the bounds of a queue are exchanged while somebody looks.  So
+they are while a queue refuses everything, which tests of publishers ask for (testing).
 """
 
 from __future__ import annotations
@@ -19,18 +20,21 @@ if TYPE_CHECKING:
 
 
 class WatchedBounds(Bounds):
-    """watchers: who is shown what comes in."""
+    """watchers: who is shown what comes in.  refuses: nothing comes in, whatever room there is."""
 
-    __slots__ = ("watchers",)
+    __slots__ = ("refuses", "watchers")
 
     watched: ClassVar[bool] = True
 
     def __init__(self) -> None:
         super().__init__()
         self.watchers: list[Watcher] = []
+        self.refuses = False
 
     def admit(self, queue: ClassicQueue, message: Message) -> Admission:
         """As Bounds.admit; what is taken is shown."""
+        if self.refuses:
+            return Admission.REFUSE
         admission = super().admit(queue, message)
         if admission is Admission.TAKE:
             for watcher in self.watchers:
@@ -44,12 +48,7 @@ class WatchedBounds(Bounds):
 
 def watch(queue: ClassicQueue, watcher: Watcher) -> None:
     """Show what comes in from now on."""
-    bounds = queue.bounds
-    if not isinstance(bounds, WatchedBounds):
-        watched = WatchedBounds()
-        watched.become(bounds)
-        queue.bounds = bounds = watched
-    bounds.watchers.append(watcher)
+    _watched(queue).watchers.append(watcher)
 
 
 def unwatch(queue: ClassicQueue, watcher: Watcher) -> None:
@@ -57,7 +56,32 @@ def unwatch(queue: ClassicQueue, watcher: Watcher) -> None:
     bounds = queue.bounds
     if isinstance(bounds, WatchedBounds) and watcher in bounds.watchers:
         bounds.watchers.remove(watcher)
-        if not bounds.watchers:
-            plain = Bounds()
-            plain.become(bounds)
-            queue.bounds = plain
+        _unwatched(queue, bounds)
+
+
+def refuse(queue: ClassicQueue, refuses: bool) -> None:
+    """Refuse whatever is published to the queue, or take it again; the caller makes remembered routes void."""
+    bounds = queue.bounds
+    if refuses:
+        _watched(queue).refuses = True
+    elif isinstance(bounds, WatchedBounds):
+        bounds.refuses = False
+        _unwatched(queue, bounds)
+
+
+def _watched(queue: ClassicQueue) -> WatchedBounds:
+    bounds = queue.bounds
+    if isinstance(bounds, WatchedBounds):
+        return bounds
+    watched = WatchedBounds()
+    watched.become(bounds)
+    queue.bounds = watched
+    return watched
+
+
+def _unwatched(queue: ClassicQueue, bounds: WatchedBounds) -> None:
+    """Have bounds of the usual kind again, once nobody needs others."""
+    if not bounds.watchers and not bounds.refuses:
+        plain = Bounds()
+        plain.become(bounds)
+        queue.bounds = plain

@@ -137,3 +137,15 @@ def test_dead_letters_are_the_brokers_own_business(broker: SimulatedBroker) -> N
     client.publish("dying")
     assert keys(traces(broker)) == ["publish."]
     assert broker.queue("q").ready_count == 1
+
+
+def test_who_watches_the_exchange_needs_no_queue() -> None:
+    simulated = SimulatedBroker()
+    seen: list[Message] = []
+    simulated.vhost.exchange("amq.rabbitmq.trace").watch(seen.append)
+    simulated.broker.set_tracing("/", True)
+    client_of(simulated).publish("q", b"body")
+    simulated.settle()
+    assert [(message.address.routing_key, message.body) for message in seen] == [("publish.", b"body")]
+    assert headers(seen[0])["routed_queues"] == ["q"]
+    simulated.check()
