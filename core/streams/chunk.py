@@ -5,12 +5,13 @@ The layout is that of RabbitMQ's stream protocol (spec H.2), so that what is sto
     u8   magic and version, 0x50        u64  offset of the first record
     u8   kind of chunk                  u32  CRC-32 of the data
     u16  number of entries              u32  bytes of data
-    u32  number of records              u32  bytes of trailer, always 0 here
+    u32  number of records              u32  bytes of trailer
     i64  time, milliseconds since 1970  u8   bytes of filter
     u64  epoch                          u24  reserved
 
-Behind the head stand the filter, which readers aren't sent (bloom.py), and the data: entries one behind the other.  An
-entry is one record (a u32 of its size, the highest bit 0, and the record), or a batch that a publisher packed:
+Behind the head stand the filter (bloom.py), the data and the trailer (tracking.py); readers are sent the data alone.
+Those are entries one behind the other.  An entry is one record (a u32 of its size, the highest bit 0, and the record),
+or a batch that a publisher packed:
 
     u8   1 in the highest bit, then 3 bits that say how it is compressed
     u16  number of records
@@ -65,6 +66,7 @@ class Head(NamedTuple):
     checksum: int
     data_size: int
     filter_size: int
+    trailer_size: int
 
     @property
     def end_offset(self) -> int:
@@ -74,7 +76,7 @@ class Head(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes of the whole chunk as it is stored."""
-        return HEAD_SIZE + self.filter_size + self.data_size
+        return HEAD_SIZE + self.filter_size + self.data_size + self.trailer_size
 
 
 class Batch(NamedTuple):
@@ -109,13 +111,13 @@ def encode_chunk(
     first_offset: int,
     epoch: int = 1,
     filter_: bytes = b"",
+    trailer: bytes = b"",
 ) -> bytes:
     """A chunk of these entries, at most ENTRIES_MAX of them, with so many records in all."""
     data = b"".join(entries)
-    head = _HEAD.pack(
-        MAGIC, kind, len(entries), records, time_ms, epoch, first_offset, crc32(data), len(data), 0, len(filter_)
-    )
-    return head + filter_ + data
+    sizes = len(data), len(trailer), len(filter_)
+    head = _HEAD.pack(MAGIC, kind, len(entries), records, time_ms, epoch, first_offset, crc32(data), *sizes)
+    return head + filter_ + data + trailer
 
 
 def decode_head(data: bytes, at: int = 0) -> Head:
@@ -127,9 +129,7 @@ def decode_head(data: bytes, at: int = 0) -> Head:
     )
     if magic != MAGIC:
         raise DamagedRecordError(f"a chunk begins with {MAGIC:#x}, not {magic:#x}")
-    if trailer:
-        raise DamagedRecordError("a chunk has a trailer, which Warren's never have")
-    return Head(kind, entries, records, time_ms, epoch, first, checksum, size, filter_size)
+    return Head(kind, entries, records, time_ms, epoch, first, checksum, size, filter_size, trailer)
 
 
 def entries_of(head: Head, data: bytes) -> Iterator[tuple[int, bytes | Batch]]:

@@ -154,10 +154,10 @@ def at_next(log: StreamLog, on_damage: Callable[[str], None]) -> Cursor:
 
 def at_last(log: StreamLog, on_damage: Callable[[str], None]) -> Cursor:
     """At the last chunk, or behind all where there is none."""
-    segment = next((each for each in reversed(list(log.segments)) if each.rows), None)
+    segment = next((each for each in reversed(list(log.segments)) if each.user_rows), None)
     if segment is None:
         return at_next(log, on_damage)
-    number = segment.rows - 1
+    number = segment.user_rows - 1
     return Cursor(log, segment, _position(log, segment, lambda index: index.row(number)), on_damage)
 
 

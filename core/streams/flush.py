@@ -22,9 +22,10 @@ class SegmentWrite(NamedTuple):
 
 
 class Written(NamedTuple):
-    """A chunk of the flush, for the book: in which segment, bytes in the file, the offset behind it, its time."""
+    """A chunk, for the book: its segment, its kind, bytes in the file, the offset behind it, its time."""
 
     segment: Segment
+    kind: int
     size: int
     end_offset: int
     time_ms: int

@@ -8,32 +8,30 @@
 Readers are cursors (cursor.py), which hold a place and nothing else.  Only whole segments go, the oldest first
 (retention.py), and never the one that is written to.
 
-After a crash the last segment is read through, as its end may be torn; of the others the index says what is in them, if
-it agrees with the file.
+A publisher that names itself has its messages numbered, and its last number is noted with the chunk that has the
+message (tracking.py), so that what it sends again after a crash is known for a duplicate.  `tracking` has everything
+that was noted, `_placed` what is noted in chunks that have a place: a snapshot must not be ahead of the messages
+before it.
+
+What a start makes of the files is in opening.py and noted.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from warren.core.storage.files import Files
 from warren.core.streams.bloom import SIZE_DEFAULT, FilterBuilder
 from warren.core.streams.chunk import ENTRIES_MAX, Kind, encode_chunk
 from warren.core.streams.flush import SegmentWrite, StreamFlush, Written
+from warren.core.streams.noted import noted_in
 from warren.core.streams.opening import open_segments
+from warren.core.streams.placing import Placing, Sealed
 from warren.core.streams.retention import KEEP_ALL, Retention, expired, next_expiry_ms
-from warren.core.streams.segment_file import (
-    PREFIX_SIZE,
-    ROW,
-    START_SIZE,
-    drawn_key,
-    encode_start,
-    framed,
-    index_name,
-    segment_name,
-)
-from warren.core.streams.segments import Segment, Segments
+from warren.core.streams.segment_file import index_name, segment_name
+from warren.core.streams.segments import Segments
+from warren.core.streams.tracking import Tracking, TrackingDelta, trailer_of
 
 SEGMENT_BYTES_DEFAULT: Final = 500_000_000
 """RabbitMQ's: files large enough that there are few of them, and that retention by whole files is still fine."""
@@ -47,21 +45,13 @@ CHUNK_ENTRIES_MAX: Final = 4096
 assert CHUNK_ENTRIES_MAX <= ENTRIES_MAX
 
 
-class Sealed(NamedTuple):
-    """A chunk that has no place yet."""
-
-    data: bytes
-    filter_size: int
-    first_offset: int
-    end_offset: int
-    time_ms: int
-
-
 class StreamLog:
     """One stream's messages.  It opens what is there; raises OSError where that can't be read.
 
     segment_bytes_max: from this size on a segment is closed.  filter_size: bytes of a chunk's filter.
     reports: what was found damaged, and what was done about it, oldest first.
+    tracking: what is noted of publishers and readers; it is changed by `append`, `append_all` and `store_offset` alone.
+    forgotten: publishers that had to be forgotten while messages of theirs are still there; who tells of it empties it.
     """
 
     def __init__(
@@ -86,12 +76,29 @@ class StreamLog:
         self._sealed: list[Sealed] = []
         self._is_flushing = False
         self._gone: list[int] = []
+        self.tracking: Tracking = noted_in(files, self.segments, self.reports)
+        self.forgotten: list[bytes] = []
+        self._placed = self.tracking.copy()
+        self._delta = TrackingDelta()
 
     # Writing
 
-    def append(self, entry: bytes, records: int, now_ms: int, filter_value: bytes | None = None) -> int:
-        """Take an entry (chunk.py) with so many records; returns the offset of the first.  No I/O."""
+    def append(
+        self,
+        entry: bytes,
+        records: int,
+        now_ms: int,
+        filter_value: bytes | None = None,
+        publisher: bytes = b"",
+        publishing_id: int = 0,
+    ) -> int:
+        """Take an entry (chunk.py) with so many records; returns the offset of the first.  No I/O.
+
+        publisher, publishing_id: whose it is, and its number there, which is above `last_publishing_id`.
+        """
         offset = self.next_offset
+        if publisher:
+            self._note_sequence(publisher, publishing_id)
         self.next_offset = offset + records
         self._entries.append(entry)
         self._records += records
@@ -101,8 +108,13 @@ class StreamLog:
             self._seal(now_ms)
         return offset
 
-    def append_all(self, entries: Sequence[bytes], now_ms: int) -> int:
-        """Take entries of one record each, without values for filters; returns the offset of the first.  No I/O."""
+    def append_all(
+        self, entries: Sequence[bytes], now_ms: int, publisher: bytes = b"", publishing_ids: Sequence[int] = ()
+    ) -> int:
+        """Take entries of one record each, without values for filters; returns the offset of the first.  No I/O.
+
+        publisher, publishing_ids: whose they are, and their numbers there, one for each entry, which go up.
+        """
         offset = self.next_offset
         at = 0
         while at < len(entries):
@@ -112,21 +124,41 @@ class StreamLog:
             self._bytes += sum(map(len, some))
             self._filter.add(None)
             at += len(some)
+            if publisher:
+                self._note_sequence(publisher, publishing_ids[at - 1])
             self.next_offset += len(some)
             if self._bytes >= CHUNK_BYTES_MAX or len(self._entries) >= CHUNK_ENTRIES_MAX:
                 self._seal(now_ms)
         return offset
 
+    def store_offset(self, reader: bytes, offset: int) -> None:
+        """Note where a reader is, by its reference.  No I/O."""
+        self.tracking.note_offset(reader, offset)
+        self._delta.note_offset(reader, offset)
+
+    def last_publishing_id(self, publisher: bytes) -> int | None:
+        """The number of the last message that came from this publisher; None for one that isn't known."""
+        found = self.tracking.sequences.get(publisher)
+        return None if found is None else found[0]
+
+    def _note_sequence(self, publisher: bytes, publishing_id: int) -> None:
+        forgotten = self.tracking.note_sequence(publisher, publishing_id, self.next_offset)
+        self._delta.note_sequence(publisher, publishing_id)
+        if forgotten is not None and forgotten[1] >= self.first_offset:
+            self.forgotten.append(forgotten[0])
+
     @property
     def pending(self) -> bool:
         """True when there is anything to flush."""
-        return bool(self._entries or self._sealed or self._gone)
+        return bool(self._entries or self._sealed or self._gone or self._delta)
 
     def begin_flush(self, now_ms: int) -> StreamFlush | None:
         """Hand over what was appended (None: nothing to write)."""
         assert not self._is_flushing
         if self._entries:
             self._seal(now_ms)
+        elif self._delta:
+            self._seal_notes(now_ms)
         if not self._sealed and not self._gone:
             return None
         writes, written = self._place()
@@ -144,7 +176,7 @@ class StreamLog:
         for each in flush.written:
             if each.segment is not self.segments.last:
                 self.segments.add(each.segment)
-            each.segment.add(each.size, each.end_offset, each.time_ms)
+            each.segment.add(each.kind, each.size, each.end_offset, each.time_ms)
         return len(self.segments) > count_before
 
     def retain(self, now_ms: int) -> int | None:
@@ -153,11 +185,15 @@ class StreamLog:
         Returns when the next one will be too old, in milliseconds since 1970; None where that doesn't come by itself.
         """
         kept = self.segments.kept
-        for segment in self.segments.remove_oldest(expired(self.retention, kept, now_ms)):
+        if not self.segments.last.rows:
+            # What is noted is in the one before it.
+            kept.pop()
+        count = expired(self.retention, kept, now_ms)
+        for segment in self.segments.remove_oldest(count):
             self._gone.append(segment.base)
             self.files.forget(segment_name(segment.base))
             self.files.forget(index_name(segment.base))
-        return next_expiry_ms(self.retention, self.segments.kept)
+        return next_expiry_ms(self.retention, kept[count:])
 
     # Reading
 
@@ -196,40 +232,44 @@ class StreamLog:
         self._last_ms = max(self._last_ms, now_ms)
         filter_ = self._filter.take()
         first = self.next_offset - self._records
+        noted = self._delta.take() if self._delta else b""
         chunk = encode_chunk(
-            Kind.USER, self._entries, self._records, time_ms=self._last_ms, first_offset=first, filter_=filter_
+            Kind.USER,
+            self._entries,
+            self._records,
+            time_ms=self._last_ms,
+            first_offset=first,
+            filter_=filter_,
+            trailer=trailer_of(noted),
         )
-        self._sealed.append(Sealed(chunk, len(filter_), first, self.next_offset, self._last_ms))
+        self._sealed.append(Sealed(Kind.USER, chunk, noted, len(filter_), first, self.next_offset, self._last_ms))
         self._entries = []
         self._records = 0
         self._bytes = 0
 
+    def _seal_notes(self, now_ms: int) -> None:
+        """What is noted while nothing is published is a chunk of its own, which takes no offset."""
+        self._last_ms = max(self._last_ms, now_ms)
+        self._sealed.append(self._chunk_of_notes(Kind.TRACKING, self._delta.take(), self.next_offset, self._last_ms))
+
+    def _snapshot(self, offset: int, time_ms: int) -> Sealed:
+        """All that is noted up to here, as a chunk in front of this offset."""
+        return self._chunk_of_notes(Kind.TRACKING_SNAPSHOT, self._placed.snapshot(), offset, time_ms)
+
+    def _chunk_of_notes(self, kind: Kind, noted: bytes, offset: int, time_ms: int) -> Sealed:
+        data = encode_chunk(kind, [noted], 0, time_ms=time_ms, first_offset=offset)
+        return Sealed(kind, data, noted if kind == Kind.TRACKING else b"", 0, offset, offset, time_ms)
+
     def _place(self) -> tuple[list[SegmentWrite], list[Written]]:
         """Where the sealed chunks go: behind the last, and into new segments where one is full."""
         sealed, self._sealed = self._sealed, []
-        segment = self.segments.last
-        size, rows = segment.size, segment.rows
-        writes: list[SegmentWrite] = []
-        written: list[Written] = []
-        data: list[bytes] = []
-        row_data: list[bytes] = []
-        at, row_number = size, rows
+        placing = Placing(self.segments.last, self.segment_bytes_max)
         for chunk in sealed:
-            if size >= self.segment_bytes_max:
-                if data:
-                    writes.append(SegmentWrite(segment.base, at, data, row_number, row_data, is_last=True))
-                segment = Segment(chunk.first_offset, drawn_key())
-                size = rows = at = row_number = 0
-                data, row_data = [], []
-            if not size:
-                data.append(encode_start(segment.base, segment.key))
-                size = START_SIZE
-            row_data.append(ROW.pack(chunk.first_offset, chunk.time_ms, size))
-            data.append(framed(chunk.data, chunk.filter_size, segment.key))
-            written.append(Written(segment, PREFIX_SIZE + len(chunk.data), chunk.end_offset, chunk.time_ms))
-            size += PREFIX_SIZE + len(chunk.data)
-            rows += 1
-        if data:
-            is_last = size >= self.segment_bytes_max
-            writes.append(SegmentWrite(segment.base, at, data, row_number, row_data, is_last=is_last))
-        return writes, written
+            if placing.is_full:
+                placing.begin(chunk.first_offset)
+            if placing.wants_snapshot:
+                placing.add(self._snapshot(chunk.first_offset, chunk.time_ms))
+            placing.add(chunk)
+            if chunk.noted:
+                self._placed.apply(chunk.noted, chunk.first_offset)
+        return placing.take()

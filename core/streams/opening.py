@@ -1,9 +1,12 @@
 """What is there of a stream when the broker starts: its segments, and what has become of them.
 
-The last segment is read through: what a crash cut off at its end was never confirmed, and goes.  Of the others the
-index says how far they go, where it agrees with the file; else they are read through, too, and get a new index.  What
-is damaged is copied to a file beside the segment, and readers go on behind it.  Damage at the very end looks like a
-write that was cut off, so that is copied, too.
+What a crash cut off at the end of the last segment was never confirmed, and goes.  The last segment is read from its
+last snapshot on (tracking.py), of which the index says where it is: what has a row in the index is on the device, so
+only what stands behind the last row can be torn, and so large a segment costs a start no more than a small one.  Of the
+others the index says how far they go, where it agrees with the file; else they are read like the last.  Where the index
+can't be believed at all a segment is read through, and gets a new one.  What is found damaged is copied to a file
+beside the segment, and readers go on behind it.  Damage at the very end looks like a write that was cut off, so that
+is copied, too.
 """
 
 from __future__ import annotations
@@ -13,18 +16,21 @@ from typing import Final
 
 from warren.core.storage.disk.errors import DamagedRecordError
 from warren.core.storage.files import Files
+from warren.core.streams.chunk import Kind
 from warren.core.streams.scanning import Damaged, Found, scan
 from warren.core.streams.segment_file import (
     LEAD_MAX,
-    ROW,
+    LEAD_SIZE,
     ROW_SIZE,
     START_SIZE,
     Index,
+    Lead,
     ReadAt,
     Row,
     base_of,
     decode_lead,
     drawn_key,
+    encode_row,
     index_name,
     key_of_start,
     segment_name,
@@ -64,31 +70,85 @@ def reader_of(files: Files, name: str) -> ReadAt:
     return lambda size, at: files.read(name, size, at)
 
 
-def rebuild_index(files: Files, segment: Segment, reports: list[str], size: int) -> tuple[int, bool]:
-    """Read a segment of so many bytes through and write its index anew.
+def row_agrees(files: Files, segment: Segment, row: Row, size: int) -> Lead | None:
+    """The lead of the chunk that a row of the index points to, in a segment of so many bytes; None: there is none."""
+    if not START_SIZE <= row.position <= size - LEAD_SIZE:
+        return None
+    try:
+        lead = decode_lead(files.read(segment_name(segment.base), LEAD_MAX, row.position), 0, segment.key)
+    except DamagedRecordError:
+        return None
+    return lead if lead.row(row.position) == row else None
+
+
+def _read_on(files: Files, segment: Segment, reports: list[str], size: int) -> tuple[int, bool]:
+    """Read a segment of so many bytes from where its index can be believed, and write the rest of that anew.
 
     Returns where its last chunk ends, and whether anything but unused space stands behind it.
     """
     name = segment_name(segment.base)
-    segment.size = START_SIZE
-    segment.rows = 0
+    end = segment.size = START_SIZE
     segment.end_offset = segment.base
-    end = START_SIZE
+    _begin_at_snapshot(files, segment, size)
+    first_row = segment.rows
     is_torn = False
     rows: list[bytes] = []
-    for step in scan(reader_of(files, name), segment.key, segment.base, size):
+    for step in scan(reader_of(files, name), segment.key, segment.end_offset, size, segment.size):
         if isinstance(step, Found):
-            segment.add(step.lead.size, step.lead.head.end_offset, step.row.time_ms)
-            rows.append(ROW.pack(*step.row))
+            segment.size = step.row.position
+            segment.add(step.row.kind, step.lead.size, step.lead.head.end_offset, step.row.time_ms)
+            rows.append(encode_row(step.row))
         elif isinstance(step, Damaged):
             reports.append(_set_aside(files, name, step.start, step.end, step.reason))
         else:
             end, is_torn = step.start, step.is_torn
     segment.size = end
-    data = b"".join(rows)
-    files.write(index_name(segment.base), data, 0, sync=False)
-    files.truncate(index_name(segment.base), len(data))
+    _complete_index(files, segment, first_row, b"".join(rows))
     return end, is_torn
+
+
+def _begin_at_snapshot(files: Files, segment: Segment, size: int) -> None:
+    """Take from the index what stands before the last snapshot of a segment; nothing where it can't be believed."""
+    try:
+        index = Index(reader_of(files, index_name(segment.base)), _rows_of(files, segment.base))
+        is_believed = False
+        for number, row in index.backwards():
+            if is_believed and row.kind != Kind.TRACKING_SNAPSHOT:
+                continue
+            if row_agrees(files, segment, row, size) is not None:
+                is_believed = True
+                if row.kind == Kind.TRACKING_SNAPSHOT:
+                    _take_rows(files, segment, number)
+                    segment.size = row.position
+                    segment.end_offset = row.first_offset
+                    return
+            elif is_believed:
+                return
+    except (OSError, DamagedRecordError):
+        return
+
+
+def _take_rows(files: Files, segment: Segment, rows: int) -> None:
+    """Take so many rows of the index of a segment for what is in it."""
+    segment.rows = rows
+    for number, row in Index(reader_of(files, index_name(segment.base)), rows).backwards():
+        if row.kind == Kind.USER:
+            segment.user_rows = number + 1
+            segment.last_ms = row.time_ms
+            return
+
+
+def _complete_index(files: Files, segment: Segment, first_row: int, data: bytes) -> None:
+    """Have these rows, from a number on, as the last of the index; it isn't touched where it has them."""
+    name = index_name(segment.base)
+    at = first_row * ROW_SIZE
+    try:
+        if files.size(name) == at + len(data) and files.read(name, len(data), at) == data:
+            return
+    except OSError:
+        pass
+    files.write(name, data, at, sync=False)
+    files.truncate(name, at + len(data))
 
 
 def _remove_leftovers(files: Files, bases: list[int]) -> None:
@@ -116,12 +176,16 @@ def _open_segment(files: Files, base: int, reports: list[str], *, is_last: bool)
     try:
         key = key_of_start(start, base)
     except DamagedRecordError as error:
+        if is_last and not _rows_of(files, base):
+            _log.warning("%s", _set_aside(files, name, 0, size, f"{error}; a file that was being made looks so, too"))
+            files.truncate(name, 0)
+            return Segment(base, drawn_key())
         reports.append(f"{name} can't be read ({error}); the messages in it are lost, it stays where it is")
         return None
     segment = Segment(base, key)
     if not is_last and _believe_index(files, segment, size):
         return segment
-    end, is_torn = rebuild_index(files, segment, reports, size)
+    end, is_torn = _read_on(files, segment, reports, size)
     if is_torn and is_last:
         _log.warning("%s", _set_aside(files, name, end, size, "a write that was cut off looks so, too"))
     elif is_torn:
@@ -131,27 +195,30 @@ def _open_segment(files: Files, base: int, reports: list[str], *, is_last: bool)
     return segment
 
 
+def _rows_of(files: Files, base: int) -> int:
+    """Rows in the index of a segment; 0 where there is none."""
+    try:
+        return files.size(index_name(base)) // ROW_SIZE
+    except OSError:
+        return 0
+
+
 def _believe_index(files: Files, segment: Segment, size: int) -> bool:
     """Take from the index what is in a segment that was closed; False where they don't agree."""
     index_file = index_name(segment.base)
     try:
-        rows = files.size(index_file) // ROW_SIZE
+        rows = _rows_of(files, segment.base)
         if not rows:
             return False
-        index = Index(reader_of(files, index_file), rows)
-        first, last = index.row(0), index.row(rows - 1)
-        lead = decode_lead(files.read(segment_name(segment.base), LEAD_MAX, last.position), 0, segment.key)
-        if Row(lead.head.first_offset, lead.head.time_ms, last.position) != last:
+        last = Index(reader_of(files, index_file), rows).row(rows - 1)
+        lead = row_agrees(files, segment, last, size)
+        if lead is None or last.position + lead.size != size:
             return False
+        _take_rows(files, segment, rows)
     except (OSError, DamagedRecordError):
         return False
-    if last.position + lead.size != size:
-        return False
-    segment.rows = rows
     segment.size = size
     segment.end_offset = lead.head.end_offset
-    segment.first_ms = first.time_ms
-    segment.last_ms = last.time_ms
     return True
 
 

@@ -1,6 +1,6 @@
 """Reading a segment from front to back when nobody can say any more what is in it: at a start, or behind damage.
 
-Each chunk is taken only with its prefix, both checksums, and an offset that isn't less than where the last one ended.
+Each chunk is taken only with its prefix, all checksums, and an offset that isn't less than where the last one ended.
 Where none begins, the next marker that begins one is looked for: what lies between is damaged.  If there is none, the
 rest is the tail: space that was never used, or a write that was cut off.
 """
@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from warren.core.storage.disk.errors import DamagedRecordError
 from warren.core.streams.segment_file import LEAD_MAX, MARKER, START_SIZE, Lead, ReadAt, Row, check_data, decode_lead
+from warren.core.streams.tracking import entries_in
 
 _WINDOW: Final = 1 << 20
 """Bytes looked through for a marker at a time."""
@@ -39,9 +40,11 @@ class Tail(NamedTuple):
     is_torn: bool
 
 
-def scan(read: ReadAt, key: int, base: int, size: int) -> Iterator[Found | Damaged | Tail]:
-    """Everything in a segment of so many bytes, a step at a time; the tail comes last.  Raises OSError."""
-    position = START_SIZE
+def scan(read: ReadAt, key: int, base: int, size: int, position: int = START_SIZE) -> Iterator[Found | Damaged | Tail]:
+    """Everything in a segment of so many bytes, a step at a time; the tail comes last.  Raises OSError.
+
+    base: the first offset from this position on.
+    """
     offset = base
     while position < size:
         reason = ""
@@ -50,7 +53,7 @@ def scan(read: ReadAt, key: int, base: int, size: int) -> Iterator[Found | Damag
         except DamagedRecordError as error:
             reason = str(error)
         else:
-            yield Found(Row(lead.head.first_offset, lead.head.time_ms, position), lead)
+            yield Found(lead.row(position), lead)
             position += lead.size
             offset = lead.head.end_offset
             continue
@@ -68,7 +71,9 @@ def _chunk_at(read: ReadAt, key: int, position: int, size: int, offset: int) -> 
         raise DamagedRecordError("a chunk has offsets of an earlier one")
     if position + lead.size > size:
         raise DamagedRecordError("a chunk is cut off")
-    check_data(lead.head, read(lead.head.data_size, position + lead.data_at))
+    head = lead.head
+    check_data(head, read(head.data_size, position + lead.data_at))
+    entries_in(read(head.trailer_size, position + lead.trailer_at))
     return lead
 
 

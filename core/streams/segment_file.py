@@ -5,14 +5,16 @@ eight bytes: a marker, and the checksum of the chunk's head and filter, which th
 That checksum begins with the key, which is drawn by lot and told to nobody, so that no message can look like a chunk to
 a scan that has lost its way.
 
-The index has a row of 24 bytes for each chunk: its first offset, its time, and where it is.  It is never synced, as it
-can be made again from the segment, and is believed only where the chunk that it points to says the same.
+The index has a row of 24 bytes for each chunk: its first offset, its time, and where it is; the two highest bits of
+that say what kind of chunk it is.  It is never synced, as it can be made again from the segment, and is believed only
+where the chunk that it points to says the same.  It is written behind the sync of the segment, so what has a row is on
+the device.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from struct import Struct
 from typing import Final, NamedTuple, TypeAlias
 from zlib import crc32
@@ -33,8 +35,14 @@ LEAD_SIZE: Final = PREFIX_SIZE + HEAD_SIZE
 LEAD_MAX: Final = LEAD_SIZE + 255
 """Prefix, head and the largest filter."""
 
-ROW: Final = Struct(">QqQ")
-ROW_SIZE: Final = ROW.size
+_ROW: Final = Struct(">QqQ")
+ROW_SIZE: Final = _ROW.size
+
+_KIND_SHIFT: Final = 62
+_POSITION_MASK: Final = (1 << _KIND_SHIFT) - 1
+
+_ROWS_AT_ONCE: Final = 1024
+"""Rows that are read together where an index is read backwards."""
 
 
 ReadAt: TypeAlias = Callable[[int, int], bytes]
@@ -42,11 +50,12 @@ ReadAt: TypeAlias = Callable[[int, int], bytes]
 
 
 class Row(NamedTuple):
-    """A row of an index: where the chunk is that begins with this offset, and its time."""
+    """A row of an index: where the chunk is that begins with this offset, its time, and of which kind it is."""
 
     first_offset: int
     time_ms: int
     position: int
+    kind: int
 
 
 class Lead(NamedTuple):
@@ -64,6 +73,15 @@ class Lead(NamedTuple):
     def size(self) -> int:
         """Bytes that the chunk takes in the file, with its prefix."""
         return PREFIX_SIZE + self.head.size
+
+    @property
+    def trailer_at(self) -> int:
+        """Bytes from the beginning of the prefix to the trailer."""
+        return self.data_at + self.head.data_size
+
+    def row(self, position: int) -> Row:
+        """Its row of the index, if the chunk is here."""
+        return Row(self.head.first_offset, self.head.time_ms, position, self.head.kind)
 
 
 def segment_name(base: int) -> str:
@@ -85,6 +103,16 @@ def base_of(name: str) -> int | None:
 def drawn_key() -> int:
     """A key for a new segment."""
     return secrets.randbits(32)
+
+
+def encode_row(row: Row) -> bytes:
+    """A row as it stands in the index."""
+    return _ROW.pack(row.first_offset, row.time_ms, row.position | row.kind << _KIND_SHIFT)
+
+
+def _decoded_row(data: bytes, at: int) -> Row:
+    first_offset, time_ms, place = _ROW.unpack_from(data, at)
+    return Row(first_offset, time_ms, place & _POSITION_MASK, place >> _KIND_SHIFT)
 
 
 def encode_start(base: int, key: int) -> bytes:
@@ -150,7 +178,17 @@ class Index:
         data = self._read(ROW_SIZE, number * ROW_SIZE)
         if len(data) < ROW_SIZE:
             raise DamagedRecordError(f"the index has no row {number}")
-        return Row(*ROW.unpack(data))
+        return _decoded_row(data, 0)
+
+    def backwards(self) -> Iterator[tuple[int, Row]]:
+        """All rows with their numbers, the last first; it ends early where the file does."""
+        end = self._rows
+        while end > 0:
+            start = max(0, end - _ROWS_AT_ONCE)
+            data = self._read((end - start) * ROW_SIZE, start * ROW_SIZE)
+            for number in range(start + len(data) // ROW_SIZE - 1, start - 1, -1):
+                yield number, _decoded_row(data, (number - start) * ROW_SIZE)
+            end = start
 
     def holding(self, offset: int) -> Row | None:
         """The chunk that holds an offset, or the last before it; None where the first begins behind it."""

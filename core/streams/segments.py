@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 
+from warren.core.streams.chunk import Kind
 from warren.core.streams.retention import Kept
 from warren.core.streams.segment_file import START_SIZE
 
@@ -13,35 +14,50 @@ class Segment:
     """One segment, as far as it is on disk.
 
     base: its first offset.  end_offset: the offset behind its last record.  key: what its checksums begin with.
-    size: bytes in use of its file, 0 before there is one.  rows: of its index.
-    first_ms, last_ms: when its first and last chunks were stored, in milliseconds since 1970.
+    size: bytes in use of its file, 0 before there is one.  rows: of its index; user_rows: those up to the last chunk
+    that has messages, 0 where none has.  snapshot_at, snapshot_row: where the last snapshot of what is noted
+    (tracking.py) is. last_ms: when its last chunk with messages was stored, in milliseconds since 1970.
     """
 
-    __slots__ = ("base", "end_offset", "first_ms", "key", "last_ms", "rows", "size")
+    __slots__ = (
+        "base",
+        "end_offset",
+        "key",
+        "last_ms",
+        "rows",
+        "size",
+        "snapshot_at",
+        "snapshot_row",
+        "user_rows",
+    )
 
     def __init__(self, base: int, key: int) -> None:
         self.base = base
         self.key = key
         self.end_offset = base
         self.size = 0
-        self.rows = 0
-        self.first_ms = self.last_ms = 0
+        self.rows = self.user_rows = 0
+        self.snapshot_at = self.snapshot_row = 0
+        self.last_ms = 0
 
     @property
     def is_empty(self) -> bool:
-        """True while no chunk is in it."""
-        return self.size <= START_SIZE
+        """True while no message is in it."""
+        return not self.user_rows
 
-    def add(self, size: int, end_offset: int, time_ms: int) -> None:
+    def add(self, kind: int, size: int, end_offset: int, time_ms: int) -> None:
         """A chunk was written behind the others; size: in the file, with its prefix."""
         if self.size < START_SIZE:
             self.size = START_SIZE
-        if not self.rows:
-            self.first_ms = time_ms
+        if kind == Kind.TRACKING_SNAPSHOT:
+            self.snapshot_at = self.size
+            self.snapshot_row = self.rows
         self.size += size
         self.rows += 1
         self.end_offset = end_offset
-        self.last_ms = time_ms
+        if kind == Kind.USER:
+            self.user_rows = self.rows
+            self.last_ms = time_ms
 
 
 class Segments:

@@ -23,6 +23,7 @@ CALLED_LIKE_A_LIMIT: Final = re.compile(
 FORMATS: Final = (
     "/codec/",
     "core/storage/",
+    "core/streams/batches.py",
     "core/streams/chunk.py",
     "core/messages/properties.py",
     "core/patterns/",

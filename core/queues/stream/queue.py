@@ -34,11 +34,13 @@ from warren.core.queues.stream.arguments import (
 )
 from warren.core.queues.stream.reader import Reader
 from warren.core.queues.weight import Weight
+from warren.core.streams.batches import COMPRESSIONS
 from warren.core.streams.bloom import SIZE_DEFAULT
 from warren.core.streams.chunk import record_entry
 from warren.core.streams.form import form
 from warren.core.streams.log import SEGMENT_BYTES_DEFAULT
 from warren.core.streams.retention import Retention
+from warren.core.streams.tracking import PUBLISHERS_MAX
 
 if TYPE_CHECKING:
     from warren.core.clients.client import Client
@@ -176,8 +178,40 @@ class StreamQueue(Queue):
         self._published += 1
         self._published_bytes += message.body_size
 
+    # What is noted of publishers and readers
+
+    def last_publishing_id(self, publisher: bytes) -> int | None:
+        """The number of the last message of a publisher, by its reference; None for one that isn't known."""
+        return self.log.last_publishing_id(publisher)
+
+    def stored_offset(self, reader: bytes) -> int | None:
+        """The offset that was stored for a reader, by its reference; None where none was."""
+        return self.log.tracking.offsets.get(reader)
+
+    def store_offset(self, reader: bytes, offset: int) -> None:
+        """Keep an offset for a reader; it is on disk with the next commit."""
+        self.log.store_offset(reader, offset)
+        self.vhost.broker.streams.changed(self.log)
+
+    def _tell_of_forgotten(self) -> None:
+        """Publishers were forgotten while their messages are still there: what they send again is a duplicate."""
+        broker = self.vhost.broker
+        for reference in self.log.forgotten:
+            broker.limit_hits.warn(
+                "stream publishers",
+                self.store_id,
+                _log,
+                "%s: publisher %r is forgotten, since more than %d have published; what it sends again is stored again",
+                self.description,
+                reference.decode("utf-8", "replace"),
+                PUBLISHERS_MAX,
+            )
+        self.log.forgotten.clear()
+
     def _flushed(self, is_longer: bool) -> None:
         """Readers may have more than they had; is_longer: a segment was begun."""
+        if self.log.forgotten:
+            self._tell_of_forgotten()
         if is_longer:
             self._retain(self.vhost.broker.now_ms)
         if self._at_end:
@@ -332,6 +366,18 @@ class StreamQueue(Queue):
     def damaged(self, sentence: str) -> None:
         """Something of it can't be read."""
         _log.error("%s: %s", self.description, sentence)
+
+    def left_out(self, count: int, compression: int) -> None:
+        """A reader isn't given so many messages, as they are in a batch that clients of streams alone can unpack."""
+        self.vhost.broker.limit_hits.warn(
+            "stream batches",
+            self.store_id,
+            _log,
+            "%s: messages in batches of %s are left out for readers of other protocols than that of streams",
+            self.description,
+            COMPRESSIONS[compression] if compression < len(COMPRESSIONS) else f"compression {compression}",
+            times=count,
+        )
 
 
 def _number(value: object) -> int | None:

@@ -10,6 +10,7 @@ from warren.core.messages.message import Message
 from warren.core.queues.stream.arguments import FILTER_VALUE, OFFSET, Ago, At, Since, Start, Wanted
 from warren.core.storage.disk.errors import DamagedRecordError
 from warren.core.streams import cursor
+from warren.core.streams.batches import can_unpack, unpacked
 from warren.core.streams.chunk import Batch, entries_of
 from warren.core.streams.form import form
 
@@ -27,7 +28,19 @@ class Reader:
     offset: of the next message that it looks at.
     """
 
-    __slots__ = ("_cursor", "_entries", "_first", "_queue", "_time_ms", "_values", "_wanted", "is_behind", "offset")
+    __slots__ = (
+        "_batch",
+        "_batch_end",
+        "_cursor",
+        "_entries",
+        "_first",
+        "_queue",
+        "_time_ms",
+        "_values",
+        "_wanted",
+        "is_behind",
+        "offset",
+    )
 
     def __init__(self, queue: StreamQueue, wanted: Wanted, now_ms: int) -> None:
         self._queue = queue
@@ -36,6 +49,8 @@ class Reader:
         self._cursor = place(queue, wanted, now_ms)
         self._first = wanted.offset.offset if isinstance(wanted.offset, At) else 0
         self._entries: Iterator[tuple[int, bytes | Batch]] = iter(())
+        self._batch: Iterator[bytes | None] | None = None
+        self._batch_end = 0
         self.offset = queue.log.end_offset if wanted.offset is Start.NEXT else queue.log.first_offset
         self._time_ms = 0
         self.is_behind = True
@@ -43,16 +58,53 @@ class Reader:
     def next(self) -> Message | None:
         """The next message; None where there is none now, or it has looked at many: `is_behind` says which."""
         for _ in range(LEFT_OUT_AT_ONCE):
-            entry = self._next_entry()
-            if entry is None:
-                return None
-            offset, record = entry
+            if self._batch is not None:
+                record = self._next_in_batch(self._batch)
+                if record is None:
+                    if self._batch is not None:
+                        # It takes long to unpack.
+                        return None
+                    continue
+                offset = self.offset
+            else:
+                entry = self._next_entry()
+                if entry is None:
+                    return None
+                offset, packed = entry
+                if isinstance(packed, Batch):
+                    self._begin_batch(offset, packed)
+                    continue
+                record = packed
             self.offset = offset + 1
-            if offset < self._first or isinstance(record, Batch):
+            if offset < self._first:
                 continue
             message = self._message(offset, record)
             if message is not None:
                 return message
+        return None
+
+    def _begin_batch(self, offset: int, batch: Batch) -> None:
+        """Go into a batch, or behind it where all of it is before what is asked for, or nobody here can unpack it."""
+        self.offset = offset
+        self._batch_end = offset + batch.records
+        if self._batch_end <= self._first:
+            self.offset = self._batch_end
+        elif can_unpack(batch):
+            self._batch = unpacked(batch)
+        else:
+            self.offset = self._batch_end
+            self._queue.left_out(batch.records, batch.compression)
+
+    def _next_in_batch(self, batch: Iterator[bytes | None]) -> bytes | None:
+        """The next record of the batch; None at its end, and where others should have a turn."""
+        try:
+            return next(batch)
+        except StopIteration:
+            pass
+        except DamagedRecordError as error:
+            self._queue.damaged(f"a batch that ends before offset {self._batch_end} can't be read on: {error}")
+        self._batch = None
+        self.offset = self._batch_end
         return None
 
     def _next_entry(self) -> tuple[int, bytes | Batch] | None:

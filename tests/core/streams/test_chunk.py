@@ -66,7 +66,6 @@ def test_entries_come_back_with_their_offsets(entries: list[bytes | Batch], firs
     [
         pytest.param(b"\x50" * (HEAD_SIZE - 1), id="cut off"),
         pytest.param(b"\x51" + bytes(HEAD_SIZE), id="another magic"),
-        pytest.param(b"\x50" + bytes(39) + b"\0\0\0\x01" + bytes(4), id="a trailer"),
     ],
 )
 def test_what_is_no_head_is_refused(chunk: bytes) -> None:

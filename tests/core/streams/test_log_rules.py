@@ -1,9 +1,11 @@
-"""A model of a stream's log, and rules by which both are driven: append, flush, retain, crash, read from anywhere."""
+"""A model of a stream's log, and rules by which both are driven: append, note, flush, retain, crash, read."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
+from itertools import accumulate
 from pathlib import Path
 
 from hypothesis import settings
@@ -15,13 +17,17 @@ from warren.core.streams import cursor
 from warren.core.streams.chunk import entries_of, record_entry
 from warren.core.streams.cursor import Cursor
 from warren.core.streams.retention import Retention
-from warren.core.streams.segment_file import index_name, segment_name
+from warren.core.streams.segment_file import ROW_SIZE, index_name
 
 SEGMENT_BYTES = 400
 
 
 class StreamRules(RuleBasedStateMachine):
-    """`stored` is what must be read: record and time by offset; `pending` what a crash may take."""
+    """`stored` is what must be read: record and time by offset; `pending` what a crash may take.
+
+    `numbered`: which of the pending messages are whose, with their publishing ids.  `sequences`, `offsets`: what is
+    noted and on disk; `noted`: offsets that a crash may take, in order.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,6 +36,10 @@ class StreamRules(RuleBasedStateMachine):
         self.stored: dict[int, tuple[bytes, int]] = {}
         self.pending: dict[int, tuple[bytes, int]] = {}
         self.readers: list[tuple[Cursor, int]] = []
+        self.numbered: list[tuple[int, bytes, int]] = []
+        self.sequences: dict[bytes, int] = {}
+        self.offsets: dict[bytes, int] = {}
+        self.noted: list[tuple[bytes, int]] = []
         self.open()
 
     def open(self) -> None:
@@ -52,12 +62,42 @@ class StreamRules(RuleBasedStateMachine):
             offsets = [self.log.append(entry, 1, self.now_ms) for entry in entries]
         self.pending.update({offset: (record, self.now_ms) for offset, record in zip(offsets, records, strict=True)})
 
+    @rule(
+        publisher=st.sampled_from([b"a", b"b", b"\xff" * 255]),
+        steps=st.lists(st.integers(1, 3), min_size=1, max_size=5),
+        together=st.booleans(),
+    )
+    def publish(self, publisher: bytes, steps: list[int], together: bool) -> None:
+        """Ids go up by these steps from the last one."""
+        last = self.log.last_publishing_id(publisher)
+        ids = list(accumulate(steps, initial=-1 if last is None else last))[1:]
+        entries = [record_entry(b"%d" % each) for each in ids]
+        if together:
+            first = self.log.append_all(entries, self.now_ms, publisher, ids)
+            offsets = list(range(first, first + len(entries)))
+        else:
+            offsets = [
+                self.log.append(entry, 1, self.now_ms, None, publisher, each)
+                for entry, each in zip(entries, ids, strict=True)
+            ]
+        self.pending.update({offset: (b"%d" % each, self.now_ms) for offset, each in zip(offsets, ids, strict=True)})
+        self.numbered += [(offset, publisher, each) for offset, each in zip(offsets, ids, strict=True)]
+
+    @rule(reader=st.sampled_from([b"r", b"s"]), offset=st.integers(0, 2**64 - 1))
+    def store_offset(self, reader: bytes, offset: int) -> None:
+        self.log.store_offset(reader, offset)
+        self.noted.append((reader, offset))
+
     @rule()
     def flush(self) -> None:
-        assert self.log.pending or not self.pending
+        assert self.log.pending or not (self.pending or self.noted)
         flush(self.log, self.now_ms)
         self.stored.update({offset: (record, self.now_ms) for offset, (record, _) in self.pending.items()})
         self.pending.clear()
+        self.sequences.update({publisher: each for _, publisher, each in self.numbered})
+        self.numbered.clear()
+        self.offsets.update(self.noted)
+        self.noted.clear()
         assert not self.log.pending
 
     @rule(ms=st.integers(1, 100))
@@ -69,7 +109,7 @@ class StreamRules(RuleBasedStateMachine):
         self.log.retention = Retention(bytes_max=bytes_max)
         self.log.retain(self.now_ms)
         self.log.retention = Retention()
-        segments = list(self.log.segments)
+        segments = [each for each in self.log.segments if each.rows or len(self.log.segments) == 1]
         assert len(segments) == 1 or sum(each.size for each in segments) <= bytes_max
         first = self.log.first_offset
         self.stored = {offset: value for offset, value in self.stored.items() if offset >= first}
@@ -85,19 +125,11 @@ class StreamRules(RuleBasedStateMachine):
     def crash_while_writing(self, kept: float, index_lost: bool) -> None:
         """What was under way is there in part; nothing of it was confirmed, so only its beginning may be."""
         before = self.log.segments.last
-        size = before.size
+        size, rows = before.size, before.rows
         begun = self.log.begin_flush(self.now_ms)
         if begun is not None:
             begun.write()
-            path = self.directory / "stream" / segment_name(before.base)
-            if path.exists():
-                written = path.stat().st_size
-                cut = size + int((written - size) * kept)
-                with path.open("r+b") as file:
-                    file.truncate(cut)
-                for other in self.directory.glob("stream/*.segment"):
-                    if int(other.stem) > before.base:
-                        other.unlink()
+            self.cut(before.base, size, rows, kept)
             if index_lost:
                 (self.directory / "stream" / index_name(before.base)).unlink(missing_ok=True)
         self.open()
@@ -109,6 +141,34 @@ class StreamRules(RuleBasedStateMachine):
         assert all(found[offset] == record for offset, (record, _) in survived.items())
         self.stored.update({offset: (record, self.now_ms) for offset, (record, _) in survived.items()})
         self.pending.clear()
+        self.sequences.update({publisher: each for offset, publisher, each in self.numbered if offset in survived})
+        self.numbered.clear()
+        for reader, offset in self.log.tracking.offsets.items():
+            assert offset == self.offsets.get(reader) or (reader, offset) in self.noted
+        assert self.offsets.keys() <= self.log.tracking.offsets.keys()
+        self.offsets = dict(self.log.tracking.offsets)
+        self.noted.clear()
+
+    def cut(self, base: int, size: int, rows: int, kept: float) -> None:
+        """Keep so much of what was written behind this size of this segment, and in those behind it.
+
+        An index is written behind the sync of its segment, so where that is cut there are the rows of before.
+        """
+        paths = sorted(path for path in self.directory.glob("stream/*.segment") if int(path.stem) >= base)
+        starts = [size if int(path.stem) == base else 0 for path in paths]
+        left = int(sum(path.stat().st_size - start for path, start in zip(paths, starts, strict=True)) * kept)
+        for path, start in zip(paths, starts, strict=True):
+            written = path.stat().st_size - start
+            if left < written:
+                os.truncate(path, start + left)
+                index = path.with_suffix(".index")
+                if start:
+                    os.truncate(index, rows * ROW_SIZE)
+                else:
+                    index.unlink()
+            if not (left or start):
+                path.unlink()
+            left -= min(written, left)
 
     @rule()
     def read_from_first(self) -> None:
@@ -164,6 +224,12 @@ class StreamRules(RuleBasedStateMachine):
     def bounds(self) -> None:
         assert self.log.first_offset <= self.log.end_offset <= self.log.next_offset
         assert self.log.next_offset == self.log.end_offset + len(self.pending)
+
+    @invariant()
+    def what_is_noted(self) -> None:
+        expected = self.sequences | {publisher: each for _, publisher, each in self.numbered}
+        assert {each: self.log.last_publishing_id(each) for each in self.log.tracking.sequences} == expected
+        assert self.log.tracking.offsets == self.offsets | dict(self.noted)
 
 
 TestStreamRules = StreamRules.TestCase
