@@ -25,6 +25,16 @@ tls = typer.Typer(
 )
 app.add_typer(tls)
 
+importing = typer.Typer(
+    name="import",
+    help="Take over what is in another broker.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(importing)
+
 
 @app.command()
 def serve(
@@ -54,7 +64,9 @@ def serve(
     ] = None,
     log_format: Annotated[
         str | None,
-        typer.Option("--log-format", metavar="FORMAT", help="text for people, or json for programs, an object a line."),
+        typer.Option(
+            "--log-format", metavar="text|json", help="text for people, or json for programs, an object a line."
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -121,6 +133,58 @@ def tls_dev(
     cli_tls.run(directory, names or (), user)
 
 
+@importing.callback()
+def _of_import() -> None:
+    """Take over what is in another broker."""
+
+
+@importing.command("rabbitmq")
+def import_rabbitmq(
+    url: Annotated[str, typer.Argument(metavar="URL", help="Of its management API: http://USER:PASSWORD@HOST:15672.")],
+    amqp: Annotated[
+        str | None,
+        typer.Option(
+            "--amqp",
+            metavar="URI",
+            help="Where its messages are fetched, without a virtual host (default: port 5672 of the same host).",
+        ),
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="URL", help="The management API of the Warren that gets it all, instead."),
+    ] = None,
+    data_dir: Annotated[
+        str | None, typer.Option("--data-dir", metavar="DIR", help="Data directory of the Warren that gets it all.")
+    ] = None,
+    vhosts: Annotated[
+        list[str] | None, typer.Option("--vhost", metavar="VHOST", help="Only this one; repeatable.")
+    ] = None,
+    no_messages: Annotated[bool, typer.Option("--no-messages", help="Take over definitions alone.")] = False,
+    at_a_time: Annotated[
+        int, typer.Option("--at-a-time", metavar="NUMBER", help="Queues that are emptied at a time.")
+    ] = 16,
+    timeout: Annotated[
+        float,
+        typer.Option("--timeout", metavar="SECONDS", help="Stop when nothing has moved for so long."),
+    ] = 60.0,
+) -> None:
+    """Copy definitions of a running RabbitMQ, and move the messages of its queues here; it may be given again."""
+    from warren.gateway.command_line import import_rabbitmq as cli_import
+
+    cli_import.run(
+        cli_import.Wanted(
+            source=url,
+            amqp=amqp,
+            to=to,
+            data_dir=data_dir,
+            vhosts=tuple(vhosts or ()),
+            with_messages=not no_messages,
+            at_a_time=at_a_time,
+            timeout_s=timeout,
+        )
+    )
+
+
 @app.command("install-shims")
 def install_shims(
     directory: Annotated[
@@ -133,6 +197,57 @@ def install_shims(
     from warren.gateway.command_line import shims
 
     shims.install(Path(directory))
+
+
+@app.command()
+def init(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="What to write.")] = "warren.toml",
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write a configuration file with every key in it, commented out, and what it is for."""
+    from pathlib import Path
+
+    from warren.gateway.command_line import starting_file
+
+    starting_file.write(Path(file), force=force)
+    print(f"{file} says what every key is for; `warren serve` reads it where it is started from, or with --config")
+
+
+@app.command()
+def check(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FILE...",
+            help="warren.toml, rabbitmq.conf, or definitions (*.json); without one what warren serve would read.",
+        ),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail for warnings, too.")] = False,
+) -> None:
+    """Say what is wrong with a configuration or definitions, and what of a rabbitmq.conf doesn't count."""
+    from warren.gateway.command_line import checking
+
+    raise typer.Exit(checking.run(files or (), strict=strict))
+
+
+@app.command()
+def completion(
+    shell: Annotated[str, typer.Argument(metavar="bash|zsh|fish", help="Which shell.")],
+) -> None:
+    """Print what makes a shell complete commands, words and options: eval "$(warren completion bash)"."""
+    from warren.gateway.command_line.completion import SHELLS
+
+    if shell not in SHELLS:
+        raise typer.BadParameter(f"there is none for '{shell}', only for {', '.join(SHELLS)}")
+    print(SHELLS[shell](), end="")
+
+
+@app.command()
+def man() -> None:
+    """Print the man page, for `man -l`."""
+    from warren.gateway.command_line import manual
+
+    print(manual.manual(), end="")
 
 
 @app.command()

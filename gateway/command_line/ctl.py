@@ -67,7 +67,9 @@ def run(arguments: Sequence[str]) -> int:
     except ValueError as error:
         raise CommandFailedError(str(error), codes.USAGE) from None
     if wants_help:
-        print(f"{syntax.line}\n\n{syntax.about}")
+        from warren.gateway.command_line.word_help import help_of
+
+        print(help_of(syntax))
         return codes.OK
     _carry_out(syntax, parse(arguments, [*WORDS.values(), *others]))
     return codes.OK

@@ -4,5 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-COMMANDS: Final = ("serve", "ctl", "plugins", "tls", "install-shims", "version")
+COMMANDS: Final = (
+    "serve",
+    "ctl",
+    "init",
+    "check",
+    "import",
+    "plugins",
+    "tls",
+    "install-shims",
+    "completion",
+    "man",
+    "version",
+)
 """In the order of the help."""

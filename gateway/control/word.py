@@ -84,6 +84,8 @@ class Syntax:
     reads_file, writes_file: the first argument is a file of the client, `-` its standard input or output: what is in it
     goes behind the request, or what the answer holds goes into it.
     reads_files: all arguments are such files, and what is in all of them goes behind the request.
+    example: what may be typed behind the word, for the help.
+    lists: the kind of listing (core.administration.listing) that is shown, whose columns may be named.
     """
 
     name: str
@@ -95,6 +97,8 @@ class Syntax:
     reads_file: bool = False
     writes_file: bool = False
     reads_files: bool = False
+    example: str = ""
+    lists: str = ""
 
     def check(self, arguments: Sequence[str], options: Sequence[str]) -> None:
         """ValueError says what is wrong with the number of arguments or with an option, and what is right."""
@@ -161,6 +165,8 @@ def word(
     reads_file: bool = False,
     writes_file: bool = False,
     reads_files: bool = False,
+    example: str = "",
+    lists: str = "",
     while_stopped: bool = False,
     remote: Remote = Remote.ADMINISTRATOR,
 ) -> Callable[[Handler], Word]:
@@ -177,6 +183,8 @@ def word(
             reads_file=reads_file,
             writes_file=writes_file,
             reads_files=reads_files,
+            example=example,
+            lists=lists,
             handler=handler,
             while_stopped=while_stopped,
             remote=remote,

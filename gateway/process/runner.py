@@ -172,7 +172,7 @@ class BrokerRun:
                 delivery_limit_counts=settings.delivery_limit_counts,
                 consumer_timeout_ms=settings.consumer_timeout_ms,
                 limits=self.config.section(BrokerLimits),
-                default_queue_type=_queue_type(settings.default_queue_type),
+                default_queue_type=checked_queue_type(settings.default_queue_type),
                 refused_login_delay_ms=settings.refused_login_delay_ms,
                 refused_logins_max=settings.refused_logins_max,
                 track_auth_attempt_source=settings.track_auth_attempt_source,
@@ -378,7 +378,7 @@ def _moved_bytes(links: Iterable[Link]) -> int:
     return sum(link.moved_bytes for link in links)
 
 
-def _queue_type(name: str | None) -> str | None:
+def checked_queue_type(name: str | None) -> str | None:
     try:
         return None if name is None else check_queue_type(name)
     except BrokerError as error:

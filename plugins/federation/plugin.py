@@ -71,8 +71,10 @@ class FederationPlugin(Plugin):
                 "federation links, and how they are",
                 "Listing federation links ...",
                 options=(ONLY_DOWN,),
+                example="--only-down",
+                lists=LISTING,
             )(self.federation_status),
-            word("ID", "connect a federation link anew, at once", "Restarting federation link {0} ...")(
+            word("ID", "connect a federation link anew, at once", "Restarting federation link {0} ...", example="7f3a")(
                 self.restart_federation_link
             ),
         )

@@ -123,12 +123,22 @@ class ShovelPlugin(Plugin):
     def words(self) -> Sequence[Word]:
         named = (VHOST,)
         return (
-            word("[COLUMN]...", "shovels, and how they are", "Listing shovels ...")(self.shovel_status),
-            word("NAME", "connect a shovel anew, at once", "Restarting shovel '{0}' ...", options=named)(
-                self.restart_shovel
-            ),
             word(
-                "NAME", "stop a shovel, and remove its parameter", "Deleting shovel '{0}' ...", options=(VHOST, FORCE)
+                "[COLUMN]...", "shovels, and how they are", "Listing shovels ...", example="name state", lists="shovels"
+            )(self.shovel_status),
+            word(
+                "NAME",
+                "connect a shovel anew, at once",
+                "Restarting shovel '{0}' ...",
+                options=named,
+                example="upstairs",
+            )(self.restart_shovel),
+            word(
+                "NAME",
+                "stop a shovel, and remove its parameter",
+                "Deleting shovel '{0}' ...",
+                options=(VHOST, FORCE),
+                example="upstairs",
             )(self.delete_shovel),
         )
 

@@ -63,6 +63,7 @@ async def force_reset(control: Control, request: Request) -> Answer:
     options=(Option("no_wait"),),
     while_stopped=True,
     remote=Remote.NOBODY,
+    example="--no-wait",
 )
 def shutdown(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does; the client waits."""

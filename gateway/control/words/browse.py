@@ -50,6 +50,7 @@ FILTER_SYNTAX: Final = (
     "messages of a queue that wait for a consumer, 10 from the first on unless told otherwise; they stay there",
     "Browsing queue '{0}' in vhost '{vhost}' ...",
     options=(VHOST, Option("unacknowledged")),
+    example="tasks 1 5 --unacknowledged",
 )
 async def browse_queue(control: Control, request: Request) -> Answer:
     """Warren's own; a filter may look at the whole queue."""
@@ -76,6 +77,7 @@ async def browse_queue(control: Control, request: Request) -> Answer:
     "one message of a queue that waits for a consumer, the first has position 1; it stays there",
     "Peeking at queue '{0}' at position '{1}' ...",
     options=(VHOST,),
+    example="tasks 1",
 )
 async def peek(control: Control, request: Request) -> Answer:
     """As rabbitmq-queues does."""

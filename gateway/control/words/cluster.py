@@ -59,7 +59,7 @@ def cluster_status(control: Control, request: Request) -> Answer:
     return value(found, "\n".join(lines))
 
 
-@word("NAME", "give the cluster another name", "Setting cluster name to {0} ...")
+@word("NAME", "give the cluster another name", "Setting cluster name to {0} ...", example="factory-1")
 def set_cluster_name(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
     from warren.core.administration import operations
@@ -68,7 +68,13 @@ def set_cluster_name(control: Control, request: Request) -> Answer:
     return done()
 
 
-@word("COUNT", "succeed if so many nodes are there: one is", "Waiting for {0} nodes ...", remote=Remote.MANAGEMENT)
+@word(
+    "COUNT",
+    "succeed if so many nodes are there: one is",
+    "Waiting for {0} nodes ...",
+    remote=Remote.MANAGEMENT,
+    example="1",
+)
 def await_online_nodes(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does, but for others it needn't wait."""
     (text,) = request.arguments
@@ -102,6 +108,7 @@ def await_online_quorum_plus_one(control: Control, request: Request) -> Answer:
     "succeed if every quorum queue has a leader; --pattern and --across-all-vhosts say of which",
     options=(VHOST, PATTERN, ACROSS_ALL),
     remote=Remote.MANAGEMENT,
+    example="--across-all-vhosts",
 )
 def check_for_quorum_queues_without_an_elected_leader(control: Control, request: Request) -> Answer:
     """As rabbitmq-diagnostics does: a queue that is there is led by this node."""
@@ -130,6 +137,7 @@ def check_if_metadata_store_is_initialized_with_data(control: Control, request: 
     "Status of quorum queue {0} ...",
     options=(VHOST,),
     remote=Remote.MANAGEMENT,
+    example="tasks",
 )
 def quorum_status(control: Control, request: Request) -> Answer:
     """As rabbitmq-queues does.  There is no log of Raft, so its numbers are missing."""
@@ -145,6 +153,7 @@ def quorum_status(control: Control, request: Request) -> Answer:
     "spread the leaders of queues over all nodes: there is one, so nothing is to be done",
     "Re-balancing leaders of {0} queues ...",
     options=(QUEUE_PATTERN, VHOST_PATTERN),
+    example="quorum",
 )
 async def rebalance(control: Control, request: Request) -> Answer:
     """As rabbitmq-queues does: how many there are on each node."""
@@ -170,6 +179,7 @@ async def rebalance(control: Control, request: Request) -> Answer:
     "nothing: a quorum queue keeps no more in memory than it has to",
     "Reclaiming memory of quorum queue {0} ...",
     options=(VHOST,),
+    example="tasks",
 )
 def reclaim_quorum_memory(control: Control, request: Request) -> Answer:
     """As rabbitmq-queues: it has to be a quorum queue."""

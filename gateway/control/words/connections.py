@@ -16,7 +16,12 @@ _SECONDS_DIGITS_MAX: Final = 6
 """More digits are no time, and int() needn't see them."""
 
 
-@word("PID_OR_NAME [REASON]...", "close one connection (320 CONNECTION_FORCED)", "Closing connection {0} ...")
+@word(
+    "PID_OR_NAME [REASON]...",
+    "close one connection (320 CONNECTION_FORCED)",
+    "Closing connection {0} ...",
+    example="'127.0.0.1:40123 -> 127.0.0.1:5672' maintenance",
+)
 def close_connection(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
     from warren.core.administration import operations
@@ -35,6 +40,7 @@ def close_connection(control: Control, request: Request) -> Answer:
     "close every connection, or those to a virtual host",
     "Closing connections ...",
     options=(VHOST,),
+    example="-p orders maintenance",
 )
 def close_all_connections(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
@@ -49,6 +55,7 @@ def close_all_connections(control: Control, request: Request) -> Answer:
     "USERNAME [REASON]...",
     "close every connection of a user",
     "Closing connections of user {0} ...",
+    example="ada maintenance",
 )
 def close_all_user_connections(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
@@ -64,6 +71,7 @@ def close_all_user_connections(control: Control, request: Request) -> Answer:
     "the latest frames of a connection in words, and what went wrong; the first look begins to keep them for a while",
     "Frames of connection '{0}' ...",
     options=(Option("watch", "SECONDS"),),
+    example="'127.0.0.1:40123 -> 127.0.0.1:5672' --watch 10",
 )
 def connection_frames(control: Control, request: Request) -> Answer:
     """Warren's own."""

@@ -22,6 +22,7 @@ SKIP: Final = Option("skip_if_unchanged")
     'Exporting definitions in JSON to a file at "{0}" ...',
     options=(VHOST, FORMAT),
     writes_file=True,
+    example="definitions.json",
 )
 async def export_definitions(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
@@ -47,6 +48,7 @@ async def export_definitions(control: Control, request: Request) -> Answer:
     "Importing definitions in JSON ...",
     options=(VHOST, FORMAT, SKIP),
     reads_file=True,
+    example="definitions.json --skip-if-unchanged",
 )
 def import_definitions(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""

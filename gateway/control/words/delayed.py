@@ -31,6 +31,7 @@ _COUNT_DIGITS_MAX: Final = 8
     "the messages that an x-delayed-message exchange holds, or all do, those due first (100 unless told otherwise)",
     "Listing delayed messages in vhost '{vhost}' ...",
     options=(VHOST,),
+    example="retries 20",
 )
 async def list_delayed_messages(control: Control, request: Request) -> Answer:
     """Warren's own."""
@@ -53,6 +54,7 @@ async def list_delayed_messages(control: Control, request: Request) -> Answer:
     "drop messages that an x-delayed-message exchange holds",
     "Cancelling delayed messages of exchange '{0}' in vhost '{vhost}' ...",
     options=(VHOST,),
+    example="retries 17 18",
 )
 def cancel_delayed_message(control: Control, request: Request) -> Answer:
     """Warren's own."""

@@ -80,7 +80,7 @@ def listeners(control: Control, request: Request) -> Answer:
     return value({"listeners": found, "node": node, "result": "ok"}, "\n".join(lines))
 
 
-@word("PORT", "succeed if something listens on this port", remote=Remote.MANAGEMENT)
+@word("PORT", "succeed if something listens on this port", remote=Remote.MANAGEMENT, example="5672")
 def check_port_listener(control: Control, request: Request) -> Answer:
     """As rabbitmq-diagnostics does; 70 while nothing does."""
     from warren.gateway.listening import listeners
@@ -98,6 +98,7 @@ def check_port_listener(control: Control, request: Request) -> Answer:
     "PROTOCOL[,...]",
     "succeed if something listens for these protocols, such as amqp, mqtt/ssl or stomp",
     remote=Remote.MANAGEMENT,
+    example="amqp,mqtt/ssl",
 )
 def check_protocol_listener(control: Control, request: Request) -> Answer:
     """As rabbitmq-diagnostics does; 70 while nothing does."""

@@ -33,6 +33,7 @@ def certificates(control: Control, request: Request) -> Answer:
     "Checking certificates of the broker on {directory} ...",
     options=(WITHIN, UNIT),
     remote=Remote.MANAGEMENT,
+    example="--within 4 --unit weeks",
 )
 def check_certificate_expiration(control: Control, request: Request) -> Answer:
     """As rabbitmq-diagnostics does; 70 where one does."""

@@ -29,6 +29,7 @@ INTEGERS: Final = ("delivery_mode", "priority", "timestamp")
     "[EXCHANGE] [KEY]",
     "where a message would go, and why: nothing is published; --header and --property may be repeated",
     options=(VHOST, HEADER, PROPERTY, USER, MQTT_TOPIC),
+    example="amq.topic devices.ada.temperature --user ada",
 )
 async def explain(control: Control, request: Request) -> Answer:
     """Warren's own; `--user` asks what that user may do, `--mqtt-topic` stands for exchange and key."""

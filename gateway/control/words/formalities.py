@@ -14,7 +14,13 @@ FLAG_COLUMNS: Final = ("name", "state", "stability", "provided_by", "desc", "doc
 DEPRECATION_COLUMNS: Final = ("name", "deprecation_phase", "state", "provided_by", "desc", "doc_url")
 
 
-@word("[COLUMN]...", "feature flags; there are none", "Listing feature flags ...", remote=Remote.MANAGEMENT)
+@word(
+    "[COLUMN]...",
+    "feature flags; there are none",
+    "Listing feature flags ...",
+    remote=Remote.MANAGEMENT,
+    example="name state",
+)
 def list_feature_flags(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
     return _none(request, FLAG_COLUMNS, ("name", "state"))
@@ -25,6 +31,7 @@ def list_feature_flags(control: Control, request: Request) -> Answer:
     "enable a feature flag, or all; there are none, so that all are enabled",
     'Enabling feature flag "{0}" ...',
     options=(Option("opt_in"), Option("experimental")),
+    example="all",
 )
 def enable_feature_flag(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does, which scripts call with `all` after each upgrade."""
@@ -40,6 +47,7 @@ def enable_feature_flag(control: Control, request: Request) -> Answer:
     "Listing deprecated features ...",
     options=(Option("used"),),
     remote=Remote.MANAGEMENT,
+    example="name state",
 )
 def list_deprecated_features(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
@@ -75,6 +83,7 @@ def check_if_cluster_has_classic_queue_mirroring_policy(control: Control, reques
     "Listing unresponsive queues for vhost {vhost} ...",
     options=(VHOST, Option("queue_timeout", "MILLISECONDS"), Option("local"), Option("all")),
     remote=Remote.MANAGEMENT,
+    example="name --local",
 )
 def list_unresponsive_queues(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
@@ -84,7 +93,7 @@ def list_unresponsive_queues(control: Control, request: Request) -> Answer:
     return _none(request, control.broker.listings.kind("queues").row.columns, ("name",))
 
 
-@word("[VHOST]", "nothing: a virtual host that is there is served", options=(VHOST,))
+@word("[VHOST]", "nothing: a virtual host that is there is served", options=(VHOST,), example="orders")
 def restart_vhost(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does of one that runs."""
     from warren.core.administration import operations

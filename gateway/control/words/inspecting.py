@@ -24,6 +24,7 @@ ADDRESS_FAMILY: Final = Option("address_family", "IPv4|IPv6", "IPv4")
     "Reporting memory breakdown on {directory} ...",
     options=(UNIT,),
     remote=Remote.MONITORING,
+    example="--unit mb",
 )
 async def memory_breakdown(control: Control, request: Request) -> Answer:
     """As rabbitmq-diagnostics does: bytes and percent of each part, the largest first."""
@@ -53,7 +54,12 @@ def is_booting(control: Control, request: Request) -> Answer:
     return value({"result": False, "message": text}, text)
 
 
-@word("HOSTNAME", "the addresses that a name has for the broker", options=(ADDRESS_FAMILY,))
+@word(
+    "HOSTNAME",
+    "the addresses that a name has for the broker",
+    options=(ADDRESS_FAMILY,),
+    example="localhost --address-family IPv6",
+)
 async def resolve_hostname(control: Control, request: Request) -> Answer:
     """As rabbitmq-diagnostics does."""
     import socket

@@ -17,6 +17,7 @@ ALL: Final = Option("global")
     'limit a virtual host: {"max-connections": 100, "max-queues": 1000}; -1 is no limit',
     'Setting vhost limits to "{0}" for vhost "{vhost}" ...',
     options=(VHOST,),
+    example='-p orders \'{"max-connections": 100, "max-queues": 1000}\'',
 )
 def set_vhost_limits(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
@@ -26,7 +27,7 @@ def set_vhost_limits(control: Control, request: Request) -> Answer:
     return done()
 
 
-@word("", "lift its limits", 'Clearing vhost "{vhost}" limits ...', options=(VHOST,))
+@word("", "lift its limits", 'Clearing vhost "{vhost}" limits ...', options=(VHOST,), example="-p orders")
 def clear_vhost_limits(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
     from warren.core.administration import operations
@@ -35,7 +36,7 @@ def clear_vhost_limits(control: Control, request: Request) -> Answer:
     return done()
 
 
-@word("", "limits of a virtual host, or with --global of all", options=(VHOST, ALL))
+@word("", "limits of a virtual host, or with --global of all", options=(VHOST, ALL), example="--global")
 def list_vhost_limits(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
     from warren.core.administration import operations
@@ -51,6 +52,7 @@ def list_vhost_limits(control: Control, request: Request) -> Answer:
     "USER DEFINITION",
     'limit a user: {"max-connections": 10, "max-channels": 100}; -1 is no limit',
     'Setting user limits to "{1}" for user "{0}" ...',
+    example="ada '{\"max-connections\": 10}'",
 )
 def set_user_limits(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
@@ -61,7 +63,7 @@ def set_user_limits(control: Control, request: Request) -> Answer:
     return done()
 
 
-@word("USER LIMIT", "lift one limit of a user, or all", 'Clearing "{1}" limit for user "{0}" ...')
+@word("USER LIMIT", "lift one limit of a user, or all", 'Clearing "{1}" limit for user "{0}" ...', example="ada all")
 def clear_user_limits(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
     from warren.core.administration import operations
@@ -70,7 +72,7 @@ def clear_user_limits(control: Control, request: Request) -> Answer:
     return done()
 
 
-@word("", "limits of all users, or of one", options=(Option("user", "USER"), ALL))
+@word("", "limits of all users, or of one", options=(Option("user", "USER"), ALL), example="--user ada")
 def list_user_limits(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
     from warren.core.administration import operations

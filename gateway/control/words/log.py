@@ -14,6 +14,7 @@ WHERE = "standard error"
     "log from this level on, until the broker's process ends: debug, info, warning, error, critical or none",
     'Setting log level to "{0}" ...',
     while_stopped=True,
+    example="debug",
 )
 def set_log_level(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""

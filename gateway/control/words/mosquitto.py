@@ -13,6 +13,7 @@ from warren.gateway.control.word import VHOST, word
     'Importing the users of a Mosquitto into virtual host "{vhost}" ...',
     options=(VHOST,),
     reads_files=True,
+    example="/etc/mosquitto/passwd /etc/mosquitto/acl",
 )
 def import_mosquitto(control: Control, request: Request) -> Answer:
     """Users who are there already get the password and the permissions of the files."""

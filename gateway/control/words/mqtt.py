@@ -30,7 +30,12 @@ RETAINED_COLUMNS: Final = ("topic", "qos", "publisher", "body_bytes", "body")
 
 
 @word(
-    "[COLUMN]...", "MQTT sessions, connected or not", "Listing MQTT sessions of vhost '{vhost}' ...", options=(VHOST,)
+    "[COLUMN]...",
+    "MQTT sessions, connected or not",
+    "Listing MQTT sessions of vhost '{vhost}' ...",
+    options=(VHOST,),
+    example="client_id user queued_messages",
+    lists="mqtt_sessions",
 )
 async def list_mqtt_sessions(control: Control, request: Request) -> Answer:
     """Warren's own; the columns are those of adapters.mqtt.sessions.listing."""
@@ -42,6 +47,7 @@ async def list_mqtt_sessions(control: Control, request: Request) -> Answer:
     "what an MQTT session is subscribed to",
     "Listing subscriptions of MQTT client '{0}' in vhost '{vhost}' ...",
     options=(VHOST,),
+    example="meter-17",
 )
 def list_mqtt_subscriptions(control: Control, request: Request) -> Answer:
     """Warren's own."""
@@ -56,6 +62,7 @@ def list_mqtt_subscriptions(control: Control, request: Request) -> Answer:
     "end an MQTT session with all that waits in it; its client is disconnected",
     "Ending the session of MQTT client '{0}' in vhost '{vhost}' ...",
     options=(VHOST,),
+    example="meter-17",
 )
 def delete_mqtt_session(control: Control, request: Request) -> Answer:
     """Warren's own."""
@@ -70,6 +77,7 @@ def delete_mqtt_session(control: Control, request: Request) -> Answer:
     "retained messages of MQTT whose topics match, 100 unless --count says otherwise",
     "Listing retained messages in vhost '{vhost}' ...",
     options=(VHOST, SEARCH, COUNT),
+    example="'devices/#' --count 20",
 )
 async def list_retained_messages(control: Control, request: Request) -> Answer:
     """Warren's own; `--search` is a part of the topic."""
@@ -92,6 +100,7 @@ async def list_retained_messages(control: Control, request: Request) -> Answer:
     "publish a message to a topic of MQTT, retained",
     "Retaining a message for the topic '{0}' in vhost '{vhost}' ...",
     options=(VHOST, QOS),
+    example="devices/meter-17/state online --qos 1",
 )
 def set_retained_message(control: Control, request: Request) -> Answer:
     """Warren's own."""
@@ -110,6 +119,7 @@ def set_retained_message(control: Control, request: Request) -> Answer:
     "retain nothing for a topic of MQTT any more",
     "Deleting what is retained for the topic '{0}' in vhost '{vhost}' ...",
     options=(VHOST,),
+    example="devices/meter-17/state",
 )
 def delete_retained_message(control: Control, request: Request) -> Answer:
     """Warren's own."""

@@ -13,6 +13,7 @@ from warren.gateway.control.word import VHOST, word
     "set a runtime parameter of a plugin, a JSON value",
     'Setting runtime parameter "{1}" for component "{0}" to "{2}" in vhost "{vhost}" ...',
     options=(VHOST,),
+    example='shovel up \'{"src-uri": "amqp://", "src-queue": "a", "dest-uri": "amqp://up", "dest-queue": "a"}\'',
 )
 def set_parameter(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
@@ -28,6 +29,7 @@ def set_parameter(control: Control, request: Request) -> Answer:
     "remove a runtime parameter",
     'Clearing runtime parameter "{1}" for component "{0}" on vhost "{vhost}" ...',
     options=(VHOST,),
+    example="shovel upstairs",
 )
 def clear_parameter(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
@@ -42,6 +44,8 @@ def clear_parameter(control: Control, request: Request) -> Answer:
     "runtime parameters of a virtual host",
     'Listing runtime parameters for vhost "{vhost}" ...',
     options=(VHOST,),
+    example="-p orders",
+    lists="parameters",
 )
 async def list_parameters(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
@@ -52,6 +56,7 @@ async def list_parameters(control: Control, request: Request) -> Answer:
     "NAME VALUE",
     "set a runtime parameter of the whole broker, a JSON value",
     'Setting global runtime parameter "{0}" to "{1}" ...',
+    example='mqtt_default_vhosts \'{"O=client,CN=meter": "orders"}\'',
 )
 def set_global_parameter(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
@@ -62,7 +67,12 @@ def set_global_parameter(control: Control, request: Request) -> Answer:
     return done()
 
 
-@word("NAME", "remove a global runtime parameter", 'Clearing global runtime parameter "{0}" ...')
+@word(
+    "NAME",
+    "remove a global runtime parameter",
+    'Clearing global runtime parameter "{0}" ...',
+    example="mqtt_default_vhosts",
+)
 def clear_global_parameter(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
     from warren.core.administration import operations
@@ -71,7 +81,7 @@ def clear_global_parameter(control: Control, request: Request) -> Answer:
     return done()
 
 
-@word("", "global runtime parameters", "Listing global runtime parameters ...")
+@word("", "global runtime parameters", "Listing global runtime parameters ...", lists="global_parameters")
 async def list_global_parameters(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
     return await listing(control, "global_parameters", as_text=("value",))

@@ -7,20 +7,40 @@ from warren.gateway.control.target import Answer, Control, Request, done
 from warren.gateway.control.word import VHOST, word
 
 
-@word("", "permissions in a virtual host", 'Listing permissions for vhost "{vhost}" ...', options=(VHOST,))
+@word(
+    "",
+    "permissions in a virtual host",
+    'Listing permissions for vhost "{vhost}" ...',
+    options=(VHOST,),
+    example="-p orders",
+    lists="permissions",
+)
 async def list_permissions(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
     return await listing(control, "permissions", vhost=request.vhost)
 
 
-@word("USER", "permissions of a user in every virtual host", 'Listing permissions for user "{0}" ...')
+@word(
+    "USER",
+    "permissions of a user in every virtual host",
+    'Listing permissions for user "{0}" ...',
+    example="ada",
+    lists="permissions",
+)
 async def list_user_permissions(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
     columns = ("vhost", "configure", "write", "read")
     return await listing(control, "permissions", columns, user=request.arguments[0])
 
 
-@word("", "topic permissions in a virtual host", 'Listing topic permissions for vhost "{vhost}" ...', options=(VHOST,))
+@word(
+    "",
+    "topic permissions in a virtual host",
+    'Listing topic permissions for vhost "{vhost}" ...',
+    options=(VHOST,),
+    example="-p orders",
+    lists="topic_permissions",
+)
 async def list_topic_permissions(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
     return await listing(control, "topic_permissions", vhost=request.vhost)
@@ -30,6 +50,8 @@ async def list_topic_permissions(control: Control, request: Request) -> Answer:
     "USER",
     "topic permissions of a user in every virtual host",
     'Listing topic permissions for user "{0}" ...',
+    example="ada",
+    lists="topic_permissions",
 )
 async def list_user_topic_permissions(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
@@ -42,6 +64,7 @@ async def list_user_topic_permissions(control: Control, request: Request) -> Ans
     "let a user into a virtual host, with expressions for the names of queues and exchanges",
     'Setting permissions for user "{0}" in vhost "{vhost}" ...',
     options=(VHOST,),
+    example="-p orders ada '^ada-.*' '.*' '.*'",
 )
 def set_permissions(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
@@ -56,6 +79,7 @@ def set_permissions(control: Control, request: Request) -> Answer:
     "USER CONFIGURE WRITE READ",
     "let a user into every virtual host that there is",
     'Setting permissions for user "{0}" in all virtual hosts ...',
+    example="ada '' '' '.*'",
 )
 def set_permissions_globally(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does; virtual hosts to come aren't among them."""
@@ -73,6 +97,7 @@ def set_permissions_globally(control: Control, request: Request) -> Answer:
     "shut a user out of a virtual host",
     'Clearing permissions for user "{0}" in vhost "{vhost}" ...',
     options=(VHOST,),
+    example="-p orders ada",
 )
 def clear_permissions(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
@@ -87,6 +112,7 @@ def clear_permissions(control: Control, request: Request) -> Answer:
     "narrow the routing keys a user may use with a topic exchange",
     'Setting topic permissions on "{1}" for user "{0}" in vhost "{vhost}" ...',
     options=(VHOST,),
+    example="ada amq.topic '^devices\\.ada\\.' '.*'",
 )
 def set_topic_permissions(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
@@ -102,6 +128,7 @@ def set_topic_permissions(control: Control, request: Request) -> Answer:
     "lift that again, for one exchange or all of them",
     'Clearing topic permissions for user "{0}" in vhost "{vhost}" ...',
     options=(VHOST,),
+    example="ada amq.topic",
 )
 def clear_topic_permissions(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""

@@ -22,6 +22,8 @@ SHOWN: Final = ("name", "state", "restarts", "last_error")
     "plugins: those that are enabled, and those that could be",
     "Listing plugins ...",
     remote=Remote.MONITORING,
+    example="name state last_error",
+    lists="plugins",
 )
 def list_plugins(control: Control, request: Request) -> Answer:
     """Rows of the host's listing, and the other plugins of this installation."""

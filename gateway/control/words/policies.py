@@ -23,6 +23,7 @@ POLICY_OPTIONS: Final = (VHOST, Option("priority", "NUMBER", "0"), Option("apply
     "give settings, a JSON object, to the queues and exchanges whose names match a regular expression",
     'Setting policy "{0}" for pattern "{1}" to "{2}" with priority "{priority}" for vhost "{vhost}" ...',
     options=POLICY_OPTIONS,
+    example="bounded '^tasks' '{\"max-length\": 10000}' --apply-to queues",
 )
 def set_policy(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
@@ -31,7 +32,7 @@ def set_policy(control: Control, request: Request) -> Answer:
     return _set(control, request, operations.policies.POLICY)
 
 
-@word("NAME", "remove a policy", 'Clearing policy "{0}" on vhost "{vhost}" ...', options=(VHOST,))
+@word("NAME", "remove a policy", 'Clearing policy "{0}" on vhost "{vhost}" ...', options=(VHOST,), example="bounded")
 def clear_policy(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
     from warren.core.administration import operations
@@ -46,6 +47,8 @@ def clear_policy(control: Control, request: Request) -> Answer:
     'Listing policies for vhost "{vhost}" ...',
     options=(VHOST,),
     remote=Remote.MANAGEMENT,
+    example="-p orders",
+    lists="policies",
 )
 async def list_policies(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
@@ -58,6 +61,7 @@ async def list_policies(control: Control, request: Request) -> Answer:
     'Setting operator policy override "{0}" for pattern "{1}" to "{2}" with priority "{priority}" '
     'for vhost "{vhost}" ...',
     options=POLICY_OPTIONS,
+    example="sane '.*' '{\"max-length\": 1000000}'",
 )
 def set_operator_policy(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
@@ -66,7 +70,13 @@ def set_operator_policy(control: Control, request: Request) -> Answer:
     return _set(control, request, operations.policies.OPERATOR_POLICY)
 
 
-@word("NAME", "remove an operator policy", 'Clearing operator policy "{0}" on vhost "{vhost}" ...', options=(VHOST,))
+@word(
+    "NAME",
+    "remove an operator policy",
+    'Clearing operator policy "{0}" on vhost "{vhost}" ...',
+    options=(VHOST,),
+    example="sane",
+)
 def clear_operator_policy(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
     from warren.core.administration import operations
@@ -83,6 +93,8 @@ def clear_operator_policy(control: Control, request: Request) -> Answer:
     'Listing operator policy overrides for vhost "{vhost}" ...',
     options=(VHOST,),
     remote=Remote.MANAGEMENT,
+    example="-p orders",
+    lists="operator_policies",
 )
 async def list_operator_policies(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
@@ -95,6 +107,7 @@ async def list_operator_policies(control: Control, request: Request) -> Answer:
     "Listing policies that match {object_type} '{0}' in vhost '{vhost}' ...",
     options=(VHOST, OBJECT_TYPE),
     remote=Remote.MANAGEMENT,
+    example="tasks",
 )
 def list_policies_that_match(control: Control, request: Request) -> Answer:
     """As rabbitmq-diagnostics does."""

@@ -29,6 +29,7 @@ def list_quarantined(control: Control, request: Request) -> Answer:
     "give quarantined messages to a queue",
     "Restoring quarantined messages {0} to queue '{1}' in vhost '{vhost}' ...",
     options=(VHOST,),
+    example="1 tasks",
 )
 async def restore_quarantined(control: Control, request: Request) -> Answer:
     """Warren's own.  Declaring the queue again gives it its messages back without this word."""
@@ -41,7 +42,7 @@ async def restore_quarantined(control: Control, request: Request) -> Answer:
     return done(f"{count} message(s) restored")
 
 
-@word("NUMBER", "drop quarantined messages", "Deleting quarantined messages {0} ...")
+@word("NUMBER", "drop quarantined messages", "Deleting quarantined messages {0} ...", example="1")
 async def delete_quarantined(control: Control, request: Request) -> Answer:
     """Warren's own."""
     from warren.core.administration import operations

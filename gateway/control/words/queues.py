@@ -23,6 +23,7 @@ _COUNT_DIGITS_MAX: Final = 12
     "delete a queue",
     "Deleting queue '{0}' on vhost '{vhost}' ...",
     options=(VHOST, Option("if_empty"), Option("if_unused")),
+    example="tasks --if-empty",
 )
 async def delete_queue(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
@@ -46,6 +47,7 @@ async def delete_queue(control: Control, request: Request) -> Answer:
     "drop the messages of a queue that wait for a consumer",
     "Purging queue '{0}' in vhost '{vhost}' ...",
     options=(VHOST,),
+    example="-p orders tasks",
 )
 async def purge_queue(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
@@ -62,6 +64,7 @@ async def purge_queue(control: Control, request: Request) -> Answer:
     "move the messages that wait in a queue to another one, or to where --exchange and --routing-key lead them",
     "Moving messages of queue '{0}' in vhost '{vhost}' ...",
     options=(VHOST, Option("exchange", "EXCHANGE"), Option("routing_key", "KEY"), COUNT),
+    example="tasks.failed tasks --count 100",
 )
 async def move_messages(control: Control, request: Request) -> Answer:
     """Warren's own; a message is never lost by it, and never there twice."""

@@ -11,6 +11,7 @@ from warren.gateway.control.word import word
     "FRACTION|absolute [SIZE]",
     "block publishers from this use of memory on: a fraction of the machine's, or absolute and a size such as 2GiB",
     'Setting memory threshold to "{0}" ...',
+    example="absolute 2GiB",
 )
 async def set_vm_memory_high_watermark(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
@@ -42,6 +43,7 @@ async def set_vm_memory_high_watermark(control: Control, request: Request) -> An
     "SIZE|mem_relative [FRACTION]",
     "block publishers when less disk than this is free: a size, or mem_relative and a multiple of the machine's memory",
     'Setting disk free limit to "{0}" ...',
+    example="2GB",
 )
 async def set_disk_free_limit(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""

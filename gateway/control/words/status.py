@@ -159,7 +159,12 @@ def version(control: Control, request: Request) -> Answer:
     return value(control.product_version, control.product_version)
 
 
-@word("", "wait until the broker serves clients, 300 seconds unless --timeout says otherwise", remote=Remote.MANAGEMENT)
+@word(
+    "",
+    "wait until the broker serves clients, 300 seconds unless --timeout says otherwise",
+    remote=Remote.MANAGEMENT,
+    example="--timeout 30",
+)
 def await_startup(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does: the client asks until it is so."""
     return done()
@@ -170,6 +175,7 @@ def await_startup(control: Control, request: Request) -> Answer:
     "the same, of the process whose id is in a file, or is given as --pid: it fails when that has ended",
     options=(Option("pid", "PID"),),
     remote=Remote.MANAGEMENT,
+    example="--pid 4711 --timeout 30",
 )
 def wait(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""

@@ -47,6 +47,7 @@ class Followed:
     "QUEUE|TOPIC|EXCHANGE [FILTER]...",
     "show messages as they come, until Ctrl-C; they stay where they are",
     options=(VHOST, AS, COUNT, TOKEN),
+    example="'devices/+/temperature' --count 10",
 )
 async def tail(control: Control, request: Request) -> Answer:
     """Warren's own.  What is named is a queue where there is one of that name, else an exchange, else topics of MQTT;

@@ -17,6 +17,7 @@ SORT = Option("sort", "in|out|ready|name")
     "show what the broker is doing, live: q ends it, i, o, r and n sort; --count ends it after so many looks",
     options=(INTERVAL, SORT, COUNT),
     remote=Remote.MONITORING,
+    example="--interval 2 --sort ready",
 )
 async def top(control: Control, request: Request) -> Answer:
     """Warren's own.  This is one look; the client makes rates of two."""

@@ -19,7 +19,7 @@ FORCE: Final = Option("force")
 """Although nobody would be an administrator any more."""
 
 
-@word("USER [PASSWORD]", "add a user", 'Adding user "{0}" ...', secret=1)
+@word("USER [PASSWORD]", "add a user", 'Adding user "{0}" ...', secret=1, example="ada")
 def add_user(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
     from warren.core.administration import operations
@@ -31,7 +31,7 @@ def add_user(control: Control, request: Request) -> Answer:
     )
 
 
-@word("USER", "delete a user and its permissions", 'Deleting user "{0}" ...', options=(FORCE,))
+@word("USER", "delete a user and its permissions", 'Deleting user "{0}" ...', options=(FORCE,), example="ada")
 def delete_user(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does; the last administrator stays without --force."""
     from warren.core.administration import operations
@@ -44,7 +44,9 @@ def delete_user(control: Control, request: Request) -> Answer:
     return done()
 
 
-@word("USER [PASSWORD]", "give a user another password", 'Changing password for user "{0}" ...', secret=1)
+@word(
+    "USER [PASSWORD]", "give a user another password", 'Changing password for user "{0}" ...', secret=1, example="ada"
+)
 def change_password(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
     from warren.core.administration import operations
@@ -53,7 +55,7 @@ def change_password(control: Control, request: Request) -> Answer:
     return done()
 
 
-@word("USER", "forbid a user to log in with a password", 'Clearing password for user "{0}" ...')
+@word("USER", "forbid a user to log in with a password", 'Clearing password for user "{0}" ...', example="ada")
 def clear_password(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
     from warren.core.administration import operations
@@ -62,7 +64,7 @@ def clear_password(control: Control, request: Request) -> Answer:
     return done()
 
 
-@word("USER [PASSWORD]", "try a user's password", 'Authenticating user "{0}" ...', secret=1)
+@word("USER [PASSWORD]", "try a user's password", 'Authenticating user "{0}" ...', secret=1, example="ada")
 async def authenticate_user(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does: all authentication back-ends are asked, as for a client."""
     from warren.core.access.users import LoginRefused
@@ -84,6 +86,7 @@ async def authenticate_user(control: Control, request: Request) -> Answer:
     "replace a user's tags: administrator, monitoring, ...",
     'Setting tags for user "{0}" ...',
     options=(FORCE,),
+    example="ada monitoring",
 )
 def set_user_tags(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does; the last administrator stays one without --force."""
@@ -115,6 +118,7 @@ def hash_password(control: Control, request: Request) -> Answer:
     "Listing authentication attempts ...",
     options=(BY_SOURCE,),
     remote=Remote.MONITORING,
+    example="--by-source",
 )
 def list_node_auth_attempt_stats(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
@@ -153,6 +157,7 @@ def clear_auth_backend_cache(control: Control, request: Request) -> Answer:
     "[USER]",
     "ask other authentication back-ends anew, about everybody or a user",
     "Forgetting what authentication back-ends have answered ...",
+    example="ada",
 )
 def clear_auth_cache(control: Control, request: Request) -> Answer:
     """Warren's own; what goes on by rights that are no more ends."""

@@ -22,7 +22,13 @@ class _Description(TypedDict, total=False):
     default_queue_type: str
 
 
-@word("VHOST", "add a virtual host", 'Adding vhost "{0}" ...', options=DESCRIBED_BY)
+@word(
+    "VHOST",
+    "add a virtual host",
+    'Adding vhost "{0}" ...',
+    options=DESCRIBED_BY,
+    example="orders --description 'The shop' --default-queue-type quorum",
+)
 def add_vhost(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
     from warren.core.administration import operations
@@ -33,7 +39,7 @@ def add_vhost(control: Control, request: Request) -> Answer:
     return done(f"vhost '{name}' is there already, and stays as it is" if there else "")
 
 
-@word("VHOST", "delete a virtual host and all that is in it", 'Deleting vhost "{0}" ...')
+@word("VHOST", "delete a virtual host and all that is in it", 'Deleting vhost "{0}" ...', example="orders")
 async def delete_vhost(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does; it is answered once all of it is gone."""
     from functools import partial
@@ -50,6 +56,7 @@ async def delete_vhost(control: Control, request: Request) -> Answer:
     "change what a virtual host is described by",
     'Updating metadata of vhost "{0}" ...',
     options=DESCRIBED_BY,
+    example="orders --tags shop,production",
 )
 def update_vhost_metadata(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does; an empty default queue type means none any more."""
@@ -63,7 +70,12 @@ def update_vhost_metadata(control: Control, request: Request) -> Answer:
     return done()
 
 
-@word("VHOST [TAG]...", "replace a virtual host's tags", 'Setting tags for virtual host "{0}" ...')
+@word(
+    "VHOST [TAG]...",
+    "replace a virtual host's tags",
+    'Setting tags for virtual host "{0}" ...',
+    example="orders shop production",
+)
 def set_vhost_tags(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
     from warren.core.administration import operations
@@ -74,7 +86,7 @@ def set_vhost_tags(control: Control, request: Request) -> Answer:
     return done()
 
 
-@word("VHOST", "refuse to delete a virtual host", 'Protecting vhost "{0}" from deletion ...')
+@word("VHOST", "refuse to delete a virtual host", 'Protecting vhost "{0}" from deletion ...', example="orders")
 def enable_vhost_deletion_protection(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
     from warren.core.administration import operations
@@ -83,7 +95,7 @@ def enable_vhost_deletion_protection(control: Control, request: Request) -> Answ
     return done()
 
 
-@word("VHOST", "let it be deleted again", 'Lifting the protection of vhost "{0}" from deletion ...')
+@word("VHOST", "let it be deleted again", 'Lifting the protection of vhost "{0}" from deletion ...', example="orders")
 def disable_vhost_deletion_protection(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
     from warren.core.administration import operations
@@ -97,6 +109,7 @@ def disable_vhost_deletion_protection(control: Control, request: Request) -> Ans
     "copy all publishes and deliveries of a virtual host to amq.rabbitmq.trace",
     'Starting tracing for vhost "{vhost}" ...',
     options=(VHOST,),
+    example="-p orders",
 )
 def trace_on(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
@@ -106,7 +119,7 @@ def trace_on(control: Control, request: Request) -> Answer:
     return done(f"Trace enabled for vhost {request.vhost}")
 
 
-@word("", "stop that", 'Stopping tracing for vhost "{vhost}" ...', options=(VHOST,))
+@word("", "stop that", 'Stopping tracing for vhost "{vhost}" ...', options=(VHOST,), example="-p orders")
 def trace_off(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
     from warren.core.administration import operations

@@ -184,7 +184,7 @@ async def test_words_of_plugins_are_asked_of_the_broker(
     _, out, _ = await warren("ctl", "--help")
     assert "\nCommands of plugins:\n  greet " in out
     _, out, _ = await warren("help", "greet")
-    assert out.startswith("usage: warren ctl greet NAME [PASSWORD] [--loud] [--tone]\n\ngreet somebody")
+    assert out.startswith("usage: warren ctl greet NAME [PASSWORD] [--loud] [--tone]\n\nGreet somebody.")
 
 
 async def test_passwords_can_be_typed(server: TargetServer, tmp_path: Path) -> None:
