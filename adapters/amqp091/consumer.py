@@ -17,15 +17,18 @@ from warren.adapters.amqp091.codec import methods
 from warren.adapters.amqp091.codec.constants import FRAME_END, FRAME_METHOD
 from warren.adapters.amqp091.codec.framing import FRAMED_FOR_CHANNEL, content_frames
 from warren.adapters.amqp091.fitting import does_not_fit, properties_bytes_max
+from warren.core.messages.internal_headers import without_internal
 from warren.core.messages.message import Message
 from warren.core.messages.shown import shown_properties
 from warren.core.queues.consumer import UNLIMITED_CREDIT, Consumer
+from warren.core.queues.framing import Framing
 
 if TYPE_CHECKING:
     from collections import deque
 
     from warren.adapters.amqp091.channel import Channel
     from warren.core.messages.field_table import FieldValue
+    from warren.core.messages.properties import Properties
     from warren.core.queues.base import Queue
 
 _pack_envelope: Final = Struct(">BHI").pack
@@ -42,6 +45,10 @@ JOINED_BYTES_MAX: Final = 1200
 
 STRIDE_LEAST: Final = 4
 """Fewer messages are put on the wire one by one."""
+NUMBER_BYTES: Final = 8
+
+PROPERTIES_AT: Final = 19
+"""Where the property list begins in a content header frame, envelope included."""
 
 NOT_REDELIVERED: Final = 0
 REDELIVERED: Final = 1
@@ -247,6 +254,16 @@ class AmqpConsumer(Consumer):
             outbox.room -= count * size
             sent_bytes += count * first.body_size
         return sent_bytes
+
+    def framing(self, properties: Properties, number_name: str, body_size: int) -> Framing | None:
+        shown, number_at = without_internal(properties).with_number_last(number_name)
+        if body_size > self._body_frame_max or len(shown.raw) > properties_bytes_max(self._body_frame_max):
+            return None
+        frames = content_frames(self.channel.number, shown.raw, bytes(body_size), self._body_frame_max)
+        number_at += PROPERTIES_AT
+        body_at = len(frames) - body_size - 1 if body_size else len(frames)
+        between = frames[number_at + NUMBER_BYTES : body_at]
+        return Framing(frames[:number_at], between, frames[body_at + body_size :], self._framed_for)
 
     def acknowledged(self) -> None:
         """One of its deliveries was settled: it has more credit."""

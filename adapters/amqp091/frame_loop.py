@@ -243,6 +243,8 @@ def _publish_one(
         broker.store.append(message, publish.store_ids)
         if confirms is not None:
             confirms.last_stored = confirms.published
+    elif publish.kept and confirms is not None:
+        confirms.last_stored = confirms.published
 
 
 def _publish(broker: Broker, row: KnownRow, data: bytes, position: int, end: int) -> int:
@@ -281,6 +283,8 @@ def _publish(broker: Broker, row: KnownRow, data: bytes, position: int, end: int
         broker.store.append_all(messages, row.store_ids)
         if confirms is not None:
             confirms.last_stored = confirms.published
+    elif publish.kept and confirms is not None:
+        confirms.last_stored = confirms.published
     return position
 
 

@@ -245,7 +245,7 @@ def _transfers(
     known.counts.sizes.add(body_size, taken)
     connection.count_quick(taken)
     first = -1 if settled else delivery_id
-    if store_ids:
+    if store_ids or known.kept:
         session.safe.accept_all_after_flush(link, first, taken)
     else:
         session.safe.accept_all(link, first, taken)

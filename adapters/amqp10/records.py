@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final
 from warren.adapters.amqp10 import kept
 from warren.adapters.amqp10.codec.decoding import decode
 from warren.adapters.amqp10.codec.encoding import described, encode, map_of
-from warren.adapters.amqp10.codec.errors import Undecodable
+from warren.adapters.amqp10.codec.errors import PeerMistake, Undecodable
 from warren.adapters.amqp10.codec.sections import DATA_LONG, DATA_SHORT, MESSAGE_ANNOTATIONS, sections_of
 from warren.adapters.amqp10.codec.values import Symbol
-from warren.adapters.amqp10.reading import data_head, read_message
+from warren.adapters.amqp10.reading import AMQP_TYPE, data_head, read_message
 from warren.adapters.amqp10.writing import body_head, parts_of
 from warren.core.errors import MalformedField
 from warren.core.messages.internal_headers import without_internal
@@ -47,28 +47,37 @@ class RecordForm:
 
     def encode(self, queue: Queue, message: Message) -> bytes:
         """A message that is published to this stream, as a record."""
+        front, footer = self._parts(queue, message)
+        return front + message.body + footer
+
+    def front(self, queue: Queue, message: Message) -> bytes:
+        """What stands in front of the body of this message and those like it; empty where that isn't all there is."""
+        front, footer = self._parts(queue, message)
+        return b"" if footer or not _is_usual(message) else front
+
+    def _parts(self, queue: Queue, message: Message) -> tuple[bytes, bytes]:
+        """What stands in front of the body's content, and behind it."""
         properties = message.properties
         known = (message.address.encoded, properties.raw)
         if known == self._written_as:
-            return self._written + data_head(message.body_size) + message.body
+            return self._written + data_head(message.body_size), b""
         front, footer = parts_of(queue, message, redelivered=False)
         head = body_head(message)
-        is_usual = not footer and head == data_head(message.body_size)
         if kept.BARE not in (properties.headers or {}):
             front = _with_what_is_lost(front, properties, head + message.body)
-            if is_usual:
+            if not footer and _is_usual(message):
                 self._written_as, self._written = known, front
-        return front + head + message.body + footer
+        return front + head, footer
 
     def decode(self, record: bytes) -> Record:
         """The message of a record; one that nobody can read has the record itself as its body."""
         content_at = self._content_of_known(record)
         if content_at and self._read is not None:
             known = self._read
-            return Record(known.exchange, known.routing_key, known.properties, record[content_at:])
+            return Record(known.exchange, known.routing_key, known.properties, record[content_at:], content_at)
         try:
             return self._decode(record)
-        except (Undecodable, ValueError):
+        except (PeerMistake, ValueError):
             return Record(None, None, _NO_PROPERTIES, record)
 
     def _content_of_known(self, record: bytes) -> int:
@@ -88,6 +97,8 @@ class RecordForm:
     def _decode(self, record: bytes) -> Record:
         annotations = _annotations_of(record)
         incoming = read_message(record)
+        body_size = len(incoming.body)
+        is_usual = kept.BODY not in incoming.kept and kept.FOOTER not in incoming.kept
         properties = _exact(annotations)
         if properties is None:
             properties = incoming.properties.with_header_entries(incoming.kept, (PROPERTIES,))
@@ -96,14 +107,20 @@ class RecordForm:
             _text(annotations.get(Symbol("x-routing-key"))),
             properties,
             incoming.body,
+            len(record) - body_size if is_usual else 0,
         )
         self._read = None
         self._read_as = b""
-        if kept.BODY not in incoming.kept and kept.FOOTER not in incoming.kept:
-            head = data_head(len(incoming.body))
-            self._read_as = record[: len(record) - len(incoming.body) - len(head)]
+        if is_usual:
+            self._read_as = record[: len(record) - body_size - len(data_head(body_size))]
             self._read = made
         return made
+
+
+def _is_usual(message: Message) -> bool:
+    """True where the body is written as one data section in its shortest form, whatever is in it."""
+    properties = message.properties
+    return properties.type != AMQP_TYPE and kept.BODY not in (properties.headers or {})
 
 
 def _with_what_is_lost(front: bytes, properties: Properties, body: bytes) -> bytes:

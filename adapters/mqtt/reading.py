@@ -183,7 +183,7 @@ def _parse_slice(connection: MqttConnection, running: Running, data: bytes, posi
                                 sizes[last_size] = sizes.get(last_size, 0) + broker.sequence - size_from
                                 last_size = size
                                 size_from = broker.sequence
-                            stored = len(known.store_ids) > 0
+                            stored = len(known.store_ids) > 0 or known.kept
                             if taken and stored is not taken_stored:
                                 _answer(running, taken, stored=taken_stored)
                                 taken = []

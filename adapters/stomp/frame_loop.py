@@ -114,7 +114,7 @@ def parse(session: StompSession, data: bytes) -> int:
                         broker.store.append(message, send.store_ids)
                     position = stop + 1
                     if receipt:
-                        session.confirm(receipt.decode(), stored=bool(send.store_ids))
+                        session.confirm(receipt.decode(), stored=bool(send.store_ids) or send.kept)
                         receipt = b""
                         last = None
                         if not session.takes_frames:

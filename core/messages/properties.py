@@ -256,6 +256,19 @@ class Properties:
         values[_HEADERS] = join_entries(entries)
         return _join(values)
 
+    def with_number_last(self, name: str) -> tuple[Properties, int]:
+        """A copy whose last header is the number 0 of 64 bits, and where in its `raw` that stands, to be replaced.
+
+        The other headers stay byte-identical and in order.
+        """
+        changed = self.with_header_entries({name: 0}, (name,))
+        return changed, changed._offset(_HEADERS) + _size(changed.raw, changed._offset(_HEADERS), _TABLE) - 8
+
+    @property
+    def flags(self) -> int:
+        """Which properties are present, as the constructor wants it."""
+        return self.raw[0] << 8 | self.raw[1]
+
     def fields(self) -> dict[str, object]:
         """The properties that are present, decoded, by name."""
         return {name: getattr(self, name) for name in self.names}

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from warren.core.errors import AccessRefused
     from warren.core.messages.field_table import FieldValue
     from warren.core.messages.message import Message
+    from warren.core.messages.properties import Properties
     from warren.core.queues.base import Queue
+    from warren.core.queues.framing import Framing
 
 UNLIMITED_CREDIT = 1 << 60
 """Prefetch 0: more than any session can count down."""
@@ -101,6 +103,13 @@ class Consumer:
         for the sake of speed.
         """
         return 0
+
+    def framing(self, properties: Properties, number_name: str, body_size: int) -> Framing | None:
+        """What goes around messages with these properties, a number as a further header, and bodies of this size.
+
+        None: it makes that for each by itself.
+        """
+        return None
 
     @property
     def keeps_persistence(self) -> bool:

@@ -32,17 +32,19 @@ class KnownRoute:
 
     queues: each gets the message.  store_ids: what a persistent message is stored under then; empty when none of the
     queues stores it, or the store keeps nothing.  The two stand in the protocols' loops as VirtualHost.deliver has
-    them, without a call in between.  routed: see Route.  counts: of who publishes; the loops call `published` once for
-    all that has gone this way one after the other, which the broker's sequence numbers tell.
+    them, without a call in between.  kept: one of the queues keeps its messages by itself, persistent or not, so that a
+    confirm waits for a flush whatever is stored.  routed: see Route.  counts: of who publishes; the loops call
+    `published` once for all that has gone this way one after the other, which the broker's sequence numbers tell.
     """
 
-    __slots__ = ("_exchange_counts", "address", "counts", "queues", "routed", "store_ids")
+    __slots__ = ("_exchange_counts", "address", "counts", "kept", "queues", "routed", "store_ids")
 
     def __init__(self, route: Route, counts: SessionCounts) -> None:
         vhost = counts.vhost
         self.address = route.address
         self.queues = route.queues
         self.store_ids = route.store_ids if vhost.broker.store.durable else ()
+        self.kept = route.kept and vhost.broker.store.durable
         self.routed = route.routed
         self.counts = counts
         self._exchange_counts = vhost.exchange_counts(route.address.exchange)

@@ -81,7 +81,6 @@ class Route:
             and not self.guarded
             and not self.answers_late
             and not self.transient_ids
-            and not self.kept
             and not self.observers
         )
 

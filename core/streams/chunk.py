@@ -132,32 +132,74 @@ def decode_head(data: bytes, at: int = 0) -> Head:
     return Head(kind, entries, records, time_ms, epoch, first, checksum, size, filter_size, trailer)
 
 
+class Entries:
+    """The entries of a chunk that are left, for who takes one after the other.
+
+    Messages of a stream are much alike, so who knows how an entry begins can see whether the next one is of that kind,
+    and take a row of them from `data` without looking into each.
+
+    data: that of the chunk, without head and filter.  at: where the next entry begins.  offset: of its first record.
+    left: so many entries are.  Raises DamagedRecordError where they aren't what the head says.
+    """
+
+    __slots__ = ("_end_offset", "at", "data", "left", "offset")
+
+    def __init__(self, head: Head, data: bytes) -> None:
+        self.data = data
+        self.at = 0
+        self.offset = head.first_offset
+        self.left = head.entries
+        self._end_offset = head.end_offset
+        self.took(0, 0)
+
+    def next(self) -> bytes | Batch | None:
+        """The next entry, a record or a batch; None at the end."""
+        if not self.left:
+            return None
+        data, at = self.data, self.at
+        if at + _SIZE.size > len(data):
+            raise DamagedRecordError("an entry of a chunk is cut off")
+        if data[at] & PACKED_BIT:
+            batch, end = _decode_batch(data, at)
+            self.took(1, end - at, batch.records)
+            return batch
+        (size,) = _SIZE.unpack_from(data, at)
+        begin = at + _SIZE.size
+        self.took(1, _SIZE.size + size)
+        return data[begin : begin + size]
+
+    def took(self, count: int, size: int, records: int = -1) -> None:
+        """So many entries, with so many bytes in all, have been taken; records: in them, if not one each."""
+        self.at += size
+        self.left -= count
+        self.offset += count if records < 0 else records
+        if self.at > len(self.data):
+            raise DamagedRecordError("an entry of a chunk is cut off")
+        if not self.left and (self.at != len(self.data) or self.offset != self._end_offset):
+            raise DamagedRecordError("a chunk holds other entries than its head says")
+
+
 def entries_of(head: Head, data: bytes) -> Iterator[tuple[int, bytes | Batch]]:
     """The entries of a chunk, each with the offset of its first record.
 
     data: that of the chunk, without head and filter.  Raises DamagedRecordError where they aren't what the head says.
     """
-    at = 0
-    offset = head.first_offset
-    for _ in range(head.entries):
-        if at + _SIZE.size > len(data):
-            raise DamagedRecordError("an entry of a chunk is cut off")
-        if data[at] & PACKED_BIT:
-            if at + _BATCH.size > len(data):
-                raise DamagedRecordError("a batch in a chunk is cut off")
-            first, records, unpacked_size, size = _BATCH.unpack_from(data, at)
-            at += _BATCH.size
-            compression = first >> COMPRESSION_SHIFT & COMPRESSION_MASK
-            entry: bytes | Batch = Batch(compression, records, unpacked_size, data[at : at + size])
-        else:
-            (size,) = _SIZE.unpack_from(data, at)
-            at += _SIZE.size
-            records = 1
-            entry = data[at : at + size]
-        if at + size > len(data):
-            raise DamagedRecordError("an entry of a chunk is cut off")
+    entries = Entries(head, data)
+    while True:
+        offset = entries.offset
+        entry = entries.next()
+        if entry is None:
+            return
         yield offset, entry
-        at += size
-        offset += records
-    if at != len(data) or offset != head.end_offset:
-        raise DamagedRecordError("a chunk holds other entries than its head says")
+
+
+def _decode_batch(data: bytes, at: int) -> tuple[Batch, int]:
+    """The batch whose entry begins here, and where it ends.  Raises DamagedRecordError where it is cut off."""
+    if at + _BATCH.size > len(data):
+        raise DamagedRecordError("a batch in a chunk is cut off")
+    first, records, unpacked_size, size = _BATCH.unpack_from(data, at)
+    begin = at + _BATCH.size
+    if begin + size > len(data):
+        raise DamagedRecordError("an entry of a chunk is cut off")
+    compression = first >> COMPRESSION_SHIFT & COMPRESSION_MASK
+    return Batch(compression, records, unpacked_size, data[begin : begin + size]), begin + size

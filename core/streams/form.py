@@ -18,13 +18,15 @@ class Record(NamedTuple):
     """A message as it is read.
 
     exchange, routing_key: where it was published to; None for one that a client of streams wrote, and that says nothing
-    of it.
+    of it.  body_at: where the body begins in the record, if it ends with it, so that a record of the same size which is
+    the same up to there is the same message but for the body; 0 for any other.
     """
 
     exchange: str | None
     routing_key: str | None
     properties: "Properties"
     body: bytes
+    body_at: int = 0
 
 
 class Form(Protocol):
@@ -32,6 +34,12 @@ class Form(Protocol):
 
     def encode(self, queue: Queue, message: Message) -> bytes:
         """A message that is published to this stream, as a record."""
+
+    def front(self, queue: Queue, message: Message) -> bytes:
+        """What stands in front of the body in the record of a message, and of all that have another body of its size.
+
+        Empty where there is more to a record than that.
+        """
 
     def decode(self, record: bytes) -> Record:
         """The message of a record; one that nobody can read has the record itself as its body."""

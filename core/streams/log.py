@@ -109,9 +109,14 @@ class StreamLog:
         return offset
 
     def append_all(
-        self, entries: Sequence[bytes], now_ms: int, publisher: bytes = b"", publishing_ids: Sequence[int] = ()
+        self,
+        entries: Sequence[bytes],
+        now_ms: int,
+        publisher: bytes = b"",
+        publishing_ids: Sequence[int] = (),
+        filter_value: bytes | None = None,
     ) -> int:
-        """Take entries of one record each, without values for filters; returns the offset of the first.  No I/O.
+        """Take entries of one record each, all with this value; returns the offset of the first.  No I/O.
 
         publisher, publishing_ids: whose they are, and their numbers there, one for each entry, which go up.
         """
@@ -122,7 +127,7 @@ class StreamLog:
             self._entries.extend(some)
             self._records += len(some)
             self._bytes += sum(map(len, some))
-            self._filter.add(None)
+            self._filter.add(filter_value)
             at += len(some)
             if publisher:
                 self._note_sequence(publisher, publishing_ids[at - 1])

@@ -51,10 +51,11 @@ class Client:
         self.socket.sendall(wire.method(channel, class_id, method_id, arguments))
         return self._expect(class_id, answer)
 
-    def declare_queue(self, name: str, durable: bool = False, passive: bool = False) -> int:
-        """Declare a queue.  Returns how many messages are ready in it."""
+    def declare_queue(self, name: str, durable: bool = False, passive: bool = False, kind: str = "") -> int:
+        """Declare a queue, of this type if one is named.  Returns how many messages are ready in it."""
         flags = (1 if passive else 0) | (2 if durable else 0)
-        arguments = b"\x00\x00" + wire.shortstr(name) + bytes((flags,)) + wire.longstr(b"")
+        arguments = b"\x00\x00" + wire.shortstr(name) + bytes((flags,))
+        arguments += wire.longstr(wire.longstr_table("x-queue-type", kind) if kind else b"")
         answer = self.call(50, 10, 11, arguments)
         ready, _ = struct.unpack_from(">II", answer, 1 + answer[0])
         return int(ready)
@@ -85,12 +86,15 @@ class Client:
         """Put the channel into confirm mode."""
         self.call(85, 10, 11, b"\x00")
 
-    def consume(self, queue: str, automatic_acks: bool, prefetch: int, tag: str = wire.CONSUMER_TAG) -> None:
-        """Subscribe, with `prefetch` unacknowledged messages at most (0: no limit)."""
+    def consume(
+        self, queue: str, automatic_acks: bool, prefetch: int, tag: str = wire.CONSUMER_TAG, offset: str = ""
+    ) -> None:
+        """Subscribe, with `prefetch` unacknowledged messages at most (0: no limit); offset: where a stream is read."""
         self.call(60, 10, 11, struct.pack(">IHB", 0, prefetch, 0))
         names = wire.shortstr(queue) + wire.shortstr(tag)
         flags = b"\x02" if automatic_acks else b"\x00"
-        self.call(60, 20, 21, b"\x00\x00" + names + flags + wire.longstr(b""))
+        arguments = wire.longstr(wire.longstr_table("x-stream-offset", offset) if offset else b"")
+        self.call(60, 20, 21, b"\x00\x00" + names + flags + arguments)
 
     def close(self) -> None:
         """Close the channel and the connection.  On return, the server has handled all that was sent."""

@@ -118,12 +118,14 @@ class Consumer:
         free, stop = frames.free
         last[free:stop] = buffer[last_at + free : last_at + stop]
         wire.NUMBER.pack_into(last, frames.tag_at, self.delivered + count)
-        wire.NUMBER.pack_into(last, frames.number_at, self.delivered + count - 1)
+        numbers = [frames.number_at] if frames.offset_at < 0 else [frames.number_at, frames.offset_at]
+        for at in numbers:
+            wire.NUMBER.pack_into(last, at, self.delivered + count - 1)
         if (
             self.delivered + count > self.messages
             or buffer[last_at : last_at + size] != last
             or not numbers_match(buffer, frames.tag_at, size, count, self.delivered + 1)
-            or not numbers_match(buffer, frames.number_at, size, count, self.delivered)
+            or not all(numbers_match(buffer, at, size, count, self.delivered) for at in numbers)
         ):
             self._fail(filled)
 

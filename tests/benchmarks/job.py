@@ -30,6 +30,7 @@ class Job:
     lone: publish with each confirm awaited before the next message, and take the time of each.
     consumers_on_queue: of the one queue, on one channel, which get the messages in turn.
     tls: speak AMQP over TLS.
+    stream: the queue is a stream, which is read from its beginning.
     protocol: "amqp"; or "amqp10": one sender and one receiver, settled by who sends, or with a confirm_window unsettled
     with so many under way, and settled one by one by who receives; or "stomp": one publisher and one subscriber with
     ack:auto, 16-byte bodies; or "mqtt": QoS 1 if there is a confirm_window,
@@ -62,6 +63,7 @@ class Job:
     lone: bool = False
     consumers_on_queue: int = 1
     tls: bool = False
+    stream: bool = False
     protocol: str = "amqp"
     topics: int = 1
     retain: bool = False

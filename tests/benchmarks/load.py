@@ -99,7 +99,8 @@ def _run_streams(job: Job) -> Outcome:
         clients.append(publishing)
     for _ in range(job.consumers):
         consuming = Client(job.port, tls=job.tls)
-        frames = wire.delivery(exchange, key, job.body_size, job.persistent, tagged=job.consumers_on_queue > 1)
+        tagged = job.consumers_on_queue > 1
+        frames = wire.delivery(exchange, key, job.body_size, job.persistent, tagged=tagged, stream=job.stream)
         acknowledged_max = job.messages - job.prefetch if job.deep else None
         ends.append(Consumer(consuming.socket, frames, job.messages, job.acks, job.prefetch, acknowledged_max))
         clients.append(consuming)
@@ -117,8 +118,9 @@ def _run_streams(job: Job) -> Outcome:
             load_s = time.perf_counter() - began_at
         outcome = meter.outcome(job.messages * max(1, job.consumers), load_s)
         if not job.deep:
-            _expect_left(control, queues, 0 if job.consumers else job.messages, job.persistent)
-        if job.purge:
+            is_taken = job.consumers and not job.stream
+            _expect_left(control, queues, 0 if is_taken else job.messages, job.persistent)
+        if job.purge and not job.stream:
             for queue in queues:
                 control.purge_queue(queue)
         if (job.consumers or job.purge) and not job.keep:
@@ -135,7 +137,7 @@ def _declare(control: Client, job: Job) -> list[str]:
     else:
         queues = list(job.keys) if job.keys and not job.exchange else [QUEUE]
     for queue in queues:
-        control.declare_queue(queue, durable=job.persistent)
+        control.declare_queue(queue, durable=job.persistent, kind="stream" if job.stream else "")
         if job.consumers > 1:
             control.bind(queue, FANOUT_EXCHANGE)
     return queues
@@ -151,7 +153,7 @@ def _subscribe(job: Job, clients: Sequence[Client], queues: Sequence[str]) -> No
             clients[-1].consume(queues[0], automatic, job.prefetch, wire.consumer_tag(number))
         return
     for client, queue in zip(clients[-job.consumers :], queues, strict=True):
-        client.consume(queue, automatic, job.prefetch)
+        client.consume(queue, automatic, job.prefetch, offset="first" if job.stream else "")
 
 
 def _run_pairs(job: Job) -> Outcome:

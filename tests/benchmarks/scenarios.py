@@ -119,6 +119,30 @@ def _measure_websocket(server: Server, messages: int) -> Figures:
     return figures
 
 
+def _measure_stream(server: Server, messages: int, job: Job) -> Figures:
+    """The same load onto a classic durable queue and onto a stream, on the same broker."""
+    figures: dict[str, float] = {}
+    rates = []
+    for name, stream in (("classic", False), ("stream", True)):
+        each = replace(job, port=server.port, broker_pid=server.pid, messages=messages, stream=stream)
+        run_in_child(replace(each, messages=max(messages // WARM_UP_SHARE, 1)))
+        outcome = run_in_child(each)
+        rates.append(outcome.deliveries / outcome.load_s)
+        figures[f"messages/s, {name}"] = rates[-1]
+        figures[f"broker CPU µs/message, {name}"] = outcome.broker_cpu_s / outcome.deliveries * 1e6
+        figures[f"generator CPU µs/message, {name}"] = outcome.generator_cpu_s / outcome.deliveries * 1e6
+    figures["rate of classic"] = rates[1] / rates[0]
+    return figures
+
+
+def _measure_stream_both_ways(server: Server, messages: int) -> Figures:
+    return _measure_stream(server, messages, CONFIRMED)
+
+
+def _measure_stream_publish(server: Server, messages: int) -> Figures:
+    return _measure_stream(server, messages, replace(CONFIRMED, consumers=0, acks="automatic", prefetch=0, purge=True))
+
+
 _ALL = (
     _job_scenario("transient", 400_000, UNADDRESSED, "16 bytes, transient, automatic acks, 1 publisher, 1 consumer"),
     _job_scenario(
@@ -149,6 +173,18 @@ _ALL = (
         150_000,
         replace(CONFIRMED, acks="multiple"),
         "as persistent, with cumulative acks",
+    ),
+    Scenario(
+        "stream-amqp",
+        "as persistent, onto a classic durable queue, then onto a stream and from it, on the same broker",
+        150_000,
+        _measure_stream_both_ways,
+    ),
+    Scenario(
+        "stream-amqp-publish",
+        "as stream-amqp, without a consumer",
+        150_000,
+        _measure_stream_publish,
     ),
     _job_scenario(
         "lone-confirms",

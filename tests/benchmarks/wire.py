@@ -24,6 +24,7 @@ CONSUMER_TAG = "c"
 NUMBER = struct.Struct(">Q")
 """Every body begins with the message's number, counted from 0."""
 
+HEADERS_FLAG = 0x2000
 DELIVERY_MODE_FLAG = 0x1000
 PERSISTENT = 2
 
@@ -54,11 +55,22 @@ def method(channel: int, class_id: int, method_id: int, arguments: bytes = b"") 
     return frame(METHOD, channel, struct.pack(">HH", class_id, method_id) + arguments)
 
 
-def content(body: bytes, persistent: bool) -> bytes:
-    """Header and body frames.  The only property is the delivery-mode 2 of a persistent message."""
-    properties = struct.pack(">HB", DELIVERY_MODE_FLAG, PERSISTENT) if persistent else b"\x00\x00"
+def content(body: bytes, persistent: bool, headers: bytes = b"") -> bytes:
+    """Header and body frames.  The only properties are headers, if any, and delivery-mode 2 of a persistent message."""
+    flags = (HEADERS_FLAG if headers else 0) | (DELIVERY_MODE_FLAG if persistent else 0)
+    table = longstr(headers) if headers else b""
+    properties = struct.pack(">H", flags) + table + (bytes((PERSISTENT,)) if persistent else b"")
     header = frame(HEADER, CHANNEL, struct.pack(">HHQ", BASIC, 0, len(body)) + properties)
     return header + frame(BODY, CHANNEL, body)
+
+
+OFFSET_HEADER = shortstr("x-stream-offset") + b"l" + NUMBER.pack(0)
+"""What a delivery of a stream has as its only header, with room for the offset at its end."""
+
+
+def longstr_table(name: str, value: str) -> bytes:
+    """An entry of a table that is a long string."""
+    return shortstr(name) + b"S" + longstr(value.encode())
 
 
 def body(size: int) -> bytes:
@@ -71,7 +83,7 @@ class NumberedFrames:
     """The frames of one message as bytes, and where in them the fields lie that differ per message.
 
     variants: all that take turns, of one length, where there are several routing keys; `data` is the first.
-    free: (from, to) of bytes that may be anything.
+    free: (from, to) of bytes that may be anything.  offset_at: where a stream's deliveries have their number, too.
     """
 
     data: bytes
@@ -79,6 +91,7 @@ class NumberedFrames:
     tag_at: int
     variants: tuple[bytes, ...]
     free: tuple[int, int] = (0, 0)
+    offset_at: int = -1
 
     def of(self, number: int) -> bytes:
         """The frames of this message, without its number."""
@@ -100,11 +113,18 @@ def consumer_tag(number: int) -> str:
 
 
 def delivery(
-    exchange: str, routing_key: str | Sequence[str], body_size: int, persistent: bool, *, tagged: bool = False
+    exchange: str,
+    routing_key: str | Sequence[str],
+    body_size: int,
+    persistent: bool,
+    *,
+    tagged: bool = False,
+    stream: bool = False,
 ) -> NumberedFrames:
     """basic.deliver with its content, as the server is to send it, not redelivered.
 
-    routing_key: as there.  tagged: to any of several consumers, whose tags are made by `consumer_tag`.
+    routing_key: as there.  tagged: to any of several consumers, whose tags are made by `consumer_tag`.  stream: from a
+    stream.
     """
     before_tag = shortstr(consumer_tag(0) if tagged else CONSUMER_TAG)
     heads = [
@@ -112,7 +132,11 @@ def delivery(
         for key in _several(routing_key)
     ]
     tag_at = FRAME_HEAD.size + 4 + len(before_tag)
-    frames = _numbered(heads, body_size, persistent, tag_at)
+    frames = _numbered(heads, body_size, persistent, tag_at, OFFSET_HEADER if stream else b"")
+    if stream:
+        # Behind the header frame's beginning, flags and the size of the table.
+        offset_at = len(heads[0]) + FRAME_HEAD.size + 12 + 2 + 4 + len(OFFSET_HEADER) - NUMBER.size
+        frames = replace(frames, offset_at=offset_at)
     return replace(frames, free=(FRAME_HEAD.size + 5, tag_at)) if tagged else frames
 
 
@@ -125,7 +149,9 @@ def _several(routing_key: str | Sequence[str]) -> Sequence[str]:
     return [routing_key] if isinstance(routing_key, str) else routing_key
 
 
-def _numbered(heads: Sequence[bytes], body_size: int, persistent: bool, tag_at: int) -> NumberedFrames:
-    rest = content(body(body_size), persistent)
+def _numbered(
+    heads: Sequence[bytes], body_size: int, persistent: bool, tag_at: int, headers: bytes = b""
+) -> NumberedFrames:
+    rest = content(body(body_size), persistent, headers)
     variants = tuple(head + rest for head in heads)
     return NumberedFrames(variants[0], len(variants[0]) - 1 - body_size, tag_at, variants)

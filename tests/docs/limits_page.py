@@ -892,7 +892,7 @@ QUIET: Final = (
             "core.queues.classic.consumer_ring.FEW",
             "core.broker.DELIVERIES_PER_TURN",
             "core.queues.classic.plain.ONE_BY_ONE_PER_DRAIN",
-            "core.queues.stream.queue.DELIVERIES_PER_DRAIN",
+            "core.queues.stream.queue.WORK_PER_DRAIN",
             "core.queues.stream.reader.LEFT_OUT_AT_ONCE",
             "core.streams.cursor.SKIPPED_MAX",
             "core.streams.opening._COPIED_AT_ONCE",

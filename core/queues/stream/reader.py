@@ -1,148 +1,142 @@
-"""One consumer's way through a stream: from chunk to chunk, a message at a time."""
+"""One consumer's way through a stream: from chunk to chunk, and within one from row to row (rows.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from warren.core.messages.address import Address
 from warren.core.messages.message import Message
 from warren.core.queues.stream.arguments import FILTER_VALUE, OFFSET, Ago, At, Since, Start, Wanted
+from warren.core.queues.stream.rows import Row
 from warren.core.storage.disk.errors import DamagedRecordError
 from warren.core.streams import cursor
-from warren.core.streams.batches import can_unpack, unpacked
-from warren.core.streams.chunk import Batch, entries_of
-from warren.core.streams.form import form
+from warren.core.streams.chunk import Batch, Entries
+from warren.core.streams.form import Record, form
 
 if TYPE_CHECKING:
+    from warren.core.messages.properties import Properties
+    from warren.core.queues.consumer import Consumer
     from warren.core.queues.stream.queue import StreamQueue
     from warren.core.streams.cursor import Chunk, Cursor
 
 LEFT_OUT_AT_ONCE: Final = 200
-"""Messages that a filter leaves out before others have a turn: two milliseconds' worth."""
+"""Messages that a filter leaves out before others have a turn, if each is looked into: two milliseconds' worth."""
+
+ALIKE_PER_LOOK: Final = 16
+"""So many messages of a row are passed in the time in which one is looked into."""
+
+AHEAD_BYTES_MAX: Final = 256 << 10
+"""From this many bytes of bodies on nothing more is read ahead of a consumer."""
 
 
 class Reader:
     """Gives the messages that a consumer asked for, in order.
 
-    offset: of the next message that it looks at.
+    ahead: those that were read and that nobody has taken yet.  consumer: for whom they are; None for who looks at them.
+    is_behind: False when it has read all that there is.  looked: so many messages had to be looked into so far.
     """
 
     __slots__ = (
-        "_batch",
-        "_batch_end",
-        "_cursor",
-        "_entries",
-        "_first",
-        "_queue",
-        "_time_ms",
-        "_values",
-        "_wanted",
-        "is_behind",
-        "offset",
-    )
+        "_consumer", "_cursor", "_entries", "_first", "_queue", "_row", "_time_ms", "_values", "_wanted", "ahead",
+        "is_behind", "looked",
+    )  # fmt: skip
 
-    def __init__(self, queue: StreamQueue, wanted: Wanted, now_ms: int) -> None:
+    def __init__(self, queue: StreamQueue, wanted: Wanted, now_ms: int, consumer: Consumer | None = None) -> None:
         self._queue = queue
         self._wanted = wanted
+        self._consumer = consumer
         self._values = [value.encode("utf-8", "surrogateescape") for value in wanted.values]
         self._cursor = place(queue, wanted, now_ms)
         self._first = wanted.offset.offset if isinstance(wanted.offset, At) else 0
-        self._entries: Iterator[tuple[int, bytes | Batch]] = iter(())
-        self._batch: Iterator[bytes | None] | None = None
-        self._batch_end = 0
-        self.offset = queue.log.end_offset if wanted.offset is Start.NEXT else queue.log.first_offset
+        self._entries: Entries | None = None
+        self._row: Row | None = None
         self._time_ms = 0
+        self.ahead: deque[Message | int] = deque()
         self.is_behind = True
+        self.looked = 0
 
     def next(self) -> Message | None:
         """The next message; None where there is none now, or it has looked at many: `is_behind` says which."""
-        for _ in range(LEFT_OUT_AT_ONCE):
-            if self._batch is not None:
-                record = self._next_in_batch(self._batch)
-                if record is None:
-                    if self._batch is not None:
-                        # It takes long to unpack.
-                        return None
-                    continue
-                offset = self.offset
-            else:
-                entry = self._next_entry()
-                if entry is None:
-                    return None
-                offset, packed = entry
-                if isinstance(packed, Batch):
-                    self._begin_batch(offset, packed)
-                    continue
-                record = packed
-            self.offset = offset + 1
-            if offset < self._first:
-                continue
-            message = self._message(offset, record)
-            if message is not None:
-                return message
-        return None
+        if not self.ahead:
+            self.read_ahead(1)
+        message = self.ahead.popleft() if self.ahead else None
+        return message if isinstance(message, Message) else None
 
-    def _begin_batch(self, offset: int, batch: Batch) -> None:
-        """Go into a batch, or behind it where all of it is before what is asked for, or nobody here can unpack it."""
-        self.offset = offset
-        self._batch_end = offset + batch.records
-        if self._batch_end <= self._first:
-            self.offset = self._batch_end
-        elif can_unpack(batch):
-            self._batch = unpacked(batch)
-        else:
-            self.offset = self._batch_end
-            self._queue.left_out(batch.records, batch.compression)
-
-    def _next_in_batch(self, batch: Iterator[bytes | None]) -> bytes | None:
-        """The next record of the batch; None at its end, and where others should have a turn."""
-        try:
-            return next(batch)
-        except StopIteration:
-            pass
-        except DamagedRecordError as error:
-            self._queue.damaged(f"a batch that ends before offset {self._batch_end} can't be read on: {error}")
-        self._batch = None
-        self.offset = self._batch_end
-        return None
-
-    def _next_entry(self) -> tuple[int, bytes | Batch] | None:
-        while True:
+    def read_ahead(self, most: int) -> None:
+        """Have up to so many messages ahead; fewer, or none, at the end of a chunk, or after looking at many."""
+        ahead = self.ahead
+        steps = LEFT_OUT_AT_ONCE * ALIKE_PER_LOOK
+        while steps > 0:
+            entries = self._entries
             try:
-                entry = next(self._entries, None)
+                if entries is None or not entries.left:
+                    if ahead or not self._begin_chunk():
+                        return
+                    continue
+                count = self._take_row(entries, min(steps, most - len(ahead)))
+                if count:
+                    steps -= count
+                else:
+                    steps -= ALIKE_PER_LOOK
+                    self._look(entries)
             except DamagedRecordError as error:
-                self._queue.damaged(f"a chunk before offset {self.offset} holds no messages: {error}")
-                self._entries = iter(())
-                continue
-            if entry is not None:
-                return entry
-            chunk = self._next_chunk()
-            if chunk is None:
-                return None
-            self._time_ms = chunk.head.time_ms
-            self._entries = entries_of(chunk.head, chunk.data)
+                before = entries.offset if entries is not None else 0
+                self._queue.damaged(f"a chunk holds no messages from offset {before} on: {error}")
+                self._entries = None
+                steps -= ALIKE_PER_LOOK
+            if len(ahead) >= most or (self._row is not None and len(ahead) * self._row.body_size >= AHEAD_BYTES_MAX):
+                return
+
+    def _begin_chunk(self) -> bool:
+        chunk = self._next_chunk()
+        if chunk is None:
+            return False
+        self._time_ms = chunk.head.time_ms
+        self._entries = Entries(chunk.head, chunk.data)
+        return True
 
     def _next_chunk(self) -> Chunk | None:
         chunk = self._cursor.read(self._values, unfiltered=self._wanted.unfiltered)
         self.is_behind = chunk is not None or not self._cursor.is_at_end
         return chunk
 
-    def _message(self, offset: int, record: bytes) -> Message | None:
-        """The message of a record; None for one that the filter leaves out."""
+    def _take_row(self, entries: Entries, most: int) -> int:
+        row = self._row
+        if row is None or entries.offset < self._first:
+            return 0
+        return row.take(entries, self.ahead, most, self._time_ms)
+
+    def _look(self, entries: Entries) -> None:
+        """Take the next entry, whatever it is; what is behind it may be of its row."""
+        offset, at, left = entries.offset, entries.at, entries.left
+        record = entries.next()
+        if offset < self._first or record is None or isinstance(record, Batch):
+            return
+        self.looked += 1
         found = form().decode(record)
-        properties = found.properties
-        if self._values:
-            value = (properties.headers or {}).get(FILTER_VALUE) if properties.has_headers else None
-            if value is None and not self._wanted.unfiltered:
-                return None
-            if value is not None and value not in self._wanted.values:
-                return None
-        queue = self._queue
-        address = Address(found.exchange or "", queue.name if found.routing_key is None else found.routing_key)
-        with_offset = properties.with_header_entries({OFFSET: offset}, ())
-        body = found.body
-        return Message(offset, address, with_offset, body, 0, len(body), 0, self._time_ms)
+        address = Address(found.exchange or "", self._queue.name if found.routing_key is None else found.routing_key)
+        is_wanted = self._wants(found)
+        if found.body_at:
+            self._row = row = Row(record, found.body_at, address, found.properties)
+            row.is_wanted = is_wanted
+            if is_wanted and self._consumer is not None:
+                row.use(self._consumer.framing(found.properties, OFFSET, row.body_size))
+            entries.at, entries.offset, entries.left = at, offset, left
+            row.take(entries, self.ahead, 1, self._time_ms)
+        elif is_wanted:
+            properties = found.properties.with_header_entries({OFFSET: offset}, (OFFSET,))
+            body = found.body
+            self.ahead.append(Message(offset, address, properties, body, 0, len(body), 0, self._time_ms))
+
+    def _wants(self, found: Record) -> bool:
+        """False for one that the filter leaves out."""
+        if not self._values:
+            return True
+        properties: Properties = found.properties
+        value = (properties.headers or {}).get(FILTER_VALUE) if properties.has_headers else None
+        return self._wanted.unfiltered if value is None else value in self._wanted.values
 
 
 def place(queue: StreamQueue, wanted: Wanted, now_ms: int) -> Cursor:
