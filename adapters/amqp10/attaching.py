@@ -36,7 +36,7 @@ from warren.adapters.amqp10.outgoing_link import OutgoingLink
 from warren.adapters.amqp10.publishing_link import PublishingLink
 from warren.adapters.amqp10.replies import is_for_replies, reply_link
 from warren.adapters.amqp10.resuming import conclude, resume_link
-from warren.adapters.amqp10.stream_filters import stream_arguments
+from warren.adapters.amqp10.stream_filters import selector_of, stream_arguments
 from warren.adapters.amqp10.transactions import CoordinatorLink
 from warren.core.access.answers import Unanswered
 from warren.core.clients.limits import check_consumer
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from warren.adapters.amqp10.link import Link
     from warren.core.messages.field_table import FieldValue
     from warren.core.queues.base import Queue
+    from warren.core.selectors.selector import Selector
 
 OUTCOMES: Final = ["amqp:accepted:list", "amqp:rejected:list", "amqp:released:list", "amqp:modified:list"]
 
@@ -250,13 +251,16 @@ def _sending(session: AmqpSession, body: Attach, answer: Attach, made_queues: li
         return reply_link(session, body, source, made)
     queue = _source_queue(session, source, made, made_queues)
     arguments = _arguments(body)
+    selector: Selector | None = None
     if queue.type_name == STREAM:
         made.distribution_mode = "copy"
         arguments |= stream_arguments(source, made)
+        selector = selector_of(source, made)
     elif source.distribution_mode == "copy":
         raise PeerMistake(NOT_IMPLEMENTED, "queues are consumed from; there is no distribution mode copy", Level.LINK)
     expiry = expiry_of(source, made, lasts=not settled)
     link = OutgoingLink(session, body, queue, settled=settled, arguments=arguments)
+    link.consumer.selector = selector
     link.expiry = expiry
     queue.add_consumer(link.consumer)
     if not settled:

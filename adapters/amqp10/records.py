@@ -18,6 +18,7 @@ from warren.adapters.amqp10.codec.encoding import described, encode, map_of
 from warren.adapters.amqp10.codec.errors import PeerMistake, Undecodable
 from warren.adapters.amqp10.codec.sections import DATA_LONG, DATA_SHORT, MESSAGE_ANNOTATIONS, sections_of
 from warren.adapters.amqp10.codec.values import Symbol
+from warren.adapters.amqp10.fields import fields_of
 from warren.adapters.amqp10.reading import AMQP_TYPE, data_head, read_message
 from warren.adapters.amqp10.writing import body_head, parts_of
 from warren.core.errors import MalformedField
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from warren.adapters.amqp10.codec.values import Value
     from warren.core.messages.message import Message
     from warren.core.queues.base import Queue
+    from warren.core.selectors.fields import Fields
 
 PROPERTIES: Final = "x-opt-warren-properties"
 """The properties of AMQP 0-9-1 as they are."""
@@ -68,6 +70,10 @@ class RecordForm:
             if not footer and _is_usual(message):
                 self._written_as, self._written = known, front
         return front + head, footer
+
+    def fields(self, record: bytes, now_ms: int) -> Fields:
+        """What a selector may look at in a record; nothing in one that nobody can read."""
+        return fields_of(record, now_ms)
 
     def decode(self, record: bytes) -> Record:
         """The message of a record; one that nobody can read has the record itself as its body."""

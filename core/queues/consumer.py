@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from warren.core.messages.properties import Properties
     from warren.core.queues.base import Queue
     from warren.core.queues.framing import Framing
+    from warren.core.selectors.selector import Selector
 
 UNLIMITED_CREDIT = 1 << 60
 """Prefetch 0: more than any session can count down."""
@@ -37,7 +38,7 @@ class Consumer:
     tag: the consumer's name, unique in its session.  no_ack: deliveries count as acknowledged once sent.
     exclusive: no other consumer may be on the queue.  prefetch: the limit it was created with, 0 for none.
     counts: where the queue counts what it gives it; its channel's, or else the connection's.
-    order: its number among those that its queue has had, from 1 on.
+    order: its number among those that its queue has had, from 1 on.  selector: which messages it wants of a stream.
     """
 
     is_components: ClassVar[bool] = False
@@ -58,6 +59,7 @@ class Consumer:
         "prefetch",
         "priority",
         "queue",
+        "selector",
         "tag",
     )
 
@@ -84,6 +86,7 @@ class Consumer:
         priority = arguments.get("x-priority", 0)
         self.priority = priority if isinstance(priority, int) else 0
         self.order = 0
+        self.selector: Selector | None = None
         self.parked: bool = False
         self.active = True
 

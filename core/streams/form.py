@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from warren.core.messages.message import Message
     from warren.core.messages.properties import Properties
     from warren.core.queues.base import Queue
+    from warren.core.selectors.fields import Fields
 
 
 class Record(NamedTuple):
@@ -40,6 +41,9 @@ class Form(Protocol):
 
         Empty where there is more to a record than that.
         """
+
+    def fields(self, record: bytes, now_ms: int) -> Fields:
+        """What a selector may look at in a record; nothing in one that nobody can read."""
 
     def decode(self, record: bytes) -> Record:
         """The message of a record; one that nobody can read has the record itself as its body."""

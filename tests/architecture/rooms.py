@@ -20,6 +20,7 @@ ROOMS: Final = (
     "core.watchers",
     "core.policy_setting",
     "core.messages",
+    "core.selectors",
     "core.deadlines",
     "core.chores",
     "core.message_sizes",

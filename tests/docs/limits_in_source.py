@@ -27,6 +27,7 @@ FORMATS: Final = (
     "core/streams/chunk.py",
     "core/messages/properties.py",
     "core/patterns/",
+    "core/selectors/grammar.py",
     "/tls/certificate.py",
 )
 """Where most numbers are a format's: what is compared with them isn't looked at, only what is called like a limit."""

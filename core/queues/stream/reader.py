@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 LEFT_OUT_AT_ONCE: Final = 200
 """Messages that a filter leaves out before others have a turn, if each is looked into: two milliseconds' worth."""
 
+WORK_PER_LOOK: Final = 100
+"""What a selector does in the time in which a message is looked into (core.selectors.selector)."""
+
+BYTES_PER_LOOK: Final = 1000
+"""And so many bytes in front of a body are decoded in it."""
+
 ALIKE_PER_LOOK: Final = 16
 """So many messages of a row are passed in the time in which one is looked into."""
 
@@ -39,14 +45,26 @@ class Reader:
     """
 
     __slots__ = (
-        "_consumer", "_cursor", "_entries", "_first", "_queue", "_row", "_time_ms", "_values", "_wanted", "ahead",
-        "is_behind", "looked",
-    )  # fmt: skip
+        "_consumer",
+        "_cursor",
+        "_entries",
+        "_first",
+        "_queue",
+        "_row",
+        "_selector",
+        "_time_ms",
+        "_values",
+        "_wanted",
+        "ahead",
+        "is_behind",
+        "looked",
+    )
 
     def __init__(self, queue: StreamQueue, wanted: Wanted, now_ms: int, consumer: Consumer | None = None) -> None:
         self._queue = queue
         self._wanted = wanted
         self._consumer = consumer
+        self._selector = consumer.selector if consumer is not None else None
         self._values = [value.encode("utf-8", "surrogateescape") for value in wanted.values]
         self._cursor = place(queue, wanted, now_ms)
         self._first = wanted.offset.offset if isinstance(wanted.offset, At) else 0
@@ -67,6 +85,8 @@ class Reader:
     def read_ahead(self, most: int) -> None:
         """Have up to so many messages ahead; fewer, or none, at the end of a chunk, or after looking at many."""
         ahead = self.ahead
+        if self._selector is not None and self._selector.depends_on_time:
+            self._row = None
         steps = LEFT_OUT_AT_ONCE * ALIKE_PER_LOOK
         while steps > 0:
             entries = self._entries
@@ -79,8 +99,9 @@ class Reader:
                 if count:
                     steps -= count
                 else:
-                    steps -= ALIKE_PER_LOOK
+                    looked = self.looked
                     self._look(entries)
+                    steps -= ALIKE_PER_LOOK * max(self.looked - looked, 1)
             except DamagedRecordError as error:
                 before = entries.offset if entries is not None else 0
                 self._queue.damaged(f"a chunk holds no messages from offset {before} on: {error}")
@@ -114,10 +135,10 @@ class Reader:
         record = entries.next()
         if offset < self._first or record is None or isinstance(record, Batch):
             return
-        self.looked += 1
+        self.looked += 1 + (len(record) // BYTES_PER_LOOK if self._selector is not None else 0)
         found = form().decode(record)
         address = Address(found.exchange or "", self._queue.name if found.routing_key is None else found.routing_key)
-        is_wanted = self._wants(found)
+        is_wanted = self._wants(found, record)
         if found.body_at:
             self._row = row = Row(record, found.body_at, address, found.properties)
             row.is_wanted = is_wanted
@@ -130,13 +151,19 @@ class Reader:
             body = found.body
             self.ahead.append(Message(offset, address, properties, body, 0, len(body), 0, self._time_ms))
 
-    def _wants(self, found: Record) -> bool:
-        """False for one that the filter leaves out."""
-        if not self._values:
+    def _wants(self, found: Record, record: bytes) -> bool:
+        """False for one that the filter, or the selector, leaves out."""
+        if self._values:
+            properties: Properties = found.properties
+            value = (properties.headers or {}).get(FILTER_VALUE) if properties.has_headers else None
+            if not (self._wanted.unfiltered if value is None else value in self._wanted.values):
+                return False
+        selector = self._selector
+        if selector is None:
             return True
-        properties: Properties = found.properties
-        value = (properties.headers or {}).get(FILTER_VALUE) if properties.has_headers else None
-        return self._wanted.unfiltered if value is None else value in self._wanted.values
+        is_wanted = selector.matches(form().fields(record, self._queue.vhost.broker.now_ms))
+        self.looked += selector.work // WORK_PER_LOOK
+        return is_wanted
 
 
 def place(queue: StreamQueue, wanted: Wanted, now_ms: int) -> Cursor:

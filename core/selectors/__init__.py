@@ -1,0 +1,1 @@
+"""Expressions by which consumers say which messages they want."""
