@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from warren.core.compiled import mypyc_attr
-from warren.core.errors import NotImplementedByBroker, PreconditionFailed
+from warren.core.errors import NotImplementedByBroker
 from warren.core.messages.message import Message
 from warren.core.policy_setting import age_ms
 from warren.core.queues.answer import Answer, Polled, ignore
@@ -32,10 +32,10 @@ from warren.core.queues.stream.arguments import (
     Wanted,
     wanted,
 )
+from warren.core.queues.stream.checks import check_credit, check_declaration, tell_left_out
 from warren.core.queues.stream.reader import Reader
 from warren.core.queues.stream.writing import NOTHING_WRITTEN, Writing
 from warren.core.queues.weight import Weight
-from warren.core.streams.batches import COMPRESSIONS
 from warren.core.streams.bloom import SIZE_DEFAULT
 from warren.core.streams.log import SEGMENT_BYTES_DEFAULT
 from warren.core.streams.retention import Retention
@@ -110,15 +110,9 @@ class StreamQueue(Queue):
         cls, description: str, *, durable: bool, exclusive: bool, auto_delete: bool, server_named: bool
     ) -> None:
         """Refuse what a stream can't be (406)."""
-        if server_named:
-            raise PreconditionFailed("Cannot declare a server-named queue for type rabbit_stream_queue; give it a name")
-        for name, wrong in (
-            ("auto-delete", auto_delete),
-            ("exclusive-owner", exclusive),
-            ("non-durable", not durable),
-        ):
-            if wrong:
-                raise PreconditionFailed(f"invalid property '{name}' for {description}; a stream can't have it")
+        check_declaration(
+            description, durable=durable, exclusive=exclusive, auto_delete=auto_delete, server_named=server_named
+        )
 
     def check_delete(self, *, if_unused: bool, if_empty: bool) -> None:
         """Streams are deleted whatever is in them, as in RabbitMQ."""
@@ -239,7 +233,7 @@ class StreamQueue(Queue):
 
     def add_consumer(self, consumer: Consumer) -> None:
         if not consumer.grants_credit:
-            self._check_credit(consumer)
+            check_credit(self.description, consumer)
         asked = wanted(self.description, consumer.arguments)
         consumer.exclusive = False
         reader = Reader(self, asked, self.vhost.broker.now_ms, consumer)
@@ -250,16 +244,6 @@ class StreamQueue(Queue):
         else:
             consumer.parked = True
             self._parked[consumer] = reader
-
-    def _check_credit(self, consumer: Consumer) -> None:
-        """Acknowledgements are a reader's credit, where its protocol has none of its own."""
-        if not consumer.prefetch:
-            raise PreconditionFailed(
-                f"consumer prefetch count is not set for stream {self.description}: a reader needs one, as "
-                "acknowledgements are its credit"
-            )
-        if consumer.no_ack:
-            raise NotImplementedByBroker(f"automatic acknowledgement not supported by stream {self.description}")
 
     def remove_consumer(self, consumer: Consumer) -> None:
         consumer.active = False
@@ -402,15 +386,7 @@ class StreamQueue(Queue):
 
     def left_out(self, count: int, compression: int) -> None:
         """A reader isn't given so many messages, as they are in a batch that clients of streams alone can unpack."""
-        self.vhost.broker.limit_hits.warn(
-            "stream batches",
-            self.store_id,
-            _log,
-            "%s: messages in batches of %s are left out for readers of other protocols than that of streams",
-            self.description,
-            COMPRESSIONS[compression] if compression < len(COMPRESSIONS) else f"compression {compression}",
-            times=count,
-        )
+        tell_left_out(self, count, compression)
 
 
 def _number(value: object) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from warren.core.messages.address import Address
@@ -12,6 +12,7 @@ from warren.core.queues.stream.arguments import FILTER_VALUE, OFFSET, Ago, At, S
 from warren.core.queues.stream.rows import Row
 from warren.core.storage.disk.errors import DamagedRecordError
 from warren.core.streams import cursor
+from warren.core.streams.batches import can_unpack, unpacked
 from warren.core.streams.chunk import Batch, Entries
 from warren.core.streams.form import Record, form
 
@@ -45,6 +46,9 @@ class Reader:
     """
 
     __slots__ = (
+        "_batch",
+        "_batch_at",
+        "_batch_end",
         "_consumer",
         "_cursor",
         "_entries",
@@ -70,6 +74,9 @@ class Reader:
         self._first = wanted.offset.offset if isinstance(wanted.offset, At) else 0
         self._entries: Entries | None = None
         self._row: Row | None = None
+        self._batch: Iterator[bytes | None] | None = None
+        self._batch_at = 0
+        self._batch_end = 0
         self._time_ms = 0
         self.ahead: deque[Message | int] = deque()
         self.is_behind = True
@@ -90,16 +97,19 @@ class Reader:
         steps = LEFT_OUT_AT_ONCE * ALIKE_PER_LOOK
         while steps > 0:
             entries = self._entries
+            looked = self.looked
             try:
-                if entries is None or not entries.left:
+                if self._batch is not None:
+                    if not self._look_into_batch(self._batch):
+                        # It takes long to unpack.
+                        return
+                    steps -= ALIKE_PER_LOOK * max(self.looked - looked, 1)
+                elif entries is None or not entries.left:
                     if ahead or not self._begin_chunk():
                         return
-                    continue
-                count = self._take_row(entries, min(steps, most - len(ahead)))
-                if count:
+                elif count := self._take_row(entries, min(steps, most - len(ahead))):
                     steps -= count
                 else:
-                    looked = self.looked
                     self._look(entries)
                     steps -= ALIKE_PER_LOOK * max(self.looked - looked, 1)
             except DamagedRecordError as error:
@@ -133,23 +143,65 @@ class Reader:
         """Take the next entry, whatever it is; what is behind it may be of its row."""
         offset, at, left = entries.offset, entries.at, entries.left
         record = entries.next()
-        if offset < self._first or record is None or isinstance(record, Batch):
-            return
+        if isinstance(record, Batch):
+            self._begin_batch(offset, record)
+        elif record is not None and offset >= self._first:
+            row = self._read(offset, record)
+            if row is not None:
+                entries.at, entries.offset, entries.left = at, offset, left
+                row.take(entries, self.ahead, 1, self._time_ms)
+
+    def _read(self, offset: int, record: bytes, *, is_alone: bool = False) -> Row | None:
+        """Look into a record; the row that it begins, from which it is to be taken, or None where it is dealt with.
+
+        is_alone: it begins none.
+        """
         self.looked += 1 + (len(record) // BYTES_PER_LOOK if self._selector is not None else 0)
         found = form().decode(record)
         address = Address(found.exchange or "", self._queue.name if found.routing_key is None else found.routing_key)
         is_wanted = self._wants(found, record)
-        if found.body_at:
+        if found.body_at and not is_alone:
             self._row = row = Row(record, found.body_at, address, found.properties)
             row.is_wanted = is_wanted
             if is_wanted and self._consumer is not None:
                 row.use(self._consumer.framing(found.properties, OFFSET, row.body_size))
-            entries.at, entries.offset, entries.left = at, offset, left
-            row.take(entries, self.ahead, 1, self._time_ms)
-        elif is_wanted:
+            return row
+        if is_wanted:
             properties = found.properties.with_header_entries({OFFSET: offset}, (OFFSET,))
             body = found.body
             self.ahead.append(Message(offset, address, properties, body, 0, len(body), 0, self._time_ms))
+        return None
+
+    def _begin_batch(self, offset: int, batch: Batch) -> None:
+        """Go into a batch, or pass it where all of it is before what is asked for, or nobody here can unpack it."""
+        end = offset + batch.records
+        if end <= self._first:
+            return
+        if can_unpack(batch):
+            self._batch = unpacked(batch)
+            self._batch_at = offset
+            self._batch_end = end
+        else:
+            self._queue.left_out(batch.records, batch.compression)
+
+    def _look_into_batch(self, batch: Iterator[bytes | None]) -> bool:
+        """Take the next record of the batch; False where others should have a turn first."""
+        try:
+            record = next(batch)
+        except StopIteration:
+            self._batch = None
+            return True
+        except DamagedRecordError as error:
+            self._batch = None
+            self._queue.damaged(f"a batch that ends before offset {self._batch_end} can't be read on: {error}")
+            return True
+        if record is None:
+            return False
+        offset = self._batch_at
+        self._batch_at = offset + 1
+        if offset >= self._first:
+            self._read(offset, record, is_alone=True)
+        return True
 
     def _wants(self, found: Record, record: bytes) -> bool:
         """False for one that the filter, or the selector, leaves out."""
