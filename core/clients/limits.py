@@ -170,9 +170,9 @@ def check_consumer(broker: Broker, count: int) -> None:
         raise _counted(broker, "consumer_max_per_channel", error)
 
 
-def check_queue(vhost: VirtualHost, name: str) -> None:
-    """PreconditionFailed (406) when another queue is one too many (spec A.5)."""
-    limit = reached(vhost.limits, MAX_QUEUES, len(vhost.queues))
+def check_queue(vhost: VirtualHost, name: str, count: int = 1) -> None:
+    """PreconditionFailed (406) when another queue, or so many more, are too many (spec A.5)."""
+    limit = reached(vhost.limits, MAX_QUEUES, len(vhost.queues) + count - 1)
     if limit is not None:
         raise _counted(
             vhost.broker,
@@ -182,7 +182,7 @@ def check_queue(vhost: VirtualHost, name: str) -> None:
             ),
         )
     limit = vhost.broker.limits.queues
-    if limit is not None and sum(len(each.queues) for each in vhost.broker.vhosts.values()) >= limit:
+    if limit is not None and sum(len(each.queues) for each in vhost.broker.vhosts.values()) + count > limit:
         error = PreconditionFailed(f"cannot declare queue '{name}': queue limit in cluster ({limit}) is reached")
         raise _counted(vhost.broker, "cluster_queue_limit", error)
 

@@ -26,6 +26,7 @@ from warren.core.administration.operations import (
     policies,
     quarantine,
     queues,
+    super_streams,
     users,
     vhosts,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "policies",
     "quarantine",
     "queues",
+    "super_streams",
     "users",
     "vhosts",
 ]

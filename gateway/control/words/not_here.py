@@ -64,10 +64,8 @@ NOT_HERE: Final[Mapping[str, str]] = {
         (
             "activate_stream_consumer",
             "add_replica",
-            "add_super_stream",
             "coordinator_status",
             "delete_replica",
-            "delete_super_stream",
             "list_stream_consumer_groups",
             "list_stream_consumers",
             "list_stream_group_consumers",
