@@ -26,7 +26,9 @@ Warren's own plugins come through the same door (plugins/registry.py).  examples
 **Its life.**  With the broker's start, before anything is restored, its class is loaded, and what the class declares is
 made known: keys, queue and exchange types, policy keys, components of runtime parameters.  When everything is restored,
 the class may `prepare` the broker.  Once connections are accepted, an instance is made, its words, listings and
-counters are offered, and `start` runs as a task of its own.
+counters are offered, and `start` runs as a task of its own.  Enabled while the broker runs (`warren plugins
+enable`) it has all of that at once, and disabled it is cancelled and withdrawn with everything; but a type that
+a queue or an exchange is of doesn't go, and who brings authentication back-ends comes and goes with a start alone.
 When `start` raises, or a task in `context.nursery` does, everything that this run of it offered is withdrawn, and
 after a pause a new instance is started: the first after about a second, then twice as long each time, up to a minute.
 When it returns and nothing is left in the nursery, the plugin has ended, and its words and listings go on working.  At
@@ -315,6 +317,10 @@ class Plugin(ABC):
 
         options: the values of its keys, and of the broker's.  An error is logged, and the broker goes on.
         """
+
+    @classmethod
+    def leave(cls, broker: Broker) -> None:
+        """It was disabled while the broker runs, and has ended: undo what `prepare` did.  An error is logged."""
 
     @abstractmethod
     async def start(self, context: Context) -> None:

@@ -25,6 +25,8 @@ from warren.core.broker import Broker
 from warren.core.errors import StorageError
 from warren.core.storage.disk.stream_files import NAME as STREAMS_NAME
 from warren.gateway.configuration.config import Config
+from warren.gateway.configuration.enabled_plugins import changed, changes_to, place_of, with_changes, write_changes
+from warren.gateway.configuration.plugins import PluginSettings, load_plugin
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.server import serve_control
 from warren.gateway.control.target import Control, Permitted
@@ -33,10 +35,11 @@ from warren.gateway.network.settings import NetworkSettings
 from warren.gateway.process.data_directory import DataDirectory
 from warren.gateway.process.ready_file import remove_ready_file, write_ready_file
 from warren.gateway.process.resources import descriptor_limit, raise_descriptor_limit
-from warren.gateway.process.runner import DEFINITIONS_NAME, MESSAGES_NAME, BrokerRun
+from warren.gateway.process.runner import BrokerRun
 from warren.gateway.process.service_manager import ServiceManager
 from warren.gateway.process.settings import ProcessSettings
 from warren.gateway.process.stop_signals import HANGUPS, STOP_SIGNALS, terminal_is_gone
+from warren.gateway.process.stores import DEFINITIONS_NAME, MESSAGES_NAME
 from warren.gateway.version import described
 
 if TYPE_CHECKING:
@@ -58,7 +61,8 @@ of them should not be walked at every turn."""
 class Server:
     """The process's one broker and its control; made by `open_server`.
 
-    read_config: reads the configuration again; None where it comes from a program.
+    read_config: reads the configuration again; None where it comes from a program.  configured: what was read, where
+    plugins have been enabled and disabled since.
     """
 
     def __init__(
@@ -67,9 +71,12 @@ class Server:
         nursery: trio.Nursery,
         directory: DataDirectory | None,
         read_config: Callable[[], Config] | None = None,
+        configured: Config | None = None,
     ) -> None:
+        self._configured = config if configured is None else configured
         self.config = config
         self._read_config = read_config
+        self._changing_plugins = trio.Lock()
         self._nursery = nursery
         self._directory = directory
         self._process = config.section(ProcessSettings)
@@ -160,6 +167,40 @@ class Server:
             self._run.request_stop()
             await self._run_ended.wait()
 
+    async def set_plugins(self, names: Sequence[str]) -> None:
+        """Enable these plugins and disable all others, now and at the starts to come.
+
+        Raises StorageError for one that can't come or go while the broker runs, PluginUnusableError.
+        """
+        async with self._changing_plugins:
+            if self._run is None:
+                raise StorageError("the broker is stopped; start it with start_app")
+            for name in names:
+                await trio.to_thread.run_sync(load_plugin, name)
+            changes = changes_to(self._configured, names)
+            after = changed(self.config.replace(plugins=self._configured.named_plugins), changes)
+            self._check_plugins(self._run.broker, after)
+            await self._run.change_plugins(after)
+            self.config = self.control.config = after
+            self._listeners = self._run.accepting.listeners
+            if self._directory is not None:
+                self._directory.record(self._run.accepting.listening)
+            place = place_of(after)
+            if place is not None:
+                await trio.to_thread.run_sync(write_changes, place, changes)
+
+    def _check_plugins(self, broker: Broker, config: Config) -> None:
+        """Before anything is done: StorageError where one can't come or go now."""
+        from warren.gateway.plugins.changing import check_disabling, check_enabling
+
+        before, after = self.config.section(PluginSettings).plugins, config.section(PluginSettings).plugins
+        for name in before:
+            if name not in after:
+                check_disabling(load_plugin(name), broker)
+        for name in after:
+            if name not in before:
+                check_enabling(load_plugin(name), broker)
+
     async def reset(self) -> None:
         """Wipe messages, definitions and users; only while stopped (StorageError otherwise)."""
         if self._run is not None:
@@ -176,9 +217,13 @@ class Server:
         """SIGHUP: read again what files say, and let it count as far as it can (gateway.process.reloading)."""
         from warren.gateway.process.reloading import reload
 
-        self.config = await reload(self._run, self.config, self._read_config)
+        self.config = await reload(self._run, self.config, self._reread if self._read_config is not None else None)
         self.control.config = self.config
         self.changed()
+
+    def _reread(self) -> Config:
+        assert self._read_config is not None
+        return with_changes(self._read_config())
 
     def changed(self) -> None:
         """Something was changed from outside a client's batch."""
@@ -221,8 +266,9 @@ async def open_server(config: Config, read_config: Callable[[], Config] | None =
         path = config.section(ProcessSettings).data_directory
         if path is not None:
             directory = stack.enter_context(DataDirectory(path))
+        configured, config = config, with_changes(config)
         nursery = await stack.enter_async_context(trio.open_nursery())
-        server = Server(config, nursery, directory, read_config)
+        server = Server(config, nursery, directory, read_config, configured)
         try:
             await server.start_app()
             if directory is not None:

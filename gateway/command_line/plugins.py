@@ -1,8 +1,9 @@
 """`warren plugins`: what rabbitmq-plugins does, as far as it means something here.
 
-Warren's plugins are enabled by the configuration, and a start; so what would change that says which line does, unless
-it is so already, as it is when a script sees to it again and again.  RabbitMQ's names of plugins are taken, too: of
-those that are plugins here by another name, and of those that are part of Warren and always there.
+A broker that runs enables and disables plugins at once and keeps that for its next start, in a file in its data
+directory (configuration/enabled_plugins.py); with `--offline`, or where none runs, the file alone is changed.
+RabbitMQ's names of plugins are taken, too: of those that are plugins here by another name, and of those that are part
+of Warren and always there.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from warren.gateway.command_line.ctl import where_of
 from warren.gateway.command_line.ctl_options import Parsed, parse
@@ -20,6 +21,9 @@ from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.api_client import ask
 from warren.gateway.control.client import CommandFailedError
 from warren.gateway.control.word import Option, Syntax
+
+if TYPE_CHECKING:
+    from warren.gateway.configuration.config import Config
 
 AS_HERE: Final[Mapping[str, str]] = {
     "rabbitmq_management": "management",
@@ -57,8 +61,9 @@ BUILT_IN: Final = (
 """What is part of Warren: always there, and never to be disabled."""
 
 OFFLINE: Final = Option("offline")
+ONLINE: Final = Option("online")
 
-_EITHER: Final = (OFFLINE, Option("online"))
+_EITHER: Final = (OFFLINE, ONLINE)
 
 SYNTAXES: Final = {
     each.name: each
@@ -70,11 +75,9 @@ SYNTAXES: Final = {
             options=(Option("verbose"), Option("minimal"), Option("enabled"), Option("implicitly_enabled"), *_EITHER),
         ),
         Syntax("is_enabled", "PLUGIN [PLUGIN]...", "succeed if these plugins are enabled", options=_EITHER),
-        Syntax(
-            "enable", "[PLUGIN]...", "say how to enable plugins, unless they are", options=(*_EITHER, Option("all"))
-        ),
-        Syntax("disable", "[PLUGIN]...", "say how to disable plugins", options=(*_EITHER, Option("all"))),
-        Syntax("set", "[PLUGIN]...", "the same for these and no others", options=_EITHER),
+        Syntax("enable", "[PLUGIN]...", "enable plugins, now and from now on", options=(*_EITHER, Option("all"))),
+        Syntax("disable", "[PLUGIN]...", "disable plugins", options=(*_EITHER, Option("all"))),
+        Syntax("set", "[PLUGIN]...", "enable these plugins and disable all others", options=_EITHER),
         Syntax("directories", "", "where plugins are", options=_EITHER),
     )
 }
@@ -138,24 +141,33 @@ def _long(arguments: Sequence[str]) -> list[str]:
 
 
 def _look(parsed: Parsed) -> _Plugins:
-    """From the broker; from the configuration and what is installed, where none runs or `--offline` is given."""
+    """From the broker; from the configuration, what was changed of it and what is installed, where none runs or
+    `--offline` is given."""
+    from warren.gateway.configuration.enabled_plugins import with_changes
     from warren.gateway.configuration.plugins import PLUGINS, PluginSettings
 
     if OFFLINE.name not in parsed.options:
         try:
             answer = ask(where_of(parsed), "list_plugins", ("name", "state"), timeout_s=parsed.timeout_s)
         except CommandFailedError as error:
-            if error.exit_code != codes.UNAVAILABLE or "url" in parsed.options:
+            if error.exit_code != codes.UNAVAILABLE or "url" in parsed.options or ONLINE.name in parsed.options:
                 raise
         else:
             rows: list[dict[str, str]] = answer["rows"]  # type: ignore[assignment]
             enabled = [row["name"] for row in rows if row["state"] != "disabled"]
             return _Plugins(enabled, [row["name"] for row in rows], running=True)
+    config = with_changes(_configured(parsed))
+    return _Plugins(config.section(PluginSettings).plugins, list(PLUGINS), running=False)
+
+
+def _configured(parsed: Parsed) -> Config:
+    """What a start of the broker would read, with the data directory that is named here."""
     from warren.gateway.configuration.load import load_config
 
     file = parsed.options.get("config")
     config = load_config(config_file=Path(str(file)) if file else None)
-    return _Plugins(config.section(PluginSettings).plugins, list(PLUGINS), running=False)
+    directory = parsed.options.get("data_dir")
+    return config if directory is None else config.replace(data_directory=Path(str(directory)).expanduser().absolute())
 
 
 def _list(parsed: Parsed, rest: Sequence[str]) -> int:
@@ -223,7 +235,7 @@ def _enable(parsed: Parsed, rest: Sequence[str]) -> int:
     found = _look(parsed)
     wanted = _named(parsed, rest, found)
     missing = [AS_HERE.get(name, name) for name in wanted if not found.is_enabled(name)]
-    return _change(found, [*found.enabled, *missing])
+    return _change(parsed, found, [*found.enabled, *missing])
 
 
 def _disable(parsed: Parsed, rest: Sequence[str]) -> int:
@@ -233,12 +245,13 @@ def _disable(parsed: Parsed, rest: Sequence[str]) -> int:
     if fixed:
         text = f"{', '.join(fixed)}: part of Warren; leave a protocol that isn't wanted out of the listeners (`listen`)"
         raise CommandFailedError(text, codes.SOFTWARE)
-    return _change(found, [name for name in found.enabled if name not in gone])
+    return _change(parsed, found, [name for name in found.enabled if name not in gone])
 
 
 def _set(parsed: Parsed, rest: Sequence[str]) -> int:
     found = _look(parsed)
-    return _change(found, [AS_HERE.get(name, name) for name in _named(parsed, rest, found) if name not in BUILT_IN])
+    wanted = [AS_HERE.get(name, name) for name in _named(parsed, rest, found) if name not in BUILT_IN]
+    return _change(parsed, found, wanted)
 
 
 def _named(parsed: Parsed, rest: Sequence[str], found: _Plugins) -> Sequence[str]:
@@ -250,42 +263,74 @@ def _named(parsed: Parsed, rest: Sequence[str], found: _Plugins) -> Sequence[str
     return wanted
 
 
-def _change(found: _Plugins, wanted: Sequence[str]) -> int:
-    """Nothing, where it is so already; else CommandFailedError says what to do.
-
-    What is on by default and isn't wanted has to be named, with a `-`.
-    """
-    from warren.gateway.configuration.plugins import OFF, by_default
-
+def _change(parsed: Parsed, found: _Plugins, wanted: Sequence[str]) -> int:
+    """Have these plugins enabled and no others."""
     wanted = list(dict.fromkeys(wanted))
     if set(wanted) == set(found.enabled):
         print("Plugin configuration unchanged.")
         return codes.OK
-    wanted += [OFF + name for name in by_default() if name not in wanted]
-    names = ", ".join(f'"{name}"' for name in wanted)
-    raise CommandFailedError(
-        f"plugins are enabled by the configuration: write `plugins = [{names}]` into warren.toml, or start the broker "
-        f"with `--set plugins={','.join(wanted)}` or WARREN_PLUGINS={','.join(wanted)}; then restart it",
-        codes.SOFTWARE,
-    )
+    if found.running:
+        answer = ask(where_of(parsed), "set_plugins", tuple(wanted), timeout_s=parsed.timeout_s)
+        _print_change(parsed, answer["value"])  # type: ignore[arg-type]
+    else:
+        _change_file(parsed, wanted)
+        started = [name for name in wanted if name not in found.enabled]
+        stopped = [name for name in found.enabled if name not in wanted]
+        _print_change(parsed, {"started": started, "stopped": stopped, "listening": {}}, is_now=False)
+    return codes.OK
+
+
+def _change_file(parsed: Parsed, wanted: Sequence[str]) -> None:
+    from warren.core.errors import StorageError
+    from warren.gateway.configuration.enabled_plugins import changes_to, place_of, write_changes
+
+    config = _configured(parsed)
+    place = place_of(config)
+    if place is None:
+        text = "the configuration says in_memory, so nothing is kept; name the plugins with the key `plugins`"
+        raise CommandFailedError(text, codes.SOFTWARE)
+    try:
+        write_changes(place, changes_to(config, wanted))
+    except StorageError as error:
+        raise CommandFailedError(str(error), codes.SOFTWARE) from None
+
+
+def _print_change(parsed: Parsed, changed: Mapping[str, object], *, is_now: bool = True) -> None:
+    """In RabbitMQ's words, and where somebody listens who didn't before."""
+    if parsed.options.get("formatter") == "json":
+        print(json.dumps({**changed, "mode": "online" if is_now else "offline"}))
+        return
+    for key, what, did in (("started", "enabled", "started"), ("stopped", "disabled", "stopped")):
+        names: list[str] = changed[key]  # type: ignore[assignment]
+        if names:
+            print(f"The following plugins have been {what}:", *(f"  {name}" for name in names), sep="\n")
+            if is_now:
+                print(f"\n{did} {len(names)} plugins.")
+    listening: Mapping[str, Sequence[str]] = changed["listening"]  # type: ignore[assignment]
+    for listener, addresses in listening.items():
+        print(f"listening: {listener}={', '.join(addresses)}")
+    if not is_now:
+        print("\nOffline change; changes will take effect at broker restart.")
 
 
 def _directories(parsed: Parsed, rest: Sequence[str]) -> int:
     from importlib.util import find_spec
 
+    from warren.gateway.configuration.enabled_plugins import place_of
     from warren.gateway.configuration.plugins import OWN_TABLE
 
     own = find_spec(OWN_TABLE)
     where = {
         "plugins_dir": str(Path(own.origin).resolve().parent) if own is not None and own.origin else "",
         "plugins_expand_dir": "",
-        "enabled_plugins_file": "the key `plugins` of the configuration",
+        "enabled_plugins_file": str(place_of(_configured(parsed)) or ""),
     }
     if parsed.options.get("formatter") == "json":
         print(json.dumps(where))
     else:
         print(f"Warren's own plugins: {where['plugins_dir']}\nOthers: packages with an entry point `warren.plugins`")
-        print(f"Enabled by: {where['enabled_plugins_file']}")
+        print("Enabled by: the key `plugins` of the configuration")
+        print(f"Enabled and disabled besides: {where['enabled_plugins_file'] or '(nothing is kept)'}")
     return codes.OK
 
 

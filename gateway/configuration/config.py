@@ -57,6 +57,11 @@ class Config:
         self._values = {**self._values, **_computed(self._values)}
 
     @property
+    def named_plugins(self) -> tuple[str, ...]:
+        """What the key `plugins` was given, names with a `-` in front too."""
+        return self._named_plugins
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """Those remarks that say more than that some tuning has no counterpart."""
         return tuple(str(remark) for remark in self.remarks if remark.weight >= Weight.WARNING)

@@ -69,6 +69,9 @@ class ControlledServer(Protocol):
     async def start_app(self) -> None:
         """Open them again."""
 
+    async def set_plugins(self, names: Sequence[str]) -> None:
+        """Enable these plugins and no others.  Raises StorageError, PluginUnusableError.  Only while `running`."""
+
     async def reset(self) -> None:
         """Wipe everything and start with defaults; only while stopped."""
 

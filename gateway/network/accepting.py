@@ -6,7 +6,7 @@ elsewhere; the addresses are bound again when the listeners are resumed.  What s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -48,6 +48,24 @@ class Accepting:
         for sock in of_second_family:
             self.listening[sock.listener.name].append(sock.address)
         self._hub.on_released = self._released
+
+    def add(
+        self, listeners: Iterable[Listener], accept: Callable[[Listener], AcceptCarrier], descriptors_max: int
+    ) -> None:
+        """Accept connections on further addresses.  Raises AddressUnusableError."""
+        before = len(self._sockets)
+        self.bind(listeners, accept, descriptors_max)
+        for sock in self._sockets[before:]:
+            sock.open()
+
+    def remove(self, protocols: Collection[str]) -> None:
+        """Give back the addresses of listeners of these protocols; connections that are there stay."""
+        gone = [sock for sock in self._sockets if sock.listener.protocol in protocols]
+        for sock in gone:
+            sock.close()
+            self.listening.pop(sock.listener.name, None)
+        self._sockets = [sock for sock in self._sockets if sock not in gone]
+        self.listeners = [listener for listener in self.listeners if listener.protocol not in protocols]
 
     def use(self, accept: Callable[[Listener], AcceptCarrier]) -> None:
         """From now on connections are taken as this says, by listener; those that are there stay as they are."""

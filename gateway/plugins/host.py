@@ -4,6 +4,8 @@ host = PluginHost(names, surroundings...)     classes are loaded, their types an
 host.register()                               runtime parameters: after the definitions are restored
 host.prepare()                                before the first connection is accepted
 host.start()                                  once connections are accepted
+await host.add(class, options)                one more, while the broker runs
+await host.remove(name)                       one less
 await host.stop()                             before they and the stores are closed
 host.close()                                  what the classes declared is forgotten
 """
@@ -12,12 +14,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from warren.core.errors import StorageError
 from warren.gateway.configuration.plugins import PluginUnusableError, load_plugin
 from warren.gateway.plugin import Plugin
 from warren.gateway.plugins import registering
+from warren.gateway.plugins.changing import check_disabling, check_enabling
 from warren.gateway.plugins.listing import plugins_kind
 from warren.gateway.plugins.mounts import MountTable
 from warren.gateway.plugins.pauses import Pauses
@@ -47,17 +51,23 @@ class PluginHost:
         self.mounts = MountTable()
         self.plugins: list[SupervisedPlugin] = []
         self._classes: list[type[Plugin]] = []
+        self._surroundings: Surroundings
         for name in names:
             try:
-                found = load_plugin(name)
-                if not issubclass(found, Plugin):
-                    raise PluginUnusableError(f"the plugin '{name}' is no subclass of warren.gateway.plugin.Plugin")
-                registering.register(found)
-            except (PluginUnusableError, ValueError) as error:
+                self._declare(load_plugin(name), name)
+            except (PluginUnusableError, StorageError) as error:
                 self.close()
-                text = str(error) if isinstance(error, PluginUnusableError) else f"the plugin '{name}': {error}"
-                raise StorageError(text) from error
-            self._classes.append(found)
+                raise StorageError(str(error)) from error
+
+    def _declare(self, found: type[Plugin], name: str) -> None:
+        """Make known what a class declares; StorageError where that can't be."""
+        if not issubclass(found, Plugin):
+            raise StorageError(f"the plugin '{name}' is no subclass of warren.gateway.plugin.Plugin")
+        try:
+            registering.register(found)
+        except ValueError as error:
+            raise StorageError(f"the plugin '{name}': {error}") from error
+        self._classes.append(found)
 
     def register(
         self,
@@ -71,17 +81,56 @@ class PluginHost:
         carry_out: CarryOut,
     ) -> None:
         """Take the broker whose plugins these are, as Surroundings describes it."""
-        surroundings = Surroundings(
+        self._surroundings = Surroundings(
             broker, options, self.mounts, clients, facts, changed, kept, resources, self.counters, carry_out
         )
         broker.listings.register(plugins_kind(self.plugins))
         for found in self._classes:
-            plugin = SupervisedPlugin(found, surroundings, Pauses(random.random))
-            try:
-                plugin.register_components()
-            except ValueError as error:
-                raise StorageError(f"the plugin '{plugin.name}': {error}") from error
-            self.plugins.append(plugin)
+            self._supervise(found, self._surroundings)
+
+    def _supervise(self, found: type[Plugin], surroundings: Surroundings) -> SupervisedPlugin:
+        plugin = SupervisedPlugin(found, surroundings, Pauses(random.random))
+        try:
+            plugin.register_components()
+        except ValueError as error:
+            raise StorageError(f"the plugin '{plugin.name}': {error}") from error
+        self.plugins.append(plugin)
+        return plugin
+
+    async def add(self, found: type[Plugin], options: Options) -> None:
+        """Enable one more while the broker runs, and return when it has begun.  options: with the values of its keys.
+
+        Raises StorageError, and nothing has changed, where that can't be: see changing.py, and as at a start.
+        """
+        check_enabling(found, self._surroundings.broker)
+        self._declare(found, found.name)
+        try:
+            plugin = self._supervise(found, replace(self._surroundings, options=options))
+        except StorageError:
+            self._forget(found)
+            raise
+        plugin.prepare()
+        plugin.start()
+        await plugin.wait_begun()
+
+    async def remove(self, name: str) -> None:
+        """Disable one while the broker runs, and return when it has ended.
+
+        Raises StorageError, and it stays, where that can't be.
+        """
+        plugin = next(each for each in self.plugins if each.name == name)
+        check_disabling(plugin.plugin, self._surroundings.broker)
+        plugin.cancel()
+        await plugin.wait_stopped()
+        if plugin.state == "stuck":
+            raise StorageError(f"the plugin '{name}' doesn't end; a restart of the broker ends it")
+        plugin.leave()
+        self.plugins.remove(plugin)
+        self._forget(plugin.plugin)
+
+    def _forget(self, found: type[Plugin]) -> None:
+        self._classes.remove(found)
+        registering.unregister(found)
 
     def back_ends(self) -> Mapping[str, Callable[[Options], AuthenticationBackEnd]]:
         """The authentication back-ends of all plugins, by name."""

@@ -58,6 +58,7 @@ class SupervisedPlugin:
         self._words: Sequence[Word] = ()
         self._kinds: Sequence[Kind] = ()
         self._scope = trio.CancelScope()
+        self._begun = trio.Event()
         self._over = trio.Event()
         self._over.set()
         self._stopping = False
@@ -65,6 +66,8 @@ class SupervisedPlugin:
 
     def _enter(self, state: str) -> None:
         self.state = state
+        if state != "waiting":
+            self._begun.set()
         self.since_ms = self._surroundings.broker.now_ms
 
     # What is always there
@@ -73,6 +76,15 @@ class SupervisedPlugin:
         """Have the broker check its runtime parameters.  Raises ValueError for a component that is taken."""
         for name, component in self._components.items():
             self._surroundings.broker.parameters.register(name, component, self.plugin.reached.get(name))
+
+    def leave(self) -> None:
+        """Undo what it did to the broker before it was started; the runtime parameters stay."""
+        for name in self._components:
+            self._surroundings.broker.parameters.unregister(name)
+        try:
+            self.plugin.leave(self._surroundings.broker)
+        except Exception as error:
+            self._note(error, "it couldn't undo what it had prepared")
 
     def prepare(self) -> None:
         """Let the class do what has to be done before anybody is connected."""
@@ -104,6 +116,10 @@ class SupervisedPlugin:
         """Run it from now on."""
         self._over = trio.Event()
         trio.lowlevel.spawn_system_task(self._live, name=f"plugin {self.name}")
+
+    async def wait_begun(self) -> None:
+        """Return when it runs, or has failed to."""
+        await self._begun.wait()
 
     def cancel(self) -> None:
         """Ask it to end."""

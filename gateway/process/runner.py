@@ -6,12 +6,10 @@ A run is a nursery with hub, commit loop, timers and resource watch; `stop_app` 
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -23,17 +21,11 @@ from warren.core.clients.limits import BrokerLimits
 from warren.core.errors import BrokerError, StorageError
 from warren.core.routing.vhost_metadata import check_queue_type
 from warren.core.settings import BrokerSettings
-from warren.core.storage.definitions.memory import MemoryDefinitionStore
-from warren.core.storage.definitions.sqlite import SqliteDefinitionStore
-from warren.core.storage.definitions.store import DefinitionStore
-from warren.core.storage.disk.engine import DiskEngine
-from warren.core.storage.engine import StorageEngine
-from warren.core.storage.memory import MemoryEngine
 from warren.core.storage.recovery import finish_chores, note_clean_stop, recover
 from warren.gateway.authentication.settings.chain import AuthenticationSettings
 from warren.gateway.configuration.config import Config, ConfigError
 from warren.gateway.configuration.options import components_of, listings_of_protocols, options_of
-from warren.gateway.configuration.plugins import PluginSettings
+from warren.gateway.configuration.plugins import PluginSettings, load_plugin, own_listeners
 from warren.gateway.network.accepting import Accepting
 from warren.gateway.network.addresses import Listener
 from warren.gateway.network.clock import Clock
@@ -45,6 +37,7 @@ from warren.gateway.process.errors import sole_error
 from warren.gateway.process.limits import ResourceLimits
 from warren.gateway.process.resources import watch_resources
 from warren.gateway.process.settings import FirstStartSettings, ProcessSettings, ResourceSettings
+from warren.gateway.process.stores import MESSAGES_NAME, close_stores, open_stores
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,26 +52,14 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("warren.broker")
 
-DEFINITIONS_NAME: Final = "definitions.sqlite"
-MESSAGES_NAME: Final = "messages"
 
 GOODBYE_S: Final = 5.0
 """How long clients may take to answer that they are being closed, when the broker stops."""
-
-COMPACTION_PAUSE_S: Final = 0.001
-"""Compaction rests as long as it works, so that the broker's thread gets the interpreter."""
 
 
 SILENT_S: Final = 1.0
 """After nobody has taken, sent or closed anything for this long, clients aren't waited for any more: whoever is going
 to answer does so within some round trips."""
-
-
-class Closable(Protocol):
-    """What has files open."""
-
-    def close(self) -> None:
-        """Close them.  Raises OSError or StorageError."""
 
 
 class BrokerRun:
@@ -153,13 +134,40 @@ class BrokerRun:
         """
         clock = Clock()
         self._pipelines = pipelines = Pipelines(self.config, self._listeners, clock())
-        with self._plugin_host() as plugins:
-            await self._run_with(plugins, clock, pipelines, task_status)
+        try:
+            if enabled := self.config.section(PluginSettings).plugins:
+                self.plugins = _host_of(enabled)
+            await self._run_with(clock, pipelines, task_status)
+        finally:
+            if self.plugins is not None:
+                self.plugins.close()
 
-    async def _run_with(
-        self, plugins: PluginHost | None, clock: Clock, pipelines: Pipelines, task_status: trio.TaskStatus[None]
-    ) -> None:
-        store, definitions = _open_stores(self.config)
+    async def change_plugins(self, config: Config) -> None:
+        """Enable and disable plugins as this configuration has them, whose classes are loaded; and their listeners.
+
+        Raises StorageError where one can't come or go while the broker runs; those before it have.
+        """
+        if self.plugins is None:
+            self.plugins = _host_of(())
+            self._register(self.plugins)
+        before, after = [each.name for each in self.plugins.plugins], config.section(PluginSettings).plugins
+        for name in [each for each in before if each not in after][::-1]:
+            self.accepting.remove([protocol for protocol, _, _ in own_listeners([name])])
+            await self.plugins.remove(name)
+        new = [each for each in after if each not in before]
+        for name in new:
+            await self.plugins.add(load_plugin(name), options_of(config))
+        self.config = config
+        protocols = {protocol for protocol, _, _ in own_listeners(new)}
+        there = {listener.protocol for listener in self.accepting.listeners}
+        wanted = config.section(NetworkSettings).listeners
+        added = [each for each in wanted if each.protocol in protocols and each.protocol not in there]
+        self._listeners = [*self.accepting.listeners, *added]
+        self.reconfigure(config)
+        self.accepting.add(added, self._pipelines.accept, self._descriptors_max)
+
+    async def _run_with(self, clock: Clock, pipelines: Pipelines, task_status: trio.TaskStatus[None]) -> None:
+        store, definitions = open_stores(self.config)
         try:
             settings = self.config.section(BrokerSettings)
             self.broker = Broker(
@@ -194,21 +202,12 @@ class BrokerRun:
                 ),
                 with_defaults=first.load_definitions is None,
             )
-            if plugins is not None:
-                plugins.register(
-                    self.broker,
-                    options_of(self.config),
-                    lambda: self.clients,
-                    self._facts,
-                    lambda: self.hub.request_turn(),
-                    lambda: self.hub.kept(),
-                    self._resources,
-                    self._carry_out,
-                )
+            if self.plugins is not None:
+                self._register(self.plugins)
             self._load_definitions()
-            asked = self._load_back_ends(plugins)
-            if plugins is not None:
-                plugins.prepare()
+            asked = self._load_back_ends(self.plugins)
+            if self.plugins is not None:
+                self.plugins.prepare()
             self.hub = Hub(self.broker, clock, unread_timeout_ms=self.config.section(NetworkSettings).unread_timeout_ms)
             self.accepting = Accepting(self.hub)
             try:
@@ -223,11 +222,11 @@ class BrokerRun:
                         await nursery.start(back_end.run, self.hub)
                     self.accepting.open()
                     task_status.started()
-                    if plugins is not None:
-                        plugins.start()
+                    if self.plugins is not None:
+                        self.plugins.start()
                     await self._stop_wanted.wait()
-                    if plugins is not None:
-                        await plugins.stop()
+                    if self.plugins is not None:
+                        await self.plugins.stop()
                     await self._say_goodbye()
                     nursery.cancel_scope.cancel()
                 finish_chores(self.broker)
@@ -241,8 +240,8 @@ class BrokerRun:
                 raise error from None
             finally:
                 self._close_clients("the broker has stopped")
-                if plugins is not None:
-                    await plugins.stop()
+                if self.plugins is not None:
+                    await self.plugins.stop()
                 self.accepting.close()
                 for link in list(self.hub.links):
                     link.drop()
@@ -252,20 +251,17 @@ class BrokerRun:
             raise
         close_stores(store, definitions, failed=False)
 
-    @contextmanager
-    def _plugin_host(self) -> Iterator[PluginHost | None]:
-        """The host of the plugins that are enabled; nothing of it is imported without any."""
-        enabled = self.config.section(PluginSettings).plugins
-        if not enabled:
-            yield None
-            return
-        from warren.gateway.plugins.host import PluginHost
-
-        self.plugins = PluginHost(enabled)
-        try:
-            yield self.plugins
-        finally:
-            self.plugins.close()
+    def _register(self, plugins: PluginHost) -> None:
+        plugins.register(
+            self.broker,
+            options_of(self.config),
+            lambda: self.clients,
+            self._facts,
+            lambda: self.hub.request_turn(),
+            lambda: self.hub.kept(),
+            self._resources,
+            self._carry_out,
+        )
 
     def _facts(self) -> Facts:
         from warren.gateway.configuration.load import describe
@@ -360,17 +356,11 @@ class BrokerRun:
         self.hub.settle()
 
 
-def close_stores(store: Closable, definitions: Closable, *, failed: bool) -> None:
-    """Close both, whatever comes of the first; failed: the run has an error to end with, which says more than these."""
-    errors: list[OSError | StorageError] = []
-    for each in (store, definitions):
-        try:
-            each.close()
-        except (OSError, StorageError) as error:
-            _log.error("closing the data failed, too: %s", error)
-            errors.append(error)
-    if errors and not failed:
-        raise StorageError(f"the data can't be closed in good order: {errors[0]}") from errors[0]
+def _host_of(names: Sequence[str]) -> PluginHost:
+    """Nothing of it is imported without plugins."""
+    from warren.gateway.plugins.host import PluginHost
+
+    return PluginHost(names)
 
 
 def _moved_bytes(links: Iterable[Link]) -> int:
@@ -383,16 +373,3 @@ def checked_queue_type(name: str | None) -> str | None:
         return None if name is None else check_queue_type(name)
     except BrokerError as error:
         raise ConfigError(f"default_queue_type: {error.text}") from None
-
-
-def _open_stores(config: Config) -> tuple[StorageEngine, DefinitionStore]:
-    process = config.section(ProcessSettings)
-    directory = process.data_directory
-    if process.in_memory or directory is None:
-        return MemoryEngine(), MemoryDefinitionStore()
-    definitions = SqliteDefinitionStore(Path(directory) / DEFINITIONS_NAME)
-    try:
-        return DiskEngine(Path(directory), pause=partial(time.sleep, COMPACTION_PAUSE_S)), definitions
-    except BaseException:
-        definitions.close()
-        raise

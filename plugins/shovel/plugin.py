@@ -212,6 +212,11 @@ class ShovelPlugin(Plugin):
                 wanted[owner_of(DEFAULT_VHOST, name)] = definition.buffer
         reconcile(broker, wanted)
 
+    @classmethod
+    def leave(cls, broker: Broker) -> None:
+        """Without shovels nothing is a buffer of one, as in a broker that starts without them."""
+        reconcile(broker, {})
+
     async def start(self, context: Context) -> None:
         self._context = context
         left = LeftFile(context.facts.data_directory, context.log)

@@ -1200,7 +1200,7 @@ QUIET: Final = (
             "gateway.process.resources.STEP_BYTES_MIN",
             "gateway.process.resources.STEP_BYTES_MAX",
             "gateway.plugins.serving.TRIMMED_BYTES_MAX",
-            "gateway.process.runner.COMPACTION_PAUSE_S",
+            "gateway.process.stores.COMPACTION_PAUSE_S",
             "gateway.tls.contexts.CHECK_INTERVAL_MS",
             "adapters.amqp10.settings.IDLE_TIMEOUT_S",
         ),

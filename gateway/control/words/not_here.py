@@ -26,10 +26,11 @@ _MIRRORS: Final = "there are no mirrors of queues; take ha-mode and the like out
 _SOURCES: Final = "the configuration says whether attempts to log in are counted by source: track_auth_attempt_source"
 
 _SHOVEL: Final = (
-    "it comes with the plugin shovel, and no broker with it was found; warren plugins enable shovel says how"
+    "it comes with the plugin shovel, and no broker with it was found; `warren plugins enable shovel` enables it"
 )
 _FEDERATION: Final = (
-    "it comes with the plugin federation, and no broker with it was found; warren plugins enable federation says how"
+    "it comes with the plugin federation, and no broker with it was found; "
+    "`warren plugins enable federation` enables it"
 )
 
 NOT_HERE: Final[Mapping[str, str]] = {

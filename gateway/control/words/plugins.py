@@ -41,6 +41,40 @@ def list_plugins(control: Control, request: Request) -> Answer:
     return table(columns or SHOWN, [*enabled, *others])
 
 
+@word(
+    "[PLUGIN]...",
+    "enable these plugins and disable all others, now and from now on; `warren plugins` does it one by one",
+    "Setting plugins ...",
+    remote=Remote.NOBODY,
+)
+async def set_plugins(control: Control, request: Request) -> Answer:
+    """What was changed by it, and where the listeners are of what was enabled."""
+    from warren.core.errors import StorageError
+    from warren.gateway.configuration.plugins import PluginSettings, PluginUnusableError, own_listeners
+    from warren.gateway.control import exit_codes as codes
+    from warren.gateway.network.addresses import format_address
+
+    before = control.config.section(PluginSettings).plugins
+    try:
+        await control.server.set_plugins(request.arguments)
+    except (StorageError, PluginUnusableError) as error:
+        raise RefusedError(str(error), codes.SOFTWARE) from None
+    after = control.config.section(PluginSettings).plugins
+    started = [name for name in after if name not in before]
+    stopped = [name for name in before if name not in after]
+    found = control.server.listening
+    addresses = {
+        f"{name}{suffix}": [format_address(*each) for each in found.get(f"{name}{suffix}", ())]
+        for name, _, _ in own_listeners(started)
+        for suffix in ("", "s")
+    }
+    listening = {name: each for name, each in addresses.items() if each}
+    lines = [f"enabled: {name}" for name in started] + [f"disabled: {name}" for name in stopped]
+    lines += [f"listening: {name}={each}" for name, many in listening.items() for each in many]
+    what = {"started": started, "stopped": stopped, "listening": listening}
+    return value(what, "\n".join(lines) or "plugins are as they were")
+
+
 @word("", "the words that the plugins of the running broker bring", while_stopped=True, remote=Remote.MANAGEMENT)
 def list_plugin_words(control: Control, request: Request) -> Answer:
     """For people, and for the client, which hasn't these words and learns their syntax so."""

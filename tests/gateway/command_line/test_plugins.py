@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Final
 
 import pytest
 import trio
@@ -14,7 +15,9 @@ import trio
 from warren.gateway.command_line import main as command_line
 from warren.gateway.command_line import plugins
 from warren.gateway.configuration.config import Config
+from warren.gateway.configuration.enabled_plugins import NAME
 from warren.gateway.configuration.plugins import PLUGINS
+from warren.gateway.control.api_client import ask
 from warren.gateway.server import open_server
 from warren.gateway.version import WARREN_VERSION
 
@@ -88,20 +91,72 @@ async def test_what_is_so_already(directory: Path, words: tuple[str, ...]) -> No
     assert await run(directory, *words) == (0, "Plugin configuration unchanged.\n", "")
 
 
+ENABLED: Final = "The following plugins have been enabled:"
+DISABLED: Final = "The following plugins have been disabled:"
+
+
 @pytest.mark.parametrize(
-    ("words", "wanted"),
+    ("words", "said", "enabled"),
     [
-        (("enable", "rabbitmq_management"), '["shovel", "management", "-metrics"]'),
-        (("enable", "rabbitmq_management", "rabbitmq_web_dispatch"), '["shovel", "management", "-metrics"]'),
-        (("disable", "shovel"), '["-management", "-metrics"]'),
-        (("disable", "--all"), '["-management", "-metrics"]'),
-        (("set", "rabbitmq_prometheus"), '["metrics", "-management"]'),
+        (("enable", "rabbitmq_management"), [ENABLED, "  management", "", "started 1 plugins."], "shovel management"),
+        (
+            ("enable", "rabbitmq_federation_management", "rabbitmq_prometheus", "rabbitmq_stomp"),
+            [ENABLED, "  federation", "  metrics", "", "started 2 plugins."],
+            "shovel federation metrics",
+        ),
+        (("disable", "rabbitmq_shovel"), [DISABLED, "  shovel", "", "stopped 1 plugins."], ""),
+        (("disable", "--all"), [DISABLED, "  shovel", "", "stopped 1 plugins."], ""),
+        (
+            ("set", "rabbitmq_prometheus"),
+            [ENABLED, "  metrics", "", "started 1 plugins.", DISABLED, "  shovel", "", "stopped 1 plugins."],
+            "metrics",
+        ),
     ],
 )
-async def test_what_a_configuration_has_to_say(directory: Path, words: tuple[str, ...], wanted: str) -> None:
-    code, said, complained = await run(directory, *words)
-    assert (code, said) == (70, "")
-    assert f"write `plugins = {wanted}` into warren.toml" in complained
+async def test_changes(directory: Path, words: tuple[str, ...], said: list[str], enabled: str) -> None:
+    code, printed, complained = await run(directory, *words)
+    assert (code, complained) == (0, "")
+    assert printed.splitlines() == said
+    answer = await trio.to_thread.run_sync(lambda: ask(directory, "list_plugins", ("name", "state")))
+    rows: list[dict[str, str]] = answer["rows"]  # type: ignore[assignment]
+    assert {row["name"] for row in rows if row["state"] != "disabled"} == set(enabled.split())
+    assert not (directory / NAME).exists(), "in memory nothing is kept"
+
+
+async def test_changes_as_json(directory: Path) -> None:
+    code, printed, _ = await run(directory, "disable", "shovel", "--formatter", "json")
+    assert code == 0
+    assert json.loads(printed) == {"started": [], "stopped": ["shovel"], "listening": {}, "mode": "online"}
+
+
+def test_changes_for_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no broker runs, a file says what is otherwise than configured."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WARREN_PLUGINS", "shovel")
+    at = ("--data-dir", str(tmp_path / "data"))
+    code, said, _ = _run("enable", "rabbitmq_federation", *at)
+    assert code == 0
+    assert said.endswith("  federation\n\nOffline change; changes will take effect at broker restart.\n")
+    assert json.loads((tmp_path / "data" / NAME).read_text()) == ["federation"]
+    assert _run("disable", "shovel", *at)[0] == 0
+    assert json.loads((tmp_path / "data" / NAME).read_text()) == ["federation", "-shovel"]
+    assert _run("is_enabled", "federation", *at)[0] == 0
+    assert _run("is_enabled", "shovel", *at)[0] == 69
+    assert _run("list", "-qEm", "shovel|federation", *at)[1] == "rabbitmq_federation\n"
+    assert _run("disable", "federation", *at)[0] == _run("enable", "shovel", *at)[0] == 0
+    assert not (tmp_path / "data" / NAME).exists(), "all is as configured"
+    assert str(tmp_path / "data" / NAME) in _run("directories", *at)[1]
+    assert _run("enable", "federation", "--online", *at)[0] == 69
+    (tmp_path / "data" / NAME).write_text("{}")
+    code, _, complained = _run("enable", "federation", *at)
+    assert (code, "isn't a list of names of plugins" in complained) == (78, True)
+
+
+def test_in_memory_nothing_can_be_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WARREN_IN_MEMORY", "true")
+    code, _, complained = _run("enable", "shovel", "--offline", "--data-dir", str(tmp_path))
+    assert (code, "nothing is kept" in complained) == (70, True)
 
 
 async def test_what_cant_be(directory: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from warren.core.administration.listing.column import Column
 from warren.core.administration.listing.connections import ConnectionRow
 from warren.core.broker import Broker
 from warren.core.configuration.values import Watermark
+from warren.core.errors import StorageError
 from warren.core.messages.address import Address
 from warren.core.messages.message import Message
 from warren.core.messages.properties import EMPTY
@@ -146,6 +147,9 @@ class TargetServer:
     async def start_app(self) -> None:
         await trio.lowlevel.checkpoint()
         self.running = True
+
+    async def set_plugins(self, names: Sequence[str]) -> None:
+        raise StorageError("there are no plugins here")
 
     async def reset(self) -> None:
         await trio.lowlevel.checkpoint()

@@ -188,6 +188,7 @@ def test_only_what_looks_may_be_others() -> None:
         "start_app",
         "reset",
         "force_reset",
+        "set_plugins",
         "shutdown",
     }
     of_vhosts = {name for name in others if WORDS[name].takes(VHOST.name)}
