@@ -1,10 +1,10 @@
-"""The loop over what was read: frames are cut out and handed on, Publish to publishing.py, everything else decoded."""
+"""The loop over what was read: frames are cut out and handed on."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from warren.adapters.stream.codec.encoding import KEY_BYTES, SIZE_BYTES, decode
+from warren.adapters.stream.codec.encoding import KEY_BYTES, SIZE_BYTES
 from warren.adapters.stream.codec.errors import FrameError
 from warren.adapters.stream.codec.keys import Code
 from warren.core.limit_hits import limited
@@ -31,7 +31,7 @@ def parse(session: StreamSession, data: bytes) -> int:
         end = position + SIZE_BYTES + size
         if end > there:
             break
-        session.command(decode(data[position + SIZE_BYTES : end]))
+        session.frame(data, position + SIZE_BYTES, end)
         position = end
     return position
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from warren.adapters.stream import opening
+from warren.adapters.stream import managing, opening, publishers, subscribing
 from warren.adapters.stream.codec import commands
 
 if TYPE_CHECKING:
@@ -38,5 +38,15 @@ HANDLERS: Final[dict[type[commands.Command], Handler]] = {
     commands.SaslHandshake: opening.sasl_handshake,
     commands.SaslAuthenticate: opening.renew_secret,
     commands.ExchangeCommandVersions: opening.exchange_command_versions,
+    commands.DeclarePublisher: publishers.declare_publisher,
+    commands.DeletePublisher: publishers.delete_publisher,
+    commands.Subscribe: subscribing.subscribe,
+    commands.Credit: subscribing.credit,
+    commands.Unsubscribe: subscribing.unsubscribe,
+    commands.Create: managing.create,
+    commands.Delete: managing.delete,
+    commands.Metadata: managing.metadata,
+    commands.StreamStats: managing.stream_stats,
+    commands.ResolveOffsetSpec: managing.resolve_offset_spec,
 }
 """Commands of one that has."""

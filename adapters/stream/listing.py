@@ -66,6 +66,21 @@ class StreamChannelRow(OneChannelRow):
         super().__init__(session, session.logged_in)
         self._session = session
 
+    @Column
+    def confirm(self) -> bool:
+        """Always: publishers are told what is safe."""
+        return True
+
+    @Column
+    def consumer_count(self) -> int:
+        """How many subscriptions it has."""
+        return len(self._session.subscriptions)
+
+    @Column
+    def messages_unconfirmed(self) -> int:
+        """Messages that wait for the disk."""
+        return self._session.confirming.waiting
+
 
 STREAM_CONNECTIONS: Final = one_channel_connections(
     "stream", StreamConnectionRow, first="user_provided_name", unknown=()

@@ -206,6 +206,7 @@ def open_vhost(session: StreamSession, command: Open) -> None:
             PROTOCOL,
             dict(session.agreed.properties),
             has_channels=False,
+            client_id=session.agreed.client_name,
         )
     except (UnknownVirtualHost, VirtualHostRefused, NotAllowed) as error:
         session.vhost_refused(error, command)

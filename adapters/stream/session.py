@@ -27,6 +27,7 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from warren.adapters.session.admission import LoginRefused, Source, refuse
+from warren.adapters.session.held import Held
 from warren.adapters.session.liveness import Beats, Silence
 from warren.adapters.session.long_work import LongWork
 from warren.adapters.session.pieces import Pieces
@@ -35,15 +36,28 @@ from warren.adapters.session.read_gate import ReadGate
 from warren.adapters.session.settling import Settling
 from warren.adapters.session.unread import UnreadReplies
 from warren.adapters.stream.agreed import Agreed
-from warren.adapters.stream.codec.commands import Answer, Close, Command, Heartbeat, OpenAnswer, SaslAuthenticateAnswer
-from warren.adapters.stream.codec.encoding import encode, key_of, name_of
+from warren.adapters.stream.codec.commands import (
+    Answer,
+    Close,
+    Command,
+    Heartbeat,
+    MetadataUpdate,
+    OpenAnswer,
+    SaslAuthenticateAnswer,
+)
+from warren.adapters.stream.codec.encoding import KEY_BYTES, decode, encode, key_of, name_of
 from warren.adapters.stream.codec.errors import FrameError, Refused
-from warren.adapters.stream.codec.keys import RESPONSE, Code
+from warren.adapters.stream.codec.keys import RESPONSE, Code, Key
+from warren.adapters.stream.confirming import Confirming
 from warren.adapters.stream.frame_loop import missing_bytes, parse
 from warren.adapters.stream.handlers import FIRST, HANDLERS
+from warren.adapters.stream.held_frames import has_to_wait
 from warren.adapters.stream.listing import StreamChannelRow, StreamConnectionRow
 from warren.adapters.stream.opening import ATTEMPTS_LABEL
+from warren.adapters.stream.publishers import Publishers
+from warren.adapters.stream.publishing import publish
 from warren.adapters.stream.refusals import refusal_of
+from warren.adapters.stream.subscribing import Subscriptions
 from warren.core.access.answers import Unanswered
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.transport import connection_name
@@ -85,12 +99,17 @@ class StreamSession:
         self.scram: ScramSha256 | None = None
         self.state = "securing"
         self.agreed = Agreed(settings.first_frame_bytes_max)
+        self.publishers = Publishers(self)
+        self.confirming = Confirming(self)
+        self.subscriptions = Subscriptions(self)
+        self._told_gone: dict[str, None] = {}
         self.asked: dict[int, Callable[[Command], None]] = {}
         self.tap: Tap | None = None
         self.read_gate = ReadGate(transport)
         self.ration = Ration(broker, self.read_gate, self)
         self.settling = Settling(broker, self.read_gate, self.go_on)
         self.asking_rights = LongWork(broker, self.read_gate, go_on=self.go_on, failed=self._break)
+        self._held: Held[bytes] = Held(self.read_gate, len)
         self._last_correlation = 0
         self._unread = UnreadReplies(broker, self.outbox, self.read_gate, settings.unread_timeout_ms)
         self._beats: Beats | None = None
@@ -128,7 +147,7 @@ class StreamSession:
     @property
     def held_back(self) -> bool:
         """True while an alarm holds what this connection publishes."""
-        return False
+        return len(self._held) > 0
 
     # Session interface
 
@@ -159,12 +178,18 @@ class StreamSession:
     def go_on(self) -> None:
         """It is this connection's turn again: go on with frames that waited for that."""
         if not (self.closed or self._unread.suspended):
-            self.receive(b"")
+            self._take_up()
 
     def drained(self) -> None:
         """The peer has read what it was sent: go on with frames that waited for that."""
         if self._unread.suspended and not self.closed:
             self._unread.read()
+            self._take_up()
+
+    def _take_up(self) -> None:
+        """Go on with what waits, in order."""
+        self._release_held()
+        if not self.closed:
             self.receive(b"")
 
     def connection_lost(self, reason: str) -> None:
@@ -187,6 +212,54 @@ class StreamSession:
     def force_close(self, reason: str) -> None:
         """An operator's wish."""
         self.shut_down(reason)
+
+    # Frames
+
+    def frame(self, data: bytes, at: int, end: int) -> None:
+        """One whole frame; its key is at `at`."""
+        key = int.from_bytes(data[at : at + 2], "big")
+        if self.state == "running" and has_to_wait(
+            key, is_blocked=self.broker.alarms.blocked is not None, others_wait=len(self._held) > 0
+        ):
+            self.ration.left -= 1
+            self._held.add(data[at:end])
+            return
+        if key == Key.PUBLISH and self.state == "running":
+            self.ration.left -= 1
+            version = int.from_bytes(data[at + 2 : at + KEY_BYTES], "big")
+            try:
+                publish(self, data, at + KEY_BYTES, end, version)
+            except Unanswered as unanswered:
+                frame = data[at + KEY_BYTES : end]
+                again = partial(publish, self, frame, 0, len(frame), version)
+                self.asking_rights.when_answered(unanswered, again)
+        else:
+            self.command(decode(data[at:end]))
+
+    def _release_held(self) -> None:
+        """Handle what was held back, in order, unless an alarm holds it on."""
+        if len(self._held) and self.broker.alarms.blocked is None:
+            self._held.release(self._handle_held)
+
+    def _handle_held(self, frames: list[bytes]) -> int:
+        """Handle frames that were held back, as far as the ration goes; how many were done with."""
+        count = 0
+        self.ration.begin()
+        try:
+            for frame in frames:
+                if self.ration.left <= 0 and not self.closed:
+                    self.ration.wait()
+                if not self.takes_frames:
+                    break
+                count += 1
+                self.frame(frame, 0, len(frame))
+        except Exception as error:
+            self._break(error)
+        return count
+
+    def _alarms_changed(self) -> None:
+        if not (self.closed or self._unread.suspended):
+            self._release_held()
 
     # Commands
 
@@ -239,6 +312,14 @@ class StreamSession:
     def send(self, command: Command) -> None:
         """Send a frame."""
         self.outbox.write(encode(command))
+
+    def tell_gone(self, name: str) -> None:
+        """A stream is gone, and the client's publishers and subscriptions with it: it is told once."""
+        if self.state == "running" and name not in self._told_gone:
+            if not self._told_gone:
+                self.broker.after_batch.append(self._told_gone.clear)
+            self._told_gone[name] = None
+            self.send(MetadataUpdate(Code.NOT_AVAILABLE, name))
 
     def ask(self, make: Callable[[int], Command], answered: Callable[[Command], None]) -> None:
         """Ask the client something.  make: the question, with this correlation id.  answered: is given the answer."""
@@ -311,6 +392,7 @@ class StreamSession:
         client.when_expired(self._credentials_expired)
         self.state = "running"
         self._deadline.cancel()
+        self.broker.alarms.listen(self._alarms_changed)
         interval_ms = self.agreed.heartbeat_s * 1000
         if interval_ms:
             self._beats = Beats(self.broker, self.outbox, interval_ms, encode(Heartbeat()))
@@ -367,6 +449,11 @@ class StreamSession:
             self._beats.stop()
         if self._silence is not None:
             self._silence.stop()
+        self.broker.alarms.unlisten(self._alarms_changed)
+        self._held.clear()
+        self.publishers.end()
+        self.confirming.end()
+        self.subscriptions.end(self.settling.begin)
         client, self.client = self.client, None
         if client is not None:
             end_client(client, self.settling.begin)

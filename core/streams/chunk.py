@@ -96,6 +96,11 @@ def record_entry(record: bytes) -> bytes:
     return _SIZE.pack(len(record)) + record
 
 
+def records_of(entry: bytes) -> int:
+    """How many records an entry is."""
+    return int.from_bytes(entry[1:3], "big") if entry[0] & PACKED_BIT else 1
+
+
 def batch_entry(batch: Batch) -> bytes:
     """The entry of a batch."""
     head = PACKED_BIT | batch.compression << COMPRESSION_SHIFT

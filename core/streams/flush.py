@@ -22,11 +22,12 @@ class SegmentWrite(NamedTuple):
 
 
 class Written(NamedTuple):
-    """A chunk, for the book: its segment, its kind, bytes in the file, the offset behind it, its time."""
+    """A chunk, for the book: its segment, its kind, bytes in the file, its offset and that behind it, its time."""
 
     segment: Segment
     kind: int
     size: int
+    first_offset: int
     end_offset: int
     time_ms: int
 

@@ -26,7 +26,7 @@ from warren.core.streams.bloom import SIZE_DEFAULT, FilterBuilder
 from warren.core.streams.chunk import ENTRIES_MAX, Kind, encode_chunk
 from warren.core.streams.flush import SegmentWrite, StreamFlush, Written
 from warren.core.streams.noted import noted_in
-from warren.core.streams.opening import open_segments
+from warren.core.streams.opening import open_segments, row_offset
 from warren.core.streams.placing import Placing, Sealed
 from warren.core.streams.retention import KEEP_ALL, Retention, expired, next_expiry_ms
 from warren.core.streams.segment_file import index_name, segment_name
@@ -181,7 +181,7 @@ class StreamLog:
         for each in flush.written:
             if each.segment is not self.segments.last:
                 self.segments.add(each.segment)
-            each.segment.add(each.kind, each.size, each.end_offset, each.time_ms)
+            each.segment.add(each.kind, each.size, each.first_offset, each.end_offset, each.time_ms)
         return len(self.segments) > count_before
 
     def retain(self, now_ms: int) -> int | None:
@@ -211,6 +211,16 @@ class StreamLog:
     def end_offset(self) -> int:
         """The offset behind the last message that may be read."""
         return self.segments.last.end_offset
+
+    @property
+    def last_chunk_offset(self) -> int:
+        """The first offset of the last chunk with messages that may be read; -1 where there is none."""
+        segment = next((each for each in reversed(list(self.segments)) if each.user_rows), None)
+        if segment is None:
+            return -1
+        if segment.chunk_offset < 0:
+            segment.chunk_offset = row_offset(self.files, segment)
+        return segment.chunk_offset
 
     @property
     def size(self) -> int:

@@ -65,6 +65,14 @@ def open_segments(files: Files, reports: list[str]) -> Segments:
     return segments
 
 
+def row_offset(files: Files, segment: Segment) -> int:
+    """The first offset of a segment's last chunk with messages, by its index; that of the segment if it can't say."""
+    try:
+        return Index(reader_of(files, index_name(segment.base)), segment.rows).row(segment.user_rows - 1).first_offset
+    except (DamagedRecordError, OSError):
+        return segment.base
+
+
 def reader_of(files: Files, name: str) -> ReadAt:
     """How a file is read."""
     return lambda size, at: files.read(name, size, at)
@@ -96,7 +104,8 @@ def _read_on(files: Files, segment: Segment, reports: list[str], size: int) -> t
     for step in scan(reader_of(files, name), segment.key, segment.end_offset, size, segment.size):
         if isinstance(step, Found):
             segment.size = step.row.position
-            segment.add(step.row.kind, step.lead.size, step.lead.head.end_offset, step.row.time_ms)
+            head = step.lead.head
+            segment.add(step.row.kind, step.lead.size, head.first_offset, head.end_offset, step.row.time_ms)
             rows.append(encode_row(step.row))
         elif isinstance(step, Damaged):
             reports.append(_set_aside(files, name, step.start, step.end, step.reason))
@@ -134,6 +143,7 @@ def _take_rows(files: Files, segment: Segment, rows: int) -> None:
     for number, row in Index(reader_of(files, index_name(segment.base)), rows).backwards():
         if row.kind == Kind.USER:
             segment.user_rows = number + 1
+            segment.chunk_offset = row.first_offset
             segment.last_ms = row.time_ms
             return
 

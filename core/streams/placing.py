@@ -78,7 +78,7 @@ class Placing:
         self._row_data.append(encode_row(Row(chunk.first_offset, chunk.time_ms, self._size, chunk.kind)))
         self._data.append(framed(chunk.data, chunk.filter_size, segment.key))
         size = PREFIX_SIZE + len(chunk.data)
-        self._written.append(Written(segment, chunk.kind, size, chunk.end_offset, chunk.time_ms))
+        self._written.append(Written(segment, chunk.kind, size, chunk.first_offset, chunk.end_offset, chunk.time_ms))
         self._size += size
         self._rows += 1
         if chunk.kind == Kind.USER:

@@ -15,12 +15,14 @@ class Segment:
 
     base: its first offset.  end_offset: the offset behind its last record.  key: what its checksums begin with.
     size: bytes in use of its file, 0 before there is one.  rows: of its index; user_rows: those up to the last chunk
-    that has messages, 0 where none has.  snapshot_at, snapshot_row: where the last snapshot of what is noted
-    (tracking.py) is. last_ms: when its last chunk with messages was stored, in milliseconds since 1970.
+    that has messages, 0 where none has.  chunk_offset: the first offset of that one, -1 where it isn't known yet.
+    snapshot_at, snapshot_row: where the last snapshot of what is noted (tracking.py) is.  last_ms: when its last chunk
+    with messages was stored, in milliseconds since 1970.
     """
 
     __slots__ = (
         "base",
+        "chunk_offset",
         "end_offset",
         "key",
         "last_ms",
@@ -37,6 +39,7 @@ class Segment:
         self.end_offset = base
         self.size = 0
         self.rows = self.user_rows = 0
+        self.chunk_offset = -1
         self.snapshot_at = self.snapshot_row = 0
         self.last_ms = 0
 
@@ -45,7 +48,7 @@ class Segment:
         """True while no message is in it."""
         return not self.user_rows
 
-    def add(self, kind: int, size: int, end_offset: int, time_ms: int) -> None:
+    def add(self, kind: int, size: int, first_offset: int, end_offset: int, time_ms: int) -> None:
         """A chunk was written behind the others; size: in the file, with its prefix."""
         if self.size < START_SIZE:
             self.size = START_SIZE
@@ -57,6 +60,7 @@ class Segment:
         self.end_offset = end_offset
         if kind == Kind.USER:
             self.user_rows = self.rows
+            self.chunk_offset = first_offset
             self.last_ms = time_ms
 
 

@@ -809,6 +809,22 @@ ACTING: Final = (
         "frames of amqp10",
     ),
     Acting(
+        "bytes of a batch that a client of the stream protocol has packed, when it is unpacked",
+        ("adapters.stream.batches.UNPACKED_BYTES_MAX", "adapters.stream.batches.LOOKED_INTO_BYTES_MAX"),
+        "it and the rest of its frame isn't taken",
+        "none: RabbitMQ's number; a batch of more than 4 MiB isn't looked into when it is published",
+        "PublishError with PRECONDITION_FAILED; the log",
+        "",
+    ),
+    Acting(
+        "bytes of a publisher's reference in the stream protocol; chunks of credit at once",
+        ("adapters.stream.publishers.REFERENCE_BYTES_MAX", "adapters.stream.subscribing.CREDIT_MAX"),
+        "the command is refused",
+        "none: RabbitMQ's numbers",
+        "the code PRECONDITION_FAILED; the log",
+        "",
+    ),
+    Acting(
         "bytes of a frame of the stream protocol",
         ("adapters.stream.settings.FRAME_BYTES_MAX", "adapters.stream.settings.FIRST_FRAME_BYTES_MAX"),
         "the connection is closed",
@@ -922,7 +938,11 @@ QUIET: Final = (
             "core.queues.classic.consumer_ring.FEW",
             "core.broker.DELIVERIES_PER_TURN",
             "core.queues.classic.plain.ONE_BY_ONE_PER_DRAIN",
+            "core.queues.stream.queue.WORK_PER_CHUNK",
             "core.queues.stream.queue.WORK_PER_DRAIN",
+            "core.queues.stream.when_gone.TOLD_PER_SLICE",
+            "adapters.stream.publishing.IDS_PER_FRAME",
+            "adapters.stream.publishing.MESSAGES_PER_COMMAND",
             "core.queues.stream.queue.ALIKE_SHIFT",
             "core.queues.stream.queue.AHEAD_MAX",
             "core.queues.stream.reader.LEFT_OUT_AT_ONCE",
@@ -1303,6 +1323,9 @@ FORMAT_NAMES: Final = frozenset(
 
 FORMAT_CONSTANTS: Final = frozenset(
     {
+        "adapters.stream.batches._SIZE_BYTES",
+        "adapters.stream.batches._ZSTD",
+        "adapters.stream.publishing.HEAD_BYTES",
         "adapters.amqp10.codec.constants.TAG_BYTES_MAX",
         "adapters.amqp10.amqp_session.IDS",
         "adapters.amqp10.safe._IDS",

@@ -13,6 +13,7 @@ from warren.adapters.stream.codec.encoding import decode, encode
 from warren.adapters.stream.codec.keys import Code
 from warren.adapters.stream.session import StreamSession
 from warren.adapters.stream.settings import StreamProtocolSettings
+from warren.core.streams.chunk import decode_head, entries_of
 
 T = TypeVar("T")
 
@@ -109,3 +110,36 @@ class StreamClient:
         opened = self.ask(commands.Open, vhost)
         assert opened.code == Code.OK, opened
         return self
+
+
+def published(id: int, body: bytes) -> bytes:
+    """A message of Publish."""
+    return id.to_bytes(8, "big") + len(body).to_bytes(4, "big") + body
+
+
+def published_v2(id: int, value: bytes | None, body: bytes) -> bytes:
+    """A message of Publish of version 2."""
+    length = (-1 if value is None else len(value)).to_bytes(2, "big", signed=True)
+    return id.to_bytes(8, "big") + length + (value or b"") + len(body).to_bytes(4, "big") + body
+
+
+def batch(id: int, compression: int, records: int, unpacked_size: int, data: bytes) -> bytes:
+    """A batch in Publish."""
+    head = bytes([0x80 | compression << 4]) + records.to_bytes(2, "big")
+    return id.to_bytes(8, "big") + head + unpacked_size.to_bytes(4, "big") + len(data).to_bytes(4, "big") + data
+
+
+def packed(*bodies: bytes) -> bytes:
+    """The messages in a batch, unpacked."""
+    return b"".join(len(body).to_bytes(4, "big") + body for body in bodies)
+
+
+def publish(publisher_id: int, *messages: bytes) -> commands.Publish:
+    """The command."""
+    return commands.Publish(publisher_id, len(messages), b"".join(messages))
+
+
+def bodies_of(chunk: bytes) -> list[tuple[int, bytes]]:
+    """The records of a chunk that has no batches, with their offsets."""
+    head = decode_head(chunk)
+    return [(offset, record) for offset, record in entries_of(head, chunk[48:]) if isinstance(record, bytes)]

@@ -10,11 +10,12 @@ they are taken apart by `struct`, many at a time, which costs a tenth of looking
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from struct import Struct
 from typing import Final
 
 from warren.adapters.stream.codec.kinds import malformed
-from warren.core.streams.chunk import COMPRESSION_MASK, COMPRESSION_SHIFT, PACKED_BIT
+from warren.core.streams.chunk import COMPRESSION_MASK, COMPRESSION_SHIFT, PACKED_BIT, records_of
 
 ID_BYTES: Final = 8
 _SIZE_BYTES: Final = 4
@@ -35,19 +36,35 @@ class Messages:
     """Of one frame.
 
     ids: their publishing ids, of 8 bytes each.  entries: what is stored of each.  records: how many messages those are,
-    which is more where there are batches.  largest: bytes of the largest record or batch.  values: for filters, None
-    where no message has one.  batches: indexes of entries that are batches.
+    which is more where there are batches.  size_bytes: of all records and batches.  largest: of these, the largest.
+    values: for filters, None where no message has one.  batches: indexes of entries that are batches.
     """
 
-    __slots__ = ("batches", "entries", "ids", "largest", "records", "values")
+    __slots__ = ("batches", "entries", "ids", "largest", "records", "size_bytes", "values")
 
-    def __init__(self, ids: bytes, entries: list[bytes], records: int, largest: int) -> None:
+    def __init__(self, ids: bytes, entries: list[bytes], records: int, size_bytes: int, largest: int) -> None:
         self.ids = ids
         self.entries = entries
         self.records = records
+        self.size_bytes = size_bytes
         self.largest = largest
         self.values: list[bytes | None] | None = None
         self.batches: list[int] = []
+
+    def first(self, count: int) -> Messages:
+        """The first so many of them."""
+        return self.some(range(min(count, len(self.entries))))
+
+    def some(self, numbers: Sequence[int]) -> Messages:
+        """Those of these numbers, from 0 on."""
+        entries = [self.entries[number] for number in numbers]
+        ids = b"".join([self.ids[number * ID_BYTES : (number + 1) * ID_BYTES] for number in numbers])
+        size_bytes = sum(map(len, entries)) - len(entries) * _SIZE_BYTES
+        made = Messages(ids, entries, sum(map(records_of, entries)), size_bytes, self.largest)
+        made.batches = [at for at, entry in enumerate(entries) if entry[0] & PACKED_BIT]
+        if self.values is not None:
+            made.values = [self.values[number] for number in numbers]
+        return made
 
 
 def take_apart(data: bytes, at: int, end: int, count: int, *, filtered: bool) -> Messages:
@@ -60,11 +77,6 @@ def take_apart(data: bytes, at: int, end: int, count: int, *, filtered: bool) ->
         if not rest and stride >= ID_BYTES + _SIZE_BYTES and _are_alike(data, at, end, count, stride):
             return _alike(data, at, end, count, stride)
     return _one_by_one(data, at, end, count, filtered=filtered)
-
-
-def records_of(entry: bytes) -> int:
-    """How many messages an entry is."""
-    return int.from_bytes(entry[1:3], "big") if entry[0] & PACKED_BIT else 1
 
 
 def compression_of(entry: bytes) -> int:
@@ -97,7 +109,8 @@ def _alike(data: bytes, at: int, end: int, count: int, stride: int) -> Messages:
     while at < end:
         parts.extend(one.unpack_from(data, at))
         at += stride
-    return Messages(b"".join(parts[::2]), parts[1::2], count, entry_bytes - _SIZE_BYTES)
+    size = entry_bytes - _SIZE_BYTES
+    return Messages(b"".join(parts[::2]), parts[1::2], count, size * count, size)
 
 
 def _one_by_one(data: bytes, at: int, end: int, count: int, *, filtered: bool) -> Messages:
@@ -105,8 +118,7 @@ def _one_by_one(data: bytes, at: int, end: int, count: int, *, filtered: bool) -
     entries: list[bytes] = []
     values: list[bytes | None] = []
     batches: list[int] = []
-    records = 0
-    largest = 0
+    records = size_bytes = largest = 0
     has_values = False
     for _ in range(count):
         ids.append(data[at : at + ID_BYTES])
@@ -134,12 +146,13 @@ def _one_by_one(data: bytes, at: int, end: int, count: int, *, filtered: bool) -
             at += _SIZE_BYTES + size
         if at > end:
             raise malformed("a message of Publish is cut off")
+        size_bytes += size
         if size > largest:
             largest = size
         entries.append(data[start:at])
     if at != end:
         raise malformed(f"{end - at} bytes behind the {count} messages of Publish")
-    made = Messages(b"".join(ids), entries, records, largest)
+    made = Messages(b"".join(ids), entries, records, size_bytes, largest)
     made.batches = batches
     if has_values:
         made.values = values

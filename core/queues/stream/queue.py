@@ -7,13 +7,15 @@ else, so prefetch is what holds a consumer back, and must be there.
 
 A consumer is either parked (no credit, or no room), at the end (it has read all there is; a flush wakes it), or among
 `_going`, which take turns in `drain`.
+
+Longer than 400 lines because it is all that a queue type has to answer; what is long of that is elsewhere.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from warren.core.compiled import mypyc_attr
@@ -33,10 +35,14 @@ from warren.core.queues.stream.arguments import (
     wanted,
 )
 from warren.core.queues.stream.checks import check_credit, check_declaration, tell_left_out
+from warren.core.queues.stream.chunk_consumer import ChunkConsumer
+from warren.core.queues.stream.columns import COLUMNS
 from warren.core.queues.stream.reader import Reader
+from warren.core.queues.stream.when_gone import WhenGone
 from warren.core.queues.stream.writing import NOTHING_WRITTEN, Writing
 from warren.core.queues.weight import Weight
 from warren.core.streams.bloom import SIZE_DEFAULT
+from warren.core.streams.entries_in_a_row import append_entries
 from warren.core.streams.log import SEGMENT_BYTES_DEFAULT
 from warren.core.streams.retention import Retention
 from warren.core.streams.tracking import PUBLISHERS_MAX
@@ -56,6 +62,9 @@ WORK_PER_DRAIN: Final = 500
 ALIKE_SHIFT: Final = 3
 """One that is like the one before it takes an eighth of that, at most."""
 
+WORK_PER_CHUNK: Final = 10
+"""What sending a chunk counts as: reading one, and its checksum, takes up to a millisecond, some 50 µs as a rule."""
+
 AHEAD_MAX: Final = 256
 """Messages that are read at a time, before another consumer has its turn."""
 
@@ -64,10 +73,20 @@ AHEAD_MAX: Final = 256
 class StreamQueue(Queue):
     """See the head of this file.
 
-    log: its messages.
+    log: its messages.  when_gone: who wants to know that it is deleted.
     """
 
-    __slots__ = ("_at_end", "_going", "_parked", "_published", "_published_bytes", "_retention_due", "_writing", "log")
+    __slots__ = (
+        "_at_end",
+        "_going",
+        "_parked",
+        "_published",
+        "_published_bytes",
+        "_retention_due",
+        "_writing",
+        "log",
+        "when_gone",
+    )
 
     type_name: ClassVar[str] = STREAM
     keeps_messages: ClassVar[bool] = True
@@ -77,16 +96,7 @@ class StreamQueue(Queue):
     known_arguments = STREAM_ARGUMENTS
     consumer_arguments = READER_ARGUMENTS
 
-    columns: ClassVar[Columns] = {
-        "first_offset": lambda queue: queue.log.first_offset,
-        "committed_offset": lambda queue: queue.log.end_offset - 1,
-        "segments": lambda queue: len(queue.log.segments),
-        "bytes_on_disk": lambda queue: queue.log.size,
-        # Bodies alone aren't added up.
-        "message_bytes": lambda queue: None,
-        "message_bytes_ram": lambda queue: None,
-        "message_bytes_persistent": lambda queue: None,
-    }
+    columns: ClassVar[Columns] = COLUMNS
 
     def prepare(self) -> None:
         values = read_arguments(self.description, STREAM_ARGUMENTS, self.arguments)
@@ -94,6 +104,7 @@ class StreamQueue(Queue):
         self._at_end: list[tuple[Consumer, Reader]] = []
         self._parked: dict[Consumer, Reader] = {}
         self._writing = NOTHING_WRITTEN
+        self.when_gone = WhenGone()
         self._published = 0
         self._published_bytes = 0
         self._retention_due: Deadline | None = None
@@ -188,6 +199,25 @@ class StreamQueue(Queue):
         self._published += len(messages)
         self._published_bytes += size_bytes
 
+    def append_entries(
+        self,
+        entries: Sequence[bytes],
+        records: int,
+        size_bytes: int,
+        values: Sequence[bytes | None] | None = None,
+        publisher: bytes = b"",
+        publishing_ids: Sequence[int] = (),
+    ) -> None:
+        """Take entries as they stand in chunks, with so many records of so many bytes in all.
+
+        values: for filters, one for each entry.  publisher, publishing_ids: see StreamLog.append_all.
+        """
+        broker = self.vhost.broker
+        append_entries(self.log, entries, records, broker.now_ms, values, publisher, publishing_ids)
+        broker.streams.changed(self.log)
+        self._published += records
+        self._published_bytes += size_bytes
+
     # What is noted of publishers and readers
 
     def last_publishing_id(self, publisher: bytes) -> int | None:
@@ -234,7 +264,10 @@ class StreamQueue(Queue):
     def add_consumer(self, consumer: Consumer) -> None:
         if not consumer.grants_credit:
             check_credit(self.description, consumer)
-        asked = wanted(self.description, consumer.arguments)
+        if isinstance(consumer, ChunkConsumer):
+            asked = consumer.wanted
+        else:
+            asked = wanted(self.description, consumer.arguments)
         consumer.exclusive = False
         reader = Reader(self, asked, self.vhost.broker.now_ms, consumer)
         self.consumers.append(consumer)
@@ -244,6 +277,12 @@ class StreamQueue(Queue):
         else:
             consumer.parked = True
             self._parked[consumer] = reader
+
+    def first_offset_for(self, asked: Wanted) -> int:
+        """Where a reader would begin: the first offset of its first chunk, or that of what comes next."""
+        reader = Reader(self, asked, self.vhost.broker.now_ms)
+        chunk = reader.next_chunk()
+        return self.log.end_offset if chunk is None else chunk.head.first_offset
 
     def remove_consumer(self, consumer: Consumer) -> None:
         consumer.active = False
@@ -280,6 +319,11 @@ class StreamQueue(Queue):
         work = WORK_PER_DRAIN
         while going and work > 0:
             consumer, reader = going[0]
+            if isinstance(consumer, ChunkConsumer):
+                work -= WORK_PER_CHUNK
+                if not self._deliver_chunk(consumer, reader):
+                    break
+                continue
             ahead = reader.ahead
             if not ahead:
                 work -= 1
@@ -303,17 +347,36 @@ class StreamQueue(Queue):
             count -= len(ahead)
             work -= 1 + (count >> ALIKE_SHIFT)
             self._count(consumer, count, size_bytes)
-            if more:
-                if not ahead:
-                    going.rotate(-1)
-            elif going and going[0][0] is consumer:
-                going.popleft()
-                consumer.parked = True
-                self._parked[consumer] = reader
+            if not (more and ahead):
+                self._delivered(consumer, reader, more=more)
         if work < WORK_PER_DRAIN - 1:
             self.vhost.broker.deliveries_left -= WORK_PER_DRAIN - work
         if going:
             self.vhost.broker.drain_later(self)
+
+    def _deliver_chunk(self, consumer: ChunkConsumer, reader: Reader) -> bool:
+        """Send its next chunk, if there is one; False where many were left out."""
+        chunk = reader.next_chunk()
+        if chunk is not None:
+            self._count(consumer, chunk.head.records, chunk.head.data_size)
+            self._delivered(consumer, reader, more=consumer.deliver_chunk(chunk))
+            return True
+        self._going.popleft()
+        if reader.is_behind:
+            self._going.append((consumer, reader))
+            return False
+        self._at_end.append((consumer, reader))
+        return True
+
+    def _delivered(self, consumer: Consumer, reader: Reader, *, more: bool) -> None:
+        """The next one's turn; who takes no more for now is parked."""
+        going = self._going
+        if more:
+            going.rotate(-1)
+        elif going and going[0][0] is consumer:
+            going.popleft()
+            consumer.parked = True
+            self._parked[consumer] = reader
 
     def _count(self, consumer: Consumer, count: int, size_bytes: int) -> None:
         self.counts.delivered_bytes += size_bytes
@@ -377,6 +440,7 @@ class StreamQueue(Queue):
         self._going.clear()
         self._at_end.clear()
         self._parked.clear()
+        self.when_gone.tell(self.vhost.broker.chores)
         self.vhost.broker.streams.delete(self.log)
         answer(count)
 

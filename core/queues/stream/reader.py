@@ -121,14 +121,15 @@ class Reader:
                 return
 
     def _begin_chunk(self) -> bool:
-        chunk = self._next_chunk()
+        chunk = self.next_chunk()
         if chunk is None:
             return False
         self._time_ms = chunk.head.time_ms
         self._entries = Entries(chunk.head, chunk.data)
         return True
 
-    def _next_chunk(self) -> Chunk | None:
+    def next_chunk(self) -> Chunk | None:
+        """The next chunk, for who goes by chunks; None where there is none now, or many are left out: `is_behind`."""
         chunk = self._cursor.read(self._values, unfiltered=self._wanted.unfiltered)
         self.is_behind = chunk is not None or not self._cursor.is_at_end
         return chunk

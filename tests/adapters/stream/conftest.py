@@ -9,6 +9,8 @@ import pytest
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_stream import StreamClient
 from tests.support.tracebacks import errors
+from warren.adapters.stream.codec import commands
+from warren.adapters.stream.codec.keys import Code
 from warren.adapters.stream.session import StreamSession
 from warren.adapters.stream.settings import StreamProtocolSettings
 
@@ -21,8 +23,10 @@ def simulated(caplog: pytest.LogCaptureFixture) -> Iterator[SimulatedBroker]:
     broker = SimulatedBroker()
     yield broker
     for session in list(broker.broker.sessions):
-        assert isinstance(session, StreamSession)
-        session.connection_lost("the test is over")
+        if isinstance(session, StreamSession):
+            session.connection_lost("the test is over")
+        else:
+            session.force_close("the test is over")
     broker.settle()
     for queue in broker.vhost.queues.values():
         assert not queue.consumers, queue.name
@@ -51,3 +55,12 @@ def connect(accept: Connect) -> Connect:
         return accept(settings).connect(heartbeat=heartbeat)
 
     return connect
+
+
+@pytest.fixture
+def client(connect: Connect) -> StreamClient:
+    """A connection with a stream `log`, and a publisher 1 to it."""
+    client: StreamClient = connect()
+    assert client.code(commands.Create, "log", {}) is Code.OK
+    assert client.code(commands.DeclarePublisher, 1, None, "log") is Code.OK
+    return client

@@ -1,0 +1,144 @@
+"""Publish: from a frame to the log of a stream, and to the answer (spec H.2).
+
+What a frame holds goes to the stream as it came (codec/messages.py), in one step.  It is confirmed once it is on disk
+(confirming.py); what isn't taken is told by its publishing ids and a code.  Where a batch is none that could be read
+again, it and what stands behind it in the frame isn't taken, so that ids have no gap.
+"""
+
+from __future__ import annotations
+
+import logging
+from struct import Struct, unpack
+from typing import TYPE_CHECKING, Final
+
+from warren.adapters.stream.batches import fault_of
+from warren.adapters.stream.codec.encoding import HEAD
+from warren.adapters.stream.codec.errors import Refused
+from warren.adapters.stream.codec.keys import VERSION_1, VERSION_2, Code, Key
+from warren.adapters.stream.codec.kinds import malformed
+from warren.adapters.stream.codec.messages import ID_BYTES, Messages, take_apart
+from warren.adapters.stream.refusals import refusal_of
+from warren.core.errors import BrokerError
+
+if TYPE_CHECKING:
+    from warren.adapters.stream.publishers import Publisher
+    from warren.adapters.stream.session import StreamSession
+
+_log = logging.getLogger("warren.stream")
+
+HEAD_BYTES: Final = 5
+"""Of Publish, behind key and version: the publisher, and how many messages."""
+
+IDS_PER_FRAME: Final = 8192
+"""In one PublishConfirm or PublishError, which so has 80 KiB at most, however small the client's frames are."""
+
+MESSAGES_PER_COMMAND: Final = 256
+"""Messages of a frame that count as one command of a ration: they cost a tenth of a microsecond each."""
+
+_IDS_HEAD: Final = Struct(">BI")
+
+
+def publish(session: StreamSession, data: bytes, at: int, end: int, version: int) -> None:
+    """The frame of which the part behind key and version is from `at` to `end`.
+
+    Raises FrameError for what is no Publish, and Unanswered, after which it is to be called again.
+    """
+    if version not in (VERSION_1, VERSION_2):
+        raise malformed(f"Publish has no version {version}")
+    if at + HEAD_BYTES > end:
+        raise malformed("Publish is cut off")
+    publisher_id = data[at]
+    count = int.from_bytes(data[at + 1 : at + HEAD_BYTES], "big")
+    messages = take_apart(data, at + HEAD_BYTES, end, count, filtered=version == VERSION_2)
+    session.ration.left -= count // MESSAGES_PER_COMMAND
+    publisher = session.publishers.get(publisher_id)
+    if publisher is None:
+        refusal = Refused(Code.NO_PUBLISHER, f"there is no publisher {publisher_id}")
+        refuse_ids(session, publisher_id, messages.ids, refusal)
+        return
+    if publisher.version != session.logged_in.vhost.version:
+        try:
+            publisher.check()
+        except BrokerError as error:
+            refuse_ids(session, publisher_id, messages.ids, refusal_of(error))
+            return
+    if messages.batches or messages.largest > session.settings.message_bytes_max:
+        messages = _without_faults(session, publisher_id, messages)
+    if messages.entries:
+        take(session, publisher, messages)
+
+
+def take(session: StreamSession, publisher: Publisher, messages: Messages) -> None:
+    """Append what is right, to be confirmed when it is on disk."""
+    ids: tuple[int, ...] = ()
+    confirmed = messages.ids
+    if publisher.reference:
+        messages, ids = _without_duplicates(publisher, messages)
+        if not ids:
+            session.confirming.add(publisher, confirmed, 0)
+            return
+    records = messages.records
+    publisher.queue.append_entries(
+        messages.entries, records, messages.size_bytes, messages.values, publisher.reference, ids
+    )
+    counts = session.logged_in.counts.own
+    counts.publish += records
+    counts.vhost.counts.publish += records
+    counts.sizes.add(messages.size_bytes // records, records)
+    session.confirming.add(publisher, confirmed, records)
+
+
+def _without_duplicates(publisher: Publisher, messages: Messages) -> tuple[Messages, tuple[int, ...]]:
+    """Those whose ids are above all before them, as the stream knows them by the reference, and these ids.
+
+    The others were stored before, so they are confirmed like these.
+    """
+    ids: tuple[int, ...] = unpack(f">{len(messages.entries)}Q", messages.ids)
+    last = publisher.queue.last_publishing_id(publisher.reference)
+    if last is None:
+        last = -1
+    fresh = []
+    for number, id in enumerate(ids):
+        if id > last:
+            last = id
+            fresh.append(number)
+    if len(fresh) == len(ids):
+        return messages, ids
+    return messages.some(fresh), tuple([ids[number] for number in fresh])
+
+
+def refuse_ids(session: StreamSession, publisher_id: int, ids: bytes, refusal: Refused) -> None:
+    """Tell that these publishing ids aren't taken."""
+    if not ids:
+        return
+    count = len(ids) // ID_BYTES
+    _log.info("connection %s: %d of Publish refused: %s: %s", session.name, count, refusal.code.name, refusal.text)
+    session.broker.troubles.note(session.broker.now_ms, session.name, f"Publish: {refusal.code.name}: {refusal.text}")
+    code = refusal.code.to_bytes(2, "big")
+    each_bytes = ID_BYTES * IDS_PER_FRAME
+    for at in range(0, len(ids), each_bytes):
+        some = ids[at : at + each_bytes]
+        told = b"".join([some[here : here + ID_BYTES] + code for here in range(0, len(some), ID_BYTES)])
+        session.outbox.write(ids_frame(Key.PUBLISH_ERROR, publisher_id, len(some) // ID_BYTES, told))
+
+
+def ids_frame(key: int, publisher_id: int, count: int, data: bytes) -> bytes:
+    """The frame of PublishConfirm or PublishError."""
+    head = _IDS_HEAD.pack(publisher_id, count)
+    return HEAD.pack(4 + len(head) + len(data), key, VERSION_1) + head + data
+
+
+def _without_faults(session: StreamSession, publisher_id: int, messages: Messages) -> Messages:
+    """What stands before the first that isn't taken; the rest is told."""
+    most = session.settings.message_bytes_max
+    found = len(messages.entries)
+    fault = ""
+    for number, entry in enumerate(messages.entries):
+        fault = fault_of(entry, most)
+        if fault:
+            found = number
+            break
+    if not fault:
+        return messages
+    refuse_ids(session, publisher_id, messages.ids[found * ID_BYTES :], Refused(Code.PRECONDITION_FAILED, fault))
+    return messages.first(found)
