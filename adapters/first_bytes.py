@@ -9,6 +9,7 @@ A protocol that isn't sure yet keeps those behind it waiting: AMQP's `AMQP` and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,12 @@ CLIENT_HELLO: Final = b"\x16\x03"
 
 TLS_REFUSED: Final = bytes.fromhex("15 0301 0002 02 28")
 """A fatal alert, handshake_failure, for who speaks TLS to somebody who can't, or the other way round (RFC 8446, 6)."""
+
+TELNET: Final = 0xFF
+"""What a telnet client may begin with to say something itself (RFC 854)."""
+
+_typed: Final = re.compile(rb"[\t\r\n -~]+").fullmatch
+"""Nothing that a program would send which speaks a protocol of bytes."""
 
 MORE: Final = ""
 """Not decided yet."""
@@ -68,6 +75,32 @@ def hint_for(expected: str, installed: Installed) -> Callable[[bytes], str]:
         return f" (this is {adapter.elsewhere or f'{title_of(spoken, adapter)}, which has a listener of its own'})"
 
     return hint
+
+
+def answer_to_typing(expected: str, installed: Installed) -> Callable[[bytes], bytes]:
+    """For a listener for `expected`, which isn't typed: what somebody at a keyboard is told who types there all the
+    same; nothing where the first bytes may be a program's."""
+
+    def answer(data: bytes) -> bytes:
+        adapters = installed.own()
+        spoken = recognise(data, adapters)
+        adapter = adapters.get(spoken or "")
+        if adapter is None or adapter.first_bytes is None or adapter.first_bytes(data) is not Beginning.LIKELY:
+            return b""
+        if not _typed(data) and data[0] != TELNET:
+            return b""
+        here, there = title_of(expected, adapters[expected]), title_of(spoken or "", adapter)
+        return (
+            f"\r\nThis port speaks {here}, which is for programs. What can be typed is {there}, which has a port of "
+            "its own (61613, unless the broker is configured otherwise): connect there, and type HELP.\r\n"
+        ).encode()
+
+    return answer
+
+
+def no_answer(data: bytes) -> bytes:
+    """Where nothing else is known to be spoken."""
+    return b""
 
 
 def no_hint(data: bytes) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from warren.adapters.amqp091.other_versions import OtherVersions
 from warren.adapters.amqp091.settings import Amqp091Settings
-from warren.adapters.first_bytes import hint_for
+from warren.adapters.first_bytes import answer_to_typing, hint_for
 from warren.adapters.interface import Adapter, Beginning, Endpoint
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def configure(options: Options) -> Accept:
         Amqp091Settings,
         own_version=options.text("warren_version"),
         hint=hint_for(NAME, options.installed),
+        answer_to_typing=answer_to_typing(NAME, options.installed),
         other_versions=OtherVersions(options, NAME),
     )
 

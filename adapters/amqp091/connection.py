@@ -386,7 +386,7 @@ class Connection:
         """What came is no protocol header that is served: say which one is, and close."""
         hint = self.settings.hint(start)
         _log.warning("connection %s: sent %r, no AMQP 0-9-1 protocol header%s; closing it", self.name, start, hint)
-        self.outbox.write(PROTOCOL_HEADER)
+        self.outbox.write(PROTOCOL_HEADER + self.settings.answer_to_typing(start))
         self.finish()
 
     def authentication_failed(self, error: LoginRefused, user: str) -> None:

@@ -14,7 +14,7 @@ from warren.adapters.amqp091.codec.constants import (
     HEARTBEAT_DEFAULT_S,
 )
 from warren.adapters.amqp091.other_versions import OtherVersions
-from warren.adapters.first_bytes import no_hint
+from warren.adapters.first_bytes import no_answer, no_hint
 from warren.adapters.session.keys import (
     HANDSHAKE_TIMEOUT_S,
     MAX_MESSAGE_BYTES,
@@ -38,8 +38,8 @@ class Amqp091Settings:
 
     unread_timeout_ms: how long a peer may leave its replies unread, once its commands wait for that.  own_version: of
     Warren itself, for the server properties.  anonymous_user: offer the mechanism ANONYMOUS, which logs in as this
-    user.  hint: what a peer's first bytes look like, for the log.  other_versions: what else of AMQP is
-    spoken on the same listener; None for nothing else.
+    user.  hint: what a peer's first bytes look like, for the log.  answer_to_typing: what a person is told who types.
+    other_versions: what else of AMQP is spoken on the same listener; None for nothing else.
     """
 
     heartbeat_s: int = configured(
@@ -107,4 +107,5 @@ class Amqp091Settings:
     own_version: str = ""
     anonymous_user: str | None = None
     hint: Callable[[bytes], str] = no_hint
+    answer_to_typing: Callable[[bytes], bytes] = no_answer
     other_versions: OtherVersions | None = None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from warren.adapters.amqp10 import kept
 from warren.adapters.amqp10.settings import Amqp10Settings
-from warren.adapters.first_bytes import hint_for
+from warren.adapters.first_bytes import answer_to_typing, hint_for
 from warren.adapters.interface import Adapter, Beginning
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def configure(options: Options) -> Accept:
         cluster_name=options.text("cluster_name"),
         own_version=options.text("warren_version"),
         hint=hint_for(NAME, options.installed),
+        answer_to_typing=answer_to_typing(NAME, options.installed),
     )
 
     def accept(broker: Broker, transport: Transport) -> tuple[Session, Outbox]:

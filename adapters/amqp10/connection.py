@@ -416,7 +416,7 @@ class Connection:
             start,
             self.settings.hint(start),
         )
-        self.outbox.write(answer)
+        self.outbox.write(answer + self.settings.answer_to_typing(start))
         self.finish()
 
     def authentication_failed(self, error: LoginRefused, user: str, answer: Callable[[], None]) -> None:

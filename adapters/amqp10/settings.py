@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from warren.adapters.amqp10.codec.constants import FRAME_BYTES_LEAST
-from warren.adapters.first_bytes import no_hint
+from warren.adapters.first_bytes import no_answer, no_hint
 from warren.adapters.session.keys import (
     HANDSHAKE_TIMEOUT_S,
     MAX_MESSAGE_BYTES,
@@ -49,6 +49,7 @@ class Amqp10Settings:
 
     unread_timeout_ms: how long a peer may leave its replies unread, once its commands wait for that.  cluster_name,
     own_version: for the properties of open.  hint: what a peer's first bytes look like, for the log.
+    answer_to_typing: what a person is told who types.
     """
 
     idle_timeout_ms: int = configured(
@@ -134,3 +135,4 @@ class Amqp10Settings:
     cluster_name: str = ""
     own_version: str = ""
     hint: Callable[[bytes], str] = no_hint
+    answer_to_typing: Callable[[bytes], bytes] = no_answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from warren.adapters.first_bytes import hint_for
+from warren.adapters.first_bytes import answer_to_typing, hint_for
 from warren.adapters.interface import Adapter, Beginning, Endpoint
 from warren.adapters.mqtt.sessions.settings import QueueLimits, SessionSettings
 from warren.adapters.mqtt.settings import MqttSettings
@@ -29,7 +29,9 @@ def configure(options: Options) -> Accept:
     """What makes connections; see adapters.interface.Configure."""
     from warren.adapters.mqtt.connection import MqttConnection
 
-    settings = options.section(MqttSettings, hint=hint_for(NAME, options.installed))
+    settings = options.section(
+        MqttSettings, hint=hint_for(NAME, options.installed), answer_to_typing=answer_to_typing(NAME, options.installed)
+    )
 
     def accept(broker: Broker, transport: Transport) -> tuple[Session, Outbox]:
         session = MqttConnection(broker, transport, settings)

@@ -205,6 +205,8 @@ class MqttConnection:
         if isinstance(error, PacketError):
             if self.answers.agreed.level == versions.UNKNOWN and (advice := self.settings.hint(data)):
                 _log.warning("connection %s: this is no MQTT%s", self.name, advice)
+            if self.answers.agreed.level == versions.UNKNOWN and (told := self.settings.answer_to_typing(data)):
+                self.outbox.write(told)
             self._refuse_packet(error)
         elif isinstance(error, Refusal):
             self._refuse(error.reason_code, error.text)

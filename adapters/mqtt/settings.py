@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from warren.adapters.first_bytes import no_hint
+from warren.adapters.first_bytes import no_answer, no_hint
 from warren.adapters.session.keys import UNREAD_TIMEOUT_S
 from warren.core.configuration.key import Key, configured, milliseconds
 from warren.core.configuration.values import boolean, number, seconds_of, size, text, whole_number
@@ -44,7 +44,7 @@ class MqttSettings:
 
     unread_timeout_ms: how long a peer may leave its replies unread, once its commands wait for that.
     known_topic_bytes_max: topics that are longer aren't remembered from one message to the next; below 0, none are.
-    hint: what a peer's first bytes look like, for the log.
+    hint: what a peer's first bytes look like, for the log.  answer_to_typing: what a person is told.
     """
 
     allow_anonymous: bool = configured(
@@ -203,3 +203,4 @@ class MqttSettings:
     unread_timeout_ms: int = configured(UNREAD_TIMEOUT_S, milliseconds)
     known_topic_bytes_max: int = KNOWN_TOPIC_BYTES_MAX
     hint: Callable[[bytes], str] = no_hint
+    answer_to_typing: Callable[[bytes], bytes] = no_answer

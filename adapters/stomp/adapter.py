@@ -25,6 +25,10 @@ _LAST_PRINTABLE: Final = 0x7E
 _WHITE_SPACE: Final = b"\r\n\t"
 """Text in ASCII; commands are, and people may begin with empty lines."""
 
+_TELNET: Final = 0xFF
+_FIRST_COMMAND_OF_TELNET: Final = 0xF0
+"""See codec/typed_words.py, which isn't needed for a start."""
+
 
 def configure(options: Options) -> Accept:
     """What makes sessions; see adapters.interface.Configure."""
@@ -42,8 +46,12 @@ def configure(options: Options) -> Accept:
 
 
 def begins(data: bytes) -> Beginning:
-    """Commands are lines, and lines in lower case or with mistakes are for STOMP to explain."""
+    """Commands are lines; those in small letters or with mistakes are for STOMP to explain, what telnet says, too."""
     first = data[0]
+    if first == _TELNET:
+        if len(data) == 1:
+            return Beginning.MORE
+        return Beginning.LIKELY if data[1] >= _FIRST_COMMAND_OF_TELNET else Beginning.OTHER
     if _FIRST_PRINTABLE <= first <= _LAST_PRINTABLE or first in _WHITE_SPACE:
         return Beginning.LIKELY
     return Beginning.OTHER

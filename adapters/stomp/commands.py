@@ -27,8 +27,11 @@ Handler = Callable[["StompSession", "Frame"], None]
 def handle(session: StompSession, frame: Frame) -> None:
     """Do what `frame` asks; StompError or a BrokerError says why not."""
     command = frame.command
-    if command == frames.HELP:
-        session.be_friendly()
+    if command in frames.ANSWERED_AT_ONCE:
+        session.explain(frame)
+        return
+    if command == frames.QUIT:
+        session.quit(frame)
         return
     if session.client is None and not _log_in(session, frame):
         return

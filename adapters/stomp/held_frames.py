@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.session.held import Held
-from warren.adapters.stomp.codec.frames import ACK, HELP, NACK, SEND
+from warren.adapters.stomp.codec.frames import ACK, ANSWERED_AT_ONCE, NACK, SEND
 
 if TYPE_CHECKING:
     from warren.adapters.session.read_gate import ReadGate
@@ -30,5 +30,5 @@ def has_to_wait(frame: Frame, *, is_blocked: bool, others_wait: bool) -> bool:
     is_blocked: whether an alarm is raised.  others_wait: whether frames of the session wait already.
     """
     if others_wait:
-        return frame.command not in (ACK, NACK, HELP) or "transaction" in frame.headers
+        return frame.command not in (ACK, NACK, *ANSWERED_AT_ONCE) or "transaction" in frame.headers
     return frame.command == SEND and is_blocked

@@ -42,13 +42,23 @@ from warren.adapters.session.settling import Settling
 from warren.adapters.session.unread import UnreadReplies
 from warren.adapters.stomp.codec.errors import FramingError, LoginError, StompError, of_broker
 from warren.adapters.stomp.codec.escaping import V1_0
-from warren.adapters.stomp.codec.frames import END, END_WITH_LINE_FEED, HEARTBEAT, SEND, Frame, encode_frame
+from warren.adapters.stomp.codec.frames import (
+    END,
+    END_WITH_LINE_FEED,
+    HEARTBEAT,
+    NO_COLON,
+    SEND,
+    SMALL_LETTERS,
+    Frame,
+    encode_frame,
+)
 from warren.adapters.stomp.codec.parser import FrameParser
+from warren.adapters.stomp.codec.typed_words import INTERPRET_AS_COMMAND
 from warren.adapters.stomp.commands import handle
 from warren.adapters.stomp.connecting import ATTEMPTS_LABEL
 from warren.adapters.stomp.error_frames import error_frame
 from warren.adapters.stomp.frame_loop import parse
-from warren.adapters.stomp.friendly import help_text, hint
+from warren.adapters.stomp.friendly import GOODBYE, help_text, hint, no_colon, on_the_terminal, small_letters
 from warren.adapters.stomp.heart_beats import missed_heart_beats
 from warren.adapters.stomp.held_frames import has_to_wait, held_frames
 from warren.adapters.stomp.known_sends import KnownSends
@@ -120,8 +130,8 @@ class StompSession:
         self._beats: Beats | None = None
         self._silence: Silence | None = None
         self._held = held_frames(self.read_gate)
-        timeout_ms = max(settings.login_timeout_ms, TYPING_TIMEOUT_MS if settings.friendly else 0)
-        self._login = broker.deadlines.schedule(broker.now_ms + timeout_ms, self._login_expired)
+        self._login_timeout_ms = max(settings.login_timeout_ms, TYPING_TIMEOUT_MS if settings.friendly else 0)
+        self._login = broker.deadlines.schedule(broker.now_ms + self._login_timeout_ms, self._login_expired)
         self.tap: Tap | None = None
         broker.sessions[self] = None
 
@@ -154,6 +164,8 @@ class StompSession:
             self._unparsed.add(data)
             return
         self.ration.begin()
+        if self.client is None and data and data[0] == INTERPRET_AS_COMMAND and self._is_new_to_telnet():
+            self._be_friendly()
         try:
             position = parse(self, data)
             if self._closed or self.state == "closing":
@@ -308,22 +320,39 @@ class StompSession:
 
     def _send_error(self, error: StompError, frame: Frame | None) -> None:
         self.broker.troubles.note(self.broker.now_ms, self.name, f"{error.message}: {error.detail}")
-        advice = hint(frame.command, self.client is not None) if self.parser.friendly and frame is not None else ""
+        advice = (
+            hint(frame.command, self.client is not None, self.version)
+            if self.parser.friendly and frame is not None
+            else ""
+        )
         self.send("ERROR", *error_frame(error, frame, advice, bare=self.settings.bare_errors))
         if error.fatal:
             self._end()
             self.finish()
 
-    def be_friendly(self) -> None:
-        """HELP: a person is typing, and wants to know what."""
+    def explain(self, frame: Frame) -> None:
+        """A person is typing, and wants to know what, or should."""
+        if frame.command == NO_COLON:
+            self.outbox.write(on_the_terminal(no_colon(frame.headers["line"])))
+            return
+        if frame.command == SMALL_LETTERS:
+            self.outbox.write(on_the_terminal(small_letters(frame.headers["line"])))
+        self._be_friendly()
+
+    def _be_friendly(self) -> None:
         self.parser.be_friendly()
         self.known.forget()
         if self.client is None:
             self._login.cancel()
+            self._login_timeout_ms = max(TYPING_TIMEOUT_MS, self.settings.login_timeout_ms)
             self._login = self.broker.deadlines.schedule(
-                self.broker.now_ms + max(TYPING_TIMEOUT_MS, self.settings.login_timeout_ms), self._login_expired
+                self.broker.now_ms + self._login_timeout_ms, self._login_expired
             )
-        self.outbox.write(help_text())
+        self.outbox.write(on_the_terminal(help_text(self.version)))
+
+    def _is_new_to_telnet(self) -> bool:
+        """Whether a person could be beginning to type, with a telnet that introduces itself."""
+        return self.parser.idle and not self.parser.friendly
 
     # Phases
 
@@ -388,6 +417,15 @@ class StompSession:
             None,
         )
 
+    def quit(self, frame: Frame) -> None:
+        """QUIT: a person leaves, logged in or not."""
+        self.outbox.write(GOODBYE)
+        if self.client is None:
+            self._end()
+            self.finish()
+        else:
+            self.disconnect(frame)
+
     def disconnect(self, frame: Frame) -> None:
         """DISCONNECT: what came before it is done; its receipt says that it is safe, too."""
         self._end()
@@ -434,8 +472,13 @@ class StompSession:
 
     def _login_expired(self, now_ms: int) -> None:
         if self.client is None and not self._closed:
-            seconds = max(self.settings.login_timeout_ms // 1000, 1)
-            error = StompError("Bad CONNECT", f"no CONNECT came within {seconds} s; connect again", fatal=True)
+            seconds = max(self._login_timeout_ms // 1000, 1)
+            error = StompError(
+                "Bad CONNECT",
+                f"no CONNECT came within {seconds} s; connect again",
+                "who types it by hand types HELP first, and has two minutes",
+                fatal=True,
+            )
             self._refuse(limited(error, "stomp_login_timeout_s"), None)
 
     def _alarms_changed(self) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from warren.adapters import first_bytes
-from warren.adapters.first_bytes import MORE, TLS, hint_for
+from warren.adapters.first_bytes import MORE, TLS, answer_to_typing, hint_for
 from warren.adapters.interface import Adapter, Beginning
 from warren.adapters.websocket.adapter import HTTP_METHODS
 from warren.gateway.protocols import PROTOCOLS
@@ -49,6 +49,9 @@ BEGINNINGS = [
     (b"POSTED\n", "stomp"),
     (b"GET\r\n", "stomp"),
     (b"?\r\n", "stomp"),
+    (b"\xff\xfb\x1f", "stomp"),
+    (b"\xff\xf4", "stomp"),
+    (b"\xff\x10", None),
     (bytes.fromhex("16 0301 0200 01 0001fc 0303"), TLS),
     (bytes.fromhex("16 02"), None),
     (b"\0\0\0\x0c\0\x11\0\1", "stream"),
@@ -128,3 +131,19 @@ def test_another_protocol_goes_before_text() -> None:
 
 def test_a_protocol_that_says_nothing_of_its_bytes_is_never_recognised() -> None:
     assert first_bytes.recognise(b"SEND", {"quiet": Adapter(OWN["stomp"].configure)}) is None
+
+
+@pytest.mark.parametrize("typed", [b"help\r\n", b"?\n", b"h", b"\xff\xfd\x03", b"CONNECT\n\n"])
+def test_who_types_at_a_port_for_programs_is_told_what_it_is_for(typed: bytes) -> None:
+    assert answer_to_typing("mqtt", PROTOCOLS)(typed) == (
+        b"\r\nThis port speaks MQTT, which is for programs. What can be typed is STOMP, which has a port of its own "
+        b"(61613, unless the broker is configured otherwise): connect there, and type HELP.\r\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "programs",
+    [b"0\x05\0\1axx", b"GET / HTTP/1.1\r\n", b"AMQP\0\0\x09\x02", b"\x16\x03\x01", b"HELLO\0\0\0", b"\0\0\0"],
+)
+def test_programs_get_no_text(programs: bytes) -> None:
+    assert answer_to_typing("mqtt", PROTOCOLS)(programs) == b""

@@ -44,6 +44,17 @@ TYPED_AT_ONCE: Steps = [
 ]
 
 
+STRANGER: Steps = [
+    ("hello\n", "  Good morning!\n  .\n"),
+    ("connect\n\n", "server:"),
+    ("subscribe\ndestination /queue/greetings\n", "write name:value"),
+    ("destination:/queue/greetings\nid:1\nack:client\nreceipt:yes\n\n", "receipt-id:yes"),
+    ("send\ndestination:/queue/greetings\n\nGood morning!\n.\n", "Good morning!\n"),
+    ("ack\n\n", "Hint: ACK, message-id: and its value in the MESSAGE, then an empty line; HELP lists the commands"),
+    ("quit\n", "Connection closed by foreign host."),
+]
+
+
 def play(screen: Terminal, steps: Steps) -> None:
     for typed, shown in steps:
         screen.type(typed)
@@ -74,6 +85,7 @@ def comparable(text: str) -> str:
     [
         ("by hand", BY_HAND, []),
         ("friendly", FRIENDLY, []),
+        ("", STRANGER, []),
         ("readme", TYPED_AT_ONCE, ["--set", "stomp.friendly=true"]),
     ],
 )
@@ -84,5 +96,39 @@ def test_a_session_by_telnet(name: str, steps: Steps, options: list[str], tmp_pa
     ):
         screen.wait_for("Escape character is '^]'.")
         play(screen, steps)
-        assert comparable(screen.screen) == comparable(documented(name)), screen.screen
+        if name:
+            assert comparable(screen.screen) == comparable(documented(name)), screen.screen
         assert "Traceback" not in broker.log.read_text()
+
+
+@pytest.mark.skipif(shutil.which("telnet") is None, reason="telnet isn't installed (Debian: inetutils-telnet)")
+@pytest.mark.parametrize(("protocol", "title"), [("mqtt", "MQTT"), ("amqp", "AMQP"), ("amqp10", "AMQP 1.0")])
+def test_text_typed_at_another_port(protocol: str, title: str, tmp_path: Path) -> None:
+    with (
+        warren_process(in_memory=True, listen=[f"{protocol}=127.0.0.1:0"], parent=tmp_path) as broker,
+        terminal(["telnet", "127.0.0.1", str(broker.addresses[protocol][1])]) as screen,
+    ):
+        screen.wait_for("Escape character is '^]'.")
+        screen.type("hello\n")
+        screen.wait_for(
+            f"This port speaks {title}, which is for programs. What can be typed is STOMP, which has a port"
+        )
+        screen.wait_for("Connection closed by foreign host.")
+
+
+@pytest.mark.skipif(shutil.which("telnet") is None, reason="telnet isn't installed (Debian: inetutils-telnet)")
+def test_telnet_that_introduces_itself(tmp_path: Path) -> None:
+    """Told to negotiate, telnet does so before anybody has typed; to a port for everything, too."""
+    with (
+        warren_process(in_memory=True, listen=["auto=127.0.0.1:0"], parent=tmp_path) as broker,
+        terminal(["telnet", "127.0.0.1", str(broker.addresses["auto"][1])]) as screen,
+    ):
+        screen.wait_for("Escape character is '^]'.")
+        screen.type("\x1d")
+        screen.wait_for("telnet> ")
+        screen.type("send do echo\n")
+        screen.wait_for("This is Warren, and it speaks STOMP")
+        screen.type("connect\n\n")
+        screen.wait_for("version:1.0")
+        screen.type("quit\n")
+        screen.wait_for("Connection closed by foreign host.")

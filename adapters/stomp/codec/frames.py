@@ -28,7 +28,15 @@ CONNECT: Final = "CONNECT"
 STOMP: Final = "STOMP"
 DISCONNECT: Final = "DISCONNECT"
 HELP: Final = "HELP"
-"""Not STOMP: the word that a person types first (see friendly.py)."""
+QUIT: Final = "QUIT"
+"""Not STOMP: words that a person types (see friendly.py)."""
+
+SMALL_LETTERS: Final = "\nsmall letters"
+NO_COLON: Final = "\nno colon"
+"""Not STOMP, and no command that could come: what a person has typed is to be explained.  The header `line` has it."""
+
+ANSWERED_AT_ONCE: Final = (HELP, SMALL_LETTERS, NO_COLON)
+"""Not STOMP: nothing of the session's state depends on it."""
 
 CLIENT_COMMANDS: Final = (
     CONNECT,

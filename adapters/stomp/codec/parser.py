@@ -9,7 +9,7 @@ scanned twice, and a frame that trickles in byte by byte costs no more than one 
     between frames --> command line --> header lines --> body of known length, then NUL --> between frames
                             |                |-------> body up to the NUL ---------------->
                             |                '-------> lines up to a lone "." (friendly) -->
-                            '-- HELP, which is a line alone --------------------------------->
+                            '-- HELP or QUIT, which are lines alone ------------------------->
 
 Between frames any number of NUL, LF and CRLF is skipped, so that a person may end the body with Ctrl-@ and Enter.
 Lines end with LF or CRLF in all versions; any other carriage return is an error, except in 1.1, which has no escape
@@ -19,7 +19,11 @@ What depends on the version is set by the session once it is negotiated: `versio
 white space before values.  CONNECT and STOMP have no escapes.
 
 What depends on a person typing (`friendly`): commands in any case, an unknown one being a frame by itself, white space
-around names and values, no NUL behind frames that have no body, and a body of SEND that ends with a lone ".".
+around names and values, no NUL behind frames that have no body, and a body of SEND that ends with a lone ".".  A header
+line without a colon is left out, and what telnet says is passed over.
+
+What only people type is explained in every session: words for help (typed_words.py), and before the login a command in
+small letters, which isn't done.
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ from typing import Final
 
 from warren.adapters.stomp.codec.errors import FramingError
 from warren.adapters.stomp.codec.escaping import V1_0, V1_1, unescape
-from warren.adapters.stomp.codec.frames import CLIENT_COMMANDS, CONNECT, HELP, SEND, STOMP, Frame
+from warren.adapters.stomp.codec.frames import CLIENT_COMMANDS, CONNECT, NO_COLON, SEND, SMALL_LETTERS, STOMP, Frame
 from warren.adapters.stomp.codec.limits import (
     BODY_BYTES_MAX,
     COMMAND_BYTES_MAX,
@@ -37,6 +41,7 @@ from warren.adapters.stomp.codec.limits import (
     HEADER_BYTES_MAX,
     HEADERS_MAX,
 )
+from warren.adapters.stomp.codec.typed_words import INTERPRET_AS_COMMAND, WORDS, without_telnet
 from warren.core.limit_hits import limited
 
 _NUL: Final = 0
@@ -212,6 +217,8 @@ class FrameParser:
             line = line[:-1]
         else:
             self._crlf_only = False
+        if self.friendly and INTERPRET_AS_COMMAND in line:
+            line = without_telnet(line)
         if b"\r" in line and self.version != V1_1:
             raise _stray_carriage_return()
         if b"\0" in line:
@@ -222,31 +229,44 @@ class FrameParser:
         if self._stage == _COMMAND:
             return self._take_command(line)
         if line:
-            self._take_header(line)
-            return None
+            return self._take_header(line)
         return self._end_head()
 
     def _take_command(self, line: bytes) -> Frame | None:
         if len(line) > COMMAND_BYTES_MAX:
             raise _long_command()
         command = line.decode("utf-8", "backslashreplace")
-        if self.friendly:
-            command = command.strip().upper()
-            if not command:
-                return None
-        if command == HELP or (self.friendly and command not in CLIENT_COMMANDS):
-            self._stage = _BETWEEN
-            return Frame(command, {})
+        if command not in CLIENT_COMMANDS:
+            word = command.strip().upper()
+            if word in WORDS:
+                return self._alone(Frame(WORDS[word], {}))
+            if word in CLIENT_COMMANDS and self.friendly_expected and self._crlf_only:
+                self.be_friendly()
+            if self.friendly:
+                if not word:
+                    return None
+                command = word
+                if command not in CLIENT_COMMANDS:
+                    return self._alone(Frame(command, {}))
+            elif word in CLIENT_COMMANDS and self.version is None:
+                return self._alone(Frame(SMALL_LETTERS, {"line": command}))
         self._command = command
         self._stage = _HEADERS
         return None
 
-    def _take_header(self, line: bytes) -> None:
+    def _alone(self, frame: Frame) -> Frame:
+        """A frame that is a line."""
+        self._stage = _BETWEEN
+        return frame
+
+    def _take_header(self, line: bytes) -> Frame | None:
         if len(self._headers) >= HEADERS_MAX:
             raise limited(FramingError(f"more than {HEADERS_MAX} headers in a frame"), "headers of a STOMP frame")
         name_bytes, colon, value_bytes = line.partition(b":")
         if not colon or not name_bytes:
             shown = line[:80].decode("utf-8", "backslashreplace")
+            if self.friendly:
+                return Frame(NO_COLON, {"line": shown})
             raise FramingError(
                 f"header line '{shown}' has no {'name' if colon else 'colon'}; "
                 "write name:value, and a blank line before the body"
@@ -263,6 +283,7 @@ class FrameParser:
             name, value = name.strip(), value.strip()
         if name not in self._headers:
             self._headers[name] = value
+        return None
 
     def _end_head(self) -> Frame | None:
         if self.friendly_expected:
@@ -351,6 +372,8 @@ class FrameParser:
             line = (bytes(self._line) + data[position:stop]).removesuffix(b"\r")
             self._line.clear()
             position = stop + 1
+            if INTERPRET_AS_COMMAND in line:
+                line = without_telnet(line)
             if line == b".":
                 return self._done(b"\n".join(self._body), -1), position
             if line.strip(b".") == b"" and line:
