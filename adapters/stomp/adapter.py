@@ -26,7 +26,7 @@ _WHITE_SPACE: Final = b"\r\n\t"
 """Text in ASCII; commands are, and people may begin with empty lines."""
 
 _TELNET: Final = 0xFF
-_FIRST_COMMAND_OF_TELNET: Final = 0xF0
+_COMMANDS_OF_TELNET: Final = range(0xF0, 0x100)
 """See codec/typed_words.py, which isn't needed for a start."""
 
 
@@ -51,7 +51,7 @@ def begins(data: bytes) -> Beginning:
     if first == _TELNET:
         if len(data) == 1:
             return Beginning.MORE
-        return Beginning.LIKELY if data[1] >= _FIRST_COMMAND_OF_TELNET else Beginning.OTHER
+        return Beginning.LIKELY if data[1] in _COMMANDS_OF_TELNET else Beginning.OTHER
     if _FIRST_PRINTABLE <= first <= _LAST_PRINTABLE or first in _WHITE_SPACE:
         return Beginning.LIKELY
     return Beginning.OTHER

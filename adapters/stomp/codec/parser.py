@@ -41,6 +41,7 @@ from warren.adapters.stomp.codec.limits import (
     HEADER_BYTES_MAX,
     HEADERS_MAX,
 )
+from warren.adapters.stomp.codec.refused_bytes import large_body, long_command, long_header, stray_carriage_return
 from warren.adapters.stomp.codec.typed_words import INTERPRET_AS_COMMAND, WORDS, without_telnet
 from warren.core.limit_hits import limited
 
@@ -57,9 +58,6 @@ _HEADERS: Final = 2
 _SIZED_BODY: Final = 3
 _OPEN_BODY: Final = 4
 _TYPED_BODY: Final = 5
-
-BEFORE_LOGIN: Final = "bytes before login"
-"""How both limits on what somebody sends who has not logged in are counted."""
 
 _LINE_BYTES_MAX: Final = 2 * HEADER_BYTES_MAX + 2
 
@@ -167,14 +165,14 @@ class FrameParser:
         if self._line and position < end:
             self._line.clear()
             if data[position] != _LF:
-                raise _stray_carriage_return()
+                raise stray_carriage_return()
         while position < end:
             byte = data[position]
             if byte == _CR:
                 if position + 1 == end:
                     self._line += b"\r"
                 elif data[position + 1] != _LF:
-                    raise _stray_carriage_return()
+                    raise stray_carriage_return()
             elif byte not in (_LF, _NUL):
                 return position
             found = _between(data, position + 1)
@@ -199,9 +197,9 @@ class FrameParser:
         self._line += part
         if self._stage == _COMMAND:
             if len(self._line) > COMMAND_BYTES_MAX + 1:
-                raise _long_command()
+                raise long_command()
         elif len(self._line) > _LINE_BYTES_MAX:
-            raise _long_header()
+            raise long_header()
 
     def _count(self, more: int) -> None:
         self._counted += more
@@ -220,7 +218,7 @@ class FrameParser:
         if self.friendly and INTERPRET_AS_COMMAND in line:
             line = without_telnet(line)
         if b"\r" in line and self.version != V1_1:
-            raise _stray_carriage_return()
+            raise stray_carriage_return()
         if b"\0" in line:
             raise FramingError(
                 "a NUL byte before the blank line that ends the headers; a frame is a command, headers, a blank line, "
@@ -234,7 +232,7 @@ class FrameParser:
 
     def _take_command(self, line: bytes) -> Frame | None:
         if len(line) > COMMAND_BYTES_MAX:
-            raise _long_command()
+            raise long_command()
         command = line.decode("utf-8", "backslashreplace")
         if command not in CLIENT_COMMANDS:
             word = command.strip().upper()
@@ -272,7 +270,7 @@ class FrameParser:
                 "write name:value, and a blank line before the body"
             )
         if len(name_bytes) > HEADER_BYTES_MAX or len(value_bytes) > HEADER_BYTES_MAX:
-            raise _long_header()
+            raise long_header()
         name = name_bytes.decode("utf-8", "surrogateescape")
         value = value_bytes.decode("utf-8", "surrogateescape")
         if self.version == V1_0:
@@ -317,7 +315,7 @@ class FrameParser:
             return None
         size = int(digits[:_LENGTH_DIGITS_MAX])
         if size > self.body_bytes_max:
-            raise _large_body(self.body_bytes_max)
+            raise large_body(self.body_bytes_max)
         if self._counted + size > self.frame_bytes_max:
             self._count(size)
         return size
@@ -384,7 +382,7 @@ class FrameParser:
     def _keep_body(self, part: bytes) -> None:
         self._body_bytes += len(part)
         if self._body_bytes > self.body_bytes_max:
-            raise _large_body(self.body_bytes_max)
+            raise large_body(self.body_bytes_max)
         self._count(len(part))
         if part or self._stage == _TYPED_BODY:
             self._body.append(part)
@@ -398,23 +396,3 @@ class FrameParser:
         self._body = []
         self._headers = {}
         return frame
-
-
-def _stray_carriage_return() -> FramingError:
-    return FramingError("a carriage return without a line feed behind it; end lines with LF or CR LF")
-
-
-def _long_command() -> FramingError:
-    return FramingError(
-        f"the command line is longer than {COMMAND_BYTES_MAX} bytes; a frame begins with a command such as CONNECT"
-    )
-
-
-def _long_header() -> FramingError:
-    text = f"a header name or value is longer than {HEADER_BYTES_MAX} bytes; put such data into the body"
-    return limited(FramingError(text), "bytes of a STOMP header")
-
-
-def _large_body(limit: int) -> FramingError:
-    text = f"the body is larger than {limit} bytes, the limit; send it in parts"
-    return limited(FramingError(text), "max_message_bytes" if limit > FRAME_BYTES_MAX_BEFORE_LOGIN else BEFORE_LOGIN)
