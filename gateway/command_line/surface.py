@@ -13,6 +13,9 @@ from warren.gateway.command_line.meanings import ARGUMENTS, OPTIONS, Meaning, me
 from warren.gateway.command_line.word_help import SHORT, columns_of, example_of, sentence
 from warren.gateway.control.words.built_in import WORDS
 
+UNKNOWN: Final = Meaning("")
+"""Of what meanings.py lacks, which its test finds."""
+
 BEHIND: Final = "COMMAND [ARGUMENTS]..."
 """Of a command that has words of its own."""
 
@@ -48,7 +51,7 @@ def words() -> list[Entry]:
     """The words of ctl that Warren brings."""
     found = []
     for word in WORDS.values():
-        takes = [ARGUMENTS[each] for each in metavars(word.usage)]
+        takes = [ARGUMENTS.get(each, UNKNOWN) for each in metavars(word.usage)]
         if word.lists and "COLUMN" in word.usage:
             takes.append(Meaning("columns", tuple(name for name, _ in columns_of(word.lists))))
         flags = [_flag(each.name, each.value) for each in word.options]
@@ -97,4 +100,4 @@ def _meaning(metavar: str, about: str) -> Meaning:
 
 
 def _flag(name: str, value: str) -> Flag:
-    return Flag("--" + name.replace("_", "-"), SHORT.get(name, ""), value, OPTIONS[name])
+    return Flag("--" + name.replace("_", "-"), SHORT.get(name, ""), value, OPTIONS.get(name, UNKNOWN))

@@ -110,7 +110,7 @@ def test_there_is_one_command_to_run_and_one_to_test() -> None:
 def test_ci_installs_the_packages_that_it_names() -> None:
     (line,) = [line for line in commands(README) if line.startswith("sudo apt install")]
     script = (ROOT / ".ci" / "run").read_text()
-    # `$(command -v npm >/dev/null || echo nodejs npm)`: what conflicts with the same from elsewhere is left out if there.
+    # `$(command -v npm ...)`: what conflicts with the same from elsewhere is left out where that is installed.
     always = re.sub(r"\$\(command -v \S+ >/dev/null \|\| echo ([^)]*)\)", r"\1", line)
     named = set(always.split()[3:])
     installed = set(re.findall(r"\|\| echo (\S+)", script)) - {"python3-venv"}

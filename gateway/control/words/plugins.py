@@ -46,6 +46,7 @@ def list_plugins(control: Control, request: Request) -> Answer:
     "enable these plugins and disable all others, now and from now on; `warren plugins` does it one by one",
     "Setting plugins ...",
     remote=Remote.NOBODY,
+    example="management metrics shovel",
 )
 async def set_plugins(control: Control, request: Request) -> Answer:
     """What was changed by it, and where the listeners are of what was enabled."""

@@ -52,6 +52,7 @@ _SECONDS: Final = (_YEAR, _MONTH, 7 * _DAY, _DAY, 3600, 60, 1)
         Option("leader_locator", "WHERE"),
         Option("initial_cluster_size", "NUMBER"),
     ),
+    example="measurements --partitions 6 --max-age P7D",
 )
 async def add_super_stream(control: Control, request: Request) -> Answer:
     """As `rabbitmq-streams` does."""
@@ -70,6 +71,7 @@ async def add_super_stream(control: Control, request: Request) -> Answer:
     "delete a super stream with all its partitions and their messages",
     "Deleting super stream {0} ...",
     options=(VHOST,),
+    example="measurements",
 )
 async def delete_super_stream(control: Control, request: Request) -> Answer:
     """As `rabbitmq-streams` does."""
@@ -87,6 +89,8 @@ async def delete_super_stream(control: Control, request: Request) -> Answer:
     "Listing super streams of vhost {vhost} ...",
     options=(VHOST,),
     remote=Remote.MANAGEMENT,
+    example="name partitions",
+    lists="super_streams",
 )
 async def list_super_streams(control: Control, request: Request) -> Answer:
     """Warren's own; the columns are those of core.administration.listing.super_streams."""
