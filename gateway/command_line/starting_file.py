@@ -66,6 +66,10 @@ EXAMPLES: Final = {
 """Of keys without a default, with one that depends on the machine, or that nobody would guess the form of."""
 
 
+MAY_BE: Final = ('""', '"something"', '"https://example.org/"', "1")
+"""What a key without a default may be, if nothing better stands above."""
+
+
 def write(file: Path, *, force: bool) -> None:
     """Write it.  Raises CommandFailedError when there is such a file already, unless it is to be replaced."""
     try:
@@ -119,7 +123,17 @@ def value_of(key: Key[Any]) -> str:
     """What one would write for the default; where there is none, something that may be."""
     if key.name in EXAMPLES:
         return EXAMPLES[key.name]
+    if key.default is None or key.default == "":
+        return next((each for each in MAY_BE if _is_taken(key, each)), '""')
     return _toml(key.default)
+
+
+def _is_taken(key: Key[Any], written: str) -> bool:
+    try:
+        key.parse(json.loads(written))
+    except ValueError:
+        return False
+    return True
 
 
 def _toml(value: object) -> str:

@@ -38,7 +38,7 @@ def test_every_key_is_in_it_once() -> None:
 def test_a_key_can_be_written_so(line: str) -> None:
     ((name, value),) = tomllib.loads(line).items()
     parsed = ALL[name].parse(value)
-    if name not in EXAMPLES:
+    if name not in EXAMPLES and ALL[name].default not in (None, ""):
         assert parsed == ALL[name].default
 
 
