@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from warren.adapters.stream import managing, opening, publishers, subscribing
+from warren.adapters.stream import managing, opening, publishers, subscribing, tracking
 from warren.adapters.stream.codec import commands
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ HANDLERS: Final[dict[type[commands.Command], Handler]] = {
     commands.Delete: managing.delete,
     commands.Metadata: managing.metadata,
     commands.StreamStats: managing.stream_stats,
+    commands.StoreOffset: tracking.store_offset,
+    commands.QueryOffset: tracking.query_offset,
+    commands.QueryPublisherSequence: tracking.query_publisher_sequence,
     commands.ResolveOffsetSpec: managing.resolve_offset_spec,
 }
 """Commands of one that has."""

@@ -21,7 +21,7 @@ STREAMS = st.sampled_from(["a", "b", "nothing"])
 IDS = st.integers(0, 2)
 COUNTER = st.integers(0, 5)
 OFFSETS = st.one_of(
-    st.builds(OffsetSpec, st.sampled_from([OffsetType.FIRST, OffsetType.LAST, OffsetType.NEXT])),
+    st.builds(OffsetSpec, st.sampled_from([OffsetType.FIRST, OffsetType.LAST, OffsetType.NEXT]), st.just(0)),
     st.builds(OffsetSpec, st.sampled_from([OffsetType.OFFSET, OffsetType.TIMESTAMP]), st.integers(0, 20)),
 )
 

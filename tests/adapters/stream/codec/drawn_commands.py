@@ -19,7 +19,7 @@ i64 = st.integers(-(2**63), 2**63 - 1)
 names = st.text(max_size=12)
 properties = st.dictionaries(names, names, max_size=3)
 offsets = st.one_of(
-    st.builds(OffsetSpec, st.sampled_from([OffsetType.FIRST, OffsetType.LAST, OffsetType.NEXT])),
+    st.builds(OffsetSpec, st.sampled_from([OffsetType.FIRST, OffsetType.LAST, OffsetType.NEXT]), st.just(0)),
     st.builds(OffsetSpec, st.just(OffsetType.OFFSET), u64),
     st.builds(OffsetSpec, st.just(OffsetType.TIMESTAMP), i64),
 )
