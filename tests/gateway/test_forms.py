@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import subprocess
 import sys
@@ -12,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.warren_process import PYTHON_PATH
+from tests.support.ctl import ctl
+from tests.support.warren_process import PYTHON_PATH, warren_process
 from warren import forms
 from warren.core.errors import MalformedField
 from warren.core.messages import field_table
 from warren.gateway.configuration.load import load_config
+from warren.gateway.version import WARREN_VERSION
 
 COMPILED = EXTENSION_SUFFIXES[0]
 
@@ -85,6 +88,19 @@ def test_sources_alone_are_imported_where_that_is_asked_for() -> None:
     found = said("-c", program, WARREN_FORM="interpreted")
     assert found.endswith("core/queues/classic/queue.py\n")
     assert "interpreted: WARREN_FORM asks for it)" in said("-m", "warren", "version", WARREN_FORM="interpreted")
+
+
+@pytest.mark.parametrize("asked", ["", "interpreted"])
+def test_the_ready_line_and_the_status_say_which_form_runs(asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WARREN_FORM", asked)
+    expected = "interpreted" if asked else json.loads(said("-c", FORM_AS_JSON, WARREN_FORM=""))
+    with warren_process() as broker:
+        assert f"Warren {WARREN_VERSION} ({expected}" in broker.log.read_text()
+        assert json.loads(ctl(broker.data_directory, "status", "--formatter", "json"))["form"] == expected
+        assert f"{WARREN_VERSION} ({expected})" in ctl(broker.data_directory, "status")
+
+
+FORM_AS_JSON = "import json; from warren.gateway.version import form; print(json.dumps(form()))"
 
 
 def test_its_variables_are_no_keys(tmp_path: Path) -> None:

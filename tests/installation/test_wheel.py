@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tarfile
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -135,6 +136,41 @@ def test_an_installed_warren_is_tried_as_a_wheel_is(installed: Path, tmp_path: P
     done = subprocess.run(
         [sys.executable, Path(__file__).with_name("try_installed.py"), "--form", "interpreted"],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False,
+    )  # fmt: skip
+    assert done.stdout.endswith("a message went through it\n"), done.stderr
+
+
+FEW = '[compiled]\n"core" = ["broker", "deadlines"]\n"core/streams" = ["bloom"]\n'
+"""Enough to see that compiled modules are built, packed, found and run; all of them take minutes."""
+
+
+def test_a_compiled_wheel_is_for_one_platform_and_runs(tmp_path: Path) -> None:
+    pytest.importorskip("wheel", reason="pip can't build packages here without an index")
+    wheel = build(tmp_path / "wheels", modules=FEW, WARREN_COMPILE="1")
+    assert is_for_one_platform(wheel)
+    with ZipFile(wheel) as archive:
+        libraries = sorted(
+            name.partition(".")[0] for name in archive.namelist() if name.endswith(EXTENSION_SUFFIXES[0])
+        )
+    assert libraries == [
+        "warren/core/broker", "warren/core/deadlines", "warren/core/streams/bloom", "warren__mypyc",
+    ]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-index",
+        "--target",
+        str(tmp_path / "at"),
+    ]
+    subprocess.run([*command, str(wheel)], check=True, timeout=TIME_LIMIT_S)
+    done = subprocess.run(
+        [sys.executable, Path(__file__).with_name("try_installed.py"), "--form", "compiled"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path / "at"), "WARREN_FORM": ""},
         capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False,
     )  # fmt: skip
     assert done.stdout.endswith("a message went through it\n"), done.stderr

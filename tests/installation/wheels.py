@@ -34,10 +34,15 @@ def copy_sources(directory: Path) -> None:
         file.unlink()
 
 
-def build(directory: Path, **environment: str) -> Path:
-    """Build a wheel into a directory, without an index.  Returns the wheel.  environment: what else setup.py reads."""
+def build(directory: Path, *, modules: str = "", **environment: str) -> Path:
+    """Build a wheel into a directory, without an index.  Returns the wheel.
+
+    modules: what stands in for compiled-modules.toml.  environment: what else setup.py reads.
+    """
     with tempfile.TemporaryDirectory() as copy:
         copy_sources(Path(copy))
+        if modules:
+            Path(copy, "compiled-modules.toml").write_text(modules, encoding="utf-8")
         command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
         subprocess.run(
             [*command, "-w", str(directory), copy],

@@ -245,6 +245,7 @@ async def test_it_runs_again_with_the_broker(autojump_clock: MockClock) -> None:
         assert (await ask(server, "sample_count"))["text"] == "1"
 
 
+@pytest.mark.interpreted("replaces a method, which the compiled form doesn't let")
 async def test_a_disk_that_fails_stops_plugins_too(autojump_clock: MockClock) -> None:
     ended = []
 
