@@ -64,6 +64,7 @@ from warren.core.storage import recovery
 from warren.core.storage.commit import Commit, Committed
 from warren.core.storage.definitions.store import DefinitionStore
 from warren.core.storage.engine import StorageEngine
+from warren.core.streams.groups import StreamGroups
 from warren.core.streams.streams import Streams
 from warren.core.watchers import Watchers
 from warren.core.withdrawals import Withdrawals
@@ -200,6 +201,7 @@ class Broker:
         self.quarantine = Quarantine(recovery.restore_binding)
         self.numbers = Numbers(definitions, store, self.quarantine)
         self.streams = Streams(store)
+        self.stream_groups = StreamGroups()
         self.sessions: dict[SessionEntry, None] = {}
         self.listings = Listings()
         self.ack_timeouts = AckTimeoutWatch(self, consumer_timeout_ms)

@@ -6,6 +6,8 @@ exchange that delays messages) again under its name gets it back, bindings inclu
 (StorageEngine.owner).  Where even that is lost, an administrator gives it to a queue, or drops it
 (core.administration.operations.quarantine).
 
+Streams have files of their own, which stay where they are, and come back when the stream is declared again.
+
 What was deleted doesn't come here, although a crash may leave entries of it in the log as well: a deletion is noted in
 the definitions until its settlements are on disk (core.declaring.numbers).
 """
@@ -26,6 +28,14 @@ if TYPE_CHECKING:
     from warren.core.storage.engine import Owner
 
 _log = logging.getLogger("warren.quarantine")
+
+
+def described(owner: Owner | None) -> str:
+    """`queue 'name' in vhost 'vhost'`, as far as it is known."""
+    if owner is None:
+        return "nobody knows whom"
+    kind, vhost, name = owner
+    return f"{kind} '{name}' in vhost '{vhost}'"
 
 
 @dataclass(slots=True)
@@ -53,20 +63,21 @@ class SetAside:
     @property
     def description(self) -> str:
         """`queue 'name' in vhost 'vhost'`, as far as it is known."""
-        if self.owner is None:
-            return "nobody knows whom"
-        kind, vhost, name = self.owner
-        return f"{kind} '{name}' in vhost '{vhost}'"
+        return described(self.owner)
 
 
 class Quarantine:
-    """See the head of this file.  entries: what is set aside, by number.  bindings: those that lost an end."""
+    """See the head of this file.  entries: what is set aside, by number.  bindings: those that lost an end.
 
-    __slots__ = ("_numbers", "bindings", "entries")
+    streams: whose the files of streams were, by number; None where that is lost.
+    """
+
+    __slots__ = ("_numbers", "bindings", "entries", "streams")
 
     def __init__(self, add_binding: Callable[[VirtualHost, Row], bool]) -> None:
         """add_binding: makes a binding by its row if both ends are there."""
         self.entries: dict[int, SetAside] = {}
+        self.streams: dict[int, Owner | None] = {}
         self.bindings = LostBindings(add_binding)
         self._numbers: dict[Owner, dict[int, None]] = {}
 
@@ -93,7 +104,17 @@ class Quarantine:
             "definition says whose they are; they come back when it is declared again. warren ctl list_quarantined, "
             "restore_quarantined and delete_quarantined see to them"
             for each in self.entries.values()
+        ] + [
+            f"the files of stream {number}, of {described(owner)}, are set aside, as no definition says whose they "
+            "are; they come back when it is declared again as a stream. warren ctl list_quarantined and "
+            "delete_quarantined see to them"
+            for number, owner in self.streams.items()
         ]
+
+    def stream_number_of(self, vhost: str, name: str) -> int:
+        """The number under which the files of this stream are set aside; 0 when there are none."""
+        owner = ("queue", vhost, name)
+        return next((number for number, whose in self.streams.items() if whose == owner), 0)
 
     def number_of(self, owner: Owner) -> int:
         """The number under which messages of this queue or exchange are set aside; 0 when there are none.
@@ -106,6 +127,9 @@ class Quarantine:
 
     def queue_made(self, queue: Queue) -> None:
         """A queue was declared, with the number of what is set aside for it if there is anything."""
+        if queue.store_id in self.streams:
+            del self.streams[queue.store_id]
+            _log.warning("%s gets back its files, with %d message(s)", queue.description, queue.ready_count)
         found = self.take(queue.store_id)
         if found is not None:
             failures = queue.vhost.broker.store.failures(queue.store_id)

@@ -154,7 +154,7 @@ def recover(
         if damage and not broker.users:
             note_seeded(broker.definitions)
             _log.error("no users are left in the damaged definitions: add one with warren ctl add_user")
-        elif is_blank and not had_definitions and broker.quarantine.entries:
+        elif is_blank and not had_definitions and (broker.quarantine.entries or broker.quarantine.streams):
             # An older version, which didn't note that there were definitions, has left messages.
             _refuse_default_user(broker)
         seed_defaults(
@@ -315,6 +315,7 @@ def _keep_owners(broker: Broker) -> None:
     owners: dict[int, Owner] = {
         each.number: each.owner for each in broker.quarantine.entries.values() if each.owner is not None
     }
+    owners.update((number, owner) for number, owner in broker.quarantine.streams.items() if owner is not None)
     for vhost in broker.vhosts.values():
         owners.update((queue.store_id, ("queue", vhost.name, queue.name)) for queue in vhost.queues.values())
         owners.update((exchange.store_id, ("exchange", vhost.name, name)) for name, exchange in vhost.exchanges.items())
@@ -370,7 +371,8 @@ def _restore_messages(
         else:
             broker.store.settle_positions(queue_id, positions)
     streams = broker.store.streams.numbers()
-    broker.streams.restored(deleted, queues)
+    for number in broker.streams.restored(deleted, queues):
+        broker.quarantine.streams[number] = broker.store.owner(number)
     for number in deleted:
         broker.numbers.deleted(number)
     broker.definitions.skip_ids(COUNTER, max([last_number, *queues, *exchanges, *deleted, *streams]))

@@ -74,15 +74,28 @@ class Streams:
         log.let_go()
         self._deleted.append(log.files)
 
-    def restored(self, deleted: Collection[int], used: Collection[int]) -> None:
-        """At a start: what was left of deleted streams goes, what belongs to nobody stays and is told of."""
+    def restored(self, deleted: Collection[int], used: Collection[int]) -> list[int]:
+        """At a start: what was left of deleted streams goes; gives the numbers of those that belong to nobody."""
+        lost = []
         for number in self._store.streams.numbers():
             if number in used:
                 continue
             if number in deleted:
-                self._deleted.append(self._store.streams.files(number))
+                self.delete_files(number)
             else:
-                _log.error("the files of stream %d belong to no declared queue; they stay where they are", number)
+                lost.append(number)
+        return lost
+
+    def delete_files(self, number: int) -> None:
+        """The files of a stream that nobody has open go with the next commit."""
+        self._deleted.append(self._store.streams.files(number))
+
+    def messages_in(self, number: int) -> int:
+        """How many messages the files of a stream that nobody has open hold.  Raises StorageError."""
+        log = self.open(number, lambda _: None)
+        self._listeners.pop(log)
+        log.let_go()
+        return log.end_offset - log.first_offset
 
     @property
     def pending(self) -> bool:

@@ -16,6 +16,7 @@ from warren.core.administration.listing.parameters import GLOBAL_PARAMETERS, PAR
 from warren.core.administration.listing.permissions import PERMISSIONS, TOPIC_PERMISSIONS
 from warren.core.administration.listing.policies import OPERATOR_POLICIES, POLICIES
 from warren.core.administration.listing.queues import QUEUES
+from warren.core.administration.listing.stream_groups import STREAM_GROUPS
 from warren.core.administration.listing.super_streams import SUPER_STREAMS
 from warren.core.administration.listing.users import USERS
 from warren.core.administration.listing.vhosts import VHOSTS
@@ -31,6 +32,7 @@ BUILT_IN = (
     VHOSTS,
     QUEUES,
     EXCHANGES,
+    STREAM_GROUPS,
     SUPER_STREAMS,
     BINDINGS,
     CONNECTIONS,

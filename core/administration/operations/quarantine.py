@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from warren.core.administration.operations import queues
 from warren.core.administration.steps import Steps
-from warren.core.errors import NotFound, StoreUnavailable
+from warren.core.errors import NotFound, PreconditionFailed, StorageError, StoreUnavailable
 from warren.core.messages.message import Message
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker
     from warren.core.declaring.quarantine import SetAside
     from warren.core.queues.base import Queue
+    from warren.core.storage.engine import Owner
 
 MOVED_AT_ONCE: Final = 100
 """Messages read from disk and given to a queue in one slice, with their bodies."""
@@ -40,21 +41,52 @@ class Quarantined(NamedTuple):
 
 
 def quarantined(broker: Broker) -> list[Quarantined]:
-    """All that is set aside."""
-    return [_described(broker, each) for each in broker.quarantine.entries.values()]
+    """All that is set aside; of a stream the messages are looked for when it is asked."""
+    return [_described(broker, each) for each in broker.quarantine.entries.values()] + [
+        _stream(broker, number, owner) for number, owner in broker.quarantine.streams.items()
+    ]
 
 
 def restore(broker: Broker, number: int, vhost: str, queue: str) -> Steps[int]:
     """Give the messages of a number to a queue, behind what it holds; the result is how many there were.
 
-    Raises NotFound for a number or queue that isn't there.
+    Raises NotFound for a number or queue that isn't there, PreconditionFailed for a stream's number.
     """
+    if number in broker.quarantine.streams:
+        raise PreconditionFailed(
+            f"{number} is a stream's, with files of its own: declare it again, by its name and as a stream, and it has "
+            "them"
+        )
     return Steps(_restore(broker, _existing(broker, number), queues.existing(broker, vhost, queue)))
 
 
 def delete(broker: Broker, number: int) -> Steps[int]:
     """Drop the messages of a number; the result is how many there were.  Raises NotFound."""
+    if number in broker.quarantine.streams:
+        return Steps(_delete_stream(broker, number))
     return Steps(_delete(broker, _existing(broker, number)))
+
+
+def _stream(broker: Broker, number: int, owner: Owner | None) -> Quarantined:
+    kind, vhost, name = owner or ("queue", "", "")
+    try:
+        count = broker.streams.messages_in(number)
+    except StorageError:
+        count = 0
+    return Quarantined(number, kind, vhost, name, count, 0, "", "")
+
+
+def _delete_stream(broker: Broker, number: int) -> Generator[None, None, int]:
+    try:
+        count = broker.streams.messages_in(number)
+    except StorageError:
+        count = 0
+    yield
+    if broker.quarantine.streams.pop(number, None) is None:
+        raise NotFound(f"nothing is set aside under the number {number} any more")
+    broker.streams.delete_files(number)
+    broker.numbers.deleted(number)
+    return count
 
 
 def _described(broker: Broker, found: SetAside) -> Quarantined:

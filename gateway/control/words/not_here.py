@@ -7,7 +7,7 @@ from typing import Final
 
 _ONE_NODE: Final = "a broker is one node, and there is no cluster to change"
 _MEMBERS: Final = "a quorum queue has one member, on the one node; warren ctl quorum_status shows it"
-_STREAMS: Final = "there are no streams yet"
+_STREAMS: Final = "a stream is kept by this one broker: policies say for how long, and list_queues shows what is in it"
 _ERLANG: Final = "Warren runs on Python, and nothing of Erlang's runtime is there"
 _CODE: Final = (
     "no code is run in the broker from outside; words of warren ctl with --formatter json and the management API "
@@ -63,16 +63,11 @@ NOT_HERE: Final[Mapping[str, str]] = {
     ),
     **dict.fromkeys(
         (
-            "activate_stream_consumer",
             "add_replica",
             "coordinator_status",
             "delete_replica",
-            "list_stream_consumer_groups",
             "list_stream_consumers",
-            "list_stream_group_consumers",
             "list_stream_publishers",
-            "list_stream_tracking",
-            "reset_offset",
             "restart_stream",
             "set_stream_retention_policy",
             "stream_status",
