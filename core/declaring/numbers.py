@@ -10,8 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
+from warren.core.queues.stream.arguments import STREAM
+
 if TYPE_CHECKING:
     from warren.core.declaring.quarantine import Quarantine
+    from warren.core.queues.base import Queue
     from warren.core.storage.definitions.store import DefinitionStore
     from warren.core.storage.engine import StorageEngine
 
@@ -43,11 +46,17 @@ class Numbers:
         self._leaving: dict[int, Leaving] = {}
         self._settled: list[int] = []
 
-    def take(self, kind: str, vhost: str, name: str) -> int:
+    def take(self, kind: str, vhost: str, name: str, queue_type: type[Queue] | None = None) -> int:
         """A number for what is to be stored of a queue, an exchange or a component's session: a new one, or for what
-        is declared again after its definition was lost, the one that its messages are set aside under."""
+        is declared again after its definition was lost, the one that its messages are set aside under.
+
+        queue_type: of a queue; a stream gets its files back.
+        """
         owner = (kind, vhost, name)
-        number = self._quarantine.number_of(owner)
+        number = 0
+        if queue_type is not None and queue_type.type_name == STREAM:
+            number = self._quarantine.stream_number_of(owner)
+        number = number or self._quarantine.number_of(owner)
         if not number:
             number = self._definitions.next_id(COUNTER)
             self._store.note_owner(number, owner)

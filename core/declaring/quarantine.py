@@ -111,9 +111,8 @@ class Quarantine:
             for number, owner in self.streams.items()
         ]
 
-    def stream_number_of(self, vhost: str, name: str) -> int:
+    def stream_number_of(self, owner: Owner) -> int:
         """The number under which the files of this stream are set aside; 0 when there are none."""
-        owner = ("queue", vhost, name)
         return next((number for number, whose in self.streams.items() if whose == owner), 0)
 
     def number_of(self, owner: Owner) -> int:

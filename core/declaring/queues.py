@@ -27,7 +27,6 @@ from warren.core.queues.base import Queue
 from warren.core.queues.consumer import Consumer
 from warren.core.queues.registry import check_arguments as check_queue_arguments
 from warren.core.queues.registry import queue_class
-from warren.core.queues.stream.arguments import STREAM
 from warren.core.routing.vhost import VirtualHost
 from warren.core.routing.vhost_metadata import CLASSIC, QUEUE_TYPE_ARGUMENT, with_default_type
 
@@ -145,10 +144,8 @@ def create_queue(
     stored = durable and owner is None
     if stored:
         broker.definitions.check_room(len(arguments_raw))
-    if store_id is None and stored and made.type_name == STREAM:
-        store_id = broker.quarantine.stream_number_of(vhost.name, name) or None
     if store_id is None:
-        store_id = broker.numbers.take("queue", vhost.name, name) if stored else 0
+        store_id = broker.numbers.take("queue", vhost.name, name, made) if stored else 0
     queue = made(
         vhost,
         name,
