@@ -22,7 +22,7 @@ _MEMBERS: Final = ("subscription_id", "connection_name", "state")
     "what a stream keeps of readers and publishers: offsets, and last publishing ids",
     "Listing tracking information for stream {0} in vhost {vhost} ...",
     options=(VHOST, Option("all"), Option("offset"), Option("writer")),
-    remote=Remote.MONITORING,
+    remote=Remote.MANAGEMENT,
 )
 async def list_stream_tracking(control: Control, request: Request) -> Answer:
     """As `rabbitmq-streams` does; all of it is shown unless one of --offset and --writer is given."""
@@ -55,7 +55,7 @@ def reset_offset(control: Control, request: Request) -> Answer:
     "groups of single active consumers of streams",
     "Listing stream consumer groups ...",
     options=(VHOST,),
-    remote=Remote.MONITORING,
+    remote=Remote.MANAGEMENT,
 )
 async def list_stream_consumer_groups(control: Control, request: Request) -> Answer:
     """As `rabbitmq-streams` does; the columns are those of core.administration.listing.stream_groups."""
@@ -67,7 +67,7 @@ async def list_stream_consumer_groups(control: Control, request: Request) -> Ans
     "the consumers of such a group",
     "Listing group consumers ...",
     options=(VHOST, STREAM, REFERENCE),
-    remote=Remote.MONITORING,
+    remote=Remote.MANAGEMENT,
 )
 async def list_stream_group_consumers(control: Control, request: Request) -> Answer:
     """As `rabbitmq-streams` does."""
