@@ -98,7 +98,7 @@ class MqttConsumer(Consumer):
             no_ack=False,
             exclusive=False,
             prefetch=outflow.window_max,
-            arguments={},
+            arguments=subscription.stream.arguments() if subscription is not None and subscription.stream else {},
         )
         self.subscription = subscription
         self._lost = lost

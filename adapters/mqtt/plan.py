@@ -19,6 +19,7 @@ from warren.adapters.mqtt.codec.publish import (
 from warren.adapters.mqtt.properties import mqtt_properties_of, remaining_expiry_s
 from warren.adapters.mqtt.sessions.headers import PUBLISHER, RETAIN, RETAINED_FOR
 from warren.adapters.mqtt.sessions.publishing import QUEUE_PREFIX
+from warren.adapters.mqtt.sessions.stream_reading import STREAM_PREFIX
 from warren.adapters.mqtt.sessions.subscription import MqttSubscription
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def planned(session: MqttSession, subscription: MqttSubscription | None, topic: 
     if subscription is None:
         return Plan(topic, session.matching(topic))
     if subscription.queue_name:
-        return Plan(QUEUE_PREFIX + subscription.queue_name, [subscription])
+        prefix = QUEUE_PREFIX if subscription.stream is None else STREAM_PREFIX
+        return Plan(prefix + subscription.queue_name, [subscription])
     if topic.startswith("$") and subscription.topic_filter[:1] in ("+", "#"):
         return Plan(topic, [])
     return Plan(topic, [subscription])

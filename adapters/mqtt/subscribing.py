@@ -17,9 +17,11 @@ from warren.adapters.mqtt.codec.topics import SHARE_WORD, parse_filter
 from warren.adapters.mqtt.codec.wire_subscribe import read_subscribe_in_slices, read_unsubscribe_in_slices
 from warren.adapters.mqtt.errors import reason_of
 from warren.adapters.mqtt.sessions.queue_names import queue_name_in
+from warren.adapters.mqtt.sessions.stream_reading import STREAM_PREFIX, reading_by
 from warren.adapters.mqtt.sessions.subscription import LEVELS_FREE, MqttSubscription
 from warren.adapters.session.long_work import until_answered
-from warren.core.errors import AccessRefused, BrokerError
+from warren.core.errors import AccessRefused, BrokerError, PreconditionFailed
+from warren.core.queues.stream.arguments import STREAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,8 +77,7 @@ def subscribe(subscriptions: Subscriptions, answers: Answers, packet: Subscribe,
         codes = (reason_codes.PACKET_IDENTIFIER_IN_USE,) * len(packet.subscriptions)
         answers.send(SubAck(packet.packet_id, codes))
         return
-    identifiers = packet.properties.get("subscription_identifiers", [])
-    subscribing = _Subscribing(subscriptions, answers, identifiers[0] if identifiers else 0, hide_refusals)
+    subscribing = _Subscribing(subscriptions, answers, _Said(packet), hide_refusals)
     start = 0
     while start < len(packet.subscriptions):
         if start:
@@ -116,6 +117,15 @@ def unsubscribe(subscriptions: Subscriptions, answers: Answers, packet: Unsubscr
     answers.send(UnsubAck(packet.packet_id, tuple(codes)))
 
 
+class _Said:
+    """What a packet says of all its filters.  identifier: 0 for none."""
+
+    def __init__(self, packet: Subscribe) -> None:
+        identifiers = packet.properties.get("subscription_identifiers", [])
+        self.identifier = identifiers[0] if identifiers else 0
+        self.user_properties = packet.properties.get("user_properties", [])
+
+
 class _Subscribing:
     """What comes of one packet.
 
@@ -123,11 +133,11 @@ class _Subscribing:
     since the client may not read it.
     """
 
-    def __init__(self, subscriptions: Subscriptions, answers: Answers, identifier: int, hide_refusals: bool) -> None:
+    def __init__(self, subscriptions: Subscriptions, answers: Answers, said: _Said, hide_refusals: bool) -> None:
         self._subscriptions = subscriptions
         self._agreed = answers.agreed
         self._limit_hits = answers.world.broker.limit_hits
-        self._identifier = identifier
+        self._said = said
         self._hide_refusals = hide_refusals
         # Where others have to be asked for rights, each filter waits for its own answers.
         self._asks_others = subscriptions.client.user.rights is not None
@@ -138,15 +148,15 @@ class _Subscribing:
 
     def take(self, asked: Sequence[Subscription]) -> Slices:
         """Subscribe by these filters, which are no more than a turn has room for."""
-        agreed, subscriptions, identifier = self._agreed, self._subscriptions, self._identifier
-        new = {} if self._asks_others else _take_new(agreed, subscriptions, asked, identifier)
+        agreed, subscriptions, said = self._agreed, self._subscriptions, self._said
+        new = {} if self._asks_others else _take_new(agreed, subscriptions, asked, said.identifier)
         if len(new) == len(asked):
             self.granted += [each.qos for each in asked]
             self.wanting += [new[each.filter] for each in asked if each.retain_handling != NEVER_RETAINED]
             return
         for each in asked:
             if self._asks_others:
-                yield from until_answered(partial(_check, agreed, subscriptions, each, identifier))
+                yield from until_answered(partial(_check, agreed, subscriptions, each, said))
             self._take_one(each, new)
 
     def _take_one(self, asked: Subscription, new: dict[str, MqttSubscription]) -> None:
@@ -155,7 +165,7 @@ class _Subscribing:
         try:
             subscription, is_new = new.pop(asked.filter, None), True
             if subscription is None:
-                subscription, is_new = _take(agreed, self._subscriptions, asked, self._identifier)
+                subscription, is_new = _take(agreed, self._subscriptions, asked, self._said)
         except BrokerError as error:
             self.refusals.add(asked.filter, error.text)
             self._limit_hits.count_error(error)
@@ -243,15 +253,20 @@ def _take_new(
 
 
 def _take(
-    agreed: Agreed, subscriptions: Subscriptions, asked: Subscription, identifier: int
+    agreed: Agreed, subscriptions: Subscriptions, asked: Subscription, said: _Said
 ) -> tuple[MqttSubscription, bool]:
     """Subscribe by one filter; whether it is new.  Nothing has changed where that raises."""
-    subscription = _subscription(agreed, asked, identifier)
+    subscription = _subscription(agreed, asked, said)
     session = subscriptions.session
     session.registry.permits.check(subscriptions.client, session.client_id, subscription)
     if subscription.queue_name:
         # The queue is there already, so it is asked first: it may have a consumer that wants to be its only one.
-        session.registry.vhost.queue(subscription.queue_name)
+        queue = session.registry.vhost.queue(subscription.queue_name)
+        if subscription.stream is not None:
+            if queue.type_name != STREAM:
+                raise PreconditionFailed(f"{queue.description} is no stream; subscribe to $queue/{queue.name}")
+            # It begins where this SUBSCRIBE says, wherever it was.
+            subscriptions.leave_queue(subscription.filter)
         subscriptions.changed(subscription)
         return subscription, session.subscribe(subscriptions.client, subscription)
     is_new = session.subscribe(subscriptions.client, subscription)
@@ -264,17 +279,17 @@ def _take(
     return subscription, is_new
 
 
-def _check(agreed: Agreed, subscriptions: Subscriptions, wanted: Subscription, identifier: int) -> None:
+def _check(agreed: Agreed, subscriptions: Subscriptions, wanted: Subscription, said: _Said) -> None:
     """Have all answered that `_take` asks; what is refused is for that to say."""
     try:
-        subscription = _subscription(agreed, wanted, identifier)
+        subscription = _subscription(agreed, wanted, said)
         session = subscriptions.session
         session.registry.permits.check(subscriptions.client, session.client_id, subscription)
     except (BrokerError, PacketError):
         pass
 
 
-def _subscription(agreed: Agreed, asked: Subscription, identifier: int) -> MqttSubscription:
+def _subscription(agreed: Agreed, asked: Subscription, said: _Said) -> MqttSubscription:
     """By a filter that was checked when it was read, but for what MQTT 3 doesn't know of: shared ones."""
     filter = asked.filter
     share_name, topic_filter = "", filter
@@ -294,7 +309,8 @@ def _subscription(agreed: Agreed, asked: Subscription, identifier: int) -> MqttS
         qos=min(asked.qos, QUEUE_QOS_MAX) if queue_name else asked.qos,
         no_local=asked.no_local or (agreed.is_bridge and not share_name),
         retain_as_published=asked.retain_as_published or agreed.is_bridge,
-        identifier=identifier,
+        identifier=said.identifier,
+        stream=reading_by(said.user_properties) if queue_name and topic_filter.startswith(STREAM_PREFIX) else None,
     )
 
 

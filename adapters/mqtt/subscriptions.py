@@ -18,12 +18,14 @@ from warren.adapters.mqtt.codec import reason_codes
 from warren.adapters.mqtt.consumer import MqttConsumer
 from warren.core.declaring.queues import end_consumer, end_consumers
 from warren.core.errors import BrokerError
+from warren.core.queues.stream.queue import StreamQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from warren.adapters.mqtt.outflow import Outflow
     from warren.adapters.mqtt.sessions.session import MqttSession
+    from warren.adapters.mqtt.sessions.stream_reading import StreamReading
     from warren.adapters.mqtt.sessions.subscription import MqttSubscription
     from warren.core.clients.client import Client
     from warren.core.deadlines import Deadline
@@ -39,6 +41,9 @@ DONE: Final = object()
 TRIED_AGAIN_MS: Final = 5000
 """How often a queue that couldn't be had is asked for."""
 
+NOTED_AGAIN_MS: Final = 5000
+"""How often it is written how far a subscription to a stream has come."""
+
 
 class Subscriptions:
     """Of one client.  disconnect: ends its connection, with a reason code and a text."""
@@ -47,6 +52,7 @@ class Subscriptions:
         "_consumers",
         "_disconnect",
         "_ended",
+        "_noting",
         "_outflow",
         "_retry",
         "_to_begin",
@@ -67,6 +73,7 @@ class Subscriptions:
         self._to_begin: list[MqttSubscription] = []
         self._waiting: dict[str, str] | None = None
         self._retry: Deadline | None = None
+        self._noting: Deadline | None = None
 
     def __len__(self) -> int:
         """How many queues are consumed from."""
@@ -133,6 +140,9 @@ class Subscriptions:
         self._to_begin = []
         if self._retry is not None:
             self._retry.cancel()
+        self._note_places()
+        if self._noting is not None:
+            self._noting.cancel()
         consumers, self._consumers = self._consumers or {}, None
         own = consumers.pop("", None)
         if own is not None:
@@ -189,7 +199,39 @@ class Subscriptions:
         if self._consumers is None:
             self._outflow.consumers = self._consumers = {}
         self._consumers[consumer.tag] = consumer
+        if subscription.stream is not None and self._noting is None:
+            broker = self.session.registry.broker
+            self._noting = broker.deadlines.schedule(broker.now_ms, self._note_again)
         return True
+
+    def _note_again(self, now_ms: int) -> None:
+        self._noting = None
+        if self._note_places():
+            self._noting = self.session.registry.broker.deadlines.schedule(now_ms + NOTED_AGAIN_MS, self._note_again)
+
+    def _note_places(self) -> bool:
+        """Write how far subscriptions to streams have come; False where there are none."""
+        found = False
+        for consumer in (self._consumers or {}).values():
+            subscription = consumer.subscription
+            if subscription is not None and subscription.stream is not None and isinstance(consumer.queue, StreamQueue):
+                found = True
+                self._note_place(subscription, subscription.stream, consumer.queue.place_of(consumer))
+        return found
+
+    def _note_place(self, subscription: MqttSubscription, stream: StreamReading, place: int | None) -> None:
+        """place: the offset of what comes next; None where nothing says that yet."""
+        if place is None:
+            return
+        under_way = [
+            each.message.sequence
+            for each in self.session.outgoing.values()
+            if each.source == subscription.filter and each.message is not None
+        ]
+        offset = str(min([place, *under_way]))
+        if offset != stream.offset:
+            stream.offset = offset
+            self.session.note(subscription)
 
     def _queue_deleted(self, consumer: MqttConsumer) -> None:
         """A session without its queue can't go on (spec C.5)."""

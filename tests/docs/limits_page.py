@@ -1194,6 +1194,7 @@ QUIET: Final = (
             "adapters.session.liveness.SILENT_LOOKS_MAX",
             "adapters.mqtt.sessions.traffic.TICK_MS",
             "adapters.mqtt.subscriptions.TRIED_AGAIN_MS",
+            "adapters.mqtt.subscriptions.NOTED_AGAIN_MS",
             "adapters.mqtt.sessions.traffic._MINUTE_MS",
             "gateway.authentication.http_client._MS_PER_S",
             "core.administration.operations.certificates.DAY_MS",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt.codec.topics import SHARE_PREFIX
 from warren.adapters.mqtt.sessions.publishing import QUEUE_PREFIX
+from warren.adapters.mqtt.sessions.stream_reading import STREAM_PREFIX
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.sessions.subscription import MqttSubscription
@@ -46,7 +47,9 @@ def source_queue_name(client_id: str, source: str) -> str:
 
 
 def queue_name_in(filter: str) -> str:
-    """NAME of the filter `$queue/NAME`; empty for any other filter."""
+    """NAME of the filter `$queue/NAME` or `$stream/NAME`; empty for any other filter."""
+    if filter.startswith(STREAM_PREFIX):
+        return filter[len(STREAM_PREFIX) :]
     return filter[len(QUEUE_PREFIX) :] if filter.startswith(QUEUE_PREFIX) else ""
 
 

@@ -229,6 +229,11 @@ class MqttSession:
             self._rows.remove(subscription)
         return subscription
 
+    def note(self, subscription: MqttSubscription) -> None:
+        """It has come to another place in its stream: have that written, if the session is."""
+        if self.stored and self.subscriptions.get(subscription.filter) is subscription:
+            self._stored_rows().put(subscription, subscription)
+
     def feed_retained(self, subscriptions: Sequence[MqttSubscription]) -> None:
         """Give it the retained messages that these subscriptions of its own match, as there is room (3.3.1.3)."""
         if self.feed is None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from warren.adapters.mqtt.sessions.stream_reading import StreamReading, reading_from
+
 if TYPE_CHECKING:
     from warren.core.storage.definitions.store import JSON
 
@@ -16,8 +18,9 @@ class MqttSubscription:
 
     filter: as the client wrote it, `$share/NAME/` included; it names the subscription in its session.
     topic_filter: what topics are matched with, without the share name.  group: the share name, empty if it isn't
-    shared.  queue_name: of `$queue/NAME`, else empty.  identifier: 0 for none.  binding_key: what the filter is called
-    in AMQP, once somebody has asked for it.  row_number: where it is in the definitions, 0 if it isn't.
+    shared.  queue_name: of `$queue/NAME` or `$stream/NAME`, else empty.  stream: how the latter is read.  identifier: 0
+    for none.  binding_key: what the filter is called in AMQP, once somebody has asked for it.  row_number: where it is
+    in the definitions, 0 if it isn't.
     """
 
     __slots__ = (
@@ -30,6 +33,7 @@ class MqttSubscription:
         "queue_name",
         "retain_as_published",
         "row_number",
+        "stream",
         "topic_filter",
     )
 
@@ -43,11 +47,13 @@ class MqttSubscription:
         identifier: int = 0,
         group: str = "",
         queue_name: str = "",
+        stream: StreamReading | None = None,
     ) -> None:
         self.filter = filter
         self.topic_filter = topic_filter
         self.group = group
         self.queue_name = queue_name
+        self.stream = stream
         self.qos = qos
         self.no_local = no_local
         self.retain_as_published = retain_as_published
@@ -83,6 +89,8 @@ class MqttSubscription:
             row["group"] = self.group
         if self.queue_name:
             row["queue_name"] = self.queue_name
+        if self.stream is not None:
+            row["stream"] = self.stream.row()
         if self.no_local:
             row["no_local"] = True
         if self.retain_as_published:
@@ -110,6 +118,7 @@ def subscription_from(row: JSON) -> MqttSubscription:
         str(row.get("topic_filter", filter)),
         group=str(row.get("group", "")),
         queue_name=str(row.get("queue_name", "")),
+        stream=reading_from(row.get("stream")),
         qos=int(str(row["qos"])),
         no_local=row.get("no_local") is True,
         retain_as_published=row.get("retain_as_published") is True,

@@ -126,7 +126,7 @@ class StreamQueue(Queue):
         )
 
     def check_delete(self, *, if_unused: bool, if_empty: bool) -> None:
-        """Streams are deleted whatever is in them, as in RabbitMQ."""
+        """Whatever is in it, as in RabbitMQ."""
 
     def apply_policy(
         self, effective: Mapping[str, JSON], policy_name: str | None, operator_policy_name: str | None
@@ -248,8 +248,7 @@ class StreamQueue(Queue):
             )
         self.log.forgotten.clear()
 
-    def _flushed(self, is_longer: bool) -> None:
-        """Readers may have more than they had; is_longer: a segment was begun."""
+    def _flushed(self, is_longer: bool) -> None:  # a segment was begun; readers may have more than they had
         if self.log.forgotten:
             self._tell_of_forgotten()
         if is_longer:
@@ -301,6 +300,11 @@ class StreamQueue(Queue):
             consumer.parked = False
             self._going.append((consumer, reader))
             self.mark_dirty()
+
+    def place_of(self, consumer: Consumer) -> int | None:
+        """See `Reader.place`."""
+        going = [*self._going, *self._at_end, *self._parked.items()]
+        return next((reader.place for other, reader in going if other is consumer), None)
 
     def _take(self, consumer: Consumer) -> Reader | None:
         """Its reader, taken from wherever it is."""

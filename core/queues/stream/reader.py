@@ -49,6 +49,7 @@ class Reader:
         "_batch",
         "_batch_at",
         "_batch_end",
+        "_begins_at",
         "_consumer",
         "_cursor",
         "_entries",
@@ -72,6 +73,11 @@ class Reader:
         self._values = [value.encode("utf-8", "surrogateescape") for value in wanted.values]
         self._cursor = place(queue, wanted, now_ms)
         self._first = wanted.offset.offset if isinstance(wanted.offset, At) else 0
+        self._begins_at: int | None = None
+        if isinstance(wanted.offset, At):
+            self._begins_at = wanted.offset.offset
+        elif wanted.offset is Start.NEXT:
+            self._begins_at = queue.log.end_offset
         self._entries: Entries | None = None
         self._row: Row | None = None
         self._batch: Iterator[bytes | None] | None = None
@@ -81,6 +87,18 @@ class Reader:
         self.ahead: deque[Message | int] = deque()
         self.is_behind = True
         self.looked = 0
+
+    @property
+    def place(self) -> int | None:
+        """The offset of what it gives next, or of what it looks at next; None before anything says that."""
+        if self.ahead:
+            message = self.ahead[0]
+            return message.sequence if isinstance(message, Message) else None
+        if self._batch is not None:
+            return self._batch_at
+        if self._entries is not None:
+            return self._entries.offset
+        return self._begins_at
 
     def next(self) -> Message | None:
         """The next message; None where there is none now, or it has looked at many: `is_behind` says which."""
