@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("warren.exchange")
 
 ALTERNATE_EXCHANGE = "alternate-exchange"
+HISTORY_STREAM = "history-stream"
 """The declare argument that names the exchange for messages which this one leads nowhere."""
 
 
@@ -65,6 +66,7 @@ class Exchange:
     picks_one: whether a message goes to one target at most, so that only its first routing key counts.
     alternate: the exchange for messages without a target here, None for none; a policy may set it where the
     argument doesn't.
+    history: the stream that gets every message that comes by, whatever becomes of it; of a policy, None for none.
     counts: what was published to it (core/counters.py); whoever publishes counts.
     watchers: who is shown the messages that come by.
     """
@@ -73,6 +75,7 @@ class Exchange:
         "_bindings",
         "_by_target",
         "_missed_alternate",
+        "_missed_history",
         "_sequence",
         "alternate",
         "arguments",
@@ -83,6 +86,7 @@ class Exchange:
         "duplicates",
         "durable",
         "effective_policy",
+        "history",
         "internal",
         "name",
         "observes",
@@ -141,6 +145,8 @@ class Exchange:
         self._by_target: dict[tuple[DestinationKind, str], dict[BindingKey, Binding]] = {}
         self._sequence = 0
         self._missed_alternate: str | None = None
+        self.history: str | None = None
+        self._missed_history: str | None = None
         self.make_index()
 
     @abstractmethod
@@ -163,6 +169,8 @@ class Exchange:
         self.operator_policy = operator_policy_name
         alternate = self.arguments.get(ALTERNATE_EXCHANGE, effective.get(ALTERNATE_EXCHANGE))
         self.alternate = alternate if isinstance(alternate, str) else None
+        history = effective.get(HISTORY_STREAM)
+        self.history = history if isinstance(history, str) and history else None
 
     def targets_by_properties(
         self, routing_key: str, headers: Mapping[str, FieldValue] | None, properties: Properties | None
@@ -178,6 +186,17 @@ class Exchange:
                 "exchange '%s' has the alternate exchange '%s', which doesn't exist; what it can't route is dropped",
                 self.name,
                 self.alternate,
+            )
+
+    def note_missing_history(self) -> None:
+        """The stream for its history isn't there, or is none: the log says so, once."""
+        if self.history != self._missed_history:
+            self._missed_history = self.history
+            _log.warning(
+                "exchange '%s' has the history-stream '%s', which is no stream; what comes by isn't kept until it is "
+                "declared",
+                self.name,
+                self.history,
             )
 
     # For types that observe or keep messages; the others need none of it.

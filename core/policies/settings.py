@@ -132,6 +132,7 @@ _RETRIES = ("all", "failed", "returned", "disabled")
 
 _BUILT_IN = (
     Setting("alternate-exchange", "alternate exchange name", NAME, is_name),
+    Setting("history-stream", "stream name", NAME, is_name),
     Setting("consumer-disconnected-timeout", "timeout", FROM_0 + MILLISECONDS, integer(0)),
     Setting("delayed-retry-type", "delayed retry type", words(_RETRIES), one_of(*_RETRIES), operators_word),
     Setting("delayed-retry-min", "shortest delay", FROM_1 + MILLISECONDS, integer(1), operators_word),

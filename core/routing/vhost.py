@@ -258,11 +258,11 @@ class VirtualHost:
         walk = Walk(self.exchanges, self.departing.keys(), keys, headers, properties)
         walk.visits = visits
         walk.run(start, behind=behind, closed=closed)
-        queues = tuple(walk.queues.values())
+        queues = tuple((walk.queues | walk.history if walk.history else walk.queues).values())
         return Route(
             address,
             queues,
-            routed=bool(queues or walk.holders),
+            routed=bool(walk.queues or walk.holders),
             cacheable=walk.cacheable and not extra_keys,
             observers=tuple(walk.observers),
             holders=tuple(walk.holders),

@@ -37,8 +37,9 @@ class Walk:
     """One walk.
 
     queues: the queues that were reached, by identity.  observers, holders: exchanges on the way that want to see the
-    message, and that keep it for now.  cacheable: every message with these keys goes the same way until bindings
-    change.  visits: what the exchanges on the way have said; None where nobody wants to know.
+    message, and that keep it for now.  history: streams that exchanges on the way have their messages kept in, by
+    identity.  cacheable: every message with these keys goes the same way until bindings change.  visits: what the
+    exchanges on the way have said; None where nobody wants to know.
     """
 
     __slots__ = (
@@ -48,6 +49,7 @@ class Walk:
         "_keys",
         "_properties",
         "cacheable",
+        "history",
         "holders",
         "observers",
         "queues",
@@ -70,6 +72,7 @@ class Walk:
         self.cacheable = True
         self.visits: list[Visit] | None = None
         self.queues: dict[int, Queue] = {}
+        self.history: dict[int, Queue] = {}
         self.observers: list[Exchange] = []
         self.holders: list[Exchange] = []
 
@@ -90,6 +93,8 @@ class Walk:
                 if exchange.keeps_messages and exchange.holds(headers):
                     self.holders.append(exchange)
                     continue
+            if exchange.history is not None:
+                self._keep_history(exchange, exchange.history)
             matched = False
             for key in keys[:1] if exchange.picks_one else keys:
                 if exchange.depends_on_properties:
@@ -117,6 +122,14 @@ class Walk:
                 elif alternate.name not in seen:
                     seen.add(alternate.name)
                     to_visit.append(alternate)
+
+    def _keep_history(self, exchange: Exchange, name: str) -> None:
+        """The message goes to the stream that a policy names, too, which doesn't count as being routed."""
+        queue = exchange.vhost.queues.get(name) if exchange.vhost is not None else None
+        if queue is not None and queue.keeps_messages:
+            self.history[id(queue)] = queue
+        elif self.visits is None:
+            exchange.note_missing_history()
 
     def _staying(self, exchange: Exchange, key: str, targets: Collection[Destination]) -> Collection[Destination]:
         """Those of an exchange's targets that aren't departing; a type that picks one picks again."""
