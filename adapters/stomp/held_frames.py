@@ -30,5 +30,6 @@ def has_to_wait(frame: Frame, *, is_blocked: bool, others_wait: bool) -> bool:
     is_blocked: whether an alarm is raised.  others_wait: whether frames of the session wait already.
     """
     if others_wait:
-        return frame.command not in (ACK, NACK, *ANSWERED_AT_ONCE) or "transaction" in frame.headers
+        goes_on = frame.command in (ACK, NACK) or frame.command in ANSWERED_AT_ONCE
+        return not goes_on or "transaction" in frame.headers
     return frame.command == SEND and is_blocked
