@@ -23,6 +23,7 @@ large are sent.
 
 Most traffic comes in rows.  A publish whose bytes up to the body are those of one before (known_publishes.py) isn't
 looked at any further, and those that follow it and are the same again are given to their queues together.
+Publishes that take turns are rows, too: each remembers which one has followed it.
 Acknowledgements of one delivery after the other are taken many at a time, too (consecutive_acks.py).
 """
 
@@ -100,6 +101,7 @@ def parse(connection: Connection, data: bytes, position: int) -> int:
     counting = Counting(broker)
     last_properties: Properties | None = None
     last_size = 0
+    before: KnownRow | None = None
     kind: int
     number: int
     size: int
@@ -117,10 +119,15 @@ def parse(connection: Connection, data: bytes, position: int) -> int:
                 # The two octets before these are 0 in all that is known: a size of four, and a method of two.
                 header = position + FRAME_LEAST + (data[position + SIZE_AT] << 8 | data[position + SIZE_AT + 1])
                 row = rows.get(data[position : header + content_bytes])
-                if row is not None and end - position >= row.size and data[position + row.size - 1] == FRAME_END:
+                if row is not None and end - position < row.size:
+                    # All that is missing is the end of its body: it goes on as a whole when that has come.
+                    break
+                if row is not None and data[position + row.size - 1] == FRAME_END:
                     if row.publish is not counting.publish or row.body_size != counting.size:
                         counting.change(row.publish, row.body_size)
-                    position = _publish(broker, row, data, position, end)
+                    if before is not None:
+                        before.followed_by(row)
+                    position, before = _publish(broker, row, data, position, end)
                     continue
             kind, number, size, class_id, method_id = _unpack_method_frame(data, position)
             stop = position + 7 + size
@@ -175,7 +182,7 @@ def parse(connection: Connection, data: bytes, position: int) -> int:
                                 )
                                 connection.known.add_row(row)
                                 rows, content_bytes = _rows(connection, known)
-                                position = _publish(broker, row, data, position, end)
+                                position, before = _publish(broker, row, data, position, end)
                                 continue
                             last_properties = properties
                             last_size = body_size
@@ -207,6 +214,7 @@ def parse(connection: Connection, data: bytes, position: int) -> int:
                 break
             _check_end(data, kind, position, stop)
             counting.pause()
+            before = None
             connection.frame(kind, number, data, position, stop)
             position = stop + 1
             if not connection.takes_frames:
@@ -247,8 +255,44 @@ def _publish_one(
         confirms.last_stored = confirms.published
 
 
-def _publish(broker: Broker, row: KnownRow, data: bytes, position: int, end: int) -> int:
-    """Publish the message at `position`, which is whole, and those of its row behind it; the position after them."""
+def _publish(broker: Broker, row: KnownRow, data: bytes, position: int, end: int) -> tuple[int, KnownRow]:
+    """Publish the message at `position`, which is whole, and those behind it that are of its row, or of one that has
+    followed before; the position after them, and the row of the last.
+    """
+    now_ms = broker.now_ms
+    while True:
+        stop = position + row.size
+        next_stop = stop + row.size
+        if next_stop <= end and data.startswith(row.beginning, stop) and data[next_stop - 1] == FRAME_END:
+            position = _publish_row(broker, row, data, position, end)
+        else:
+            publish, properties = row.publish, row.properties
+            broker.sequence = sequence = broker.sequence + 1
+            content = data[position + row.header_at : stop]
+            message = Message(
+                sequence, publish.address, properties, content, row.body_at, row.body_size, row.framed_for, now_ms
+            )
+            for queue in publish.queues:
+                queue.append(message)
+            confirms = publish.confirms
+            if confirms is not None:
+                confirms.published += 1
+            if row.store_ids:
+                broker.store.append(message, row.store_ids)
+                if confirms is not None:
+                    confirms.last_stored = confirms.published
+            position = stop
+        follower = row.follower
+        if follower is None or not data.startswith(follower.beginning, position):
+            return position, row
+        stop = position + follower.size
+        if stop > end or data[stop - 1] != FRAME_END:
+            return position, row
+        row = follower
+
+
+def _publish_row(broker: Broker, row: KnownRow, data: bytes, position: int, end: int) -> int:
+    """Publish the message at `position` and those of its row behind it, all at once; the position after them."""
     publish, properties, beginning = row.publish, row.properties, row.beginning
     step, header_at, body_at, body_size = row.size, row.header_at, row.body_at, row.body_size
     framed_for, address, now_ms = row.framed_for, publish.address, broker.now_ms
@@ -270,12 +314,8 @@ def _publish(broker: Broker, row: KnownRow, data: bytes, position: int, end: int
             break
     broker.sequence = sequence
     count = len(messages)
-    if count == 1:
-        for queue in publish.queues:
-            queue.append(message)
-    else:
-        for queue in publish.queues:
-            queue.append_all(messages, count * body_size, queue.row_of(message))
+    for queue in publish.queues:
+        queue.append_all(messages, count * body_size, queue.row_of(message))
     confirms = publish.confirms
     if confirms is not None:
         confirms.published += count
@@ -324,7 +364,7 @@ def _parse_short(connection: Connection, data: bytes, position: int) -> int:
 
 
 def missing_bytes(connection: Connection, data: bytes, position: int) -> int:
-    """How many octets have to come at least before the frame at `position` is whole.
+    """How many octets have to come at least before the frame at `position` is whole, and the publish if it is known.
 
     1 where so little of it is there that nobody has looked at its size.  0 while frames aren't taken, and before there
     are any.
@@ -335,7 +375,12 @@ def missing_bytes(connection: Connection, data: bytes, position: int) -> int:
     if len(data) - position < FRAME_LEAST:
         return 1
     size: int = _unpack_envelope(data, position)[2]
-    return max(position + ENVELOPE_BYTES + size + 1 - len(data), 0)
+    header = position + ENVELOPE_BYTES + size + 1
+    if header >= len(data):
+        return header - len(data)
+    rows, content_bytes = _rows(connection, connection.known_now())
+    row = rows.get(data[position : header + content_bytes])
+    return 0 if row is None else max(position + row.size - len(data), 0)
 
 
 def check_size(connection: Connection, kind: int, size: int) -> None:

@@ -42,13 +42,15 @@ class KnownRow:
 
     beginning: their bytes up to the body.  size: of all of it, with the end octet.  header_at: where the content header
     begins; body_at: where the body does, counted from there.  framed_for: see Message.  store_ids: what a message is
-    stored under, empty for one that isn't persistent.
+    stored under, empty for one that isn't persistent.  follower: the row that came behind it last, if that is counted
+    as this one is.
     """
 
     __slots__ = (
         "beginning",
         "body_at",
         "body_size",
+        "follower",
         "framed_for",
         "header_at",
         "properties",
@@ -75,7 +77,13 @@ class KnownRow:
         # An empty body has no frame, and the end octet before it is part of the beginning.
         self.size = len(beginning) + body_size + (1 if body_size else 0)
         self.framed_for = FRAMED_FOR_CHANNEL + number
+        self.follower: KnownRow | None = None
         self.store_ids: tuple[int, ...] = publish.store_ids if properties.persistent else ()
+
+    def followed_by(self, row: KnownRow) -> None:
+        """`row` has come behind it."""
+        if self.body_size == row.body_size and row.publish.counts_as(self.publish):
+            self.follower = row
 
 
 class KnownPublishes(KnownRoutes[KnownPublish]):
@@ -92,10 +100,15 @@ class KnownPublishes(KnownRoutes[KnownPublish]):
     def add_row(self, row: KnownRow) -> None:
         """Remember publishes that go the way of a known one."""
         if len(self.rows) >= self.entries_max:
-            self.rows.clear()
+            self._forget_rows()
         self.rows[row.beginning] = row
         self.content_bytes = row.body_at
 
     def forget(self) -> None:
         super().forget()
+        self._forget_rows()
+
+    def _forget_rows(self) -> None:
+        for row in self.rows.values():
+            row.follower = None  # they go round, and nobody is to wait for the collector
         self.rows.clear()

@@ -19,6 +19,7 @@ says so, the first time and then every time that the count has doubled.
 from __future__ import annotations
 
 import logging
+from functools import cache
 from typing import Any, Final
 
 from warren.core.patterns.program import ExpressionTooLarge, Program, make_program
@@ -28,15 +29,6 @@ from warren.core.patterns.syntax import InvalidExpression, Node, parse
 
 __all__ = ["Expression", "InvalidExpression", "compile_expression"]
 
-
-try:
-    import re2
-except ImportError:
-    re2 = None
-
-_re2: Final[Any] = re2 if hasattr(re2, "Options") else None
-"""The module, which is optional; not another one of that name."""
-
 _log = logging.getLogger("warren.expressions")
 
 RE2_WORK_MAX: Final = 1_200_000
@@ -45,6 +37,9 @@ RE2_WORK_MAX: Final = 1_200_000
 RE2_MEMORY_BYTES: Final = 1024 * 1024
 """What RE2 may keep per expression; less than its own 8 MiB, as client identifiers make many expressions of one."""
 
+FINDS_ANYTHING: Final = ".*"
+"""Found in every text, whatever engine looks: what most permissions are, which so need none."""
+
 SHOWN_MAX: Final = 200
 """How much of a text the log shows."""
 
@@ -52,7 +47,7 @@ SHOWN_MAX: Final = 200
 class Expression:
     """One expression.  pattern: as it was written.  unanswered: how often there was no answer within the bounds."""
 
-    __slots__ = ("_ends", "_node", "_program", "_re2", "pattern", "unanswered")
+    __slots__ = ("_ends", "_finds_anything", "_node", "_program", "_re2", "pattern", "unanswered")
 
     def __init__(self, pattern: str, node: Node, *, use_re2: bool) -> None:
         self.pattern = pattern
@@ -60,7 +55,8 @@ class Expression:
         self._node = node
         self._program: Program | None = None
         self._ends = asks_for_end(node)
-        self._re2 = _compile_re2(node) if use_re2 else None
+        self._finds_anything = pattern == FINDS_ANYTHING
+        self._re2 = _compile_re2(node) if use_re2 and not self._finds_anything else None
 
     def __eq__(self, other: object) -> bool:
         return self.pattern == other.pattern if isinstance(other, Expression) else NotImplemented
@@ -70,11 +66,13 @@ class Expression:
 
     @property
     def is_linear(self) -> bool:
-        """Whether RE2 takes it."""
-        return self._re2 is not None
+        """Whether RE2 takes it, or no engine is needed."""
+        return self._re2 is not None or self._finds_anything
 
     def found_in(self, text: str, steps_max: int = STEPS_MAX) -> bool:
         """Whether it is found anywhere in the text; False, with a line in the log, when that would take too long."""
+        if self._finds_anything:
+            return True
         try:
             if self._re2 is not None and not (self._ends and text.endswith("\n")):
                 try:
@@ -106,7 +104,7 @@ class Expression:
                 len(text),
                 text[:SHOWN_MAX],
                 self.unanswered,
-                "" if _re2 is not None else ", or install google-re2, which is much quicker",
+                "" if _engine() is not None else ", or install google-re2, which is much quicker",
             )
 
 
@@ -116,18 +114,29 @@ def compile_expression(pattern: str, *, shown: str | None = None, use_re2: bool 
     shown: as it was written, if that was in another syntax.  use_re2: False matches it in counted steps, as everything
     is where RE2 isn't installed.
     """
-    return Expression(pattern if shown is None else shown, parse(pattern), use_re2=use_re2 and _re2 is not None)
+    return Expression(pattern if shown is None else shown, parse(pattern), use_re2=use_re2)
+
+
+@cache
+def _engine() -> Any:
+    """RE2's module, which is optional; not another one of that name.  It takes 2.4 MiB, and comes when it is needed."""
+    try:
+        import re2
+    except ImportError:
+        return None
+    return re2 if hasattr(re2, "Options") else None
 
 
 def _compile_re2(node: Node) -> Any:
     text = re2_text(node)
-    if text is None:
+    engine = _engine() if text is not None else None
+    if text is None or engine is None:
         return None
-    options = _re2.Options()
+    options = engine.Options()
     options.log_errors = False
     options.never_capture = True
     options.max_mem = RE2_MEMORY_BYTES
     try:
-        return _re2.compile(text.encode(), options)
-    except _re2.error:
+        return engine.compile(text.encode(), options)
+    except engine.error:
         return None

@@ -279,13 +279,24 @@ class ClassicQueue(Queue):
     def drain(self) -> None:
         if self._returning:
             self.returned.merge(self)
-        self.draining = True
         self.is_cut = False
+        if (self.governed or self.ring.available or self.vhost.tracing) and not self._drain():
+            return
+        if self.store_id:
+            if self.rules.delivery_limit is not None:
+                restart.note_ready(self)
+            broker = self.vhost.broker
+            if self.ready_bytes > broker.paging.head_bytes or self.resident_count > broker.paging.head_messages:
+                broker.crowded_queues.add(self)
+
+    def _drain(self) -> bool:
+        """Deliver; False while the queue is being put in order, and nothing else is done with it."""
+        self.draining = True
         try:
             if not self.governed and not self.vhost.tracing:
                 is_done = plain.drain(self)
             elif self.returned.placing is not None:
-                return
+                return False
             else:
                 is_done = governed.drain_otherwise(self)
             if not is_done:
@@ -298,12 +309,7 @@ class ClassicQueue(Queue):
             )
         finally:
             self.draining = False
-        if self.store_id:
-            if self.rules.delivery_limit is not None:
-                restart.note_ready(self)
-            broker = self.vhost.broker
-            if self.ready_bytes > broker.paging.head_bytes or self.resident_count > broker.paging.head_messages:
-                broker.crowded_queues.add(self)
+        return True
 
     def catch_up(self) -> None:
         if not self.is_cut:

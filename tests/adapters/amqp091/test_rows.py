@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import NO_PROPERTIES, PERSISTENT, Event, publish_frames
 from warren.adapters.amqp091.codec import methods
+from warren.adapters.amqp091.frame_loop import missing_bytes
+from warren.core.messages.message import Message
 from warren.core.messages.properties import encode_properties
 
 HEADERS = encode_properties(headers={"a": 1}, delivery_mode=2).raw
@@ -212,4 +214,95 @@ def test_keys_that_take_turns_are_rows_each() -> None:
     assert counts.publish == 91
     broker.settle()
     broker.check()
+    broker.close()
+
+
+IN_TURN = st.lists(
+    st.builds(
+        lambda keys, sizes, times: [(key, sizes[number % len(sizes)]) for number, key in enumerate(keys * times)],
+        st.lists(st.sampled_from("abcd"), min_size=1, max_size=5),
+        st.lists(st.sampled_from([8, 8, 8, 0, 9]), min_size=1, max_size=2),
+        st.integers(1, 6),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+def published_in_turn(turns: list[list[tuple[str, int]]], *, at_once: bool) -> tuple[object, ...]:
+    """What the queues hold and what was counted; `a` is persistent, `d` goes to two queues by another exchange."""
+    broker = SimulatedBroker()
+    client = broker.connect()
+    for name in ("a", "b", "c"):
+        client.declare(name)
+    for name in ("a", "b"):
+        client.send(1, methods.QueueBind(queue=name, exchange="amq.fanout", routing_key=""))
+        client.expect(methods.QueueBindOk)
+    number = 0
+    for turn in turns:
+        frames = []
+        for key, size in turn:
+            number += 1
+            body = b"%08d " % number
+            properties = PERSISTENT if key == "a" else NO_PROPERTIES
+            exchange = "amq.fanout" if key == "d" else ""
+            frames.append(publish_frames(key, body[:size], exchange=exchange, properties=properties))
+        for piece in [b"".join(frames)] if at_once else frames:
+            client.send_bytes(piece)
+        broker.settle()
+    held = [[message.body for message, _ in polled(broker, name)] for name in ("a", "b", "c")]
+    counted = [broker.vhost.exchange_counts(name) for name in ("", "amq.fanout")]
+    counts = [(each.publish_in, each.publish_out) for each in counted]
+    broker.check()
+    broker.close()
+    return held, counts, broker.vhost.counts.publish
+
+
+def polled(broker: SimulatedBroker, name: str) -> list[tuple[Message, bool]]:
+    """All that a queue holds."""
+    found = []
+    while (each := broker.queue(name).poll(no_ack=True)) is not None:
+        found.append(each)
+    return found
+
+
+@given(IN_TURN)
+@settings(max_examples=60, deadline=None)
+def test_what_takes_turns_goes_where_it_goes_one_by_one(turns: list[list[tuple[str, int]]]) -> None:
+    assert published_in_turn(turns, at_once=True) == published_in_turn(turns, at_once=False)
+
+
+def test_rows_that_are_forgotten_lead_to_no_others() -> None:
+    broker = SimulatedBroker()
+    client = broker.connect()
+    for name in ("a", "b"):
+        client.declare(name)
+    client.send_bytes(b"".join([publish_frames(name, b"12345678") for name in "aabbababab"]))
+    rows = list(client.connection.known.rows.values())
+    assert [row.follower for row in rows] == rows[::-1]
+    client.declare("c")
+    client.send_bytes(publish_frames("a", b"12345678"))
+    assert [row.follower for row in rows] == [None, None]
+    broker.close()
+
+
+@pytest.mark.parametrize("pieces", [2, 5, 40])
+def test_a_known_publish_waits_for_the_end_of_its_body(pieces: int) -> None:
+    """It isn't taken apart for that, nor looked at with each piece."""
+    broker = SimulatedBroker()
+    client = broker.connect()
+    client.declare("a")
+    publish = publish_frames("a", b"x" * 3000)
+    client.send_bytes(publish * 3)
+    size = 3000 // pieces + 1
+    start = len(publish) - 3001
+    end = start + size
+    client.send_bytes(publish * 2 + publish[:end])
+    assert missing_bytes(client.connection, publish[:end], 0) == len(publish) - end
+    assert client.connection.channels.by_number[1].content is None
+    for place in range(end, len(publish), size):
+        assert broker.queue("a").ready_count == 5
+        client.send_bytes(publish[place : place + size])
+    assert broker.queue("a").ready_count == 6
+    assert {message.body for message, _ in polled(broker, "a")} == {b"x" * 3000}
     broker.close()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
+from tests.support.warren_process import PYTHON_PATH
 from warren.core.patterns.compiling import check_pattern
 from warren.core.patterns.expression import RE2_WORK_MAX, compile_expression
 from warren.core.patterns.program import INSTRUCTIONS_MAX
@@ -98,3 +102,23 @@ def test_one_that_is_too_large_is_refused_when_it_is_set_and_found_nowhere_other
 def test_without_the_module() -> None:
     assert not compile_expression("a", use_re2=False).is_linear
     assert compile_expression("a", use_re2=False).found_in("bab")
+
+
+@pytest.mark.parametrize("text", ["", "a", "\n", "\udcff", "a" * 100_000])
+def test_what_is_found_in_anything_needs_no_engine(text: str) -> None:
+    expression = compile_expression(".*")
+    assert expression.found_in(text, steps_max=0)
+    assert expression.is_linear
+
+
+def test_the_module_is_imported_when_it_is_needed() -> None:
+    """It takes 2.4 MiB, and most brokers' permissions are `.*` alone."""
+    pytest.importorskip("re2")
+    program = (
+        "import sys; from warren.core.patterns.expression import compile_expression as made; "
+        "print(made('.*').found_in('a'), 're2' in sys.modules, made('a+').found_in('a'), 're2' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={"PYTHONPATH": PYTHON_PATH}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "True False True True\n"

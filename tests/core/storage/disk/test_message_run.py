@@ -27,14 +27,16 @@ ADDRESS = Address("", "q")
 
 
 def written(directory: Path, lot: random.Random) -> Path:
-    """A segment of messages of several queues, small and large, with settlements between them; its file."""
+    """A segment of messages of several queues, alike and not, with settlements between them; its file."""
     engine = DiskEngine(directory, allocation_step=0)
     list(engine.recover())
     alive: list[Message] = []
+    size, queues = 100, (1,)
     for number in range(lot.randrange(40, 200)):
-        size = LARGE_RECORD_SIZE if lot.random() < 0.02 else lot.randrange(600)
+        if lot.random() < 0.4:
+            size = LARGE_RECORD_SIZE if lot.random() < 0.05 else lot.randrange(600)
+            queues = (1, 2) if lot.random() < 0.1 else (lot.randrange(1, 4),)
         message = Message(number + 1, ADDRESS, PROPERTIES, bytes(size), 0, size, 0, 0)
-        queues = (1, 2) if lot.random() < 0.1 else (lot.randrange(1, 4),)
         engine.append(message, queues)
         if queues == (1,):
             alive.append(message)
