@@ -31,7 +31,8 @@ def written(directory: Path, lot: random.Random) -> Path:
     engine = DiskEngine(directory, allocation_step=0)
     list(engine.recover())
     alive: list[Message] = []
-    size, queues = 100, (1,)
+    size = 100
+    queues: tuple[int, ...] = (1,)
     for number in range(lot.randrange(40, 200)):
         if lot.random() < 0.4:
             size = LARGE_RECORD_SIZE if lot.random() < 0.05 else lot.randrange(600)
