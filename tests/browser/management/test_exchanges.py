@@ -92,3 +92,21 @@ def test_on_a_phone_the_drawing_shows_where_messages_go(page: Page, api: Api, na
     page.wait_for("document.querySelectorAll('.graph .graph-node').length === 2")
     nodes = "[...document.querySelectorAll('.graph .graph-node')]"
     assert page.evaluate(f"{nodes}.filter(each => each.getBoundingClientRect().right > innerWidth).length") == 0
+
+
+def test_on_a_phone_what_feeds_the_exchange_is_to_the_left(page: Page, api: Api, name: str) -> None:
+    """Also on one that is turned."""
+    api.put(f"/exchanges/%2F/{name}", {"type": "topic"})
+    api.put(f"/queues/%2F/{name}")
+    api.ask("POST", f"/bindings/%2F/e/{name}/q/{name}", {"routing_key": "order.#"})
+    api.ask("POST", f"/bindings/%2F/e/amq.topic/e/{name}", {"routing_key": "web.#"})
+    page.resize(844, 390, phone=True)
+    enter(page, "exchanges", "/", name)
+    page.wait_for("document.querySelectorAll('.graph .graph-node').length === 3")
+    wide = int(page.evaluate("document.querySelector('.graph').width.baseVal.value"))
+    page.resize(390, 844, phone=True)
+    page.wait_for(f"document.querySelector('.graph').width.baseVal.value < {wide}")
+    page.wait_for("document.querySelector('.table-scroll:has(.graph)').scrollLeft > 0")
+    for each in (".self", ":not(.self):not(.exchange)"):
+        box = f"document.querySelector('.graph-node{each} rect').getBoundingClientRect()"
+        assert page.evaluate(f"{box}.left >= 0 && {box}.right <= innerWidth"), each

@@ -12,7 +12,7 @@ const COLUMNS = [
   { key: 'name', title: 'Name', needs: ['name', 'user_provided_name', 'client_properties'], sort: 'name', draw: nameOf },
   { key: 'vhost', title: 'Virtual host', sort: 'vhost' },
   { key: 'user', title: 'User', sort: 'user' },
-  { key: 'protocol', title: 'Protocol', sort: 'protocol' },
+  { key: 'protocol', title: 'Protocol', sort: 'protocol', whole: true },
   { key: 'state', title: 'State', draw: ({ state }) => stateMark(state) },
   { key: 'ssl', title: 'TLS', draw: ({ ssl }) => (ssl ? badge('TLS', 'good') : '') },
   { key: 'channels', title: 'Channels', number: true, sort: 'channels' },

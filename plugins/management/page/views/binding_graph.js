@@ -17,18 +17,33 @@ const BOX_HEIGHT = 34;
 const WIDE = { box: 164, gap: 190, letters: 20 };
 const NARROW = { box: 118, gap: 96, letters: 12 };
 
+/** How much of the lines to the exchange is seen, so that it is seen that there are any. */
+const BEFORE = 16;
+
 const isNarrow = matchMedia('(max-width: 600px)');
 
 export class BindingGraph {
   place = element('div', { class: 'table-scroll' });
   #shown = '';
+  #given = [[], []];
 
   constructor(name) {
     this.name = name;
+    isNarrow.addEventListener('change', this.#again);
   }
+
+  /** A phone was turned, or a window made narrow; nothing more is heard of it once the drawing is gone. */
+  #again = () => {
+    if (this.place.isConnected) {
+      this.draw(...this.#given);
+    } else {
+      isNarrow.removeEventListener('change', this.#again);
+    }
+  };
 
   /** out: bindings from the exchange; into: to it. */
   draw(out, into) {
+    this.#given = [out, into];
     const signature = JSON.stringify([isNarrow.matches, out, into]);
     if (signature === this.#shown) {
       return;
@@ -38,6 +53,15 @@ export class BindingGraph {
     const destinations = group(out, ({ destination_type: type, destination }) => [type, destination]);
     const vhost = (out[0] ?? into[0])?.vhost ?? '/';
     this.place.replaceChildren(this.#picture(sources, destinations, vhost), ...rest(sources, destinations));
+    requestAnimationFrame(() => this.#showWhereMessagesGo());
+  }
+
+  /** Where all of it has no room, what the exchange feeds is seen first, and what feeds it is to the left. */
+  #showWhereMessagesGo() {
+    const self = this.place.querySelector('.self rect');
+    if (self && this.place.scrollWidth > this.place.clientWidth) {
+      this.place.scrollLeft = Number(self.getAttribute('x')) - BEFORE;
+    }
   }
 
   #picture(sources, destinations, vhost) {

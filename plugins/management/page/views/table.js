@@ -12,8 +12,8 @@ import { TableBar } from './table_bar.js';
 const PAGE_SIZE = 50;
 
 /**
- * columns: { key, title, needs: fields of the API, sort: its field to sort by, number, off, about, draw(row) → text or
- * element, of(row) → what a change is seen by, when draw gives an element }.
+ * columns: { key, title, needs: fields of the API, sort: its field to sort by, number, whole: stands in one line, off, about,
+ * draw(row) → text or element, of(row) → what a change is seen by, when draw gives an element }.
  * load(query) → rows or a page of them. keyOf(row): what it is known by. empty: what is said where there is nothing.
  */
 export class ListTable {
@@ -195,7 +195,10 @@ function nameMatches(name, filter, useRegex) {
 }
 
 function makeRow(columns) {
-  const cells = columns.map(({ number, title }) => element('td', { 'data-title': title, ...(number ? { class: 'number' } : {}) }));
+  const cells = columns.map(({ number, whole, title }) => {
+    const kind = number ? 'number' : whole ? 'whole' : '';
+    return element('td', { 'data-title': title, ...(kind ? { class: kind } : {}) });
+  });
   return { whole: element('tr', {}, ...cells), cells, shown: [] };
 }
 
