@@ -44,7 +44,9 @@ def open_stores(config: Config) -> tuple[StorageEngine, DefinitionStore]:
         return MemoryEngine(), MemoryDefinitionStore()
     definitions = SqliteDefinitionStore(Path(directory) / DEFINITIONS_NAME)
     try:
-        return DiskEngine(Path(directory), pause=partial(time.sleep, COMPACTION_PAUSE_S)), definitions
+        return DiskEngine(
+            Path(directory), pause=partial(time.sleep, COMPACTION_PAUSE_S), clock_ns=time.monotonic_ns
+        ), definitions
     except BaseException:
         definitions.close()
         raise

@@ -102,6 +102,9 @@ LINKS: Final = (
 )
 """Listings of other plugins: which, RabbitMQ's name of the family, the column of the state, and the help."""
 
+NANOSECONDS: Final = 1_000_000_000
+"""In a second."""
+
 OCTETS: Final = {
     "incoming_bytes": "Bytes received.",
     "outgoing_bytes": "Bytes sent.",
@@ -164,6 +167,9 @@ def _disk(node: Node, prefix: str) -> Iterator[Family]:
         ("io_write_ops_total", "Writes to the message log.", found["writes"]),
         ("io_write_bytes_total", "Bytes written to it.", found["written_bytes"]),
         ("io_sync_ops_total", "Syncs of the message log.", found["writes"]),
+        ("io_read_time_seconds_total", "How long reads took.", found["read_ns"] / NANOSECONDS),
+        ("io_write_time_seconds_total", "How long writes took, without their syncs.", found["write_ns"] / NANOSECONDS),
+        ("io_sync_time_seconds_total", "How long syncs took.", found["sync_ns"] / NANOSECONDS),
     ):
         yield one(prefix + name, "counter", about, value)
     for name, about, value in (

@@ -29,7 +29,7 @@ from warren.core.storage.disk.compaction import CompactionJob, DeletionJob
 from warren.core.storage.disk.delivery_counts import DeliveryCounts, Detached
 from warren.core.storage.disk.encoder import ENCODED_PER_SLICE, Batch, Encoder, Mark
 from warren.core.storage.disk.files import prepare_directory
-from warren.core.storage.disk.flush import ALLOCATION_STEP, LogFlush, LogWriter
+from warren.core.storage.disk.flush import ALLOCATION_STEP, LogFlush, LogWriter, no_clock
 from warren.core.storage.disk.keys import NO_KEY
 from warren.core.storage.disk.ledger import Ledger
 from warren.core.storage.disk.owners import Owners
@@ -64,7 +64,8 @@ class DiskEngine(StorageEngine):
 
     segment_bytes_max: size from which a flush begins a new segment. allocation_step: bytes of disk space
     reserved at a time ahead of the writes; 0 for none. pause: called by compaction, in the worker thread,
-    after about every millisecond of work, so that it can let the broker's thread run.
+    after about every millisecond of work, so that it can let the broker's thread run. clock_ns: the time in
+    nanoseconds, for how long the disk takes.
 
     Raises StorageError when the directory can't be made or written.  `recover` must be called before anything
     else.
@@ -77,6 +78,7 @@ class DiskEngine(StorageEngine):
         segment_bytes_max: int = SEGMENT_BYTES_MAX,
         allocation_step: int = ALLOCATION_STEP,
         pause: Callable[[], None] = no_pause,
+        clock_ns: Callable[[], int] = no_clock,
     ) -> None:
         self.durable = True
         self._directory = prepare_directory(directory)
@@ -84,12 +86,13 @@ class DiskEngine(StorageEngine):
         self.streams = StreamDirectories(directory, allocation_step)
         self._segment_bytes_max = segment_bytes_max
         self._pause = pause
+        self._clock_ns = clock_ns
         self._batch = Batch()
         self._group_start: Mark | None = None
         self._ledger = Ledger()
         self._quarantine = Quarantine(self._directory)
-        self._writer = LogWriter(self._directory, allocation_step)
-        self._reader = MessageReader(self._directory, self._ledger, self._quarantine)
+        self._writer = LogWriter(self._directory, allocation_step, clock_ns)
+        self._reader = MessageReader(self._directory, self._ledger, self._quarantine, self._clock_ns)
         self._owners = Owners(self._directory)
         self._counts = DeliveryCounts()
         self._counts_complete_in = -1
@@ -291,7 +294,7 @@ class DiskEngine(StorageEngine):
         self._ledger = recovery.ledger
         self._counts = recovery.delivery_counts
         self._counts_complete_in = -1
-        self._reader = MessageReader(self._directory, self._ledger, self._quarantine)
+        self._reader = MessageReader(self._directory, self._ledger, self._quarantine, self._clock_ns)
         self._written_end = self._ledger.last.end
         self._torn_bytes = recovery.torn_bytes
         self._key = recovery.key.value
@@ -306,7 +309,7 @@ class DiskEngine(StorageEngine):
 
         segments; bytes_on_disk (without space allocated ahead); entries: unsettled ones in the log;
         pending_bytes: bodies waiting for a flush; torn_bytes: dropped from the end of the log at start; the others: how
-        often and how much was read, written and synced since then, in bytes.
+        often and how much was read, written and synced since then, in bytes, and how long that took, in nanoseconds.
         """
         writer = self._writer
         return {
@@ -317,8 +320,11 @@ class DiskEngine(StorageEngine):
             "torn_bytes": self._torn_bytes,
             "reads": self._reader.reads,
             "read_bytes": self._reader.read_bytes,
+            "read_ns": self._reader.read_ns,
             "writes": writer.writes,
             "written_bytes": writer.written_bytes,
+            "write_ns": writer.write_ns,
+            "sync_ns": writer.sync_ns,
         }
 
     def close(self) -> None:

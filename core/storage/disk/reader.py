@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from zlib import crc32
@@ -22,7 +22,7 @@ from warren.core.messages.address import Address
 from warren.core.messages.message import Message
 from warren.core.messages.properties import Properties
 from warren.core.storage.disk.errors import DamagedRecordError
-from warren.core.storage.disk.flush import segment_name
+from warren.core.storage.disk.flush import no_clock, segment_name
 from warren.core.storage.disk.ledger import Ledger
 from warren.core.storage.disk.quarantine import Quarantine
 from warren.core.storage.disk.records import (
@@ -55,10 +55,13 @@ OPEN_FILES_MAX = 8
 class MessageReader:
     """Reads messages of the segments in `ledger`; damage goes to `quarantine.reports`.
 
-    reads, read_bytes: of stretches, how often and how much so far; what of a long record lies behind one isn't counted.
+    reads, read_bytes, read_ns: of stretches, how often and how much so far, and how long that took by `clock_ns`; what
+    of a long record lies behind one isn't counted.
     """
 
-    def __init__(self, directory: Path, ledger: Ledger, quarantine: Quarantine) -> None:
+    def __init__(
+        self, directory: Path, ledger: Ledger, quarantine: Quarantine, clock_ns: Callable[[], int] = no_clock
+    ) -> None:
         self._directory = directory
         self._ledger = ledger
         self._quarantine = quarantine
@@ -66,6 +69,8 @@ class MessageReader:
         self._held: set[int] = set()
         self.reads = 0
         self.read_bytes = 0
+        self.read_ns = 0
+        self._clock_ns = clock_ns
 
     def read(self, positions: Sequence[int]) -> list[Message | None]:
         """The messages at `positions`, in that order; None for one that is damaged or not there."""
@@ -139,7 +144,9 @@ class MessageReader:
     ) -> None:
         """Read one stretch and decode the messages in it."""
         first = offsets[0]
+        began_ns = self._clock_ns()
         buffer = os.pread(descriptor, offsets[-1] - first + _SLACK_SIZE, first)
+        self.read_ns += self._clock_ns() - began_ns
         self.reads += 1
         self.read_bytes += len(buffer)
         for position, offset in zip(wanted, offsets, strict=True):

@@ -49,6 +49,7 @@ MUST_HAVE = {
     *("disk_space_available_bytes", "disk_space_available_limit_bytes", "alarms_memory_used_watermark"),
     *("alarms_free_disk_space_watermark", "alarms_file_descriptor_limit", "unreachable_cluster_peers_count"),
     *("io_read_ops_total", "io_read_bytes_total", "io_write_ops_total", "io_write_bytes_total", "io_sync_ops_total"),
+    *("io_read_time_seconds_total", "io_write_time_seconds_total", "io_sync_time_seconds_total"),
     *("message_size_bytes_bucket", "message_size_bytes_count", "message_size_bytes_sum"),
     *("auth_attempts_total", "auth_attempts_succeeded_total", "auth_attempts_failed_total"),
 }
