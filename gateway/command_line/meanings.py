@@ -102,6 +102,7 @@ OPTIONS: Final[Mapping[str, Meaning]] = {
     "experimental": Meaning("ignored"),
     "force": Meaning("although nobody would be an administrator any more"),
     "format": Meaning("how the file is written", ("json",)),
+    "from": Meaning("from where on a stream is shown: first, last, next, a number, timestamp=SECONDS or an age"),
     "global": Meaning("of all"),
     "header": Meaning("a header of the message; may be repeated"),
     "if_empty": Meaning("only if no message is in it"),

@@ -19,6 +19,7 @@ from warren.adapters.session import tap as tap
 from warren.core import message_sizes as message_sizes
 from warren.core.access import passwords as passwords
 from warren.core.administration import operations as operations
+from warren.core.administration import stream_tails as stream_tails
 from warren.core.administration import tails as tails
 from warren.core.administration.listing.kinds import UnknownColumn
 from warren.core.errors import BrokerError, NoSuchParameter, NoSuchUser, NotFound, StorageError

@@ -1009,6 +1009,7 @@ QUIET: Final = (
             "core.exchanges.delaying.messages.BATCH_BYTES_MAX",
             "core.exchanges.delaying.messages.LOADED_AT_ONCE",
             "core.queues.browse.SCANNED_MAX",
+            "core.administration.stream_tails.READ_AT_ONCE",
             "gateway.control.words.tail.TAKEN_AT_ONCE",
             "adapters.session.tap.CUT_AT_ONCE",
             "adapters.session.tap.UNCUT_BYTES_MAX",

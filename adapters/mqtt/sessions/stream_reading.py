@@ -10,8 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import PreconditionFailed
-from warren.core.messages.timestamp import Timestamp
-from warren.core.queues.stream.arguments import FILTER, OFFSET, UNFILTERED
+from warren.core.queues.stream.arguments import FILTER, OFFSET, UNFILTERED, offset_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
 STREAM_PREFIX: Final = "$stream/"
 
 NEXT: Final = "next"
-
-_LAST: Final = 2**63 - 1
-"""An offset is an i64 in other protocols, and so is a time."""
 
 
 class StreamReading:
@@ -39,7 +35,7 @@ class StreamReading:
 
     def arguments(self) -> dict[str, FieldValue]:
         """What a consumer of AMQP 0-9-1 would say.  Raises PreconditionFailed (406)."""
-        arguments: dict[str, FieldValue] = {OFFSET: _offset(self.offset)}
+        arguments: dict[str, FieldValue] = {OFFSET: offset_value(self.offset)}
         if self.values:
             arguments[FILTER] = list(self.values)
             arguments[UNFILTERED] = self.unfiltered
@@ -77,14 +73,3 @@ def reading_from(row: JSON) -> StreamReading | None:
     values = row.get("values")
     texts = [str(each) for each in values] if isinstance(values, list) else []
     return StreamReading(str(row.get("offset", NEXT)), texts, unfiltered=row.get("unfiltered") is True)
-
-
-def _offset(text: str) -> FieldValue:
-    """first, last, next, N or offset=N, timestamp=SECONDS, or an age, which the stream itself reads."""
-    name, equals, number = text.rpartition("=")
-    if not number.isascii() or not number.isdecimal():
-        return text
-    value = min(int(number[:20]), _LAST)
-    if name == "timestamp":
-        return Timestamp(value)
-    return value if name == "offset" or not equals else text

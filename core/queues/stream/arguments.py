@@ -84,6 +84,9 @@ class Ago:
 
 Offset = Start | At | Since | Ago
 
+_LAST: Final = 2**63 - 1
+"""An offset is an i64 in other protocols, and so is a time."""
+
 _STARTS: Final = {each.value: each for each in Start}
 
 
@@ -103,6 +106,20 @@ def _offset(reader: ArgumentReader, name: str) -> Offset | None:
     elif value is not None:
         reader.refuse(name, f"{{unacceptable_type,{field_type_name(value)}}}; {value!r} is no offset")
     return found
+
+
+def offset_value(text: str) -> FieldValue:
+    """What `x-stream-offset` would be, from a text: first, last, next, N or offset=N, timestamp=SECONDS, or an age.
+
+    What is none of them is given back, for `wanted` to refuse.
+    """
+    name, equals, digits = text.rpartition("=")
+    if not digits.isascii() or not digits.isdecimal():
+        return text
+    value = min(int(digits[:20]), _LAST)
+    if name == "timestamp":
+        return Timestamp(value)
+    return value if name == "offset" or not equals else text
 
 
 def _ago(text: str) -> Ago | None:

@@ -11,6 +11,7 @@ from warren.gateway.control.target import Answer, Control, RefusedError, Request
 from warren.gateway.control.word import VHOST, Option, word
 
 if TYPE_CHECKING:
+    from warren.core.administration.stream_tails import StreamTail
     from warren.core.administration.tails import Tail, Tailed
     from warren.core.deadlines import Deadline
     from warren.core.messages.message import Message
@@ -31,6 +32,7 @@ KINDS: Final = ("queue", "exchange", "topic")
 AS: Final = Option("as", "queue|exchange|topic")
 TOKEN: Final = Option("token", "TOKEN")
 COUNT: Final = Option("count", "NUMBER")
+FROM: Final = Option("from", "OFFSET")
 
 FILTER_SYNTAX: Final = "a filter is routing_key=PATTERN, body=PART, header.NAME=VALUE or a property such as type=VALUE"
 
@@ -39,20 +41,23 @@ FILTER_SYNTAX: Final = "a filter is routing_key=PATTERN, body=PART, header.NAME=
 class Followed:
     """A tail, and when it ends unless somebody asks."""
 
-    tail: Tail
+    tail: Tail | StreamTail
     deadline: Deadline
 
 
 @word(
     "QUEUE|TOPIC|EXCHANGE [FILTER]...",
     "show messages as they come, until Ctrl-C; they stay where they are",
-    options=(VHOST, AS, COUNT, TOKEN),
+    options=(VHOST, AS, COUNT, FROM, TOKEN),
     example="'devices/+/temperature' --count 10",
 )
 async def tail(control: Control, request: Request) -> Answer:
     """Warren's own.  What is named is a queue where there is one of that name, else an exchange, else topics of MQTT;
-    `--as` says which.  `--token` is the client's: it goes on with a tail."""
+    `--as` says which.  `--from` has a stream shown from there on: first, last, next, a number, timestamp=SECONDS or
+    an age such as 1h.  `--token` is the client's: it goes on with a tail."""
     import trio
+
+    from warren.core.administration.tails import Tail
 
     token = request.options.get("token")
     if token is None:
@@ -67,7 +72,8 @@ async def tail(control: Control, request: Request) -> Answer:
     come = trio.Event()
     found.wake = come.set
     messages, missed = found.take(TAKEN_AT_ONCE)
-    if not messages and not missed and "token" in request.options and not found.is_over:
+    has_more = not isinstance(found, Tail) and found.is_behind
+    if not messages and not missed and "token" in request.options and not found.is_over and not has_more:
         with trio.move_on_after(WAIT_S):
             await come.wait()
         messages, missed = found.take(TAKEN_AT_ONCE)
@@ -76,14 +82,24 @@ async def tail(control: Control, request: Request) -> Answer:
 
 
 def _follow(control: Control, request: Request, token: str) -> Followed:
-    from warren.core.administration import operations, tails
+    from warren.core.administration import operations, stream_tails, tails
 
     vhost = operations.vhosts.existing(control.broker, request.vhost)
-    begun = tails.begin(vhost, _tailed(control, request))
+    tailed = _tailed(control, request)
+    offset = request.options.get("from")
+    begun: Tail | StreamTail
+    if offset is None:
+        begun = tails.begin(vhost, tailed)
+    elif tailed.queue is None:
+        raise RefusedError("--from is for a stream", codes.USAGE)
+    elif len(control.tails) >= tails.TAILS_MAX:
+        raise RefusedError(f"{tails.TAILS_MAX} look already; try again when one has ended", codes.DATA)
+    else:
+        begun = stream_tails.StreamTail(vhost.queue(tailed.queue), tailed, str(offset))
     return Followed(begun, _end_later(control, begun, token))
 
 
-def _end_later(control: Control, found: Tail, token: str) -> Deadline:
+def _end_later(control: Control, found: Tail | StreamTail, token: str) -> Deadline:
     broker = control.broker
 
     def end(now_ms: int) -> None:

@@ -1,0 +1,74 @@
+"""A look at a stream from some place in it on, and at what comes after; nobody is asked anything of its publishers.
+
+Unlike other tails (tails.py) it misses nothing: it reads the stream, at the pace of who looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from warren.core.errors import PreconditionFailed
+from warren.core.exchanges.topic import split_words
+from warren.core.exchanges.topic_trie import TopicTrie
+from warren.core.queues.stream.arguments import OFFSET, offset_value, wanted
+from warren.core.queues.stream.queue import StreamQueue
+from warren.core.queues.stream.reader import Reader
+
+if TYPE_CHECKING:
+    from warren.core.administration.tails import Tailed
+    from warren.core.messages.message import Message
+    from warren.core.queues.base import Queue
+
+READ_AT_ONCE: Final = 200
+"""Messages that one look reads, whether or not they are wanted: some 20 µs each."""
+
+
+class StreamTail:
+    """One that is under way.  is_behind: there is more to read already.  wake: never called; who looks asks again."""
+
+    def __init__(self, queue: Queue, tailed: Tailed, offset: str) -> None:
+        if not isinstance(queue, StreamQueue):
+            raise PreconditionFailed(f"{queue.description} is no stream; what comes to it is shown from now on alone")
+        self._queue = queue
+        self._tailed = tailed
+        self._trie: TopicTrie[bool] | None = None
+        if tailed.pattern != "#":
+            self._trie = TopicTrie()
+            self._trie.insert(split_words(tailed.pattern), True)
+        asked = wanted(queue.description, {OFFSET: offset_value(offset)})
+        self._reader = Reader(queue, asked, queue.vhost.broker.now_ms)
+        self.is_behind = True
+        self.wake: Callable[[], None] = _nobody
+
+    @property
+    def is_over(self) -> bool:
+        """True when the stream is gone."""
+        return self._queue.vhost.queues.get(self._queue.name) is not self._queue
+
+    def take(self, count: int) -> tuple[list[Message], int]:
+        """Up to `count` messages from where it is on; none are missed."""
+        found: list[Message] = []
+        self.is_behind = True
+        for _ in range(READ_AT_ONCE):
+            message = self._reader.next()
+            if message is None:
+                self.is_behind = self._reader.is_behind
+                break
+            if self._is_wanted(message):
+                found.append(message)
+                if len(found) == count:
+                    break
+        return found, 0
+
+    def end(self) -> None:
+        """Look no more."""
+
+    def _is_wanted(self, message: Message) -> bool:
+        if self._trie is not None and not self._trie.match(split_words(message.address.routing_key)):
+            return False
+        return self._tailed.wanted.matches(message)
+
+
+def _nobody() -> None:
+    return
