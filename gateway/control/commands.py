@@ -12,6 +12,7 @@ from typing import Final, cast
 
 # Words import what they need when they run; by then the files on the disk may be the next version's, so all of it is
 # imported with this module (tests/gateway/control/test_late_imports.py sees to it).
+from warren.adapters.mqtt.sessions import queue_names as queue_names
 from warren.adapters.mqtt.sessions.operations import retained as retained
 from warren.adapters.mqtt.sessions.operations import sessions as sessions
 from warren.adapters.mqtt.sessions.operations import topic_names as topic_names
@@ -34,6 +35,7 @@ from warren.gateway.control.word import Word
 from warren.gateway.control.words.built_in import find_word
 from warren.gateway.mosquitto import document as document
 from warren.gateway.mosquitto import errors as errors
+from warren.gateway.mosquitto import expressions as expressions
 from warren.gateway.network import answered as answered
 from warren.gateway.process import log as log
 from warren.gateway.process import resources as resources

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from warren.gateway.mosquitto.acl_file import Allowed, read_acl
-from warren.gateway.mosquitto.expressions import NOTHING, expression_of
+from warren.gateway.mosquitto.expressions import NOTHING, expression_of, whole
 from warren.gateway.mosquitto.password_file import read_passwords
 
 if TYPE_CHECKING:
@@ -84,9 +84,7 @@ def convert(passwords: str, acl: str | None, vhost: str, exchange: str) -> Conve
 
 
 def _with_exchange(exchange: str) -> str:
-    # Slashes and the like stand for themselves; only what means something in an expression is escaped.
-    escaped = "".join("\\" + char if char in r".^$*+?{}[]\|()" else char for char in exchange)
-    return f"{QUEUES}|^{escaped}$"
+    return f"{QUEUES}|{whole(exchange)}"
 
 
 def _expression(allowed: Allowed | None, patterns: Allowed, *, write: bool) -> str:

@@ -34,6 +34,12 @@ def expression_of(filters: Iterable[str], patterns: Iterable[str] = ()) -> str:
     return f"^(?:{'|'.join(dict.fromkeys(found))})$" if found else NOTHING
 
 
+def whole(name: str) -> str:
+    """What matches the name of one exchange or queue."""
+    # Slashes and the like stand for themselves; only what means something in an expression is escaped.
+    return "^" + "".join("\\" + char if char in r".^$*+?{}[]\|()" else char for char in name) + "$"
+
+
 def _of_filter(filter: str, *, variables: bool) -> str:
     words = filter.split("/")
     found = ""

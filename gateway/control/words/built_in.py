@@ -17,6 +17,7 @@ from warren.gateway.control.words import (
     connections,
     definitions,
     delayed,
+    devices,
     diagnostics,
     encryption,
     explain,
@@ -51,6 +52,7 @@ WORDS: Mapping[str, Word] = {
     for module in (
         listings,
         users,
+        devices,
         permissions,
         vhosts,
         queues,
