@@ -26,8 +26,11 @@ TLS_REFUSED: Final = bytes.fromhex("15 0301 0002 02 28")
 TELNET: Final = 0xFF
 """What a telnet client may begin with to say something itself (RFC 854)."""
 
-_typed: Final = re.compile(rb"[\t\r\n -~]+").fullmatch
-"""Nothing that a program would send which speaks a protocol of bytes."""
+_typed: Final = re.compile(rb"[\t\r\n -~]{1,200}").fullmatch
+"""Nothing that a program would send which speaks a protocol of bytes, and no more than somebody types in a line."""
+
+_begins_a_frame: Final = re.compile(rb"(?!HELP|QUIT)[A-Z]+(?:\n|\Z)").match
+"""STOMP as programs write it: capitals, and a line feed alone, where a terminal sends CR LF."""
 
 MORE: Final = ""
 """Not decided yet."""
@@ -87,7 +90,7 @@ def answer_to_typing(expected: str, installed: Installed) -> Callable[[bytes], b
         adapter = adapters.get(spoken or "")
         if adapter is None or adapter.first_bytes is None or adapter.first_bytes(data) is not Beginning.LIKELY:
             return b""
-        if not _typed(data) and data[0] != TELNET:
+        if data[0] != TELNET and (not _typed(data) or _begins_a_frame(data)):
             return b""
         here, there = title_of(expected, adapters[expected]), title_of(spoken or "", adapter)
         return (

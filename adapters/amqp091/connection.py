@@ -382,11 +382,11 @@ class Connection:
         self.carrier.start(session, outbox)
         session.receive(data)
 
-    def refuse_protocol(self, start: bytes) -> None:
-        """What came is no protocol header that is served: say which one is, and close."""
+    def refuse_protocol(self, start: bytes, data: bytes) -> None:
+        """What came is no protocol header that is served: say which one is, and close.  data: all that has come."""
         hint = self.settings.hint(start)
         _log.warning("connection %s: sent %r, no AMQP 0-9-1 protocol header%s; closing it", self.name, start, hint)
-        self.outbox.write(PROTOCOL_HEADER + self.settings.answer_to_typing(start))
+        self.outbox.write(PROTOCOL_HEADER + self.settings.answer_to_typing(data))
         self.finish()
 
     def authentication_failed(self, error: LoginRefused, user: str) -> None:

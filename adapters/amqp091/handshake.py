@@ -100,7 +100,7 @@ class Handshake:
             connection.hand_over(accept, data)
             return len(data)
         if judged is not Beginning.MORE and not any(header.startswith(start) for header in SERVED):
-            connection.refuse_protocol(start)
+            connection.refuse_protocol(start, data)
             return len(data)
         return 0
 

@@ -134,6 +134,7 @@ OPTIONS: Final[Mapping[str, Meaning]] = {
     "skip_if_unchanged": Meaning("not, if that is what was imported last"),
     "sort": Meaning("what comes first", ("in", "out", "ready", "name")),
     "tags": Meaning("words with commas"),
+    "topics": Meaning("a topic filter of MQTT that the device may use; it can be given several times"),
     "token": Meaning("of a tail that was cut off"),
     "unacknowledged": Meaning("messages that somebody has and hasn't acknowledged, too"),
     "unit": Meaning("of the numbers", (*UNITS, *PERIODS)),

@@ -133,7 +133,7 @@ def test_a_protocol_that_says_nothing_of_its_bytes_is_never_recognised() -> None
     assert first_bytes.recognise(b"SEND", {"quiet": Adapter(OWN["stomp"].configure)}) is None
 
 
-@pytest.mark.parametrize("typed", [b"help\r\n", b"?\n", b"h", b"\xff\xfd\x03", b"CONNECT\n\n"])
+@pytest.mark.parametrize("typed", [b"help\r\n", b"?\n", b"h", b"\xff\xfd\x03", b"CONNECT\r\n", b"HELP\n"])
 def test_who_types_at_a_port_for_programs_is_told_what_it_is_for(typed: bytes) -> None:
     assert answer_to_typing("mqtt", PROTOCOLS)(typed) == (
         b"\r\nThis port speaks MQTT, which is for programs. What can be typed is STOMP, which has a port of its own "
@@ -143,7 +143,18 @@ def test_who_types_at_a_port_for_programs_is_told_what_it_is_for(typed: bytes) -
 
 @pytest.mark.parametrize(
     "programs",
-    [b"0\x05\0\1axx", b"GET / HTTP/1.1\r\n", b"AMQP\0\0\x09\x02", b"\x16\x03\x01", b"HELLO\0\0\0", b"\0\0\0"],
+    [
+        b"0\x05\0\1axx",
+        b"GET / HTTP/1.1\r\n",
+        b"AMQP\0\0\x09\x02",
+        b"\x16\x03\x01",
+        b"HELLO\0\0\0",
+        b"\0\0\0",
+        b"CONNECT\n",
+        b"STOMP\naccept",
+        b"CONN",
+        1000 * b"a",
+    ],
 )
 def test_programs_get_no_text(programs: bytes) -> None:
     assert answer_to_typing("mqtt", PROTOCOLS)(programs) == b""
