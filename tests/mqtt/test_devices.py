@@ -73,10 +73,10 @@ def test_queues_are_out_of_reach(broker: WarrenProcess) -> None:
         "127.0.0.1", broker.amqp_port, credentials=pika.PlainCredentials("boiler", "secret")
     )
     with pika.BlockingConnection(parameters) as connection:
-        for call in (
-            lambda channel: channel.queue_declare("mine"),
-            lambda channel: channel.queue_declare("mqtt-subscription-meter"),
-            lambda channel: channel.exchange_declare("mine"),
+        for method, name in (
+            ("queue_declare", "mine"),
+            ("queue_declare", "mqtt-subscription-meter"),
+            ("exchange_declare", "mine"),
         ):
             with pytest.raises(ChannelClosedByBroker, match="ACCESS_REFUSED"):
-                call(connection.channel())
+                getattr(connection.channel(), method)(name)
