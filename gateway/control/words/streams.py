@@ -23,6 +23,7 @@ _MEMBERS: Final = ("subscription_id", "connection_name", "state")
     "Listing tracking information for stream {0} in vhost {vhost} ...",
     options=(VHOST, Option("all"), Option("offset"), Option("writer")),
     remote=Remote.MANAGEMENT,
+    example="measurements --offset",
 )
 async def list_stream_tracking(control: Control, request: Request) -> Answer:
     """As `rabbitmq-streams` does; all of it is shown unless one of --offset and --writer is given."""
@@ -40,6 +41,7 @@ async def list_stream_tracking(control: Control, request: Request) -> Answer:
     "have a reader of a stream begin at offset 0 again",
     "Resetting stored offset ...",
     options=(VHOST, STREAM, REFERENCE),
+    example="--stream measurements --reference billing",
 )
 def reset_offset(control: Control, request: Request) -> Answer:
     """As `rabbitmq-streams` does."""
@@ -56,6 +58,8 @@ def reset_offset(control: Control, request: Request) -> Answer:
     "Listing stream consumer groups ...",
     options=(VHOST,),
     remote=Remote.MANAGEMENT,
+    example="stream reference",
+    lists="stream_consumer_groups",
 )
 async def list_stream_consumer_groups(control: Control, request: Request) -> Answer:
     """As `rabbitmq-streams` does; the columns are those of core.administration.listing.stream_groups."""
@@ -68,6 +72,7 @@ async def list_stream_consumer_groups(control: Control, request: Request) -> Ans
     "Listing group consumers ...",
     options=(VHOST, STREAM, REFERENCE),
     remote=Remote.MANAGEMENT,
+    example="--stream measurements --reference billing",
 )
 async def list_stream_group_consumers(control: Control, request: Request) -> Answer:
     """As `rabbitmq-streams` does."""
@@ -86,6 +91,7 @@ async def list_stream_group_consumers(control: Control, request: Request) -> Ans
     "have it decided again which consumer of such a group is active",
     "Activating a consumer in the group ...",
     options=(VHOST, STREAM, REFERENCE),
+    example="--stream measurements --reference billing",
 )
 def activate_stream_consumer(control: Control, request: Request) -> Answer:
     """As `rabbitmq-streams` does."""
