@@ -274,12 +274,12 @@ def _publish(broker: Broker, row: KnownRow, data: bytes, position: int, end: int
             )
             for queue in publish.queues:
                 queue.append(message)
+            if row.store_ids:
+                broker.store.append(message, row.store_ids)
             confirms = publish.confirms
             if confirms is not None:
                 confirms.published += 1
-            if row.store_ids:
-                broker.store.append(message, row.store_ids)
-                if confirms is not None:
+                if row.store_ids or publish.kept:
                     confirms.last_stored = confirms.published
             position = stop
         follower = row.follower

@@ -168,7 +168,8 @@ def _parse_slice(connection: MqttConnection, running: Running, data: bytes, posi
                             is_next = known is row and step == last_step
                             if is_v5 and is_next:
                                 # What waits for the disk counts against the receive maximum, one by one.
-                                is_next = not (known.store_ids or session.inbound or running.answers.waiting_count)
+                                waits = known.store_ids or known.kept
+                                is_next = not (waits or session.inbound or running.answers.waiting_count)
                             alike = data[position:topic_end] if is_next else b""
                             last_step = step
                             if known is not row:
