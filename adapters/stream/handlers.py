@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from warren.adapters.stream import managing, opening, publishers, subscribing, tracking
+from warren.adapters.stream import managing, opening, publishers, subscribing, super_streams, tracking
 from warren.adapters.stream.codec import commands
 
 if TYPE_CHECKING:
@@ -51,5 +51,9 @@ HANDLERS: Final[dict[type[commands.Command], Handler]] = {
     commands.QueryOffset: tracking.query_offset,
     commands.QueryPublisherSequence: tracking.query_publisher_sequence,
     commands.ResolveOffsetSpec: managing.resolve_offset_spec,
+    commands.Route: super_streams.route,
+    commands.Partitions: super_streams.partitions,
+    commands.CreateSuperStream: super_streams.create_super_stream,
+    commands.DeleteSuperStream: super_streams.delete_super_stream,
 }
 """Commands of one that has."""

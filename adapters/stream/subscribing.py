@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from warren.adapters.stream.codec.commands import Credit, CreditAnswer, Subscribe, Unsubscribe
 from warren.adapters.stream.codec.errors import Refused
-from warren.adapters.stream.codec.keys import Code, OffsetType
+from warren.adapters.stream.codec.keys import Code
+from warren.adapters.stream.places import place_of
+from warren.adapters.stream.single_active import check, join, wants_to_be_single
 from warren.adapters.stream.streams import stream_of
 from warren.adapters.stream.subscription import StreamSubscription
 from warren.core.declaring.queues import end_consumer, end_consumers
-from warren.core.queues.stream.arguments import At, Offset, Since, Start, Wanted
+from warren.core.queues.stream.arguments import Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
 
 _FILTER: Final = "filter."
 _UNFILTERED: Final = "match-unfiltered"
-
-_STARTS: Final = {OffsetType.FIRST: Start.FIRST, OffsetType.LAST: Start.LAST, OffsetType.NEXT: Start.NEXT}
 
 CREDIT_MAX: Final = 0x7FFF
 """Of one Credit: RabbitMQ takes the number for a signed one, and clients give a few."""
@@ -53,12 +53,20 @@ class Subscriptions:
 
     def begin(self, subscription: StreamSubscription) -> None:
         """Have it sent chunks; errors of the queue are raised, and it hasn't begun then."""
-        subscription.queue.add_consumer(subscription)
+        if wants_to_be_single(subscription.properties):
+            subscription.turns = join(self._session, subscription)
+        else:
+            subscription.queue.add_consumer(subscription)
         self._by_id[subscription.id] = subscription
+        if subscription.turns is not None:
+            subscription.turns.look()
 
     def remove(self, id: int) -> StreamSubscription | None:
         """The one of this number, which is no longer the connection's."""
-        return self._by_id.pop(id, None)
+        subscription = self._by_id.pop(id, None)
+        if subscription is not None and subscription.turns is not None:
+            subscription.turns.leave()
+        return subscription
 
     def stream_gone(self, subscription: StreamSubscription) -> None:
         """A subscription has ended, with its stream or the right to read it: the client is told."""
@@ -67,9 +75,8 @@ class Subscriptions:
 
     def end(self, begin: Callable[[Iterator[None]], None]) -> None:
         """The connection ends.  begin: takes what is too much for a turn."""
-        subscriptions = list(self._by_id.values())
-        self._by_id.clear()
-        end_consumers(subscriptions, begin)
+        subscriptions = [each for each in map(self.remove, list(self._by_id)) if each is not None]
+        end_consumers([each for each in subscriptions if each.is_consuming], begin)
 
 
 def subscribe(session: StreamSession, command: Subscribe) -> None:
@@ -81,6 +88,8 @@ def subscribe(session: StreamSession, command: Subscribe) -> None:
     subscription = StreamSubscription(
         session, queue, command.subscription_id, wanted_of(command.offset, properties), command.credit, properties
     )
+    if wants_to_be_single(properties):
+        check(session, subscription)
     session.ok(command)
     session.subscriptions.begin(subscription)
 
@@ -90,18 +99,6 @@ def wanted_of(offset: OffsetSpec, properties: Mapping[str, str]) -> Wanted:
     values = tuple(value for name, value in properties.items() if name.startswith(_FILTER))
     unfiltered = not values or properties.get(_UNFILTERED, "").lower() == "true"
     return Wanted(place_of(offset), values, unfiltered)
-
-
-def place_of(offset: OffsetSpec) -> Offset:
-    """Where a reader begins.  Raises Refused for none."""
-    if offset.kind is OffsetType.OFFSET:
-        return At(offset.value)
-    if offset.kind is OffsetType.TIMESTAMP:
-        return Since(offset.value)
-    start = _STARTS.get(offset.kind)
-    if start is None:
-        raise Refused(Code.PRECONDITION_FAILED, "an offset is asked for that is none")
-    return start
 
 
 def credit(session: StreamSession, command: Credit) -> None:
@@ -121,5 +118,6 @@ def unsubscribe(session: StreamSession, command: Unsubscribe) -> None:
     subscription = session.subscriptions.remove(command.subscription_id)
     if subscription is None:
         raise Refused(Code.NO_SUBSCRIPTION, f"there is no subscription {command.subscription_id}")
-    end_consumer(subscription)
+    if subscription.is_consuming:
+        end_consumer(subscription)
     session.ok(command)

@@ -14,6 +14,7 @@ from warren.core.queues.stream.chunk_consumer import ChunkConsumer
 
 if TYPE_CHECKING:
     from warren.adapters.stream.session import StreamSession
+    from warren.adapters.stream.single_active import SingleActive
     from warren.core.errors import AccessRefused
     from warren.core.queues.stream.arguments import Wanted
     from warren.core.queues.stream.queue import StreamQueue
@@ -28,9 +29,12 @@ _FILTER_SIZE_AT: Final = 44
 
 
 class StreamSubscription(ChunkConsumer):
-    """credit: chunks that the client still takes.  id: as it calls the subscription.  properties: as it gave them."""
+    """credit: chunks that the client still takes.  id: as it calls the subscription.  properties: as it gave them.
 
-    __slots__ = ("_outbox", "_session", "_v2", "credit", "id", "properties")
+    turns: with whom it takes turns, where one of a group is active at a time.  is_consuming: it reads the stream.
+    """
+
+    __slots__ = ("_outbox", "_session", "_v2", "credit", "id", "properties", "turns")
 
     def __init__(
         self,
@@ -48,6 +52,11 @@ class StreamSubscription(ChunkConsumer):
         self.id = id
         self.credit = credit
         self.properties = properties
+        self.turns: SingleActive | None = None
+
+    @property
+    def is_consuming(self) -> bool:
+        return self.turns is None or self.turns.has_begun
 
     def can_take(self) -> bool:
         """True when there is credit and the connection's outbox has room."""

@@ -31,7 +31,7 @@ def reference_of(text: str) -> bytes:
 def store_offset(session: StreamSession, command: StoreOffset) -> None:
     """Keep where a reader is; nothing is answered."""
     reference = reference_of(command.reference)
-    stream_of(session, command.stream, "write").store_offset(reference, command.offset)
+    stream_of(session, command.stream, "read").store_offset(reference, command.offset)
 
 
 def query_offset(session: StreamSession, command: QueryOffset) -> None:

@@ -131,9 +131,13 @@ class StreamGroups:
     def __iter__(self) -> Iterator[Group]:
         return iter(list(self._groups.values()))
 
+    def get(self, vhost: str, stream: str, name: str) -> Group | None:
+        """The group of this name on a stream; None where nobody is in it."""
+        return self._groups.get((vhost, stream, name))
+
     def find(self, vhost: str, stream: str, name: str) -> Group:
         """The group of this name on a stream.  Raises NotFound."""
-        group = self._groups.get((vhost, stream, name))
+        group = self.get(vhost, stream, name)
         if group is None:
             raise NotFound(f"no group '{name}' of consumers on stream '{stream}' in vhost '{vhost}'")
         return group

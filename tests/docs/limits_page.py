@@ -547,6 +547,14 @@ ACTING: Final = (
         "",
     ),
     Acting(
+        "milliseconds until a client of streams has answered that another subscription is active",
+        ("adapters.stream.single_active.ANSWER_TIMEOUT_MS",),
+        "the connection is closed, and the next of the group is active",
+        "none: RabbitMQ's default",
+        f"Close with 0x0f, internal error; {CONNECTION_LOG}",
+        "",
+    ),
+    Acting(
         "bytes of such a reference",
         ("core.streams.tracking.REFERENCE_BYTES_MAX",),
         "the publisher isn't declared; the offset isn't kept",
