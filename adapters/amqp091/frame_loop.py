@@ -276,8 +276,7 @@ def _publish(broker: Broker, row: KnownRow, data: bytes, position: int, end: int
                 queue.append(message)
             if row.store_ids:
                 broker.store.append(message, row.store_ids)
-            confirms = publish.confirms
-            if confirms is not None:
+            if (confirms := publish.confirms) is not None:
                 confirms.published += 1
                 if row.store_ids or publish.kept:
                     confirms.last_stored = confirms.published
