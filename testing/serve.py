@@ -2,7 +2,7 @@
 
 SETTINGS is an object of JSON:
 
-    data_directory    where it keeps its data
+    data_directory    where it keeps its data; the directory that this is in is removed in the end
     listen            addresses, as `warren serve --listen` takes them
     config            a configuration file, or null; without one nothing counts that the environment may say
 
@@ -18,6 +18,7 @@ import inspect
 import json
 import logging
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -62,6 +63,8 @@ def main() -> None:
         configure_logging(config.section(ProcessSettings).log_level)
         raise_descriptor_limit()
         trio.run(_serve, config, answers)
+        # Whoever started it may have been killed, and clears nothing away.
+        shutil.rmtree(Path(settings["data_directory"]).parent, ignore_errors=True)
     except BaseExceptionGroup as group:
         _give_up(sole_error(group))
     except (ConfigError, StorageError, OSError) as error:
