@@ -21,14 +21,14 @@ TRACING = "tracing"
 class VhostRow(Row):
     """One virtual host."""
 
-    __slots__ = ("_counts", "_ready_count", "_unacked_count", "vhost")
+    __slots__ = ("_counts", "_kept_count", "_ready_count", "_unacked_count", "vhost")
 
     slow_names = frozenset({"message_stats", "message_rates", "messages", "messages_ready", "messages_unacknowledged"})
 
     def __init__(self, vhost: VirtualHost) -> None:
         self.vhost = vhost
         self._counts: Counts | None = None
-        self._ready_count = self._unacked_count = 0
+        self._ready_count = self._unacked_count = self._kept_count = 0
 
     def prepare(self) -> Iterator[None]:
         """Add up what its queues count and hold."""
@@ -38,6 +38,8 @@ class VhostRow(Row):
         for number, queue in enumerate(list(self.vhost.queues.values()), 1):
             self._ready_count += queue.ready_count
             self._unacked_count += queue.unacked_count
+            # What readers of a stream have is there like the rest.
+            self._kept_count += queue.kept_count - queue.untaken_count
             if number % QUEUES_PER_SLICE == 0:
                 yield
 
@@ -84,7 +86,7 @@ class VhostRow(Row):
     @on_request
     def messages(self) -> int:
         """Messages in its queues."""
-        return self._ready_count + self._unacked_count
+        return self._kept_count
 
     @on_request
     def messages_ready(self) -> int:
