@@ -231,6 +231,7 @@ LEADS_BYTES = 2 * 311 * (SNAPSHOT_EVERY_CHUNKS + 10)
 """What stands in front of the chunks behind a snapshot is read twice."""
 
 
+@pytest.mark.interpreted("gives in files of its own, which the compiled form refuses")
 @pytest.mark.parametrize(
     ("chunks", "size", "most"),
     [
