@@ -149,6 +149,7 @@ async def test_what_it_prints_works(tmp_path: Path, caplog: pytest.LogCaptureFix
         "amqps=localhost:5671",
         "stomps=localhost:61614",
         "mqtts=localhost:8883",
+        "streams=localhost:5551",
         "wss=localhost:15673",
         "wss=localhost:15676",
         "https=localhost:15671?optional=true",
