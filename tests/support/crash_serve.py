@@ -12,10 +12,10 @@ from functools import partial
 
 from warren.core.storage.disk.engine import DiskEngine
 from warren.gateway.command_line.main import main
-from warren.gateway.process import runner
+from warren.gateway.process import stores
 
 if __name__ == "__main__":
-    if vars(runner).get("DiskEngine") is not DiskEngine:
-        raise SystemExit("the runner makes its DiskEngine in another way now")
-    vars(runner)["DiskEngine"] = partial(DiskEngine, segment_bytes_max=int(sys.argv.pop(1)))
+    if vars(stores).get("DiskEngine") is not DiskEngine:
+        raise SystemExit("the stores make their DiskEngine in another way now")
+    vars(stores)["DiskEngine"] = partial(DiskEngine, segment_bytes_max=int(sys.argv.pop(1)))
     main()
