@@ -33,8 +33,9 @@ class Job:
     stream: the queue is a stream, which is read from its beginning.
     protocol: "amqp"; or "amqp10": one sender and one receiver, settled by who sends, or with a confirm_window unsettled
     with so many under way, and settled one by one by who receives; or "stomp": one publisher and one subscriber with
-    ack:auto, 16-byte bodies; or "mqtt": QoS 1 if there is a confirm_window,
-    which is then what may be unanswered per connection, else QoS 0; `clients`, if not 0, are
+    ack:auto, 16-byte bodies; or "stream": batches of 100 messages of 16 bytes onto a stream that each of the consumers
+    reads from its beginning, with so many unconfirmed as the confirm_window says; or "mqtt": QoS 1 if there is a
+    confirm_window, which is then what may be unanswered per connection, else QoS 0; `clients`, if not 0, are
     publishers with one subscriber to all of them; `topics` is how many the publisher uses in turn, which are subscribed
     to one by one; `retain` has each message retained.
     messages_per_frame: with "mqtt" and QoS 0, over WebSocket, with so many messages in each frame; 0 without WebSocket.

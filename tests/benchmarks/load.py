@@ -33,6 +33,7 @@ from tests.benchmarks.paced import PacedLoad
 from tests.benchmarks.percentiles import percentiles
 from tests.benchmarks.publisher import Publisher
 from tests.benchmarks.stomp import StompClient, StompConsumer, StompPublisher
+from tests.benchmarks.stream_load import run_stream
 from tests.support.warren_process import REPOSITORY
 
 FANOUT_EXCHANGE = "benchmark-fanout"
@@ -52,6 +53,8 @@ def run(job: Job) -> Outcome:
         return _run_amqp10(job)
     if job.protocol == "stomp":
         return _run_stomp(job)
+    if job.protocol == "stream":
+        return run_stream(job)
     if job.protocol == "mqtt":
         return _run_mqtt_paced(job) if job.rate else _run_mqtt(job)
     if job.lone:

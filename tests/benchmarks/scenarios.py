@@ -18,6 +18,7 @@ from tests.benchmarks.management import measure_idle, measure_management
 from tests.benchmarks.mqtt import BLOCK_MESSAGES
 from tests.benchmarks.servers import Server
 from tests.benchmarks.shovel import measure_shovel
+from tests.benchmarks.stream_measured import measure_readers, measure_replay
 from tests.benchmarks.topology import bind_topics, topic_keys
 from tests.support.process_usage import cpu_s_of, usage_of_tree
 
@@ -185,6 +186,26 @@ _ALL = (
         "as stream-amqp, without a consumer",
         150_000,
         _measure_stream_publish,
+    ),
+    _job_scenario(
+        "stream",
+        2_000_000,
+        replace(UNADDRESSED, protocol="stream"),
+        "stream protocol: 16 bytes, 100 in a frame, 10,000 confirms outstanding, read at the same time",
+    ),
+    Scenario(
+        "stream-readers",
+        "as stream, with one reader, then with ten, on the same broker",
+        500_000,
+        measure_readers,
+        "stream",
+    ),
+    Scenario(
+        "stream-replay",
+        "a stream that is full is read from its first offset on",
+        1_000_000,
+        measure_replay,
+        "stream",
     ),
     _job_scenario(
         "lone-confirms",

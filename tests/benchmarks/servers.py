@@ -27,6 +27,7 @@ RABBITMQ_PLUGINS: Mapping[str, tuple[str, ...]] = {
     "recovery": (),
     "amqp10": ("rabbitmq_amqp1_0",),
     "stomp": ("rabbitmq_stomp",),
+    "stream": ("rabbitmq_stream",),
     "mqtt": ("rabbitmq_mqtt",),
     "web_mqtt": ("rabbitmq_mqtt", "rabbitmq_web_mqtt"),
     "shovel": ("rabbitmq_shovel",),

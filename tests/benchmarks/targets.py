@@ -69,6 +69,8 @@ ROWS = (
     Row("MQTT QoS 1, 1,000 devices: CPU µs/message", "mqtt-devices", CPU, False, 0.7, MOSQUITTO, 0.75),
     Row("AMQP 1.0 1→1, settled", "amqp10", RATE, peer=RABBITMQ, beside=8),
     Row("AMQP 1.0 1→1, unsettled, 1,000 under way", "amqp10-unsettled", RATE, peer=RABBITMQ, beside=8),
+    Row("stream protocol, 100 in a frame, in and out", "stream", RATE, peer=RABBITMQ, beside=1),
+    Row("stream protocol: CPU µs/message", "stream", CPU, False, peer=RABBITMQ, beside=1),
     _rate("STOMP 1→1", "stomp", 1.6, RABBITMQ, 25),
     _rate("MQTT over WebSocket, a message a frame", "mqtt-websocket-single", 1.5),
     _rate("AMQP over TLS 1→1, 1 KiB", "tls-1k", 1.0, RABBITMQ, 3),

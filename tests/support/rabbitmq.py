@@ -43,6 +43,7 @@ SCRIPT_DIRECTORIES = ("/usr/lib/rabbitmq/bin",)
 PLUGIN_LISTENERS: Mapping[str, tuple[str, str]] = {
     "rabbitmq_stomp": ("stomp", "stomp.listeners.tcp.1 = 127.0.0.1:{port}"),
     "rabbitmq_mqtt": ("mqtt", "mqtt.listeners.tcp.1 = 127.0.0.1:{port}"),
+    "rabbitmq_stream": ("stream", "stream.listeners.tcp.1 = 127.0.0.1:{port}"),
     "rabbitmq_web_stomp": ("web_stomp", "web_stomp.tcp.ip = 127.0.0.1\nweb_stomp.tcp.port = {port}"),
     "rabbitmq_web_mqtt": ("web_mqtt", "web_mqtt.tcp.ip = 127.0.0.1\nweb_mqtt.tcp.port = {port}"),
     "rabbitmq_management": ("management", "management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {port}"),
@@ -50,7 +51,7 @@ PLUGIN_LISTENERS: Mapping[str, tuple[str, str]] = {
 }
 """Plugins that listen: the name their port gets, and the configuration that puts them on it.
 
-The first two would open their default port beside the given one under any other listener name than the first.
+The first three would open their default port beside the given one under any other listener name than the first.
 """
 
 
