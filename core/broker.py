@@ -72,6 +72,7 @@ from warren.core.withdrawals import Withdrawals
 if TYPE_CHECKING:
     from warren.core.administration.listing.channels import ChannelRow
     from warren.core.administration.listing.connections import ConnectionRow
+    from warren.core.administration.stream_tails import StreamTail
     from warren.core.administration.tails import Tail
     from warren.core.storage.definitions.store import JSON
 
@@ -179,7 +180,7 @@ class Broker:
         self.rationed_log = RationedLog()
         self.limit_hits = LimitHits(self)
         self.troubles = Troubles()
-        self.tails: set[Tail] = set()
+        self.tails: set[Tail | StreamTail] = set()
         self.alarms = Alarms()
         self.alarms.listen(self.forget_known_routes)
         self.withdrawals = Withdrawals(self)

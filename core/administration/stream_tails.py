@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from warren.core.administration.tails import check_room
+from warren.core.declaring.actor import Administrator
 from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.topic import split_words
 from warren.core.exchanges.topic_trie import TopicTrie
@@ -16,16 +18,21 @@ from warren.core.queues.stream.queue import StreamQueue
 from warren.core.queues.stream.reader import Reader
 
 if TYPE_CHECKING:
+    from warren.core.access.accounts import User
     from warren.core.administration.tails import Tailed
     from warren.core.messages.message import Message
     from warren.core.queues.base import Queue
+    from warren.core.routing.vhost import VirtualHost
 
 READ_AT_ONCE: Final = 200
 """Messages that one look reads, whether or not they are wanted: some 20 µs each."""
 
 
 class StreamTail:
-    """One that is under way.  is_behind: there is more to read already.  wake: never called; who looks asks again."""
+    """One that is under way; made by `begin`.
+
+    is_behind: there is more to read already.  wake: called when there is more than was read, and when the stream goes.
+    """
 
     def __init__(self, queue: Queue, tailed: Tailed, offset: str) -> None:
         if not isinstance(queue, StreamQueue):
@@ -40,6 +47,8 @@ class StreamTail:
         self._reader = Reader(queue, asked, queue.vhost.broker.now_ms)
         self.is_behind = True
         self.wake: Callable[[], None] = _nobody
+        queue.when_longer.append(self._wake)
+        queue.when_gone.add(self._wake)
 
     @property
     def is_over(self) -> bool:
@@ -63,11 +72,34 @@ class StreamTail:
 
     def end(self) -> None:
         """Look no more."""
+        self._queue.when_longer.remove(self._wake)
+        self._queue.when_gone.remove(self._wake)
+        self._queue.vhost.broker.tails.discard(self)
+
+    def _wake(self) -> None:
+        self.wake()
 
     def _is_wanted(self, message: Message) -> bool:
         if self._trie is not None and not self._trie.match(split_words(message.address.routing_key)):
             return False
         return self._tailed.wanted.matches(message)
+
+
+def begin(vhost: VirtualHost, tailed: Tailed, offset: str, *, user: User | str | None = None) -> StreamTail:
+    """Look at a stream from this offset on, until `end`.
+
+    offset: as `offset_value` takes it.  user: who has to have the permission to read the stream; None for the broker's
+    owner.  Raises NotFound, AccessRefused, and PreconditionFailed for what is no stream or no offset, or when too many
+    look already.
+    """
+    if tailed.queue is None:
+        raise PreconditionFailed("only a stream can be looked at from an offset on")
+    Administrator(vhost, user).check("queue", tailed.queue, "read")
+    queue = vhost.queue(tailed.queue)
+    check_room(vhost)
+    tail = StreamTail(queue, tailed, offset)
+    vhost.broker.tails.add(tail)
+    return tail
 
 
 def _nobody() -> None:

@@ -161,13 +161,17 @@ def begin(vhost: VirtualHost, tailed: Tailed, *, user: User | str | None = None)
         actor.check("exchange", tailed.exchange, "read")
         if vhost.exchange(tailed.exchange).type_name == "topic":
             actor.check_topic(tailed.exchange, tailed.pattern, "read")
-    tails = vhost.broker.tails
-    if len(tails) >= TAILS_MAX:
-        raise PreconditionFailed(f"{TAILS_MAX} look at queues and exchanges already; try again when one has ended")
+    check_room(vhost)
     tail = Tail(vhost, tailed)
-    tails.add(tail)
+    vhost.broker.tails.add(tail)
     vhost.broker.watchers.add(tail)
     return tail
+
+
+def check_room(vhost: VirtualHost) -> None:
+    """Raise PreconditionFailed when too many look already."""
+    if len(vhost.broker.tails) >= TAILS_MAX:
+        raise PreconditionFailed(f"{TAILS_MAX} look at queues and exchanges already; try again when one has ended")
 
 
 def _nobody() -> None:

@@ -62,12 +62,12 @@ def _from_socket(where: Where, arguments: Sequence[str], options: Mapping[str, o
 
 def _from_api(api: Api, arguments: Sequence[str], options: Mapping[str, object]) -> Iterator[dict[str, Any]]:
     name, *conditions = arguments
-    if "from" in options:
-        raise CommandFailedError("--from isn't there with --url: ask the broker's own socket", codes.USAGE)
     kind = str(options.get("as") or ("topic" if "/" in name else "queue"))
     if kind not in PARAMETERS:
         raise CommandFailedError(f"--as is {', '.join(PARAMETERS)}, not '{kind}'", codes.USAGE)
     query = [(PARAMETERS[kind], name)]
+    if "from" in options:
+        query.append(("from", str(options["from"])))
     for given in conditions:
         what, equals, text = given.partition("=")
         if not what or not equals:

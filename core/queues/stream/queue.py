@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from warren.core.compiled import mypyc_attr
@@ -73,7 +73,7 @@ AHEAD_MAX: Final = 256
 class StreamQueue(Queue):
     """See the head of this file.
 
-    log: its messages.  when_gone: who wants to know that it is deleted.
+    log: its messages.  when_gone: who wants to know that it is deleted.  when_longer: called when it has more.
     """
 
     __slots__ = (
@@ -86,6 +86,7 @@ class StreamQueue(Queue):
         "_writing",
         "log",
         "when_gone",
+        "when_longer",
     )
 
     type_name: ClassVar[str] = STREAM
@@ -105,6 +106,7 @@ class StreamQueue(Queue):
         self._parked: dict[Consumer, Reader] = {}
         self._writing = NOTHING_WRITTEN
         self.when_gone = WhenGone()
+        self.when_longer: list[Callable[[], None]] = []
         self._published = 0
         self._published_bytes = 0
         self._retention_due: Deadline | None = None
@@ -253,6 +255,8 @@ class StreamQueue(Queue):
             self._tell_of_forgotten()
         if is_longer:
             self._retain(self.vhost.broker.now_ms)
+        for call in self.when_longer:
+            call()
         if self._at_end:
             self._going.extend(self._at_end)
             self._at_end.clear()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.target import Answer, Control, RefusedError, Request, Row, table
 from warren.gateway.control.word import VHOST, Option, word
+from warren.gateway.control.words.tail import FROM
 
 if TYPE_CHECKING:
     from warren.core.messages.message import Message
@@ -38,6 +39,8 @@ PROPERTIES: Final = (
 _DIGITS_MAX: Final = 11
 """More digits are no position, and int() needn't see them."""
 
+STREAM_COLUMNS: Final = ("offset", "stored_at", "exchange", "routing_key", "properties", "body_bytes", "body")
+
 COLUMNS: Final = ("position", "redelivered", "exchange", "routing_key", "properties", "body_bytes", "body")
 
 FILTER_SYNTAX: Final = (
@@ -47,17 +50,21 @@ FILTER_SYNTAX: Final = (
 
 @word(
     "QUEUE [START] [COUNT] [FILTER]...",
-    "messages of a queue that wait for a consumer, 10 from the first on unless told otherwise; they stay there",
+    "messages of a queue that wait for a consumer, 10 from the first on unless told otherwise; they stay there; "
+    "of a stream: QUEUE [COUNT] [FILTER]... --from OFFSET",
     "Browsing queue '{0}' in vhost '{vhost}' ...",
-    options=(VHOST, Option("unacknowledged")),
+    options=(VHOST, Option("unacknowledged"), FROM),
     example="tasks 1 5 --unacknowledged",
 )
 async def browse_queue(control: Control, request: Request) -> Answer:
-    """Warren's own; a filter may look at the whole queue."""
+    """Warren's own; a filter may look at the whole queue.  With `--from` the queue is a stream, and what is shown
+    begins there: `browse_queue QUEUE [COUNT] [FILTER]... --from OFFSET`."""
     from warren.core.administration import operations
     from warren.gateway.turns import in_turns
 
     name, *rest = request.arguments
+    if "from" in request.options:
+        return await _stream(control, request, name, rest)
     if request.options.get("unacknowledged"):
         if len(rest) > 1:
             raise RefusedError("with --unacknowledged there is nothing but QUEUE [COUNT]", codes.USAGE)
@@ -93,6 +100,39 @@ async def peek(control: Control, request: Request) -> Answer:
         raise RefusedError(f"queue '{name}' has no message at position {position}", codes.DATA)
     row = _row(found[0])
     return table(("keys", "values"), [{"keys": column, "values": row[column]} for column in COLUMNS[1:]])
+
+
+async def _stream(control: Control, request: Request, name: str, rest: Sequence[str]) -> Answer:
+    from datetime import UTC, datetime
+
+    from warren.core.administration import operations
+    from warren.gateway.turns import in_turns
+
+    if request.options.get("unacknowledged"):
+        raise RefusedError("--from and --unacknowledged exclude each other", codes.USAGE)
+    has_count = bool(rest) and "=" not in rest[0]
+    steps = operations.streams.part(
+        control.broker,
+        request.vhost,
+        name,
+        begin=str(request.options["from"]),
+        count=_messages_count(rest[0]) if has_count else COUNT_DEFAULT,
+        matching=_filter(rest[1:] if has_count else rest),
+    )
+    found = await in_turns(steps)
+    return table(
+        STREAM_COLUMNS,
+        [
+            {
+                **_message_row(each),
+                "offset": each.sequence,
+                "stored_at": datetime.fromtimestamp(each.published_at_ms / 1000, UTC).isoformat(
+                    timespec="milliseconds"
+                ),
+            }
+            for each in found.messages
+        ],
+    )
 
 
 async def _unacknowledged(control: Control, request: Request, name: str, count: int) -> Answer:

@@ -92,10 +92,8 @@ def _follow(control: Control, request: Request, token: str) -> Followed:
         begun = tails.begin(vhost, tailed)
     elif tailed.queue is None:
         raise RefusedError("--from is for a stream", codes.USAGE)
-    elif len(control.tails) >= tails.TAILS_MAX:
-        raise RefusedError(f"{tails.TAILS_MAX} look already; try again when one has ended", codes.DATA)
     else:
-        begun = stream_tails.StreamTail(vhost.queue(tailed.queue), tailed, str(offset))
+        begun = stream_tails.begin(vhost, tailed, str(offset))
     return Followed(begun, _end_later(control, begun, token))
 
 

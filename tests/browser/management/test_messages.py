@@ -23,6 +23,7 @@ from tests.browser.management.operating import (
     wait_for_row,
 )
 from tests.browser.management.test_administration import in_row
+from tests.browser.management.test_looks import NAMELESS, OVERHANG
 from tests.browser.page import Page
 from tests.support.warren_process import WarrenProcess
 
@@ -224,3 +225,59 @@ def test_the_page_of_the_websocket_listeners_is_a_room(page: Page, managed: Warr
     assert own == f"http://127.0.0.1:{port}/"
     page.open(own)
     page.wait_for_text("h1", "Warren")
+
+
+def shown_offsets(page: Page) -> list[str]:
+    found: list[str] = page.evaluate("[...document.querySelectorAll('.message h3')].map(each => each.innerText)")
+    return found
+
+
+def test_a_stream_is_read_from_any_place(page: Page, api: Api, name: str) -> None:
+    page.expect("400")
+    api.put(f"/queues/%2F/{name}", {"durable": True, "arguments": {"x-queue-type": "stream"}})
+    for number in range(50):
+        api.publish("", name, json.dumps({"number": number}), content_type="application/json", headers={"n": number})
+    enter(page, "queues", "/", name, query="?tab=messages")
+    press(page, "Show")
+    page.wait_for_text("#panel-messages", "Shown: 30 to 49; offsets 0 to 49 are kept (50).")
+    assert len(shown_offsets(page)) == 20
+    choose(page, "#panel-messages [name=from]", "offset")
+    fill(page, "offset", "5", "#panel-messages")
+    press(page, "Show")
+    page.wait_for_text("#panel-messages", "Shown: 5 to 24")
+    first = page.text(".message")
+    assert [part for part in ("Offset 5", "Stored", "application/json", '"number": 5') if part not in first] == []
+    press(page, "Later")
+    page.wait_for_text("#panel-messages", "Shown: 25 to 44")
+    press(page, "Later")
+    page.wait_for_text("#panel-messages", "Shown: 45 to 49")
+    press(page, "Later")
+    page.wait_for_text("#panel-messages", "Nothing is there yet")
+    press(page, "Earlier")
+    page.wait_for_text("#panel-messages", "Shown: 30 to 49")
+    for begin in (10, 0):
+        press(page, "Earlier")
+        page.wait_for_text("#panel-messages", f"Shown: {begin} to {begin + 19 if begin else 9}")
+    assert page.evaluate(f"({button('Earlier')}).disabled") is True
+    choose(page, "#panel-messages [name=bodies]", "hex")
+    page.wait_for_text(".message pre", "7b 22 6e")
+    choose(page, "#panel-messages [name=bodies]", "text")
+    page.wait_for_text(".message pre", '{"number": 0}')
+    choose(page, "#panel-messages [name=from]", "time")
+    press(page, "Show")
+    page.wait_for_text("#panel-messages .form-error", "Say which time.")
+    page.evaluate("document.querySelector('#panel-messages [name=time]').value = '2020-01-01T00:00:30'")
+    press(page, "Show")
+    page.wait_for_text("#panel-messages", "Shown: 0 to 19")
+    choose(page, "#panel-messages [name=from]", "age")
+    fill(page, "age", "soon", "#panel-messages")
+    press(page, "Show")
+    page.wait_for_text("#panel-messages .form-error", "x-stream-offset")
+    fill(page, "age", "1h", "#panel-messages")
+    press(page, "Show")
+    page.wait_for("!document.querySelector('#panel-messages .form-error').innerText")
+    assert api.get(f"/queues/%2F/{name}")["messages"] == 50
+    for width in (320, 390, 1100):
+        page.resize(width, 844, phone=width < 700)
+        page.wait_for(f"innerWidth === {width}")
+        assert (page.evaluate(OVERHANG), page.evaluate(NAMELESS)) == ([], []), width

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+import trio
+import trio.testing
 
 from tests.gateway.control.test_tail import Tailing
+from tests.plugins.management.api import open_api
+from tests.plugins.management.test_messages import publish
 from tests.support.core_broker import core_client
+from warren.core.administration.tails import TAILS_MAX
 from warren.core.declaring.queues import declare_queue
 from warren.core.messages.message import Message
 from warren.core.messages.properties import encode_properties
 from warren.gateway.command_line import tail as tail_client
 from warren.gateway.control.api_client import Api
 from warren.gateway.control.client import CommandFailedError
+from warren.gateway.control.words.tail import KEPT_S
 
 
 class StreamTailing(Tailing):
@@ -98,7 +106,44 @@ async def test_what_cannot_be_is_refused(tailing: StreamTailing, name: str, offs
     assert not tailing.control.tails
 
 
-def test_the_api_has_no_offset() -> None:
-    api = Api("http://127.0.0.1:1", "http://127.0.0.1:1", "guest", "guest")
-    with pytest.raises(CommandFailedError, match="--from"):
-        tail_client.run(api, ["s"], {"from": "first"}, as_json=False)
+async def test_an_answer_comes_as_soon_as_there_is_more(
+    tailing: StreamTailing, autojump_clock: trio.testing.MockClock
+) -> None:
+    begun = await tailing.value("s", **{"from": "next"})
+    async with trio.open_nursery() as nursery:
+
+        async def ask() -> None:
+            found = await tailing.value("s", token=begun["token"])
+            assert [each["payload"] for each in found["messages"]] == ["late"]
+            assert trio.current_time() == began
+
+        began = trio.current_time()
+        nursery.start_soon(ask)
+        await trio.testing.wait_all_tasks_blocked()
+        tailing.store(b"late")
+
+
+async def test_they_are_so_many_at_most_and_end_when_nobody_asks(tailing: StreamTailing) -> None:
+    broker = tailing.server.broker
+    for _ in range(TAILS_MAX):
+        await tailing.value("s", **{"from": "next"})
+    refused = await tailing.tail("s", **{"from": "next"})
+    assert "look at queues and exchanges already" in str(refused["error"])
+    broker.advance(broker.now_ms + KEPT_S * 1000)
+    broker.end_turn()
+    assert broker.tails == set()
+    assert await tailing.payloads("s", **{"from": "9"}) == ["9"]
+
+
+async def test_the_client_over_http(capsys: pytest.CaptureFixture[str]) -> None:
+    async with open_api() as api:
+        await api.put("/queues/%2F/s", {"durable": True, "arguments": {"x-queue-type": "stream"}})
+        for number in range(4):
+            await publish(api, str(number), "s")
+        where = Api.at(f"http://guest:guest@127.0.0.1:{api.port}")
+        options = {"from": "2", "count": "2"}
+        await trio.to_thread.run_sync(lambda: tail_client.run(where, ["s"], options, as_json=True))
+        assert [json.loads(line)["payload"] for line in capsys.readouterr().out.splitlines()] == ["2", "3"]
+        await api.put("/queues/%2F/q", {})
+        with pytest.raises(CommandFailedError, match="is no stream"):
+            await trio.to_thread.run_sync(lambda: tail_client.run(where, ["q"], options, as_json=True))

@@ -5,6 +5,7 @@ import { button, card, element } from '../views/dom.js';
 import { makeField } from '../views/fields.js';
 import { makeForm } from '../views/form.js';
 import { messageView } from '../views/message_view.js';
+import { StreamBrowser } from './stream_messages.js';
 
 /** Of a body; who wants all of a long one consumes it. */
 const BODY_BYTES = 64 * 1024;
@@ -18,13 +19,15 @@ const MODES = [
   ['reject_requeue_false', 'drop or dead-letter them (reject)'],
 ];
 
-const STREAMS = 'Nobody takes messages out of a stream, so basic.get and queue.purge are refused (540 NOT_IMPLEMENTED). Browse it here, or consume it from any offset.';
+const STREAMS = 'Nobody takes messages out of a stream, so basic.get and queue.purge are refused (540 NOT_IMPLEMENTED). Read it here, or consume it from any offset.';
 
 export function queueMessages(room, vhost, name, type) {
   const streams = type === 'stream';
   const parts = [card('Get messages', {}, streams ? element('p', { class: 'hint' }, STREAMS) : getForm(room, vhost, name))];
-  if (room.offers.has('GET', '/queues/{vhost}/{queue}/messages')) {
-    parts.unshift(new Browser(room, vhost, name, { streams }).place);
+  if (streams && room.offers.has('GET', '/queues/{vhost}/{queue}/stream')) {
+    parts.unshift(new StreamBrowser(room, vhost, name).place);
+  } else if (!streams && room.offers.has('GET', '/queues/{vhost}/{queue}/messages')) {
+    parts.unshift(new Browser(room, vhost, name).place);
   }
   return element('div', {}, ...parts);
 }
@@ -40,13 +43,12 @@ class Browser {
   #on = button('Later', { class: 'small' }, () => this.#look(this.#offsets, this.#next));
   #error = element('p', { class: 'form-error', role: 'alert' });
 
-  /** streams: there, all messages that are kept are ready, whoever has read them. */
-  constructor(room, vhost, name, { streams }) {
+  constructor(room, vhost, name) {
     Object.assign(this, { room, address: path`/queues/${vhost}/${name}/messages` });
     this.#back.disabled = true;
     this.#on.disabled = true;
     const look = button('Browse', { class: 'primary', id: 'browse' }, () => this.#look([], 0));
-    const bar = element('div', { class: 'line wrap ends' }, ...(streams ? [] : [this.#state.place]), look, this.#back, this.#on);
+    const bar = element('div', { class: 'line wrap ends' }, this.#state.place, look, this.#back, this.#on);
     this.place = card('Browse', { note: 'nothing is taken out' }, bar, this.#error, this.#list);
   }
 

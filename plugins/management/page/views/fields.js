@@ -1,7 +1,7 @@
 /**
  * Fields of forms, from descriptions: { name, label, kind, value, hint, required, options, placeholder, list, min, max, step }.
  *
- * kind: text (the usual), password, number, check, select, area, table (arguments), file.
+ * kind: text (the usual), password, number, moment (a local date and time), check, select, area, table (arguments), file.
  */
 
 import { element } from './dom.js';
@@ -45,7 +45,7 @@ function common(description, ids) {
 
 function input(description) {
   const ids = identifiers(description);
-  const type = { password: 'password', number: 'number' }[description.kind] ?? 'text';
+  const type = { password: 'password', number: 'number', moment: 'datetime-local' }[description.kind] ?? 'text';
   const control = element('input', { type, ...common(description, ids) });
   control.value = description.value ?? '';
   const place = wrap(description, ids, control);

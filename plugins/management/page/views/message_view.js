@@ -13,8 +13,8 @@ export function payloadBytes({ payload, payload_encoding: encoding }) {
   return new TextEncoder().encode(payload);
 }
 
-/** number: what it is called. extra: further facts. actions: buttons. */
-export function messageView(message, number, { extra = [], actions = [] } = {}) {
+/** number: what it is called. extra: further facts. actions: buttons. form: of the body, as `bodyView` has it. */
+export function messageView(message, number, { extra = [], actions = [], form = '' } = {}) {
   const body = payloadBytes(message);
   const facts = new Facts();
   facts.show([
@@ -25,7 +25,7 @@ export function messageView(message, number, { extra = [], actions = [] } = {}) 
   ]);
   const marks = [message.redelivered ? badge('redelivered', 'warn') : '', badge(sizeText(message.payload_bytes ?? body.length))];
   const head = element('div', { class: 'message-head' }, element('h3', {}, number), element('span', { class: 'marks' }, ...marks), element('span', { class: 'card-actions' }, ...actions));
-  return element('article', { class: 'message' }, head, facts.place, bodyView(body, message.payload_bytes ?? body.length));
+  return element('article', { class: 'message' }, head, facts.place, bodyView(body, message.payload_bytes ?? body.length, form));
 }
 
 function propertyFacts({ headers, ...properties }) {
@@ -33,13 +33,15 @@ function propertyFacts({ headers, ...properties }) {
   return headers && Object.keys(headers).length ? [...found, ['headers', argumentList(headers)]] : found;
 }
 
-/** A body as it is best read. size: of the whole, of which `bytes` may be the beginning. */
-export function bodyView(bytes, size = bytes.length) {
-  const form = formOf(bytes);
-  if (form === 'empty') {
+/**
+ * A body. size: of the whole, of which `bytes` may be the beginning. form: text, json or hex; else as it is best read.
+ */
+export function bodyView(bytes, size = bytes.length, form = '') {
+  const best = formOf(bytes);
+  if (best === 'empty') {
     return element('p', { class: 'muted' }, 'The body is empty.');
   }
-  const text = write(bytes, form);
+  const text = write(bytes, form || best);
   const place = element('pre', { class: 'body-text', tabindex: '0', 'aria-label': 'Body' }, text);
   if (size <= bytes.length) {
     return place;
