@@ -54,7 +54,7 @@ What a session calls:
     core.queues.consumer.Consumer, Queue.add_consumer, end_consumer      consume: its `deliver` writes to the outbox
     Queue.acknowledge, discard, requeue; core.queues.unacked             settle what was delivered
     broker.awaiting_flush                                                be told when a message is on disk
-    client.counts.own: published, confirmed, polled                      count what isn't counted by what it calls
+    client.counts.own: published, confirmed, of(queue).polled            count what isn't counted by what it calls
     store.begin_group, end_group                                         do several things or none
     adapters.session.ration.Ration                                       how much of a read to handle in one turn
 

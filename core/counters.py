@@ -39,6 +39,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
+from warren.core.given import Given, GivenByType, add_by_type
 from warren.core.message_sizes import MessageSizes
 
 if TYPE_CHECKING:
@@ -244,8 +245,8 @@ def vhost_counts_in_slices(vhost: VirtualHost) -> Generator[None, None, Counts]:
     }
 
 
-class SessionCounts:
-    """What one channel did, or a connection of a protocol without channels.
+class SessionCounts(GivenByType):
+    """What one channel did, or a connection of a protocol without channels; what it was given, by the queues' types.
 
     vhost: where it counts, too.  sizes: of what all clients of the protocol publish.  outstanding: how many messages it
     was given to settle and hasn't settled; None where
@@ -254,15 +255,9 @@ class SessionCounts:
 
     __slots__ = (
         "confirm",
-        "deliver",
-        "deliver_no_ack",
         "drop_unroutable",
-        "get",
-        "get_empty",
-        "get_no_ack",
         "outstanding",
         "publish",
-        "redeliver",
         "return_unroutable",
         "returned",
         "sizes",
@@ -275,6 +270,7 @@ class SessionCounts:
         outstanding: Callable[[], int] | None = None,
         sizes: MessageSizes | None = None,
     ) -> None:
+        super().__init__()
         self.vhost = vhost
         self.sizes = MessageSizes() if sizes is None else sizes
         self.outstanding = outstanding
@@ -282,12 +278,6 @@ class SessionCounts:
         self.confirm = 0
         self.return_unroutable = 0
         self.drop_unroutable = 0
-        self.deliver = 0
-        self.deliver_no_ack = 0
-        self.get = 0
-        self.get_no_ack = 0
-        self.get_empty = 0
-        self.redeliver = 0
         self.returned = 0
 
     def published(self, route: Route, size_bytes: int, *, returned: bool = False) -> None:
@@ -313,35 +303,41 @@ class SessionCounts:
         if taken:
             self.confirmed(1)
 
-    def polled(self, *, no_ack: bool, redelivered: bool) -> None:
-        """A poll was answered with a message."""
-        if no_ack:
-            self.get_no_ack += 1
-        else:
-            self.get += 1
-        self.redeliver += redelivered
-
     def snapshot(self) -> Counts:
         """All counts by name."""
-        given_to_settle = self.deliver + self.get
-        outstanding = self.outstanding
+        sums = _NOTHING_GIVEN.snapshot(self._acknowledged())
+        for _, each in self.given():
+            add(sums, each.snapshot(0))
         return {
             "publish": self.publish,
             "confirm": self.confirm,
             "return_unroutable": self.return_unroutable,
             "drop_unroutable": self.drop_unroutable,
-            "deliver": self.deliver,
-            "deliver_no_ack": self.deliver_no_ack,
-            "get": self.get,
-            "get_no_ack": self.get_no_ack,
-            "get_empty": self.get_empty,
-            "deliver_get": given_to_settle + self.deliver_no_ack + self.get_no_ack,
-            "redeliver": self.redeliver,
-            "ack": given_to_settle - outstanding() - self.returned if outstanding is not None else 0,
+            **sums,
         }
 
+    def by_type(self) -> dict[str, Counts]:
+        """What it was given and has acknowledged, by the queues' types; see core/given.py."""
+        left = self._acknowledged()
+        if self.others is not None:
+            left -= sum(each.acknowledged for each in self.others.values())
+        return {
+            queue_type: each.snapshot(left if each is self.first else each.acknowledged)
+            for queue_type, each in self.given()
+        }
 
-def not_given(queue: QueueCounts, session: SessionCounts, size_bytes: int, *, no_ack: bool = False) -> None:
+    def _acknowledged(self) -> int:
+        """What was given to be settled, is, and didn't come back."""
+        outstanding = self.outstanding
+        if outstanding is None:
+            return 0
+        return sum(each.deliver + each.get for _, each in self.given()) - outstanding() - self.returned
+
+
+_NOTHING_GIVEN: Final = Given()
+
+
+def not_given(queue: QueueCounts, session: Given, size_bytes: int, *, no_ack: bool = False) -> None:
     """A consumer that was given a message by its queue turns out not to send it: it counts as removed instead.
 
     no_ack: as the consumer's when it comes back from `deliver`, when the queue counts the delivery.
@@ -362,12 +358,13 @@ class ConnectionCounts:
     sizes: see SessionCounts.  own: what was counted for the connection itself, where the protocol has no channels.
     """
 
-    __slots__ = ("_closed", "_open", "own")
+    __slots__ = ("_closed", "_closed_by_type", "_open", "own")
 
     def __init__(self, vhost: VirtualHost, sizes: MessageSizes | None = None) -> None:
         self.own = SessionCounts(vhost, None, sizes)
         self._open: dict[SessionCounts, None] | None = None
         self._closed: Counts | None = None
+        self._closed_by_type: dict[str, Counts] | None = None
 
     def begin(self, counts: SessionCounts) -> SessionCounts:
         """A channel is open, and counts; gives its counts."""
@@ -384,7 +381,18 @@ class ConnectionCounts:
             if self._closed is None:
                 self._closed = {}
             add(self._closed, counts.snapshot())
+            if counts.first is not None:
+                if self._closed_by_type is None:
+                    self._closed_by_type = {}
+                add_by_type(self._closed_by_type, counts.by_type())
 
     def snapshot(self) -> Counts:
         """All counts by name."""
         return total([self.own.snapshot(), self._closed or {}, *(each.snapshot() for each in self._open or ())])
+
+    def by_type(self) -> dict[str, Counts]:
+        """What was given and acknowledged, by the queues' types."""
+        sums = self.own.by_type()
+        for found in (self._closed_by_type or {}, *(each.by_type() for each in self._open or ())):
+            add_by_type(sums, found)
+        return sums

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from warren.core.counters import Counts, add
+from warren.core.given import add_by_type
 
 if TYPE_CHECKING:
     from warren.core.clients.client import Client
@@ -21,10 +22,19 @@ class Ended:
     """received_bytes, sent_bytes, received_packets, sent_packets: of connections.  queue_counts: of virtual hosts'
     queues."""
 
-    __slots__ = ("_counts", "queue_counts", "received_bytes", "received_packets", "sent_bytes", "sent_packets")
+    __slots__ = (
+        "_by_type",
+        "_counts",
+        "queue_counts",
+        "received_bytes",
+        "received_packets",
+        "sent_bytes",
+        "sent_packets",
+    )
 
     def __init__(self) -> None:
         self._counts: dict[str, Counts] = {}
+        self._by_type: dict[str, dict[str, Counts]] = {}
         self.queue_counts: Counts = {}
         self.received_bytes = 0
         self.sent_bytes = 0
@@ -36,9 +46,15 @@ class Ended:
         """Of clients' messages (core/counters.py), by protocol."""
         return self._counts
 
+    @property
+    def by_type(self) -> Mapping[str, Mapping[str, Mapping[str, int]]]:
+        """Of what clients were given: by protocol, and by the queues' types."""
+        return self._by_type
+
     def client_gone(self, client: Client) -> None:
         """A client was logged in, and is no more."""
         add(self._counts.setdefault(client.protocol, {}), client.counts.snapshot())
+        add_by_type(self._by_type.setdefault(client.protocol, {}), client.counts.by_type())
 
     def vhost_gone(self, vhost: VirtualHost) -> None:
         """A virtual host is no more, nor are its queues."""

@@ -85,6 +85,7 @@ class Channel:
         self.deliveries: Deliveries = Deliveries(self._delivery_timed_out, connection.settling)
         self.acks = ConsecutiveAcks()
         self.counts: SessionCounts = self.client.counts.begin(SessionCounts(self.client.vhost, self._unacknowledged))
+        self.deliveries.counts = self.counts
         self.shared_credit: SharedCredit = SharedCredit(self.consumers)
         self.prefetch = connection.settings.prefetch_default
         self.confirms: Confirms | None = None

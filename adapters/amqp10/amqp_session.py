@@ -85,6 +85,7 @@ class AmqpSession:
         self.handle_max = min(connection.settings.links_max - 1, body.handle_max)
         self.deliveries = Deliveries(self._delivery_timed_out, connection.settling)
         self.counts = SessionCounts(self.client.vhost, self.deliveries.unacknowledged)
+        self.deliveries.counts = self.counts
         self.safe = Safe(self)
         self.window = body.incoming_window
         self.unsent = Unsent(self)

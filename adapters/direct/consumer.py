@@ -38,10 +38,11 @@ class DirectConsumer(Consumer):
     """See the head of this file.
 
     prefetch: at least 1.  number: of its channel.  wake: called within the broker's turn when there is something to
-    take, or no more will come.  error: why it ended, None while it lasts or when the program cancelled it.
+    take, or no more will come.  session_counts: of the channel.  error: why it ended, None while it lasts or when the
+    program cancelled it.
     """
 
-    __slots__ = ("arrived", "credit", "deliveries", "error", "number", "session", "wake")
+    __slots__ = ("arrived", "credit", "deliveries", "error", "number", "session", "session_counts", "wake")
 
     def __init__(
         self,
@@ -56,6 +57,8 @@ class DirectConsumer(Consumer):
         arguments: Mapping[str, FieldValue],
         wake: Callable[[], None],
     ) -> None:
+        deliveries = Deliveries(self._timed_out, session.settling)
+        session_counts = session.client.counts.begin(SessionCounts(queue.vhost, deliveries.unacknowledged))
         super().__init__(
             queue,
             session.client,
@@ -64,9 +67,10 @@ class DirectConsumer(Consumer):
             exclusive=exclusive,
             prefetch=prefetch,
             arguments=arguments,
+            counts=session_counts,
         )
-        self.deliveries = Deliveries(self._timed_out, session.settling)
-        self.counts = session.client.counts.begin(SessionCounts(queue.vhost, self.deliveries.unacknowledged))
+        self.deliveries = deliveries
+        self.session_counts = session_counts
         self.session = session
         self.number = number
         self.wake = wake
@@ -192,7 +196,7 @@ class DirectConsumer(Consumer):
         self._return_arrived()
         self._give_back(list(self.deliveries.unacked), "requeue")
         self.session.consumers.pop(self.tag, None)
-        self.session.settling.then(partial(self.client.counts.end, self.counts))
+        self.session.settling.then(partial(self.client.counts.end, self.session_counts))
         self.session.channel_closed()
 
     # Below

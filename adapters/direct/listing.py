@@ -134,7 +134,7 @@ class ConsumerChannelRow(ChannelRow):
     @property
     def counts(self) -> SessionCounts:
         """See ChannelRow.counts."""
-        return self._consumer.counts
+        return self._consumer.session_counts
 
     @Column
     def number(self) -> int:

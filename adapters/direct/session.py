@@ -104,6 +104,7 @@ class DirectSession:
         self.polled = Deliveries(_no_timeout, self.settling)
         self.counts = self.client.counts.own
         self.counts.outstanding = self.polled.unacknowledged
+        self.polled.counts = self.counts
         self.publishes_waiting = 0
         self.on_unblocked: Callable[[], object] = _nothing
         self.on_closed: Callable[[], object] = _nothing
@@ -296,7 +297,7 @@ class DirectSession:
 
         def polled(found: Polled | BrokerError) -> None:
             if found is None:
-                self.counts.get_empty += 1
+                self.counts.of(queue).get_empty += 1
             answer(found if found is None or isinstance(found, BrokerError) else self._got(queue, found, no_ack=no_ack))
 
         queue.get(polled, no_ack=no_ack, client=self.client, channel_number=OWN_CHANNEL)
@@ -310,7 +311,7 @@ class DirectSession:
             return None
         properties = shown_properties(queue, message, redelivered=redelivered)
         tag = self.polled.polled(queue, message, no_ack=no_ack)
-        self.counts.polled(no_ack=no_ack, redelivered=redelivered)
+        self.counts.of(queue).polled(no_ack=no_ack, redelivered=redelivered)
         return Delivery(self, tag, message, redelivered=redelivered, properties=properties)
 
     def settle(self, tag: int, verdict: Verdict, *, multiple: bool) -> None:

@@ -179,7 +179,7 @@ class Outflow:
         if again:
             self.counts.returned += 1
         else:
-            not_given(queue.counts, self.counts, message.body_size)
+            not_given(queue.counts, self.counts.of(queue), message.body_size)
         for death in own_deaths(message.properties):
             if death.get("queue") == queue.name and death.get("reason") == REJECTED:
                 queue.acknowledge(message)

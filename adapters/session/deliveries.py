@@ -26,6 +26,7 @@ from warren.core.queues.unacked import Delivery, Unacked, take
 
 if TYPE_CHECKING:
     from warren.adapters.session.settling import Settling
+    from warren.core.given import GivenByType
     from warren.core.messages.message import Message
     from warren.core.queues.base import Queue
     from warren.core.queues.consumer import Consumer
@@ -66,13 +67,24 @@ class Deliveries:
     """Of one session, or of one of its channels.
 
     on_timeout: called with a consumer that has kept a delivery for too long, and the timeout in milliseconds.
-    settling: of the session.  delivery_notes: see core.queues.ack_timeout.
+    settling: of the session.  delivery_notes: see core.queues.ack_timeout.  counts: what notes acknowledgements once
+    there are messages of several types of queues (core/given.py); None where nobody counts.
     """
 
-    __slots__ = ("_expired", "_on_timeout", "_otherwise", "_settling", "delivery_notes", "delivery_tag", "unacked")
+    __slots__ = (
+        "_expired",
+        "_on_timeout",
+        "_otherwise",
+        "_settling",
+        "counts",
+        "delivery_notes",
+        "delivery_tag",
+        "unacked",
+    )
 
     def __init__(self, on_timeout: Callable[[Consumer, int], None], settling: Settling) -> None:
         self.unacked: Unacked = {}
+        self.counts: GivenByType | None = None
         self.delivery_tag = 0
         self.delivery_notes: list[tuple[int, int]] = []
         self._expired: set[int] = set()
@@ -111,6 +123,9 @@ class Deliveries:
             return False
         queue, message, consumer = delivery
         queue.acknowledge(message)
+        counts = self.counts
+        if counts is not None and counts.others is not None:
+            counts.acknowledged(queue, 1)
         if consumer is not None:
             consumer.acknowledged()
         return True
@@ -130,14 +145,21 @@ class Deliveries:
                 tag += 1
                 if delivery[0] is not queue or delivery[2] is not consumer:
                     if queue is not None:
-                        _acknowledged(queue, messages, consumer)
+                        self._acknowledged(queue, messages, consumer)
                     queue, _, consumer = delivery
                     messages = []
                 messages.append(delivery[1])
         finally:
             if queue is not None:
-                _acknowledged(queue, messages, consumer)
+                self._acknowledged(queue, messages, consumer)
         return tag - first
+
+    def _acknowledged(self, queue: Queue, messages: list[Message], consumer: Consumer | None) -> None:
+        queue.acknowledge_all(messages)
+        if self.counts is not None and self.counts.others is not None:
+            self.counts.acknowledged(queue, len(messages))
+        if consumer is not None:
+            consumer.all_acknowledged(len(messages))
 
     # As a client asks for it, however many there are
 
@@ -337,6 +359,9 @@ class Deliveries:
         elif verdict == "ack":
             for queue, message, _ in taken.values():
                 queue.acknowledge(message)
+            if self.counts is not None and self.counts.others is not None:
+                for queue, messages in _by_queue(taken):
+                    self.counts.acknowledged(queue, len(messages))
         else:
             for queue, message, _ in taken.values():
                 queue.discard(message)
@@ -504,12 +529,6 @@ class Deliveries:
     def _is_of(self, tag: int, consumer: Consumer) -> bool:
         delivery = self.unacked.get(tag)
         return delivery is not None and delivery[2] is consumer
-
-
-def _acknowledged(queue: Queue, messages: list[Message], consumer: Consumer | None) -> None:
-    queue.acknowledge_all(messages)
-    if consumer is not None:
-        consumer.all_acknowledged(len(messages))
 
 
 def _lists_of(tags: list[int]) -> Iterator[list[int]]:

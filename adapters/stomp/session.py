@@ -365,6 +365,7 @@ class StompSession:
         client.ration = self.ration
         client.when_expired(self._credentials_expired)
         client.counts.own.outstanding = self.deliveries.unacknowledged
+        self.deliveries.counts = client.counts.own
         self.known.entered(client)
         self.mechanism = mechanism
         self.version = version

@@ -304,6 +304,11 @@ class Queue:
         return self.ready_count + self.unacked_count + self.untaken_count
 
     @property
+    def counted_as(self) -> str:
+        """The type that metrics know it by: an internal type is counted as what policies take it for."""
+        return self.policy_type or self.type_name
+
+    @property
     def message_counts(self) -> Counts:
         """What happened to its messages, by name."""
         return self.counts.snapshot(self.ready_count, self.ready_bytes, self.unacked_count)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from warren.core.clients.client import Client
     from warren.core.counters import SessionCounts
     from warren.core.errors import AccessRefused
+    from warren.core.given import Given
     from warren.core.messages.field_table import FieldValue
     from warren.core.messages.message import Message
     from warren.core.messages.properties import Properties
@@ -37,7 +38,7 @@ class Consumer:
     priority: from the argument x-priority; higher ones are served first while they have credit.
     tag: the consumer's name, unique in its session.  no_ack: deliveries count as acknowledged once sent.
     exclusive: no other consumer may be on the queue.  prefetch: the limit it was created with, 0 for none.
-    counts: where the queue counts what it gives it; its channel's, or else the connection's.
+    counts: where the queue counts what it gives it: its channel's for queues of that type, or else the connection's.
     order: its number among those that its queue has had, from 1 on.  selector: which messages it wants of a stream.
     """
 
@@ -82,7 +83,7 @@ class Consumer:
         self.exclusive = exclusive
         self.prefetch = prefetch
         self.arguments = arguments
-        self.counts = counts or client.counts.own
+        self.counts: Given = (client.counts.own if counts is None else counts).of(queue)
         priority = arguments.get("x-priority", 0)
         self.priority = priority if isinstance(priority, int) else 0
         self.order = 0

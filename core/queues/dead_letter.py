@@ -158,7 +158,7 @@ def dead_letter(queue: Queue, rules: QueueRules, message: Message, reason: str, 
         if not (targets or route.holders):
             return _not_taken(queue, exchange_name, reason, CYCLE if is_cycle else NO_QUEUE, waits=True)
     queue.counts.dead_letter(reason)
-    broker.dead_letters.count(queue.type_name, unless_full, reason)
+    broker.dead_letters.count(queue.counted_as, unless_full, reason)
     if vhost.letters is not None and not unless_full and targets and not is_cycle:
         vhost.letters.append(Letter(queue, reason, letter, tuple(all_keys), barred))
         return True

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from warren.adapters.mqtt.sessions.place import world_of
 from warren.core.administration import operations
 from warren.core.counters import DEAD_LETTER_LOST, Counts, add
+from warren.core.given import add_by_type
 from warren.core.message_sizes import BOUNDS_BYTES
 from warren.plugins.metrics.encoding import TOTAL, Family, Series
 from warren.plugins.metrics.groups import GROUPS
@@ -46,6 +47,10 @@ GLOBAL: Final = {
     "messages_routed_total": ((ROUTED,), "Messages that a queue took, or more than one."),
     "messages_unroutable_dropped_total": (("drop_unroutable",), "Messages that nothing took."),
     "messages_unroutable_returned_total": (("return_unroutable",), "Messages that nothing took, given back."),
+}
+"""`rabbitmq_global_…`, by protocol: counts of sessions that are added up, and the help."""
+
+GLOBAL_BY_TYPE: Final = {
     "messages_delivered_total": (("deliver", "deliver_no_ack", "get", "get_no_ack"), "Messages given to clients."),
     "messages_delivered_consume_manual_ack_total": (("deliver",), "Given to consumers that acknowledge."),
     "messages_delivered_consume_auto_ack_total": (("deliver_no_ack",), "Given to consumers that don't."),
@@ -55,7 +60,10 @@ GLOBAL: Final = {
     "messages_redelivered_total": (("redeliver",), "Messages given out that had been given out before."),
     "messages_acknowledged_total": (("ack",), "Messages acknowledged."),
 }
-"""`rabbitmq_global_…`, by protocol: counts of sessions that are added up, and the help."""
+"""The same of what queues give, by protocol and by the queues' type."""
+
+QUEUE_TYPES: Final = ("classic", "quorum", "stream")
+"""What there are series of from the start."""
 
 GLOBAL_PREFIX: Final = "global_"
 
@@ -84,9 +92,6 @@ STRATEGY_LABELS: Final = {False: "at_most_once", True: "at_least_once"}
 
 STRATEGIES: Final = (("classic", False), ("quorum", False), ("quorum", True))
 """Types of queues, and whether they can be sure: what there are series of from the start."""
-
-MQTT_QUEUE: Final = "mqtt"
-"""The type of MQTT sessions' queues."""
 
 WITHOUT_SUM: Final = frozenset(
     {"queue_head_message_timestamp", "queue_consumer_capacity", "queue_consumer_utilisation"}
@@ -209,11 +214,14 @@ def client_families(node: Node, prefix: str, *, per_object: bool) -> Iterator[Fa
     """
     broker = node.broker
     by_protocol: dict[str, Counts] = {}
+    given: dict[str, dict[str, Counts]] = {}
     publishers: dict[str, int] = {}
     ended = broker.ended
     octets = [ended.received_bytes, ended.sent_bytes, ended.received_packets, ended.sent_packets]
     for protocol, counts in broker.ended.counts.items():
         add(by_protocol.setdefault(label_of(protocol), {}), counts)
+    for protocol, by_type in ended.by_type.items():
+        add_by_type(given.setdefault(label_of(protocol), {}), by_type)
     for row in rows(broker, "connections"):
         if row is None:
             yield None
@@ -228,6 +236,7 @@ def client_families(node: Node, prefix: str, *, per_object: bool) -> Iterator[Fa
             label = label_of(connection.client.protocol)
             counts = connection.client.counts.snapshot()
             add(by_protocol.setdefault(label, {}), counts)
+            add_by_type(given.setdefault(label, {}), connection.client.counts.by_type())
             publishers[label] = publishers.get(label, 0) + bool(counts["publish"])
     consumers: dict[str, int] = {}
     for row in rows(broker, "channels"):
@@ -252,6 +261,17 @@ def client_families(node: Node, prefix: str, *, per_object: bool) -> Iterator[Fa
     protocols = sorted(by_protocol)
     for name, (keys, about) in GLOBAL.items():
         series = [Series({"protocol": each}, sum(by_protocol[each].get(key, 0) for key in keys)) for each in protocols]
+        yield Family(prefix + GLOBAL_PREFIX + name, "counter", about, series)
+    types = {each: (given.get(each, {}), sorted({*QUEUE_TYPES, *given.get(each, {})})) for each in protocols}
+    for name, (keys, about) in GLOBAL_BY_TYPE.items():
+        series = [
+            Series(
+                {"protocol": each, "queue_type": queue_label_of(queue_type)},
+                sum(by_type.get(queue_type, {}).get(key, 0) for key in keys),
+            )
+            for each, (by_type, queue_types) in types.items()
+            for queue_type in queue_types
+        ]
         yield Family(prefix + GLOBAL_PREFIX + name, "counter", about, series)
     for name, about, found in (
         ("publishers", "Connections that have published.", publishers),
@@ -368,8 +388,8 @@ def _dead_letters(broker: Broker, prefix: str) -> Iterator[Family]:
 
 
 def queue_label_of(queue_type: str) -> str:
-    """RabbitMQ's label of a queue's type.  The queues of MQTT sessions are classic ones there, and counted as such."""
-    return f"rabbit_{'classic' if queue_type == MQTT_QUEUE else queue_type}_queue"
+    """RabbitMQ's label of a queue's type, as the queue is counted (`Queue.counted_as`)."""
+    return f"rabbit_{queue_type}_queue"
 
 
 def label_of(protocol: str) -> str:

@@ -24,6 +24,7 @@ ROOMS: Final = (
     "core.deadlines",
     "core.chores",
     "core.message_sizes",
+    "core.given",
     "core.counters",
     "core.churn",
     "core.ended",

@@ -106,7 +106,7 @@ def get(channel: Channel, method: methods.BasicGet) -> None:
 def _got(channel: Channel, method: methods.BasicGet, queue: Queue, found: Polled) -> None:
     """basic.get-ok with the message, or basic.get-empty."""
     if found is None:
-        channel.counts.get_empty += 1
+        channel.counts.of(queue).get_empty += 1
         channel.send(methods.BasicGetEmpty())
         return
     message, redelivered = found
@@ -118,7 +118,7 @@ def _got(channel: Channel, method: methods.BasicGet, queue: Queue, found: Polled
         return
     if method.no_ack:
         _given_without_ack(queue, message)
-    channel.counts.polled(no_ack=method.no_ack, redelivered=redelivered)
+    channel.counts.of(queue).polled(no_ack=method.no_ack, redelivered=redelivered)
     address = message.address
     channel.send(methods.BasicGetOk(tag, redelivered, address.exchange, address.routing_key, queue.ready_count))
     connection = channel.connection

@@ -47,7 +47,7 @@ def test_deliveries_and_what_became_of_them(broker: SimulatedBroker) -> None:
     third.nack()
     broker.settle()
     counts = {"deliver": 5, "deliver_get": 5, "redeliver": 1, "ack": 1}
-    assert counted(consumer.counts.snapshot()) == counts
+    assert counted(consumer.session_counts.snapshot()) == counts
     assert of_connection(session) == {"publish": 4, "confirm": 4, **counts}
     assert counted(broker.queue("q").message_counts) == {"publish": 4, **counts}
     consumer.close(None)

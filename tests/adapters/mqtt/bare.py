@@ -21,6 +21,7 @@ from warren.adapters.mqtt.sessions.session import MqttSession
 from warren.core.chores import Ration
 from warren.core.clients.outbox import Outbox
 from warren.core.counters import QueueCounts, SessionCounts
+from warren.core.given import Given
 from warren.core.limit_hits import LimitHits
 from warren.core.messages.address import Address
 from warren.core.messages.message import Message
@@ -60,6 +61,7 @@ class BareQueue:
     def __init__(self, name: str = "q") -> None:
         self.name = name
         self.description = f"queue '{name}'"
+        self.counted_as = "classic"
         self.acknowledged: list[Message] = []
         self.discarded: list[Message] = []
         self.resumed: list[object] = []
@@ -97,7 +99,8 @@ class BareQueue:
 
 def bare_client(**more: Any) -> Any:
     """A client that is logged in, with what is given besides its name; its messages aren't counted."""
-    return SimpleNamespace(name="peer -> here", counts=SimpleNamespace(own=SimpleNamespace()), **more)
+    counts = SimpleNamespace(own=SimpleNamespace(of=lambda queue: Given()))
+    return SimpleNamespace(name="peer -> here", counts=counts, **more)
 
 
 class Bare:

@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 import pytest
 
-from tests.plugins.metrics.scrape import open_metrics
+from tests.plugins.metrics.scrape import Page, open_metrics
 from warren.core.administration import operations
 from warren.core.clients.login_attempts import Source
 from warren.gateway.plugin import BrokerClient
@@ -76,8 +76,35 @@ async def test_messages_are_counted() -> None:
             "connections_opened_total": 1,
         }
         assert page.value("rabbitmq_global_messages_received_total", protocol="direct091") == 3
-        assert page.value("rabbitmq_global_messages_delivered_get_manual_ack_total", protocol="direct091") == 3
+        polled = "rabbitmq_global_messages_delivered_get_manual_ack_total"
+        assert page.value(polled, protocol="direct091", queue_type="rabbit_classic_queue") == 3
         assert page.value("rabbitmq_global_publishers", protocol="direct091") == 1
+
+
+async def test_what_is_given_is_by_queue_type_also_of_what_is_gone() -> None:
+    async with open_metrics() as metrics:
+        async with metrics.embedded.connect() as client:
+            await fill(client)
+            await client.declare_queue("sure", durable=True, arguments={"x-queue-type": "quorum"})
+            await client.publish("", "sure", b"x")
+            message = await client.get("sure")
+            assert message is not None
+            message.ack()
+            assert await client.get("sure") is None
+            before = await metrics.page()
+        after = await metrics.page()
+
+        def found(page: Page, name: str) -> dict[str, float]:
+            name = f"rabbitmq_global_messages_{name}_total"
+            return {each["queue_type"]: page.value(name, **each) for each in page.labels(name)}
+
+        classic, quorum, stream = "rabbit_classic_queue", "rabbit_quorum_queue", "rabbit_stream_queue"
+        for page in (before, after):
+            assert found(page, "delivered_get_manual_ack") == {classic: 3, quorum: 1, stream: 0}
+            assert found(page, "delivered") == {classic: 3, quorum: 1, stream: 0}
+            assert found(page, "acknowledged") == {classic: 1, quorum: 1, stream: 0}
+            assert found(page, "get_empty") == {classic: 0, quorum: 1, stream: 0}
+            assert found(page, "redelivered") == {classic: 0, quorum: 0, stream: 0}
 
 
 async def test_dead_letters_are_by_queue_type_and_strategy() -> None:
