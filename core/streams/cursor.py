@@ -68,6 +68,7 @@ class Cursor:
         for _ in range(SKIPPED_MAX):
             if not self._step_into_segment():
                 self._window = b""
+                self._log.recent.clear()
                 return None
             try:
                 chunk = self._read_chunk(wanted, unfiltered=unfiltered)
@@ -98,6 +99,10 @@ class Cursor:
     def _read_chunk(self, wanted: Collection[bytes], *, unfiltered: bool) -> Chunk | None:
         """The chunk here, to go behind it; None if the filter leaves it out."""
         at = self._position
+        recent = self._log.recent
+        if not wanted and (found := recent.get(self._segment.base, at)) is not None:
+            self._position = at + found[1]
+            return found[0]
         lead = decode_lead(self._bytes(at, LEAD_MAX), 0, self._segment.key)
         head = lead.head
         if at + lead.size > self._segment.size:
@@ -109,7 +114,9 @@ class Cursor:
         check_data(head, data)
         head_bytes = self._bytes(at + PREFIX_SIZE, HEAD_SIZE)
         self._position = at + lead.size
-        return Chunk(head, head_bytes, data)
+        chunk = Chunk(head, head_bytes, data)
+        recent.add(self._segment.base, at, chunk, lead.size)
+        return chunk
 
     def _bytes(self, at: int, size: int) -> bytes:
         """So many bytes from here on, or what is in the segment, by way of the window."""

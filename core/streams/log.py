@@ -28,6 +28,7 @@ from warren.core.streams.flush import SegmentWrite, StreamFlush, Written
 from warren.core.streams.noted import noted_in
 from warren.core.streams.opening import open_segments, row_offset
 from warren.core.streams.placing import Placing, Sealed
+from warren.core.streams.recent import Recent
 from warren.core.streams.retention import KEEP_ALL, Retention, expired, next_expiry_ms
 from warren.core.streams.segment_file import index_name, segment_name
 from warren.core.streams.segments import Segments
@@ -50,6 +51,7 @@ class StreamLog:
 
     segment_bytes_max: from this size on a segment is closed.  filter_size: bytes of a chunk's filter.
     reports: what was found damaged, and what was done about it, oldest first.
+    recent: the chunks that were read last.
     tracking: what is noted of publishers and readers; it is changed by `append`, `append_all` and `store_offset` alone.
     forgotten: publishers that had to be forgotten while messages of theirs are still there; who tells of it empties it.
     """
@@ -66,6 +68,7 @@ class StreamLog:
         self.segment_bytes_max = segment_bytes_max
         self.retention = retention
         self.reports: list[str] = []
+        self.recent = Recent()
         self.segments: Segments = open_segments(files, self.reports)
         self.next_offset = self.end_offset
         self._last_ms = max((each.last_ms for each in self.segments), default=0)

@@ -1260,6 +1260,7 @@ QUIET: Final = (
             "core.streams.chunk.ENTRIES_MAX",
             "core.streams.log.CHUNK_BYTES_MAX",
             "core.streams.log.CHUNK_ENTRIES_MAX",
+            "core.streams.recent.RECENT_BYTES_MAX",
             "core.streams.placing.SNAPSHOT_EVERY_BYTES",
             "core.streams.placing.SNAPSHOT_EVERY_CHUNKS",
             "core.streams.segment_file._ROWS_AT_ONCE",

@@ -291,6 +291,8 @@ class StreamQueue(Queue):
         consumer.active = False
         self.consumers.remove(consumer)
         self._take(consumer)
+        if not self.consumers:
+            self.log.recent.clear()
 
     def park(self, consumer: Consumer) -> None:
         reader = self._take(consumer)

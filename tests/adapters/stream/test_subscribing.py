@@ -14,6 +14,7 @@ from warren.adapters.stream.codec import commands
 from warren.adapters.stream.codec.encoding import encode
 from warren.adapters.stream.codec.keys import Code, Key, OffsetType
 from warren.adapters.stream.codec.kinds import OffsetSpec
+from warren.core.queues.stream.queue import StreamQueue
 from warren.core.streams.chunk import decode_head
 
 FIRST = OffsetSpec(OffsetType.FIRST)
@@ -216,3 +217,20 @@ def test_whoever_reads_gets_everything_once_and_in_order(client: StreamClient, s
         found += delivered([each for each in answers if isinstance(each, commands.Deliver)])
     found += delivered(client.send(commands.Credit(5, 100)))
     assert found == [(n, b"%d" % n) for n in range(sent)]
+
+
+def test_the_last_reader_that_leaves_takes_it_along(
+    client: StreamClient, connect: Connect, simulated: SimulatedBroker
+) -> None:
+    queue = simulated.vhost.queues["log"]
+    assert isinstance(queue, StreamQueue)
+    for number in range(3):
+        client.send(publish(1, published(number, b"x")))
+    two = [connect(), connect()]
+    for each in two:
+        assert each.send(commands.Subscribe(1, 0, "log", OffsetSpec(OffsetType.FIRST), 1))[0].code == Code.OK
+    assert queue.log.recent.size > 0
+    assert two[0].code(commands.Unsubscribe, 0) is Code.OK
+    assert queue.log.recent.size > 0
+    assert two[1].code(commands.Unsubscribe, 0) is Code.OK
+    assert queue.log.recent.size == 0
