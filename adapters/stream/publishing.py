@@ -3,24 +3,32 @@
 What a frame holds goes to the stream as it came (codec/messages.py), in one step.  It is confirmed once it is on disk
 (confirming.py); what isn't taken is told by its publishing ids and a code.  Where a batch is none that could be read
 again, it and what stands behind it in the frame isn't taken, so that ids have no gap.
+
+What is too much for one turn, very many messages or batches that have to be looked into (batches.py), is taken part by
+part, as far as the session's ration goes in each turn, and nothing else of the session meanwhile.  Should such a frame
+turn out to be malformed, the connection ends, and the parts before that are stored.
 """
 
 from __future__ import annotations
 
 import logging
 from struct import Struct, unpack
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
-from warren.adapters.stream.batches import fault_of
+from warren.adapters.stream.batches import Looking
 from warren.adapters.stream.codec.encoding import HEAD
 from warren.adapters.stream.codec.errors import Refused
 from warren.adapters.stream.codec.keys import VERSION_1, VERSION_2, Code, Key
 from warren.adapters.stream.codec.kinds import malformed
-from warren.adapters.stream.codec.messages import ID_BYTES, Messages, take_apart
+from warren.adapters.stream.codec.messages import ID_BYTES, OTHERS_PER_PART, Messages, parts_of, take_apart
 from warren.adapters.stream.refusals import refusal_of
+from warren.core.access.answers import Unanswered
 from warren.core.errors import BrokerError
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+
+    from warren.adapters.session.long_work import Slices
     from warren.adapters.stream.publishers import Publisher
     from warren.adapters.stream.session import StreamSession
 
@@ -31,9 +39,6 @@ HEAD_BYTES: Final = 5
 
 IDS_PER_FRAME: Final = 8192
 """In one PublishConfirm or PublishError, which so has 80 KiB at most, however small the client's frames are."""
-
-MESSAGES_PER_COMMAND: Final = 256
-"""Messages of a frame that count as one command of a ration: they cost a tenth of a microsecond each."""
 
 _IDS_HEAD: Final = Struct(">BI")
 
@@ -49,23 +54,101 @@ def publish(session: StreamSession, data: bytes, at: int, end: int, version: int
         raise malformed("Publish is cut off")
     publisher_id = data[at]
     count = int.from_bytes(data[at + 1 : at + HEAD_BYTES], "big")
-    messages = take_apart(data, at + HEAD_BYTES, end, count, filtered=version == VERSION_2)
-    session.ration.left -= count // MESSAGES_PER_COMMAND
+    start = at + HEAD_BYTES
+    filtered = version == VERSION_2
+    if count > OTHERS_PER_PART:
+        _begin(session, _in_slices(session, publisher_id, parts_of(data, start, end, count, filtered=filtered)))
+        return
+    messages = take_apart(data, start, end, count, filtered=filtered)
+    if messages.batches or messages.largest > session.settings.message_bytes_max:
+        _begin(session, _in_slices(session, publisher_id, [messages]))
+        return
+    session.ration.left -= messages.commands
+    publisher = _publisher(session, publisher_id)
+    if isinstance(publisher, Refused):
+        refuse_ids(session, publisher_id, messages.ids, publisher)
+    elif messages.entries:
+        take(session, publisher, messages)
+
+
+def _publisher(session: StreamSession, publisher_id: int) -> Publisher | Refused:
+    """The publisher of this number, or why it may not publish; raises Unanswered."""
     publisher = session.publishers.get(publisher_id)
     if publisher is None:
-        refusal = Refused(Code.NO_PUBLISHER, f"there is no publisher {publisher_id}")
-        refuse_ids(session, publisher_id, messages.ids, refusal)
-        return
+        return Refused(Code.NO_PUBLISHER, f"there is no publisher {publisher_id}")
     if publisher.version != session.logged_in.vhost.version:
         try:
             publisher.check()
         except BrokerError as error:
-            refuse_ids(session, publisher_id, messages.ids, refusal_of(error))
-            return
-    if messages.batches or messages.largest > session.settings.message_bytes_max:
-        messages = _without_faults(session, publisher_id, messages)
-    if messages.entries:
-        take(session, publisher, messages)
+            return refusal_of(error)
+    return publisher
+
+
+def _begin(session: StreamSession, slices: Slices) -> None:
+    """Do the first slice now, and the others in turns to come."""
+    try:
+        unanswered = next(slices)
+    except StopIteration:
+        return
+    if unanswered is None:
+        session.asking_rights.begin(slices)
+    else:
+        session.asking_rights.go_on_when_answered(unanswered, slices)
+
+
+def _in_slices(session: StreamSession, publisher_id: int, parts: Iterable[Messages]) -> Slices:
+    """Take the parts of a frame, one after the other."""
+    ration = session.ration
+    looking = Looking(session.settings.message_bytes_max)
+    fault: Refused | None = None
+    for part in parts:
+        ration.left -= part.commands
+        if ration.left <= 0:
+            yield None
+            ration.begin()
+        publisher = yield from _answered(session, publisher_id)
+        if isinstance(publisher, Refused) or fault is not None:
+            refuse_ids(session, publisher_id, part.ids, fault or cast("Refused", publisher))
+            continue
+        right = yield from _right_of(session, part, looking)
+        if looking.fault:
+            fault = Refused(Code.PRECONDITION_FAILED, looking.fault)
+            refuse_ids(session, publisher_id, part.ids[right * ID_BYTES :], fault)
+            part = part.first(right)
+        publisher = yield from _answered(session, publisher_id)
+        if isinstance(publisher, Refused):
+            refuse_ids(session, publisher_id, part.ids, publisher)
+        elif part.entries:
+            take(session, publisher, part)
+
+
+def _answered(session: StreamSession, publisher_id: int) -> Generator[Unanswered | None, None, Publisher | Refused]:
+    """As `_publisher`, when that is known."""
+    while True:
+        asked: Unanswered | None = None
+        try:
+            found = _publisher(session, publisher_id)
+        except Unanswered as unanswered:
+            asked = unanswered
+        if asked is None:
+            return found
+        yield asked
+
+
+def _right_of(session: StreamSession, part: Messages, looking: Looking) -> Generator[Unanswered | None, None, int]:
+    """How many of these stand before the first that isn't taken; `looking` has its fault."""
+    if not part.batches and part.largest <= session.settings.message_bytes_max:
+        return len(part.entries)
+    ration = session.ration
+    for number, entry in enumerate(part.entries):
+        for commands in looking.into(entry):
+            ration.left -= commands
+            if ration.left <= 0:
+                yield None
+                ration.begin()
+        if looking.fault:
+            return number
+    return len(part.entries)
 
 
 def take(session: StreamSession, publisher: Publisher, messages: Messages) -> None:
@@ -126,19 +209,3 @@ def ids_frame(key: int, publisher_id: int, count: int, data: bytes) -> bytes:
     """The frame of PublishConfirm or PublishError."""
     head = _IDS_HEAD.pack(publisher_id, count)
     return HEAD.pack(4 + len(head) + len(data), key, VERSION_1) + head + data
-
-
-def _without_faults(session: StreamSession, publisher_id: int, messages: Messages) -> Messages:
-    """What stands before the first that isn't taken; the rest is told."""
-    most = session.settings.message_bytes_max
-    found = len(messages.entries)
-    fault = ""
-    for number, entry in enumerate(messages.entries):
-        fault = fault_of(entry, most)
-        if fault:
-            found = number
-            break
-    if not fault:
-        return messages
-    refuse_ids(session, publisher_id, messages.ids[found * ID_BYTES :], Refused(Code.PRECONDITION_FAILED, fault))
-    return messages.first(found)

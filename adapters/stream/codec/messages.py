@@ -6,11 +6,13 @@
 
 An entry is stored as it came.  Most frames are full of messages of one size, and those are told by their size fields:
 they are taken apart by `struct`, many at a time, which costs a tenth of looking at each.
+
+A frame may hold some eighty thousand tiny messages, which is too much for one turn: `parts_of` gives it in parts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from struct import Struct
 from typing import Final
 
@@ -21,6 +23,21 @@ ID_BYTES: Final = 8
 _SIZE_BYTES: Final = 4
 _BATCH_BYTES: Final = 11
 """Of the head of a batch: what it is, how many records, bytes unpacked, bytes."""
+
+ALIKE_PER_PART: Final = 8192
+"""Messages of one size in a part: some three milliseconds until they are stored."""
+
+OTHERS_PER_PART: Final = 1024
+"""Others: eight milliseconds at most, where each has another value for filters."""
+
+ALIKE_PER_COMMAND: Final = 64
+"""Messages of one size that count as one command of a ration: they cost a third of a microsecond each."""
+
+OTHERS_PER_COMMAND: Final = 8
+"""Others, which cost one or two."""
+
+VALUED_PER_COMMAND: Final = 2
+"""Those with values for filters, which cost up to eight."""
 
 _PER_STEP: Final = 64
 """Messages of a size that one call of struct takes apart."""
@@ -37,10 +54,11 @@ class Messages:
 
     ids: their publishing ids, of 8 bytes each.  entries: what is stored of each.  records: how many messages those are,
     which is more where there are batches.  size_bytes: of all records and batches.  largest: of these, the largest.
-    values: for filters, None where no message has one.  batches: indexes of entries that are batches.
+    values: for filters, None where no message has one.  batches: indexes of entries that are batches.  alike: they were
+    taken apart by the size that they have in common.
     """
 
-    __slots__ = ("batches", "entries", "ids", "largest", "records", "size_bytes", "values")
+    __slots__ = ("alike", "batches", "entries", "ids", "largest", "records", "size_bytes", "values")
 
     def __init__(self, ids: bytes, entries: list[bytes], records: int, size_bytes: int, largest: int) -> None:
         self.ids = ids
@@ -50,6 +68,14 @@ class Messages:
         self.largest = largest
         self.values: list[bytes | None] | None = None
         self.batches: list[int] = []
+        self.alike = False
+
+    @property
+    def commands(self) -> int:
+        """As how many commands of a ration they count."""
+        if self.values is not None:
+            return len(self.entries) // VALUED_PER_COMMAND
+        return len(self.entries) // (ALIKE_PER_COMMAND if self.alike else OTHERS_PER_COMMAND)
 
     def first(self, count: int) -> Messages:
         """The first so many of them."""
@@ -72,16 +98,40 @@ def take_apart(data: bytes, at: int, end: int, count: int, *, filtered: bool) ->
 
     Raises FrameError where they aren't as many, or don't end there.
     """
-    if count and not filtered:
-        stride, rest = divmod(end - at, count)
-        if not rest and stride >= ID_BYTES + _SIZE_BYTES and _are_alike(data, at, end, count, stride):
-            return _alike(data, at, end, count, stride)
+    stride = _stride(data, at, end, count, filtered=filtered)
+    if stride:
+        return _alike(data, at, end, count, stride)
     return _one_by_one(data, at, end, count, filtered=filtered)
+
+
+def parts_of(data: bytes, at: int, end: int, count: int, *, filtered: bool) -> Iterator[Messages]:
+    """The same, part by part.  What isn't as it should be is found in its part, or before the first."""
+    stride = _stride(data, at, end, count, filtered=filtered)
+    while stride and count:
+        some = min(count, ALIKE_PER_PART)
+        yield _alike(data, at, at + some * stride, some, stride)
+        at += some * stride
+        count -= some
+    while count > OTHERS_PER_PART:
+        messages, at = _some(data, at, end, OTHERS_PER_PART, filtered=filtered)
+        count -= OTHERS_PER_PART
+        yield messages
+    if not stride:
+        yield _one_by_one(data, at, end, count, filtered=filtered)
 
 
 def compression_of(entry: bytes) -> int:
     """How a batch is compressed (core.streams.chunk.Batch)."""
     return entry[0] >> COMPRESSION_SHIFT & COMPRESSION_MASK
+
+
+def _stride(data: bytes, at: int, end: int, count: int, *, filtered: bool) -> int:
+    """How many bytes each of the messages has, where all are of one size and none is a batch; else 0."""
+    if count and not filtered:
+        stride, rest = divmod(end - at, count)
+        if not rest and stride >= ID_BYTES + _SIZE_BYTES and _are_alike(data, at, end, count, stride):
+            return stride
+    return 0
 
 
 def _are_alike(data: bytes, at: int, end: int, count: int, stride: int) -> bool:
@@ -110,10 +160,20 @@ def _alike(data: bytes, at: int, end: int, count: int, stride: int) -> Messages:
         parts.extend(one.unpack_from(data, at))
         at += stride
     size = entry_bytes - _SIZE_BYTES
-    return Messages(b"".join(parts[::2]), parts[1::2], count, size * count, size)
+    made = Messages(b"".join(parts[::2]), parts[1::2], count, size * count, size)
+    made.alike = True
+    return made
 
 
 def _one_by_one(data: bytes, at: int, end: int, count: int, *, filtered: bool) -> Messages:
+    made, at = _some(data, at, end, count, filtered=filtered)
+    if at != end:
+        raise malformed(f"{end - at} bytes behind the {count} messages of Publish")
+    return made
+
+
+def _some(data: bytes, at: int, end: int, count: int, *, filtered: bool) -> tuple[Messages, int]:
+    """So many messages from here on, of those that go to `end`, and where the next one begins."""
     ids: list[bytes] = []
     entries: list[bytes] = []
     values: list[bytes | None] = []
@@ -150,10 +210,8 @@ def _one_by_one(data: bytes, at: int, end: int, count: int, *, filtered: bool) -
         if size > largest:
             largest = size
         entries.append(data[start:at])
-    if at != end:
-        raise malformed(f"{end - at} bytes behind the {count} messages of Publish")
     made = Messages(b"".join(ids), entries, records, size_bytes, largest)
     made.batches = batches
     if has_values:
         made.values = values
-    return made
+    return made, at

@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from tests.support.simulated_stream import batch, published, published_v2
 from warren.adapters.stream.codec.errors import FrameError
-from warren.adapters.stream.codec.messages import _one_by_one, take_apart
+from warren.adapters.stream.codec.messages import (
+    ALIKE_PER_PART,
+    OTHERS_PER_PART,
+    _one_by_one,
+    parts_of,
+    take_apart,
+)
 
 alike = st.integers(0, 300).flatmap(
     lambda count: st.integers(0, 20).map(lambda size: [published(n, bytes([n & 0xFF]) * size) for n in range(count)])
@@ -75,3 +81,28 @@ def test_what_is_cut_off_is_none(cut: int) -> None:
     data = b"".join(published(n, b"x" * 16) for n in range(100))
     with pytest.raises(FrameError):
         take_apart(data, 0, len(data) - cut, 100, filtered=False)
+
+
+@pytest.mark.parametrize("count", [0, 1, OTHERS_PER_PART, OTHERS_PER_PART + 1, 2 * ALIKE_PER_PART, 20_000])
+@pytest.mark.parametrize("kind", ["alike", "others", "valued"])
+def test_parts_are_the_whole(count: int, kind: str) -> None:
+    filtered = kind == "valued"
+    if filtered:
+        data = b"".join(published_v2(n, b"v", b"x") for n in range(count))
+    else:
+        data = b"".join(published(n, b"x" * (n & 1 if kind == "others" else 3)) for n in range(count))
+    whole = take_apart(data, 0, len(data), count, filtered=filtered)
+    parts = list(parts_of(data, 0, len(data), count, filtered=filtered))
+    most = ALIKE_PER_PART if kind == "alike" else OTHERS_PER_PART
+    assert [len(part.entries) for part in parts if part.entries] == [
+        min(most, count - at) for at in range(0, count, most)
+    ]
+    assert b"".join(part.ids for part in parts) == whole.ids
+    assert [entry for part in parts for entry in part.entries] == whole.entries
+    assert [value for part in parts for value in part.values or []] == (whole.values or [])
+    assert sum(part.records for part in parts) == whole.records
+    assert all(part.commands <= COMMANDS_OF_A_PART for part in parts)
+
+
+COMMANDS_OF_A_PART = 512
+"""About what a connection has in a turn."""
