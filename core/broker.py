@@ -39,6 +39,7 @@ from warren.core.clients.troubles import Troubles
 from warren.core.clients.unkept import Unkept
 from warren.core.component import Component, ComponentFactory
 from warren.core.deadlines import Deadlines
+from warren.core.declaring.histories import Histories
 from warren.core.declaring.numbers import Numbers
 from warren.core.declaring.quarantine import Quarantine
 from warren.core.declaring.queues import remove_queue
@@ -158,6 +159,7 @@ class Broker:
         self.vhosts: dict[str, VirtualHost] = {}
         self.watchers = Watchers()
         self.policies = PolicyTable(definitions)
+        self.histories = Histories(self)
         self.parameters = Parameters(definitions)
         self.limits = limits
         self.default_queue_type = default_queue_type

@@ -127,12 +127,22 @@ def _shown(value: JSON) -> str:
     return text if len(text) <= NAME_BYTES_MAX else text[:NAME_BYTES_MAX] + "..."
 
 
+AGE: Final = "digits and one of Y, M, D, h, m, s, such as 7D"
+
 _LOCATORS = ("client-local", "balanced", "random", "least-leaders", "min-masters")
 _RETRIES = ("all", "failed", "returned", "disabled")
 
 _BUILT_IN = (
     Setting("alternate-exchange", "alternate exchange name", NAME, is_name),
     Setting("history-stream", "stream name", NAME, is_name),
+    Setting("history-stream-max-length-bytes", "size", FROM_0, integer(0)),
+    Setting("history-stream-max-age", "max age", AGE, is_max_age),
+    Setting(
+        "history-stream-max-segment-size-bytes",
+        "segment size",
+        f"an integer from 0 to {SEGMENT_BYTES_MAX}",
+        integer(0, SEGMENT_BYTES_MAX),
+    ),
     Setting("consumer-disconnected-timeout", "timeout", FROM_0 + MILLISECONDS, integer(0)),
     Setting("delayed-retry-type", "delayed retry type", words(_RETRIES), one_of(*_RETRIES), operators_word),
     Setting("delayed-retry-min", "shortest delay", FROM_1 + MILLISECONDS, integer(1), operators_word),
@@ -142,7 +152,7 @@ _BUILT_IN = (
     Setting("initial-cluster-size", "cluster size", FROM_0, integer(0)),
     Setting("target-group-size", "group size", FROM_1, integer(1), largest),
     Setting("member-placement-tag", "tag", "a string that isn't empty", is_text, operators_word),
-    Setting("max-age", "max age", "digits and one of Y, M, D, h, m, s, such as 7D", is_max_age),
+    Setting("max-age", "max age", AGE, is_max_age),
     Setting(
         "stream-max-segment-size-bytes",
         "segment size",

@@ -147,6 +147,7 @@ class PolicyTable(Component):
             return False
         target.apply_policy(effective, policy_name, operator_policy_name)
         if target.vhost is not None:
+            target.vhost.broker.histories.policies_changed(target)
             target.vhost.broker.watchers.policies_changed(target)
         return True
 
