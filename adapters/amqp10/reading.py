@@ -153,6 +153,16 @@ def read_message(data: bytes) -> Incoming:
     return made
 
 
+def read_body(data: bytes, sections: list[Section]) -> tuple[bytes, bool]:
+    """The body of a message with these sections, as other protocols know it, and whether a plain one ends the message.
+
+    For who knows the properties; nothing in front of the body is decoded.
+    """
+    made = Incoming()
+    _take_body(made, data, sections)
+    return made.body, kept.BODY not in made.kept and sections[-1].code == DATA
+
+
 def delivery_ms(annotations: dict[Value, Value], name: str) -> int | None:
     """A time or a delay among annotations; PeerMistake for what is no number of milliseconds."""
     value = annotations.get(name)

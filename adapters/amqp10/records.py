@@ -2,7 +2,8 @@
 
 The table of docs/conversions.md says how, and where the message was published to stands in the annotations x-exchange
 and x-routing-key, as in RabbitMQ.  What AMQP 0-9-1 knows and AMQP 1.0 doesn't (tables in headers, say) would be lost by
-that, so a message of which something would be carries its properties as they are, in an annotation of Warren's own.
+that, so a message of which something would be carries its properties as they are, in an annotation of Warren's own; so
+does one with more in front of its body than is decoded as a whole.
 
 Messages of a stream are much alike.  What stands in front of the body of the last one that was written, or read, is
 remembered, so that one which is the same up to its body is not looked into.
@@ -13,13 +14,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.amqp10 import kept
-from warren.adapters.amqp10.codec.decoding import decode
+from warren.adapters.amqp10.codec.decoding import decode, map_entries
 from warren.adapters.amqp10.codec.encoding import described, encode, map_of
 from warren.adapters.amqp10.codec.errors import PeerMistake, Undecodable
-from warren.adapters.amqp10.codec.sections import DATA_LONG, DATA_SHORT, MESSAGE_ANNOTATIONS, sections_of
+from warren.adapters.amqp10.codec.sections import DATA_LONG, DATA_SHORT, MESSAGE_ANNOTATIONS, Section, sections_of
 from warren.adapters.amqp10.codec.values import Symbol
 from warren.adapters.amqp10.fields import fields_of
-from warren.adapters.amqp10.reading import AMQP_TYPE, data_head, read_message
+from warren.adapters.amqp10.reading import AMQP_TYPE, data_head, read_body, read_message
 from warren.adapters.amqp10.writing import body_head, parts_of
 from warren.core.errors import MalformedField
 from warren.core.messages.internal_headers import without_internal
@@ -34,6 +35,11 @@ if TYPE_CHECKING:
 
 PROPERTIES: Final = "x-opt-warren-properties"
 """The properties of AMQP 0-9-1 as they are."""
+
+EXCHANGE: Final = "x-exchange"
+ROUTING_KEY: Final = "x-routing-key"
+
+_OWN: Final = {encode(key): str(key) for name in (PROPERTIES, EXCHANGE, ROUTING_KEY) for key in (Symbol(name), name)}
 
 _NO_PROPERTIES: Final = encode_properties()
 
@@ -66,7 +72,7 @@ class RecordForm:
         front, footer = parts_of(queue, message, redelivered=False)
         head = body_head(message)
         if kept.BARE not in (properties.headers or {}):
-            front = _with_what_is_lost(front, properties, head + message.body)
+            front = _with_what_is_lost(front, message, head + message.body)
             if not footer and _is_usual(message):
                 self._written_as, self._written = known, front
         return front + head, footer
@@ -101,24 +107,27 @@ class RecordForm:
         return content_at if content_at + size == len(record) else 0
 
     def _decode(self, record: bytes) -> Record:
-        annotations = _annotations_of(record)
-        incoming = read_message(record)
-        body_size = len(incoming.body)
-        is_usual = kept.BODY not in incoming.kept and kept.FOOTER not in incoming.kept
+        sections = sections_of(record, section_bytes_max=len(record))
+        annotations = _own_annotations(record, sections)
         properties = _exact(annotations)
         if properties is None:
+            incoming = read_message(record)
+            body = incoming.body
+            is_usual = kept.BODY not in incoming.kept and kept.FOOTER not in incoming.kept
             properties = incoming.properties.with_header_entries(incoming.kept, (PROPERTIES,))
+        else:
+            body, is_usual = read_body(record, sections)
         made = Record(
-            _text(annotations.get(Symbol("x-exchange"))),
-            _text(annotations.get(Symbol("x-routing-key"))),
+            _text(annotations.get(EXCHANGE)),
+            _text(annotations.get(ROUTING_KEY)),
             properties,
-            incoming.body,
-            len(record) - body_size if is_usual else 0,
+            body,
+            len(record) - len(body) if is_usual else 0,
         )
         self._read = None
         self._read_as = b""
         if is_usual:
-            self._read_as = record[: len(record) - body_size - len(data_head(body_size))]
+            self._read_as = record[: len(record) - len(body) - len(data_head(len(body)))]
             self._read = made
         return made
 
@@ -129,36 +138,51 @@ def _is_usual(message: Message) -> bool:
     return properties.type != AMQP_TYPE and kept.BODY not in (properties.headers or {})
 
 
-def _with_what_is_lost(front: bytes, properties: Properties, body: bytes) -> bytes:
+def _with_what_is_lost(front: bytes, message: Message, body: bytes) -> bytes:
     """What stands in front of the body, with the properties beside it where reading it would give others."""
-    visible = without_internal(properties)
+    visible = without_internal(message.properties)
     try:
         if read_message(front + body).properties.raw == visible.raw:
             return front
     except Undecodable:
         pass
     parts = []
-    for section in sections_of(front):
+    for section in sections_of(front, section_bytes_max=len(front)):
         if section.code == MESSAGE_ANNOTATIONS:
-            entries = [each for pair in _annotations_of(front).items() for each in pair]
-            entries += [Symbol(PROPERTIES), visible.raw]
-            parts.append(described(MESSAGE_ANNOTATIONS, map_of([encode(each) for each in entries])))
+            entries = _annotations_beside(front, section, message)
+            entries += [encode(Symbol(PROPERTIES)), encode(visible.raw)]
+            parts.append(described(MESSAGE_ANNOTATIONS, map_of(entries)))
         else:
             parts.append(front[section.at : section.end])
     return b"".join(parts)
 
 
-def _annotations_of(record: bytes) -> dict[Value, Value]:
-    for section in sections_of(record):
+def _annotations_beside(front: bytes, section: Section, message: Message) -> list[bytes]:
+    """The annotations that are written beside the properties, encoded: of very many none but the broker's own."""
+    try:
+        found, _ = decode(front, section.value_at, section.end)
+    except Undecodable:
+        address = message.address
+        found = {Symbol(EXCHANGE): address.exchange, Symbol(ROUTING_KEY): address.routing_key}
+    assert isinstance(found, dict)
+    return [encode(each) for pair in found.items() for each in pair]
+
+
+def _own_annotations(record: bytes, sections: list[Section]) -> dict[str, Value]:
+    """The annotations that a record is read by.  The others aren't decoded, whatever there is of them."""
+    found: dict[str, Value] = {}
+    for section in sections:
         if section.code == MESSAGE_ANNOTATIONS:
-            value, _ = decode(record, section.value_at, section.end)
-            return value if isinstance(value, dict) else {}
-    return {}
+            for key, at, end in map_entries(record, section.value_at, section.end):
+                name = _OWN.get(key)
+                if name is not None:
+                    found[name], _ = decode(record, at, end)
+    return found
 
 
-def _exact(annotations: dict[Value, Value]) -> Properties | None:
+def _exact(annotations: dict[str, Value]) -> Properties | None:
     """The properties that a message carries as they are; None where it has none, or what it has are none."""
-    raw = annotations.get(Symbol(PROPERTIES))
+    raw = annotations.get(PROPERTIES)
     if not isinstance(raw, bytes):
         return None
     try:

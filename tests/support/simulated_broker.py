@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.support.simulated_client import SimulatedClient
+from tests.support.simulated_client import FRAME_MAX_BYTES, SimulatedClient
 from tests.support.simulated_transport import SimulatedTransport
 from warren.adapters.amqp091.connection import Connection
 from warren.adapters.amqp091.settings import Amqp091Settings
@@ -136,10 +136,10 @@ class SimulatedBroker:
         self.clients.append(client)
         return client
 
-    def connect(self, channels: int = 1) -> SimulatedClient:
+    def connect(self, channels: int = 1, frame_max: int = FRAME_MAX_BYTES) -> SimulatedClient:
         """An open connection with the channels 1 to `channels`."""
         client = self.accept()
-        client.handshake()
+        client.handshake(frame_max=frame_max)
         for number in range(1, channels + 1):
             client.open(number)
         return client

@@ -9,6 +9,7 @@ nothing is made for what is only declared; what is wrong is always reported as U
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from struct import Struct
 from typing import Final
 from uuid import UUID
@@ -127,7 +128,7 @@ class Reader:
         """The value at `at`, and where it ends, which is no later than `end`."""
         if at >= end:
             raise Undecodable("a value is missing at the end", clause="1.2")
-        self._count(1)
+        self.count(1)
         code = self.data[at]
         if code != DESCRIBED:
             return self.of_code(code, at + 1, end, depth)
@@ -176,7 +177,8 @@ class Reader:
             raise Undecodable(f"a {kind} of {count} values in {end - at} bytes", clause="1.2.3")
         return count, at
 
-    def _count(self, values: int) -> None:
+    def count(self, values: int) -> None:
+        """So many more values."""
         self.left -= values
         if self.left < 0:
             raise limited(Undecodable(f"more than {VALUES_MAX} values within one", clause="1.2.3"), "values in amqp10")
@@ -230,7 +232,7 @@ class Reader:
             raise Undecodable("an array without the constructor of its values", clause="1.2.4")
         code = self.data[at]
         at += 1
-        self._count(count)
+        self.count(count)
         if code in _EMPTY and count > EMPTY_VALUES_MAX:
             raise limited(Undecodable(f"an array of {count} values without bytes", clause="1.2.4"), "values in amqp10")
         values: list[Value] = []
@@ -260,6 +262,27 @@ def skip(data: bytes, at: int, end: int) -> int:
             continue
         return _skip_code(reader, code, at, end)
     raise _too_deep()
+
+
+def map_entries(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """The entries of the map at `at`: each key as it is encoded, and where its value begins and ends.
+
+    Nothing is decoded, so that who wants a few of them can have these of a map of any size; no more than VALUES_MAX are
+    looked through.  Undecodable for what is no map that ends by `end`.
+    """
+    reader = Reader(data)
+    kind, width = _COMPOUND.get(data[at], ("", 0)) if at < end else ("", 0)
+    if kind != "map":
+        raise Undecodable("no map where one should be", clause="1.6.23")
+    size, at = reader.size(at + 1, end, width, kind)
+    end = at + size
+    count, at = reader.items(width, at, end, kind)
+    reader.count(count)
+    for _ in range(count // 2):
+        value_at = skip(data, at, end)
+        value_end = skip(data, value_at, end)
+        yield data[at:value_at], value_at, value_end
+        at = value_end
 
 
 def _skip_plain(reader: Reader, at: int, end: int) -> int:

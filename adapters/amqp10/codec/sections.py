@@ -150,10 +150,11 @@ class Section:
         self.end = end
 
 
-def sections_of(data: bytes, *, in_order: bool = True) -> list[Section]:
+def sections_of(data: bytes, *, in_order: bool = True, section_bytes_max: int = SECTION_BYTES_MAX) -> list[Section]:
     """The sections of a message, checked for order, number and kind; Undecodable, which ends a link.
 
     in_order: whether they have to be; RabbitMQ's client for Python puts a body of null in front of its requests.
+    section_bytes_max: of each in front of the body; for who doesn't decode them as a whole it may be more than usual.
     """
     found: list[Section] = []
     at, before = 0, 0
@@ -163,9 +164,9 @@ def sections_of(data: bytes, *, in_order: bool = True) -> list[Section]:
         repeats = code == before and code in (DATA, SEQUENCE)
         if in_order and not repeats and (code <= before or (DATA <= before <= VALUE and code <= VALUE)):
             raise _wrong(f"the section {_NAMES[code]} behind {_NAMES[before]}", "3.2")
-        if code < DATA and section.end - section.at > SECTION_BYTES_MAX:
+        if code < DATA and section.end - section.at > section_bytes_max:
             raise _wrong(
-                f"{_NAMES[code]} of {section.end - section.at} bytes; at most {SECTION_BYTES_MAX} are taken", "3.2"
+                f"{_NAMES[code]} of {section.end - section.at} bytes; at most {section_bytes_max} are taken", "3.2"
             )
         found.append(section)
         at, before = section.end, code

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from tests.support.core_clients import table
 from tests.support.simulated_broker import SimulatedBroker
-from tests.support.simulated_client import Event
+from tests.support.simulated_client import FRAME_MAX_BYTES, Event
 from warren.adapters.amqp091.codec import methods
 from warren.core.errors import NotImplementedByBroker
 from warren.core.messages.field_table import Encodable, FieldTable
@@ -23,8 +23,8 @@ class Talk:
         self.broker = broker
         self.client = broker.connect()
 
-    def reconnect(self) -> None:
-        self.client = self.broker.connect()
+    def reconnect(self, frame_max: int = FRAME_MAX_BYTES) -> None:
+        self.client = self.broker.connect(frame_max=frame_max)
 
     @property
     def queue(self) -> StreamQueue:
