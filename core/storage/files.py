@@ -36,6 +36,10 @@ class Files:
         """Cut a file to so many bytes, safe from a power failure when this returns."""
 
     @abstractmethod
+    def replace(self, name: str, by: str) -> None:
+        """A file takes another one's place, and its name; whole or not at all.  by: the one whose name is gone then."""
+
+    @abstractmethod
     def sync_names(self) -> None:
         """Names that are new, and names that are gone, are so on the device when this returns."""
 
@@ -96,6 +100,11 @@ class MemoryFiles(Files):
     def truncate(self, name: str, size: int) -> None:
         """Cut it."""
         del self._content(name)[size:]
+
+    def replace(self, name: str, by: str) -> None:
+        """By the other's content."""
+        self._contents[name] = self._content(by)
+        del self._contents[by]
 
     def sync_names(self) -> None:
         """Nothing: there is no device."""

@@ -57,7 +57,8 @@ class Cursor:
     @property
     def is_at_end(self) -> bool:
         """True when it has read all that there is."""
-        return self._segment is self._log.segments.last and self._position >= self._segment.size
+        segment = self._segment
+        return segment is self._log.segments.last and (self._position >= segment.size or segment.is_empty)
 
     def read(self, wanted: Collection[bytes] = (), *, unfiltered: bool = True) -> Chunk | None:
         """The next chunk, to go behind it; None where there is none now.
@@ -84,7 +85,9 @@ class Cursor:
         segments = self._log.segments
         if self._segment.base < segments.first.base:
             self._enter(segments.first)
-        while self._position >= self._segment.size:
+        if self._segment.is_rewritten:
+            self._enter(segments.holding(self._segment.base))
+        while self._position >= self._segment.size or self._segment.is_empty:
             following = segments.behind(self._segment)
             if following is None:
                 return False

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from warren.core.storage.files import Files
-from warren.core.streams.segment_file import ROW_SIZE, index_name, segment_name
+from warren.core.streams.segment_file import ROW_SIZE, index_name, rewritten_name, segment_name
 from warren.core.streams.segments import Segment
 
 
 class SegmentWrite(NamedTuple):
-    """Bytes at the end of a segment and of its index, in parts; is_last: no more will be written to it."""
+    """Bytes at the end of a segment and of its index, in parts.
+
+    is_last: no more will be written to it.  is_rewritten: they are all of it, and take the place of what was there.
+    """
 
     base: int
     at: int
@@ -19,6 +22,7 @@ class SegmentWrite(NamedTuple):
     row_number: int
     rows: Sequence[bytes]
     is_last: bool
+    is_rewritten: bool
 
 
 class Written(NamedTuple):
@@ -59,8 +63,16 @@ class StreamFlush:
             names_changed = True
         for each in self._writes:
             data = b"".join(each.data)
-            files.write(segment_name(each.base), data, each.at, sync=True)
-            files.write(index_name(each.base), b"".join(each.rows), each.row_number * ROW_SIZE, sync=False)
+            rows = b"".join(each.rows)
+            if each.is_rewritten:
+                files.remove(rewritten_name(each.base))
+                files.write(rewritten_name(each.base), data, 0, sync=True)
+                files.replace(segment_name(each.base), by=rewritten_name(each.base))
+            else:
+                files.write(segment_name(each.base), data, each.at, sync=True)
+            files.write(index_name(each.base), rows, each.row_number * ROW_SIZE, sync=False)
+            if each.is_rewritten:
+                files.truncate(index_name(each.base), len(rows))
             names_changed = names_changed or each.at == 0
             if each.is_last:
                 files.truncate(segment_name(each.base), each.at + len(data))

@@ -31,7 +31,7 @@ from warren.core.streams.placing import Placing, Sealed
 from warren.core.streams.recent import Recent
 from warren.core.streams.retention import KEEP_ALL, Retention, expired, next_expiry_ms
 from warren.core.streams.segment_file import index_name, segment_name
-from warren.core.streams.segments import Segments
+from warren.core.streams.segments import Segment, Segments
 from warren.core.streams.tracking import Tracking, TrackingDelta, trailer_of
 
 SEGMENT_BYTES_DEFAULT: Final = 500_000_000
@@ -182,7 +182,10 @@ class StreamLog:
         self._is_flushing = False
         count_before = len(self.segments)
         for each in flush.written:
-            if each.segment is not self.segments.last:
+            last = self.segments.last
+            if each.segment is not last:
+                if each.segment.base == last.base:
+                    self._forget(last)
                 self.segments.add(each.segment)
             each.segment.add(each.kind, each.size, each.first_offset, each.end_offset, each.time_ms)
         return len(self.segments) > count_before
@@ -199,8 +202,7 @@ class StreamLog:
         count = expired(self.retention, kept, now_ms)
         for segment in self.segments.remove_oldest(count):
             self._gone.append(segment.base)
-            self.files.forget(segment_name(segment.base))
-            self.files.forget(index_name(segment.base))
+            self._forget(segment)
         return next_expiry_ms(self.retention, kept[count:])
 
     # Reading
@@ -240,8 +242,11 @@ class StreamLog:
     def let_go(self) -> None:
         """Nobody reads it any more."""
         for segment in self.segments:
-            self.files.forget(segment_name(segment.base))
-            self.files.forget(index_name(segment.base))
+            self._forget(segment)
+
+    def _forget(self, segment: Segment) -> None:
+        self.files.forget(segment_name(segment.base))
+        self.files.forget(index_name(segment.base))
 
     # Chunks and their places
 
@@ -282,6 +287,10 @@ class StreamLog:
         """Where the sealed chunks go: behind the last, and into new segments where one is full."""
         sealed, self._sealed = self._sealed, []
         placing = Placing(self.segments.last, self.segment_bytes_max)
+        if sealed and placing.is_full_of_notes:
+            snapshot = self._snapshot(sealed[0].first_offset, sealed[0].time_ms)
+            if len(snapshot.data) <= placing.size // 2:
+                placing.rewrite(snapshot)
         for chunk in sealed:
             if placing.is_full:
                 placing.begin(chunk.first_offset)

@@ -21,6 +21,7 @@ from warren.core.streams.scanning import Damaged, Found, scan
 from warren.core.streams.segment_file import (
     LEAD_MAX,
     LEAD_SIZE,
+    REWRITTEN,
     ROW_SIZE,
     START_SIZE,
     Index,
@@ -162,10 +163,10 @@ def _complete_index(files: Files, segment: Segment, first_row: int, data: bytes)
 
 
 def _remove_leftovers(files: Files, bases: list[int]) -> None:
-    """Indexes of segments that are gone: a deletion was cut off."""
+    """Indexes of segments that are gone, and what was to take the place of one: a deletion, or that, was cut off."""
     wanted = {index_name(base) for base in bases}
     for name in list(files.names()):
-        if name.endswith(".index") and name not in wanted:
+        if name.endswith(REWRITTEN) or (name.endswith(".index") and name not in wanted):
             files.remove(name)
 
 

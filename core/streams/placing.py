@@ -39,6 +39,7 @@ class Placing:
         self._snapshot_at = segment.snapshot_at
         self._snapshot_row = segment.snapshot_row
         self._has_messages = segment.user_rows > 0
+        self._is_rewritten = False
         self._data: list[bytes] = []
         self._row_data: list[bytes] = []
         self._writes: list[SegmentWrite] = []
@@ -50,6 +51,17 @@ class Placing:
         return self._size >= self._segment_bytes_max and self._has_messages
 
     @property
+    def is_full_of_notes(self) -> bool:
+        """True when the segment has nothing but notes, and so many that a snapshot alone may do."""
+        size_max = min(self._segment_bytes_max, SNAPSHOT_EVERY_BYTES)
+        return self._size >= size_max and self._rows > 0 and not self._has_messages
+
+    @property
+    def size(self) -> int:
+        """Bytes of the segment."""
+        return self._size
+
+    @property
     def wants_snapshot(self) -> bool:
         """True when a snapshot is to come next; a stream begins without, since nothing is noted yet."""
         if not self._rows:
@@ -58,6 +70,12 @@ class Placing:
             self._size - self._snapshot_at >= SNAPSHOT_EVERY_BYTES
             or self._rows - self._snapshot_row >= SNAPSHOT_EVERY_CHUNKS
         )
+
+    def rewrite(self, snapshot: Sealed) -> None:
+        """Have the segment, which is full of notes, begin anew with all that is noted."""
+        self.begin(self._segment.base)
+        self._is_rewritten = True
+        self.add(snapshot)
 
     def begin(self, base: int) -> None:
         """Go on in a new segment that begins with this offset."""
@@ -91,6 +109,15 @@ class Placing:
 
     def _close_writes(self, *, is_last: bool) -> None:
         if self._data:
-            at, row = self._at, self._first_row
-            self._writes.append(SegmentWrite(self._segment.base, at, self._data, row, self._row_data, is_last=is_last))
+            write = SegmentWrite(
+                self._segment.base,
+                self._at,
+                self._data,
+                self._first_row,
+                self._row_data,
+                is_last=is_last,
+                is_rewritten=self._is_rewritten,
+            )
+            self._writes.append(write)
             self._data, self._row_data = [], []
+            self._is_rewritten = False

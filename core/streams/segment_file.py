@@ -35,6 +35,9 @@ LEAD_SIZE: Final = PREFIX_SIZE + HEAD_SIZE
 LEAD_MAX: Final = LEAD_SIZE + 255
 """Prefix, head and the largest filter."""
 
+REWRITTEN: Final = ".rewritten"
+"""What the name of a file ends in that is to take a segment's place."""
+
 _ROW: Final = Struct(">QqQ")
 ROW_SIZE: Final = _ROW.size
 
@@ -92,6 +95,11 @@ def segment_name(base: int) -> str:
 def index_name(base: int) -> str:
     """That of its index."""
     return f"{base:020d}.index"
+
+
+def rewritten_name(base: int) -> str:
+    """That of the file that is to take the segment's place."""
+    return f"{base:020d}{REWRITTEN}"
 
 
 def base_of(name: str) -> int | None:

@@ -17,13 +17,15 @@ class Segment:
     size: bytes in use of its file, 0 before there is one.  rows: of its index; user_rows: those up to the last chunk
     that has messages, 0 where none has.  chunk_offset: the first offset of that one, -1 where it isn't known yet.
     snapshot_at, snapshot_row: where the last snapshot of what is noted (tracking.py) is.  last_ms: when its last chunk
-    with messages was stored, in milliseconds since 1970.
+    with messages was stored, in milliseconds since 1970.  is_rewritten: another one has taken its place, in which
+    what is noted stands in fewer bytes; there were no messages in it.
     """
 
     __slots__ = (
         "base",
         "chunk_offset",
         "end_offset",
+        "is_rewritten",
         "key",
         "last_ms",
         "rows",
@@ -42,6 +44,7 @@ class Segment:
         self.chunk_offset = -1
         self.snapshot_at = self.snapshot_row = 0
         self.last_ms = 0
+        self.is_rewritten = False
 
     @property
     def is_empty(self) -> bool:
@@ -101,7 +104,11 @@ class Segments:
         return [Kept(each.size, each.last_ms) for each in self._segments]
 
     def add(self, segment: Segment) -> None:
-        """One behind the last."""
+        """One behind the last; in its place, where it begins with the same offset."""
+        if segment.base == self.last.base:
+            self.last.is_rewritten = True
+            self._segments[-1] = segment
+            return
         self._bases.append(segment.base)
         self._segments.append(segment)
 

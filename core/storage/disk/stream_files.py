@@ -117,6 +117,14 @@ class DiskFiles(Files):
         finally:
             os.close(descriptor)
 
+    def replace(self, name: str, by: str) -> None:
+        """Rename it."""
+        (self.directory / by).replace(self.directory / name)
+        self._allocated.pop(name, None)
+        allocated = self._allocated.pop(by, None)
+        if allocated is not None:
+            self._allocated[name] = allocated
+
     def sync_names(self) -> None:
         """Sync the directory."""
         try:

@@ -17,9 +17,22 @@ from warren.core.streams import cursor
 from warren.core.streams.chunk import entries_of, record_entry
 from warren.core.streams.cursor import Cursor
 from warren.core.streams.retention import Retention
-from warren.core.streams.segment_file import ROW_SIZE, index_name
+from warren.core.streams.segment_file import (
+    LEAD_SIZE,
+    ROW_SIZE,
+    START_SIZE,
+    index_name,
+    rewritten_name,
+    segment_name,
+)
 
 SEGMENT_BYTES = 400
+
+NOTES_BYTES_MAX = 200
+"""A chunk of what these rules note of readers."""
+
+HALF = 0.5
+"""Below, a crash comes before what takes a segment's place has it."""
 
 
 class StreamRules(RuleBasedStateMachine):
@@ -88,6 +101,13 @@ class StreamRules(RuleBasedStateMachine):
         self.log.store_offset(reader, offset)
         self.noted.append((reader, offset))
 
+    @rule(offset=st.integers(0, 2**64 - 1), times=st.integers(1, 12))
+    def store_offsets_alone(self, offset: int, times: int) -> None:
+        """As a reader does that stores an offset now and then of a stream that nobody publishes to."""
+        for number in range(times):
+            self.store_offset(b"r", (offset + number) % 2**64)
+            self.flush()
+
     @rule()
     def flush(self) -> None:
         assert self.log.pending or not (self.pending or self.noted)
@@ -128,10 +148,15 @@ class StreamRules(RuleBasedStateMachine):
         size, rows = before.size, before.rows
         begun = self.log.begin_flush(self.now_ms)
         if begun is not None:
+            segment, index = (self.directory / "stream" / of(before.base) for of in (segment_name, index_name))
+            had = [(path, path.read_bytes()) for path in (segment, index) if path.exists()]
             begun.write()
-            self.cut(before.base, size, rows, kept)
+            if had and segment.read_bytes()[:START_SIZE] != had[0][1][:START_SIZE]:
+                self.cut_rewriting(before.base, had, kept)
+            else:
+                self.cut(before.base, size, rows, kept)
             if index_lost:
-                (self.directory / "stream" / index_name(before.base)).unlink(missing_ok=True)
+                index.unlink(missing_ok=True)
         self.open()
         assert self.log.reports == []
         end = max(self.stored, default=self.log.first_offset - 1) + 1
@@ -148,6 +173,20 @@ class StreamRules(RuleBasedStateMachine):
         assert self.offsets.keys() <= self.log.tracking.offsets.keys()
         self.offsets = dict(self.log.tracking.offsets)
         self.noted.clear()
+
+    def cut_rewriting(self, base: int, had: list[tuple[Path, bytes]], kept: float) -> None:
+        """A segment was written anew: the old one is still there, or it has its place, maybe beside the old index."""
+        (segment, old), *index = had
+        new = segment.read_bytes()
+        if kept < HALF:
+            for path in self.directory.glob("stream/*"):
+                if int(path.name.partition(".")[0]) > base:
+                    path.unlink()
+            segment.write_bytes(old)
+            (segment.parent / rewritten_name(base)).write_bytes(new[: int(len(new) * kept * 2)])
+        if kept < HALF + HALF / 2:
+            for path, rows in index:
+                path.write_bytes(rows)
 
     def cut(self, base: int, size: int, rows: int, kept: float) -> None:
         """Keep so much of what was written behind this size of this segment, and in those behind it.
@@ -224,6 +263,14 @@ class StreamRules(RuleBasedStateMachine):
     def bounds(self) -> None:
         assert self.log.first_offset <= self.log.end_offset <= self.log.next_offset
         assert self.log.next_offset == self.log.end_offset + len(self.pending)
+
+    @invariant()
+    def notes_take_no_more_than_they_need(self) -> None:
+        last = self.log.segments.last
+        if last.is_empty:
+            snapshot = len(self.log.tracking.snapshot())
+            assert last.size <= max(SEGMENT_BYTES, 2 * snapshot + 4 * LEAD_SIZE) + NOTES_BYTES_MAX
+        assert not list(self.directory.glob("stream/*.rewritten"))
 
     @invariant()
     def what_is_noted(self) -> None:

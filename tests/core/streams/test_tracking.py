@@ -197,7 +197,7 @@ def test_a_snapshot_that_is_damaged_is_replaced_by_what_is_before_it(tmp_path: P
     log.close()
     last = tmp_path / segment_name(log.segments.last.base)
     data = bytearray(last.read_bytes())
-    at = data.index(b"p") + 4
+    at = data.index(b"\0\1p") + 6
     data[at] ^= 1
     last.write_bytes(data)
     path = tmp_path / index_name(log.segments.last.base)
