@@ -13,7 +13,12 @@ from collections.abc import Iterable
 
 
 class Files:
-    """What a stream asks of its files, by name; all methods raise OSError."""
+    """What a stream asks of its files, by name; all methods raise OSError.
+
+    place: where they are, for people.
+    """
+
+    place: str = "memory"
 
     @abstractmethod
     def names(self) -> Iterable[str]:

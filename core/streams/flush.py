@@ -52,6 +52,11 @@ class StreamFlush:
         self.written = written
         self.gone = gone
 
+    @property
+    def place(self) -> str:
+        """Where the files are, for people."""
+        return self._files.place
+
     def write(self) -> None:
         """Write and sync; raises OSError when the disk fails."""
         files = self._files

@@ -30,7 +30,12 @@ class StreamsFlush:
     def write(self) -> None:
         """Write and sync each, and remove what is deleted; raises OSError when the disk fails."""
         for _, flush in self.parts:
-            flush.write()
+            try:
+                flush.write()
+            except OSError as error:
+                # Who tells of it says where.
+                error.filename2 = flush.place
+                raise
         while self._deleted:
             self._deleted[-1].remove_all()
             self._deleted.pop()

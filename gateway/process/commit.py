@@ -112,7 +112,7 @@ async def _write(commit: Commit, where: str, failure: Exception | None) -> OSErr
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 return error
             raise StorageError(
-                f"the message log in {where} can't be written: {error.strerror or error}. "
+                f"{_what(where, error)} can't be written: {error.strerror or error}. "
                 "Nothing unwritten was confirmed; make room or replace the disk, then start again"
             ) from error
     return None
@@ -232,9 +232,9 @@ async def _wait_for_room(hub: Hub, where: str, error: OSError) -> None:
     """The disk is full: publishers are blocked, and what they wait for is written when there is room again."""
     if hub.broker.alarms.set("disk", True, source=ALARM_SOURCE):
         _log.error(
-            "the message log in %s can't be written: %s. Publishing is blocked, and what was published and not "
-            "confirmed yet waits; make room",
-            where,
+            "%s can't be written: %s. Publishing is blocked, and what was published and not confirmed yet waits; make "
+            "room",
+            _what(where, error),
             error.strerror or error,
         )
     hub.settle()
@@ -244,9 +244,14 @@ async def _wait_for_room(hub: Hub, where: str, error: OSError) -> None:
         raise _stopped(where, error) from error
 
 
+def _what(where: str, error: OSError) -> str:
+    """What can't be written: the message log, unless it says that it is a stream."""
+    return f"the stream in {error.filename2}" if error.filename2 else f"the message log in {where}"
+
+
 def _stopped(where: str, error: OSError) -> StorageError:
     return StorageError(
-        f"the broker was stopped while the message log in {where} couldn't be written: {error.strerror or error}. "
+        f"the broker was stopped while {_what(where, error)} couldn't be written: {error.strerror or error}. "
         "Nothing unwritten was confirmed; make room, then start again"
     )
 

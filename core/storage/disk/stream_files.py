@@ -71,6 +71,7 @@ class DiskFiles(Files):
 
     def __init__(self, directory: Path, open_files: OpenFiles, allocation_step: int = ALLOCATION_STEP) -> None:
         self.directory = directory
+        self.place = str(directory)
         self._open_files = open_files
         self._allocation_step = allocation_step
         self._allocated: dict[str, int] = {}

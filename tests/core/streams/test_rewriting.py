@@ -80,6 +80,7 @@ def test_readers_get_what_comes_behind_it(files: Files, make: Make) -> None:
     log.let_go()
 
 
+@pytest.mark.interpreted("it replaces a method of DiskFiles")
 def test_a_disk_that_is_full_meanwhile_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = files_in(tmp_path)
     log = log_on(files, segment_bytes_max=SEGMENT_BYTES)
