@@ -26,13 +26,17 @@ EXCHANGE_PLUGINS = (
 
 @dataclass(frozen=True)
 class Broker:
-    """A running broker.  `ctl` runs its command-line tool and gives what it prints."""
+    """A running broker.  `ctl` runs its command-line tool and gives what it prints.
+
+    stream_port: on loopback, of the stream protocol.
+    """
 
     name: str
     address: tuple[str, int]
     process_id: int
     log: Path
     ctl: Callable[..., str]
+    stream_port: int
 
     @property
     def is_warren(self) -> bool:
@@ -57,16 +61,18 @@ def run_broker(name: str) -> Iterator[Broker]:
 @contextmanager
 def run_warren(*options: str) -> Iterator[Broker]:
     """A Warren started with these options of `warren serve` beside its usual ones."""
-    with warren_process(options=options) as running:
+    with warren_process(listen=("amqp=127.0.0.1:0", "stream=127.0.0.1:0"), options=options) as running:
         words = partial(ctl, running.data_directory)
-        yield Broker("warren", running.addresses["amqp"], running.process.pid, running.log, words)
+        addresses = running.addresses
+        yield Broker("warren", addresses["amqp"], running.process.pid, running.log, words, addresses["stream"][1])
 
 
 @contextmanager
 def _rabbitmq() -> Iterator[Broker]:
-    with rabbitmq(plugins=EXCHANGE_PLUGINS) as running:
+    with rabbitmq(plugins=(*EXCHANGE_PLUGINS, "rabbitmq_stream")) as running:
 
         def ctl(*words: str) -> str:
             return running.ctl("--quiet", *words)
 
-        yield Broker("rabbitmq", ("127.0.0.1", running.amqp_port), running.process.pid, running.log, ctl)
+        address = ("127.0.0.1", running.amqp_port)
+        yield Broker("rabbitmq", address, running.process.pid, running.log, ctl, running.ports["stream"])
