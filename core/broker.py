@@ -43,6 +43,7 @@ from warren.core.declaring.histories import Histories
 from warren.core.declaring.numbers import Numbers
 from warren.core.declaring.quarantine import Quarantine
 from warren.core.declaring.queues import remove_queue
+from warren.core.declaring.super_streams_under_way import SuperStreamsUnderWay
 from warren.core.ended import DeadLetters, Ended
 from warren.core.errors import PreconditionFailed, UnknownVirtualHost, VirtualHostRefused
 from warren.core.limit_hits import LimitHits
@@ -208,10 +209,12 @@ class Broker:
         self.sessions: dict[SessionEntry, None] = {}
         self.listings = Listings()
         self.ack_timeouts = AckTimeoutWatch(self, consumer_timeout_ms)
+        self.super_streams = SuperStreamsUnderWay(self)
         self.components: dict[str, Component] = {
             "users": users,
             "policies": self.policies,
             "parameters": self.parameters,
+            "super streams": self.super_streams,
         }
         for name, make in components.items():
             self.components[name] = make(self)

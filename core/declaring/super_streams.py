@@ -119,10 +119,14 @@ def create(
     actor = Administrator(vhost)
     raw = encode_table(arguments)
     made: list[Queue] = []
+    under_way = vhost.broker.super_streams
     try:
         for number, partition in enumerate(partitions):
-            if number and number % PARTITIONS_PER_SLICE == 0:
-                yield
+            if number % PARTITIONS_PER_SLICE == 0:
+                if number:
+                    under_way.note(vhost, name, made)
+                    yield
+                under_way.note(vhost, name, made, partitions[number : number + PARTITIONS_PER_SLICE])
             if partition in vhost.queues:
                 raise AlreadyThere(f"there is a queue '{partition}' in vhost '{vhost.name}' already")
             made.append(declare_queue(actor, partition, durable=True, arguments=arguments, arguments_raw=raw))
@@ -139,8 +143,11 @@ def create(
             place: dict[str, FieldValue] = {PARTITION_ORDER: order}
             add_binding(vhost, exchange, Binding(name, queue, key, place, encode_table(place)))
     except (BrokerError, StorageError):
+        under_way.note(vhost, name, made)
         yield from _remove(vhost, made)
+        under_way.done(vhost, name)
         raise
+    under_way.done(vhost, name)
     return exchange
 
 
@@ -162,8 +169,11 @@ def check_deletion(actor: Actor, name: str) -> list[Queue]:
 
 def delete(vhost: VirtualHost, name: str, partitions: Sequence[Queue]) -> Generator[None, None, int]:
     """Delete what was checked, in slices, the exchange first; returns how many partitions went with it."""
+    under_way = vhost.broker.super_streams
+    under_way.note(vhost, name, partitions)
     delete_exchange(Administrator(vhost), name)
     yield from _remove(vhost, partitions)
+    under_way.done(vhost, name)
     return len(partitions)
 
 

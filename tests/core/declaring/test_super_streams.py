@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -201,6 +201,57 @@ def test_what_comes_between_has_it_taken_back(broker: Broker, vhost: VirtualHost
         list(making)
     assert list(vhost.queues) == ([wanted[-1]] if meanwhile == "a queue" else [])
     assert not is_super_stream(vhost.exchanges["s"]) if meanwhile == "the exchange" else "s" not in vhost.exchanges
+
+
+def kept(broker: Broker, store: MemoryDefinitionStore) -> Broker:
+    """What is there after a crash: a broker that has what was committed, and has done its chores."""
+    commit = broker.begin_commit()
+    commit.write()
+    broker.finish_commit(commit)
+    again = core_broker(store)
+    while again.chores:
+        again.chores.do_one_slice()
+    return again
+
+
+@pytest.mark.parametrize("slices", [1, 2, 3])
+@pytest.mark.parametrize("what", ["made", "deleted"])
+def test_a_crash_on_the_way_leaves_nothing(caplog: pytest.LogCaptureFixture, what: str, slices: int) -> None:
+    store = MemoryDefinitionStore()
+    before = core_broker(store)
+    before.users.set_permissions("guest", "/", ".*", ".*", ".*")
+    vhost = before.vhosts["/"]
+    declare_queue(core_client(before), "other", durable=True, arguments=STREAM, arguments_raw=encode_table(STREAM))
+    wanted = [f"s-{number}" for number in range(4 * PARTITIONS_PER_SLICE)]
+    work: Iterator[None] = super_streams.create(vhost, "s", wanted, wanted, STREAM)
+    if what == "deleted":
+        list(work)
+        work = super_streams.delete(vhost, "s", check_deletion(core_client(before), "s"))
+    for _ in range(slices):
+        next(work)
+    again = kept(before, store)
+    assert list(again.vhosts["/"].queues) == ["other"]
+    assert "s" not in again.vhosts["/"].exchanges
+    left = slices * PARTITIONS_PER_SLICE if what == "made" else len(wanted) - slices * PARTITIONS_PER_SLICE
+    assert f"super stream 's' in vhost '/' was being made or deleted when the broker ended: {left} " in caplog.text
+    caplog.clear()
+    create(again, "s", wanted, wanted)
+    last = kept(again, store)
+    assert names(last.vhosts["/"], "s") == wanted
+    assert caplog.text == ""
+
+
+def test_a_crash_leaves_what_another_has_declared_by_the_name_of_a_partition() -> None:
+    store = MemoryDefinitionStore()
+    before = core_broker(store)
+    before.users.set_permissions("guest", "/", ".*", ".*", ".*")
+    client = core_client(before)
+    wanted = [f"s-{number}" for number in range(2 * PARTITIONS_PER_SLICE)]
+    making = super_streams.create(before.vhosts["/"], "s", wanted, wanted, STREAM)
+    next(making)
+    delete_queue(client, "s-3")
+    declare_queue(client, "s-3", durable=True, arguments=STREAM, arguments_raw=encode_table(STREAM))
+    assert list(kept(before, store).vhosts["/"].queues) == ["s-3"]
 
 
 def test_an_exchange_that_is_none_is_not_deleted_as_one(broker: Broker) -> None:
