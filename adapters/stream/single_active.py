@@ -91,6 +91,10 @@ class SingleActive:
 
     def _told(self, is_active: bool) -> None:
         subscription = self._subscription
+        queue = subscription.queue
+        if queue.vhost.queues.get(queue.name) is not queue:
+            # The one before it has left, since the stream is gone: so will this one, which is told of that alone.
+            return
         if not is_active and self.has_begun:
             self.has_begun = False
             subscription.queue.remove_consumer(subscription)
