@@ -55,10 +55,11 @@ def begins(data: bytes) -> Beginning:
 
 
 def listings() -> Sequence[Kind]:
-    """Of connections; see adapters.interface.Adapter."""
+    """Of connections, and what they have; see adapters.interface.Adapter."""
     from warren.adapters.stream.listing import STREAM_CONNECTIONS
+    from warren.adapters.stream.listing_of_streams import STREAM_CONSUMERS, STREAM_PUBLISHERS
 
-    return (STREAM_CONNECTIONS,)
+    return (STREAM_CONNECTIONS, STREAM_CONSUMERS, STREAM_PUBLISHERS)
 
 
 ADAPTER: Final = Adapter(

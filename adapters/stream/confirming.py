@@ -60,7 +60,9 @@ class Confirming:
             return
         client.counts.own.confirmed(confirmed)
         for publisher, parts in safe.items():
-            self._tell(publisher.id, b"".join(parts))
+            ids = b"".join(parts)
+            publisher.confirmed += len(ids) // ID_BYTES
+            self._tell(publisher.id, ids)
 
     def _tell(self, publisher_id: int, ids: bytes) -> None:
         each_bytes = ID_BYTES * IDS_PER_FRAME

@@ -58,13 +58,13 @@ class StreamConnectionRow(OneChannelConnectionRow):
 
 
 class StreamChannelRow(OneChannelRow):
-    """The channel of a connection that has entered a virtual host."""
+    """The channel of a connection that has entered a virtual host.  session: the connection's."""
 
-    __slots__ = ("_session",)
+    __slots__ = ("session",)
 
     def __init__(self, session: StreamSession) -> None:
         super().__init__(session, session.logged_in)
-        self._session = session
+        self.session = session
 
     @Column
     def confirm(self) -> bool:
@@ -74,12 +74,12 @@ class StreamChannelRow(OneChannelRow):
     @Column
     def consumer_count(self) -> int:
         """How many subscriptions it has."""
-        return len(self._session.subscriptions)
+        return len(self.session.subscriptions)
 
     @Column
     def messages_unconfirmed(self) -> int:
         """Messages that wait for the disk."""
-        return self._session.confirming.waiting
+        return self.session.confirming.waiting
 
 
 STREAM_CONNECTIONS: Final = one_channel_connections(

@@ -25,10 +25,11 @@ class Publisher:
     """One of them.
 
     reference: by which its publishing ids are known again; empty for none.  version: of the virtual host when its
-    rights were asked for.  ended: nobody is there to be told.
+    rights were asked for.  ended: nobody is there to be told.  published, confirmed, errored: entries that came, each
+    with a publishing id, that the client was told are safe, and that weren't taken.
     """
 
-    __slots__ = ("_session", "ended", "id", "queue", "reference", "version")
+    __slots__ = ("_session", "confirmed", "ended", "errored", "id", "published", "queue", "reference", "version")
 
     def __init__(self, session: StreamSession, id: int, reference: bytes, queue: StreamQueue) -> None:
         self._session = session
@@ -37,6 +38,9 @@ class Publisher:
         self.queue = queue
         self.version = session.logged_in.vhost.version
         self.ended = False
+        self.published = 0
+        self.confirmed = 0
+        self.errored = 0
 
     def check(self) -> None:
         """Raise an error of the broker, or Unanswered, where it may publish no more."""
@@ -66,6 +70,10 @@ class Publishers:
 
     def __bool__(self) -> bool:
         return len(self) > 0
+
+    def all(self) -> list[Publisher]:
+        """All of them."""
+        return list(self._by_id.values())
 
     def get(self, id: int) -> Publisher | None:
         """The one of this number; None if there is none."""

@@ -155,6 +155,7 @@ def take(session: StreamSession, publisher: Publisher, messages: Messages) -> No
     """Append what is right, to be confirmed when it is on disk."""
     ids: tuple[int, ...] = ()
     confirmed = messages.ids
+    publisher.published += len(confirmed) // ID_BYTES
     if publisher.reference:
         messages, ids = _without_duplicates(publisher, messages)
         if not ids:
@@ -195,6 +196,10 @@ def refuse_ids(session: StreamSession, publisher_id: int, ids: bytes, refusal: R
     if not ids:
         return
     count = len(ids) // ID_BYTES
+    publisher = session.publishers.get(publisher_id)
+    if publisher is not None:
+        publisher.published += count
+        publisher.errored += count
     _log.info("connection %s: %d of Publish refused: %s: %s", session.name, count, refusal.code.name, refusal.text)
     session.broker.troubles.note(session.broker.now_ms, session.name, f"Publish: {refusal.code.name}: {refusal.text}")
     code = refusal.code.to_bytes(2, "big")

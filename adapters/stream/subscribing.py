@@ -47,6 +47,10 @@ class Subscriptions:
     def __bool__(self) -> bool:
         return len(self) > 0
 
+    def all(self) -> list[StreamSubscription]:
+        """All of them."""
+        return list(self._by_id.values())
+
     def get(self, id: int) -> StreamSubscription | None:
         """The one of this number; None if there is none."""
         return self._by_id.get(id)

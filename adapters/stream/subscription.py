@@ -32,9 +32,10 @@ class StreamSubscription(ChunkConsumer):
     """credit: chunks that the client still takes.  id: as it calls the subscription.  properties: as it gave them.
 
     turns: with whom it takes turns, where one of a group is active at a time.  is_consuming: it reads the stream.
+    consumed: messages that it was sent.  offset: of the last of them; None before there was one.
     """
 
-    __slots__ = ("_outbox", "_session", "_v2", "credit", "id", "properties", "turns")
+    __slots__ = ("_outbox", "_session", "_v2", "consumed", "credit", "id", "offset", "properties", "turns")
 
     def __init__(
         self,
@@ -53,6 +54,8 @@ class StreamSubscription(ChunkConsumer):
         self.credit = credit
         self.properties = properties
         self.turns: SingleActive | None = None
+        self.consumed = 0
+        self.offset: int | None = None
 
     @property
     def is_consuming(self) -> bool:
@@ -83,6 +86,8 @@ class StreamSubscription(ChunkConsumer):
             outbox.touch()
         outbox.room -= len(head) + len(head_bytes) + len(chunk.data)
         self.credit -= 1
+        self.consumed += chunk.head.records
+        self.offset = chunk.head.first_offset + chunk.head.records - 1
         if outbox.room <= 0:
             outbox.park(self)
             return False

@@ -53,6 +53,14 @@ class QueueBody(Body):
     arguments: TableOrNothing = {}
 
 
+class SuperStreamBody(Body):
+    """partitions: how many; binding_keys: or one for each of these, with commas between.  arguments: of each."""
+
+    partitions: int | None = None
+    binding__keys: str | None = None
+    arguments: TableOrNothing = {}
+
+
 class ExchangeBody(Body):
     """durable: as of a queue."""
 

@@ -66,8 +66,6 @@ NOT_HERE: Final[Mapping[str, str]] = {
             "add_replica",
             "coordinator_status",
             "delete_replica",
-            "list_stream_consumers",
-            "list_stream_publishers",
             "restart_stream",
             "set_stream_retention_policy",
             "stream_status",

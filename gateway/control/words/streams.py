@@ -54,6 +54,34 @@ def reset_offset(control: Control, request: Request) -> Answer:
 
 @word(
     "[COLUMN]...",
+    "who reads streams by the stream protocol, and how far behind the end",
+    "Listing stream consumers ...",
+    options=(VHOST,),
+    remote=Remote.MONITORING,
+    example="stream subscription_id offset offset_lag",
+    lists="stream_consumers",
+)
+async def list_stream_consumers(control: Control, request: Request) -> Answer:
+    """As rabbitmqctl does; the columns are those of adapters.stream.listing_of_streams."""
+    return await listing(control, "stream_consumers", request.arguments, vhost=request.vhost)
+
+
+@word(
+    "[COLUMN]...",
+    "who publishes to streams by the stream protocol",
+    "Listing stream publishers ...",
+    options=(VHOST,),
+    remote=Remote.MONITORING,
+    example="stream publisher_id reference messages_published messages_confirmed",
+    lists="stream_publishers",
+)
+async def list_stream_publishers(control: Control, request: Request) -> Answer:
+    """As rabbitmqctl does; the columns are those of adapters.stream.listing_of_streams."""
+    return await listing(control, "stream_publishers", request.arguments, vhost=request.vhost)
+
+
+@word(
+    "[COLUMN]...",
     "groups of single active consumers of streams",
     "Listing stream consumer groups ...",
     options=(VHOST,),

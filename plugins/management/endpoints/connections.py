@@ -101,51 +101,52 @@ def _sort_of(protocol: str) -> str:
     return "direct" if protocol.startswith("Direct") else "network"
 
 
-def _own(call: Call) -> list[Condition]:
+def own(call: Call) -> list[Condition]:
+    """Leaves out what is others', for who doesn't see everything."""
     return [] if sees_everything(call.user) else [equals("user", call.user.name)]
 
 
 @endpoint("GET", "/connections", "Connections.", answer=objects.Connection, lists=True)
 async def get_connections(call: Call) -> Listed:
-    return await listed(call, CONNECTIONS, *_own(call))
+    return await listed(call, CONNECTIONS, *own(call))
 
 
 @endpoint("GET", "/vhosts/{vhost}/connections", "Connections to a virtual host.", answer=objects.Connection, lists=True)
 async def get_connections_of_vhost(call: Call) -> Listed:
-    return await listed(call, CONNECTIONS, *_own(call))
+    return await listed(call, CONNECTIONS, *own(call))
 
 
 @endpoint("GET", "/connections/username/{user}", "Connections of a user.", answer=objects.Connection, lists=True)
 async def get_connections_of_user(call: Call) -> Listed:
-    return await listed(call, CONNECTIONS, *_own(call), equals("user", call.path["user"]))
+    return await listed(call, CONNECTIONS, *own(call), equals("user", call.path["user"]))
 
 
 @endpoint("DELETE", "/connections/username/{user}", "Close all connections of a user; a reason in X-Reason.")
 async def delete_connections_of_user(call: Call) -> None:
     if call.path["user"] != call.user.name:
         check_tags(call.user, Needs.ADMINISTRATOR)
-    operations.connections.close_all(call.broker, _reason(call), user=call.path["user"])
+    operations.connections.close_all(call.broker, reason_of(call), user=call.path["user"])
     call.context.changed()
 
 
 @endpoint("GET", "/connections/{connection}", "A connection.", answer=objects.Connection)
 async def get_connection(call: Call) -> object:
-    return await _only(call, CONNECTIONS, "connection")
+    return await only(call, CONNECTIONS, "connection")
 
 
 @endpoint("DELETE", "/connections/{connection}", "Close a connection; a reason in X-Reason.")
 async def delete_connection(call: Call) -> None:
-    found = await _only(call, CONNECTIONS, "connection", whole=True)
+    found = await only(call, CONNECTIONS, "connection", whole=True)
     if found["user"] != call.user.name:
         check_tags(call.user, Needs.ADMINISTRATOR)
-    operations.connections.close(call.broker, call.path["connection"], _reason(call))
+    operations.connections.close(call.broker, call.path["connection"], reason_of(call))
     call.context.changed()
 
 
 @endpoint("GET", "/connections/{connection}/channels", "Channels of a connection.", answer=objects.Channel, lists=True)
 async def get_channels_of_connection(call: Call) -> Listed:
-    await _only(call, CONNECTIONS, "connection")
-    return await listed(call, CHANNELS, *_own(call), equals("connection", call.path["connection"]))
+    await only(call, CONNECTIONS, "connection")
+    return await listed(call, CHANNELS, *own(call), equals("connection", call.path["connection"]))
 
 
 @endpoint(
@@ -156,23 +157,23 @@ async def get_channels_of_connection(call: Call) -> Listed:
     lists=True,
 )
 async def get_sessions_of_connection(call: Call) -> Listed:
-    await _only(call, CONNECTIONS, "connection")
-    return await listed(call, AMQP10_SESSIONS, *_own(call), equals("connection", call.path["connection"]))
+    await only(call, CONNECTIONS, "connection")
+    return await listed(call, AMQP10_SESSIONS, *own(call), equals("connection", call.path["connection"]))
 
 
 @endpoint("GET", "/channels", "Channels.", answer=objects.Channel, lists=True)
 async def get_channels(call: Call) -> Listed:
-    return await listed(call, CHANNELS, *_own(call))
+    return await listed(call, CHANNELS, *own(call))
 
 
 @endpoint("GET", "/vhosts/{vhost}/channels", "Channels in a virtual host.", answer=objects.Channel, lists=True)
 async def get_channels_of_vhost(call: Call) -> Listed:
-    return await listed(call, CHANNELS, *_own(call))
+    return await listed(call, CHANNELS, *own(call))
 
 
 @endpoint("GET", "/channels/{channel}", "A channel.", answer=objects.ChannelDetailed)
 async def get_channel(call: Call) -> object:
-    found = await _only(call, CHANNELS, "channel")
+    found = await only(call, CHANNELS, "channel")
     if "columns" not in call.query:
         consumers = await listed(_about_one(call, whole=True), CONSUMERS, equals("channel_pid", call.path["channel"]))
         found |= {"consumer_details": list(consumers.items), "deliveries": [], "publishes": []}
@@ -199,16 +200,17 @@ def _about_one(call: Call, *, whole: bool) -> Call:
     return replace(call, query=kept, body=None)
 
 
-async def _only(call: Call, view: View, what: str, *, whole: bool = False) -> dict[str, object]:
+async def only(call: Call, view: View, what: str, *, whole: bool = False) -> dict[str, object]:
     """The one that has the name in the path; NotFound, also where it isn't the user's to see."""
     name = call.path[what]
-    found = await listed(_about_one(call, whole=whole), view, *_own(call), equals("name", name))
+    found = await listed(_about_one(call, whole=whole), view, *own(call), equals("name", name))
     for each in found.items:
         return dict(each)
     raise NotFound(f"no {what} has the name '{name}'")
 
 
-def _reason(call: Call) -> str:
+def reason_of(call: Call) -> str:
+    """What a client is told whose connection is closed."""
     given = call.headers.get("x-reason", "")
     if len(given) > REASON_CHARACTERS_MAX:
         raise bad_request(f"X-Reason is too long, at most {REASON_CHARACTERS_MAX} characters are taken")

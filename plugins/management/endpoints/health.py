@@ -10,6 +10,7 @@ from warren.core.administration import operations
 from warren.gateway.plugin import missing_protocols
 from warren.plugins.management import objects
 from warren.plugins.management.endpoint import Call, Status, endpoint
+from warren.plugins.management.endpoints import nodes
 from warren.plugins.management.errors import bad_request
 
 CHECKS: Final = "/health/checks"
@@ -186,6 +187,16 @@ async def check_alive(call: Call) -> object:
 
 @endpoint("GET", "/healthchecks/node", "No alarm is raised.", answer=objects.Health)
 async def check_node(call: Call) -> object:
+    return _node(call)
+
+
+@endpoint("GET", "/healthchecks/node/{node}", "The same, of the node of this name.", answer=objects.Health)
+async def check_node_by_name(call: Call) -> object:
+    nodes.check_node(call)
+    return _node(call)
+
+
+def _node(call: Call) -> object:
     raised = call.broker.alarms.raised()
     return {"status": "failed", "reason": f"alarms are raised: {', '.join(raised)}"} if raised else _ok()
 

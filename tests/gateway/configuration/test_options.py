@@ -52,6 +52,8 @@ def test_what_protocols_list() -> None:
         "mqtt_connections",
         "mqtt_sessions",
         "stream_connections",
+        "stream_consumers",
+        "stream_publishers",
     ]
 
 

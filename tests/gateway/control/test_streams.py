@@ -83,3 +83,11 @@ async def test_an_operator_has_it_decided_again(asker: Asker, stream: StreamQueu
     await asker.do("activate_stream_consumer", stream="s", reference="g")
     assert second.is_active
     await asker.refused("activate_stream_consumer", stream="s", reference="h")
+
+
+async def test_who_reads_and_writes_by_the_stream_protocol_is_listed() -> None:
+    asker = Asker()
+    assert await rows(asker, "list_stream_consumers") == []
+    assert await rows(asker, "list_stream_publishers", "stream", "node", "connection_pid") == []
+    await asker.refused("list_stream_publishers", "colour")
+    await asker.refused("list_stream_consumers", vhost="nowhere")
