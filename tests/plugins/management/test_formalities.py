@@ -162,3 +162,11 @@ async def link_connection(api: Api, *, after: str = "") -> str:
         names = [each["name"] for each in await api.get("/vhosts/up/connections") if each["name"] != after]
         if names and [each["status"] for each in links] == ["running"]:
             return str(names[0])
+
+
+async def test_the_old_check_of_a_node_takes_its_name() -> None:
+    async with open_api() as api:
+        (node,) = await api.get("/nodes?columns=name")
+        for path in ("/healthchecks/node", f"/healthchecks/node/{node['name']}"):
+            assert await api.get(path) == {"status": "ok"}
+        refusal(await api.ask("GET", "/healthchecks/node/rabbit@elsewhere"), 404, "Object Not Found")
