@@ -39,14 +39,14 @@ OTHERS_PER_COMMAND: Final = 8
 VALUED_PER_COMMAND: Final = 2
 """Those with values for filters, which cost up to eight."""
 
-_PER_STEP: Final = 64
-"""Messages of a size that one call of struct takes apart."""
+_STEPS: Final = (64, 16, 4, 1)
+"""Messages of a size that one call of struct takes apart: a frame of a hundred takes four."""
 
 _SIZES_MAX: Final = 256
-"""Sizes whose structs are kept: two of some kilobytes each."""
+"""Sizes whose structs are kept: some kilobytes for each."""
 
-_MANY: Final[dict[int, Struct]] = {}
-_ONE: Final[dict[int, Struct]] = {}
+_STRUCTS: Final[dict[int, list[tuple[int, Struct]]]] = {}
+"""By the bytes of an entry, for each of the steps."""
 
 
 class Messages:
@@ -100,7 +100,7 @@ def take_apart(data: bytes, at: int, end: int, count: int, *, filtered: bool) ->
     """
     stride = _stride(data, at, end, count, filtered=filtered)
     if stride:
-        return _alike(data, at, end, count, stride)
+        return _alike(data, at, count, stride)
     return _one_by_one(data, at, end, count, filtered=filtered)
 
 
@@ -109,7 +109,7 @@ def parts_of(data: bytes, at: int, end: int, count: int, *, filtered: bool) -> I
     stride = _stride(data, at, end, count, filtered=filtered)
     while stride and count:
         some = min(count, ALIKE_PER_PART)
-        yield _alike(data, at, at + some * stride, some, stride)
+        yield _alike(data, at, some, stride)
         at += some * stride
         count -= some
     while count > OTHERS_PER_PART:
@@ -141,24 +141,21 @@ def _are_alike(data: bytes, at: int, end: int, count: int, stride: int) -> bool:
     return all(data[at + place : end : stride] == size[place : place + 1] * count for place in range(_SIZE_BYTES))
 
 
-def _alike(data: bytes, at: int, end: int, count: int, stride: int) -> Messages:
+def _alike(data: bytes, at: int, count: int, stride: int) -> Messages:
     entry_bytes = stride - ID_BYTES
-    one = _ONE.get(entry_bytes)
-    if one is None:
-        if len(_ONE) >= _SIZES_MAX:
-            _ONE.clear()
-            _MANY.clear()
+    structs = _STRUCTS.get(entry_bytes)
+    if structs is None:
+        if len(_STRUCTS) >= _SIZES_MAX:
+            _STRUCTS.clear()
         layout = f"{ID_BYTES}s{entry_bytes}s"
-        one = _ONE[entry_bytes] = Struct(">" + layout)
-        _MANY[entry_bytes] = Struct(">" + layout * _PER_STEP)
-    many = _MANY[entry_bytes]
+        structs = _STRUCTS[entry_bytes] = [(step, Struct(">" + layout * step)) for step in _STEPS]
     parts: list[bytes] = []
-    for _ in range(count // _PER_STEP):
-        parts.extend(many.unpack_from(data, at))
-        at += many.size
-    while at < end:
-        parts.extend(one.unpack_from(data, at))
-        at += stride
+    left = count
+    for step, struct in structs:
+        while left >= step:
+            parts.extend(struct.unpack_from(data, at))
+            at += struct.size
+            left -= step
     size = entry_bytes - _SIZE_BYTES
     made = Messages(b"".join(parts[::2]), parts[1::2], count, size * count, size)
     made.alike = True
