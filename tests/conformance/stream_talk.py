@@ -129,3 +129,17 @@ class StreamPeer:
             other.connect()
             for name in self.streams:
                 other.ask(commands.Delete, name)
+
+
+def ended(peer: StreamPeer) -> list[Any]:
+    """What comes until the socket is closed, Close by its code alone."""
+    found: list[Any] = []
+    while True:
+        answer = peer.next()
+        if isinstance(answer, commands.Close):
+            found.append(("close", answer.code))
+            peer.send(commands.Answer(22, answer.correlation_id, Code.OK))
+        else:
+            found.append(answer)
+        if answer == CLOSED:
+            return found

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import pytest
 
 from tests.conformance.scenario import Workbench
-from tests.conformance.stream_talk import CLOSED, StreamPeer
+from tests.conformance.stream_talk import CLOSED, StreamPeer, ended
 from tests.support.brokers import Broker
 from tests.support.simulated_stream import publish, published
 from tests.support.until import until
@@ -130,20 +130,6 @@ def test_versions_of_commands(peer: StreamPeer) -> None:
 
 
 # What is wrong on the wire
-
-
-def ended(peer: StreamPeer) -> list[Any]:
-    """What comes until the socket is closed, Close by its code alone."""
-    found: list[Any] = []
-    while True:
-        answer = peer.next()
-        if isinstance(answer, commands.Close):
-            found.append(("close", answer.code))
-            peer.send(commands.Answer(22, answer.correlation_id, Code.OK))
-        else:
-            found.append(answer)
-        if answer == CLOSED:
-            return found
 
 
 def test_an_unknown_command(connect: Connect, expected: Expected[list[Any]]) -> None:
