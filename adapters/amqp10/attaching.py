@@ -36,7 +36,7 @@ from warren.adapters.amqp10.outgoing_link import OutgoingLink
 from warren.adapters.amqp10.publishing_link import PublishingLink
 from warren.adapters.amqp10.replies import is_for_replies, reply_link
 from warren.adapters.amqp10.resuming import conclude, resume_link
-from warren.adapters.amqp10.stream_filters import selector_of, stream_arguments
+from warren.adapters.amqp10.stream_filters import FILTER_CAPABILITIES, selector_of, stream_arguments
 from warren.adapters.amqp10.transactions import CoordinatorLink
 from warren.core.access.answers import Unanswered
 from warren.core.clients.limits import check_consumer
@@ -254,6 +254,7 @@ def _sending(session: AmqpSession, body: Attach, answer: Attach, made_queues: li
     selector: Selector | None = None
     if queue.type_name == STREAM:
         made.distribution_mode = "copy"
+        answer.offered_capabilities = FILTER_CAPABILITIES
         arguments |= stream_arguments(source, made)
         selector = selector_of(source, made)
     elif source.distribution_mode == "copy":

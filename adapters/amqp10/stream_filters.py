@@ -24,13 +24,19 @@ ARGUMENTS: Final = {
     "rabbitmq:stream-filter": FILTER,
     "rabbitmq:stream-match-unfiltered": UNFILTERED,
 }
-"""Filters, and the consumer's arguments that say the same in AMQP 0-9-1."""
+"""Filters by their descriptors, and the consumer's arguments that say the same in AMQP 0-9-1.
+
+A filter's name is the receiver's choice (3.5.8), so it is asked only where the descriptor doesn't say.
+"""
 
 
 SQL_FILTERS: Final = (Symbol("amqp:sql-filter"), 0x120)
 PROPERTY_FILTERS: Final = (Symbol("amqp:properties-filter"), 0x173)
 APPLICATION_FILTERS: Final = (Symbol("amqp:application-properties-filter"), 0x174)
 """Descriptors (Filter Expressions 1.0, 4.2 and 6)."""
+
+FILTER_CAPABILITIES: Final = ["AMQP_FILTEX_PROP_V1_0", "AMQP_FILTEX_SQL_V1_0"]
+"""What a link that reads a stream offers (Filter Expressions 1.0, 3), as RabbitMQ's does."""
 
 
 def stream_arguments(source: Source, made: Source) -> dict[str, FieldValue]:
@@ -40,7 +46,11 @@ def stream_arguments(source: Source, made: Source) -> dict[str, FieldValue]:
     """
     arguments: dict[str, FieldValue] = {}
     for name, value in (source.filter or {}).items():
-        argument = ARGUMENTS.get(name) if isinstance(name, str) else None
+        kind = value.descriptor if isinstance(value, Described) else name
+        argument = ARGUMENTS.get(kind) if isinstance(kind, str) else None
+        if argument is None and isinstance(name, str):
+            # Its descriptor is a number of somebody's own.
+            argument = ARGUMENTS.get(name)
         if argument is not None:
             arguments[argument] = _value(value.value if isinstance(value, Described) else value)
             _grant(made, name, value)

@@ -77,6 +77,22 @@ def read(client: Amqp10Client, filters: dict[str, Any]) -> list[bytes]:
     return bodies(client.credit(100))
 
 
+def test_the_name_of_a_filter_is_the_receivers_choice(client: Amqp10Client) -> None:
+    source = source_with({"where": Described(Symbol("rabbitmq:stream-offset-spec"), 5)})
+    client.attach_receiver(None, source=source, snd_settle_mode=SETTLED)
+    assert bodies(client.credit(100)) == [b"5", b"6"]
+
+
+def test_links_to_streams_offer_filters(client: Amqp10Client) -> None:
+    declare_queue(client.connection.logged_in, "q", durable=True)
+    none: list[str] = []
+    cases = (1, "s", ["AMQP_FILTEX_PROP_V1_0", "AMQP_FILTEX_SQL_V1_0"]), (2, "q", none)
+    for handle, queue, offered in cases:
+        source = source_with({}, queue)
+        answer = only(Attach, client.attach_receiver(None, handle, source=source, snd_settle_mode=SETTLED))
+        assert answer.offered_capabilities == offered
+
+
 @pytest.mark.parametrize(
     ("expression", "expected"),
     [
