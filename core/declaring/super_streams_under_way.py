@@ -17,7 +17,7 @@ from warren.core.component import Component
 from warren.core.declaring.actor import Administrator
 from warren.core.declaring.exchanges import delete_exchange
 from warren.core.declaring.queues import remove_queue
-from warren.core.declaring.super_streams import is_super_stream, partitions_of
+from warren.core.declaring.super_streams import PARTITIONS_PER_SLICE, is_super_stream, partitions_of
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker
@@ -29,9 +29,6 @@ _log = logging.getLogger("warren.broker")
 
 UNDER_WAY: Final = "super-stream"
 """The kind of the rows."""
-
-REMOVED_PER_SLICE: Final = 20
-"""As many as are made or deleted in one turn."""
 
 
 class SuperStreamsUnderWay(Component):
@@ -79,7 +76,7 @@ class SuperStreamsUnderWay(Component):
         for number, queue in enumerate(found, 1):
             if vhost.queues.get(queue.name) is queue:
                 remove_queue(vhost, queue)
-            if number % REMOVED_PER_SLICE == 0:
+            if number % PARTITIONS_PER_SLICE == 0:
                 yield
         self.done(vhost, name)
         _log.warning(

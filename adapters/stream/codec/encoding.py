@@ -8,7 +8,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import Any, Final
 
-from warren.adapters.stream.codec.commands import BY_KEY, LAYOUTS, PLAIN_ANSWERS, Answer, Command
+from warren.adapters.stream.codec.commands import BY_KEY, LAYOUTS, PLAIN_ANSWERS, Answer, Command, ConsumerUpdateAnswer
 from warren.adapters.stream.codec.errors import FrameError
 from warren.adapters.stream.codec.keys import RESPONSE, VERSION_1, Code, Key
 from warren.adapters.stream.codec.kinds import malformed
@@ -19,6 +19,9 @@ HEAD: Final = Struct(">IHH")
 SIZE_BYTES: Final = 4
 KEY_BYTES: Final = 4
 """Of key and version, the least that a frame has."""
+
+OFFSET_BYTES: Final = 8
+"""Of an offset.  rstream answers ConsumerUpdate with one whatever the type is; like RabbitMQ, nobody looks at it."""
 
 _ANSWER: Final = Struct(">IHHIH")
 _ANSWER_VALUES: Final = Struct(">IH")
@@ -54,8 +57,9 @@ def decode(frame: bytes) -> Command:
             break
         value, at = kind.read(frame, at)
         values.append(value)
-    if at != len(frame):
-        raise malformed(f"{len(frame) - at} bytes behind the command {name_of(key)}")
+    behind = len(frame) - at
+    if behind and not (layout.type is ConsumerUpdateAnswer and behind == OFFSET_BYTES):
+        raise malformed(f"{behind} bytes behind the command {name_of(key)}")
     return layout.type(*values)
 
 

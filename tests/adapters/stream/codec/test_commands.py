@@ -156,3 +156,12 @@ def test_what_is_wrong_is_said(frame: str, text: str) -> None:
     with pytest.raises(FrameError) as raised:
         decode(bytes.fromhex(frame))
     assert raised.value.text == text
+
+
+def test_an_answer_to_consumer_update_may_have_an_offset_that_its_type_has_no_use_for() -> None:
+    wanted = commands.ConsumerUpdateAnswer(3, Code.OK, OffsetSpec(OffsetType.FIRST))
+    frame = encode(wanted)[4:]
+    assert decode(frame + bytes(8)) == wanted
+    for size in (1, 7, 9, 16):
+        with pytest.raises(FrameError):
+            decode(frame + bytes(size))
