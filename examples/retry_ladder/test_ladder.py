@@ -1,4 +1,7 @@
-"""The ladder's whole half an hour, in milliseconds: `autojump_clock` jumps whenever everybody waits."""
+"""The ladder's whole half an hour, in milliseconds: `autojump_clock` jumps whenever everybody waits.
+
+    python -m pytest examples/retry_ladder
+"""
 
 import ladder
 import pytest

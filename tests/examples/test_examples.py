@@ -208,6 +208,9 @@ def test_embedded(programs: Programs, tmp_path: Path) -> None:
 PACKAGES = ("audit_plugin", "line_protocol")
 """A plugin and an adapter, which tests/gateway tries out."""
 
+TESTED = ("retry_ladder",)
+"""Examples that pytest runs."""
+
 PATHS = sorted(path for path in EXAMPLES.rglob("*.py") if path.parent.name not in PACKAGES)
 """All programs."""
 
@@ -219,6 +222,9 @@ WITHOUT_URL = ("embedded",)
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.relative_to(EXAMPLES).as_posix())
 def test_each_example_says_what_to_run_and_what_one_sees(path: Path) -> None:
     text = ast.get_docstring(ast.parse(path.read_text())) or ""
+    if path.parent.name in TESTED:
+        assert f"python -m pytest examples/{path.parent.name}" in text
+        return
     name = path.relative_to(EXAMPLES.parent).as_posix()
     assert f"python {name}" in text
     assert "rint" in text
@@ -229,5 +235,5 @@ def test_each_example_says_what_to_run_and_what_one_sees(path: Path) -> None:
 def test_the_overview_names_each_folder() -> None:
     overview = (EXAMPLES / "README.md").read_text()
     folders = sorted({path.parent.name for path in PATHS} | set(PACKAGES))
-    assert len(folders) == 13
+    assert len(folders) == 14
     assert [folder for folder in folders if f"[{folder}]({folder})" not in overview] == []

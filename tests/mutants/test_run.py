@@ -77,6 +77,9 @@ def repository(tmp_path: Path) -> Path:
     files = {
         "src/warren/__init__.py": "",
         "src/warren/small.py": MODULE,
+        # Where Warren is installed pytest looks for its plugin, and finds this package instead.
+        "src/warren/testing/__init__.py": "",
+        "src/warren/testing/pytest_plugin.py": "",
         "tests/test_small.py": TESTS,
         "tests/conftest.py": CONFTEST,
     }

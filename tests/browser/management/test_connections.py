@@ -58,7 +58,7 @@ def test_the_last_frames_of_a_connection(page: Page, api: Api, managed: WarrenPr
 
 
 def test_frames_of_somebody_else_take_a_tag(tab: Page, api: Api, managed: WarrenProcess, name: str) -> None:
-    tab.expect("401")
+    tab.expect("401", "404")  # the second from a look at the connection when it has ended
     api.put(f"/users/{name}", {"password": "secret", "tags": "monitoring"})
     with connect(managed, name):
         log_in(tab, api.base, "connections", address_of(api, name), user=name, password="secret")
