@@ -1,6 +1,6 @@
 """The ladder's whole half an hour, in milliseconds: `autojump_clock` jumps whenever everybody waits.
 
-    python -m pytest examples/retry_ladder
+Run it with `python -m pytest examples/retry_ladder`.
 """
 
 import ladder
