@@ -112,7 +112,7 @@ def test_every_call_in_order_over_a_restart(disk: Disk) -> None:
 
 def test_components_are_asked_in_the_order_in_which_they_were_added(disk: Disk) -> None:
     broker = disk.start({"first": Ledger, "second": Ledger})
-    assert list(broker.components) == ["users", "policies", "parameters", "first", "second"]
+    assert list(broker.components) == ["users", "policies", "parameters", "super streams", "first", "second"]
     broker.definitions.put(KIND, "/", "a", {"number": 7})
     disk.stop(broker)
     broker = disk.start({"first": Ledger, "second": Ledger})

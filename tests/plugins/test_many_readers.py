@@ -64,8 +64,9 @@ async def test_what_is_held_for_slow_readers_is_bounded(mock_clock: MockClock) -
     bound = 2 * ANSWER_BYTES + ANSWER_BYTES // 2
     async with open_api(management_answers_bytes_max=bound, unread_timeout_s=0) as api, AsyncExitStack() as stack:
         declare_queues(api)
-        streams = [await asked(stack, api.port, QUEUES) for _ in range(6)]
-        found = [await status(each) for each in streams]
+        found = [
+            await status(await asked(stack, api.port, QUEUES)) for _ in range(6)
+        ]  # one after the other has its answer
         assert found.count(200) == 2
         assert found.count(503) == 4
         await until_blocked(api.embedded, 2)

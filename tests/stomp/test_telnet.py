@@ -124,6 +124,7 @@ def test_telnet_that_introduces_itself(tmp_path: Path) -> None:
         terminal(["telnet", "127.0.0.1", str(broker.addresses["auto"][1])]) as screen,
     ):
         screen.wait_for("Escape character is '^]'.")
+        screen.wait_until_a_line_ends_at("\x1d")
         screen.type("\x1d")
         screen.wait_for("telnet> ")
         screen.type("send do echo\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import select
+import termios
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,13 @@ class Terminal:
         data = text.encode()
         while data:
             data = data[os.write(self._descriptor, data) :]
+
+    def wait_until_a_line_ends_at(self, key: str) -> None:
+        """Return when the program has told the terminal so (VEOL in termios(3)), as telnet does of the key for its commands."""
+        give_up_at = time.monotonic() + TIME_LIMIT_S
+        while termios.tcgetattr(self._descriptor)[6][termios.VEOL] != key.encode():
+            assert time.monotonic() < give_up_at, f"{key!r} has no meaning yet:\n{self.screen}"
+            os.sched_yield()
 
     def wait_for(self, text: str) -> None:
         """Return when `text` has appeared behind what was waited for before."""

@@ -57,7 +57,7 @@ def reset_offset(control: Control, request: Request) -> Answer:
     "who reads streams by the stream protocol, and how far behind the end",
     "Listing stream consumers ...",
     options=(VHOST,),
-    remote=Remote.MONITORING,
+    remote=Remote.MANAGEMENT,
     example="stream subscription_id offset offset_lag",
     lists="stream_consumers",
 )
@@ -71,7 +71,7 @@ async def list_stream_consumers(control: Control, request: Request) -> Answer:
     "who publishes to streams by the stream protocol",
     "Listing stream publishers ...",
     options=(VHOST,),
-    remote=Remote.MONITORING,
+    remote=Remote.MANAGEMENT,
     example="stream publisher_id reference messages_published messages_confirmed",
     lists="stream_publishers",
 )

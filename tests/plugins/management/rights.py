@@ -38,7 +38,7 @@ USER, PASSWORD = "alice", "secret"
 
 ENTER: Atom = ("vhost", "/")
 
-QUEUES = ("q", "other", "new")
+QUEUES = ("q", "other", "new", "fresh-0")
 EXCHANGES = ("x", "y", "t", "d", "fresh", "amq.default", "amq.topic")
 KEYS = (("t", "k"), ("amq.topic", "a.b"))
 
@@ -99,6 +99,8 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("PUT", "/mqtt/retained/{vhost}/a%2Fb", {"payload": "x"}),
     Operation("DELETE", "/mqtt/retained/{vhost}/a%2Fb"),
     Operation("DELETE", "/mqtt/sessions/{vhost}/nobody"),
+    Operation("DELETE", "/stream/connections/{vhost}/nobody"),
+    Operation("PUT", "/stream/super-streams/{vhost}/fresh", {"partitions": 1}),
     Operation("GET", "/tail/{vhost}?queue=q&seconds=0"),
     Operation("GET", "/tail/{vhost}?exchange=x&seconds=0"),
     Operation("GET", "/tail/{vhost}?exchange=t&routing_key=k&seconds=0"),
@@ -214,7 +216,7 @@ def _make(api: Api) -> None:
     bindings; a retained message.
     """
     broker = api.broker
-    for name in ("new", "other"):
+    for name in ("new", "other", "fresh-0"):
         with suppress(NotFound):
             operations.queues.delete(broker, "/", name, lambda answer: None)
     with suppress(NotFound):
