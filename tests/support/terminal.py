@@ -38,7 +38,7 @@ class Terminal:
             data = data[os.write(self._descriptor, data) :]
 
     def wait_until_a_line_ends_at(self, key: str) -> None:
-        """Return when the program has told the terminal so (VEOL in termios(3)), as telnet does of the key for its commands."""
+        """Return when the program has told the terminal so (VEOL in termios(3)); telnet does of its escape key."""
         give_up_at = time.monotonic() + TIME_LIMIT_S
         while termios.tcgetattr(self._descriptor)[6][termios.VEOL] != key.encode():
             assert time.monotonic() < give_up_at, f"{key!r} has no meaning yet:\n{self.screen}"
