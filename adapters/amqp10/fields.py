@@ -17,29 +17,13 @@ from warren.adapters.amqp10.codec.sections import (
     sections_of,
 )
 from warren.core.selectors.fields import Fields
+from warren.core.selectors.grammar import PROPERTY_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PRIORITY_DEFAULT: Final = 4
 """3.2.1."""
-
-PROPERTY_NAMES: Final = (
-    "message_id",
-    "user_id",
-    "to",
-    "subject",
-    "reply_to",
-    "correlation_id",
-    "content_type",
-    "content_encoding",
-    "absolute_expiry_time",
-    "creation_time",
-    "group_id",
-    "group_sequence",
-    "reply_to_group_id",
-)
-"""3.2.4."""
 
 
 def fields_of(message: bytes, now_ms: int) -> Fields:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from warren.adapters.amqp10.fields import PROPERTY_NAMES
+from warren.core.selectors.grammar import PROPERTY_NAMES
 from warren.core.selectors.nodes import are_equal
 from warren.core.selectors.selector import Selector, SelectorError
 

@@ -60,23 +60,26 @@ _LEVELS: Final = {
 }
 """How closely what stands behind an operand binds it; NOT there is the beginning of NOT LIKE and NOT IN."""
 
+PROPERTY_NAMES: Final = (
+    "message_id",
+    "user_id",
+    "to",
+    "subject",
+    "reply_to",
+    "correlation_id",
+    "content_type",
+    "content_encoding",
+    "absolute_expiry_time",
+    "creation_time",
+    "group_id",
+    "group_sequence",
+    "reply_to_group_id",
+)
+"""Of AMQP 1.0's section `properties`, in its order (3.2.4)."""
+
 _SECTIONS: Final = {
     "header": ("durable", "priority", "ttl"),
-    "properties": (
-        "message_id",
-        "user_id",
-        "to",
-        "subject",
-        "reply_to",
-        "correlation_id",
-        "content_type",
-        "content_encoding",
-        "absolute_expiry_time",
-        "creation_time",
-        "group_id",
-        "group_sequence",
-        "reply_to_group_id",
-    ),
+    "properties": PROPERTY_NAMES,
 }
 _SHORT: Final = {"h": "header", "p": "properties", "a": "application_properties"}
 
