@@ -26,8 +26,10 @@ TLS_REFUSED: Final = bytes.fromhex("15 0301 0002 02 28")
 TELNET: Final = 0xFF
 """What a telnet client may begin with to say something itself (RFC 854)."""
 
-_typed: Final = re.compile(rb"[\t\r\n -~]{1,200}").fullmatch
-"""Nothing that a program would send which speaks a protocol of bytes, and no more than somebody types in a line."""
+_typed: Final = re.compile(rb"[\t\r\n -~]{1,199}\n").fullmatch
+"""Nothing that a program would send which speaks a protocol of bytes, and no more than somebody types in a line. The
+line has ended: of `amqp` alone nobody knows what follows, and what is answered doesn't hang on how a network cuts it.
+"""
 
 _begins_a_frame: Final = re.compile(rb"(?!HELP|QUIT)[A-Z]+(?:\n|\Z)").match
 """STOMP as programs write it: capitals, and a line feed alone, where a terminal sends CR LF."""

@@ -49,6 +49,8 @@ def _look(event: str, arguments: tuple[Any, ...]) -> None:
     caller = _caller()
     if caller == trio.__name__ or not trio.lowlevel.in_trio_run():
         return
+    # Nobody else will: callers close what an OSError came of.
+    arguments[0].close()
     raise WarrenError(
         f"{caller} connects to a broker that runs in this very thread and couldn't answer while {caller} waits for it. "
         "Use warren_url, whose broker is a process of its own; or have the client run in another thread: "

@@ -25,7 +25,7 @@ settings.load_profile("warren")
 pytest.register_assert_rewrite("tests.conformance.scenario", "tests.support.amqp_wire")
 
 from tests.form import runs_once  # noqa: E402  # rewriting comes first
-from tests.support import limits  # noqa: E402
+from tests.support import limits, logs  # noqa: E402
 from tests.support.brokers import BROKER_NAMES, Broker, run_broker  # noqa: E402
 from tests.support.rabbitmq import rabbitmq_available  # noqa: E402
 from warren.forms import why_interpreted  # noqa: E402
@@ -100,6 +100,13 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 def _shown(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
+
+
+@pytest.fixture(autouse=True)
+def the_log_is_left_as_it_was() -> Iterator[None]:
+    """Else tests after this one would see less in the log than they look for, in one order and not in another."""
+    yield
+    assert logs.state() == logs.AS_IMPORTED, "what configures the log puts it back (tests/support/logs.py)"
 
 
 @pytest.fixture(scope="session")

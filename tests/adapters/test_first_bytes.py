@@ -133,7 +133,7 @@ def test_a_protocol_that_says_nothing_of_its_bytes_is_never_recognised() -> None
     assert first_bytes.recognise(b"SEND", {"quiet": Adapter(OWN["stomp"].configure)}) is None
 
 
-@pytest.mark.parametrize("typed", [b"help\r\n", b"?\n", b"h", b"\xff\xfd\x03", b"CONNECT\r\n", b"HELP\n"])
+@pytest.mark.parametrize("typed", [b"help\r\n", b"?\n", b"\xff\xfd\x03", b"CONNECT\r\n", b"HELP\n"])
 def test_who_types_at_a_port_for_programs_is_told_what_it_is_for(typed: bytes) -> None:
     assert answer_to_typing("mqtt", PROTOCOLS)(typed) == (
         b"\r\nThis port speaks MQTT, which is for programs. What can be typed is STOMP, which has a port of its own "
@@ -153,6 +153,8 @@ def test_who_types_at_a_port_for_programs_is_told_what_it_is_for(typed: bytes) -
         b"CONNECT\n",
         b"STOMP\naccept",
         b"CONN",
+        b"h",
+        b"amqp",
         1000 * b"a",
     ],
 )

@@ -24,6 +24,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from tests.core.access.listed import list_permissions
 from tests.gateway.plugins.samples import TABLE, Second
+from tests.support import logs
 from tests.support.certificates import TestAuthority
 from tests.support.warren_process import warren_process
 from warren.adapters.amqp091.connection import Connection
@@ -489,11 +490,8 @@ def test_what_a_process_does(directory: Path) -> None:
         assert silent.log.read_text() == ""
     with warren_process(in_memory=True, listen=["amqp=127.0.0.1:0"], options=["--log-format", "json"]) as for_programs:
         assert all(line.startswith('{"time":') for line in for_programs.log.read_text().splitlines())
-    log = configure_logging(cast("str", OTHER["log_level"][0]))
-    try:
-        assert log.level == logging.DEBUG
-    finally:
-        configure_logging("info")
+    with logs.put_back():
+        assert configure_logging(cast("str", OTHER["log_level"][0])).level == logging.DEBUG
 
 
 def test_every_section_is_looked_at() -> None:

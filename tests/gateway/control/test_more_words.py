@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.gateway.control.control_target import Asker
+from tests.support import logs
 from warren.core.administration import operations
 from warren.core.clients.login_attempts import Source
 from warren.core.errors import PreconditionFailed
@@ -110,15 +111,12 @@ async def test_what_tls_takes(asker: Asker) -> None:
 
 async def test_the_log(asker: Asker) -> None:
     logger = logging.getLogger(LOGGER_NAME)
-    before = logger.level
-    try:
+    with logs.put_back():
         for level, number in (("debug", 10), ("error", 40), ("none", 60)):
             await asker.do("set_log_level", level)
             assert logger.level == number
         assert (await asker.refused("set_log_level", "loud"))[0] == 65
         assert logger.level == 60
-    finally:
-        logger.setLevel(before)
     assert (await value(asker, "log_location"))["paths"] == ["<standard error>"]
 
 

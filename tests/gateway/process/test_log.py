@@ -10,17 +10,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support import logs
 from warren.gateway.process.log import MESSAGE_CHARACTERS_MAX, LineFormatter, configure_logging
 
 
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
-    yield io.StringIO()
-    logger = logging.getLogger("warren")
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-    logger.propagate = True
-    logger.setLevel(logging.NOTSET)
+    with logs.put_back():
+        yield io.StringIO()
 
 
 def test_one_plain_line_per_event(stream: io.StringIO) -> None:

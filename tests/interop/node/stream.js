@@ -59,12 +59,16 @@ async function main() {
   const nameless = await client.declarePublisher({ stream })
   await nameless.sendSubEntries([0, 1, 2].map((n) => ({ content: Buffer.from(`packed ${n}`) })), CompressionType.Gzip)
   // The client doesn't know the offsets of what is in a batch.
-  const [packed] = await read(client, rabbit.Offset.first(), COUNT + 3)
+  const [packed, third] = await read(client, rabbit.Offset.first(), COUNT + 3)
   seen.packed = packed.slice(COUNT)
 
   seen.leader = (await client.queryMetadata({ streams: [stream] }))[0].leader.port
   const stats = await client.streamStatsRequest(stream)
   seen.stats = [stats.firstChunkId, stats.committedChunkId].map(String)
+  // A client that has somebody at a stream that is deleted closes their connections itself, and waits for ever when it
+  // is closed meanwhile.
+  await client.closeConsumer(third.extendedId)
+  for (const each of [publisher, nameless]) await client.deletePublisher(each.extendedId)
   seen.deleted = await client.deleteStream({ stream })
   seen.missing = await client.declarePublisher({ stream }).catch((e) => e.message)
   await client.close()
