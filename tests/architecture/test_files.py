@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-FOLDERS = ("core", "adapters", "gateway", "plugins", "testing", "tests", "examples")
+FOLDERS = ("core", "adapters", "gateway", "plugins", "testing", "tests", "examples", "docs")
 
 LINES_MAX = 400
 

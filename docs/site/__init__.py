@@ -1,0 +1,1 @@
+"""The documentation as a site: Sphinx with Furo reads the repository's Markdown as it stands."""

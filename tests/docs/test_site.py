@@ -1,0 +1,130 @@
+"""The documentation is a site: built without a warning, whole, on the disk as on a server, and asks no other host."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from tests.docs.pages import ROOT
+from tests.docs.part_pages import PARTS, refreshed
+
+pytest.importorskip("sphinx", reason="Sphinx is missing; tests/requirements.lock has it")
+
+LOADED = {
+    "script": "src",
+    "img": "src",
+    "link": "href",
+    "source": "src",
+    "iframe": "src",
+    "video": "src",
+    "audio": "src",
+}
+"""What a browser fetches without being asked, by the attribute that says from where."""
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """The command that builds the site, in a process of its own, as Sphinx changes much in the one that it is in."""
+    command = [sys.executable, "-m", "docs.site", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+
+
+class Found(HTMLParser):
+    """The links, anchors and parts of one page."""
+
+    def __init__(self, page: Path) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.loaded: list[str] = []
+        self.anchors: set[str] = set()
+        self.feed(page.read_text("utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note what an element names."""
+        values = dict(attrs)
+        if anchor := values.get("id"):
+            self.anchors.add(anchor)
+        if tag == "a" and (link := values.get("href")):
+            self.links.append(link)
+        if (attribute := LOADED.get(tag)) and (link := values.get(attribute)):
+            self.loaded.append(link)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The whole site, built once for all tests here."""
+    folder = tmp_path_factory.mktemp("site")
+    built = run(folder)
+    assert built.stderr == ""
+    assert built.returncode == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pages(site: Path) -> dict[Path, Found]:
+    """Every page of it, with what it links to."""
+    return {page: Found(page) for page in sorted(site.rglob("*.html"))}
+
+
+def test_every_page_of_the_documentation_is_there(site: Path) -> None:
+    written = [page.relative_to(ROOT) for page in (ROOT / "docs").rglob("*.md")]
+    assert len(written) > 40
+    assert [str(page) for page in written if not (site / page.with_suffix(".html")).is_file()] == []
+
+
+def test_links_and_anchors_lead_somewhere(pages: dict[Path, Found]) -> None:
+    assert list(_broken(pages)) == []
+
+
+def test_a_broken_link_would_be_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text('<h1 id="here"></h1><a href="#here"></a><a href="#there"></a><a href="other.html"></a>')
+    assert list(_broken({page: Found(page)})) == ["page.html: #there", "page.html: other.html"]
+
+
+def test_nothing_is_fetched_from_other_hosts(site: Path, pages: dict[Path, Found]) -> None:
+    assert [link for found in pages.values() for link in found.loaded if "//" in link] == []
+    styles = [style.read_text("utf-8") for style in site.rglob("*.css")]
+    assert len(styles) > 3
+    urls = [url for style in styles for url in re.findall(r"url\(([^)]*)\)|@import\s+(\S+)", style)]
+    assert [url for url in map("".join, urls) if "//" in url and not url.strip("'\"").startswith("data:")] == []
+
+
+def test_warnings_are_told(tmp_path: Path) -> None:
+    docs = tmp_path / "source" / "docs"
+    docs.mkdir(parents=True)
+    (docs / "README.md").write_text("# Pages\n\n- [One](one.md)\n")
+    (docs / "one.md").write_text("# One\n\n[Nowhere](two.md), [no heading](#three), [no file](../gateway)\n")
+    (docs / "alone.md").write_text("# Alone\n")
+    built = run(tmp_path / "site", "--source", tmp_path / "source")
+    assert built.returncode == 1
+    assert built.stderr.count("WARNING") == 4
+    assert "two.md" in built.stderr
+    assert "three" in built.stderr
+    assert "../gateway" in built.stderr
+    assert "alone.md" in built.stderr
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.parent.name)
+def test_lists_of_pages_are_in_step(part: Path) -> None:
+    assert refreshed(part) == part.read_text("utf-8"), "run: python -m tests.docs.part_pages"
+
+
+def _broken(pages: dict[Path, Found]) -> Iterator[str]:
+    for page, found in pages.items():
+        for link in [*found.links, *found.loaded]:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                continue
+            target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+            there = target.is_file()
+            if there and parts.fragment and target in pages:
+                there = unquote(parts.fragment) in pages[target].anchors
+            if not there:
+                yield f"{page.name}: {link}"
