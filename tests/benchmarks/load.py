@@ -26,6 +26,7 @@ from tests.benchmarks.client import Client, LoadError
 from tests.benchmarks.consumer import Consumer
 from tests.benchmarks.echo import Echo
 from tests.benchmarks.job import QUEUE, Job, Meter, Outcome
+from tests.benchmarks.left import expect_left
 from tests.benchmarks.lone import publish_one_by_one
 from tests.benchmarks.loop import End, run_ends
 from tests.benchmarks.mqtt import MqttClient, MqttConsumer, MqttPublisher, numbered, topics
@@ -122,7 +123,7 @@ def _run_streams(job: Job) -> Outcome:
         outcome = meter.outcome(job.messages * max(1, job.consumers), load_s)
         if not job.deep:
             is_taken = job.consumers and not job.stream
-            _expect_left(control, queues, 0 if is_taken else job.messages, job.persistent)
+            expect_left(control, queues, 0 if is_taken else job.messages, job.persistent, later=job.stream)
         if job.purge and not job.stream:
             for queue in queues:
                 control.purge_queue(queue)
@@ -181,7 +182,7 @@ def _run_pairs(job: Job) -> Outcome:
         load_s = run_ends(ends, job.stall_timeout_s, job.timeout_s)
         _close([*publishing, *consuming])
         outcome = meter.outcome(share * job.pairs, load_s)
-        _expect_left(control, queues, 0, job.persistent)
+        expect_left(control, queues, 0, job.persistent)
         _delete(control, queues)
         control.close()
     return outcome
@@ -201,7 +202,7 @@ def _run_lone(job: Job) -> Outcome:
         load_s = time.perf_counter() - began_at
         _close([client])
         outcome = meter.outcome(job.messages, load_s, percentiles(seconds))
-        _expect_left(control, [QUEUE], job.messages, job.persistent)
+        expect_left(control, [QUEUE], job.messages, job.persistent)
         control.delete_queue(QUEUE)
         control.close()
     return outcome
@@ -225,7 +226,7 @@ def _run_paced(job: Job) -> Outcome:
         load_s, times = load.run(job.stall_timeout_s)
         _close([publishing, consuming])
         outcome = meter.outcome(job.messages, load_s, times)
-        _expect_left(control, [queue], 0, job.persistent)
+        expect_left(control, [queue], 0, job.persistent)
         if not job.keep:
             control.delete_queue(queue)
         control.close()
@@ -254,7 +255,7 @@ def _run_echoes(job: Job) -> Outcome:
         outcome = meter.outcome(job.messages, load_s)
         for client in clients:
             client.close()
-        _expect_left(control, queues, 0, job.persistent)
+        expect_left(control, queues, 0, job.persistent)
         _delete(control, queues)
         control.close()
     return outcome
@@ -280,7 +281,7 @@ def _run_amqp10(job: Job) -> Outcome:
         outcome = meter.outcome(job.messages, load_s)
         publishing.close()
         consuming.close()
-        _expect_left(control, [amqp10_ends.QUEUE], 0, durable=False)
+        expect_left(control, [amqp10_ends.QUEUE], 0, durable=False)
         _delete(control, [amqp10_ends.QUEUE])
         return outcome
 
@@ -369,12 +370,6 @@ def _close(clients: Sequence[Client]) -> None:
     """Close the loaded connections, which waits until all that they sent, their acks, too, is handled."""
     for client in clients:
         client.close()
-
-
-def _expect_left(control: Client, queues: Sequence[str], expected: int, durable: bool) -> None:
-    left = sum(control.declare_queue(queue, durable=durable, passive=True) for queue in queues)
-    if left != expected:
-        raise LoadError(f"{queues[0]!r} and the like hold {left} messages at the end, not {expected}")
 
 
 def _delete(control: Client, queues: Sequence[str]) -> None:

@@ -193,6 +193,12 @@ _ALL = (
         replace(UNADDRESSED, protocol="stream"),
         "stream protocol: 16 bytes, 100 in a frame, 10,000 confirms outstanding, read at the same time",
     ),
+    _job_scenario(
+        "stream-publishers",
+        2_000_000,
+        replace(UNADDRESSED, protocol="stream", publishers=4),
+        "as stream, by four publishers with as many confirms outstanding each",
+    ),
     Scenario(
         "stream-readers",
         "as stream, with one reader, then with ten, on the same broker",

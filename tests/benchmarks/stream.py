@@ -7,6 +7,8 @@ once; frames of confirms are usually ids in a row, which are compared like recor
 
 Of each chunk that comes the head is read, its CRC counted, and all its numbers are compared with the next ones; the
 last record is compared in full.  A credit is given back for each chunk.
+
+Several publishers have a range of numbers each, and their frames come mixed: of each of them the numbers are in order.
 """
 
 from __future__ import annotations
@@ -47,6 +49,9 @@ _RECORD = NUMBER.pack(0) + _ENTRY
 
 _NUMBER_AT = len(_ENTRY) - BODY_BYTES
 """Where an entry has its number."""
+
+_AROUND = _ENTRY[:_NUMBER_AT] + _ENTRY[_NUMBER_AT + NUMBER.size :]
+"""An entry without its number."""
 
 
 class StreamClient:
@@ -126,11 +131,15 @@ class StreamClient:
 
 
 class StreamPublisher:
-    """Sends `messages` numbered messages, `window` of them unconfirmed at most.  An `End` of the load loop."""
+    """Sends `messages` numbered messages, `window` of them unconfirmed at most.  An `End` of the load loop.
 
-    def __init__(self, client: StreamClient, messages: int, window: int) -> None:
+    first: the number of its first message.
+    """
+
+    def __init__(self, client: StreamClient, messages: int, window: int, first: int = 0) -> None:
         self.socket = client.socket
         self._frames = client.frames
+        self._first = first
         self._messages = messages
         self._window = window
         self._records = bytearray(_RECORD * (BATCH_MESSAGES * BLOCK_BATCHES))
@@ -187,7 +196,7 @@ class StreamPublisher:
         if count <= 0:
             return
         for at in (0, len(_RECORD) - BODY_BYTES):
-            write_numbers(self._records, at, len(_RECORD), count, self._encoded)
+            write_numbers(self._records, at, len(_RECORD), count, self._first + self._encoded)
         parts = []
         for first in range(0, count, BATCH_MESSAGES):
             some = min(BATCH_MESSAGES, count - first)
@@ -200,31 +209,36 @@ class StreamPublisher:
     def _confirm(self, ids: bytes, count: int) -> None:
         if not count:
             return
-        (first,) = NUMBER.unpack_from(ids)
-        if count <= RECORDS_MAX and numbers_match(bytearray(ids), 0, NUMBER.size, count, first):
-            end = first + count
-            if end > self._encoded or self._confirmed.count(0, first, end) != count:
-                raise LoadError(f"messages {first} to {end - 1}: one was confirmed twice or before it was sent")
-            self._confirmed[first:end] = b"\1" * count
+        (number,) = NUMBER.unpack_from(ids)
+        if count <= RECORDS_MAX and numbers_match(bytearray(ids), 0, NUMBER.size, count, number):
+            self._confirm_row(number - self._first, count)
         else:
             for (number,) in NUMBER.iter_unpack(ids):
-                if number >= self._encoded or self._confirmed[number]:
-                    raise LoadError(f"message {number} was confirmed twice or before it was sent")
-                self._confirmed[number] = 1
+                self._confirm_row(number - self._first, 1)
         self._confirmed_count += count
+
+    def _confirm_row(self, at: int, count: int) -> None:
+        end = at + count
+        if at < 0 or end > self._encoded or self._confirmed.count(0, at, end) != count:
+            first = self._first + at
+            raise LoadError(f"messages {first} to {first + count - 1}: confirmed twice or before they were sent")
+        self._confirmed[at:end] = b"\1" * count
 
 
 class StreamConsumer:
     """Expects `messages` messages with consecutive numbers, in chunks.  An `End` of the load loop.
 
-    bytes_read: of all chunks, with their heads.
+    publishers: so many have an equal part of the numbers each.  bytes_read: of all chunks, with their heads.
     """
 
-    def __init__(self, client: StreamClient, messages: int) -> None:
+    def __init__(self, client: StreamClient, messages: int, publishers: int = 1) -> None:
         self.socket = client.socket
         self._client = client
         self._frames = client.frames
         self._messages = messages
+        self._share = messages // publishers
+        self._next = [number * self._share for number in range(publishers)]
+        self._row_max = RECORDS_MAX if publishers == 1 else BATCH_MESSAGES
         self._delivered = 0
         self._credits = 0
         self.bytes_read = 0
@@ -278,28 +292,33 @@ class StreamConsumer:
             self._fail("a chunk has another size or CRC than it says")
         if not records or size != records * len(_ENTRY) or self._delivered + records > self._messages:
             self._fail(f"a chunk of {records} messages has {size} bytes")
-        last = bytearray(_ENTRY)
-        NUMBER.pack_into(last, _NUMBER_AT, self._delivered + records - 1)
-        if data[-len(_ENTRY) :] != last or not _are_numbered(data, records, self._delivered):
+        last = data[-len(_ENTRY) :]
+        if last[:_NUMBER_AT] + last[_NUMBER_AT + NUMBER.size :] != _AROUND or not self._are_next(data, records):
             self._fail(f"not the next messages in a chunk of {records}")
         self._delivered += records
         self._credits += 1
         self.bytes_read += wire.CHUNK.size + size
 
+    def _are_next(self, data: bytearray, count: int) -> bool:
+        """Whether so many entries have each the next number of a publisher.
+
+        Rows as long as a frame of a publisher are tried at once, and shorter ones where frames were cut up.
+        """
+        size = len(_ENTRY)
+        at = 0
+        while at < count:
+            (number,) = NUMBER.unpack_from(data, at * size + _NUMBER_AT)
+            publisher = number // self._share
+            if publisher >= len(self._next) or number != self._next[publisher]:
+                return False
+            row = min(self._row_max, count - at, (publisher + 1) * self._share - number)
+            while not numbers_match(data[at * size : (at + row) * size], _NUMBER_AT, size, row, number):
+                row = (row + 1) // 2
+                if row == 1:
+                    break
+            self._next[publisher] = number + row
+            at += row
+        return True
+
     def _fail(self, text: str) -> None:
         raise LoadError(f"after {self._delivered} of {self._messages} messages: {text}")
-
-
-def _are_numbered(data: bytearray, count: int, first: int) -> bool:
-    """Whether so many entries have consecutive numbers."""
-    step = RECORDS_MAX
-    return all(
-        numbers_match(
-            data[at * len(_ENTRY) : (at + step) * len(_ENTRY)],
-            _NUMBER_AT,
-            len(_ENTRY),
-            min(step, count - at),
-            first + at,
-        )
-        for at in range(0, count, step)
-    )

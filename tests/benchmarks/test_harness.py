@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from tests.benchmarks import left
 from tests.benchmarks.__main__ import main
-from tests.benchmarks.client import LoadError
+from tests.benchmarks.client import Client, LoadError
 from tests.benchmarks.job import Job
+from tests.benchmarks.left import expect_left
 from tests.benchmarks.load import run_in_child
 from tests.benchmarks.scenarios import SCENARIOS, Scenario
 from tests.benchmarks.servers import Server, peers
@@ -92,3 +95,22 @@ def test_the_table_compares_with_a_checkout_and_the_peers(capsys: pytest.Capture
     (line,) = [line for line in printed.splitlines() if line.startswith("| MQTT QoS 0 1→1 |")]
     assert " | 1.7 " in line
     assert "| AMQP" not in printed
+
+
+class _Counting:
+    """A broker whose count of a queue is only right after a while, as RabbitMQ's of a stream."""
+
+    def __init__(self, counts: list[int]) -> None:
+        self._counts = counts
+
+    def declare_queue(self, name: str, durable: bool, passive: bool) -> int:
+        return self._counts.pop(0) if len(self._counts) > 1 else self._counts[0]
+
+
+def test_what_a_stream_holds_may_be_counted_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(left, "ASKED_EVERY_S", 0.0)
+    expect_left(cast("Client", _Counting([0, 0, 7])), ["stream"], 7, True, later=True)
+    with pytest.raises(LoadError, match="'stream' and the like hold 0 messages at the end, not 7"):
+        expect_left(cast("Client", _Counting([0, 7])), ["stream"], 7, True)
+    with pytest.raises(LoadError, match="hold 6 messages at the end, not 7"):
+        expect_left(cast("Client", _Counting([6])), ["stream"], 7, True, later=True, later_s=0)

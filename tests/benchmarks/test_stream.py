@@ -37,6 +37,17 @@ def test_a_load_runs_to_its_end(broker: WarrenProcess, messages: int, consumers:
     assert ("MiB/s" in outcome.times) == (consumers > 0)
 
 
+@pytest.mark.parametrize(("messages", "publishers", "consumers"), [(4, 4, 1), (40_003, 4, 2), (700, 3, 0)])
+def test_several_publishers_share_the_messages(
+    broker: WarrenProcess, messages: int, publishers: int, consumers: int
+) -> None:
+    each = job(broker, messages)
+    outcome = run(
+        Job(each.port, each.broker_pid, messages, protocol="stream", consumers=consumers, publishers=publishers)
+    )
+    assert outcome.deliveries == messages // publishers * publishers * max(1, consumers)
+
+
 def test_what_lies_there_is_read_again(broker: WarrenProcess) -> None:
     each = job(broker, 2_000)
     run(Job(each.port, each.broker_pid, 2_000, protocol="stream", consumers=0, keep=True))
@@ -77,8 +88,8 @@ def publisher(client: _Client, messages: int, window: int) -> StreamPublisher:
     return made
 
 
-def consumer(client: _Client, messages: int) -> StreamConsumer:
-    return StreamConsumer(cast("StreamClient", client), messages)
+def consumer(client: _Client, messages: int, publishers: int = 1) -> StreamConsumer:
+    return StreamConsumer(cast("StreamClient", client), messages, publishers)
 
 
 def record(number: int) -> bytes:
@@ -220,4 +231,33 @@ def test_an_altered_message_with_a_right_checksum_is_found(client: _Client) -> N
     data[9 + 32 : 9 + 36] = struct.pack(">I", crc32(data[9 + 48 :]))
     client.peer.sendall(data)
     with pytest.raises(LoadError, match="not the next messages"):
+        end.read()
+
+
+def test_of_each_publisher_numbers_are_in_order_however_frames_are_cut(client: _Client) -> None:
+    end = consumer(client, 900, 3)
+    for numbers in ([*range(300, 402), *range(250)], [600], [*range(402, 600), *range(601, 900)], [*range(250, 300)]):
+        client.peer.sendall(chunk(*numbers, first=end.progress))
+        end.read()
+    assert end.done
+
+
+@pytest.mark.parametrize("numbers", [(0, 3, 2), (0, 3, 5), (0, 3, 3), (3, 4, 0, 2)])
+def test_a_number_of_a_publisher_that_is_not_the_next_is_found(client: _Client, numbers: tuple[int, ...]) -> None:
+    end = consumer(client, 6, 2)
+    client.peer.sendall(chunk(*numbers))
+    with pytest.raises(LoadError, match="not the next messages"):
+        end.read()
+
+
+def test_a_publisher_numbers_from_its_first_on(client: _Client) -> None:
+    end = StreamPublisher(cast("StreamClient", client), 150, 1_000, 70_000)
+    while end.pump():
+        pass
+    assert client.peer.recv(100_000) == publishes(range(70_000, 70_150))
+    client.peer.sendall(confirm(*range(70_000, 70_150)))
+    end.read()
+    assert end.done
+    client.peer.sendall(confirm(69_999))
+    with pytest.raises(LoadError, match="before they were sent"):
         end.read()
