@@ -1,8 +1,7 @@
 """Batches that publishers pack: is what they say of themselves possible, and does it hold where that can be seen?
 
 A batch is stored as it came, and whoever reads it unpacks it; so what nobody could unpack isn't taken.  Those that
-aren't compressed, or by gzip, are looked into, as far as a bound for each and one for all of a frame; of the other
-kinds only what they say is looked at.
+aren't compressed, or by gzip, are looked into, all of them; of the other kinds only what they say is looked at.
 
 Looking goes in steps, since a few kilobytes may unpack to very many: no more than a step is ever unpacked at a time,
 and of messages nothing is kept but how much of one is still to come.
@@ -21,11 +20,9 @@ HEAD_BYTES: Final = 11
 UNPACKED_BYTES_MAX: Final = 64 << 20
 """RabbitMQ's: whoever reads it has to hold it."""
 
-LOOKED_INTO_BYTES_MAX: Final = 4 << 20
-"""Of a batch when it is unpacked: what says that it is larger isn't looked into."""
-
-LOOKED_INTO_PER_FRAME_BYTES_MAX: Final = 16 << 20
-"""Of all batches of a frame: a frame of a megabyte may unpack to a thousand, and that would be seconds of work."""
+UNPACKED_PER_FRAME_BYTES_MAX: Final = 256 << 20
+"""Of all batches of a frame that are looked into: a megabyte may unpack to a thousand, and that would be seconds of
+work.  What goes beyond isn't taken."""
 
 STEP_BYTES: Final = 256 << 10
 """Unpacked at a time: a millisecond's worth at most."""
@@ -56,7 +53,7 @@ class Looking:
 
     def __init__(self, message_bytes_max: int) -> None:
         self._message_bytes_max = message_bytes_max
-        self._left = LOOKED_INTO_PER_FRAME_BYTES_MAX
+        self._left = UNPACKED_PER_FRAME_BYTES_MAX
         self.fault = ""
 
     def into(self, entry: bytes) -> Iterator[int]:
@@ -72,7 +69,10 @@ class Looking:
             return
         compression = compression_of(entry)
         unpacked_bytes = int.from_bytes(entry[3:7], "big")
-        if compression == _GZIP and unpacked_bytes <= min(LOOKED_INTO_BYTES_MAX, self._left):
+        if compression == _GZIP:
+            if unpacked_bytes > self._left:
+                self.fault = f"batches of more than {UNPACKED_PER_FRAME_BYTES_MAX} bytes in one frame"
+                return
             self._left -= unpacked_bytes
         elif compression != _NONE:
             return
@@ -126,6 +126,8 @@ class Looking:
             yield COMMANDS_PER_STEP
         if unpacking is not None and total != unpacked_bytes and not rest:
             self.fault = _of_another_size(unpacked_bytes)
+        elif unpacking is not None and unpacking.unused_data:
+            self.fault = "a batch with something behind its gzip"
         elif records or skip or rest:
             self.fault = f"a batch that isn't {records_of(entry)} messages"
 

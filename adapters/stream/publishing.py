@@ -5,8 +5,8 @@ What a frame holds goes to the stream as it came (codec/messages.py), in one ste
 again, it and what stands behind it in the frame isn't taken, so that ids have no gap.
 
 What is too much for one turn, very many messages or batches that have to be looked into (batches.py), is taken part by
-part, as far as the session's ration goes in each turn, and nothing else of the session meanwhile.  Should such a frame
-turn out to be malformed, the connection ends, and the parts before that are stored.
+part, as far as the session's ration goes in each turn, and nothing else of the session meanwhile.  A frame that is
+malformed ends the connection, and nothing of it is stored: it is passed over to its end before its first part is taken.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from warren.adapters.stream.codec.encoding import HEAD
 from warren.adapters.stream.codec.errors import Refused
 from warren.adapters.stream.codec.keys import VERSION_1, VERSION_2, Code, Key
 from warren.adapters.stream.codec.kinds import malformed
-from warren.adapters.stream.codec.messages import ID_BYTES, OTHERS_PER_PART, Messages, parts_of, take_apart
+from warren.adapters.stream.codec.messages import ID_BYTES, OTHERS_PER_PART, Messages, parts_of, pass_over, take_apart
 from warren.adapters.stream.refusals import refusal_of
 from warren.core.access.answers import Unanswered
 from warren.core.errors import BrokerError
@@ -57,11 +57,13 @@ def publish(session: StreamSession, data: bytes, at: int, end: int, version: int
     start = at + HEAD_BYTES
     filtered = version == VERSION_2
     if count > OTHERS_PER_PART:
-        _begin(session, _in_slices(session, publisher_id, parts_of(data, start, end, count, filtered=filtered)))
+        whole = pass_over(data, start, end, count, filtered=filtered)
+        parts = parts_of(data, start, end, count, filtered=filtered)
+        _begin(session, _in_slices(session, publisher_id, whole, parts))
         return
     messages = take_apart(data, start, end, count, filtered=filtered)
     if messages.batches or messages.largest > session.settings.message_bytes_max:
-        _begin(session, _in_slices(session, publisher_id, [messages]))
+        _begin(session, _in_slices(session, publisher_id, (), [messages]))
         return
     session.ration.left -= messages.commands
     publisher = _publisher(session, publisher_id)
@@ -96,9 +98,14 @@ def _begin(session: StreamSession, slices: Slices) -> None:
         session.asking_rights.go_on_when_answered(unanswered, slices)
 
 
-def _in_slices(session: StreamSession, publisher_id: int, parts: Iterable[Messages]) -> Slices:
-    """Take the parts of a frame, one after the other."""
+def _in_slices(session: StreamSession, publisher_id: int, whole: Iterable[int], parts: Iterable[Messages]) -> Slices:
+    """Take the parts of a frame, one after the other.  whole: the steps of seeing that it is as it should be."""
     ration = session.ration
+    for commands in whole:
+        ration.left -= commands
+        if ration.left <= 0:
+            yield None
+            ration.begin()
     looking = Looking(session.settings.message_bytes_max)
     fault: Refused | None = None
     for part in parts:

@@ -820,12 +820,11 @@ ACTING: Final = (
         "bytes of a batch that a client of the stream protocol has packed, when it is unpacked",
         (
             "adapters.stream.batches.UNPACKED_BYTES_MAX",
-            "adapters.stream.batches.LOOKED_INTO_BYTES_MAX",
-            "adapters.stream.batches.LOOKED_INTO_PER_FRAME_BYTES_MAX",
+            "adapters.stream.batches.UNPACKED_PER_FRAME_BYTES_MAX",
         ),
         "it and the rest of its frame isn't taken",
-        "none: RabbitMQ's number; a batch of more than 4 MiB isn't looked into when it is published, nor what is more "
-        "than 16 MiB of a frame",
+        "none: RabbitMQ's number for one; 256 MiB for those of a frame that are compressed by gzip, as they are looked "
+        "into before they are stored",
         "PublishError with PRECONDITION_FAILED; the log",
         "",
     ),
@@ -960,6 +959,8 @@ QUIET: Final = (
             "adapters.stream.codec.messages.ALIKE_PER_PART",
             "adapters.stream.codec.messages.OTHERS_PER_COMMAND",
             "adapters.stream.codec.messages.OTHERS_PER_PART",
+            "adapters.stream.codec.messages.PASSED_PER_COMMAND",
+            "adapters.stream.codec.messages.PASSED_PER_PART",
             "adapters.stream.codec.messages.VALUED_PER_COMMAND",
             "adapters.stream.batches.COMMANDS_PER_BATCH",
             "adapters.stream.batches.COMMANDS_PER_STEP",

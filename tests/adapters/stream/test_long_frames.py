@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import tracemalloc
+from collections.abc import Callable
+from functools import cache
 from itertools import pairwise
 
 import pytest
@@ -15,10 +17,10 @@ from warren.adapters.session.ration import COMMANDS_PER_TURN
 from warren.adapters.stream.batches import (
     COMMANDS_PER_BATCH,
     COMMANDS_PER_STEP,
-    LOOKED_INTO_BYTES_MAX,
-    LOOKED_INTO_PER_FRAME_BYTES_MAX,
     RECORDS_PER_STEP,
     STEP_BYTES,
+    UNPACKED_BYTES_MAX,
+    UNPACKED_PER_FRAME_BYTES_MAX,
     Looking,
 )
 from warren.adapters.stream.codec import commands
@@ -30,6 +32,8 @@ from warren.adapters.stream.codec.messages import (
     ALIKE_PER_PART,
     OTHERS_PER_COMMAND,
     OTHERS_PER_PART,
+    PASSED_PER_COMMAND,
+    PASSED_PER_PART,
     VALUED_PER_COMMAND,
 )
 from warren.adapters.stream.settings import StreamProtocolSettings
@@ -165,11 +169,21 @@ def test_rights_that_end_meanwhile(accept: Connect, client: StreamClient, simula
     ],
     ids=["alike", "more", "count", "valued"],
 )
-def test_one_that_is_malformed_ends_the_connection(client: StreamClient, wrong: commands.Command) -> None:
-    answers = client.send(wrong)
-    assert isinstance(answers[-1], commands.Close)
-    assert answers[-1].code == Code.UNKNOWN_FRAME
+def test_one_that_is_malformed_ends_the_connection_and_nothing_of_it_is_stored(
+    client: StreamClient, simulated: SimulatedBroker, wrong: commands.Command
+) -> None:
+    (answer,) = client.send(wrong)
+    assert isinstance(answer, commands.Close)
+    assert answer.code == Code.UNKNOWN_FRAME
     assert client.closed
+    assert log_of(simulated).next_offset == 0
+
+
+def test_a_frame_is_passed_over_in_turns(client: StreamClient, simulated: SimulatedBroker) -> None:
+    """The turns before the first in which something is stored are those that it takes to see that it is whole."""
+    per_turn = stored_per_turn(client, encode(others()))
+    before = next(number for number, count in enumerate(per_turn) if count)
+    assert before >= COUNT // (COMMANDS_PER_TURN * PASSED_PER_COMMAND + PASSED_PER_PART)
 
 
 def test_a_fault_in_an_earlier_part_ends_the_frame(client: StreamClient, simulated: SimulatedBroker) -> None:
@@ -183,10 +197,22 @@ def test_a_fault_in_an_earlier_part_ends_the_frame(client: StreamClient, simulat
     assert log_of(simulated).next_offset == 5
 
 
-def bomb(id: int, size: int = LOOKED_INTO_BYTES_MAX) -> bytes:
-    """A batch of one message of so many bytes."""
-    inside = packed(bytes(size - 4))
-    return batch(id, 1, 1, size, gzip.compress(inside, mtime=0))
+BOMB_BYTES = 4 << 20
+
+
+MESSAGE_BYTES = 1 << 20
+"""Of each of a bomb's messages, with its size."""
+
+
+@cache
+def exploding(size: int) -> bytes:
+    """What unpacks to messages of so many bytes in all."""
+    return gzip.compress(packed(bytes(MESSAGE_BYTES - 4)) * (size // MESSAGE_BYTES), mtime=0)
+
+
+def bomb(id: int, size: int = BOMB_BYTES) -> bytes:
+    """A batch of so many bytes."""
+    return batch(id, 1, size // MESSAGE_BYTES, size, exploding(size))
 
 
 def lie(id: int) -> bytes:
@@ -197,11 +223,11 @@ def lie(id: int) -> bytes:
 
 def test_bombs_are_unpacked_in_turns(client: StreamClient, simulated: SimulatedBroker) -> None:
     """Nothing is taken before it is looked into, so turns show how much of that each has."""
-    bombs = LOOKED_INTO_PER_FRAME_BYTES_MAX // LOOKED_INTO_BYTES_MAX
+    bombs = 4
     per_turn = stored_per_turn(client, encode(publish(1, *[bomb(n) for n in range(bombs)])))
     steps_per_turn = COMMANDS_PER_TURN // COMMANDS_PER_STEP + 1
-    steps = bombs * (LOOKED_INTO_BYTES_MAX // STEP_BYTES)
-    assert sum(per_turn) == bombs
+    steps = bombs * (BOMB_BYTES // STEP_BYTES)
+    assert sum(per_turn) == bombs * BOMB_BYTES // MESSAGE_BYTES
     assert len(per_turn) >= steps // steps_per_turn
     assert confirmed(client) == list(range(bombs))
 
@@ -210,18 +236,28 @@ def test_bombs_in_frames_of_their_own_share_a_turn(client: StreamClient, simulat
     frames = b"".join(encode(publish(1, bomb(n))) for n in range(20))
     per_turn = stored_per_turn(client, frames)
     # One that was begun before, and what the ration has then.
-    in_a_turn = 1 + -(-COMMANDS_PER_TURN // (COMMANDS_PER_STEP * LOOKED_INTO_BYTES_MAX // STEP_BYTES))
-    assert sum(per_turn) == 20
-    assert max(per_turn) <= in_a_turn
+    in_a_turn = 1 + -(-COMMANDS_PER_TURN // (COMMANDS_PER_STEP * BOMB_BYTES // STEP_BYTES))
+    messages = BOMB_BYTES // MESSAGE_BYTES
+    assert sum(per_turn) == 20 * messages
+    assert max(per_turn) <= in_a_turn * messages
     assert confirmed(client) == list(range(20))
 
 
 def test_a_frame_has_a_budget_for_all_its_batches(client: StreamClient) -> None:
-    full = [bomb(n) for n in range(LOOKED_INTO_PER_FRAME_BYTES_MAX // LOOKED_INTO_BYTES_MAX)]
-    assert client.send(publish(1, *full, lie(50))) == [PublishConfirm(1, [*range(len(full)), 50])]
-    assert client.send(publish(1, *full[1:], lie(51))) == [
+    full = [bomb(n, UNPACKED_BYTES_MAX) for n in range(UNPACKED_PER_FRAME_BYTES_MAX // UNPACKED_BYTES_MAX)]
+    small = batch(50, 1, 1, 4, gzip.compress(packed(b""), mtime=0))
+    assert client.send(publish(1, *full, small, published(51, b""))) == [
+        PublishError(1, [PublishingError(id, Code.PRECONDITION_FAILED) for id in (50, 51)]),
+        PublishConfirm(1, [*range(len(full))]),
+    ]
+
+
+@pytest.mark.parametrize("wrong", [lie, lambda id: bomb(id, UNPACKED_BYTES_MAX + 4)], ids=["lie", "too much"])
+def test_a_batch_that_is_wrong_behind_large_ones_is_found(client: StreamClient, wrong: Callable[[int], bytes]) -> None:
+    full = [bomb(n) for n in range(8)]
+    assert client.send(publish(1, *full, wrong(51))) == [
         PublishError(1, [PublishingError(51, Code.PRECONDITION_FAILED)]),
-        PublishConfirm(1, [*range(1, len(full))]),
+        PublishConfirm(1, [*range(len(full))]),
     ]
 
 
@@ -258,7 +294,7 @@ def test_looking_takes_no_more_memory_than_a_step() -> None:
     finally:
         tracemalloc.stop()
     assert looking.fault == ""
-    assert steps >= LOOKED_INTO_BYTES_MAX // STEP_BYTES - 1
+    assert steps >= BOMB_BYTES // STEP_BYTES - 1
     assert peak < 4 * STEP_BYTES
 
 

@@ -117,6 +117,7 @@ FAULTS = {
     "other messages": batch(2, 0, 1, len(INSIDE), INSIDE),
     "no gzip": batch(2, 1, 2, len(INSIDE), INSIDE),
     "gzip that is cut off": batch(2, 1, 2, len(INSIDE), gzip.compress(INSIDE)[:-5]),
+    "something behind the gzip": batch(2, 1, 2, len(INSIDE), gzip.compress(INSIDE) + b"x"),
     "a bomb": batch(2, 1, 1, 1000, gzip.compress(bytes(10_000_000))),
     "gzip of other messages": batch(2, 1, 2, len(INSIDE), gzip.compress(packed(b"a", b"bc")[:-1])),
 }
