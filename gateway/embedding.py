@@ -110,6 +110,7 @@ async def open_broker(
         data_directory=Path(data_directory) if data_directory is not None else None,
         in_memory=data_directory is None,
         listeners=_parse_listeners(list(listen)) if listen else (),
+        listen_by_protocol=(),
     )
     try:
         async with open_server(chosen) as server:

@@ -3,7 +3,7 @@
 SETTINGS is an object of JSON:
 
     data_directory    where it keeps its data; the directory that this is in is removed in the end
-    listen            addresses, as `warren serve --listen` takes them
+    listen            addresses, as `warren serve --listen-only` takes them
     config            a configuration file, or null; without one nothing counts that the environment may say
 
 On standard output comes a line once connections are accepted: the addresses by protocol, and whom to log in as.  Then
@@ -81,7 +81,7 @@ def _configuration(settings: dict[str, Any]) -> Config:
     named = settings["config"]
     data_directory = Path(settings["data_directory"])
     given = command_line_settings(
-        [("--data-dir", "data_directory", str(data_directory)), ("--listen", "listen", settings["listen"])]
+        [("--data-dir", "data_directory", str(data_directory)), ("--listen-only", "listen", settings["listen"])]
     )
     quick = [] if named else assignments(QUICK)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(NOT_FOR_TESTS)}

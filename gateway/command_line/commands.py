@@ -47,8 +47,16 @@ def serve(
         typer.Option(
             "--listen",
             metavar="PROTOCOL=HOST:PORT",
-            help="Listen here, and only here; repeatable; port 0 is any.  amqps is AMQP over TLS, and so on; "
-            "auto is everything on one port.",
+            help="Have this protocol here, and all others where they are; repeatable; port 0 is any; mqtt=none is "
+            "without MQTT.  amqps is AMQP over TLS, and so on; auto is everything on one port.",
+        ),
+    ] = None,
+    listen_only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--listen-only",
+            metavar="PROTOCOL=HOST:PORT",
+            help="Listen here, and nowhere else; repeatable.",
         ),
     ] = None,
     config: Annotated[
@@ -80,6 +88,7 @@ def serve(
         data_dir=data_dir,
         in_memory=in_memory,
         listen=listen,
+        listen_only=listen_only,
         config=config,
         ready_file=ready_file,
         log_level=log_level,

@@ -10,6 +10,8 @@ from pathlib import Path
 from warren.gateway.configuration.config import Config
 from warren.gateway.configuration.load import load_config
 from warren.gateway.configuration.sources import assignments, command_line_settings
+from warren.gateway.control import exit_codes as codes
+from warren.gateway.control.client import CommandFailedError
 from warren.gateway.process.errors import sole_error
 from warren.gateway.process.log import configure_logging, spare_what_no_line_has
 from warren.gateway.process.settings import ProcessSettings
@@ -21,18 +23,29 @@ def run_with(
     data_dir: str | None = None,
     in_memory: bool = False,
     listen: Sequence[str] | None = None,
+    listen_only: Sequence[str] | None = None,
     config: str | None = None,
     ready_file: str | None = None,
     log_level: str | None = None,
     log_format: str | None = None,
     settings: Sequence[str] | None = None,
 ) -> None:
-    """Run a broker as the options of the command line say.  Raises what `run` does, and ConfigError."""
+    """Run a broker as the options of the command line say.
+
+    Raises what `run` does, ConfigError, and CommandFailedError for options that contradict each other.
+    """
+    if listen and listen_only:
+        raise CommandFailedError(
+            "--listen moves single protocols and leaves the others, --listen-only names all addresses that there are; "
+            "give all of them to --listen-only",
+            codes.USAGE,
+        )
     given = command_line_settings(
         [
             ("--data-dir", "data_directory", data_dir),
             ("--in-memory", "in_memory", in_memory),
-            ("--listen", "listen", listen),
+            ("--listen", "listen_by_protocol", listen),
+            ("--listen-only", "listen", listen_only),
             ("--ready-file", "ready_file", ready_file),
             ("--log-level", "log_level", log_level),
             ("--log-format", "log_format", log_format),

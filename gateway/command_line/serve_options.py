@@ -15,6 +15,7 @@ class ServeOptions(TypedDict, total=False):
     data_dir: str
     in_memory: bool
     listen: list[str]
+    listen_only: list[str]
     config: str
     ready_file: str
     log_level: str
@@ -47,6 +48,8 @@ def _take(found: ServeOptions, name: str, value: str) -> bool:
             found["data_dir"] = value
         case "--listen":
             found.setdefault("listen", []).append(value)
+        case "--listen-only":
+            found.setdefault("listen_only", []).append(value)
         case "--config":
             found["config"] = value
         case "--ready-file":

@@ -29,6 +29,7 @@ HEAD: Final = """# The configuration of a Warren broker.  Every key is here with
 EXAMPLES: Final = {
     "data_directory": '"/var/lib/warren"',
     "listen": '["amqp=localhost:5672", "mqtt=*:1883"]',
+    "listen_by_protocol": '["mqtt=*:1883"]',
     "cluster_name": '"warren@host"',
     "plugins": '["shovel"]',
     "shovel_static": "{}",

@@ -13,8 +13,16 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from warren.core.configuration.key import settings_from
 from warren.gateway.configuration.catalogue import KEYS, known_key, plugin_keys
 from warren.gateway.configuration.given import Weight
-from warren.gateway.configuration.plugins import enabled_plugins, left_out, own_listeners, owners_of, without_off
-from warren.gateway.network.addresses import LOCALHOST, Listener
+from warren.gateway.configuration.plugins import (
+    Changes,
+    by_default,
+    enabled_plugins,
+    left_out,
+    own_listeners,
+    owners_of,
+    without_off,
+)
+from warren.gateway.network.addresses import LOCALHOST, Listener, changed_listeners
 from warren.gateway.network.settings import DEFAULT_LISTENERS, DEFAULT_TLS_LISTENERS
 
 if TYPE_CHECKING:
@@ -22,6 +30,7 @@ if TYPE_CHECKING:
 
     from warren.core.configuration.key import Key
     from warren.gateway.configuration.given import Remark
+    from warren.gateway.network.addresses import Change
 
 S = TypeVar("S")
 
@@ -51,9 +60,9 @@ class Config:
         self._named_plugins = cast("tuple[str, ...]", given.get("plugins", ()))
         self._given: Mapping[str, object] = {self._name_of(name): value for name, value in given.items()}
         self._values: Mapping[str, object] = {**{name: key.default for name, key in KEYS.items()}, **self._given}
-        protocols = _named_protocols(self._values)
-        self.left_out = left_out(self._named_plugins, protocols)
-        self._values = {**self._values, "plugins": enabled_plugins(self._named_plugins, protocols)}
+        protocols, changes = _named_protocols(self._values), _changes(self._values)
+        self.left_out = left_out(self._named_plugins, protocols, changes)
+        self._values = {**self._values, "plugins": enabled_plugins(self._named_plugins, protocols, changes)}
         self._values = {**self._values, **_computed(self._values)}
 
     @property
@@ -144,10 +153,28 @@ def default_data_directory() -> Path:
 
 
 def _named_protocols(values: Mapping[str, object]) -> Collection[str] | None:
-    """What listeners are for, where the configuration names any."""
+    """What listeners are for, where the configuration names all of them."""
     if values["listen"] is DEFAULT_LISTENERS:
         return None
-    return {listener.protocol for listener in cast("tuple[Listener, ...]", values["listen"])}
+    return {listener.protocol for listener in _changed(values, cast("tuple[Listener, ...]", values["listen"]))}
+
+
+def _changes(values: Mapping[str, object]) -> Changes:
+    """What `listen_by_protocol` makes of the listeners that are there by default."""
+    given = cast("tuple[Change, ...]", values["listen_by_protocol"])
+    if not given:
+        return Changes()
+    before = _default_listeners({**values, "plugins": tuple(by_default())})
+    after = {listener.protocol for listener in changed_listeners(before, given)}
+    return Changes(
+        frozenset(each.protocol for each in given if isinstance(each, Listener)),
+        frozenset(listener.protocol for listener in before if listener.protocol not in after),
+    )
+
+
+def _changed(values: Mapping[str, object], before: tuple[Listener, ...]) -> tuple[Listener, ...]:
+    changes = cast("tuple[Change, ...]", values["listen_by_protocol"])
+    return changed_listeners(before, changes) if changes else before
 
 
 def _computed(values: Mapping[str, object]) -> dict[str, object]:
@@ -157,8 +184,8 @@ def _computed(values: Mapping[str, object]) -> dict[str, object]:
         found["data_directory"] = default_data_directory()
     if not values["cluster_name"]:
         found["cluster_name"] = f"warren@{socket.gethostname()}"
-    if values["listen"] is DEFAULT_LISTENERS:
-        found["listen"] = _default_listeners(values)
+    named = cast("tuple[Listener, ...]", values["listen"])
+    found["listen"] = _changed(values, _default_listeners(values) if named is DEFAULT_LISTENERS else named)
     return found
 
 

@@ -10,8 +10,9 @@ environment.  The sources, later ones win, key by key:
 3. the environment,
 4. the command line.
 
-`listen` is replaced as a whole: the last source that names any listener names all of them.  Relative paths
-start at the working directory, in a file at the directory of that file.
+`listen` is replaced as a whole: the last source that names any listener names all of them.  `listen_by_protocol` is
+added up, protocol by protocol, until a later source names all of them.  Relative paths start at the working directory,
+in a file at the directory of that file.
 
 A wrong key or value in any source is a ConfigError that names the source, the key, the value and what is
 allowed; it is never skipped, with one exception: a rabbitmq.conf written for RabbitMQ may hold keys that
@@ -23,7 +24,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from warren.core.configuration.key import Key
 from warren.core.configuration.values import CertificateFiles
@@ -32,7 +33,12 @@ from warren.gateway.configuration.catalogue import KEYS, known_key, plugin_keys
 from warren.gateway.configuration.config import Config, ConfigError
 from warren.gateway.configuration.given import Given
 from warren.gateway.configuration.plugins import PluginUnusableError, owners_of, without_off
+from warren.gateway.network.addresses import changes_of_both
+from warren.gateway.network.settings import NetworkSettings
 from warren.gateway.process.settings import ProcessSettings
+
+LISTEN: Final = "listen"
+BY_PROTOCOL: Final = "listen_by_protocol"
 
 HIDDEN: Final = "********"
 """Instead of the value of a secret."""
@@ -60,15 +66,15 @@ def load_config(
         data_directory = known.section(ProcessSettings).data_directory
         file = sources.file_in(data_directory) if data_directory else None
     if file is None:
-        return Config(**_checked(outer))
+        return _made(outer)
     settings, remarks = sources.read_file(file, environment)
-    given = {each.key for each in outer}
+    given = {LISTEN if _says_where_amqp_is(each) else each.key for each in outer}
     remarks = [remark for remark in remarks if remark.unless not in given]
     if file.suffix == sources.RABBITMQ_SUFFIX:
         from warren.gateway.configuration.of_plugins import settle
 
         settings, remarks = settle(settings, remarks, outer)
-    return Config(**_checked([*settings, *outer]), file=file, remarks=tuple(remarks))
+    return _made([*settings, *outer], file=file, remarks=tuple(remarks))
 
 
 def describe(config: Config) -> dict[str, object]:
@@ -80,21 +86,48 @@ def describe(config: Config) -> dict[str, object]:
     return shown
 
 
+def _made(settings: list[Given], **about: Any) -> Config:
+    """A configuration of checked settings, in which somebody can connect: a broker without listeners is a mistake."""
+    config = Config(**_checked(settings), **about)
+    changes = [given for given in settings if given.key == BY_PROTOCOL]
+    if changes and not config.section(NetworkSettings).listeners:
+        last = changes[-1]
+        raise ConfigError(f"{last.source}: {last.written} leaves no listener at all; name one address at least")
+    return config
+
+
+def _says_where_amqp_is(given: Given) -> bool:
+    """Whether it settles where AMQP is, which a rabbitmq.conf may have left open."""
+    entries = given.value if isinstance(given.value, list) else str(given.value).split(",")
+    return given.key == BY_PROTOCOL and any(str(each).strip().lower().startswith("amqp=") for each in entries)
+
+
 def _checked(settings: Iterable[Given]) -> dict[str, Any]:
     """Values by key, the last source of a key winning.  Raises ConfigError."""
-    settings = list(settings)
+    settings = _without_moot_changes(list(settings))
     values: dict[str, Any] = {}
     others: list[Given] = []
     for given in settings:
         key = known_key(given.key)
         if key is None:
             others.append(given)
+        elif key.name == BY_PROTOCOL:
+            values[key.name] = changes_of_both(values.get(key.name, ()), cast("Any", _parsed(given, key)))
         else:
             values[key.name] = _parsed(given, key)
     named = without_off(values.get("plugins", ()))
     if others or named:
         values.update(_of_plugins([*named, *(name for given in others for name in owners_of(given.key))], others))
     return values
+
+
+def _without_moot_changes(settings: list[Given]) -> list[Given]:
+    """What still counts of the settings: who names all listeners knows nothing of what sources before have changed."""
+    naming = [given.source for given in settings if given.key == LISTEN]
+    if not naming:
+        return settings
+    begin = next(at for at, given in enumerate(settings) if given.source == naming[-1])
+    return [given for at, given in enumerate(settings) if at >= begin or given.key != BY_PROTOCOL]
 
 
 def _of_plugins(plugins: Iterable[str], settings: Iterable[Given]) -> dict[str, object]:

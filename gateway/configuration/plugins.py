@@ -5,7 +5,8 @@ named here), others from the entry points of their packages, which are only look
 
 Those that are on by default serve listeners, and are enabled by there being one.  While `listen` names nothing there is
 one for each of them on its default port; where it does, those are enabled whose listeners it names.  So a broker that
-listens for AMQP alone has none of them, and doesn't look at them.
+listens for AMQP alone has none of them, and doesn't look at them.  `listen_by_protocol` moves, adds or takes away
+listeners of theirs as of anybody.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from warren.core.configuration.key import Key, configured
 
@@ -93,13 +94,27 @@ class PluginSettings:
     )
 
 
-def enabled_plugins(named: Iterable[str], protocols: Collection[str] | None) -> tuple[str, ...]:
+class Changes(NamedTuple):
+    """What is changed of the listeners that are there by default.  given: protocols that have been given addresses.
+    off: those that none are left of.
+    """
+
+    given: Collection[str] = ()
+    off: Collection[str] = ()
+
+
+NO_CHANGES: Final = Changes()
+
+
+def enabled_plugins(
+    named: Iterable[str], protocols: Collection[str] | None, changes: Changes = NO_CHANGES
+) -> tuple[str, ...]:
     """The plugins that there are in a run: those that are on by default first, and what the key `plugins` names.
 
-    protocols: of the listeners that `listen` names; None where it names nothing.
+    protocols: of the listeners that `listen` names; None where it names nothing, and then `changes` count.
     """
     named = tuple(named)
-    wanted = dict.fromkeys([*_on_by_default(protocols), *without_off(named)])
+    wanted = dict.fromkeys([*_on_by_default(protocols, changes), *without_off(named)])
     return tuple(name for name in wanted if OFF + name not in named)
 
 
@@ -108,14 +123,18 @@ def without_off(named: Iterable[str]) -> list[str]:
     return [name for name in named if not name.startswith(OFF)]
 
 
-def left_out(named: Iterable[str], protocols: Collection[str] | None) -> Mapping[str, str]:
+def left_out(
+    named: Iterable[str], protocols: Collection[str] | None, changes: Changes = NO_CHANGES
+) -> Mapping[str, str]:
     """Plugins that would be on by default and aren't since a package is missing: the names of both.
 
     Arguments as of `enabled_plugins`.  Where a listener or the key names one, its absence refuses the start instead.
     """
     if protocols is not None:
         return {}
+    settled = {*changes.given, *changes.off}
     said = {name.removeprefix(OFF) for name in named}
+    said |= {name for name in by_default() if settled.intersection(_protocols_of(name))}
     missing = {name: _missing_package(packages) for name, packages in by_default().items() if name not in said}
     return {name: package for name, package in missing.items() if package is not None}
 
@@ -133,13 +152,20 @@ def owners_of(key: str) -> list[str]:
     return [name for name in by_default() if key.startswith(f"{name}_")]
 
 
-def _on_by_default(protocols: Collection[str] | None) -> Iterator[str]:
+def _on_by_default(protocols: Collection[str] | None, changes: Changes) -> Iterator[str]:
     for name, packages in by_default().items():
-        if protocols is None:
-            if _missing_package(packages) is None:
-                yield name
-        elif any(protocol in protocols for protocol, _, _ in own_listeners([name])):
+        own = _protocols_of(name)
+        if protocols is not None:
+            is_on = not own.isdisjoint(protocols)
+        else:
+            is_left = _missing_package(packages) is None and not own.issubset(changes.off)
+            is_on = not own.isdisjoint(changes.given) or is_left
+        if is_on:
             yield name
+
+
+def _protocols_of(name: str) -> set[str]:
+    return {protocol for protocol, _, _ in own_listeners([name])}
 
 
 def _missing_package(packages: Iterable[str]) -> str | None:

@@ -1,10 +1,14 @@
-"""Listeners: the addresses that connections are accepted on, as the key `listen` writes them."""
+"""Listeners: the addresses that connections are accepted on, as the keys `listen` and `listen_by_protocol` write them.
+
+`listen` names all there are.  `listen_by_protocol` changes those of the protocols that it names and leaves the others:
+a change is a listener, or that there is none (`mqtt=none`).
+"""
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,6 +60,23 @@ class Listener:
         return f"{self.name}={format_address(self.host, self.port)}{'?' if options else ''}{options}"
 
 
+NONE: Final = "none"
+"""In place of an address: the protocol has no listener."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoListener:
+    """That there is no listener of this name, such as amqp or amqps."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name}={NONE}"
+
+
+Change = Listener | NoListener
+"""What `listen_by_protocol` says: several listeners of one name are all that there are of it."""
+
 _HOSTS: Final = {LOCALHOST: ("127.0.0.1", "::1"), EVERY_ADDRESS: ("0.0.0.0", "::")}
 """IPv4 first: the second one may be missing on a machine."""
 
@@ -88,13 +109,76 @@ def listeners(protocols: Collection[str]) -> Callable[[object], tuple[Listener, 
 
     def parse(value: object) -> tuple[Listener, ...]:
         entries = strings(value, f"PROTOCOL=HOST:PORT, such as {next(iter(protocols))}=127.0.0.1:5672")
+        if any(_is_none(entry) for entry in entries):
+            raise ValueError(
+                "all addresses that there are: a protocol that isn't named has none, and `none` is for --listen and "
+                "listen_by_protocol"
+            )
         found = tuple(_listener(entry, protocols) for entry in entries)
-        fixed = [(listener.host, listener.port, listener.name) for listener in found if listener.port != 0]
-        if not found or len(set(fixed)) < len(fixed):
+        if not found or _is_twice(found):
             raise ValueError("at least one address, each only once")
         return found
 
     return parse
+
+
+def listener_changes(protocols: Collection[str]) -> Callable[[object], tuple[Change, ...]]:
+    """As `listeners`, for the protocols that are named alone; PROTOCOL=none is without it, and there may be no entry at
+    all."""
+
+    def parse(value: object) -> tuple[Change, ...]:
+        entries = strings(value, f"PROTOCOL=HOST:PORT, such as {next(iter(protocols))}=127.0.0.1:5672")
+        found = tuple(_change(entry, protocols) for entry in entries)
+        off = {each.name for each in found if isinstance(each, NoListener)}
+        there = [each for each in found if isinstance(each, Listener)]
+        if both := off & {each.name for each in there}:
+            name = min(both)
+            raise ValueError(f"either {name}={NONE}, or addresses of {name}")
+        if _is_twice(there):
+            raise ValueError("addresses, each only once")
+        return found
+
+    return parse
+
+
+def changed_listeners(before: Iterable[Listener], changes: Iterable[Change]) -> tuple[Listener, ...]:
+    """The listeners after these changes, those of a protocol where its first one was, new ones at the end."""
+    of_name: dict[str, list[Listener]] = {}
+    for each in changes:
+        given = of_name.setdefault(each.name, [])
+        if isinstance(each, Listener):
+            given.append(each)
+    found: list[Listener] = []
+    left = dict(of_name)
+    for listener in before:
+        if listener.name not in of_name:
+            found.append(listener)
+        else:
+            found += left.pop(listener.name, ())
+    return (*found, *(listener for given in left.values() for listener in given))
+
+
+def changes_of_both(before: Iterable[Change], after: Iterable[Change]) -> tuple[Change, ...]:
+    """What two sources of the configuration say together: the second one counts for each protocol that it names."""
+    after = tuple(after)
+    named = {each.name for each in after}
+    return (*(each for each in before if each.name not in named), *after)
+
+
+def _is_twice(found: Iterable[Listener]) -> bool:
+    fixed = [(each.host, each.port, each.name) for each in found if each.port != 0]
+    return len(set(fixed)) < len(fixed)
+
+
+def _is_none(entry: str) -> bool:
+    return entry.partition("=")[2].strip().lower() == NONE
+
+
+def _change(entry: str, protocols: Collection[str]) -> Change:
+    if not _is_none(entry):
+        return _listener(entry, protocols)
+    # The address stands for any: what is checked is the name.
+    return NoListener(_listener(f"{entry.partition('=')[0]}=localhost:0", protocols).name)
 
 
 def _listener(entry: str, protocols: Collection[str]) -> Listener:

@@ -7,7 +7,7 @@ from typing import Final
 
 from warren.adapters.session.keys import HANDSHAKE_TIMEOUT_S, UNREAD_TIMEOUT_S
 from warren.core.configuration.key import Key, configured, milliseconds
-from warren.gateway.network.addresses import LOCALHOST, Listener, listeners
+from warren.gateway.network.addresses import LOCALHOST, Change, Listener, listener_changes, listeners
 from warren.gateway.protocols import PROTOCOLS
 
 PORT: Final = 5672
@@ -61,10 +61,14 @@ DEFAULT_TLS_LISTENERS: Final[tuple[Listener, ...]] = (
 """In addition, when there is a certificate."""
 
 
+_NO_CHANGES: Final[tuple[Change, ...]] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class NetworkSettings:
     """Addresses (listeners.py), and how long what comes before a session may take (pipeline.py).
 
+    listeners: all of them, after the changes.  changes: what `listen_by_protocol` says.
     first_bytes_timeout_ms: what a PROXY header, or the first bytes on a listener for everything, may take.
     unread_timeout_ms: how long a peer may read nothing while bytes wait for it.
     """
@@ -74,10 +78,11 @@ class NetworkSettings:
             "listen",
             listeners(PROTOCOLS),
             DEFAULT_LISTENERS,
-            "Addresses to listen on, as `PROTOCOL=HOST:PORT`. Also `--listen`, which can be repeated. "
+            "All addresses to listen on, as `PROTOCOL=HOST:PORT`: only what is named listens, and the last source that "
+            "names any address names all of them. Also `--listen-only`, which can be repeated; `--listen` is "
+            "`listen_by_protocol`. "
             "Port 0 is any free port, IPv6 addresses stand in brackets, `localhost` is both 127.0.0.1 and "
-            "::1, `*` every address of both families, and only what is named "
-            "listens: the last source that names any address names all of them. The protocols are "
+            "::1, `*` every address of both families. The protocols are "
             "`amqp` (0-9-1 and 1.0), `amqp10` (1.0 alone), `stomp`, `mqtt`, `stream` (RabbitMQ's "
             "stream protocol) and `ws` (WebSocket); `http` and `metrics`, "
             "which the plugins `management` and "
@@ -90,7 +95,20 @@ class NetworkSettings:
             "ports 5671, 61614, 8883, 5551, 15673 and 15676. Without this key, the plugin `management` is on "
             "localhost:15672, and over TLS on 15671, the plugin `metrics` on 15692 and 15691; these are optional. See "
             "[tls.md](tls.md).",
-            also=("listeners",),
+            also=("listeners", "listen_only"),
+        )
+    )
+    changes: tuple[Change, ...] = configured(
+        Key(
+            "listen_by_protocol",
+            listener_changes(PROTOCOLS),
+            _NO_CHANGES,
+            "Addresses of single protocols, in place of those that they have by default or by `listen`; all others "
+            "stay as they are. Written as in `listen`; several of one protocol are all that it has, and "
+            "`mqtt=none` is without MQTT. A protocol over TLS is one of its own (`mqtts`). `auto` has no address by "
+            "default, so it comes beside the others. "
+            "Also `--listen`, which can be repeated. Each source adds to the ones before it, protocol by "
+            "protocol, but a later source that names all listeners (`listen`) takes them back.",
         )
     )
     first_bytes_timeout_ms: int = configured(HANDSHAKE_TIMEOUT_S, milliseconds)

@@ -95,7 +95,7 @@ def test_the_line_for_programs_that_start_a_broker(tmp_path: Path) -> None:
     assert [type(part) for part in addresses["amqp"]] == [str, int]
     help_text = run(sys.executable, "-m", "warren", "serve", "--help")
     options = re.findall(r"--[a-z-]+", found[1])
-    assert options == ["--in-memory", "--listen", "--ready-file"]
+    assert options == ["--in-memory", "--listen-only", "--ready-file"]
     assert [option for option in options if option not in help_text] == []
 
 

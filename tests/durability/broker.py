@@ -72,7 +72,7 @@ class Starter:
 
     def attempt(self, *options: str, data_directory: Path | None = None, before: Sequence[str] = ()) -> tuple[int, str]:
         """(exit code, standard error) of a start that is to fail.  before: a command that runs the broker."""
-        command = [*before, sys.executable, "-m", "warren", "serve", "--listen", "amqp=127.0.0.1:0"]
+        command = [*before, sys.executable, "-m", "warren", "serve", "--listen-only", "amqp=127.0.0.1:0"]
         command += ["--data-dir", str(data_directory or self.data_directory), *options]
         done = subprocess.run(
             command,

@@ -104,7 +104,7 @@ def main() -> None:
         raise SystemExit(f"not {form}")
     with tempfile.TemporaryDirectory() as directory:
         ready = Path(directory, "ready.json")
-        options = ["--in-memory", "--listen", "amqp=127.0.0.1:0", "--ready-file", str(ready)]
+        options = ["--in-memory", "--listen-only", "amqp=127.0.0.1:0", "--ready-file", str(ready)]
         broker = subprocess.Popen(warren("serve", *options), cwd=directory)
         try:
             await_ready(broker, ready)

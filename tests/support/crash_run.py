@@ -125,7 +125,7 @@ class CrashRun:
         (self._directory / "ready.json").unlink(missing_ok=True)
         segment_bytes = str(self._chance.choice(SEGMENT_BYTES))
         command = [sys.executable, "-m", "tests.support.crash_serve", segment_bytes, "serve"]
-        command += ["--data-dir", str(self._data_directory), "--listen", "amqp=127.0.0.1:0"]
+        command += ["--data-dir", str(self._data_directory), "--listen-only", "amqp=127.0.0.1:0"]
         command += ["--ready-file", str(self._directory / "ready.json"), "--set", "backlog_bytes_max=1MiB"]
         return child.start(command, self._log, {**os.environ, "PYTHONPATH": PYTHON_PATH}, REPOSITORY)
 

@@ -72,7 +72,7 @@ def start_warren(
 
     directory: where the ready file and the log go.
     data_directory: the store; None keeps everything in memory.
-    listen: values of --listen.
+    listen: all addresses, so that it opens no default ports.
     options: more command-line options of `warren serve`.
     environment: variables added to this process's own.
     python: the interpreter to run it with.
@@ -85,8 +85,11 @@ def start_warren(
     log = directory / "warren.log"
     command = [python, *launcher, "-m", program_of(checkout), "serve", "--ready-file", str(ready_file)]
     command += ["--in-memory"] if data_directory is None else ["--data-dir", str(data_directory)]
-    for each in listen:
-        command += ["--listen", each]
+    # An older checkout may not have --listen-only, and has the key.
+    if checkout == REPOSITORY:
+        command += [part for each in listen for part in ("--listen-only", each)]
+    else:
+        command += ["--set", f"listen={','.join(listen)}"]
     started_at = time.perf_counter()
     process = child.start([*command, *options], log, _environment(checkout, environment), checkout)
     try:

@@ -245,6 +245,11 @@ MISTAKES = [
     (["serve", "--nonsense"], 64, "--nonsense"),
     (["serve", "extra"], 64, "extra"),
     (["serve", "--listen", "amqp=nowhere"], 78, "command line: --listen = 'amqp=nowhere': must be HOST:PORT"),
+    (
+        ["serve", "--listen", "mqtt=*:0", "--listen-only", "amqp=*:0"],
+        64,
+        "--listen-only names all addresses that there are; give all of them to --listen-only",
+    ),
     (["serve", "--config", "/nowhere.toml"], 78, "/nowhere.toml: can't be read: No such file or directory"),
     (["serve", "--set", "frame_max=1"], 78, "command line: --set frame_max = '1': must be"),
     (["serve", "--log-level", "loud"], 78, "must be one of debug"),

@@ -76,7 +76,7 @@ def test_signals_end_it_in_good_order(tmp_path: Path, number: signal.Signals) ->
 
 
 def test_a_second_start_is_told_who_is_there(warren: WarrenProcess) -> None:
-    code, _, err = run("serve", "--data-dir", str(warren.data_directory), "--listen", "amqp=127.0.0.1:0")
+    code, _, err = run("serve", "--data-dir", str(warren.data_directory), "--listen-only", "amqp=127.0.0.1:0")
     assert code == 75
     assert err.startswith(f"Error: the data directory {warren.data_directory} is in use by another Warren")
     assert f"process {warren.process.pid}," in err
@@ -86,7 +86,7 @@ def test_a_second_start_is_told_who_is_there(warren: WarrenProcess) -> None:
 
 def test_an_address_that_is_taken(warren: WarrenProcess, tmp_path: Path) -> None:
     address = f"127.0.0.1:{warren.amqp_port}"
-    code, _, err = run("serve", "--data-dir", str(tmp_path / "other"), "--listen", f"amqp={address}")
+    code, _, err = run("serve", "--data-dir", str(tmp_path / "other"), "--listen-only", f"amqp={address}")
     assert code == 78
     assert f"can't listen on amqp={address}: Address already in use" in err
     assert "Traceback" not in err
@@ -94,7 +94,7 @@ def test_an_address_that_is_taken(warren: WarrenProcess, tmp_path: Path) -> None
 
 def test_a_data_directory_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    code, _, err = run("serve", "--data-dir", str(tmp_path / "file"), "--listen", "amqp=127.0.0.1:0")
+    code, _, err = run("serve", "--data-dir", str(tmp_path / "file"), "--listen-only", "amqp=127.0.0.1:0")
     assert (code, err.count("\n")) == (78, 1)
     assert "file is not a directory" in err
 

@@ -18,6 +18,7 @@ PLAIN = [
     ["--in-memory"],
     ["--data-dir", "a", "--data-dir=b"],
     ["--listen", "amqp=127.0.0.1:0", "--listen=mqtt=[::1]:0", "--in-memory"],
+    ["--listen-only", "amqp=127.0.0.1:0", "--listen-only=mqtt=[::1]:0"],
     ["--config", "warren.toml", "--ready-file", "ready", "--log-level=debug"],
     ["--set", "plugins=shovel", "--set=a=b=c"],
     ["--log-format", "json", "--log-format=text"],
@@ -58,7 +59,7 @@ def test_no_option_is_forgotten() -> None:
 def test_a_start_imports_no_typer() -> None:
     program = (
         "import sys; from warren.gateway.command_line import main, serve; serve.run = lambda *_: None; "
-        "code = main.run(['serve', '--in-memory', '--listen', 'amqp=127.0.0.1:0']); "
+        "code = main.run(['serve', '--in-memory', '--listen-only', 'amqp=127.0.0.1:0']); "
         "print(code, [each for each in sys.modules if each in ('typer', 'click', 'pydantic')])"
     )
     environment = {"PYTHONPATH": PYTHON_PATH}

@@ -72,6 +72,9 @@ TIME_LIMIT_S = 30.0
 
 LISTEN = tuple(f"{name}=127.0.0.1:0" for name in ("amqp", "amqp10", "stomp", "mqtt", "stream", "ws", "amqps", "auto"))
 
+ADDED = "mqtts"
+"""A listener that isn't among those."""
+
 SAME = object()
 """The field is what is written."""
 
@@ -84,6 +87,7 @@ OTHER: Mapping[str, tuple[object, object]] = {
     "log_format": ("json", SAME),
     # NetworkSettings
     "listen": (list(LISTEN), SAME),
+    "listen_by_protocol": ([f"{ADDED}=127.0.0.1:0"], (Listener("mqtt", "127.0.0.1", 0, tls=True),)),
     "handshake_timeout_s": (7.5, 7500),
     # ResourceSettings
     "memory_high_watermark": (0.0, Watermark(relative=0.0)),
@@ -302,9 +306,9 @@ def expected(directory: Path, name: str) -> object:
     if name in PATHS:
         return directory / str(written)
     if name == "listen":
-        protocols = {"amqps": "amqp"}
-        names = [str(each).partition("=")[0] for each in LISTEN]
-        return tuple(Listener(protocols.get(each, each), "127.0.0.1", 0, tls=each == "amqps") for each in names)
+        protocols = {"amqps": "amqp", ADDED: "mqtt"}
+        names = [*(str(each).partition("=")[0] for each in LISTEN), ADDED]
+        return tuple(Listener(protocols.get(each, each), "127.0.0.1", 0, tls=each in protocols) for each in names)
     if name == "auth_oauth2_signing_keys":
         return (("one", directory / "server.pem"),)
     if name == "tls_server_name_certificates":
@@ -376,7 +380,7 @@ async def sessions(run: BrokerRun, clients: AsyncExitStack) -> dict[str, Session
 async def test_what_connections_are_made_with(directory: Path) -> None:
     async with running(_load(directory / "warren.toml")) as (_, run), AsyncExitStack() as clients:
         made = await sessions(run, clients)
-        assert set(made) == {each.partition("=")[0] for each in LISTEN}, "listen"
+        assert set(made) == {*(each.partition("=")[0] for each in LISTEN), ADDED}, "listen"
         amqp, stomp, mqtt, http, tls = (made[name] for name in ("amqp", "stomp", "mqtt", "ws", "amqps"))
         amqp10 = made["amqp10"]
         assert isinstance(amqp10, Amqp10Connection)

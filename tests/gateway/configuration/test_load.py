@@ -87,7 +87,7 @@ def test_listeners_are_replaced_as_a_whole(tmp_path: Path) -> None:
         "amqp=0.0.0.0:3",
         "amqp=[::]:4",
     ]
-    options: list[tuple[str, str, object]] = [("--listen", "listen", ["amqp=localhost:0", "amqp=localhost:0"])]
+    options: list[tuple[str, str, object]] = [("--listen-only", "listen", ["amqp=localhost:0", "amqp=localhost:0"])]
     found = load(tmp_path, environment=environment, options=options).listeners
     assert found == (Listener("amqp", "localhost", 0),) * 2
 
@@ -191,8 +191,8 @@ def test_what_the_other_sources_are_refused_for(tmp_path: Path) -> None:
     )
     text = refusal(tmp_path, environment={"WARREN_HEARTBEAT": "1"})
     assert text == "environment: unknown key WARREN_HEARTBEAT; did you mean WARREN_HEARTBEAT_S?"
-    text = refusal(tmp_path, options=[("--listen", "listen", ["amqp=nowhere"])])
-    assert text.startswith("command line: --listen = 'amqp=nowhere': must be HOST:PORT")
+    text = refusal(tmp_path, options=[("--listen-only", "listen", ["amqp=nowhere"])])
+    assert text.startswith("command line: --listen-only = 'amqp=nowhere': must be HOST:PORT")
     with pytest.raises(ConfigError, match="--set 'x': must be KEY=VALUE"):
         assignments(["x"])
     with pytest.raises(ConfigError, match="unknown key --set frame-max; did you mean frame_max"):

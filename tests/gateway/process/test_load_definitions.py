@@ -128,7 +128,7 @@ async def test_what_cannot_be_loaded(tmp_path: Path) -> None:
 async def test_a_process_says_it_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "definitions.json"
     path.write_text("{")
-    command = [sys.executable, "-m", "warren", "serve", "--listen", "amqp=127.0.0.1:0", "--log-level", "error"]
+    command = [sys.executable, "-m", "warren", "serve", "--listen-only", "amqp=127.0.0.1:0", "--log-level", "error"]
     command += ["--data-dir", str(tmp_path / "data"), "--set", f"load_definitions={path}"]
     done = await trio.to_thread.run_sync(
         lambda: subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)

@@ -330,7 +330,7 @@ def test_a_hangup_ends_nothing(tmp_path: Path) -> None:
 
 def test_the_end_of_its_terminal_is_a_stop_in_good_order() -> None:
     master, slave = os.openpty()
-    options = ["--in-memory", "--listen", "stomp=127.0.0.1:0"]
+    options = ["--in-memory", "--listen-only", "stomp=127.0.0.1:0"]
     process = subprocess.Popen(
         [sys.executable, "-m", "warren", "serve", *options], stdin=slave, stdout=slave, stderr=slave
     )
