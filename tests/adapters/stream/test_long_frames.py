@@ -39,6 +39,7 @@ from warren.adapters.stream.codec.messages import (
 from warren.adapters.stream.settings import StreamProtocolSettings
 from warren.core.queues.stream.queue import StreamQueue
 from warren.core.streams.log import StreamLog
+from warren.gateway.version import form
 
 COUNT = 60_000
 """Of a frame that a megabyte holds, whatever each message has."""
@@ -295,7 +296,8 @@ def test_looking_takes_no_more_memory_than_a_step() -> None:
         tracemalloc.stop()
     assert looking.fault == ""
     assert steps >= BOMB_BYTES // STEP_BYTES - 1
-    assert peak < 4 * STEP_BYTES
+    # A compiled generator keeps what it has given until it is asked again.
+    assert peak < (4 if form() == "interpreted" else 5) * STEP_BYTES
 
 
 @pytest.mark.parametrize("compression", [0, 1])

@@ -13,6 +13,8 @@ from warren.core.streams.cursor import Chunk, Cursor, at_first, at_offset
 from warren.core.streams.log import StreamLog
 from warren.core.streams.recent import RECENT_BYTES_MAX, Recent
 
+pytestmark = pytest.mark.interpreted("gives in files of its own, which the compiled form refuses")
+
 
 class CountedFiles(MemoryFiles):
     """reads: how often each was read."""
