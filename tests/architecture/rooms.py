@@ -87,6 +87,7 @@ ROOMS: Final = (
     "gateway.listening",
     "gateway.memory_breakdown",
     "gateway.protocols",
+    "gateway.nats",
     "gateway.network.addresses",
     "gateway.network.settings",
     "gateway.tls.settings",

@@ -632,6 +632,23 @@ ACTING: Final = (
         "",
     ),
     Acting(
+        "a NATS server: its lines, messages and answers, how long it may be silent, what a watcher hasn't taken",
+        (
+            "gateway.nats.codec.LINE_BYTES_MAX",
+            "gateway.nats.codec.PAYLOAD_BYTES_MAX",
+            "gateway.nats.codec.NUMBER_DIGITS_MAX",
+            "gateway.nats.options.CONNECT_TIMEOUT_S",
+            "gateway.nats.options.ANSWER_TIMEOUT_S",
+            "gateway.nats.trio_client.PING_S",
+            "gateway.nats.trio_client.WAITING_MAX",
+            "gateway.nats.watching.HEARTBEAT_S",
+        ),
+        "the connection to it ends, and the next server is tried; a watch begins behind what it has seen",
+        "none: a server that is there is far below",
+        "who asked, in words; a cluster is yet to be built on it",
+        "",
+    ),
+    Acting(
         "a goodbye: close-ok, a WebSocket's Close, the peer's FIN, clients when the broker stops",
         (
             "adapters.amqp091.connection.CLOSE_OK_WAIT_MS",
@@ -1229,6 +1246,9 @@ QUIET: Final = (
             "gateway.command_line.import_rabbitmq.POLL_S",
             "gateway.command_line.import_rabbitmq.RECONNECT_S",
             "gateway.command_line.ctl._HELP_TIMEOUT_S",
+            "gateway.nats.key_value.MARKER_S",
+            "gateway.nats.options.RETRY_FIRST_S",
+            "gateway.nats.watching.RETRY_S",
             "gateway.network.hub.NEAR_S",
             "gateway.network.hub.POLL_INTERVAL_S",
             "gateway.network.listeners.PORT_ATTEMPTS_MAX",
