@@ -7,7 +7,7 @@ may not go on ends, soon and in slices (core.chores):
     a user is deleted              its connections are closed; components drop what was the user's alone
     permissions are taken away     connections to that virtual host are closed
     they, or a topic permission,   consumers of queues that the user may not read any more are cancelled; components
-    are replaced                   look at what they have (MQTT: subscriptions)
+    are replaced                   look at what they have (MQTT: subscriptions), and so do looks at messages (tails)
 
 A password that is changed closes nothing: it is asked for when somebody logs in.
 
@@ -106,6 +106,7 @@ class Withdrawals:
         yield from self._close_connections(deleted, changed)
         for vhost_name, users in changed.items():
             yield from self._cancel_consumers(vhost_name, users)
+        self._end_tails(deleted, changed)
         if deleted:
             yield from self._remove_subscriptions(deleted)
         for name, component in list(self._broker.components.items()):
@@ -199,6 +200,14 @@ class Withdrawals:
                 if work >= QUEUES_PER_SLICE:
                     work = 0
                     yield
+
+    def _end_tails(self, deleted: Mapping[str, None], changed: Mapping[str, Mapping[str, None]]) -> None:
+        """Looks at messages by users who may not look any more; of these there are few (core.administration.tails)."""
+        for tail in list(self._broker.tails):
+            rights = tail.rights
+            is_deleted = rights.user_name in deleted
+            if is_deleted or rights.user_name in changed.get(rights.vhost_name, ()):
+                self._try("a look at messages", partial(rights.look_again, is_deleted=is_deleted))
 
     def _cancel_consumers(self, vhost_name: str, users: Mapping[str, None]) -> Iterator[None]:
         vhost = self._broker.vhosts.get(vhost_name)

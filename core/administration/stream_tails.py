@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from warren.core.administration.tail_rights import TailRights
 from warren.core.administration.tails import check_room
-from warren.core.declaring.actor import Administrator
 from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.topic import split_words
 from warren.core.exchanges.topic_trie import TopicTrie
@@ -34,9 +34,10 @@ class StreamTail:
     is_behind: there is more to read already.  wake: called when there is more than was read, and when the stream goes.
     """
 
-    def __init__(self, queue: Queue, tailed: Tailed, offset: str) -> None:
+    def __init__(self, queue: Queue, tailed: Tailed, offset: str, rights: TailRights) -> None:
         if not isinstance(queue, StreamQueue):
             raise PreconditionFailed(f"{queue.description} is no stream; what comes to it is shown from now on alone")
+        self.rights = rights
         self._queue = queue
         self._tailed = tailed
         self._trie: TopicTrie[bool] | None = None
@@ -52,13 +53,15 @@ class StreamTail:
 
     @property
     def is_over(self) -> bool:
-        """True when the stream is gone."""
-        return self._queue.vhost.queues.get(self._queue.name) is not self._queue
+        """True when the stream is gone, or its user may not read it any more."""
+        return self.rights.are_gone or self._queue.vhost.queues.get(self._queue.name) is not self._queue
 
     def take(self, count: int) -> tuple[list[Message], int]:
         """Up to `count` messages from where it is on; none are missed."""
         found: list[Message] = []
         self.is_behind = True
+        if self.rights.are_gone:
+            return found, 0
         for _ in range(READ_AT_ONCE):
             message = self._reader.next()
             if message is None:
@@ -75,6 +78,12 @@ class StreamTail:
         self._queue.when_longer.remove(self._wake)
         self._queue.when_gone.remove(self._wake)
         self._queue.vhost.broker.tails.discard(self)
+        self.rights.end()
+
+    def begun(self) -> None:
+        """It is one of the broker's from now on."""
+        self._queue.vhost.broker.tails.add(self)
+        self.rights.begin(self._wake)
 
     def _wake(self) -> None:
         self.wake()
@@ -94,11 +103,12 @@ def begin(vhost: VirtualHost, tailed: Tailed, offset: str, *, user: User | str |
     """
     if tailed.queue is None:
         raise PreconditionFailed("only a stream can be looked at from an offset on")
-    Administrator(vhost, user).check("queue", tailed.queue, "read")
+    rights = TailRights(vhost, tailed, user)
+    rights.check()
     queue = vhost.queue(tailed.queue)
     check_room(vhost)
-    tail = StreamTail(queue, tailed, offset)
-    vhost.broker.tails.add(tail)
+    tail = StreamTail(queue, tailed, offset, rights)
+    tail.begun()
     return tail
 
 

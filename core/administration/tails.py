@@ -7,7 +7,8 @@ A tail is told of each message by what it looks at: a queue asks about each that
 begins or ends (`VirtualHost.changed`), so whoever isn't looked at pays nothing.
 
 Messages wait for the reader in a bounded row.  While that is full, further ones are only counted: whoever reads slowly
-is told how many it missed, and nobody waits for it.  When what is looked at goes, the reader is woken as well.
+is told how many it missed, and nobody waits for it.  When what is looked at goes, or the right to (tail_rights.py), the
+reader is woken as well.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from warren.core.administration.tail_rights import TailRights
 from warren.core.declaring.actor import Administrator
 from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.topic import split_words
@@ -61,7 +63,8 @@ class Tail(Watcher):
     missed: messages since the last `take` that found the row full, whether or not they were wanted.
     """
 
-    def __init__(self, vhost: VirtualHost, tailed: Tailed) -> None:
+    def __init__(self, vhost: VirtualHost, tailed: Tailed, rights: TailRights) -> None:
+        self.rights = rights
         self._vhost = vhost
         self._tailed = tailed
         self._row: deque[Message] = deque()
@@ -84,7 +87,9 @@ class Tail(Watcher):
 
     @property
     def is_over(self) -> bool:
-        """True when what it looks at is gone."""
+        """True when what it looks at is gone, or its user may not look any more."""
+        if self.rights.are_gone:
+            return True
         vhost = self._vhost
         if vhost.broker.vhosts.get(vhost.name) is not vhost:
             return True
@@ -139,7 +144,19 @@ class Tail(Watcher):
             self._exchange.unwatch(self.offer)
         self._vhost.broker.watchers.remove(self)
         self._vhost.broker.tails.discard(self)
+        self.rights.end()
         self._vhost.changed()
+
+    def _withdrawn(self) -> None:
+        self._row.clear()
+        self._size = 0
+        self.wake()
+
+    def begun(self) -> None:
+        """It is one of the broker's from now on."""
+        self._vhost.broker.tails.add(self)
+        self._vhost.broker.watchers.add(self)
+        self.rights.begin(self._withdrawn)
 
 
 def begin(vhost: VirtualHost, tailed: Tailed, *, user: User | str | None = None) -> Tail:
@@ -149,22 +166,17 @@ def begin(vhost: VirtualHost, tailed: Tailed, *, user: User | str | None = None)
     for the broker's owner.  Raises NotFound, AccessRefused, ResourceLocked for another connection's exclusive queue,
     and PreconditionFailed for what can't be looked at, or when too many look already.
     """
-    actor = Administrator(vhost, user)
     if (tailed.queue is None) == (tailed.exchange is None):
         raise PreconditionFailed("name a queue or an exchange to look at")
+    if tailed.exchange in ("", DEFAULT):
+        raise PreconditionFailed("the default exchange can't be looked at: look at a queue")
+    rights = TailRights(vhost, tailed, user)
+    rights.check()
     if tailed.queue is not None:
-        actor.check("queue", tailed.queue, "read")
-        actor.check_owner(vhost.queue(tailed.queue))
-    elif tailed.exchange is not None:
-        if tailed.exchange in ("", DEFAULT):
-            raise PreconditionFailed("the default exchange can't be looked at: look at a queue")
-        actor.check("exchange", tailed.exchange, "read")
-        if vhost.exchange(tailed.exchange).type_name == "topic":
-            actor.check_topic(tailed.exchange, tailed.pattern, "read")
+        Administrator(vhost, user).check_owner(vhost.queue(tailed.queue))
     check_room(vhost)
-    tail = Tail(vhost, tailed)
-    vhost.broker.tails.add(tail)
-    vhost.broker.watchers.add(tail)
+    tail = Tail(vhost, tailed, rights)
+    tail.begun()
     return tail
 
 

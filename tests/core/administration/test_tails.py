@@ -7,8 +7,11 @@ import pytest
 from tests.support.core_clients import bind, exchange, persistent, publish, queue, take, with_headers
 from tests.support.simulated_broker import SimulatedBroker
 from warren.adapters.amqp091.codec import methods
-from warren.core.administration import tails
+from warren.core.access.accounts import User
+from warren.core.access.rights import Rights
+from warren.core.administration import stream_tails, tails
 from warren.core.administration.operations import exchanges, queues
+from warren.core.administration.stream_tails import StreamTail
 from warren.core.administration.tails import Tail, Tailed, message_filter
 from warren.core.errors import AccessRefused, NotFound, PreconditionFailed
 
@@ -173,3 +176,133 @@ def test_a_transaction_is_seen_when_it_is_committed(broker: SimulatedBroker) -> 
     broker.settle()
     assert bodies(tail) == [b"0", b"1", b"2"]
     assert looked_at.ready_count == 3
+
+
+@pytest.fixture
+def alice(broker: SimulatedBroker) -> User:
+    """May read everything in "/"."""
+    made = broker.broker.users.add_user("alice", "secret")
+    broker.broker.users.set_permissions("alice", "/", "", "", ".*")
+    return made
+
+
+def set_read(broker: SimulatedBroker, pattern: str) -> None:
+    broker.broker.users.set_permissions("alice", "/", "", "", pattern)
+    broker.settle()
+
+
+def begun(broker: SimulatedBroker, kind: str, user: User | str) -> Tail | StreamTail:
+    if kind == "stream":
+        queue(broker, "q", {"x-queue-type": "stream"}, durable=True)
+        return stream_tails.begin(broker.vhost, Tailed(queue="q"), "first", user=user)
+    if kind == "queue":
+        queue(broker, "q")
+        return tails.begin(broker.vhost, Tailed(queue="q"), user=user)
+    exchange(broker, "q", "topic")
+    return tails.begin(broker.vhost, Tailed(exchange="q", pattern="a.#"), user=user)
+
+
+KINDS = ["queue", "exchange", "stream"]
+
+
+def leave_as(broker: SimulatedBroker, how: str) -> None:
+    users = broker.broker.users
+    if how == "read":
+        users.set_permissions("alice", "/", "", "", "other")
+    elif how == "cleared":
+        users.clear_permissions("alice", "/")
+    elif how == "deleted":
+        users.delete_user("alice")
+    else:
+        users.delete_user("alice")
+        users.add_user("alice", "again")
+        users.set_permissions("alice", "/", "", "", ".*")
+    broker.settle()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("how", ["read", "cleared", "deleted", "deleted and added"])
+def test_it_ends_with_the_rights_of_its_user(
+    broker: SimulatedBroker, alice: User, kind: str, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    tail = begun(broker, kind, alice)
+    woken: list[bool] = []
+    tail.wake = lambda: woken.append(True)
+    publish(broker, "" if kind != "exchange" else "q", b"secret", None, "q" if kind != "exchange" else "a.b")
+    broker.settle()
+    set_read(broker, "q")
+    assert not tail.is_over
+    woken.clear()
+    leave_as(broker, how)
+    assert tail.is_over
+    assert woken == [True]
+    assert tail.take(10) == ([], 0), "nothing more is shown"
+    assert "a look of user 'alice' at " in caplog.text
+    tail.end()
+    assert broker.broker.tails == set()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_rights_of_others_dont_matter(broker: SimulatedBroker, alice: User, kind: str) -> None:
+    broker.broker.users.add_user("bob", "secret")
+    broker.broker.users.set_permissions("bob", "/", "", "", ".*")
+    tail = begun(broker, kind, "bob")
+    leave_as(broker, "deleted")
+    assert not tail.is_over
+    tail.end()
+
+
+def test_a_topic_that_may_not_be_read_any_more(broker: SimulatedBroker, alice: User) -> None:
+    tail = begun(broker, "exchange", alice)
+    broker.broker.users.set_topic_permissions("alice", "/", "q", "", "b")
+    broker.settle()
+    assert tail.is_over
+    tail.end()
+
+
+def test_one_that_has_ended_is_no_matter(broker: SimulatedBroker, alice: User) -> None:
+    tail = begun(broker, "exchange", alice)
+    exchanges.delete(broker.broker, "/", "q")
+    leave_as(broker, "read")
+    assert tail.is_over
+    tail.end()
+    leave_as(broker, "cleared")
+
+
+class _Token(Rights):
+    """Rights that somebody has by a token."""
+
+    def __init__(self, expires_at_ms: int) -> None:
+        self._expires_at_ms = expires_at_ms
+        self.name = "carol"
+        self.may_read = True
+
+    @property
+    def expires_at_ms(self) -> int | None:
+        return self._expires_at_ms
+
+    def check(self, vhost: str, kind: str, name: str, verb: str) -> None:
+        if not self.may_read:
+            raise AccessRefused("it may be read no more")
+
+    def check_topic(self, *rest: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("how", ["expires", "is answered otherwise"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_rights_of_other_back_ends(broker: SimulatedBroker, kind: str, how: str) -> None:
+    token = _Token(broker.broker.now_ms + 5000)
+    carol = User("carol", "", "", frozenset(), rights=token)
+    tail = begun(broker, kind, carol)
+    broker.advance(4500)
+    assert not tail.is_over
+    if how == "expires":
+        broker.advance(1000)
+    else:
+        token.may_read = False
+        broker.broker.rechecks.begin()
+        broker.settle()
+    assert tail.is_over
+    tail.end()
+    assert broker.timers <= 1, "nothing is left but the last look at rights"

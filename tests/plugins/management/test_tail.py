@@ -107,3 +107,16 @@ async def test_what_cant_be_looked_at() -> None:
         api.broker.users.set_permissions("anne", "/", "", "", "")
         await api.put("/queues/%2F/q", {})
         refusal(await api.ask("GET", "/tail/%2F?queue=q", auth=anne), 401, "not_authorised")
+
+
+async def test_it_ends_with_the_right_to_read() -> None:
+    async with open_api() as api:
+        anne = api.user("anne", "management")
+        await api.put("/queues/%2F/log", {"durable": True, "arguments": {"x-queue-type": "stream"}})
+        for query in ("queue=log&from=first", "exchange=amq.topic"):
+            api.broker.users.set_permissions("anne", "/", "", "", ".*")
+            async with api.http.stream("GET", f"/api/tail/%2F?{query}", auth=anne) as response:
+                assert response.status_code == 200
+                api.broker.users.set_permissions("anne", "/", "", "", "")
+                assert [line async for line in response.aiter_lines() if line] == []
+            assert api.broker.tails == set()
