@@ -233,7 +233,7 @@ class WarrenBroker:
     def refuse_confirms(self, *queues: str) -> Iterator[None]:
         """Have these queues, or all that there are, refuse what is published: basic.nack for publishers that confirm.
 
-        As full queues with reject-publish do, whatever room there is.
+        As full queues with reject-publish do, whatever room there is.  By the stream protocol: PublishError, 0x11.
         """
         names = queues or tuple(each.name for each in self.queues())
         if not names:

@@ -16,6 +16,7 @@ from warren.core.errors import BrokerError, NotFound, PreconditionFailed, Scope
 from warren.core.messages.internal_headers import without_internal
 from warren.core.queues.classic import watched
 from warren.core.queues.classic.queue import ClassicQueue
+from warren.core.queues.stream.queue import StreamQueue
 from warren.gateway.network.answered import answered
 from warren.gateway.turns import in_turns
 from warren.testing.recorder import Recorder
@@ -124,14 +125,16 @@ class Chores:
         host = self._vhost(vhost)
         found = [host.queue(name) for name in queues]
         for queue in found:
-            if not isinstance(queue, ClassicQueue):
+            if not isinstance(queue, ClassicQueue | StreamQueue):
                 raise PreconditionFailed(
                     f"{queue.description} is of type {queue.type_name}, which can't refuse messages; "
-                    "classic and quorum queues can"
+                    "classic and quorum queues and streams can"
                 )
         for queue in found:
             if isinstance(queue, ClassicQueue):
                 watched.refuse(queue, refuses)
+            elif isinstance(queue, StreamQueue):
+                queue.refuses = refuses
         host.changed()
 
 

@@ -12,6 +12,8 @@ from warren.adapters.stream.codec.commands import DeclarePublisher, DeletePublis
 from warren.adapters.stream.codec.errors import Refused
 from warren.adapters.stream.codec.keys import Code
 from warren.adapters.stream.streams import stream_of
+from warren.core.errors import PreconditionFailed
+from warren.core.queues.stream.queue import REFUSAL
 
 if TYPE_CHECKING:
     from warren.adapters.stream.session import StreamSession
@@ -48,6 +50,8 @@ class Publisher:
         version = client.vhost.version
         client.check("queue", self.queue.name, "write")
         self.queue.check_usable()
+        if self.queue.refuses:
+            raise PreconditionFailed(f"{self.queue.description}: {REFUSAL}")
         self.version = version
 
     def gone(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from warren.core.administration import tails
 from warren.core.administration.tail_rights import TailRights
 from warren.core.administration.tails import check_room
 from warren.core.errors import PreconditionFailed
@@ -19,7 +20,7 @@ from warren.core.queues.stream.reader import Reader
 
 if TYPE_CHECKING:
     from warren.core.access.accounts import User
-    from warren.core.administration.tails import Tailed
+    from warren.core.administration.tails import Tail, Tailed
     from warren.core.messages.message import Message
     from warren.core.queues.base import Queue
     from warren.core.routing.vhost import VirtualHost
@@ -110,6 +111,19 @@ def begin(vhost: VirtualHost, tailed: Tailed, offset: str, *, user: User | str |
     tail = StreamTail(queue, tailed, offset, rights)
     tail.begun()
     return tail
+
+
+def look(
+    vhost: VirtualHost, tailed: Tailed, offset: str | None, *, user: User | str | None = None
+) -> Tail | StreamTail:
+    """Look at whatever is named: a stream is read, from `offset` on or from what comes next; all else tells of itself.
+
+    Raises as `begin` here and in tails.py.
+    """
+    is_stream = tailed.queue is not None and isinstance(vhost.queues.get(tailed.queue), StreamQueue)
+    if offset is None and not is_stream:
+        return tails.begin(vhost, tailed, user=user)
+    return begin(vhost, tailed, "next" if offset is None else offset, user=user)
 
 
 def _nobody() -> None:

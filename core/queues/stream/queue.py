@@ -24,7 +24,7 @@ from warren.core.messages.message import Message
 from warren.core.policy_setting import age_ms
 from warren.core.queues.answer import Answer, Polled, ignore
 from warren.core.queues.argument import read_arguments
-from warren.core.queues.base import Columns, Queue, Stored
+from warren.core.queues.base import Admission, Columns, Queue, Stored
 from warren.core.queues.registry import register
 from warren.core.queues.stream.arguments import (
     READER_ARGUMENTS,
@@ -69,11 +69,15 @@ AHEAD_MAX: Final = 256
 """Messages that are read at a time, before another consumer has its turn."""
 
 
+REFUSAL: Final = "it refuses messages for now, as a test has asked"
+
+
 @mypyc_attr(allow_interpreted_subclasses=True)
 class StreamQueue(Queue):
     """See the head of this file.
 
     log: its messages.  when_gone: who wants to know that it is deleted.  when_longer: called when it has more.
+    refuses: nothing that is published is taken, which tests of publishers ask for (testing).
     """
 
     __slots__ = (
@@ -85,6 +89,7 @@ class StreamQueue(Queue):
         "_retention_due",
         "_writing",
         "log",
+        "refuses",
         "when_gone",
         "when_longer",
     )
@@ -105,6 +110,7 @@ class StreamQueue(Queue):
         self._at_end: list[tuple[Consumer, Reader]] = []
         self._parked: dict[Consumer, Reader] = {}
         self._writing = NOTHING_WRITTEN
+        self.refuses = False
         self.when_gone = WhenGone()
         self.when_longer: list[Callable[[], None]] = []
         self._published = 0
@@ -176,6 +182,23 @@ class StreamQueue(Queue):
         counts["publish"] = self._published
         counts["publish_bytes"] = self._published_bytes
         return counts
+
+    @property
+    def guarded(self) -> bool:
+        return self.refuses
+
+    def admit(self, message: Message) -> Admission:
+        return Admission.REFUSE if self.refuses else Admission.TAKE
+
+    def reserve(self, message: Message) -> Admission:
+        return self.admit(message)
+
+    def has_no_room_for(self, message: Message) -> bool:
+        return self.refuses
+
+    @property
+    def refusal(self) -> str:
+        return REFUSAL
 
     def append(self, message: Message) -> None:
         self.append_all([message], message.body_size)

@@ -82,18 +82,14 @@ async def tail(control: Control, request: Request) -> Answer:
 
 
 def _follow(control: Control, request: Request, token: str) -> Followed:
-    from warren.core.administration import operations, stream_tails, tails
+    from warren.core.administration import operations, stream_tails
 
     vhost = operations.vhosts.existing(control.broker, request.vhost)
     tailed = _tailed(control, request)
     offset = request.options.get("from")
-    begun: Tail | StreamTail
-    if offset is None:
-        begun = tails.begin(vhost, tailed)
-    elif tailed.queue is None:
+    if offset is not None and tailed.queue is None:
         raise RefusedError("--from is for a stream", codes.USAGE)
-    else:
-        begun = stream_tails.begin(vhost, tailed, str(offset))
+    begun = stream_tails.look(vhost, tailed, None if offset is None else str(offset))
     return Followed(begun, _end_later(control, begun, token))
 
 

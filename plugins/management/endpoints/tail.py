@@ -9,7 +9,7 @@ import trio
 from msgspec import UNSET
 
 from warren.adapters.mqtt.sessions.operations.topic_names import pattern_of
-from warren.core.administration import stream_tails, tails
+from warren.core.administration import stream_tails
 from warren.core.administration.definitions_json.field_values import to_json
 from warren.core.administration.operations import vhosts
 from warren.core.administration.stream_tails import StreamTail
@@ -70,11 +70,7 @@ async def get_tail(call: Call) -> Streamed:
     count, seconds = number(call, "count"), number(call, "seconds")
     truncate = number(call, "truncate")
     vhost, tailed, offset = vhosts.existing(call.broker, call.vhost), _tailed(call), call.query.get("from")
-    tail: Tail | StreamTail
-    if offset is None:
-        tail = tails.begin(vhost, tailed, user=call.user)
-    else:
-        tail = stream_tails.begin(vhost, tailed, offset, user=call.user)
+    tail = stream_tails.look(vhost, tailed, offset, user=call.user)
     is_event_stream = EVENT_STREAM in call.headers.get("accept", "")
     pieces = _pieces(
         tail,

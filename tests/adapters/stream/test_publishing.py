@@ -220,6 +220,20 @@ def test_rights_are_asked_for_and_taken_away(simulated: SimulatedBroker, accept:
     assert alice.send(publish(1, published(2, b"a"))) == refused(Code.ACCESS_REFUSED, 2)
 
 
+def test_a_stream_that_refuses_for_a_test(client: StreamClient, simulated: SimulatedBroker) -> None:
+    queue = simulated.vhost.queues["log"]
+    assert isinstance(queue, StreamQueue)
+    assert client.send(publish(1, published(1, b"a"))) == [PublishConfirm(1, [1])]
+    queue.refuses = True
+    simulated.vhost.changed()
+    assert client.send(publish(1, published(2, b"a"))) == refused(Code.PRECONDITION_FAILED, 2)
+    assert client.send(publish(1, published(3, b"a"))) == refused(Code.PRECONDITION_FAILED, 3)
+    queue.refuses = False
+    simulated.vhost.changed()
+    assert client.send(publish(1, published(2, b"a"))) == [PublishConfirm(1, [2])]
+    assert len(stored(simulated)) == 2
+
+
 def test_a_stream_that_is_deleted_takes_its_publishers_along(client: StreamClient, connect: Connect) -> None:
     other = connect()
     other.code(commands.DeclarePublisher, 1, None, "log")

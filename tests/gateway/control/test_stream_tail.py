@@ -77,6 +77,14 @@ async def test_it_goes_on_with_what_comes(tailing: StreamTailing) -> None:
     assert tailing.vhost.queues["s"].ready_count == 11
 
 
+async def test_without_a_place_it_begins_with_what_comes(tailing: StreamTailing) -> None:
+    begun = await tailing.value("s")
+    assert begun["messages"] == []
+    tailing.store(b"10")
+    found = await tailing.value("s", token=begun["token"])
+    assert [each["payload"] for each in found["messages"]] == ["10"]
+
+
 async def test_filters_are_those_of_any_tail(tailing: StreamTailing) -> None:
     assert await tailing.payloads("s", "type=odd", **{"from": "first"}) == list("13579")
     assert await tailing.payloads("s", "body=4", **{"from": "first"}) == ["4"]
