@@ -21,7 +21,7 @@ A package offers it by an entry point of the group `warren.plugins`, named as th
     counting = "warren_counting:Counting"
 
 and `plugins = ["counting"]` in the configuration enables it.  Nothing of a plugin that isn't enabled is imported.
-Warren's own plugins come through the same door (plugins/registry.py).  examples/counting_plugin uses all of it.
+Warren's own plugins come through the same door (plugins/registry.py).  examples/audit_plugin uses all of it.
 
 **Its life.**  With the broker's start, before anything is restored, its class is loaded, and what the class declares is
 made known: keys, queue and exchange types, policy keys, components of runtime parameters.  When everything is restored,
