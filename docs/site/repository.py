@@ -18,10 +18,8 @@ from pygments.lexers import get_lexer_for_filename
 from pygments.util import ClassNotFound
 from sphinx import addnodes
 from sphinx.application import Sphinx
-from sphinx.util import logging
-from sphinx.util.osutil import relative_uri
 
-_LOG = logging.getLogger(__name__)
+from docs.site.navigation import relative_uri
 
 _BINARY = (".gif", ".jpg", ".png", ".svg", ".webp")
 

@@ -26,9 +26,10 @@ def headings(name: str) -> list[str]:
     return HEADING.findall(path_of(name).read_text("utf-8"))
 
 
+@pytest.mark.limits(seconds=600)
 def test_they_are_as_the_code_is() -> None:
     command = [sys.executable, *COMMAND.split()[1:], "--stale"]
-    stale = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    stale = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500, check=False)
     assert stale.returncode == 0, stale.stderr
     assert stale.stdout.split() == [], f"run: {COMMAND}"
 

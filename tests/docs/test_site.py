@@ -17,6 +17,9 @@ from tests.docs.part_pages import PARTS, refreshed
 
 pytest.importorskip("sphinx", reason="Sphinx is missing; tests/requirements.lock has it")
 
+pytestmark = pytest.mark.limits(seconds=900)
+"""The site takes ten to twenty seconds of CPU time, which on a busy machine are minutes."""
+
 LOADED = {
     "script": "src",
     "img": "src",
@@ -32,7 +35,7 @@ LOADED = {
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """The command that builds the site, in a process of its own, as Sphinx changes much in the one that it is in."""
     command = [sys.executable, "-m", "docs.site", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=800, check=False)
 
 
 class Found(HTMLParser):

@@ -100,8 +100,9 @@ def page() -> str:
         for each in type_names()
         for name in exchange_type(each).compared_arguments
     }
-    for found, told in ((of_queues, OF_QUEUES), (of_consumers, OF_CONSUMERS), (of_exchanges, OF_EXCHANGES)):
-        assert set(found) == set(told), "tests/docs/reference/arguments.py says what each argument means"
+    _check(of_queues, OF_QUEUES)
+    _check(of_consumers, OF_CONSUMERS)
+    _check(of_exchanges, OF_EXCHANGES)
     policies = {
         each.name: each.policy.name for each in RULE_ARGUMENTS if isinstance(each, RuleArgument) and each.policy
     }
@@ -136,6 +137,10 @@ def page() -> str:
             table(("setting", "has to be", "for operators, too"), _policies()),
         ]
     )
+
+
+def _check(found: Iterable[str], told: Iterable[str]) -> None:
+    assert set(found) == set(told), "tests/docs/reference/arguments.py says what each argument means"
 
 
 def _by_name(types: Mapping[str, type[Queue]], attribute: str) -> dict[str, list[str]]:

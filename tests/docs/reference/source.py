@@ -11,7 +11,6 @@ import inspect
 import re
 from collections.abc import Collection, Iterator
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 from tests.docs.pages import ROOT
@@ -36,10 +35,15 @@ class Found(NamedTuple):
 
 
 @cache
-def _module(dotted: str) -> ast.Module:
+def _text(dotted: str) -> str:
     path = ROOT.joinpath(*dotted.removeprefix("warren.").split("."))
     file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    return ast.parse(Path(file).read_text("utf-8"))
+    return file.read_text("utf-8")
+
+
+@cache
+def _module(dotted: str) -> ast.Module:
+    return ast.parse(_text(dotted))
 
 
 def find(dotted: str, name: str) -> Found:
@@ -69,7 +73,8 @@ def described(dotted: str, name: str, known: Collection[str] = (), level: int = 
         return joined([heading, *_class(node, found.dotted, known, level)])
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return joined([heading, fenced("python", signature(node)), documentation(ast.get_docstring(node) or "")])
-    return joined([heading, fenced("python", ast.unparse(node)), documentation(found.docstring)])
+    written = ast.get_source_segment(_text(found.dotted), node) or ""
+    return joined([heading, fenced("python", written), documentation(found.docstring)])
 
 
 def _class(node: ast.ClassDef, dotted: str, known: Collection[str], level: int) -> Iterator[str]:
