@@ -29,6 +29,7 @@ from warren.core.administration.vhost_deletion import delete_vhost
 from warren.core.administration.vhost_limits import COMPONENT as VHOST_LIMITS
 from warren.core.administration.vhost_limits import VhostLimits
 from warren.core.alarms import Alarms
+from warren.core.brief import BriefLives
 from warren.core.chores import Chores, Ration
 from warren.core.churn import ChurnCounts
 from warren.core.clients.limits import BrokerLimits, Usage, check_connection, check_vhost
@@ -171,6 +172,7 @@ class Broker:
         self.dead_letters = DeadLetters()
         self.message_sizes = SizesByProtocol()
         self.login_attempts = LoginAttempts(tracks_sources=track_auth_attempt_source)
+        self.brief = BriefLives()
         self._usage: dict[str, Usage] = {}
         self.parameters.register(VHOST_LIMITS, VhostLimits(self.vhosts))
         self.deadlines = Deadlines(self._callback_failed)

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Final
 from warren.core.compiled import mypyc_attr
 
 if TYPE_CHECKING:
+    from warren.core.administration.diagnosing.examination import Examination
     from warren.core.broker import Broker
     from warren.core.messages.message import Message
     from warren.core.queues.base import Queue
@@ -92,6 +93,14 @@ class Component:
 
         None after a microsecond's looking.
         """
+        return iter(())
+
+    def dropped_as_expected(self) -> Iterator[tuple[str, str, int]]:
+        """Messages that went nowhere, as is normal where they come from: virtual host, exchange, how many at most."""
+        return iter(())
+
+    def examine(self, exam: Examination) -> Iterator[None]:
+        """Report what is wrong with how it is used, in slices (core.administration.diagnosing)."""
         return iter(())
 
     def before_stop(self) -> None:

@@ -173,13 +173,12 @@ class QueueCounts:
 
 
 class ExchangeCounts:
-    """What was published to an exchange, and how many queues took it."""
+    """What was published to an exchange, how many queues took it, and what nothing took and nobody got back."""
 
-    __slots__ = ("publish_in", "publish_out")
+    __slots__ = ("dropped", "publish_in", "publish_out")
 
     def __init__(self) -> None:
-        self.publish_in = 0
-        self.publish_out = 0
+        self.publish_in = self.publish_out = self.dropped = 0
 
     def snapshot(self) -> Counts:
         """Both by name."""
@@ -249,8 +248,8 @@ class SessionCounts(GivenByType):
     """What one channel did, or a connection of a protocol without channels; what it was given, by the queues' types.
 
     vhost: where it counts, too.  sizes: of what all clients of the protocol publish.  outstanding: how many messages it
-    was given to settle and hasn't settled; None where
-    nobody knows, so that acknowledgements aren't counted.  returned: that it settled otherwise than by acknowledging.
+    was given to settle and hasn't settled; None where nobody knows, so that acknowledgements aren't counted.
+    returned: that it settled otherwise than by acknowledging.
     """
 
     __slots__ = (
@@ -292,6 +291,7 @@ class SessionCounts(GivenByType):
         elif not route.routed:
             self.drop_unroutable += 1
             of_vhost.drop_unroutable += 1
+            self.vhost.exchange_counts(route.address.exchange).dropped += 1
 
     def confirmed(self, count: int) -> None:
         """So many publishes were confirmed."""
@@ -356,12 +356,13 @@ class ConnectionCounts:
     """The sums of a connection's channels, closed ones too.
 
     sizes: see SessionCounts.  own: what was counted for the connection itself, where the protocol has no channels.
+    closed_count: channels that are closed; brief: those of them that had a message at most.
     """
 
-    __slots__ = ("_closed", "_closed_by_type", "_open", "own")
+    __slots__ = ("_closed", "_closed_by_type", "_open", "brief", "closed_count", "own")
 
     def __init__(self, vhost: VirtualHost, sizes: MessageSizes | None = None) -> None:
-        self.own = SessionCounts(vhost, None, sizes)
+        self.own, self.closed_count, self.brief = SessionCounts(vhost, None, sizes), 0, 0
         self._open: dict[SessionCounts, None] | None = None
         self._closed: Counts | None = None
         self._closed_by_type: dict[str, Counts] | None = None
@@ -378,9 +379,10 @@ class ConnectionCounts:
         """A channel is closed, and what it hadn't settled has gone back; a second call does nothing."""
         if self._open is not None and counts in self._open:
             del self._open[counts]
-            if self._closed is None:
-                self._closed = {}
-            add(self._closed, counts.snapshot())
+            self._closed = {} if self._closed is None else self._closed
+            add(self._closed, last := counts.snapshot())
+            self.closed_count += 1
+            self.brief += last["publish"] + last["deliver_get"] <= 1
             if counts.first is not None:
                 if self._closed_by_type is None:
                     self._closed_by_type = {}

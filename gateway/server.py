@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from warren.gateway.client.clients import Clients
     from warren.gateway.control.word import Word
+    from warren.gateway.facts import Resources
     from warren.gateway.network.accepting import Accepting
     from warren.gateway.plugins.host import PluginHost
     from warren.gateway.process.limits import ResourceLimits
@@ -130,6 +131,18 @@ class Server:
         if self._run is None:
             raise StorageError("the broker is stopped; start it with start_app")
         return self._run.limits
+
+    @property
+    def now_ms(self) -> int:
+        """The broker's time, which an idle broker doesn't note; StorageError between stop_app and start_app."""
+        now_ms = self.broker.now_ms
+        return now_ms if self._run is None else max(now_ms, self._run.hub.clock())
+
+    def resources(self) -> Resources:
+        """What of what may run out is used; StorageError between stop_app and start_app."""
+        if self._run is None:
+            raise StorageError("the broker is stopped; start it with start_app")
+        return self._run.resources()
 
     @property
     def plugins(self) -> PluginHost | None:

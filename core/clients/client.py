@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from warren.core.brief import LIFE_MAX_MS, Brief
 from warren.core.clients.limits import check_channel
+from warren.core.clients.transport import peer_of
 from warren.core.counters import ConnectionCounts
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ class Client:
 
     name: `peer host:port -> own host:port`, as RabbitMQ's tools show a connection.
     properties: what the client says of itself.  counts: of its messages (core/counters.py).  ration: the session's, if
-    what the peer sends can wait.
+    what the peer sends can wait.  made_at_ms: when it logged in.
     """
 
     __slots__ = (
@@ -45,6 +47,7 @@ class Client:
         "_open",
         "counts",
         "exclusive_queues",
+        "made_at_ms",
         "name",
         "properties",
         "protocol",
@@ -70,6 +73,7 @@ class Client:
         self.exclusive_queues: dict[str, Queue] = {}
         self.counts = ConnectionCounts(vhost, vhost.broker.message_sizes.of(protocol))
         self.ration: WorkRation | None = None
+        self.made_at_ms = vhost.broker.now_ms
         self.usage = vhost.broker.usage_of(user.name)
         self._channels = 0
         self._open = True
@@ -161,8 +165,18 @@ class Client:
             self.vhost.broker.client_count -= 1
             self.vhost.broker.churn.connection_closed += 1
             self.vhost.broker.ended.client_gone(self)
+            self._note_brief()
             if self.user.rights is not None:
                 self.vhost.broker.rechecks.left(self.user.name, self.vhost.name)
+
+    def _note_brief(self) -> None:
+        broker = self.vhost.broker
+        life_ms = broker.now_ms - self.made_at_ms
+        peer = str(peer_of(self.name).get("peer_host", ""))
+        if peer and life_ms <= LIFE_MAX_MS:
+            counts = self.counts.snapshot()
+            whose = Brief("connection", self.vhost.name, self.user.name, f"{peer} ({self.protocol})")
+            broker.brief.ended(whose, life_ms, counts["publish"] + counts["deliver_get"], broker.now_ms)
 
     def _close_channels(self, count: int) -> None:
         count = min(count, self._channels)

@@ -15,6 +15,7 @@ from warren.core.clients.client import Client
 from warren.core.clients.limits import check_queue as check_queue_limit
 from warren.core.declaring.actor import Actor
 from warren.core.declaring.bindings import remove_bindings_of
+from warren.core.declaring.ending import note_end
 from warren.core.declaring.equivalence import check_arguments, check_flag
 from warren.core.declaring.exchanges import check_any_permission, remove_emptied
 from warren.core.declaring.names import check_new_name, clean_name, generated_name
@@ -256,7 +257,7 @@ def remove_queue(vhost: VirtualHost, queue: Queue, answer: Answer[int] = ignore)
     # It gives them nothing any more, nor counts what they give back; it is answered for when the last of them knows.
     tell = _tell_gone_at_once if len(consumers) <= CONSUMERS_AT_ONCE else _tell_gone_in_turns
     queue.close(partial(tell, queue, consumers, answer))
-    vhost.counts.queue_gone(queue)
+    note_end(vhost, queue)
 
 
 def _tell_gone(queue: Queue, consumers: Iterable[Consumer]) -> None:

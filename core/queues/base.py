@@ -90,6 +90,8 @@ class Queue:
     messages, in bytes; the type counts them, too.
     dirty: it is to be drained at the end of this batch (`mark_dirty`).
     counts: what happened to its messages (core/counters.py); the type counts it.
+    made_at_ms: when it was declared, or the broker started.  read_at_ms: when a consumer has left it, or somebody
+    polled it, for the last time; at first the same.
     """
 
     __slots__ = (
@@ -102,10 +104,12 @@ class Queue:
         "durable",
         "effective_policy",
         "exclusive",
+        "made_at_ms",
         "name",
         "operator_policy",
         "owner",
         "policy",
+        "read_at_ms",
         "ready_bytes",
         "store_id",
         "unacked_count",
@@ -170,6 +174,7 @@ class Queue:
         self.unacked_count = 0
         self.ready_bytes = 0
         self.counts = QueueCounts()
+        self.made_at_ms = self.read_at_ms = vhost.broker.now_ms
         self.dirty = False
         self.policy: str | None = None
         self.operator_policy: str | None = None

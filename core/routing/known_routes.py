@@ -60,6 +60,7 @@ class KnownRoute:
         if not self.routed:
             counts.drop_unroutable += count
             vhost_counts.drop_unroutable += count
+            exchange_counts.dropped += count
         return count
 
     def counts_as(self, other: KnownRoute) -> bool:

@@ -84,6 +84,7 @@ class Staged:
         "_duplicates",
         "_held",
         "_messages",
+        "_nowhere",
         "_observed",
         "_published",
         "_rows",
@@ -114,6 +115,7 @@ class Staged:
         self._held: dict[Exchange, list[Message]] = {}
         self._observed: list[tuple[Exchange, Message]] = []
         self._ways: dict[str, _Way] = {}
+        self._nowhere: dict[str, int] = {}
         self._traced: list[tuple[Message, Route]] = []
 
     @property
@@ -138,6 +140,8 @@ class Staged:
             self.refused.append(self._published)
         if not route.routed:
             self.unroutable.append(self._published)
+            exchange = message.address.exchange
+            self._nowhere[exchange] = self._nowhere.get(exchange, 0) + 1
         self._published += 1
         self._sizes[message.body_size] = self._sizes.get(message.body_size, 0) + 1
         if self._vhost.tracing:
@@ -188,6 +192,9 @@ class Staged:
             of_exchange = self._vhost.exchange_counts(name)
             of_exchange.publish_in += way.messages
             of_exchange.publish_out += way.appended
+        if not returned_count:  # of which exchange those are that went back isn't known here
+            for name, count in self._nowhere.items():
+                self._vhost.exchange_counts(name).dropped += count
         counts.sizes.add_all(self._sizes)
         for each in (counts, self._vhost.counts):
             each.publish += self._published

@@ -71,11 +71,11 @@ def run(arguments: Sequence[str]) -> int:
 
         print(help_of(syntax))
         return codes.OK
-    _carry_out(syntax, parse(arguments, [*WORDS.values(), *others]))
-    return codes.OK
+    return _carry_out(syntax, parse(arguments, [*WORDS.values(), *others]))
 
 
-def _carry_out(syntax: Syntax, parsed: Parsed) -> None:
+def _carry_out(syntax: Syntax, parsed: Parsed) -> int:
+    """The exit code: of an answer that has one, what was found."""
     formatter = cast("str | None", parsed.options.get("formatter"))
     if formatter not in (None, *FORMATTERS):
         text = f"unknown formatter '{formatter}'; the formatters are {', '.join(FORMATTERS)}"
@@ -93,20 +93,20 @@ def _carry_out(syntax: Syntax, parsed: Parsed) -> None:
         from warren.gateway.command_line import tail
 
         tail.run(where_of(parsed), arguments, options, as_json=formatter == "json")
-        return
+        return codes.OK
     if syntax.name == VERSION:
         from warren.adapters.session.keys import PRODUCT_VERSION
 
         print(PRODUCT_VERSION.default)
-        return
+        return codes.OK
     if syntax.name in WAITS:
         _wait_for_start(parsed, arguments, options)
-        return
+        return codes.OK
     if syntax.name == TOP and formatter not in MACHINE_READABLE:
         from warren.gateway.command_line import top
 
         top.run(where_of(parsed), options)
-        return
+        return codes.OK
     where = where_of(parsed)
     file = (arguments.pop() if arguments else STANDARD_STREAM) if syntax.reads_file or syntax.writes_file else None
     if syntax.secret is not None and len(arguments) == syntax.secret:
@@ -121,11 +121,13 @@ def _carry_out(syntax: Syntax, parsed: Parsed) -> None:
     answer = ask(where, syntax.name, sent, options, timeout_s, content)
     if file is not None and syntax.writes_file:
         write_file(file, answer.get("value"))
-        return
+        return codes.OK
     headers = not parsed.options.get("no_table_headers")
     print_answer(answer, formatter, sys.stdout, headers=headers, silent=silent)
     if syntax.name in ENDS and isinstance(where, Path) and not options.get("no_wait"):
         _wait_for_end(where, timeout_s)
+    found = answer.get("exit_code", codes.OK)
+    return found if isinstance(found, int) else codes.OK
 
 
 def _help_on_all(others: Sequence[Syntax]) -> str:

@@ -12,6 +12,7 @@ from typing import Final, cast
 
 # Words import what they need when they run; by then the files on the disk may be the next version's, so all of it is
 # imported with this module (tests/gateway/control/test_late_imports.py sees to it).
+from warren.adapters.mqtt.sessions import examining as examining
 from warren.adapters.mqtt.sessions import queue_names as queue_names
 from warren.adapters.mqtt.sessions.operations import retained as retained
 from warren.adapters.mqtt.sessions.operations import sessions as sessions
@@ -22,6 +23,7 @@ from warren.core.access import passwords as passwords
 from warren.core.administration import operations as operations
 from warren.core.administration import stream_tails as stream_tails
 from warren.core.administration import tails as tails
+from warren.core.administration.diagnosing import surroundings as surroundings
 from warren.core.administration.listing.kinds import UnknownColumn
 from warren.core.errors import BrokerError, NoSuchParameter, NoSuchUser, NotFound, StorageError
 from warren.gateway import facts as facts

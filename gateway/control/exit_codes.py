@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 OK = 0
+FOUND = 1
+"""The command succeeded, and what it was asked to look for is there (doctor)."""
 USAGE = 64
 """The command line itself is wrong."""
 DATA = 65

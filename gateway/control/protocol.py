@@ -4,6 +4,7 @@
 
     answer   {"ok": true, "columns": ["name"], "rows": [{"name": "tasks"}]}   a table
              {"ok": true, "value": {...}, "text": "..."}                      facts, and how to tell people
+             {"ok": true, "value": {...}, "text": "...", "exit_code": 1}      the same, with something wrong in them
              {"ok": true, "text": "..."}                                      done ("": nothing is to be said)
              {"ok": false, "error": "...", "exit_code": 65}
 

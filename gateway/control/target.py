@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from warren.gateway.configuration.config import Config
     from warren.gateway.control.word import Word
     from warren.gateway.control.words.tail import Followed
+    from warren.gateway.facts import Resources
     from warren.gateway.network.accepting import Accepting
     from warren.gateway.process.limits import ResourceLimits
 
@@ -62,6 +63,13 @@ class ControlledServer(Protocol):
     @property
     def certificates(self) -> Mapping[str, datetime]:
         """Until when each certificate is valid, by its file."""
+
+    @property
+    def now_ms(self) -> int:
+        """The broker's time, as it is now.  Only while `running`."""
+
+    def resources(self) -> Resources:
+        """What of what may run out is used.  Only while `running`."""
 
     async def stop_app(self) -> None:
         """Close listeners and connections."""
@@ -171,6 +179,11 @@ def done(text: str = "") -> Answer:
 def value(found: object, text: str) -> Answer:
     """The answer of a command that found something out: for programs, and as text for people."""
     return {"ok": True, "value": found, "text": text}
+
+
+def verdict(found: object, text: str, exit_code: int) -> Answer:
+    """As `value`, where the exit code of the client tells what was found: the command itself succeeded."""
+    return {**value(found, text), "exit_code": exit_code}
 
 
 def failure(text: str, exit_code: int) -> Answer:

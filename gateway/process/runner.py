@@ -259,7 +259,7 @@ class BrokerRun:
             self._facts,
             lambda: self.hub.request_turn(),
             lambda: self.hub.kept(),
-            self._resources,
+            self.resources,
             self._carry_out,
         )
 
@@ -281,7 +281,8 @@ class BrokerRun:
             self.accepting.suspended,
         )
 
-    def _resources(self) -> Resources:
+    def resources(self) -> Resources:
+        """What of what may run out is used, as it is now."""
         from warren.gateway import memory
         from warren.gateway.plugin import Resources
         from warren.gateway.process.resources import free_bytes, open_descriptors

@@ -26,6 +26,7 @@ ROOMS: Final = (
     "core.message_sizes",
     "core.given",
     "core.counters",
+    "core.brief",
     "core.churn",
     "core.ended",
     "core.rates",
@@ -50,6 +51,7 @@ ROOMS: Final = (
     "core.broker",
     "core.administration.definitions_json",
     "core.administration.explaining",
+    "core.administration.diagnosing",
     "core.administration.operations",
     # Protocols.  A codec knows nothing of the session that uses it.
     "adapters.interface",

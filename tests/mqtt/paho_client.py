@@ -28,6 +28,7 @@ class PahoClient:
         clean: bool = True,
         tls: ssl.SSLContext | None = None,
         transport: Literal["tcp", "websockets"] = "tcp",
+        login: tuple[str, str] | None = None,
         **connect: Any,
     ) -> None:
         more: Any = {} if protocol == paho.MQTTv5 else {"clean_session": clean}
@@ -38,6 +39,8 @@ class PahoClient:
             transport=transport,
             **more,
         )
+        if login is not None:
+            self.client.username_pw_set(*login)
         if tls is not None:
             self.client.tls_set_context(tls)
         self.messages: queue.Queue[paho.MQTTMessage] = queue.Queue()

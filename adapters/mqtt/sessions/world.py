@@ -19,6 +19,7 @@ from warren.core.chores import Ration
 from warren.core.component import Component
 
 if TYPE_CHECKING:
+    from warren.core.administration.diagnosing.examination import Examination
     from warren.core.broker import Broker
     from warren.core.messages.message import Message
     from warren.core.queues.base import Queue
@@ -121,6 +122,18 @@ class MqttWorld(Component):
                     for outgoing in list(session.outgoing.values()):
                         if outgoing.queue is not None and outgoing.message is not None:
                             yield outgoing.queue, outgoing.message
+
+    def dropped_as_expected(self) -> Iterator[tuple[str, str, int]]:
+        """See examining.py, which nothing imports before somebody asks."""
+        from warren.adapters.mqtt.sessions import examining
+
+        return examining.dropped_as_expected(self)
+
+    def examine(self, exam: Examination) -> Iterator[None]:
+        """See examining.py."""
+        from warren.adapters.mqtt.sessions import examining
+
+        return examining.examine(self, exam)
 
     def all(self) -> list[MqttSessions]:
         """Those of every virtual host that has any."""

@@ -39,7 +39,7 @@ def poll(queue: ClassicQueue, *, no_ack: bool, client: Client | None, channel_nu
             f"cannot obtain access to locked {queue.description}. basic.get operations are not supported by "
             f"{queue.type_name} queues with single active consumer"
         )
-    queue.disuse.used_at_ms = queue.vhost.broker.now_ms
+    queue.disuse.used_at_ms = queue.read_at_ms = queue.vhost.broker.now_ms
     queue.merge_returning()
     found = governed.poll(queue, client, channel_number)
     counts = queue.counts

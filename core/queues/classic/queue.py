@@ -505,7 +505,7 @@ class ClassicQueue(Queue):
 
     def remove_consumer(self, consumer: Consumer) -> None:
         consumer.active = False
-        self.disuse.used_at_ms = self.vhost.broker.now_ms
+        self.disuse.used_at_ms = self.read_at_ms = self.vhost.broker.now_ms
         following = self.ring.remove(consumer, at_once=self.draining)
         if following is not None:
             self.activate(following)

@@ -59,6 +59,7 @@ export const ROOMS = [
   { at: ['users', ':name'], title: 'User', tag: 'administrator', load: () => import('./rooms/user.js') },
   { at: ['vhosts'], title: 'Virtual hosts', group: 'Administration', load: () => import('./rooms/vhosts.js') },
   { at: ['vhosts', ':name'], title: 'Virtual host', load: () => import('./rooms/vhost.js') },
+  { at: ['doctor'], title: 'Doctor', group: 'Broker', tag: 'administrator', operation: ['GET', '/doctor'], load: () => import('./rooms/doctor.js') },
   { at: ['limits'], title: 'Limits', group: 'Administration', tag: 'administrator', load: () => import('./rooms/limits.js') },
   { at: ['definitions'], title: 'Definitions', group: 'Administration', tag: 'administrator', load: () => import('./rooms/definitions.js') },
   { at: ['plugins'], title: 'Plugins and features', group: 'Administration', tag: 'monitoring', load: () => import('./rooms/plugins.js') },

@@ -31,6 +31,7 @@ ROOMS = (
     ("users", "guest"),
     ("vhosts",),
     ("vhosts", "/"),
+    ("doctor",),
     ("limits",),
     ("definitions",),
     ("plugins",),

@@ -32,6 +32,7 @@ from warren.gateway.control.commands import run_command
 from warren.gateway.control.server import serve_control
 from warren.gateway.control.target import Answer, Control
 from warren.gateway.control.word import Word
+from warren.gateway.facts import Resources
 from warren.gateway.network.accepting import Accepting
 from warren.gateway.process.limits import ResourceLimits
 from warren.gateway.process.settings import ResourceSettings
@@ -138,6 +139,13 @@ class TargetServer:
         self.changes = 0
         self.plugin_words: list[Word] = []
         self.stopped = trio.Event()
+
+    @property
+    def now_ms(self) -> int:
+        return self.broker.now_ms
+
+    def resources(self) -> Resources:
+        return Resources(100, 1000, 10_000, 1000, 10, 65_536)
 
     async def stop_app(self) -> None:
         await trio.lowlevel.checkpoint()
