@@ -37,6 +37,7 @@ ROOMS: Final = (
     "core.storage",
     "core.storage.definitions",
     "core.storage.disk",
+    "core.storage.replicated",
     "core.streams",
     "core.access",
     "core.queues",

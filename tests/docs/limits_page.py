@@ -632,6 +632,14 @@ ACTING: Final = (
         "",
     ),
     Acting(
+        "a shard's stream that ends before what was confirmed, or that other nodes keep on claiming",
+        ("core.storage.replicated.takeover.BEHIND_MAX", "core.storage.replicated.takeover.TRIES_MAX"),
+        "the shard isn't taken over",
+        "none: neither mends by itself",
+        "who takes it over, in words; a cluster is yet to be built on it",
+        "",
+    ),
+    Acting(
         "a NATS server: its lines, messages and answers, how long it may be silent, what a watcher hasn't taken",
         (
             "gateway.nats.codec.LINE_BYTES_MAX",
@@ -1262,6 +1270,7 @@ QUIET: Final = (
             "gateway.command_line.ctl._HELP_TIMEOUT_S",
             "gateway.nats.key_value.MARKER_S",
             "gateway.nats.options.RETRY_FIRST_S",
+            "gateway.nats.shard_stream.RETRY_S",
             "gateway.nats.watching.RETRY_S",
             "gateway.network.hub.NEAR_S",
             "gateway.network.hub.POLL_INTERVAL_S",
@@ -1290,6 +1299,9 @@ QUIET: Final = (
         "Sizes of what the broker keeps for itself",
         "Budgets and thresholds of memory and files.",
         (
+            "gateway.nats.shard_stream.BATCH_COUNT",
+            "gateway.nats.shard_stream.BATCH_BYTES",
+            "gateway.nats.shard_stream.HEADERS_BYTES",
             "gateway.peers.http.LEFTOVER_BYTES_MAX",
             "adapters.amqp10.opening.FRAME_BYTES_SENT_MAX",
             "core.deadlines.COMPACTION_MIN",

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.core.storage.replicated.streams import MemoryStream, Servers
 from tests.core.storage.support import flush, maintain, make_message, open_disk, store
 from warren.core.storage.engine import StorageEngine
 from warren.core.storage.memory import MemoryEngine
+from warren.core.storage.replicated.engine import ReplicatedEngine
 
 
-@pytest.fixture(params=["memory", "disk"])
+def open_replicated(directory: Path) -> StorageEngine:
+    servers = Servers()
+    return ReplicatedEngine(directory, MemoryStream(servers), MemoryStream(servers), owner="n1", allocation_step=4096)
+
+
+@pytest.fixture(params=["memory", "disk", "replicated"])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StorageEngine]:
-    opened: StorageEngine = MemoryEngine() if request.param == "memory" else open_disk(tmp_path)
+    kinds: dict[str, Callable[[Path], StorageEngine]] = {
+        "memory": lambda _: MemoryEngine(),
+        "disk": open_disk,
+        "replicated": open_replicated,
+    }
+    opened: StorageEngine = kinds[request.param](tmp_path)
     assert list(opened.recover()) == []
     yield opened
     opened.close()
